@@ -1,0 +1,293 @@
+"""The mirror: our copy of Tradovate's state. Each row says when and from which read it is (`fresh_at`, `source`).
+
+Tradovate's own ids are `tradovate_id`; they are unique within an environment only. Money is in US dollars.
+"""
+
+from django.db import models
+
+from accounts.states import Standing, standing_of
+from riskadmin.tradovate.vocabulary import Environment
+
+
+class EnvironmentChoice(models.TextChoices):
+    """Tradovate's two environments."""
+
+    DEMO = Environment.DEMO.value, "Demo"
+    LIVE = Environment.LIVE.value, "Live"
+
+
+class Source(models.TextChoices):
+    """Which read a mirror row comes from."""
+
+    SYNC = "sync", "full read"
+    REFRESH = "refresh", "read on demand"
+    CONFIRM = "confirm", "read-back after a call"
+
+
+class MirrorRow(models.Model):
+    """What every mirrored row carries about its own age."""
+
+    fresh_at = models.DateTimeField()
+    source = models.CharField(max_length=8, choices=Source)
+
+    class Meta:
+        abstract = True
+
+
+class RiskCategory(MirrorRow):
+    """A pre-trade risk profile (lots, allowed products) that accounts can be switched to."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+    name = models.CharField(max_length=128)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="risk_category_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Trader(MirrorRow):
+    """Tradovate's user who trades accounts; never one of our staff."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+    name = models.CharField(max_length=64)
+    email = models.CharField(max_length=254, blank=True)
+    status = models.CharField(max_length=32, blank=True)
+    missing_since = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trader_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Account(MirrorRow):
+    """A trading account at Tradovate.
+
+    `archived` is ours: closed for good, inactive, archived, or missing from Tradovate's list. Tradovate accepts calls for
+    archived accounts without an error (setadminautoliqaction, best practices), so nothing is ever sent for them.
+    """
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+    name = models.CharField(max_length=64)
+    account_type = models.CharField(max_length=32, blank=True)
+    closed = models.BooleanField(default=False)
+    restricted = models.BooleanField(default=False)
+    archived = models.BooleanField(default=False)
+    missing_since = models.DateTimeField(null=True)
+    risk_category = models.ForeignKey(RiskCategory, null=True, on_delete=models.SET_NULL, related_name="accounts")
+    evaluation_size_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    opened_at = models.DateTimeField(null=True)
+    # The trader of the newest accepted permission; all permissions are in TradingPermission.
+    trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="account_once")]
+        indexes = [
+            # The accounts page, in its own order, and its search by the beginning of a name.
+            models.Index(fields=["name", "id"], name="account_in_order"),
+            models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="account_name_prefix"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def standing(self) -> Standing:
+        """Where the account stands. Reads `risk_status`: select it with the account."""
+        status = getattr(self, "risk_status", None)
+        return standing_of(
+            archived=self.archived,
+            closed=self.closed,
+            admin_action=status.admin_action if status else None,
+            liquidate_only=bool(status and status.liquidate_only_at),
+            read=status is not None,
+        )
+
+
+class TradingPermission(MirrorRow):
+    """Who may trade an account: the link between trader and account."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="permissions")
+    trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="permissions")
+    status = models.CharField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trading_permission_once")]
+
+    def __str__(self) -> str:
+        return f"{self.trader_id} on {self.account_id}: {self.status}"
+
+
+class RiskStatus(MirrorRow):
+    """An account's risk status at Tradovate: the persistent admin action and what the risk engine did by itself."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="risk_status")
+    admin_action = models.CharField(max_length=64, blank=True)
+    admin_at = models.DateTimeField(null=True)
+    liquidate_only_at = models.DateTimeField(null=True)
+    user_triggered_liq_only = models.BooleanField(null=True)
+    max_net_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    min_net_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+
+    class Meta:
+        indexes = [
+            # The accounts page filtered by standing: the few that are not normal.
+            models.Index(
+                fields=["admin_action", "account"],
+                condition=~models.Q(admin_action__in=["", "Normal"]),
+                name="risk_status_acted",
+            ),
+            models.Index(
+                fields=["account"],
+                condition=models.Q(liquidate_only_at__isnull=False),
+                name="risk_status_stopped",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.admin_action}"
+
+
+class LimitLevel(models.TextChoices):
+    """Whose auto-liquidation limits a record holds; Tradovate keeps one record for each."""
+
+    FIRM = "firm", "Firm (userAccountAutoLiq)"
+    TRADER = "trader", "Trader (permissionedAccountAutoLiq)"
+
+
+class AutoLiqLimits(MirrorRow):
+    """One level of an account's auto-liquidation limits. An unset limit is NULL: that rule is not evaluated."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="limits")
+    level = models.CharField(max_length=8, choices=LimitLevel)
+    changes_locked = models.BooleanField(null=True)
+    margin_alert_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    margin_liq_only_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    margin_auto_liq_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    daily_loss_alert_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    daily_loss_liq_only_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    daily_loss_auto_liq_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    daily_loss_alert_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    daily_loss_liq_only_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    daily_loss_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    weekly_loss_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    daily_profit_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    weekly_profit_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    # The rest exist on the firm's level only.
+    flatten_at = models.DateTimeField(null=True)
+    trailing_max_drawdown_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    trailing_max_drawdown_limit_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    trailing_max_drawdown_mode = models.CharField(max_length=16, blank=True)
+    do_not_unlock = models.BooleanField(null=True)
+    stepped_cooldown = models.JSONField(null=True)
+    stepped_unlimited = models.BooleanField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "level"], name="limits_once_per_level")]
+        verbose_name_plural = "auto-liq limits"
+
+    def __str__(self) -> str:
+        return f"{self.account_id} ({self.level})"
+
+
+class Cash(MirrorRow):
+    """An account's cash and realised P&L today and this week."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="cash")
+    amount_usd = models.DecimalField(max_digits=16, decimal_places=2)
+    amount_sod_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    realized_pnl_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    week_realized_pnl_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+
+    class Meta:
+        verbose_name_plural = "cash"
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.amount_usd}"
+
+
+class Position(MirrorRow):
+    """An open or flat position in one contract; flat rows (net 0) persist at Tradovate and are not kept here."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="positions")
+    tradovate_id = models.BigIntegerField()
+    contract_id = models.BigIntegerField()
+    net_pos = models.IntegerField()
+    net_price = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    traded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "tradovate_id"], name="position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.net_pos} of {self.contract_id}"
+
+
+class SyncRun(models.Model):
+    """One full read of an environment: when, how many calls and rows, and why it failed if it did."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    calls = models.IntegerField(default=0)
+    rows = models.IntegerField(default=0)
+    failure = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["environment", "-started_at"], name="sync_newest")]  # freshness on every page
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ApiToken(models.Model):
+    """The one access token per environment that all processes share, encrypted, with the lease of who renews it."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice, unique=True)
+    ciphertext = models.BinaryField(default=b"")
+    expires_at = models.DateTimeField(null=True)
+    generation = models.BigIntegerField(default=0)
+    lease_holder = models.CharField(max_length=64, blank=True)
+    leased_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.environment} token, generation {self.generation}"
+
+
+class ApiAttempt(models.Model):
+    """The slim ledger of calls to Tradovate in the last hour: it rebuilds the rate budget when Redis was wiped."""
+
+    api_user = models.CharField(max_length=64)
+    endpoint = models.CharField(max_length=96)
+    lane = models.CharField(max_length=8)
+    attempted_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["api_user", "attempted_at"], name="attempt_by_time")]  # rebuild, and deleting old ones
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} at {self.attempted_at:%H:%M:%S}"
+
+
+class ApiHalt(models.Model):
+    """A stop of all calls (or of one endpoint) that Tradovate asked for; kept here so that it survives a wiped Redis."""
+
+    api_user = models.CharField(max_length=64)
+    endpoint = models.CharField(max_length=96, blank=True)
+    until = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+    noticed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["api_user", "until"], name="halt_by_end")]  # the stops still in force
+
+    def __str__(self) -> str:
+        return f"{self.endpoint or 'all calls'} until {self.until:%H:%M:%S}"

@@ -1,0 +1,82 @@
+"""Where an account stands for the people who look at it: one word for what Tradovate spreads over several fields.
+
+Each standing is said twice side by side, as a function of a row and as a condition for many; a property test holds them equal.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from riskadmin.tradovate.vocabulary import AdminAction
+
+
+class Standing(models.TextChoices):
+    """An account's standing, from most to least final."""
+
+    ARCHIVED = "archived", "Archived"
+    CLOSED = "closed", "Closed"
+    LIQUIDATED = "liquidated", "Liquidated and locked"
+    LOCKED = "locked", "Locked (no orders)"
+    LIQUIDATE_ONLY = "liquidate_only", "Closing orders only"
+    BREACHED = "breached", "Stopped by a limit"
+    UNUSUAL = "unusual", "Auto-liquidation altered by Tradovate"
+    ACTIVE = "active", "Active"
+    UNREAD = "unread", "Not read yet"
+
+
+# Tone and icon of each standing, for the state badge (templates/inc).
+STANDING_LOOK: dict[Standing, tuple[str, str]] = {
+    Standing.ARCHIVED: ("neutral", "archive"),
+    Standing.CLOSED: ("neutral", "circle-x"),
+    Standing.LIQUIDATED: ("danger", "lock"),
+    Standing.LOCKED: ("danger", "lock"),
+    Standing.LIQUIDATE_ONLY: ("warning", "arrow-down-circle"),
+    Standing.BREACHED: ("warning", "alert-triangle"),
+    Standing.UNUSUAL: ("warning", "alert-triangle"),
+    Standing.ACTIVE: ("success", "circle-check"),
+    Standing.UNREAD: ("neutral", "help-circle"),
+}
+
+_BY_ACTION: dict[str, Standing] = {
+    AdminAction.LIQUIDATE: Standing.LIQUIDATED,
+    AdminAction.LOCK: Standing.LOCKED,
+    AdminAction.LIQUIDATE_ONLY: Standing.LIQUIDATE_ONLY,
+}
+
+
+def standing_of(*, archived: bool, closed: bool, admin_action: str | None, liquidate_only: bool, read: bool) -> Standing:
+    """Return the standing of one account.
+
+    `admin_action` is Tradovate's own word, `liquidate_only` whether its risk engine has stopped the account, `read` whether
+    its risk status was ever read. An absent admin action means none was set.
+    """
+    if archived:
+        return Standing.ARCHIVED
+    if closed:
+        return Standing.CLOSED
+    if not read:
+        return Standing.UNREAD
+    if admin_action in _BY_ACTION:
+        return _BY_ACTION[admin_action]
+    if liquidate_only:
+        return Standing.BREACHED
+    return Standing.ACTIVE if admin_action in {None, "", AdminAction.NORMAL} else Standing.UNUSUAL
+
+
+def standing_q(standing: Standing) -> Q:
+    """Return the condition on `accounts.Account` that `standing_of` is for one row."""
+    open_ = Q(archived=False, closed=False)
+    read = open_ & Q(risk_status__isnull=False)
+    plain = Q(risk_status__admin_action__in=["", AdminAction.NORMAL])
+    acted = Q(risk_status__admin_action__in=list(_BY_ACTION))
+    stopped = Q(risk_status__liquidate_only_at__isnull=False)
+    conditions: dict[Standing, Q] = {
+        Standing.ARCHIVED: Q(archived=True),
+        Standing.CLOSED: Q(archived=False, closed=True),
+        Standing.UNREAD: open_ & Q(risk_status__isnull=True),
+        Standing.BREACHED: read & stopped & ~acted,
+        Standing.ACTIVE: read & plain & ~stopped,
+        Standing.UNUSUAL: read & ~plain & ~acted & ~stopped,
+    }
+    for action, acted_standing in _BY_ACTION.items():
+        conditions[acted_standing] = read & Q(risk_status__admin_action=action)
+    return conditions[standing]

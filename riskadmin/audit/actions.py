@@ -1,0 +1,74 @@
+"""Writing the trail. Explicit calls only, each inside the transaction of what it records: no event, no effect."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from riskadmin.audit.models import Event
+from riskadmin.audit.origin import Origin, Subject, Who
+from riskadmin.audit.tags import Tag
+
+
+class NoTransaction(RuntimeError):  # noqa: N818  (it names a mistake in our code, not a failure)
+    """An event was written outside the transaction of what it records."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happening:
+    """The content of one event, before it is written."""
+
+    tag: Tag
+    actor: Who
+    origin: Origin
+    subject: Subject | None = None
+    change_id: int | None = None
+    item_id: int | None = None
+    call_id: int | None = None
+    reason_code: str = ""
+    reason_text: str = ""
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def record(happening: Happening) -> None:
+    """Write one event.
+
+    Must be called inside an atomic block, so that the event and what it records are committed together or not at all.
+    Raises NoTransaction otherwise, and DatabaseError when the trail can't be written; the caller's work then rolls back.
+    """
+    record_all([happening])
+
+
+def record_all(happenings: Iterable[Happening]) -> None:
+    """Write many events in their order, under the rules of `record`."""
+    if not transaction.get_connection().in_atomic_block:
+        message = "An event must be written inside the transaction of what it records."
+        raise NoTransaction(message)
+    Event.objects.bulk_create([_row(happening) for happening in happenings], batch_size=1000)
+
+
+def _row(happening: Happening) -> Event:
+    subject = happening.subject
+    return Event(
+        tag=happening.tag,
+        staff_id=happening.actor.id,
+        staff_name=happening.actor.name,
+        staff_role=happening.actor.role,
+        job=happening.origin.job,
+        request_id=happening.origin.request_id,
+        address=happening.origin.address,
+        environment=subject.environment if subject else "",
+        account_id=subject.account_id if subject else None,
+        account_name=subject.account_name if subject else "",
+        change_id=happening.change_id,
+        item_id=happening.item_id,
+        call_id=happening.call_id,
+        reason_code=happening.reason_code,
+        reason_text=happening.reason_text,
+        before=happening.before,
+        after=happening.after,
+        detail=dict(happening.detail),
+    )

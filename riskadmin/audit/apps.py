@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    """The trail."""
+
+    name = "riskadmin.audit"
+    label = "audit"

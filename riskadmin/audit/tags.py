@@ -1,0 +1,32 @@
+"""What an event says happened: `subject:part:verb`, with the words a person reads.
+
+A tag that is no longer written stays here, so that old rows keep their words.
+"""
+
+from django.db import models
+
+
+class Tag(models.TextChoices):
+    """Every kind of event."""
+
+    STAFF_SIGNED_IN = "staff:session:opened", "Signed in"
+    STAFF_SIGNED_OUT = "staff:session:closed", "Signed out"
+    STAFF_SIGN_IN_REFUSED = "staff:session:refused", "Sign-in refused"
+    STAFF_CREATED = "staff:person:created", "Person added"
+
+    CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
+    CHANGE_APPROVED = "change:decision:approved", "Change approved"
+    CHANGE_REJECTED = "change:decision:rejected", "Change rejected"
+    CHANGE_DECISION_REFUSED = "change:decision:refused", "Decision refused"
+    CHANGE_CANCELLED = "change:request:cancelled", "Change cancelled"
+    CHANGE_EXPIRED = "change:request:expired", "Change expired"
+    CHANGE_FINISHED = "change:run:finished", "Change finished"
+
+    ITEM_CLAIMED = "item:call:claimed", "Sending"
+    ITEM_SENT = "item:call:answered", "Tradovate answered"
+    ITEM_DEFERRED = "item:call:deferred", "Not sent, waiting"
+    ITEM_SETTLED = "item:outcome:settled", "Outcome settled"
+    ITEM_UNKNOWN = "item:outcome:unknown", "Outcome unknown"
+    ITEM_RESENT = "item:call:resent", "Queued again"
+
+    API_HALTED = "api:budget:halted", "Calls to Tradovate stopped"

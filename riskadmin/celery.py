@@ -1,0 +1,13 @@
+"""The Celery application: two lanes, each with its own queue; what beat starts, and when, is in the settings."""
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskadmin.settings")
+
+app = Celery("riskadmin")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = [Queue("urgent"), Queue("bulk")]
+app.autodiscover_tasks()

@@ -1,0 +1,226 @@
+"""All settings, read from the environment and checked at start; `.env.example` lists each with its default."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from riskadmin import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# A developer's own settings; real deployments set the environment itself, which wins over the file.
+environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+
+# --- Security -------------------------------------------------------------------------------------------------------
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.secret("SECRET_KEY")
+if len(SECRET_KEY) < 32:  # noqa: PLR2004  (the length is the message's)
+    message = "Set the environment variable SECRET_KEY (or SECRET_KEY_FILE) to at least 32 random characters."
+    raise ImproperlyConfigured(message)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default="127.0.0.1,localhost")
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+HTTPS = env.flag("HTTPS", default=False)  # served behind TLS: cookies are then sent over TLS only
+TRUSTED_PROXIES = env.names("TRUSTED_PROXIES")  # whose X-Forwarded-* headers are believed
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come without TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = env.number("SESSION_HOURS", default=12, at_least=1, at_most=24) * 3600
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "riskadmin.web.errors.csrf_failure"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],  # Tabler's stylesheet carries its small images as data
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    },
+}
+
+# --- Rooms ----------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "riskadmin.web",
+    "riskadmin.audit",
+    "riskadmin.staff",
+    "accounts",
+    "accounts.changes",
+    "accounts.execution",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "riskadmin.web.request_id.RequestIdMiddleware",
+    "riskadmin.web.headers.HeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "riskadmin.web.access.AccessMiddleware",
+]
+ROOT_URLCONF = "riskadmin.urls"
+WSGI_APPLICATION = "riskadmin.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "riskadmin.web.context.frame",
+            ],
+        },
+    },
+]
+# The frame's navigation, by job: label, url name, icon, capability.
+NAVIGATION = [
+    ("Home", "home", "home", "accounts:view"),
+    ("Accounts", "accounts:list", "wallet", "accounts:view"),
+    ("Changes", "changes:list", "list-check", "changes:view"),
+    ("Approvals", "changes:approvals", "gavel", "changes:view"),
+    ("Audit", "audit:list", "history", "audit:view"),
+    ("Policy", "changes:policy", "scale", "policy:view"),
+    ("System", "system", "activity", "system:view"),
+]
+
+# --- People ---------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "staff.Staff"
+LOGIN_URL = "staff:sign_in"
+LOGIN_REDIRECT_URL = "home"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- PostgreSQL and Redis -------------------------------------------------------------------------------------------
+DATABASE: dict[str, Any] = dict(env.reader.db("DATABASE_URL", default="postgresql://postgres@127.0.0.1/riskadmin"))
+if "postgresql" not in DATABASE["ENGINE"]:
+    message = "The environment variable DATABASE_URL must be a postgresql:// address."
+    raise ImproperlyConfigured(message)
+# A pool, so that a worker's threads can give their connection back while they wait for Tradovate.
+DATABASE["OPTIONS"] = {
+    **DATABASE.get("OPTIONS", {}),
+    "pool": {"min_size": 1, "max_size": env.number("DATABASE_POOL_SIZE", default=16, at_least=2, at_most=200), "timeout": 10},
+}
+DATABASES = {"default": DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env.text("REDIS_URL", default="redis://127.0.0.1:6379/0")
+
+# --- Celery: messages carry ids only, PostgreSQL is the queue of record ------------------------------------------------
+# Celery spells a Redis socket otherwise than redis-py does.
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL.replace("unix://", "redis+socket://", 1))
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True  # harmless: a claim row decides who works, so a second delivery finds nothing to do
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_DEFAULT_QUEUE = "bulk"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# No task runs longer than a call's timeouts and a read-back; redelivery comes after the visibility timeout and one sweep.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 120,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    # Publishing must fail fast: a web request waits for it, and the sweeper sends again what was not published.
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "retry_on_timeout": False,
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- Tradovate ------------------------------------------------------------------------------------------------------
+TRADOVATE_EXTRA_HOSTS = env.names("TRADOVATE_EXTRA_HOSTS")
+TRADOVATE_URLS = {
+    "demo": env.api_url("TRADOVATE_DEMO_URL", extra_hosts=TRADOVATE_EXTRA_HOSTS),
+    "live": env.api_url("TRADOVATE_LIVE_URL", extra_hosts=TRADOVATE_EXTRA_HOSTS),
+}
+TRADOVATE_USERNAME = env.text("TRADOVATE_USERNAME", default="")
+TRADOVATE_PASSWORD = env.secret("TRADOVATE_PASSWORD")
+TRADOVATE_APP_ID = env.text("TRADOVATE_APP_ID", default="riskadmin")
+TRADOVATE_APP_VERSION = env.text("TRADOVATE_APP_VERSION", default="1.0")
+TRADOVATE_CID = env.text("TRADOVATE_CID", default="")
+TRADOVATE_SEC = env.secret("TRADOVATE_SEC")
+TRADOVATE_DEVICE_ID = env.text("TRADOVATE_DEVICE_ID", default="")
+if any(TRADOVATE_URLS.values()):
+    for required in ("TRADOVATE_USERNAME", "TRADOVATE_PASSWORD"):
+        if not globals()[required]:
+            message = f"Set the environment variable {required}: a Tradovate address is configured, and it is needed to sign in there."
+            raise ImproperlyConfigured(message)
+# Tradovate allows one user 5,000 calls in any hour (rate-limits page); the margin stays unused, the share is the urgent lane's alone.
+BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
+BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=50, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
+BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)
+SYNC_SECONDS = env.number("SYNC_SECONDS", default=60, at_least=10, at_most=3600)  # how often the mirror is read anew
+STALE_SECONDS = env.number("STALE_SECONDS", default=300, at_least=10, at_most=86_400)  # older rows are read before a decision
+# What beat starts, every how many seconds, in which lane; a message that the next one overtakes is dropped.
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": task, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}
+    for name, task, seconds, queue in (
+        ("sweep", "execution.sweep", 5, "urgent"),
+        ("heartbeat-urgent", "execution.heartbeat", 10, "urgent"),
+        ("heartbeat-bulk", "execution.heartbeat", 10, "bulk"),
+        ("expire", "changes.expire", 60, "bulk"),
+        ("sync", "accounts.sync", SYNC_SECONDS, "bulk"),
+    )
+}
+
+# --- Pages ----------------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+TIME_ZONE_DISPLAY = env.text("TIME_ZONE_DISPLAY", default="America/Chicago")  # Tradovate's sessions turn at 17:00 there
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# --- Logs -----------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "riskadmin.web.request_id.RequestIdFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", default="INFO")},
+}

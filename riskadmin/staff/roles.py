@@ -1,0 +1,41 @@
+"""The four roles and what each may do.
+
+A capability is `room:verb`; views name the one they need (`riskadmin.web.access.requires`), and the permission matrix in
+the tests holds every address against every role. Roles are Django groups, so that a directory can hand them out later.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """A job at the firm; the value is the group's name."""
+
+    SUPPORT = "support", "Support"
+    SUPERVISOR = "supervisor", "Supervisor"
+    COMPLIANCE = "compliance", "Compliance"
+    ADMINISTRATOR = "administrator", "Administrator"
+
+
+_READ: Final = frozenset({"accounts:view", "changes:view"})
+_REQUEST: Final = frozenset({"changes:request:lock", "changes:request:liquidate_only", "changes:request:unlock"})
+
+CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
+    Role.SUPPORT: _READ | _REQUEST,
+    Role.SUPERVISOR: _READ | _REQUEST | {"changes:decide", "policy:view", "system:view"},
+    Role.COMPLIANCE: _READ | {"audit:view", "policy:view"},
+    Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view"},
+}
+ALL_CAPABILITIES: Final = frozenset().union(*CAPABILITIES.values())
+
+
+def capabilities_of(group_names: Iterable[str]) -> frozenset[str]:
+    """Return what the roles among `group_names` may do together; names that are no role add nothing."""
+    known = set(Role.values)
+    granted: frozenset[str] = frozenset()
+    for name in group_names:
+        if name in known:
+            granted |= CAPABILITIES[Role(name)]
+    return granted
