@@ -3,7 +3,9 @@
 Tradovate's own ids are `tradovate_id`; they are unique within an environment only. Money is in US dollars.
 """
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Now
 
 from accounts.states import Standing, standing_of
 from riskadmin.tradovate.vocabulary import Environment
@@ -60,6 +62,10 @@ class Trader(MirrorRow):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trader_once")]
+        indexes = [
+            # The accounts page searched by a part of its trader's name or e-mail.
+            GinIndex(fields=["name", "email"], opclasses=["gin_trgm_ops", "gin_trgm_ops"], name="trader_search"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -68,8 +74,8 @@ class Trader(MirrorRow):
 class Account(MirrorRow):
     """A trading account at Tradovate.
 
-    `archived` is ours: closed for good, inactive, archived, or missing from Tradovate's list. Tradovate accepts calls for
-    archived accounts without an error (setadminautoliqaction, best practices), so nothing is ever sent for them.
+    `archived` is ours: closed, inactive, archived, or missing from Tradovate's list. Tradovate accepts calls for archived
+    accounts without an error (setadminautoliqaction, best practices), so nothing is ever sent for them.
     """
 
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
@@ -80,18 +86,36 @@ class Account(MirrorRow):
     restricted = models.BooleanField(default=False)
     archived = models.BooleanField(default=False)
     missing_since = models.DateTimeField(null=True)
-    risk_category = models.ForeignKey(RiskCategory, null=True, on_delete=models.SET_NULL, related_name="accounts")
+    risk_category = models.ForeignKey(
+        RiskCategory,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="accounts",
+        db_index=False,  # account_in_category begins with it
+    )
     evaluation_size_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
     opened_at = models.DateTimeField(null=True)
     # The trader of the newest accepted permission; all permissions are in TradingPermission.
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
+    # When its positions were last read, all at once: "no position" has no row that could say so.
+    positions_read_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="account_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "tradovate_id"], name="account_once"),
+            models.CheckConstraint(
+                condition=models.Q(archived=True) | models.Q(closed=False, missing_since__isnull=True),
+                name="account_gone_is_archived",
+            ),
+        ]
         indexes = [
-            # The accounts page, in its own order, and its search by the beginning of a name.
+            # The accounts page in its own order: all of them, of one environment, of one risk category.
             models.Index(fields=["name", "id"], name="account_in_order"),
+            models.Index(fields=["environment", "name", "id"], name="account_in_environment"),
+            models.Index(fields=["risk_category", "name", "id"], name="account_in_category"),
+            # Its search by the beginning of a name (one or two letters) and by any part of it (three and more).
             models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="account_name_prefix"),
+            GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="account_name_part"),
         ]
 
     def __str__(self) -> str:
@@ -118,6 +142,7 @@ class TradingPermission(MirrorRow):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="permissions")
     trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="permissions")
     status = models.CharField(max_length=32)
+    missing_since = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trading_permission_once")]
@@ -166,7 +191,7 @@ class LimitLevel(models.TextChoices):
 class AutoLiqLimits(MirrorRow):
     """One level of an account's auto-liquidation limits. An unset limit is NULL: that rule is not evaluated."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="limits")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="limits", db_index=False)
     level = models.CharField(max_length=8, choices=LimitLevel)
     changes_locked = models.BooleanField(null=True)
     margin_alert_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
@@ -215,9 +240,9 @@ class Cash(MirrorRow):
 
 
 class Position(MirrorRow):
-    """An open or flat position in one contract; flat rows (net 0) persist at Tradovate and are not kept here."""
+    """An open position in one contract; flat rows (net 0) persist at Tradovate and are not kept here."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="positions")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="positions", db_index=False)
     tradovate_id = models.BigIntegerField()
     contract_id = models.BigIntegerField()
     net_pos = models.IntegerField()
@@ -232,16 +257,23 @@ class Position(MirrorRow):
 
 
 class SyncRun(models.Model):
-    """One full read of an environment: when, how many calls and rows, and why it failed if it did."""
+    """One full read of an environment: when, how many calls and rows, and why it failed if it did.
+
+    A run without an end is also the lease that keeps a second one out; `seen_at` tells a living run from a killed one.
+    """
 
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
     started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     calls = models.IntegerField(default=0)
     rows = models.IntegerField(default=0)
     failure = models.TextField(blank=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["environment"], condition=models.Q(ended_at__isnull=True), name="sync_one_at_a_time"),
+        ]
         indexes = [models.Index(fields=["environment", "-started_at"], name="sync_newest")]  # freshness on every page
 
     def __str__(self) -> str:
@@ -268,7 +300,7 @@ class ApiAttempt(models.Model):
     api_user = models.CharField(max_length=64)
     endpoint = models.CharField(max_length=96)
     lane = models.CharField(max_length=8)
-    attempted_at = models.DateTimeField()
+    attempted_at = models.DateTimeField(db_default=Now())  # the database's clock, the one that all processes share
 
     class Meta:
         indexes = [models.Index(fields=["api_user", "attempted_at"], name="attempt_by_time")]  # rebuild, and deleting old ones
@@ -284,7 +316,7 @@ class ApiHalt(models.Model):
     endpoint = models.CharField(max_length=96, blank=True)
     until = models.DateTimeField()
     reason = models.CharField(max_length=200)
-    noticed_at = models.DateTimeField()
+    noticed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         indexes = [models.Index(fields=["api_user", "until"], name="halt_by_end")]  # the stops still in force

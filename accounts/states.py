@@ -12,8 +12,8 @@ from riskadmin.tradovate.vocabulary import AdminAction
 class Standing(models.TextChoices):
     """An account's standing, from most to least final."""
 
-    ARCHIVED = "archived", "Archived"
     CLOSED = "closed", "Closed"
+    ARCHIVED = "archived", "Archived"
     LIQUIDATED = "liquidated", "Liquidated and locked"
     LOCKED = "locked", "Locked (no orders)"
     LIQUIDATE_ONLY = "liquidate_only", "Closing orders only"
@@ -25,8 +25,8 @@ class Standing(models.TextChoices):
 
 # Tone and icon of each standing, for the state badge (templates/inc).
 STANDING_LOOK: dict[Standing, tuple[str, str]] = {
-    Standing.ARCHIVED: ("neutral", "archive"),
     Standing.CLOSED: ("neutral", "circle-x"),
+    Standing.ARCHIVED: ("neutral", "archive"),
     Standing.LIQUIDATED: ("danger", "lock"),
     Standing.LOCKED: ("danger", "lock"),
     Standing.LIQUIDATE_ONLY: ("warning", "arrow-down-circle"),
@@ -47,12 +47,12 @@ def standing_of(*, archived: bool, closed: bool, admin_action: str | None, liqui
     """Return the standing of one account.
 
     `admin_action` is Tradovate's own word, `liquidate_only` whether its risk engine has stopped the account, `read` whether
-    its risk status was ever read. An absent admin action means none was set.
+    its risk status was ever read. An absent admin action means none was set. A closed account is archived too: "closed" says more.
     """
-    if archived:
-        return Standing.ARCHIVED
     if closed:
         return Standing.CLOSED
+    if archived:
+        return Standing.ARCHIVED
     if not read:
         return Standing.UNREAD
     if admin_action in _BY_ACTION:
@@ -70,8 +70,8 @@ def standing_q(standing: Standing) -> Q:
     acted = Q(risk_status__admin_action__in=list(_BY_ACTION))
     stopped = Q(risk_status__liquidate_only_at__isnull=False)
     conditions: dict[Standing, Q] = {
-        Standing.ARCHIVED: Q(archived=True),
-        Standing.CLOSED: Q(archived=False, closed=True),
+        Standing.CLOSED: Q(closed=True),
+        Standing.ARCHIVED: Q(archived=True, closed=False),
         Standing.UNREAD: open_ & Q(risk_status__isnull=True),
         Standing.BREACHED: read & stopped & ~acted,
         Standing.ACTIVE: read & plain & ~stopped,
