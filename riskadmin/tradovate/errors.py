@@ -1,0 +1,94 @@
+"""The four ways in which a call to Tradovate is not simply done.
+
+A caller learns exactly one thing from the class: whether the call may have had an effect. ``Rejected``,
+``NotHandled`` and ``WrongEnvironment`` say it had none; ``OutcomeUnknown`` says that nobody knows.
+"""
+
+from enum import StrEnum
+
+from riskadmin.tradovate.exchange import Exchange
+
+
+class TradovateError(Exception):
+    """Base of the tree. ``message`` is for people and never holds a secret."""
+
+    def __init__(self, message: str, *, exchange: Exchange | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exchange = exchange
+
+
+class Rejected(TradovateError):
+    """Tradovate understood the call and said no: definitely not applied, sending it again changes nothing.
+
+    ``text`` is Tradovate's own words where it gave any; ``status`` the HTTP status they came with.
+    """
+
+    def __init__(self, text: str, *, status: int, exchange: Exchange | None = None) -> None:
+        super().__init__(text, exchange=exchange)
+        self.text = text
+        self.status = status
+
+
+class NotHandledReason(StrEnum):
+    """Why a call was not handled."""
+
+    PENALTY = "penalty"
+    """HTTP 200 with a ``p-ticket``: wait ``retry_after_s``, then send the same call with the ticket."""
+    CAPTCHA = "captcha"
+    """A penalty that only a person could clear: the endpoint is halted for an hour."""
+    RATE_LIMITED = "rate_limited"
+    """HTTP 429: every call of this user is halted for an hour."""
+    LOCKOUT_WARNING = "lockout_warning"
+    """HTTP 423: every call of this user is halted for an hour."""
+    NOT_CONNECTED = "not_connected"
+    """No connection was made (refused, DNS, TLS, connect timeout), so nothing was sent."""
+    UNAUTHORISED = "unauthorised"
+    """401 or 403, also with a renewed token."""
+    LOGIN_REFUSED = "login_refused"
+    """Tradovate does not take our name and password: a person has to look."""
+    TOKEN_UNAVAILABLE = "token_unavailable"
+    """There is no session token just now, for a reason that passes by itself."""
+    NO_BUDGET = "no_budget"
+    """Our own count of the rolling hour says no; nothing was sent."""
+    HALTED = "halted"
+    """An earlier answer stopped this user or this endpoint for a while; nothing was sent."""
+    BUDGET_UNAVAILABLE = "budget_unavailable"
+    """The budget can't be counted (Redis or the ledger is away), so nothing was sent."""
+
+
+class NotHandled(TradovateError):
+    """The call had no effect and may be sent again later.
+
+    ``retry_after_s`` is how long to wait, None when nobody knows; ``ticket`` goes with the next sending of this
+    very call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: NotHandledReason,
+        retry_after_s: float | None = None,
+        ticket: str | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        super().__init__(message, exchange=exchange)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+        self.ticket = ticket
+
+
+class OutcomeUnknown(TradovateError):
+    """The call was sent and no readable answer came: it may or may not have been applied.
+
+    A write must be read back before anything else is done about it; a read may simply be made again.
+    """
+
+
+class WrongEnvironment(TradovateError):
+    """The call may not be made in this environment. Refused in code: no budget used, nothing sent."""
+
+
+class StoreUnavailable(Exception):
+    """Raised by an implementation of ``Ledger`` or ``TokenStore`` that can't reach its database."""

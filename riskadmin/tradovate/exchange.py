@@ -1,0 +1,44 @@
+"""What was said to Tradovate and what came back: the evidence kept with every call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from riskadmin.tradovate.vocabulary import Environment
+
+RESPONSE_TEXT_MAX = 64 * 1024
+"""Characters of an answer kept in an ``Exchange``; longer ones are cut there."""
+
+WITHHELD = "[withheld]"
+"""Stands in an ``Exchange`` where a secret was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One HTTP request and its answer, free of secrets: fit to be stored and shown.
+
+    ``endpoint`` is the name in ``endpoints.ENDPOINTS``; ``path`` has the query. ``status`` is None when no status
+    line came. ``elapsed_ms`` runs from just before the connection is used to the last byte read.
+    """
+
+    endpoint: str
+    environment: Environment
+    method: str
+    path: str
+    request_body: Mapping[str, object] | None
+    status: int | None
+    response_text: str
+    sent_at: datetime
+    elapsed_ms: int
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T_co]):
+    """What Tradovate answered to a call it accepted, with the exchange that proves it."""
+
+    value: T_co
+    exchange: Exchange

@@ -1,0 +1,48 @@
+"""The slim record of attempts and halts from which the budget is rebuilt when Redis was wiped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from riskadmin.tradovate.vocabulary import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to call Tradovate; ``age_s`` by the ledger's own clock, so no other clock is trusted."""
+
+    id: int
+    endpoint: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A stop that is still in force for ``left_s`` seconds; ``endpoint`` None means every call of the user."""
+
+    endpoint: str | None
+    reason: str
+    left_s: float
+
+
+class Ledger(Protocol):
+    """Durable memory of the budget. Every method may raise ``errors.StoreUnavailable``, and nothing is sent then.
+
+    Each write commits before it returns, in a transaction of its own: the budget relies on a row being visible
+    to every process once its attempt is admitted.
+    """
+
+    def append(self, *, user: str, endpoint: str, lane: Lane) -> int:
+        """Record that an attempt is about to be made; return its id, unique over all users."""
+
+    def forget(self, attempt_id: int, /) -> None:
+        """Delete an attempt that was never sent. Unknown ids are no error."""
+
+    def recent(self, *, user: str, within_s: float) -> Sequence[Attempt]:
+        """Every attempt of ``user`` not older than ``within_s`` seconds."""
+
+    def halts(self, user: str, /) -> Sequence[Halt]:
+        """Every halt of ``user`` still in force."""
+
+    def save_halt(self, *, user: str, endpoint: str | None, reason: str, seconds: float) -> None:
+        """Record a halt from now on for ``seconds``; a longer one already in force for that scope wins."""

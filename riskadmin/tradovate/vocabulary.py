@@ -1,0 +1,63 @@
+"""Words with a fixed set of values: Tradovate's, spelled as Tradovate spells them, and the two of our own.
+
+Source of Tradovate's: "Set Admin Auto Liq Action" (partner documentation, seed 001).
+"""
+
+from enum import StrEnum
+
+
+class Environment(StrEnum):
+    """Which of Tradovate's two worlds a call is aimed at."""
+
+    DEMO = "demo"
+    LIVE = "live"
+
+
+class Lane(StrEnum):
+    """Which share of the rate budget a call may use: bulk work leaves room for what is urgent."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class AdminAction(StrEnum):
+    """``adminAction`` of an account's risk status."""
+
+    NORMAL = "Normal"
+    LOCK = "LockTradingImmediately"
+    LIQUIDATE = "LiquidateImmediately"
+    LIQUIDATE_ONLY = "LiquidateOnlyModeImmediately"
+    # Set by Tradovate itself ("not intended for partner workflows"): read, never sent.
+    PLACE_AUTO_LIQ_ON_HOLD = "PlaceAutoLiqOnHold"
+    DISABLE_AUTO_LIQ = "DisableAutoLiq"
+    AGREED_ON_LIQ_ONLY_MODE_BY_AUTO_LIQ = "AgreedOnLiqOnlyModeByAutoLiq"
+    AGREED_ON_LIQUIDATION_BY_AUTO_LIQ = "AgreedOnLiquidationByAutoLiq"
+
+
+ASKABLE_ADMIN_ACTIONS = frozenset(
+    {AdminAction.NORMAL, AdminAction.LOCK, AdminAction.LIQUIDATE, AdminAction.LIQUIDATE_ONLY}
+)
+
+
+class ReasonCode(StrEnum):
+    """``adminActionReasonCode``; most partners use ``Other`` with a text."""
+
+    CLOSE_AML_DECISION = "CloseAMLDecision"
+    CLOSE_COMPLIANCE_DECISION = "CloseComplianceDecision"
+    CLOSE_CUSTOMER_REQUEST = "CloseCustomerRequest"
+    CLOSE_DECEASED = "CloseDeceased"
+    CLOSE_ESCHEATMENT = "CloseEscheatment"
+    CLOSE_FRAUD = "CloseFraud"
+    CLOSE_INACTIVE_UNFUNDED_ACCOUNT = "CloseInactiveUnfundedAccount"
+    FULL_BALANCE_WITHDRAWAL = "FullBalanceWithdrawal"
+    OTHER = "Other"
+    RESTRICTED_AML_REQUEST = "RestrictedAMLRequest"
+    RESTRICTED_ACCOUNTS_REQUEST = "RestrictedAccountsRequest"
+    RESTRICTED_COMPLIANCE_REQUEST = "RestrictedComplianceRequest"
+    RESTRICTED_RISK_RESTRICTION = "RestrictedRiskRestriction"
+    RESTRICTED_TREASURY_REQUEST = "RestrictedTreasuryRequest"
+    RESTRICTED_W8_EXPIRED = "RestrictedW8Expired"
+
+
+REASON_TEXT_MAX = 8192
+"""Characters of ``adminActionReason`` that Tradovate takes; ``Other`` requires a text."""
