@@ -1,0 +1,166 @@
+"""Every endpoint this code may call, with what the documentation says of it.
+
+Environments are enforced by the code, whatever the configuration. Where a page names one host and its prose another,
+the prose wins (seeds 001 and 004: "Environments: Demo", though their examples show the live host).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Literal
+
+from riskadmin.tradovate.vocabulary import Environment
+
+DEMO_ONLY = frozenset({Environment.DEMO})
+EVERYWHERE = frozenset(Environment)
+
+MAX_IDS_PER_READ = 500
+"""Tradovate caps the entities of one answer at an undisclosed number; this stays under the values heard of."""
+
+MAX_IDS_QUERY = 7000
+"""Characters of a comma-separated id list: with the rest, below the 8 KiB request line that servers commonly take."""
+
+_READ_LIMIT = 64 * 1024 * 1024
+_WRITE_LIMIT = 1024 * 1024
+
+
+class Counts(Enum):
+    """Which attempts an endpoint's own hourly limit counts."""
+
+    ALL = "all"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint.
+
+    ``name`` is the path without its slash, as sent. ``answer`` is the shape of a clean 200. ``hourly_limit`` is the
+    endpoint's own limit, None where only the user's applies. ``body_limit`` is in bytes: a longer answer is not read.
+    ``confidential`` answers hold a token and are stored without it.
+    """
+
+    name: str
+    method: Literal["GET", "POST"]
+    answer: Literal["object", "list"]
+    environments: frozenset[Environment] = EVERYWHERE
+    writes: bool = False
+    hourly_limit: int | None = None
+    counts: Counts = Counts.ALL
+    body_limit: int = _READ_LIMIT
+    confidential: bool = False
+
+    @property
+    def path(self) -> str:
+        return f"/{self.name}"
+
+
+def _read(name: str) -> Endpoint:
+    return Endpoint(name=name, method="GET", answer="list")
+
+
+def _write(
+    name: str,
+    *,
+    environments: frozenset[Environment],
+    hourly_limit: int | None = None,
+    body_limit: int = _WRITE_LIMIT,
+) -> Endpoint:
+    return Endpoint(
+        name=name,
+        method="POST",
+        answer="object",
+        environments=environments,
+        writes=True,
+        hourly_limit=hourly_limit,
+        body_limit=body_limit,
+    )
+
+
+ACCESS_TOKEN_REQUEST = Endpoint(
+    name="auth/accesstokenrequest",
+    method="POST",
+    answer="object",
+    hourly_limit=5,
+    counts=Counts.FAILED,
+    body_limit=_WRITE_LIMIT,
+    confidential=True,
+)
+RENEW_ACCESS_TOKEN = Endpoint(
+    name="auth/renewaccesstoken",
+    method="GET",
+    answer="object",
+    hourly_limit=15,
+    body_limit=_WRITE_LIMIT,
+    confidential=True,
+)
+ME = Endpoint(
+    name="auth/me",
+    method="GET",
+    answer="object",
+    hourly_limit=10,
+    counts=Counts.FAILED,
+    body_limit=_WRITE_LIMIT,
+)
+
+ACCOUNTS = _read("account/list")
+USERS = _read("user/list")
+TRADING_PERMISSIONS = _read("tradingPermission/list")
+ACCOUNT_RISK_STATUSES = _read("accountRiskStatus/list")
+ACCOUNT_RISK_STATUSES_BY_ID = _read("accountRiskStatus/items")
+USER_ACCOUNT_AUTO_LIQS = _read("userAccountAutoLiq/ldeps")
+PERMISSIONED_ACCOUNT_AUTO_LIQS = _read("permissionedAccountAutoLiq/ldeps")
+POSITIONS = _read("position/list")
+POSITIONS_BY_ACCOUNT = _read("position/ldeps")
+CASH_BALANCES = _read("cashBalance/list")
+RISK_CATEGORIES = _read("riskCategory/list")
+
+SET_ADMIN_AUTO_LIQ_ACTION = _write("accountRiskStatus/setadminautoliqaction", environments=DEMO_ONLY)
+SWITCH_RISK_CATEGORY = _write("accountRiskStatus/switchriskcategory", environments=EVERYWHERE, hourly_limit=5000)
+# Seed 000 names no environment. Both records exist in both worlds, so neither is refused.
+UPDATE_USER_AUTO_LIQS = _write(
+    "userAccountAutoLiq/updateuserautoliqs", environments=EVERYWHERE, body_limit=_READ_LIMIT
+)
+EXPIRE_USER_LOCKOUT = _write("user/expireuserlockout", environments=DEMO_ONLY)
+
+ENDPOINTS = MappingProxyType(
+    {
+        endpoint.name: endpoint
+        for endpoint in (
+            ACCESS_TOKEN_REQUEST,
+            RENEW_ACCESS_TOKEN,
+            ME,
+            ACCOUNTS,
+            USERS,
+            TRADING_PERMISSIONS,
+            ACCOUNT_RISK_STATUSES,
+            ACCOUNT_RISK_STATUSES_BY_ID,
+            USER_ACCOUNT_AUTO_LIQS,
+            PERMISSIONED_ACCOUNT_AUTO_LIQS,
+            POSITIONS,
+            POSITIONS_BY_ACCOUNT,
+            CASH_BALANCES,
+            RISK_CATEGORIES,
+            SET_ADMIN_AUTO_LIQ_ACTION,
+            SWITCH_RISK_CATEGORY,
+            UPDATE_USER_AUTO_LIQS,
+            EXPIRE_USER_LOCKOUT,
+        )
+    }
+)
+
+
+def id_batches(ids: Iterable[int]) -> Iterator[tuple[int, ...]]:
+    """Split ids, in order and without repeats, into lists that one read may carry."""
+    batch: list[int] = []
+    length = 0
+    for each in dict.fromkeys(ids):
+        size = len(str(each)) + 1
+        if batch and (len(batch) == MAX_IDS_PER_READ or length + size > MAX_IDS_QUERY):
+            yield tuple(batch)
+            batch, length = [], 0
+        batch.append(each)
+        length += size
+    if batch:
+        yield tuple(batch)
