@@ -1,7 +1,11 @@
 """Who did something, and where it came from: the two snapshots that every event carries."""
 
 from dataclasses import dataclass
-from typing import Protocol
+
+from django.http import HttpRequest
+
+from riskadmin.web.client_address import client_address
+from riskadmin.web.request_id import current_request_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +32,9 @@ class Origin:
     job: str = ""
 
 
-class TracedRequest(Protocol):
-    """What `riskadmin.web` puts on each request."""
-
-    request_id: str
-    client_address: str | None
-
-
-def origin_of(request: TracedRequest) -> Origin:
+def origin_of(request: HttpRequest) -> Origin:
     """Return the origin of what `request` does."""
-    return Origin(request_id=request.request_id, address=request.client_address)
+    return Origin(request_id=current_request_id(), address=client_address(request))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ class Tag(models.TextChoices):
     STAFF_SIGNED_OUT = "staff:session:closed", "Signed out"
     STAFF_SIGN_IN_REFUSED = "staff:session:refused", "Sign-in refused"
     STAFF_CREATED = "staff:person:created", "Person added"
+    STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
     CHANGE_APPROVED = "change:decision:approved", "Change approved"

@@ -1,0 +1,22 @@
+"""The four roles as groups. Written out here: a migration must not change when the code does."""
+
+from django.db import migrations
+
+ROLES = ("support", "supervisor", "compliance", "administrator")
+
+
+def create_groups(apps, schema_editor):
+    group = apps.get_model("auth", "Group")
+    for name in ROLES:
+        group.objects.using(schema_editor.connection.alias).get_or_create(name=name)
+
+
+def delete_groups(apps, schema_editor):
+    group = apps.get_model("auth", "Group")
+    group.objects.using(schema_editor.connection.alias).filter(name__in=ROLES).delete()
+
+
+class Migration(migrations.Migration):
+    dependencies = [("staff", "0001_initial")]
+
+    operations = [migrations.RunPython(create_groups, delete_groups)]
