@@ -45,7 +45,7 @@ def render_page_or_fragment(
     return render(request, template, context, status=status)
 
 
-def redirect(request: HttpRequest, to: Any, *args: object, **kwargs: object) -> HttpResponse:  # noqa: ANN401
+def redirect(request: HttpRequest, to: Any, *args: object, **kwargs: object) -> HttpResponse:
     """Go to a page after a POST: `to` is a URL name with its arguments, a model with an address, or a path.
 
     htmx is told to load it as a page (`HX-Redirect`): followed by itself, the redirect would end inside a panel.

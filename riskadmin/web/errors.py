@@ -1,0 +1,134 @@
+"""What a person sees when something is refused or breaks: what happened, what it means, what to do next, and the request id.
+
+htmx gets the same as a fragment, which the page swaps in for 400, 403, 409 and 422 (`templates/base.html`).
+"""
+
+import logging
+import sys
+from dataclasses import dataclass
+
+from django.core.exceptions import BadRequest
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from riskadmin.web.access import CapabilityMissing
+from riskadmin.web.htmx import is_fragment
+from riskadmin.web.theme import theme_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One refusal or fault in words: `meaning` says what happened and that nothing else did, `next_step` what to do."""
+
+    status: int
+    title: str
+    meaning: str
+    next_step: str
+    link_label: str = "Go to the home page"
+    link_url: str = "/"
+
+
+def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Answer with the problem, in the frame of the page, or as a fragment for htmx."""
+    template = "errors/_problem.html" if is_fragment(request) else "errors/page.html"
+    return render(request, template, _context(request, problem), status=problem.status)
+
+
+def conflict(request: HttpRequest, *, meaning: str, next_step: str, link_label: str, link_url: str) -> HttpResponse:
+    """Answer 409: what the person acted on has moved since it was shown to them, and nothing was done."""
+    problem = Problem(409, "This has changed since you opened it", meaning, next_step, link_label, link_url)
+    return respond(request, problem)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """`handler400`. Only this project's own refusals are quoted; of a forged request, nothing is told.
+
+    Stands alone: the request may be one that no page can be drawn for, such as one for a host that isn't ours.
+    """
+    own = isinstance(exception, BadRequest) and str(exception)
+    problem = Problem(
+        status=400,
+        title="This request can't be understood",
+        meaning=str(exception) if own else "The address or the form that was sent is damaged. Nothing was done.",
+        next_step="Go back, reload the page, and try again from there.",
+    )
+    return respond(request, problem) if own else _alone(request, problem)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """`handler403`. Names what the person may not do, in words."""
+    missing = exception.in_words if isinstance(exception, CapabilityMissing) else ()
+    problem = Problem(
+        status=403,
+        title="Your role doesn't allow this",
+        meaning=f"It needs the permission to {' or to '.join(missing)}. Nothing was done."
+        if missing
+        else "This page is open to nobody in your role. Nothing was done.",
+        next_step="Ask somebody who has it, or an administrator to change your roles.",
+    )
+    return respond(request, problem)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001  (Django passes it)
+    """`handler404`. Doesn't say whether the thing never was, or is kept from this person."""
+    problem = Problem(
+        status=404,
+        title="There is no such page",
+        meaning="The address is wrong, or what it showed is not open to you.",
+        next_step="Check the address, or search for the account by its number or name.",
+    )
+    return respond(request, problem)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """`CSRF_FAILURE_VIEW`: the form is from before signing in, from another tab's session, or forged."""
+    logger.warning("Form refused: %s", reason)
+    problem = Problem(
+        status=403,
+        title="This form has expired",
+        meaning="You signed in or out since it was opened, or the browser sent no cookie. Nothing was done.",
+        next_step="Reload the page and fill it in again. Copy what you typed first.",
+    )
+    return respond(request, problem)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """`handler500`. Stands alone, since whatever broke may break the frame too; a silent database is told apart, as 503."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return unavailable(request)
+    problem = Problem(
+        status=500,
+        title="This page failed",
+        meaning="The fault is on our side and was recorded. If you had sent a form, look whether it was done before "
+        "sending it again.",
+        next_step="Reload the page. If it fails again, give an administrator the request id below.",
+    )
+    return _alone(request, problem)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Answer 503: the database doesn't answer, so nothing can be shown and nothing was written."""
+    problem = Problem(
+        status=503,
+        title="The database doesn't answer",
+        meaning="Nothing can be shown or recorded now, so nothing is sent to Tradovate either.",
+        next_step="Reload in a minute. In an emergency, lock the account in Tradovate's own dashboard.",
+    )
+    response = _alone(request, problem)
+    response.headers["Retry-After"] = "30"
+    return response
+
+
+def _alone(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Render without the frame: no session, no database, no context processor."""
+    template = "errors/_problem.html" if is_fragment(request) else "errors/alone.html"
+    context = _context(request, problem) | {"theme": theme_of(request)}
+    return HttpResponse(render_to_string(template, context), status=problem.status)
+
+
+def _context(request: HttpRequest, problem: Problem) -> dict[str, object]:
+    return {"problem": problem, "request_id": getattr(request, "request_id", "")}

@@ -1,0 +1,74 @@
+"""How numbers, money, times and ages are written, the same on every page. Pure functions, text in and out.
+
+A value that isn't set (None or "") is the caller's to show, as an em dash and never as 0; these functions want a value.
+"""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+MINUS = "\N{MINUS SIGN}"  # as wide as a digit's plus, so that columns stay aligned; a hyphen is not
+CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
+
+Number = Decimal | int | float
+
+
+def money(amount: Number, currency: str = "USD", *, always_signed: bool = False) -> str:
+    """Write an amount with sign and currency: "$50.00", "-$1,200.00" with a true minus, "7.00 CHF".
+
+    A gain or a difference is `always_signed`: it gets its plus too.
+    """
+    value = _decimal(amount)
+    digits = f"{abs(value):,.2f}"
+    shown = f"{CURRENCY_SIGNS[currency]}{digits}" if currency in CURRENCY_SIGNS else f"{digits} {currency}"
+    return _sign(value, always_signed=always_signed) + shown
+
+
+def percent(points: Number, *, always_signed: bool = False) -> str:
+    """Write percentage points, as stored in `*_pct`: 12.50 is "12.5%"."""
+    return number(points, always_signed=always_signed) + "%"
+
+
+def number(value: Number, *, always_signed: bool = False) -> str:
+    """Write a number with thousands separated and no trailing zeros behind the point: "1,234,567", "0.25"."""
+    exact = _decimal(value)
+    digits = f"{abs(exact):,f}"
+    if "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    return _sign(exact, always_signed=always_signed) + digits
+
+
+def moment(at: datetime, zone: ZoneInfo, *, seconds: bool = True) -> str:
+    """Write a time in a zone, sortable by eye: "2026-11-21 08:03:05"; without seconds where order doesn't matter."""
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def exact_utc(at: datetime) -> str:
+    """Write a time for evidence, in UTC with its milliseconds: "2026-11-21 14:03:05.123 UTC"."""
+    utc = at.astimezone(UTC)
+    return f"{utc:%Y-%m-%d %H:%M:%S}.{utc.microsecond // 1000:03d} UTC"
+
+
+def duration(span: timedelta) -> str:
+    """Write a span by its two largest units: "3 d 4 h", "4 h 12 min", "5 min 3 s", "42 s"; the sign is dropped."""
+    seconds = int(abs(span).total_seconds())
+    parts: list[str] = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break  # "3 d 5 s" would claim a precision nobody wants
+        if len(parts) == 2:  # noqa: PLR2004  (two units)
+            break
+    return " ".join(parts) or "0 s"
+
+
+def _decimal(value: Number) -> Decimal:
+    return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
+def _sign(value: Decimal, *, always_signed: bool) -> str:
+    if value < 0:
+        return MINUS
+    return "+" if always_signed and value > 0 else ""

@@ -1,0 +1,18 @@
+"""The names of the icons there are, so that a page asking for another fails in its test instead of showing a gap."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from django.contrib.staticfiles import finders
+
+SPRITE = "vendor/tabler-icons/icons.svg"
+
+
+@cache
+def icon_names() -> frozenset[str]:
+    """Return the names in the sprite, from the manifest of kept files; `riskadmin.web.vendor` says how to add one."""
+    manifest = finders.find("vendor/manifest.json")
+    if manifest is None:
+        raise FileNotFoundError("static/vendor/manifest.json is not among the static files.")
+    return frozenset(json.loads(Path(manifest).read_text(encoding="utf-8"))["icons"])

@@ -1,0 +1,197 @@
+"""The components every page is made of; `docs/face-components.md` shows how each is used."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, TypeGuard
+
+from django import template
+from django.forms import BaseForm
+from django.forms.boundfield import BoundField
+from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select, Widget
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from riskadmin.web import formats, icons
+from riskadmin.web.clock import display_zone
+from riskadmin.web.paging import Page
+
+register = template.Library()
+
+Number = Decimal | int | float
+
+UNSET: Final = mark_safe(
+    '<span class="unset"><span aria-hidden="true">—</span><span class="visually-hidden">not set</span></span>'
+)
+
+# A tone's own icon, for states that don't bring a better one.
+TONE_ICONS: Final = {
+    "neutral": "circle-dashed",
+    "info": "info-circle",
+    "busy": "loader",
+    "ok": "circle-check",
+    "warn": "alert-triangle",
+    "danger": "alert-octagon",
+}
+
+# How a new limit compares with the old one; shown as the word itself.
+DIRECTIONS: Final = frozenset({"looser", "tighter"})
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """Draw an icon of the sprite: silent beside a word, with a label where it stands alone. `ValueError` if unknown."""
+    if name not in icons.icon_names():
+        raise ValueError(f"There is no icon {name!r} in the sprite; riskadmin/web/vendor.py says how to add one.")
+    spoken = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
+    return format_html('<svg class="icon" {}><use href="{}#{}"></use></svg>', spoken, static(icons.SPRITE), name)
+
+
+# --- Values ---------------------------------------------------------------------------------------------------------
+
+
+def _is_set(value: Number | None) -> TypeGuard[Number]:
+    # A template gives "" instead of None where a path such as `account.cash.amount` breaks off half way.
+    return value is not None and value != ""
+
+
+@register.filter
+def unset(value: object) -> object:
+    """Show the value itself, or an em dash when there is none."""
+    return UNSET if value is None or value == "" else value
+
+
+@register.filter
+def money(amount: Number | None, currency: str = "USD") -> str:
+    """Write an amount, "-$1,200.00", with a true minus; for limits and balances."""
+    return formats.money(amount, currency) if _is_set(amount) else UNSET
+
+
+@register.filter
+def signed_money(amount: Number | None, currency: str = "USD") -> str:
+    """Write an amount with its plus too, "+$340.00"; for profit, loss and differences."""
+    return formats.money(amount, currency, always_signed=True) if _is_set(amount) else UNSET
+
+
+@register.filter
+def percent(points: Number | None) -> str:
+    """Write percentage points: 12.50 is "12.5%"."""
+    return formats.percent(points) if _is_set(points) else UNSET
+
+
+@register.filter
+def number(value: Number | None) -> str:
+    """Write a number with thousands separated."""
+    return formats.number(value) if _is_set(value) else UNSET
+
+
+@register.simple_tag
+def time(at: datetime | None, *, seconds: bool = True) -> str:
+    """Write a time in the display zone, the exact UTC in its title."""
+    return _time(at, formats.moment(at, display_zone(), seconds=seconds)) if at else UNSET
+
+
+@register.simple_tag
+def age(since: datetime | None) -> str:
+    """Write how long ago a time was (or, for one to come, how long it is till then): "3 d 4 h"."""
+    return _time(since, formats.duration(timezone.now() - since)) if since else UNSET
+
+
+def _time(at: datetime, text: str) -> SafeString:
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), formats.exact_utc(at), text)
+
+
+# --- Components -----------------------------------------------------------------------------------------------------
+
+
+@register.simple_tag
+def state(label: str, tone: str = "neutral", icon_name: str = "") -> SafeString:
+    """Draw a state as word, icon and tone; tones are those of `TONE_ICONS`, anything else is a `KeyError`."""
+    return format_html('<span class="state tone-{}">{}{}</span>', tone, icon(icon_name or TONE_ICONS[tone]), label)
+
+
+@register.simple_tag
+def environment_badge(environment: str) -> SafeString:
+    """Name a Tradovate environment; live carries its colour and the word wherever it appears."""
+    return format_html('<span class="env env-{}">{}</span>', environment, environment.capitalize())
+
+
+@register.simple_tag
+def before_after(before: object, after: object, direction: str = "") -> SafeString:
+    """Show before → after, and whether the new value is `looser` or `tighter`; equal values are shown once.
+
+    Values come formatted (`{% before_after old|money new|money "looser" %}`); another direction is a `ValueError`.
+    """
+    if direction and direction not in DIRECTIONS:
+        raise ValueError(f"A change is looser or tighter, not {direction!r}.")
+    if str(before) == str(after):
+        return format_html('<span class="ba">{} <span class="ba-word">unchanged</span></span>', after)
+    named = format_html(' <span class="ba-word ba-{}">{}</span>', direction, direction) if direction else ""
+    return format_html(
+        '<span class="ba"><span class="visually-hidden">from </span><del>{}</del>{}'
+        '<span class="visually-hidden"> to </span><ins>{}</ins>{}</span>',
+        before,
+        icon("arrow-right"),
+        after,
+        named,
+    )
+
+
+@register.inclusion_tag("inc/copy_id.html")
+def copy_id(value: object, what: str = "number") -> dict[str, object]:
+    """Show an id with a button that copies it; `what` names it for a screen reader ("account number")."""
+    return {"value": value, "what": what}
+
+
+@register.inclusion_tag("inc/pager.html", takes_context=True)
+def pager(context: template.Context, page: Page[Any], newer: str = "Newer", older: str = "Older") -> dict[str, object]:
+    """Draw the links to a keyset page's neighbours, keeping the address's other parameters."""
+    return {"page": page, "newer": newer, "older": older, "request": context["request"]}
+
+
+# --- Forms ----------------------------------------------------------------------------------------------------------
+
+
+@register.inclusion_tag("inc/field.html")
+def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str = "") -> dict[str, object]:
+    """Draw a form field: label above, help, unit inside its frame, and its error beside it, all tied together.
+
+    With `help_url`, the help is replaced as one types by that fragment, which is sent the form and says what the value
+    would mean.
+    """
+    widget = bound.field.widget
+    described = [
+        f"{bound.auto_id}_{part}"
+        for part, is_there in (("help", bound.help_text or help_url), ("error", bound.errors))
+        if is_there
+    ]
+    attributes: dict[str, str | bool] = {"class": _widget_class(widget)}
+    if described:
+        attributes["aria-describedby"] = " ".join(described)
+    if bound.errors:
+        attributes["aria-invalid"] = "true"
+    return {
+        "bound": bound,
+        "widget": bound.as_widget(attrs=attributes),
+        "described_by": " ".join(described),
+        "is_group": isinstance(widget, RadioSelect | CheckboxSelectMultiple),
+        "is_check": isinstance(widget, CheckboxInput),
+        "prefix": prefix,
+        "suffix": suffix,
+        "help_url": help_url,
+    }
+
+
+@register.inclusion_tag("inc/error_summary.html")
+def error_summary(form: BaseForm) -> dict[str, object]:
+    """List what is wrong with a form above it, each linked to its field; it takes the focus. Nothing when all is well."""
+    wrong = [bound for bound in form if bound.errors and not bound.is_hidden]
+    hidden = [error for bound in form.hidden_fields() for error in bound.errors]
+    return {"fields": wrong, "others": [*form.non_field_errors(), *hidden]}
+
+
+def _widget_class(widget: Widget) -> str:
+    if isinstance(widget, CheckboxInput | RadioSelect | CheckboxSelectMultiple):
+        return "form-check-input"
+    return "form-select" if isinstance(widget, Select) else "form-control"
