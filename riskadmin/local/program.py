@@ -1,0 +1,220 @@
+"""One child process: started so that it can't outlive us, watched, stopped, and recovered after our own violent death."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TETHER = Path(__file__).with_name("tether.py")
+POLL_S = 0.02
+LOG_LIMIT_BYTES = 5_000_000
+
+
+class CannotStart(Exception):  # noqa: N818 - reads as a sentence where it is raised, and is shown to people
+    """Something could not be set up; the text says what, why, and what to do, for a person to read."""
+
+
+@dataclass(frozen=True)
+class SystemAccount:
+    """The operating-system account a server runs as when we are root."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run, and how to know that it is well.
+
+    `stop_signal` asks for an orderly end, also from the kernel when we are killed; after `grace_s` seconds comes SIGKILL.
+    `before` runs at each start; `ready` says whether it serves (it must not block for long).
+    """
+
+    name: str
+    argv: Sequence[str]
+    log: Path
+    pidfile: Path
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    account: SystemAccount | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    grace_s: float = 10.0
+    ready_within_s: float = 60.0
+    before: Callable[[], None] = field(default=lambda: None)
+    ready: Callable[[], bool] = field(default=lambda: True)
+
+
+class Process:
+    """A `Program` that can be started again and again.
+
+    Start it from a thread that lives as long as the process should: Linux counts the death of that thread as ours.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process last started, None before the first start."""
+        return self._popen.pid if self._popen else None
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._popen is not None and self._popen.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """As in `subprocess`: None while it runs, negative for a signal."""
+        return self._popen.poll() if self._popen else None
+
+    def start(self) -> None:
+        """Start it without waiting; ends first what an earlier, killed parent left running."""
+        program = self.program
+        recover(program.pidfile, grace_s=program.grace_s, stop_signal=program.stop_signal)
+        program.before()
+        rotate(program.log)
+        account = program.account
+        tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(int(program.stop_signal))]
+        identity = [str(account.uid), str(account.gid)] if account else ["-1", "-1"]
+        with program.log.open("ab") as log:
+            self._popen = subprocess.Popen(
+                [*tether, *identity, *program.argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=None if program.env is None else dict(program.env),
+                cwd=program.cwd or "/",
+                # Its own session: Ctrl-C at the terminal reaches us alone, and we stop the children in order.
+                start_new_session=True,
+            )
+        remember(program.pidfile, self._popen.pid)
+
+    def wait_ready(self) -> None:
+        """Return when it serves; raise CannotStart with its last words when it ends or takes too long."""
+        deadline = time.monotonic() + self.program.ready_within_s
+        while not self.program.ready():
+            if not self.running:
+                how = describe_exit(self.exit_code)
+                raise CannotStart(f"{self.program.name} ended at its start ({how}).\n{self._last_words()}")
+            if time.monotonic() > deadline:
+                raise CannotStart(
+                    f"{self.program.name} is not ready after {self.program.ready_within_s:.0f} s.\n{self._last_words()}"
+                )
+            time.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """End it and whatever it started; returns when nothing of it runs."""
+        if self._popen is None:
+            return
+        if self.running:
+            self._popen.send_signal(self.program.stop_signal)
+            try:
+                self._popen.wait(self.program.grace_s)
+            except subprocess.TimeoutExpired:
+                self._popen.kill()
+                self._popen.wait()
+        # It leads its own group, so this reaches children that it abandoned and nobody else.
+        kill_group(self._popen.pid)
+        self.program.pidfile.unlink(missing_ok=True)
+
+    def _last_words(self, lines: int = 15) -> str:
+        return f"The end of {self.program.log}:\n" + "\n".join(f"  {line}" for line in tail(self.program.log, lines))
+
+
+def describe_exit(code: int | None) -> str:
+    """'exit code 3' or 'killed by SIGKILL'."""
+    if code is None:
+        return "still running"
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+def tail(log: Path, lines: int) -> list[str]:
+    """The last lines of a log, reading no more than its last 64 KiB."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 65_536))
+        return file.read().decode(errors="replace").splitlines()[-lines:]
+
+
+def rotate(log: Path) -> None:
+    """Make the log's directory, and keep one predecessor of a log that grew large."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+
+
+def kill_group(pgid: int) -> None:
+    """SIGKILL whatever is left of a process group."""
+    try:
+        os.killpg(pgid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
+        return
+
+
+def birth(pid: int) -> str | None:
+    """A text that tells this process from any other that ever had the same id; None when there is none.
+
+    The boot's id and the start time in ticks on Linux, `ps`'s start time elsewhere. A zombie counts as gone.
+    """
+    if sys.platform == "linux":
+        try:
+            # Fields after the command name, which is in parentheses and may itself contain anything.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return None if fields[0] == "Z" else f"{boot}/{fields[19]}"
+    done = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, started = done.stdout.strip().partition(" ")
+    return None if not state or state.startswith("Z") else started.strip()
+
+
+def command_line(pid: int) -> str:
+    """What a process was started as, empty when there is none."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return ""
+    return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+
+
+def remember(pidfile: Path, pid: int) -> None:
+    """Write down which process we started, atomically."""
+    pidfile.parent.mkdir(parents=True, exist_ok=True)
+    draft = pidfile.with_suffix(".new")
+    draft.write_text(f"{pid} {birth(pid) or ''}")
+    draft.replace(pidfile)
+
+
+def recall(pidfile: Path) -> int | None:
+    """The id of the remembered process if that very process still runs."""
+    try:
+        pid, _, born = pidfile.read_text().partition(" ")
+    except FileNotFoundError:
+        return None
+    return int(pid) if pid.isdigit() and born and birth(int(pid)) == born else None
+
+
+def recover(pidfile: Path, *, grace_s: float, stop_signal: signal.Signals) -> None:
+    """End the remembered process, if it still runs, and its group."""
+    pid = recall(pidfile)
+    if pid is not None:
+        deadline = time.monotonic() + grace_s
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, stop_signal)
+            while recall(pidfile) is not None:
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(POLL_S)
+        kill_group(pid)
+    pidfile.unlink(missing_ok=True)

@@ -1,0 +1,85 @@
+"""Fixtures for every test: real PostgreSQL and Redis, a broker that refuses unless asked for, and whole stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+from django.db import connection
+from django.test import TransactionTestCase, override_settings
+
+from tests.servers import SERVERS_KEY, Servers
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    """The PostgreSQL and Redis of this test process."""
+    return pytestconfig.stash[SERVERS_KEY]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def settings_for_speed() -> Iterator[None]:
+    """Hash passwords cheaply and serve static files without a manifest: neither is what most tests are about."""
+    storages = {
+        **django_settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher", *django_settings.PASSWORD_HASHERS]
+    with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flush_may_empty_the_trail() -> Iterator[None]:
+    """Let Django's flush after a transactional test truncate; no other statement of any test may.
+
+    Only the triggers against TRUNCATE are lifted, and only for the flush itself.
+    """
+    flush = TransactionTestCase._fixture_teardown
+
+    def teardown(case: TransactionTestCase) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT format('ALTER TABLE %s %%s TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger"
+                " WHERE NOT tgisinternal AND tgtype & 32 <> 0"  # TRIGGER_TYPE_TRUNCATE
+            )
+            statements = [row[0] for row in cursor.fetchall()]
+            for statement in statements:
+                cursor.execute(statement % "DISABLE")
+        try:
+            flush(case)
+        finally:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement % "ENABLE")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        yield
+
+
+@pytest.fixture
+def redis_client(servers: Servers) -> Iterator[redis.Redis]:
+    """A client of an empty Redis, emptied again afterwards."""
+    with redis.Redis.from_url(servers.redis_url) as client:
+        client.flushdb()
+        yield client
+        client.flushdb()
+
+
+@pytest.fixture
+def real_broker(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
+    """Let this test publish: messages land in the queues of the Redis it returns (`urgent`, `bulk`), where nobody works."""
+    from riskadmin.celery import app
+
+    def forget_connections(celery_app: Any) -> None:
+        celery_app._pool = None
+        celery_app.amqp._producer_pool = None
+
+    monkeypatch.setenv("CELERY_BROKER_URL", django_settings.CELERY_BROKER_URL)
+    forget_connections(app)
+    yield redis_client
+    forget_connections(app)

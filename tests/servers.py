@@ -1,0 +1,128 @@
+"""pytest plugin: PostgreSQL and a Redis-compatible server of our own, before Django reads its settings.
+
+Loaded by `-p tests.servers` (pyproject.toml). Each process that runs tests, so each xdist worker, has its own pair on
+sockets in a temporary directory, which dies with it. Whatever the caller's environment or `.env` says is overridden:
+a test can't reach the demo's data. TEST_DATABASE_URL and TEST_REDIS_URL name other servers to use.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from riskadmin.local.places import PROJECT, Places, prepare
+from riskadmin.local.postgres import FORGETFUL, PostgresServer
+from riskadmin.local.valkey import ValkeyServer
+
+NOWHERE = "nowhere://a-test-published-a-task-without-the-fixture-real_broker"
+"""No such transport: publishing raises instead of leaving a message that nobody handles."""
+
+
+@dataclass
+class Servers:
+    """The addresses of this process's servers; the servers themselves only where we started them."""
+
+    database_url: str
+    redis_url: str
+    run: Path | None = None
+    places: Places | None = None
+    postgres: PostgresServer | None = None
+    valkey: ValkeyServer | None = None
+
+    def stop(self) -> None:
+        """End what was started and delete its data."""
+        if self.postgres:
+            self.postgres.stop()
+        if self.valkey:
+            self.valkey.stop()
+        if self.places:
+            self.places.forget()
+        if self.run:
+            shutil.rmtree(self.run, ignore_errors=True)
+
+
+SERVERS_KEY = pytest.StashKey[Servers]()
+
+
+def start() -> Servers:
+    """Start the servers that TEST_DATABASE_URL and TEST_REDIS_URL don't name. Raises CannotStart."""
+    servers = Servers(database_url=os.environ.get("TEST_DATABASE_URL", ""), redis_url=os.environ.get("TEST_REDIS_URL", ""))
+    if servers.database_url and servers.redis_url:
+        return servers
+    servers.run = Path(tempfile.mkdtemp(prefix="riskadmin-test-"))
+    servers.places = prepare(servers.run)
+    try:
+        if not servers.database_url:
+            servers.postgres = PostgresServer(servers.places, options=FORGETFUL)
+            servers.postgres.start()
+            servers.database_url = servers.postgres.url("riskadmin")
+        if not servers.redis_url:
+            servers.valkey = ValkeyServer(servers.places, durable=False)
+            servers.valkey.start()
+            servers.redis_url = servers.valkey.url()
+    except BaseException:
+        servers.stop()
+        raise
+    return servers
+
+
+def setting_names() -> frozenset[str]:
+    """Every variable that the settings read."""
+    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    return frozenset(re.findall(r"^#?\s*([A-Z][A-Z0-9_]+)=", example, flags=re.MULTILINE))
+
+
+def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
+    """The settings of every process under test: nothing of the caller's, Tradovate at a port where nobody listens."""
+    kept = {name: value for name, value in os.environ.items() if name not in setting_names()}
+    return {
+        **kept,
+        "DJANGO_SETTINGS_MODULE": "riskadmin.settings",
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "only-for-tests-" + "x" * 40,
+        "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "TRADOVATE_DEMO_URL": "http://127.0.0.1:1/v1",
+        "TRADOVATE_LIVE_URL": "http://127.0.0.1:1/v1",
+        "TRADOVATE_USERNAME": "riskadmin",
+        "TRADOVATE_PASSWORD": "simulated",
+        "TRADOVATE_CID": "1",
+        "TRADOVATE_SEC": "simulated",
+        "TRADOVATE_DEVICE_ID": "riskadmin-tests",
+    }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Run before pytest-django reads the settings (a wrapper goes first)."""
+    namespace = early_config.known_args_namespace
+    only_distributes = bool(getattr(namespace, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
+    if only_distributes or namespace.help or namespace.version:
+        servers = Servers(database_url="postgresql://nobody@127.0.0.1:1/none", redis_url="redis://127.0.0.1:1/0")
+    else:
+        servers = start()
+    early_config.stash[SERVERS_KEY] = servers
+    for name in setting_names():
+        os.environ.pop(name, None)
+    os.environ.update(environment(database_url=servers.database_url, redis_url=servers.redis_url))
+    # Celery itself prefers this variable to its settings.
+    os.environ["CELERY_BROKER_URL"] = NOWHERE
+    try:
+        return (yield)
+    except BaseException:  # pytest_unconfigure will not be called
+        servers.stop()
+        raise
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers of this process."""
+    if SERVERS_KEY in config.stash:
+        config.stash[SERVERS_KEY].stop()
