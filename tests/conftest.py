@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase, override_settings
 
-from tests.servers import SERVERS_KEY, Servers
+from tests.servers import PUBLISHING, SERVERS_KEY, Servers
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def real_broker(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> I
         celery_app._pool = None
         celery_app.amqp._producer_pool = None
 
-    monkeypatch.setenv("CELERY_BROKER_URL", django_settings.CELERY_BROKER_URL)
+    monkeypatch.delenv(PUBLISHING)
     forget_connections(app)
     yield redis_client
     forget_connections(app)

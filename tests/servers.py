@@ -25,6 +25,10 @@ NOWHERE = "nowhere://a-test-published-a-task-without-the-fixture-real_broker"
 """No such transport: publishing raises instead of leaving a message that nobody handles."""
 
 
+PUBLISHING = "CELERY_BROKER_WRITE_URL"
+"""Celery itself prefers this variable to its settings."""
+
+
 @dataclass
 class Servers:
     """The addresses of this process's servers; the servers themselves only where we started them."""
@@ -81,7 +85,8 @@ def setting_names() -> frozenset[str]:
 
 def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
     """The settings of every process under test: nothing of the caller's, Tradovate at a port where nobody listens."""
-    kept = {name: value for name, value in os.environ.items() if name not in setting_names()}
+    names = setting_names()
+    kept = {name: value for name, value in os.environ.items() if name not in names and not name.startswith("CELERY_")}
     return {
         **kept,
         "DJANGO_SETTINGS_MODULE": "riskadmin.settings",
@@ -110,11 +115,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     else:
         servers = start()
     early_config.stash[SERVERS_KEY] = servers
-    for name in setting_names():
-        os.environ.pop(name, None)
-    os.environ.update(environment(database_url=servers.database_url, redis_url=servers.redis_url))
-    # Celery itself prefers this variable to its settings.
-    os.environ["CELERY_BROKER_URL"] = NOWHERE
+    ours = environment(database_url=servers.database_url, redis_url=servers.redis_url)
+    os.environ.clear()
+    os.environ.update(ours)
+    os.environ[PUBLISHING] = NOWHERE
     try:
         return (yield)
     except BaseException:  # pytest_unconfigure will not be called

@@ -9,24 +9,24 @@ from django.db import connection
 from tests.servers import Servers
 
 
-@shared_task(name="tests.nothing", queue="bulk")
+@shared_task(name="tests.nothing")
 def nothing_task() -> None:
     """Never runs; only published."""
 
 
 def test_publishing_without_asking_for_a_broker_fails_loudly() -> None:
     with pytest.raises(KeyError, match="nowhere"):
-        nothing_task.delay()
+        nothing_task.apply_async(queue="bulk")
 
 
 def test_with_the_real_broker_a_message_lands_in_its_queue(real_broker: redis.Redis) -> None:
-    nothing_task.delay()
+    nothing_task.apply_async(queue="bulk")
     assert real_broker.llen("bulk") == 1
 
 
 def test_the_broker_is_gone_again_after_the_test_that_asked_for_it(redis_client: redis.Redis) -> None:
     with pytest.raises(KeyError, match="nowhere"):
-        nothing_task.delay()
+        nothing_task.apply_async(queue="bulk")
     assert redis_client.dbsize() == 0
 
 
