@@ -53,6 +53,7 @@ class Endpoint:
 
     @property
     def path(self) -> str:
+        """Where it is under the base URL."""
         return f"/{self.name}"
 
 
@@ -119,9 +120,7 @@ RISK_CATEGORIES = _read("riskCategory/list")
 SET_ADMIN_AUTO_LIQ_ACTION = _write("accountRiskStatus/setadminautoliqaction", environments=DEMO_ONLY)
 SWITCH_RISK_CATEGORY = _write("accountRiskStatus/switchriskcategory", environments=EVERYWHERE, hourly_limit=5000)
 # Seed 000 names no environment. Both records exist in both worlds, so neither is refused.
-UPDATE_USER_AUTO_LIQS = _write(
-    "userAccountAutoLiq/updateuserautoliqs", environments=EVERYWHERE, body_limit=_READ_LIMIT
-)
+UPDATE_USER_AUTO_LIQS = _write("userAccountAutoLiq/updateuserautoliqs", environments=EVERYWHERE, body_limit=_READ_LIMIT)
 EXPIRE_USER_LOCKOUT = _write("user/expireuserlockout", environments=DEMO_ONLY)
 
 ENDPOINTS = MappingProxyType(

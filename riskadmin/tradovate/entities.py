@@ -39,6 +39,7 @@ class Account:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         return cls(
             id=fields.need_integer("id"),
@@ -72,6 +73,7 @@ class User:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         return cls(
             id=fields.need_integer("id"),
@@ -103,6 +105,7 @@ class TradingPermission:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         return cls(
             id=fields.need_integer("id"),
@@ -134,6 +137,7 @@ class AccountRiskStatus:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         return cls(
             id=fields.need_integer("id"),
@@ -157,6 +161,7 @@ class CooldownStep:
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
+        """Read one step."""
         return cls(
             step_number=fields.need_integer("stepNumber"),
             step_distance=fields.need_decimal("stepDistance"),
@@ -191,6 +196,7 @@ class PermissionedAccountAutoLiq(LossLimits):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         ladder = _ladder(fields)
         return cls(id=fields.need_integer("id"), changes_locked=fields.flag("changesLocked"), **ladder, extra=fields.rest())
@@ -210,9 +216,10 @@ class UserAccountAutoLiq(LossLimits):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         ladder = _ladder(fields)
-        cooldown = fields.object("steppedCooldown")
+        cooldown = fields.nested("steppedCooldown")
         return cls(
             id=fields.need_integer("id"),
             changes_locked=fields.flag("changesLocked"),
@@ -249,7 +256,7 @@ def _ladder(fields: Fields) -> dict[str, Decimal | None]:
 
 
 def _steps(cooldown: Fields) -> tuple[CooldownStep, ...]:
-    return tuple(CooldownStep.from_fields(step) for step in cooldown.objects("steps"))
+    return tuple(CooldownStep.from_fields(step) for step in cooldown.each("steps"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +269,7 @@ class RiskCategory:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         return cls(id=fields.need_integer("id"), name=fields.text("name"), extra=fields.rest())
 
@@ -287,6 +295,7 @@ class Position:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         return cls(
             id=fields.need_integer("id"),
@@ -323,6 +332,7 @@ class CashBalance:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         return cls(
             id=fields.need_integer("id"),
@@ -351,6 +361,7 @@ class Me:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         fields = Fields(data)
         return cls(
             user_id=fields.integer("userId"),

@@ -1,3 +1,4 @@
+# ruff: noqa: N818  the names say what became of the call, which is what a caller asks
 """The four ways in which a call to Tradovate is not simply done.
 
 A caller learns exactly one thing from the class: whether the call may have had an effect. ``Rejected``,
@@ -47,7 +48,7 @@ class NotHandledReason(StrEnum):
     """401 or 403, also with a renewed token."""
     LOGIN_REFUSED = "login_refused"
     """Tradovate does not take our name and password: a person has to look."""
-    TOKEN_UNAVAILABLE = "token_unavailable"
+    TOKEN_UNAVAILABLE = "token_unavailable"  # noqa: S105  a reason, not a secret
     """There is no session token just now, for a reason that passes by itself."""
     NO_BUDGET = "no_budget"
     """Our own count of the rolling hour says no; nothing was sent."""

@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import NoReturn, TypeVar
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 
-class Unreadable(ValueError):
+class Unreadable(ValueError):  # noqa: N818  says what the text is
     """The text is not JSON, or not of the documented shape."""
 
 
@@ -49,15 +50,18 @@ class Fields:
         self._left: dict[str, object] = dict(data)
 
     def integer(self, name: str) -> int | None:
+        """An integer; a boolean is none."""
         value = self._take(name)
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
         raise self._wrong(name, "an integer", value)
 
     def need_integer(self, name: str) -> int:
+        """An integer that must be there."""
         return self._need(name, self.integer(name))
 
     def decimal(self, name: str) -> Decimal | None:
+        """Any number, exactly as written."""
         value = self._take(name)
         if value is None or isinstance(value, Decimal):
             return value
@@ -66,15 +70,18 @@ class Fields:
         raise self._wrong(name, "a number", value)
 
     def need_decimal(self, name: str) -> Decimal:
+        """A number that must be there."""
         return self._need(name, self.decimal(name))
 
     def text(self, name: str) -> str | None:
+        """A text."""
         value = self._take(name)
         if value is None or isinstance(value, str):
             return value
         raise self._wrong(name, "a text", value)
 
     def need_text(self, name: str) -> str:
+        """A text that must be there."""
         return self._need(name, self.text(name))
 
     def word(self, name: str, words: type[E]) -> E | str | None:
@@ -88,12 +95,14 @@ class Fields:
             return value
 
     def flag(self, name: str) -> bool | None:
+        """True or false."""
         value = self._take(name)
         if value is None or isinstance(value, bool):
             return value
         raise self._wrong(name, "true or false", value)
 
     def instant(self, name: str) -> datetime | None:
+        """An ISO-8601 timestamp as an aware datetime."""
         value = self.text(name)
         return None if value is None else parse_instant(value)
 
@@ -108,16 +117,18 @@ class Fields:
         except ValueError as error:
             raise self._wrong(name, "a trade date", value) from error
 
-    def object(self, name: str) -> "Fields | None":
+    def nested(self, name: str) -> "Fields | None":
+        """One object inside this one."""
         value = self._take(name)
         return None if value is None else Fields(value)
 
-    def objects(self, name: str) -> "list[Fields]":
+    def each(self, name: str) -> "list[Fields]":
+        """The objects of a list; none where the list is missing."""
         value = self._take(name)
         if value is None:
             return []
         if isinstance(value, list):
-            return [Fields(each) for each in value]
+            return [Fields(item) for item in value]
         raise self._wrong(name, "a list", value)
 
     def rest(self) -> Mapping[str, object]:
@@ -128,7 +139,7 @@ class Fields:
         return self._left.pop(name, None)
 
     @staticmethod
-    def _need(name: str, value: "T | None") -> "T":
+    def _need(name: str, value: T | None) -> T:
         if value is None:
             raise Unreadable(f"{name} is missing")
         return value
@@ -136,6 +147,3 @@ class Fields:
     @staticmethod
     def _wrong(name: str, expected: str, value: object) -> Unreadable:
         return Unreadable(f"{name} should be {expected}, got {type(value).__name__}")
-
-
-T = TypeVar("T")

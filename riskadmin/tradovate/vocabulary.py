@@ -34,9 +34,7 @@ class AdminAction(StrEnum):
     AGREED_ON_LIQUIDATION_BY_AUTO_LIQ = "AgreedOnLiquidationByAutoLiq"
 
 
-ASKABLE_ADMIN_ACTIONS = frozenset(
-    {AdminAction.NORMAL, AdminAction.LOCK, AdminAction.LIQUIDATE, AdminAction.LIQUIDATE_ONLY}
-)
+ASKABLE_ADMIN_ACTIONS = frozenset({AdminAction.NORMAL, AdminAction.LOCK, AdminAction.LIQUIDATE, AdminAction.LIQUIDATE_ONLY})
 
 
 class ReasonCode(StrEnum):

@@ -1,0 +1,166 @@
+"""The decision table: what an answer means, by status and body. HTTP 200 alone is never success.
+
+Source: partner documentation, "Error handling" and "Rate limits", and the ``errorText`` tables of the endpoints.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from http import HTTPStatus
+
+from riskadmin.tradovate.endpoints import Endpoint
+from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.reading import Unreadable, parse_json
+
+HALT_S = 3600.0
+"""How long 423, 429 and a captcha stop us: "stop all calls, wait 1 hour"."""
+
+PENALTY_DEFAULT_S = 60.0
+"""For a penalty that names no time."""
+
+PENALTY_MAX_S = 86_400.0
+"""A penalty that names more than a day is taken for a slip, and waited for a day."""
+
+TEXT_MAX = 8192
+"""Characters of a plain-text refusal that are passed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What an answer tells us to stop, and for how long; ``everything`` or only the endpoint."""
+
+    seconds: float
+    reason: str
+    everything: bool
+
+
+def judge(endpoint: Endpoint, status: int, text: str, exchange: Exchange) -> object:
+    """Return the JSON of a clean answer, of the shape the endpoint promises; raise what any other one means."""
+    match status:
+        case HTTPStatus.OK:
+            return _accepted(endpoint, text, exchange)
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            raise _unauthorised(endpoint, status, text, exchange)
+        case HTTPStatus.BAD_REQUEST if "access token" in text.lower():
+            # The education pages name 400 beside 401 for an expired token: taken for a refusal of the call itself,
+            # a lock would be reported as rejected because our session ended.
+            raise _unauthorised(endpoint, status, text, exchange)
+        case HTTPStatus.LOCKED:
+            raise NotHandled(
+                "Tradovate warns of a lockout (HTTP 423)",
+                reason=NotHandledReason.LOCKOUT_WARNING,
+                retry_after_s=HALT_S,
+                exchange=exchange,
+            )
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            raise NotHandled(
+                "too many calls in an hour (HTTP 429)",
+                reason=NotHandledReason.RATE_LIMITED,
+                retry_after_s=HALT_S,
+                exchange=exchange,
+            )
+        case HTTPStatus.REQUEST_TIMEOUT:
+            raise OutcomeUnknown("Tradovate gave up on the call (HTTP 408)", exchange=exchange)
+        case _ if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Rejected(_words(endpoint, text) or f"HTTP {status}", status=status, exchange=exchange)
+        case _:
+            # 5xx; but also a redirect, which is never followed with a token in hand, and any other 2xx: none of them
+            # is documented, so none says whether the call was carried out.
+            raise OutcomeUnknown(f"Tradovate answered HTTP {status}", exchange=exchange)
+
+
+def stop_for(error: NotHandled) -> Stop | None:
+    """What has to be stopped because of this answer, None where waiting is the caller's own affair."""
+    match error.reason:
+        case NotHandledReason.RATE_LIMITED | NotHandledReason.LOCKOUT_WARNING:
+            return Stop(HALT_S, error.message, everything=True)
+        case NotHandledReason.CAPTCHA:
+            return Stop(HALT_S, error.message, everything=False)
+        case NotHandledReason.PENALTY:
+            return Stop(error.retry_after_s or PENALTY_DEFAULT_S, error.message, everything=False)
+        case _:
+            return None
+
+
+def _accepted(endpoint: Endpoint, text: str, exchange: Exchange) -> object:
+    try:
+        data = parse_json(text)
+    except Unreadable as error:
+        raise OutcomeUnknown("Tradovate answered 200 with a body that is not JSON", exchange=exchange) from error
+    if isinstance(data, dict):
+        _raise_penalty(data, exchange)
+        refusal = _refusal(data)
+        if refusal is not None:
+            raise Rejected(refusal, status=HTTPStatus.OK, exchange=exchange)
+    if not isinstance(data, dict if endpoint.answer == "object" else list):
+        raise OutcomeUnknown(f"Tradovate answered 200 without the {endpoint.answer} that belongs there", exchange=exchange)
+    return data
+
+
+def _raise_penalty(data: dict[str, object], exchange: Exchange) -> None:
+    ticket = data.get("p-ticket")
+    if data.get("p-captcha") is True:
+        raise NotHandled(
+            "Tradovate demands a captcha",
+            reason=NotHandledReason.CAPTCHA,
+            retry_after_s=HALT_S,
+            exchange=exchange,
+        )
+    if ticket is None:
+        return
+    wait = data.get("p-time")
+    known = isinstance(wait, int | Decimal) and not isinstance(wait, bool) and wait >= 0
+    raise NotHandled(
+        "Tradovate makes us wait (p-ticket)",
+        reason=NotHandledReason.PENALTY,
+        retry_after_s=min(float(str(wait)), PENALTY_MAX_S) if known else PENALTY_DEFAULT_S,
+        ticket=str(ticket),
+        exchange=exchange,
+    )
+
+
+def _refusal(data: dict[str, object]) -> str | None:
+    """The words of a refusal inside a 200, None when there is none."""
+    if error_text := data.get("errorText"):
+        return str(error_text)
+    violations = data.get("violations")
+    if isinstance(violations, list) and violations:
+        return "; ".join(_violation(each) for each in violations)
+    for verdict in ("ok", "success"):
+        if data.get(verdict) is False:
+            return f"Tradovate answered {verdict}: false"
+    return None
+
+
+def _violation(violation: object) -> str:
+    if isinstance(violation, dict):
+        for part in ("description", "constraint"):
+            if words := violation.get(part):
+                return str(words)
+    return str(violation)
+
+
+def _words(endpoint: Endpoint, text: str) -> str:
+    """Tradovate's own words in a body outside 200: an ``errorText``, a JSON string or plain text; never a page.
+
+    Only the ``errorText`` where the request held a password: something on the way may have echoed it.
+    """
+    stripped = text.strip()
+    if stripped.startswith("<"):
+        return ""
+    try:
+        data = parse_json(stripped)
+    except Unreadable:
+        data = stripped
+    if isinstance(data, dict):
+        return (_refusal(data) or "")[:TEXT_MAX]
+    return data[:TEXT_MAX] if isinstance(data, str) and not endpoint.confidential else ""
+
+
+def _unauthorised(endpoint: Endpoint, status: int, text: str, exchange: Exchange) -> NotHandled:
+    words = _words(endpoint, text)
+    return NotHandled(
+        f"Tradovate denies access (HTTP {status}{': ' + words if words else ''})",
+        reason=NotHandledReason.UNAUTHORISED,
+        exchange=exchange,
+    )

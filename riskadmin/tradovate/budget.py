@@ -1,0 +1,303 @@
+"""The rate budget: an exact rolling hour per Tradovate user, shared by every process.
+
+Tradovate answers the 5,001st call of an hour with 429 and an hour of silence for everybody, so calls are counted
+before they are made. Each attempt counts: reads, token requests and failures too. The order is what makes the count
+safe (docs/adr/0004-rate-budget.md): ledger row, committed; then admission in Redis under that row's id; then the call.
+Whatever dies or is wiped in between, the count may be too high for an hour, never too low.
+"""
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError, RedisError
+
+from riskadmin.tradovate.budget_scripts import ADMIT, HALT, READY, RESTORE, STATE
+from riskadmin.tradovate.endpoints import ENDPOINTS, Counts, Endpoint
+from riskadmin.tradovate.errors import NotHandled, NotHandledReason, StoreUnavailable
+from riskadmin.tradovate.ledger import Ledger
+from riskadmin.tradovate.vocabulary import Lane
+
+logger = logging.getLogger(__name__)
+
+HOUR_S = 3600.0
+
+SEND_WITHIN_S = 60.0
+"""An admission is good for this long; a process that slept longer must not send on it."""
+
+IN_FLIGHT_S = 120.0
+"""The longest a call may lie between our record and Tradovate's: ``SEND_WITHIN_S``, then connecting and arriving."""
+
+WINDOW_S = HOUR_S + IN_FLIGHT_S
+"""How long an attempt counts. Tradovate counts it when it arrives, after we did: ours must not expire before theirs."""
+
+REBUILD_LOCK_MS = 15_000
+REBUILD_WAIT_S = 5.0
+_TRIES = 5
+_EVERYTHING = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Leave to make one attempt. ``at`` is the budget's clock, ``lapses`` this process's monotonic one."""
+
+    id: int
+    endpoint: Endpoint
+    at: datetime
+    lapses: float
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether too long passed for the attempt to be sent on it."""
+        return time.monotonic() > self.lapses
+
+
+@dataclass(frozen=True, slots=True)
+class HaltedEndpoint:
+    """An endpoint stopped for a while."""
+
+    endpoint: str
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """What is left of the rolling hour. ``limit`` is Tradovate's, ``used`` counts every lane.
+
+    ``next_free_at`` is when the oldest counted attempt stops counting, None when none counts. ``halted_until`` is a
+    stop of every call of the user; stops of single endpoints are listed apart.
+    """
+
+    limit: int
+    used: int
+    left_urgent: int
+    left_bulk: int
+    next_free_at: datetime | None
+    halted_until: datetime | None
+    halt_reason: str
+    halted_endpoints: tuple[HaltedEndpoint, ...]
+
+
+class Budget:
+    """Counts and refuses attempts of one Tradovate user, over both environments.
+
+    ``redis`` must not evict (``noeviction``). ``urgent_share_pct`` of ``calls_per_hour - safety_margin`` is kept free
+    from bulk work: bulk is admitted only while everything used, by any lane, leaves that share. ``clock`` (seconds
+    since 1970) and ``window_s`` replace Redis' clock and the hour in tests.
+    """
+
+    def __init__(
+        self,
+        redis: "redis.Redis",
+        ledger: Ledger,
+        *,
+        user: str,
+        calls_per_hour: int = 5000,
+        safety_margin: int = 50,
+        urgent_share_pct: int = 10,
+        window_s: float = WINDOW_S,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        if not 0 <= safety_margin < calls_per_hour:
+            raise ValueError("the safety margin must leave calls to make")
+        if not 0 <= urgent_share_pct <= 100:  # noqa: PLR2004  per cent
+            raise ValueError("the urgent share is a percentage")
+        self._limit = calls_per_hour
+        capacity = calls_per_hour - safety_margin
+        self._lane_limits = {Lane.URGENT: capacity, Lane.BULK: capacity * (100 - urgent_share_pct) // 100}
+        self._redis = redis
+        self._ledger = ledger
+        self._user = user
+        self._window_s = window_s
+        self._window_ms = round(window_s * 1000)
+        self._clock = clock
+        prefix = f"tradovate:budget:{{{user}}}"
+        self._calls = f"{prefix}:calls"
+        self._halts = f"{prefix}:halts"
+        self._lock = f"{prefix}:rebuild"
+        # Redis forgets loaded scripts when it restarts or fails over, and only then may it have lost the latest
+        # calls while still having ``ready``. So the script that admits bears the user's name: it is there only in
+        # a server that has been vouched for since it started.
+        self._admit = f"-- {self._calls}\n{ADMIT}"
+        self._admit_sha = ""
+
+    def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0) -> Admission:
+        """Count one attempt, or refuse it.
+
+        ``spare`` leaves that many of the endpoint's own hourly calls untouched. Writes a ledger row and Redis. Raises
+        ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or ``budget_unavailable``.
+        """
+        started = time.monotonic()
+        try:
+            # A look first, so that a used-up budget does not write and delete a ledger row per refusal.
+            self._ask("peek", 0, endpoint, lane, spare)
+            attempt_id = self._ledger.append(user=self._user, endpoint=endpoint.name, lane=lane)
+            try:
+                now_ms = self._ask("take", attempt_id, endpoint, lane, spare)
+            except (NotHandled, RedisError):
+                self._ledger.forget(attempt_id)
+                raise
+        except (RedisError, StoreUnavailable) as error:
+            raise _unavailable() from error
+        return Admission(attempt_id, endpoint, _instant(now_ms), started + SEND_WITHIN_S)
+
+    def succeeded(self, admission: Admission) -> None:
+        """Tell that the attempt did not fail: an endpoint that counts failures only stops counting it."""
+        if admission.endpoint.counts is Counts.FAILED:
+            try:
+                self._redis.zrem(self._calls_of(admission.endpoint.name), admission.id)
+            except RedisError:
+                return  # it counts for an hour more than it needs to: too high, never too low
+
+    def withdraw(self, admission: Admission) -> None:
+        """Give back an attempt of which nothing was sent, so that an outage does not use up the hour."""
+        try:
+            self._redis.zrem(self._calls, admission.id)
+            self._redis.zrem(self._calls_of(admission.endpoint.name), admission.id)
+            self._ledger.forget(admission.id)
+        except (RedisError, StoreUnavailable):
+            return  # likewise
+
+    def halt(self, seconds: float, reason: str, endpoint: Endpoint | None = None) -> None:
+        """Stop every call of the user, or of one endpoint, for ``seconds``. A longer stop in force stays.
+
+        Writes the ledger, then Redis, so that a wipe in between loses nothing. Raises nothing: the answer that asked
+        for the stop must reach the caller, and while a store is away nothing is admitted anyway.
+        """
+        scope = endpoint.name if endpoint else None
+        logger.warning("calls to Tradovate stopped for %.0f s (%s): %s", seconds, scope or "all", reason)
+        try:
+            self._ledger.save_halt(user=self._user, endpoint=scope, reason=reason, seconds=seconds)
+        except StoreUnavailable:
+            logger.exception("the stop could not be written to the ledger")
+        try:
+            self._redis.eval(HALT, 1, self._halts, scope or _EVERYTHING, round(seconds * 1000), reason, self._now())
+        except RedisError:
+            logger.exception("the stop could not be written to Redis")
+
+    def state(self) -> BudgetState:
+        """What is left now, for a gauge. Raises ``NotHandled`` (``budget_unavailable``)."""
+        try:
+            for _ in range(_TRIES):
+                answer: Any = self._redis.eval(STATE, 2, self._calls, self._halts, self._window_ms, self._now())
+                if _text(answer[0]) == "state":
+                    return self._state_of(answer)
+                self._rebuild()
+        except (RedisError, StoreUnavailable) as error:
+            raise _unavailable() from error
+        raise _unavailable()
+
+    def _state_of(self, answer: Any) -> BudgetState:
+        now_ms, used, oldest_ms, flat = int(answer[1]), int(answer[2]), int(answer[3]), answer[4]
+        everything: tuple[datetime | None, str] = (None, "")
+        endpoints = []
+        for scope, halt in zip(flat[::2], flat[1::2], strict=True):
+            until_ms, _, reason = _text(halt).partition(":")
+            if int(until_ms) <= now_ms:
+                continue
+            if _text(scope) == _EVERYTHING:
+                everything = (_instant(int(until_ms)), reason)
+            else:
+                endpoints.append(HaltedEndpoint(_text(scope), _instant(int(until_ms)), reason))
+        return BudgetState(
+            limit=self._limit,
+            used=used,
+            left_urgent=max(0, self._lane_limits[Lane.URGENT] - used),
+            left_bulk=max(0, self._lane_limits[Lane.BULK] - used),
+            next_free_at=_instant(oldest_ms + self._window_ms) if oldest_ms else None,
+            halted_until=everything[0],
+            halt_reason=everything[1],
+            halted_endpoints=tuple(sorted(endpoints, key=lambda halted: halted.endpoint)),
+        )
+
+    def _ask(self, mode: str, attempt_id: int, endpoint: Endpoint, lane: Lane, spare: int) -> int:
+        """Run the admission script; return Redis' time in ms, or raise ``NotHandled``."""
+        own_limit = -1 if endpoint.hourly_limit is None else endpoint.hourly_limit - spare
+        keys = (self._calls, self._halts, self._calls_of(endpoint.name))
+        for _ in range(_TRIES):
+            args = (mode, attempt_id, self._window_ms, self._lane_limits[lane], endpoint.name, own_limit, self._now())
+            answer = self._evaluate(keys, args)
+            match _text(answer[0]):
+                case "admitted":
+                    return int(answer[1])
+                case "halted":
+                    raise NotHandled(
+                        f"calls are stopped: {_text(answer[2])}",
+                        reason=NotHandledReason.HALTED,
+                        retry_after_s=int(answer[1]) / 1000,
+                    )
+                case "full":
+                    raise NotHandled(
+                        "the calls of this hour are used up",
+                        reason=NotHandledReason.NO_BUDGET,
+                        retry_after_s=int(answer[1]) / 1000,
+                    )
+                case _:
+                    self._rebuild()
+        raise _unavailable()
+
+    def _evaluate(self, keys: tuple[str, ...], args: tuple[object, ...]) -> Any:
+        if self._admit_sha:
+            try:
+                return self._redis.evalsha(self._admit_sha, len(keys), *keys, *map(str, args))
+            except NoScriptError:
+                pass
+        return self._load_and_evaluate(keys, args)
+
+    def _load_and_evaluate(self, keys: tuple[str, ...], args: tuple[object, ...]) -> Any:
+        """Load the script. A server that lacked it may have lost calls, so it must be rebuilt before it admits."""
+        sha = hashlib.sha1(self._admit.encode(), usedforsecurity=False).hexdigest()  # Redis names scripts so
+        known: Any = self._redis.script_exists(sha)
+        if not known[0]:
+            self._redis.zrem(self._calls, READY)
+            self._redis.script_load(self._admit)
+        self._admit_sha = sha
+        return self._redis.evalsha(sha, len(keys), *keys, *map(str, args))
+
+    def _rebuild(self) -> None:
+        """Make Redis count what the ledger knows, or wait until another process has done so."""
+        me = secrets.token_hex(8)
+        deadline = time.monotonic() + REBUILD_WAIT_S
+        while not self._redis.set(self._lock, me, nx=True, px=REBUILD_LOCK_MS):
+            if self._redis.zscore(self._calls, READY) is not None:
+                return
+            if time.monotonic() > deadline:
+                raise _unavailable()
+            time.sleep(0.02)
+        attempts = self._ledger.recent(user=self._user, within_s=self._window_s)
+        halts = self._ledger.halts(self._user)
+        limited = [name for name, endpoint in ENDPOINTS.items() if endpoint.hourly_limit is not None]
+        own_key = {name: index for index, name in enumerate(limited, start=1)}
+        args: list[str | int] = [me, self._now(), len(attempts), len(halts)]
+        for attempt in attempts:
+            args += [attempt.id, round(attempt.age_s * 1000), own_key.get(attempt.endpoint, 0)]
+        for halt in halts:
+            args += [halt.endpoint or _EVERYTHING, round(halt.left_s * 1000), halt.reason]
+        keys = [self._calls, self._halts, self._lock, *map(self._calls_of, limited)]
+        # 0 (the lock was lost) needs no answer: who holds it now rebuilds, and the caller looks again.
+        self._redis.eval(RESTORE, len(keys), *keys, *args)
+
+    def _calls_of(self, name: str) -> str:
+        return f"{self._calls}:{name}"
+
+    def _now(self) -> str:
+        return "" if self._clock is None else str(round(self._clock() * 1000))
+
+
+def _unavailable() -> NotHandled:
+    return NotHandled("the rate budget can't be counted just now", reason=NotHandledReason.BUDGET_UNAVAILABLE)
+
+
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

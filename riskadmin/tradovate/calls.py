@@ -1,0 +1,117 @@
+"""One attempt at one endpoint, from the checks in code to the verdict on the answer."""
+
+import json
+from collections.abc import Collection, Mapping
+
+from riskadmin.tradovate.addresses import checked_base_url
+from riskadmin.tradovate.answers import judge, stop_for
+from riskadmin.tradovate.budget import Budget
+from riskadmin.tradovate.endpoints import Endpoint
+from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, WrongEnvironment
+from riskadmin.tradovate.exchange import RESPONSE_TEXT_MAX, WITHHELD, Exchange, Reply
+from riskadmin.tradovate.transport import DEADLINE_S, Answer, Transport
+from riskadmin.tradovate.vocabulary import Environment, Lane
+
+_CONFIDENTIAL_KEPT = ("errorText", "userStatus", "expirationTime", "p-time", "p-captcha")
+"""What is kept of an answer that holds a token: enough to see why there was none."""
+
+
+class Caller:
+    """Makes attempts in one environment. Shared by the client and the token source; safe for threads."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        base_url: str,
+        budget: Budget,
+        timeout: tuple[float, float],
+        extra_hosts: Collection[str] = (),
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        """Raise ``addresses.AddressRefused`` or ``WrongEnvironment`` for a base URL that may not be used."""
+        self._environment = environment
+        self._budget = budget
+        address = checked_base_url(base_url, environment, extra_hosts=extra_hosts)
+        self._transport = Transport(address, timeout=timeout, deadline_s=deadline_s)
+
+    def check(self, endpoint: Endpoint) -> None:
+        """Raise ``WrongEnvironment`` where the endpoint may not be called. Uses no budget and sends nothing."""
+        if self._environment not in endpoint.environments:
+            raise WrongEnvironment(f"{endpoint.name} may not be called in the {self._environment} environment")
+
+    def attempt(
+        self,
+        endpoint: Endpoint,
+        *,
+        lane: Lane,
+        token: str | None,
+        query: str = "",
+        body: Mapping[str, object] | None = None,
+        spare: int = 0,
+    ) -> Reply[object]:
+        """Make one attempt and return the JSON of a clean answer.
+
+        ``query`` is sent as it is, without its question mark. Raises one of the tree in ``errors``; reserves in the
+        budget before and stops what the answer says must stop.
+        """
+        self.check(endpoint)
+        admission = self._budget.reserve(endpoint, lane, spare=spare)
+        if admission.lapsed:
+            self._budget.withdraw(admission)
+            raise NotHandled("the process was held up before the call", reason=NotHandledReason.BUDGET_UNAVAILABLE)
+        path = f"{endpoint.path}?{query}" if query else endpoint.path
+        answer = self._transport.send(endpoint.method, path, body=body, token=token, body_limit=endpoint.body_limit)
+        text = answer.text
+        if token and not endpoint.confidential:
+            text = text.replace(token, WITHHELD)  # something on the way may have echoed the request
+        exchange = self._exchange(endpoint, path, body, answer, text)
+        if not answer.sent:
+            self._budget.withdraw(admission)
+            raise NotHandled(
+                f"no connection to Tradovate ({answer.trouble})",
+                reason=NotHandledReason.NOT_CONNECTED,
+                exchange=exchange,
+            )
+        if answer.status is None or (answer.trouble and answer.status == 200):  # noqa: PLR2004  HTTP OK
+            raise OutcomeUnknown(f"no whole answer from Tradovate ({answer.trouble})", exchange=exchange)
+        try:
+            data = judge(endpoint, answer.status, text, exchange)
+        except NotHandled as error:
+            if stop := stop_for(error):
+                self._budget.halt(stop.seconds, stop.reason, None if stop.everything else endpoint)
+            raise
+        self._budget.succeeded(admission)
+        return Reply(data, exchange)
+
+    def _exchange(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        body: Mapping[str, object] | None,
+        answer: Answer,
+        text: str,
+    ) -> Exchange:
+        if endpoint.confidential:
+            body, text = None, _without_token(text)
+        return Exchange(
+            endpoint=endpoint.name,
+            environment=self._environment,
+            method=endpoint.method,
+            path=path,
+            request_body=body,
+            status=answer.status,
+            response_text=text[:RESPONSE_TEXT_MAX],
+            sent_at=answer.sent_at,
+            elapsed_ms=answer.elapsed_ms,
+        )
+
+
+def _without_token(text: str) -> str:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return WITHHELD if text else ""
+    if not isinstance(data, dict):
+        return WITHHELD
+    return json.dumps({key: data[key] for key in _CONFIDENTIAL_KEPT if key in data})

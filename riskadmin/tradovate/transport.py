@@ -1,0 +1,156 @@
+"""One HTTP request over ``requests``: sends it, reads the answer, and knows whether anything was sent.
+
+No redirects, no proxies or netrc from the surroundings, no cookies, no retries. One session, and so one connection,
+per thread.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+from urllib3.poolmanager import PoolManager
+from urllib3.response import BaseHTTPResponse
+
+DEADLINE_S = 60.0
+"""A whole answer must be in by then, however slowly it drips."""
+
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: all of it, or ``trouble`` says why not.
+
+    ``sent`` is False only when no connection was made, so that Tradovate can't have seen the request. ``status`` is
+    None when no status line was read.
+    """
+
+    sent: bool
+    status: int | None
+    text: str
+    trouble: str
+    sent_at: datetime
+    elapsed_ms: int
+
+
+class _Opening(threading.local):
+    """Whether this thread is between starting to connect and being connected (TLS included)."""
+
+    now = False
+
+
+_opening = _Opening()
+
+
+class _PlainConnection(HTTPConnection):
+    def connect(self) -> None:
+        _opening.now = True
+        super().connect()
+        _opening.now = False
+
+
+class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        _opening.now = True
+        super().connect()
+        _opening.now = False
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    """``requests``' adapter over connections that tell when they are being opened."""
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002
+        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+
+
+class Transport:
+    """Talks to one base URL. ``timeout`` is (connect, read between two bytes) in seconds."""
+
+    def __init__(self, base_url: str, *, timeout: tuple[float, float], deadline_s: float = DEADLINE_S) -> None:
+        self._base_url = base_url
+        self._timeout = timeout
+        self._deadline_s = deadline_s
+        self._local = threading.local()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, object] | None,
+        token: str | None,
+        body_limit: int,
+    ) -> Answer:
+        """Make the request once. Raises nothing that the network can cause: it is all in the answer."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        _opening.now = False
+        sent_at, started = datetime.now(UTC), time.monotonic()
+        status: int | None = None
+        text = trouble = ""
+        try:
+            with self._session().request(
+                method,
+                self._base_url + path,
+                json=body,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                status = response.status_code
+                data = self._read(response.raw, limit=body_limit, deadline=started + self._deadline_s)
+                text = data.decode("utf-8", errors="replace")
+        except _TooMuchError as error:
+            trouble = str(error)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            trouble = type(error).__name__
+        elapsed_ms = round((time.monotonic() - started) * 1000)
+        return Answer(not (trouble and _opening.now), status, text, trouble, sent_at, elapsed_ms)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session.headers.update({"Accept": "application/json", "User-Agent": "riskadmin"})
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
+            self._local.session = session
+        return session
+
+    @staticmethod
+    def _read(raw: BaseHTTPResponse, *, limit: int, deadline: float) -> bytes:
+        """Read to the end. ``read1`` hands over what has come, so the deadline holds against a dripping server too."""
+        parts: list[bytes] = []
+        length = 0
+        while part := raw.read1(_CHUNK, decode_content=True):
+            parts.append(part)
+            length += len(part)
+            if length > limit:
+                raise _TooMuchError(f"more than {limit} bytes")
+            if time.monotonic() > deadline:
+                raise _TooMuchError("still not complete at the deadline")
+        return b"".join(parts)
+
+
+class _TooMuchError(Exception):
+    """The answer is longer, or takes longer, than any that is documented."""
