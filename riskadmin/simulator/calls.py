@@ -1,0 +1,163 @@
+"""One API call and its answer, as the handlers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from riskadmin.simulator.limits import EndpointLimit
+from riskadmin.simulator.sessions import Sessions
+from riskadmin.simulator.tables import Host, encode
+from riskadmin.simulator.vocabulary import ACCESS_DENIED, Entity
+from riskadmin.simulator.world import Cause, World
+
+JSON: Final = b"application/json"
+TEXT: Final = b"text/plain; charset=utf-8"
+HTML: Final = b"text/html; charset=utf-8"
+
+
+class BadRequestError(Exception):
+    """The request can't be read: HTTP 400 with this text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back. ``failed`` is what endpoint limits that count only failures go by."""
+
+    status: int
+    body: bytes = b""
+    content_type: bytes = JSON
+    failed: bool = False
+
+
+def ok(value: object, *, failed: bool = False) -> Answer:
+    """Return a 200 with JSON."""
+    return Answer(200, encode(value), failed=failed)
+
+
+def plain(status: int, text: str = "") -> Answer:
+    """Return an error status with a plain text, the form that non-2xx bodies have."""
+    return Answer(status, text.encode(), TEXT, failed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user a good token stands for."""
+
+    user_id: int
+    org: int
+    admin: bool
+
+
+@dataclass(slots=True)
+class Call:
+    """One request after parsing and authentication."""
+
+    id: int
+    world: World
+    sessions: Sessions
+    host: Host
+    endpoint: Endpoint
+    method: str
+    ip: str
+    now_ms: int
+    parameters: Entity
+    token: str = ""
+    caller: Caller | None = None
+    _accounts: frozenset[int] | None = field(default=None, repr=False)
+
+    @property
+    def who(self) -> Caller:
+        """Return the caller of an endpoint that needs one."""
+        if self.caller is None:
+            raise RuntimeError(f"{self.endpoint.path} was reached without a caller")
+        return self.caller
+
+    @property
+    def cause(self) -> Cause:
+        """Return this call as the cause of effects."""
+        user_id = self.caller.user_id if self.caller else None
+        return Cause("call", call_id=self.id, user_id=user_id, endpoint=self.endpoint.path)
+
+    @property
+    def accounts(self) -> frozenset[int]:
+        """Return every account id that the request names, for faults bound to an account."""
+        if self._accounts is None:
+            self._accounts = frozenset(_named_accounts(self.parameters, self.endpoint.path))
+        return self._accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation: its documented path, what answers it, and the rules around it."""
+
+    path: str
+    answer: Callable[[Call], Answer]
+    failure: Callable[[str], Entity] = lambda text: {"errorText": text}
+    """The shape in which this operation says no within a 200."""
+    writes: bool = False
+    public: bool = False
+    limit: EndpointLimit | None = None
+    newer: bool = False
+    secret: bool = False
+    """Its requests hold credentials and are not kept."""
+
+    def refuse(self, text: str) -> Answer:
+        """Return a 200 that says no with ``text``."""
+        return ok(self.failure(text), failed=True)
+
+
+def simple_failure(text: str) -> Entity:
+    """Return a SimpleResponse that says no."""
+    return {"ok": False, "errorText": text}
+
+
+def not_admin(call: Call) -> Answer:
+    """Return the refusal for a caller who is no organization administrator.
+
+    The page lists it both as HTTP 401 and as errorText; the setting chooses.
+    """
+    if call.world.settings.not_admin_status == 200:  # noqa: PLR2004 - an HTTP status
+        return call.endpoint.refuse(ACCESS_DENIED)
+    return plain(call.world.settings.not_admin_status, ACCESS_DENIED)
+
+
+def whole_number(value: object, name: str) -> int:
+    """Return an int64 field of a JSON body; raise BadRequestError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**63:
+        raise BadRequestError(f"{name} must be an integer")
+    return value
+
+
+def id_list(value: object, name: str) -> list[int]:
+    """Return ids given as ``1,2``, ``[1,2]``, repeated parameters or a JSON array; raise BadRequestError otherwise."""
+    if value is None:
+        raise BadRequestError(f"{name} is required")
+    found: list[int] = []
+    for part in value if isinstance(value, list) else [value]:
+        pieces = part.strip().removeprefix("[").removesuffix("]").split(",") if isinstance(part, str) else [part]
+        for piece in pieces:
+            if piece == "":
+                continue
+            try:
+                found.append(int(piece))
+            except (TypeError, ValueError):
+                raise BadRequestError(f"{name} must be a list of ids") from None
+    return found
+
+
+def _named_accounts(parameters: Entity, path: str) -> list[int]:
+    lists: list[object] = [parameters.get("accountId"), parameters.get("accountIds")]
+    items = parameters.get("items")
+    if isinstance(items, list):
+        lists += [item.get("accountId") for item in items if isinstance(item, dict)]
+    if not path.lower().startswith(("/user/", "/tradingpermission/")):
+        lists += [parameters.get(name) for name in ("id", "ids", "masterid", "masterids")]
+    named: list[int] = []
+    for value in lists:
+        try:
+            named += id_list(value, "")
+        except BadRequestError:
+            continue
+    return named

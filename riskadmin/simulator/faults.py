@@ -1,0 +1,212 @@
+"""Faults that a test injects: delays, refusals, cut connections and nonsense, per endpoint, account and count."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final
+
+from riskadmin.simulator.calls import HTML, JSON, TEXT, Answer, Call
+from riskadmin.simulator.tables import encode
+from riskadmin.simulator.vocabulary import HOSTS
+
+DELAYS: Final = frozenset({"latency", "hold", "hang"})
+ANSWERS: Final = frozenset({"429", "423", "500", "errorText", "html", "answer"})
+CUTS: Final = frozenset({"hang", "cut", "cut-body"})
+KINDS: Final = DELAYS | ANSWERS | CUTS | {"p-ticket"}
+
+_HTML_PAGE: Final = b"<!DOCTYPE html><html><head><title>Tradovate</title></head><body><h1>Just a moment</h1></body></html>"
+
+
+class BadFaultError(ValueError):
+    """A fault that can't be understood."""
+
+
+class Cut(Enum):
+    """A connection that ends early."""
+
+    SILENT = auto()
+    """Without a single byte of an answer."""
+    HALF = auto()
+    """In the middle of the body."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One rule. ``when`` says whether the call's effect has happened by the time the fault shows."""
+
+    id: int
+    kind: str
+    host: str | None = None
+    endpoint: str | None = None
+    account_id: int | None = None
+    user_id: int | None = None
+    count: int | None = None
+    skip: int = 0
+    probability: float = 1.0
+    seed: int = 0
+    when: str = "before"
+    ms: int = 0
+    text: str = ""
+    p_time: int = 5
+    captcha: bool = False
+    status: int = 200
+    body: Any = None
+    content_type: str = ""
+
+    hits: int = 0
+    holding: int = 0
+    released: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    changed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _dice: random.Random = field(default_factory=random.Random, repr=False)
+
+    def __post_init__(self) -> None:
+        self._dice.seed(self.seed)
+
+    def take(self, call: Call) -> bool:
+        """Say whether this call is hit, and count it."""
+        if self.count is not None and self.hits >= self.count:
+            return False
+        if (
+            (self.host is not None and self.host != call.host.name)
+            or (self.endpoint is not None and self.endpoint != call.endpoint.path.lower())
+            or (self.account_id is not None and self.account_id not in call.accounts)
+            or (self.user_id is not None and (call.caller is None or call.caller.user_id != self.user_id))
+        ):
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.probability < 1.0 and self._dice.random() >= self.probability:
+            return False
+        self.hits += 1
+        return True
+
+    async def delay(self) -> None:
+        """Wait as this fault says; returns at once when it has no delay in it."""
+        if self.kind == "latency":
+            await asyncio.sleep(self.ms / 1000)
+        elif self.kind in {"hold", "hang"}:
+            self.holding += 1
+            self.changed.set()
+            try:
+                await self.released.wait()
+            finally:
+                self.holding -= 1
+                self.changed.set()
+
+    def outcome(self, call: Call) -> Answer | Cut | None:
+        """Return what replaces the call's own answer, if anything; tickets are made by the gate."""
+        if self.kind in CUTS:
+            return Cut.HALF if self.kind == "cut-body" else Cut.SILENT
+        if self.kind == "429":
+            return Answer(429, b"", TEXT, failed=True)
+        if self.kind == "423":
+            return Answer(423, (self.text or "Locked").encode(), TEXT, failed=True)
+        if self.kind == "500":
+            return Answer(500, (self.text or "Internal Server Error").encode(), TEXT, failed=True)
+        if self.kind == "errorText":
+            return call.endpoint.refuse(self.text)
+        if self.kind == "html":
+            return Answer(self.status, self.text.encode() or _HTML_PAGE, HTML, failed=True)
+        if self.kind == "answer":
+            raw = isinstance(self.body, str)
+            content = self.body.encode() if raw else encode(self.body)
+            return Answer(self.status, content, self.content_type.encode() or (TEXT if raw else JSON), failed=True)
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the rule and its progress."""
+        names = [name for name in _FIELDS if getattr(self, name) not in (None, "")]
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            **{name: getattr(self, name) for name in names},
+            "hits": self.hits,
+            "holding": self.holding,
+        }
+
+
+_FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
+    "host": str,
+    "endpoint": str,
+    "account_id": int,
+    "user_id": int,
+    "count": int,
+    "skip": int,
+    "probability": (int, float),
+    "seed": int,
+    "when": str,
+    "ms": int,
+    "text": str,
+    "p_time": int,
+    "captcha": bool,
+    "status": int,
+    "body": object,
+    "content_type": str,
+}
+
+
+class Faults:
+    """The rules in force, in the order in which they were given. They do not survive a restart."""
+
+    def __init__(self) -> None:
+        self._rules: dict[int, Fault] = {}
+        self._next_id = 1
+
+    def add(self, given: dict[str, Any], known_endpoints: frozenset[str]) -> Fault:
+        """Add a rule; raise BadFaultError, adding nothing, when it makes no sense."""
+        rule = dict(given)
+        kind = rule.pop("kind", None)
+        if kind not in KINDS:
+            raise BadFaultError(f"kind must be one of {', '.join(sorted(KINDS))}")
+        for name, value in rule.items():
+            if name not in _FIELDS:
+                raise BadFaultError(f"no field {name!r}; there are {', '.join(_FIELDS)}")
+            if not isinstance(value, _FIELDS[name]):
+                raise BadFaultError(f"{name} can't be {value!r}")
+        if rule.get("when", "before") not in {"before", "after"}:
+            raise BadFaultError("when must be before or after")
+        if kind == "p-ticket" and rule.get("when") == "after":
+            raise BadFaultError("a request that draws a p-ticket was not handled: when can't be after")
+        if rule.get("host") not in {None, *HOSTS}:
+            raise BadFaultError("host must be demo or live")
+        if "endpoint" in rule:
+            rule["endpoint"] = "/" + rule["endpoint"].lower().strip("/").removeprefix("v1/")
+            if rule["endpoint"] not in known_endpoints:
+                raise BadFaultError(f"no endpoint {rule['endpoint']}")
+        if kind == "cut-body":
+            rule["when"] = "after"  # there is no body before the effect
+        fault = Fault(id=self._next_id, kind=kind, **rule)
+        self._rules[fault.id] = fault
+        self._next_id += 1
+        return fault
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def hitting(self, call: Call) -> list[Fault]:
+        """Return the rules that hit this call, counting each hit."""
+        return [fault for fault in self._rules.values() if fault.take(call)]
+
+    def get(self, fault_id: int) -> Fault | None:
+        """Return a rule by id."""
+        return self._rules.get(fault_id)
+
+    def all(self) -> list[Fault]:
+        """Return the rules in force."""
+        return list(self._rules.values())
+
+    def remove(self, fault_id: int) -> bool:
+        """Drop a rule and let go of the calls it holds."""
+        fault = self._rules.pop(fault_id, None)
+        if fault is not None:
+            fault.released.set()
+        return fault is not None
+
+    def clear(self) -> None:
+        """Drop every rule and let go of every held call."""
+        for fault_id in list(self._rules):
+            self.remove(fault_id)

@@ -1,0 +1,25 @@
+"""Words that the invented people and accounts are made of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FIRST_NAMES: Final = (
+    "Ada", "Amara", "Anders", "Beatriz", "Bruno", "Camille", "Chidi", "Dario", "Dana", "Elena", "Emeka", "Farid",
+    "Freya", "Gita", "Goran", "Hana", "Hugo", "Ines", "Ivan", "Jonas", "Jun", "Kaia", "Kofi", "Lars", "Leila",
+    "Mateo", "Mina", "Nadia", "Niko", "Olga", "Omar", "Paula", "Pavel", "Quinn", "Rafael", "Rosa", "Sanjay", "Sofia",
+    "Tariq", "Tess", "Uma", "Viktor", "Wanda", "Xenia", "Yara", "Yusuf", "Zane", "Zoe",
+)  # fmt: skip
+
+LAST_NAMES: Final = (
+    "Abara", "Almeida", "Bauer", "Bianchi", "Castillo", "Chen", "Dahl", "Dubois", "Eriksen", "Farouk", "Fischer",
+    "Garcia", "Haddad", "Hoffman", "Ibrahim", "Ito", "Jansen", "Kaplan", "Kim", "Kowalski", "Larsen", "Lopez",
+    "Marino", "Mehta", "Moreau", "Nakamura", "Novak", "Okafor", "Olsen", "Park", "Petrov", "Quintero", "Rossi",
+    "Santos", "Schmidt", "Silva", "Tanaka", "Tran", "Ueda", "Varga", "Weber", "Wong", "Yilmaz", "Zhang",
+)  # fmt: skip
+
+# Domains reserved for documentation: no mail to them ever reaches anybody.
+MAIL_DOMAINS: Final = ("example.com", "example.net", "example.org")
+
+# Invented contract ids with a plausible price: index and metal futures of one quarter.
+CONTRACTS: Final = ((3570918, 5012.25), (3570919, 17654.5), (3570920, 38120.0), (3570921, 2035.75), (3570922, 2088.4))

@@ -1,0 +1,135 @@
+"""The read operations: item, items, deps, ldeps, list and find, within what the caller may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from riskadmin.simulator.calls import Answer, BadRequestError, Call, Endpoint, id_list, plain
+from riskadmin.simulator.tables import EVERYBODY, account_of
+from riskadmin.simulator.vocabulary import NOT_FOUND
+
+_FAMILIES: dict[str, tuple[str, ...]] = {
+    "account": ("list", "item", "items", "deps", "ldeps", "find"),
+    "user": ("list", "item", "items", "find"),
+    "tradingPermission": ("list", "item", "items", "deps", "ldeps"),
+    "accountRiskStatus": ("list", "item", "items", "deps", "ldeps"),
+    "userAccountAutoLiq": ("list", "item", "items", "deps", "ldeps"),
+    "permissionedAccountAutoLiq": ("list", "item", "items", "deps", "ldeps"),
+    "position": ("list", "item", "items", "deps", "ldeps"),
+    "cashBalance": ("list", "item", "items", "deps", "ldeps"),
+    "riskCategory": ("list",),
+    "accountRiskStatusLog": ("item", "items", "deps", "ldeps"),
+}
+_NEWER = frozenset({"accountRiskStatusLog"})
+
+
+def read_endpoints() -> list[Endpoint]:
+    """Return every read operation that the simulator answers."""
+    operations: dict[str, Callable[[str, Call], Answer]] = {
+        "list": _list,
+        "item": _item,
+        "items": _items,
+        "deps": _deps,
+        "ldeps": _ldeps,
+        "find": _find,
+    }
+    return [
+        Endpoint(path=f"/{kind}/{name}", answer=partial(operations[name], kind), newer=kind in _NEWER)
+        for kind, names in _FAMILIES.items()
+        for name in names
+    ]
+
+
+def visible(call: Call, kind: str) -> list[int]:
+    """Return the ids of a kind that the caller may see: the organization's for an admin, else one's own."""
+    table = call.host.tables[kind]
+    if call.who.admin:
+        return table.of_org(call.who.org)
+    mine = _own_accounts(call)
+    if kind == "user":
+        return [call.who.user_id] if call.who.user_id in table.rows else []
+    if kind == "tradingPermission":
+        return table.of_master(call.who.user_id)
+    return [
+        key
+        for key, entity in table.rows.items()
+        if table.orgs[key] == EVERYBODY or (account := account_of(kind, entity)) is None or account in mine
+    ]
+
+
+def may_see(call: Call, kind: str, key: int) -> bool:
+    """Say whether one entity exists for this caller."""
+    table = call.host.tables[kind]
+    if key not in table.rows:
+        return False
+    if call.who.admin:
+        return table.orgs[key] in {EVERYBODY, call.who.org}
+    return key in visible(call, kind)
+
+
+def _own_accounts(call: Call) -> frozenset[int]:
+    permissions = call.host.tables["tradingPermission"]
+    mine = (permissions.rows[key] for key in permissions.of_master(call.who.user_id))
+    return frozenset(permission["accountId"] for permission in mine if permission["status"] == "Accepted")
+
+
+def _many(call: Call, kind: str, keys: Iterable[int]) -> Answer:
+    """Answer with an array, cut silently at the entity cap like the real thing's undisclosed one."""
+    table = call.host.tables[kind]
+    cap = call.world.settings.entity_cap
+    chosen = list(keys)
+    if cap:
+        chosen = chosen[:cap]
+    return Answer(200, b"[" + b",".join([table.encoded(key) for key in chosen]) + b"]")
+
+
+def _seen(call: Call, kind: str, keys: Iterable[int]) -> list[int]:
+    """Return the visible ones of ``keys`` once each, by id: the order of a request is not kept."""
+    return sorted(key for key in set(keys) if may_see(call, kind, key))
+
+
+def _list(kind: str, call: Call) -> Answer:
+    keys = visible(call, kind)
+    if kind == "account" and not call.world.settings.list_archived:
+        rows = call.host.tables[kind].rows
+        keys = [key for key in keys if not rows[key].get("archived")]
+    return _many(call, kind, keys)
+
+
+def _item(kind: str, call: Call) -> Answer:
+    keys = id_list(call.parameters.get("id"), "id")
+    if len(keys) != 1:
+        raise BadRequestError("id must be one id")
+    if not may_see(call, kind, keys[0]):
+        return plain(404, NOT_FOUND)
+    return Answer(200, call.host.tables[kind].encoded(keys[0]))
+
+
+def _items(kind: str, call: Call) -> Answer:
+    return _many(call, kind, _seen(call, kind, id_list(call.parameters.get("ids"), "ids")))
+
+
+def _deps(kind: str, call: Call) -> Answer:
+    masters = id_list(call.parameters.get("masterid"), "masterid")
+    if len(masters) != 1:
+        raise BadRequestError("masterid must be one id")
+    return _dependents(kind, call, masters)
+
+
+def _ldeps(kind: str, call: Call) -> Answer:
+    return _dependents(kind, call, id_list(call.parameters.get("masterids"), "masterids"))
+
+
+def _dependents(kind: str, call: Call, masters: list[int]) -> Answer:
+    table = call.host.tables[kind]
+    return _many(call, kind, _seen(call, kind, (key for master in masters for key in table.of_master(master))))
+
+
+def _find(kind: str, call: Call) -> Answer:
+    name = str(call.parameters.get("name", "")).lower()
+    rows = call.host.tables[kind].rows
+    for key in visible(call, kind):
+        if rows[key]["name"].lower() == name:
+            return Answer(200, call.host.tables[kind].encoded(key))
+    return plain(404, NOT_FOUND)

@@ -1,0 +1,90 @@
+"""The knobs of a running simulator: limits, lives and the choices the documents leave open."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Final
+
+
+class BadSettingError(ValueError):
+    """A setting that does not exist, or a value it cannot have."""
+
+
+CHOICES: Final[dict[str, frozenset[object]]] = {
+    "bad_login_status": frozenset({200, 401}),
+    "not_admin_status": frozenset({200, 401}),
+    "omitted_limits": frozenset({"clear", "keep"}),
+    "maintenance": frozenset({"off", "on", "schedule"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every default is the documented value; ``[?]`` marks those that no document states."""
+
+    user_calls_per_hour: int = 5000
+    """Rolling hour, per user, every endpoint, both hosts together."""
+    anonymous_calls_per_hour: int = 1000
+    """Rolling hour, per address, for calls without a valid token."""
+    anonymous_calls_per_second: int = 100
+    block_s: int = 3600
+    """How long a user or address that went over its limit gets nothing but 429."""
+    endpoint_calls_per_hour: dict[str, int] = field(default_factory=dict)
+    """Replaces an endpoint's own limit, by lower-case path (``/auth/me``); 0 lifts it."""
+    penalty_growth: int = 1
+    """Factor on p-time for each further violation within the hour [?]."""
+
+    token_life_s: int = 5400
+    sessions_per_user: int = 2
+    password: str = "simulator"  # noqa: S105 - the password of every simulated person
+    app_cid: str = "8"
+    app_sec: str = "simulator-secret"
+    bad_login_status: int = 200
+    """200 with errorText (seen in the wild) or 401 (the conformance page)."""
+    not_admin_status: int = 401
+    """401, or 200 with errorText: the page of setadminautoliqaction lists both."""
+    expired_token_status: int = 401
+    evicted_token_status: int = 408
+    """The documents name "408, 429 or 5xx-type errors"."""
+    renewal_closes_old_token: bool = False
+    """Whether the renewed token dies at once or lives out its 90 minutes [?]."""
+
+    entity_cap: int = 0
+    """Most entities in one answer, further ones are left out silently; 0 = no cap [?]."""
+    list_archived: bool = True
+    """Whether account/list shows archived accounts [?]."""
+    archived_effect: bool = False
+    """Whether a write that is silently accepted for an archived account changes anything [?]."""
+    omitted_limits: str = "clear"
+    """What updateuserautoliqs does with a field that is not sent [?]."""
+    newer_endpoints: bool = True
+    """Endpoints of newer documents: /accountRiskStatusLog/…; without them 404."""
+    switch_liquidates: bool = True
+    """Whether a category switch closes positions above the new category's lots."""
+
+    maintenance: str = "off"
+    maintenance_status: int = 503
+    latency_ms: int = 0
+    """Delay of every answer, after the effect."""
+
+    def patched(self, changes: dict[str, Any]) -> Settings:
+        """Return the settings with ``changes`` applied; raise BadSettingError and change nothing otherwise."""
+        known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        for name, value in changes.items():
+            if name not in known:
+                msg = f"no setting {name!r}; there are {', '.join(known)}"
+                raise BadSettingError(msg)
+            if type(value) is not known[name]:
+                msg = f"{name} must be {known[name].__name__}, not {value!r}"
+                raise BadSettingError(msg)
+            if isinstance(value, int) and value < 0:
+                msg = f"{name} must not be negative"
+                raise BadSettingError(msg)
+            if name in CHOICES and value not in CHOICES[name]:
+                msg = f"{name} must be one of {sorted(map(str, CHOICES[name]))}, not {value!r}"
+                raise BadSettingError(msg)
+        return replace(self, **changes)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every setting by name, ready for JSON."""
+        return asdict(self)

@@ -1,0 +1,133 @@
+"""The simulator's memory across restarts: one SQLite file, committed before each answer leaves.
+
+Nothing is written while a call is worked on: changes queue up here and ``flush`` commits them together
+with the row of the call. As memory dies with the process, what a kill leaves behind is always the state
+after a whole number of calls.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from riskadmin.simulator.tables import PRIVATE_KINDS, PUBLIC_KINDS, Host, encode
+from riskadmin.simulator.vocabulary import Entity
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entity (
+    host TEXT NOT NULL, kind TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (host, kind, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS session (token TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ticket (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS block (subject TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS call (
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, host TEXT NOT NULL, method TEXT NOT NULL,
+    endpoint TEXT NOT NULL, ip TEXT NOT NULL, subject TEXT NOT NULL, user_id INTEGER,
+    status INTEGER, outcome TEXT NOT NULL, fault TEXT NOT NULL, counted INTEGER NOT NULL, request TEXT
+);
+CREATE TABLE IF NOT EXISTS effect (
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, host TEXT NOT NULL, source TEXT NOT NULL,
+    call_id INTEGER, user_id INTEGER, endpoint TEXT, action TEXT NOT NULL, entity TEXT NOT NULL,
+    entity_id INTEGER NOT NULL, account_id INTEGER, before TEXT, after TEXT, detail TEXT
+);
+CREATE INDEX IF NOT EXISTS effect_account ON effect (account_id, id);  -- GET /effects?account_id=
+CREATE INDEX IF NOT EXISTS call_endpoint ON call (endpoint, id);       -- GET /calls?endpoint=
+"""
+
+PUT_ENTITY: Final = "INSERT OR REPLACE INTO entity (host, kind, id, body) VALUES (?, ?, ?, ?)"
+PUT_META: Final = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
+PUT_SESSION: Final = "INSERT OR REPLACE INTO session (token, body) VALUES (?, ?)"
+PUT_TICKET: Final = "INSERT OR REPLACE INTO ticket (id, body) VALUES (?, ?)"
+DROP_TICKET: Final = "DELETE FROM ticket WHERE id = ?"
+PUT_BLOCK: Final = "INSERT OR REPLACE INTO block (subject, until_ms) VALUES (?, ?)"
+PUT_CALL: Final = """INSERT OR REPLACE INTO call
+    (id, at_ms, host, method, endpoint, ip, subject, user_id, status, outcome, fault, counted, request)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+PUT_EFFECT: Final = """INSERT INTO effect
+    (id, at_ms, host, source, call_id, user_id, endpoint, action, entity, entity_id, account_id, before, after, detail)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+class StoreInUseError(RuntimeError):
+    """Another simulator has this data directory open."""
+
+
+class Store:
+    """The file, and the statements waiting for the next commit."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file; raise StoreInUseError when another process holds it."""
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        self._db.row_factory = sqlite3.Row
+        try:
+            # Exclusive: a second simulator on the same data is refused, and WAL needs no shared memory.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            # NORMAL survives any death of the process. A power cut may lose the last calls, never corrupt.
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.OperationalError as error:
+            raise StoreInUseError(f"{path} can't be opened, is another simulator using it? ({error})") from error
+        self._pending: list[tuple[str, tuple[object, ...]]] = []
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def later(self, statement: str, parameters: tuple[object, ...]) -> None:
+        """Queue a statement for the next flush."""
+        self._pending.append((statement, parameters))
+
+    def flush(self) -> None:
+        """Commit everything queued, all or nothing."""
+        pending, self._pending = self._pending, []
+        if len(pending) == 1:  # a single statement is its own transaction: what a read costs
+            self._db.execute(*pending[0])
+            return
+        self._db.execute("BEGIN")
+        try:
+            for statement, parameters in pending:
+                self._db.execute(statement, parameters)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def put_entity(self, host: str, kind: str, entity: Entity) -> None:
+        """Queue one entity."""
+        self.later(PUT_ENTITY, (host, kind, entity["id"], encode(entity).decode()))
+
+    def put_meta(self, key: str, value: object) -> None:
+        """Queue one value kept by name."""
+        self.later(PUT_META, (key, json.dumps(value)))
+
+    def meta(self, key: str) -> Any:
+        """Return a value kept by name, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row["value"])
+
+    def load(self, hosts: dict[str, Host]) -> None:
+        """Fill the hosts; owners come before what belongs to them."""
+        for kind in (*PUBLIC_KINDS, *PRIVATE_KINDS):
+            query = "SELECT host, body FROM entity WHERE kind = ? ORDER BY host, id"
+            for row in self._db.execute(query, (kind,)):
+                hosts[row["host"]].put(kind, json.loads(row["body"]))
+
+    def bodies(self, table: str) -> list[Entity]:
+        """Return the stored JSON of every session or ticket."""
+        rows = self._db.execute(f"SELECT body FROM {table}")  # noqa: S608 - called with two literals
+        return [json.loads(row["body"]) for row in rows]
+
+    def next_id(self, table: str) -> int:
+        """Return the id of the next call or effect."""
+        row = self._db.execute(f"SELECT coalesce(max(id), 0) + 1 AS id FROM {table}").fetchone()  # noqa: S608 - two literals
+        return int(row["id"])
+
+    def rows(self, query: str, parameters: Iterable[object] = ()) -> list[dict[str, Any]]:
+        """Return the rows of a query, for the control port and at start."""
+        return [dict(row) for row in self._db.execute(query, tuple(parameters))]

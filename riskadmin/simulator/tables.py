@@ -1,0 +1,122 @@
+"""Entities in memory: one table per host and kind, with the indexes that the read operations need."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from riskadmin.simulator.vocabulary import HOSTS, Entity
+
+EVERYBODY: Final = 0
+"""The organization id of entities that no organization owns: every caller sees them."""
+
+# Kinds that the API shows. A kind starting with "_" is the simulator's own and never leaves it
+# except through the control port.
+PUBLIC_KINDS: Final = (
+    "user",
+    "riskCategory",
+    "account",
+    "tradingPermission",
+    "accountRiskStatus",
+    "userAccountAutoLiq",
+    "permissionedAccountAutoLiq",
+    "position",
+    "cashBalance",
+    "accountRiskStatusLog",
+)
+PRIVATE_KINDS: Final = ("_role", "_lockout", "_state", "_lots")
+
+# These share the id of their account and carry no accountId of their own.
+EXTENSIONS: Final = frozenset({"accountRiskStatus", "userAccountAutoLiq", "permissionedAccountAutoLiq", "_state"})
+_BY_USER: Final = frozenset({"account", "tradingPermission"})
+_UNOWNED: Final = frozenset({"riskCategory", "_role", "_lockout", "_lots"})
+
+
+def encode(value: object) -> bytes:
+    """Return compact JSON."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def account_of(kind: str, entity: Entity) -> int | None:
+    """Return the id of the account an entity belongs to, or None."""
+    if kind == "account" or kind in EXTENSIONS:
+        return int(entity["id"])
+    found = entity.get("accountId")
+    return None if found is None else int(found)
+
+
+class Table:
+    """The entities of one kind on one host."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Entity] = {}
+        self.orgs: dict[int, int] = {}
+        # Dictionaries instead of sets: they keep the order of insertion, so answers are reproducible.
+        self._by_org: dict[int, dict[int, None]] = {}
+        self._by_master: dict[int, dict[int, None]] = {}
+        self._encoded: dict[int, bytes] = {}
+        self.next_id = 1
+        """An id above all present ones."""
+
+    def put(self, entity: Entity, *, org: int, master: int | None) -> None:
+        """Insert or replace; an entity never changes its organization or master."""
+        key: int = entity["id"]
+        self.rows[key] = entity
+        self._encoded.pop(key, None)
+        self.next_id = max(self.next_id, key + 1)
+        if key not in self.orgs:
+            self.orgs[key] = org
+            self._by_org.setdefault(org, {})[key] = None
+            if master is not None:
+                self._by_master.setdefault(master, {})[key] = None
+
+    def of_org(self, org: int) -> list[int]:
+        """Return the ids that a member of ``org`` may see."""
+        return [*self._by_org.get(EVERYBODY, ()), *self._by_org.get(org, ())]
+
+    def of_master(self, master: int) -> list[int]:
+        """Return the ids of a master's dependents."""
+        return list(self._by_master.get(master, ()))
+
+    def encoded(self, key: int) -> bytes:
+        """Return the JSON of one entity, made once per version: lists are the bulk of a mirror's traffic."""
+        found = self._encoded.get(key)
+        if found is None:
+            found = self._encoded[key] = encode(self.rows[key])
+        return found
+
+
+class Host:
+    """Everything that one of the two hosts knows."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tables: dict[str, Table] = {kind: Table() for kind in (*PUBLIC_KINDS, *PRIVATE_KINDS)}
+
+    def get(self, kind: str, key: int) -> Entity | None:
+        """Return an entity as it is stored; callers copy before they change it."""
+        return self.tables[kind].rows.get(key)
+
+    def put(self, kind: str, entity: Entity) -> None:
+        """Insert or replace, deriving organization and master from the entity itself."""
+        self.tables[kind].put(entity, org=self._org_of(kind, entity), master=self._master_of(kind, entity))
+
+    def _org_of(self, kind: str, entity: Entity) -> int:
+        if kind in _UNOWNED:
+            return EVERYBODY
+        if kind == "user":
+            return int(entity["organizationId"])
+        users = self.tables["user"].rows
+        if kind == "account":
+            return int(users[entity["userId"]]["organizationId"])
+        account = account_of(kind, entity)
+        return EVERYBODY if account is None else self.tables["account"].orgs[account]
+
+    @staticmethod
+    def _master_of(kind: str, entity: Entity) -> int | None:
+        return int(entity["userId"]) if kind in _BY_USER else account_of(kind, entity)
+
+
+def empty_hosts() -> dict[str, Host]:
+    """Return both hosts without anything in them."""
+    return {name: Host(name) for name in HOSTS}

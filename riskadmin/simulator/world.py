@@ -1,0 +1,99 @@
+"""What is true at the simulated exchange, and the one way to change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from riskadmin.simulator.clock import Clock, iso
+from riskadmin.simulator.settings import Settings
+from riskadmin.simulator.store import PUT_EFFECT, Store
+from riskadmin.simulator.tables import Host, account_of, encode
+from riskadmin.simulator.vocabulary import Entity
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something changed: a call of the API, the control port, or the clock."""
+
+    source: str
+    call_id: int | None = None
+    user_id: int | None = None
+    endpoint: str | None = None
+
+
+BY_CONTROL: Final = Cause("control")
+BY_CLOCK: Final = Cause("clock")
+
+
+class World:
+    """Both hosts, the clock and the settings, with every change queued for the store."""
+
+    def __init__(self, *, hosts: dict[str, Host], store: Store, clock: Clock, settings: Settings) -> None:
+        self.hosts = hosts
+        self.store = store
+        self.clock = clock
+        self.settings = settings
+        self.due_ms = 0
+        """When the clock next changes something by itself; see trading.Calendar."""
+        self._next_effect = store.next_id("effect")
+
+    def now(self) -> str:
+        """Return the simulated moment in the API's form."""
+        return iso(self.clock.now_ms())
+
+    def put(self, host: Host, kind: str, entity: Entity) -> None:
+        """Store an entity without a line in the effects log: bookkeeping only."""
+        host.put(kind, entity)
+        self.store.put_entity(host.name, kind, entity)
+
+    def change(
+        self,
+        host: Host,
+        kind: str,
+        entity: Entity,
+        *,
+        action: str,
+        cause: Cause,
+        detail: Entity | None = None,
+    ) -> None:
+        """Store an entity and write one line of the effects log, even when its content stays the same.
+
+        A write that is carried out twice must show as two effects: that is what tests count.
+        """
+        before = host.get(kind, entity["id"])
+        self.put(host, kind, entity)
+        self.log(host, kind, entity["id"], action=action, cause=cause, before=before, after=entity, detail=detail)
+
+    def log(
+        self,
+        host: Host,
+        kind: str,
+        entity_id: int,
+        *,
+        action: str,
+        cause: Cause,
+        before: Entity | None = None,
+        after: Entity | None = None,
+        detail: Entity | None = None,
+    ) -> None:
+        """Write one line of the effects log."""
+        known = after or before or host.get(kind, entity_id)
+        self.store.later(
+            PUT_EFFECT,
+            (
+                self._next_effect,
+                self.clock.now_ms(),
+                host.name,
+                cause.source,
+                cause.call_id,
+                cause.user_id,
+                cause.endpoint,
+                action,
+                kind,
+                entity_id,
+                None if known is None else account_of(kind, known),
+                *(None if part is None else encode(part).decode() for part in (before, after, detail)),
+            ),
+        )
+        self._next_effect += 1
