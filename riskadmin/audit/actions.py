@@ -8,6 +8,7 @@ from django.db import transaction
 
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin, Subject, Who
+from riskadmin.audit.storable import storable, storable_text
 from riskadmin.audit.tags import Tag
 
 
@@ -62,13 +63,17 @@ def _row(happening: Happening) -> Event:
         address=happening.origin.address,
         environment=subject.environment if subject else "",
         account_id=subject.account_id if subject else None,
-        account_name=subject.account_name if subject else "",
+        account_name=storable_text(subject.account_name) if subject else "",
         change_id=happening.change_id,
         item_id=happening.item_id,
         call_id=happening.call_id,
         reason_code=happening.reason_code,
-        reason_text=happening.reason_text,
-        before=happening.before,
-        after=happening.after,
-        detail=dict(happening.detail),
+        reason_text=storable_text(happening.reason_text),
+        before=_json(happening.before),
+        after=_json(happening.after),
+        detail=_json(happening.detail),
     )
+
+
+def _json(value: Mapping[str, Any] | None) -> Any:
+    return None if value is None else storable(dict(value))

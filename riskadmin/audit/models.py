@@ -5,7 +5,6 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, Upper
 
-
 # Newest first: the order of every list of events. Events of one statement share their time, so the id decides.
 NEWEST_FIRST = (F("occurred_at").desc(), F("id").desc())
 

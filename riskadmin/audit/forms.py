@@ -1,0 +1,106 @@
+"""The audit page's filters: a GET form, so that each view of the trail has an address."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from django import forms
+from django.core.validators import RegexValidator
+
+from riskadmin.audit.queries import Filters
+from riskadmin.audit.tags import Tag
+from riskadmin.audit.wording import ENVIRONMENT_WORDS
+from riskadmin.web.clock import display_zone
+
+# A tag's first part, in words; filtering by it takes all its tags.
+SUBJECT_WORDS: Final[dict[str, str]] = {
+    "change": "Changes",
+    "item": "Accounts in a change",
+    "staff": "People and sign-in",
+    "api": "Connection to Tradovate",
+}
+SYSTEM: Final = "system"
+BIGGEST_ID: Final = 2**63 - 1
+
+
+def subject_of(tag: str) -> str:
+    """Return the first part of a tag."""
+    return tag.partition(":")[0]
+
+
+class MomentField(forms.DateTimeField):
+    """A time without a zone, meant in the zone in which the pages show times."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
+    default_error_messages = {"invalid": "Enter a date and a time, such as 2026-11-21 14:03."}
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the aware time."""
+        at = super().to_python(value)
+        return None if at is None else at.replace(tzinfo=display_zone())
+
+
+class FilterForm(forms.Form):
+    """Every field may stay empty; `people` are (id, name) of those whom the trail names."""
+
+    what = forms.ChoiceField(label="What", required=False)
+    person = forms.ChoiceField(label="Who", required=False)
+    account = forms.CharField(label="Account", required=False, max_length=64, help_text="Its number or its whole name.")
+    change = forms.IntegerField(label="Change", required=False, min_value=1, max_value=BIGGEST_ID)
+    environment = forms.ChoiceField(
+        label="Environment", required=False, choices=[("", "Both"), *((key, word) for key, word in ENVIRONMENT_WORDS.items())]
+    )
+    since = MomentField(label="From", required=False)
+    before = MomentField(label="Before", required=False)
+    request = forms.CharField(
+        label="Request",
+        required=False,
+        validators=[RegexValidator(r"\A[0-9a-f]{32}\Z", "A request id has 32 digits from 0 to f.")],
+    )
+
+    def __init__(self, *args: Any, people: list[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        what, person = self.fields["what"], self.fields["person"]
+        if isinstance(what, forms.ChoiceField) and isinstance(person, forms.ChoiceField):
+            what.choices = [("", "Everything"), *_kinds()]
+            named = [(str(staff_id), name) for staff_id, name in people]
+            person.choices = [("", "Everybody"), *named, (SYSTEM, "riskadmin, or not signed in")]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse an empty stretch of time."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        since, before = cleaned.get("since"), cleaned.get("before")
+        if since and before and since >= before:
+            self.add_error("before", "This must be later than the time in From.")
+        return cleaned
+
+    def filters(self) -> Filters:
+        """Return what a valid form asks for."""
+        chosen = self.cleaned_data
+        person = chosen["person"]
+        return Filters(
+            tags=_tags(chosen["what"]),
+            staff_id=int(person) if person and person != SYSTEM else None,
+            by_system=person == SYSTEM,
+            account=chosen["account"],
+            change_id=chosen["change"],
+            environment=chosen["environment"],
+            since=chosen["since"],
+            before=chosen["before"],
+            request_id=chosen["request"],
+        )
+
+
+def _kinds() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the groups of tags, each beginning with the choice of the whole group."""
+    return [
+        (
+            words,
+            [(subject, f"{words}: all"), *((tag.value, tag.label) for tag in Tag if subject_of(tag) == subject)],
+        )
+        for subject, words in SUBJECT_WORDS.items()
+    ]
+
+
+def _tags(what: str) -> tuple[str, ...]:
+    """Return the tags that a choice stands for: one, or all of a subject."""
+    return tuple(tag.value for tag in Tag if what in {tag.value, subject_of(tag)})

@@ -1,0 +1,29 @@
+"""Making anything that Tradovate or a person may send fit for PostgreSQL, so that an odd byte can't keep an event out."""
+
+import math
+import re
+from typing import Any
+
+# PostgreSQL stores no NUL in text; a half of a surrogate pair is no character (JSON can spell both).
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def storable_text(text: str) -> str:
+    """Return the text with each character that PostgreSQL refuses replaced by U+FFFD."""
+    return _UNSTORABLE.sub(_REPLACEMENT, text)
+
+
+def storable(value: Any) -> Any:
+    """Return a JSON-like value whose texts and keys are storable, and whose NaN and infinities are texts."""
+    match value:
+        case str():
+            return storable_text(value)
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {storable_text(str(key)): storable(part) for key, part in value.items()}
+        case list() | tuple():
+            return [storable(part) for part in value]
+        case _:
+            return value

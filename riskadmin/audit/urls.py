@@ -1,0 +1,13 @@
+"""The trail's addresses; those under `-/` are panels on other rooms' pages."""
+
+from django.urls import path
+
+from riskadmin.audit import views
+
+app_name = "audit"
+urlpatterns = [
+    path("", views.event_list, name="list"),
+    path("<int:pk>/", views.event_detail, name="event"),
+    path("-/account/<str:environment>/<int:tradovate_id>/", views.account_history, name="account_history"),
+    path("-/change/<int:pk>/", views.change_history, name="change_history"),
+]

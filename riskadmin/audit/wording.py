@@ -1,0 +1,77 @@
+"""Tradovate's own words, and riskadmin's, as a person reads them. Unknown ones are shown as they are, never hidden."""
+
+from typing import Final
+
+from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
+
+ADMIN_ACTION_WORDS: Final[dict[str, str]] = {
+    AdminAction.NORMAL: "Normal",
+    AdminAction.LOCK: "Locked (no orders)",
+    AdminAction.LIQUIDATE: "Liquidated and locked",
+    AdminAction.LIQUIDATE_ONLY: "Closing orders only",
+    AdminAction.PLACE_AUTO_LIQ_ON_HOLD: "Auto-liquidation on hold",
+    AdminAction.DISABLE_AUTO_LIQ: "Auto-liquidation switched off",
+    AdminAction.AGREED_ON_LIQ_ONLY_MODE_BY_AUTO_LIQ: "Auto-liquidation paused, closing orders only",
+    AdminAction.AGREED_ON_LIQUIDATION_BY_AUTO_LIQ: "Auto-liquidation paused",
+}
+
+REASON_WORDS: Final[dict[str, str]] = {
+    ReasonCode.OTHER: "Other",
+    ReasonCode.RESTRICTED_RISK_RESTRICTION: "Restricted: risk",
+    ReasonCode.RESTRICTED_COMPLIANCE_REQUEST: "Restricted: compliance asked",
+    ReasonCode.RESTRICTED_ACCOUNTS_REQUEST: "Restricted: accounts department asked",
+    ReasonCode.RESTRICTED_TREASURY_REQUEST: "Restricted: treasury asked",
+    ReasonCode.RESTRICTED_AML_REQUEST: "Restricted: anti-money-laundering asked",
+    ReasonCode.RESTRICTED_W8_EXPIRED: "Restricted: tax form W-8 expired",
+    ReasonCode.FULL_BALANCE_WITHDRAWAL: "Whole balance withdrawn",
+    ReasonCode.CLOSE_CUSTOMER_REQUEST: "Closing: customer asked",
+    ReasonCode.CLOSE_COMPLIANCE_DECISION: "Closing: compliance decided",
+    ReasonCode.CLOSE_AML_DECISION: "Closing: anti-money-laundering decided",
+    ReasonCode.CLOSE_FRAUD: "Closing: fraud",
+    ReasonCode.CLOSE_INACTIVE_UNFUNDED_ACCOUNT: "Closing: inactive, without funds",
+    ReasonCode.CLOSE_DECEASED: "Closing: customer died",
+    ReasonCode.CLOSE_ESCHEATMENT: "Closing: escheated to the state",
+}
+
+ENVIRONMENT_WORDS: Final[dict[str, str]] = {Environment.DEMO: "Demo", Environment.LIVE: "Live"}
+
+# What a kind of change does, before the number of accounts it does it to.
+KIND_WORDS: Final[dict[str, str]] = {
+    "lock": "Lock",
+    "liquidate_only": "Allow closing orders only on",
+    "unlock": "Unlock",
+}
+
+FIELD_WORDS: Final[dict[str, str]] = {
+    "admin_action": "Risk action",
+    "username": "Username",
+    "name": "Name",
+    "roles": "Roles",
+}
+
+
+def reason_words(code: str) -> str:
+    """Return a reason code in words."""
+    return REASON_WORDS.get(code, code)
+
+
+def field_words(field: str) -> str:
+    """Return the name of a recorded field in words."""
+    return FIELD_WORDS.get(field, field.replace("_", " ").capitalize())
+
+
+def value_words(field: str, value: object) -> str:
+    """Return a recorded value in words; empty when it was not set."""
+    match value:
+        case None | "" | []:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case str() if field == "admin_action":
+            return ADMIN_ACTION_WORDS.get(value, value)
+        case list():
+            return ", ".join(value_words(field, part) for part in value)
+        case dict():
+            return ", ".join(f"{field_words(key)}: {value_words(key, part) or '—'}" for key, part in value.items())
+        case _:
+            return str(value)

@@ -1,0 +1,52 @@
+"""The people of the demo, all with one password that everybody knows: never to be run on a real installation."""
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from riskadmin.audit.origin import Origin
+from riskadmin.staff.actions import create_person, set_password
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+
+# Username, first name, last name, role.
+PEOPLE: Final = (
+    ("support", "Sam", "Support", Role.SUPPORT),
+    ("supervisor", "Sue", "Supervisor", Role.SUPERVISOR),
+    ("supervisor2", "Stan", "Supervisor", Role.SUPERVISOR),
+    ("compliance", "Cleo", "Compliance", Role.COMPLIANCE),
+    ("administrator", "Ada", "Administrator", Role.ADMINISTRATOR),
+)
+ORIGIN: Final = Origin(job="create_demo_people")
+
+
+class Command(BaseCommand):
+    """`manage.py create_demo_people`."""
+
+    help = "Add the demo's people with the password DEMO_PASSWORD; those who exist get that password if theirs differs."
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        """Refuse outside of a demo, else add whom it lacks."""
+        if not (settings.DEBUG or settings.DEMO):
+            raise CommandError(
+                "Everybody knows the demo people's password, so they are added only where DEBUG or RISKADMIN_DEMO is on. "
+                "Use create_person for real people."
+            )
+        existing = {person.username: person for person in Staff.objects.filter(username__in=[row[0] for row in PEOPLE])}
+        for username, first_name, last_name, role in PEOPLE:
+            person = existing.get(username)
+            if person is None:
+                create_person(
+                    None,
+                    origin=ORIGIN,
+                    username=username,
+                    password=settings.DEMO_PASSWORD,
+                    role=role,
+                    first_name=first_name,
+                    last_name=last_name,
+                )
+                self.stdout.write(f"Added {username}.")
+            elif not person.check_password(settings.DEMO_PASSWORD):
+                set_password(None, origin=ORIGIN, person=person, password=settings.DEMO_PASSWORD)
+                self.stdout.write(f"Set the password of {username}.")
