@@ -81,13 +81,25 @@ class Client:
         """Every account in the caller's scope. Whether archived ones are among them is not documented."""
         return self._list(endpoints.ACCOUNTS, Account.from_json)
 
+    def accounts_by_id(self, ids: Iterable[int]) -> Reply[list[Account]]:
+        """The accounts with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.ACCOUNTS_BY_ID, Account.from_json, _ids("ids", ids))
+
     def users(self) -> Reply[list[User]]:
         """Every user in the caller's scope."""
         return self._list(endpoints.USERS, User.from_json)
 
+    def users_by_id(self, ids: Iterable[int]) -> Reply[list[User]]:
+        """The users with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.USERS_BY_ID, User.from_json, _ids("ids", ids))
+
     def trading_permissions(self) -> Reply[list[TradingPermission]]:
         """Who may trade what: the link from account to trader."""
         return self._list(endpoints.TRADING_PERMISSIONS, TradingPermission.from_json)
+
+    def trading_permissions_by_id(self, ids: Iterable[int]) -> Reply[list[TradingPermission]]:
+        """The permissions with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.TRADING_PERMISSIONS_BY_ID, TradingPermission.from_json, _ids("ids", ids))
 
     def account_risk_statuses(self) -> Reply[list[AccountRiskStatus]]:
         """Every account's risk status."""
@@ -97,14 +109,22 @@ class Client:
         """The risk statuses with these ids, in any order; unknown ids are simply missing from the answer."""
         return self._list(endpoints.ACCOUNT_RISK_STATUSES_BY_ID, AccountRiskStatus.from_json, _ids("ids", ids))
 
+    def user_account_auto_liqs(self) -> Reply[list[UserAccountAutoLiq]]:
+        """The firm's limits of every account."""
+        return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS, UserAccountAutoLiq.from_json)
+
     def user_account_auto_liqs_by_account(self, ids: Iterable[int]) -> Reply[list[UserAccountAutoLiq]]:
         """The firm's limits of these accounts."""
-        return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS, UserAccountAutoLiq.from_json, _ids("masterids", ids))
+        return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT, UserAccountAutoLiq.from_json, _ids("masterids", ids))
+
+    def permissioned_account_auto_liqs(self) -> Reply[list[PermissionedAccountAutoLiq]]:
+        """The traders' own limits of every account."""
+        return self._list(endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS, PermissionedAccountAutoLiq.from_json)
 
     def permissioned_account_auto_liqs_by_account(self, ids: Iterable[int]) -> Reply[list[PermissionedAccountAutoLiq]]:
         """The traders' own limits of these accounts."""
         return self._list(
-            endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS,
+            endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
             PermissionedAccountAutoLiq.from_json,
             _ids("masterids", ids),
         )
@@ -120,6 +140,10 @@ class Client:
     def cash_balances(self) -> Reply[list[CashBalance]]:
         """Every account's cash, one row per currency."""
         return self._list(endpoints.CASH_BALANCES, CashBalance.from_json)
+
+    def cash_balances_by_account(self, ids: Iterable[int]) -> Reply[list[CashBalance]]:
+        """The cash of these accounts, one row per currency."""
+        return self._list(endpoints.CASH_BALANCES_BY_ACCOUNT, CashBalance.from_json, _ids("masterids", ids))
 
     def risk_categories(self) -> Reply[list[RiskCategory]]:
         """The organisation's risk categories."""

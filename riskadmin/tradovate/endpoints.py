@@ -106,15 +106,21 @@ ME = Endpoint(
 )
 
 ACCOUNTS = _read("account/list")
+ACCOUNTS_BY_ID = _read("account/items")
 USERS = _read("user/list")
+USERS_BY_ID = _read("user/items")
 TRADING_PERMISSIONS = _read("tradingPermission/list")
+TRADING_PERMISSIONS_BY_ID = _read("tradingPermission/items")
 ACCOUNT_RISK_STATUSES = _read("accountRiskStatus/list")
 ACCOUNT_RISK_STATUSES_BY_ID = _read("accountRiskStatus/items")
-USER_ACCOUNT_AUTO_LIQS = _read("userAccountAutoLiq/ldeps")
-PERMISSIONED_ACCOUNT_AUTO_LIQS = _read("permissionedAccountAutoLiq/ldeps")
+USER_ACCOUNT_AUTO_LIQS = _read("userAccountAutoLiq/list")
+USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT = _read("userAccountAutoLiq/ldeps")
+PERMISSIONED_ACCOUNT_AUTO_LIQS = _read("permissionedAccountAutoLiq/list")
+PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT = _read("permissionedAccountAutoLiq/ldeps")
 POSITIONS = _read("position/list")
 POSITIONS_BY_ACCOUNT = _read("position/ldeps")
 CASH_BALANCES = _read("cashBalance/list")
+CASH_BALANCES_BY_ACCOUNT = _read("cashBalance/ldeps")
 RISK_CATEGORIES = _read("riskCategory/list")
 
 SET_ADMIN_AUTO_LIQ_ACTION = _write("accountRiskStatus/setadminautoliqaction", environments=DEMO_ONLY)
@@ -131,15 +137,21 @@ ENDPOINTS = MappingProxyType(
             RENEW_ACCESS_TOKEN,
             ME,
             ACCOUNTS,
+            ACCOUNTS_BY_ID,
             USERS,
+            USERS_BY_ID,
             TRADING_PERMISSIONS,
+            TRADING_PERMISSIONS_BY_ID,
             ACCOUNT_RISK_STATUSES,
             ACCOUNT_RISK_STATUSES_BY_ID,
             USER_ACCOUNT_AUTO_LIQS,
+            USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
             PERMISSIONED_ACCOUNT_AUTO_LIQS,
+            PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
             POSITIONS,
             POSITIONS_BY_ACCOUNT,
             CASH_BALANCES,
+            CASH_BALANCES_BY_ACCOUNT,
             RISK_CATEGORIES,
             SET_ADMIN_AUTO_LIQ_ACTION,
             SWITCH_RISK_CATEGORY,
