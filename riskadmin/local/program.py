@@ -15,6 +15,8 @@ from pathlib import Path
 TETHER = Path(__file__).with_name("tether.py")
 POLL_S = 0.02
 LOG_LIMIT_BYTES = 5_000_000
+LAST_WORDS = 15
+"""Lines of a log that a failure shows."""
 
 
 class CannotStart(Exception):  # noqa: N818 - reads as a sentence where it is raised, and is shown to people
@@ -61,6 +63,7 @@ class Process:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._popen: subprocess.Popen[bytes] | None = None
+        self._asked = False
 
     @property
     def pid(self) -> int | None:
@@ -80,8 +83,12 @@ class Process:
     def start(self) -> None:
         """Start it without waiting; ends first what an earlier, killed parent left running."""
         program = self.program
+        if self._popen:
+            # What a dead leader left behind (gunicorn's workers, say) still holds its port.
+            kill_group(self._popen.pid)
         recover(program.pidfile, grace_s=program.grace_s, stop_signal=program.stop_signal)
         program.before()
+        self._asked = False
         rotate(program.log)
         account = program.account
         tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(int(program.stop_signal))]
@@ -99,25 +106,50 @@ class Process:
             )
         remember(program.pidfile, self._popen.pid)
 
-    def wait_ready(self) -> None:
-        """Return when it serves; raise CannotStart with its last words when it ends or takes too long."""
+    def wait_ready(self, check: Callable[[], None] = lambda: None) -> None:
+        """Return when it serves; raise CannotStart with its last words when it ends or takes too long.
+
+        `check` is called all the while and may raise to give up.
+        """
         deadline = time.monotonic() + self.program.ready_within_s
         while not self.program.ready():
-            if not self.running:
-                how = describe_exit(self.exit_code)
-                raise CannotStart(f"{self.program.name} ended at its start ({how}).\n{self._last_words()}")
+            check()
+            self.must_run()
             if time.monotonic() > deadline:
-                raise CannotStart(
-                    f"{self.program.name} is not ready after {self.program.ready_within_s:.0f} s.\n{self._last_words()}"
-                )
+                raise self.failure(f"is not ready after {self.program.ready_within_s:g} s")
             time.sleep(POLL_S)
+
+    def must_run(self) -> None:
+        """Raise CannotStart with its last words when it ended."""
+        if not self.running:
+            raise self.failure(f"ended at its start ({describe_exit(self.exit_code)})")
+
+    def failure(self, what: str) -> CannotStart:
+        """Return an error that tells what happened and shows the end of the log."""
+        words = "\n".join(f"  {line}" for line in tail(self.program.log, LAST_WORDS))
+        return CannotStart(f"{self.program.name} {what}. The end of {self.program.log}:\n{words}")
+
+    def finish(self, check: Callable[[], None] = lambda: None) -> None:
+        """Return when it ended well; raise CannotStart with its last words otherwise. `check` as in `wait_ready`."""
+        while self.running:
+            check()
+            time.sleep(POLL_S)
+        if self.exit_code != 0:
+            raise self.failure(f"failed ({describe_exit(self.exit_code)})")
+        self.program.pidfile.unlink(missing_ok=True)
+
+    def ask(self) -> None:
+        """Ask it to end, without waiting; once is enough, and twice means "at once" to some."""
+        if self._popen and self.running and not self._asked:
+            self._asked = True
+            self._popen.send_signal(self.program.stop_signal)
 
     def stop(self) -> None:
         """End it and whatever it started; returns when nothing of it runs."""
         if self._popen is None:
             return
         if self.running:
-            self._popen.send_signal(self.program.stop_signal)
+            self.ask()
             try:
                 self._popen.wait(self.program.grace_s)
             except subprocess.TimeoutExpired:
@@ -126,9 +158,6 @@ class Process:
         # It leads its own group, so this reaches children that it abandoned and nobody else.
         kill_group(self._popen.pid)
         self.program.pidfile.unlink(missing_ok=True)
-
-    def _last_words(self, lines: int = 15) -> str:
-        return f"The end of {self.program.log}:\n" + "\n".join(f"  {line}" for line in tail(self.program.log, lines))
 
 
 def describe_exit(code: int | None) -> str:

@@ -1,0 +1,50 @@
+# Two commands need nothing but Python 3.11 and make: `make demo` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv/bin
+LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test lint format screenshots lock clean environment
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: environment ## run everything here, on PORT (default 8000), until Ctrl-C
+	@exec $(VENV)/python -m riskadmin.local.demo
+
+demo-reset: ## forget the demo's data
+	@exec $(PYTHON) -m riskadmin.local.reset
+
+test: environment ## run every test, those in a browser too; ARGS="-k lock" narrows
+	@$(VENV)/python -m riskadmin.local.chromium
+	@$(VENV)/python -m pytest -n 2 $(ARGS)
+
+lint: environment ## check style, types, rooms, templates and migrations
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+	$(VENV)/mypy .
+	$(VENV)/lint-imports
+	$(VENV)/djlint --quiet --check --lint templates
+	SECRET_KEY=$(shell printf 'x%.0s' $$(seq 40)) $(VENV)/python manage.py makemigrations --check --dry-run
+
+format: environment ## format Python and templates
+	$(VENV)/ruff check --fix --quiet
+	$(VENV)/ruff format
+	$(VENV)/djlint --quiet --reformat templates
+
+screenshots: environment ## make the README's pictures from the demo that runs
+	@$(VENV)/python -m riskadmin.local.chromium
+	@$(VENV)/python -m tests.browser.screenshots
+
+lock: environment ## resolve the dependencies of pyproject.toml anew
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --group embedded --group dev -o requirements-dev.lock
+	$(LOCK) --group installer -o requirements-uv.lock
+
+clean: demo-reset ## forget the environment and every cache too
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment:
+	@$(PYTHON) riskadmin/local/bootstrap.py

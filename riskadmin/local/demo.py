@@ -1,0 +1,174 @@
+"""`make demo`: everything on this machine, from nothing to a page to sign in at, until Ctrl-C.
+
+Run as `python -m riskadmin.local.demo` in the project's virtual environment.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import environ
+
+from riskadmin.local.claim import claim
+from riskadmin.local.places import PROJECT, Places, prepare
+from riskadmin.local.postgres import PostgresServer
+from riskadmin.local.program import CannotStart, Program
+from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports
+from riskadmin.local.supervisor import Stopped, Supervisor
+from riskadmin.local.valkey import ValkeyServer
+
+RUN = PROJECT / ".run"
+DATABASE = "riskadmin"
+READY_WITHIN_S = 90.0
+SIGN_INS = (
+    ("support", "finds accounts, asks for changes"),
+    ("supervisor", "approves and rejects"),
+    ("supervisor2", "a second pair of eyes"),
+    ("compliance", "reads the trail"),
+    ("administrator", "staff, policy, system"),
+)
+
+
+def main() -> int:
+    """Run the demo until somebody stops it; the exit code is 1 when it could not start."""
+    environ.Env.read_env(os.environ.get("ENV_FILE", PROJECT / ".env"), overwrite=False)
+    try:
+        port = web_port(os.environ.get("PORT", "8000"))
+        address = f"http://{LOOPBACK}:{port}"
+        with claim(RUN, address), Supervisor(say) as supervisor:
+            refuse_taken(port)
+            bring_up(supervisor, port)
+            say(f"\nready {address}")
+            supervisor.watch()
+    except Stopped:
+        say("stopped")
+    except CannotStart as error:
+        print(f"\nmake demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def bring_up(supervisor: Supervisor, port: int) -> None:
+    """Start all there is, in order, and return when a person can sign in."""
+    places = prepare(RUN)
+    env = {"PYTHONUNBUFFERED": "1", **os.environ, "DJANGO_SETTINGS_MODULE": "riskadmin.settings"}
+    env.setdefault("SECRET_KEY", secret_key(places))
+    env.setdefault("DEMO_PASSWORD", "demo")
+    servers: list[Program] = []
+    postgres = None if env.get("DATABASE_URL") else PostgresServer(places)
+    if postgres:
+        servers.append(postgres.process.program)
+        env["DATABASE_URL"] = postgres.url(DATABASE)
+    if not env.get("REDIS_URL"):
+        valkey = ValkeyServer(places)
+        servers.append(valkey.process.program)
+        env["REDIS_URL"] = valkey.url()
+    stack = Stack(places, env)
+    if not (env.get("TRADOVATE_DEMO_URL") or env.get("TRADOVATE_LIVE_URL")):
+        ports = SimulatorPorts(*free_ports(3))
+        servers.append(stack.simulator(ports))
+        env.update(ports.settings)
+    with told(", ".join(program.name for program in servers) or "servers of your own"):
+        supervisor.start(servers)
+        if postgres:
+            postgres.create_database(DATABASE)
+    with told("tables"):
+        supervisor.run([stack.command("migrate", "--no-input")])
+    with told("demo people, first look at Tradovate, static files"):
+        commands = (("create_demo_people",), ("sync_mirror",), ("collectstatic", "--no-input"))
+        supervisor.run([stack.command(*command) for command in commands])
+    with told("web, workers, beat"):
+        supervisor.start([stack.web(port), stack.worker("urgent"), stack.worker("bulk"), stack.beat()])
+        wait_ready(supervisor, port)
+    tell_sign_ins(env["DEMO_PASSWORD"], places)
+
+
+def wait_ready(supervisor: Supervisor, port: int) -> None:
+    """Return when /readyz says so; raise CannotStart with what it says is missing when that takes too long."""
+    answer = ""
+
+    def ready() -> bool:
+        nonlocal answer
+        status, answer = ask(f"http://{LOOPBACK}:{port}/readyz")
+        return status == 200  # noqa: PLR2004
+
+    if not supervisor.wait_for(ready, within_s=READY_WITHIN_S):
+        raise CannotStart(f"not ready after {READY_WITHIN_S:g} s. /readyz says: {answer}\nLogs are in {RUN / 'logs'}.")
+
+
+def ask(url: str) -> tuple[int, str]:
+    """Return status and body of a page of our own, (0, why) when there is no answer yet."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5.0) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except OSError as error:
+        return 0, str(error)
+
+
+def web_port(text: str) -> int:
+    """Return the number in PORT. Raises CannotStart for anything that is not a port."""
+    if text.isdigit() and 0 < int(text) < 65_536:  # noqa: PLR2004
+        return int(text)
+    raise CannotStart(f"PORT is {text!r}; it must be a number from 1 to 65535.")
+
+
+def refuse_taken(port: int) -> None:
+    """Raise CannotStart when we may not listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise CannotStart(
+                f"can't listen at {LOOPBACK}:{port} ({error.strerror}). Choose another port: make demo PORT={port + 1}"
+            ) from error
+
+
+def secret_key(places: Places) -> str:
+    """Return this demo's own key, made at its first start."""
+    file = places.run / "secret-key"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(50))
+    return file.read_text()
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Say what is being done, and how long it took."""
+    started = time.monotonic()
+    print(f"  {what:<52}", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print()
+        raise
+    print(f"{time.monotonic() - started:5.1f} s", flush=True)
+
+
+def tell_sign_ins(password: str, places: Places) -> None:
+    """Print who may sign in."""
+    say(f"\n  {'sign in as':<16}{'password':<16}who")
+    for name, duty in SIGN_INS:
+        say(f"  {name:<16}{password:<16}{duty}")
+    say(f"\n  logs: {places.logs.relative_to(PROJECT)}   stop: Ctrl-C   forget everything: make demo-reset")
+
+
+def say(line: str) -> None:
+    """Print a line for a person, at once even through a pipe."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""What the product runs as: its processes and their commands, the same for `make demo` and for tests of the whole."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from riskadmin.local.places import PROJECT, Places
+from riskadmin.local.program import Program
+
+LOOPBACK = "127.0.0.1"
+
+# The person and the application that the simulator knows (docs/simulator.md).
+SIMULATED_SIGN_IN: Mapping[str, str] = {
+    "TRADOVATE_USERNAME": "riskadmin",
+    "TRADOVATE_PASSWORD": "simulator",
+    "TRADOVATE_APP_ID": "riskadmin",
+    "TRADOVATE_CID": "8",
+    "TRADOVATE_SEC": "simulator-secret",
+    "TRADOVATE_DEVICE_ID": "riskadmin-local",
+}
+
+
+@dataclass(frozen=True)
+class SimulatorPorts:
+    """Where the simulated Tradovate listens: its two environments, and the controls of the simulation."""
+
+    demo: int
+    live: int
+    control: int
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that point the product at it."""
+        return {
+            "TRADOVATE_DEMO_URL": f"http://{LOOPBACK}:{self.demo}/v1",
+            "TRADOVATE_LIVE_URL": f"http://{LOOPBACK}:{self.live}/v1",
+            **SIMULATED_SIGN_IN,
+        }
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The product's processes, each with the same environment."""
+
+    places: Places
+    env: Mapping[str, str]
+
+    def simulator(self, ports: SimulatorPorts, *options: str) -> Program:
+        """Tradovate in a box; its data survive a restart."""
+        argv = [
+            *("-m", "riskadmin.simulator", "--demo-port", str(ports.demo), "--live-port", str(ports.live)),
+            *("--control-port", str(ports.control), "--data", str(self.places.run / "simulator"), *options),
+        ]
+        return self._program("simulator", sys.executable, *argv, listens_on=(ports.demo, ports.live, ports.control))
+
+    def web(self, port: int, *, workers: int = 2) -> Program:
+        """Gunicorn on loopback; ready when it accepts connections (not yet when the product is)."""
+        argv = [
+            *("riskadmin.wsgi:application", "--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread"),
+            *("--workers", str(workers), "--threads", "8", "--access-logfile", "-", "--no-control-socket"),
+        ]
+        return self._program("web", _script("gunicorn"), *argv, listens_on=(port,))
+
+    def worker(self, lane: str) -> Program:
+        """A Celery worker of one lane, `urgent` or `bulk`."""
+        argv = ["-A", "riskadmin", "worker", "-P", "threads", "-Q", lane, "-n", f"{lane}@%h", "--loglevel", "INFO"]
+        return self._program(f"worker-{lane}", _script("celery"), *argv)
+
+    def beat(self) -> Program:
+        """Celery's clock."""
+        schedule = self.places.run / "beat-schedule"
+        return self._program("beat", _script("celery"), "-A", "riskadmin", "beat", "-s", str(schedule), "--loglevel", "INFO")
+
+    def command(self, *arguments: str) -> Program:
+        """One of `manage.py`'s commands, which ends by itself."""
+        return self._program(arguments[0], sys.executable, str(PROJECT / "manage.py"), *arguments)
+
+    def _program(self, name: str, *argv: str, listens_on: Iterable[int] = ()) -> Program:
+        ports = tuple(listens_on)
+        return Program(
+            name=name,
+            argv=argv,
+            log=self.places.log(name),
+            pidfile=self.places.pidfile(name),
+            env=self.env,
+            cwd=PROJECT,
+            ready=lambda: all(listening(port) for port in ports),
+        )
+
+
+def listening(port: int) -> bool:
+    """Whether somebody accepts connections at a port of this machine."""
+    with socket.socket() as client:
+        client.settimeout(1.0)
+        return client.connect_ex((LOOPBACK, port)) == 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at this moment, all different."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _script(name: str) -> str:
+    """A command of our own virtual environment, whether or not it is on PATH."""
+    return str(Path(sys.executable).with_name(name))
