@@ -7,7 +7,7 @@ from typing import Any, Final, TypeGuard
 from django import template
 from django.forms import BaseForm
 from django.forms.boundfield import BoundField
-from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select, Widget
+from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -108,7 +108,21 @@ def _time(at: datetime, text: str) -> SafeString:
 @register.simple_tag
 def state(label: str, tone: str = "neutral", icon_name: str = "") -> SafeString:
     """Draw a state as word, icon and tone; tones are those of `TONE_ICONS`, anything else is a `KeyError`."""
-    return format_html('<span class="state tone-{}">{}{}</span>', tone, icon(icon_name or TONE_ICONS[tone]), label)
+    return format_html(
+        '<span class="state tone-{}">{}{}</span>', tone, icon(icon_name) if icon_name else tone_icon(tone), label
+    )
+
+
+@register.simple_tag
+def tone_icon(tone: str) -> SafeString:
+    """Draw a tone's own icon."""
+    return icon(TONE_ICONS[tone])
+
+
+@register.filter
+def message_tone(level: str) -> str:
+    """Return the tone of a Django message's level."""
+    return {"error": "danger", "warning": "warn", "success": "ok"}.get(level, "info")
 
 
 @register.simple_tag
@@ -160,23 +174,18 @@ def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str =
     With `help_url`, the help is replaced as one types by that fragment, which is sent the form and says what the value
     would mean.
     """
-    widget = bound.field.widget
-    described = [
-        f"{bound.auto_id}_{part}"
-        for part, is_there in (("help", bound.help_text or help_url), ("error", bound.errors))
-        if is_there
-    ]
-    attributes: dict[str, str | bool] = {"class": _widget_class(widget)}
-    if described:
-        attributes["aria-describedby"] = " ".join(described)
-    if bound.errors:
-        attributes["aria-invalid"] = "true"
+    notes = {"help": bound.help_text or help_url, "error": bound.errors}
+    described_by = " ".join(f"{bound.auto_id}_{note}" for note, is_there in notes.items() if is_there)
+    attributes: dict[str, str | bool] = {"class": _widget_class(bound)}
+    if not _is_group(bound):  # a group's notes belong to its fieldset
+        attributes |= {"aria-describedby": described_by} if described_by else {}
+        attributes |= {"aria-invalid": "true"} if bound.errors else {}
     return {
         "bound": bound,
         "widget": bound.as_widget(attrs=attributes),
-        "described_by": " ".join(described),
-        "is_group": isinstance(widget, RadioSelect | CheckboxSelectMultiple),
-        "is_check": isinstance(widget, CheckboxInput),
+        "described_by": described_by,
+        "is_group": _is_group(bound),
+        "is_check": isinstance(bound.field.widget, CheckboxInput),
         "prefix": prefix,
         "suffix": suffix,
         "help_url": help_url,
@@ -186,12 +195,25 @@ def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str =
 @register.inclusion_tag("inc/error_summary.html")
 def error_summary(form: BaseForm) -> dict[str, object]:
     """List what is wrong with a form above it, each linked to its field; it takes the focus. Nothing when all is well."""
-    wrong = [bound for bound in form if bound.errors and not bound.is_hidden]
-    hidden = [error for bound in form.hidden_fields() for error in bound.errors]
-    return {"fields": wrong, "others": [*form.non_field_errors(), *hidden]}
+    # A group can't take the focus itself; its first choice can.
+    fields = [
+        {
+            "target": f"{bound.auto_id}_0" if _is_group(bound) else bound.id_for_label,
+            "label": bound.label,
+            "errors": bound.errors,
+        }
+        for bound in form.visible_fields()
+        if bound.errors
+    ]
+    of_hidden = [error for bound in form.hidden_fields() for error in bound.errors]
+    return {"fields": fields, "others": [*form.non_field_errors(), *of_hidden]}
 
 
-def _widget_class(widget: Widget) -> str:
-    if isinstance(widget, CheckboxInput | RadioSelect | CheckboxSelectMultiple):
+def _is_group(bound: BoundField) -> bool:
+    return isinstance(bound.field.widget, RadioSelect | CheckboxSelectMultiple)
+
+
+def _widget_class(bound: BoundField) -> str:
+    if _is_group(bound) or isinstance(bound.field.widget, CheckboxInput):
         return "form-check-input"
-    return "form-select" if isinstance(widget, Select) else "form-control"
+    return "form-select" if isinstance(bound.field.widget, Select) else "form-control"
