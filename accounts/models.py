@@ -247,7 +247,7 @@ class Position(MirrorRow):
     contract_id = models.BigIntegerField()
     net_pos = models.IntegerField()
     net_price = models.DecimalField(max_digits=18, decimal_places=6, null=True)
-    traded_at = models.DateTimeField()
+    traded_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "tradovate_id"], name="position_once")]

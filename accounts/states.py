@@ -29,10 +29,10 @@ STANDING_LOOK: dict[Standing, tuple[str, str]] = {
     Standing.ARCHIVED: ("neutral", "archive"),
     Standing.LIQUIDATED: ("danger", "lock"),
     Standing.LOCKED: ("danger", "lock"),
-    Standing.LIQUIDATE_ONLY: ("warning", "arrow-down-circle"),
-    Standing.BREACHED: ("warning", "alert-triangle"),
-    Standing.UNUSUAL: ("warning", "alert-triangle"),
-    Standing.ACTIVE: ("success", "circle-check"),
+    Standing.LIQUIDATE_ONLY: ("warn", "arrow-down-circle"),
+    Standing.BREACHED: ("warn", "alert-triangle"),
+    Standing.UNUSUAL: ("warn", "alert-triangle"),
+    Standing.ACTIVE: ("ok", "circle-check"),
     Standing.UNREAD: ("neutral", "help-circle"),
 }
 

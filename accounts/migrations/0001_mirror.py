@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
                 ("contract_id", models.BigIntegerField()),
                 ("net_pos", models.IntegerField()),
                 ("net_price", models.DecimalField(decimal_places=6, max_digits=18, null=True)),
-                ("traded_at", models.DateTimeField()),
+                ("traded_at", models.DateTimeField(null=True)),
                 (
                     "account",
                     models.ForeignKey(

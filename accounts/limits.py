@@ -1,0 +1,242 @@
+"""An account's auto-liquidation limits in words, both levels side by side, with how far the account is from each.
+
+Distances rest on realised figures only: Tradovate's cash balance has no open profit, and the page says so. Pure.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from accounts.models import Account, AutoLiqLimits, Cash, LimitLevel, RiskStatus
+
+
+class Unit(StrEnum):
+    """What a limit is measured in."""
+
+    USD = "usd"
+    PCT = "pct"
+
+
+class Effect(StrEnum):
+    """What happens at a limit, from the mildest."""
+
+    ALERT = "alerts"
+    LIQ_ONLY = "closing orders only"
+    AUTO_LIQ = "auto-liquidates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What limits are compared with; each is None when it isn't known."""
+
+    today_usd: Decimal | None
+    week_usd: Decimal | None
+    start_of_day_usd: Decimal | None
+    cash_usd: Decimal | None
+    peak_usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """How far an account is from a limit, in dollars: where it stands, where the limit lies, and what is left between."""
+
+    now_usd: Decimal
+    at_usd: Decimal
+    left_usd: Decimal
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether nothing is left."""
+        return self.left_usd <= 0
+
+    @property
+    def is_near(self) -> bool:
+        """Whether less than a fifth of the way from zero to the limit is left."""
+        return not self.is_reached and self.left_usd * 5 < abs(self.at_usd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One limit of both levels. `distance` is to the nearer of the two, `nearer` says whose that is."""
+
+    label: str
+    effect: Effect
+    unit: Unit
+    firm: Decimal | None
+    trader: Decimal | None
+    distance: Distance | None
+    nearer: LimitLevel | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Limits on the same figure, mildest first; `now_usd` is the figure today where there is one."""
+
+    label: str
+    now_usd: Decimal | None
+    lines: tuple[Line, ...]
+
+
+Measure = Callable[[Decimal, Figures], Distance | None]
+
+
+def _loss_today(limit: Decimal, figures: Figures) -> Distance | None:
+    return _down_to(-limit, figures.today_usd)
+
+
+def _loss_today_pct(limit: Decimal, figures: Figures) -> Distance | None:
+    if figures.start_of_day_usd is None or figures.start_of_day_usd <= 0:
+        return None
+    return _down_to(-(figures.start_of_day_usd * limit / 100).quantize(Decimal("0.01")), figures.today_usd)
+
+
+def _loss_this_week(limit: Decimal, figures: Figures) -> Distance | None:
+    return _down_to(-limit, figures.week_usd)
+
+
+def _profit_today(limit: Decimal, figures: Figures) -> Distance | None:
+    return _up_to(limit, figures.today_usd)
+
+
+def _profit_this_week(limit: Decimal, figures: Figures) -> Distance | None:
+    return _up_to(limit, figures.week_usd)
+
+
+def _not_known(limit: Decimal, figures: Figures) -> Distance | None:  # noqa: ARG001  (a Measure)
+    """Margin in use is not in the mirror."""
+    return None
+
+
+def _down_to(at: Decimal, now: Decimal | None) -> Distance | None:
+    return None if now is None else Distance(now_usd=now, at_usd=at, left_usd=now - at)
+
+
+def _up_to(at: Decimal, now: Decimal | None) -> Distance | None:
+    return None if now is None else Distance(now_usd=now, at_usd=at, left_usd=at - now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    field: str
+    label: str
+    effect: Effect
+    unit: Unit
+    measure: Measure
+
+
+_RULES: dict[str, tuple[_Rule, ...]] = {
+    "Daily loss": tuple(
+        _Rule(field=f"daily_loss_{field}_{unit}", label=label, effect=effect, unit=unit, measure=measure)
+        for unit, measure in ((Unit.USD, _loss_today), (Unit.PCT, _loss_today_pct))
+        for field, label, effect in (
+            ("alert", "Alert", Effect.ALERT),
+            ("liq_only", "Closing orders only", Effect.LIQ_ONLY),
+            ("auto_liq", "Auto-liquidation", Effect.AUTO_LIQ),
+        )
+    ),
+    "Weekly loss": (
+        _Rule(
+            field="weekly_loss_auto_liq_usd",
+            label="Auto-liquidation",
+            effect=Effect.AUTO_LIQ,
+            unit=Unit.USD,
+            measure=_loss_this_week,
+        ),
+    ),
+    "Daily profit": (
+        _Rule(
+            field="daily_profit_auto_liq_usd",
+            label="Auto-liquidation",
+            effect=Effect.AUTO_LIQ,
+            unit=Unit.USD,
+            measure=_profit_today,
+        ),
+    ),
+    "Weekly profit": (
+        _Rule(
+            field="weekly_profit_auto_liq_usd",
+            label="Auto-liquidation",
+            effect=Effect.AUTO_LIQ,
+            unit=Unit.USD,
+            measure=_profit_this_week,
+        ),
+    ),
+    "Margin in use": tuple(
+        _Rule(field=f"margin_{field}_pct", label=label, effect=effect, unit=Unit.PCT, measure=_not_known)
+        for field, label, effect in (
+            ("alert", "Alert", Effect.ALERT),
+            ("liq_only", "Closing orders only", Effect.LIQ_ONLY),
+            ("auto_liq", "Auto-liquidation", Effect.AUTO_LIQ),
+        )
+    ),
+}
+
+
+def figures_of(account: Account) -> Figures:
+    """Return what an account's limits are compared with. Reads `cash` and `risk_status`: select them with the account."""
+    cash: Cash | None = getattr(account, "cash", None)
+    status: RiskStatus | None = getattr(account, "risk_status", None)
+    return Figures(
+        today_usd=cash.realized_pnl_usd if cash else None,
+        week_usd=cash.week_realized_pnl_usd if cash else None,
+        start_of_day_usd=cash.amount_sod_usd if cash else None,
+        cash_usd=cash.amount_usd if cash else None,
+        peak_usd=status.max_net_liq_usd if status else None,
+    )
+
+
+def limit_groups(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figures: Figures) -> list[Group]:
+    """Return the limits that at least one level sets, in their order; a group with none of them is left out."""
+    now = {
+        "Daily loss": figures.today_usd,
+        "Daily profit": figures.today_usd,
+        "Weekly loss": figures.week_usd,
+        "Weekly profit": figures.week_usd,
+    }
+    groups = [
+        Group(label=label, now_usd=now.get(label), lines=_lines(rules, firm, trader, figures)) for label, rules in _RULES.items()
+    ]
+    return [group for group in groups if group.lines]
+
+
+def trailing_drawdown(firm: AutoLiqLimits | None, figures: Figures) -> Distance | None:
+    """Return how far the cash is above the trailing floor; None when there is no such limit or its peak isn't known.
+
+    The floor trails the highest net liquidation by `trailing_max_drawdown_usd` and never rises above
+    `trailing_max_drawdown_limit_usd` (post-trade risk page).
+    """
+    if firm is None or firm.trailing_max_drawdown_usd is None or figures.peak_usd is None or figures.cash_usd is None:
+        return None
+    floor = figures.peak_usd - firm.trailing_max_drawdown_usd
+    if firm.trailing_max_drawdown_limit_usd is not None:
+        floor = min(floor, firm.trailing_max_drawdown_limit_usd)
+    return Distance(now_usd=figures.cash_usd, at_usd=floor, left_usd=figures.cash_usd - floor)
+
+
+def _lines(
+    rules: Sequence[_Rule], firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figures: Figures
+) -> tuple[Line, ...]:
+    found = []
+    for rule in rules:
+        values: dict[LimitLevel, Decimal | None] = {
+            LimitLevel.FIRM: getattr(firm, rule.field, None),
+            LimitLevel.TRADER: getattr(trader, rule.field, None),
+        }
+        given = {level: value for level, value in values.items() if value is not None}
+        if not given:
+            continue
+        # Every limit is a size: the smaller one is met first. On a tie it is the firm's.
+        nearer = min(given, key=lambda level: (given[level], level != LimitLevel.FIRM))
+        found.append(
+            Line(
+                label=rule.label,
+                effect=rule.effect,
+                unit=rule.unit,
+                firm=values[LimitLevel.FIRM],
+                trader=values[LimitLevel.TRADER],
+                distance=rule.measure(given[nearer], figures),
+                nearer=nearer if len(given) > 1 else None,
+            )
+        )
+    return tuple(found)

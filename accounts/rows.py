@@ -1,0 +1,171 @@
+"""Tradovate's entities as rows of the mirror: pure, one function per table.
+
+What Tradovate leaves out is NULL here, or an empty text. A name that is longer than its column is cut, since one odd name
+must not keep ten thousand accounts unread. All ids are our keys except `tradovate_id`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounts.models import LimitLevel, Source
+from riskadmin.tradovate.entities import (
+    Account,
+    AccountRiskStatus,
+    CashBalance,
+    LossLimits,
+    Position,
+    RiskCategory,
+    TradingPermission,
+    User,
+    UserAccountAutoLiq,
+)
+from riskadmin.tradovate.vocabulary import Environment
+
+Row = Mapping[str, Any]
+
+USD = 1
+"""Tradovate's currency id of the US dollar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a row says of itself: the environment, when its read began, and what kind of read that was."""
+
+    environment: Environment
+    read_at: datetime
+    source: Source
+
+    @property
+    def age(self) -> Row:
+        """The columns of every mirror row."""
+        return {"fresh_at": self.read_at, "source": self.source.value}
+
+    @property
+    def place(self) -> Row:
+        """The columns of a row that is found by its environment and Tradovate's id."""
+        return {"environment": self.environment.value, **self.age}
+
+
+def category_row(category: RiskCategory, reading: Reading) -> Row:
+    """A risk category; one without a name is called by its number."""
+    name = category.name or f"Category {category.id}"
+    return {**reading.place, "tradovate_id": category.id, "name": name[:128]}
+
+
+def trader_row(user: User, reading: Reading) -> Row:
+    """A trader, whom this read found."""
+    return {
+        **reading.place,
+        "tradovate_id": user.id,
+        "name": user.name[:64],
+        "email": (user.email or "")[:254],
+        "status": (user.status or "")[:32],
+        "missing_since": None,
+    }
+
+
+def account_row(account: Account, reading: Reading, *, category_id: int | None) -> Row:
+    """An account, which this read found. How Tradovate shows an archived one is undocumented, so each sign counts."""
+    closed = bool(account.closed)
+    return {
+        **reading.place,
+        "tradovate_id": account.id,
+        "name": account.name[:64],
+        "account_type": (account.account_type or "")[:32],
+        "closed": closed,
+        "restricted": bool(account.restricted),
+        "archived": closed or bool(account.archived) or account.active is False,
+        "missing_since": None,
+        "risk_category_id": category_id,
+        "evaluation_size_usd": account.evaluation_size,
+        "opened_at": account.timestamp,
+    }
+
+
+def permission_row(permission: TradingPermission, reading: Reading, *, account_id: int, trader_id: int) -> Row:
+    """Who may trade an account."""
+    return {
+        **reading.place,
+        "tradovate_id": permission.id,
+        "account_id": account_id,
+        "trader_id": trader_id,
+        "status": (permission.status or "")[:32],
+        "missing_since": None,
+    }
+
+
+def risk_status_row(status: AccountRiskStatus, reading: Reading, *, account_id: int) -> Row:
+    """An account's risk status."""
+    return {
+        **reading.age,
+        "account_id": account_id,
+        "admin_action": (status.admin_action or "")[:64],
+        "admin_at": status.admin_timestamp,
+        "liquidate_only_at": status.liquidate_only,
+        "user_triggered_liq_only": status.user_triggered_liq_only,
+        "max_net_liq_usd": status.max_net_liq,
+        "min_net_liq_usd": status.min_net_liq,
+    }
+
+
+def limits_row(limits: LossLimits, reading: Reading, *, account_id: int) -> Row:
+    """One level of an account's limits; the firm's record has fields that the trader's lacks."""
+    firm = limits if isinstance(limits, UserAccountAutoLiq) else None
+    steps = firm.stepped_cooldown if firm else None
+    return {
+        **reading.age,
+        "account_id": account_id,
+        "level": (LimitLevel.FIRM if firm else LimitLevel.TRADER).value,
+        "changes_locked": limits.changes_locked,
+        "margin_alert_pct": limits.margin_percentage_alert,
+        "margin_liq_only_pct": limits.margin_percentage_liq_only,
+        "margin_auto_liq_pct": limits.margin_percentage_auto_liq,
+        "daily_loss_alert_pct": limits.daily_loss_percentage_alert,
+        "daily_loss_liq_only_pct": limits.daily_loss_percentage_liq_only,
+        "daily_loss_auto_liq_pct": limits.daily_loss_percentage_auto_liq,
+        "daily_loss_alert_usd": limits.daily_loss_alert,
+        "daily_loss_liq_only_usd": limits.daily_loss_liq_only,
+        "daily_loss_auto_liq_usd": limits.daily_loss_auto_liq,
+        "weekly_loss_auto_liq_usd": limits.weekly_loss_auto_liq,
+        "daily_profit_auto_liq_usd": limits.daily_profit_auto_liq,
+        "weekly_profit_auto_liq_usd": limits.weekly_profit_auto_liq,
+        "flatten_at": firm.flatten_timestamp if firm else None,
+        "trailing_max_drawdown_usd": firm.trailing_max_drawdown if firm else None,
+        "trailing_max_drawdown_limit_usd": firm.trailing_max_drawdown_limit if firm else None,
+        "trailing_max_drawdown_mode": ((firm.trailing_max_drawdown_mode if firm else None) or "")[:16],
+        "do_not_unlock": firm.do_not_unlock if firm else None,
+        "stepped_cooldown": None
+        if steps is None
+        else [
+            {"step": step.step_number, "distance_usd": str(step.step_distance), "cooldown_minutes": step.cooldown_minutes}
+            for step in steps
+        ],
+        "stepped_unlimited": firm.stepped_unlimited if firm else None,
+    }
+
+
+def cash_row(balance: CashBalance, reading: Reading, *, account_id: int) -> Row:
+    """An account's dollars."""
+    return {
+        **reading.age,
+        "account_id": account_id,
+        "amount_usd": balance.amount,
+        "amount_sod_usd": balance.amount_sod,
+        "realized_pnl_usd": balance.realized_pnl,
+        "week_realized_pnl_usd": balance.week_realized_pnl,
+    }
+
+
+def position_row(position: Position, reading: Reading, *, account_id: int) -> Row:
+    """One open position."""
+    return {
+        **reading.age,
+        "account_id": account_id,
+        "tradovate_id": position.id,
+        "contract_id": position.contract_id,
+        "net_pos": position.net_pos,
+        "net_price": position.net_price,
+        "traded_at": position.timestamp,
+    }

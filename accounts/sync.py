@@ -1,0 +1,206 @@
+"""Bringing the mirror up to date: a full read of an environment, or a few accounts on demand.
+
+HTTP and writing never mix: first everything is read, then it is stored, outside of any transaction that could stay open
+during a call. A full read may be repeated, overtaken or killed at any point; the next one makes good what it left.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from enum import StrEnum
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts import connection, ledger, models
+from accounts.models import Source, SyncRun
+from accounts.reads import EnvironmentRead, Known, Read, Reader, read_environment
+from accounts.rows import Reading
+from accounts.store import (
+    account_keys,
+    mark_missing,
+    store_accounts,
+    store_cash,
+    store_categories,
+    store_limits,
+    store_permissions,
+    store_positions,
+    store_risk_statuses,
+    store_statuses_of,
+    store_traders,
+)
+from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
+from riskadmin.tradovate.vocabulary import Environment, Lane
+
+__all__ = ["MirrorRefused", "Part", "refresh", "store_risk_statuses", "sync"]
+
+logger = logging.getLogger(__name__)
+
+DEAD_AFTER = timedelta(seconds=120)
+"""A run that showed no sign of life for so long was killed: no single call or write takes longer."""
+
+RUNS_KEPT = timedelta(days=7)
+
+
+class MirrorRefused(Exception):  # noqa: N818  (like its siblings in the tradovate room, it says what became of it)
+    """What was read is too unlike what is known to be believed; nothing of it was stored."""
+
+
+class Overtaken(Exception):  # noqa: N818
+    """This run was taken for dead and another one has begun."""
+
+
+class Part(StrEnum):
+    """What `refresh` reads beside the risk status."""
+
+    CASH = "cash"
+    POSITIONS = "positions"
+    LIMITS = "limits"
+
+
+def sync(environment: Environment) -> SyncRun | None:
+    """Read a whole environment into the mirror and return the run, or None when another process is at it.
+
+    What Tradovate or the data refuse is told by the run's `failure`, and then what was known stays as it was. Costs about
+    a dozen calls of the bulk lane. Raises `connection.NotConnected` when the environment has no address.
+    """
+    client = connection.client(environment, Lane.BULK)
+    run = _begin(environment)
+    if run is None:
+        return None
+    reader = Reader(client, after_call=lambda: _show_life(run))
+    try:
+        _run(run, reader)
+    except (TradovateError, StoreUnavailable, MirrorRefused) as error:
+        run.failure = str(error)
+        logger.warning("The full read of %s failed: %s", environment, error)
+    except Overtaken:
+        logger.warning("The full read of %s was too slow and has been overtaken", environment)
+        return None
+    except Exception:
+        run.failure = "It ended by a mistake of ours; the log has the details."
+        raise
+    finally:
+        run.calls = reader.calls
+        run.ended_at = timezone.now()
+        SyncRun.objects.filter(pk=run.pk, ended_at=None).update(
+            calls=run.calls, rows=run.rows, failure=run.failure, ended_at=run.ended_at
+        )
+    _forget_old()
+    return run
+
+
+def refresh(
+    environment: Environment,
+    account_ids: Iterable[int],
+    *,
+    lane: Lane,
+    parts: frozenset[Part] = frozenset(),
+) -> int:
+    """Read the risk status, and the parts asked for, of some accounts now; return how many calls it took.
+
+    `account_ids` are Tradovate's. Costs a call for every 500 accounts and part (limits are two). Raises `TradovateError`,
+    and `connection.NotConnected` when the environment has no address; what was read before a failure is kept.
+    """
+    keys = account_keys(environment, account_ids)
+    ids = sorted(keys)
+    client = connection.client(environment, lane)
+    reader = Reader(client)
+
+    def reading(read: Read[object]) -> Reading:
+        return Reading(environment, read.read_at, Source.REFRESH)
+
+    statuses = reader.by_ids(client.account_risk_statuses_by_id, ids)
+    store_statuses_of(keys, statuses.found, reading(statuses))
+    if Part.POSITIONS in parts:
+        positions = reader.by_ids(client.positions_by_account, ids)
+        store_positions(keys, positions.found, reading(positions))
+    if Part.CASH in parts:
+        cash = reader.by_ids(client.cash_balances_by_account, ids)
+        store_cash(keys, cash.found, reading(cash))
+    if Part.LIMITS in parts:
+        firm = reader.by_ids(client.user_account_auto_liqs_by_account, ids)
+        store_limits(keys, firm.found, reading(firm))
+        trader = reader.by_ids(client.permissioned_account_auto_liqs_by_account, ids)
+        store_limits(keys, trader.found, reading(trader))
+    return reader.calls
+
+
+def _begin(environment: Environment) -> SyncRun | None:
+    """Take the lease, from a dead run too; None when a living one holds it."""
+    now = timezone.now()
+    SyncRun.objects.filter(environment=environment, ended_at=None, seen_at__lt=now - DEAD_AFTER).update(
+        ended_at=now, failure="The process that ran it died."
+    )
+    try:
+        with transaction.atomic():
+            return SyncRun.objects.create(environment=environment, started_at=now, seen_at=now)
+    except IntegrityError:
+        return None
+
+
+def _show_life(run: SyncRun) -> None:
+    if not SyncRun.objects.filter(pk=run.pk, ended_at=None).update(seen_at=timezone.now()):
+        raise Overtaken
+
+
+def _run(run: SyncRun, reader: Reader) -> None:
+    environment = Environment(run.environment)
+    known = _known(environment)
+    read = read_environment(reader, known)
+    missing_accounts = _missing("accounts", known.open_accounts, {each.id for each in read.accounts.found})
+    missing_traders = _missing("traders", known.traders, {each.id for each in read.users.found})
+    missing_permissions = _missing("trading permissions", known.permissions, {each.id for each in read.permissions.found})
+
+    def reading(part: Read[object]) -> Reading:
+        return Reading(environment, part.read_at, Source.SYNC)
+
+    mark_missing(models.Account, missing_accounts, reading(read.accounts))
+    mark_missing(models.Trader, missing_traders, reading(read.users))
+    mark_missing(models.TradingPermission, missing_permissions, reading(read.permissions))
+    for store in _stores(environment, read, reading):
+        run.rows += store()
+        _show_life(run)
+
+
+def _stores(
+    environment: Environment, read: EnvironmentRead, reading: Callable[[Read[object]], Reading]
+) -> Iterable[Callable[[], int]]:
+    """The writes in the order of their references; each is a transaction of its own."""
+    yield lambda: store_categories(read.categories.found, reading(read.categories))
+    yield lambda: store_traders(read.users.found, reading(read.users))
+    yield lambda: store_accounts(read.accounts.found, reading(read.accounts))
+    yield lambda: store_permissions(read.permissions.found, reading(read.permissions))
+    keys = account_keys(environment)
+    yield lambda: store_statuses_of(keys, read.risk_statuses.found, reading(read.risk_statuses))
+    yield lambda: store_limits(keys, read.firm_limits.found, reading(read.firm_limits))
+    yield lambda: store_limits(keys, read.trader_limits.found, reading(read.trader_limits))
+    yield lambda: store_cash(keys, read.cash_balances.found, reading(read.cash_balances))
+    yield lambda: store_positions(keys, read.positions.found, reading(read.positions))
+
+
+def _known(environment: Environment) -> Known:
+    def ids(rows: "models.models.QuerySet[models.models.Model]") -> frozenset[int]:
+        return frozenset(rows.values_list("tradovate_id", flat=True))
+
+    accounts = models.Account.objects.filter(environment=environment)
+    return Known(
+        open_accounts=ids(accounts.filter(archived=False)),
+        archived_accounts=ids(accounts.filter(archived=True)),
+        traders=ids(models.Trader.objects.filter(environment=environment, missing_since=None)),
+        permissions=ids(models.TradingPermission.objects.filter(environment=environment, missing_since=None)),
+    )
+
+
+def _missing(what: str, known: frozenset[int], found: set[int]) -> frozenset[int]:
+    """What is known and was not found; refuse to believe it of more than half."""
+    missing = known - found
+    if 2 * len(missing) > len(known):
+        message = f"{len(missing):,} of {len(known):,} {what} are missing from what Tradovate answered. Nothing was stored."
+        raise MirrorRefused(message)
+    return missing
+
+
+def _forget_old() -> None:
+    SyncRun.objects.filter(ended_at__lt=timezone.now() - RUNS_KEPT).delete()
+    ledger.forget_old()

@@ -1,0 +1,13 @@
+"""What beat starts here."""
+
+from celery import shared_task
+
+from accounts import connection
+from accounts.sync import sync
+
+
+@shared_task(name="accounts.sync", queue="bulk", ignore_result=True)
+def sync_task() -> None:
+    """Read every connected environment into the mirror; how that went is in the `SyncRun` rows."""
+    for environment in connection.connected_environments():
+        sync(environment)

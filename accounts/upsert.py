@@ -1,0 +1,57 @@
+"""Writing many mirror rows in one statement, where the newer read always wins.
+
+Reads overlap: a full read that began before a lock was confirmed must not undo the confirmation's row. Every row says when
+its read began (`fresh_at`), and PostgreSQL compares the two in the very statement that writes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection, models
+
+from accounts.models import MirrorRow
+
+BATCH = 2_000
+
+Row = Mapping[str, Any]
+
+
+def upsert(model: type[MirrorRow], rows: Sequence[Row], *, key: tuple[str, ...]) -> int:
+    """Insert the rows, or update those that exist and are not from a newer read; return how many were written.
+
+    A row maps the model's columns (`account_id`, not `account`) to values, the same columns in each; `key` are the columns
+    of a unique constraint. Of rows with the same key the last one counts. Rows are written in the order of their key, so
+    that two writers can't lock each other out, and in statements of `BATCH` rows.
+    """
+    unique = {tuple(row[column] for column in key): row for row in rows}
+    ordered = [unique[value] for value in sorted(unique)]
+    return sum(_write(model, ordered[start : start + BATCH], key) for start in range(0, len(ordered), BATCH))
+
+
+def _write(model: type[MirrorRow], rows: Sequence[Row], key: tuple[str, ...]) -> int:
+    fields = {column: _field(model, column) for column in rows[0]}
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(column) for column in fields)
+    arrays = ", ".join(f"%s::{_base_type(field)}[]" for field in fields.values())
+    updates = ", ".join(f"{quote(column)} = EXCLUDED.{quote(column)}" for column in fields if column not in key)
+    table = quote(model._meta.db_table)
+    statement = (
+        f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays})"  # noqa: S608  (names are the model's own)
+        f" ON CONFLICT ({', '.join(quote(column) for column in key)}) DO UPDATE SET {updates}"
+        f" WHERE {table}.fresh_at <= EXCLUDED.fresh_at"
+    )
+    values = [[field.get_db_prep_save(row[column], connection) for row in rows] for column, field in fields.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.rowcount
+
+
+def _field(model: type[MirrorRow], column: str) -> "models.Field[Any, Any]":
+    """The field of a column; the column of a foreign key is called after it, with `_id`."""
+    by_column = {field.column: field for field in model._meta.concrete_fields}
+    return by_column[column]
+
+
+def _base_type(field: "models.Field[Any, Any]") -> str:
+    """The column's type without its length: casting to `varchar(64)` would cut a text silently, inserting it does not."""
+    return str(field.db_type(connection)).partition("(")[0]

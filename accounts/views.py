@@ -1,0 +1,100 @@
+"""The accounts page, and the page of one account."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import queries
+from accounts.connection import NotConnected
+from accounts.explanation import explain
+from accounts.forms import FilterForm
+from accounts.limits import figures_of, limit_groups, trailing_drawdown
+from accounts.models import Account, EnvironmentChoice, LimitLevel
+from accounts.queries import BIGGEST_ID, Filters
+from accounts.states import STANDING_LOOK
+from accounts.sync import Part, refresh
+from riskadmin.tradovate.errors import TradovateError
+from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.access import may, requires
+from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther, render_page_or_fragment
+
+# What may be asked for many accounts at once; the kinds are those of the changes room, which is met by URL only.
+REQUESTS = (("lock", "Lock"), ("liquidate_only", "Closing orders only"), ("unlock", "Unlock"))
+
+
+@requires("accounts:view")
+@require_safe
+def account_list(request: HtmxHttpRequest) -> HttpResponse:
+    """The accounts, narrowed by the filters in the address. A bad filter is answered with 422 and no accounts."""
+    form = FilterForm(request.GET)
+    context: dict[str, Any] = {"form": form, "freshness": queries.freshness(), "looks": STANDING_LOOK}
+    if not form.is_valid():
+        return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context, status=422)
+    filters = form.filters()
+    context |= {
+        "found": queries.accounts_page(filters, request.GET.get("cursor")),
+        "is_filtered": filters != Filters(),
+        "requests": [(kind, words) for kind, words in REQUESTS if may(request, f"changes:request:{kind}")],
+    }
+    return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context)
+
+
+@requires("accounts:view")
+@require_safe
+def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """One account: where it stands and why, its limits, its money and positions, its trader; always a whole page."""
+    account = _account_or_404(environment, tradovate_id)
+    limits = {row.level: row for row in account.limits.all()}
+    firm, trader = limits.get(LimitLevel.FIRM.value), limits.get(LimitLevel.TRADER.value)
+    figures = figures_of(account)
+    others = queries.other_accounts(account)
+    context = {
+        "account": account,
+        "environment": account.environment,
+        "status": getattr(account, "risk_status", None),
+        "cash": getattr(account, "cash", None),
+        "firm": firm,
+        "trader_limits": trader,
+        "explanation": explain(account, firm),
+        "figures": figures,
+        "limit_groups": limit_groups(firm, trader, figures),
+        "drawdown": trailing_drawdown(firm, figures),
+        "others": others[: queries.OTHERS_AT_MOST],
+        "are_more_others": len(others) > queries.OTHERS_AT_MOST,
+    }
+    return render(request, "accounts/detail.html", context)
+
+
+@requires("accounts:view")
+@require_POST
+def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """Read risk status, positions and cash of one account from Tradovate now (three calls), then show its page."""
+    account = _account_or_404(environment, tradovate_id)
+    try:
+        refresh(
+            Environment(account.environment),
+            [account.tradovate_id],
+            lane=Lane.BULK,
+            parts=frozenset({Part.CASH, Part.POSITIONS}),
+        )
+    except NotConnected as error:
+        messages.error(request, f"{error} What you see is what was known last.")
+    except TradovateError as error:
+        messages.error(request, f"Tradovate can't be read now: {error}. What you see is what was known last.")
+    else:
+        messages.success(request, "Read from Tradovate just now.")
+    # Not `web.htmx.redirect`: htmx follows it by itself and swaps the page's content, so the place is kept.
+    return HttpResponseSeeOther(reverse("accounts:detail", args=[account.environment, account.tradovate_id]))
+
+
+def _account_or_404(environment: str, tradovate_id: int) -> Account:
+    if environment not in EnvironmentChoice.values or tradovate_id > BIGGEST_ID:
+        raise Http404
+    account = queries.account_detail(Environment(environment), tradovate_id)
+    if account is None:
+        raise Http404
+    return account
