@@ -1,6 +1,7 @@
 """Reading settings from the environment, so that a bad value is refused at start with the variable's name."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -35,8 +36,7 @@ def secret(name: str, *, default: str = "") -> str:
     if not path:
         return reader.str(name, default=default)
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().strip()
+        return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         message = f"The environment variable {name}_FILE names a file that can't be read: {error}."
         raise ImproperlyConfigured(message) from error
@@ -71,7 +71,7 @@ def names(name: str, *, default: str = "") -> list[str]:
 def api_url(name: str, *, extra_hosts: list[str]) -> str:
     """Return the base URL of one Tradovate environment, with `/v1` and without a closing slash, or "" when unset.
 
-    Only https to a host of Tradovate's or of `extra_hosts`, or any scheme to loopback, is accepted: the access token goes there.
+    Only https to a host of Tradovate's or of `extra_hosts`, or loopback, is accepted: the access token goes there.
     """
     url = reader.str(name, default="").strip().rstrip("/")
     if not url:
@@ -81,7 +81,9 @@ def api_url(name: str, *, extra_hosts: list[str]) -> str:
     loopback = host in {"127.0.0.1", "localhost", "::1"}
     known = host in {"demo.tradovateapi.com", "live.tradovateapi.com", *extra_hosts}
     if not (loopback or known):
-        message = f"The environment variable {name} names the host {host or url!r}; list it in TRADOVATE_EXTRA_HOSTS if it is meant."
+        message = (
+            f"The environment variable {name} names the host {host or url!r}; list it in TRADOVATE_EXTRA_HOSTS if it is meant."
+        )
         raise ImproperlyConfigured(message)
     if not loopback and parts.scheme != "https":
         message = f"The environment variable {name} must start with https://."

@@ -12,7 +12,7 @@ from riskadmin import env
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # A developer's own settings; real deployments set the environment itself, which wins over the file.
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+environ.Env.read_env(env.text("ENV_FILE", default=str(BASE_DIR / ".env")), overwrite=False)
 
 # --- Security -------------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", default=False)
@@ -104,6 +104,7 @@ NAVIGATION = [
     ("Changes", "changes:list", "list-check", "changes:view"),
     ("Approvals", "changes:approvals", "gavel", "changes:view"),
     ("Audit", "audit:list", "history", "audit:view"),
+    ("People", "staff:people", "user-circle", "staff:manage"),
     ("Policy", "changes:policy", "scale", "policy:view"),
     ("System", "system", "activity", "system:view"),
 ]
@@ -112,6 +113,8 @@ NAVIGATION = [
 AUTH_USER_MODEL = "staff.Staff"
 LOGIN_URL = "staff:sign_in"
 LOGIN_REDIRECT_URL = "home"
+DEMO = env.flag("RISKADMIN_DEMO", default=False)  # allows people with a password that everybody knows
+DEMO_PASSWORD = env.text("DEMO_PASSWORD", default="demo")
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -137,8 +140,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", default="redis://127.0.0.1:6379/0")
 
 # --- Celery: messages carry ids only, PostgreSQL is the queue of record ------------------------------------------------
-# Celery spells a Redis socket otherwise than redis-py does.
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL.replace("unix://", "redis+socket://", 1))
+# Celery spells a Redis socket, and the database there, otherwise than redis-py does.
+BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=BROKER_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True  # harmless: a claim row decides who works, so a second delivery finds nothing to do
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -175,9 +179,11 @@ TRADOVATE_DEVICE_ID = env.text("TRADOVATE_DEVICE_ID", default="")
 if any(TRADOVATE_URLS.values()):
     for required in ("TRADOVATE_USERNAME", "TRADOVATE_PASSWORD"):
         if not globals()[required]:
-            message = f"Set the environment variable {required}: a Tradovate address is configured, and it is needed to sign in there."
+            message = (
+                f"Set the environment variable {required}: a Tradovate address is set, and riskadmin has to sign in there."
+            )
             raise ImproperlyConfigured(message)
-# Tradovate allows one user 5,000 calls in any hour (rate-limits page); the margin stays unused, the share is the urgent lane's alone.
+# Tradovate allows one user 5,000 calls in any hour; the margin stays unused, the share is the urgent lane's alone.
 BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
 BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=50, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
 BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)
@@ -185,13 +191,13 @@ SYNC_SECONDS = env.number("SYNC_SECONDS", default=60, at_least=10, at_most=3600)
 STALE_SECONDS = env.number("STALE_SECONDS", default=300, at_least=10, at_most=86_400)  # older rows are read before a decision
 # What beat starts, every how many seconds, in which lane; a message that the next one overtakes is dropped.
 CELERY_BEAT_SCHEDULE = {
-    name: {"task": task, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}
-    for name, task, seconds, queue in (
-        ("sweep", "execution.sweep", 5, "urgent"),
-        ("heartbeat-urgent", "execution.heartbeat", 10, "urgent"),
-        ("heartbeat-bulk", "execution.heartbeat", 10, "bulk"),
-        ("expire", "changes.expire", 60, "bulk"),
-        ("sync", "accounts.sync", SYNC_SECONDS, "bulk"),
+    name: {"task": task, "args": args, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}
+    for name, task, args, seconds, queue in (
+        ("sweep", "execution.sweep", [], 5, "urgent"),
+        ("heartbeat-urgent", "execution.heartbeat", ["urgent"], 10, "urgent"),
+        ("heartbeat-bulk", "execution.heartbeat", ["bulk"], 10, "bulk"),
+        ("expire", "changes.expire", [], 60, "bulk"),
+        ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),
     )
 }
 

@@ -1,0 +1,315 @@
+"""Submitting, deciding, withdrawing and expiring changes. Each is one transaction with its events."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.models import Change, Decision, Item, PolicyRule
+from accounts.changes.plan import Plan, digest_of, moved_since, plan
+from accounts.changes.policy import requirement
+from accounts.changes.states import ChangeState, ItemState, Verdict
+from accounts.connection import NotConnected
+from accounts.sync import refresh
+from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.origin import SYSTEM, Origin
+from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.errors import TradovateError
+from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+
+
+class NotAllowed(Exception):
+    """The person may not do this."""
+
+
+class PlanMoved(Exception):
+    """The plan is no longer the one that was shown; `plan` is the present one. Nothing was written."""
+
+    def __init__(self, now: Plan) -> None:
+        super().__init__("An account has changed since this page was shown.")
+        self.plan = now
+
+
+class NothingToDo(Exception):
+    """Every target of the plan is skipped, so there is nothing to submit."""
+
+
+class DecisionRefused(Exception):
+    """The decision was not taken; `moved` lists the items that no longer stand as shown, with their state now."""
+
+    def __init__(self, message: str, *, moved: Sequence[tuple[Item, dict[str, Any] | None]] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.moved = tuple(moved)
+
+
+def submit(  # the parts of a form, each by name
+    *,
+    actor: Staff,
+    origin: Origin,
+    kind: Kind,
+    environment: Environment,
+    account_ids: Sequence[int],
+    reason_code: ReasonCode,
+    reason_text: str,
+    form_key: UUID,
+    shown_digest: str,
+) -> Change:
+    """Write the change, its frozen items and their events, and return it; the same form key returns the first one.
+
+    `shown_digest` is the digest of the plan that the person was shown. Raises NotAllowed, PlanMoved, NothingToDo, and
+    `policy.PolicyMissing`; then nothing is written.
+    """
+    if not actor.may(kind.capability):
+        raise NotAllowed(f"You may not ask to {kind.verb.lower()} accounts.")
+    earlier = _submitted_before(actor, form_key)
+    if earlier:
+        return earlier
+    now = plan(kind, environment=environment, account_ids=account_ids)
+    if now.digest != shown_digest:
+        raise PlanMoved(now)
+    if not now.sent:
+        raise NothingToDo("Nothing would happen to any of these accounts.")
+    needed = requirement(PolicyRule.objects.all(), kind=kind.name, environment=environment.value, items=len(now.sent))
+    decided = needed.decisions_needed == 0
+    at = timezone.now()
+    change = Change(
+        kind=kind.name,
+        environment=environment.value,
+        reason_code=reason_code.value,
+        reason_text=reason_text,
+        lane=(Lane.URGENT if len(now.sent) <= kind.urgent_up_to else Lane.BULK).value,
+        form_key=form_key,
+        requested_by=actor,
+        requested_by_name=actor.who().name,
+        submitted_at=at,
+        decisions_needed=needed.decisions_needed,
+        decider_role=needed.decider_role,
+        expires_at=at + needed.expires_after,
+        item_count=len(now.rows),
+        state=ChangeState.RUNNING if decided else ChangeState.PENDING,
+        decided_at=at if decided else None,
+    )
+    change.digest = _change_digest(change, now)
+    try:
+        with transaction.atomic():
+            _write(change, now, origin, actor, state=ItemState.QUEUED if decided else ItemState.WAITING)
+    except IntegrityError:
+        # The double click that came at the very same moment wrote it first.
+        earlier = _submitted_before(actor, form_key)
+        if earlier is None:
+            raise
+        return earlier
+    return change
+
+
+def decide(*, actor: Staff, origin: Origin, change_id: int, verdict: Verdict, digest: str, comment: str) -> Change:
+    """Take one person's decision about a pending change and return the change as it then is.
+
+    `digest` is the one of what they were shown. An approval reads accounts anew whose mirror row is old, and is refused
+    when one has moved. The last approval that policy asks for lets the change run; one rejection ends it. Raises
+    DecisionRefused, after recording the refusal.
+    """
+    if verdict == Verdict.APPROVE:
+        _refresh_stale(change_id)
+    with transaction.atomic():
+        change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
+        refusal = _refusal(change, actor, verdict, digest)
+        if refusal is None:
+            _take(change, actor, origin, verdict, comment)
+            return change
+        # The refusal is a result of its own: it is committed, and only then told.
+        record(
+            Happening(
+                tag=Tag.CHANGE_DECISION_REFUSED,
+                actor=actor.who(),
+                origin=origin,
+                change_id=change.pk,
+                detail={
+                    "verdict": verdict.value,
+                    "digest": digest,
+                    "why": refusal.message,
+                    "moved": [{"target": item.target, "shown": item.before, "now": now} for item, now in refusal.moved],
+                },
+            ),
+        )
+    raise refusal
+
+
+def withdraw(*, actor: Staff, origin: Origin, change_id: int) -> Change:
+    """Take back a change that nobody has decided yet; only who asked for it may. Raises NotAllowed."""
+    with transaction.atomic():
+        change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
+        if change.requested_by_id != actor.pk:
+            raise NotAllowed("Only the person who asked for a change can withdraw it.")
+        if change.state != ChangeState.PENDING:
+            raise NotAllowed(f"This change is no longer waiting: {ChangeState(change.state).label.lower()}.")
+        _end(change, ChangeState.CANCELLED, note=f"Withdrawn by {actor.who().name}")
+        record(Happening(tag=Tag.CHANGE_CANCELLED, actor=actor.who(), origin=origin, change_id=change.pk))
+    return change
+
+
+def expire_overdue(*, origin: Origin) -> int:
+    """End every pending change whose time has run out, and return how many there were."""
+    ended = 0
+    for change_id in Change.objects.filter(state=ChangeState.PENDING, expires_at__lte=timezone.now()).values_list(
+        "pk", flat=True
+    ):
+        with transaction.atomic():
+            change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
+            if change.state == ChangeState.PENDING:
+                _end(change, ChangeState.EXPIRED, note="Nobody decided in time")
+                record(Happening(tag=Tag.CHANGE_EXPIRED, actor=SYSTEM, origin=origin, change_id=change.pk))
+                ended += 1
+    return ended
+
+
+def _submitted_before(actor: Staff, form_key: UUID) -> Change | None:
+    return Change.objects.filter(form_key=form_key, requested_by=actor).first()
+
+
+def _change_digest(change: Change, planned: Plan) -> str:
+    return digest_of(
+        {
+            "plan": planned.digest,
+            "parameters": change.parameters,
+            "reason_code": change.reason_code,
+            "reason_text": change.reason_text,
+            "requested_by": change.requested_by_id,
+            "form_key": change.form_key,
+        },
+    )
+
+
+def _write(change: Change, planned: Plan, origin: Origin, actor: Staff, *, state: ItemState) -> None:
+    change.save(force_insert=True)
+    items = Item.objects.bulk_create(
+        [
+            Item(
+                change=change,
+                position=position,
+                target=row.target,
+                account=row.account,
+                target_name=row.name,
+                before=row.before,
+                after=row.after,
+                state=state if row.is_sent else ItemState.SKIPPED,
+                note=row.skip_reason,
+                settled_at=None if row.is_sent else change.submitted_at,
+            )
+            for position, row in enumerate(planned.rows, start=1)
+        ],
+        batch_size=1000,
+    )
+    who = actor.who()
+    record_all(
+        Happening(
+            tag=Tag.CHANGE_SUBMITTED,
+            actor=who,
+            origin=origin,
+            subject=item.subject,
+            change_id=change.pk,
+            item_id=item.pk,
+            reason_code=change.reason_code,
+            reason_text=change.reason_text,
+            before=item.before,
+            after=item.after,
+            detail={
+                "kind": change.kind,
+                "items": change.item_count,
+                "digest": change.digest,
+                "decisions_needed": change.decisions_needed,
+                "skipped": item.note,
+            },
+        )
+        for item in items
+    )
+    if state == ItemState.QUEUED:
+        dispatch_on_commit(change_id=change.pk, lane=change.lane)
+
+
+def _refresh_stale(change_id: int) -> None:
+    """Read anew, before anything is locked, the accounts of a change whose mirror rows are too old to decide upon."""
+    change = Change.objects.get(pk=change_id)
+    old = timezone.now() - timedelta(seconds=settings.STALE_SECONDS)
+    stale = list(
+        change.items.filter(state=ItemState.WAITING, account__risk_status__fresh_at__lt=old).values_list(
+            "account__tradovate_id", flat=True
+        )
+    )
+    if not stale:
+        return
+    try:
+        refresh(Environment(change.environment), stale, lane=Lane.URGENT)
+    except (TradovateError, NotConnected) as error:
+        raise DecisionRefused(
+            f"The accounts can't be read from Tradovate now ({error}), and what is known of them is old."
+        ) from error
+
+
+def _refusal(change: Change, actor: Staff, verdict: Verdict, digest: str) -> DecisionRefused | None:
+    """Return why the decision can't be taken. PostgreSQL refuses the same again (migration 0002)."""
+    if not actor.may("changes:decide"):
+        return DecisionRefused("You may not decide about changes.")
+    if change.requested_by_id == actor.pk:
+        return DecisionRefused("You asked for this change, so somebody else has to decide.")
+    if change.state != ChangeState.PENDING:
+        return DecisionRefused(f"This change is no longer waiting: {ChangeState(change.state).label.lower()}.")
+    if change.expires_at <= timezone.now():
+        return DecisionRefused("This change has expired. It has to be asked for again.")
+    if change.decider_role and change.decider_role not in actor.role_names:
+        return DecisionRefused(f"Policy asks for a decision by a {change.decider_role}.")
+    if change.decisions.filter(staff=actor).exists():
+        return DecisionRefused("You have decided about this change already.")
+    if digest != change.digest:
+        return DecisionRefused("This is not the change you were shown. Look at it again.")
+    if verdict == Verdict.APPROVE:
+        moved = moved_since(KINDS[change.kind], list(change.items.filter(state=ItemState.WAITING)))
+        if moved:
+            return DecisionRefused("An account no longer stands as it was when this was asked for.", moved=moved)
+    return None
+
+
+def _take(change: Change, actor: Staff, origin: Origin, verdict: Verdict, comment: str) -> None:
+    who = actor.who()
+    Decision.objects.create(
+        change=change,
+        staff=actor,
+        staff_name=who.name,
+        staff_role=who.role,
+        verdict=verdict,
+        digest=change.digest,
+        comment=comment,
+    )
+    record(
+        Happening(
+            tag=Tag.CHANGE_APPROVED if verdict == Verdict.APPROVE else Tag.CHANGE_REJECTED,
+            actor=who,
+            origin=origin,
+            change_id=change.pk,
+            detail={"digest": change.digest, "comment": comment, "kind": change.kind},
+        ),
+    )
+    if verdict == Verdict.REJECT:
+        _end(change, ChangeState.REJECTED, note=f"Rejected by {who.name}")
+    elif change.decisions.filter(verdict=Verdict.APPROVE).count() >= change.decisions_needed:
+        change.state, change.decided_at = ChangeState.RUNNING, timezone.now()
+        change.save(update_fields=["state", "decided_at"])
+        change.items.filter(state=ItemState.WAITING).update(state=ItemState.QUEUED)
+        dispatch_on_commit(change_id=change.pk, lane=change.lane)
+
+
+def _end(change: Change, state: ChangeState, *, note: str) -> None:
+    """End a pending change without running it."""
+    at = timezone.now()
+    change.state, change.decided_at, change.finished_at = state, at, at
+    change.save(update_fields=["state", "decided_at", "finished_at"])
+    change.items.filter(state=ItemState.WAITING).update(state=ItemState.CANCELLED, note=note, settled_at=at)

@@ -1,0 +1,106 @@
+"""What lock, liquidate-only and unlock share: one account a call to setadminautoliqaction.
+
+Source: seed "Set Admin Auto Liq Action". The state it sets is absolute and persistent, so a call may be sent again once a
+read-back shows that the first one did nothing. It exists on demo only, and accepts archived accounts without an error.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from django.db.models import Prefetch, QuerySet
+
+from accounts.changes.kinds.kind import Finding, Kind, Planned, Reading, Skip, State, Target
+from accounts.models import Account, AutoLiqLimits, LimitLevel, Source
+from accounts.sync import store_risk_statuses
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
+
+
+class AdminActionKind(Kind):
+    """A kind that sets one admin action on one account."""
+
+    environments = frozenset({Environment.DEMO})
+    urgent_up_to = 50
+    resend_safe = True
+    action: ClassVar[AdminAction]
+    already: ClassVar[str]  # why an account is skipped that has this action already
+
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        firm_limits = Prefetch("limits", queryset=AutoLiqLimits.objects.filter(level=LimitLevel.FIRM), to_attr="firm_limits")
+        return accounts.select_related("risk_status").prefetch_related("positions", firm_limits)
+
+    def state(self, account: Account) -> State:
+        status = account.risk_status
+        return _state(status.admin_action, status.admin_at, status.liquidate_only_at)
+
+    def plan(self, account: Account, *, contested: bool) -> Planned | Skip:
+        before = self.state(account)
+        # What has it already may lose it to the other change under way: a protective call is then made all the same.
+        if self.is_reached(before) and not (contested and self.is_protective):
+            return Skip(reason=self.already, before=before)
+        return Planned(before=before, after={"admin_action": self.action.value}, warnings=self.warnings(account))
+
+    def is_reached(self, state: State) -> bool:
+        """Say whether the account is already where this kind leads."""
+        return bool(state["admin_action"] == self.action)
+
+    def warnings(self, account: Account) -> tuple[str, ...]:
+        """Return what a person should know before doing this to the account."""
+        positions = [position for position in account.positions.all() if position.net_pos]
+        if not positions:
+            return ()
+        return (f"Holds {len(positions)} open position{'' if len(positions) == 1 else 's'}: {self.open_positions}",)
+
+    open_positions: ClassVar[str]  # what becomes of open positions
+
+    def send(
+        self,
+        client: Client,
+        *,
+        permit: WritePermit,
+        targets: Sequence[Target],
+        reason_code: ReasonCode,
+        reason_text: str,
+        ticket: str,
+    ) -> Exchange:
+        (target,) = targets
+        reply = client.set_admin_auto_liq_action(
+            permit=permit,
+            account_id=target.account_id,
+            action=AdminAction(target.after["admin_action"]),
+            reason_code=reason_code,
+            reason=reason_text,
+            ticket=ticket or None,
+        )
+        return reply.exchange
+
+    def read(self, client: Client, account_ids: Sequence[int]) -> Reading:
+        read_at = datetime.now(UTC)
+        reply = client.account_risk_statuses_by_id(account_ids)
+        observed = {
+            status.id: _state(status.admin_action or "", status.admin_timestamp, status.liquidate_only)
+            for status in reply.value
+        }
+        return Reading(
+            observed=observed,
+            exchange=reply.exchange,
+            keep=lambda: store_risk_statuses(client.environment, reply.value, read_at=read_at, source=Source.CONFIRM),
+        )
+
+    def judge(self, *, before: State, observed: State) -> Finding:
+        if dict(observed) == dict(before):
+            return Finding.UNCHANGED if self.is_reached(before) else Finding.NOT_APPLIED
+        # Unlocking an account that only a limit had stopped leaves `Normal` as it was: its time, or the stop's end, tells.
+        return Finding.APPLIED if observed["admin_action"] == self.action else Finding.ELSEWHERE
+
+
+def _state(admin_action: str, admin_at: datetime | None, liquidate_only_at: datetime | None) -> State:
+    # An account nobody ever acted on has no admin action; it stands as Normal.
+    return {
+        "admin_action": admin_action or AdminAction.NORMAL.value,
+        "admin_at": admin_at.astimezone(UTC).isoformat() if admin_at else None,
+        "stopped_by_limit": liquidate_only_at is not None,
+    }

@@ -1,0 +1,27 @@
+"""Liquidate only: the trader may close positions but open none."""
+
+from accounts.changes.kinds.admin_action import AdminActionKind
+from accounts.changes.kinds.kind import Planned, Skip
+from accounts.changes.states import Direction
+from accounts.models import Account
+from riskadmin.tradovate.vocabulary import AdminAction
+
+
+class LiquidateOnly(AdminActionKind):
+    """`LiquidateOnlyModeImmediately`: it lasts until somebody unlocks the account."""
+
+    name = "liquidate_only"
+    verb = "Allow closing only for"
+    effect = "Orders that open or add to a position are refused, at once and until somebody unlocks. Positions can be closed."
+    direction = Direction.PROTECTIVE
+    icon = "arrow-down-circle"
+    action = AdminAction.LIQUIDATE_ONLY
+    already = "Already allows closing orders only"
+    open_positions = "they stay open, and the trader can close them."
+
+    def plan(self, account: Account, *, contested: bool) -> Planned | Skip:
+        planned = super().plan(account, contested=contested)
+        if isinstance(planned, Planned) and planned.before["admin_action"] in {AdminAction.LOCK, AdminAction.LIQUIDATE}:
+            # Under this name nothing may get looser: that needs the decisions an unlock needs.
+            return Skip(reason="Locked: closing orders would be allowed again. Ask to unlock it first", before=planned.before)
+        return planned

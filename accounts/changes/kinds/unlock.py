@@ -1,0 +1,31 @@
+"""Unlock: the admin action goes back to normal, and the trader may trade again."""
+
+from accounts.changes.kinds.admin_action import AdminActionKind
+from accounts.changes.kinds.kind import State
+from accounts.changes.states import Direction
+from accounts.models import Account, AutoLiqLimits
+from riskadmin.tradovate.vocabulary import AdminAction
+
+
+class Unlock(AdminActionKind):
+    """`Normal`: clears a lock, liquidate-only mode, the lock after a liquidation, or a stop by a limit with doNotUnlock."""
+
+    name = "unlock"
+    verb = "Unlock"
+    effect = "Clears every restriction that was set on the account, and trading resumes at once."
+    direction = Direction.LOOSENING
+    icon = "lock-open"
+    action = AdminAction.NORMAL
+    already = "Not locked"
+    open_positions = "the trader can add to them again."
+
+    def is_reached(self, state: State) -> bool:
+        # A limit with doNotUnlock stops an account while its admin action stays Normal; Normal sent again clears that.
+        return super().is_reached(state) and not state["stopped_by_limit"]
+
+    def warnings(self, account: Account) -> tuple[str, ...]:
+        warnings = super().warnings(account)
+        limits: list[AutoLiqLimits] = account.firm_limits  # type: ignore[attr-defined]  # prefetched by `mirrored`
+        if account.risk_status.liquidate_only_at and any(limit.do_not_unlock for limit in limits):
+            warnings += ("A limit stopped it and is set not to unlock by itself: the trader trades again in the same session.",)
+        return warnings

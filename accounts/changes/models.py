@@ -1,0 +1,175 @@
+"""What was asked for, on which targets, and who decided. Migration 0002 has PostgreSQL hold the rules that must never break."""
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState, Verdict
+from accounts.models import Account, EnvironmentChoice
+from riskadmin.audit.origin import Subject
+from riskadmin.tradovate.vocabulary import Lane, ReasonCode
+
+
+class LaneChoice(models.TextChoices):
+    """The two ways to Tradovate, each with its own queue, worker and share of the budget."""
+
+    URGENT = Lane.URGENT.value, "Urgent"
+    BULK = Lane.BULK.value, "Bulk"
+
+
+class Change(models.Model):
+    """Something a person asked for: one kind, one environment, its parameters, its reason, and its items.
+
+    Everything that a decision rests on is written once; `digest` is the SHA-256 over all of it.
+    """
+
+    kind = models.CharField(max_length=32)
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    parameters = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    reason_code = models.CharField(max_length=64, choices=[(code.value, code.value) for code in ReasonCode])
+    reason_text = models.TextField(blank=True)
+    lane = models.CharField(max_length=8, choices=LaneChoice)
+    digest = models.CharField(max_length=64)
+    # The one-time key of the form: a double click or a sent-again POST makes one change.
+    form_key = models.UUIDField(unique=True)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    requested_by_name = models.CharField(max_length=150)
+    submitted_at = models.DateTimeField(db_default=Now())
+    # What policy asked for at submit; a later edit of the policy does not touch it.
+    decisions_needed = models.PositiveSmallIntegerField()
+    decider_role = models.CharField(max_length=32, blank=True)
+    expires_at = models.DateTimeField()
+    item_count = models.PositiveIntegerField()
+
+    state = models.CharField(max_length=16, choices=ChangeState)
+    decided_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=ChangeState.values), name="change_state_known"),
+            models.CheckConstraint(
+                condition=~Q(reason_code=ReasonCode.OTHER.value) | ~Q(reason_text=""),
+                name="change_other_has_text",
+            ),
+        ]
+        indexes = [
+            # The changes page, newest first, and by state; the approvals page and its count.
+            models.Index(fields=["-id", "state"], name="change_newest"),
+            models.Index(fields=["id"], condition=Q(state=ChangeState.PENDING), name="change_pending"),
+            # The sweeper: running changes that may be finished.
+            models.Index(fields=["id"], condition=Q(state=ChangeState.RUNNING), name="change_running"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Change {self.pk}"
+
+
+class Item(models.Model):
+    """One target of a change: what was found (`before`), what is meant (`after`), and what came of it."""
+
+    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="items")
+    position = models.PositiveIntegerField()
+    # `environment:account:id`. The account row is absent when the id is unknown to the mirror; such an item is skipped.
+    target = models.CharField(max_length=64)
+    account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="items")
+    target_name = models.CharField(max_length=64)
+    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+
+    state = models.CharField(max_length=16, choices=ItemState)
+    # Why it was skipped, Tradovate's words when it was rejected, what is not known when it is unknown.
+    note = models.TextField(blank=True)
+    observed = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    dispatched_at = models.DateTimeField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=128, blank=True)
+    # Tradovate's penalty ticket, replayed with the next attempt (rate-limits page).
+    ticket = models.CharField(max_length=256, blank=True)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=ItemState.values), name="item_state_known"),
+            models.UniqueConstraint(fields=["change", "target"], name="item_target_once_per_change"),
+            # At any instant at most one item of a target is under way; an `unknown` one blocks nobody.
+            models.UniqueConstraint(fields=["target"], condition=Q(state__in=ITEM_UNDER_WAY), name="item_target_under_way"),
+        ]
+        indexes = [
+            # The change's page, in its order, and counts by state.
+            models.Index(fields=["change", "position"], name="item_in_order"),
+            models.Index(fields=["change", "state"], name="item_by_state"),
+            # The sweeper: everything not final, by state.
+            models.Index(fields=["state", "id"], condition=Q(state__in=ITEM_OPEN), name="item_open"),
+            # The account's page: its pending changes; the plan: whether a target has an open item.
+            models.Index(fields=["target"], condition=Q(state__in=ITEM_OPEN), name="item_open_by_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Item {self.position} of change {self.change_id}: {self.target}"
+
+    @property
+    def account_id_at_tradovate(self) -> int:
+        """Tradovate's id of the account."""
+        return int(self.target.rsplit(":", 1)[1])
+
+    @property
+    def environment(self) -> str:
+        """The environment the target lives in."""
+        return self.target.split(":", 1)[0]
+
+    @property
+    def subject(self) -> Subject:
+        """The account as events name it."""
+        return Subject(
+            environment=self.environment,
+            account_id=self.account_id_at_tradovate,
+            account_name=self.target_name,
+        )
+
+
+class Decision(models.Model):
+    """One person's approval or rejection, bound to the digest of what they were shown. Never altered, never removed."""
+
+    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="decisions")
+    staff = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    staff_name = models.CharField(max_length=150)
+    staff_role = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=8, choices=Verdict)
+    digest = models.CharField(max_length=64)
+    comment = models.TextField(blank=True)
+    decided_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="decision_verdict_known"),
+            models.UniqueConstraint(fields=["change", "staff"], name="decision_once_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.staff_name} {self.verdict}s change {self.change_id}"
+
+
+class PolicyRule(models.Model):
+    """How many decisions a change needs, and whose. Of the rules that match, the one asking for most decides."""
+
+    kind = models.CharField(max_length=32, blank=True, help_text="Empty: every kind.")
+    environment = models.CharField(max_length=8, blank=True, choices=EnvironmentChoice, help_text="Empty: both.")
+    at_least_items = models.PositiveIntegerField(default=1)
+    decisions_needed = models.PositiveSmallIntegerField()
+    decider_role = models.CharField(max_length=32, blank=True)
+    expires_after_hours = models.PositiveSmallIntegerField(default=24)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "environment", "at_least_items"], name="policy_rule_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind or 'every kind'}: {self.decisions_needed} decisions"

@@ -1,0 +1,50 @@
+"""Which change needs how many decisions, from whom: pure functions over the rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+
+class Rule(Protocol):
+    """What a rule says; `changes.models.PolicyRule` is one."""
+
+    kind: str
+    environment: str
+    at_least_items: int
+    decisions_needed: int
+    decider_role: str
+    expires_after_hours: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """What policy asks of one change: so many decisions by people of that role ("" is any decider), within that time."""
+
+    decisions_needed: int
+    decider_role: str
+    expires_after: timedelta
+
+
+class PolicyMissing(Exception):
+    """No rule speaks of this change, so nobody may make it."""
+
+
+def requirement(rules: Iterable[Rule], *, kind: str, environment: str, items: int) -> Requirement:
+    """Return what policy asks of a change of `items` items; the matching rule asking for most decisions wins.
+
+    Among equals the one for more items wins, being the more special. Raises PolicyMissing when no rule matches.
+    """
+    matching = [
+        rule
+        for rule in rules
+        if rule.kind in {"", kind} and rule.environment in {"", environment} and rule.at_least_items <= items
+    ]
+    if not matching:
+        raise PolicyMissing(f"No policy rule covers {kind} on {environment} for {items} accounts.")
+    rule = max(matching, key=lambda rule: (rule.decisions_needed, rule.at_least_items, rule.kind, rule.environment))
+    return Requirement(
+        decisions_needed=rule.decisions_needed,
+        decider_role=rule.decider_role,
+        expires_after=timedelta(hours=rule.expires_after_hours),
+    )

@@ -1,0 +1,125 @@
+"""Reading changes, for pages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.models import Change, Decision, Item, PolicyRule
+from accounts.changes.plan import target_of
+from accounts.changes.states import CHANGE_OPEN, ITEM_FINAL, ITEM_OPEN, ChangeState, ItemState
+from riskadmin.staff.models import Staff
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a change has come: the change, its items by state, and who has decided. Three queries."""
+
+    change: Change
+    kind: Kind
+    counts: dict[ItemState, int]
+    decisions: list[Decision]
+
+    @property
+    def total(self) -> int:
+        """How many items it has."""
+        return sum(self.counts.values())
+
+    @property
+    def settled(self) -> int:
+        """How many items have their final outcome."""
+        return sum(count for state, count in self.counts.items() if state in ITEM_FINAL)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can still happen to it."""
+        return self.change.state in CHANGE_OPEN
+
+    @property
+    def shown_counts(self) -> list[tuple[ItemState, int]]:
+        """The states that items are in, in the order of their way."""
+        return [(state, self.counts[state]) for state in ItemState if self.counts.get(state)]
+
+
+def progress(change_id: int) -> Progress:
+    """Return how far a change has come; raises Change.DoesNotExist."""
+    change = Change.objects.select_related("requested_by").get(pk=change_id)
+    counts = Item.objects.filter(change=change).values_list("state").annotate(Count("id")).order_by()
+    return Progress(
+        change=change,
+        kind=KINDS[change.kind],
+        counts={ItemState(state): count for state, count in counts},
+        decisions=list(change.decisions.order_by("pk")),
+    )
+
+
+def changes(*, state: str = "", kind: str = "", requested_by: int | None = None) -> QuerySet[Change]:
+    """Return the changes that match, for the list page; it orders and cuts them."""
+    found = Change.objects.annotate(
+        applied=Count("items", filter=Q(items__state=ItemState.APPLIED)),
+        unknown=Count("items", filter=Q(items__state=ItemState.UNKNOWN)),
+    )
+    if state:
+        found = found.filter(state=state)
+    if kind:
+        found = found.filter(kind=kind)
+    return found.filter(requested_by_id=requested_by) if requested_by else found
+
+
+def waiting_for(person: Staff) -> QuerySet[Change]:
+    """Return the pending changes that this person could decide about, oldest first."""
+    pending = Change.objects.filter(state=ChangeState.PENDING).order_by("pk")
+    if not person.may("changes:decide"):
+        return pending.none()
+    return (
+        pending.filter(Q(decider_role="") | Q(decider_role__in=person.role_names))
+        .exclude(requested_by=person)
+        .exclude(decisions__staff=person)
+    )
+
+
+def waiting_for_others(person: Staff) -> QuerySet[Change]:
+    """Return the pending changes that this person asked for, oldest first."""
+    return Change.objects.filter(state=ChangeState.PENDING, requested_by=person).order_by("pk")
+
+
+def open_items_of(environment: str, account_id: int) -> QuerySet[Item]:
+    """Return the items under way or waiting for one account, oldest first."""
+    target = target_of(environment, account_id)
+    return Item.objects.select_related("change").filter(target=target, state__in=ITEM_OPEN).order_by("pk")
+
+
+def unresolved_items() -> QuerySet[Item]:
+    """Return the items whose outcome nobody knows and that wait for a person, oldest first."""
+    return Item.objects.select_related("change").filter(state=ItemState.UNKNOWN, not_before=None).order_by("pk")
+
+
+def policy_rules() -> QuerySet[PolicyRule]:
+    """Return the rules, in the order people read them."""
+    return PolicyRule.objects.order_by("kind", "environment", "at_least_items")
+
+
+def first_names(change_ids: list[int]) -> dict[int, str]:
+    """Return the name of each change's first target, in one query."""
+    return dict(Item.objects.filter(change_id__in=change_ids, position=1).values_list("change_id", "target_name"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of an item's way, and when it was taken; None is still to come."""
+
+    label: str
+    at: datetime | None
+
+
+def steps(item: Item) -> list[Step]:
+    """Return an item's way from being asked for to its outcome."""
+    change = item.change
+    way = [Step(label="Planned", at=change.submitted_at)]
+    if change.decisions_needed:
+        way.append(Step(label="Approved", at=change.decided_at if item.state != ItemState.WAITING else None))
+    way.append(Step(label="Sent", at=item.claimed_at))
+    way.append(Step(label=ItemState(item.state).label if item.settled_at else "Confirmed", at=item.settled_at))
+    return way

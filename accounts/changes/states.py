@@ -1,0 +1,103 @@
+"""The states of a change and of its items, and the one map of what may follow what."""
+
+from typing import Final
+
+from django.db import models
+
+
+class ChangeState(models.TextChoices):
+    """How far a change has come."""
+
+    PENDING = "pending", "Waiting for a decision"
+    RUNNING = "running", "Running"
+    FINISHED = "finished", "Finished"
+    REJECTED = "rejected", "Rejected"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+
+
+CHANGE_TRANSITIONS: Final[dict[ChangeState, frozenset[ChangeState]]] = {
+    ChangeState.PENDING: frozenset(
+        {ChangeState.RUNNING, ChangeState.REJECTED, ChangeState.CANCELLED, ChangeState.EXPIRED},
+    ),
+    ChangeState.RUNNING: frozenset({ChangeState.FINISHED}),
+    ChangeState.FINISHED: frozenset(),
+    ChangeState.REJECTED: frozenset(),
+    ChangeState.CANCELLED: frozenset(),
+    ChangeState.EXPIRED: frozenset(),
+}
+CHANGE_OPEN: Final = (ChangeState.PENDING, ChangeState.RUNNING)
+
+CHANGE_LOOK: Final[dict[ChangeState, tuple[str, str]]] = {
+    ChangeState.PENDING: ("warn", "hourglass"),
+    ChangeState.RUNNING: ("busy", "loader"),
+    ChangeState.FINISHED: ("ok", "circle-check"),
+    ChangeState.REJECTED: ("danger", "ban"),
+    ChangeState.CANCELLED: ("neutral", "circle-x"),
+    ChangeState.EXPIRED: ("neutral", "clock-off"),
+}
+
+
+class ItemState(models.TextChoices):
+    """Where an item is on its way; the final ones, and `unknown`, are its outcome."""
+
+    WAITING = "waiting", "Waiting for a decision"
+    QUEUED = "queued", "Queued"
+    SENDING = "sending", "Sending"
+    SENT = "sent", "Confirming"
+    UNKNOWN = "unknown", "Unknown"
+    APPLIED = "applied", "Applied"
+    UNCHANGED = "unchanged", "Unchanged"
+    REJECTED = "rejected", "Rejected"
+    SKIPPED = "skipped", "Skipped"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+ITEM_TRANSITIONS: Final[dict[ItemState, frozenset[ItemState]]] = {
+    ItemState.WAITING: frozenset({ItemState.QUEUED, ItemState.CANCELLED}),
+    # Straight to skipped: when its turn came, the account no longer stood as it was shown.
+    ItemState.QUEUED: frozenset({ItemState.SENDING, ItemState.SKIPPED, ItemState.CANCELLED}),
+    # Back to queued only when Tradovate certainly did not handle the call.
+    ItemState.SENDING: frozenset({ItemState.SENT, ItemState.REJECTED, ItemState.UNKNOWN, ItemState.QUEUED}),
+    ItemState.SENT: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.UNKNOWN}),
+    # Reconciled by what Tradovate says now; back to queued only for kinds that may be sent again.
+    ItemState.UNKNOWN: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.QUEUED}),
+    ItemState.APPLIED: frozenset(),
+    ItemState.UNCHANGED: frozenset(),
+    ItemState.REJECTED: frozenset(),
+    ItemState.SKIPPED: frozenset(),
+    ItemState.CANCELLED: frozenset(),
+}
+# In the order above, not as sets: they stand in index conditions, which migrations repeat.
+ITEM_FINAL: Final = tuple(state for state, after in ITEM_TRANSITIONS.items() if not after)
+ITEM_OPEN: Final = tuple(state for state, after in ITEM_TRANSITIONS.items() if after)
+# Between a claim and the read-back: a second call for the same target would make the read-back tell of the wrong one.
+ITEM_UNDER_WAY: Final = (ItemState.SENDING, ItemState.SENT)
+
+ITEM_LOOK: Final[dict[ItemState, tuple[str, str]]] = {
+    ItemState.WAITING: ("warn", "hourglass"),
+    ItemState.QUEUED: ("info", "clock"),
+    ItemState.SENDING: ("busy", "send"),
+    ItemState.SENT: ("busy", "loader"),
+    ItemState.UNKNOWN: ("danger", "help-circle"),
+    ItemState.APPLIED: ("ok", "circle-check"),
+    ItemState.UNCHANGED: ("neutral", "equal"),
+    ItemState.REJECTED: ("danger", "ban"),
+    ItemState.SKIPPED: ("neutral", "player-skip-forward"),
+    ItemState.CANCELLED: ("neutral", "circle-x"),
+}
+
+
+class Verdict(models.TextChoices):
+    """What one person decided about a change."""
+
+    APPROVE = "approve", "Approved"
+    REJECT = "reject", "Rejected"
+
+
+class Direction(models.TextChoices):
+    """What a kind of change does to the risk that an account may take."""
+
+    PROTECTIVE = "protective", "Protective"
+    LOOSENING = "loosening", "Loosening"
+    DESTRUCTIVE = "destructive", "Destructive"

@@ -1,0 +1,21 @@
+"""Addresses of asking, deciding and following changes; fragments live under `-/`."""
+
+from django.urls import path
+
+from accounts.changes import views
+
+app_name = "changes"
+
+urlpatterns = [
+    path("", views.change_list, name="list"),
+    path("approvals/", views.approvals, name="approvals"),
+    path("policy/", views.policy, name="policy"),
+    path("new/<slug:kind_name>/", views.new, name="new"),
+    path("<int:pk>/", views.detail, name="detail"),
+    path("<int:pk>/decide/", views.decide, name="decide"),
+    path("<int:pk>/withdraw/", views.withdraw, name="withdraw"),
+    path("-/<int:pk>/progress/", views.progress, name="progress"),
+    path("-/approvals-count/", views.approvals_count, name="approvals_count"),
+    path("-/account/<str:environment>/<int:tradovate_id>/", views.account_panel, name="account_panel"),
+    path("-/account/<str:environment>/<int:tradovate_id>/actions/", views.account_actions, name="account_actions"),
+]

@@ -1,0 +1,282 @@
+"""Pages of asking for changes, deciding about them and following them."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.changes import actions, queries
+from accounts.changes.forms import AskForm, BadTargets, DecideForm, FilterForm, read_targets
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.plan import Plan, plan
+from accounts.changes.policy import PolicyMissing, requirement
+from accounts.changes.states import ChangeState, Verdict
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from riskadmin.web.access import demand, may, requires
+from riskadmin.web.htmx import redirect, render_page_or_fragment
+from riskadmin.web.paging import keyset
+
+UNPROCESSABLE, CONFLICT = 422, 409
+ITEMS_SHOWN = 200
+
+
+def _person(request: HttpRequest) -> Staff:
+    """Return who sent the request; the access marks let nobody else in."""
+    return cast(Staff, request.user)
+
+
+# --- Asking -------------------------------------------------------------------------------------------------------------
+
+
+@requires("changes:view")
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """The page to ask for a change: what it would do, and the form for its reason."""
+    kind = KINDS.get(kind_name)
+    if kind is None:
+        raise Http404("There is no such kind of change.")
+    demand(request, kind.capability)
+    try:
+        environment, account_ids = read_targets((request.POST if request.method == "POST" else request.GET).getlist("account"))
+    except BadTargets as error:
+        raise BadRequest(str(error)) from error
+    if request.method == "GET":
+        planned = plan(kind, environment=environment, account_ids=account_ids)
+        return _ask_page(request, planned, AskForm.fresh(planned.digest))
+    return _submit(request, kind, environment, account_ids)
+
+
+def _submit(request: HttpRequest, kind: Kind, environment: Environment, account_ids: list[int]) -> HttpResponse:
+    form = AskForm(request.POST)
+    if not form.is_valid():
+        return _ask_page(request, plan(kind, environment=environment, account_ids=account_ids), form, status=UNPROCESSABLE)
+    asked = form.cleaned_data
+    try:
+        change = actions.submit(
+            actor=_person(request),
+            origin=origin_of(request),
+            kind=kind,
+            environment=environment,
+            account_ids=account_ids,
+            reason_code=ReasonCode(asked["reason_code"]),
+            reason_text=asked["reason_text"],
+            form_key=asked["form_key"],
+            shown_digest=asked["digest"],
+        )
+    except actions.PlanMoved as error:
+        return _ask_again(request, error.plan)
+    except (actions.NothingToDo, PolicyMissing) as error:
+        form.add_error(None, str(error))
+        return _ask_page(request, plan(kind, environment=environment, account_ids=account_ids), form, status=UNPROCESSABLE)
+    return redirect(request, "changes:detail", change.pk)
+
+
+def _ask_again(request: HttpRequest, now: Plan) -> HttpResponse:
+    """Show the plan as it is now, with what was typed; the digest in the form becomes that of the new plan."""
+    typed = request.POST.copy()
+    typed["digest"] = now.digest
+    again = AskForm(typed)
+    again.add_error(
+        None, "An account has changed since this page was shown, so nothing was asked for. This is how it stands now."
+    )
+    return _ask_page(request, now, again, status=CONFLICT)
+
+
+def _ask_page(request: HttpRequest, planned: Plan, form: AskForm, *, status: int = 200) -> HttpResponse:
+    needed, problem = None, ""
+    if planned.sent:
+        try:
+            needed = requirement(
+                PolicyRule.objects.all(),
+                kind=planned.kind.name,
+                environment=planned.environment.value,
+                items=len(planned.sent),
+            )
+        except PolicyMissing as error:
+            problem = str(error)
+    context = {
+        "plan": planned,
+        "kind": planned.kind,
+        "form": form,
+        "needed": needed,
+        "problem": problem,
+        "environment": planned.environment.value,
+        "button": planned.kind.words(len(planned.sent)) if needed and not needed.decisions_needed else "Ask for approval",
+    }
+    return render_page_or_fragment(request, "changes/new.html", "changes/_ask.html", context, status=status)
+
+
+# --- Following and deciding ---------------------------------------------------------------------------------------------
+
+
+@requires("changes:view")
+@require_GET
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page of one change: what was asked, who decided, and what came of each item, live."""
+    return _detail_page(request, pk)
+
+
+@requires("changes:view")
+@require_GET
+def progress(request: HttpRequest, pk: int) -> HttpResponse:
+    """The live part of a change's page; once nothing can happen any more, it does not ask again."""
+    return render(request, "changes/_progress.html", _progress_context(request, pk))
+
+
+@requires("changes:decide")
+@require_POST
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a decision; refused with 409 and what moved when the change is no longer what was shown."""
+    get_object_or_404(Change, pk=pk)
+    form = DecideForm(request.POST)
+    if not form.is_valid():
+        return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
+    try:
+        change = actions.decide(
+            actor=_person(request),
+            origin=origin_of(request),
+            change_id=pk,
+            verdict=Verdict(form.cleaned_data["verdict"]),
+            digest=form.cleaned_data["digest"],
+            comment=form.cleaned_data["comment"],
+        )
+    except actions.DecisionRefused as refusal:
+        return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
+    said = "approved" if form.cleaned_data["verdict"] == Verdict.APPROVE else "rejected"
+    messages.success(request, f"You {said} change {change.pk}.")
+    return redirect(request, "changes:detail", pk)
+
+
+@requires("changes:view")
+@require_POST
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back one's own change before anybody decided."""
+    get_object_or_404(Change, pk=pk)
+    try:
+        actions.withdraw(actor=_person(request), origin=origin_of(request), change_id=pk)
+    except actions.NotAllowed as error:
+        return _detail_page(request, pk, refusal=actions.DecisionRefused(str(error)), status=CONFLICT)
+    messages.success(request, f"You withdrew change {pk}.")
+    return redirect(request, "changes:detail", pk)
+
+
+def _detail_page(
+    request: HttpRequest,
+    pk: int,
+    *,
+    form: DecideForm | None = None,
+    refusal: actions.DecisionRefused | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = _progress_context(request, pk)
+    change: Change = context["change"]
+    person = _person(request)
+    is_pending = change.state == ChangeState.PENDING
+    context |= {
+        "form": form or DecideForm(initial={"digest": change.digest}),
+        "refusal": refusal,
+        "may_decide": is_pending and queries.waiting_for(person).filter(pk=pk).exists(),
+        "may_withdraw": is_pending and change.requested_by_id == person.pk,
+        "decides": may(request, "changes:decide"),
+    }
+    return render(request, "changes/detail.html", context, status=status)
+
+
+def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
+    try:
+        following = queries.progress(pk)
+    except Change.DoesNotExist as error:
+        raise Http404(f"There is no change {pk}.") from error
+    items = Item.objects.filter(change_id=pk).select_related("account")
+    page = keyset(items, ("position", "id"), request.GET.get("cursor"), size=ITEMS_SHOWN)
+    for item in page.rows:
+        item.change = following.change
+    return {
+        "progress": following,
+        "change": following.change,
+        "kind": following.kind,
+        "page": page,
+        "items": [(item, queries.steps(item)) for item in page.rows],
+        "environment": following.change.environment,
+    }
+
+
+# --- Lists --------------------------------------------------------------------------------------------------------------
+
+
+@requires("changes:view")
+@require_GET
+def change_list(request: HttpRequest) -> HttpResponse:
+    """All changes, newest first."""
+    form = FilterForm(request.GET, kinds=[(kind.name, kind.verb) for kind in KINDS.values()])
+    wanted = form.cleaned_data if form.is_valid() else {}
+    found = queries.changes(
+        state=wanted.get("state", ""),
+        kind=wanted.get("kind", ""),
+        requested_by=_person(request).pk if wanted.get("mine") else None,
+    )
+    page = keyset(found, ("-id",), request.GET.get("cursor"))
+    return render_page_or_fragment(
+        request, "changes/list.html", "changes/_list.html", {"form": form, "page": page, "rows": _rows(page.rows)}
+    )
+
+
+@requires("changes:view")
+@require_GET
+def approvals(request: HttpRequest) -> HttpResponse:
+    """What waits for this person's decision, and what they wait for."""
+    person = _person(request)
+    context = {
+        "for_me": _rows(list(queries.waiting_for(person)[:ITEMS_SHOWN])),
+        "for_others": _rows(list(queries.waiting_for_others(person)[:ITEMS_SHOWN])),
+        "decides": person.may("changes:decide"),
+    }
+    return render_page_or_fragment(request, "changes/approvals.html", "changes/_approvals.html", context)
+
+
+@requires("changes:view")
+@require_GET
+def approvals_count(request: HttpRequest) -> HttpResponse:
+    """The number beside Approvals in the navigation: what waits for this person's decision."""
+    return render(request, "changes/_approvals_count.html", {"count": queries.waiting_for(_person(request)).count()})
+
+
+@requires("policy:view")
+@require_GET
+def policy(request: HttpRequest) -> HttpResponse:
+    """Which change needs whose decisions."""
+    return render(request, "changes/policy.html", {"rules": queries.policy_rules(), "kinds": KINDS})
+
+
+def _rows(found: list[Change]) -> list[dict[str, Any]]:
+    names = queries.first_names([change.pk for change in found])
+    return [{"change": change, "kind": KINDS[change.kind], "first": names.get(change.pk, "")} for change in found]
+
+
+# --- Panels of the account's page ---------------------------------------------------------------------------------------
+
+
+@requires("changes:view")
+@require_GET
+def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """What is under way or waiting for one account."""
+    items = queries.open_items_of(environment, tradovate_id)
+    rows = [(item, KINDS[item.change.kind]) for item in items]
+    context = {"rows": rows, "environment": environment, "tradovate_id": tradovate_id}
+    return render_page_or_fragment(request, "changes/account_panel.html", "changes/_account_panel.html", context)
+
+
+@requires("changes:view")
+@require_GET
+def account_actions(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """What this person may ask for about one account."""
+    kinds = [kind for kind in KINDS.values() if may(request, kind.capability) and environment in kind.environments]
+    context = {"kinds": kinds, "environment": environment, "tradovate_id": tradovate_id}
+    return render_page_or_fragment(request, "changes/account_actions.html", "changes/_account_actions.html", context)

@@ -1,0 +1,81 @@
+"""The evidence: every call made for a change, with what was sent and what came back."""
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+
+from accounts.changes.models import Item, LaneChoice
+from accounts.models import EnvironmentChoice
+
+
+class Purpose(models.TextChoices):
+    """Why a call was made."""
+
+    WRITE = "write", "Change"
+    READ_BACK = "read_back", "Read-back"
+
+
+class CallState(models.TextChoices):
+    """What became of a call. `open` is one that was claimed and has no end yet: it may be under way, or its worker died."""
+
+    OPEN = "open", "Under way"
+    ANSWERED = "answered", "Answered"
+    REJECTED = "rejected", "Rejected"
+    NOT_HANDLED = "not_handled", "Not handled"
+    UNKNOWN = "unknown", "Unknown"
+
+
+class Call(models.Model):
+    """One HTTP request to Tradovate, carrying one or more items, and its answer. Holds no secret."""
+
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    lane = models.CharField(max_length=8, choices=LaneChoice)
+    worker = models.CharField(max_length=128)
+    state = models.CharField(max_length=16, choices=CallState)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    endpoint = models.CharField(max_length=96, blank=True)
+    method = models.CharField(max_length=8, blank=True)
+    path = models.TextField(blank=True)
+    request_body = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    status = models.PositiveSmallIntegerField(null=True)
+    response_text = models.TextField(blank=True)
+    elapsed_ms = models.PositiveIntegerField(null=True)
+    note = models.TextField(blank=True)
+
+    items = models.ManyToManyField(Item, through="CallItem", related_name="calls")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=CallState.values), name="call_state_known"),
+            models.CheckConstraint(condition=Q(state="open") ^ Q(ended_at__isnull=False), name="call_open_or_ended"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Call {self.pk}: {self.endpoint or self.purpose}"
+
+
+class CallItem(models.Model):
+    """Which items a call carried."""
+
+    call = models.ForeignKey(Call, on_delete=models.PROTECT, related_name="carried")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="carried")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["call", "item"], name="call_item_once")]
+
+    def __str__(self) -> str:
+        return f"Item {self.item_id} in call {self.call_id}"
+
+
+class WorkerBeat(models.Model):
+    """When a worker of each lane was last seen at work."""
+
+    lane = models.CharField(max_length=8, choices=LaneChoice, unique=True)
+    worker = models.CharField(max_length=128)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.lane} seen {self.seen_at:%H:%M:%S}"

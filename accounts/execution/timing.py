@@ -1,0 +1,27 @@
+"""How long things may take. Together they keep the promise that a killed worker's item is recovered within 60 seconds."""
+
+from datetime import timedelta
+from typing import Final
+
+# A call gives up after 3 s of connecting and 15 s of silence; whatever is older than this has no worker any more.
+LEASE: Final = timedelta(seconds=30)
+# A claim that waited longer than this before its call left is given back: its lease could end while the call is under way.
+CLAIM_GOOD_FOR_S: Final = 5.0
+# How long a read-back may go on showing the old state before the outcome is called unknown.
+CONFIRM_WITHIN: Final = timedelta(seconds=30)
+# A second reader leaves an item alone for so long after the first one took it.
+READING_LEASE: Final = timedelta(seconds=20)
+CONFIRM_AGAIN: Final = timedelta(seconds=3)
+# A call that was cut off may still take effect shortly after: only then does an unchanged state mean that it did nothing.
+EFFECT_WITHIN: Final = timedelta(seconds=10)
+# A queued item whose message was lost is announced again.
+ANNOUNCE_AGAIN: Final = timedelta(seconds=15)
+# A mirror row younger than this counts as read just now.
+JUST_READ: Final = timedelta(seconds=10)
+# When Tradovate does not say how long to wait: doubling from the first to the last.
+WAIT_FIRST_S: Final = 5.0
+WAIT_LAST_S: Final = 300.0
+
+ATTEMPTS_MAX: Final = 3
+READ_BATCH: Final = 500
+SWEEP_BATCH: Final = 500

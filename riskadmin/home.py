@@ -1,0 +1,79 @@
+"""Pages that look into several rooms: home, the state strip of every page, and the system page."""
+
+from typing import cast
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+from redis.exceptions import RedisError
+
+from accounts.changes import queries
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change
+from accounts.connection import budget, connected_environments
+from accounts.models import ApiHalt, SyncRun
+from riskadmin import health
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.budget import BudgetState
+from riskadmin.tradovate.errors import NotHandled, StoreUnavailable
+from riskadmin.web.access import requires, signed_in
+from riskadmin.web.htmx import render_page_or_fragment
+
+RECENT = 8
+
+
+@signed_in
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """What waits for this person, what nobody knows yet, and what was asked for last."""
+    person = cast(Staff, request.user)
+    recent = list(Change.objects.order_by("-pk")[:RECENT])
+    names = queries.first_names([change.pk for change in recent])
+    context = {
+        "waiting": queries.waiting_for(person).count(),
+        "asked": queries.waiting_for_others(person).count(),
+        "unknown": queries.unresolved_items()[:RECENT],
+        "recent": [{"change": each, "kind": KINDS[each.kind], "first": names.get(each.pk, "")} for each in recent],
+        "decides": person.may("changes:decide"),
+    }
+    return render(request, "home/home.html", context)
+
+
+@signed_in
+@require_GET
+def status(request: HttpRequest) -> HttpResponse:
+    """The strip in the frame: calls left in the rolling hour, and whether Tradovate was read lately."""
+    context = {"budget": _budget(), "reads": _reads()}
+    return render_page_or_fragment(request, "home/status.html", "home/_status.html", context)
+
+
+@requires("system:view")
+@require_GET
+def system(request: HttpRequest) -> HttpResponse:
+    """Whether each part works, the budget, the stops that Tradovate asked for, and the last full reads."""
+    context = {
+        "checks": health.checks(),
+        "budget": _budget(),
+        "halts": ApiHalt.objects.order_by("-until")[:20],
+        "runs": SyncRun.objects.order_by("-started_at")[:20],
+    }
+    return render(request, "home/system.html", context)
+
+
+def _budget() -> BudgetState | None:
+    """Return the budget's state, or None while it can't be counted (then nothing is sent either)."""
+    try:
+        return budget().state()
+    except (NotHandled, RedisError, StoreUnavailable):
+        return None
+
+
+def _reads() -> list[tuple[str, SyncRun | None]]:
+    """Return the last full read that succeeded, of each connected environment."""
+    return [
+        (
+            each.value,
+            SyncRun.objects.filter(environment=each.value, ended_at__isnull=False, failure="").order_by("-started_at").first(),
+        )
+        for each in connected_environments()
+    ]

@@ -1,0 +1,22 @@
+"""Every address, by room. What a page may be opened by is marked at its view (`riskadmin.web.access`)."""
+
+from django.urls import include, path
+
+from riskadmin import health, home
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("-/status/", home.status, name="status"),
+    path("system/", home.system, name="system"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("", include("riskadmin.staff.urls")),
+    path("accounts/", include("accounts.urls")),
+    path("changes/", include("accounts.changes.urls")),
+    path("audit/", include("riskadmin.audit.urls")),
+]
+
+handler400 = "riskadmin.web.errors.bad_request"
+handler403 = "riskadmin.web.errors.permission_denied"
+handler404 = "riskadmin.web.errors.not_found"
+handler500 = "riskadmin.web.errors.server_error"
