@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +10,12 @@ import redis
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase, override_settings
+from playwright.sync_api import Browser, Page
 
-from tests.servers import PUBLISHING, SERVERS_KEY, Servers
+from tests.addresses import new_database, with_database, with_redis_number
+from tests.browsing import launch, watched_page
+from tests.servers import PUBLISHING, SERVERS_KEY, Servers, worker_index
+from tests.stack import LiveStack
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +87,59 @@ def real_broker(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> I
     forget_connections(app)
     yield redis_client
     forget_connections(app)
+
+
+@pytest.fixture(scope="session")
+def whole_stack(servers: Servers) -> Iterator[LiveStack]:
+    """The whole product as processes, started once; tests take `live_stack`."""
+    number = worker_index()
+    database_url = with_database(servers.database_url, f"riskadmin_live_{number}")
+    new_database(database_url)
+    redis_url = with_redis_number(servers.redis_url, 2 * number + 1)
+    stack = LiveStack(servers.places, database_url=database_url, redis_url=redis_url)
+    try:
+        stack.prepare()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def live_stack(whole_stack: LiveStack) -> Iterator[LiveStack]:
+    """The whole product as processes, all well at the start of the test, whatever the one before has done to it.
+
+    Rows stay from test to test: take accounts that no other test takes (`live_stack.simulator.account_ids(...)`).
+    """
+    whole_stack.restore()
+    yield whole_stack
+    whole_stack.simulator.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; the test fails, it is never skipped, where there is none (`make test` installs one)."""
+    # Playwright leaves an event loop in this thread, in which Django would refuse to query for all later tests.
+    with pytest.MonkeyPatch.context() as patch, launch() as chromium:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield chromium
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page of a fresh browser session, which must not log an exception or a breach of the content security policy.
+
+    A failing test leaves trace and screenshot in `.run/failures/`.
+    """
+    with watched_page(browser, name=request.node.name, failed=lambda: request.node.stash.get(FAILED, False)) as page:
+        yield page
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let fixtures know whether their test failed."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pytest
 from riskadmin.local.places import PROJECT, Places, prepare
 from riskadmin.local.postgres import FORGETFUL, PostgresServer
 from riskadmin.local.valkey import ValkeyServer
+from tests.addresses import with_redis_number
 
 NOWHERE = "nowhere://a-test-published-a-task-without-the-fixture-real_broker"
 """No such transport: publishing raises instead of leaving a message that nobody handles."""
@@ -31,25 +31,20 @@ PUBLISHING = "CELERY_BROKER_WRITE_URL"
 
 @dataclass
 class Servers:
-    """The addresses of this process's servers; the servers themselves only where we started them."""
+    """This process's addresses, and the servers themselves where we started them."""
 
-    database_url: str
-    redis_url: str
-    run: Path | None = None
-    places: Places | None = None
+    places: Places
+    database_url: str = ""
+    redis_url: str = ""
     postgres: PostgresServer | None = None
     valkey: ValkeyServer | None = None
 
     def stop(self) -> None:
         """End what was started and delete its data."""
-        if self.postgres:
-            self.postgres.stop()
-        if self.valkey:
-            self.valkey.stop()
-        if self.places:
-            self.places.forget()
-        if self.run:
-            shutil.rmtree(self.run, ignore_errors=True)
+        for server in (self.postgres, self.valkey):
+            if server:
+                server.stop()
+        self.places.forget()
 
 
 SERVERS_KEY = pytest.StashKey[Servers]()
@@ -57,24 +52,29 @@ SERVERS_KEY = pytest.StashKey[Servers]()
 
 def start() -> Servers:
     """Start the servers that TEST_DATABASE_URL and TEST_REDIS_URL don't name. Raises CannotStart."""
-    servers = Servers(database_url=os.environ.get("TEST_DATABASE_URL", ""), redis_url=os.environ.get("TEST_REDIS_URL", ""))
-    if servers.database_url and servers.redis_url:
-        return servers
-    servers.run = Path(tempfile.mkdtemp(prefix="riskadmin-test-"))
-    servers.places = prepare(servers.run)
+    servers = Servers(places=prepare(Path(tempfile.mkdtemp(prefix="riskadmin-test-"))))
     try:
+        servers.database_url = os.environ.get("TEST_DATABASE_URL", "")
         if not servers.database_url:
             servers.postgres = PostgresServer(servers.places, options=FORGETFUL)
             servers.postgres.start()
             servers.database_url = servers.postgres.url("riskadmin")
-        if not servers.redis_url:
+        redis_url = os.environ.get("TEST_REDIS_URL", "")
+        if not redis_url:
             servers.valkey = ValkeyServer(servers.places, durable=False)
             servers.valkey.start()
-            servers.redis_url = servers.valkey.url()
+            redis_url = servers.valkey.url()
+        # Two numbers for each xdist worker, in case they share a server: its tests', and its whole stack's.
+        servers.redis_url = with_redis_number(redis_url, 2 * worker_index())
     except BaseException:
         servers.stop()
         raise
     return servers
+
+
+def worker_index() -> int:
+    """0 for xdist's `gw0` and without xdist, 1 for `gw1`, and so on."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def setting_names() -> frozenset[str]:
@@ -111,14 +111,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     namespace = early_config.known_args_namespace
     only_distributes = bool(getattr(namespace, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
     if only_distributes or namespace.help or namespace.version:
-        servers = Servers(database_url="postgresql://nobody@127.0.0.1:1/none", redis_url="redis://127.0.0.1:1/0")
-    else:
-        servers = start()
+        _enter(environment(database_url="postgresql://nobody@127.0.0.1:1/none", redis_url="redis://127.0.0.1:1/0"))
+        return (yield)
+    servers = start()
     early_config.stash[SERVERS_KEY] = servers
-    ours = environment(database_url=servers.database_url, redis_url=servers.redis_url)
-    os.environ.clear()
-    os.environ.update(ours)
-    os.environ[PUBLISHING] = NOWHERE
+    _enter(environment(database_url=servers.database_url, redis_url=servers.redis_url))
     try:
         return (yield)
     except BaseException:  # pytest_unconfigure will not be called
@@ -130,3 +127,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the servers of this process."""
     if SERVERS_KEY in config.stash:
         config.stash[SERVERS_KEY].stop()
+
+
+def _enter(env: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(env, **{PUBLISHING: NOWHERE})

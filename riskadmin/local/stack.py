@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 # The person and the application that the simulator knows (docs/simulator.md).
 SIMULATED_SIGN_IN: Mapping[str, str] = {
-    "TRADOVATE_USERNAME": "riskadmin",
+    "TRADOVATE_USERNAME": "api-admin",
     "TRADOVATE_PASSWORD": "simulator",
     "TRADOVATE_APP_ID": "riskadmin",
     "TRADOVATE_CID": "8",

@@ -1,0 +1,65 @@
+"""A real browser for tests, and what a failing one leaves behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from riskadmin.local import chromium
+from riskadmin.local.places import PROJECT
+
+FAILURES = PROJECT / ".run" / "failures"
+VIEWPORT_WIDTH, VIEWPORT_HEIGHT = 1280, 800
+ARGUMENTS = (
+    "--no-sandbox",  # as root there is none
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+@contextmanager
+def launch() -> Iterator[Browser]:
+    """Run the machine's Chromium. Raises CannotStart when there is none."""
+    binary = chromium.find()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, headless=True, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def watched_page(browser: Browser, *, name: str, failed: Callable[[], bool]) -> Iterator[Page]:
+    """Open a page in a session of its own; keep trace and screenshot if the test failed.
+
+    Raises AssertionError at the end when a script failed or the content security policy was breached.
+    """
+    context = browser.new_context(viewport={"width": VIEWPORT_WIDTH, "height": VIEWPORT_HEIGHT}, reduced_motion="reduce")
+    context.set_default_timeout(15_000)
+    context.tracing.start(screenshots=True, snapshots=True)
+    page = context.new_page()
+    problems: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Content Security Policy" in message.text:
+            problems.append(message.text)
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    try:
+        yield page
+    finally:
+        if failed() or problems:
+            FAILURES.mkdir(parents=True, exist_ok=True)
+            stem = FAILURES / re.sub(r"[^\w.-]+", "-", name)
+            page.screenshot(path=f"{stem}.png", full_page=True)
+            context.tracing.stop(path=f"{stem}.zip")
+        context.close()
+    assert not problems, problems

@@ -1,0 +1,125 @@
+"""The whole product as real processes on the test's own servers, for end-to-end and fault tests.
+
+PostgreSQL and Redis are those of the test process; database and Redis number are the stack's own. Its rows are read
+with SQL, not with Django's models, whose connection leads to another database.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+import redis
+import requests
+
+from riskadmin.local.places import Places
+from riskadmin.local.program import Process
+from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports
+from tests import servers
+from tests.simulator.driver import Simulator
+from tests.waiting import wait_until
+
+T = TypeVar("T")
+
+PROCESSES = ("web", "worker-urgent", "worker-bulk", "beat")
+PASSWORD = "demo"
+
+
+class LiveStack:
+    """What runs, where it is, and the ways to hurt it."""
+
+    def __init__(self, places: Places, *, database_url: str, redis_url: str) -> None:
+        """Start the simulator, nothing else yet; the database must be empty."""
+        (port,) = free_ports(1)
+        self.base_url = f"http://{LOOPBACK}:{port}"
+        self.database_url = database_url
+        self.redis = redis.Redis.from_url(redis_url)
+        self.simulator = Simulator(places.run / "simulator").start()
+        simulated = SimulatorPorts(**self.simulator.ports)
+        env = {
+            **servers.environment(database_url=database_url, redis_url=redis_url),
+            **simulated.settings,
+            "STATIC_ROOT": str(places.run / "static"),
+            "DEMO_PASSWORD": PASSWORD,
+            "PYTHONUNBUFFERED": "1",
+        }
+        self._stack = Stack(places, env)
+        programs = (
+            self._stack.web(port, workers=1),
+            self._stack.worker("urgent"),
+            self._stack.worker("bulk"),
+            self._stack.beat(),
+        )
+        self._processes = {program.name: Process(program) for program in programs}
+
+    def prepare(self) -> None:
+        """Make tables, people and static files, fill the mirror, start everything; return when /readyz says so."""
+        self.manage("migrate", "--no-input")
+        self.manage("create_demo_people")
+        self.manage("sync_mirror")
+        self.manage("collectstatic", "--no-input")
+        self.restore()
+
+    def manage(self, *arguments: str) -> None:
+        """Run one of `manage.py`'s commands in the stack's environment. Raises CannotStart when it fails."""
+        command = Process(self._stack.command(*arguments))
+        command.start()
+        try:
+            command.finish()
+        finally:
+            command.stop()
+
+    def restore(self) -> None:
+        """Lift every fault and start whatever does not run; return when /readyz says that all is well."""
+        self.simulator.clear_faults()
+        for name, process in self._processes.items():
+            if not process.running:
+                self.start(name)
+        wait_until(self.ready, timeout=60)
+
+    def ready(self) -> bool:
+        """Whether /readyz says that all is well."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(f"{self.base_url}/readyz", timeout=10).status_code == requests.codes.ok
+
+    def start(self, name: str) -> None:
+        """Start one of PROCESSES (again); web accepts connections on return. The simulator has its own `start`."""
+        self._processes[name].start()
+        self._processes[name].wait_ready()
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to one of PROCESSES; return when it has ended (SIGSTOP and SIGCONT: at once)."""
+        process = self._processes[name]
+        assert process.pid is not None
+        os.kill(process.pid, number)
+        if number not in {signal.SIGSTOP, signal.SIGCONT}:
+            wait_until(lambda: not process.running)
+
+    def stop(self) -> None:
+        """End all of it."""
+        for process in reversed(self._processes.values()):
+            process.stop()
+        self.simulator.stop()
+        self.redis.close()
+
+    def wipe_redis(self) -> None:
+        """Lose everything in Redis: queues, budget, token."""
+        self.redis.flushdb()
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run one SQL statement in a transaction of its own; return its rows, if it has any."""
+        with psycopg.connect(self.database_url) as connection:
+            cursor = connection.execute(query.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def wait_until(self, condition: Callable[[], T], timeout: float = 60.0) -> T:
+        """As `tests.waiting.wait_until`, with the time that recovery may take."""
+        return wait_until(condition, timeout)
+
+    def log(self, name: str) -> str:
+        """Everything a process has logged."""
+        return self._processes[name].program.log.read_text(errors="replace")
