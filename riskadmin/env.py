@@ -34,7 +34,7 @@ def secret(name: str, *, default: str = "") -> str:
     """Return the variable's text, or the stripped content of the file that `<name>_FILE` names (container secrets)."""
     path = reader.str(f"{name}_FILE", default="")
     if not path:
-        return reader.str(name, default=default)
+        return str(reader.str(name, default=default))
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -91,4 +91,4 @@ def api_url(name: str, *, extra_hosts: list[str]) -> str:
     if not parts.path.endswith("/v1"):
         message = f"The environment variable {name} must end with /v1, as Tradovate documents its addresses."
         raise ImproperlyConfigured(message)
-    return url
+    return str(url)

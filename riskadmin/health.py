@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import redis
 from django.conf import settings
@@ -62,7 +63,7 @@ def checks() -> list[Check]:
         database,
         _guarded("migrations", _migrations),
         _guarded("redis", _redis),
-        *(_guarded(f"worker-{lane.value}", lambda lane=lane: _worker(lane)) for lane in Lane),
+        *(_guarded(f"worker-{lane.value}", partial(_worker, lane)) for lane in Lane),
         *(_tradovate_checks()),
     ]
 
@@ -103,7 +104,7 @@ def _tradovate_checks() -> list[Check]:
     environments = connected_environments()
     if not environments:
         return [Check(name="tradovate", ok=False, detail="no environment is connected")]
-    return [_guarded(f"tradovate-{each.value}", lambda each=each: _tradovate(each)) for each in environments]
+    return [_guarded(f"tradovate-{each.value}", partial(_tradovate, each)) for each in environments]
 
 
 def _tradovate(environment: Environment) -> tuple[bool, str]:

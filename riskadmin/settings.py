@@ -102,7 +102,7 @@ NAVIGATION = [
     ("Home", "home", "home", "accounts:view"),
     ("Accounts", "accounts:list", "wallet", "accounts:view"),
     ("Changes", "changes:list", "list-check", "changes:view"),
-    ("Approvals", "changes:approvals", "gavel", "changes:view"),
+    ("Approvals", "changes:approvals", "gavel", "changes:view", "changes:approvals_count"),
     ("Audit", "audit:list", "history", "audit:view"),
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Policy", "changes:policy", "scale", "policy:view"),

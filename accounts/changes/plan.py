@@ -22,6 +22,7 @@ class Row:
     """One target of a plan; `skip_reason` is empty for what would be sent."""
 
     target: str
+    account_id: int  # Tradovate's
     account: Account | None
     name: str
     before: State | None
@@ -111,8 +112,8 @@ def _open_items(targets: Sequence[str]) -> dict[str, list[tuple[str, int, str]]]
     """Return (kind, change, state) of every open item, by target."""
     by_target: dict[str, list[tuple[str, int, str]]] = {}
     items = Item.objects.filter(target__in=targets, state__in=ITEM_OPEN).order_by("id")
-    for target, *item in items.values_list("target", "change__kind", "change_id", "state"):
-        by_target.setdefault(target, []).append((item[0], item[1], item[2]))
+    for target, kind_name, change_id, state in items.values_list("target", "change__kind", "change_id", "state"):
+        by_target.setdefault(target, []).append((kind_name, change_id, state))
     return by_target
 
 
@@ -124,15 +125,16 @@ def _row(
     pending: list[tuple[str, int, str]],
 ) -> Row:
     outcome = _outcome(kind, environment, account, pending)
-    sent = isinstance(outcome, Planned)
+    planned = outcome if isinstance(outcome, Planned) else None
     return Row(
         target=target_of(environment, account_id),
+        account_id=account_id,
         account=account,
         name=account.name if account else str(account_id),
         before=outcome.before,
-        after=outcome.after if sent else None,
-        skip_reason="" if sent else outcome.reason,
-        warnings=outcome.warnings if sent else (),
+        after=planned.after if planned else None,
+        skip_reason=outcome.reason if isinstance(outcome, Skip) else "",
+        warnings=planned.warnings if planned else (),
     )
 
 

@@ -15,7 +15,7 @@ from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import Plan, plan
 from accounts.changes.policy import PolicyMissing, requirement
-from accounts.changes.states import ChangeState, Verdict
+from accounts.changes.states import ChangeState, ItemState, Verdict
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
@@ -176,12 +176,15 @@ def _detail_page(
     status: int = 200,
 ) -> HttpResponse:
     context = _progress_context(request, pk)
-    change: Change = context["change"]
+    following: queries.Progress = context["progress"]
+    change = following.change
     person = _person(request)
     is_pending = change.state == ChangeState.PENDING
     context |= {
         "form": form or DecideForm(initial={"digest": change.digest}),
         "refusal": refusal,
+        "heading": following.kind.words(change.item_count),
+        "button": following.kind.words(following.counts.get(ItemState.WAITING, 0)),
         "may_decide": is_pending and queries.waiting_for(person).filter(pk=pk).exists(),
         "may_withdraw": is_pending and change.requested_by_id == person.pk,
         "decides": may(request, "changes:decide"),
@@ -252,7 +255,8 @@ def approvals_count(request: HttpRequest) -> HttpResponse:
 @require_GET
 def policy(request: HttpRequest) -> HttpResponse:
     """Which change needs whose decisions."""
-    return render(request, "changes/policy.html", {"rules": queries.policy_rules(), "kinds": KINDS})
+    rules = [(rule, KINDS[rule.kind].action_label if rule.kind in KINDS else rule.kind) for rule in queries.policy_rules()]
+    return render(request, "changes/policy.html", {"rules": rules})
 
 
 def _rows(found: list[Change]) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """The evidence: every call made for a change, with what was sent and what came back."""
 
+import json
+
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -55,6 +57,11 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"Call {self.pk}: {self.endpoint or self.purpose}"
+
+    @property
+    def request_json(self) -> str:
+        """The body as it was sent, for people to read."""
+        return json.dumps(self.request_body, ensure_ascii=False, cls=DjangoJSONEncoder)
 
 
 class CallItem(models.Model):

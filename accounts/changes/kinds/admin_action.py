@@ -6,13 +6,14 @@ read-back shows that the first one did nothing. It exists on demo only, and acce
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.db.models import Prefetch, QuerySet
 
-from accounts.changes.kinds.kind import Finding, Kind, Planned, Reading, Skip, State, Target
+from accounts.changes.kinds.kind import Difference, Finding, Kind, Planned, Reading, Skip, State, Target
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Source
 from accounts.sync import store_risk_statuses
+from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.permit import WritePermit
@@ -56,6 +57,19 @@ class AdminActionKind(Kind):
 
     open_positions: ClassVar[str]  # what becomes of open positions
 
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        was, becomes = _TIGHTNESS.get(before["admin_action"], 0), _TIGHTNESS.get(after["admin_action"], 0)
+        # What only a limit had stopped gets looser by the same word it had.
+        looser = becomes < was or (becomes == was and before.get("stopped_by_limit", False))
+        return (
+            Difference(
+                label="Risk action",
+                before=_words(before),
+                after=_words(after),
+                direction="looser" if looser else "tighter" if becomes > was else "",
+            ),
+        )
+
     def send(
         self,
         client: Client,
@@ -95,6 +109,19 @@ class AdminActionKind(Kind):
             return Finding.UNCHANGED if self.is_reached(before) else Finding.NOT_APPLIED
         # Unlocking an account that only a limit had stopped leaves `Normal` as it was: its time, or the stop's end, tells.
         return Finding.APPLIED if observed["admin_action"] == self.action else Finding.ELSEWHERE
+
+
+_TIGHTNESS: Final = {
+    AdminAction.NORMAL: 0,
+    AdminAction.LIQUIDATE_ONLY: 1,
+    AdminAction.LOCK: 2,
+    AdminAction.LIQUIDATE: 2,
+}
+
+
+def _words(state: State) -> str:
+    words = ADMIN_ACTION_WORDS.get(state["admin_action"], str(state["admin_action"]))
+    return f"{words}, stopped by a limit" if state.get("stopped_by_limit") else words
 
 
 def _state(admin_action: str, admin_at: datetime | None, liquidate_only_at: datetime | None) -> State:

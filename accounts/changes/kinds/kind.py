@@ -54,6 +54,16 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that a change alters, in words; `direction` is "looser", "tighter", or "" where neither is meant."""
+
+    label: str
+    before: str
+    after: str
+    direction: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """What Tradovate said when it was read back: a state for each account it named, the evidence, and the mirror's part.
 
@@ -70,6 +80,7 @@ class Kind(ABC):
 
     name: ClassVar[str]
     verb: ClassVar[str]  # on buttons: "Lock"
+    action_label: ClassVar[str]  # on the account's own page: "Lock"
     effect: ClassVar[str]  # what it does, one sentence for the form
     direction: ClassVar[Direction]
     environments: ClassVar[frozenset[Environment]]
@@ -107,6 +118,10 @@ class Kind(ABC):
 
         `contested` says that a change of another kind is on its way for the account, so that its present state may not last.
         """
+
+    @abstractmethod
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        """Return in words what is altered between two states. Pure."""
 
     @abstractmethod
     def send(

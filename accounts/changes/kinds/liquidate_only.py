@@ -12,6 +12,7 @@ class LiquidateOnly(AdminActionKind):
 
     name = "liquidate_only"
     verb = "Allow closing only for"
+    action_label = "Closing only"
     effect = "Orders that open or add to a position are refused, at once and until somebody unlocks. Positions can be closed."
     direction = Direction.PROTECTIVE
     icon = "arrow-down-circle"

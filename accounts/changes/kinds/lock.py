@@ -10,6 +10,7 @@ class Lock(AdminActionKind):
 
     name = "lock"
     verb = "Lock"
+    action_label = "Lock"
     effect = "Every new order is refused, at once and until somebody unlocks. Open positions are not liquidated."
     direction = Direction.PROTECTIVE
     icon = "lock"

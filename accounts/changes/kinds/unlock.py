@@ -12,6 +12,7 @@ class Unlock(AdminActionKind):
 
     name = "unlock"
     verb = "Unlock"
+    action_label = "Unlock"
     effect = "Clears every restriction that was set on the account, and trading resumes at once."
     direction = Direction.LOOSENING
     icon = "lock-open"

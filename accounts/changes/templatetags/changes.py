@@ -1,0 +1,50 @@
+"""How changes and items look on every page; `{% load changes %}`."""
+
+from django import template
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.models import Change
+from accounts.changes.states import CHANGE_LOOK, ITEM_LOOK, ChangeState, ItemState
+from riskadmin.audit.wording import reason_words
+from riskadmin.web.templatetags.face import UNSET, before_after, state
+
+register = template.Library()
+
+
+@register.simple_tag
+def change_state(value: str) -> SafeString:
+    """Draw a change's state."""
+    known = ChangeState(value)
+    return state(known.label, *CHANGE_LOOK[known])
+
+
+@register.simple_tag
+def item_state(value: str) -> SafeString:
+    """Draw an item's state or outcome."""
+    known = ItemState(value)
+    return state(known.label, *ITEM_LOOK[known])
+
+
+@register.simple_tag
+def differences(kind: Kind, before: State | None, after: State | None) -> SafeString:
+    """Draw what a kind alters between two states; a dash where nothing is meant."""
+    if before is None or after is None:
+        return UNSET
+    found = kind.differences(before, after)
+    return format_html_join("", "<div>{}</div>", ((before_after(each.before, each.after, each.direction),) for each in found))
+
+
+@register.simple_tag
+def change_words(kind: Kind, change: Change, first: str = "") -> str:
+    """Say in a line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
+    if change.item_count == 1 and first:
+        return f"{kind.verb} {first}"
+    return kind.words(change.item_count)
+
+
+@register.filter
+def reason(code: str) -> str:
+    """Say a reason code in words."""
+    return reason_words(code)
