@@ -28,9 +28,10 @@ from riskadmin.simulator.world import World
 from riskadmin.simulator.writes import write_endpoints
 
 # By lower-case path: the documents spell paths in two ways, so case is not significant.
-ENDPOINTS: Final = {
-    endpoint.path.lower(): endpoint for endpoint in (*auth_endpoints(), *write_endpoints(), *read_endpoints())
-}
+ENDPOINTS: Final = {endpoint.path.lower(): endpoint for endpoint in (*auth_endpoints(), *write_endpoints(), *read_endpoints())}
+
+_BAD_TICKET_S: Final = 5
+"""p-time of the new ticket that a wrong or early one draws where the endpoint has no penalty of its own [?]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,27 +166,28 @@ class Api:
             refusal = plain(settings.evicted_token_status if evicted else settings.expired_token_status, INVALID_TOKEN)
             self._count_failure(row, refusal)
             return refusal
+        return self._penalty(row)
+
+    def _penalty(self, row: Row) -> Answer | None:
+        """Return a penalty ticket when the endpoint's limit is used up or the ticket sent is worth nothing."""
+        call, settings = row.call, self._world.settings
+        path, limit = call.endpoint.path, call.endpoint.limit
         if "p-ticket" in call.parameters:
             if self._redeem(call):
                 return None
-            return self._penalise(row, captcha=False, seconds=5)
-        limit = call.endpoint.limit
-        if limit and self._limits.over(call.ip, call.endpoint.path, limit, call.now_ms, settings):
-            seconds = self._limits.penalty_s(call.ip, call.endpoint.path, limit.penalty_s, call.now_ms, settings)
-            return self._penalise(row, captcha=limit.captcha, seconds=seconds)
-        return None
+            row.outcome = "penalty"
+            return self._ticket(call, captcha=False, seconds=limit.penalty_s if limit else _BAD_TICKET_S)
+        if limit is None or not self._limits.over(call.ip, path, limit, call.now_ms, settings):
+            return None
+        row.outcome = "penalty"
+        seconds = self._limits.penalty_s(call.ip, path, limit.penalty_s, call.now_ms, settings)
+        return self._ticket(call, captcha=limit.captcha, seconds=seconds)
 
     def _redeem(self, call: Call) -> bool:
-        return self._limits.redeem(
-            ip=call.ip, endpoint=call.endpoint.path, parameters=call.parameters, now_ms=call.now_ms
-        )
-
-    def _penalise(self, row: Row, *, captcha: bool, seconds: int) -> Answer:
-        """Answer 200 with a ticket: the request was not handled."""
-        row.outcome = "penalty"
-        return self._ticket(row.call, captcha=captcha, seconds=seconds)
+        return self._limits.redeem(ip=call.ip, endpoint=call.endpoint.path, parameters=call.parameters, now_ms=call.now_ms)
 
     def _ticket(self, call: Call, *, captcha: bool, seconds: int) -> Answer:
+        """Answer 200 with a ticket: the request was not handled."""
         ticket = self._limits.issue(
             ip=call.ip,
             endpoint=call.endpoint.path,

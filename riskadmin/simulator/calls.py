@@ -141,8 +141,8 @@ def id_list(value: object, name: str) -> list[int]:
             if piece == "":
                 continue
             try:
-                found.append(int(piece))
-            except (TypeError, ValueError):
+                found.append(int(str(piece)))
+            except ValueError:
                 raise BadRequestError(f"{name} must be a list of ids") from None
     return found
 

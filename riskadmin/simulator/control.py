@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from riskadmin.simulator import inspection, trading
 from riskadmin.simulator.api import ENDPOINTS
-from riskadmin.simulator.clock import parse_iso
+from riskadmin.simulator.clock import parse_iso, trade_date
 from riskadmin.simulator.faults import BadFaultError, Fault, Faults
 from riskadmin.simulator.limits import Limits
 from riskadmin.simulator.sessions import Sessions
@@ -243,7 +243,7 @@ class Control:
             "accountId": key,
             "contractId": int(given["contractId"]),
             "timestamp": self.world.now(),
-            "tradeDate": trading.trade_date(self.world.clock.now_ms()),
+            "tradeDate": trade_date(self.world.clock.now_ms()),
             "netPos": size,
             "netPrice": price,
             "bought": max(size, 0),

@@ -17,6 +17,8 @@ ANSWERS: Final = frozenset({"429", "423", "500", "errorText", "html", "answer"})
 CUTS: Final = frozenset({"hang", "cut", "cut-body"})
 KINDS: Final = DELAYS | ANSWERS | CUTS | {"p-ticket"}
 
+# Kind -> status and body. The documents give a body for none of them but 429: empty [?].
+_BARE: Final = {"429": (429, ""), "423": (423, "Locked"), "500": (500, "Internal Server Error")}
 _HTML_PAGE: Final = b"<!DOCTYPE html><html><head><title>Tradovate</title></head><body><h1>Just a moment</h1></body></html>"
 
 
@@ -101,21 +103,20 @@ class Fault:
         """Return what replaces the call's own answer, if anything; tickets are made by the gate."""
         if self.kind in CUTS:
             return Cut.HALF if self.kind == "cut-body" else Cut.SILENT
-        if self.kind == "429":
-            return Answer(429, b"", TEXT, failed=True)
-        if self.kind == "423":
-            return Answer(423, (self.text or "Locked").encode(), TEXT, failed=True)
-        if self.kind == "500":
-            return Answer(500, (self.text or "Internal Server Error").encode(), TEXT, failed=True)
+        if self.kind in _BARE:
+            status, text = _BARE[self.kind]
+            return Answer(status, (self.text or text).encode(), TEXT, failed=True)
         if self.kind == "errorText":
             return call.endpoint.refuse(self.text)
         if self.kind == "html":
             return Answer(self.status, self.text.encode() or _HTML_PAGE, HTML, failed=True)
-        if self.kind == "answer":
-            raw = isinstance(self.body, str)
-            content = self.body.encode() if raw else encode(self.body)
-            return Answer(self.status, content, self.content_type.encode() or (TEXT if raw else JSON), failed=True)
-        return None
+        return self._given_answer() if self.kind == "answer" else None
+
+    def _given_answer(self) -> Answer:
+        """Return the status and body of the rule: a string goes as text, anything else as JSON."""
+        raw = isinstance(self.body, str)
+        content = self.body.encode() if raw else encode(self.body)
+        return Answer(self.status, content, self.content_type.encode() or (TEXT if raw else JSON), failed=True)
 
     def as_json(self) -> dict[str, Any]:
         """Return the rule and its progress."""
@@ -167,18 +168,11 @@ class Faults:
                 raise BadFaultError(f"no field {name!r}; there are {', '.join(_FIELDS)}")
             if not isinstance(value, _FIELDS[name]):
                 raise BadFaultError(f"{name} can't be {value!r}")
-        if rule.get("when", "before") not in {"before", "after"}:
-            raise BadFaultError("when must be before or after")
-        if kind == "p-ticket" and rule.get("when") == "after":
-            raise BadFaultError("a request that draws a p-ticket was not handled: when can't be after")
-        if rule.get("host") not in {None, *HOSTS}:
-            raise BadFaultError("host must be demo or live")
         if "endpoint" in rule:
             rule["endpoint"] = "/" + rule["endpoint"].lower().strip("/").removeprefix("v1/")
-            if rule["endpoint"] not in known_endpoints:
-                raise BadFaultError(f"no endpoint {rule['endpoint']}")
         if kind == "cut-body":
             rule["when"] = "after"  # there is no body before the effect
+        _check(kind, rule, known_endpoints)
         fault = Fault(id=self._next_id, kind=kind, **rule)
         self._rules[fault.id] = fault
         self._next_id += 1
@@ -210,3 +204,15 @@ class Faults:
         """Drop every rule and let go of every held call."""
         for fault_id in list(self._rules):
             self.remove(fault_id)
+
+
+def _check(kind: str, rule: dict[str, Any], known_endpoints: frozenset[str]) -> None:
+    """Raise BadFaultError when the fields of a rule contradict each other or name nothing."""
+    if rule.get("when", "before") not in {"before", "after"}:
+        raise BadFaultError("when must be before or after")
+    if kind == "p-ticket" and rule.get("when") == "after":
+        raise BadFaultError("a request that draws a p-ticket was not handled: when can't be after")
+    if rule.get("host") not in {None, *HOSTS}:
+        raise BadFaultError("host must be demo or live")
+    if "endpoint" in rule and rule["endpoint"] not in known_endpoints:
+        raise BadFaultError(f"no endpoint {rule['endpoint']}")

@@ -146,9 +146,7 @@ class Limits:
         return {
             "subjects": {name: len(window) for name, window in self._subjects.items() if window},
             "endpoints": {f"{ip} {path}": len(window) for (ip, path), window in self._endpoints.items() if window},
-            "silenced_for_s": {
-                name: (until - now_ms + 999) // 1000 for name, until in self._blocks.items() if until > now_ms
-            },
+            "silenced_for_s": {name: (until - now_ms + 999) // 1000 for name, until in self._blocks.items() if until > now_ms},
         }
 
 

@@ -26,9 +26,7 @@ def auth_endpoints() -> list[Endpoint]:
             answer=_renew_token,
             limit=EndpointLimit(per_hour=15, penalty_s=15, only_failed=False),
         ),
-        Endpoint(
-            path="/auth/me", answer=_me, limit=EndpointLimit(per_hour=10, penalty_s=30, only_failed=True)
-        ),
+        Endpoint(path="/auth/me", answer=_me, limit=EndpointLimit(per_hour=10, penalty_s=30, only_failed=True)),
     ]
 
 

@@ -108,7 +108,8 @@ class _Builder:
         if self._host.name == "demo":
             self._lockouts(owners, scenarios)
             for number in range(3):
-                self._account(self._firm.first_account + accounts + number, 900_000 + number, OTHER_TRADER, "active", OTHER_HOLDER)
+                key = self._firm.first_account + accounts + number
+                self._account(key, 900_000 + number, OTHER_TRADER, "active", OTHER_HOLDER)
 
     def _staff(self) -> None:
         people = (

@@ -36,7 +36,6 @@ CREATE TABLE IF NOT EXISTS effect (
     entity_id INTEGER NOT NULL, account_id INTEGER, before TEXT, after TEXT, detail TEXT
 );
 CREATE INDEX IF NOT EXISTS effect_account ON effect (account_id, id);  -- GET /effects?account_id=
-CREATE INDEX IF NOT EXISTS call_endpoint ON call (endpoint, id);       -- GET /calls?endpoint=
 """
 
 PUT_ENTITY: Final = "INSERT OR REPLACE INTO entity (host, kind, id, body) VALUES (?, ?, ?, ?)"
@@ -70,6 +69,8 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             # NORMAL survives any death of the process. A power cut may lose the last calls, never corrupt.
             self._db.execute("PRAGMA synchronous = NORMAL")
+            # Some 80 MB of log between checkpoints: each one stops the only thread there is.
+            self._db.execute("PRAGMA wal_autocheckpoint = 20000")
             self._db.executescript(SCHEMA)
         except sqlite3.OperationalError as error:
             raise StoreInUseError(f"{path} can't be opened, is another simulator using it? ({error})") from error

@@ -51,7 +51,8 @@ def set_admin_action(
         state["breach"] = None
     elif action == LIQUIDATE_ONLY:
         status["liquidateOnly"] = status["adminTimestamp"]
-    world.put(host, "_state", state)
+    if state != host.get("_state", account_id):
+        world.put(host, "_state", state)
     world.change(host, "accountRiskStatus", status, action="admin_action", cause=cause, detail=detail)
     _remember(world, host, status)
     if action == LIQUIDATE:

@@ -106,9 +106,7 @@ LOCKOUT_NOT_ACTIVE: Final = "User does not have an active lockout."
 NOTES_LENGTH_TEXT: Final = "Notes should be no longer than 8192"
 
 # Seen in the wild by other people's clients; the pages give no text for either.
-WRONG_PASSWORD: Final = (
-    "Incorrect username or password. Please try again, noting that passwords are case-sensitive."
-)
+WRONG_PASSWORD: Final = "Incorrect username or password. Please try again, noting that passwords are case-sensitive."  # noqa: S105 - a text
 APP_NOT_REGISTERED: Final = "The app is not registered"
 
 # Bodies of 401 and 404 over REST are undocumented [?].

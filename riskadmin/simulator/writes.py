@@ -17,7 +17,7 @@ from riskadmin.simulator.calls import (
     simple_failure,
     whole_number,
 )
-from riskadmin.simulator.clock import iso, parse_iso
+from riskadmin.simulator.clock import parse_iso
 from riskadmin.simulator.limits import EndpointLimit
 from riskadmin.simulator.reads import may_see
 from riskadmin.simulator.trading import close_positions, enforce_limits, lockout_active, set_admin_action
@@ -136,9 +136,7 @@ def _reevaluate(call: Call, account_id: int, category: int) -> None:
         return
     allowed = (call.host.get("_lots", category) or {"lots": lots})["lots"]
     detail = {"lots": lots, "allowed": allowed}
-    call.world.log(
-        call.host, "account", account_id, action="positions_reevaluated", cause=call.cause, detail=detail
-    )
+    call.world.log(call.host, "account", account_id, action="positions_reevaluated", cause=call.cause, detail=detail)
     if lots > allowed and call.world.settings.switch_liquidates:
         close_positions(call.world, call.host, account_id, cause=call.cause)
 
@@ -239,26 +237,30 @@ def _in_words(name: str) -> str:
 
 
 def _expire_user_lockout(call: Call) -> Answer:
-    if call.host.name != "demo":
-        return call.endpoint.refuse(words.ACCESS_DENIED)
-    if not call.who.admin:
-        return call.endpoint.refuse(words.LOCKOUT_UNAUTHORIZED)
     user_id = whole_number(call.parameters.get("userId", 0), "userId")
     notes = call.parameters.get("notes")
     if notes is not None and not isinstance(notes, str):
         raise BadRequestError("notes must be a string")
-    if len(notes or "") > words.REASON_TEXT_MAX:
-        return call.endpoint.refuse(words.NOTES_LENGTH_TEXT)
-    user = call.host.get("user", user_id)
-    if user is None:
-        return call.endpoint.refuse(words.LOCKOUT_USER_NOT_FOUND)
-    if user["organizationId"] != call.who.org:
-        return call.endpoint.refuse(words.LOCKOUT_UNAUTHORIZED)
-    if not lockout_active(call.host, user_id, call.now_ms):
-        return call.endpoint.refuse(words.LOCKOUT_NOT_ACTIVE)
-    lockout = {**call.host.tables["_lockout"].rows[user_id], "expiresAt": call.now_ms, "expired": iso(call.now_ms)}
+    text = _lockout_error(call, user_id, notes or "")
+    if text is not None:
+        return call.endpoint.refuse(text)
+    lockout = {**call.host.tables["_lockout"].rows[user_id], "expiresAt": call.now_ms}
     # The vendor's own audit entry, with the notes, is this line of the effects log.
-    call.world.change(
-        call.host, "_lockout", lockout, action="lockout_expired", cause=call.cause, detail={"notes": notes}
-    )
+    call.world.change(call.host, "_lockout", lockout, action="lockout_expired", cause=call.cause, detail={"notes": notes})
     return ok({"ok": True})
+
+
+def _lockout_error(call: Call, user_id: int, notes: str) -> str | None:
+    """Return why the lockout can't be expired, or None."""
+    if call.host.name != "demo":
+        return words.ACCESS_DENIED
+    user = call.host.get("user", user_id)
+    if not call.who.admin:
+        return words.LOCKOUT_UNAUTHORIZED
+    if len(notes) > words.REASON_TEXT_MAX:
+        return words.NOTES_LENGTH_TEXT
+    if user is None:
+        return words.LOCKOUT_USER_NOT_FOUND
+    if user["organizationId"] != call.who.org:
+        return words.LOCKOUT_UNAUTHORIZED
+    return None if lockout_active(call.host, user_id, call.now_ms) else words.LOCKOUT_NOT_ACTIVE
