@@ -176,8 +176,9 @@ def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str =
     """
     notes = {"help": bound.help_text or help_url, "error": bound.errors}
     described_by = " ".join(f"{bound.auto_id}_{note}" for note, is_there in notes.items() if is_there)
-    attributes: dict[str, str | bool] = {"class": _widget_class(bound)}
-    if not _is_group(bound):  # a group's notes belong to its fieldset
+    attributes: dict[str, str | bool] = {}
+    if not _is_group(bound):  # a group's notes belong to its fieldset, and Django would style its frame as a choice
+        attributes |= {"class": _widget_class(bound)}
         attributes |= {"aria-describedby": described_by} if described_by else {}
         attributes |= {"aria-invalid": "true"} if bound.errors else {}
     return {
@@ -214,6 +215,6 @@ def _is_group(bound: BoundField) -> bool:
 
 
 def _widget_class(bound: BoundField) -> str:
-    if _is_group(bound) or isinstance(bound.field.widget, CheckboxInput):
+    if isinstance(bound.field.widget, CheckboxInput):
         return "form-check-input"
     return "form-select" if isinstance(bound.field.widget, Select) else "form-control"
