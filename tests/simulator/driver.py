@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -51,6 +51,7 @@ class Simulator:
         accounts: int = 150,
         now: str | None = None,
         settings: Mapping[str, object] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.data = data
         self.seed = seed
@@ -58,6 +59,7 @@ class Simulator:
         self.accounts = accounts
         self.now = now
         self.settings = dict(settings or {})
+        self.arguments = list(arguments)
         self.ports: dict[str, int] = {"demo": 0, "live": 0, "control": 0}
         self._process: subprocess.Popen[str] | None = None
         self._session = requests.Session()
@@ -75,6 +77,7 @@ class Simulator:
             command += ["--set", f"{name}={value}"]
         if self.now is not None:
             command += ["--now", self.now]
+        command += self.arguments
         self.data.mkdir(parents=True, exist_ok=True)
         log = self.data / "stderr.log"
         with log.open("w") as errors:
