@@ -12,7 +12,7 @@ from riskadmin.audit.storable import storable, storable_text
 from riskadmin.audit.tags import Tag
 
 
-class NoTransaction(RuntimeError):  # noqa: N818  (it names a mistake in our code, not a failure)
+class NoTransaction(RuntimeError):
     """An event was written outside the transaction of what it records."""
 
 

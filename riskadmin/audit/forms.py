@@ -42,9 +42,11 @@ class MomentField(forms.DateTimeField):
 class FilterForm(forms.Form):
     """Every field may stay empty; `people` are (id, name) of those whom the trail names."""
 
-    what = forms.ChoiceField(label="What", required=False)
+    what = forms.ChoiceField(label="What", required=False, choices=lambda: [("", "Everything"), *_kinds()])
     person = forms.ChoiceField(label="Who", required=False)
-    account = forms.CharField(label="Account", required=False, max_length=64, help_text="Its number or its whole name.")
+    account = forms.CharField(
+        label="Account", required=False, max_length=64, widget=forms.TextInput(attrs={"placeholder": "Number or whole name"})
+    )
     change = forms.IntegerField(label="Change", required=False, min_value=1, max_value=BIGGEST_ID)
     environment = forms.ChoiceField(
         label="Environment", required=False, choices=[("", "Both"), *((key, word) for key, word in ENVIRONMENT_WORDS.items())]
@@ -59,11 +61,14 @@ class FilterForm(forms.Form):
 
     def __init__(self, *args: Any, people: list[tuple[int, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        what, person = self.fields["what"], self.fields["person"]
-        if isinstance(what, forms.ChoiceField) and isinstance(person, forms.ChoiceField):
-            what.choices = [("", "Everything"), *_kinds()]
+        person = self.fields["person"]
+        if isinstance(person, forms.ChoiceField):
             named = [(str(staff_id), name) for staff_id, name in people]
             person.choices = [("", "Everybody"), *named, (SYSTEM, "riskadmin, or not signed in")]
+        for name, field in self.fields.items():
+            field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
+            if name in self.errors:
+                field.widget.attrs["aria-describedby"] = f"{self[name].auto_id}_error"
 
     def clean(self) -> dict[str, Any]:
         """Refuse an empty stretch of time."""

@@ -34,7 +34,7 @@ SELECT staff_id, staff_name FROM person ORDER BY lower(staff_name), staff_id
 """
 
 
-class TooBroad(Exception):  # noqa: N818  (it tells of the question, not of a fault)
+class TooBroad(Exception):
     """The filters match rows that lie too far apart to be found within the time a page may take."""
 
 

@@ -13,11 +13,14 @@ from django.utils.dateparse import parse_datetime
 
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
-from riskadmin.audit.wording import ENVIRONMENT_WORDS, KIND_WORDS, field_words, reason_words, value_words
+from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, value_words
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
 Formatter = Callable[[Event], str]
+
+# Outcomes that were read back from Tradovate.
+CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,13 @@ class Line:
         """The fields that moved."""
         return [field for field in self.fields if field.is_changed]
 
+    @property
+    def is_intent(self) -> bool:
+        """Whether the recorded after is what was meant to be, not what was seen at Tradovate."""
+        if self.event.tag == Tag.ITEM_SETTLED:
+            return _detail(self.event, "outcome") not in CONFIRMED_OUTCOMES
+        return self.event.tag.startswith(("change:", "item:"))
+
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
@@ -146,18 +156,27 @@ def _password_set(event: Event) -> str:
     return _prefixed("for ", _detail(event, "username"))
 
 
+def _kind(event: Event) -> str:
+    return _detail(event, "kind").replace("_", " ").capitalize()
+
+
 def _submitted(event: Event) -> str:
-    kind, items = _detail(event, "kind"), _detail(event, "items")
+    items = _detail(event, "items")
     accounts = f"{items} {'account' if items == '1' else 'accounts'}" if items else ""
-    return _joined(KIND_WORDS.get(kind, kind), accounts, by=" ")
+    skipped = _prefixed("this one skipped: ", _detail(event, "skipped"))
+    return _joined(_joined(_kind(event), accounts), skipped, by="; ")
 
 
 def _decided(event: Event) -> str:
-    return _quoted(_detail(event, "comment"))
+    return _joined(_kind(event), _quoted(_detail(event, "comment")), by=": ")
+
+
+def _decision_refused(event: Event) -> str:
+    return _joined(_detail(event, "verdict"), _explained(event), by=": ")
 
 
 def _explained(event: Event) -> str:
-    return _joined(_detail(event, "reason"), _detail(event, "text"), by=": ")
+    return _detail(event, "text") or _detail(event, "why") or _detail(event, "reason")
 
 
 def _finished(event: Event) -> str:
@@ -166,7 +185,9 @@ def _finished(event: Event) -> str:
 
 
 def _claimed(event: Event) -> str:
-    return f"call {event.call_id}" if event.call_id is not None else ""
+    attempt = _detail(event, "attempt")
+    call = f"call {event.call_id}" if event.call_id is not None else ""
+    return _joined(call, f"try {attempt}" if attempt not in {"", "0", "1"} else "")
 
 
 def _answered(event: Event) -> str:
@@ -175,7 +196,7 @@ def _answered(event: Event) -> str:
 
 
 def _deferred(event: Event) -> str:
-    seconds = _detail(event, "retry_after_s")
+    seconds = _detail(event, "wait_s")
     return _joined(_explained(event), f"again in {seconds} s" if seconds else "")
 
 
@@ -197,7 +218,7 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.CHANGE_SUBMITTED: _submitted,
     Tag.CHANGE_APPROVED: _decided,
     Tag.CHANGE_REJECTED: _decided,
-    Tag.CHANGE_DECISION_REFUSED: _explained,
+    Tag.CHANGE_DECISION_REFUSED: _decision_refused,
     Tag.CHANGE_CANCELLED: _decided,
     Tag.CHANGE_EXPIRED: _explained,
     Tag.CHANGE_FINISHED: _finished,

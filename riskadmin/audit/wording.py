@@ -35,13 +35,6 @@ REASON_WORDS: Final[dict[str, str]] = {
 
 ENVIRONMENT_WORDS: Final[dict[str, str]] = {Environment.DEMO: "Demo", Environment.LIVE: "Live"}
 
-# What a kind of change does, before the number of accounts it does it to.
-KIND_WORDS: Final[dict[str, str]] = {
-    "lock": "Lock",
-    "liquidate_only": "Allow closing orders only on",
-    "unlock": "Unlock",
-}
-
 FIELD_WORDS: Final[dict[str, str]] = {
     "admin_action": "Risk action",
     "username": "Username",

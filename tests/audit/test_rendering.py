@@ -1,0 +1,176 @@
+"""Every event can be read: each tag has words and a formatter, and old or odd rows don't break the page."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riskadmin.audit.forms import SUBJECT_WORDS, subject_of
+from riskadmin.audit.models import Event
+from riskadmin.audit.rendering import FORMATTERS, TONES, Line
+from riskadmin.audit.tags import Tag
+from riskadmin.audit.wording import ADMIN_ACTION_WORDS, REASON_WORDS, reason_words, value_words
+from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
+from riskadmin.web.templatetags.face import TONE_ICONS
+
+SHAPES: list[Any] = [None, "", "text", 0, 3.5, True, [], ["x"], {}, {"a": {"b": None}}]
+
+
+def line(tag: str, **columns: Any) -> Line:
+    return Line(Event(tag=tag, occurred_at=datetime(2026, 11, 21, 14, 3, 5, tzinfo=UTC), **columns))
+
+
+def test_every_tag_has_a_formatter_and_a_subject_in_words() -> None:
+    assert set(FORMATTERS) == set(Tag)
+    assert {subject_of(tag) for tag in Tag} == set(SUBJECT_WORDS)
+    assert set(TONES) <= set(Tag)
+    assert set(TONES.values()) <= set(TONE_ICONS)
+
+
+def test_every_word_of_tradovate_has_words() -> None:
+    assert set(REASON_WORDS) == set(ReasonCode)
+    assert set(ADMIN_ACTION_WORDS) == set(AdminAction)
+
+
+@pytest.mark.parametrize("tag", list(Tag))
+@pytest.mark.parametrize(
+    "detail", [{}, None, [], "text", {"counts": 3, "items": None, "until": "soon", "locked_until": "0000"}]
+)
+def test_rows_without_what_is_asked_for_can_be_read(tag: Tag, detail: Any) -> None:
+    shown = line(tag, detail=detail, before=detail, after=detail)
+    assert shown.title == tag.label
+    assert isinstance(shown.summary, str)
+    assert shown.changes == []
+
+
+KEYS = st.sampled_from(
+    [
+        "username",
+        "active",
+        "locked_until",
+        "name",
+        "roles",
+        "kind",
+        "items",
+        "skipped",
+        "comment",
+        "verdict",
+        "text",
+        "why",
+        "reason",
+        "counts",
+        "attempt",
+        "status",
+        "elapsed_ms",
+        "wait_s",
+        "outcome",
+        "endpoint",
+        "until",
+        "admin_action",
+    ]
+)
+
+
+@given(
+    tag=st.sampled_from(Tag),
+    detail=st.dictionaries(KEYS, st.sampled_from(SHAPES)),
+    before=st.none() | st.dictionaries(KEYS, st.sampled_from(SHAPES)),
+    after=st.none() | st.dictionaries(KEYS, st.sampled_from(SHAPES)),
+)
+def test_rows_of_any_shape_can_be_read(tag: Tag, detail: Any, before: Any, after: Any) -> None:
+    shown = line(tag, detail=detail, before=before, after=after)
+    assert isinstance(shown.summary, str)
+    assert {field.label for field in shown.fields} >= {field.label for field in shown.changes}
+
+
+def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
+    shown = line("item:call:teleported", detail={"x": 1})
+    assert (shown.title, shown.summary, shown.tone) == ("item:call:teleported", "", "neutral")
+
+
+@pytest.mark.parametrize(
+    ("tag", "columns", "summary"),
+    [
+        (Tag.STAFF_SIGNED_IN, {"detail": {"username": "sam"}}, ""),
+        (Tag.STAFF_SIGN_IN_REFUSED, {"detail": {"username": "sam", "active": True}}, "for sam"),
+        (Tag.STAFF_SIGN_IN_REFUSED, {"detail": {"username": "sam", "active": False}}, "for sam, who is switched off"),
+        (
+            Tag.STAFF_SIGN_IN_REFUSED,
+            {"detail": {"locked_until": "2026-11-21T14:18:05+00:00"}},
+            "for a username that nobody has; further tries refused until 2026-11-21 08:18:05",
+        ),
+        (
+            Tag.STAFF_CREATED,
+            {"after": {"username": "sam", "name": "Sam S", "roles": ["support", "compliance"]}},
+            "Sam S, sam as support, compliance",
+        ),
+        (Tag.STAFF_PASSWORD_SET, {"detail": {"username": "sam"}}, "for sam"),
+        (Tag.CHANGE_SUBMITTED, {"detail": {"kind": "lock", "items": 1, "digest": "x"}}, "Lock, 1 account"),
+        (
+            Tag.CHANGE_SUBMITTED,
+            {"detail": {"kind": "liquidate_only", "items": 3, "skipped": "archived"}},
+            "Liquidate only, 3 accounts; this one skipped: archived",
+        ),
+        (Tag.CHANGE_APPROVED, {"detail": {"digest": "x", "comment": "called him", "kind": "unlock"}}, "Unlock: “called him”"),
+        (Tag.CHANGE_REJECTED, {"detail": {"comment": ""}}, ""),
+        (Tag.CHANGE_DECISION_REFUSED, {"detail": {"verdict": "approve", "why": "It moved."}}, "approve: It moved."),
+        (Tag.CHANGE_FINISHED, {"detail": {"counts": {"applied": 2, "rejected": 1, "unknown": 0}}}, "2 applied, 1 rejected"),
+        (Tag.ITEM_CLAIMED, {"call_id": 12, "detail": {"attempt": 1}}, "call 12"),
+        (Tag.ITEM_CLAIMED, {"call_id": 13, "detail": {"attempt": 2}}, "call 13, try 2"),
+        (Tag.ITEM_SENT, {"detail": {"status": 200, "response": "{}", "elapsed_ms": 12}}, "HTTP 200 after 12 ms"),
+        (Tag.ITEM_DEFERRED, {"detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}}, "Penalty, again in 5 s"),
+        (Tag.ITEM_SETTLED, {"detail": {"outcome": "rejected", "text": "Access is denied"}}, "rejected: Access is denied"),
+        (Tag.ITEM_UNKNOWN, {"detail": {"text": "No answer within 15 s"}}, "No answer within 15 s"),
+        (Tag.API_HALTED, {"detail": {"until": "2026-11-21T15:00:00Z", "text": "429"}}, "until 2026-11-21 09:00:00, 429"),
+    ],
+)
+def test_the_line_says_what_matters(tag: Tag, columns: dict[str, Any], summary: str) -> None:
+    assert line(tag, **columns).summary == summary
+
+
+def test_who_did_it_is_always_somebody() -> None:
+    assert line(Tag.STAFF_SIGNED_IN, staff_id=7, staff_name="Sam", staff_role="support").actor == "Sam"
+    assert line(Tag.STAFF_SIGNED_IN, staff_id=7).actor == "Person 7"
+    assert line(Tag.ITEM_SENT, job="execution.sweep").actor == "riskadmin"
+    assert line(Tag.ITEM_SENT, job="execution.sweep").actor_role == "execution.sweep"
+    assert line(Tag.ITEM_SENT).actor == "riskadmin"
+    assert line(Tag.STAFF_SIGN_IN_REFUSED, address="192.0.2.1").actor == "Not signed in"
+
+
+def test_before_and_after_are_in_words() -> None:
+    shown = line(
+        Tag.ITEM_SETTLED,
+        before={"admin_action": "Normal", "same": 1},
+        after={"admin_action": "LockTradingImmediately", "same": 1},
+        detail={"outcome": "applied"},
+    )
+    assert [(field.label, field.before, field.after) for field in shown.changes] == [
+        ("Risk action", "Normal", "Locked (no orders)")
+    ]
+    assert len(shown.fields) == 2
+
+
+@pytest.mark.parametrize(
+    ("tag", "detail", "is_intent"),
+    [
+        (Tag.CHANGE_SUBMITTED, {}, True),
+        (Tag.ITEM_CLAIMED, {}, True),
+        (Tag.ITEM_UNKNOWN, {}, True),
+        (Tag.ITEM_SETTLED, {"outcome": "rejected"}, True),
+        (Tag.ITEM_SETTLED, {}, True),
+        (Tag.ITEM_SETTLED, {"outcome": "applied"}, False),
+        (Tag.ITEM_SETTLED, {"outcome": "unchanged"}, False),
+        (Tag.STAFF_CREATED, {}, False),
+    ],
+)
+def test_what_was_only_meant_is_not_shown_as_done(tag: Tag, detail: dict[str, str], is_intent: bool) -> None:  # noqa: FBT001
+    assert line(tag, detail=detail).is_intent is is_intent
+
+
+def test_unknown_words_are_shown_as_they_are() -> None:
+    assert reason_words("BrandNew") == "BrandNew"
+    assert value_words("admin_action", "BrandNew") == "BrandNew"
+    assert value_words("max_usd", True) == "yes"
+    assert value_words("stepped", {"level_usd": None}) == "Level usd: —"

@@ -1,0 +1,59 @@
+"""Whatever Tradovate or a person sends, the event is written; what PostgreSQL can hold is kept exactly."""
+
+import json
+import math
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from riskadmin.audit.models import Event
+from riskadmin.audit.origin import Subject
+from riskadmin.audit.storable import storable
+from tests.audit.events import write
+
+anything = st.text(st.characters(), max_size=20)  # lone surrogates and NUL included
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(-1e9, 1e9)
+    | st.sampled_from([math.nan, math.inf, -math.inf])
+    | anything,
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(anything, part, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.django_db
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(detail=st.dictionaries(anything, values, max_size=4), text=anything)
+@example(detail={"a\x00": "\ud800", "list": [math.nan, -math.inf]}, text="\x00")
+def test_every_event_is_written(detail: dict[str, object], text: str) -> None:
+    subject = Subject(environment="demo", account_id=1, account_name=text)
+    event = write(detail=detail, before=detail, after=None, reason_text=text, subject=subject)
+
+    assert event.after is None
+    assert event.before == event.detail == json.loads(json.dumps(storable(detail)))
+    assert "\x00" not in event.reason_text + event.account_name
+    assert len(event.reason_text) == len(text)
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
+        st.lists,
+    )
+)
+def test_what_can_be_held_is_kept(value: object) -> None:
+    assert storable(value) == value
+
+
+@pytest.mark.django_db
+def test_the_odd_ones() -> None:
+    event = write(detail={"text": "a\x00b\ud83d", "number": math.nan, "list": (1, math.inf), 5: "five"})
+    assert event.detail == {"text": "a\ufffdb\ufffd", "number": "nan", "list": [1, "inf"], "5": "five"}
+    assert Event.objects.count() == 1
