@@ -4,6 +4,7 @@ What is built is kept for the life of the process, so that threads share one poo
 each keeps its connection to Tradovate.
 """
 
+from dataclasses import dataclass, field
 from functools import cache
 
 import redis
@@ -17,12 +18,14 @@ from riskadmin.tradovate.tokens import Credentials, TokenSource
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 
-class NotConnected(Exception):  # noqa: N818  (like its siblings in the tradovate room, it says what is the case)
+class NotConnected(Exception):
     """The environment has no address in the settings."""
 
     def __init__(self, environment: Environment) -> None:
         """Name the variable that would connect it."""
-        super().__init__(f"Tradovate's {environment} environment is not connected: TRADOVATE_{environment.upper()}_URL is not set.")
+        super().__init__(
+            f"Tradovate's {environment} environment is not connected: TRADOVATE_{environment.upper()}_URL is not set."
+        )
         self.environment = environment
 
 
@@ -36,8 +39,24 @@ def client(environment: Environment, lane: Lane) -> Client:
     base_url = settings.TRADOVATE_URLS.get(environment)
     if not base_url:
         raise NotConnected(environment)
-    extra_hosts = tuple(settings.TRADOVATE_EXTRA_HOSTS)
-    return _client(environment, lane, base_url, extra_hosts, _credentials(), settings.SECRET_KEY, budget())
+    credentials = Credentials(
+        username=settings.TRADOVATE_USERNAME,
+        password=settings.TRADOVATE_PASSWORD,
+        app_id=settings.TRADOVATE_APP_ID,
+        app_version=settings.TRADOVATE_APP_VERSION,
+        cid=settings.TRADOVATE_CID,
+        sec=settings.TRADOVATE_SEC,
+        device_id=settings.TRADOVATE_DEVICE_ID,
+    )
+    access = _Access(
+        environment=environment,
+        base_url=base_url,
+        extra_hosts=tuple(settings.TRADOVATE_EXTRA_HOSTS),
+        credentials=credentials,
+        secret_key=settings.SECRET_KEY,
+        budget=budget(),
+    )
+    return _client(access, lane)
 
 
 def budget() -> Budget:
@@ -51,58 +70,45 @@ def budget() -> Budget:
     )
 
 
-def _credentials() -> Credentials:
-    return Credentials(
-        username=settings.TRADOVATE_USERNAME,
-        password=settings.TRADOVATE_PASSWORD,
-        app_id=settings.TRADOVATE_APP_ID,
-        app_version=settings.TRADOVATE_APP_VERSION,
-        cid=settings.TRADOVATE_CID,
-        sec=settings.TRADOVATE_SEC,
-        device_id=settings.TRADOVATE_DEVICE_ID,
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Access:
+    """All that a client depends on, so that other settings make another client."""
+
+    environment: Environment
+    base_url: str
+    extra_hosts: tuple[str, ...]
+    credentials: Credentials
+    secret_key: str = field(repr=False)
+    budget: Budget
 
 
 @cache
-def _client(  # noqa: PLR0913  (all that it depends on, so that other settings make another client)
-    environment: Environment,
-    lane: Lane,
-    base_url: str,
-    extra_hosts: tuple[str, ...],
-    credentials: Credentials,
-    secret_key: str,
-    shared_budget: Budget,
-) -> Client:
-    tokens = _tokens(environment, base_url, extra_hosts, credentials, secret_key, shared_budget)
+def _client(access: _Access, lane: Lane) -> Client:
     return Client(
-        environment=environment,
-        base_url=base_url,
-        tokens=tokens,
-        budget=shared_budget,
+        environment=access.environment,
+        base_url=access.base_url,
+        tokens=_tokens(access),
+        budget=access.budget,
         lane=lane,
-        extra_hosts=extra_hosts,
+        extra_hosts=access.extra_hosts,
     )
 
 
 @cache
-def _tokens(  # noqa: PLR0913  (likewise)
-    environment: Environment,
-    base_url: str,
-    extra_hosts: tuple[str, ...],
-    credentials: Credentials,
-    secret_key: str,
-    shared_budget: Budget,
-) -> TokenSource:
+def _tokens(access: _Access) -> TokenSource:
     store = PostgresTokenStore(
-        environment=environment, base_url=base_url, user=credentials.username, secret_key=secret_key
+        environment=access.environment,
+        base_url=access.base_url,
+        user=access.credentials.username,
+        secret_key=access.secret_key,
     )
     return TokenSource(
-        environment=environment,
-        base_url=base_url,
+        environment=access.environment,
+        base_url=access.base_url,
         store=store,
-        credentials=credentials,
-        budget=shared_budget,
-        extra_hosts=extra_hosts,
+        credentials=access.credentials,
+        budget=access.budget,
+        extra_hosts=access.extra_hosts,
     )
 
 

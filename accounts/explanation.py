@@ -28,7 +28,8 @@ _UNTIL_UNLOCKED = (
     " trader is to trade then. The setting itself remains."
 )
 _UNTIL_SESSION = (
-    "It is lifted when the limit's session ends: a daily limit at the next open (17:00 Chicago), a weekly one on Sunday at 17:00."
+    "It is lifted when the limit's session ends: a daily limit at the next open (17:00 Chicago), a weekly one on Sunday at"
+    " 17:00."
 )
 
 

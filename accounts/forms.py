@@ -1,6 +1,7 @@
 """The filters of the accounts page."""
 
 from django import forms
+from django.http import QueryDict
 
 from accounts.models import EnvironmentChoice
 from accounts.queries import Attention, Filters, categories
@@ -21,7 +22,7 @@ class FilterForm(forms.Form):
     category = forms.TypedChoiceField(label="Risk category", required=False, coerce=int, empty_value=None)
     attention = forms.ChoiceField(label="Needs attention", required=False, choices=[("", "All accounts"), *Attention.choices])
 
-    def __init__(self, data: object) -> None:
+    def __init__(self, data: QueryDict) -> None:
         """Offer the risk categories there are; one query."""
         super().__init__(data)
         category = self.fields["category"]

@@ -39,11 +39,15 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """How far an account is from a limit, in dollars: where it stands, where the limit lies, and what is left between."""
+    """How far an account is from a limit, in dollars: where it stands, where the limit lies, and what is left between.
+
+    `room_usd` is what the limit allows in all.
+    """
 
     now_usd: Decimal
     at_usd: Decimal
     left_usd: Decimal
+    room_usd: Decimal
 
     @property
     def is_reached(self) -> bool:
@@ -52,8 +56,8 @@ class Distance:
 
     @property
     def is_near(self) -> bool:
-        """Whether less than a fifth of the way from zero to the limit is left."""
-        return not self.is_reached and self.left_usd * 5 < abs(self.at_usd)
+        """Whether less than a fifth of what the limit allows is left."""
+        return not self.is_reached and self.left_usd * 5 < self.room_usd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +113,11 @@ def _not_known(limit: Decimal, figures: Figures) -> Distance | None:  # noqa: AR
 
 
 def _down_to(at: Decimal, now: Decimal | None) -> Distance | None:
-    return None if now is None else Distance(now_usd=now, at_usd=at, left_usd=now - at)
+    return None if now is None else Distance(now_usd=now, at_usd=at, left_usd=now - at, room_usd=abs(at))
 
 
 def _up_to(at: Decimal, now: Decimal | None) -> Distance | None:
-    return None if now is None else Distance(now_usd=now, at_usd=at, left_usd=at - now)
+    return None if now is None else Distance(now_usd=now, at_usd=at, left_usd=at - now, room_usd=abs(at))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +199,8 @@ def limit_groups(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figur
         "Weekly profit": figures.week_usd,
     }
     groups = [
-        Group(label=label, now_usd=now.get(label), lines=_lines(rules, firm, trader, figures)) for label, rules in _RULES.items()
+        Group(label=label, now_usd=now.get(label), lines=_lines(rules, firm, trader, figures))
+        for label, rules in _RULES.items()
     ]
     return [group for group in groups if group.lines]
 
@@ -211,7 +216,8 @@ def trailing_drawdown(firm: AutoLiqLimits | None, figures: Figures) -> Distance 
     floor = figures.peak_usd - firm.trailing_max_drawdown_usd
     if firm.trailing_max_drawdown_limit_usd is not None:
         floor = min(floor, firm.trailing_max_drawdown_limit_usd)
-    return Distance(now_usd=figures.cash_usd, at_usd=floor, left_usd=figures.cash_usd - floor)
+    left = figures.cash_usd - floor
+    return Distance(now_usd=figures.cash_usd, at_usd=floor, left_usd=left, room_usd=firm.trailing_max_drawdown_usd)
 
 
 def _lines(

@@ -3,6 +3,8 @@
 Tradovate's own ids are `tradovate_id`; they are unique within an environment only. Money is in US dollars.
 """
 
+from datetime import datetime
+
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
@@ -120,6 +122,16 @@ class Account(MirrorRow):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def standing_since(self) -> datetime | None:
+        """Since when it stands so, where Tradovate says it. Reads `risk_status`: select it with the account."""
+        status = getattr(self, "risk_status", None)
+        if self.archived or status is None:
+            return self.missing_since
+        if self.standing == Standing.ACTIVE:
+            return None
+        return status.liquidate_only_at if self.standing == Standing.BREACHED else status.admin_at
 
     @property
     def standing(self) -> Standing:
@@ -272,7 +284,9 @@ class SyncRun(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["environment"], condition=models.Q(ended_at__isnull=True), name="sync_one_at_a_time"),
+            models.UniqueConstraint(
+                fields=["environment"], condition=models.Q(ended_at__isnull=True), name="sync_one_at_a_time"
+            ),
         ]
         indexes = [models.Index(fields=["environment", "-started_at"], name="sync_newest")]  # freshness on every page
 

@@ -5,9 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
+from accounts.connection import connected_environments
 from accounts.models import (
     Account,
     AutoLiqLimits,
@@ -123,6 +124,7 @@ class Freshness:
     """How an environment's full reads are going."""
 
     environment: EnvironmentChoice
+    is_connected: bool
     read_at: datetime | None
     failure: str
     failed_at: datetime | None
@@ -140,6 +142,7 @@ def _freshness(environment: EnvironmentChoice) -> Freshness:
     failed = newest if newest is not None and newest.failure else None
     return Freshness(
         environment=environment,
+        is_connected=Environment(environment) in connected_environments(),
         read_at=good.started_at if good else None,
         failure=failed.failure if failed else "",
         failed_at=failed.started_at if failed else None,
@@ -147,7 +150,7 @@ def _freshness(environment: EnvironmentChoice) -> Freshness:
 
 
 class ILike(Func):
-    """`column ILIKE '%text%'`, which a trigram index answers; Django's `icontains` wraps the column in UPPER, which it can't."""
+    """`column ILIKE '%text%'`, which a trigram index answers; `icontains` wraps the column in UPPER, which none does."""
 
     template = "%(expressions)s"
     arg_joiner = " ILIKE "

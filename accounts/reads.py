@@ -8,6 +8,7 @@ list was whole and they don't exist; if it knows one, the list was cut and all t
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar
 
 from django.utils import timezone
@@ -28,17 +29,18 @@ from riskadmin.tradovate.entities import (
 from riskadmin.tradovate.exchange import Reply
 
 E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
 
 SAMPLE = 200
 """How many of the missing ids are asked for before the list is believed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Read(Generic[E]):
+class Read(Generic[E_co]):
     """What one read found, and when it began: a newer row in the mirror must not be overwritten by it."""
 
     read_at: datetime
-    found: Sequence[E]
+    found: Sequence[E_co]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class Reader:
         return Read(first.read_at, [*first.found, *more])
 
     def _batches(self, read: Callable[[Sequence[int]], Reply[list[E]]], ids: Iterable[int]) -> list[E]:
-        return [entity for batch in id_batches(ids) for entity in self._one(lambda batch=batch: read(batch))]
+        return [entity for batch in id_batches(ids) for entity in self._one(partial(read, batch))]
 
     def _one(self, read: Callable[[], Reply[list[E]]]) -> list[E]:
         reply = read()

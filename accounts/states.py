@@ -22,10 +22,25 @@ class Standing(models.TextChoices):
     ACTIVE = "active", "Active"
     UNREAD = "unread", "Not read yet"
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a person brought it about."""
+        return self in set(_BY_ACTION.values())
+
+    @property
+    def tone(self) -> str:
+        """The tone of its badge."""
+        return STANDING_LOOK[self][0]
+
+    @property
+    def icon(self) -> str:
+        """The icon of its badge."""
+        return STANDING_LOOK[self][1]
+
 
 # Tone and icon of each standing, for the state badge (templates/inc).
 STANDING_LOOK: dict[Standing, tuple[str, str]] = {
-    Standing.CLOSED: ("neutral", "circle-x"),
+    Standing.CLOSED: ("neutral", "x"),
     Standing.ARCHIVED: ("neutral", "archive"),
     Standing.LIQUIDATED: ("danger", "lock"),
     Standing.LOCKED: ("danger", "lock"),
@@ -33,7 +48,7 @@ STANDING_LOOK: dict[Standing, tuple[str, str]] = {
     Standing.BREACHED: ("warn", "alert-triangle"),
     Standing.UNUSUAL: ("warn", "alert-triangle"),
     Standing.ACTIVE: ("ok", "circle-check"),
-    Standing.UNREAD: ("neutral", "help-circle"),
+    Standing.UNREAD: ("neutral", "circle-dashed"),
 }
 
 _BY_ACTION: dict[str, Standing] = {
@@ -47,7 +62,8 @@ def standing_of(*, archived: bool, closed: bool, admin_action: str | None, liqui
     """Return the standing of one account.
 
     `admin_action` is Tradovate's own word, `liquidate_only` whether its risk engine has stopped the account, `read` whether
-    its risk status was ever read. An absent admin action means none was set. A closed account is archived too: "closed" says more.
+    its risk status was ever read. An absent admin action means none was set. A closed account is archived too, and "closed"
+    says more.
     """
     if closed:
         return Standing.CLOSED

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class InsideTransaction(RuntimeError):  # noqa: N818  (it names a mistake in our code, not a failure)
+class InsideTransaction(RuntimeError):
     """Tradovate was about to be called inside a database transaction."""
 
 

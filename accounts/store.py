@@ -83,7 +83,7 @@ def mark_missing(
     marks: dict[str, object] = {"missing_since": reading.read_at}
     if model is models.Account:
         marks["archived"] = True
-    return model._default_manager.filter(
+    return model.objects.filter(
         environment=reading.environment,
         tradovate_id__in=set(missing_ids),
         missing_since=None,
@@ -173,4 +173,4 @@ def _point_to_traders(environment: Environment) -> None:
 
 
 def _keys(model: type[models.RiskCategory] | type[models.Trader], environment: Environment) -> Keys:
-    return dict(model._default_manager.filter(environment=environment).values_list("tradovate_id", "pk"))
+    return dict(model.objects.filter(environment=environment).values_list("tradovate_id", "pk"))

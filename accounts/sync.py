@@ -8,8 +8,10 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import connection, ledger, models
@@ -42,11 +44,11 @@ DEAD_AFTER = timedelta(seconds=120)
 RUNS_KEPT = timedelta(days=7)
 
 
-class MirrorRefused(Exception):  # noqa: N818  (like its siblings in the tradovate room, it says what became of it)
+class MirrorRefused(Exception):
     """What was read is too unlike what is known to be believed; nothing of it was stored."""
 
 
-class Overtaken(Exception):  # noqa: N818
+class Overtaken(Exception):
     """This run was taken for dead and another one has begun."""
 
 
@@ -180,7 +182,7 @@ def _stores(
 
 
 def _known(environment: Environment) -> Known:
-    def ids(rows: "models.models.QuerySet[models.models.Model]") -> frozenset[int]:
+    def ids(rows: QuerySet[Any]) -> frozenset[int]:
         return frozenset(rows.values_list("tradovate_id", flat=True))
 
     accounts = models.Account.objects.filter(environment=environment)

@@ -25,7 +25,7 @@ class PostgresTokenStore:
     def __init__(self, *, environment: Environment, base_url: str, user: str, secret_key: str) -> None:
         """Derive the key; nothing is read yet."""
         self._environment = environment
-        purpose = "\0".join(("riskadmin access token", environment, base_url, user)).encode()
+        purpose = f"riskadmin access token\0{environment}\0{base_url}\0{user}".encode()
         key = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret_key.encode())
         self._cipher = Fernet(urlsafe_b64encode(key))
 

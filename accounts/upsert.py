@@ -43,7 +43,7 @@ def _write(model: type[MirrorRow], rows: Sequence[Row], key: tuple[str, ...]) ->
     values = [[field.get_db_prep_save(row[column], connection) for row in rows] for column, field in fields.items()]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _field(model: type[MirrorRow], column: str) -> "models.Field[Any, Any]":

@@ -15,7 +15,6 @@ from accounts.forms import FilterForm
 from accounts.limits import figures_of, limit_groups, trailing_drawdown
 from accounts.models import Account, EnvironmentChoice, LimitLevel
 from accounts.queries import BIGGEST_ID, Filters
-from accounts.states import STANDING_LOOK
 from accounts.sync import Part, refresh
 from riskadmin.tradovate.errors import TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -31,7 +30,7 @@ REQUESTS = (("lock", "Lock"), ("liquidate_only", "Closing orders only"), ("unloc
 def account_list(request: HtmxHttpRequest) -> HttpResponse:
     """The accounts, narrowed by the filters in the address. A bad filter is answered with 422 and no accounts."""
     form = FilterForm(request.GET)
-    context: dict[str, Any] = {"form": form, "freshness": queries.freshness(), "looks": STANDING_LOOK}
+    context: dict[str, Any] = {"form": form, "freshness": queries.freshness()}
     if not form.is_valid():
         return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context, status=422)
     filters = form.filters()
