@@ -43,8 +43,14 @@ class Control:
     about: dict[str, Any]
 
     def application(self) -> Starlette:
-        """Return the ASGI application with every route that the manual lists."""
-        routes = [
+        """Return the ASGI application."""
+        errors = (BadFaultError, BadSettingError, inspection.BadFilterError, ValueError, KeyError, TypeError)
+        handlers: dict[Any, Any] = dict.fromkeys(errors, _bad_request) | {NoSuchThingError: _not_found}
+        return Starlette(routes=self._routes(), exception_handlers=handlers)
+
+    def _routes(self) -> list[Route]:
+        """Return every route; the manual lists exactly these."""
+        return [
             self._route("/", GET=self.describe),
             self._route("/settings", GET=self.show_settings, PATCH=self.patch_settings),
             self._route("/clock", GET=self.show_clock, POST=self.move_clock),
@@ -65,9 +71,6 @@ class Control:
             self._route("/{host}/users/{id:int}/lockout", POST=self.start_lockout, DELETE=self.end_lockout),
             self._route("/{host}/entities/{kind}/{id:int}", GET=self.show_entity, PATCH=self.patch_entity),
         ]
-        errors = (BadFaultError, BadSettingError, inspection.BadFilterError, ValueError, KeyError, TypeError)
-        handlers: dict[Any, Any] = dict.fromkeys(errors, _bad_request) | {NoSuchThingError: _not_found}
-        return Starlette(routes=routes, exception_handlers=handlers)
 
     def _route(self, path: str, **methods: Callable[[Request], Awaitable[object]]) -> Route:
         async def endpoint(request: Request) -> JSONResponse:
@@ -94,7 +97,13 @@ class Control:
 
     async def describe(self, _request: Request) -> object:
         """Say what is running."""
-        return {**self.about, "now": self.world.now(), "endpoints": [e.path for e in ENDPOINTS.values()]}
+        routes = [f"{method} {route.path}" for route in self._routes() for method in sorted(route.methods or ())]
+        return {
+            **self.about,
+            "now": self.world.now(),
+            "endpoints": [endpoint.path for endpoint in ENDPOINTS.values()],
+            "control": [route for route in routes if not route.startswith("HEAD ")],
+        }
 
     async def show_settings(self, _request: Request) -> object:
         """Return every setting."""

@@ -126,14 +126,15 @@ def user_state(world: World, host: Host, user_id: int) -> Entity | None:
 
 
 def accounts_in(host: Host, scenario: str | None, limit: int) -> list[dict[str, Any]]:
-    """Return id, name, trader and initial scenario of accounts, by id."""
+    """Return id, name, initial scenario, open profit and breach of accounts, by id."""
     found: list[dict[str, Any]] = []
     for key, account in sorted(host.tables["account"].rows.items()):
         if len(found) >= limit:
             break
-        now_in = state_of(host, key)["scenario"]
-        if scenario in {None, now_in}:
-            found.append({"id": key, "name": account["name"], "scenario": now_in})
+        state = state_of(host, key)
+        if scenario in {None, state["scenario"]}:
+            shown = {name: state[name] for name in ("scenario", "openPnL", "breach")}
+            found.append({"id": key, "name": account["name"], **shown})
     return found
 
 

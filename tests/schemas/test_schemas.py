@@ -7,7 +7,7 @@ import pytest
 from tests.schemas import ENDPOINTS, document, request_errors, response_errors
 
 LOCK = {"accountId": 1, "adminAction": "LockTradingImmediately", "adminActionReasonCode": "CloseAMLDecision"}
-GOOD_REQUESTS = {
+GOOD_REQUESTS: dict[str, dict[str, object]] = {
     "setadminautoliqaction": LOCK,
     "switchriskcategory": {"accountIds": [1234567890, 9876543210], "riskCategoryId": 3},
     "updateuserautoliqs": {"items": [{"accountId": 1}]},
@@ -22,7 +22,7 @@ STATUS = {
     "maxNetLiq": 1.1,
     "minNetLiq": 1.1,
 }
-GOOD_RESPONSES = {
+GOOD_RESPONSES: dict[str, dict[str, object]] = {
     "setadminautoliqaction": {"errorText": "string", "accountRiskStatus": STATUS},
     "switchriskcategory": {"ok": True, "errorText": ""},
     "updateuserautoliqs": {"userAutoLiqs": [{"userAccountAutoLiq": {"id": 1}, "permissionedAccountAutoLiq": {"id": 1}}]},

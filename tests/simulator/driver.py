@@ -162,9 +162,7 @@ class Simulator:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(
-                method, self.url(host) + path, headers=headers, json=body, params=query, timeout=timeout_s
-            )
+            return session.request(method, self.url(host) + path, headers=headers, json=body, params=query, timeout=timeout_s)
 
     def credentials(self, name: str = ADMIN) -> dict[str, object]:
         """Return a valid body of accesstokenrequest."""

@@ -83,9 +83,7 @@ def test_the_live_host_denies_access_within_a_200(simulator: Simulator, post: Po
     assert simulator.effects(account_id=account) == []
 
 
-def test_a_user_who_is_no_admin_draws_401_or_by_setting_the_error_text(
-    simulator: Simulator, post: Post, account: int
-) -> None:
+def test_a_user_who_is_no_admin_draws_401_or_by_setting_the_error_text(simulator: Simulator, post: Post, account: int) -> None:
     viewer = simulator.token(VIEWER)
 
     answer = post(SET_ACTION, lock(account), token=viewer)
@@ -131,9 +129,7 @@ def test_liquidation_closes_positions_and_a_lock_keeps_them(simulator: Simulator
     ]
 
 
-def test_liquidate_only_keeps_positions_and_normal_clears_everything(
-    simulator: Simulator, post: Post, account: int
-) -> None:
+def test_liquidate_only_keeps_positions_and_normal_clears_everything(simulator: Simulator, post: Post, account: int) -> None:
     simulator.open_position(account, -2)
 
     status = post(SET_ACTION, lock(account, adminAction="LiquidateOnlyModeImmediately")).json()["accountRiskStatus"]

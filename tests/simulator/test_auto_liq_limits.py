@@ -34,9 +34,7 @@ def test_items_are_stored_and_answered_in_order(simulator: Simulator, post: Post
     assert len(simulator.effects(account_id=first, action="limits_updated")) == 1
 
 
-def test_without_as_owner_flag_set_the_traders_own_record_is_written(
-    simulator: Simulator, post: Post, account: int
-) -> None:
+def test_without_as_owner_flag_set_the_traders_own_record_is_written(simulator: Simulator, post: Post, account: int) -> None:
     before = simulator.account(account)["userAccountAutoLiq"]
 
     post(UPDATE_LIMITS, {"items": [{"accountId": account, "asOwner": False, **FULL}]})
@@ -98,7 +96,13 @@ def test_empty_unknown_and_mistyped(simulator: Simulator, post: Post, account: i
     assert post(UPDATE_LIMITS, {"items": []}).json() == {"userAutoLiqs": [], "errorText": "Empty items"}
     assert post(UPDATE_LIMITS, {"items": [{"accountId": account}, {"accountId": 999}]}).status_code == 404
     assert post(UPDATE_LIMITS, {"items": {"accountId": account}}).status_code == 400
-    for wrong in ({"dailyLossAlert": "1"}, {"doNotUnlock": 1}, {"flattenTimestamp": "soon"}, {"steppedCooldown": {}}):
+    mistyped: list[dict[str, object]] = [
+        {"dailyLossAlert": "1"},
+        {"doNotUnlock": 1},
+        {"flattenTimestamp": "soon"},
+        {"steppedCooldown": {}},
+    ]
+    for wrong in mistyped:
         assert post(UPDATE_LIMITS, {"items": [{"accountId": account, **wrong}]}).status_code == 400
     assert simulator.effects(account_id=account) == []
 

@@ -15,9 +15,7 @@ def status(simulator: Simulator, token: str, *, host: str = "demo") -> int:
     return simulator.call("GET", LIST, host=host, token=token).status_code
 
 
-def test_a_users_hour_is_shared_by_hosts_and_over_it_comes_429_with_an_empty_body(
-    simulator: Simulator, token: str
-) -> None:
+def test_a_users_hour_is_shared_by_hosts_and_over_it_comes_429_with_an_empty_body(simulator: Simulator, token: str) -> None:
     simulator.set(user_calls_per_hour=6)
     assert [status(simulator, token, host=host) for host in ("demo", "live") * 3] == [200] * 6
 
@@ -76,9 +74,7 @@ def test_every_call_counts_refused_ones_too(simulator: Simulator, token: str) ->
     assert counted[f"user:{user}"] == 3
 
 
-def test_an_endpoint_over_its_limit_answers_a_ticket_and_does_nothing(
-    simulator: Simulator, post: Post, account: int
-) -> None:
+def test_an_endpoint_over_its_limit_answers_a_ticket_and_does_nothing(simulator: Simulator, post: Post, account: int) -> None:
     simulator.set(endpoint_calls_per_hour={SWITCH_CATEGORY.lower(): 1})
     body = {"accountIds": [account], "riskCategoryId": 6}
     post(SWITCH_CATEGORY, {"accountIds": [], "riskCategoryId": 6})

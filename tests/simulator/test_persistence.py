@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from riskadmin.simulator.tables import PUBLIC_KINDS
 from tests.simulator.driver import SET_ACTION, Simulator, SimulatorError
 
 NOW = "2026-06-01T17:00:00Z"
@@ -90,8 +91,7 @@ def test_a_kill_while_a_call_is_held_keeps_its_count_and_its_effect(own: Simulat
 
 def world(simulator: Simulator) -> dict[str, object]:
     token = simulator.token()
-    kinds = ("account", "user", "tradingPermission", "accountRiskStatus", "userAccountAutoLiq")
-    kinds += ("permissionedAccountAutoLiq", "position", "cashBalance", "riskCategory")
+    kinds = [kind for kind in PUBLIC_KINDS if kind != "accountRiskStatusLog"]
     return {
         f"{host} {kind}": simulator.call("GET", f"/{kind}/list", host=host, token=token).json()
         for host in ("demo", "live")
@@ -129,18 +129,26 @@ def test_the_default_firm_has_accounts_in_every_state(tmp_path: Path) -> None:
 
 def test_an_accounts_figures_agree_with_its_state(tmp_path: Path) -> None:
     with Simulator(tmp_path, traders=50, accounts=300) as simulator:
-        for row in simulator.control("GET", "/demo/accounts", query={"limit": 300})["accounts"]:
-            state = simulator.account(row["id"])
-            [cash] = state["cashBalances"]
-            limits, risk = state["userAccountAutoLiq"], state["accountRiskStatus"]
-            day = cash["realizedPnL"] + state["openPnL"]
-            beyond = day <= -limits["dailyLossAutoLiq"]
-            assert beyond is row["scenario"].startswith("breached"), row
-            assert cash["amount"] + state["openPnL"] > risk["minNetLiq"], row
-            if row["scenario"] == "near_limit":
-                assert day <= -0.84 * limits["dailyLossAutoLiq"]
-            if row["scenario"] == "breached_do_not_unlock":
-                assert (limits["doNotUnlock"], risk["adminAction"]) == (True, "LockTradingImmediately")
+        rows = simulator.control("GET", "/demo/accounts", query={"limit": 300})["accounts"]
+        token = simulator.token()
+        kinds = ("cashBalance", "accountRiskStatus", "userAccountAutoLiq")
+        cash, risk, limits = (
+            {
+                entity.get("accountId", entity["id"]): entity
+                for entity in simulator.call("GET", f"/{kind}/list", token=token).json()
+            }
+            for kind in kinds
+        )
+        for row in rows:
+            key, scenario = row["id"], row["scenario"]
+            day = cash[key]["realizedPnL"] + row["openPnL"]
+            daily = limits[key]["dailyLossAutoLiq"]
+            assert (day <= -daily) is scenario.startswith("breached"), row
+            assert cash[key]["amount"] + row["openPnL"] > risk[key]["minNetLiq"], row
+            if scenario == "near_limit":
+                assert day <= -0.84 * daily
+            if scenario == "breached_do_not_unlock":
+                assert (limits[key]["doNotUnlock"], risk[key]["adminAction"]) == (True, "LockTradingImmediately")
 
 
 def test_a_second_process_on_the_same_data_is_refused(own: Simulator) -> None:

@@ -73,7 +73,9 @@ def test_paths_are_matched_without_case(simulator: Simulator, token: str) -> Non
 
 
 def test_accounts_belong_to_a_holder_and_permissions_name_the_trader(simulator: Simulator, token: str) -> None:
-    account = get(simulator, token, "/account/find", name=simulator.account(simulator.account_ids()[0])["account"]["name"]).json()
+    account = get(
+        simulator, token, "/account/find", name=simulator.account(simulator.account_ids()[0])["account"]["name"]
+    ).json()
     assert account["id"] in ids(get(simulator, token, "/account/deps", masterid=account["userId"]))
     permissions = get(simulator, token, "/tradingPermission/list").json()
     [permission] = [p for p in permissions if p["accountId"] == account["id"]]

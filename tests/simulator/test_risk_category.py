@@ -37,9 +37,7 @@ def test_both_error_texts(post: Post) -> None:
     assert post(SWITCH_CATEGORY, body).json() == too_many
 
 
-def test_one_unknown_account_or_category_is_404_and_nothing_is_switched(
-    simulator: Simulator, post: Post, account: int
-) -> None:
+def test_one_unknown_account_or_category_is_404_and_nothing_is_switched(simulator: Simulator, post: Post, account: int) -> None:
     before = category(simulator, account)
 
     assert post(SWITCH_CATEGORY, {"accountIds": [account, 999], "riskCategoryId": HALTED}).status_code == 404
