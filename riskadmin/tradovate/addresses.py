@@ -13,7 +13,7 @@ DOCUMENTED_HOSTS = {
 }
 
 
-class AddressRefused(ValueError):  # noqa: N818  reads like its siblings in errors.py
+class AddressRefused(ValueError):
     """The base URL is not one that credentials may be sent to."""
 
 

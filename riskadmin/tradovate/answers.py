@@ -77,7 +77,7 @@ def stop_for(error: NotHandled) -> Stop | None:
         case NotHandledReason.CAPTCHA:
             return Stop(HALT_S, error.message, everything=False)
         case NotHandledReason.PENALTY:
-            return Stop(error.retry_after_s or PENALTY_DEFAULT_S, error.message, everything=False)
+            return Stop(error.retry_after_s, error.message, everything=False) if error.retry_after_s else None
         case _:
             return None
 

@@ -18,7 +18,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
-from riskadmin.tradovate.budget_scripts import ADMIT, HALT, READY, RESTORE, STATE
+from riskadmin.tradovate.budget_scripts import ABANDON_REBUILD, ADMIT, BEGIN_REBUILD, HALT, READY, RESTORE, STATE
 from riskadmin.tradovate.endpoints import ENDPOINTS, Counts, Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, StoreUnavailable
 from riskadmin.tradovate.ledger import Ledger
@@ -265,14 +265,26 @@ class Budget:
         """Make Redis count what the ledger knows, or wait until another process has done so."""
         me = secrets.token_hex(8)
         deadline = time.monotonic() + REBUILD_WAIT_S
-        while not self._redis.set(self._lock, me, nx=True, px=REBUILD_LOCK_MS):
-            if self._redis.zscore(self._calls, READY) is not None:
+        while True:
+            answer: Any = self._redis.eval(BEGIN_REBUILD, 2, self._calls, self._lock, me, REBUILD_LOCK_MS)
+            if _text(answer) == "whole":
                 return
+            if _text(answer) == "yours":
+                break
             if time.monotonic() > deadline:
                 raise _unavailable()
             time.sleep(0.02)
+        try:
+            self._restore(me)
+        except StoreUnavailable:
+            self._redis.eval(ABANDON_REBUILD, 1, self._lock, me)
+            raise
+
+    def _restore(self, me: str) -> None:
+        """With the lock in hand, which a further wipe takes away: then this does nothing, and the caller looks again."""
         attempts = self._ledger.recent(user=self._user, within_s=self._window_s)
-        halts = self._ledger.halts(self._user)
+        # Of several for one scope the longest is written last, and so stays.
+        halts = sorted(self._ledger.halts(self._user), key=lambda halt: halt.left_s)
         limited = [name for name, endpoint in ENDPOINTS.items() if endpoint.hourly_limit is not None]
         own_key = {name: index for index, name in enumerate(limited, start=1)}
         args: list[str | int] = [me, self._now(), len(attempts), len(halts)]
@@ -281,7 +293,6 @@ class Budget:
         for halt in halts:
             args += [halt.endpoint or _EVERYTHING, round(halt.left_s * 1000), halt.reason]
         keys = [self._calls, self._halts, self._lock, *map(self._calls_of, limited)]
-        # 0 (the lock was lost) needs no answer: who holds it now rebuilds, and the caller looks again.
         self._redis.eval(RESTORE, len(keys), *keys, *args)
 
     def _calls_of(self, name: str) -> str:

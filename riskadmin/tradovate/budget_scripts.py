@@ -96,6 +96,21 @@ return 1
 """
 )
 
+# KEYS calls, rebuild lock; ARGV who asks, ms to hold it. Answers 'whole' | 'held' (by another) | 'yours'.
+#
+# In one step, because the lock is worth something only while ``ready`` is missing: then nothing is admitted, so the
+# ledger as read under the lock is all there is. Taken after another's rebuild, it would replace later admissions.
+BEGIN_REBUILD = """
+if redis.call('ZSCORE', KEYS[1], 'ready') then return 'whole' end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'yours' end
+return 'held'
+"""
+
+# KEYS rebuild lock; ARGV who gives it back.
+ABANDON_REBUILD = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
+
 # KEYS calls, halts, rebuild lock, then one calls key per limited endpoint; ARGV who holds the lock, now in ms or '',
 # number of attempts, number of halts, then per attempt (ledger id, age in ms, index of its endpoint's key or 0), then
 # per halt (scope, ms left, reason).

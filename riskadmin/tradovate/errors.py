@@ -1,4 +1,3 @@
-# ruff: noqa: N818  the names say what became of the call, which is what a caller asks
 """The four ways in which a call to Tradovate is not simply done.
 
 A caller learns exactly one thing from the class: whether the call may have had an effect. ``Rejected``,

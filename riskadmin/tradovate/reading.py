@@ -16,7 +16,7 @@ E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 
-class Unreadable(ValueError):  # noqa: N818  says what the text is
+class Unreadable(ValueError):
     """The text is not JSON, or not of the documented shape."""
 
 

@@ -190,7 +190,7 @@ class TokenSource:
                 latest = self._store.load()
                 if latest and self._left(latest) >= RENEW_BEFORE:
                     return latest
-                return self._renewed(stored, spare=0) or self._logged_in()
+                return self._renewed(latest or stored, spare=0) or self._logged_in()
             finally:
                 self._store.release(holder=self._holder)
         except (NotHandled, StoreUnavailable):
@@ -242,6 +242,12 @@ class TokenSource:
         except NotHandled as error:
             if error.reason is NotHandledReason.UNAUTHORISED:
                 return None
+            if spare and error.reason is NotHandledReason.NO_BUDGET:
+                raise NotHandled(
+                    "Tradovate denies access, and tokens were renewed for that too often in this hour",
+                    reason=NotHandledReason.UNAUTHORISED,
+                    retry_after_s=error.retry_after_s,
+                ) from error
             raise _not_ours(error) from error
         except OutcomeUnknown as error:
             self._budget.halt(RETRY_PAUSE_S, "the last renewal had no clear answer", RENEW_ACCESS_TOKEN)
@@ -282,10 +288,10 @@ class TokenSource:
             raise OutcomeUnknown("an unreadable token answer", exchange=reply.exchange) from error
         if not access_token:
             raise Rejected("Tradovate gave no token", status=200, exchange=reply.exchange)
-        self._store.save(holder=self._holder, access_token=access_token, expires_at=expires_at)
+        saved = self._store.save(holder=self._holder, access_token=access_token, expires_at=expires_at)
         latest = self._store.load()
-        if latest is None:
-            raise StoreUnavailable
+        if not saved or latest is None:
+            raise _no_token("the lease ran out before the token came")
         return latest
 
 

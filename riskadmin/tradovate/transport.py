@@ -24,6 +24,7 @@ DEADLINE_S = 60.0
 """A whole answer must be in by then, however slowly it drips."""
 
 _CHUNK = 64 * 1024
+_HOSTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class _Opening(threading.local):
 
 
 _opening = _Opening()
+_local = threading.local()
 
 
 class _PlainConnection(HTTPConnection):
@@ -88,7 +90,6 @@ class Transport:
         self._base_url = base_url
         self._timeout = timeout
         self._deadline_s = deadline_s
-        self._local = threading.local()
 
     def send(
         self,
@@ -106,7 +107,7 @@ class Transport:
         status: int | None = None
         text = trouble = ""
         try:
-            with self._session().request(
+            with _session().request(
                 method,
                 self._base_url + path,
                 json=body,
@@ -125,18 +126,6 @@ class Transport:
         elapsed_ms = round((time.monotonic() - started) * 1000)
         return Answer(not (trouble and _opening.now), status, text, trouble, sent_at, elapsed_ms)
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.headers.update({"Accept": "application/json", "User-Agent": "riskadmin"})
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
-            self._local.session = session
-        return session
-
     @staticmethod
     def _read(raw: BaseHTTPResponse, *, limit: int, deadline: float) -> bytes:
         """Read to the end. ``read1`` hands over what has come, so the deadline holds against a dripping server too."""
@@ -150,6 +139,20 @@ class Transport:
             if time.monotonic() > deadline:
                 raise _TooMuchError("still not complete at the deadline")
         return b"".join(parts)
+
+
+def _session() -> requests.Session:
+    """The session of this thread, whichever client asks: making another client opens no other connection."""
+    session: requests.Session | None = getattr(_local, "session", None)
+    if session is None:
+        session = requests.Session()
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.headers.update({"Accept": "application/json", "User-Agent": "riskadmin"})
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Adapter(pool_connections=_HOSTS, pool_maxsize=1))
+        _local.session = session
+    return session
 
 
 class _TooMuchError(Exception):

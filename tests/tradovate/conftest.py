@@ -1,0 +1,74 @@
+"""A budget on a real Valkey, a canned server and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import redis
+
+from riskadmin.tradovate.budget import Budget
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.tokens import TokenSource
+from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.tradovate.canned import CannedServer
+from tests.tradovate.hammer import PROCESSES
+from tests.tradovate.names import CREDENTIALS, TOKEN
+from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[ProcessPoolExecutor]:
+    """Processes that share nothing with this one, for races."""
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> SqliteLedger:
+    return SqliteLedger(tmp_path / "ledger.sqlite")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteTokenStore:
+    """Holds a token that is good for an hour."""
+    store = SqliteTokenStore(tmp_path / "token.sqlite")
+    store.put(TOKEN, datetime.now(UTC) + timedelta(hours=1))
+    return store
+
+
+@pytest.fixture
+def budget(redis_client: redis.Redis, ledger: SqliteLedger) -> Budget:
+    return Budget(redis_client, ledger, user="desk")
+
+
+@pytest.fixture
+def server() -> Iterator[CannedServer]:
+    server = CannedServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def make_client(server: CannedServer, store: SqliteTokenStore, budget: Budget) -> Callable[..., Client]:
+    def make(
+        *,
+        environment: Environment = Environment.DEMO,
+        lane: Lane = Lane.URGENT,
+        base_url: str = "",
+        timeout: tuple[float, float] = (3.05, 10.0),
+    ) -> Client:
+        url = base_url or server.url
+        tokens = TokenSource(environment=environment, base_url=url, store=store, credentials=CREDENTIALS, budget=budget)
+        return Client(environment=environment, base_url=url, tokens=tokens, budget=budget, lane=lane, timeout=timeout)
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: Callable[..., Client]) -> Client:
+    return make_client()

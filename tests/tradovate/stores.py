@@ -1,0 +1,139 @@
+"""The two protocols of the room over a SQLite file: durable, and shared by threads and processes.
+
+The real ones, over PostgreSQL, belong to `accounts` and are tested there; this room knows no database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from riskadmin.tradovate.errors import StoreUnavailable
+from riskadmin.tradovate.ledger import Attempt, Halt
+from riskadmin.tradovate.tokens import StoredToken
+from riskadmin.tradovate.vocabulary import Lane
+
+TABLES = """
+PRAGMA journal_mode = WAL;
+CREATE TABLE IF NOT EXISTS attempt (id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT, endpoint TEXT, lane TEXT, at REAL);
+CREATE TABLE IF NOT EXISTS halt (user TEXT, endpoint TEXT, reason TEXT, until REAL);
+CREATE TABLE IF NOT EXISTS token (id INTEGER PRIMARY KEY CHECK (id = 1), access_token TEXT, expires_at REAL,
+  generation INTEGER NOT NULL DEFAULT 0, holder TEXT, leased_until REAL NOT NULL DEFAULT 0);
+INSERT OR IGNORE INTO token (id) VALUES (1);
+"""
+
+
+class _File:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self.clock = clock
+        self.away = False
+        with closing(sqlite3.connect(path, timeout=30)) as connection:
+            connection.executescript(TABLES)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        if self.away:
+            raise StoreUnavailable
+        # Rivals queue for a file lock; SQLite's own waiting would put them to sleep for up to 100 ms.
+        with (
+            self.path.with_suffix(".lock").open("w") as queue,
+            closing(sqlite3.connect(self.path, isolation_level=None)) as connection,
+        ):
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+
+class SqliteLedger(_File):
+    """`ledger.Ledger`; `before_recent` is called by the next `recent`, to put a rival there."""
+
+    before_recent: Callable[[], None] | None = None
+
+    def append(self, *, user: str, endpoint: str, lane: Lane) -> int:
+        with self.transaction() as connection:
+            row = connection.execute(
+                "INSERT INTO attempt (user, endpoint, lane, at) VALUES (?, ?, ?, ?)", (user, endpoint, lane, self.clock())
+            )
+            assert row.lastrowid
+            return row.lastrowid
+
+    def forget(self, attempt_id: int, /) -> None:
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM attempt WHERE id = ?", (attempt_id,))
+
+    def recent(self, *, user: str, within_s: float) -> list[Attempt]:
+        with self.transaction() as connection:
+            now = self.clock()
+            rows = connection.execute(
+                "SELECT id, endpoint, ? - at FROM attempt WHERE user = ? AND at >= ?", (now, user, now - within_s)
+            ).fetchall()
+        rival, self.before_recent = self.before_recent, None
+        if rival:
+            rival()
+        return [Attempt(*row) for row in rows]
+
+    def halts(self, user: str, /) -> list[Halt]:
+        with self.transaction() as connection:
+            now = self.clock()
+            rows = connection.execute(
+                "SELECT endpoint, reason, until - ? FROM halt WHERE user = ? AND until > ?", (now, user, now)
+            ).fetchall()
+        return [Halt(*row) for row in rows]
+
+    def save_halt(self, *, user: str, endpoint: str | None, reason: str, seconds: float) -> None:
+        with self.transaction() as connection:
+            connection.execute("INSERT INTO halt VALUES (?, ?, ?, ?)", (user, endpoint, reason, self.clock() + seconds))
+
+    def endpoints(self) -> list[str]:
+        """Of every attempt on record, oldest first."""
+        with self.transaction() as connection:
+            return [row[0] for row in connection.execute("SELECT endpoint FROM attempt ORDER BY id")]
+
+    def lanes(self) -> list[str]:
+        with self.transaction() as connection:
+            return [row[0] for row in connection.execute("SELECT lane FROM attempt ORDER BY id")]
+
+
+class SqliteTokenStore(_File):
+    """`tokens.TokenStore`."""
+
+    def load(self) -> StoredToken | None:
+        with self.transaction() as connection:
+            row = connection.execute("SELECT access_token, expires_at, generation FROM token").fetchone()
+        return StoredToken(row[0], datetime.fromtimestamp(row[1], UTC), row[2]) if row[0] else None
+
+    def lease(self, *, holder: str, seconds: float) -> bool:
+        with self.transaction() as connection:
+            now = time.time()
+            taken = connection.execute(
+                "UPDATE token SET holder = ?, leased_until = ? WHERE leased_until <= ? OR holder = ?",
+                (holder, now + seconds, now, holder),
+            )
+            return taken.rowcount == 1
+
+    def release(self, *, holder: str) -> None:
+        with self.transaction() as connection:
+            connection.execute("UPDATE token SET leased_until = 0 WHERE holder = ?", (holder,))
+
+    def save(self, *, holder: str, access_token: str, expires_at: datetime) -> bool:
+        with self.transaction() as connection:
+            saved = connection.execute(
+                "UPDATE token SET access_token = ?, expires_at = ?, generation = generation + 1"
+                " WHERE holder = ? AND leased_until > ?",
+                (access_token, expires_at.timestamp(), holder, time.time()),
+            )
+            return saved.rowcount == 1
+
+    def put(self, access_token: str, expires_at: datetime) -> None:
+        """A token as another process left it."""
+        assert self.lease(holder="another", seconds=60)
+        assert self.save(holder="another", access_token=access_token, expires_at=expires_at)
+        self.release(holder="another")

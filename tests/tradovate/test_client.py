@@ -1,0 +1,320 @@
+"""What each method sends, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from riskadmin.tradovate import endpoints
+from riskadmin.tradovate.addresses import AddressRefused, checked_base_url
+from riskadmin.tradovate.budget import Budget
+from riskadmin.tradovate.calls import Caller
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import ENDPOINTS, Endpoint, id_batches
+from riskadmin.tradovate.errors import WrongEnvironment
+from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, AdminAction, Environment, Lane, ReasonCode
+from tests.schemas import request_errors
+from tests.tradovate.canned import CannedServer, answer
+from tests.tradovate.names import TOKEN
+from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
+
+PERMIT = WritePermit(call_id=7)
+LOCK = endpoints.SET_ADMIN_AUTO_LIQ_ACTION.name
+
+READS: list[tuple[str, tuple[Any, ...], str, str, dict[str, object]]] = [
+    ("accounts", (), "account/list", "", {"id": 1, "name": "A1"}),
+    ("users", (), "user/list", "", {"id": 1, "name": "trader"}),
+    ("trading_permissions", (), "tradingPermission/list", "", {"id": 1, "userId": 2, "accountId": 3}),
+    ("account_risk_statuses", (), "accountRiskStatus/list", "", {"id": 1}),
+    ("account_risk_statuses_by_id", ([3, 9, 3],), "accountRiskStatus/items", "ids=3,9", {"id": 1}),
+    ("user_account_auto_liqs_by_account", ([9876543210],), "userAccountAutoLiq/ldeps", "masterids=9876543210", {"id": 1}),
+    ("permissioned_account_auto_liqs_by_account", ([1, 2],), "permissionedAccountAutoLiq/ldeps", "masterids=1,2", {"id": 1}),
+    ("positions", (), "position/list", "", {"id": 1, "accountId": 2, "contractId": 3, "netPos": -4}),
+    ("positions_by_account", ([5],), "position/ldeps", "masterids=5", {"id": 1, "accountId": 2, "contractId": 3, "netPos": 0}),
+    ("cash_balances", (), "cashBalance/list", "", {"id": 1, "accountId": 2, "amount": 1.1}),
+    ("risk_categories", (), "riskCategory/list", "", {"id": 1, "name": "standard"}),
+]
+
+
+@pytest.mark.parametrize(("method", "arguments", "path", "query", "row"), READS, ids=[read[0] for read in READS])
+def test_reads(
+    *,
+    server: CannedServer,
+    client: Client,
+    ledger: SqliteLedger,
+    method: str,
+    arguments: tuple[Any, ...],
+    path: str,
+    query: str,
+    row: dict[str, object],
+) -> None:
+    server.on(path, answer(200, [row, {**row, "id": 2, "somethingNew": [1]}]))
+    reply = getattr(client, method)(*arguments)
+    assert [entity.id for entity in reply.value] == [1, 2]
+    assert [dict(entity.extra) for entity in reply.value] == [{}, {"somethingNew": [1]}]
+    (request,) = server.requests
+    assert (request.method, request.path, request.query, request.body) == ("GET", f"/v1/{path}", query, b"")
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["accept"] == "application/json"
+    assert reply.exchange.path == f"/{path}" + (f"?{query}" if query else "")
+    assert ledger.endpoints() == [path]
+
+
+def test_me(server: CannedServer, client: Client) -> None:
+    server.on("auth/me", answer(200, {"userId": 5, "name": "desk", "organizationName": "Firm", "errorText": ""}))
+    me = client.me().value
+    assert (me.user_id, me.name, me.organization_name) == (5, "desk", "Firm")
+
+
+@pytest.mark.parametrize("action", sorted(ASKABLE_ADMIN_ACTIONS))
+@pytest.mark.parametrize("code", list(ReasonCode))
+def test_the_write_sends_what_the_documentation_asks_for(
+    server: CannedServer, client: Client, action: AdminAction, code: ReasonCode
+) -> None:
+    server.on(LOCK, answer(200, {"accountRiskStatus": {"id": 41, "adminAction": action, "maxNetLiq": 50000.10}}))
+    reply = client.set_admin_auto_liq_action(
+        permit=PERMIT, account_id=41, action=action, reason_code=code, reason="breach" if code is ReasonCode.OTHER else ""
+    )
+    (request,) = server.requests
+    body = request.json()
+    assert request_errors("setadminautoliqaction", body) == []
+    assert (body["accountId"], body["adminAction"], body["adminActionReasonCode"]) == (41, action, code)
+    assert ("adminActionReason" in body) == (code is ReasonCode.OTHER)
+    assert request.headers["content-type"] == "application/json"
+    assert reply.value is not None
+    assert (reply.value.admin_action, reply.value.max_net_liq) == (action, Decimal("50000.1"))
+    assert reply.exchange.request_body == body
+
+
+WRONG: list[dict[str, object]] = [
+    {"account_id": 0},
+    {"account_id": -1},
+    {"reason": ""},
+    {"reason": " \n"},
+    {"reason": "x" * 8193},
+    *({"action": action} for action in sorted(set(AdminAction) - ASKABLE_ADMIN_ACTIONS)),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_what_tradovate_would_refuse_is_not_sent(
+    server: CannedServer, client: Client, budget: Budget, wrong: dict[str, object]
+) -> None:
+    arguments: dict[str, Any] = {
+        "account_id": 41,
+        "action": AdminAction.LOCK,
+        "reason_code": ReasonCode.OTHER,
+        "reason": "breach",
+        **wrong,
+    }
+    with pytest.raises(ValueError, match="a"):
+        client.set_admin_auto_liq_action(permit=PERMIT, **arguments)
+    assert server.requests == []
+    assert budget.state().used == 0
+
+
+def test_a_reason_of_the_greatest_length_is_sent(server: CannedServer, client: Client) -> None:
+    server.on(LOCK, answer(200, {}))
+    client.set_admin_auto_liq_action(
+        permit=PERMIT, account_id=41, action=AdminAction.LOCK, reason_code=ReasonCode.OTHER, reason="é" * 8192
+    )
+    assert server.requests[0].json()["adminActionReason"] == "é" * 8192
+
+
+@pytest.mark.parametrize("permit", [None, 7, object()])
+def test_a_write_without_a_permit_is_not_sent(server: CannedServer, client: Client, permit: Any) -> None:
+    with pytest.raises(TypeError):
+        client.set_admin_auto_liq_action(
+            permit=permit, account_id=41, action=AdminAction.LOCK, reason_code=ReasonCode.CLOSE_FRAUD
+        )
+    assert server.requests == []
+
+
+def test_permits_are_made_by_execution_alone() -> None:
+    root = Path(__file__).parents[2]
+    made_in = {
+        path.relative_to(root)
+        for room in ("riskadmin", "accounts")
+        for path in (root / room).rglob("*.py")
+        if re.search(r"\bWritePermit\(", path.read_text())
+    }
+    assert {path for path in made_in if path.parts[:2] != ("accounts", "execution")} == set()
+
+
+# Environments.
+
+DEMO_ONLY = {"accountRiskStatus/setadminautoliqaction", "user/expireuserlockout"}
+
+
+@pytest.mark.parametrize("environment", list(Environment))
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
+def test_each_endpoints_environments(
+    *, server: CannedServer, budget: Budget, ledger: SqliteLedger, endpoint: Endpoint, environment: Environment
+) -> None:
+    caller = Caller(environment=environment, base_url=server.url, budget=budget, timeout=(3.05, 10.0))
+    server.on(endpoint.name, answer(200, {} if endpoint.answer == "object" else []))
+    if endpoint.name in DEMO_ONLY and environment is Environment.LIVE:
+        with pytest.raises(WrongEnvironment):
+            caller.attempt(endpoint, lane=Lane.URGENT, token=TOKEN)
+        assert server.requests == []
+        assert ledger.endpoints() == []
+    else:
+        caller.attempt(endpoint, lane=Lane.URGENT, token=TOKEN)
+        assert server.paths() == ledger.endpoints() == [endpoint.name]
+
+
+def test_a_lock_aimed_at_live_does_not_even_fetch_a_token(
+    server: CannedServer, make_client: Callable[..., Client], store: SqliteTokenStore
+) -> None:
+    store.away = True
+    with pytest.raises(WrongEnvironment):
+        make_client(environment=Environment.LIVE).set_admin_auto_liq_action(
+            permit=PERMIT, account_id=41, action=AdminAction.LOCK, reason_code=ReasonCode.CLOSE_FRAUD
+        )
+    assert server.requests == []
+
+
+def test_the_registry_says_what_the_documentation_says() -> None:
+    limits = {
+        name: (endpoint.hourly_limit, endpoint.counts.value) for name, endpoint in ENDPOINTS.items() if endpoint.hourly_limit
+    }
+    assert limits == {
+        "auth/accesstokenrequest": (5, "failed"),
+        "auth/renewaccesstoken": (15, "all"),
+        "auth/me": (10, "failed"),
+        "accountRiskStatus/switchriskcategory": (5000, "all"),
+    }
+    writes = {name for name, endpoint in ENDPOINTS.items() if endpoint.writes}
+    assert writes == {
+        "accountRiskStatus/setadminautoliqaction",
+        "accountRiskStatus/switchriskcategory",
+        "userAccountAutoLiq/updateuserautoliqs",
+        "user/expireuserlockout",
+    }
+    assert {ENDPOINTS[name].method for name in writes} == {"POST"}
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize(
+    ("url", "environment"),
+    [
+        ("https://demo.tradovateapi.com/v1", Environment.DEMO),
+        ("https://DEMO.tradovateapi.com:443/v1/", Environment.DEMO),
+        ("https://live.tradovateapi.com/v1", Environment.LIVE),
+        ("http://127.0.0.1:8901/v1", Environment.DEMO),
+        ("http://127.8.0.1:8901/v1", Environment.LIVE),
+        ("http://[::1]:8901/v1", Environment.LIVE),
+        ("http://localhost:8901/v1", Environment.LIVE),
+        ("http://simulator:8901/v1", Environment.DEMO),
+    ],
+)
+def test_allowed_addresses(url: str, environment: Environment) -> None:
+    assert checked_base_url(url, environment, extra_hosts=["simulator"]) == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "demo.tradovateapi.com/v1",
+        "ftp://demo.tradovateapi.com/v1",
+        "http://demo.tradovateapi.com/v1",
+        "https://demo.tradovateapi.com.evil.example/v1",
+        "https://evil.example/demo.tradovateapi.com/v1",
+        "https://demo.tradovateapi.com@evil.example/v1",
+        "https://user:pass@demo.tradovateapi.com/v1",
+        "https://demo.tradovateapi.com/v1?x=1",
+        "https://demo.tradovateapi.com/v1#x",
+        "http://10.0.0.1/v1",
+        "http://localhost.evil.example/v1",
+        "http://simulator2/v1",
+    ],
+)
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(AddressRefused):
+        checked_base_url(url, Environment.DEMO, extra_hosts=["simulator"])
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"), [(Environment.DEMO, "live.tradovateapi.com"), (Environment.LIVE, "demo.tradovateapi.com")]
+)
+def test_a_client_of_one_environment_is_not_aimed_at_the_other(
+    make_client: Callable[..., Client], environment: Environment, host: str
+) -> None:
+    with pytest.raises(WrongEnvironment):
+        make_client(environment=environment, base_url=f"https://{host}/v1")
+
+
+# Lists of ids.
+
+
+def test_id_batches_keep_order_and_drop_repeats() -> None:
+    assert list(id_batches([3, 1, 3, 2, 1])) == [(3, 1, 2)]
+    assert list(id_batches([])) == []
+
+
+@pytest.mark.parametrize("first", [1, 10**18])
+def test_id_batches_fit_one_read(first: int) -> None:
+    batches = list(id_batches(range(first, first + 2000)))
+    assert [each for batch in batches for each in batch] == list(range(first, first + 2000))
+    assert all(len(batch) <= 500 and len(",".join(map(str, batch))) <= 7000 for batch in batches)
+    assert len(batches) == (4 if first == 1 else 6)
+
+
+@pytest.mark.parametrize("ids", [[], range(501)])
+def test_a_read_takes_exactly_one_batch(server: CannedServer, client: Client, ids: list[int]) -> None:
+    with pytest.raises(ValueError, match="one batch"):
+        client.positions_by_account(ids)
+    assert server.requests == []
+
+
+# The lane, the surroundings, the threads.
+
+
+def test_the_lane_is_recorded(server: CannedServer, make_client: Callable[..., Client], ledger: SqliteLedger) -> None:
+    server.on("user/list", answer(200, []))
+    make_client(lane=Lane.BULK).users()
+    make_client(lane=Lane.URGENT).users()
+    assert ledger.lanes() == ["bulk", "urgent"]
+
+
+def test_the_surroundings_do_not_matter(
+    server: CannedServer, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A proxy would see our token, and a netrc would replace it."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server.on("user/list", answer(200, [], headers="Set-Cookie: session=1\r\n"))
+    client.users()
+    client.users()
+    assert [request.headers["authorization"] for request in server.requests] == [f"Bearer {TOKEN}"] * 2
+    assert "cookie" not in server.requests[1].headers
+
+
+def test_threads_do_not_wait_for_each_other(server: CannedServer, client: Client) -> None:
+    """Four calls are under way at once before any is answered."""
+    together = threading.Barrier(4, timeout=20)
+
+    def answer_when_all_are_there(*arguments: Any) -> None:
+        together.wait()
+        answer(200, [])(*arguments)
+
+    server.on("user/list", answer_when_all_are_there)
+    threads = [threading.Thread(target=client.users) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not together.broken

@@ -1,0 +1,440 @@
+"""Every answer Tradovate or the network can give, and the one thing the client makes of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from riskadmin.tradovate.budget import Budget
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.entities import AccountRiskStatus
+from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected, TradovateError
+from riskadmin.tradovate.exchange import RESPONSE_TEXT_MAX, Reply
+from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.transport import Transport
+from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
+from tests.tradovate.canned import CannedServer, Play, Request, answer, raw, reset
+from tests.tradovate.names import TOKEN
+from tests.tradovate.stores import SqliteLedger
+
+LOCK = "accountRiskStatus/setadminautoliqaction"
+RENEW = "auth/renewaccesstoken"
+HTML = b"<html><body>We are down for maintenance</body></html>"
+
+
+def lock(client: Client, ticket: str | None = None) -> Reply[AccountRiskStatus | None]:
+    return client.set_admin_auto_liq_action(
+        permit=WritePermit(call_id=1),
+        account_id=41,
+        action=AdminAction.LOCK,
+        reason_code=ReasonCode.OTHER,
+        reason="runaway algorithm",
+        ticket=ticket,
+    )
+
+
+# Source: seed 001, "Error Messages".
+SEED_001_TEXTS = [
+    "Account Id should be greater than 0",
+    "Admin Action should be between Normal and LiquidateImmediately",
+    "Admin Action Reason Code should be between CloseAMLDecision and Other",
+    "Admin Action Reason should be no longer than 8192",
+    "Admin Action Reason should be specified",
+    "Access is denied",
+    "This endpoint should be called on live.tradovateapi.com",
+]
+
+
+@pytest.mark.parametrize("text", SEED_001_TEXTS)
+def test_every_error_text_of_the_seed_is_a_rejection_in_tradovates_words(
+    server: CannedServer, client: Client, text: str
+) -> None:
+    server.on(LOCK, answer(200, {"errorText": text}))
+    with pytest.raises(Rejected) as refusal:
+        lock(client)
+    assert (refusal.value.text, refusal.value.status) == (text, 200)
+    assert refusal.value.exchange is not None
+    assert json.loads(refusal.value.exchange.response_text) == {"errorText": text}
+    assert server.paths() == [LOCK]
+
+
+REJECTED: list[tuple[Play, str, int]] = [
+    (answer(200, {"ok": False}), "Tradovate answered ok: false", 200),
+    (answer(200, {"ok": False, "errorText": ""}), "Tradovate answered ok: false", 200),
+    (answer(200, {"ok": False, "errorText": "User not found."}), "User not found.", 200),
+    (answer(200, {"success": False}), "Tradovate answered success: false", 200),
+    (
+        answer(
+            200, {"violations": [{"constraint": "min", "value": 0, "description": "must be at least 1"}, {"constraint": "max"}]}
+        ),
+        "must be at least 1; max",
+        200,
+    ),
+    (answer(200, {"errorText": "no", "accountRiskStatus": {"id": 41, "adminAction": "Normal"}}), "no", 200),
+    (answer(400, b"malformed", content_type="text/plain"), "malformed", 400),
+    (answer(400, {"violations": [{"description": "accountId is required"}]}), "accountId is required", 400),
+    (answer(404), "HTTP 404", 404),
+    (answer(404, b'"Account not found"'), "Account not found", 404),
+    (answer(404, HTML, content_type="text/html"), "HTTP 404", 404),
+    (answer(404, b"cut off", length=500), "HTTP 404", 404),
+    (answer(405, {"errorText": "Use POST"}), "Use POST", 405),
+    (answer(409, b"[1]"), "HTTP 409", 409),
+    (answer(422, b"x" * 9000, content_type="text/plain"), "x" * 8192, 422),
+]
+
+
+@pytest.mark.parametrize(("play", "text", "status"), REJECTED)
+def test_rejected(server: CannedServer, client: Client, play: Play, text: str, status: int) -> None:
+    server.on(LOCK, play)
+    with pytest.raises(Rejected) as refusal:
+        lock(client)
+    assert (refusal.value.text, refusal.value.status) == (text, status)
+    assert server.paths() == [LOCK]
+
+
+NOT_HANDLED: list[tuple[Play, NotHandledReason, float, str | None]] = [
+    (answer(200, {"p-ticket": "t-1", "p-time": 15}), NotHandledReason.PENALTY, 15, "t-1"),
+    (answer(200, {"p-ticket": "t-1", "p-time": 1.5, "p-captcha": False}), NotHandledReason.PENALTY, 1.5, "t-1"),
+    (answer(200, {"p-ticket": "t-1", "p-time": None}), NotHandledReason.PENALTY, 60, "t-1"),
+    (answer(200, {"p-ticket": "t-1", "p-time": "soon"}), NotHandledReason.PENALTY, 60, "t-1"),
+    (answer(200, {"p-ticket": "t-1", "p-time": 10**9}), NotHandledReason.PENALTY, 86_400, "t-1"),
+    # A ticket outranks every other word of the body: the call was not looked at.
+    (answer(200, {"p-ticket": "t-1", "p-time": 3, "errorText": "no", "ok": False}), NotHandledReason.PENALTY, 3, "t-1"),
+    (answer(200, {"p-ticket": "t-1", "p-time": 15, "p-captcha": True}), NotHandledReason.CAPTCHA, 3600, None),
+    (answer(429), NotHandledReason.RATE_LIMITED, 3600, None),
+    (answer(429, HTML, content_type="text/html"), NotHandledReason.RATE_LIMITED, 3600, None),
+    (answer(423), NotHandledReason.LOCKOUT_WARNING, 3600, None),
+]
+
+
+@pytest.mark.parametrize(("play", "reason", "retry_after_s", "ticket"), NOT_HANDLED)
+def test_not_handled_stops_what_it_must_and_sends_nothing_more(
+    *,
+    server: CannedServer,
+    client: Client,
+    budget: Budget,
+    play: Play,
+    reason: NotHandledReason,
+    retry_after_s: float,
+    ticket: str | None,
+) -> None:
+    server.on(LOCK, play)
+    server.on("riskCategory/list", answer(200, []))
+    with pytest.raises(NotHandled) as refusal:
+        lock(client)
+    assert (refusal.value.reason, refusal.value.retry_after_s, refusal.value.ticket) == (reason, retry_after_s, ticket)
+
+    with pytest.raises(NotHandled) as second:
+        lock(client)
+    assert second.value.reason is NotHandledReason.HALTED
+    assert second.value.retry_after_s is not None
+    assert retry_after_s - 10 < second.value.retry_after_s <= retry_after_s
+    everything = reason in {NotHandledReason.RATE_LIMITED, NotHandledReason.LOCKOUT_WARNING}
+    if everything:
+        with pytest.raises(NotHandled):
+            client.risk_categories()
+        assert server.paths() == [LOCK]
+        assert budget.state().halted_until is not None
+    else:
+        client.risk_categories()
+        assert server.paths() == [LOCK, "riskCategory/list"]
+        assert [halted.endpoint for halted in budget.state().halted_endpoints] == [LOCK]
+
+
+CLEAN = [
+    ({}, None),
+    ({"errorText": ""}, None),
+    ({"errorText": None, "accountRiskStatus": None}, None),
+    ({"ok": True, "success": True, "violations": []}, None),
+    ({"p-ticket": None}, None),
+    ({"accountRiskStatus": {"id": 41, "adminAction": "LockTradingImmediately"}}, AdminAction.LOCK),
+    ({"accountRiskStatus": {"id": 41, "adminAction": "SomethingNew"}}, "SomethingNew"),
+]
+
+
+@pytest.mark.parametrize(("body", "action"), CLEAN)
+def test_accepted(server: CannedServer, client: Client, body: dict[str, object], action: str | None) -> None:
+    server.on(LOCK, answer(200, body))
+    reply = lock(client)
+    assert (reply.value.admin_action if reply.value else None) == action
+    assert (reply.exchange.status, json.loads(reply.exchange.response_text)) == (200, body)
+
+
+def drip(_request: Request, connection: socket.socket) -> None:
+    """One byte at a time, without an end."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+    while True:
+        connection.sendall(b" ")
+
+
+UNKNOWN: list[tuple[str, Play]] = [
+    ("408", answer(408)),
+    ("500", answer(500, {"errorText": "oops"})),
+    ("502 page", answer(502, HTML, content_type="text/html")),
+    ("503", answer(503)),
+    ("599", answer(599)),
+    ("redirect", answer(302, headers="Location: https://elsewhere.example/\r\n")),
+    ("redirect home", answer(307, headers=f"Location: /v1/{LOCK}\r\n")),
+    ("204", raw(b"HTTP/1.1 204 X\r\n\r\n")),
+    ("201", answer(201, {"accountRiskStatus": {"id": 41}})),
+    ("empty 200", answer(200)),
+    ("page with 200", answer(200, HTML, content_type="text/html")),
+    ("invalid JSON", answer(200, b'{"ok": tru')),
+    ("NaN", answer(200, b'{"accountRiskStatus": {"id": 1, "maxNetLiq": NaN}}')),
+    ("not UTF-8", answer(200, b'{"\xff": 1')),
+    ("a list", answer(200, [])),
+    ("a text", answer(200, b'"done"')),
+    ("null", answer(200, b"null")),
+    ("deep nesting", answer(200, b"[" * 100_000)),
+    ("wrong type inside", answer(200, {"accountRiskStatus": {"id": "41"}})),
+    ("status not an object", answer(200, {"accountRiskStatus": [1]})),
+    ("cut body", answer(200, b'{"accountRiskStatus": {"id": 41}}', length=500)),
+    ("cut chunks", raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{}")),
+    ("broken gzip", answer(200, b"\x1f\x8bnonsense", headers="Content-Encoding: gzip\r\n")),
+    ("cut head", raw(b"HTTP/1.1 200 O")),
+    ("not HTTP", raw(b"220 mail.example ESMTP\r\n")),
+    ("closed", raw(b"")),
+    ("reset", reset),
+    ("too long", answer(200, b'{"a": "' + b"x" * 1_100_000 + b'"}')),
+]
+
+
+@pytest.mark.parametrize("play", [play for _, play in UNKNOWN], ids=[name for name, _ in UNKNOWN])
+def test_unknown(server: CannedServer, client: Client, play: Play) -> None:
+    server.on(LOCK, play)
+    server.on(RENEW, answer(200, {"accessToken": "token-2"}))  # after a 408
+    with pytest.raises(OutcomeUnknown) as unknown:
+        lock(client)
+    assert unknown.value.exchange is not None
+    assert unknown.value.exchange.request_body is not None
+    assert server.paths().count(LOCK) == 1, "nothing is sent twice"
+
+
+@pytest.mark.parametrize("status", [408, 500, 503])
+def test_a_read_that_fails_raises_the_same_class(server: CannedServer, client: Client, status: int) -> None:
+    server.on("account/list", answer(status))
+    server.on(RENEW, answer(200, {"accessToken": "token-2"}))
+    with pytest.raises(OutcomeUnknown):
+        client.accounts()
+
+
+@pytest.mark.parametrize("body", [{}, {"accounts": []}, [1], [{"name": "no id"}]])
+def test_a_list_that_is_none_is_unreadable(server: CannedServer, client: Client, body: object) -> None:
+    server.on("account/list", answer(200, body))
+    with pytest.raises(OutcomeUnknown):
+        client.accounts()
+
+
+def test_a_list_may_be_refused_inside_a_200(server: CannedServer, client: Client) -> None:
+    server.on("account/list", answer(200, {"errorText": "Access is denied"}))
+    with pytest.raises(Rejected, match="Access is denied"):
+        client.accounts()
+
+
+def test_no_answer_in_time_is_unknown(server: CannedServer, make_client: Callable[..., Client]) -> None:
+    server.on(LOCK, server.hang)
+    with pytest.raises(OutcomeUnknown) as unknown:
+        lock(make_client(timeout=(3.05, 0.05)))
+    assert unknown.value.exchange is not None
+    assert unknown.value.exchange.status is None
+
+
+def test_a_dripping_answer_ends_at_the_deadline(server: CannedServer) -> None:
+    server.on(LOCK, drip)
+    transport = Transport(server.url, timeout=(3.05, 10.0), deadline_s=0.1)
+    whole = transport.send("POST", f"/{LOCK}", body={}, token=None, body_limit=2**30)
+    assert (whole.sent, whole.status, whole.trouble) == (True, 200, "still not complete at the deadline")
+
+
+def test_a_compressed_answer_is_read(server: CannedServer, client: Client) -> None:
+    rows = [{"id": number, "name": f"category {number}"} for number in range(1, 5000)]
+    server.on("riskCategory/list", answer(200, gzip.compress(json.dumps(rows).encode()), headers="Content-Encoding: gzip\r\n"))
+    reply = client.risk_categories()
+    assert len(reply.value) == 4999
+    assert len(reply.exchange.response_text) == RESPONSE_TEXT_MAX
+
+
+def test_a_chunked_answer_is_read(server: CannedServer, client: Client) -> None:
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n1\r\n]\r\n0\r\n\r\n"
+    server.on("riskCategory/list", raw(chunks))
+    assert client.risk_categories().value == []
+
+
+# Nothing was sent: the four ways of not being connected.
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def assert_nothing_sent(client: Client, budget: Budget, ledger: SqliteLedger) -> None:
+    with pytest.raises(NotHandled) as refusal:
+        lock(client)
+    assert refusal.value.reason is NotHandledReason.NOT_CONNECTED
+    assert refusal.value.exchange is not None
+    assert refusal.value.exchange.status is None
+    assert budget.state().used == 0, "an outage does not use up the hour"
+    assert ledger.endpoints() == []
+
+
+def test_a_refused_connection_is_not_handled(make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger) -> None:
+    assert_nothing_sent(make_client(base_url=f"http://127.0.0.1:{free_port()}/v1"), budget, ledger)
+
+
+def test_a_name_that_does_not_resolve_is_not_handled(
+    make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_such_name(*_args: object, **_options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    client = make_client(base_url="http://localhost:9/v1")
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    assert_nothing_sent(client, budget, ledger)
+
+
+def test_a_connect_timeout_is_not_handled(
+    make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_args: object, **_options: object) -> None:
+        raise TimeoutError
+
+    client = make_client(base_url="http://127.0.0.1:9/v1")
+    monkeypatch.setattr("urllib3.util.connection.create_connection", too_late)
+    assert_nothing_sent(client, budget, ledger)
+
+
+def test_a_certificate_nobody_vouches_for_is_not_handled(
+    server: CannedServer, make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    server.tls = self_signed(tmp_path)
+    assert_nothing_sent(make_client(base_url=server.url.replace("http:", "https:")), budget, ledger)
+    assert server.requests == []
+
+
+def self_signed(directory: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = directory / "server.pem"
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+def test_a_server_that_speaks_no_tls_is_not_handled(
+    server: CannedServer, make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger
+) -> None:
+    assert_nothing_sent(make_client(base_url=server.url.replace("http:", "https:")), budget, ledger)
+
+
+# 401, 403 and the 400 of an expired token: one renewal, one more try.
+
+DENIED: list[Play] = [
+    answer(401, b"Access is denied", content_type="text/plain"),
+    answer(403, HTML, content_type="text/html"),
+    answer(400, {"errorText": "Invalid access token"}),
+]
+
+
+@pytest.mark.parametrize("denied", DENIED)
+def test_denied_renews_once_and_tries_once_more(server: CannedServer, client: Client, budget: Budget, denied: Play) -> None:
+    server.on(LOCK, denied, answer(200, {}))
+    server.on(RENEW, answer(200, {"accessToken": "token-2", "expirationTime": "2099-01-01T00:00:00Z"}))
+    lock(client)
+    assert server.paths() == [LOCK, RENEW, LOCK]
+    assert [request.headers["authorization"] for request in server.requests] == [
+        f"Bearer {TOKEN}",
+        f"Bearer {TOKEN}",
+        "Bearer token-2",
+    ]
+    assert budget.state().used == 3, "each attempt counts"
+
+
+@pytest.mark.parametrize("denied", DENIED)
+def test_denied_twice_is_not_handled(server: CannedServer, client: Client, denied: Play) -> None:
+    server.on(LOCK, denied)
+    server.on(RENEW, answer(200, {"accessToken": "token-2"}))
+    with pytest.raises(NotHandled) as refusal:
+        lock(client)
+    assert refusal.value.reason is NotHandledReason.UNAUTHORISED
+    assert server.paths() == [LOCK, RENEW, LOCK]
+
+
+def test_a_lasting_refusal_leaves_renewals_for_when_they_are_due(server: CannedServer, client: Client) -> None:
+    """An endpoint our key has no right to answers 401 to any token."""
+    server.on(LOCK, answer(401))
+    server.on(RENEW, *[answer(200, {"accessToken": f"token-{number}"}) for number in range(2, 30)])
+    for _ in range(12):
+        with pytest.raises(NotHandled) as refusal:
+            lock(client)
+        assert refusal.value.reason is NotHandledReason.UNAUTHORISED
+    assert server.paths().count(RENEW) == 10
+
+
+def test_408_renews_the_token_and_leaves_the_outcome_unknown(server: CannedServer, client: Client) -> None:
+    server.on(LOCK, answer(408), answer(200, {}))
+    server.on(RENEW, answer(200, {"accessToken": "token-2"}))
+    with pytest.raises(OutcomeUnknown):
+        lock(client)
+    assert server.paths() == [LOCK, RENEW]
+    lock(client)
+    assert server.requests[-1].headers["authorization"] == "Bearer token-2"
+
+
+def test_408_stays_unknown_when_nothing_can_be_renewed(server: CannedServer, client: Client) -> None:
+    server.on(LOCK, answer(408))
+    server.on(RENEW, answer(500))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        lock(client)
+    assert unknown.value.exchange is not None
+    assert unknown.value.exchange.endpoint == LOCK
+
+
+def test_a_ticket_goes_with_the_second_sending(server: CannedServer, client: Client) -> None:
+    server.on(LOCK, answer(200, {"p-ticket": "t-1", "p-time": 0}), answer(200, {}))
+    with pytest.raises(NotHandled) as refusal:
+        lock(client)
+    lock(client, ticket=refusal.value.ticket)
+    first, second = (request.json() for request in server.requests)
+    assert second == {**first, "p-ticket": "t-1"}
+
+
+def test_every_error_says_what_was_exchanged(server: CannedServer, client: Client) -> None:
+    server.on(LOCK, answer(500, b"boom", content_type="text/plain"))
+    with pytest.raises(TradovateError) as failure:
+        lock(client)
+    exchange = failure.value.exchange
+    assert exchange is not None
+    assert (exchange.endpoint, exchange.method, exchange.path) == (LOCK, "POST", f"/{LOCK}")
+    assert (exchange.environment, exchange.status, exchange.response_text) == ("demo", 500, "boom")
+    assert exchange.sent_at.tzinfo is not None
+    assert exchange.request_body == {
+        "accountId": 41,
+        "adminAction": "LockTradingImmediately",
+        "adminActionReasonCode": "Other",
+        "adminActionReason": "runaway algorithm",
+    }
