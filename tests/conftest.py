@@ -32,7 +32,7 @@ def settings_for_speed() -> Iterator[None]:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     hashers = ["django.contrib.auth.hashers.MD5PasswordHasher", *django_settings.PASSWORD_HASHERS]
-    with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers):
+    with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers, WHITENOISE_AUTOREFRESH=True):
         yield
 
 
@@ -42,7 +42,7 @@ def flush_may_empty_the_trail() -> Iterator[None]:
 
     Only the triggers against TRUNCATE are lifted, and only for the flush itself.
     """
-    flush = TransactionTestCase._fixture_teardown
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # the stubs leave private methods out
 
     def teardown(case: TransactionTestCase) -> None:
         with connection.cursor() as cursor:

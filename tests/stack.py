@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
@@ -44,6 +44,7 @@ class LiveStack:
             **simulated.settings,
             "STATIC_ROOT": str(places.run / "static"),
             "DEMO_PASSWORD": PASSWORD,
+            "RISKADMIN_DEMO": "true",
             "PYTHONUNBUFFERED": "1",
         }
         self._stack = Stack(places, env)
@@ -57,15 +58,12 @@ class LiveStack:
 
     def prepare(self) -> None:
         """Make tables, people and static files, fill the mirror, start everything; return when /readyz says so."""
-        self.manage("migrate", "--no-input")
-        self.manage("create_demo_people")
-        self.manage("sync_mirror")
-        self.manage("collectstatic", "--no-input")
+        self.manage(["migrate", "--no-input"], ["create_demo_people"], ["sync_mirror"], ["collectstatic", "--no-input"])
         self.restore()
 
-    def manage(self, *arguments: str) -> None:
-        """Run one of `manage.py`'s commands in the stack's environment. Raises CannotStart when it fails."""
-        command = Process(self._stack.command(*arguments))
+    def manage(self, *commands: Sequence[str]) -> None:
+        """Run some of `manage.py`'s commands in the stack's environment. Raises CannotStart when one fails."""
+        command = Process(self._stack.commands("manage", *commands))
         command.start()
         try:
             command.finish()
@@ -84,7 +82,7 @@ class LiveStack:
         """Whether /readyz says that all is well."""
         with requests.Session() as session:
             session.trust_env = False
-            return session.get(f"{self.base_url}/readyz", timeout=10).status_code == requests.codes.ok
+            return bool(session.get(f"{self.base_url}/readyz", timeout=10).status_code == requests.codes.ok)
 
     def start(self, name: str) -> None:
         """Start one of PROCESSES (again); web accepts connections on return. The simulator has its own `start`."""

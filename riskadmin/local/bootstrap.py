@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 OLDEST_PYTHON = (3, 11)
 
 
-class CannotStart(Exception):  # noqa: N818 - shown to people
+class CannotStart(Exception):
     """The environment could not be made; the text says what, why, and what to do."""
 
 

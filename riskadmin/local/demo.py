@@ -5,6 +5,7 @@ Run as `python -m riskadmin.local.demo` in the project's virtual environment.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
@@ -62,6 +63,8 @@ def bring_up(supervisor: Supervisor, port: int) -> None:
     env = {"PYTHONUNBUFFERED": "1", **os.environ, "DJANGO_SETTINGS_MODULE": "riskadmin.settings"}
     env.setdefault("SECRET_KEY", secret_key(places))
     env.setdefault("DEMO_PASSWORD", "demo")
+    env["RISKADMIN_DEMO"] = "true"
+    env["STATIC_ROOT"] = str(places.run / "static")
     servers: list[Program] = []
     postgres = None if env.get("DATABASE_URL") else PostgresServer(places)
     if postgres:
@@ -80,15 +83,39 @@ def bring_up(supervisor: Supervisor, port: int) -> None:
         supervisor.start(servers)
         if postgres:
             postgres.create_database(DATABASE)
-    with told("tables"):
-        supervisor.run([stack.command("migrate", "--no-input")])
-    with told("demo people, first look at Tradovate, static files"):
-        commands = (("create_demo_people",), ("sync_mirror",), ("collectstatic", "--no-input"))
-        supervisor.run([stack.command(*command) for command in commands])
+    with told("tables, demo people, first look at Tradovate"):
+        steps = [stack.commands("set-up", ["migrate", "--no-input"], ["create_demo_people"], ["sync_mirror"])]
+        static = StaticFiles(places)
+        if not static.collected:
+            steps.append(stack.commands("static", ["collectstatic", "--no-input"]))
+        supervisor.run(steps)
+        static.remember()
     with told("web, workers, beat"):
         supervisor.start([stack.web(port), stack.worker("urgent"), stack.worker("bulk"), stack.beat()])
         wait_ready(supervisor, port)
     tell_sign_ins(env["DEMO_PASSWORD"], places)
+
+
+class StaticFiles:
+    """Whether static files were collected since they last changed; collecting compresses each, which takes seconds."""
+
+    def __init__(self, places: Places) -> None:
+        """Look at their names, sizes and times, and at the packages, which bring some too."""
+        digest = hashlib.sha256((PROJECT / "requirements.lock").read_bytes())
+        for file in sorted((PROJECT / "static").rglob("*")):
+            status = file.stat()
+            digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+        self._fingerprint = digest.hexdigest()
+        self._stamp = places.run / "static-collected"
+
+    @property
+    def collected(self) -> bool:
+        """Whether nothing changed since `remember`."""
+        return self._stamp.exists() and self._stamp.read_text() == self._fingerprint
+
+    def remember(self) -> None:
+        """Write down that they were collected."""
+        self._stamp.write_text(self._fingerprint)
 
 
 def wait_ready(supervisor: Supervisor, port: int) -> None:

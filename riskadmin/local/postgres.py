@@ -29,9 +29,9 @@ PORT = "5432"
 OLDEST_MAJOR = 14
 """What Django 5.2 supports."""
 
-DURABLE: Mapping[str, str] = {"max_connections": "100", "shared_buffers": "128MB"}
+DURABLE: Mapping[str, str] = {"max_connections": "200", "shared_buffers": "128MB"}
 FORGETFUL: Mapping[str, str] = {
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "64MB",
     "fsync": "off",
     "synchronous_commit": "off",

@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+HAS_PROC = Path("/proc/self/stat").exists()
+"""Linux tells about processes in files; elsewhere `ps` does, which a slim Linux may lack."""
+
 TETHER = Path(__file__).with_name("tether.py")
 POLL_S = 0.02
 LOG_LIMIT_BYTES = 5_000_000
@@ -19,7 +22,7 @@ LAST_WORDS = 15
 """Lines of a log that a failure shows."""
 
 
-class CannotStart(Exception):  # noqa: N818 - reads as a sentence where it is raised, and is shown to people
+class CannotStart(Exception):
     """Something could not be set up; the text says what, why, and what to do, for a person to read."""
 
 
@@ -194,7 +197,7 @@ def birth(pid: int) -> str | None:
 
     The boot's id and the start time in ticks on Linux, `ps`'s start time elsewhere. A zombie counts as gone.
     """
-    if sys.platform == "linux":
+    if HAS_PROC:
         try:
             # Fields after the command name, which is in parentheses and may itself contain anything.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -209,7 +212,7 @@ def birth(pid: int) -> str | None:
 
 def command_line(pid: int) -> str:
     """What a process was started as, empty when there is none."""
-    if sys.platform == "linux":
+    if HAS_PROC:
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Self
 
@@ -18,7 +18,7 @@ WELL_AFTER_S = 60.0
 """A process that ran this long is well: its next death counts as its first."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error
+class Stopped(Exception):
     """Somebody asked us to stop."""
 
 
@@ -26,7 +26,7 @@ class Stopped(Exception):  # noqa: N818 - not an error
 class _Watched:
     process: Process
     started_at: float
-    pause_s: float = FIRST_PAUSE_S
+    pause_s: float = field(default_factory=lambda: FIRST_PAUSE_S)
     restart_at: float | None = None
 
 

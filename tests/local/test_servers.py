@@ -172,9 +172,8 @@ def test_servers_end_with_a_parent_that_is_killed(run: Path) -> None:
     pids = [recall(run / "pids" / f"{name}.pid") for name in ("postgres", "valkey")]
     parent.kill()
     parent.communicate()
-    for pid in pids:
-        assert pid is not None
-        wait_until(lambda pid=pid: birth(pid) is None)
+    assert None not in pids
+    wait_until(lambda: not any(birth(pid) for pid in pids if pid))
 
 
 def test_a_start_ends_what_a_killed_parent_left(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,13 +253,12 @@ def test_an_ordinary_user_runs_them_too(run: Path) -> None:
     if python is None:
         pytest.skip(f"no {version} that an ordinary user may run")
     os.chown(run, somebody.uid, somebody.gid)
-    parent = _start_parent(run, python=python, user=somebody.uid, group=somebody.gid)
+    parent = _start_parent(run, python, somebody)
     pids = [recall(run / "pids" / f"{name}.pid") for name in ("postgres", "valkey")]
     parent.kill()
     parent.communicate()
-    for pid in pids:
-        assert pid is not None
-        wait_until(lambda pid=pid: birth(pid) is None)
+    assert None not in pids
+    wait_until(lambda: not any(birth(pid) for pid in pids if pid))
 
 
 def test_without_any_server_three_ways_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,16 +272,16 @@ def test_without_any_server_three_ways_are_named(monkeypatch: pytest.MonkeyPatch
         find_binary()
 
 
-def _start_parent(run: Path, python: str = sys.executable, **identity: int) -> subprocess.Popen[str]:
-    packages = sysconfig.get_path("purelib")
+def _start_parent(run: Path, python: str = sys.executable, account: SystemAccount | None = None) -> subprocess.Popen[str]:
     parent = subprocess.Popen(
         [python, "-c", PARENT, str(run)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": f"{PROJECT}:{packages}"},
+        env={**os.environ, "PYTHONPATH": f"{PROJECT}:{sysconfig.get_path('purelib')}"},
         cwd="/",
-        extra_groups=[] if identity else None,
-        **identity,  # type: ignore[arg-type]
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
     )
     assert parent.stdout is not None
     assert parent.stdout.readline() == "ready\n"
