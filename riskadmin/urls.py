@@ -10,6 +10,7 @@ urlpatterns = [
     path("system/", home.system, name="system"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("riskadmin.web.urls")),
     path("", include("riskadmin.staff.urls")),
     path("accounts/", include("accounts.urls")),
     path("changes/", include("accounts.changes.urls")),

@@ -18,7 +18,7 @@ def money(amount: Number, currency: str = "USD", *, always_signed: bool = False)
 
     A gain or a difference is `always_signed`: it gets its plus too.
     """
-    value = _decimal(amount)
+    value = round(_decimal(amount), 2)  # before the sign is looked at: there is no minus zero dollars
     digits = f"{abs(value):,.2f}"
     shown = f"{CURRENCY_SIGNS[currency]}{digits}" if currency in CURRENCY_SIGNS else f"{digits} {currency}"
     return _sign(value, always_signed=always_signed) + shown
