@@ -126,7 +126,7 @@ class Account(MirrorRow):
     @property
     def standing_since(self) -> datetime | None:
         """Since when it stands so, where Tradovate says it. Reads `risk_status`: select it with the account."""
-        status = getattr(self, "risk_status", None)
+        status: RiskStatus | None = getattr(self, "risk_status", None)
         if self.archived or status is None:
             return self.missing_since
         if self.standing == Standing.ACTIVE:
@@ -266,6 +266,11 @@ class Position(MirrorRow):
 
     def __str__(self) -> str:
         return f"{self.account_id}: {self.net_pos} of {self.contract_id}"
+
+    @property
+    def size(self) -> int:
+        """How many contracts, long or short."""
+        return abs(self.net_pos)
 
 
 class SyncRun(models.Model):
