@@ -82,7 +82,10 @@ class LiveStack:
         """Whether /readyz says that all is well."""
         with requests.Session() as session:
             session.trust_env = False
-            return bool(session.get(f"{self.base_url}/readyz", timeout=10).status_code == requests.codes.ok)
+            try:
+                return bool(session.get(f"{self.base_url}/readyz", timeout=10).status_code == requests.codes.ok)
+            except requests.ConnectionError:
+                return False
 
     def start(self, name: str) -> None:
         """Start one of PROCESSES (again); web accepts connections on return. The simulator has its own `start`."""
@@ -91,11 +94,19 @@ class LiveStack:
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to one of PROCESSES; return when it has ended (SIGSTOP and SIGCONT: at once)."""
-        process = self._processes[name]
-        assert process.pid is not None
-        os.kill(process.pid, number)
+        os.kill(self.pid(name), number)
         if number not in {signal.SIGSTOP, signal.SIGCONT}:
-            wait_until(lambda: not process.running)
+            wait_until(lambda: not self.running(name))
+
+    def running(self, name: str) -> bool:
+        """Whether one of PROCESSES runs."""
+        return self._processes[name].running
+
+    def pid(self, name: str) -> int:
+        """The process id of one of PROCESSES, as last started."""
+        pid = self._processes[name].pid
+        assert pid is not None
+        return pid
 
     def stop(self) -> None:
         """End all of it."""

@@ -17,6 +17,7 @@ HAS_PROC = Path("/proc/self/stat").exists()
 
 TETHER = Path(__file__).with_name("tether.py")
 POLL_S = 0.02
+GONE_WITHIN_S = 1.0
 LOG_LIMIT_BYTES = 5_000_000
 LAST_WORDS = 15
 """Lines of a log that a failure shows."""
@@ -185,11 +186,13 @@ def rotate(log: Path) -> None:
 
 
 def kill_group(pgid: int) -> None:
-    """SIGKILL whatever is left of a process group."""
-    try:
-        os.killpg(pgid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
-        return
+    """SIGKILL whatever is left of a process group, and give it the time to be gone, with its ports."""
+    deadline = time.monotonic() + GONE_WITHIN_S
+    # macOS answers EPERM for a group of zombies; elsewhere they count until init collects them, hence the deadline.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(pgid, signal.SIGKILL)
+            time.sleep(POLL_S)
 
 
 def birth(pid: int) -> str | None:
