@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 
 from riskadmin.tradovate.addresses import checked_base_url
 from riskadmin.tradovate.answers import judge, stop_for
@@ -73,7 +74,7 @@ class Caller:
                 reason=NotHandledReason.NOT_CONNECTED,
                 exchange=exchange,
             )
-        if answer.status is None or (answer.trouble and answer.status == 200):  # noqa: PLR2004  HTTP OK
+        if answer.status is None or (answer.trouble and answer.status == HTTPStatus.OK):
             raise OutcomeUnknown(f"no whole answer from Tradovate ({answer.trouble})", exchange=exchange)
         try:
             data = judge(endpoint, answer.status, text, exchange)

@@ -6,6 +6,7 @@ renewed token. Both count in the budget. Sources: seeds 000 to 004; partner docu
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from http import HTTPStatus
 from typing import TypeVar
 
 from riskadmin.tradovate import endpoints
@@ -210,7 +211,7 @@ class Client:
                 raise
             self._refuse(token, error.exchange)
         except OutcomeUnknown as error:
-            if error.exchange and error.exchange.status == 408:  # noqa: PLR2004  Request Timeout
+            if error.exchange and error.exchange.status == HTTPStatus.REQUEST_TIMEOUT:
                 self._suspect(token)
             raise
         return self._caller.attempt(endpoint, lane=self.lane, token=self._tokens.get(), query=query, body=body)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Protocol
 
 from riskadmin.tradovate.budget import Budget
@@ -250,6 +251,8 @@ class TokenSource:
                 ) from error
             raise _not_ours(error) from error
         except OutcomeUnknown as error:
+            if error.exchange and error.exchange.status == HTTPStatus.REQUEST_TIMEOUT:
+                return None  # how a session that a third login ended is said to answer
             self._budget.halt(RETRY_PAUSE_S, "the last renewal had no clear answer", RENEW_ACCESS_TOKEN)
             raise _no_token("the renewal had no clear answer", retry_after_s=RETRY_PAUSE_S) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -45,7 +46,7 @@ def test_limits_as_in_the_seed() -> None:
     data |= {"id": 41, "changesLocked": True, "doNotUnlock": False, "steppedUnlimited": True}
     data |= {"flattenTimestamp": "2026-03-02T21:00:00Z", "trailingMaxDrawdownMode": "EOD"}
     data |= {"steppedCooldown": {"steps": [{"stepNumber": 1, "stepDistance": 10.5, "cooldownMinutes": 30}]}}
-    limits = UserAccountAutoLiq.from_json(data | {name: Decimal("2500.25") for name in data if data[name] == 2500.25})
+    limits = UserAccountAutoLiq.from_json(parse_json(json.dumps(data)))
     assert limits.extra == {}
     assert (limits.id, limits.daily_loss_auto_liq, limits.weekly_profit_auto_liq) == (
         41,

@@ -163,7 +163,9 @@ def test_a_failed_renewal_is_not_hurried_while_the_token_is_good(
     assert server.paths() == [RENEW]
 
 
-@pytest.mark.parametrize("gone", [answer(401), answer(200, {"errorText": "Invalid access token"}), answer(400, b"bad")])
+@pytest.mark.parametrize(
+    "gone", [answer(401), answer(200, {"errorText": "Invalid access token"}), answer(400, b"bad"), answer(408)]
+)
 def test_a_session_that_cannot_be_renewed_is_begun_anew(
     server: CannedServer,
     make_source: Callable[..., TokenSource],
