@@ -1,0 +1,70 @@
+"""Numbers, money, times and ages as people read them."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from riskadmin.web import formats
+
+CHICAGO = ZoneInfo("America/Chicago")
+MINUS = formats.MINUS
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "signed", "expected"),
+    [
+        (Decimal(-1200), "USD", False, f"{MINUS}$1,200.00"),
+        (Decimal("1234567.891"), "USD", False, "$1,234,567.89"),
+        (Decimal(340), "USD", True, "+$340.00"),
+        (Decimal(0), "USD", True, "$0.00"),
+        (Decimal("-0.001"), "USD", False, "$0.00"),
+        (Decimal("-0.005"), "USD", False, "$0.00"),
+        (Decimal("0.004"), "USD", True, "$0.00"),
+        (50, "CHF", False, "50.00 CHF"),
+        (0.1, "EUR", False, "€0.10"),
+    ],
+)
+def test_money(amount: Decimal | float, currency: str, *, signed: bool, expected: str) -> None:
+    assert formats.money(amount, currency, always_signed=signed) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1234567, "1,234,567"),
+        (Decimal("12.50"), "12.5"),
+        (Decimal(100), "100"),
+        (Decimal("1E+3"), "1,000"),
+        (Decimal("-0.250"), f"{MINUS}0.25"),
+        (0, "0"),
+    ],
+)
+def test_numbers_and_percent(value: Decimal | int, expected: str) -> None:
+    assert formats.number(value) == expected
+    assert formats.percent(value) == f"{expected}%"
+
+
+def test_times_are_shown_in_the_zone_and_proven_in_utc() -> None:
+    at = datetime(2026, 11, 21, 14, 3, 5, 123_456, tzinfo=UTC)
+    assert formats.moment(at, CHICAGO) == "2026-11-21 08:03:05"
+    assert formats.moment(at, CHICAGO, seconds=False) == "2026-11-21 08:03"
+    assert formats.exact_utc(at.astimezone(CHICAGO)) == "2026-11-21 14:03:05.123 UTC"
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        (timedelta(0), "0 s"),
+        (timedelta(seconds=59.9), "59 s"),
+        (timedelta(minutes=5, seconds=3), "5 min 3 s"),
+        (timedelta(hours=4, minutes=12, seconds=30), "4 h 12 min"),
+        (timedelta(hours=4, seconds=30), "4 h"),
+        (timedelta(days=3, hours=4, minutes=59), "3 d 4 h"),
+        (timedelta(days=400), "400 d"),
+        (-timedelta(hours=2), "2 h"),
+    ],
+)
+def test_ages_by_their_two_largest_units(span: timedelta, expected: str) -> None:
+    assert formats.duration(span) == expected
