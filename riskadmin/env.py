@@ -71,7 +71,7 @@ def names(name: str, *, default: str = "") -> list[str]:
 def api_url(name: str, *, extra_hosts: list[str]) -> str:
     """Return the base URL of one Tradovate environment, with `/v1` and without a closing slash, or "" when unset.
 
-    Only https to a host of Tradovate's or of `extra_hosts`, or loopback, is accepted: the access token goes there.
+    Only https to a host of Tradovate's, or loopback, or what `extra_hosts` lists, is accepted: the access token goes there.
     """
     url = reader.str(name, default="").strip().rstrip("/")
     if not url:
@@ -85,7 +85,7 @@ def api_url(name: str, *, extra_hosts: list[str]) -> str:
             f"The environment variable {name} names the host {host or url!r}; list it in TRADOVATE_EXTRA_HOSTS if it is meant."
         )
         raise ImproperlyConfigured(message)
-    if not loopback and parts.scheme != "https":
+    if not loopback and host not in extra_hosts and parts.scheme != "https":
         message = f"The environment variable {name} must start with https://."
         raise ImproperlyConfigured(message)
     if not parts.path.endswith("/v1"):
