@@ -41,18 +41,21 @@ document.addEventListener("announce", (event) => say(event.detail.message));
 
 // --- Requests: a sign that something runs, and what to think when it fails ----------------------------------------------
 
-const isPoll = (detail) => ["poll", "load"].includes(detail.requestConfig?.triggeringEvent?.type);
+const ASKED = ["submit", "click", "change", "input", "search", "keyup"];
+const triggerOf = (detail) => detail.requestConfig?.triggeringEvent?.type;
+const isAsked = (detail) => ASKED.includes(triggerOf(detail)); // by the person, rather than by the page for itself
+const isPoll = (detail) => triggerOf(detail) === "poll";
 let running = 0;
 
 document.addEventListener("htmx:beforeSend", (event) => {
-  if (isPoll(event.detail)) return;
+  if (!isAsked(event.detail)) return;
   running += 1;
   document.documentElement.dataset.busy = "";
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
   const { detail } = event;
-  if (!isPoll(detail)) {
+  if (isAsked(detail)) {
     running = Math.max(0, running - 1);
     if (!running) delete document.documentElement.dataset.busy;
     release(detail.elt.closest?.("form"));
@@ -67,12 +70,14 @@ document.addEventListener("htmx:responseError", ({ detail }) => {
   if (status === 401) location.reload();
   else if (status === 404) notify("What this part of the page shows is no longer there. Reload the page.");
   else if (isPoll(detail)) notify(`The server can't update this page now (error ${status}). Trying again.`);
+  else if (!isAsked(detail)) notify(`A part of this page can't be shown (error ${status}, request ${id}). Reload the page.`);
   else notify(`The server failed (error ${status}, request ${id}). Look whether it was done before you try again.`);
 });
 
 for (const failure of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, ({ detail }) => {
     if (isPoll(detail)) notify("riskadmin doesn't answer. What you see may be out of date. Trying again.");
+    else if (!isAsked(detail)) notify("riskadmin doesn't answer, so a part of this page is missing. Reload the page.");
     else notify("riskadmin didn't answer. Look whether it was done before you try again.");
   });
 }
@@ -146,7 +151,7 @@ document.addEventListener("htmx:afterSettle", ({ detail, target }) => {
     if (kept.checked.includes(box.value)) box.checked = true;
   }
   $$("[data-rows]").forEach(showSelection);
-  const wanted = !isPoll(detail) && within("[data-focus]", target)[0];
+  const wanted = isAsked(detail) && within("[data-focus]", target)[0];
   const isLost = kept.hadFocus && document.activeElement === document.body;
   if (wanted) focusOn(wanted);
   else if (isLost) focusOn(target);
