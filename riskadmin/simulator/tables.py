@@ -32,9 +32,13 @@ _BY_USER: Final = frozenset({"account", "tradingPermission"})
 _UNOWNED: Final = frozenset({"riskCategory", "_role", "_lockout", "_lots"})
 
 
+# Made once: json.dumps with separators makes an encoder per call, a tenth of a write's time.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def encode(value: object) -> bytes:
     """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def account_of(kind: str, entity: Entity) -> int | None:

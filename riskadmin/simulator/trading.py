@@ -35,8 +35,8 @@ def state_of(host: Host, account_id: int) -> Entity:
 
 def set_admin_action(
     world: World, host: Host, account_id: int, action: str, *, cause: Cause, detail: Entity | None = None
-) -> Entity:
-    """Apply an admin action and return the new risk status; its log line is the call's one effect."""
+) -> None:
+    """Apply an admin action; the log line of the risk status is the call's one effect."""
     status = dict(host.get("accountRiskStatus", account_id) or {"id": account_id})
     now_ms = world.clock.now_ms()
     status["adminAction"] = action
@@ -57,7 +57,6 @@ def set_admin_action(
     _remember(world, host, status)
     if action == LIQUIDATE:
         close_positions(world, host, account_id, cause=cause)
-    return status
 
 
 def _remember(world: World, host: Host, status: Entity) -> None:
@@ -104,7 +103,7 @@ def book_open_profit(world: World, host: Host, account_id: int) -> None:
         world.put(host, "cashBalance", cash)
 
 
-def breach(world: World, host: Host, account_id: int, kind: str, *, cause: Cause) -> Entity:
+def breach(world: World, host: Host, account_id: int, kind: str, *, cause: Cause) -> None:
     """Let a loss limit act: close positions, restrict the account, keep it so with doNotUnlock."""
     close_positions(world, host, account_id, cause=cause)
     limits = host.get("userAccountAutoLiq", account_id) or {}
@@ -116,7 +115,6 @@ def breach(world: World, host: Host, account_id: int, kind: str, *, cause: Cause
     world.put(host, "_state", {**state_of(host, account_id), "breach": kind})
     world.change(host, "accountRiskStatus", status, action="breached", cause=cause, detail={"kind": kind})
     _remember(world, host, status)
-    return status
 
 
 def broken_limit(host: Host, account_id: int) -> str | None:

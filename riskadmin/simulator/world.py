@@ -45,7 +45,7 @@ class World:
     def put(self, host: Host, kind: str, entity: Entity) -> None:
         """Store an entity without a line in the effects log: bookkeeping only."""
         host.put(kind, entity)
-        self.store.put_entity(host.name, kind, entity)
+        self.store.put_entity(host.name, kind, entity["id"], host.tables[kind].encoded(entity["id"]))
 
     def change(
         self,
@@ -61,9 +61,11 @@ class World:
 
         A write that is carried out twice must show as two effects: that is what tests count.
         """
-        before = host.get(kind, entity["id"])
+        key: int = entity["id"]
+        table = host.tables[kind]
+        before = table.encoded(key) if key in table.rows else None
         self.put(host, kind, entity)
-        self.log(host, kind, entity["id"], action=action, cause=cause, before=before, after=entity, detail=detail)
+        self.log(host, kind, key, action=action, cause=cause, before=before, after=table.encoded(key), detail=detail)
 
     def log(
         self,
@@ -73,12 +75,12 @@ class World:
         *,
         action: str,
         cause: Cause,
-        before: Entity | None = None,
-        after: Entity | None = None,
+        before: bytes | None = None,
+        after: bytes | None = None,
         detail: Entity | None = None,
     ) -> None:
-        """Write one line of the effects log."""
-        known = after or before or host.get(kind, entity_id)
+        """Write one line of the effects log about an entity that is there; before and after are JSON."""
+        texts = (before, after, None if detail is None else encode(detail))
         self.store.later(
             PUT_EFFECT,
             (
@@ -92,8 +94,8 @@ class World:
                 action,
                 kind,
                 entity_id,
-                None if known is None else account_of(kind, known),
-                *(None if part is None else encode(part).decode() for part in (before, after, detail)),
+                account_of(kind, host.tables[kind].rows[entity_id]),
+                *(None if text is None else text.decode() for text in texts),
             ),
         )
         self._next_effect += 1

@@ -77,8 +77,9 @@ def _set_admin_auto_liq_action(call: Call) -> Answer:
         return ok({"accountRiskStatus": call.host.get("accountRiskStatus", account_id)})
     detail = {"reasonCode": body["adminActionReasonCode"], "reason": reason}
     action: str = body["adminAction"]
-    status = set_admin_action(call.world, call.host, account_id, action, cause=call.cause, detail=detail)
-    return ok({"accountRiskStatus": status})
+    set_admin_action(call.world, call.host, account_id, action, cause=call.cause, detail=detail)
+    status = call.host.tables["accountRiskStatus"].encoded(account_id)
+    return Answer(200, b'{"accountRiskStatus":' + status + b"}")
 
 
 def _admin_action_error(account_id: int, body: Entity, reason: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -101,22 +102,21 @@ class Simulator:
 
     def stop(self) -> None:
         """End the process with SIGTERM and wait for it; does nothing when it isn't running."""
-        self._end(graceful=True)
+        self.end(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the process with SIGKILL and wait for it."""
-        self._end(graceful=False)
+        self.end(signal.SIGKILL)
 
-    def _end(self, *, graceful: bool) -> None:
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal, wait, and return the exit status (0 when it wasn't running)."""
         process, self._process = self._process, None
         self._session.close()
         if process is None:
-            return
-        if graceful:
-            process.terminate()
-        else:
-            process.kill()
+            return 0
+        process.send_signal(number)
         process.communicate(timeout=STOP_TIMEOUT_S)
+        return process.returncode
 
     def __enter__(self) -> Self:
         return self.start()

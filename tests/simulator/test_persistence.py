@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -170,6 +171,19 @@ def test_settings_from_the_command_line(tmp_path: Path) -> None:
         assert (settings["latency_ms"], settings["list_archived"]) == (3, False)
     with pytest.raises(SimulatorError, match="no setting 'colour'"):
         Simulator(tmp_path / "b", settings={"colour": "red"}).start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly_even_with_a_call_held(own: Simulator, number: signal.Signals) -> None:
+    token = own.token()
+    fault = own.fault("hold")
+    with ThreadPoolExecutor() as pool:
+        pending = pool.submit(own.call, "GET", "/riskCategory/list", token=token)
+        own.wait_held(fault)
+        assert own.end(number) == 0
+        assert pending.result().status_code == 500
+    own.start()
+    assert own.call_count("/riskCategory/list") == 1
 
 
 def test_the_ports_file_holds_the_announced_line(tmp_path: Path) -> None:
