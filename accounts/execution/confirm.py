@@ -17,7 +17,7 @@ from accounts.connection import NotConnected, client
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.settle import answer_detail, evidence, happening, move, settle
-from accounts.execution.timing import ATTEMPTS_MAX, CONFIRM_AGAIN, EFFECT_WITHIN, READ_BATCH, READING_LEASE
+from accounts.execution.timing import CONFIRM_AGAIN, EFFECT_WITHIN, READ_BATCH, READING_LEASE, UNKNOWN_ENDS_MAX
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -144,7 +144,8 @@ def _did_nothing(item: Item, read: ReadBack) -> None:
     if read.read_at < certain_at:
         Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=certain_at)
         return
-    if not read.kind.resend_safe or item.attempts >= ATTEMPTS_MAX:
+    unknown_ends = Call.objects.filter(items=item, purpose=Purpose.WRITE, state=CallState.UNKNOWN).count()
+    if not read.kind.resend_safe or unknown_ends >= UNKNOWN_ENDS_MAX:
         _leave_to_people(item, read, "The read-back shows no effect, and it is not sent again by itself")
         return
     note = "The read-back shows no effect; sent again"

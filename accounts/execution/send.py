@@ -137,7 +137,7 @@ def _not_handled(claimed: Claim, error: NotHandled, origin: Origin) -> None:
             not_before=timezone.now() + timedelta(seconds=wait_s),
             dispatched_at=None,
             lease_until=None,
-            ticket=error.ticket or "",
+            ticket=error.ticket or claimed.item.ticket,
             note=error.message,
         )
         if moved:

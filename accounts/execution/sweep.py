@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from accounts.changes.models import Change, Item
-from accounts.changes.states import ITEM_OPEN, ChangeState, ItemState
+from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState
 from accounts.execution.claim import due
 from accounts.execution.confirm import read_back_due
 from accounts.execution.models import Call, CallState, Purpose
@@ -33,21 +33,26 @@ def sweep(*, origin: Origin) -> None:
 
 
 def give_up_lapsed(*, origin: Origin) -> int:
-    """Call unknown every item whose worker let its lease end: it may have made the call, or died before. Returns how many."""
+    """Call unknown every item that was under way for too long, so that it stands in nobody's way; return how many.
+
+    Its worker died before or after the call, or the answered call could not be read back.
+    """
     now = timezone.now()
-    lapsed = Item.objects.select_related("change").filter(state=ItemState.SENDING, lease_until__lt=now).order_by("pk")
-    given_up = 0
-    for item in lapsed[:SWEEP_BATCH]:
-        note = "The worker that sent it did not come back"
-        with transaction.atomic():
-            if not move(item, came_from=ItemState.SENDING, to=ItemState.UNKNOWN, not_before=now, lease_until=None, note=note):
-                continue
-            call = Call.objects.filter(items=item, purpose=Purpose.WRITE, state=CallState.OPEN).order_by("-pk").first()
-            if call:
-                end_call(call, state=CallState.UNKNOWN, exchange=None, note=note)
-            record(happening(Tag.ITEM_UNKNOWN, item, origin=origin, call=call, detail={"text": note}))
-            given_up += 1
-    return given_up
+    lapsed = Item.objects.select_related("change").filter(state__in=ITEM_UNDER_WAY, lease_until__lt=now).order_by("pk")
+    return sum(_give_up(item, origin) for item in lapsed[:SWEEP_BATCH])
+
+
+def _give_up(item: Item, origin: Origin) -> bool:
+    was = ItemState(item.state)
+    note = "The worker that sent it did not come back" if was == ItemState.SENDING else "It could not be read back in time"
+    with transaction.atomic():
+        if not move(item, came_from=was, to=ItemState.UNKNOWN, not_before=timezone.now(), lease_until=None, note=note):
+            return False
+        call = Call.objects.filter(items=item, purpose=Purpose.WRITE).order_by("-pk").first()
+        if call:
+            end_call(call, state=CallState.UNKNOWN, exchange=None, note=note)
+        record(happening(Tag.ITEM_UNKNOWN, item, origin=origin, call=call, detail={"text": note}))
+    return True
 
 
 def announce(change_id: int) -> None:

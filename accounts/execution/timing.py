@@ -22,6 +22,7 @@ JUST_READ: Final = timedelta(seconds=10)
 WAIT_FIRST_S: Final = 5.0
 WAIT_LAST_S: Final = 300.0
 
-ATTEMPTS_MAX: Final = 3
+# An item whose calls ended unclear so often, each without effect, is left to people.
+UNKNOWN_ENDS_MAX: Final = 3
 READ_BATCH: Final = 500
 SWEEP_BATCH: Final = 500

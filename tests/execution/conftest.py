@@ -1,0 +1,109 @@
+"""The engine in this process, against a real simulator over HTTP, with the mirror filled from it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+from pytest_django import Settings
+
+from accounts.changes.actions import decide, submit
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.plan import plan
+from accounts.changes.states import Verdict
+from accounts.models import Account
+from accounts.sync import sync
+from riskadmin.audit.origin import Origin
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
+from tests.staff.people import make_person
+
+ORIGIN = Origin(request_id="0" * 32, job="tests")
+
+
+@pytest.fixture(scope="session")
+def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """One simulator for this folder's tests, kept running."""
+    simulator = Simulator(Path(tmp_path_factory.mktemp("simulator"))).start()
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def simulator(simulator_process: Simulator, settings: Settings, redis_client: redis.Redis) -> Iterator[Simulator]:
+    """The simulator, without faults and with empty counters; riskadmin's settings lead to it."""
+    settings.TRADOVATE_URLS = {"demo": simulator_process.demo_url, "live": simulator_process.live_url}
+    settings.TRADOVATE_USERNAME, settings.TRADOVATE_PASSWORD = ADMIN, PASSWORD
+    settings.TRADOVATE_CID, settings.TRADOVATE_SEC = CID, SEC
+    simulator_process.clear_faults()
+    simulator_process.reset_counters()
+    yield simulator_process
+    simulator_process.clear_faults()
+
+
+@pytest.fixture
+def mirror(transactional_db: None, real_broker: redis.Redis, simulator: Simulator) -> Simulator:
+    """The simulator with its demo environment read into the mirror, and the policy to begin with."""
+    for kind, decisions, role in (("lock", 0, ""), ("liquidate_only", 0, ""), ("unlock", 1, "supervisor")):
+        PolicyRule.objects.get_or_create(kind=kind, defaults={"decisions_needed": decisions, "decider_role": role})
+    run = sync(Environment.DEMO)
+    assert run is not None
+    assert run.failure == ""
+    simulator.reset_counters()
+    return simulator
+
+
+@pytest.fixture
+def support(mirror: Simulator) -> Staff:
+    """A person who asks."""
+    return make_person(Role.SUPPORT)
+
+
+@pytest.fixture
+def supervisor(mirror: Simulator) -> Staff:
+    """A person who decides."""
+    return make_person(Role.SUPERVISOR)
+
+
+def ask(person: Staff, kind_name: str, *account_ids: int, reason: str = "A test") -> Change:
+    """Ask for a change of demo accounts exactly as it is planned now."""
+    kind = KINDS[kind_name]
+    planned = plan(kind, environment=Environment.DEMO, account_ids=account_ids)
+    return submit(
+        actor=person,
+        origin=ORIGIN,
+        kind=kind,
+        environment=Environment.DEMO,
+        account_ids=account_ids,
+        reason_code=ReasonCode.OTHER,
+        reason_text=reason,
+        form_key=uuid4(),
+        shown_digest=planned.digest,
+    )
+
+
+def approve(person: Staff, change: Change) -> Change:
+    """Approve a change as it stands."""
+    return decide(actor=person, origin=ORIGIN, change_id=change.pk, verdict=Verdict.APPROVE, digest=change.digest, comment="")
+
+
+def the_item(change: Change) -> Item:
+    """Return the only item of a change, as it now is."""
+    return Item.objects.select_related("change").get(change=change)
+
+
+def active_account(number: int = 0) -> int:
+    """Return Tradovate's id of an open demo account on which nobody acted; another one for another number."""
+    accounts = Account.objects.filter(
+        environment="demo",
+        archived=False,
+        closed=False,
+        risk_status__admin_action="Normal",
+        risk_status__admin_at=None,
+        risk_status__liquidate_only_at=None,
+    )
+    return accounts.order_by("tradovate_id").values_list("tradovate_id", flat=True)[number]

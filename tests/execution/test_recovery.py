@@ -1,0 +1,84 @@
+"""The whole product as processes, hurt where it hurts most: nothing is lost, nothing is done twice, and it is soon over."""
+
+import signal
+from typing import Any
+
+from tests.people_client import PeopleClient
+from tests.simulator.driver import SET_ACTION
+from tests.stack import LiveStack
+
+LOCKED = "LockTradingImmediately"
+RECOVERY_S = 60.0
+
+
+def free_accounts(stack: LiveStack, count: int) -> list[int]:
+    """Open accounts that no test has asked anything for."""
+    taken = {row[0] for row in stack.rows("SELECT DISTINCT split_part(target, ':', 3)::bigint FROM changes_item")}
+    return [each for each in stack.simulator.account_ids("active") if each not in taken][:count]
+
+
+def lock(stack: LiveStack, account_id: int, reason: str) -> int:
+    """Ask for a lock on the web, as support; return the change's number."""
+    return PeopleClient(stack.base_url, "support").ask("lock", account_id, reason=reason)
+
+
+def state_of(stack: LiveStack, change: int) -> str:
+    ((state,),) = stack.rows("SELECT state FROM changes_item WHERE change_id = %s", change)
+    return str(state)
+
+
+def effects(stack: LiveStack, account_id: int) -> list[dict[str, Any]]:
+    return stack.simulator.effects(account_id=account_id, source="call")
+
+
+def tags(stack: LiveStack, change: int) -> list[str]:
+    return [row[0] for row in stack.rows("SELECT tag FROM audit_event WHERE change_id = %s ORDER BY id", change)]
+
+
+def test_a_worker_killed_during_its_calls(live_stack: LiveStack) -> None:
+    """One call is held back before its effect, one after it, when the worker dies; nobody but the simulator knows which."""
+    accounts = free_accounts(live_stack, 2)
+    changes = []
+    for side, account_id in zip(("before", "after"), accounts, strict=True):
+        fault = live_stack.simulator.fault("hold", when=side, endpoint=SET_ACTION, account_id=account_id, count=1)
+        changes.append(lock(live_stack, account_id, f"Worker killed {side} the effect"))
+        live_stack.simulator.wait_held(fault)
+    assert [state_of(live_stack, change) for change in changes] == ["sending", "sending"]
+
+    live_stack.kill("worker-urgent", signal.SIGKILL)
+    live_stack.simulator.clear_faults()
+    live_stack.start("worker-urgent")
+
+    for change, account_id in zip(changes, accounts, strict=True):
+        live_stack.wait_until(lambda change=change: state_of(live_stack, change) == "applied", RECOVERY_S)
+        assert live_stack.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == LOCKED
+        assert len(effects(live_stack, account_id)) == 1
+        told = tags(live_stack, change)
+        assert told[:2] == ["change:request:submitted", "item:call:claimed"]
+        assert "item:outcome:unknown" in told
+        assert told[-2:] == ["item:outcome:settled", "change:run:finished"]
+
+
+def test_redis_wiped_between_submit_and_dispatch(live_stack: LiveStack) -> None:
+    (account_id,) = free_accounts(live_stack, 1)
+    live_stack.kill("worker-urgent", signal.SIGSTOP)
+    try:
+        change = lock(live_stack, account_id, "Redis wiped before the message was read")
+        live_stack.wipe_redis()
+    finally:
+        live_stack.kill("worker-urgent", signal.SIGCONT)
+
+    live_stack.wait_until(lambda: state_of(live_stack, change) == "applied", RECOVERY_S)
+    assert len(effects(live_stack, account_id)) == 1
+
+
+def test_a_wiped_budget_is_rebuilt_before_the_next_call(live_stack: LiveStack) -> None:
+    (account_id,) = free_accounts(live_stack, 1)
+    ((made,),) = live_stack.rows("SELECT count(*) FROM accounts_apiattempt")
+    live_stack.wipe_redis()
+
+    change = lock(live_stack, account_id, "Right after a wipe")
+    live_stack.wait_until(lambda: state_of(live_stack, change) == "applied", RECOVERY_S)
+
+    (calls,) = live_stack.redis.keys("tradovate:budget:*:calls")
+    assert live_stack.redis.zcard(calls) > made
