@@ -40,10 +40,17 @@ def _write(model: type[MirrorRow], rows: Sequence[Row], key: tuple[str, ...]) ->
         f" ON CONFLICT ({', '.join(quote(column) for column in key)}) DO UPDATE SET {updates}"
         f" WHERE {table}.fresh_at <= EXCLUDED.fresh_at"
     )
-    values = [[field.get_db_prep_save(row[column], connection) for row in rows] for column, field in fields.items()]
+    values = [_values(field, [row[column] for row in rows]) for column, field in fields.items()]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.rowcount)
+
+
+def _values(field: "models.Field[Any, Any]", values: list[Any]) -> list[Any]:
+    """A column's values for psycopg, which adapts all that rows hold by itself, except JSON."""
+    if isinstance(field, models.JSONField):
+        return [field.get_db_prep_save(value, connection) for value in values]
+    return values
 
 
 def _field(model: type[MirrorRow], column: str) -> "models.Field[Any, Any]":

@@ -1,0 +1,63 @@
+"""Reading a few accounts on demand: few calls, exact rows, and what was known stays when Tradovate doesn't answer."""
+
+import pytest
+
+from accounts.models import Account, RiskStatus, Source
+from accounts.sync import Part, refresh, sync
+from riskadmin.tradovate.errors import OutcomeUnknown
+from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.simulator.driver import Simulator
+
+EVERYTHING = frozenset(Part)
+
+
+@pytest.fixture
+def account(simulator: Simulator) -> Account:
+    """An open account of a mirror that is filled."""
+    sync(Environment.DEMO)
+    simulator.reset_counters()
+    return Account.objects.filter(archived=False, risk_status__admin_action="Normal", positions=None)[0]
+
+
+def test_the_status_alone_is_one_call(simulator: Simulator, account: Account) -> None:
+    simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="LockTradingImmediately")
+
+    calls = refresh(Environment.DEMO, [account.tradovate_id], lane=Lane.URGENT)
+
+    status = RiskStatus.objects.get(account=account)
+    assert (status.admin_action, status.source) == ("LockTradingImmediately", Source.REFRESH)
+    assert calls == 1
+    assert simulator.call_count("/accountRiskStatus/items") == 1
+    simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="Normal")
+
+
+def test_every_part_of_two_accounts_is_five_calls(simulator: Simulator, account: Account) -> None:
+    other = Account.objects.filter(archived=False).exclude(pk=account.pk)[0]
+    simulator.open_position(account.tradovate_id, 3)
+
+    calls = refresh(Environment.DEMO, [account.tradovate_id, other.tradovate_id], lane=Lane.BULK, parts=EVERYTHING)
+
+    assert calls == 5
+    assert [position.net_pos for position in account.positions.all()] == [3]
+    account.refresh_from_db()
+    for row in (account.cash, *account.limits.all(), *account.positions.all()):
+        assert row.source == Source.REFRESH
+    untouched = RiskStatus.objects.exclude(account__in=[account, other])
+    assert not untouched.filter(source=Source.REFRESH).exists()
+
+
+def test_no_account_is_no_call(simulator: Simulator, account: Account) -> None:
+    assert refresh(Environment.DEMO, [], lane=Lane.BULK, parts=EVERYTHING) == 0
+    assert refresh(Environment.DEMO, [1], lane=Lane.BULK) == 0  # which the mirror doesn't know
+
+    assert simulator.calls() == []
+
+
+def test_a_failed_call_changes_nothing(simulator: Simulator, account: Account) -> None:
+    before = RiskStatus.objects.get(account=account).fresh_at
+    simulator.fault("500", endpoint="/accountriskstatus/items")
+
+    with pytest.raises(OutcomeUnknown):
+        refresh(Environment.DEMO, [account.tradovate_id], lane=Lane.BULK)
+
+    assert RiskStatus.objects.get(account=account).fresh_at == before
