@@ -56,7 +56,7 @@ class CapabilityMissing(PermissionDenied):
     @property
     def in_words(self) -> tuple[str, ...]:
         """Each capability as `settings.CAPABILITY_WORDS` says it ("approve or reject changes"), else its own name."""
-        words: dict[str, str] = getattr(settings, "CAPABILITY_WORDS", {})
+        words: dict[str, str] = settings.CAPABILITY_WORDS
         return tuple(words.get(capability, capability) for capability in self.capabilities)
 
 

@@ -9,7 +9,7 @@ from riskadmin.web.navigation import current_url, shortcut_keys
 
 
 def _page(site: Client, address: str = "/", capabilities: str = "") -> str:
-    return site.get(address, headers={"X-Person": capabilities}).content.decode()
+    return " ".join(site.get(address, headers={"X-Person": capabilities}).content.decode().split())
 
 
 def _navigation(page: str) -> list[str]:
