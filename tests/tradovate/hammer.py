@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from riskadmin.tradovate.budget import Budget
+from riskadmin.tradovate.budget import WINDOW_S, Budget
 from riskadmin.tradovate.endpoints import ACCOUNTS
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.tokens import TokenSource
@@ -20,19 +20,18 @@ PROCESSES = 8
 
 
 def admissions(
-    redis_url: str, ledger_path: Path, *, calls_per_hour: int, window_s: float | None, enough: int, lane: Lane
+    redis_url: str, ledger_path: Path, *, calls_per_hour: int, window_s: float, enough: int, lane: Lane
 ) -> list[datetime]:
     """Reserve without pause until `enough` attempts are on record or, with the real window, the hour is used up."""
     ledger = SqliteLedger(ledger_path)
     admitted: list[datetime] = []
     with closing(redis.Redis.from_url(redis_url)) as client:
-        window = {} if window_s is None else {"window_s": window_s}
-        budget = Budget(client, ledger, user="desk", calls_per_hour=calls_per_hour, safety_margin=0, **window)
+        budget = Budget(client, ledger, user="desk", calls_per_hour=calls_per_hour, safety_margin=0, window_s=window_s)
         while len(ledger.endpoints()) < enough:
             try:
                 admitted.append(budget.reserve(ACCOUNTS, lane).at)
             except NotHandled as refusal:
-                if refusal.reason is NotHandledReason.NO_BUDGET and window_s is None:
+                if refusal.reason is NotHandledReason.NO_BUDGET and window_s == WINDOW_S:
                     break
     return admitted
 

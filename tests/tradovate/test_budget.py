@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -445,11 +446,15 @@ def test_eight_processes_and_a_redis_wiped_again_and_again(
     path = tmp_path / "race.sqlite"
     ledger = SqliteLedger(path)
     running = [
-        pool.submit(admissions, servers.redis_url, path, calls_per_hour=limit, window_s=None, enough=10**6, lane=lane)
+        pool.submit(admissions, servers.redis_url, path, calls_per_hour=limit, window_s=WINDOW_S, enough=10**6, lane=lane)
         for lane in [Lane.URGENT, Lane.BULK] * (PROCESSES // 2)
     ]
+
+    def reached_or_over(count: int) -> bool:
+        return len(ledger.endpoints()) >= count or all(each.done() for each in running)
+
     for reached in range(20, limit, 40):
-        wait_until(lambda reached=reached: len(ledger.endpoints()) >= reached or all(each.done() for each in running))
+        wait_until(partial(reached_or_over, reached))
         redis_client.flushall()
     admitted = sum(len(each.result()) for each in running)
     # A phantom of a row that was refused while a rebuild read it may cost a call, but none is ever admitted too many.

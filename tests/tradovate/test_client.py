@@ -99,7 +99,10 @@ WRONG: list[dict[str, object]] = [
     {"reason": ""},
     {"reason": " \n"},
     {"reason": "x" * 8193},
-    *({"action": action} for action in sorted(set(AdminAction) - ASKABLE_ADMIN_ACTIONS)),
+    {"action": AdminAction.DISABLE_AUTO_LIQ},
+    {"action": AdminAction.PLACE_AUTO_LIQ_ON_HOLD},
+    {"action": AdminAction.AGREED_ON_LIQ_ONLY_MODE_BY_AUTO_LIQ},
+    {"action": AdminAction.AGREED_ON_LIQUIDATION_BY_AUTO_LIQ},
 ]
 
 

@@ -261,6 +261,30 @@ def test_a_login_without_a_clear_answer_is_not_the_callers_unknown(
 # One process at a time.
 
 
+@pytest.mark.parametrize("minutes", [0, 50, 70])
+def test_a_rival_that_was_quicker_is_noticed_under_the_lease(
+    server: CannedServer,
+    make_source: Callable[..., TokenSource],
+    store: SqliteTokenStore,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: int,
+) -> None:
+    """It replaced the token after we looked and before we had the lease: refused, nearly over, and over."""
+    lease = store.lease
+
+    def lease_after_the_rival(*, holder: str, seconds: float) -> bool:
+        monkeypatch.setattr(store, "lease", lease)
+        store.put("token-of-the-rival", datetime(2099, 1, 1, tzinfo=UTC))
+        return lease(holder=holder, seconds=seconds)
+
+    monkeypatch.setattr(store, "lease", lease_after_the_rival)
+    source = make_source(store, later=timedelta(minutes=minutes))
+    if minutes == 0:
+        source.refuse(TOKEN)
+    assert source.get() == "token-of-the-rival"
+    assert server.requests == []
+
+
 def test_waiting_for_another_process_ends(make_source: Callable[..., TokenSource], empty: SqliteTokenStore) -> None:
     assert empty.lease(holder="another", seconds=60)
     assert not_handled(make_source(empty, wait_s=0.05)).reason is NotHandledReason.TOKEN_UNAVAILABLE

@@ -108,12 +108,9 @@ def test_the_simulator_sends_no_field_that_the_entities_do_not_name_but_those(cl
         "swapEnabled",
     }
     (batch,) = id_batches(account.id for account in accounts)
-    for entity in (
-        *client.account_risk_statuses().value,
-        *client.user_account_auto_liqs_by_account(batch).value,
-        *client.permissioned_account_auto_liqs_by_account(batch).value,
-    ):
-        assert entity.extra == {}
+    assert [status.extra for status in client.account_risk_statuses().value if status.extra] == []
+    assert [limits.extra for limits in client.user_account_auto_liqs_by_account(batch).value if limits.extra] == []
+    assert [limits.extra for limits in client.permissioned_account_auto_liqs_by_account(batch).value if limits.extra] == []
 
 
 @pytest.mark.parametrize("action", [AdminAction.LOCK, AdminAction.LIQUIDATE_ONLY, AdminAction.NORMAL])
