@@ -1,0 +1,72 @@
+"""Standing, said twice: as a function of a row and as a condition for many; both must always agree."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from accounts.models import Account
+from accounts.states import STANDING_LOOK, Standing, standing_q
+from riskadmin.tradovate.vocabulary import AdminAction
+from riskadmin.web.icons import icon_names
+from riskadmin.web.templatetags.face import TONE_ICONS
+from tests.accounts.mirrored import make_account, make_status
+
+ACTIONS = ["", *AdminAction, "SomethingNew"]
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class StandingTwice(TestCase):
+    """On PostgreSQL, since the condition's joins and NULLs are what could differ."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        closed=st.booleans(),
+        archived=st.booleans(),
+        read=st.booleans(),
+        admin_action=st.sampled_from(ACTIONS),
+        stopped=st.booleans(),
+    )
+    def test_the_function_and_the_condition_agree(
+        self, *, closed: bool, archived: bool, read: bool, admin_action: str, stopped: bool
+    ) -> None:
+        account = make_account(closed=closed, archived=archived or closed)
+        if read:
+            make_status(account, admin_action=admin_action, liquidate_only_at=NOW if stopped else None)
+        account = Account.objects.select_related("risk_status").get(pk=account.pk)
+
+        found = [standing for standing in Standing if Account.objects.filter(standing_q(standing), pk=account.pk).exists()]
+
+        assert found == [account.standing]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("admin_action", "stopped", "standing"),
+    [
+        ("Normal", False, Standing.ACTIVE),
+        ("", False, Standing.ACTIVE),
+        ("Normal", True, Standing.BREACHED),
+        ("LockTradingImmediately", False, Standing.LOCKED),
+        ("LockTradingImmediately", True, Standing.LOCKED),
+        ("LiquidateImmediately", True, Standing.LIQUIDATED),
+        ("LiquidateOnlyModeImmediately", False, Standing.LIQUIDATE_ONLY),
+        ("DisableAutoLiq", False, Standing.UNUSUAL),
+        ("DisableAutoLiq", True, Standing.BREACHED),
+        ("SomethingNew", False, Standing.UNUSUAL),
+    ],
+)
+def test_what_an_open_account_is_called(admin_action: str, stopped: bool, standing: Standing) -> None:
+    account = make_account()
+    make_status(account, admin_action=admin_action, admin_at=NOW, liquidate_only_at=NOW if stopped else None)
+
+    assert account.standing == standing
+    assert (account.standing_since is None) == (standing == Standing.ACTIVE)
+
+
+def test_every_standing_has_a_look_that_the_face_knows() -> None:
+    assert STANDING_LOOK.keys() == set(Standing)
+    assert {standing.tone for standing in Standing} <= TONE_ICONS.keys()
+    assert {standing.icon for standing in Standing} <= icon_names()
