@@ -83,14 +83,17 @@ def setting_names() -> frozenset[str]:
     return frozenset(re.findall(r"^#?\s*([A-Z][A-Z0-9_]+)=", example, flags=re.MULTILINE))
 
 
-def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
-    """The settings of every process under test: nothing of the caller's, Tradovate at a port where nobody listens."""
+def bare_environment() -> dict[str, str]:
+    """The caller's environment without any setting, nor those of a `.env`."""
     names = setting_names()
     kept = {name: value for name, value in os.environ.items() if name not in names and not name.startswith("CELERY_")}
+    return {**kept, "DJANGO_SETTINGS_MODULE": "riskadmin.settings", "ENV_FILE": os.devnull}
+
+
+def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
+    """The settings of every process under test: nothing of the caller's, Tradovate at a port where nobody listens."""
     return {
-        **kept,
-        "DJANGO_SETTINGS_MODULE": "riskadmin.settings",
-        "ENV_FILE": os.devnull,
+        **bare_environment(),
         "SECRET_KEY": "only-for-tests-" + "x" * 40,
         "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
         "DATABASE_URL": database_url,

@@ -1,6 +1,7 @@
 """`make demo`: everything on this machine, from nothing to a page to sign in at, until Ctrl-C.
 
-Run as `python -m riskadmin.local.demo` in the project's virtual environment.
+Run as `python -m riskadmin.local.demo [DIRECTORY]` in the project's virtual environment; the directory, `.run` by
+default, keeps the data.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import environ
 
@@ -26,7 +28,6 @@ from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports
 from riskadmin.local.supervisor import Stopped, Supervisor
 from riskadmin.local.valkey import ValkeyServer
 
-RUN = PROJECT / ".run"
 DATABASE = "riskadmin"
 READY_WITHIN_S = 90.0
 SIGN_INS = (
@@ -38,15 +39,16 @@ SIGN_INS = (
 )
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Run the demo until somebody stops it; the exit code is 1 when it could not start."""
+    run = Path(arguments[0]).resolve() if arguments else PROJECT / ".run"
     environ.Env.read_env(os.environ.get("ENV_FILE", PROJECT / ".env"), overwrite=False)
     try:
         port = web_port(os.environ.get("PORT", "8000"))
         address = f"http://{LOOPBACK}:{port}"
-        with claim(RUN, address), Supervisor(say) as supervisor:
+        with claim(run, address), Supervisor(say) as supervisor:
             refuse_taken(port)
-            bring_up(supervisor, port)
+            bring_up(supervisor, run, port)
             say(f"\nready {address}")
             supervisor.watch()
     except Stopped:
@@ -57,9 +59,9 @@ def main() -> int:
     return 0
 
 
-def bring_up(supervisor: Supervisor, port: int) -> None:
+def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
     """Start all there is, in order, and return when a person can sign in."""
-    places = prepare(RUN)
+    places = prepare(run)
     env = {"PYTHONUNBUFFERED": "1", **os.environ, "DJANGO_SETTINGS_MODULE": "riskadmin.settings"}
     env.setdefault("SECRET_KEY", secret_key(places))
     env.setdefault("DEMO_PASSWORD", "demo")
@@ -92,7 +94,7 @@ def bring_up(supervisor: Supervisor, port: int) -> None:
         static.remember()
     with told("web, workers, beat"):
         supervisor.start([stack.web(port), stack.worker("urgent"), stack.worker("bulk"), stack.beat()])
-        wait_ready(supervisor, port)
+        wait_ready(supervisor, places, port)
     tell_sign_ins(env["DEMO_PASSWORD"], places)
 
 
@@ -118,7 +120,7 @@ class StaticFiles:
         self._stamp.write_text(self._fingerprint)
 
 
-def wait_ready(supervisor: Supervisor, port: int) -> None:
+def wait_ready(supervisor: Supervisor, places: Places, port: int) -> None:
     """Return when /readyz says so; raise CannotStart with what it says is missing when that takes too long."""
     answer = ""
 
@@ -128,7 +130,7 @@ def wait_ready(supervisor: Supervisor, port: int) -> None:
         return status == 200  # noqa: PLR2004
 
     if not supervisor.wait_for(ready, within_s=READY_WITHIN_S):
-        raise CannotStart(f"not ready after {READY_WITHIN_S:g} s. /readyz says: {answer}\nLogs are in {RUN / 'logs'}.")
+        raise CannotStart(f"not ready after {READY_WITHIN_S:g} s. /readyz says: {answer}\nLogs are in {places.logs}.")
 
 
 def ask(url: str) -> tuple[int, str]:
@@ -189,7 +191,7 @@ def tell_sign_ins(password: str, places: Places) -> None:
     say(f"\n  {'sign in as':<16}{'password':<16}who")
     for name, duty in SIGN_INS:
         say(f"  {name:<16}{password:<16}{duty}")
-    say(f"\n  logs: {places.logs.relative_to(PROJECT)}   stop: Ctrl-C   forget everything: make demo-reset")
+    say(f"\n  logs: {os.path.relpath(places.logs)}   stop: Ctrl-C   forget everything: make demo-reset")
 
 
 def say(line: str) -> None:
@@ -198,4 +200,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,48 @@
+"""What is installed: each direct dependency has its reason, each lock its hashes, and none names an index."""
+
+import re
+import tomllib
+
+import pytest
+
+from riskadmin.local.places import PROJECT
+
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+GROUPS: dict[str, list[str]] = PYPROJECT["dependency-groups"]
+PRODUCT: list[str] = PYPROJECT["project"]["dependencies"]
+LOCKS = {
+    "requirements.lock": PRODUCT,
+    "requirements-dev.lock": [*PRODUCT, *GROUPS["embedded"], *GROUPS["dev"]],
+    "requirements-uv.lock": GROUPS["installer"],
+}
+
+
+def name_of(requirement: str) -> str:
+    found = re.match(r"[\w.-]+", requirement)
+    assert found
+    return found[0].lower()
+
+
+def test_each_direct_dependency_has_its_reason() -> None:
+    reasons = re.findall(r"^\| ([\w.-]+) \| \S", (PROJECT / "docs" / "dependencies.md").read_text(), flags=re.MULTILINE)
+    direct = [*PRODUCT, *(requirement for group in GROUPS.values() for requirement in group)]
+    assert sorted(set(reasons) - {"package"}) == sorted(name_of(requirement) for requirement in direct)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_every_direct_dependency(lock: str) -> None:
+    locked = set(re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", (PROJECT / lock).read_text(), flags=re.MULTILINE))
+    assert {name_of(requirement) for requirement in LOCKS[lock]} <= locked
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_of_a_lock_has_hashes(lock: str) -> None:
+    text = (PROJECT / lock).read_text()
+    packages = re.split(r"^(?=[\w.-]+(?:\[[\w,]+\])?==)", text, flags=re.MULTILINE)[1:]
+    assert packages
+    assert all("--hash=sha256:" in package for package in packages)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_index(lock: str) -> None:
+    assert not re.search(r"https?://|--(?:extra-)?index-url|--find-links", (PROJECT / lock).read_text())
