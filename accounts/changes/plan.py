@@ -12,9 +12,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State
 from accounts.changes.models import Item
-from accounts.changes.states import ITEM_OPEN, ItemState
+from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ItemState
 from accounts.models import Account
-from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.tradovate.vocabulary import Environment, Lane
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,10 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256, in hex, over everything a person was shown of the plan."""
+        """The SHA-256, in hex, over what would be sent: each target in its order, with its before, after or skip.
+
+        What is only told beside it (names, open positions) is left out: it moves all the time and alters no call.
+        """
         return digest_of(
             {
                 "kind": self.kind.name,
@@ -102,18 +105,31 @@ def plan(kind: Kind, *, environment: Environment, account_ids: Sequence[int]) ->
     }
     pending = _open_items([target_of(environment, account_id) for account_id in wanted])
     rows = (
-        _row(kind, environment, account_id, found.get(account_id), pending.get(target_of(environment, account_id), []))
+        _row(kind, environment, account_id, found.get(account_id), pending.get(target_of(environment, account_id), ()))
         for account_id in wanted
     )
     return Plan(kind=kind, environment=environment, rows=tuple(rows))
 
 
-def _open_items(targets: Sequence[str]) -> dict[str, list[tuple[str, int, str]]]:
-    """Return (kind, change, state) of every open item, by target."""
-    by_target: dict[str, list[tuple[str, int, str]]] = {}
+@dataclass(frozen=True, kw_only=True)
+class _Pending:
+    """An open item of an account, as far as the plan of another one asks."""
+
+    kind_name: str
+    change_id: int
+    state: str
+    lane: str
+
+
+def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
+    """Return every open item, oldest first, by target."""
+    by_target: dict[str, list[_Pending]] = {}
     items = Item.objects.filter(target__in=targets, state__in=ITEM_OPEN).order_by("id")
-    for target, kind_name, change_id, state in items.values_list("target", "change__kind", "change_id", "state"):
-        by_target.setdefault(target, []).append((kind_name, change_id, state))
+    for target, kind_name, change_id, state, lane in items.values_list(
+        "target", "change__kind", "change_id", "state", "change__lane"
+    ):
+        pending = _Pending(kind_name=kind_name, change_id=change_id, state=state, lane=lane)
+        by_target.setdefault(target, []).append(pending)
     return by_target
 
 
@@ -122,7 +138,7 @@ def _row(
     environment: Environment,
     account_id: int,
     account: Account | None,
-    pending: list[tuple[str, int, str]],
+    pending: Sequence[_Pending],
 ) -> Row:
     outcome = _outcome(kind, environment, account, pending)
     planned = outcome if isinstance(outcome, Planned) else None
@@ -142,38 +158,41 @@ def _outcome(
     kind: Kind,
     environment: Environment,
     account: Account | None,
-    pending: list[tuple[str, int, str]],
+    pending: Sequence[_Pending],
 ) -> Planned | Skip:
     if environment not in kind.environments:
         where = " and ".join(sorted(each.value for each in kind.environments))
         return Skip(reason=f"Tradovate takes this on {where} only; the account is on {environment.value}")
     if account is None:
         return Skip(reason="Unknown: no such account was read from Tradovate")
+    # A closed account is archived too (account_gone_is_archived), and "closed" says more.
+    if account.closed:
+        return Skip(reason="Closed: Tradovate would accept the call and do nothing")
     if account.archived:
         return Skip(reason="Archived: Tradovate would accept the call and do nothing")
-    if account.closed:
-        return Skip(reason="Closed")
     if not hasattr(account, "risk_status"):
         return Skip(reason="Its risk status was never read; read the account first")
     blocking = next((item for item in pending if _blocks(kind, item)), None)
     if blocking:
-        _, change_id, _ = blocking
-        return Skip(reason=f"Change {change_id} is already on its way for this account")
-    return kind.plan(account, contested=any(other != kind.name for other, _, _ in pending))
+        return Skip(reason=f"Change {blocking.change_id} is already on its way for this account")
+    return kind.plan(account, contested=any(item.kind_name != kind.name for item in pending))
 
 
-def _blocks(kind: Kind, item: tuple[str, int, str]) -> bool:
-    """Say whether an open item stands in the way: for protective kinds only the very same thing, surely on its way."""
-    name, _, state = item
-    if kind.is_protective:
-        return name == kind.name and state != ItemState.UNKNOWN
-    return True
+def _blocks(kind: Kind, item: _Pending) -> bool:
+    """Say whether an open item stands in the way: for protective kinds only the very same thing, surely and soon sent.
+
+    One that waits for a decision, stands in the bulk lane or has no known outcome must not hold an emergency up.
+    """
+    if not kind.is_protective:
+        return True
+    is_next = item.state == ItemState.QUEUED and item.lane == Lane.URGENT
+    return item.kind_name == kind.name and (is_next or item.state in ITEM_UNDER_WAY)
 
 
 def moved_since(kind: Kind, items: Sequence[Item]) -> list[tuple[Item, dict[str, Any] | None]]:
     """Return the items whose account no longer stands as it was shown, each with its state now (None: gone or closed).
 
-    Two queries, whatever the number of items.
+    Costs a fixed number of queries, whatever the number of items.
     """
     by_account = {item.account_id: item for item in items}
     found = {account.pk: account for account in kind.mirrored(Account.objects.filter(pk__in=list(by_account)))}

@@ -33,7 +33,8 @@ class PolicyMissing(Exception):
 def requirement(rules: Iterable[Rule], *, kind: str, environment: str, items: int) -> Requirement:
     """Return what policy asks of a change of `items` items; the matching rule asking for most decisions wins.
 
-    Among equals the one for more items wins, being the more special. Raises PolicyMissing when no rule matches.
+    Of those that ask for as many, one that names a role is stricter than one that leaves it open; then the one for more
+    items wins, for the kind, and for the environment, being the more special. Raises PolicyMissing when no rule matches.
     """
     matching = [
         rule
@@ -42,7 +43,10 @@ def requirement(rules: Iterable[Rule], *, kind: str, environment: str, items: in
     ]
     if not matching:
         raise PolicyMissing(f"No policy rule covers {kind} on {environment} for {items} accounts.")
-    rule = max(matching, key=lambda rule: (rule.decisions_needed, rule.at_least_items, rule.kind, rule.environment))
+    rule = max(
+        matching,
+        key=lambda rule: (rule.decisions_needed, rule.decider_role != "", rule.at_least_items, rule.kind, rule.environment),
+    )
     return Requirement(
         decisions_needed=rule.decisions_needed,
         decider_role=rule.decider_role,

@@ -18,6 +18,8 @@ from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
 
 
 class AdminActionKind(Kind):
@@ -58,15 +60,17 @@ class AdminActionKind(Kind):
     open_positions: ClassVar[str]  # what becomes of open positions
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        was, becomes = _TIGHTNESS.get(before["admin_action"], 0), _TIGHTNESS.get(after["admin_action"], 0)
-        # What only a limit had stopped gets looser by the same word it had.
-        looser = becomes < was or (becomes == was and before.get("stopped_by_limit", False))
+        was, becomes = _tightness(before), _tightness(after)
+        words = _words(before), _words(after)
+        if words[0] == words[1] and "admin_at" in after and after["admin_at"] != before.get("admin_at"):
+            # Set anew since it was shown: the same word, but another person's act.
+            words = f"{words[0]}{_since(before.get('admin_at'))}", f"{words[1]}{_since(after['admin_at'])}"
         return (
             Difference(
                 label="Risk action",
-                before=_words(before),
-                after=_words(after),
-                direction="looser" if looser else "tighter" if becomes > was else "",
+                before=words[0],
+                after=words[1],
+                direction="looser" if becomes < was else "tighter" if becomes > was else "",
             ),
         )
 
@@ -105,18 +109,31 @@ class AdminActionKind(Kind):
         )
 
     def judge(self, *, before: State, observed: State) -> Finding:
-        if dict(observed) == dict(before):
-            return Finding.UNCHANGED if self.is_reached(before) else Finding.NOT_APPLIED
+        # A limit may stop an account at any moment without anybody's act: only action and time tell of a call.
+        acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
+        if self.is_reached(before) and not acted:
+            return Finding.UNCHANGED
         # Unlocking an account that only a limit had stopped leaves `Normal` as it was: its time, or the stop's end, tells.
-        return Finding.APPLIED if observed["admin_action"] == self.action else Finding.ELSEWHERE
+        if observed["admin_action"] == self.action and dict(observed) != dict(before):
+            return Finding.APPLIED
+        return Finding.ELSEWHERE if acted else Finding.NOT_APPLIED
 
 
 _TIGHTNESS: Final = {
     AdminAction.NORMAL: 0,
-    AdminAction.LIQUIDATE_ONLY: 1,
-    AdminAction.LOCK: 2,
-    AdminAction.LIQUIDATE: 2,
+    AdminAction.LIQUIDATE_ONLY: 2,
+    AdminAction.LOCK: 3,
+    AdminAction.LIQUIDATE: 3,
 }
+_STOPPED_BY_LIMIT: Final = 1  # tighter than nothing; an admin action says more and lasts longer
+
+
+def _tightness(state: State) -> int:
+    return max(_TIGHTNESS.get(state["admin_action"], 0), _STOPPED_BY_LIMIT if state.get("stopped_by_limit") else 0)
+
+
+def _since(admin_at: str | None) -> str:
+    return f", set {moment(datetime.fromisoformat(admin_at), display_zone())}" if admin_at else ""
 
 
 def _words(state: State) -> str:

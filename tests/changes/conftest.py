@@ -1,0 +1,52 @@
+"""People, policy and a broker that keeps quiet; what nobody asks for is not there."""
+
+from typing import Any
+
+import pytest
+from celery import current_app
+
+from accounts.changes.models import PolicyRule
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from tests.staff.people import make_person
+
+DEFAULT_POLICY = (("lock", 0, ""), ("liquidate_only", 0, ""), ("unlock", 1, "supervisor"))
+
+
+@pytest.fixture
+def policy(db: None) -> None:
+    """The policy to begin with, also after a transactional test has emptied the tables."""
+    for kind, decisions, role in DEFAULT_POLICY:
+        PolicyRule.objects.get_or_create(
+            kind=kind, environment="", at_least_items=1, defaults={"decisions_needed": decisions, "decider_role": role}
+        )
+
+
+@pytest.fixture
+def support(policy: None) -> Staff:
+    """A person who asks."""
+    return make_person(Role.SUPPORT)
+
+
+@pytest.fixture
+def supervisor(policy: None) -> Staff:
+    """A person who decides."""
+    return make_person(Role.SUPERVISOR)
+
+
+@pytest.fixture
+def second_supervisor(policy: None) -> Staff:
+    """Another person who decides."""
+    return make_person(Role.SUPERVISOR, "supervisor2")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int], str]]:
+    """What was sent to the broker: task, arguments, queue. Nothing arrives anywhere."""
+    messages: list[tuple[str, list[int], str]] = []
+
+    def keep(name: str, *, args: list[int], queue: str, **_: Any) -> None:
+        messages.append((name, args, queue))
+
+    monkeypatch.setattr(current_app, "send_task", keep)
+    return messages

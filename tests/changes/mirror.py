@@ -1,0 +1,203 @@
+"""Mirror rows and changes for tests, the changes made as the application makes them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.utils import timezone
+
+from accounts.changes.actions import decide, submit
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change, Item
+from accounts.changes.plan import Plan, plan
+from accounts.changes.states import ChangeState, ItemState, Verdict
+from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source
+from riskadmin.audit.models import Event
+from riskadmin.audit.origin import Origin
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import AdminAction, Environment, Lane, ReasonCode
+
+ORIGIN = Origin(request_id="0" * 32, address="127.0.0.1")
+ACTED_AT = datetime(2026, 11, 20, 15, 4, 5, 678000, tzinfo=UTC)
+
+NORMAL, LOCKED = AdminAction.NORMAL.value, AdminAction.LOCK.value
+CLOSING_ONLY, LIQUIDATED = AdminAction.LIQUIDATE_ONLY.value, AdminAction.LIQUIDATE.value
+
+
+def make_account(
+    number: int,
+    admin_action: str | None = NORMAL,
+    *,
+    environment: str = "demo",
+    admin_at: datetime | None = None,
+    stopped_at: datetime | None = None,
+    fresh_at: datetime | None = None,
+    **columns: Any,
+) -> Account:
+    """Add an account to the mirror, read just now; with `admin_action` None, its risk status was never read."""
+    fresh = {"fresh_at": fresh_at or timezone.now(), "source": Source.SYNC}
+    account = Account.objects.create(
+        environment=environment, tradovate_id=number, **{"name": f"KTR50K-{number:06}", **fresh, **columns}
+    )
+    if admin_action is not None:
+        RiskStatus.objects.create(
+            account=account, admin_action=admin_action, admin_at=admin_at, liquidate_only_at=stopped_at, **fresh
+        )
+    return account
+
+
+def make_accounts(numbers: Sequence[int]) -> None:
+    """Add many plain accounts with two statements."""
+    fresh = {"fresh_at": timezone.now(), "source": Source.SYNC}
+    made = Account.objects.bulk_create(
+        Account(environment="demo", tradovate_id=number, name=f"KTR50K-{number:06}", **fresh) for number in numbers
+    )
+    RiskStatus.objects.bulk_create(RiskStatus(account=account, admin_action=NORMAL, **fresh) for account in made)
+
+
+def hold_position(account: Account, net_pos: int, number: int = 1) -> None:
+    """Let the account hold a position."""
+    Position.objects.create(
+        account=account,
+        tradovate_id=number,
+        contract_id=number,
+        net_pos=net_pos,
+        fresh_at=timezone.now(),
+        source=Source.SYNC,
+    )
+
+
+def never_unlock(account: Account) -> None:
+    """Set the firm's limit not to unlock by itself."""
+    AutoLiqLimits.objects.create(
+        account=account, level=LimitLevel.FIRM, do_not_unlock=True, fresh_at=timezone.now(), source=Source.SYNC
+    )
+
+
+def set_status(account: Account, **columns: Any) -> None:
+    """Let the mirror learn another risk status, just now unless `fresh_at` says otherwise."""
+    RiskStatus.objects.filter(account=account).update(**{"fresh_at": timezone.now(), **columns})
+
+
+def make_stale(account: Account) -> None:
+    """Let the account's risk status have been read an hour ago."""
+    RiskStatus.objects.filter(account=account).update(fresh_at=timezone.now() - timedelta(hours=1))
+
+
+def planned(kind_name: str, *account_ids: int, environment: Environment = Environment.DEMO) -> Plan:
+    """Plan as a page does."""
+    return plan(KINDS[kind_name], environment=environment, account_ids=account_ids)
+
+
+def ask(
+    person: Staff,
+    kind_name: str,
+    *account_ids: int,
+    form_key: UUID | None = None,
+    digest: str | None = None,
+    reason_code: ReasonCode = ReasonCode.OTHER,
+    reason_text: str = "A test",
+) -> Change:
+    """Ask for a change of demo accounts as it is planned now, or with another digest."""
+    return submit(
+        actor=person,
+        origin=ORIGIN,
+        kind=KINDS[kind_name],
+        environment=Environment.DEMO,
+        account_ids=account_ids,
+        reason_code=reason_code,
+        reason_text=reason_text,
+        form_key=form_key or uuid4(),
+        shown_digest=digest if digest is not None else planned(kind_name, *account_ids).digest,
+    )
+
+
+def approve(person: Staff, change: Change, *, digest: str | None = None, comment: str = "") -> Change:
+    """Approve a change as it stands, or as somebody saw it."""
+    return decide(
+        actor=person,
+        origin=ORIGIN,
+        change_id=change.pk,
+        verdict=Verdict.APPROVE,
+        digest=change.digest if digest is None else digest,
+        comment=comment,
+    )
+
+
+def reject(person: Staff, change: Change, *, comment: str = "") -> Change:
+    """Reject a change."""
+    return decide(
+        actor=person,
+        origin=ORIGIN,
+        change_id=change.pk,
+        verdict=Verdict.REJECT,
+        digest=change.digest,
+        comment=comment,
+    )
+
+
+def open_item(
+    person: Staff, account: Account, kind_name: str, state: ItemState, *, lane: Lane = Lane.URGENT, form_key: UUID | None = None
+) -> Item:
+    """Add a change of one item that stands in an open state, having come there step by step, as PostgreSQL demands."""
+    waits = state == ItemState.WAITING
+    change = Change.objects.create(
+        kind=kind_name,
+        environment=account.environment,
+        reason_code=ReasonCode.OTHER,
+        reason_text="A test",
+        lane=lane,
+        digest="0" * 64,
+        form_key=form_key or uuid4(),
+        requested_by=person,
+        requested_by_name=person.display_name,
+        decisions_needed=1 if waits else 0,
+        expires_at=timezone.now() + timedelta(hours=1),
+        item_count=1,
+        state=ChangeState.PENDING if waits else ChangeState.RUNNING,
+    )
+    item = Item.objects.create(
+        change=change,
+        position=1,
+        target=f"{account.environment}:account:{account.tradovate_id}",
+        account=account,
+        target_name=account.name,
+        before={"admin_action": NORMAL, "admin_at": None, "stopped_by_limit": False},
+        after={"admin_action": LOCKED},
+        state=ItemState.WAITING if waits else ItemState.QUEUED,
+    )
+    walk(item, state)
+    return item
+
+
+WAYS: dict[ItemState, tuple[ItemState, ...]] = {
+    ItemState.WAITING: (),
+    ItemState.QUEUED: (),
+    ItemState.SENDING: (ItemState.SENDING,),
+    ItemState.SENT: (ItemState.SENDING, ItemState.SENT),
+    ItemState.UNKNOWN: (ItemState.SENDING, ItemState.UNKNOWN),
+    ItemState.APPLIED: (ItemState.SENDING, ItemState.SENT, ItemState.APPLIED),
+    ItemState.UNCHANGED: (ItemState.SENDING, ItemState.SENT, ItemState.UNCHANGED),
+    ItemState.REJECTED: (ItemState.SENDING, ItemState.REJECTED),
+    ItemState.SKIPPED: (ItemState.SKIPPED,),
+    ItemState.CANCELLED: (ItemState.CANCELLED,),
+}
+"""How a queued item comes to each state."""
+
+
+def walk(item: Item, state: ItemState) -> None:
+    """Take a queued item to a state, each step one statement."""
+    for step in WAYS[state]:
+        Item.objects.filter(pk=item.pk).update(state=step)
+    item.refresh_from_db()
+
+
+def written() -> tuple[int, int, int, int]:
+    """How many changes, items, decisions and events about changes there are."""
+    return (
+        Change.objects.count(),
+        Item.objects.count(),
+        sum(change.decisions.count() for change in Change.objects.all()),
+        Event.objects.filter(tag__startswith="change:").count(),
+    )
