@@ -40,11 +40,19 @@ def read_targets(values: Sequence[str]) -> tuple[Environment, list[int]]:
     return environments.pop(), list(dict.fromkeys(account_ids))
 
 
+class LinesField(forms.CharField):
+    """A text of several lines; each line's end is one character, though browsers send two and count it as one."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the text as it is kept, before its length is looked at."""
+        return super().to_python(value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
+
+
 class AskForm(forms.Form):
     """The reason for a change, the one-time key, and the digest of the plan that is shown beside it."""
 
     reason_code = forms.ChoiceField(label="Reason", choices=REASON_CHOICES)
-    reason_text = forms.CharField(
+    reason_text = LinesField(
         label="In words",
         required=False,
         max_length=REASON_TEXT_MAX,
@@ -58,10 +66,6 @@ class AskForm(forms.Form):
     def fresh(cls, digest: str) -> "AskForm":
         """Return an empty form with a new one-time key."""
         return cls(initial={"form_key": uuid4(), "digest": digest})
-
-    def clean_reason_text(self) -> str:
-        """Count a line's end as the one character that is kept."""
-        return str(self.cleaned_data["reason_text"]).replace("\r\n", "\n")
 
     def clean(self) -> dict[str, Any]:
         """Ask for words where the code says nothing."""
@@ -79,7 +83,7 @@ class DecideForm(forms.Form):
     """One person's decision, with the digest of what they were shown."""
 
     verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
-    comment = forms.CharField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
+    comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
     digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
 
 
