@@ -1,12 +1,13 @@
 """Submitting, deciding, withdrawing and expiring changes. Each is one transaction with its events."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
@@ -22,7 +23,7 @@ from riskadmin.audit.actions import Happening, record, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from riskadmin.tradovate.errors import TradovateError
+from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 
 
@@ -75,6 +76,10 @@ def submit(  # the parts of a form, each by name
         return earlier
     now = plan(kind, environment=environment, account_ids=account_ids)
     if now.digest != shown_digest:
+        # The double click itself may be what moved the plan: written after we looked for it, before we planned.
+        earlier = _submitted_before(actor, form_key)
+        if earlier:
+            return earlier
         raise PlanMoved(now)
     if not now.sent:
         raise NothingToDo("Nothing would happen to any of these accounts.")
@@ -115,14 +120,16 @@ def decide(*, actor: Staff, origin: Origin, change_id: int, verdict: Verdict, di
     """Take one person's decision about a pending change and return the change as it then is.
 
     `digest` is the one of what they were shown. An approval reads accounts anew whose mirror row is old, and is refused
-    when one has moved. The last approval that policy asks for lets the change run; one rejection ends it. Raises
-    DecisionRefused, after recording the refusal.
+    when one can't be read or has moved. The last approval that policy asks for lets the change run; one rejection ends it.
+    Raises DecisionRefused, after recording the refusal.
     """
-    if verdict == Verdict.APPROVE:
-        _refresh_stale(change_id)
+    good_since = timezone.now() - timedelta(seconds=settings.STALE_SECONDS)
+    unread = _refresh_stale(change_id, good_since) if verdict == Verdict.APPROVE else ""
     with transaction.atomic():
         change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
-        refusal = _refusal(change, actor, verdict, digest)
+        refusal = _refusal(change, actor, digest)
+        if refusal is None and verdict == Verdict.APPROVE:
+            refusal = _no_longer_as_shown(change, good_since, unread)
         if refusal is None:
             _take(change, actor, origin, verdict, comment)
             return change
@@ -145,7 +152,7 @@ def decide(*, actor: Staff, origin: Origin, change_id: int, verdict: Verdict, di
 
 
 def withdraw(*, actor: Staff, origin: Origin, change_id: int) -> Change:
-    """Take back a change that nobody has decided yet; only who asked for it may. Raises NotAllowed."""
+    """Take back a change that still waits; only who asked for it may. Raises NotAllowed."""
     with transaction.atomic():
         change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
         if change.requested_by_id != actor.pk:
@@ -236,26 +243,25 @@ def _write(change: Change, planned: Plan, origin: Origin, actor: Staff, *, state
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 
 
-def _refresh_stale(change_id: int) -> None:
-    """Read anew, before anything is locked, the accounts of a change whose mirror rows are too old to decide upon."""
+def _stale_items(change: Change, good_since: datetime) -> QuerySet[Item]:
+    """Return the waiting items whose account was read last before `good_since`: too long ago to decide upon."""
+    return change.items.filter(state=ItemState.WAITING, account__risk_status__fresh_at__lt=good_since)
+
+
+def _refresh_stale(change_id: int, good_since: datetime) -> str:
+    """Read the stale accounts of a change anew, before anything is locked; return why they can't be read, or ""."""
     change = Change.objects.get(pk=change_id)
-    old = timezone.now() - timedelta(seconds=settings.STALE_SECONDS)
-    stale = list(
-        change.items.filter(state=ItemState.WAITING, account__risk_status__fresh_at__lt=old).values_list(
-            "account__tradovate_id", flat=True
-        )
-    )
+    stale = list(_stale_items(change, good_since).values_list("account__tradovate_id", flat=True))
     if not stale:
-        return
+        return ""
     try:
         refresh(Environment(change.environment), stale, lane=Lane.URGENT)
-    except (TradovateError, NotConnected) as error:
-        raise DecisionRefused(
-            f"The accounts can't be read from Tradovate now ({error}), and what is known of them is old."
-        ) from error
+    except (TradovateError, NotConnected, StoreUnavailable) as error:
+        return str(error)
+    return ""
 
 
-def _refusal(change: Change, actor: Staff, verdict: Verdict, digest: str) -> DecisionRefused | None:
+def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | None:
     """Return why the decision can't be taken. PostgreSQL refuses the same again (migration 0002)."""
     if not actor.may("changes:decide"):
         return DecisionRefused("You may not decide about changes.")
@@ -271,10 +277,17 @@ def _refusal(change: Change, actor: Staff, verdict: Verdict, digest: str) -> Dec
         return DecisionRefused("You have decided about this change already.")
     if digest != change.digest:
         return DecisionRefused("This is not the change you were shown. Look at it again.")
-    if verdict == Verdict.APPROVE:
-        moved = moved_since(KINDS[change.kind], list(change.items.filter(state=ItemState.WAITING)))
-        if moved:
-            return DecisionRefused("An account no longer stands as it was when this was asked for.", moved=moved)
+    return None
+
+
+def _no_longer_as_shown(change: Change, good_since: datetime, unread: str) -> DecisionRefused | None:
+    """Return why an approval would not be of what was shown. `unread` says why accounts could not be read, if so."""
+    if _stale_items(change, good_since).exists():
+        why = unread or "it did not name every account"
+        return DecisionRefused(f"The accounts can't be read from Tradovate now ({why}), and what is known of them is old.")
+    moved = moved_since(KINDS[change.kind], list(change.items.filter(state=ItemState.WAITING)))
+    if moved:
+        return DecisionRefused("An account no longer stands as it was when this was asked for.", moved=moved)
     return None
 
 
