@@ -33,7 +33,7 @@ class Change(models.Model):
     lane = models.CharField(max_length=8, choices=LaneChoice)
     digest = models.CharField(max_length=64)
     # The one-time key of the form: a double click or a sent-again POST makes one change.
-    form_key = models.UUIDField(unique=True)
+    form_key = models.UUIDField()
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     requested_by_name = models.CharField(max_length=150)
     submitted_at = models.DateTimeField(db_default=Now())
@@ -50,6 +50,8 @@ class Change(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(state__in=ChangeState.values), name="change_state_known"),
+            # Of one person: nobody's key can stand in another one's way.
+            models.UniqueConstraint(fields=["requested_by", "form_key"], name="change_once_per_form"),
             models.CheckConstraint(
                 condition=~Q(reason_code=ReasonCode.OTHER.value) | ~Q(reason_text=""),
                 name="change_other_has_text",
@@ -97,12 +99,13 @@ class Item(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=ItemState.values), name="item_state_known"),
             models.UniqueConstraint(fields=["change", "target"], name="item_target_once_per_change"),
+            # The change's page, in its order. With `item_count` frozen, it also leaves no place for a later item.
+            models.UniqueConstraint(fields=["change", "position"], name="item_in_order"),
             # At any instant at most one item of a target is under way; an `unknown` one blocks nobody.
             models.UniqueConstraint(fields=["target"], condition=Q(state__in=ITEM_UNDER_WAY), name="item_target_under_way"),
         ]
         indexes = [
-            # The change's page, in its order, and counts by state.
-            models.Index(fields=["change", "position"], name="item_in_order"),
+            # The change's counts by state.
             models.Index(fields=["change", "state"], name="item_by_state"),
             # The sweeper: everything not final, by state.
             models.Index(fields=["state", "id"], condition=Q(state__in=ITEM_OPEN), name="item_open"),

@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ("reason_text", models.TextField(blank=True)),
                 ("lane", models.CharField(choices=[("urgent", "Urgent"), ("bulk", "Bulk")], max_length=8)),
                 ("digest", models.CharField(max_length=64)),
-                ("form_key", models.UUIDField(unique=True)),
+                ("form_key", models.UUIDField()),
                 ("requested_by_name", models.CharField(max_length=150)),
                 ("submitted_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("decisions_needed", models.PositiveSmallIntegerField()),
@@ -216,9 +216,13 @@ class Migration(migrations.Migration):
             model_name="decision",
             constraint=models.UniqueConstraint(fields=("change", "staff"), name="decision_once_per_person"),
         ),
-        migrations.AddIndex(
+        migrations.AddConstraint(
+            model_name="change",
+            constraint=models.UniqueConstraint(fields=("requested_by", "form_key"), name="change_once_per_form"),
+        ),
+        migrations.AddConstraint(
             model_name="item",
-            index=models.Index(fields=["change", "position"], name="item_in_order"),
+            constraint=models.UniqueConstraint(fields=("change", "position"), name="item_in_order"),
         ),
         migrations.AddIndex(
             model_name="item",

@@ -32,6 +32,11 @@ BEGIN
            OLD.decider_role, OLD.expires_at, OLD.item_count) THEN
         RAISE EXCEPTION 'Change % is frozen: only its state moves.', OLD.id USING ERRCODE = 'integrity_constraint_violation';
     END IF;
+    IF (OLD.decided_at IS NOT NULL AND NEW.decided_at IS DISTINCT FROM OLD.decided_at)
+       OR (OLD.finished_at IS NOT NULL AND NEW.finished_at IS DISTINCT FROM OLD.finished_at) THEN
+        RAISE EXCEPTION 'Change % keeps the times at which it was decided and finished.', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
     IF NEW.state <> OLD.state THEN
         IF NOT ((OLD.state = 'pending' AND NEW.state IN ('running', 'rejected', 'cancelled', 'expired'))
                 OR (OLD.state = 'running' AND NEW.state = 'finished')) THEN
@@ -40,6 +45,12 @@ BEGIN
         END IF;
         IF NEW.state = 'running' AND changes_approvals(NEW.id, NEW.digest) < NEW.decisions_needed THEN
             RAISE EXCEPTION 'Change % lacks the decisions it needs.', OLD.id USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+        IF NEW.state = 'finished' AND EXISTS (
+            SELECT FROM changes_item
+            WHERE change_id = NEW.id AND state IN ('waiting', 'queued', 'sending', 'sent', 'unknown')
+        ) THEN
+            RAISE EXCEPTION 'Change % has items without an outcome.', OLD.id USING ERRCODE = 'integrity_constraint_violation';
         END IF;
     END IF;
     RETURN NEW;
@@ -76,14 +87,24 @@ BEGIN
 END;
 $$;
 
--- An item: what was shown is frozen; it is sent only for a running change that has its decisions; an outcome stays.
+-- An item: it comes with its change and never later; what was shown is frozen; it goes its way step by step
+-- (states.ITEM_TRANSITIONS), and is sent only for a running change that has its decisions; an outcome stays.
 CREATE FUNCTION changes_guard_item() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     asked changes_change%ROWTYPE;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.state NOT IN ('waiting', 'queued', 'skipped') THEN
-            RAISE EXCEPTION 'An item can''t begin as %.', NEW.state USING ERRCODE = 'integrity_constraint_violation';
+        SELECT * INTO asked FROM changes_change WHERE id = NEW.change_id;
+        IF NOT (NEW.state = 'skipped'
+                OR (NEW.state = 'waiting' AND asked.state = 'pending')
+                OR (NEW.state = 'queued' AND asked.state = 'running' AND asked.decisions_needed = 0)) THEN
+            RAISE EXCEPTION 'An item can''t begin as % in a change that is %.', NEW.state, asked.state
+                USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+        -- Positions are unique, so a change that has all its items has no place for another one.
+        IF NEW.position NOT BETWEEN 1 AND asked.item_count THEN
+            RAISE EXCEPTION 'Change % has % items, so none at %.', NEW.change_id, asked.item_count, NEW.position
+                USING ERRCODE = 'integrity_constraint_violation';
         END IF;
         RETURN NEW;
     END IF;
@@ -92,14 +113,25 @@ BEGIN
        ROW(OLD.id, OLD.change_id, OLD.position, OLD.target, OLD.account_id, OLD.target_name, OLD.before, OLD.after) THEN
         RAISE EXCEPTION 'Item % is frozen: only its way moves.', OLD.id USING ERRCODE = 'integrity_constraint_violation';
     END IF;
+    IF OLD.state IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled')
+       AND ROW(NEW.state, NEW.note, NEW.observed, NEW.settled_at)
+           IS DISTINCT FROM ROW(OLD.state, OLD.note, OLD.observed, OLD.settled_at) THEN
+        RAISE EXCEPTION 'Item % has its outcome: %.', OLD.id, OLD.state USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
     IF NEW.state <> OLD.state THEN
-        IF OLD.state IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled') THEN
-            RAISE EXCEPTION 'Item % has its outcome: %.', OLD.id, OLD.state USING ERRCODE = 'integrity_constraint_violation';
+        IF (OLD.state, NEW.state) NOT IN (
+            ('waiting', 'queued'), ('waiting', 'cancelled'),
+            ('queued', 'sending'), ('queued', 'skipped'), ('queued', 'cancelled'),
+            ('sending', 'sent'), ('sending', 'rejected'), ('sending', 'unknown'), ('sending', 'queued'),
+            ('sent', 'applied'), ('sent', 'unchanged'), ('sent', 'unknown'),
+            ('unknown', 'applied'), ('unknown', 'unchanged'), ('unknown', 'queued')
+        ) THEN
+            RAISE EXCEPTION 'Item % can''t go from % to %.', OLD.id, OLD.state, NEW.state
+                USING ERRCODE = 'integrity_constraint_violation';
         END IF;
-        IF NEW.state = 'sending' THEN
+        IF NEW.state IN ('queued', 'sending') THEN
             SELECT * INTO asked FROM changes_change WHERE id = NEW.change_id;
-            IF OLD.state <> 'queued' OR asked.state <> 'running'
-               OR changes_approvals(asked.id, asked.digest) < asked.decisions_needed THEN
+            IF asked.state <> 'running' OR changes_approvals(asked.id, asked.digest) < asked.decisions_needed THEN
                 RAISE EXCEPTION 'Item % may not be sent: its change is not approved and running.', OLD.id
                     USING ERRCODE = 'integrity_constraint_violation';
             END IF;
@@ -119,6 +151,12 @@ CREATE TRIGGER changes_decision_stays BEFORE UPDATE OR DELETE ON changes_decisio
 CREATE TRIGGER changes_item_guard BEFORE INSERT OR UPDATE ON changes_item
     FOR EACH ROW EXECUTE FUNCTION changes_guard_item();
 CREATE TRIGGER changes_item_stays BEFORE DELETE ON changes_item FOR EACH ROW EXECUTE FUNCTION changes_refuse();
+CREATE TRIGGER changes_change_no_truncate BEFORE TRUNCATE ON changes_change
+    FOR EACH STATEMENT EXECUTE FUNCTION changes_refuse();
+CREATE TRIGGER changes_decision_no_truncate BEFORE TRUNCATE ON changes_decision
+    FOR EACH STATEMENT EXECUTE FUNCTION changes_refuse();
+CREATE TRIGGER changes_item_no_truncate BEFORE TRUNCATE ON changes_item
+    FOR EACH STATEMENT EXECUTE FUNCTION changes_refuse();
 
 ALTER TABLE changes_change ENABLE ALWAYS TRIGGER changes_change_guard;
 ALTER TABLE changes_change ENABLE ALWAYS TRIGGER changes_change_stays;
@@ -126,9 +164,15 @@ ALTER TABLE changes_decision ENABLE ALWAYS TRIGGER changes_decision_guard;
 ALTER TABLE changes_decision ENABLE ALWAYS TRIGGER changes_decision_stays;
 ALTER TABLE changes_item ENABLE ALWAYS TRIGGER changes_item_guard;
 ALTER TABLE changes_item ENABLE ALWAYS TRIGGER changes_item_stays;
+ALTER TABLE changes_change ENABLE ALWAYS TRIGGER changes_change_no_truncate;
+ALTER TABLE changes_decision ENABLE ALWAYS TRIGGER changes_decision_no_truncate;
+ALTER TABLE changes_item ENABLE ALWAYS TRIGGER changes_item_no_truncate;
 """
 
 DROP = """
+DROP TRIGGER changes_item_no_truncate ON changes_item;
+DROP TRIGGER changes_decision_no_truncate ON changes_decision;
+DROP TRIGGER changes_change_no_truncate ON changes_change;
 DROP TRIGGER changes_item_stays ON changes_item;
 DROP TRIGGER changes_item_guard ON changes_item;
 DROP TRIGGER changes_decision_stays ON changes_decision;
