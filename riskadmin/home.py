@@ -8,7 +8,6 @@ from django.views.decorators.http import require_GET
 from redis.exceptions import RedisError
 
 from accounts.changes import queries
-from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.connection import budget, connected_environments
 from accounts.models import ApiHalt, SyncRun
@@ -27,13 +26,11 @@ RECENT = 8
 def home(request: HttpRequest) -> HttpResponse:
     """What waits for this person, what nobody knows yet, and what was asked for last."""
     person = cast(Staff, request.user)
-    recent = list(Change.objects.order_by("-pk")[:RECENT])
-    names = queries.first_names([change.pk for change in recent])
     context = {
         "waiting": queries.waiting_for(person).count(),
         "asked": queries.waiting_for_others(person).count(),
         "unknown": queries.unresolved_items()[:RECENT],
-        "recent": [{"change": each, "kind": KINDS[each.kind], "first": names.get(each.pk, "")} for each in recent],
+        "recent": queries.listed(Change.objects.order_by("-pk")[:RECENT]),
         "decides": person.may("changes:decide"),
     }
     return render(request, "home/home.html", context)

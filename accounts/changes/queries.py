@@ -1,5 +1,6 @@
 """Reading changes, for pages."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,10 +58,7 @@ def progress(change_id: int) -> Progress:
 
 def changes(*, state: str = "", kind: str = "", requested_by: int | None = None) -> QuerySet[Change]:
     """Return the changes that match, for the list page; it orders and cuts them."""
-    found = Change.objects.annotate(
-        applied=Count("items", filter=Q(items__state=ItemState.APPLIED)),
-        unknown=Count("items", filter=Q(items__state=ItemState.UNKNOWN)),
-    )
+    found = Change.objects.all()
     if state:
         found = found.filter(state=state)
     if kind:
@@ -101,9 +99,31 @@ def policy_rules() -> QuerySet[PolicyRule]:
     return PolicyRule.objects.order_by("kind", "environment", "at_least_items")
 
 
-def first_names(change_ids: list[int]) -> dict[int, str]:
-    """Return the name of each change's first target, in one query."""
-    return dict(Item.objects.filter(change_id__in=change_ids, position=1).values_list("change_id", "target_name"))
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A change as a row of a list: with the name of its first target, and whether an item's outcome is not known."""
+
+    change: Change
+    kind: Kind
+    first: str
+    has_unknown: bool
+
+
+def listed(found: Iterable[Change]) -> list[Listed]:
+    """Return changes as rows of a list, in their order. Two queries beside that of the changes."""
+    shown = list(found)
+    items = Item.objects.filter(change__in=shown)
+    first = dict(items.filter(position=1).values_list("change_id", "target_name"))
+    unknown = set(items.filter(state=ItemState.UNKNOWN).values_list("change_id", flat=True).distinct())
+    return [
+        Listed(
+            change=change,
+            kind=KINDS[change.kind],
+            first=first.get(change.pk, ""),
+            has_unknown=change.pk in unknown,
+        )
+        for change in shown
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -157,8 +157,9 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:view")
 @require_POST
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take back one's own change before anybody decided."""
-    get_object_or_404(Change, pk=pk)
+    """Take back one's own change before anybody decided; open to whoever may ask for its kind."""
+    change = get_object_or_404(Change, pk=pk)
+    demand(request, KINDS[change.kind].capability)
     try:
         actions.withdraw(actor=_person(request), origin=origin_of(request), change_id=pk)
     except actions.NotAllowed as error:
@@ -227,7 +228,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
     )
     page = keyset(found, ("-id",), request.GET.get("cursor"))
     return render_page_or_fragment(
-        request, "changes/list.html", "changes/_list.html", {"form": form, "page": page, "rows": _rows(page.rows)}
+        request, "changes/list.html", "changes/_list.html", {"form": form, "page": page, "rows": queries.listed(page.rows)}
     )
 
 
@@ -237,8 +238,8 @@ def approvals(request: HttpRequest) -> HttpResponse:
     """What waits for this person's decision, and what they wait for."""
     person = _person(request)
     context = {
-        "for_me": _rows(list(queries.waiting_for(person)[:ITEMS_SHOWN])),
-        "for_others": _rows(list(queries.waiting_for_others(person)[:ITEMS_SHOWN])),
+        "for_me": queries.listed(queries.waiting_for(person)[:ITEMS_SHOWN]),
+        "for_others": queries.listed(queries.waiting_for_others(person)[:ITEMS_SHOWN]),
         "decides": person.may("changes:decide"),
     }
     return render_page_or_fragment(request, "changes/approvals.html", "changes/_approvals.html", context)
@@ -259,11 +260,6 @@ def policy(request: HttpRequest) -> HttpResponse:
     return render(request, "changes/policy.html", {"rules": rules})
 
 
-def _rows(found: list[Change]) -> list[dict[str, Any]]:
-    names = queries.first_names([change.pk for change in found])
-    return [{"change": change, "kind": KINDS[change.kind], "first": names.get(change.pk, "")} for change in found]
-
-
 # --- Panels of the account's page ---------------------------------------------------------------------------------------
 
 
@@ -271,7 +267,7 @@ def _rows(found: list[Change]) -> list[dict[str, Any]]:
 @require_GET
 def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """What is under way or waiting for one account."""
-    items = queries.open_items_of(environment, tradovate_id)
+    items = queries.open_items_of(_environment_or_404(environment), tradovate_id)
     rows = [(item, KINDS[item.change.kind]) for item in items]
     context = {"rows": rows, "environment": environment, "tradovate_id": tradovate_id}
     return render_page_or_fragment(request, "changes/account_panel.html", "changes/_account_panel.html", context)
@@ -281,6 +277,13 @@ def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> 
 @require_GET
 def account_actions(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """What this person may ask for about one account."""
-    kinds = [kind for kind in KINDS.values() if may(request, kind.capability) and environment in kind.environments]
+    where = _environment_or_404(environment)
+    kinds = [kind for kind in KINDS.values() if may(request, kind.capability) and where in kind.environments]
     context = {"kinds": kinds, "environment": environment, "tradovate_id": tradovate_id}
     return render_page_or_fragment(request, "changes/account_actions.html", "changes/_account_actions.html", context)
+
+
+def _environment_or_404(name: str) -> Environment:
+    if name not in set(Environment):
+        raise Http404("There is no such environment.")
+    return Environment(name)
