@@ -201,7 +201,7 @@ if any(TRADOVATE_URLS.values()):
 BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
 BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=50, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
 BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)
-SYNC_SECONDS = env.number("SYNC_SECONDS", default=60, at_least=10, at_most=3600)  # how often the mirror is read anew
+SYNC_SECONDS = env.number("SYNC_SECONDS", default=180, at_least=10, at_most=3600)  # how often the mirror is read anew
 STALE_SECONDS = env.number("STALE_SECONDS", default=300, at_least=10, at_most=86_400)  # older rows are read before a decision
 # What beat starts, every how many seconds, in which lane; a message that the next one overtakes is dropped.
 CELERY_BEAT_SCHEDULE = {

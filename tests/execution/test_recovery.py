@@ -6,15 +6,10 @@ from typing import Any
 from tests.people_client import PeopleClient
 from tests.simulator.driver import SET_ACTION
 from tests.stack import LiveStack
+from tests.targets import free_accounts
 
 LOCKED = "LockTradingImmediately"
 RECOVERY_S = 60.0
-
-
-def free_accounts(stack: LiveStack, count: int) -> list[int]:
-    """Open accounts that no test has asked anything for."""
-    taken = {row[0] for row in stack.rows("SELECT DISTINCT split_part(target, ':', 3)::bigint FROM changes_item")}
-    return [each for each in stack.simulator.account_ids("active") if each not in taken][:count]
 
 
 def lock(stack: LiveStack, account_id: int, reason: str) -> int:
@@ -37,7 +32,7 @@ def tags(stack: LiveStack, change: int) -> list[str]:
 
 def test_a_worker_killed_during_its_calls(live_stack: LiveStack) -> None:
     """One call is held back before its effect, one after it, when the worker dies; nobody but the simulator knows which."""
-    accounts = free_accounts(live_stack, 2)
+    accounts = [account_id for account_id, _ in free_accounts(live_stack, 2)]
     changes = []
     for side, account_id in zip(("before", "after"), accounts, strict=True):
         fault = live_stack.simulator.fault("hold", when=side, endpoint=SET_ACTION, account_id=account_id, count=1)
@@ -60,7 +55,7 @@ def test_a_worker_killed_during_its_calls(live_stack: LiveStack) -> None:
 
 
 def test_redis_wiped_between_submit_and_dispatch(live_stack: LiveStack) -> None:
-    (account_id,) = free_accounts(live_stack, 1)
+    ((account_id, _),) = free_accounts(live_stack, 1)
     live_stack.kill("worker-urgent", signal.SIGSTOP)
     try:
         change = lock(live_stack, account_id, "Redis wiped before the message was read")
@@ -73,7 +68,7 @@ def test_redis_wiped_between_submit_and_dispatch(live_stack: LiveStack) -> None:
 
 
 def test_a_wiped_budget_is_rebuilt_before_the_next_call(live_stack: LiveStack) -> None:
-    (account_id,) = free_accounts(live_stack, 1)
+    ((account_id, _),) = free_accounts(live_stack, 1)
     ((made,),) = live_stack.rows("SELECT count(*) FROM accounts_apiattempt")
     live_stack.wipe_redis()
 
