@@ -20,9 +20,7 @@ ledger = PostgresLedger()
 
 
 def attempt_of(age: timedelta, *, user: str = "us") -> ApiAttempt:
-    return ApiAttempt.objects.create(
-        api_user=user, endpoint="account/list", lane="bulk", attempted_at=datetime.now(UTC) - age
-    )
+    return ApiAttempt.objects.create(api_user=user, endpoint="account/list", lane="bulk", attempted_at=datetime.now(UTC) - age)
 
 
 def test_recent_gives_what_was_appended_in_order_and_no_other_users() -> None:

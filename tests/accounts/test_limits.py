@@ -14,12 +14,12 @@ def figures(**given: str) -> Figures:
     return Figures(**{name: Decimal(value) if value else None for name, value in (known | given).items()})
 
 
-def limits(level: LimitLevel = LimitLevel.FIRM, **fields: str) -> AutoLiqLimits:
-    values: dict[str, Any] = {name: Decimal(value) for name, value in fields.items()}
+def limits(level: LimitLevel = LimitLevel.FIRM, **fields: Any) -> AutoLiqLimits:
+    values = {name: Decimal(value) for name, value in fields.items()}
     return AutoLiqLimits(level=level, **values)
 
 
-def only_line(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None = None, **given: str) -> Line:
+def only_line(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None = None, **given: Any) -> Line:
     (group,) = limit_groups(firm, trader, figures(**given))
     (line,) = group.lines
     return line
@@ -43,7 +43,7 @@ def left(line: Line) -> Decimal:
     ],
 )
 def test_the_distance_to_each_limit(field: str, value: str, at: str, expected: str) -> None:
-    line = only_line(limits(**{field: value}))
+    line = only_line(limits(LimitLevel.FIRM, **{field: value}))
 
     assert line.distance is not None
     assert line.distance.at_usd == Decimal(at)
@@ -52,7 +52,7 @@ def test_the_distance_to_each_limit(field: str, value: str, at: str, expected: s
 
 
 @pytest.mark.parametrize(("room", "is_near"), [("1500", False), ("1499", True), ("1201", True), ("1200", False)])
-def test_near_is_less_than_a_fifth_left(room: str, is_near: bool) -> None:
+def test_near_is_less_than_a_fifth_left(room: str, *, is_near: bool) -> None:
     line = only_line(limits(daily_loss_auto_liq_usd=room))
 
     assert line.distance is not None
@@ -94,7 +94,7 @@ def test_a_limit_of_zero_is_a_limit() -> None:
     ],
 )
 def test_without_the_figure_there_is_no_distance(field: str, unknown: str) -> None:
-    assert only_line(limits(**{field: "3"}), **{unknown: ""}).distance is None
+    assert only_line(limits(LimitLevel.FIRM, **{field: "3"}), None, **{unknown: ""}).distance is None
 
 
 def test_a_share_of_an_empty_start_of_day_is_no_distance() -> None:
@@ -123,7 +123,7 @@ def test_unset_limits_are_left_out_whole_groups_included() -> None:
 def test_the_drawdown_floor_trails_the_peak_up_to_its_limit(limit: str, floor: str, expected: str) -> None:
     given = {"trailing_max_drawdown_usd": "2500"} | ({"trailing_max_drawdown_limit_usd": limit} if limit else {})
 
-    distance = trailing_drawdown(limits(**given), figures())
+    distance = trailing_drawdown(limits(LimitLevel.FIRM, **given), figures())
 
     assert distance == Distance(
         now_usd=Decimal(48800), at_usd=Decimal(floor), left_usd=Decimal(expected), room_usd=Decimal(2500)

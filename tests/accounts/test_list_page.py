@@ -200,7 +200,7 @@ def test_pages_follow_each_other_without_a_gap(support: Client) -> None:
     for name in reversed(names):
         make_active(name)
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         response = support.get(LIST, {"cursor": cursor, "standing": "active"})
         page = response.context["found"].page

@@ -58,7 +58,7 @@ class StandingTwice(TestCase):
         ("SomethingNew", False, Standing.UNUSUAL),
     ],
 )
-def test_what_an_open_account_is_called(admin_action: str, stopped: bool, standing: Standing) -> None:
+def test_what_an_open_account_is_called(admin_action: str, standing: Standing, *, stopped: bool) -> None:
     account = make_account()
     make_status(account, admin_action=admin_action, admin_at=NOW, liquidate_only_at=NOW if stopped else None)
 

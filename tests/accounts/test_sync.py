@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from accounts import models, sync as sync_module
+from accounts import models
+from accounts import reads as reads_module
+from accounts import sync as sync_module
 from accounts.connection import NotConnected
 from accounts.models import Account, AutoLiqLimits, Cash, Position, RiskStatus, Source, SyncRun, Trader, TradingPermission
 from accounts.reads import EnvironmentRead, Known, Reader
@@ -148,9 +150,9 @@ def test_an_account_that_is_gone_is_kept_and_marked_and_unmarked_when_it_returns
         simulator.control("DELETE", f"/faults/{each}")
     synced()
 
-    row.refresh_from_db()
-    assert not row.archived
-    assert row.missing_since is None
+    returned = Account.objects.get(tradovate_id=gone["id"])
+    assert not returned.archived
+    assert returned.missing_since is None
 
 
 def test_an_account_that_the_list_leaves_out_but_tradovate_knows_by_id_is_not_missing(
@@ -226,11 +228,13 @@ def test_archived_accounts_that_the_list_leaves_out_are_found_and_not_asked_for_
     assert simulator.call_count("/account/items") == 0
 
 
-def test_a_read_that_began_before_a_confirmation_does_not_undo_it(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_that_began_before_a_confirmation_does_not_undo_it(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced()
     account = Account.objects.filter(archived=False, risk_status__admin_action="Normal").first()
     assert account is not None
-    read_environment = sync_module.read_environment
+    read_environment = reads_module.read_environment
 
     def with_a_rival(reader: Reader, known: Known) -> EnvironmentRead:
         """While the read is on its way, a lock is confirmed."""
@@ -278,7 +282,7 @@ def test_a_dead_run_is_taken_over_and_says_so(simulator: Simulator) -> None:
 
 
 def test_a_run_that_was_overtaken_stops_and_stores_nothing(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_environment = sync_module.read_environment
+    read_environment = reads_module.read_environment
 
     def overtaken(reader: Reader, known: Known) -> EnvironmentRead:
         SyncRun.objects.update(ended_at=datetime.now(UTC), failure="The process that ran it died.")
@@ -294,7 +298,7 @@ def test_a_run_that_was_overtaken_stops_and_stores_nothing(simulator: Simulator,
 
 
 def test_a_mistake_of_ours_ends_the_run_too(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_module, "read_environment", lambda reader, known: 1 / 0)
+    monkeypatch.setattr(sync_module, "read_environment", lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         sync(Environment.DEMO)
