@@ -76,7 +76,7 @@ class LiveStack:
         for name, process in self._processes.items():
             if not process.running:
                 self.start(name)
-        wait_until(self.ready, timeout=60)
+        wait_until(self.ready, timeout=60, every=0.3)
 
     def ready(self) -> bool:
         """Whether /readyz says that all is well."""

@@ -9,11 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 30.0) -> T:
-    """Return the first truthy answer, asking ten milliseconds apart; fail the test after `timeout` seconds."""
+def wait_until(condition: Callable[[], T], timeout: float = 30.0, every: float = 0.01) -> T:
+    """Return the first truthy answer, asking `every` so many seconds; fail the test after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"after {timeout:g} s still {answer!r}")
-        time.sleep(0.01)
+        time.sleep(every)
     return answer

@@ -129,7 +129,8 @@ def wait_ready(supervisor: Supervisor, places: Places, port: int) -> None:
         status, answer = ask(f"http://{LOOPBACK}:{port}/readyz")
         return status == 200  # noqa: PLR2004
 
-    if not supervisor.wait_for(ready, within_s=READY_WITHIN_S):
+    # Not more often: the answer costs the very processors that the workers need to get ready.
+    if not supervisor.wait_for(ready, within_s=READY_WITHIN_S, every_s=0.5):
         raise CannotStart(f"not ready after {READY_WITHIN_S:g} s. /readyz says: {answer}\nLogs are in {places.logs}.")
 
 

@@ -88,8 +88,8 @@ class Supervisor:
         if self._asked:
             raise Stopped
 
-    def wait_for(self, condition: Callable[[], bool], *, within_s: float) -> bool:
-        """Return True when the condition holds, False when it takes too long.
+    def wait_for(self, condition: Callable[[], bool], *, within_s: float, every_s: float = LOOK_S) -> bool:
+        """Return True when the condition holds, False when it takes too long; ask every so often.
 
         Raises CannotStart when a child ends meanwhile, Stopped when asked to.
         """
@@ -101,7 +101,7 @@ class Supervisor:
             for stage in self._stages:
                 for watched in stage:
                     watched.process.must_run()
-            time.sleep(LOOK_S)
+            time.sleep(every_s)
         return True
 
     def watch(self) -> None:
