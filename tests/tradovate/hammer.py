@@ -1,4 +1,4 @@
-"""What the processes of a race test run. A module of its own, so that a spawned process imports nothing more."""
+"""What the processes of a race test run. A module of its own, so that they import nothing more."""
 
 from __future__ import annotations
 
