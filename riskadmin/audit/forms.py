@@ -45,9 +45,18 @@ class FilterForm(forms.Form):
     what = forms.ChoiceField(label="What", required=False, choices=lambda: [("", "Everything"), *_kinds()])
     person = forms.ChoiceField(label="Who", required=False)
     account = forms.CharField(
-        label="Account", required=False, max_length=64, widget=forms.TextInput(attrs={"placeholder": "Number or whole name"})
+        label="Account",
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={"placeholder": "Number or whole name", "size": 18}),
     )
-    change = forms.IntegerField(label="Change", required=False, min_value=1, max_value=BIGGEST_ID)
+    change = forms.IntegerField(
+        label="Change",
+        required=False,
+        min_value=1,
+        max_value=BIGGEST_ID,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "size": 8}),
+    )
     environment = forms.ChoiceField(
         label="Environment", required=False, choices=[("", "Both"), *((key, word) for key, word in ENVIRONMENT_WORDS.items())]
     )

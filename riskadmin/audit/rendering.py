@@ -45,12 +45,16 @@ class Line:
 
     @property
     def title(self) -> str:
-        """What happened; a tag of a later version is shown as it is."""
+        """What happened, for an item's end its outcome; a tag of a later version is shown as it is."""
+        if self.event.tag == Tag.ITEM_SETTLED and _detail(self.event, "outcome"):
+            return _detail(self.event, "outcome").capitalize()
         return Tag(self.event.tag).label if self.event.tag in Tag.values else self.event.tag
 
     @property
     def tone(self) -> str:
         """The tone of its mark: what went wrong stands out, what is ordinary stays quiet."""
+        if self.event.tag == Tag.ITEM_SETTLED:
+            return OUTCOME_TONES.get(_detail(self.event, "outcome"), "neutral")
         return TONES.get(self.event.tag, "neutral")
 
     @cached_property
@@ -200,10 +204,6 @@ def _deferred(event: Event) -> str:
     return _joined(_explained(event), f"again in {seconds} s" if seconds else "")
 
 
-def _settled(event: Event) -> str:
-    return _joined(_detail(event, "outcome"), _detail(event, "text"), by=": ")
-
-
 def _halted(event: Event) -> str:
     until = _prefixed("until ", _when(event, "until"))
     return _joined(_detail(event, "endpoint"), until, _explained(event))
@@ -225,8 +225,8 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.ITEM_CLAIMED: _claimed,
     Tag.ITEM_SENT: _answered,
     Tag.ITEM_DEFERRED: _deferred,
-    Tag.ITEM_SETTLED: _settled,
-    Tag.ITEM_UNKNOWN: _settled,
+    Tag.ITEM_SETTLED: _explained,
+    Tag.ITEM_UNKNOWN: _explained,
     Tag.ITEM_RESENT: _explained,
     Tag.API_HALTED: _halted,
 }
@@ -240,4 +240,10 @@ TONES: Final[dict[str, str]] = {
     Tag.ITEM_UNKNOWN: "warn",
     Tag.ITEM_RESENT: "warn",
     Tag.API_HALTED: "danger",
+}
+
+OUTCOME_TONES: Final[dict[str, str]] = {
+    "applied": "ok",
+    "rejected": "danger",
+    "unknown": "warn",
 }

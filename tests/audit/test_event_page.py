@@ -49,9 +49,9 @@ def event() -> Event:
 def test_it_shows_everything_recorded(compliance: Client, event: Event) -> None:
     page = compliance.get(reverse("audit:event", args=[event.pk])).content.decode()
     for recorded in (
-        "Outcome settled",
+        "Applied",
         "item:outcome:settled",
-        "applied: Read back",
+        "Read back",
         "Sam Support, support",
         "2001:db8::7",
         "ab" * 16,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from riskadmin.audit.forms import SUBJECT_WORDS, subject_of
 from riskadmin.audit.models import Event
-from riskadmin.audit.rendering import FORMATTERS, TONES, Line
+from riskadmin.audit.rendering import FORMATTERS, OUTCOME_TONES, TONES, Line
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS, REASON_WORDS, reason_words, value_words
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
@@ -26,7 +26,7 @@ def test_every_tag_has_a_formatter_and_a_subject_in_words() -> None:
     assert set(FORMATTERS) == set(Tag)
     assert {subject_of(tag) for tag in Tag} == set(SUBJECT_WORDS)
     assert set(TONES) <= set(Tag)
-    assert set(TONES.values()) <= set(TONE_ICONS)
+    assert set(TONES.values()) | set(OUTCOME_TONES.values()) <= set(TONE_ICONS)
 
 
 def test_every_word_of_tradovate_has_words() -> None:
@@ -85,6 +85,21 @@ def test_rows_of_any_shape_can_be_read(tag: Tag, detail: Any, before: Any, after
     assert {field.label for field in shown.fields} >= {field.label for field in shown.changes}
 
 
+@pytest.mark.parametrize(
+    ("outcome", "title", "tone"),
+    [
+        ("applied", "Applied", "ok"),
+        ("unchanged", "Unchanged", "neutral"),
+        ("rejected", "Rejected", "danger"),
+        ("unknown", "Unknown", "warn"),
+        ("", "Outcome settled", "neutral"),
+    ],
+)
+def test_an_end_is_called_by_its_outcome(outcome: str, title: str, tone: str) -> None:
+    shown = line(Tag.ITEM_SETTLED, detail={"outcome": outcome})
+    assert (shown.title, shown.tone) == (title, tone)
+
+
 def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
     shown = line("item:call:teleported", detail={"x": 1})
     assert (shown.title, shown.summary, shown.tone) == ("item:call:teleported", "", "neutral")
@@ -121,7 +136,7 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         (Tag.ITEM_CLAIMED, {"call_id": 13, "detail": {"attempt": 2}}, "call 13, try 2"),
         (Tag.ITEM_SENT, {"detail": {"status": 200, "response": "{}", "elapsed_ms": 12}}, "HTTP 200 after 12 ms"),
         (Tag.ITEM_DEFERRED, {"detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}}, "Penalty, again in 5 s"),
-        (Tag.ITEM_SETTLED, {"detail": {"outcome": "rejected", "text": "Access is denied"}}, "rejected: Access is denied"),
+        (Tag.ITEM_SETTLED, {"detail": {"outcome": "rejected", "text": "Access is denied"}}, "Access is denied"),
         (Tag.ITEM_UNKNOWN, {"detail": {"text": "No answer within 15 s"}}, "No answer within 15 s"),
         (Tag.API_HALTED, {"detail": {"until": "2026-11-21T15:00:00Z", "text": "429"}}, "until 2026-11-21 09:00:00, 429"),
     ],
