@@ -12,9 +12,9 @@ from accounts.states import Standing
 from riskadmin.tradovate.vocabulary import AdminAction
 
 _BY_AN_ADMIN = {
-    Standing.LOCKED: "An administrator's lock rejects every order. Open positions are kept.",
-    Standing.LIQUIDATED: "An administrator had every position closed and the account locked.",
-    Standing.LIQUIDATE_ONLY: "An administrator lets it close positions, but not open any.",
+    Standing.LOCKED: "An admin action rejects every order. Open positions are kept.",
+    Standing.LIQUIDATED: "An admin action has closed every position and locked the account.",
+    Standing.LIQUIDATE_ONLY: "An admin action lets it close positions, but not open any.",
 }
 _UNUSUAL = {
     AdminAction.PLACE_AUTO_LIQ_ON_HOLD: "Tradovate has paused its auto-liquidation, usually for a minute.",
@@ -22,7 +22,7 @@ _UNUSUAL = {
     AdminAction.AGREED_ON_LIQ_ONLY_MODE_BY_AUTO_LIQ: "Tradovate has put off stopping it at a limit, usually for a minute.",
     AdminAction.AGREED_ON_LIQUIDATION_BY_AUTO_LIQ: "Tradovate's auto-liquidation has been agreed to.",
 }
-_UNTIL_NORMAL = "It stays so until somebody unlocks it: Tradovate never lifts an administrator's action by itself."
+_UNTIL_NORMAL = "It stays so until somebody unlocks it: Tradovate never lifts an admin action by itself."
 _UNTIL_UNLOCKED = (
     "The firm's limits say “do not unlock”, so it stays stopped until somebody unlocks it, before the next session if the"
     " trader is to trade then. The setting itself remains."

@@ -80,7 +80,7 @@ def sync(environment: Environment) -> SyncRun | None:
         logger.warning("The full read of %s was too slow and has been overtaken", environment)
         return None
     except Exception:
-        run.failure = "It ended by a mistake of ours; the log has the details."
+        run.failure = "It ended unexpectedly; the log has the details."
         raise
     finally:
         run.calls = reader.calls

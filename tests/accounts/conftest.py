@@ -28,6 +28,7 @@ def simulator(
     settings.TRADOVATE_CID, settings.TRADOVATE_SEC = CID, SEC
     defaults = SimulatorSettings()
     simulator_process.set(**{field.name: getattr(defaults, field.name) for field in fields(defaults)})
+    simulator_process.set(sessions_per_user=10)  # tests sign in beside riskadmin
     simulator_process.clear_faults()
     simulator_process.reset_counters()
     yield simulator_process

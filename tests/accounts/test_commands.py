@@ -59,7 +59,7 @@ def test_the_task_reads_every_connected_environment(simulator: Simulator, settin
 
 
 def test_the_task_has_its_name_and_queue() -> None:
-    assert (sync_task.name, vars(type(sync_task))["queue"]) == ("accounts.sync", "bulk")
+    assert (sync_task.name, getattr(sync_task, "queue", "")) == ("accounts.sync", "bulk")
 
 
 def test_clients_share_budget_and_token_and_follow_the_settings(simulator: Simulator, settings: Settings) -> None:

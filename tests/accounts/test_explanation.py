@@ -30,18 +30,18 @@ def limits(*, do_not_unlock: bool) -> AutoLiqLimits:
 @pytest.mark.parametrize(
     ("admin_action", "what"),
     [
-        ("LockTradingImmediately", "An administrator's lock rejects every order. Open positions are kept."),
-        ("LiquidateImmediately", "An administrator had every position closed and the account locked."),
-        ("LiquidateOnlyModeImmediately", "An administrator lets it close positions, but not open any."),
+        ("LockTradingImmediately", "An admin action rejects every order. Open positions are kept."),
+        ("LiquidateImmediately", "An admin action has closed every position and locked the account."),
+        ("LiquidateOnlyModeImmediately", "An admin action lets it close positions, but not open any."),
     ],
 )
-def test_an_administrators_action_lasts_until_somebody_unlocks(admin_action: str, what: str) -> None:
+def test_an_admin_action_lasts_until_somebody_unlocks(admin_action: str, what: str) -> None:
     said = explain(account(admin_action), None)
 
     assert said.what == (what,)
     assert said.since == ACTED
     assert said.raw_action == admin_action
-    assert said.until == "It stays so until somebody unlocks it: Tradovate never lifts an administrator's action by itself."
+    assert said.until == "It stays so until somebody unlocks it: Tradovate never lifts an admin action by itself."
 
 
 def test_a_limit_is_lifted_with_its_session() -> None:

@@ -297,13 +297,13 @@ def test_a_run_that_was_overtaken_stops_and_stores_nothing(simulator: Simulator,
     assert len(reads(simulator)) == 1
 
 
-def test_a_mistake_of_ours_ends_the_run_too(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_ends_the_run_too(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync_module, "read_environment", lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         sync(Environment.DEMO)
 
-    assert SyncRun.objects.get().failure == "It ended by a mistake of ours; the log has the details."
+    assert SyncRun.objects.get().failure == "It ended unexpectedly; the log has the details."
 
 
 def test_runs_are_kept_for_a_week(simulator: Simulator) -> None:
