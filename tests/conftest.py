@@ -24,6 +24,15 @@ def servers(pytestconfig: pytest.Config) -> Servers:
     return pytestconfig.stash[SERVERS_KEY]
 
 
+@pytest.fixture(scope="session")
+def django_db_keepdb(servers: Servers) -> bool:
+    """Leave the test database to the end of our own server, which outlives no run.
+
+    Dropping it fails now and then, when the connection pool's threads are just opening a spare connection.
+    """
+    return servers.postgres is not None
+
+
 @pytest.fixture(autouse=True, scope="session")
 def settings_for_speed() -> Iterator[None]:
     """Hash passwords cheaply and serve static files without a manifest: neither is what most tests are about."""
