@@ -102,8 +102,7 @@ def people() -> list[tuple[int, str]]:
 
 def _account_q(account: str) -> Q:
     """Return the condition for an account's number or whole name; a live account's name may be a number as well."""
-    # The empty name is excluded in so many words, because the index on names leaves it out.
-    named = ~Q(account_name="") & Q(Exact(Upper("account_name"), Upper(Value(account))))
+    named = Q(Exact(Upper("account_name"), Upper(Value(account))))
     if account.isdecimal() and int(account) < 2**63:
         return named | Q(account_id=int(account))
     return named

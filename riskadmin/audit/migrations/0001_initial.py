@@ -68,7 +68,6 @@ class Migration(migrations.Migration):
                         django.db.models.functions.text.Upper("account_name"),
                         models.OrderBy(models.F("occurred_at"), descending=True),
                         models.OrderBy(models.F("id"), descending=True),
-                        condition=models.Q(("account_name", ""), _negated=True),
                         name="event_by_account_name",
                     ),
                     models.Index(
