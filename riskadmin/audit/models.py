@@ -50,8 +50,8 @@ class Event(models.Model):
             models.Index(F("staff_id"), *NEWEST_FIRST, condition=Q(staff_id__isnull=False), name="event_by_staff"),
             # By account number, and the account's history. A number is nearly unique over environments: the rest is checked.
             models.Index(F("account_id"), *NEWEST_FIRST, condition=Q(account_id__isnull=False), name="event_by_account"),
-            # By account name as it was then, whatever its case. Of all rows: PostgreSQL doesn't use a partial index's statistics
-            # where number or name are asked for, and then reads the whole trail for one account.
+            # By account name as it was then, whatever its case. Of all rows: a partial index's statistics go unused where
+            # number or name are asked for, and PostgreSQL would then read the whole trail for one account.
             models.Index(Upper("account_name"), *NEWEST_FIRST, name="event_by_account_name"),
             # By environment: a firm may have very few events on one of the two.
             models.Index(F("environment"), *NEWEST_FIRST, condition=~Q(environment=""), name="event_by_environment"),
