@@ -151,6 +151,7 @@ document.addEventListener("htmx:afterSettle", ({ detail, target }) => {
     if (kept.checked.includes(box.value)) box.checked = true;
   }
   $$("[data-rows]").forEach(showSelection);
+  openToKeys();
   const wanted = isAsked(detail) && within("[data-focus]", target)[0];
   const isLost = kept.hadFocus && document.activeElement === document.body;
   if (wanted) focusOn(wanted);
@@ -209,6 +210,13 @@ document.addEventListener("click", (event) => {
   if (link && (event.ctrlKey || event.metaKey)) open(link.href, "_blank", "noopener");
   else link?.click();
 });
+
+// A table too wide for the screen can be scrolled by keyboard, too.
+function openToKeys() {
+  for (const wrap of $$(".table-wrap")) if (wrap.scrollWidth > wrap.clientWidth) wrap.tabIndex = 0;
+}
+
+addEventListener("resize", openToKeys);
 
 const boxesOf = (table) => $$("tbody input[type=checkbox]:not(:disabled)", table);
 
@@ -311,3 +319,4 @@ $("[data-themes]")?.addEventListener("submit", (event) => {
 });
 
 $$("[data-rows]").forEach(showSelection);
+openToKeys();
