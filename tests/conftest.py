@@ -67,7 +67,7 @@ def flush_may_empty_the_trail() -> Iterator[None]:
         finally:
             with connection.cursor() as cursor:
                 for statement in statements:
-                    cursor.execute(statement % "ENABLE")
+                    cursor.execute(statement % "ENABLE ALWAYS")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)

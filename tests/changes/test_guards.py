@@ -1,0 +1,356 @@
+"""PostgreSQL refuses by itself what must never be, in plain SQL, also in a session that replays a replica's changes."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from accounts.changes.models import Change, Decision, Item
+from accounts.changes.states import CHANGE_TRANSITIONS, ITEM_TRANSITIONS, ChangeState, ItemState
+from riskadmin.staff.models import Staff
+from tests.changes.mirror import LOCKED, NORMAL, approve, ask, make_account, open_item, reject, walk
+
+pytestmark = pytest.mark.django_db
+
+Sent = list[tuple[str, list[int], str]]
+
+
+def sql(statement: str, *values: Any) -> int:
+    """Run a statement behind the application's back; return how many rows it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.rowcount
+
+
+def content() -> tuple[list[dict[str, Any]], ...]:
+    """Every row of the room's three tables."""
+    return tuple(list(model._default_manager.order_by("pk").values()) for model in (Change, Item, Decision))
+
+
+def refuses(attack: Callable[[], object], match: str) -> None:
+    """Check that the attack is refused with these words and has changed nothing, for a replica's session too."""
+    sql("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks still to come can't be truncated anyway
+    before = content()
+    for role in ("replica", "origin"):
+        sql(f"SET LOCAL session_replication_role = {role}")  # replica silences every trigger that isn't ALWAYS
+        with pytest.raises(IntegrityError, match=match), transaction.atomic():
+            attack()
+        assert content() == before
+
+
+@pytest.fixture
+def pending(support: Staff, sent: Sent) -> Change:
+    """An unlock of one account that waits for one supervisor."""
+    make_account(101, LOCKED)
+    return ask(support, "unlock", 101)
+
+
+@pytest.fixture
+def running(support: Staff, sent: Sent) -> Change:
+    """A lock of one account that runs, without a decision."""
+    make_account(102, NORMAL)
+    return ask(support, "lock", 102)
+
+
+def decide_by_sql(change: Change, person: Staff, *, verdict: str = "approve", digest: str | None = None) -> int:
+    return sql(
+        "INSERT INTO changes_decision (change_id, staff_id, staff_name, staff_role, verdict, digest, comment)"
+        " VALUES (%s, %s, %s, 'supervisor', %s, %s, '')",
+        change.pk,
+        person.pk,
+        person.username,
+        verdict,
+        change.digest if digest is None else digest,
+    )
+
+
+class TestDecisions:
+    def test_it_takes_one_that_is_right(self, pending: Change, supervisor: Staff) -> None:
+        assert decide_by_sql(pending, supervisor) == 1
+        assert sql("UPDATE changes_change SET state = 'running' WHERE id = %s", pending.pk) == 1
+
+    @pytest.mark.parametrize("verdict", ["approve", "reject"])
+    def test_by_who_asked(self, pending: Change, support: Staff, verdict: str) -> None:
+        refuses(lambda: decide_by_sql(pending, support, verdict=verdict), "Who asked for change .* can't decide about it")
+
+    def test_a_second_one(self, pending: Change, supervisor: Staff) -> None:
+        decide_by_sql(pending, supervisor)
+        for verdict in ("approve", "reject"):
+            refuses(lambda verdict=verdict: decide_by_sql(pending, supervisor, verdict=verdict), "decision_once_per_person")  # type: ignore[misc]
+
+    def test_about_a_change_that_runs(self, running: Change, supervisor: Staff) -> None:
+        refuses(lambda: decide_by_sql(running, supervisor), "no longer waiting")
+
+    @pytest.mark.parametrize("state", ["rejected", "cancelled", "expired"])
+    def test_about_a_change_that_ended(self, pending: Change, supervisor: Staff, state: str) -> None:
+        sql("UPDATE changes_change SET state = %s WHERE id = %s", state, pending.pk)
+        refuses(lambda: decide_by_sql(pending, supervisor), "no longer waiting")
+
+    @pytest.mark.parametrize("digest", ["", "0" * 64])
+    def test_about_another_content(self, pending: Change, supervisor: Staff, digest: str) -> None:
+        refuses(lambda: decide_by_sql(pending, supervisor, digest=digest), "about another content")
+
+    def test_after_its_time(self, support: Staff, supervisor: Staff) -> None:
+        item = open_item(support, make_account(101, LOCKED), "unlock", ItemState.WAITING)
+        Change.objects.create(
+            **{
+                field.attname: getattr(item.change, field.attname)
+                for field in Change._meta.concrete_fields
+                if field.name not in {"id", "form_key", "expires_at"}
+            },
+            form_key=uuid4(),
+            expires_at=timezone.now() - timedelta(seconds=1),
+        )
+        late = Change.objects.latest("pk")
+        refuses(lambda: decide_by_sql(late, supervisor), "has expired")
+
+    def test_a_verdict_that_is_none(self, pending: Change, supervisor: Staff) -> None:
+        refuses(lambda: decide_by_sql(pending, supervisor, verdict="maybe"), "decision_verdict_known|no_such")
+
+    @pytest.mark.parametrize(
+        "attack",
+        [
+            "UPDATE changes_decision SET verdict = 'reject'",
+            "UPDATE changes_decision SET comment = 'never said'",
+            "UPDATE changes_decision SET comment = comment",
+            "DELETE FROM changes_decision",
+            "TRUNCATE changes_decision",
+        ],
+    )
+    def test_altering_one(self, pending: Change, supervisor: Staff, attack: str) -> None:
+        decide_by_sql(pending, supervisor)
+        refuses(lambda: sql(attack), "on changes_decision is refused")
+
+
+class TestChanges:
+    def test_running_without_its_decisions(self, pending: Change) -> None:
+        refuses(lambda: sql("UPDATE changes_change SET state = 'running'"), "lacks the decisions it needs")
+
+    def test_running_on_a_rejection(self, pending: Change, supervisor: Staff) -> None:
+        decide_by_sql(pending, supervisor, verdict="reject")
+        refuses(lambda: sql("UPDATE changes_change SET state = 'running'"), "lacks the decisions it needs")
+
+    def test_beginning_as_running_without_its_decisions(self, pending: Change) -> None:
+        for needed in (1, 2):
+            for state in ("running", "finished", "rejected", "cancelled", "expired"):
+                refuses(
+                    lambda state=state, needed=needed: _insert_change(pending, state=state, decisions_needed=needed),  # type: ignore[misc]
+                    f"A change that needs {needed} decisions can't begin as {state}",
+                )
+
+    @pytest.mark.parametrize(
+        "assignment",
+        [
+            "kind = 'lock'",
+            "environment = 'live'",
+            """parameters = '{"other": 1}'""",
+            "reason_code = 'CloseFraud'",
+            "reason_text = 'Another'",
+            "lane = 'bulk'",
+            "digest = repeat('0', 64)",
+            "form_key = gen_random_uuid()",
+            "requested_by_id = (SELECT max(id) FROM staff_staff)",
+            "requested_by_name = 'Somebody else'",
+            "submitted_at = submitted_at + interval '1 second'",
+            "decisions_needed = 0",
+            "decider_role = ''",
+            "expires_at = expires_at + interval '1 day'",
+            "item_count = 2",
+            "id = id + 1000",
+        ],
+    )
+    def test_altering_what_was_asked_for(self, pending: Change, supervisor: Staff, assignment: str) -> None:
+        refuses(lambda: sql(f"UPDATE changes_change SET {assignment}"), "is frozen: only its state moves")
+
+    def test_altering_when_it_was_decided_and_finished(self, pending: Change, supervisor: Staff) -> None:
+        reject(supervisor, pending)
+        for column in ("decided_at", "finished_at"):
+            for value in ("now() + interval '1 hour'", "NULL"):
+                refuses(
+                    lambda column=column, value=value: sql(f"UPDATE changes_change SET {column} = {value}"),  # type: ignore[misc]
+                    "keeps the times",
+                )
+
+    @pytest.mark.parametrize("attack", ["DELETE FROM changes_change", "TRUNCATE changes_change CASCADE"])
+    def test_removing_one(self, pending: Change, attack: str) -> None:
+        refuses(lambda: sql(attack), "on changes_(change|item|decision) is refused")
+
+    def test_finishing_before_every_item_has_its_outcome(self, running: Change) -> None:
+        item = Item.objects.get()
+        for state in (ItemState.QUEUED, ItemState.SENDING, ItemState.SENT, ItemState.UNKNOWN):
+            if state != item.state:
+                sql("UPDATE changes_item SET state = %s", state)
+            refuses(lambda: sql("UPDATE changes_change SET state = 'finished'"), "has items without an outcome")
+        sql("UPDATE changes_item SET state = 'applied'")
+        assert sql("UPDATE changes_change SET state = 'finished'") == 1
+
+    def test_exactly_the_known_steps(self, support: Staff, supervisor: Staff, sent: Sent) -> None:
+        number = 200
+        for came_from in ChangeState:
+            for to in ChangeState:
+                if came_from == to:
+                    continue
+                number += 1
+                make_account(number, LOCKED)
+                change = _in_state(ask(support, "unlock", number), came_from, supervisor, to)
+                if to in CHANGE_TRANSITIONS[came_from]:
+                    assert sql("UPDATE changes_change SET state = %s WHERE id = %s", to, change.pk) == 1
+                else:
+                    with pytest.raises(IntegrityError, match="can't go from"), transaction.atomic():
+                        sql("UPDATE changes_change SET state = %s WHERE id = %s", to, change.pk)
+                    assert Change.objects.get(pk=change.pk).state == came_from
+
+
+class TestItems:
+    def test_sending_before_its_change_is_approved(self, pending: Change) -> None:
+        refuses(lambda: sql("UPDATE changes_item SET state = 'queued'"), "its change is not approved and running")
+        refuses(lambda: sql("UPDATE changes_item SET state = 'sending'"), "can't go from waiting to sending")
+
+    @pytest.mark.parametrize("state", ["rejected", "cancelled", "expired"])
+    def test_queueing_after_its_change_has_ended(self, pending: Change, state: str) -> None:
+        sql("UPDATE changes_change SET state = %s", state)
+        refuses(lambda: sql("UPDATE changes_item SET state = 'queued'"), "its change is not approved and running")
+
+    @pytest.mark.parametrize(
+        "assignment",
+        [
+            "target = 'live:account:102'",
+            "account_id = NULL",
+            "target_name = 'Another'",
+            """before = '{"admin_action": "Normal"}'""",
+            "before = NULL",
+            """after = '{"admin_action": "LiquidateImmediately"}'""",
+            "position = 2",
+            "id = id + 1000",
+        ],
+    )
+    def test_altering_what_was_shown(self, running: Change, assignment: str) -> None:
+        refuses(lambda: sql(f"UPDATE changes_item SET {assignment}"), "is frozen: only its way moves")
+
+    def test_moving_it_into_an_approved_change(self, pending: Change, running: Change) -> None:
+        refuses(
+            lambda: sql("UPDATE changes_item SET change_id = %s, position = 2 WHERE change_id = %s", running.pk, pending.pk),
+            "is frozen",
+        )
+
+    @pytest.mark.parametrize("attack", ["DELETE FROM changes_item", "TRUNCATE changes_item CASCADE"])
+    def test_removing_one(self, running: Change, attack: str) -> None:
+        refuses(lambda: sql(attack), "on changes_item is refused")
+
+    @pytest.mark.parametrize("state", [state for state in ItemState if state != ItemState.SKIPPED])
+    def test_adding_one_to_a_change_that_has_all_its_items(self, pending: Change, running: Change, state: str) -> None:
+        for change in (pending, running):
+            for position in (1, 2, 0):
+                refuses(
+                    lambda change=change, position=position: _insert_item(change, state=state, position=position),  # type: ignore[misc]
+                    "can't begin as|has 1 items, so none at|item_in_order|item_target_once",
+                )
+
+    def test_adding_one_after_the_approval(self, pending: Change, supervisor: Staff) -> None:
+        approve(supervisor, pending)
+        refuses(
+            lambda: _insert_item(pending, state="queued", position=2),
+            "An item can't begin as queued in a change that is running",
+        )
+
+    @pytest.mark.parametrize("state", ["applied", "unchanged", "rejected", "skipped", "cancelled"])
+    @pytest.mark.parametrize(
+        "assignment",
+        ["note = 'Another'", "observed = '{}'", "settled_at = now() + interval '1 hour'"],
+    )
+    def test_altering_an_outcome(self, support: Staff, state: str, assignment: str) -> None:
+        open_item(support, make_account(101), "lock", ItemState(state))
+        refuses(lambda: sql(f"UPDATE changes_item SET {assignment}"), "has its outcome")
+
+    def test_two_of_a_target_under_way(self, support: Staff) -> None:
+        account = make_account(101)
+        open_item(support, account, "lock", ItemState.SENDING)
+        second = open_item(support, account, "liquidate_only", ItemState.QUEUED)
+        refuses(lambda: sql("UPDATE changes_item SET state = 'sending' WHERE id = %s", second.pk), "item_target_under_way")
+        Item.objects.exclude(pk=second.pk).update(state=ItemState.UNKNOWN)
+        assert sql("UPDATE changes_item SET state = 'sending' WHERE id = %s", second.pk) == 1
+
+    def test_exactly_the_known_steps(self, support: Staff) -> None:
+        number = 300
+        for came_from in ItemState:
+            for to in ItemState:
+                if came_from in {to, ItemState.WAITING}:
+                    continue
+                number += 1
+                item = open_item(support, make_account(number), "lock", came_from)
+                if to in ITEM_TRANSITIONS[came_from]:
+                    assert sql("UPDATE changes_item SET state = %s WHERE id = %s", to, item.pk) == 1
+                    continue
+                with pytest.raises(IntegrityError, match=r"can't go from|has its outcome"), transaction.atomic():
+                    sql("UPDATE changes_item SET state = %s WHERE id = %s", to, item.pk)
+                assert Item.objects.get(pk=item.pk).state == came_from
+
+    def test_exactly_the_known_steps_of_one_that_waits(self, support: Staff, supervisor: Staff, sent: Sent) -> None:
+        make_account(101, LOCKED)
+        change = ask(support, "unlock", 101)
+        decide_by_sql(change, supervisor)
+        sql("UPDATE changes_change SET state = 'running'")
+        for to in set(ItemState) - {ItemState.WAITING} - ITEM_TRANSITIONS[ItemState.WAITING]:
+            refuses(lambda to=to: sql("UPDATE changes_item SET state = %s", to), "can't go from waiting to")  # type: ignore[misc]
+        assert sql("UPDATE changes_item SET state = 'queued'") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_guards_can_be_taken_back_and_put_again() -> None:
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('A', 'O')"
+                " AND tgrelid IN ('changes_change'::regclass, 'changes_item'::regclass, 'changes_decision'::regclass)"
+            )
+            return int(cursor.fetchone()[0])
+
+    assert count() == 9
+    try:
+        call_command("migrate", "changes", "0001", verbosity=0)
+        assert count() == 0
+    finally:
+        call_command("migrate", "changes", verbosity=0)
+        call_command("migrate", "execution", verbosity=0)
+    assert count() == 9
+
+
+def _insert_change(like: Change, **columns: Any) -> None:
+    values = {field.attname: getattr(like, field.attname) for field in Change._meta.concrete_fields if field.name != "id"}
+    Change.objects.bulk_create([Change(**{**values, "form_key": uuid4(), **columns})])
+
+
+def _insert_item(change: Change, *, state: str, position: int) -> None:
+    Item.objects.bulk_create(
+        [
+            Item(
+                change=change,
+                position=position,
+                target="demo:account:103",
+                target_name="103",
+                before={},
+                after={"admin_action": LOCKED},
+                state=state,
+            )
+        ]
+    )
+
+
+def _in_state(change: Change, state: ChangeState, supervisor: Staff, on_to: ChangeState) -> Change:
+    """Bring a pending unlock to a state; where it may run next, with its decision."""
+    if state in {ChangeState.RUNNING, ChangeState.FINISHED}:
+        approve(supervisor, change)
+        if ChangeState.FINISHED in {state, on_to}:
+            walk(Item.objects.get(change=change), ItemState.APPLIED)
+    elif state == ChangeState.PENDING and on_to == ChangeState.RUNNING:
+        decide_by_sql(change, supervisor)
+    if state in {ChangeState.FINISHED, ChangeState.REJECTED, ChangeState.CANCELLED, ChangeState.EXPIRED}:
+        sql("UPDATE changes_change SET state = %s WHERE id = %s", state, change.pk)
+    change.refresh_from_db()
+    assert change.state == state
+    return change
