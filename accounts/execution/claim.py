@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.settle import settle
-from accounts.execution.timing import CLAIM_GOOD_FOR_S, LEASE
+from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
 from accounts.models import Account
 from riskadmin.audit.actions import Happening, record
 from riskadmin.audit.origin import SYSTEM, Origin
@@ -33,22 +33,12 @@ class Claim:
     item: Item
     kind: Kind
     call: Call
-    made_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def permit(self) -> WritePermit:
-        """What the client asks for before it writes."""
-        return WritePermit(call_id=self.call.pk)
+    permit: WritePermit
 
     @property
     def target(self) -> Target:
         """The target as the kind sends it."""
         return Target(account_id=self.item.account_id_at_tradovate, before=self.item.before or {}, after=self.item.after or {})
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether this worker was held up so long that the lease could end during the call."""
-        return time.monotonic() - self.made_at > CLAIM_GOOD_FOR_S
 
 
 def this_worker() -> str:
@@ -67,7 +57,7 @@ def claim(item_id: int, *, origin: Origin) -> Claim | None:
     Commits the item as `sending` with its call row and event. An item whose account has moved since it was shown is settled as
     skipped instead. PostgreSQL refuses the step for a change that lacks its decisions, and a second item of the same target.
     """
-    at = timezone.now()
+    at, made_at = timezone.now(), time.monotonic()
     try:
         with transaction.atomic():
             item = (
@@ -115,7 +105,8 @@ def claim(item_id: int, *, origin: Origin) -> Claim | None:
         if "item_target_under_way" in str(error):
             return None  # another change's call for this account is under way; this one is announced again when it ends
         raise
-    return Claim(item=item, kind=kind, call=call)
+    permit = WritePermit(call_id=call.pk, good_for_s=PERMIT_GOOD_FOR_S, made_at=made_at)
+    return Claim(item=item, kind=kind, call=call, permit=permit)
 
 
 def _no_longer_right(kind: Kind, item: Item) -> str:

@@ -18,7 +18,7 @@ from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected, TradovateError, WrongEnvironment
+from riskadmin.tradovate.errors import NotHandled, OutcomeUnknown, Rejected, TradovateError, WrongEnvironment
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 
@@ -61,8 +61,6 @@ def send_item(item_id: int, *, origin: Origin) -> None:
 
 def _call(claimed: Claim, tradovate: Client) -> Exchange:
     """Make the one call that the claim is for; raises TradovateError."""
-    if claimed.is_stale:
-        raise NotHandled("This worker was held up, so the call was not made.", reason=NotHandledReason.NOT_CONNECTED)
     change = claimed.item.change
     return claimed.kind.send(
         tradovate,

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
-# A call gives up after 3 s of connecting and 15 s of silence; whatever is older than this has no worker any more.
+# A call leaves within the permit's time or not at all, and its answer is in within 20 s (tradovate.transport), or it is given
+# up: whatever is under way for longer than a lease has no worker any more.
+PERMIT_GOOD_FOR_S: Final = 5.0
 LEASE: Final = timedelta(seconds=30)
-# A claim that waited longer than this before its call left is given back: its lease could end while the call is under way.
-CLAIM_GOOD_FOR_S: Final = 5.0
 # How long a read-back may go on showing the old state before the outcome is called unknown.
 CONFIRM_WITHIN: Final = timedelta(seconds=30)
 # A second reader leaves an item alone for so long after the first one took it.
@@ -24,5 +24,5 @@ WAIT_LAST_S: Final = 300.0
 
 # An item whose calls ended unclear so often, each without effect, is left to people.
 UNKNOWN_ENDS_MAX: Final = 3
-READ_BATCH: Final = 500
+READ_BATCH: Final = 300  # so many of the longest ids fit one address (tradovate.endpoints)
 SWEEP_BATCH: Final = 500

@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 HOUR_S = 3600.0
 
-SEND_WITHIN_S = 60.0
+SEND_WITHIN_S = 5.0
 """An admission is good for this long; a process that slept longer must not send on it."""
 
-IN_FLIGHT_S = 120.0
+IN_FLIGHT_S = 30.0
 """The longest a call may lie between our record and Tradovate's: ``SEND_WITHIN_S``, then connecting and arriving."""
 
 WINDOW_S = HOUR_S + IN_FLIGHT_S

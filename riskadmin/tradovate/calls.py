@@ -10,7 +10,8 @@ from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, WrongEnvironment
 from riskadmin.tradovate.exchange import RESPONSE_TEXT_MAX, WITHHELD, Exchange, Reply
-from riskadmin.tradovate.transport import DEADLINE_S, Answer, Transport
+from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.transport import DEADLINE_S, WRITE_DEADLINE_S, Answer, Transport
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 _CONFIDENTIAL_KEPT = ("errorText", "userStatus", "expirationTime", "p-time", "p-captcha")
@@ -50,6 +51,7 @@ class Caller:
         query: str = "",
         body: Mapping[str, object] | None = None,
         spare: int = 0,
+        permit: WritePermit | None = None,
     ) -> Reply[object]:
         """Make one attempt and return the JSON of a clean answer.
 
@@ -58,11 +60,18 @@ class Caller:
         """
         self.check(endpoint)
         admission = self._budget.reserve(endpoint, lane, spare=spare)
-        if admission.lapsed:
+        if admission.lapsed or (permit and permit.lapsed):
             self._budget.withdraw(admission)
-            raise NotHandled("the process was held up before the call", reason=NotHandledReason.BUDGET_UNAVAILABLE)
+            raise NotHandled("the process was held up before the call", reason=NotHandledReason.HELD_UP)
         path = f"{endpoint.path}?{query}" if query else endpoint.path
-        answer = self._transport.send(endpoint.method, path, body=body, token=token, body_limit=endpoint.body_limit)
+        answer = self._transport.send(
+            endpoint.method,
+            path,
+            body=body,
+            token=token,
+            body_limit=endpoint.body_limit,
+            deadline_s=WRITE_DEADLINE_S if endpoint.writes else None,
+        )
         text = answer.text
         if token and not endpoint.confidential:
             text = text.replace(token, WITHHELD)  # something on the way may have echoed the request

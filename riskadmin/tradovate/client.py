@@ -189,7 +189,7 @@ class Client:
             body["adminActionReason"] = reason
         if ticket is not None:
             body["p-ticket"] = ticket
-        reply = self._call(endpoints.SET_ADMIN_AUTO_LIQ_ACTION, body=body)
+        reply = self._call(endpoints.SET_ADMIN_AUTO_LIQ_ACTION, body=body, permit=permit)
         return Reply(_read(_risk_status, reply), reply.exchange)
 
     def _list(self, endpoint: Endpoint, read: Callable[[object], T], query: str = "") -> Reply[list[T]]:
@@ -200,12 +200,19 @@ class Client:
 
         return Reply(_read(read_all, reply), reply.exchange)
 
-    def _call(self, endpoint: Endpoint, *, query: str = "", body: Mapping[str, object] | None = None) -> Reply[object]:
+    def _call(
+        self,
+        endpoint: Endpoint,
+        *,
+        query: str = "",
+        body: Mapping[str, object] | None = None,
+        permit: WritePermit | None = None,
+    ) -> Reply[object]:
         # Before a token is fetched, which would itself use budget and the network.
         self._caller.check(endpoint)
         token = self._tokens.get()
         try:
-            return self._caller.attempt(endpoint, lane=self.lane, token=token, query=query, body=body)
+            return self._caller.attempt(endpoint, lane=self.lane, token=token, query=query, body=body, permit=permit)
         except NotHandled as error:
             if error.reason is not NotHandledReason.UNAUTHORISED:
                 raise
@@ -214,7 +221,8 @@ class Client:
             if error.exchange and error.exchange.status == HTTPStatus.REQUEST_TIMEOUT:
                 self._suspect(token)
             raise
-        return self._caller.attempt(endpoint, lane=self.lane, token=self._tokens.get(), query=query, body=body)
+        token = self._tokens.get()
+        return self._caller.attempt(endpoint, lane=self.lane, token=token, query=query, body=body, permit=permit)
 
     def _refuse(self, token: str, exchange: Exchange | None) -> None:
         """Have the token replaced; if that fails, the exchange shown is still that of the caller's call."""

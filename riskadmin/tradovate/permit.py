@@ -1,6 +1,7 @@
 """The pass without which no writing method of the client can be called."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,7 +9,15 @@ class WritePermit:
     """Says which recorded call a write belongs to.
 
     Only ``accounts.execution`` makes one, after it has claimed an item of an approved change and committed the
-    call's row, so a write that skipped approval has nothing to pass here.
+    call's row, so a write that skipped approval has nothing to pass here. It lapses: whoever was held up for longer may
+    have been given up, and another may have sent the item since. ``made_at`` is the monotonic clock's.
     """
 
     call_id: int
+    good_for_s: float = 5.0
+    made_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether nothing may be sent on it any more."""
+        return time.monotonic() - self.made_at > self.good_for_s

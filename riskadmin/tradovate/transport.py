@@ -23,6 +23,9 @@ from urllib3.response import BaseHTTPResponse
 DEADLINE_S = 60.0
 """A whole answer must be in by then, however slowly it drips."""
 
+WRITE_DEADLINE_S = 20.0
+"""A write's answer is short, and whoever waits for it holds a lease."""
+
 _CHUNK = 64 * 1024
 _HOSTS = 4
 
@@ -99,6 +102,7 @@ class Transport:
         body: Mapping[str, object] | None,
         token: str | None,
         body_limit: int,
+        deadline_s: float | None = None,
     ) -> Answer:
         """Make the request once. Raises nothing that the network can cause: it is all in the answer."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -117,7 +121,7 @@ class Transport:
                 stream=True,
             ) as response:
                 status = response.status_code
-                data = self._read(response.raw, limit=body_limit, deadline=started + self._deadline_s)
+                data = self._read(response.raw, limit=body_limit, deadline=started + (deadline_s or self._deadline_s))
                 text = data.decode("utf-8", errors="replace")
         except _TooMuchError as error:
             trouble = str(error)

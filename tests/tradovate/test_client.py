@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ENDPOINTS, Endpoint, id_batches
-from riskadmin.tradovate.errors import WrongEnvironment
+from riskadmin.tradovate.errors import NotHandled, NotHandledReason, WrongEnvironment
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, AdminAction, Environment, Lane, ReasonCode
 from tests.schemas import request_errors
@@ -25,7 +26,7 @@ from tests.tradovate.canned import CannedServer, answer
 from tests.tradovate.names import TOKEN
 from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
 
-PERMIT = WritePermit(call_id=7)
+PERMIT = WritePermit(call_id=7, good_for_s=3600.0)
 LOCK = endpoints.SET_ADMIN_AUTO_LIQ_ACTION.name
 
 READS: list[tuple[str, tuple[Any, ...], str, str, dict[str, object]]] = [
@@ -138,6 +139,17 @@ def test_a_write_without_a_permit_is_not_sent(server: CannedServer, client: Clie
             permit=permit, account_id=41, action=AdminAction.LOCK, reason_code=ReasonCode.CLOSE_FRAUD
         )
     assert server.requests == []
+
+
+def test_a_lapsed_permit_sends_nothing(server: CannedServer, client: Client, ledger: SqliteLedger) -> None:
+    lapsed = WritePermit(call_id=7, made_at=time.monotonic() - 6.0)
+    with pytest.raises(NotHandled) as caught:
+        client.set_admin_auto_liq_action(
+            permit=lapsed, account_id=1, action=AdminAction.LOCK, reason_code=ReasonCode.CLOSE_FRAUD
+        )
+    assert caught.value.reason is NotHandledReason.HELD_UP
+    assert server.requests == []
+    assert ledger.endpoints() == [], "what was not sent is not counted"
 
 
 def test_permits_are_made_by_execution_alone() -> None:

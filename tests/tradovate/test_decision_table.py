@@ -34,7 +34,7 @@ HTML = b"<html><body>We are down for maintenance</body></html>"
 
 def lock(client: Client, ticket: str | None = None) -> Reply[AccountRiskStatus | None]:
     return client.set_admin_auto_liq_action(
-        permit=WritePermit(call_id=1),
+        permit=WritePermit(call_id=1, good_for_s=3600.0),
         account_id=41,
         action=AdminAction.LOCK,
         reason_code=ReasonCode.OTHER,

@@ -21,7 +21,7 @@ from tests.schemas import response_errors
 from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, SET_ACTION, VIEWER, Simulator
 from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
 
-PERMIT = WritePermit(call_id=1)
+PERMIT = WritePermit(call_id=1, good_for_s=3600.0)
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +181,6 @@ def test_our_hour_ends_before_tradovates(simulator: Simulator, connect: Callable
             reason, wait = refusal.reason, refusal.retry_after_s
     assert (made, reason) == (37, NotHandledReason.NO_BUDGET)  # and one login
     assert wait is not None
-    assert 3600 < wait <= 3720
+    assert 3600 < wait <= 3630
     statuses = {call["status"] for call in simulator.calls()}
     assert statuses == {200}
