@@ -22,6 +22,10 @@ def state_of(stack: LiveStack, change: int) -> str:
     return str(state)
 
 
+def wait_applied(stack: LiveStack, change: int) -> None:
+    stack.wait_until(lambda: state_of(stack, change) == "applied", RECOVERY_S)
+
+
 def effects(stack: LiveStack, account_id: int) -> list[dict[str, Any]]:
     return stack.simulator.effects(account_id=account_id, source="call")
 
@@ -45,7 +49,7 @@ def test_a_worker_killed_during_its_calls(live_stack: LiveStack) -> None:
     live_stack.start("worker-urgent")
 
     for change, account_id in zip(changes, accounts, strict=True):
-        live_stack.wait_until(lambda change=change: state_of(live_stack, change) == "applied", RECOVERY_S)
+        wait_applied(live_stack, change)
         assert live_stack.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == LOCKED
         assert len(effects(live_stack, account_id)) == 1
         told = tags(live_stack, change)
@@ -63,7 +67,7 @@ def test_redis_wiped_between_submit_and_dispatch(live_stack: LiveStack) -> None:
     finally:
         live_stack.kill("worker-urgent", signal.SIGCONT)
 
-    live_stack.wait_until(lambda: state_of(live_stack, change) == "applied", RECOVERY_S)
+    wait_applied(live_stack, change)
     assert len(effects(live_stack, account_id)) == 1
 
 
@@ -73,7 +77,7 @@ def test_a_wiped_budget_is_rebuilt_before_the_next_call(live_stack: LiveStack) -
     live_stack.wipe_redis()
 
     change = lock(live_stack, account_id, "Right after a wipe")
-    live_stack.wait_until(lambda: state_of(live_stack, change) == "applied", RECOVERY_S)
+    wait_applied(live_stack, change)
 
     (calls,) = live_stack.redis.keys("tradovate:budget:*:calls")
     assert live_stack.redis.zcard(calls) > made
