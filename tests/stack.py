@@ -49,7 +49,7 @@ class LiveStack:
         }
         self._stack = Stack(places, env)
         programs = (
-            self._stack.web(port, workers=1),
+            self._stack.web(port),
             self._stack.worker("urgent"),
             self._stack.worker("bulk"),
             self._stack.beat(),

@@ -7,6 +7,7 @@ default, keeps the data.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import socket
@@ -16,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import environ
@@ -24,7 +26,7 @@ from riskadmin.local.claim import claim
 from riskadmin.local.places import PROJECT, Places, prepare
 from riskadmin.local.postgres import PostgresServer
 from riskadmin.local.program import CannotStart, Program
-from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports
+from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports, listening
 from riskadmin.local.supervisor import Stopped, Supervisor
 from riskadmin.local.valkey import ValkeyServer
 
@@ -78,7 +80,7 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
         env["REDIS_URL"] = valkey.url()
     stack = Stack(places, env)
     if not (env.get("TRADOVATE_DEMO_URL") or env.get("TRADOVATE_LIVE_URL")):
-        ports = SimulatorPorts(*free_ports(3))
+        ports = simulator_ports(places)
         servers.append(stack.simulator(ports))
         env.update(ports.settings)
     with told(", ".join(program.name for program in servers) or "servers of your own"):
@@ -96,6 +98,21 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
         supervisor.start([stack.web(port), stack.worker("urgent"), stack.worker("bulk"), stack.beat()])
         wait_ready(supervisor, places, port)
     tell_sign_ins(env["DEMO_PASSWORD"], places)
+
+
+def simulator_ports(places: Places) -> SimulatorPorts:
+    """Return the ports of the last start while they are free, else new ones.
+
+    A session at Tradovate belongs to the address it was begun at, and a new one may be begun a few times an hour only.
+    """
+    file = places.run / "simulator-ports.json"
+    if file.exists():
+        ports = SimulatorPorts(**json.loads(file.read_text()))
+        if not any(listening(port) for port in (ports.demo, ports.live, ports.control)):
+            return ports
+    ports = SimulatorPorts(*free_ports(3))
+    file.write_text(json.dumps(asdict(ports)))
+    return ports
 
 
 class StaticFiles:

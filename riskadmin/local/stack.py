@@ -61,11 +61,11 @@ class Stack:
         ]
         return self._program("simulator", sys.executable, *argv, listens_on=(ports.demo, ports.live, ports.control))
 
-    def web(self, port: int, *, workers: int = 2) -> Program:
-        """Gunicorn on loopback, loaded once for all its workers; ready when it accepts connections."""
+    def web(self, port: int) -> Program:
+        """Gunicorn on loopback; ready when it accepts connections."""
         argv = [
             *("riskadmin.wsgi:application", "--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread"),
-            *("--workers", str(workers), "--threads", "8", "--access-logfile", "-", "--no-control-socket", "--preload"),
+            *("--workers", "1", "--threads", "16", "--access-logfile", "-", "--no-control-socket", "--preload"),
         ]
         return self._program("web", _script("gunicorn"), *argv, listens_on=(port,))
 
@@ -89,12 +89,14 @@ class Stack:
 
     def _program(self, name: str, *argv: str, listens_on: Iterable[int] = ()) -> Program:
         ports = tuple(listens_on)
+        # Django's checks have run with `migrate`; in each Celery process they would cost another second.
+        env = {**self.env, "CELERY_SKIP_CHECKS": "true"}
         return Program(
             name=name,
             argv=argv,
             log=self.places.log(name),
             pidfile=self.places.pidfile(name),
-            env=self.env,
+            env=env,
             cwd=PROJECT,
             ready=lambda: all(listening(port) for port in ports),
         )

@@ -80,6 +80,14 @@ def test_a_secret_key_is_made_once_and_is_nobody_elses_to_read(run: Path) -> Non
     assert (run / "secret-key").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_simulator_keeps_its_ports_while_they_are_free(run: Path) -> None:
+    places = prepare(run)
+    first = demo.simulator_ports(places)
+    assert demo.simulator_ports(places) == first
+    with socket.create_server(("127.0.0.1", first.live)):
+        assert demo.simulator_ports(places) != first
+
+
 def test_static_files_are_collected_again_only_after_a_change(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = run / "project"
     (project / "static").mkdir(parents=True)
