@@ -6,11 +6,15 @@ Ages and ends are counted by PostgreSQL's clock, the one clock that all processe
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts.models import ApiAttempt, ApiHalt
 from accounts.storage import stored, stored_at_once
+from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.origin import SYSTEM, Origin
+from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.ledger import Attempt, Halt
 from riskadmin.tradovate.vocabulary import Lane
 
@@ -59,13 +63,23 @@ class PostgresLedger:
     @stored_at_once
     def save_halt(self, *, user: str, endpoint: str | None, reason: str, seconds: float) -> None:
         """Record a halt from now on. A longer one already in force wins: both are kept, and the later end counts."""
-        ApiHalt.objects.create(
-            api_user=user,
-            endpoint=endpoint or "",
-            until=Now() + timedelta(seconds=seconds),
-            reason=reason[:200],
-            noticed_at=Now(),
-        )
+        with transaction.atomic():
+            halt = ApiHalt.objects.create(
+                api_user=user,
+                endpoint=endpoint or "",
+                until=Now() + timedelta(seconds=seconds),
+                reason=reason[:200],
+                noticed_at=Now(),
+            )
+            halt.refresh_from_db(fields=["until"])
+            record(
+                Happening(
+                    tag=Tag.API_HALTED,
+                    actor=SYSTEM,
+                    origin=Origin(job="budget"),
+                    detail={"endpoint": halt.endpoint, "text": halt.reason, "until": halt.until},
+                ),
+            )
 
 
 def forget_old() -> int:

@@ -6,7 +6,7 @@ from accounts import connection
 from accounts.sync import sync
 
 
-@shared_task(name="accounts.sync", queue="bulk", ignore_result=True)
+@shared_task(name="accounts.sync")
 def sync_task() -> None:
     """Read every connected environment into the mirror; how that went is in the `SyncRun` rows."""
     for environment in connection.connected_environments():

@@ -58,8 +58,10 @@ def test_the_task_reads_every_connected_environment(simulator: Simulator, settin
     assert set(Account.objects.values_list("environment", flat=True)) == {"demo", "live"}
 
 
-def test_the_task_has_its_name_and_queue() -> None:
-    assert (sync_task.name, getattr(sync_task, "queue", "")) == ("accounts.sync", "bulk")
+def test_beat_starts_the_task_in_the_bulk_lane(settings: Settings) -> None:
+    assert sync_task.name == "accounts.sync"
+    assert settings.CELERY_BEAT_SCHEDULE["sync"]["task"] == "accounts.sync"
+    assert settings.CELERY_BEAT_SCHEDULE["sync"]["options"]["queue"] == "bulk"
 
 
 def test_clients_share_budget_and_token_and_follow_the_settings(simulator: Simulator, settings: Settings) -> None:
