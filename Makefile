@@ -21,13 +21,10 @@ test: environment ## run every test, those in a browser too; ARGS="-k lock" narr
 	@$(VENV)/python -m pytest -n 2 $(ARGS)
 
 lint: export SECRET_KEY = only-for-checks-that-read-the-settings-000000
-lint: environment ## check style, types, rooms, templates and migrations
-	$(VENV)/ruff check
-	$(VENV)/ruff format --check
-	$(VENV)/mypy .
-	$(VENV)/lint-imports
-	$(VENV)/djlint --quiet --check --lint templates
-	$(VENV)/python manage.py makemigrations --check --dry-run
+lint: environment ## check style, types, rooms and templates (a test checks migrations)
+	@failed=; for check in "ruff check" "ruff format --check" "mypy ." lint-imports "djlint --quiet --check --lint templates"; do \
+		echo "== $$check"; $(VENV)/$$check || failed="$$failed ($$check)"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 format: environment ## format Python and templates
 	$(VENV)/ruff check --fix --quiet
