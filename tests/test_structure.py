@@ -139,7 +139,7 @@ class TestTasks:
     def test_every_queue_has_a_worker(self, tmp_path: Path) -> None:
         stack = Stack(Places(run=tmp_path, state=tmp_path, sockets=tmp_path, account=None), {})
         emptied = {argv[argv.index("-Q") + 1] for argv in (stack.worker(lane).argv for lane in THREADS)}
-        schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE  # type: ignore[assignment]  # of mixed values
+        schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
         used = {entry["options"]["queue"] for entry in schedule.values()}
         declared = {queue.name for queue in app.conf.task_queues}
         assert emptied == declared == {lane.value for lane in Lane}
