@@ -103,6 +103,20 @@ def item(account_id: int = 41, *, as_owner: bool = True, fields: AutoLiqFields =
     return AutoLiqUpdate(account_id=account_id, as_owner=as_owner, fields=fields)
 
 
+WRONG_LIMITS: list[tuple[dict[str, Any], str]] = [
+    ({"account_id": 0}, "account id is greater than 0"),
+    ({"long_limit": -1}, "at least 0"),
+    ({"fungible_exposed_limit": -1}, "at least 0"),
+    ({"total_by": "Moon"}, "Moon"),
+    ({"product_type": "Tulips"}, "Tulips"),
+    ({"product_verification_status": "Maybe"}, "Maybe"),
+    ({"description": "x" * 65}, "64"),
+]
+WRONG_PARAMETERS: list[tuple[dict[str, Any], str]] = [
+    ({"user_account_position_limit_id": 0}, "position limit's id is greater than 0"),
+    ({"margin_percentage": Decimal("NaN")}, "margin percentage is no number"),
+    ({"product_type": "Tulips"}, "Tulips"),
+]
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("switch_risk_category", {"account_ids": []}, "1 to 10000 accounts"),
     ("switch_risk_category", {"account_ids": range(1, 10_002)}, "1 to 10000 accounts"),
@@ -138,25 +152,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("update_user_account_auto_liq", {"account_id": 0}, "account id is greater than 0"),
     *[
         ("create_user_account_position_limit", {"limit": dataclasses.replace(POSITION_LIMIT, **wrong)}, words)
-        for wrong, words in [
-            ({"account_id": 0}, "account id is greater than 0"),
-            ({"long_limit": -1}, "at least 0"),
-            ({"fungible_exposed_limit": -1}, "at least 0"),
-            ({"total_by": "Moon"}, "Moon"),
-            ({"product_type": "Tulips"}, "Tulips"),
-            ({"product_verification_status": "Maybe"}, "Maybe"),
-            ({"description": "x" * 65}, "64"),
-        ]
+        for wrong, words in WRONG_LIMITS
     ],
     ("update_user_account_position_limit", {"position_limit_id": 0}, "position limit's id is greater than 0"),
     ("delete_user_account_position_limit", {"position_limit_id": 0}, "position limit's id is greater than 0"),
     *[
         ("create_user_account_risk_parameter", {"parameter": dataclasses.replace(RISK_PARAMETER, **wrong)}, words)
-        for wrong, words in [
-            ({"user_account_position_limit_id": 0}, "position limit's id is greater than 0"),
-            ({"margin_percentage": Decimal("NaN")}, "margin percentage is no number"),
-            ({"product_type": "Tulips"}, "Tulips"),
-        ]
+        for wrong, words in WRONG_PARAMETERS
     ],
     ("update_user_account_risk_parameter", {"risk_parameter_id": 0}, "risk parameter's id is greater than 0"),
     ("delete_user_account_risk_parameter", {"risk_parameter_id": 0}, "risk parameter's id is greater than 0"),
