@@ -73,9 +73,15 @@ def _call(claimed: Claim, tradovate: Client) -> Exchange:
 
 
 def _read_first(kind: Kind, item: Item, tradovate: Client) -> None:
-    """Bring the mirror up to now for a kind that is only right while the account stands as it was shown."""
+    """Bring the mirror up to now for a kind that is only right while the account stands as it was shown.
+
+    What was read just now is good enough, unless another call for the account ended unclear: it may have changed it since.
+    """
     account = item.account
-    if not kind.rests_on_before or account is None or account.risk_status.fresh_at > timezone.now() - JUST_READ:
+    if not kind.rests_on_before or account is None:
+        return
+    unclear = Item.objects.filter(target=item.target, state=ItemState.UNKNOWN).exists()
+    if not unclear and account.risk_status.fresh_at > timezone.now() - JUST_READ:
         return
     connection.close()
     reading = kind.read(tradovate, [item.account_id_at_tradovate])
