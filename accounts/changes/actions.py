@@ -1,6 +1,6 @@
 """Submitting, deciding, withdrawing and expiring changes. Each is one transaction with its events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import Plan, digest_of, moved_since, plan
 from accounts.changes.policy import requirement
@@ -56,9 +56,11 @@ def submit(  # the parts of a form, each by name
     *,
     actor: Staff,
     origin: Origin,
-    kind: Kind,
+    kind: Kind[Any],
     environment: Environment,
-    account_ids: Sequence[int],
+    target_ids: Sequence[int],
+    parameters: State | None = None,
+    per_target: Mapping[int, State] | None = None,
     reason_code: ReasonCode,
     reason_text: str,
     form_key: UUID,
@@ -70,11 +72,11 @@ def submit(  # the parts of a form, each by name
     `policy.PolicyMissing`; then nothing is written.
     """
     if not actor.may(kind.capability):
-        raise NotAllowed(f"You may not ask to {kind.verb.lower()} accounts.")
+        raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
     earlier = _submitted_before(actor, form_key)
     if earlier:
         return earlier
-    now = plan(kind, environment=environment, account_ids=account_ids)
+    now = plan(kind, environment=environment, target_ids=target_ids, parameters=parameters, per_target=per_target)
     if now.digest != shown_digest:
         # The double click itself may be what moved the plan: written after we looked for it, before we planned.
         earlier = _submitted_before(actor, form_key)
@@ -89,6 +91,7 @@ def submit(  # the parts of a form, each by name
     change = Change(
         kind=kind.name,
         environment=environment.value,
+        parameters=dict(now.parameters),
         reason_code=reason_code.value,
         reason_text=reason_text,
         lane=(Lane.URGENT if len(now.sent) <= kind.urgent_up_to else Lane.BULK).value,

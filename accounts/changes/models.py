@@ -74,7 +74,7 @@ class Item(models.Model):
 
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="items")
     position = models.PositiveIntegerField()
-    # `environment:account:id`. The account row is absent when the id is unknown to the mirror; such an item is skipped.
+    # `environment:unit:id`. The account row is absent for a trader, and when the id is unknown to the mirror (then skipped).
     target = models.CharField(max_length=64)
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="items")
     target_name = models.CharField(max_length=64)
@@ -85,6 +85,8 @@ class Item(models.Model):
     # Why it was skipped, Tradovate's words when it was rejected, what is not known when it is unknown.
     note = models.TextField(blank=True)
     observed = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    # Which of the kind's calls is next or under way: some kinds need several, one after the other.
+    step = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True)
     dispatched_at = models.DateTimeField(null=True)
@@ -117,9 +119,14 @@ class Item(models.Model):
         return f"Item {self.position} of change {self.change_id}: {self.target}"
 
     @property
-    def account_id_at_tradovate(self) -> int:
-        """Tradovate's id of the account."""
+    def target_id(self) -> int:
+        """Tradovate's id of the account or trader."""
         return int(self.target.rsplit(":", 1)[1])
+
+    @property
+    def is_account(self) -> bool:
+        """Whether the target is an account, not a trader."""
+        return self.target.split(":")[1] == "account"
 
     @property
     def environment(self) -> str:
@@ -131,7 +138,7 @@ class Item(models.Model):
         """The account as events name it."""
         return Subject(
             environment=self.environment,
-            account_id=self.account_id_at_tradovate,
+            account_id=self.target_id if self.is_account else None,
             account_name=self.target_name,
         )
 

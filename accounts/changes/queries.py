@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
@@ -19,7 +20,7 @@ class Progress:
     """How far a change has come: the change, its items by state, and who has decided. Three queries."""
 
     change: Change
-    kind: Kind
+    kind: Kind[Any]
     counts: dict[ItemState, int]
     decisions: list[Decision]
 
@@ -104,7 +105,7 @@ class Listed:
     """A change as a row of a list: with the name of its first target, and whether an item's outcome is not known."""
 
     change: Change
-    kind: Kind
+    kind: Kind[Any]
     first: str
     has_unknown: bool
 

@@ -48,15 +48,15 @@ def new(request: HttpRequest, kind_name: str) -> HttpResponse:
     except BadTargets as error:
         raise BadRequest(str(error)) from error
     if request.method == "GET":
-        planned = plan(kind, environment=environment, account_ids=account_ids)
+        planned = plan(kind, environment=environment, target_ids=account_ids)
         return _ask_page(request, planned, AskForm.fresh(planned.digest))
     return _submit(request, kind, environment, account_ids)
 
 
-def _submit(request: HttpRequest, kind: Kind, environment: Environment, account_ids: list[int]) -> HttpResponse:
+def _submit(request: HttpRequest, kind: Kind[Any], environment: Environment, account_ids: list[int]) -> HttpResponse:
     form = AskForm(request.POST)
     if not form.is_valid():
-        return _ask_page(request, plan(kind, environment=environment, account_ids=account_ids), form, status=UNPROCESSABLE)
+        return _ask_page(request, plan(kind, environment=environment, target_ids=account_ids), form, status=UNPROCESSABLE)
     asked = form.cleaned_data
     try:
         change = actions.submit(
@@ -64,7 +64,7 @@ def _submit(request: HttpRequest, kind: Kind, environment: Environment, account_
             origin=origin_of(request),
             kind=kind,
             environment=environment,
-            account_ids=account_ids,
+            target_ids=account_ids,
             reason_code=ReasonCode(asked["reason_code"]),
             reason_text=asked["reason_text"],
             form_key=asked["form_key"],
@@ -74,7 +74,7 @@ def _submit(request: HttpRequest, kind: Kind, environment: Environment, account_
         return _ask_again(request, error.plan)
     except (actions.NothingToDo, PolicyMissing) as error:
         form.add_error(None, str(error))
-        return _ask_page(request, plan(kind, environment=environment, account_ids=account_ids), form, status=UNPROCESSABLE)
+        return _ask_page(request, plan(kind, environment=environment, target_ids=account_ids), form, status=UNPROCESSABLE)
     return redirect(request, "changes:detail", change.pk)
 
 

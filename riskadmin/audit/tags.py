@@ -24,6 +24,7 @@ class Tag(models.TextChoices):
     CHANGE_FINISHED = "change:run:finished", "Change finished"
 
     ITEM_CLAIMED = "item:call:claimed", "Sending"
+    ITEM_STEP_DONE = "item:step:done", "Step done"
     ITEM_SENT = "item:call:answered", "Tradovate answered"
     ITEM_DEFERRED = "item:call:deferred", "Not sent, waiting"
     ITEM_SETTLED = "item:outcome:settled", "Outcome settled"

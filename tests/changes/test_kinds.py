@@ -62,7 +62,7 @@ JUDGED = [
 
 @pytest.mark.parametrize(("kind_name", "before", "observed", "finding"), JUDGED)
 def test_a_read_back_is_judged(kind_name: str, before: dict[str, Any], observed: dict[str, Any], finding: Finding) -> None:
-    assert KINDS[kind_name].judge(before=before, observed=observed) == finding
+    assert KINDS[kind_name].judge(before=before, after={}, observed=observed, step=0) == finding
 
 
 ALTERED = [
@@ -111,7 +111,7 @@ def test_it_says_what_it_alters(
 
 def test_what_each_kind_stands_for() -> None:
     assert {
-        name: (kind.direction, kind.environments, kind.rests_on_before, kind.resend_safe, kind.batch_size)
+        name: (kind.direction, kind.environments, kind.rests_on_before, kind.is_resend_safe(0), kind.batch_size)
         for name, kind in KINDS.items()
     } == {
         "lock": (Direction.PROTECTIVE, frozenset({Environment.DEMO}), False, True, 1),

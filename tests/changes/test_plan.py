@@ -347,7 +347,7 @@ def accounts(draw: st.DrawFn) -> Account:
 @given(account=accounts(), contested=st.booleans(), kind_name=st.sampled_from(sorted(KINDS)))
 def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: str, *, contested: bool) -> None:
     kind = KINDS[kind_name]
-    outcome = kind.plan(account, contested=contested)
+    outcome = kind.plan(account, parameters={}, contested=contested)
     if isinstance(outcome, Skip):
         assert outcome.reason
         assert outcome.before == kind.state(account)
@@ -365,12 +365,12 @@ def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: s
 def test_every_read_back_can_be_judged(shown: Account, found: Account, kind_name: str) -> None:
     kind = KINDS[kind_name]
     before, observed = kind.state(shown), kind.state(found)
-    finding = kind.judge(before=before, observed=observed)
+    finding = kind.judge(before=before, after={}, observed=observed, step=0)
     assert isinstance(finding, Finding)
     # Where nothing moved, the call did nothing; where it says that the call worked, the account stands as was meant.
     if before == observed:
         assert finding in {Finding.UNCHANGED, Finding.NOT_APPLIED}
-    intended = kind.plan(shown, contested=True)
+    intended = kind.plan(shown, parameters={}, contested=True)
     if finding in {Finding.APPLIED, Finding.UNCHANGED} and isinstance(intended, Planned):
         assert intended.after.items() <= observed.items()
     assert all(isinstance(each, Difference) for each in kind.differences(before, observed))

@@ -72,13 +72,13 @@ def supervisor(mirror: Simulator) -> Staff:
 def ask(person: Staff, kind_name: str, *account_ids: int, reason: str = "A test") -> Change:
     """Ask for a change of demo accounts exactly as it is planned now."""
     kind = KINDS[kind_name]
-    planned = plan(kind, environment=Environment.DEMO, account_ids=account_ids)
+    planned = plan(kind, environment=Environment.DEMO, target_ids=account_ids)
     return submit(
         actor=person,
         origin=ORIGIN,
         kind=kind,
         environment=Environment.DEMO,
-        account_ids=account_ids,
+        target_ids=account_ids,
         reason_code=ReasonCode.OTHER,
         reason_text=reason,
         form_key=uuid4(),

@@ -128,7 +128,7 @@ def test_what_tradovate_refuses_is_rejected_in_its_words(
 def test_an_account_that_is_gone_is_rejected_with_the_status(mirror: Simulator, support: Staff) -> None:
     item = the_item(ask(support, "lock", active_account()))
     gone = 987_654_321
-    Account.objects.filter(tradovate_id=item.account_id_at_tradovate, environment="demo").update(tradovate_id=gone)
+    Account.objects.filter(tradovate_id=item.target_id, environment="demo").update(tradovate_id=gone)
     # The target is frozen, as it must be: a new change is planned for the id that Tradovate does not know.
     item = the_item(ask(support, "lock", gone))
 

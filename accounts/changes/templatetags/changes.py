@@ -1,5 +1,7 @@
 """How changes and items look on every page; `{% load changes %}`."""
 
+from typing import Any
+
 from django import template
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -28,7 +30,7 @@ def item_state(value: str) -> SafeString:
 
 
 @register.simple_tag
-def differences(kind: Kind, before: State | None, after: State | None) -> SafeString:
+def differences(kind: Kind[Any], before: State | None, after: State | None) -> SafeString:
     """Draw what a kind alters between two states; a dash where nothing is meant."""
     if before is None or after is None:
         return UNSET
@@ -37,7 +39,7 @@ def differences(kind: Kind, before: State | None, after: State | None) -> SafeSt
 
 
 @register.simple_tag
-def change_words(kind: Kind, change: Change, first: str = "") -> str:
+def change_words(kind: Kind[Any], change: Change, first: str = "") -> str:
     """Say in a line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
     if change.item_count == 1 and first:
         return f"{kind.verb} {first}"

@@ -1,0 +1,53 @@
+"""The two things that changes are about: accounts and traders."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from accounts.changes.kinds.kind import Kind, Unit
+from accounts.models import Account, Trader
+from riskadmin.tradovate.vocabulary import Environment
+
+
+class AccountKind(Kind[Account]):
+    """A kind whose targets are accounts."""
+
+    unit = Unit.ACCOUNT
+
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        """Return the accounts with everything that `plan` and `state` read selected."""
+        return accounts.select_related("risk_status")
+
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Account]:
+        found = self.mirrored(Account.objects.filter(environment=environment.value, tradovate_id__in=ids))
+        return {account.tradovate_id: account for account in found}
+
+    def obstacle(self, subject: Account) -> str:
+        # A closed account is archived too (account_gone_is_archived), and "closed" says more.
+        if subject.closed:
+            return "Closed: Tradovate would accept the call and do nothing"
+        if subject.archived:
+            return "Archived: Tradovate would accept the call and do nothing"
+        if not hasattr(subject, "risk_status"):
+            return "Its risk status was never read; read the account first"
+        return ""
+
+    def read_at(self, subject: Account) -> datetime | None:
+        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+
+
+class TraderKind(Kind[Trader]):
+    """A kind whose targets are traders."""
+
+    unit = Unit.TRADER
+
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Trader]:
+        found = Trader.objects.filter(environment=environment.value, tradovate_id__in=ids)
+        return {trader.tradovate_id: trader for trader in found}
+
+    def obstacle(self, subject: Trader) -> str:
+        return "Gone: Tradovate no longer lists this trader" if subject.missing_since else ""
+
+    def read_at(self, subject: Trader) -> datetime | None:
+        return subject.fresh_at
