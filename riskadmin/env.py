@@ -1,94 +1,141 @@
 """Reading settings from the environment, so that a bad value is refused at start with the variable's name."""
 
-from collections.abc import Callable
+import logging
+import os
+from ipaddress import ip_network
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import environ
+import redis
 from django.core.exceptions import ImproperlyConfigured
 
-T = TypeVar("T")
-
-reader = environ.Env()
-
-
-def _read(name: str, cast: Callable[..., T], default: T | None, wanted: str) -> T:
-    options = {} if default is None else {"default": default}
-    try:
-        return cast(name, **options)
-    except ImproperlyConfigured as error:
-        message = f"Set the environment variable {name}: {wanted}. It has no default."
-        raise ImproperlyConfigured(message) from error
-    except ValueError as error:
-        message = f"The environment variable {name} must be {wanted}."
-        raise ImproperlyConfigured(message) from error
+from riskadmin.tradovate.addresses import checked_base_url
+from riskadmin.tradovate.errors import WrongEnvironment
+from riskadmin.tradovate.vocabulary import Environment
 
 
 def text(name: str, *, default: str | None = None) -> str:
     """Return the variable's text, or `default`; without either, refuse to start."""
-    return _read(name, reader.str, default, "a text")
+    # Read as it is: django-environ would take a value that begins with "$" for another variable's name.
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"Set the environment variable {name}. It has no default.")
+    return value
 
 
 def secret(name: str, *, default: str = "") -> str:
     """Return the variable's text, or the stripped content of the file that `<name>_FILE` names (container secrets)."""
-    path = reader.str(f"{name}_FILE", default="")
+    path = text(f"{name}_FILE", default="")
     if not path:
-        return str(reader.str(name, default=default))
+        return text(name, default=default)
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        message = f"The environment variable {name}_FILE names a file that can't be read: {error}."
-        raise ImproperlyConfigured(message) from error
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"The environment variable {name}_FILE names a file that can't be read: {error}.") from error
 
 
 def flag(name: str, *, default: bool) -> bool:
     """Return True or False; anything but true/false, yes/no, on/off, 1/0 is refused, so that a typo can't mean False."""
-    value = reader.str(name, default=str(default)).strip().lower()
+    value = text(name, default=str(default)).strip().lower()
     if value in {"true", "yes", "on", "1"}:
         return True
     if value in {"false", "no", "off", "0"}:
         return False
-    message = f"The environment variable {name} must be true or false."
-    raise ImproperlyConfigured(message)
+    raise _refusal(name, "true or false")
 
 
 def number(name: str, *, default: int, at_least: int, at_most: int) -> int:
     """Return a whole number within the bounds given."""
     wanted = f"a whole number from {at_least:,} to {at_most:,}"
-    value = _read(name, reader.int, default, wanted)
+    try:
+        value = int(text(name, default=str(default)))
+    except ValueError as error:
+        raise _refusal(name, wanted) from error
     if not at_least <= value <= at_most:
-        message = f"The environment variable {name} must be {wanted}."
-        raise ImproperlyConfigured(message)
+        raise _refusal(name, wanted)
     return value
 
 
 def names(name: str, *, default: str = "") -> list[str]:
     """Return the comma-separated names, without blanks."""
-    return [part.strip() for part in reader.str(name, default=default).split(",") if part.strip()]
+    return [part.strip() for part in text(name, default=default).split(",") if part.strip()]
 
 
-def api_url(name: str, *, extra_hosts: list[str]) -> str:
+def networks(name: str) -> list[str]:
+    """Return the comma-separated addresses and networks (`10.0.0.0/8`), none by default."""
+    found = names(name)
+    try:
+        for each in found:
+            ip_network(each, strict=False)
+    except ValueError as error:
+        raise _refusal(name, f"addresses or networks: {error}") from error
+    return found
+
+
+def zone(name: str, *, default: str) -> str:
+    """Return the name of a time zone."""
+    value = text(name, default=default)
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError) as error:  # not a key, a directory, unknown
+        raise _refusal(name, f"the name of a time zone, such as {default}") from error
+    return value
+
+
+def log_level(name: str, *, default: str) -> str:
+    """Return the name of a log level."""
+    value = text(name, default=default).upper()
+    known = logging.getLevelNamesMapping()
+    if value not in known:
+        raise _refusal(name, f"one of {', '.join(sorted(known, key=known.__getitem__))}")
+    return value
+
+
+def database(name: str, *, default: str) -> dict[str, Any]:
+    """Return Django's settings of the PostgreSQL database that an address names."""
+    url = text(name, default=default)
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise _refusal(name, "a postgresql:// address")
+    try:
+        return dict(environ.Env.db_url_config(url))
+    except ValueError as error:
+        raise _refusal(name, f"a postgresql:// address: {error}") from error
+
+
+def redis_url(name: str, *, default: str) -> str:
+    """Return the address of a Redis, as redis-py spells it."""
+    value = text(name, default=default)
+    try:
+        redis.Redis.from_url(value).close()  # connects to nothing yet
+    except ValueError as error:
+        raise _refusal(name, "a redis://, rediss:// or unix:// address") from error
+    return value
+
+
+def api_url(name: str, environment: Environment, *, extra_hosts: list[str]) -> str:
     """Return the base URL of one Tradovate environment, with `/v1` and without a closing slash, or "" when unset.
 
-    Only https to a host of Tradovate's, or loopback, or what `extra_hosts` lists, is accepted: the access token goes there.
+    Only https to that environment's own host, a host of `extra_hosts`, or loopback is accepted: the access token goes there,
+    and what is meant for demo must not reach live. The client holds to the same rule.
     """
-    url = reader.str(name, default="").strip().rstrip("/")
+    url = text(name, default="").strip().rstrip("/")
     if not url:
         return ""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    loopback = host in {"127.0.0.1", "localhost", "::1"}
-    known = host in {"demo.tradovateapi.com", "live.tradovateapi.com", *extra_hosts}
-    if not (loopback or known):
-        message = (
-            f"The environment variable {name} names the host {host or url!r}; list it in TRADOVATE_EXTRA_HOSTS if it is meant."
-        )
-        raise ImproperlyConfigured(message)
-    if not loopback and host not in extra_hosts and parts.scheme != "https":
-        message = f"The environment variable {name} must start with https://."
-        raise ImproperlyConfigured(message)
+    try:
+        checked_base_url(url, environment, extra_hosts=extra_hosts)
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError for one that is no number
+    except (ValueError, WrongEnvironment) as error:
+        raise ImproperlyConfigured(
+            f"The environment variable {name} is refused: {error}. Other hosts are listed in TRADOVATE_EXTRA_HOSTS."
+        ) from error
     if not parts.path.endswith("/v1"):
-        message = f"The environment variable {name} must end with /v1, as Tradovate documents its addresses."
-        raise ImproperlyConfigured(message)
-    return str(url)
+        raise _refusal(name, "an address that ends with /v1, as Tradovate documents them")
+    return url
+
+
+def _refusal(name: str, wanted: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"The environment variable {name} must be {wanted}.")

@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from riskadmin import env
+from riskadmin.tradovate.vocabulary import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -23,7 +24,7 @@ if len(SECRET_KEY) < 32:  # noqa: PLR2004  (the length is the message's)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default="127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 HTTPS = env.flag("HTTPS", default=False)  # served behind TLS: cookies are then sent over TLS only
-TRUSTED_PROXIES = env.names("TRUSTED_PROXIES")  # whose X-Forwarded-* headers are believed
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")  # whose X-Forwarded-* headers are believed
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come without TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and TRUSTED_PROXIES else None
@@ -127,6 +128,19 @@ CAPABILITY_WORDS = {
 AUTH_USER_MODEL = "staff.Staff"
 LOGIN_URL = "staff:sign_in"
 LOGIN_REDIRECT_URL = "home"
+# What a person lacks when a page is refused: "It needs the permission to …" (riskadmin/web/errors.py).
+CAPABILITY_WORDS = {
+    "accounts:view": "see accounts",
+    "changes:view": "see changes",
+    "changes:request:lock": "lock accounts",
+    "changes:request:liquidate_only": "allow accounts closing orders only",
+    "changes:request:unlock": "ask to unlock accounts",
+    "changes:decide": "approve or reject changes",
+    "policy:view": "see the policy",
+    "audit:view": "read the audit trail",
+    "staff:manage": "manage people and their roles",
+    "system:view": "see how the system is",
+}
 DEMO = env.flag("RISKADMIN_DEMO", default=False)  # allows people with a password that everybody knows
 DEMO_PASSWORD = env.text("DEMO_PASSWORD", default="demo")
 PASSWORD_HASHERS = [
@@ -140,10 +154,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- PostgreSQL and Redis -------------------------------------------------------------------------------------------
-DATABASE: dict[str, Any] = dict(env.reader.db("DATABASE_URL", default="postgresql://postgres@127.0.0.1/riskadmin"))
-if "postgresql" not in DATABASE["ENGINE"]:
-    message = "The environment variable DATABASE_URL must be a postgresql:// address."
-    raise ImproperlyConfigured(message)
+DATABASE: dict[str, Any] = env.database("DATABASE_URL", default="postgresql://postgres@127.0.0.1/riskadmin")
 # A pool, so that a worker's threads can give their connection back while they wait for Tradovate.
 DATABASE["OPTIONS"] = {
     **DATABASE.get("OPTIONS", {}),
@@ -151,7 +162,7 @@ DATABASE["OPTIONS"] = {
 }
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = env.text("REDIS_URL", default="redis://127.0.0.1:6379/0")
+REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
 
 # --- Celery: messages carry ids only, PostgreSQL is the queue of record ------------------------------------------------
 # Celery spells a Redis socket, and the database there, otherwise than redis-py does.
@@ -183,8 +194,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # --- Tradovate ------------------------------------------------------------------------------------------------------
 TRADOVATE_EXTRA_HOSTS = env.names("TRADOVATE_EXTRA_HOSTS")
 TRADOVATE_URLS = {
-    "demo": env.api_url("TRADOVATE_DEMO_URL", extra_hosts=TRADOVATE_EXTRA_HOSTS),
-    "live": env.api_url("TRADOVATE_LIVE_URL", extra_hosts=TRADOVATE_EXTRA_HOSTS),
+    "demo": env.api_url("TRADOVATE_DEMO_URL", Environment.DEMO, extra_hosts=TRADOVATE_EXTRA_HOSTS),
+    "live": env.api_url("TRADOVATE_LIVE_URL", Environment.LIVE, extra_hosts=TRADOVATE_EXTRA_HOSTS),
 }
 TRADOVATE_USERNAME = env.text("TRADOVATE_USERNAME", default="")
 TRADOVATE_PASSWORD = env.secret("TRADOVATE_PASSWORD")
@@ -223,7 +234,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
-TIME_ZONE_DISPLAY = env.text("TIME_ZONE_DISPLAY", default="America/Chicago")  # Tradovate's sessions turn at 17:00 there
+TIME_ZONE_DISPLAY = env.zone("TIME_ZONE_DISPLAY", default="America/Chicago")  # Tradovate's sessions turn at 17:00 there
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -245,5 +256,5 @@ LOGGING = {
     "filters": {"request_id": {"()": "riskadmin.web.request_id.RequestIdFilter"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": env.log_level("LOG_LEVEL", default="INFO")},
 }

@@ -43,15 +43,22 @@ def find_or_install() -> Path:
         tried = []
     for command in _ways_to_install():
         print(f"installing a Chromium: {' '.join(command)}", flush=True)
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        last = done.stdout.strip().splitlines()[-3:]
-        tried.append("\n".join([f"  - {' '.join(command)} (exit code {done.returncode})", *(f"      {line}" for line in last)]))
+        tried.append("\n      ".join([f"  - {' '.join(command)}", *_attempt(command)]))
         try:
             return find()
         except CannotStart:
             continue
     raise CannotStart(MISSING + "\n".join(tried))
+
+
+def _attempt(command: list[str]) -> list[str]:
+    """Run a command and return how it ended, with its last words."""
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    except OSError as error:
+        return [str(error)]
+    return [f"exit code {done.returncode}", *done.stdout.strip().splitlines()[-3:]]
 
 
 def _candidates() -> Iterator[Path]:

@@ -349,6 +349,92 @@ class CashBalance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CashBalanceSnapshot:
+    """An account's money at this moment, in dollars; ``sod`` is the start of the session's day.
+
+    It names no account. ``withdrawal_reject_reason`` is NoData or PendingContactInfoChange where it is known at all.
+    """
+
+    total_cash_value: Decimal | None
+    total_pnl: Decimal | None
+    net_liq: Decimal | None
+    open_pnl: Decimal | None
+    realized_pnl: Decimal | None
+    week_realized_pnl: Decimal | None
+    initial_margin: Decimal | None
+    maintenance_margin: Decimal | None
+    net_liq_sod: Decimal | None
+    total_cash_value_sod: Decimal | None
+    cash_usd: Decimal | None
+    cash_sod_usd: Decimal | None
+    full_initial_margin: Decimal | None
+    full_initial_margin_sod: Decimal | None
+    auto_liq_level: Decimal | None
+    currency_cash_avail_withdrawal_usd: Decimal | None
+    withdrawal_reject_reason: str | None
+    extra: Mapping[str, object]
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it; ``errorText`` is empty in an answer that gets here."""
+        fields = Fields(data)
+        fields.text("errorText")
+        return cls(
+            total_cash_value=fields.decimal("totalCashValue"),
+            total_pnl=fields.decimal("totalPnL"),
+            net_liq=fields.decimal("netLiq"),
+            open_pnl=fields.decimal("openPnL"),
+            realized_pnl=fields.decimal("realizedPnL"),
+            week_realized_pnl=fields.decimal("weekRealizedPnL"),
+            initial_margin=fields.decimal("initialMargin"),
+            maintenance_margin=fields.decimal("maintenanceMargin"),
+            net_liq_sod=fields.decimal("netLiqSOD"),
+            total_cash_value_sod=fields.decimal("totalCashValueSOD"),
+            cash_usd=fields.decimal("cashUSD"),
+            cash_sod_usd=fields.decimal("cashSODUSD"),
+            full_initial_margin=fields.decimal("fullInitialMargin"),
+            full_initial_margin_sod=fields.decimal("fullInitialMarginSOD"),
+            auto_liq_level=fields.decimal("autoLiqLevel"),
+            currency_cash_avail_withdrawal_usd=fields.decimal("currencyCashAvailWithdrawalUSD"),
+            withdrawal_reject_reason=fields.text("withdrawalRejectReason"),
+            extra=fields.rest(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """What one contract costs in margin, in dollars; the id is that of what it is the margin of (1:1, inferred)."""
+
+    id: int
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    timestamp: datetime | None
+    extra: Mapping[str, object]
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
+        fields = Fields(data)
+        return cls(
+            id=fields.need_integer("id"),
+            initial_margin=fields.need_decimal("initialMargin"),
+            maintenance_margin=fields.need_decimal("maintenanceMargin"),
+            timestamp=fields.instant("timestamp"),
+            extra=fields.rest(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractMargin(Margin):
+    """Margin of one contract of one month."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductMargin(Margin):
+    """Margin of a product."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Me:
     """Who Tradovate takes us for."""
 

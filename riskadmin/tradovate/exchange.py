@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from riskadmin.tradovate.encoding import to_json
 from riskadmin.tradovate.vocabulary import Environment
 
 RESPONSE_TEXT_MAX = 64 * 1024
@@ -31,6 +32,11 @@ class Exchange:
     response_text: str
     sent_at: datetime
     elapsed_ms: int
+
+    @property
+    def request_text(self) -> str:
+        """The body byte for byte as it was sent (a ``Decimal`` keeps its digits); empty where there was none."""
+        return "" if self.request_body is None else to_json(self.request_body)
 
 
 T_co = TypeVar("T_co", covariant=True)

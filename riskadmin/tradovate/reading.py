@@ -94,12 +94,20 @@ class Fields:
         except ValueError:
             return value
 
+    def need_word(self, name: str, words: type[E]) -> E | str:
+        """A word that must be there."""
+        return self._need(name, self.word(name, words))
+
     def flag(self, name: str) -> bool | None:
         """True or false."""
         value = self._take(name)
         if value is None or isinstance(value, bool):
             return value
         raise self._wrong(name, "true or false", value)
+
+    def need_flag(self, name: str) -> bool:
+        """True or false, and there."""
+        return self._need(name, self.flag(name))
 
     def instant(self, name: str) -> datetime | None:
         """An ISO-8601 timestamp as an aware datetime."""
@@ -116,6 +124,10 @@ class Fields:
             return date(parts.need_integer("year"), parts.need_integer("month"), parts.need_integer("day"))
         except ValueError as error:
             raise self._wrong(name, "a trade date", value) from error
+
+    def raw(self, name: str) -> object:
+        """Whatever is there, for another reader to take apart."""
+        return self._take(name)
 
     def nested(self, name: str) -> "Fields | None":
         """One object inside this one."""

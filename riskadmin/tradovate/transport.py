@@ -20,6 +20,8 @@ from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 from urllib3.response import BaseHTTPResponse
 
+from riskadmin.tradovate.encoding import to_json
+
 DEADLINE_S = 60.0
 """A whole answer must be in by then, however slowly it drips."""
 
@@ -106,6 +108,10 @@ class Transport:
     ) -> Answer:
         """Make the request once. Raises nothing that the network can cause: it is all in the answer."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = to_json(body).encode()
         _opening.now = False
         sent_at, started = datetime.now(UTC), time.monotonic()
         status: int | None = None
@@ -114,7 +120,7 @@ class Transport:
             with _session().request(
                 method,
                 self._base_url + path,
-                json=body,
+                data=content,
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,

@@ -59,3 +59,46 @@ class ReasonCode(StrEnum):
 
 REASON_TEXT_MAX = 8192
 """Characters of ``adminActionReason`` that Tradovate takes; ``Other`` requires a text."""
+
+
+class TrailingDrawdownMode(StrEnum):
+    """``trailingMaxDrawdownMode``: when the peak that a trailing drawdown trails may rise. Source: seed 000."""
+
+    EOD = "EOD"
+    REAL_TIME = "RealTime"
+
+
+class TotalBy(StrEnum):
+    """``totalBy`` of a position limit: over what its contracts are added up. Source, also below: the OpenAPI document."""
+
+    CONTRACT = "Contract"
+    CONTRACT_GROUP = "ContractGroup"
+    DISCOUNT_GROUP = "DiscountGroup"
+    EXCHANGE = "Exchange"
+    FUNGIBLE_PRODUCT = "FungibleProduct"
+    OVERALL = "Overall"
+    PRODUCT = "Product"
+    PRODUCT_TYPE = "ProductType"
+
+
+class ProductType(StrEnum):
+    """``productType`` of what a limit is about."""
+
+    COMMON_STOCK = "CommonStock"
+    CONTINUOUS = "Continuous"
+    CRYPTOCURRENCY = "Cryptocurrency"
+    FUTURES = "Futures"
+    MARKET_INTERNALS = "MarketInternals"
+    OPTIONS = "Options"
+    SPREAD = "Spread"
+    SWAP = "Swap"
+
+
+class ProductVerificationStatus(StrEnum):
+    """``productVerificationStatus`` of what a limit is about."""
+
+    INACTIVE = "Inactive"
+    LOCKED = "Locked"
+    READY_FOR_CONTRACTS = "ReadyForContracts"
+    READY_TO_TRADE = "ReadyToTrade"
+    VERIFIED = "Verified"

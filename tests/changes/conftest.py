@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from celery import current_app
+from celery import Celery
 
 from accounts.changes.models import PolicyRule
 from riskadmin.staff.models import Staff
@@ -45,8 +45,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int], str]]:
     """What was sent to the broker: task, arguments, queue. Nothing arrives anywhere."""
     messages: list[tuple[str, list[int], str]] = []
 
-    def keep(name: str, *, args: list[int], queue: str, **_: Any) -> None:
+    def keep(_app: Celery, name: str, *, args: list[int], queue: str, **_: Any) -> None:
         messages.append((name, args, queue))
 
-    monkeypatch.setattr(current_app, "send_task", keep)
+    monkeypatch.setattr(Celery, "send_task", keep)  # of whichever app a thread takes for the current one
     return messages

@@ -24,12 +24,16 @@ def sql(statement: str, *values: Any) -> int:
     """Run a statement behind the application's back; return how many rows it touched."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
-def content() -> tuple[list[dict[str, Any]], ...]:
+def content() -> tuple[list[Any], ...]:
     """Every row of the room's three tables."""
-    return tuple(list(model._default_manager.order_by("pk").values()) for model in (Change, Item, Decision))
+    return (
+        list(Change.objects.order_by("pk").values()),
+        list(Item.objects.order_by("pk").values()),
+        list(Decision.objects.order_by("pk").values()),
+    )
 
 
 def refuses(attack: Callable[[], object], match: str) -> None:

@@ -13,6 +13,7 @@ from accounts.changes.actions import NotAllowed, NothingToDo, PlanMoved
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import Plan, plan
+from accounts.changes.policy import Requirement, requirement
 from accounts.changes.states import ChangeState, ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
@@ -20,7 +21,7 @@ from riskadmin.celery import app
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
-from tests.changes.mirror import LOCKED, NORMAL, ask, make_account, make_accounts, open_item, planned, set_status, written
+from tests.changes.mirror import LOCKED, NORMAL, ask, make_account, make_accounts, open_item, planned, set_status, walk, written
 from tests.servers import PUBLISHING
 from tests.staff.people import make_person
 
@@ -93,14 +94,10 @@ def test_big_changes_leave_the_urgent_lane_alone(support: Staff, sent: Sent, cou
 
 def test_the_digest_is_bound_to_the_words_too(support: Staff, sent: Sent) -> None:
     make_account(101)
-    digests = {ask(support, "lock", 101, reason_text=text).digest for text in ("one", "two") if _settle_all() is None}
-    assert len(digests) == 2
-
-
-def _settle_all() -> None:
-    """Let nothing be on its way, so that the same plan can be made again."""
-    for state in (ItemState.SENDING, ItemState.SENT, ItemState.APPLIED):
-        Item.objects.exclude(state=ItemState.APPLIED).update(state=state)
+    first = ask(support, "lock", 101, reason_text="one")
+    walk(Item.objects.get(), ItemState.APPLIED)  # nothing is on its way, so the same plan can be made again
+    second = ask(support, "lock", 101, reason_text="two")
+    assert first.digest != second.digest
 
 
 class TestRefused:
@@ -205,12 +202,11 @@ class TestOneTimeKey:
         make_account(101)
         key, digest = uuid4(), planned("lock", 101).digest
         rivals: list[Change] = []
-        original = actions.requirement
 
-        def rival_first(*args: Any, **kwargs: Any) -> Any:
-            monkeypatch.setattr(actions, "requirement", original)
+        def rival_first(*args: Any, **kwargs: Any) -> Requirement:
+            monkeypatch.setattr(actions, "requirement", requirement)
             rivals.append(ask(support, "lock", 101, form_key=key, digest=digest))
-            return original(*args, **kwargs)
+            return requirement(*args, **kwargs)
 
         monkeypatch.setattr(actions, "requirement", rival_first)
         assert ask(support, "lock", 101, form_key=key, digest=digest) == rivals[0]
@@ -240,21 +236,22 @@ def test_a_lock_goes_out_though_an_unlock_waits_and_that_can_not_be_approved_the
     assert (change.state, Item.objects.get(change=change).state) == (ChangeState.RUNNING, ItemState.QUEUED)
 
 
+def forget_connections(celery_app: Any) -> None:
+    """Let Celery connect anew, to where the environment now says."""
+    celery_app._pool = None
+    celery_app.amqp._producer_pool = None
+
+
 def test_a_broker_out_of_reach_leaves_everything_queued(support: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PUBLISHING, "redis://127.0.0.1:1/0")
     make_account(101)
-    _forget_connections()
+    forget_connections(app)
     try:
         change = ask(support, "lock", 101)
     finally:
-        _forget_connections()
+        forget_connections(app)
     assert (change.state, Item.objects.get().state) == (ChangeState.RUNNING, ItemState.QUEUED)
     assert written() == (1, 1, 0, 1)
-
-
-def _forget_connections() -> None:
-    app._pool = None
-    app.amqp._producer_pool = None
 
 
 def test_no_message_goes_out_for_what_was_rolled_back(support: Staff, sent: Sent) -> None:

@@ -1,0 +1,120 @@
+"""Changing auto-liq limits: what may be asked for and what comes back. Source: seed 000."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
+
+from riskadmin.tradovate.encoding import positive, sent_fields
+from riskadmin.tradovate.entities import CooldownStep, PermissionedAccountAutoLiq, UserAccountAutoLiq
+from riskadmin.tradovate.reading import Fields, Unreadable
+from riskadmin.tradovate.vocabulary import TrailingDrawdownMode
+
+MAX_AUTO_LIQ_UPDATES = 10_000
+"""Items of one updateuserautoliqs. None is documented [?]: the number of its sister switchriskcategory."""
+
+_FIRM_ONLY = (
+    "flatten_timestamp",
+    "trailing_max_drawdown",
+    "trailing_max_drawdown_limit",
+    "trailing_max_drawdown_mode",
+    "do_not_unlock",
+    "stepped_cooldown",
+    "stepped_unlimited",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoLiqFields:
+    """The fields of the seed: percentages of margin and of the day's start, dollars of loss, profit and drawdown.
+
+    None is left out of the request. Whether Tradovate then keeps the old value or drops it is not documented [?], so a
+    careful caller starts from ``of`` the record as it stands. How to clear a field is not documented either, and so
+    can't be said here.
+    """
+
+    changes_locked: bool | None = None
+    margin_percentage_alert: Decimal | None = None
+    daily_loss_percentage_alert: Decimal | None = None
+    daily_loss_alert: Decimal | None = None
+    margin_percentage_liq_only: Decimal | None = None
+    daily_loss_percentage_liq_only: Decimal | None = None
+    daily_loss_liq_only: Decimal | None = None
+    margin_percentage_auto_liq: Decimal | None = None
+    daily_loss_percentage_auto_liq: Decimal | None = None
+    daily_loss_auto_liq: Decimal | None = None
+    weekly_loss_auto_liq: Decimal | None = None
+    flatten_timestamp: datetime | None = None
+    trailing_max_drawdown: Decimal | None = None
+    trailing_max_drawdown_limit: Decimal | None = None
+    trailing_max_drawdown_mode: str | None = None
+    daily_profit_auto_liq: Decimal | None = None
+    weekly_profit_auto_liq: Decimal | None = None
+    do_not_unlock: bool | None = None
+    stepped_cooldown: tuple[CooldownStep, ...] | None = None
+    stepped_unlimited: bool | None = None
+
+    @classmethod
+    def of(cls, record: UserAccountAutoLiq | PermissionedAccountAutoLiq) -> Self:
+        """The fields of a record as it stands, to be changed with ``dataclasses.replace``."""
+        return cls(**{each.name: getattr(record, each.name, None) for each in fields(cls)})
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields that are set, as Tradovate names them; raise ``ValueError`` where it could not hold one."""
+        if self.trailing_max_drawdown_mode is not None:
+            TrailingDrawdownMode(self.trailing_max_drawdown_mode)
+        body = sent_fields(self)
+        if self.stepped_cooldown is not None:
+            body["steppedCooldown"] = {"steps": [sent_fields(step) for step in self.stepped_cooldown]}
+        return body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoLiqUpdate:
+    """New limits of one account.
+
+    ``as_owner`` picks the firm's own record (True) or the trader's stricter one, which knows fewer fields [inferred].
+    """
+
+    account_id: int
+    as_owner: bool
+    fields: AutoLiqFields
+
+    def to_json(self) -> dict[str, object]:
+        """Return the item; raise ``ValueError`` for what can't be meant."""
+        positive("an account id", self.account_id)
+        if not self.as_owner and any(getattr(self.fields, name) is not None for name in _FIRM_ONLY):
+            raise ValueError("a trader's own limits have no drawdown, flatten time, unlocking or cooldown")
+        limits = self.fields.to_json()
+        if not limits:
+            raise ValueError("an update sets at least one field")
+        return {"accountId": self.account_id, "asOwner": self.as_owner, **limits}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoLiqUpdated:
+    """What Tradovate says an account's limits now are; it leaves out a record that it has nothing to say of."""
+
+    account_id: int
+    user_account_auto_liq: UserAccountAutoLiq | None
+    permissioned_account_auto_liq: PermissionedAccountAutoLiq | None
+    extra: Mapping[str, object]
+
+    @classmethod
+    def from_json(cls, data: object, *, account_id: int) -> Self:
+        """Read the answer to one item. It names no account: a record whose id is another account's is unreadable."""
+        source = Fields(data)
+        source.text("errorText")  # the singular endpoint's, empty in an answer that gets here
+        firm = source.raw("userAccountAutoLiq")
+        trader = source.raw("permissionedAccountAutoLiq")
+        updated = cls(
+            account_id=account_id,
+            user_account_auto_liq=None if firm is None else UserAccountAutoLiq.from_json(firm),
+            permissioned_account_auto_liq=None if trader is None else PermissionedAccountAutoLiq.from_json(trader),
+            extra=source.rest(),
+        )
+        for record in (updated.user_account_auto_liq, updated.permissioned_account_auto_liq):
+            if record is not None and record.id != account_id:
+                raise Unreadable(f"limits of {record.id} where those of account {account_id} belong")
+        return updated

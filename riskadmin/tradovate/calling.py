@@ -1,0 +1,139 @@
+"""How a method of the client becomes a call: token, one attempt, the answer read into its type.
+
+No retries inside, with one exception: a 401 was certainly not carried out, so the call is sent once more with a
+renewed token. Both count in the budget.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
+from typing import TypeVar
+
+from riskadmin.tradovate.budget import Budget
+from riskadmin.tradovate.calls import Caller
+from riskadmin.tradovate.endpoints import Endpoint
+from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown
+from riskadmin.tradovate.exchange import Exchange, Reply
+from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.reading import Unreadable
+from riskadmin.tradovate.tokens import TokenSource
+from riskadmin.tradovate.vocabulary import Environment, Lane
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = (3.05, 15.0)
+"""Seconds to connect, and to wait between two bytes."""
+
+T = TypeVar("T")
+
+
+class Calling:
+    """What the reads and the writes of the client share. Safe for threads."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        base_url: str,
+        tokens: TokenSource,
+        budget: Budget,
+        lane: Lane,
+        timeout: tuple[float, float] = TIMEOUT,
+        extra_hosts: Collection[str] = (),
+    ) -> None:
+        """Raise ``addresses.AddressRefused``, or ``WrongEnvironment`` for the other environment's host."""
+        self.environment = environment
+        self.lane = lane
+        self._tokens = tokens
+        self._caller = Caller(
+            environment=environment,
+            base_url=base_url,
+            budget=budget,
+            timeout=timeout,
+            extra_hosts=extra_hosts,
+        )
+
+    def _list(self, endpoint: Endpoint, read: Callable[[object], T], query: str = "") -> Reply[list[T]]:
+        """Read every row of a list."""
+
+        def read_all(data: object) -> list[T]:
+            return [read(each) for each in data] if isinstance(data, list) else []
+
+        return self._one(endpoint, read_all, query=query)
+
+    def _one(
+        self,
+        endpoint: Endpoint,
+        read: Callable[[object], T],
+        *,
+        query: str = "",
+        body: Mapping[str, object] | None = None,
+    ) -> Reply[T]:
+        """Read one answer that changes nothing."""
+        return _typed(self._call(endpoint, query=query, body=body), read)
+
+    def _write(
+        self,
+        endpoint: Endpoint,
+        body: Mapping[str, object],
+        read: Callable[[object], T],
+        *,
+        permit: WritePermit,
+        ticket: str | None,
+    ) -> Reply[T]:
+        """Make a call that changes something; ``ticket`` is of an earlier ``NotHandled`` of this very call."""
+        if not isinstance(permit, WritePermit):
+            raise TypeError("a write needs a WritePermit")
+        if ticket is not None:
+            body = {**body, "p-ticket": ticket}
+        return _typed(self._call(endpoint, body=body, permit=permit), read)
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        *,
+        query: str = "",
+        body: Mapping[str, object] | None = None,
+        permit: WritePermit | None = None,
+    ) -> Reply[object]:
+        # Before a token is fetched, which would itself use budget and the network.
+        self._caller.check(endpoint)
+        token = self._tokens.get()
+        try:
+            return self._caller.attempt(endpoint, lane=self.lane, token=token, query=query, body=body, permit=permit)
+        except NotHandled as error:
+            if error.reason is not NotHandledReason.UNAUTHORISED:
+                raise
+            self._refuse(token, error.exchange)
+        except OutcomeUnknown as error:
+            if error.exchange and error.exchange.status == HTTPStatus.REQUEST_TIMEOUT:
+                self._suspect(token)
+            raise
+        token = self._tokens.get()
+        return self._caller.attempt(endpoint, lane=self.lane, token=token, query=query, body=body, permit=permit)
+
+    def _refuse(self, token: str, exchange: Exchange | None) -> None:
+        """Have the token replaced; if that fails, the exchange shown is still that of the caller's call."""
+        try:
+            self._tokens.refuse(token)
+        except NotHandled as error:
+            raise NotHandled(
+                error.message,
+                reason=error.reason,
+                retry_after_s=error.retry_after_s,
+                exchange=exchange,
+            ) from error
+
+    def _suspect(self, token: str) -> None:
+        """A 408 is how a session that a third login has ended is said to answer: renew, and let the call fail."""
+        try:
+            self._tokens.refuse(token)
+        except NotHandled as error:
+            logger.warning("the token of a call that drew 408 could not be renewed: %s", error.message)
+
+
+def _typed(reply: Reply[object], read: Callable[[object], T]) -> Reply[T]:
+    try:
+        return Reply(read(reply.value), reply.exchange)
+    except Unreadable as error:
+        raise OutcomeUnknown(f"Tradovate's answer can't be read: {error}", exchange=reply.exchange) from error

@@ -1,0 +1,77 @@
+"""What is sent: typed requests as JSON, every number exactly as a person wrote it.
+
+Tradovate holds money and percentages as doubles, so a number that no double holds is refused before anything is sent:
+read back, it would differ from what was asked for.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+DIGITS_MAX = 15
+"""Significant decimal digits that survive a double."""
+
+_WORD = re.compile(r"_([a-z])")
+
+
+def to_json(value: object) -> str:
+    """Return a request body as text: ``Decimal`` as a number literal, digit for digit. Raise ``TypeError`` for a float."""
+    match value:
+        case None | bool() | int() | str():
+            return json.dumps(value)
+        case Decimal():
+            return format(value, "f")
+        case Mapping():
+            return "{" + ", ".join(f"{json.dumps(key)}: {to_json(each)}" for key, each in value.items()) + "}"
+        case Sequence():
+            return "[" + ", ".join(map(to_json, value)) + "]"
+        case _:
+            raise TypeError(f"a {type(value).__name__} is never sent")
+
+
+def sent_fields(request: "DataclassInstance", of: "type[DataclassInstance] | None" = None) -> dict[str, object]:
+    """Return a dataclass's fields under Tradovate's names, or only those that its base ``of`` has; None is left out.
+
+    Raise ``ValueError`` for a number that a double can't hold and for a time without its offset.
+    """
+    present = ((each.name, getattr(request, each.name)) for each in fields(of or request))
+    return {_camel(name): _sent(name, value) for name, value in present if value is not None}
+
+
+def positive(name: str, value: int) -> int:
+    """Return an id if it can be one; raise ``ValueError`` with ``name`` if not."""
+    if value <= 0:
+        raise ValueError(f"{name} is greater than 0")
+    return value
+
+
+def number(name: str, value: Decimal) -> Decimal:
+    """Return the number if Tradovate can hold it; raise ``ValueError`` with ``name`` if not."""
+    size = len(value.normalize().as_tuple().digits) if value.is_finite() else DIGITS_MAX + 1
+    if size > DIGITS_MAX or (value and not -DIGITS_MAX < value.adjusted() < DIGITS_MAX):
+        raise ValueError(f"{name} is no number of at most {DIGITS_MAX} digits")
+    return value
+
+
+def _sent(name: str, value: object) -> object:
+    match value:
+        case Decimal():
+            return number(name.replace("_", " "), value)
+        case datetime():
+            if value.tzinfo is None:
+                raise ValueError(f"{name.replace('_', ' ')} needs its offset from UTC")
+            timespec = "milliseconds" if value.microsecond else "seconds"
+            return value.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+        case _:
+            return value
+
+
+def _camel(name: str) -> str:
+    return _WORD.sub(lambda word: word[1].upper(), name)

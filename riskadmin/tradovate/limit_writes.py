@@ -1,0 +1,199 @@
+"""The writes to limits: post-trade (auto-liq, seed 000) and pre-trade (position limits and their risk parameters).
+
+As in ``account_writes``: a permit, a ticket of an earlier ``NotHandled``, ``ValueError`` for what would be refused, and no
+answer is proof. Source of the pre-trade ones: the partner OpenAPI document.
+"""
+
+from collections.abc import Sequence
+
+from riskadmin.tradovate import endpoints
+from riskadmin.tradovate.auto_liq import MAX_AUTO_LIQ_UPDATES, AutoLiqFields, AutoLiqUpdate, AutoLiqUpdated
+from riskadmin.tradovate.calling import Calling
+from riskadmin.tradovate.encoding import positive
+from riskadmin.tradovate.entities import UserAccountAutoLiq
+from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.pre_trade import (
+    PositionLimitFields,
+    RiskParameterFields,
+    UserAccountPositionLimit,
+    UserAccountRiskParameter,
+)
+from riskadmin.tradovate.reading import Unreadable
+
+
+class LimitWrites(Calling):
+    """Every method raises one of the tree in ``errors``."""
+
+    def update_user_auto_liqs(
+        self,
+        *,
+        permit: WritePermit,
+        items: Sequence[AutoLiqUpdate],
+        ticket: str | None = None,
+    ) -> Reply[list[AutoLiqUpdated]]:
+        """Change the limits of many accounts at once (seed 000); the answers are in the order of ``items``.
+
+        Each account's level at most once. An answer that has not one record for each item, or another account's in its
+        place, is ``OutcomeUnknown``. Whether one bad item fails the others is not documented [?].
+        """
+        if not 1 <= len(items) <= MAX_AUTO_LIQ_UPDATES:
+            raise ValueError(f"1 to {MAX_AUTO_LIQ_UPDATES} updates are sent at once")
+        if len({(item.account_id, item.as_owner) for item in items}) != len(items):
+            raise ValueError("an account's limits of one level are changed twice")
+        body = {"items": [item.to_json() for item in items]}
+
+        def read(data: object) -> list[AutoLiqUpdated]:
+            answers = data.get("userAutoLiqs") if isinstance(data, dict) else None
+            if not isinstance(answers, list) or len(answers) != len(items):
+                raise Unreadable("userAutoLiqs has not one record for each item")
+            pairs = zip(items, answers, strict=True)
+            return [AutoLiqUpdated.from_json(answer, account_id=item.account_id) for item, answer in pairs]
+
+        return self._write(endpoints.UPDATE_USER_AUTO_LIQS, body, read, permit=permit, ticket=ticket)
+
+    def update_user_auto_liq(
+        self,
+        *,
+        permit: WritePermit,
+        item: AutoLiqUpdate,
+        ticket: str | None = None,
+    ) -> Reply[AutoLiqUpdated]:
+        """Change the limits of one account: one item of ``update_user_auto_liqs``."""
+
+        def read(data: object) -> AutoLiqUpdated:
+            return AutoLiqUpdated.from_json(data, account_id=item.account_id)
+
+        return self._write(endpoints.UPDATE_USER_AUTO_LIQ, item.to_json(), read, permit=permit, ticket=ticket)
+
+    def create_user_account_auto_liq(
+        self,
+        *,
+        permit: WritePermit,
+        account_id: int,
+        fields: AutoLiqFields,
+        ticket: str | None = None,
+    ) -> Reply[UserAccountAutoLiq]:
+        """Give an account its record of the firm's limits. Its id is sent as the account's, as it is read back [?]."""
+        body = _firm_limits(account_id, fields)
+        return self._write(
+            endpoints.CREATE_USER_ACCOUNT_AUTO_LIQ,
+            body,
+            UserAccountAutoLiq.from_json,
+            permit=permit,
+            ticket=ticket,
+        )
+
+    def update_user_account_auto_liq(
+        self,
+        *,
+        permit: WritePermit,
+        account_id: int,
+        fields: AutoLiqFields,
+        ticket: str | None = None,
+    ) -> Reply[UserAccountAutoLiq]:
+        """Replace an account's record of the firm's limits, with the account's id for the record's [?]."""
+        body = _firm_limits(account_id, fields)
+        return self._write(
+            endpoints.UPDATE_USER_ACCOUNT_AUTO_LIQ,
+            body,
+            UserAccountAutoLiq.from_json,
+            permit=permit,
+            ticket=ticket,
+        )
+
+    def create_user_account_position_limit(
+        self,
+        *,
+        permit: WritePermit,
+        limit: PositionLimitFields,
+        ticket: str | None = None,
+    ) -> Reply[UserAccountPositionLimit]:
+        """Give an account a position limit. Sent twice, it may exist twice; its id is in the answer."""
+        return self._write(
+            endpoints.CREATE_USER_ACCOUNT_POSITION_LIMIT,
+            limit.to_json(),
+            UserAccountPositionLimit.from_json,
+            permit=permit,
+            ticket=ticket,
+        )
+
+    def update_user_account_position_limit(
+        self,
+        *,
+        permit: WritePermit,
+        position_limit_id: int,
+        limit: PositionLimitFields,
+        ticket: str | None = None,
+    ) -> Reply[UserAccountPositionLimit]:
+        """Replace a position limit by ``limit``, all of it."""
+        return self._write(
+            endpoints.UPDATE_USER_ACCOUNT_POSITION_LIMIT,
+            {"id": positive("a position limit's id", position_limit_id), **limit.to_json()},
+            UserAccountPositionLimit.from_json,
+            permit=permit,
+            ticket=ticket,
+        )
+
+    def delete_user_account_position_limit(
+        self,
+        *,
+        permit: WritePermit,
+        position_limit_id: int,
+        ticket: str | None = None,
+    ) -> Reply[None]:
+        """Take a position limit away. What becomes of its risk parameters is not documented [?]."""
+        body = {"userAccountPositionLimitId": positive("a position limit's id", position_limit_id)}
+        return self._write(endpoints.DELETE_USER_ACCOUNT_POSITION_LIMIT, body, _deleted, permit=permit, ticket=ticket)
+
+    def create_user_account_risk_parameter(
+        self,
+        *,
+        permit: WritePermit,
+        parameter: RiskParameterFields,
+        ticket: str | None = None,
+    ) -> Reply[UserAccountRiskParameter]:
+        """Give a position limit a risk parameter. Sent twice, it may exist twice; its id is in the answer."""
+        return self._write(
+            endpoints.CREATE_USER_ACCOUNT_RISK_PARAMETER,
+            parameter.to_json(),
+            UserAccountRiskParameter.from_json,
+            permit=permit,
+            ticket=ticket,
+        )
+
+    def update_user_account_risk_parameter(
+        self,
+        *,
+        permit: WritePermit,
+        risk_parameter_id: int,
+        parameter: RiskParameterFields,
+        ticket: str | None = None,
+    ) -> Reply[UserAccountRiskParameter]:
+        """Replace a risk parameter by ``parameter``, all of it."""
+        return self._write(
+            endpoints.UPDATE_USER_ACCOUNT_RISK_PARAMETER,
+            {"id": positive("a risk parameter's id", risk_parameter_id), **parameter.to_json()},
+            UserAccountRiskParameter.from_json,
+            permit=permit,
+            ticket=ticket,
+        )
+
+    def delete_user_account_risk_parameter(
+        self,
+        *,
+        permit: WritePermit,
+        risk_parameter_id: int,
+        ticket: str | None = None,
+    ) -> Reply[None]:
+        """Take a risk parameter away, under the path of position limits, where Tradovate has it."""
+        body = {"userAccountRiskParameterId": positive("a risk parameter's id", risk_parameter_id)}
+        return self._write(endpoints.DELETE_USER_ACCOUNT_RISK_PARAMETER, body, _deleted, permit=permit, ticket=ticket)
+
+
+def _firm_limits(account_id: int, fields: AutoLiqFields) -> dict[str, object]:
+    return {"id": positive("an account id", account_id), **fields.to_json()}
+
+
+def _deleted(data: object) -> None:
+    """Nothing has to be in the answer: ``success`` is optional, and ``judge`` has dealt with false."""

@@ -1,0 +1,180 @@
+"""The reads: what Tradovate knows of accounts, traders, limits and money. Source: the partner OpenAPI document.
+
+``item`` and ``deps`` have no methods of their own: ``items`` and ``ldeps`` with one id ask the same.
+"""
+
+from collections.abc import Iterable
+
+from riskadmin.tradovate import endpoints
+from riskadmin.tradovate.calling import Calling
+from riskadmin.tradovate.encoding import positive
+from riskadmin.tradovate.entities import (
+    Account,
+    AccountRiskStatus,
+    CashBalance,
+    CashBalanceSnapshot,
+    ContractMargin,
+    Me,
+    PermissionedAccountAutoLiq,
+    Position,
+    ProductMargin,
+    RiskCategory,
+    TradingPermission,
+    User,
+    UserAccountAutoLiq,
+)
+from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
+
+
+class Reads(Calling):
+    """Every method raises one of the tree in ``errors``; lists are in Tradovate's order."""
+
+    def accounts(self) -> Reply[list[Account]]:
+        """Every account in the caller's scope. Whether archived ones are among them is not documented."""
+        return self._list(endpoints.ACCOUNTS, Account.from_json)
+
+    def accounts_by_id(self, ids: Iterable[int]) -> Reply[list[Account]]:
+        """The accounts with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.ACCOUNTS_BY_ID, Account.from_json, _ids("ids", ids))
+
+    def users(self) -> Reply[list[User]]:
+        """Every user in the caller's scope."""
+        return self._list(endpoints.USERS, User.from_json)
+
+    def users_by_id(self, ids: Iterable[int]) -> Reply[list[User]]:
+        """The users with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.USERS_BY_ID, User.from_json, _ids("ids", ids))
+
+    def trading_permissions(self) -> Reply[list[TradingPermission]]:
+        """Who may trade what: the link from account to trader."""
+        return self._list(endpoints.TRADING_PERMISSIONS, TradingPermission.from_json)
+
+    def trading_permissions_by_id(self, ids: Iterable[int]) -> Reply[list[TradingPermission]]:
+        """The permissions with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.TRADING_PERMISSIONS_BY_ID, TradingPermission.from_json, _ids("ids", ids))
+
+    def account_risk_statuses(self) -> Reply[list[AccountRiskStatus]]:
+        """Every account's risk status."""
+        return self._list(endpoints.ACCOUNT_RISK_STATUSES, AccountRiskStatus.from_json)
+
+    def account_risk_statuses_by_id(self, ids: Iterable[int]) -> Reply[list[AccountRiskStatus]]:
+        """The risk statuses with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.ACCOUNT_RISK_STATUSES_BY_ID, AccountRiskStatus.from_json, _ids("ids", ids))
+
+    def account_risk_statuses_by_account(self, ids: Iterable[int]) -> Reply[list[AccountRiskStatus]]:
+        """The risk statuses of these accounts. None names its account: asked for one, the answer is surely that one's."""
+        return self._list(endpoints.ACCOUNT_RISK_STATUSES_BY_ACCOUNT, AccountRiskStatus.from_json, _ids("masterids", ids))
+
+    def user_account_auto_liqs(self) -> Reply[list[UserAccountAutoLiq]]:
+        """The firm's limits of every account."""
+        return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS, UserAccountAutoLiq.from_json)
+
+    def user_account_auto_liqs_by_id(self, ids: Iterable[int]) -> Reply[list[UserAccountAutoLiq]]:
+        """The firm's limits with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ID, UserAccountAutoLiq.from_json, _ids("ids", ids))
+
+    def user_account_auto_liqs_by_account(self, ids: Iterable[int]) -> Reply[list[UserAccountAutoLiq]]:
+        """The firm's limits of these accounts."""
+        return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT, UserAccountAutoLiq.from_json, _ids("masterids", ids))
+
+    def permissioned_account_auto_liqs(self) -> Reply[list[PermissionedAccountAutoLiq]]:
+        """The traders' own limits of every account."""
+        return self._list(endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS, PermissionedAccountAutoLiq.from_json)
+
+    def permissioned_account_auto_liqs_by_id(self, ids: Iterable[int]) -> Reply[list[PermissionedAccountAutoLiq]]:
+        """The traders' own limits with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(
+            endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ID,
+            PermissionedAccountAutoLiq.from_json,
+            _ids("ids", ids),
+        )
+
+    def permissioned_account_auto_liqs_by_account(self, ids: Iterable[int]) -> Reply[list[PermissionedAccountAutoLiq]]:
+        """The traders' own limits of these accounts."""
+        return self._list(
+            endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
+            PermissionedAccountAutoLiq.from_json,
+            _ids("masterids", ids),
+        )
+
+    def positions(self) -> Reply[list[Position]]:
+        """Every position, flat ones included."""
+        return self._list(endpoints.POSITIONS, Position.from_json)
+
+    def positions_by_account(self, ids: Iterable[int]) -> Reply[list[Position]]:
+        """The positions of these accounts, flat ones included."""
+        return self._list(endpoints.POSITIONS_BY_ACCOUNT, Position.from_json, _ids("masterids", ids))
+
+    def cash_balances(self) -> Reply[list[CashBalance]]:
+        """Every account's cash, one row per currency."""
+        return self._list(endpoints.CASH_BALANCES, CashBalance.from_json)
+
+    def cash_balances_by_account(self, ids: Iterable[int]) -> Reply[list[CashBalance]]:
+        """The cash of these accounts, one row per currency."""
+        return self._list(endpoints.CASH_BALANCES_BY_ACCOUNT, CashBalance.from_json, _ids("masterids", ids))
+
+    def risk_categories(self) -> Reply[list[RiskCategory]]:
+        """The organisation's risk categories."""
+        return self._list(endpoints.RISK_CATEGORIES, RiskCategory.from_json)
+
+    def user_account_position_limits_by_id(self, ids: Iterable[int]) -> Reply[list[UserAccountPositionLimit]]:
+        """The position limits with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.USER_ACCOUNT_POSITION_LIMITS_BY_ID, UserAccountPositionLimit.from_json, _ids("ids", ids))
+
+    def user_account_position_limits_by_account(self, ids: Iterable[int]) -> Reply[list[UserAccountPositionLimit]]:
+        """The position limits of these accounts."""
+        return self._list(
+            endpoints.USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
+            UserAccountPositionLimit.from_json,
+            _ids("masterids", ids),
+        )
+
+    def user_account_risk_parameters_by_id(self, ids: Iterable[int]) -> Reply[list[UserAccountRiskParameter]]:
+        """The risk parameters with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.USER_ACCOUNT_RISK_PARAMETERS_BY_ID, UserAccountRiskParameter.from_json, _ids("ids", ids))
+
+    def user_account_risk_parameters_by_position_limit(self, ids: Iterable[int]) -> Reply[list[UserAccountRiskParameter]]:
+        """The risk parameters that belong to these position limits."""
+        return self._list(
+            endpoints.USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT,
+            UserAccountRiskParameter.from_json,
+            _ids("masterids", ids),
+        )
+
+    def contract_margins_by_id(self, ids: Iterable[int]) -> Reply[list[ContractMargin]]:
+        """The contract margins with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.CONTRACT_MARGINS_BY_ID, ContractMargin.from_json, _ids("ids", ids))
+
+    def contract_margins_by_contract(self, ids: Iterable[int]) -> Reply[list[ContractMargin]]:
+        """The margins of these contracts."""
+        return self._list(endpoints.CONTRACT_MARGINS_BY_CONTRACT, ContractMargin.from_json, _ids("masterids", ids))
+
+    def product_margins(self) -> Reply[list[ProductMargin]]:
+        """Every product's margin."""
+        return self._list(endpoints.PRODUCT_MARGINS, ProductMargin.from_json)
+
+    def product_margins_by_id(self, ids: Iterable[int]) -> Reply[list[ProductMargin]]:
+        """The product margins with these ids, in any order; unknown ids are simply missing from the answer."""
+        return self._list(endpoints.PRODUCT_MARGINS_BY_ID, ProductMargin.from_json, _ids("ids", ids))
+
+    def product_margins_by_product(self, ids: Iterable[int]) -> Reply[list[ProductMargin]]:
+        """The margins of these products."""
+        return self._list(endpoints.PRODUCT_MARGINS_BY_PRODUCT, ProductMargin.from_json, _ids("masterids", ids))
+
+    def cash_balance_snapshot(self, account_id: int) -> Reply[CashBalanceSnapshot]:
+        """An account's money at this moment. One call an account: for a decision about one, not for keeping a mirror."""
+        body = {"accountId": positive("an account id", account_id)}
+        return self._one(endpoints.CASH_BALANCE_SNAPSHOT, CashBalanceSnapshot.from_json, body=body)
+
+    def me(self) -> Reply[Me]:
+        """Who Tradovate takes us for. Ten failures an hour are allowed, so this is no heartbeat."""
+        return self._one(endpoints.ME, Me.from_json)
+
+
+def _ids(name: str, ids: Iterable[int]) -> str:
+    """The ids as one comma-separated parameter, as the documentation writes it; refused where one read can't hold them."""
+    batches = list(endpoints.id_batches(ids))
+    if len(batches) != 1:
+        raise ValueError("a read takes one batch of ids: see endpoints.id_batches")
+    return f"{name}={','.join(map(str, batches[0]))}"

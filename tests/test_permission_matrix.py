@@ -1,0 +1,221 @@
+"""Who may open what: one table over every address of the project and every role, and proof that a refusal did nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+import redis
+from django.apps import apps
+from django.contrib.sessions.models import Session
+from django.db.models import Model
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.changes.models import Change, PolicyRule
+from riskadmin.audit.models import Event
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from tests.changes.conftest import DEFAULT_POLICY
+from tests.changes.mirror import LOCKED, ask, make_account, planned
+from tests.staff.people import make_person
+
+pytestmark = pytest.mark.django_db
+
+WHO = ("signed out", *(role.value for role in Role))
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What there is to be opened: a locked account, a plain one, and an unlock that support asked for."""
+
+    change: Change
+    event: Event
+
+
+@dataclass(frozen=True)
+class Row:
+    """One address and method, with the answer to each of WHO, in that order."""
+
+    method: str
+    name: str
+    answers: tuple[int, int, int, int, int]
+    arguments: Callable[[World], tuple[Any, ...]] = field(default=lambda _: (), repr=False)
+    sent: Callable[[World], dict[str, Any]] = field(default=lambda _: {}, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}"
+
+
+def _pk(world: World) -> tuple[int]:
+    return (world.change.pk,)
+
+
+def _account(_: World) -> tuple[str, int]:
+    return ("demo", 101)
+
+
+def _asks(kind_name: str, account_id: int) -> Callable[[World], dict[str, Any]]:
+    return lambda _: {
+        "account": f"demo:{account_id}",
+        "reason_code": "CloseFraud",
+        "form_key": str(uuid4()),
+        "digest": planned(kind_name, account_id).digest,
+    }
+
+
+def _decides(verdict: str) -> Callable[[World], dict[str, Any]]:
+    return lambda world: {"verdict": verdict, "digest": world.change.digest}
+
+
+EVERYBODY_SIGNED_IN = (302, 200, 200, 200, 200)
+
+TABLE = (
+    # signed out, support, supervisor, compliance, administrator
+    Row("GET", "home", EVERYBODY_SIGNED_IN),
+    Row("GET", "status", EVERYBODY_SIGNED_IN),
+    Row("GET", "system", (302, 403, 200, 403, 200)),
+    Row("GET", "healthz", (200, 200, 200, 200, 200)),
+    Row("GET", "readyz", (503, 503, 503, 503, 503)),  # no worker is at work here; nobody has to sign in to learn that
+    Row("POST", "web:theme", (303, 303, 303, 303, 303), sent=lambda _: {"theme": "dark"}),
+    Row("GET", "staff:sign_in", (200, 303, 303, 303, 303)),
+    Row("POST", "staff:sign_in", (422, 422, 422, 422, 422), sent=lambda _: {"username": "nobody", "password": "wrong"}),
+    Row("POST", "staff:sign_out", (303, 303, 303, 303, 303)),
+    Row("GET", "staff:people", (302, 403, 403, 403, 200)),
+    Row("GET", "accounts:list", EVERYBODY_SIGNED_IN),
+    Row("GET", "accounts:detail", EVERYBODY_SIGNED_IN, _account),
+    # Reading an account anew changes nothing at Tradovate, and is open to whoever may see it.
+    Row("POST", "accounts:refresh", (302, 303, 303, 303, 303), _account),
+    Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
+    Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
+    Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
+    Row("GET", "changes:policy", (302, 403, 200, 200, 200)),
+    Row("GET", "changes:detail", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "changes:progress", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "changes:account_panel", EVERYBODY_SIGNED_IN, _account),
+    Row("GET", "changes:account_actions", EVERYBODY_SIGNED_IN, _account),
+    *(
+        Row(method, "changes:new", (302, accepted, accepted, 403, 403), lambda _, kind=kind: (kind,), _asks(kind, account_id))  # type: ignore[misc]
+        for method, accepted in (("GET", 200), ("POST", 303))
+        for kind, account_id in (("lock", 102), ("liquidate_only", 102), ("unlock", 103))
+    ),
+    Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("approve")),
+    Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("reject")),
+    # Support asked for it; a colleague who may ask, but did not, is told so.
+    Row("POST", "changes:withdraw", (302, 303, 409, 403, 403), _pk),
+    Row("GET", "execution:calls", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "audit:list", (302, 403, 403, 200, 403)),
+    Row("GET", "audit:event", (302, 403, 403, 200, 403), lambda world: (world.event.pk,)),
+    Row("GET", "audit:account_history", EVERYBODY_SIGNED_IN, _account),
+    Row("GET", "audit:change_history", EVERYBODY_SIGNED_IN, _pk),
+)
+CASES = [pytest.param(row, who, id=f"{row} {number} {who}") for number, row in enumerate(TABLE) for who in WHO]
+
+
+@pytest.fixture
+def people(db: None) -> dict[str, Staff]:
+    """One person of each role."""
+    return {role.value: make_person(role) for role in Role}
+
+
+@pytest.fixture
+def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> World:
+    """What there is to be opened, with an empty Redis and without a Tradovate."""
+    monkeypatch.setattr("accounts.views.refresh", lambda *_, **__: 0)
+    for kind, decisions, role in DEFAULT_POLICY:
+        PolicyRule.objects.get_or_create(kind=kind, defaults={"decisions_needed": decisions, "decider_role": role})
+    make_account(101, LOCKED)
+    make_account(102)
+    make_account(103, LOCKED)
+    change = ask(people[Role.SUPPORT.value], "unlock", 101)
+    return World(change=change, event=Event.objects.latest("pk"))
+
+
+@pytest.mark.parametrize(("row", "who"), CASES)
+def test_it_answers_as_the_table_says(client: Client, people: dict[str, Staff], world: World, row: Row, who: str) -> None:
+    expected = row.answers[WHO.index(who)]
+    sent = row.sent(world)
+    if who in people:
+        client.force_login(people[who])
+    before = everything()
+
+    for headers in ({}, {"HX-Request": "true"}) if expected in {302, 403} else ({},):
+        response = client.generic(
+            row.method,
+            address(row, world),
+            **_body(row.method, sent),
+            headers=headers,
+        )
+        if expected == 302 and headers:
+            assert (response.status_code, response["HX-Redirect"].split("?")[0]) == (200, reverse("staff:sign_in"))
+        else:
+            assert response.status_code == expected
+        if expected == 302 and not headers:
+            assert response["Location"].split("?")[0] == reverse("staff:sign_in")
+
+    if expected in {302, 403, 409} or row.method == "GET":
+        assert everything() == before
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.method == "POST"], ids=str)
+def test_every_post_needs_the_token_of_its_form(people: dict[str, Staff], world: World, row: Row) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    for person in people.values():
+        strict.force_login(person)
+        before = everything()
+        response = strict.post(address(row, world), row.sent(world))
+        assert response.status_code == 403
+        assert everything() == before
+
+
+def test_compliance_may_do_nothing_but_look() -> None:
+    compliance = WHO.index(Role.COMPLIANCE.value)
+    frame = {"web:theme", "staff:sign_in", "staff:sign_out", "accounts:refresh"}
+    assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
+
+
+def test_every_address_has_a_row() -> None:
+    assert sorted({row.name for row in TABLE}) == sorted(set(names()))
+
+
+def test_every_view_that_takes_a_form_has_a_row_for_it(client: Client, people: dict[str, Staff], world: World) -> None:
+    """GET on a POST row's address, and POST on a GET row's, is either in the table too or refused as a method."""
+    known = {(row.method, row.name) for row in TABLE}
+    for row in TABLE:
+        other = "POST" if row.method == "GET" else "GET"
+        if (other, row.name) in known:
+            continue
+        for person in people.values():
+            client.force_login(person)
+            response = client.generic(other, address(row, world))
+            assert response.status_code in {403, 405}, row
+
+
+def names(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
+    """The name of every address; one without a name can't be walked, and is a fault."""
+    for each in (resolver or get_resolver()).url_patterns:
+        if isinstance(each, URLPattern):
+            assert each.name, each.pattern
+            yield prefix + each.name
+        else:
+            yield from names(each, f"{prefix}{each.namespace}:" if each.namespace else prefix)
+
+
+def address(row: Row, world: World) -> str:
+    path = reverse(row.name, args=row.arguments(world))
+    sent = row.sent(world)
+    return f"{path}?account={sent['account']}" if row.method == "GET" and "account" in sent else path
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, but for sessions: signing in is what the test itself does."""
+    models: list[type[Model]] = [model for model in apps.get_models() if model is not Session]
+    return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
+
+
+def _body(method: str, sent: dict[str, Any]) -> dict[str, Any]:
+    if method == "GET":
+        return {}
+    return {"data": urlencode(sent), "content_type": "application/x-www-form-urlencoded"}

@@ -1,0 +1,247 @@
+"""Settings: every bad value stops the start and names its variable, and `.env.example` says all there is to set."""
+
+import ast
+import os
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from riskadmin import env
+from riskadmin.tradovate.vocabulary import Environment
+
+PROJECT = Path(__file__).resolve().parents[1]
+SETTINGS = PROJECT / "riskadmin" / "settings.py"
+EXAMPLE = PROJECT / ".env.example"
+
+# Read by `make demo`, not by the settings.
+OF_THE_DEMO = {"PORT": "8000"}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
+    """Read the settings anew, with only these variables set."""
+    for name in variables_read() | variables_in_example():
+        monkeypatch.delenv(name, raising=False)
+    defaults = {"ENV_FILE": os.devnull, "SECRET_KEY": "x" * 40}
+    for name, value in {**defaults, **variables}.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(str(SETTINGS))
+
+
+def calls() -> list[ast.Call]:
+    """Every reading of a variable in the settings."""
+    tree = ast.parse(SETTINGS.read_text(encoding="utf-8"))
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "env"
+    ]
+
+
+def name_of(call: ast.Call) -> str:
+    (name, *_) = call.args
+    assert isinstance(name, ast.Constant)
+    return str(name.value)
+
+
+def variables_read() -> set[str]:
+    """The variables that the settings read, a secret's file included."""
+    found = {name_of(call) for call in calls()}
+    files = {f"{name_of(call)}_FILE" for call in calls() if isinstance(call.func, ast.Attribute) and call.func.attr == "secret"}
+    return found | files
+
+
+def variables_in_example() -> set[str]:
+    return set(example())
+
+
+def example() -> dict[str, str]:
+    """The variables of `.env.example`, each with the default it tells."""
+    lines = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(lines) == len(dict(lines)), "a variable is listed twice"
+    return dict(lines)
+
+
+def test_the_example_lists_exactly_what_is_read() -> None:
+    assert variables_in_example() == variables_read() | set(OF_THE_DEMO)
+
+
+def test_the_settings_read_the_environment_in_no_other_way() -> None:
+    source = SETTINGS.read_text(encoding="utf-8")
+    assert "os.environ" not in source
+    assert "getenv" not in source
+
+
+def test_the_example_tells_the_defaults() -> None:
+    told = example()
+    for call in calls():
+        default = next((each.value for each in call.keywords if each.arg == "default"), None)
+        if isinstance(default, ast.Constant):
+            value = default.value
+            assert told[name_of(call)] == (str(value).lower() if isinstance(value, bool) else str(value)), name_of(call)
+        else:
+            assert told[name_of(call)] == "", name_of(call)
+    assert {name: told[name] for name in OF_THE_DEMO} == OF_THE_DEMO
+
+
+def test_each_line_of_the_example_is_explained() -> None:
+    explained = False
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        if re.match(r"^(# )?[A-Z][A-Z0-9_]+=", line):
+            assert explained, line
+        else:
+            explained = line.startswith("# ") and not line.startswith("# ---")
+
+
+def test_the_least_there_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch)
+    assert (settings["DEBUG"], settings["HTTPS"], settings["DEMO"]) == (False, False, False)
+    assert settings["ALLOWED_HOSTS"] == ["127.0.0.1", "localhost"]
+    assert settings["TRADOVATE_URLS"] == {"demo": "", "live": ""}
+    assert settings["SESSION_COOKIE_AGE"] == 12 * 3600
+    assert (settings["BUDGET_CALLS_PER_HOUR"], settings["BUDGET_SAFETY_MARGIN"]) == (5000, 50)
+    assert settings["DATABASES"]["default"]["HOST"] == "127.0.0.1"
+    assert settings["CELERY_BROKER_URL"] == settings["REDIS_URL"] == "redis://127.0.0.1:6379/0"
+
+
+BAD = [
+    ("SECRET_KEY", ""),
+    ("SECRET_KEY", "x" * 31),
+    ("SECRET_KEY_FILE", "/nowhere/at/all"),
+    ("SECRET_KEY_FILE", "/"),
+    ("TRADOVATE_PASSWORD_FILE", "/nowhere/at/all"),
+    ("TRADOVATE_SEC_FILE", "/nowhere/at/all"),
+    *((name, value) for name in ("DEBUG", "HTTPS", "RISKADMIN_DEMO") for value in ("", "ja", "2", "tru")),
+    *(
+        (name, value)
+        for name in (
+            "SESSION_HOURS",
+            "DATABASE_POOL_SIZE",
+            "BUDGET_CALLS_PER_HOUR",
+            "BUDGET_SAFETY_MARGIN",
+            "BUDGET_URGENT_SHARE_PCT",
+            "SYNC_SECONDS",
+            "STALE_SECONDS",
+        )
+        for value in ("", "many", "1.5", "-1", "9999999999")
+    ),
+    ("SESSION_HOURS", "0"),
+    ("SESSION_HOURS", "25"),
+    ("DATABASE_POOL_SIZE", "1"),
+    ("BUDGET_SAFETY_MARGIN", "5000"),
+    ("BUDGET_URGENT_SHARE_PCT", "91"),
+    *(("DATABASE_URL", value) for value in ("", "nonsense", "mysql://root@127.0.0.1/x", "sqlite:///x", "postgresql://[::1/x")),
+    *(("REDIS_URL", value) for value in ("", "nonsense", "http://127.0.0.1", "redis://127.0.0.1:port")),
+    *(("TRUSTED_PROXIES", value) for value in ("proxy", "10.0.0.0/99", "10.0.0.1,x")),
+    *(("TIME_ZONE_DISPLAY", value) for value in ("", "Mars/Olympus", "../../etc/passwd", "America")),
+    *(("LOG_LEVEL", value) for value in ("", "LOUD", "10")),
+    *(
+        (f"TRADOVATE_{environment}_URL", value)
+        for environment in ("DEMO", "LIVE")
+        for value in (
+            "https://evil.example/v1",
+            "https://demo.tradovateapi.com.evil.example/v1",
+            "https://demo.tradovateapi.com@evil.example/v1",
+            "https://user:password@demo.tradovateapi.com/v1",
+            "https://evil.example\\@demo.tradovateapi.com/v1",
+            "http://demo.tradovateapi.com/v1",
+            "http://live.tradovateapi.com/v1",
+            "ftp://127.0.0.1/v1",
+            "//127.0.0.1/v1",
+            "127.0.0.1/v1",
+            "http://127.0.0.1",
+            "http://127.0.0.1/v2",
+            "http://127.0.0.1/v1?x=/v1",
+            "http://127.0.0.1/#/v1",
+            "http://127.0.0.1:port/v1",
+            "http://[::1/v1",
+            "http://169.254.169.254/v1",
+            "https:///v1",
+        )
+    ),
+    # What is meant for one environment must not reach the other.
+    ("TRADOVATE_DEMO_URL", "https://live.tradovateapi.com/v1"),
+    ("TRADOVATE_LIVE_URL", "https://demo.tradovateapi.com/v1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_is_refused_with_its_variables_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    signed_in = {"TRADOVATE_USERNAME": "u", "TRADOVATE_PASSWORD": "p"}
+    with pytest.raises(ImproperlyConfigured, match=rf"\b{name}\b"):
+        load(monkeypatch, **{**signed_in, name: value})
+
+
+@pytest.mark.parametrize("missing", ["TRADOVATE_USERNAME", "TRADOVATE_PASSWORD"])
+def test_an_address_needs_a_sign_in(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    variables = {
+        "TRADOVATE_DEMO_URL": "http://127.0.0.1:1/v1",
+        "TRADOVATE_USERNAME": "u",
+        "TRADOVATE_PASSWORD": "p",
+    }
+    del variables[missing]
+    with pytest.raises(ImproperlyConfigured, match=missing):
+        load(monkeypatch, **variables)
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "extra"),
+    [
+        ("https://demo.tradovateapi.com/v1", Environment.DEMO, []),
+        ("https://demo.tradovateapi.com/v1/", Environment.DEMO, []),
+        ("https://live.tradovateapi.com/v1", Environment.LIVE, []),
+        ("http://127.0.0.1:4000/v1", Environment.DEMO, []),
+        ("http://localhost/v1", Environment.LIVE, []),
+        ("http://[::1]:4000/v1", Environment.DEMO, []),
+        ("https://proxy.example:8443/tradovate/v1", Environment.LIVE, ["proxy.example"]),
+    ],
+)
+def test_a_good_address_is_taken(monkeypatch: pytest.MonkeyPatch, url: str, environment: Environment, extra: list[str]) -> None:
+    monkeypatch.setenv("SOME_URL", f" {url} ")
+    assert env.api_url("SOME_URL", environment, extra_hosts=extra) == url.rstrip("/")
+
+
+@pytest.mark.parametrize("value", ["$ecret", "$PATH", "$$", r"\$x", "  kept  ", "#x", "a,b=c"])
+def test_a_text_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert load(monkeypatch, TRADOVATE_PASSWORD=value)["TRADOVATE_PASSWORD"] == value
+
+
+def test_a_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("y" * 40 + "\n", encoding="utf-8")
+    assert load(monkeypatch, SECRET_KEY_FILE=str(file))["SECRET_KEY"] == "y" * 40
+
+
+def test_a_file_of_settings_gives_way_to_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("SESSION_HOURS=3\nLOG_LEVEL=DEBUG\n", encoding="utf-8")
+    monkeypatch.setenv("LOG_LEVEL", "")  # put back afterwards: the file is read into the environment
+    settings = load(monkeypatch, ENV_FILE=str(file), LOG_LEVEL="ERROR")
+    monkeypatch.delenv("SESSION_HOURS")
+    assert (settings["SESSION_COOKIE_AGE"], settings["LOGGING"]["root"]["level"]) == (3 * 3600, "ERROR")
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "broker_url"),
+    [
+        ("redis://127.0.0.1:6379/3", "redis://127.0.0.1:6379/3"),
+        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
+    ],
+)
+def test_the_broker_is_that_redis(monkeypatch: pytest.MonkeyPatch, redis_url: str, broker_url: str) -> None:
+    assert load(monkeypatch, REDIS_URL=redis_url)["CELERY_BROKER_URL"] == broker_url
+
+
+def test_behind_tls_everything_is_sent_over_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, HTTPS="true", TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1")
+    assert settings["SESSION_COOKIE_SECURE"] is settings["CSRF_COOKIE_SECURE"] is settings["SECURE_SSL_REDIRECT"] is True
+    assert settings["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+    assert settings["TRUSTED_PROXIES"] == ["10.0.0.0/8", "192.0.2.1"]
+    assert load(monkeypatch, HTTPS="true")["SECURE_PROXY_SSL_HEADER"] is None
