@@ -1,7 +1,8 @@
 """The sweeper: finds what a killed worker, a wiped Redis or a lost message left behind. PostgreSQL is the queue of record."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from celery import current_app
@@ -67,10 +68,10 @@ def announce(change_id: int) -> None:
 
 def announce_rest(change_id: int) -> None:
     """Send the next message of a change that takes many items a call, if any of them are still queued."""
-    _publish(
-        ("execution.run_batch", change_id, lane)
-        for lane in sendable(timezone.now()).filter(change_id=change_id).values_list("change__lane", flat=True)[:1]
-    )
+    rest = sendable(timezone.now()).filter(change_id=change_id).values_list("change__lane", flat=True)
+    with lost_messages_are_sent_again():
+        for lane in rest[:1]:
+            current_app.send_task("execution.run_batch", args=[change_id], queue=lane)
 
 
 def announce_due() -> None:
@@ -97,18 +98,21 @@ def _unannounced(now: datetime) -> QuerySet[Item]:
 
 def _announce(items: QuerySet[Item]) -> None:
     """Send a message for each item, and one for all of a change whose kind takes many a call."""
-    batch = list(items.order_by("pk").values_list("pk", "change_id", "change__kind", "change__lane")[:SWEEP_BATCH])
-    Item.objects.filter(pk__in=[pk for pk, *_ in batch]).update(dispatched_at=timezone.now())
-    _publish(
-        ("execution.run_item", pk, lane) if KINDS[kind].batch_size == 1 else ("execution.run_batch", change_id, lane)
-        for pk, change_id, kind, lane in batch
-    )
+    due_now = list(items.order_by("pk").values_list("pk", "change_id", "change__kind", "change__lane")[:SWEEP_BATCH])
+    Item.objects.filter(pk__in=[pk for pk, *_ in due_now]).update(dispatched_at=timezone.now())
+    batches = {(change_id, lane) for _, change_id, kind, lane in due_now if KINDS[kind].batch_size > 1}
+    with lost_messages_are_sent_again():
+        for change_id, lane in sorted(batches):
+            current_app.send_task("execution.run_batch", args=[change_id], queue=lane)
+        for pk, _, kind, lane in due_now:
+            if KINDS[kind].batch_size == 1:
+                current_app.send_task("execution.run_item", args=[pk], queue=lane)
 
 
-def _publish(messages: Iterable[tuple[str, int, str]]) -> None:
-    """Send each message once: task, id, lane."""
+@contextmanager
+def lost_messages_are_sent_again() -> Iterator[None]:
+    """Log, and no more, that the broker can't be reached: whatever was not announced is found by the next sweep."""
     try:
-        for task, argument, lane in dict.fromkeys(messages):
-            current_app.send_task(task, args=[argument], queue=lane)
+        yield
     except (OperationalError, RedisError, OSError):
         logger.warning("Not every due item was announced; they are announced again", exc_info=True)

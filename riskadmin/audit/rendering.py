@@ -223,6 +223,7 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.CHANGE_EXPIRED: _explained,
     Tag.CHANGE_FINISHED: _finished,
     Tag.ITEM_CLAIMED: _claimed,
+    Tag.ITEM_STEP_DONE: _explained,
     Tag.ITEM_SENT: _answered,
     Tag.ITEM_DEFERRED: _deferred,
     Tag.ITEM_SETTLED: _explained,

@@ -55,7 +55,7 @@ class TestPage:
 
         assert first.status_code == 200
         shown = first.context["plan"]
-        assert [(row.account_id, row.skip_reason) for row in shown.rows] == [
+        assert [(row.target_id, row.skip_reason) for row in shown.rows] == [
             (101, ""),
             (999, "Unknown: no such account was read from Tradovate"),
         ]

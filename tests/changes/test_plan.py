@@ -41,7 +41,7 @@ class TestBeforeAndAfter:
 
         (row,) = planned("lock", 101).rows
 
-        assert (row.target, row.account_id, row.account, row.name) == ("demo:account:101", 101, account, "KTR50K-000101")
+        assert (row.target, row.target_id, row.account, row.name) == ("demo:account:101", 101, account, "KTR50K-000101")
         assert row.before == {"admin_action": NORMAL, "admin_at": None, "stopped_by_limit": False}
         assert row.after == {"admin_action": LOCKED}
         assert (row.skip_reason, row.warnings, row.is_sent) == ("", (), True)
@@ -88,7 +88,7 @@ class TestBeforeAndAfter:
         make_account(102, fresh_at=oldest)
         make_account(103, LOCKED, fresh_at=oldest - timedelta(minutes=1))
         found = planned("lock", 101, 102, 103, 999)
-        assert ([row.account_id for row in found.sent], [row.account_id for row in found.skipped]) == ([101, 102], [103, 999])
+        assert ([row.target_id for row in found.sent], [row.target_id for row in found.skipped]) == ([101, 102], [103, 999])
         assert found.calls_needed == 2
         assert found.oldest_read_at == oldest - timedelta(minutes=1)
         assert planned("lock", 999).oldest_read_at is None
@@ -148,7 +148,7 @@ def test_the_same_number_in_the_other_environment_is_another_account() -> None:
 
 def test_targets_keep_their_order_and_come_once() -> None:
     make_accounts([1, 2, 3])
-    assert [row.account_id for row in planned("lock", 3, 1, 3, 2, 1).rows] == [3, 1, 2]
+    assert [row.target_id for row in planned("lock", 3, 1, 3, 2, 1).rows] == [3, 1, 2]
     assert planned("lock").rows == ()
 
 
