@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from threading import Event
 
 import redis
 from django.conf import settings
@@ -18,6 +19,8 @@ from accounts.execution.beat import lanes_at_work
 from accounts.models import SyncRun
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.access import public
+
+_all_migrated = Event()
 
 READ_LATELY_RUNS = 4
 """How many full reads of the mirror may fail or be late before Tradovate counts as out of reach."""
@@ -84,8 +87,13 @@ def _database() -> tuple[bool, str]:
 
 
 def _migrations() -> tuple[bool, str]:
+    """Compare the migrations in the code with those that ran; once all have, that stays so for this process."""
+    if _all_migrated.is_set():
+        return True, "all run"
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if not missing:
+        _all_migrated.set()
     return not missing, f"{len(missing)} to run" if missing else "all run"
 
 

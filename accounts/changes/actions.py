@@ -275,7 +275,7 @@ def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | Non
     if change.expires_at <= timezone.now():
         return DecisionRefused("This change has expired. It has to be asked for again.")
     if change.decider_role and change.decider_role not in actor.role_names:
-        return DecisionRefused(f"Policy asks for a decision by a {change.decider_role}.")
+        return DecisionRefused(f"Policy asks for a decision by somebody whose role is {change.decider_role}.")
     if change.decisions.filter(staff=actor).exists():
         return DecisionRefused("You have decided about this change already.")
     if digest != change.digest:

@@ -80,13 +80,17 @@ def _send_next(wanted: QuerySet[Item], origin: Origin) -> bool:
 def _read_first(kind: Kind[Any], item: Item, tradovate: Client) -> None:
     """Bring the mirror up to now for a single target that is only right while it stands as it was shown.
 
-    A batch rests on the reading that its plan was made from, and on what every full read since has found.
+    What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since. A
+    batch rests on the reading that its plan was made from, and on what every full read since has found.
     """
     if not kind.rests_on_before or kind.batch_size > 1 or not kind.is_read_back or item.step:
         return
     subject = kind.subjects(Environment(item.environment), [item.target_id]).get(item.target_id)
-    read_at = kind.read_at(subject) if subject else None
-    if subject is None or (read_at and read_at > timezone.now() - JUST_READ):
+    if subject is None:
+        return
+    read_at = kind.read_at(subject)
+    unclear = Item.objects.filter(target=item.target, state=ItemState.UNKNOWN).exists()
+    if not unclear and read_at and read_at > timezone.now() - JUST_READ:
         return
     connection.close()
     reading = kind.read(tradovate, [item.target_id])

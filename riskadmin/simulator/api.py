@@ -13,22 +13,38 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
 
-from riskadmin.simulator.calls import Answer, BadRequestError, Call, Caller, Endpoint, ok, plain
+from riskadmin.simulator.auto_liq import auto_liq_endpoints
+from riskadmin.simulator.calls import Answer, Call, Caller, Endpoint, ok, plain
+from riskadmin.simulator.cash import cash_endpoints
 from riskadmin.simulator.clock import in_maintenance
 from riskadmin.simulator.faults import Cut, Fault, Faults
+from riskadmin.simulator.fields import BadRequestError
 from riskadmin.simulator.limits import Limits
+from riskadmin.simulator.lockouts import lockout_endpoints
 from riskadmin.simulator.login import auth_endpoints
+from riskadmin.simulator.position_limits import position_limit_endpoints
 from riskadmin.simulator.reads import read_endpoints
+from riskadmin.simulator.risk_status import risk_status_endpoints
 from riskadmin.simulator.sessions import Sessions, TokenState
 from riskadmin.simulator.store import PUT_CALL
 from riskadmin.simulator.tables import Host
 from riskadmin.simulator.trading import Calendar
 from riskadmin.simulator.vocabulary import INVALID_TOKEN, NOT_FOUND, Entity
 from riskadmin.simulator.world import World
-from riskadmin.simulator.writes import write_endpoints
 
 # By lower-case path: the documents spell paths in two ways, so case is not significant.
-ENDPOINTS: Final = {endpoint.path.lower(): endpoint for endpoint in (*auth_endpoints(), *write_endpoints(), *read_endpoints())}
+ENDPOINTS: Final = {
+    endpoint.path.lower(): endpoint
+    for endpoint in (
+        *auth_endpoints(),
+        *risk_status_endpoints(),
+        *auto_liq_endpoints(),
+        *position_limit_endpoints(),
+        *cash_endpoints(),
+        *lockout_endpoints(),
+        *read_endpoints(),
+    )
+}
 
 _BAD_TICKET_S: Final = 5
 """p-time of the new ticket that a wrong or early one draws where the endpoint has no penalty of its own [?]."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from riskadmin.simulator.fields import BadRequestError, Problem, id_list
 from riskadmin.simulator.limits import EndpointLimit
 from riskadmin.simulator.sessions import Sessions
 from riskadmin.simulator.tables import Host, encode
@@ -15,10 +16,6 @@ from riskadmin.simulator.world import Cause, World
 JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; charset=utf-8"
 HTML: Final = b"text/html; charset=utf-8"
-
-
-class BadRequestError(Exception):
-    """The request can't be read: HTTP 400 with this text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ class Call:
     def accounts(self) -> frozenset[int]:
         """Return every account id that the request names, for faults bound to an account."""
         if self._accounts is None:
-            self._accounts = frozenset(_named_accounts(self.parameters, self.endpoint.path))
+            self._accounts = frozenset(_named_accounts(self))
         return self._accounts
 
 
@@ -113,6 +110,21 @@ def simple_failure(text: str) -> Entity:
     return {"ok": False, "errorText": text}
 
 
+def deletion_failure(text: str) -> Entity:
+    """Return a deletion's answer that says no."""
+    return {"success": False, "errorText": text}
+
+
+def invalid(problem: Problem) -> Answer:
+    """Return a 200 that refuses a field of an entity.
+
+    Operations that answer with the bare entity have no errorText; the page on errors has ``violations`` for
+    fields, without saying where it is used [?].
+    """
+    found = {"constraint": problem.constraint, "value": problem.value, "description": problem.text}
+    return ok({"violations": [found]}, failed=True)
+
+
 def not_admin(call: Call) -> Answer:
     """Return the refusal for a caller who is no organization administrator.
 
@@ -123,36 +135,13 @@ def not_admin(call: Call) -> Answer:
     return plain(call.world.settings.not_admin_status, ACCESS_DENIED)
 
 
-def whole_number(value: object, name: str) -> int:
-    """Return an int64 field of a JSON body; raise BadRequestError for anything else."""
-    if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**63:
-        raise BadRequestError(f"{name} must be an integer")
-    return value
-
-
-def id_list(value: object, name: str) -> list[int]:
-    """Return ids given as ``1,2``, ``[1,2]``, repeated parameters or a JSON array; raise BadRequestError otherwise."""
-    if value is None:
-        raise BadRequestError(f"{name} is required")
-    found: list[int] = []
-    for part in value if isinstance(value, list) else [value]:
-        pieces = part.strip().removeprefix("[").removesuffix("]").split(",") if isinstance(part, str) else [part]
-        for piece in pieces:
-            if piece == "":
-                continue
-            try:
-                found.append(int(str(piece)))
-            except ValueError:
-                raise BadRequestError(f"{name} must be a list of ids") from None
-    return found
-
-
-def _named_accounts(parameters: Entity, path: str) -> list[int]:
+def _named_accounts(call: Call) -> list[int]:
+    parameters, host = call.parameters, call.host
     lists: list[object] = [parameters.get("accountId"), parameters.get("accountIds")]
     items = parameters.get("items")
     if isinstance(items, list):
         lists += [item.get("accountId") for item in items if isinstance(item, dict)]
-    if not path.lower().startswith(("/user/", "/tradingpermission/")):
+    if not call.endpoint.path.lower().startswith(("/user/", "/tradingpermission/")):
         lists += [parameters.get(name) for name in ("id", "ids", "masterid", "masterids")]
     named: list[int] = []
     for value in lists:
@@ -160,4 +149,10 @@ def _named_accounts(parameters: Entity, path: str) -> list[int]:
             named += id_list(value, "")
         except BadRequestError:
             continue
+    for kind in ("userAccountPositionLimit", "userAccountRiskParameter"):
+        key = parameters.get(f"{kind}Id")
+        entity = host.get(kind, key) if isinstance(key, int) else None
+        account = None if entity is None else host.account_of(kind, entity)
+        if account is not None:
+            named.append(account)
     return named

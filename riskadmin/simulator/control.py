@@ -24,7 +24,11 @@ from riskadmin.simulator.vocabulary import Entity
 from riskadmin.simulator.world import BY_CONTROL, World
 
 _KNOWN: Final = frozenset(ENDPOINTS)
-_OWNERS: Final = {"accountId": "account", "userId": "user"}
+_OWNERS: Final = {
+    "accountId": "account",
+    "userId": "user",
+    "userAccountPositionLimitId": "userAccountPositionLimit",
+}
 
 
 class NoSuchThingError(LookupError):

@@ -96,6 +96,12 @@ def account_state(world: World, host: Host, account_id: int) -> Entity | None:
         "accountRiskStatus": host.get("accountRiskStatus", account_id),
         "userAccountAutoLiq": host.get("userAccountAutoLiq", account_id),
         "permissionedAccountAutoLiq": host.get("permissionedAccountAutoLiq", account_id),
+        "userAccountPositionLimits": _dependents(host, "userAccountPositionLimit", account_id),
+        "userAccountRiskParameters": [
+            parameter
+            for limit in host.tables["userAccountPositionLimit"].of_master(account_id)
+            for parameter in _dependents(host, "userAccountRiskParameter", limit)
+        ],
         "positions": _dependents(host, "position", account_id),
         "cashBalances": _dependents(host, "cashBalance", account_id),
         "riskStatusLog": _dependents(host, "accountRiskStatusLog", account_id),
@@ -138,6 +144,6 @@ def accounts_in(host: Host, scenario: str | None, limit: int) -> list[dict[str, 
     return found
 
 
-def _dependents(host: Host, kind: str, account_id: int) -> list[Entity]:
+def _dependents(host: Host, kind: str, master: int) -> list[Entity]:
     table = host.tables[kind]
-    return [table.rows[key] for key in table.of_master(account_id)]
+    return [table.rows[key] for key in table.of_master(master)]

@@ -23,3 +23,12 @@ MAIL_DOMAINS: Final = ("example.com", "example.net", "example.org")
 
 # Invented contract ids with a plausible price: index and metal futures of one quarter.
 CONTRACTS: Final = ((3570918, 5012.25), (3570919, 17654.5), (3570920, 38120.0), (3570921, 2035.75), (3570922, 2088.4))
+
+# Contract, its invented product, and the margins of both in US dollars a lot.
+MARGINS: Final = (
+    (3570918, 620101, 15_400.0, 14_000.0),
+    (3570919, 620102, 23_100.0, 21_000.0),
+    (3570920, 620103, 11_000.0, 10_000.0),
+    (3570921, 620104, 7_700.0, 7_000.0),
+    (3570922, 620105, 12_100.0, 11_000.0),
+)

@@ -98,6 +98,7 @@ class _Builder:
         for key, name, lots in self._firm.categories:
             self._host.put("riskCategory", {"id": key, "name": name})
             self._host.put("_lots", {"id": key, "lots": lots})
+        self._margins()
         self._staff()
         for number in range(traders):
             self._trader(FIRST_TRADER + number)
@@ -105,6 +106,7 @@ class _Builder:
         scenarios = self._scenarios(accounts)
         for number, (owner, scenario) in enumerate(zip(owners, scenarios, strict=True)):
             self._account(self._firm.first_account + number, number + 1, owner, scenario, HOLDER)
+            self._position_limits(self._firm.first_account + number, number)
         if self._host.name == "demo":
             self._lockouts(owners, scenarios)
             for number in range(3):
@@ -250,6 +252,33 @@ class _Builder:
         if scenario == "active" and rng.random() < 0.3:  # noqa: PLR2004 - traders with stricter limits of their own
             own |= {"dailyLossAutoLiq": round(daily * 0.75, 2), "changesLocked": False}
         self._host.put("permissionedAccountAutoLiq", own)
+
+    def _margins(self) -> None:
+        for contract, product, initial, maintenance in names.MARGINS:
+            margin = {"initialMargin": initial, "maintenanceMargin": maintenance, "timestamp": iso(self._born_ms)}
+            self._host.put("contractMargin", {"id": contract, **margin})
+            self._host.put("productMargin", {"id": product, **margin})
+
+    def _position_limits(self, key: int, number: int) -> None:
+        """Give every third account a limit over everything, some of them order sizes and a limit for one product.
+
+        By number instead of by chance: the rest of a firm is then the same with and without them.
+        """
+        if number % 3:
+            return
+        category = self._host.tables["account"].rows[key]["riskCategoryId"]
+        lots = next(lots for found, _, lots in self._firm.categories if found == category)
+        overall: Entity = {"id": key + 80_000_000, "accountId": key, "active": True, "totalBy": "Overall"}
+        overall |= {"shortLimit": lots, "longLimit": lots, "exposedLimit": lots, "description": "All contracts"}
+        self._host.put("userAccountPositionLimit", overall)
+        if number % 2 == 0:
+            orders: Entity = {"id": key + 90_000_000, "userAccountPositionLimitId": overall["id"]}
+            orders |= {"maxOpeningOrderQty": lots, "maxClosingOrderQty": 100, "hardLimit": True}
+            self._host.put("userAccountRiskParameter", orders)
+        if number % 5 == 0:
+            product: Entity = {"id": key + 85_000_000, "accountId": key, "active": number % 2 == 0, "totalBy": "Product"}
+            product |= {"productId": names.MARGINS[number // 15 % len(names.MARGINS)][1], "exposedLimit": 1}
+            self._host.put("userAccountPositionLimit", product)
 
     def _risk_status(self, key: int, scenario: str, peak: float, floor: float) -> None:
         at = iso(self._born_ms - self._rng.randrange(HOUR_MS // 60, 20 * HOUR_MS))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from riskadmin.simulator.calls import Answer, BadRequestError, Call, Endpoint, id_list, plain
-from riskadmin.simulator.tables import EVERYBODY, account_of
+from riskadmin.simulator.access import may_see, visible
+from riskadmin.simulator.calls import Answer, Call, Endpoint, plain
+from riskadmin.simulator.fields import BadRequestError, id_list
 from riskadmin.simulator.vocabulary import NOT_FOUND
 
 _FAMILIES: dict[str, tuple[str, ...]] = {
@@ -16,8 +17,12 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "accountRiskStatus": ("list", "item", "items", "deps", "ldeps"),
     "userAccountAutoLiq": ("list", "item", "items", "deps", "ldeps"),
     "permissionedAccountAutoLiq": ("list", "item", "items", "deps", "ldeps"),
+    "userAccountPositionLimit": ("item", "items", "deps", "ldeps"),
+    "userAccountRiskParameter": ("item", "items", "deps", "ldeps"),
     "position": ("list", "item", "items", "deps", "ldeps"),
     "cashBalance": ("list", "item", "items", "deps", "ldeps"),
+    "contractMargin": ("item", "items", "deps", "ldeps"),
+    "productMargin": ("list", "item", "items", "deps", "ldeps"),
     "riskCategory": ("list",),
     "accountRiskStatusLog": ("item", "items", "deps", "ldeps"),
 }
@@ -39,39 +44,6 @@ def read_endpoints() -> list[Endpoint]:
         for kind, names in _FAMILIES.items()
         for name in names
     ]
-
-
-def visible(call: Call, kind: str) -> list[int]:
-    """Return the ids of a kind that the caller may see: the organization's for an admin, else one's own."""
-    table = call.host.tables[kind]
-    if call.who.admin:
-        return table.of_org(call.who.org)
-    mine = _own_accounts(call)
-    if kind == "user":
-        return [call.who.user_id] if call.who.user_id in table.rows else []
-    if kind == "tradingPermission":
-        return table.of_master(call.who.user_id)
-    return [
-        key
-        for key, entity in table.rows.items()
-        if table.orgs[key] == EVERYBODY or (account := account_of(kind, entity)) is None or account in mine
-    ]
-
-
-def may_see(call: Call, kind: str, key: int) -> bool:
-    """Say whether one entity exists for this caller."""
-    table = call.host.tables[kind]
-    if key not in table.rows:
-        return False
-    if call.who.admin:
-        return table.orgs[key] in {EVERYBODY, call.who.org}
-    return key in visible(call, kind)
-
-
-def _own_accounts(call: Call) -> frozenset[int]:
-    permissions = call.host.tables["tradingPermission"]
-    mine = (permissions.rows[key] for key in permissions.of_master(call.who.user_id))
-    return frozenset(permission["accountId"] for permission in mine if permission["status"] == "Accepted")
 
 
 def _many(call: Call, kind: str, keys: Iterable[int]) -> Answer:

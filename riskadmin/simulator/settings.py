@@ -56,7 +56,9 @@ class Settings:
     archived_effect: bool = False
     """Whether a write that is silently accepted for an archived account changes anything [?]."""
     omitted_limits: str = "clear"
-    """What updateuserautoliqs does with a field that is not sent [?]."""
+    """What updates of limits, position limits and risk parameters do with a field that is not sent [?]."""
+    demo_cash_cap_for_admins: bool = False
+    """Whether changedemobalance holds administrators to the 50,000 dollars that bind everybody else [?]."""
     newer_endpoints: bool = True
     """Endpoints of newer documents: /accountRiskStatusLog/…; without them 404."""
     switch_liquidates: bool = True

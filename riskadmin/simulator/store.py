@@ -39,6 +39,7 @@ CREATE INDEX IF NOT EXISTS effect_account ON effect (account_id, id);  -- GET /e
 """
 
 PUT_ENTITY: Final = "INSERT OR REPLACE INTO entity (host, kind, id, body) VALUES (?, ?, ?, ?)"
+DROP_ENTITY: Final = "DELETE FROM entity WHERE host = ? AND kind = ? AND id = ?"
 PUT_META: Final = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 PUT_SESSION: Final = "INSERT OR REPLACE INTO session (token, body) VALUES (?, ?)"
 PUT_TICKET: Final = "INSERT OR REPLACE INTO ticket (id, body) VALUES (?, ?)"
@@ -103,6 +104,10 @@ class Store:
         """Queue one entity, given as JSON."""
         self.later(PUT_ENTITY, (host, kind, key, body.decode()))
 
+    def drop_entity(self, host: str, kind: str, key: int) -> None:
+        """Queue the end of one entity."""
+        self.later(DROP_ENTITY, (host, kind, key))
+
     def put_meta(self, key: str, value: object) -> None:
         """Queue one value kept by name."""
         self.later(PUT_META, (key, json.dumps(value)))
@@ -118,6 +123,11 @@ class Store:
             query = "SELECT host, body FROM entity WHERE kind = ? ORDER BY host, id"
             for row in self._db.execute(query, (kind,)):
                 hosts[row["host"]].put(kind, json.loads(row["body"]))
+        # The effects remember what was deleted: no id is given twice.
+        query = "SELECT host, entity, max(entity_id) AS id FROM effect WHERE after IS NULL AND before IS NOT NULL GROUP BY 1, 2"
+        for row in self._db.execute(query):
+            table = hosts[row["host"]].tables[row["entity"]]
+            table.next_id = max(table.next_id, row["id"] + 1)
 
     def bodies(self, table: str) -> list[Entity]:
         """Return the stored JSON of every session or ticket."""

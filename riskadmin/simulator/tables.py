@@ -20,8 +20,12 @@ PUBLIC_KINDS: Final = (
     "accountRiskStatus",
     "userAccountAutoLiq",
     "permissionedAccountAutoLiq",
+    "userAccountPositionLimit",
+    "userAccountRiskParameter",
     "position",
     "cashBalance",
+    "contractMargin",
+    "productMargin",
     "accountRiskStatusLog",
 )
 PRIVATE_KINDS: Final = ("_role", "_lockout", "_state", "_lots")
@@ -29,7 +33,9 @@ PRIVATE_KINDS: Final = ("_role", "_lockout", "_state", "_lots")
 # These share the id of their account and carry no accountId of their own.
 EXTENSIONS: Final = frozenset({"accountRiskStatus", "userAccountAutoLiq", "permissionedAccountAutoLiq", "_state"})
 _BY_USER: Final = frozenset({"account", "tradingPermission"})
-_UNOWNED: Final = frozenset({"riskCategory", "_role", "_lockout", "_lots"})
+# These share the id of a contract or product, which are their masters and not kept here [?].
+_MARGINS: Final = frozenset({"contractMargin", "productMargin"})
+_UNOWNED: Final = _MARGINS | {"riskCategory", "_role", "_lockout", "_lots"}
 
 
 # Made once: json.dumps with separators makes an encoder per call, a tenth of a write's time.
@@ -39,14 +45,6 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 def encode(value: object) -> bytes:
     """Return compact JSON."""
     return _ENCODER.encode(value).encode()
-
-
-def account_of(kind: str, entity: Entity) -> int | None:
-    """Return the id of the account an entity belongs to, or None."""
-    if kind == "account" or kind in EXTENSIONS:
-        return int(entity["id"])
-    found = entity.get("accountId")
-    return None if found is None else int(found)
 
 
 class Table:
@@ -73,6 +71,14 @@ class Table:
             self._by_org.setdefault(org, {})[key] = None
             if master is not None:
                 self._by_master.setdefault(master, {})[key] = None
+
+    def remove(self, key: int, *, master: int | None) -> None:
+        """Forget an entity; its id is not given again."""
+        del self.rows[key]
+        self._encoded.pop(key, None)
+        del self._by_org[self.orgs.pop(key)][key]
+        if master is not None:
+            del self._by_master[master][key]
 
     def of_org(self, org: int) -> list[int]:
         """Return the ids that a member of ``org`` may see."""
@@ -105,6 +111,11 @@ class Host:
         """Insert or replace, deriving organization and master from the entity itself."""
         self.tables[kind].put(entity, org=self._org_of(kind, entity), master=self._master_of(kind, entity))
 
+    def remove(self, kind: str, key: int) -> None:
+        """Forget an entity, whose owner is still there."""
+        table = self.tables[kind]
+        table.remove(key, master=self._master_of(kind, table.rows[key]))
+
     def _org_of(self, kind: str, entity: Entity) -> int:
         if kind in _UNOWNED:
             return EVERYBODY
@@ -113,12 +124,24 @@ class Host:
         users = self.tables["user"].rows
         if kind == "account":
             return int(users[entity["userId"]]["organizationId"])
-        account = account_of(kind, entity)
+        account = self.account_of(kind, entity)
         return EVERYBODY if account is None else self.tables["account"].orgs[account]
 
-    @staticmethod
-    def _master_of(kind: str, entity: Entity) -> int | None:
-        return int(entity["userId"]) if kind in _BY_USER else account_of(kind, entity)
+    def account_of(self, kind: str, entity: Entity) -> int | None:
+        """Return the id of the account an entity belongs to, or None."""
+        if kind == "account" or kind in EXTENSIONS:
+            return int(entity["id"])
+        if kind == "userAccountRiskParameter":
+            entity = self.tables["userAccountPositionLimit"].rows[entity["userAccountPositionLimitId"]]
+        found = entity.get("accountId")
+        return None if found is None else int(found)
+
+    def _master_of(self, kind: str, entity: Entity) -> int | None:
+        if kind in _BY_USER:
+            return int(entity["userId"])
+        if kind == "userAccountRiskParameter":
+            return int(entity["userAccountPositionLimitId"])
+        return int(entity["id"]) if kind in _MARGINS else self.account_of(kind, entity)
 
 
 def empty_hosts() -> dict[str, Host]:

@@ -7,6 +7,7 @@ positions and sets ``liquidateOnly`` to its moment; with ``doNotUnlock`` it also
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
 from typing import Final
 
 from riskadmin.simulator.clock import iso, next_roll_ms, starts_week, trade_date
@@ -57,6 +58,35 @@ def set_admin_action(
     _remember(world, host, status)
     if action == LIQUIDATE:
         close_positions(world, host, account_id, cause=cause)
+
+
+def reset_auto_liq(world: World, host: Host, account_id: int, *, cause: Cause) -> None:
+    """Undo what a limit did to the account [?]: ``liquidateOnly`` and the breach go, every admin action stays.
+
+    The operation's page says nothing. What staff or doNotUnlock locked is persistent until ``Normal``, by the
+    page of the admin actions; so is the liquidate-only mode that staff set.
+    """
+    status = dict(host.get("accountRiskStatus", account_id) or {"id": account_id})
+    if status.get("adminAction") != LIQUIDATE_ONLY:
+        status.pop("liquidateOnly", None)
+    state = state_of(host, account_id)
+    if state["breach"] is not None:
+        world.put(host, "_state", {**state, "breach": None})
+    world.change(host, "accountRiskStatus", status, action="auto_liq_reset", cause=cause)
+    _remember(world, host, status)
+
+
+def set_max_net_liq(
+    world: World, host: Host, account_id: int, peak: float, *, action: str, cause: Cause, detail: Entity | None = None
+) -> None:
+    """Set the peak that the trailing drawdown hangs on; the floor below it moves along [?]."""
+    status = dict(host.get("accountRiskStatus", account_id) or {"id": account_id})
+    before, floor = status.get("maxNetLiq"), status.get("minNetLiq")
+    status["maxNetLiq"] = peak
+    if before is not None and floor is not None:
+        status["minNetLiq"] = round(floor + peak - before, 2)
+    world.change(host, "accountRiskStatus", status, action=action, cause=cause, detail=detail)
+    _remember(world, host, status)
 
 
 def _remember(world: World, host: Host, status: Entity) -> None:
@@ -117,11 +147,11 @@ def breach(world: World, host: Host, account_id: int, kind: str, *, cause: Cause
     _remember(world, host, status)
 
 
-def broken_limit(host: Host, account_id: int) -> str | None:
-    """Return which limit the account's present figures break, or None."""
+def broken_limits(host: Host, account_id: int) -> Iterator[str]:
+    """Yield which limits the account's present figures break, the first to act first."""
     keys = host.tables["cashBalance"].of_master(account_id)
     if not keys:
-        return None
+        return
     cash = host.tables["cashBalance"].rows[keys[0]]
     open_profit = state_of(host, account_id)["openPnL"]
     day = cash["realizedPnL"] + open_profit
@@ -129,32 +159,31 @@ def broken_limit(host: Host, account_id: int) -> str | None:
     for kind in ("userAccountAutoLiq", "permissionedAccountAutoLiq"):
         limits = host.get(kind, account_id) or {}
         if _at_least(-day, limits.get("dailyLossAutoLiq")) or _at_least(day, limits.get("dailyProfitAutoLiq")):
-            return "daily"
+            yield "daily"
         if _at_least(week, limits.get("weeklyProfitAutoLiq")) or _at_least(-week, limits.get("weeklyLossAutoLiq")):
-            return "weekly"
+            yield "weekly"
         share = limits.get("dailyLossPercentageAutoLiq")
         if share is not None and cash["amountSOD"] > 0 and -day >= cash["amountSOD"] * share / 100:
-            return "daily"
+            yield "daily"
         drawdown = limits.get("trailingMaxDrawdown")
         peak = (host.get("accountRiskStatus", account_id) or {}).get("maxNetLiq")
         if drawdown is not None and peak is not None and cash["amount"] + open_profit <= peak - drawdown:
-            return "trailing"
-    return None
+            yield "trailing"
 
 
 def _at_least(figure: float, limit: float | None) -> bool:
     return limit is not None and figure >= limit
 
 
-def enforce_limits(world: World, host: Host, account_id: int, *, cause: Cause) -> str | None:
-    """Breach the account if its figures break a limit and nothing restricts it yet; return the limit."""
+def enforce_limits(world: World, host: Host, account_id: int, *, cause: Cause, kinds: Container[str] = BREACHES) -> str | None:
+    """Breach the account if its figures break a limit of ``kinds`` and nothing restricts it yet; return the limit."""
     account = host.get("account", account_id)
     status = host.get("accountRiskStatus", account_id) or {}
     if account is None or account.get("archived") or account.get("closed") or "liquidateOnly" in status:
         return None
     if status.get("adminAction") in {DISABLE_AUTO_LIQ, HOLD_AUTO_LIQ}:
         return None
-    kind = broken_limit(host, account_id)
+    kind = next((kind for kind in broken_limits(host, account_id) if kind in kinds), None)
     if kind is not None:
         breach(world, host, account_id, kind, cause=cause)
     return kind

@@ -57,7 +57,7 @@ REASON_OTHER: Final = "Other"
 REASON_TEXT_MAX: Final = 8192
 SWITCH_ACCOUNTS_MAX: Final = 10_000
 
-DRAWDOWN_MODES: Final = frozenset({"EOD", "RealTime"})
+DRAWDOWN_MODES: Final = ("EOD", "RealTime")
 
 # UpdateUserAutoLiqItem, in the page's order. The permissioned record has a subset of the numbers.
 PERMISSIONED_NUMBERS: Final = (
@@ -86,6 +86,39 @@ OWNER_FIELDS: Final = (
     "steppedUnlimited",
 )
 
+# UserAccountPositionLimit and UserAccountRiskParameter: enumerations as the documents list them.
+TOTALS: Final = (
+    "Contract",
+    "ContractGroup",
+    "DiscountGroup",
+    "Exchange",
+    "FungibleProduct",
+    "Overall",
+    "Product",
+    "ProductType",
+)
+PRODUCT_TYPES: Final = (
+    "CommonStock",
+    "Continuous",
+    "Cryptocurrency",
+    "Futures",
+    "MarketInternals",
+    "Options",
+    "Spread",
+    "Swap",
+)
+VERIFICATION_STATUSES: Final = ("Inactive", "Locked", "ReadyForContracts", "ReadyToTrade", "Verified")
+SCOPE_IDS: Final = (
+    "contractId",
+    "productId",
+    "exchangeId",
+    "riskDiscountContractGroupId",
+    "contractGroupId",
+    "fungibleProductId",
+)
+SCOPE_CHOICES: Final = {"productType": PRODUCT_TYPES, "productVerificationStatus": VERIFICATION_STATUSES}
+DESCRIPTION_MAX: Final = 64
+
 # setadminautoliqaction: the page's table of error messages, word for word.
 ACCOUNT_ID_TEXT: Final = "Account Id should be greater than 0"
 ADMIN_ACTION_TEXT: Final = "Admin Action should be between Normal and LiquidateImmediately"
@@ -97,6 +130,20 @@ ACCESS_DENIED: Final = "Access is denied"
 # switchriskcategory: both texts are the page's.
 EMPTY_ACCOUNT_IDS: Final = "Empty accountIds"
 TOO_MANY_ACCOUNTS: Final = "Only 10000 accounts are allowed in single operation"
+
+# changedemobalance: all nine texts are the documents'. Its denial is worded unlike that of its sisters.
+CASH_ACCESS_DENIED: Final = "Access denied"
+CASH_CHANGE_LOW: Final = "Cash Change should be greater than -1000000"
+CASH_CHANGE_HIGH: Final = "Cash Change should be less than 1000000"
+COMMENT_LENGTH_TEXT: Final = "Comment should be no longer than 64"
+DEMO_ACCOUNT_CLOSED: Final = "Demo account is closed"
+CASH_ABOVE_MOST: Final = "Maximum cash amount in the simulation account must be less than or equal to $50,000"
+CASH_ONCE_AN_HOUR: Final = "One change to the simulation cash balance is permitted per hour. Please try again later."
+ONLY_ON_DEMO: Final = "This endpoint should be called on demo.tradovateapi.com"
+CASH_CHANGE_BOUND: Final = 1_000_000
+CASH_MOST: Final = 50_000
+COMMENT_MAX: Final = 64
+COMMENT_DEFAULT: Final = "Demo Change"
 
 # expireuserlockout: its page gives no texts. The first two are those of its sister endpoints,
 # the third is invented after them [?].

@@ -8,7 +8,7 @@ from typing import Final
 from riskadmin.simulator.clock import Clock, iso
 from riskadmin.simulator.settings import Settings
 from riskadmin.simulator.store import PUT_EFFECT, Store
-from riskadmin.simulator.tables import Host, account_of, encode
+from riskadmin.simulator.tables import Host, encode
 from riskadmin.simulator.vocabulary import Entity
 
 
@@ -67,6 +67,12 @@ class World:
         self.put(host, kind, entity)
         self.log(host, kind, key, action=action, cause=cause, before=before, after=table.encoded(key), detail=detail)
 
+    def remove(self, host: Host, kind: str, key: int, *, action: str, cause: Cause) -> None:
+        """Delete an entity and write one line of the effects log, whose ``after`` is nothing."""
+        self.log(host, kind, key, action=action, cause=cause, before=host.tables[kind].encoded(key))
+        host.remove(kind, key)
+        self.store.drop_entity(host.name, kind, key)
+
     def log(
         self,
         host: Host,
@@ -94,7 +100,7 @@ class World:
                 action,
                 kind,
                 entity_id,
-                account_of(kind, host.tables[kind].rows[entity_id]),
+                host.account_of(kind, host.tables[kind].rows[entity_id]),
                 *(None if text is None else text.decode() for text in texts),
             ),
         )

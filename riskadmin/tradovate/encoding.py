@@ -6,7 +6,7 @@ read back, it would differ from what was asked for.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,7 +30,7 @@ def to_json(value: object) -> str:
             return format(value, "f")
         case Mapping():
             return "{" + ", ".join(f"{json.dumps(key)}: {to_json(each)}" for key, each in value.items()) + "}"
-        case Sequence():
+        case list() | tuple():
             return "[" + ", ".join(map(to_json, value)) + "]"
         case _:
             raise TypeError(f"a {type(value).__name__} is never sent")

@@ -162,7 +162,7 @@ class TestRefused:
         PolicyRule.objects.filter(kind="unlock").update(decider_role="compliance")
         change = ask(support, "unlock", 101)
         refusal = refused(lambda: approve(supervisor, change), change)
-        assert refusal.message == "Policy asks for a decision by a compliance."
+        assert refusal.message == "Policy asks for a decision by somebody whose role is compliance."
 
     @pytest.mark.parametrize("digest", ["", "0" * 64])
     def test_another_content_than_was_shown(self, change: Change, supervisor: Staff, digest: str) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
@@ -344,6 +344,7 @@ def accounts(draw: st.DrawFn) -> Account:
     return account
 
 
+@settings(deadline=None)
 @given(account=accounts(), contested=st.booleans(), kind_name=st.sampled_from(sorted(KINDS)))
 def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: str, *, contested: bool) -> None:
     kind = KINDS[kind_name]
@@ -361,6 +362,7 @@ def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: s
     assert difference.direction in ({"", "tighter"} if kind.is_protective else {"", "looser"})
 
 
+@settings(deadline=None)
 @given(shown=accounts(), found=accounts(), kind_name=st.sampled_from(sorted(KINDS)))
 def test_every_read_back_can_be_judged(shown: Account, found: Account, kind_name: str) -> None:
     kind = KINDS[kind_name]

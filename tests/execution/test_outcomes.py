@@ -311,3 +311,15 @@ def test_several_accounts_cost_one_read_back(mirror: Simulator, support: Staff) 
     assert set(change.items.values_list("state", flat=True)) == {ItemState.APPLIED}
     assert mirror.call_count(SET_ACTION) == 5
     assert mirror.call_count("/accountRiskStatus/items") + mirror.call_count("/accountRiskStatus/ldeps") == 1
+
+
+def test_closing_only_never_loosens_a_lock_whose_answer_was_lost(mirror: Simulator, support: Staff) -> None:
+    account_id = active_account()
+    closing_only = the_item(ask(support, "liquidate_only", account_id))
+    lock = the_item(ask(support, "lock", account_id))
+    mirror.fault("cut", when="after", endpoint=SET_ACTION, count=1)
+    send_item(lock.pk, origin=ORIGIN)
+    assert the_item(lock.change).state == ItemState.UNKNOWN  # it was applied, and the mirror does not know yet
+
+    assert run(closing_only).state == ItemState.SKIPPED
+    assert mirror.account(account_id)["accountRiskStatus"]["adminAction"] == LOCKED

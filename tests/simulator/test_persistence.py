@@ -92,12 +92,16 @@ def test_a_kill_while_a_call_is_held_keeps_its_count_and_its_effect(own: Simulat
 
 def world(simulator: Simulator) -> dict[str, object]:
     token = simulator.token()
-    kinds = [kind for kind in PUBLIC_KINDS if kind != "accountRiskStatusLog"]
-    return {
+    served = set(simulator.control("GET", "/")["endpoints"])
+    kinds = [kind for kind in PUBLIC_KINDS if f"/{kind}/list" in served]
+    listed = {
         f"{host} {kind}": simulator.call("GET", f"/{kind}/list", host=host, token=token).json()
         for host in ("demo", "live")
         for kind in kinds
     }
+    accounts = [account["id"] for account in listed["demo account"]]
+    limits = simulator.call("GET", "/userAccountPositionLimit/ldeps", token=token, query={"masterids": accounts}).json()
+    return {**listed, "demo position limits": limits}
 
 
 def test_the_same_seed_makes_the_same_firm_and_another_another(tmp_path: Path) -> None:

@@ -18,17 +18,21 @@ from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ENDPOINTS, Endpoint, id_batches
-from riskadmin.tradovate.errors import NotHandled, NotHandledReason, WrongEnvironment
+from riskadmin.tradovate.errors import NotHandled, NotHandledReason, Rejected, WrongEnvironment
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, AdminAction, Environment, Lane, ReasonCode
 from tests.schemas import request_errors
-from tests.tradovate.canned import CannedServer, answer
+from tests.tradovate.canned import CannedServer, Play, answer
 from tests.tradovate.names import TOKEN
 from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
+from tests.tradovate.writes import WRITES
 
 PERMIT = WritePermit(call_id=7, good_for_s=3600.0)
 LOCK = endpoints.SET_ADMIN_AUTO_LIQ_ACTION.name
 
+LIMIT: dict[str, object] = {"id": 1, "accountId": 2, "active": True, "totalBy": "Overall"}
+PARAMETER: dict[str, object] = {"id": 1, "userAccountPositionLimitId": 3}
+MARGIN: dict[str, object] = {"id": 1, "initialMargin": 1.5, "maintenanceMargin": 1}
 READS: list[tuple[str, tuple[Any, ...], str, str, dict[str, object]]] = [
     ("accounts", (), "account/list", "", {"id": 1, "name": "A1"}),
     ("users", (), "user/list", "", {"id": 1, "name": "trader"}),
@@ -37,6 +41,24 @@ READS: list[tuple[str, tuple[Any, ...], str, str, dict[str, object]]] = [
     ("account_risk_statuses_by_id", ([3, 9, 3],), "accountRiskStatus/items", "ids=3,9", {"id": 1}),
     ("user_account_auto_liqs_by_account", ([9876543210],), "userAccountAutoLiq/ldeps", "masterids=9876543210", {"id": 1}),
     ("permissioned_account_auto_liqs_by_account", ([1, 2],), "permissionedAccountAutoLiq/ldeps", "masterids=1,2", {"id": 1}),
+    ("account_risk_statuses_by_account", ([7],), "accountRiskStatus/ldeps", "masterids=7", {"id": 1}),
+    ("user_account_auto_liqs", (), "userAccountAutoLiq/list", "", {"id": 1}),
+    ("user_account_auto_liqs_by_id", ([4, 2],), "userAccountAutoLiq/items", "ids=4,2", {"id": 1}),
+    ("permissioned_account_auto_liqs", (), "permissionedAccountAutoLiq/list", "", {"id": 1}),
+    ("permissioned_account_auto_liqs_by_id", ([4],), "permissionedAccountAutoLiq/items", "ids=4", {"id": 1}),
+    ("user_account_position_limits_by_id", ([4],), "userAccountPositionLimit/items", "ids=4", LIMIT),
+    ("user_account_position_limits_by_account", ([2, 3],), "userAccountPositionLimit/ldeps", "masterids=2,3", LIMIT),
+    ("user_account_risk_parameters_by_id", ([4],), "userAccountRiskParameter/items", "ids=4", PARAMETER),
+    ("user_account_risk_parameters_by_position_limit", ([1],), "userAccountRiskParameter/ldeps", "masterids=1", PARAMETER),
+    ("contract_margins_by_id", ([4],), "contractMargin/items", "ids=4", MARGIN),
+    ("contract_margins_by_contract", ([4],), "contractMargin/ldeps", "masterids=4", MARGIN),
+    ("product_margins", (), "productMargin/list", "", MARGIN),
+    ("product_margins_by_id", ([4],), "productMargin/items", "ids=4", MARGIN),
+    ("product_margins_by_product", ([4],), "productMargin/ldeps", "masterids=4", MARGIN),
+    ("accounts_by_id", ([4],), "account/items", "ids=4", {"id": 1, "name": "A1"}),
+    ("users_by_id", ([4],), "user/items", "ids=4", {"id": 1, "name": "trader"}),
+    ("trading_permissions_by_id", ([4],), "tradingPermission/items", "ids=4", {"id": 1, "userId": 2, "accountId": 3}),
+    ("cash_balances_by_account", ([2],), "cashBalance/ldeps", "masterids=2", {"id": 1, "accountId": 2, "amount": 1}),
     ("positions", (), "position/list", "", {"id": 1, "accountId": 2, "contractId": 3, "netPos": -4}),
     ("positions_by_account", ([5],), "position/ldeps", "masterids=5", {"id": 1, "accountId": 2, "contractId": 3, "netPos": 0}),
     ("cash_balances", (), "cashBalance/list", "", {"id": 1, "accountId": 2, "amount": 1.1}),
@@ -72,6 +94,31 @@ def test_me(server: CannedServer, client: Client) -> None:
     server.on("auth/me", answer(200, {"userId": 5, "name": "desk", "organizationName": "Firm", "errorText": ""}))
     me = client.me().value
     assert (me.user_id, me.name, me.organization_name) == (5, "desk", "Firm")
+
+
+def test_every_read_of_a_list_is_in_the_list() -> None:
+    lists = {name for name, endpoint in ENDPOINTS.items() if endpoint.answer == "list"}
+    assert {path for _, _, path, _, _ in READS} == lists
+
+
+def test_the_snapshot_is_a_post_that_needs_no_permit(server: CannedServer, client: Client) -> None:
+    server.on("cashBalance/getcashbalancesnapshot", answer(200, {"errorText": "", "netLiq": 50000.10, "cashUSD": 1}))
+    reply = client.cash_balance_snapshot(41)
+    (request,) = server.requests
+    assert (request.method, request.json()) == ("POST", {"accountId": 41})
+    assert (reply.value.net_liq, reply.value.cash_usd, reply.value.extra) == (Decimal("50000.1"), Decimal(1), {})
+    with pytest.raises(ValueError, match="greater than 0"):
+        client.cash_balance_snapshot(0)
+
+
+@pytest.mark.parametrize(
+    ("play", "text"),
+    [(answer(200, {"errorText": "Access denied"}), "Access denied"), (answer(404, b"Not found"), "Not found")],
+)
+def test_a_snapshot_may_be_refused(server: CannedServer, client: Client, play: Play, text: str) -> None:
+    server.on("cashBalance/getcashbalancesnapshot", play)
+    with pytest.raises(Rejected, match=text):
+        client.cash_balance_snapshot(41)
 
 
 @pytest.mark.parametrize("action", sorted(ASKABLE_ADMIN_ACTIONS))
@@ -165,7 +212,7 @@ def test_permits_are_made_by_execution_alone() -> None:
 
 # Environments.
 
-DEMO_ONLY = {"accountRiskStatus/setadminautoliqaction", "user/expireuserlockout"}
+DEMO_ONLY = {write.path for write in WRITES if write.demo_only}
 
 
 @pytest.mark.parametrize("environment", list(Environment))
@@ -206,13 +253,8 @@ def test_the_registry_says_what_the_documentation_says() -> None:
         "auth/me": (10, "failed"),
         "accountRiskStatus/switchriskcategory": (5000, "all"),
     }
-    writes = {name for name, endpoint in ENDPOINTS.items() if endpoint.writes}
-    assert writes == {
-        "accountRiskStatus/setadminautoliqaction",
-        "accountRiskStatus/switchriskcategory",
-        "userAccountAutoLiq/updateuserautoliqs",
-        "user/expireuserlockout",
-    }
+    writes = {write.path for write in WRITES}
+    assert {name for name, endpoint in ENDPOINTS.items() if endpoint.writes} == writes
     assert {ENDPOINTS[name].method for name in writes} == {"POST"}
 
 

@@ -12,16 +12,20 @@ from riskadmin.tradovate.entities import (
     Account,
     AccountRiskStatus,
     CashBalance,
+    CashBalanceSnapshot,
+    ContractMargin,
     CooldownStep,
     PermissionedAccountAutoLiq,
     Position,
+    ProductMargin,
     RiskCategory,
     TradingPermission,
     User,
     UserAccountAutoLiq,
 )
+from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 from riskadmin.tradovate.reading import Unreadable, parse_json
-from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
+from riskadmin.tradovate.vocabulary import AdminAction, ProductType, ReasonCode, TotalBy
 from tests.schemas import document
 
 
@@ -152,3 +156,116 @@ def test_words_are_those_of_the_seed() -> None:
     definitions = document("entities")["$defs"]
     assert {action.value for action in AdminAction} == set(definitions["adminAction"]["enum"])
     assert {code.value for code in ReasonCode} == set(definitions["adminActionReasonCode"]["enum"])
+
+
+POSITION_LIMIT = {
+    "id": 3,
+    "accountId": 41,
+    "active": True,
+    "totalBy": "ProductType",
+    "contractId": 1,
+    "productId": 2,
+    "exchangeId": 4,
+    "productType": "Futures",
+    "riskDiscountContractGroupId": 5,
+    "productVerificationStatus": "ReadyToTrade",
+    "contractGroupId": 6,
+    "fungibleProductId": 7,
+    "riskTimePeriodId": 8,
+    "shortLimit": 10,
+    "longLimit": 11,
+    "exposedLimit": 12,
+    "fungibleExposedLimit": 120,
+    "description": "lots",
+}
+RISK_PARAMETER = {
+    "id": 5,
+    "userAccountPositionLimitId": 3,
+    "contractId": 1,
+    "productId": 2,
+    "exchangeId": 4,
+    "productType": "Swap",
+    "riskDiscountContractGroupId": 5,
+    "productVerificationStatus": "Verified",
+    "contractGroupId": 6,
+    "fungibleProductId": 7,
+    "maxOpeningOrderQty": 100,
+    "maxClosingOrderQty": 101,
+    "fungibleMaxOpeningOrderQty": 102,
+    "fungibleMaxClosingOrderQty": 103,
+    "maxBackMonth": 2,
+    "preExpirationDays": 3,
+    "marginPercentage": 12.5,
+    "marginDollarValue": 1200.5,
+    "hardLimit": False,
+}
+
+
+def test_a_position_limit_is_read_whole_and_asked_for_again() -> None:
+    limit = UserAccountPositionLimit.from_json(POSITION_LIMIT)
+    assert (limit.id, limit.account_id, limit.total_by, limit.product_type) == (
+        3,
+        41,
+        TotalBy.PRODUCT_TYPE,
+        ProductType.FUTURES,
+    )
+    assert (limit.short_limit, limit.long_limit, limit.exposed_limit, limit.fungible_exposed_limit) == (10, 11, 12, 120)
+    assert limit.extra == {}
+    assert {"id": limit.id, **limit.to_json()} == POSITION_LIMIT
+
+
+def test_a_risk_parameter_is_read_whole_and_asked_for_again() -> None:
+    parameter = UserAccountRiskParameter.from_json(parse_json(json.dumps(RISK_PARAMETER)))
+    assert (parameter.margin_percentage, parameter.hard_limit) == (Decimal("12.5"), False)
+    assert parameter.extra == {}
+    assert {"id": parameter.id, **parameter.to_json()} == parse_json(json.dumps(RISK_PARAMETER))
+
+
+def test_words_of_pre_trade_limits_that_we_do_not_know_are_kept_and_never_sent() -> None:
+    limit = UserAccountPositionLimit.from_json({**POSITION_LIMIT, "totalBy": "Moon", "productType": "Tulips", "new": [1]})
+    assert (limit.total_by, limit.product_type, limit.extra) == ("Moon", "Tulips", {"new": [1]})
+    with pytest.raises(ValueError, match="Moon"):
+        limit.to_json()
+
+
+@pytest.mark.parametrize("missing", ["id", "accountId", "active", "totalBy"])
+def test_a_position_limit_needs_what_makes_it_one(missing: str) -> None:
+    with pytest.raises(Unreadable, match=missing):
+        UserAccountPositionLimit.from_json({**POSITION_LIMIT, missing: None})
+
+
+@pytest.mark.parametrize("kind", [ContractMargin, ProductMargin])
+def test_margins(kind: type[ContractMargin | ProductMargin]) -> None:
+    text = '{"id": 9, "initialMargin": 1320.55, "maintenanceMargin": 1200, "timestamp": "2026-03-02T21:00:00Z", "new": 1}'
+    margin = kind.from_json(parse_json(text))
+    assert type(margin) is kind
+    assert (margin.id, margin.initial_margin, margin.maintenance_margin) == (9, Decimal("1320.55"), Decimal(1200))
+    assert (margin.timestamp, margin.extra) == (datetime(2026, 3, 2, 21, tzinfo=UTC), {"new": 1})
+    with pytest.raises(Unreadable, match="initialMargin"):
+        kind.from_json({"id": 9})
+
+
+def test_a_cash_balance_snapshot() -> None:
+    numbers = {
+        "totalCashValue": "total_cash_value",
+        "totalPnL": "total_pnl",
+        "netLiq": "net_liq",
+        "openPnL": "open_pnl",
+        "realizedPnL": "realized_pnl",
+        "weekRealizedPnL": "week_realized_pnl",
+        "initialMargin": "initial_margin",
+        "maintenanceMargin": "maintenance_margin",
+        "netLiqSOD": "net_liq_sod",
+        "totalCashValueSOD": "total_cash_value_sod",
+        "cashUSD": "cash_usd",
+        "cashSODUSD": "cash_sod_usd",
+        "fullInitialMargin": "full_initial_margin",
+        "fullInitialMarginSOD": "full_initial_margin_sod",
+        "autoLiqLevel": "auto_liq_level",
+        "currencyCashAvailWithdrawalUSD": "currency_cash_avail_withdrawal_usd",
+    }
+    values = {name: Decimal(number) / 100 for number, name in enumerate(numbers, start=1)}
+    data = {**values, "withdrawalRejectReason": "NoData", "errorText": ""}
+    snapshot = CashBalanceSnapshot.from_json(data)
+    assert {theirs: getattr(snapshot, ours) for theirs, ours in numbers.items()} == values
+    assert (snapshot.withdrawal_reject_reason, snapshot.extra) == ("NoData", {})

@@ -1,0 +1,218 @@
+"""Position limits of accounts and the risk parameters below them: create, update, delete.
+
+Both are stored and shown; as no orders are simulated, neither ever refuses one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from riskadmin.simulator import vocabulary as words
+from riskadmin.simulator.access import ignored, may_see
+from riskadmin.simulator.calls import Answer, Call, Endpoint, deletion_failure, invalid, not_admin, ok, plain
+from riskadmin.simulator.fields import (
+    Problem,
+    first,
+    flag,
+    in_words,
+    missing,
+    negative,
+    no_choice,
+    not_positive,
+    number,
+    text,
+    too_long,
+    whole_number,
+)
+from riskadmin.simulator.tables import encode
+from riskadmin.simulator.vocabulary import NOT_FOUND, Entity
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One of the two kinds of entity: what it hangs on and what its fields hold."""
+
+    kind: str
+    owner: str
+    """The kind of its master, named by the field ``owner_field``."""
+    owner_field: str
+    effect: str
+    """How its effects begin: ``position_limit`` for ``position_limit_created``."""
+    counts: tuple[str, ...]
+    """Whole numbers not below zero."""
+    ids: tuple[str, ...] = words.SCOPE_IDS
+    amounts: tuple[str, ...] = ()
+    """Doubles not below zero: US dollars and percentages."""
+    flags: tuple[str, ...] = ()
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = tuple(words.SCOPE_CHOICES.items())
+    texts: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return every field but id and owner."""
+        enumerated = tuple(name for name, _ in self.choices)
+        return (*self.ids, *enumerated, *self.flags, *self.counts, *self.amounts, *self.texts)
+
+
+POSITION_LIMIT: Final = Family(
+    kind="userAccountPositionLimit",
+    owner="account",
+    owner_field="accountId",
+    effect="position_limit",
+    ids=(*words.SCOPE_IDS, "riskTimePeriodId"),
+    counts=("shortLimit", "longLimit", "exposedLimit", "fungibleExposedLimit"),
+    flags=("active",),
+    choices=(*words.SCOPE_CHOICES.items(), ("totalBy", words.TOTALS)),
+    texts=("description",),
+    required=("active", "totalBy"),
+)
+RISK_PARAMETER: Final = Family(
+    kind="userAccountRiskParameter",
+    owner="userAccountPositionLimit",
+    owner_field="userAccountPositionLimitId",
+    effect="risk_parameter",
+    counts=(
+        "maxOpeningOrderQty",
+        "maxClosingOrderQty",
+        "fungibleMaxOpeningOrderQty",
+        "fungibleMaxClosingOrderQty",
+        "maxBackMonth",
+        "preExpirationDays",
+    ),
+    amounts=("marginPercentage", "marginDollarValue"),
+    flags=("hardLimit",),
+)
+
+
+def position_limit_endpoints() -> list[Endpoint]:
+    """Return the six operations; both deletions are under /userAccountPositionLimit, as documented."""
+    found = []
+    for family in (POSITION_LIMIT, RISK_PARAMETER):
+        operations: tuple[tuple[str, Callable[[Family, Call], Answer]], ...] = (("create", _create), ("update", _update))
+        found += [
+            Endpoint(path=f"/{family.kind}/{name}", answer=partial(operation, family), writes=True)
+            for name, operation in operations
+        ]
+        found.append(
+            Endpoint(
+                path=f"/userAccountPositionLimit/delete{family.kind.lower()}",
+                answer=partial(_delete, family),
+                failure=deletion_failure,
+                writes=True,
+            )
+        )
+    return found
+
+
+def _create(family: Family, call: Call) -> Answer:
+    if not call.who.admin:
+        return not_admin(call)
+    entity = _read(family, call.parameters)
+    problem = _problem(family, entity)
+    if problem is not None:
+        return invalid(problem)
+    if not may_see(call, family.owner, entity[family.owner_field]):
+        return plain(404, NOT_FOUND)
+    if ignored(call, _account(family, call, entity)):
+        # It is accepted and comes to nothing: without an id, as none is given [?].
+        return Answer(200, encode(entity))
+    # An id that is sent counts for nothing [?].
+    return _store(family, call, {"id": call.host.tables[family.kind].next_id, **entity}, "created")
+
+
+def _update(family: Family, call: Call) -> Answer:
+    if not call.who.admin:
+        return not_admin(call)
+    key = whole_number(call.parameters.get("id", 0), "id")
+    entity = _read(family, call.parameters)
+    problem = not_positive(key, "id") or _problem(family, entity)
+    if problem is not None:
+        return invalid(problem)
+    if not may_see(call, family.kind, key) or not may_see(call, family.owner, entity[family.owner_field]):
+        return plain(404, NOT_FOUND)
+    present = call.host.tables[family.kind].rows[key]
+    if entity[family.owner_field] != present[family.owner_field]:
+        changed = f"{in_words(family.owner_field)} can't be changed"  # [?]
+        return invalid(Problem(changed, "immutable", entity[family.owner_field]))
+    if ignored(call, _account(family, call, entity)):
+        return Answer(200, call.host.tables[family.kind].encoded(key))
+    kept = present if call.world.settings.omitted_limits == "keep" else {"id": key}
+    merged = {**kept, **{name: call.parameters[name] for name in _names(family) if name in call.parameters}}
+    return _store(family, call, {name: value for name, value in merged.items() if value is not None}, "updated")
+
+
+def _delete(family: Family, call: Call) -> Answer:
+    if not call.who.admin:
+        return not_admin(call)
+    name = f"{family.kind}Id"
+    key = whole_number(call.parameters.get(name, 0), name)
+    problem = not_positive(key, name)
+    if problem is not None:
+        return call.endpoint.refuse(problem.text)
+    if not may_see(call, family.kind, key):
+        return plain(404, NOT_FOUND)
+    if not ignored(call, _account(family, call, call.host.tables[family.kind].rows[key])):
+        if family is POSITION_LIMIT:
+            # What hangs on a limit goes with it [?].
+            for child in call.host.tables[RISK_PARAMETER.kind].of_master(key):
+                _remove(RISK_PARAMETER, call, child)
+        _remove(family, call, key)
+    return ok({"success": True})
+
+
+def _store(family: Family, call: Call, entity: Entity, verb: str) -> Answer:
+    call.world.change(call.host, family.kind, entity, action=f"{family.effect}_{verb}", cause=call.cause)
+    return Answer(200, call.host.tables[family.kind].encoded(entity["id"]))
+
+
+def _remove(family: Family, call: Call, key: int) -> None:
+    call.world.remove(call.host, family.kind, key, action=f"{family.effect}_deleted", cause=call.cause)
+
+
+def _account(family: Family, call: Call, entity: Entity) -> int:
+    account = call.host.account_of(family.kind, entity)
+    if account is None:
+        raise RuntimeError(f"{family.kind} without an account")
+    return account
+
+
+def _names(family: Family) -> tuple[str, ...]:
+    return (family.owner_field, *family.fields)
+
+
+def _read(family: Family, body: Entity) -> Entity:
+    """Return the documented fields that a body has, without its id; raise BadRequestError when one has the wrong type."""
+    for name in (*family.ids, *family.counts):
+        if body.get(name) is not None:
+            whole_number(body[name], name)
+    for name in family.amounts:
+        if body.get(name) is not None:
+            number(body[name], name)
+    for name in family.flags:
+        flag(body.get(name), name)
+    for name in family.texts:
+        text(body.get(name), name)
+    owner = whole_number(body.get(family.owner_field, 0), family.owner_field)
+    present = {name: body[name] for name in family.fields if body.get(name) is not None}
+    return {family.owner_field: owner, **present}
+
+
+def _problem(family: Family, entity: Entity) -> Problem | None:
+    """Return the first value that isn't allowed: the bounds are documented, their texts invented [?]."""
+    return first(_problems(family, entity))
+
+
+def _problems(family: Family, entity: Entity) -> Iterator[Problem | None]:
+    yield not_positive(entity[family.owner_field], family.owner_field)
+    for name in family.required:
+        yield missing(entity.get(name), name)
+    for name, choices in family.choices:
+        yield no_choice(entity.get(name), name, choices)
+    for name in (*family.counts, *family.amounts):
+        yield negative(entity.get(name, 0), name)
+    for name in family.texts:
+        yield too_long(entity.get(name), name, words.DESCRIPTION_MAX)
