@@ -110,20 +110,6 @@ NAVIGATION = [
     ("System", "system", "activity", "system:view"),
 ]
 
-# What each capability lets a person do, as the page says that refuses it: "It needs the permission to …".
-CAPABILITY_WORDS = {
-    "accounts:view": "see accounts",
-    "audit:view": "read the audit trail",
-    "changes:decide": "approve or reject changes",
-    "changes:request:liquidate_only": "ask for liquidate-only",
-    "changes:request:lock": "ask for locks",
-    "changes:request:unlock": "ask for unlocks",
-    "changes:view": "see changes",
-    "policy:view": "read the policy",
-    "staff:manage": "manage people and their roles",
-    "system:view": "see the system's health",
-}
-
 # --- People ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "staff.Staff"
 LOGIN_URL = "staff:sign_in"
@@ -135,6 +121,7 @@ CAPABILITY_WORDS = {
     "changes:request:lock": "lock accounts",
     "changes:request:liquidate_only": "allow accounts closing orders only",
     "changes:request:unlock": "ask to unlock accounts",
+    "changes:request:risk_category": "ask to switch risk categories",
     "changes:decide": "approve or reject changes",
     "policy:view": "see the policy",
     "audit:view": "read the audit trail",

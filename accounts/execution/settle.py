@@ -154,7 +154,7 @@ def evidence(exchange: Exchange) -> dict[str, Any]:
         "endpoint": exchange.endpoint,
         "method": exchange.method,
         "path": exchange.path,
-        "request_body": exchange.request_body,
+        "request_text": exchange.request_text or "",
         "status": exchange.status,
         # PostgreSQL's text can't hold NUL, and an answer may hold anything.
         "response_text": exchange.response_text.replace("\x00", "\\u0000"),

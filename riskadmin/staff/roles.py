@@ -20,7 +20,14 @@ class Role(models.TextChoices):
 
 
 _READ: Final = frozenset({"accounts:view", "changes:view"})
-_REQUEST: Final = frozenset({"changes:request:lock", "changes:request:liquidate_only", "changes:request:unlock"})
+_REQUEST: Final = frozenset(
+    {
+        "changes:request:lock",
+        "changes:request:liquidate_only",
+        "changes:request:unlock",
+        "changes:request:risk_category",
+    },
+)
 
 CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
     Role.SUPPORT: _READ | _REQUEST,

@@ -66,6 +66,7 @@ ICONS = (
     "search",
     "send",
     "sun",
+    "switch-horizontal",
     "user-circle",
     "wallet",
     "x",
