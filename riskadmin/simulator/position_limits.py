@@ -117,11 +117,14 @@ def _create(family: Family, call: Call) -> Answer:
         return invalid(problem)
     if not may_see(call, family.owner, entity[family.owner_field]):
         return plain(404, NOT_FOUND)
-    if ignored(call, _account(family, call, entity)):
-        # It is accepted and comes to nothing: without an id, as none is given [?].
-        return Answer(200, encode(entity))
+    table = call.host.tables[family.kind]
     # An id that is sent counts for nothing [?].
-    return _store(family, call, {"id": call.host.tables[family.kind].next_id, **entity}, "created")
+    entity = {"id": table.next_id, **entity}
+    if ignored(call, _account(family, call, entity)):
+        # Accepted, and its id leads nowhere [?].
+        table.next_id += 1
+        return Answer(200, encode(entity))
+    return _store(family, call, entity, "created")
 
 
 def _update(family: Family, call: Call) -> Answer:

@@ -61,10 +61,15 @@ class AutoLiqFields:
         return cls(**{each.name: getattr(record, each.name, None) for each in fields(cls)})
 
     def to_json(self) -> dict[str, object]:
-        """Return the fields that are set, as Tradovate names them; raise ``ValueError`` where it could not hold one."""
+        """Return the fields that are set, as Tradovate names them; raise ``ValueError`` where none is or it can't hold one.
+
+        None at all might be taken for the wish to clear every limit.
+        """
         if self.trailing_max_drawdown_mode is not None:
             TrailingDrawdownMode(self.trailing_max_drawdown_mode)
         body = sent_fields(self)
+        if not body:
+            raise ValueError("an update sets at least one field")
         if self.stepped_cooldown is not None:
             body["steppedCooldown"] = {"steps": [sent_fields(step) for step in self.stepped_cooldown]}
         return body
@@ -86,10 +91,7 @@ class AutoLiqUpdate:
         positive("an account id", self.account_id)
         if not self.as_owner and any(getattr(self.fields, name) is not None for name in _FIRM_ONLY):
             raise ValueError("a trader's own limits have no drawdown, flatten time, unlocking or cooldown")
-        limits = self.fields.to_json()
-        if not limits:
-            raise ValueError("an update sets at least one field")
-        return {"accountId": self.account_id, "asOwner": self.as_owner, **limits}
+        return {"accountId": self.account_id, "asOwner": self.as_owner, **self.fields.to_json()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,5 +74,6 @@ def _sent(name: str, value: object) -> object:
             return value
 
 
+@cache
 def _camel(name: str) -> str:
     return _WORD.sub(lambda word: word[1].upper(), name)

@@ -1,7 +1,7 @@
-"""Schemas of the four seed endpoints, reduced from the OpenAPI blocks of their pages and made stricter.
+"""Schemas of the writing endpoints, reduced from the OpenAPI blocks of their pages and made stricter.
 
-``request_errors`` and ``response_errors`` take an endpoint's last path segment and a parsed body (None
-for a missing one) and return what is wrong with it; an empty list means that it fits.
+``request_errors`` and ``response_errors`` take an endpoint's name (see ``schema_name``) and a parsed body
+(None for a missing one) and return what is wrong with it; an empty list means that it fits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 HERE: Final = Path(__file__).parent
-ENDPOINTS: Final = ("setadminautoliqaction", "switchriskcategory", "updateuserautoliqs", "expireuserlockout")
+ENDPOINTS: Final = tuple(sorted(path.stem for path in HERE.glob("*.yaml") if path.stem != "entities"))
+_SHARED: Final = frozenset({"create", "update"})
+
+
+def schema_name(path: str) -> str:
+    """Return the name of a path's schema: its last segment, with the entity before it where several have that one."""
+    kind, name = path.lower().strip("/").split("/")
+    return f"{kind}-{name}" if name in _SHARED else name
 
 
 def document(name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from riskadmin.simulator.settings import Settings
-from tests.schemas import response_errors
+from tests.schemas import response_errors, schema_name
 from tests.simulator.driver import Simulator
 
 Post = Callable[..., requests.Response]
@@ -51,12 +51,12 @@ def account(untouched: Iterator[int]) -> int:
 
 @pytest.fixture
 def post(simulator: Simulator, token: str) -> Post:
-    """Post to a seed endpoint as an organization admin; each 200 is held against the reduced schema."""
+    """Post to a writing endpoint as an organization admin; each 200 is held against its schema."""
 
     def send(path: str, body: object, *, host: str = "demo", token: str = token, **options: Any) -> requests.Response:
         answer = simulator.call("POST", path, host=host, token=token, body=body, **options)
         if answer.status_code == 200:
-            assert response_errors(path.lower().rpartition("/")[2], answer.json()) == []
+            assert response_errors(schema_name(path), answer.json()) == []
         return answer
 
     return send

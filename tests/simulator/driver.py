@@ -30,6 +30,14 @@ SET_ACTION: Final = "/accountRiskStatus/setadminautoliqaction"
 SWITCH_CATEGORY: Final = "/accountRiskStatus/switchriskcategory"
 UPDATE_LIMITS: Final = "/userAccountAutoLiq/updateuserautoliqs"
 EXPIRE_LOCKOUT: Final = "/user/expireuserlockout"
+RESET_STATUS: Final = "/accountRiskStatus/resetautoliqstatus"
+MAX_NET_LIQ: Final = "/accountRiskStatus/updatemaxnetliq"
+ACCOUNT_NOTES: Final = "/accountRiskStatus/setaccountnotes"
+UPDATE_LIMIT: Final = "/userAccountAutoLiq/updateuserautoliq"
+DEMO_BALANCE: Final = "/cashBalance/changedemobalance"
+SNAPSHOT: Final = "/cashBalance/getcashbalancesnapshot"
+DELETE_POSITION_LIMIT: Final = "/userAccountPositionLimit/deleteuseraccountpositionlimit"
+DELETE_RISK_PARAMETER: Final = "/userAccountPositionLimit/deleteuseraccountriskparameter"
 
 
 class SimulatorError(RuntimeError):

@@ -13,8 +13,9 @@ import pytest
 import requests
 
 from riskadmin.simulator.tables import PUBLIC_KINDS
-from tests.simulator.driver import SET_ACTION, Simulator, SimulatorError
+from tests.simulator.driver import DELETE_POSITION_LIMIT, DEMO_BALANCE, SET_ACTION, Simulator, SimulatorError
 
+CREATE_POSITION_LIMIT = "/userAccountPositionLimit/create"
 NOW = "2026-06-01T17:00:00Z"
 
 
@@ -58,6 +59,35 @@ def test_everything_survives_a_restart_on_the_same_ports(own: Simulator, how: st
     assert own.call("GET", "/riskCategory/list", token=token).status_code == 429
     own.advance(1701)
     assert own.user(trader)["locked_out"] is False
+
+
+def test_a_deletion_survives_a_kill_and_its_id_is_not_given_again(own: Simulator) -> None:
+    [account] = own.account_ids("active", limit=1)
+    token = own.token()
+    body = {"accountId": account, "active": True, "totalBy": "Overall"}
+    kept, gone = (own.call("POST", CREATE_POSITION_LIMIT, token=token, body=body).json()["id"] for _ in range(2))
+    own.call("POST", DELETE_POSITION_LIMIT, token=token, body={"userAccountPositionLimitId": gone})
+    before = own.account(account)
+    own.kill()
+    own.start()
+    assert own.account(account) == before
+    assert kept in {limit["id"] for limit in before["userAccountPositionLimits"]}
+    assert own.call("POST", CREATE_POSITION_LIMIT, token=token, body=body).json()["id"] == gone + 1
+
+
+def test_a_change_of_balance_and_its_hour_survive_a_kill(own: Simulator) -> None:
+    [account] = own.account_ids("active", limit=1)
+    state = own.account(account)
+    own.patch("cashBalance", state["cashBalances"][0]["id"], amount=1000.0)
+    own.patch("user", state["traders"][0]["id"], status="Active")
+    token = own.token(state["traders"][0]["name"])
+    body = {"accountId": account, "cashChange": 5.5}
+    assert own.call("POST", DEMO_BALANCE, token=token, body=body).json()["totalCashValue"] == 1005.5
+    before = own.account(account)
+    own.kill()
+    own.start()
+    assert own.account(account) == before
+    assert "permitted per hour" in own.call("POST", DEMO_BALANCE, token=token, body=body).json()["errorText"]
 
 
 def test_a_ticket_survives_a_kill(own: Simulator) -> None:

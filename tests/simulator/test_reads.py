@@ -131,3 +131,70 @@ def test_newer_endpoints_can_be_switched_off(simulator: Simulator, token: str) -
     assert get(simulator, token, "/accountRiskStatusLog/list").status_code == 404
     simulator.set(newer_endpoints=False)
     assert get(simulator, token, "/accountRiskStatusLog/deps", masterid=locked).status_code == 404
+
+
+RISK_READS = {
+    "accountRiskStatus": ("item", "items", "deps", "ldeps", "list"),
+    "contractMargin": ("item", "items", "deps", "ldeps"),
+    "permissionedAccountAutoLiq": ("item", "items", "deps", "ldeps", "list"),
+    "productMargin": ("item", "items", "deps", "ldeps", "list"),
+    "userAccountAutoLiq": ("item", "items", "deps", "ldeps", "list"),
+    "userAccountPositionLimit": ("item", "items", "deps", "ldeps"),
+    "userAccountRiskParameter": ("item", "items", "deps", "ldeps"),
+}
+RISK_WRITES = (
+    "accountRiskStatus/resetautoliqstatus",
+    "accountRiskStatus/setaccountnotes",
+    "accountRiskStatus/setadminautoliqaction",
+    "accountRiskStatus/switchriskcategory",
+    "accountRiskStatus/updatemaxnetliq",
+    "userAccountAutoLiq/create",
+    "userAccountAutoLiq/update",
+    "userAccountAutoLiq/updateuserautoliq",
+    "userAccountPositionLimit/create",
+    "userAccountPositionLimit/deleteuseraccountpositionlimit",
+    "userAccountPositionLimit/deleteuseraccountriskparameter",
+    "userAccountPositionLimit/update",
+    "userAccountRiskParameter/create",
+    "userAccountRiskParameter/update",
+)
+
+
+def test_every_one_of_the_46_risk_endpoints_is_there(simulator: Simulator) -> None:
+    wanted = {f"/{kind}/{name}" for kind, names in RISK_READS.items() for name in names} | {f"/{p}" for p in RISK_WRITES}
+    assert len(wanted) == 46
+    assert wanted <= set(simulator.control("GET", "/")["endpoints"])
+
+
+def of_kind(simulator: Simulator, kind: str) -> tuple[int, int]:
+    """Return an entity's id and its master's."""
+    limited = next(
+        state
+        for state in (simulator.account(key) for key in simulator.account_ids(limit=400))
+        if state["userAccountRiskParameters"]
+    )
+    account: int = limited["account"]["id"]
+    [parameter, *_] = limited["userAccountRiskParameters"]
+    return {
+        "contractMargin": (3570918, 3570918),
+        "productMargin": (620101, 620101),
+        "userAccountPositionLimit": (limited["userAccountPositionLimits"][0]["id"], account),
+        "userAccountRiskParameter": (parameter["id"], parameter["userAccountPositionLimitId"]),
+    }.get(kind, (account, account))
+
+
+@pytest.mark.parametrize("kind", RISK_READS)
+def test_every_risk_read_answers(simulator: Simulator, token: str, kind: str) -> None:
+    key, master = of_kind(simulator, kind)
+    entity = get(simulator, token, f"/{kind}/item", id=key).json()
+    assert entity["id"] == key
+    assert get(simulator, token, f"/{kind}/item", id=999).status_code == 404
+    assert get(simulator, token, f"/{kind}/items", ids=f"{key},999").json() == [entity]
+    assert entity in get(simulator, token, f"/{kind}/deps", masterid=master).json()
+    assert entity in get(simulator, token, f"/{kind}/ldeps", masterids=[master, 999]).json()
+    assert get(simulator, token, f"/{kind}/deps", masterid=999).json() == []
+    listed = get(simulator, token, f"/{kind}/list")
+    if "list" in RISK_READS[kind]:
+        assert entity in listed.json()
+    else:
+        assert listed.status_code == 404

@@ -13,8 +13,9 @@ import redis
 
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.tokens import TokenSource
+from riskadmin.tradovate.tokens import Credentials, TokenSource
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
 from tests.tradovate.canned import CannedServer
 from tests.tradovate.hammer import PROCESSES
 from tests.tradovate.names import CREDENTIALS, TOKEN
@@ -74,3 +75,42 @@ def make_client(server: CannedServer, store: SqliteTokenStore, budget: Budget) -
 @pytest.fixture
 def client(make_client: Callable[..., Client]) -> Client:
     return make_client()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator(tmp_path_factory.mktemp("simulator")) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(running: Simulator) -> Simulator:
+    running.clear_faults()
+    running.reset_counters()
+    running.set(user_calls_per_hour=5000)
+    return running
+
+
+@pytest.fixture
+def connect(simulator: Simulator, redis_client: redis.Redis, ledger: SqliteLedger, tmp_path: Path) -> Callable[..., Client]:
+    """Make a client as its process would, with its own store per user and environment."""
+
+    def make(
+        *,
+        environment: Environment = Environment.DEMO,
+        user: str = ADMIN,
+        calls_per_hour: int = 5000,
+        safety_margin: int = 50,
+    ) -> Client:
+        url = simulator.url(environment)
+        budget = Budget(redis_client, ledger, user=user, calls_per_hour=calls_per_hour, safety_margin=safety_margin)
+        tokens = TokenSource(
+            environment=environment,
+            base_url=url,
+            store=SqliteTokenStore(tmp_path / f"{user}-{environment}.sqlite"),
+            credentials=Credentials(username=user, password=PASSWORD, app_id="tests", cid=CID, sec=SEC),
+            budget=budget,
+        )
+        return Client(environment=environment, base_url=url, tokens=tokens, budget=budget, lane=Lane.URGENT)
+
+    return make

@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis
 
-from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import id_batches
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected
 from riskadmin.tradovate.permit import WritePermit
-from riskadmin.tradovate.tokens import Credentials, TokenSource
-from riskadmin.tradovate.vocabulary import AdminAction, Environment, Lane, ReasonCode
+from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
 from tests.schemas import response_errors
-from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, SET_ACTION, VIEWER, Simulator
-from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
+from tests.simulator.driver import ADMIN, SET_ACTION, VIEWER, Simulator
 
 PERMIT = WritePermit(call_id=1, good_for_s=3600.0)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with Simulator(tmp_path_factory.mktemp("simulator")) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(running: Simulator) -> Simulator:
-    running.clear_faults()
-    running.reset_counters()
-    running.set(user_calls_per_hour=5000)
-    return running
-
-
-@pytest.fixture
-def connect(simulator: Simulator, redis_client: redis.Redis, ledger: SqliteLedger, tmp_path: Path) -> Callable[..., Client]:
-    """Make a client as its process would, with its own store per user and environment."""
-
-    def make(
-        *,
-        environment: Environment = Environment.DEMO,
-        user: str = ADMIN,
-        calls_per_hour: int = 5000,
-        safety_margin: int = 50,
-    ) -> Client:
-        url = simulator.url(environment)
-        budget = Budget(redis_client, ledger, user=user, calls_per_hour=calls_per_hour, safety_margin=safety_margin)
-        tokens = TokenSource(
-            environment=environment,
-            base_url=url,
-            store=SqliteTokenStore(tmp_path / f"{user}-{environment}.sqlite"),
-            credentials=Credentials(username=user, password=PASSWORD, app_id="tests", cid=CID, sec=SEC),
-            budget=budget,
-        )
-        return Client(environment=environment, base_url=url, tokens=tokens, budget=budget, lane=Lane.URGENT)
-
-    return make
 
 
 @pytest.fixture

@@ -229,8 +229,8 @@ WRITES = [
     Write(
         method="update_user_account_auto_liq",
         path="userAccountAutoLiq/update",
-        arguments={"account_id": 41, "fields": AutoLiqFields()},
-        body={"id": 41},
+        arguments={"account_id": 41, "fields": AutoLiqFields(do_not_unlock=False)},
+        body={"id": 41, "doNotUnlock": False},
         answer={"id": 41},
         unreadable=ENTITY_UNREADABLE,
     ),
