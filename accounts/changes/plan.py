@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
 
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
-from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ItemState
+from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, Direction, ItemState
 from accounts.models import Account, Trader
 from riskadmin.tradovate.vocabulary import Environment, Lane
+
+UNCOUNTED_MAX: Final = 100
+"""A change of more targets is submitted only with their number typed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,12 @@ class Plan:
     @cached_property
     def calls_needed(self) -> int:
         """How many calls to Tradovate it takes, read-backs not counted."""
-        return -(-len(self.sent) // self.kind.batch_size)
+        return -(-len(self.sent) // self.kind.batch_size) * len(self.kind.steps)
+
+    @cached_property
+    def asks_for_count(self) -> bool:
+        """Whether it does so much that the number of targets has to be typed before it is submitted."""
+        return len(self.sent) > UNCOUNTED_MAX or (bool(self.sent) and self.kind.direction == Direction.DESTRUCTIVE)
 
     @cached_property
     def oldest_read_at(self) -> datetime | None:
@@ -113,6 +121,7 @@ def plan(
     number of targets.
     """
     common, own = parameters or {}, per_target or {}
+    kind = kind.of(common)
     wanted = list(dict.fromkeys(target_ids))
     found = kind.subjects(environment, wanted)
     pending = _open_items([target_of(environment, target_id, kind.unit) for target_id in wanted])

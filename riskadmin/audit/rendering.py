@@ -171,6 +171,11 @@ def _submitted(event: Event) -> str:
     return _joined(_joined(_kind(event), accounts), skipped, by="; ")
 
 
+def _rows_left_out(event: Event) -> str:
+    rows = _detail(event, "rows")
+    return _joined(f"{rows} {'row' if rows == '1' else 'rows'}" if rows else "", _prefixed("of ", _detail(event, "source")), by=" ")
+
+
 def _decided(event: Event) -> str:
     return _joined(_kind(event), _quoted(_detail(event, "comment")), by=": ")
 
@@ -216,6 +221,7 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.STAFF_CREATED: _person,
     Tag.STAFF_PASSWORD_SET: _password_set,
     Tag.CHANGE_SUBMITTED: _submitted,
+    Tag.CHANGE_ROWS_LEFT_OUT: _rows_left_out,
     Tag.CHANGE_APPROVED: _decided,
     Tag.CHANGE_REJECTED: _decided,
     Tag.CHANGE_DECISION_REFUSED: _decision_refused,

@@ -16,6 +16,7 @@ class Tag(models.TextChoices):
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
+    CHANGE_ROWS_LEFT_OUT = "change:rows:left_out", "Rows left out"
     CHANGE_APPROVED = "change:decision:approved", "Change approved"
     CHANGE_REJECTED = "change:decision:rejected", "Change rejected"
     CHANGE_DECISION_REFUSED = "change:decision:refused", "Decision refused"

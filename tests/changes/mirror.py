@@ -110,6 +110,7 @@ def ask(
         reason_text=reason_text,
         form_key=form_key or uuid4(),
         shown_digest=digest if digest is not None else planned(kind_name, *account_ids).digest,
+        confirmed_count=len(planned(kind_name, *account_ids).sent),
     )
 
 

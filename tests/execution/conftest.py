@@ -83,6 +83,7 @@ def ask(person: Staff, kind_name: str, *account_ids: int, reason: str = "A test"
         reason_text=reason,
         form_key=uuid4(),
         shown_digest=planned.digest,
+        confirmed_count=len(planned.sent),
     )
 
 

@@ -59,6 +59,7 @@ def switched(support: Staff, supervisor: Staff, ids: list[int]) -> Change:
         reason_text="Smaller lots tonight",
         form_key=uuid4(),
         shown_digest=shown.digest,
+        confirmed_count=len(shown.sent),
     )
     return approve(supervisor, change)
 
