@@ -79,7 +79,7 @@ def claim(wanted: QuerySet[Item], *, origin: Origin) -> Claim | None:
             if not items:
                 return None
             change = items[0].change
-            kind = KINDS[change.kind]
+            kind = KINDS[change.kind].of(change.parameters)
             items = _still_right(kind, items, origin)
             if not items:
                 return None

@@ -49,12 +49,12 @@ def read_back_due(*, origin: Origin) -> int:
     Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves
     its items as they are: they come due again when this reader's lease on them ends.
     """
-    batches: dict[tuple[str, str, str], list[Item]] = defaultdict(list)
+    batches: dict[tuple[Kind[Any], str, str], list[Item]] = defaultdict(list)
     for item in _take_due():
-        batches[item.change.kind, item.environment, item.change.lane].append(item)
+        kind = KINDS[item.change.kind].of(item.change.parameters)
+        batches[kind, item.environment, item.change.lane].append(item)
     read = 0
-    for (kind_name, environment, lane), items in batches.items():
-        kind = KINDS[kind_name]
+    for (kind, environment, lane), items in batches.items():
         if _read_batch(kind, Environment(environment), Lane(lane), items, origin):
             read += len(items)
     return read

@@ -47,7 +47,7 @@ def _send_next(wanted: QuerySet[Item], origin: Origin) -> bool:
     if first is None:
         return False
     change = first.change
-    kind = KINDS[change.kind]
+    kind = KINDS[change.kind].of(change.parameters)
     try:
         tradovate = client(Environment(change.environment), Lane(change.lane))
         _read_first(kind, first, tradovate)

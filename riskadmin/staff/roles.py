@@ -26,6 +26,7 @@ _REQUEST: Final = frozenset(
         "changes:request:liquidate_only",
         "changes:request:unlock",
         "changes:request:risk_category",
+        "changes:request:auto_liq_limits",
     },
 )
 

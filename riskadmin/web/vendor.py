@@ -26,6 +26,7 @@ ICON_PACKAGE = "@tabler/icons"
 # The icons in the sprite; a test wants each of them used, and each used one here.
 ICONS = (
     "activity",
+    "adjustments",
     "alert-octagon",
     "alert-triangle",
     "archive",

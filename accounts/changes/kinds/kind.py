@@ -119,6 +119,7 @@ class Kind(ABC, Generic[SubjectT]):
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
     parameters_form: ClassVar[type[forms.Form] | None] = None
+    takes_own_parameters: ClassVar[bool] = True  # False: a call says the same of all its targets, so none has its own
     warning: ClassVar[str] = ""  # what to know of every change of this kind
 
     @property
@@ -142,6 +143,13 @@ class Kind(ABC, Generic[SubjectT]):
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:  # noqa: ARG002  (most kinds have none)
         """Return the parameters as label and value, for people."""
         return ()
+
+    def of(self, parameters: State) -> "Kind[SubjectT]":  # noqa: ARG002  (most kinds are the same for all)
+        """Return the kind as it works with a change's parameters: itself, unless they choose what is read and compared.
+
+        For the same choice it is the same object. Everything but the words on screen goes through it.
+        """
+        return self
 
     def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (most kinds answer the same for each step)
         """Say whether this call may be made again once a read-back shows that it had no effect."""

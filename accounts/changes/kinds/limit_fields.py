@@ -19,7 +19,7 @@ from riskadmin.tradovate.encoding import DIGITS_MAX, number
 from riskadmin.tradovate.entities import CooldownStep, LossLimits
 from riskadmin.tradovate.vocabulary import Environment, TrailingDrawdownMode
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import money, moment, percent
+from riskadmin.web.formats import moment, money, percent
 
 Record = Mapping[str, Any]
 
@@ -353,7 +353,9 @@ def in_words(field: LimitField, value: Any) -> str:
         case Sort.MODE:
             return MODE_WORDS.get(value, str(value)).capitalize()
         case Sort.STEPS:
-            return ", ".join(f"{money(Decimal(step['distance_usd']))}: {step['cooldown_minutes']} min" for step in value) or UNSET
+            return (
+                ", ".join(f"{money(Decimal(step['distance_usd']))}: {step['cooldown_minutes']} min" for step in value) or UNSET
+            )
 
 
 def out_of_order(record: Record, names: frozenset[str]) -> Iterator[tuple[LimitField, LimitField]]:

@@ -8,6 +8,8 @@ RULES = [
     ("liquidate_only", 1, 0, "", "Protective: at once."),
     ("unlock", 1, 1, "supervisor", "Loosening: the trader may trade again."),
     ("risk_category", 1, 1, "supervisor", "Other lots and products; open positions may be liquidated."),
+    ("auto_liq_limits", 1, 1, "supervisor", "May loosen, and may liquidate at once."),
+    ("auto_liq_limits", 301, 2, "supervisor", "So many at once take four eyes."),
     ("risk_category", 1001, 2, "supervisor", "So many at once take four eyes."),
 ]
 
