@@ -92,6 +92,26 @@ def accounts_page(filters: Filters, cursor: str | None, *, size: int = 50) -> Fo
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """Every account that filters match, by environment and Tradovate's id, in the order of their names.
+
+    `is_more` when there are more than were asked for; `is_cut` when the search met too many traders to consider each.
+    """
+
+    accounts: list[tuple[str, int]]
+    is_more: bool
+    is_cut: bool
+
+
+def matching(filters: Filters, *, at_most: int) -> Matching:
+    """Return the accounts that the accounts page lists under these filters, not just a page of them; two queries."""
+    condition, is_cut = _search(filters.search)
+    rows = Account.objects.filter(condition, *_narrowed(filters)).order_by(*IN_ORDER)
+    found = list(rows.values_list("environment", "tradovate_id")[: at_most + 1])
+    return Matching(accounts=found[:at_most], is_more=len(found) > at_most, is_cut=is_cut)
+
+
 def account_detail(environment: Environment, tradovate_id: int) -> Account | None:
     """Return an account with everything that its page shows, in four queries; None when the mirror doesn't know it."""
     return (

@@ -1,6 +1,9 @@
 """What was asked for, on which targets, and who decided. Migration 0002 has PostgreSQL hold the rules that must never break."""
 
+from uuid import uuid4
+
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -113,6 +116,8 @@ class Item(models.Model):
             models.Index(fields=["state", "id"], condition=Q(state__in=ITEM_OPEN), name="item_open"),
             # The account's page: its pending changes; the plan: whether a target has an open item.
             models.Index(fields=["target"], condition=Q(state__in=ITEM_OPEN), name="item_open_by_target"),
+            # The plan: what was done to a trader lately; for accounts, the foreign key's own index answers that.
+            models.Index(fields=["target"], condition=Q(account=None), name="item_of_no_account"),
         ]
 
     def __str__(self) -> str:
@@ -183,3 +188,29 @@ class PolicyRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind or 'every kind'}: {self.decisions_needed} decisions"
+
+
+class TargetList(models.Model):
+    """Targets that one person has chosen to ask something for, frozen as they were chosen; forgotten after two days.
+
+    What a change is made of is in its items; nothing refers to this once it is submitted.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    # Empty: for whatever kind is chosen next.
+    kind = models.CharField(max_length=32, blank=True)
+    unit = models.CharField(max_length=8)
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    # Tradovate's, in the order chosen.
+    ids = ArrayField(models.BigIntegerField())
+    # Parameters that came with the targets: those of all, and those of single ones by id, which JSON wants as text.
+    parameters = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    per_target = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    source = models.CharField(max_length=200)
+    # Rows that name no target, or a bad one (source.Problem); nothing is submitted before somebody leaves them out.
+    problems = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{len(self.ids)} targets: {self.source}"
