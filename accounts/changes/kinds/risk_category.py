@@ -48,6 +48,7 @@ class SwitchRiskCategory(AccountKind):
     icon = "switch-horizontal"
     batch_size = 10_000
     parameters_form = CategoryForm
+    takes_own_parameters = False  # a call names one category
     warning = (
         "Tradovate judges open positions anew when the category changes, and may liquidate them: switch outside of trading "
         "hours, or accounts without open positions."
