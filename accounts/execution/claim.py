@@ -18,7 +18,7 @@ from accounts.changes.kinds.kind import Kind, Order, Target
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import settle, tell
+from accounts.execution.settle import half_done, settle, tell
 from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -140,7 +140,9 @@ def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Ite
         subject = found.get(item.target_id)
         if subject is None or kind.obstacle(subject):
             gone.append(item)
-        elif kind.rests_on_before and item.step == 0 and dict(kind.state(subject)) != item.before:
+        elif kind.rests_on(item.step) and not kind.is_as_shown(
+            before=item.before or {}, now=kind.state(subject), step=item.step
+        ):
             moved.append(item)
         else:
             right.append(item)
@@ -148,5 +150,6 @@ def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Ite
         (gone, f"The {kind.unit.value} was archived or closed meanwhile"),
         (moved, f"The {kind.unit.value} has changed since this was decided; ask again if it is still wanted"),
     ):
-        settle(skipped, came_from=ItemState.QUEUED, to=ItemState.SKIPPED, note=reason, origin=origin)
+        note = half_done(kind, items[0].step) + reason
+        settle(skipped, came_from=ItemState.QUEUED, to=ItemState.SKIPPED, note=note, origin=origin)
     return right

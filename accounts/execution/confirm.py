@@ -49,14 +49,16 @@ def read_back_due(*, origin: Origin) -> int:
     Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves
     its items as they are: they come due again when this reader's lease on them ends.
     """
-    batches: dict[tuple[Kind[Any], str, str], list[Item]] = defaultdict(list)
+    batches: dict[tuple[Kind[Any], str, str, int], list[Item]] = defaultdict(list)
     for item in _take_due():
         kind = KINDS[item.change.kind].of(item.change.parameters)
-        batches[kind, item.environment, item.change.lane].append(item)
+        batches[kind, item.environment, item.change.lane, item.step].append(item)
     read = 0
-    for (kind, environment, lane), items in batches.items():
-        if _read_batch(kind, Environment(environment), Lane(lane), items, origin):
-            read += len(items)
+    for (kind, environment, lane, _), items in batches.items():
+        for start in range(0, len(items), kind.read_at_once):
+            some = items[start : start + kind.read_at_once]
+            if _read_batch(kind, Environment(environment), Lane(lane), some, origin):
+                read += len(some)
     return read
 
 
@@ -75,10 +77,11 @@ def _take_due() -> list[Item]:
 
 
 def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
+    """Read back items that stand at the same step, and settle what that proves; say whether they could be read."""
     started_at = timezone.now()
     connection.close()
     try:
-        reading = kind.read(client(environment, lane), [item.target_id for item in items])
+        reading = kind.read_step(client(environment, lane), [item.target_id for item in items], items[0].step)
     except (TradovateError, NotConnected) as error:
         logger.warning("%s items could not be read back from %s: %s", len(items), environment, error)
         return False
@@ -148,6 +151,7 @@ def _reached(items: Sequence[Item], came_from: ItemState, outcome: ItemState, re
                 came_from=came_from,
                 to=ItemState.QUEUED,
                 step=step + 1,
+                attempts=0,
                 not_before=None,
                 dispatched_at=None,
                 lease_until=None,
@@ -158,7 +162,14 @@ def _reached(items: Sequence[Item], came_from: ItemState, outcome: ItemState, re
 
 
 def _not_yet(items: Sequence[Item], read: ReadBack) -> None:
-    """Tradovate took the call but still shows the old state: look again for a while, then say that nobody knows."""
+    """Tradovate took the call but still shows the old state: look again for a while, then say that nobody knows.
+
+    Of a call that may alter nothing this is the outcome, as soon as a late effect can be ruled out.
+    """
+    if read.kind.answer_may_change_nothing:
+        over = [item for item in items if item.claimed_at and read.read_at >= item.claimed_at + EFFECT_WITHIN]
+        _reached(over, ItemState.SENT, ItemState.UNCHANGED, read)
+        items = [item for item in items if item not in over]
     patient = [item.pk for item in items if item.lease_until is None or read.read_at < item.lease_until]
     Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=timezone.now() + CONFIRM_AGAIN)
     note = "Tradovate took the call, but still shows the target as it was"

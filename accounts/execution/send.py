@@ -16,7 +16,7 @@ from accounts.changes.states import ItemState
 from accounts.connection import NotConnected, client
 from accounts.execution.claim import Claim, claim, sendable
 from accounts.execution.models import CallState
-from accounts.execution.settle import answer_detail, end_call, happening, move, settle, tell
+from accounts.execution.settle import answer_detail, end_call, half_done, happening, move, settle, tell
 from accounts.execution.timing import CONFIRM_WITHIN, JUST_READ, WAIT_FIRST_S, WAIT_LAST_S
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -83,7 +83,7 @@ def _read_first(kind: Kind[Any], item: Item, tradovate: Client) -> None:
     What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since. A
     batch rests on the reading that its plan was made from, and on what every full read since has found.
     """
-    if not kind.rests_on_before or kind.batch_size > 1 or not kind.is_read_back or item.step:
+    if not kind.rests_on(item.step) or kind.batch_size > 1 or not kind.is_read_back:
         return
     subject = kind.subjects(Environment(item.environment), [item.target_id]).get(item.target_id)
     if subject is None:
@@ -93,9 +93,10 @@ def _read_first(kind: Kind[Any], item: Item, tradovate: Client) -> None:
     if not unclear and read_at and read_at > timezone.now() - JUST_READ:
         return
     connection.close()
-    reading = kind.read(tradovate, [item.target_id])
-    with transaction.atomic():
-        reading.keep()
+    for reading in kind.read_all(tradovate, [item.target_id]):
+        with transaction.atomic():
+            reading.keep()
+        connection.close()
 
 
 def _answered(claimed: Claim, exchange: Exchange, origin: Origin) -> None:
@@ -225,13 +226,11 @@ def _postpone(item: Item, error: TradovateError | NotConnected, origin: Origin) 
 
 
 def _settle_rejected(claimed: Claim, items: Sequence[Item], words: str, exchange: Exchange | None, origin: Origin) -> None:
-    done = [step for step in claimed.kind.steps[: items[0].step] if step]
-    note = f"Half done ({', '.join(done)}). {words}" if done else words
     settle(
         items,
         came_from=ItemState.SENDING,
         to=ItemState.REJECTED,
-        note=note,
+        note=half_done(claimed.kind, items[0].step) + words,
         origin=origin,
         call=claimed.call,
         detail=answer_detail(exchange),

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_FINAL, ITEM_OPEN, ITEM_TRANSITIONS, ChangeState, ItemState
 from accounts.execution.models import Call, CallState
@@ -85,6 +85,11 @@ def settle(
     )
     finish_change(there[0].change, origin=origin)
     return there
+
+
+def half_done(kind: Kind[Any], step: int) -> str:
+    """Return how the note of an item begins that ends before this step, which is "" for the first one."""
+    return f"Half done ({', '.join(kind.steps[:step])}). " if step else ""
 
 
 def tell(

@@ -4,7 +4,7 @@ Source: seed "Set Admin Auto Liq Action". The state it sets is absolute and pers
 read-back shows that the first one did nothing. It exists on demo only, and accepts archived accounts without an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
@@ -16,6 +16,7 @@ from accounts.models import Account, AutoLiqLimits, LimitLevel, Source
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
@@ -78,18 +79,10 @@ class AdminActionKind(AccountKind):
 
     def send(self, client: Client, order: Order) -> Exchange:
         (target,) = order.targets
-        reply = client.set_admin_auto_liq_action(
-            permit=order.permit,
-            account_id=target.id,
-            action=AdminAction(target.after["admin_action"]),
-            reason_code=order.reason_code,
-            reason=order.reason_text,
-            ticket=order.ticket,
-        )
-        return reply.exchange
+        return send_admin_action(client, order, AdminAction(target.after["admin_action"]))
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        return read_risk_statuses(client, ids)
+        return read_risk_statuses(client, ids, risk_state_read)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
         # A limit may stop an account at any moment without anybody's act: only action and time tell of a call.
@@ -102,16 +95,26 @@ class AdminActionKind(AccountKind):
         return Finding.ELSEWHERE if acted else Finding.NOT_APPLIED
 
 
-def read_risk_statuses(client: Client, ids: Sequence[int]) -> Reading:
-    """Read the risk status of accounts in one call, and say it in the terms of `risk_state`."""
+def send_admin_action(client: Client, order: Order, action: AdminAction) -> Exchange:
+    """Set an admin action on the one account that is ordered."""
+    (target,) = order.targets
+    reply = client.set_admin_auto_liq_action(
+        permit=order.permit,
+        account_id=target.id,
+        action=action,
+        reason_code=order.reason_code,
+        reason=order.reason_text,
+        ticket=order.ticket,
+    )
+    return reply.exchange
+
+
+def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[AccountRiskStatus], State]) -> Reading:
+    """Read the risk status of accounts in one call; `state` says one in a kind's terms."""
     read_at = datetime.now(UTC)
     reply = client.account_risk_statuses_by_id(ids) if len(ids) <= BY_ID_MAX else client.account_risk_statuses()
-    observed = {
-        status.id: risk_state(status.admin_action or "", status.admin_timestamp, status.liquidate_only)
-        for status in reply.value
-    }
     return Reading(
-        observed=observed,
+        observed={status.id: state(status) for status in reply.value},
         exchange=reply.exchange,
         keep=lambda: store_risk_statuses(client.environment, reply.value, read_at=read_at, source=Source.CONFIRM),
     )
@@ -150,3 +153,8 @@ def risk_state(admin_action: str, admin_at: datetime | None, liquidate_only_at: 
         "admin_at": admin_at.astimezone(UTC).isoformat() if admin_at else None,
         "stopped_by_limit": liquidate_only_at is not None,
     }
+
+
+def risk_state_read(status: AccountRiskStatus) -> State:
+    """Return a risk status as it was read, in the same terms."""
+    return risk_state(status.admin_action or "", status.admin_timestamp, status.liquidate_only)

@@ -1,7 +1,7 @@
 """What every kind of change answers; one file in this folder for each kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from django import forms
 
 from accounts.changes.states import Direction
+from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.permit import WritePermit
@@ -118,6 +119,9 @@ class Kind(ABC, Generic[SubjectT]):
     urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
+    answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
+    read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
+    parts: ClassVar[frozenset[Part]] = frozenset()  # what a reading on demand brings for its plan, beside the risk status
     parameters_form: ClassVar[type[forms.Form] | None] = None
     takes_own_parameters: ClassVar[bool] = True  # False: a call says the same of all its targets, so none has its own
     warning: ClassVar[str] = ""  # what to know of every change of this kind
@@ -154,6 +158,14 @@ class Kind(ABC, Generic[SubjectT]):
     def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (most kinds answer the same for each step)
         """Say whether this call may be made again once a read-back shows that it had no effect."""
         return False
+
+    def rests_on(self, step: int) -> bool:
+        """Say whether this step is only right while the target stands as `is_as_shown` wants it."""
+        return self.rests_on_before and step == 0
+
+    def is_as_shown(self, *, before: State, now: State, step: int) -> bool:  # noqa: ARG002  (most kinds rest on all of it)
+        """Say whether a target that was shown as `before` and stands as `now` is one to take this step for. Pure."""
+        return dict(now) == dict(before)
 
     def lookup(self, client: Client, ids: Sequence[int]) -> set[int] | None:  # noqa: ARG002
         """Return which of the targets Tradovate knows, in one read; None for a kind whose calls name one target only.
@@ -196,6 +208,14 @@ class Kind(ABC, Generic[SubjectT]):
     @abstractmethod
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         """Read in one call what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
+
+    def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:  # noqa: ARG002  (most kinds read the same)
+        """Read in one call what tells of this step; `judge` is asked about it in these terms."""
+        return self.read(client, ids)
+
+    def read_all(self, client: Client, ids: Sequence[int]) -> Iterator[Reading]:
+        """Read everything that `state` says, one call after the other."""
+        yield self.read(client, ids)
 
     @abstractmethod
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:

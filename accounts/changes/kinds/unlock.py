@@ -25,8 +25,11 @@ class Unlock(AdminActionKind):
         return super().is_reached(state) and not state["stopped_by_limit"]
 
     def warnings(self, account: Account) -> tuple[str, ...]:
-        warnings = super().warnings(account)
+        return super().warnings(account) + self.limit_warnings(account)
+
+    def limit_warnings(self, account: Account) -> tuple[str, ...]:
+        """Return the warning that a limit's stop ends before the session does."""
         limits: list[AutoLiqLimits] = account.firm_limits  # type: ignore[attr-defined]  # prefetched by `mirrored`
         if account.risk_status.liquidate_only_at and any(limit.do_not_unlock for limit in limits):
-            warnings += ("A limit stopped it and is set not to unlock by itself: the trader trades again in the same session.",)
-        return warnings
+            return ("A limit stopped it and is set not to unlock by itself: the trader trades again in the same session.",)
+        return ()

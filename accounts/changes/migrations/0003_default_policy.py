@@ -11,6 +11,13 @@ RULES = [
     ("auto_liq_limits", 1, 1, "supervisor", "May loosen, and may liquidate at once."),
     ("auto_liq_limits", 301, 2, "supervisor", "So many at once take four eyes."),
     ("risk_category", 1001, 2, "supervisor", "So many at once take four eyes."),
+    ("liquidate", 1, 1, "supervisor", "Destructive: what is closed stays closed."),
+    ("liquidate", 101, 2, "supervisor", "So many at once take four eyes."),
+    ("user_lockout", 1, 1, "supervisor", "Loosening: the trader may trade again."),
+    ("reset_auto_liq_status", 1, 1, "supervisor", "Not documented: may let the trader trade again."),
+    ("max_net_liq", 1, 1, "supervisor", "May loosen, and may liquidate at once."),
+    ("demo_balance", 1, 1, "supervisor", "Money; can't be made again safely."),
+    ("remediation", 1, 1, "supervisor", "Money, and the trader may trade again."),
 ]
 
 
