@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Prefetch, QuerySet
 
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.limit_effects import beyond_cap, effects_of
@@ -22,14 +21,14 @@ from accounts.changes.kinds.limit_fields import (
     fields_to_send,
     in_json,
     in_words,
-    record_of,
     record_read,
     unsendable,
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
-from accounts.changes.kinds.units import AccountKind
+from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
+from accounts.changes.kinds.units import AccountKind, gone
 from accounts.changes.states import Direction
-from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, Source
+from accounts.models import Account, LimitLevel, Source
 from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_limits
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
@@ -89,53 +88,51 @@ class AutoLiqLimitsKind(AccountKind):
 
     # --- The mirror -------------------------------------------------------------------------------------------------------
 
-    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        limits = Prefetch("limits", queryset=AutoLiqLimits.objects.filter(level=self.level), to_attr="limits_of_level")
-        positions = Prefetch("positions", queryset=Position.objects.exclude(net_pos=0))
-        return super().mirrored(accounts).select_related("cash").prefetch_related(limits, positions)
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Account]:
+        return accounts_with_limits(environment, ids, self.level)
 
     def obstacle(self, subject: Account) -> str:
-        why = super().obstacle(subject)
-        if not why and _limits(subject) is None:
+        why = gone(subject)
+        if not why and level_limits(subject) is None:
             whose = "firm's" if self.level == LimitLevel.FIRM else "trader's own"
             return f"Its {whose} limits were never read; read the account first"
         return why
 
     def read_at(self, subject: Account) -> datetime | None:
-        limits = _limits(subject)
+        limits = level_limits(subject)
         return limits.fresh_at if limits else None
 
     def state(self, subject: Account) -> State:
-        limits = _limits(subject)
-        return {LEVEL: self.level.value, **(record_of(limits, self.level) if limits else {})}
+        limits = level_limits(subject)
+        return {LEVEL: self.level.value, **(limits.record if limits else {})}
 
     # --- The plan ---------------------------------------------------------------------------------------------------------
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
-        before = self.state(subject)
-        limits = _limits(subject)
+        limits = level_limits(subject)
         if limits is None:
-            return Skip(reason=self.obstacle(subject), before=before)
-        given = {name: parameters[name] for name in LIMIT_FIELDS if name in parameters}
-        after = {**before, **given}
-        changed = frozenset(name for name in given if given[name] != before.get(name))
+            return Skip(reason=self.obstacle(subject))
+        before = self.state(subject)
+        given = {name: value for name, value in parameters.items() if name in LIMIT_FIELDS}
+        becomes = {**limits.record, **given}
+        changed = {name: LIMIT_FIELDS[name] for name, value in given.items() if limits.record.get(name) != value}
         reason = self._misplaced(parameters, given)
         if not reason and not changed:
             reason = "Already so" if given else "No limit was filled in"
-        reason = reason or unsendable(_record(after)) or beyond_cap(subject, after, changed, settings.LIMIT_CAPS)
+        reason = reason or unsendable(becomes) or beyond_cap(subject, becomes, changed, settings.LIMIT_CAPS)
         if reason:
             return Skip(reason=reason, before=before)
-        effects = effects_of(subject, limits, before=_record(before), after=_record(after), changed=changed)
-        return Planned(before=before, after=after, warnings=effects.warnings, weight=effects.weight)
+        effects = effects_of(subject, limits, after=becomes, changed=changed)
+        return Planned(before=before, after={**before, **given}, warnings=effects.warnings, weight=effects.weight)
 
     def _misplaced(self, parameters: State, given: State) -> str:
         """Return why parameters of a single account don't fit the change's level, or ""."""
         if parameters.get(LEVEL, self.level) != self.level:
             return "It asks for the other level than the change: ask for those accounts in a change of their own"
         if self.level == LimitLevel.TRADER:
-            for name in given:
-                if LIMIT_FIELDS[name].is_firm_only:
-                    return f"Only the firm's limits have this: {LIMIT_FIELDS[name].label}"
+            for field in LIMIT_FIELDS.values():
+                if field.is_firm_only and field.name in given:
+                    return f"Only the firm's limits have this: {field.label}"
         return ""
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
@@ -201,12 +198,6 @@ class AutoLiqLimitsKind(AccountKind):
         if dict(observed) == dict(after):
             return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED
         return Finding.NOT_APPLIED if dict(observed) == dict(before) else Finding.ELSEWHERE
-
-
-def _limits(account: Account) -> AutoLiqLimits | None:
-    """Return the level's row, as `mirrored` has prefetched it."""
-    found: list[AutoLiqLimits] = account.limits_of_level  # type: ignore[attr-defined]
-    return found[0] if found else None
 
 
 def _record(state: State) -> dict[str, Any]:

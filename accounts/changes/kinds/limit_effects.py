@@ -7,14 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Record, Sort, direction, in_words, out_of_order
-from accounts.limits import Distance, Figures, distance_to, figures_of, trailing_distance
-from accounts.models import Account, AutoLiqLimits
+from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, Record, Sort, direction, in_words, out_of_order
+from accounts.changes.kinds.limit_mirror import LevelLimits
+from accounts.limits import Distance, Figures, distance_to, trailing_distance
+from accounts.models import Account
 from riskadmin.web.formats import money, number, percent
+
+Changed = Mapping[str, LimitField]
+"""The fields whose value differs, by name."""
 
 Caps = Mapping[str, Mapping[str, Decimal]]
 
@@ -57,72 +61,69 @@ class Effects:
     weight: float
 
 
-def effects_of(account: Account, limits: AutoLiqLimits, *, before: Record, after: Record, changed: frozenset[str]) -> Effects:
-    """Return the effects of replacing one level's record, of which the fields `changed` differ.
-
-    Reads the account's `cash`, `risk_status` and `positions`: select them with it.
-    """
-    figures = figures_of(account)
-    liquidating = list(_reached_now(account, figures, before, after, changed))
+def effects_of(account: Account, limits: LevelLimits, *, after: Record, changed: Changed) -> Effects:
+    """Return the effects of replacing one level's record by `after`, in which the fields `changed` differ."""
+    before, figures = limits.record, limits.figures
+    liquidating = list(_reached_now(limits, after, changed))
     warnings = [
         *liquidating,
         *_restricted_now(figures, after, changed),
-        *_positions(account, will_close=bool(liquidating)),
+        *_positions(limits.open_positions, will_close=bool(liquidating)),
         *_loosened(before, after, changed),
         *_ill_matched(after, changed),
         *_unusual(account, after, changed),
-        *_in_the_way(limits, before, after, changed),
+        *_in_the_way(limits, after, changed),
     ]
-    largest = max((_money_moved(before, after, name) for name in changed), default=0.0)
+    largest = max((_money_moved(before, after, field) for field in changed.values()), default=0.0)
     return Effects(warnings=tuple(warnings), weight=largest + (LIQUIDATES_NOW if liquidating else 0.0))
 
 
 # --- What would act at once -----------------------------------------------------------------------------------------------
 
 
-def _reached_now(account: Account, figures: Figures, before: Record, after: Record, changed: frozenset[str]) -> Iterator[str]:
-    # What a limit has stopped already is not stopped again by one that stays as it is.
-    names: Mapping[str, Any] | frozenset[str] = changed if account.risk_status.liquidate_only_at else after
+def _reached_now(limits: LevelLimits, after: Record, changed: Changed) -> Iterator[str]:
+    figures = limits.figures
     for name in _LIQUIDATING:
-        if name in names and name in after:
+        # What a limit has stopped already is not stopped again by one that stays as it is.
+        if name in after and (name in changed or not limits.is_stopped):
             distance = distance_to(name, Decimal(after[name]), figures)
             if distance and distance.is_reached:
-                yield f"Would auto-liquidate now, on realised figures: {_sum(name, distance, figures, before, after)}"
+                yield f"Would auto-liquidate now, on realised figures: {_sum(name, distance, figures, after, changed)}"
     drawdown = after.get("trailing_max_drawdown_usd")
-    if drawdown is None or (names is changed and changed.isdisjoint(_TRAILING)):
+    is_new = _touches(changed, _TRAILING)
+    if drawdown is None or (limits.is_stopped and not is_new):
         return
     stops_at = after.get("trailing_max_drawdown_limit_usd")
     floor = trailing_distance(Decimal(drawdown), None if stops_at is None else Decimal(stops_at), figures)
     if floor and floor.is_reached and figures.peak_usd is not None:
-        which = "unchanged" if changed.isdisjoint(_TRAILING) else "new"
         is_capped = floor.at_usd != figures.peak_usd - floor.room_usd
         where = "where it stops" if is_capped else f"{money(floor.room_usd)} below the peak of {money(figures.peak_usd)}"
         yield (
             f"Would auto-liquidate now, on realised figures: {money(floor.now_usd)} of cash, "
-            f"{which} floor {money(floor.at_usd)} ({where})"
+            f"{'new' if is_new else 'unchanged'} floor {money(floor.at_usd)} ({where})"
         )
 
 
-def _restricted_now(figures: Figures, after: Record, changed: frozenset[str]) -> Iterator[str]:
+def _restricted_now(figures: Figures, after: Record, changed: Changed) -> Iterator[str]:
     for name in _RESTRICTING:
         if name in changed:
             distance = distance_to(name, Decimal(after[name]), figures)
             if distance and distance.is_reached:
-                yield f"Would allow closing orders only now, on realised figures: {_sum(name, distance, figures, {}, after)}"
+                amounts = _sum(name, distance, figures, after, changed)
+                yield f"Would allow closing orders only now, on realised figures: {amounts}"
 
 
-def _sum(name: str, distance: Distance, figures: Figures, before: Record, after: Record) -> str:
+def _sum(name: str, distance: Distance, figures: Figures, after: Record, changed: Changed) -> str:
     """Say the two amounts that were compared, as in "-$1,200.00 today, new limit -$1,000.00"."""
     when = "this week" if name.startswith("weekly") else "today"
-    which = "unchanged" if before.get(name) == after[name] else "new"
+    which = "new" if name in changed else "unchanged"
     said = f"{money(distance.now_usd, always_signed=True)} {when}, {which} limit {money(distance.at_usd, always_signed=True)}"
     if LIMIT_FIELDS[name].sort is Sort.PCT and figures.start_of_day_usd is not None:
         said += f" ({percent(Decimal(after[name]))} of {money(figures.start_of_day_usd)} at the start of the day)"
     return said
 
 
-def _positions(account: Account, *, will_close: bool) -> Iterator[str]:
-    held = sum(1 for position in account.positions.all() if position.net_pos)
+def _positions(held: int, *, will_close: bool) -> Iterator[str]:
     if held:
         what = "would be liquidated" if will_close else "judged by the new limits from then on"
         yield f"Holds {held} open position{'' if held == 1 else 's'}: {what}"
@@ -131,23 +132,19 @@ def _positions(account: Account, *, will_close: bool) -> Iterator[str]:
 # --- What looks wrong -----------------------------------------------------------------------------------------------------
 
 
-def _loosened(before: Record, after: Record, changed: frozenset[str]) -> Iterator[str]:
-    looser = [
-        field.label
-        for name, field in LIMIT_FIELDS.items()
-        if name in changed and direction(field, before.get(name), after.get(name)) == "looser"
-    ]
+def _loosened(before: Record, after: Record, changed: Changed) -> Iterator[str]:
+    looser = [field.label for name, field in changed.items() if direction(field, before.get(name), after.get(name)) == "looser"]
     if looser:
         yield f"Loosens {', '.join(looser)}"
 
 
-def _ill_matched(after: Record, changed: frozenset[str]) -> Iterator[str]:
+def _ill_matched(after: Record, changed: Changed) -> Iterator[str]:
     for milder, harsher in out_of_order(after, changed):
         yield (
             f"Out of order: {milder.label} at {in_words(milder, after[milder.name])} "
             f"would not come before {harsher.label} at {in_words(harsher, after[harsher.name])}"
         )
-    if not changed.isdisjoint(_TRAILING):
+    if _touches(changed, _TRAILING):
         drawdown, stops_at, mode = (after.get(name) for name in _TRAILING)
         if drawdown is None:
             yield "A trailing drawdown needs its amount: without one, where its floor stops and what it follows mean nothing"
@@ -159,7 +156,7 @@ def _ill_matched(after: Record, changed: frozenset[str]) -> Iterator[str]:
         yield "An unlimited stepped cool-down has no steps"
 
 
-def _unusual(account: Account, after: Record, changed: frozenset[str]) -> Iterator[str]:
+def _unusual(account: Account, after: Record, changed: Changed) -> Iterator[str]:
     size = account.evaluation_size_usd
     if not size or size <= 0:
         return
@@ -174,8 +171,8 @@ def _unusual(account: Account, after: Record, changed: frozenset[str]) -> Iterat
                 )
 
 
-def _in_the_way(limits: AutoLiqLimits, before: Record, after: Record, changed: frozenset[str]) -> Iterator[str]:
-    if before.get("changes_locked"):
+def _in_the_way(limits: LevelLimits, after: Record, changed: Changed) -> Iterator[str]:
+    if limits.record.get("changes_locked"):
         yield "Locked against changes: Tradovate may refuse this until the session ends"
     flatten_at = after.get("flatten_at")
     if flatten_at is not None and datetime.fromisoformat(flatten_at) <= limits.fresh_at:
@@ -183,10 +180,12 @@ def _in_the_way(limits: AutoLiqLimits, before: Record, after: Record, changed: f
         yield f"Its flatten time, {in_words(LIMIT_FIELDS['flatten_at'], flatten_at)}, {which}"
 
 
-def _money_moved(before: Record, after: Record, name: str) -> float:
-    if LIMIT_FIELDS[name].sort is not Sort.USD:
-        return 0.0
-    return float(abs(Decimal(after.get(name, 0)) - Decimal(before.get(name, 0))))
+def _money_moved(before: Record, after: Record, field: LimitField) -> float:
+    return abs(float(after[field.name]) - float(before.get(field.name, 0))) if field.sort is Sort.USD else 0.0
+
+
+def _touches(changed: Changed, names: tuple[str, ...]) -> bool:
+    return any(name in changed for name in names)
 
 
 def _share(share: Decimal) -> str:
@@ -196,7 +195,7 @@ def _share(share: Decimal) -> str:
 # --- Caps -----------------------------------------------------------------------------------------------------------------
 
 
-def beyond_cap(account: Account, after: Record, changed: frozenset[str], caps: Caps) -> str:
+def beyond_cap(account: Account, after: Record, changed: Changed, caps: Caps) -> str:
     """Return which of the firm's caps the new values exceed, with the arithmetic, or "". What can't be judged exceeds it."""
     for name, cap in caps.items():
         if name not in changed:

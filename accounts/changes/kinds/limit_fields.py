@@ -4,7 +4,7 @@ A *record* is one level's limits as JSON values by the mirror's column: numbers 
 What is unset is not in it, as it is not in a call, so that two records are equal exactly when Tradovate holds the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from itertools import pairwise
 from typing import Any, Final
 
-from accounts.models import AutoLiqLimits, LimitLevel, Source
+from accounts.models import LimitLevel, Source
 from accounts.rows import Reading, limits_row
 from riskadmin.tradovate.auto_liq import AutoLiqFields
 from riskadmin.tradovate.encoding import DIGITS_MAX, number
@@ -208,16 +208,6 @@ _LADDERS: Final = tuple(
 # --- Records ------------------------------------------------------------------------------------------------------------
 
 
-def record_of(limits: AutoLiqLimits, level: LimitLevel) -> dict[str, Any]:
-    """Return the record that a row of the mirror holds."""
-    record: dict[str, Any] = {}
-    for field in FIELDS_OF[level]:
-        value = getattr(limits, field.name)
-        if value is not None and value != "":
-            record[field.name] = in_json(value)
-    return record
-
-
 def record_read(limits: LossLimits, level: LimitLevel) -> dict[str, Any]:
     """Return the record that Tradovate answered, as the mirror would hold it."""
     # The mirror's row of it: one place knows which of Tradovate's fields is which column.
@@ -297,16 +287,22 @@ def unsendable(record: Record) -> str:
     mode = record.get("trailing_max_drawdown_mode")
     if mode is not None and mode not in MODE_WORDS:
         return f"Its drawdown follows {mode!r}, which can't be sent: choose another one with this change"
-    steps = record.get("stepped_cooldown") or ()
-    texts = [(LIMIT_FIELDS["stepped_cooldown"].label, step["distance_usd"]) for step in steps]
-    texts += [(LIMIT_FIELDS[name].label, value) for name, value in record.items() if LIMIT_FIELDS[name].is_number]
-    for label, text in texts:
-        if len(text) > DIGITS_MAX:
-            try:
-                number(label, Decimal(text))
-            except ValueError:
-                return f"{label} is {text}, with more digits than can be sent: set another one with this change"
+    for name, value in record.items():
+        texts = [step["distance_usd"] for step in value] if isinstance(value, list) else [value]
+        for text in texts:
+            if isinstance(text, str) and len(text) > DIGITS_MAX and not _can_be_sent(LIMIT_FIELDS[name], text):
+                return f"{LIMIT_FIELDS[name].label}: {text} has more digits than can be sent; set another one with this change"
     return ""
+
+
+def _can_be_sent(field: LimitField, text: str) -> bool:
+    if not field.is_number and field.sort is not Sort.STEPS:
+        return True
+    try:
+        number(field.name, Decimal(text))
+    except ValueError:
+        return False
+    return True
 
 
 # --- Comparing and saying -----------------------------------------------------------------------------------------------
@@ -358,10 +354,10 @@ def in_words(field: LimitField, value: Any) -> str:
             )
 
 
-def out_of_order(record: Record, names: frozenset[str]) -> Iterator[tuple[LimitField, LimitField]]:
+def out_of_order(record: Record, names: Collection[str]) -> Iterator[tuple[LimitField, LimitField]]:
     """Yield pairs on the same figure, one of them among `names`, whose milder effect would not come before the harsher."""
     for ladder in _LADDERS:
-        if names.isdisjoint(ladder):
+        if not any(name in names for name in ladder):
             continue
         for milder, harsher in pairwise(name for name in ladder if name in record):
             if Decimal(record[milder]) >= Decimal(record[harsher]):

@@ -116,7 +116,7 @@ class LimitsForm(forms.Form):
                 if field.name not in known and cleaned.get(field.name) not in {None, ""}:
                     self.add_error(field.name, "Only the firm's limits have this. Leave it as it is, or choose the firm's.")
         given = {name: cleaned[name] for name in LIMIT_FIELDS if isinstance(cleaned.get(name), Decimal)}
-        for milder, harsher in out_of_order(given, frozenset(given)):
+        for milder, harsher in out_of_order(given, given):
             at = in_words(milder, given[milder.name])
             self.add_error(harsher.name, f"This has to be more than the {at} of “{milder.label}”, which comes first.")
         return cleaned

@@ -24,17 +24,23 @@ class AccountKind(Kind[Account]):
         return {account.tradovate_id: account for account in found}
 
     def obstacle(self, subject: Account) -> str:
-        # A closed account is archived too (account_gone_is_archived), and "closed" says more.
-        if subject.closed:
-            return "Closed: Tradovate would accept the call and do nothing"
-        if subject.archived:
-            return "Archived: Tradovate would accept the call and do nothing"
-        if not hasattr(subject, "risk_status"):
+        why = gone(subject)
+        if not why and not hasattr(subject, "risk_status"):
             return "Its risk status was never read; read the account first"
-        return ""
+        return why
 
     def read_at(self, subject: Account) -> datetime | None:
         return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+
+
+def gone(account: Account) -> str:
+    """Return why nothing is sent for an account that no longer exists at Tradovate, or ""."""
+    # A closed account is archived too (account_gone_is_archived), and "closed" says more.
+    if account.closed:
+        return "Closed: Tradovate would accept the call and do nothing"
+    if account.archived:
+        return "Archived: Tradovate would accept the call and do nothing"
+    return ""
 
 
 class TraderKind(Kind[Trader]):
