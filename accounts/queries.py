@@ -113,12 +113,13 @@ def matching(filters: Filters, *, at_most: int) -> Matching:
 
 
 def account_detail(environment: Environment, tradovate_id: int) -> Account | None:
-    """Return an account with everything that its page shows, in four queries; None when the mirror doesn't know it."""
+    """Return an account with everything that its page shows, in six queries; None when the mirror doesn't know it."""
     return (
         Account.objects.filter(environment=environment, tradovate_id=tradovate_id)
         .select_related("risk_status", "risk_category", "trader", "cash")
         .prefetch_related(
             "limits",
+            "position_limits__risk_parameters",
             models.Prefetch("positions", Position.objects.order_by("contract_id")),
             models.Prefetch("permissions", TradingPermission.objects.select_related("trader").order_by("-tradovate_id")),
         )

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import queries
+from accounts import pre_trade, queries
 from accounts.connection import NotConnected
 from accounts.explanation import explain
 from accounts.forms import FilterForm
@@ -62,6 +62,9 @@ def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int
         "figures": figures,
         "limit_groups": limit_groups(firm, trader, figures),
         "drawdown": trailing_drawdown(firm, figures),
+        "position_limits": pre_trade.lines(account),
+        "may_change_position_limits": not account.archived and may(request, "changes:request:position_limit"),
+        "may_change_risk_parameters": not account.archived and may(request, "changes:request:risk_parameter"),
         "others": others[: queries.OTHERS_AT_MOST],
         "are_more_others": len(others) > queries.OTHERS_AT_MOST,
     }
@@ -71,14 +74,14 @@ def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int
 @requires("accounts:view")
 @require_POST
 def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """Read risk status, positions and cash of one account from Tradovate now (three calls), then show its page."""
+    """Read one account from Tradovate now (five calls: no auto-liq limits), then show its page."""
     account = _account_or_404(environment, tradovate_id)
     try:
         refresh(
             Environment(account.environment),
             [account.tradovate_id],
             lane=Lane.BULK,
-            parts=frozenset({Part.CASH, Part.POSITIONS}),
+            parts=frozenset({Part.CASH, Part.POSITIONS, Part.PRE_TRADE}),
         )
     except NotConnected as error:
         messages.error(request, f"{error} What you see is what was known last.")

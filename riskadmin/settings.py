@@ -123,6 +123,8 @@ CAPABILITY_WORDS = {
     "changes:request:unlock": "ask to unlock accounts",
     "changes:request:risk_category": "ask to switch risk categories",
     "changes:request:auto_liq_limits": "ask to change limits",
+    "changes:request:position_limit": "ask to add, change or remove position limits",
+    "changes:request:risk_parameter": "ask to add, change or remove risk parameters",
     "changes:request:liquidate": "ask to liquidate accounts",
     "changes:request:user_lockout": "ask to end traders' lockouts",
     "changes:request:reset_auto_liq_status": "ask to reset the auto-liq status of accounts",

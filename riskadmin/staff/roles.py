@@ -27,6 +27,8 @@ _REQUEST: Final = frozenset(
         "changes:request:unlock",
         "changes:request:risk_category",
         "changes:request:auto_liq_limits",
+        "changes:request:position_limit",
+        "changes:request:risk_parameter",
         "changes:request:user_lockout",
         "changes:request:reset_auto_liq_status",
         "changes:request:max_net_liq",

@@ -10,6 +10,8 @@ RULES = [
     ("risk_category", 1, 1, "supervisor", "Other lots and products; open positions may be liquidated."),
     ("auto_liq_limits", 1, 1, "supervisor", "May loosen, and may liquidate at once."),
     ("auto_liq_limits", 301, 2, "supervisor", "So many at once take four eyes."),
+    ("position_limit", 1, 1, "supervisor", "May loosen: more contracts may be held."),
+    ("risk_parameter", 1, 1, "supervisor", "May loosen: larger orders may be sent."),
     ("risk_category", 1001, 2, "supervisor", "So many at once take four eyes."),
     ("liquidate", 1, 1, "supervisor", "Destructive: what is closed stays closed."),
     ("liquidate", 101, 2, "supervisor", "So many at once take four eyes."),
