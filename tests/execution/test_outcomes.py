@@ -19,24 +19,11 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
+from tests.execution.worker import make_due, run
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 
 LOCKED = "LockTradingImmediately"
-
-
-def run(item: Item) -> Item:
-    """Do what a worker does with an item's message."""
-    send_item(item.pk, origin=ORIGIN)
-    read_back_due(origin=ORIGIN)
-    return Item.objects.select_related("change").get(pk=item.pk)
-
-
-def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> None:
-    """Let time have passed for an item: everything it waits for is due."""
-    past = timezone.now() - timedelta(seconds=1)
-    claimed_at = timezone.now() - claimed_ago if item.claimed_at else None
-    Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at, dispatched_at=None)
 
 
 def effects_of(simulator: Simulator, account_id: int) -> list[dict[str, Any]]:
