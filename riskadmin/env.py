@@ -81,7 +81,7 @@ def limit_caps(name: str) -> dict[str, dict[str, Decimal]]:
     """Return what a JSON object says of limits: `{"field": {"max": 10000, "max_pct_of_size": 10}}`; none by default."""
     wanted = 'a JSON object such as {"daily_loss_auto_liq_usd": {"max": 10000, "max_pct_of_size": 10}}, each number above 0'
     try:
-        found = json.loads(text(name, default="{}"), parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
+        found = json.loads(text(name, default="") or "{}", parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
     except ValueError as error:
         raise _refusal(name, wanted) from error
     caps = found if isinstance(found, dict) else {"": found}
