@@ -134,6 +134,11 @@ class Item(models.Model):
         return self.target.split(":")[1] == "account"
 
     @property
+    def is_half_done(self) -> bool:
+        """Whether the first of its calls are done and the last is not, be it still to come or never."""
+        return self.step > 0 and self.state not in {ItemState.APPLIED, ItemState.UNCHANGED}
+
+    @property
     def environment(self) -> str:
         """The environment the target lives in."""
         return self.target.split(":", 1)[0]
