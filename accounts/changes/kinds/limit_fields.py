@@ -136,7 +136,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
         LimitField(
             name="trailing_max_drawdown_limit_usd",
             sent_as="trailing_max_drawdown_limit",
-            label="Trailing drawdown: its floor stops at",
+            label="Trailing drawdown: highest floor",
             sort=Sort.USD,
             # The floor rises with the peak up to here: the higher it may rise, the less may be lost again.
             tighter=Tighter.LARGER,

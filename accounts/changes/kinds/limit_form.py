@@ -10,7 +10,6 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts.changes.kinds.limit_fields import (
-    FIELDS_OF,
     LIMIT_FIELDS,
     MODE_WORDS,
     LimitField,
@@ -111,9 +110,9 @@ class LimitsForm(forms.Form):
         """Hold the fields against the level and each other."""
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("level") == LimitLevel.TRADER:
-            known = {field.name for field in FIELDS_OF[LimitLevel.TRADER]}
             for field in LIMIT_FIELDS.values():
-                if field.name not in known and cleaned.get(field.name) not in {None, ""}:
+                is_left = cleaned.get(field.name) is None or cleaned[field.name] == ""
+                if field.is_firm_only and not is_left:
                     self.add_error(field.name, "Only the firm's limits have this. Leave it as it is, or choose the firm's.")
         given = {name: cleaned[name] for name in LIMIT_FIELDS if isinstance(cleaned.get(name), Decimal)}
         for milder, harsher in out_of_order(given, given):
