@@ -67,6 +67,7 @@ def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int
         "may_change_risk_parameters": not account.archived and may(request, "changes:request:risk_parameter"),
         "others": others[: queries.OTHERS_AT_MOST],
         "are_more_others": len(others) > queries.OTHERS_AT_MOST,
+        "may_ask": any(may(request, f"changes:request:{kind}") for kind, _ in REQUESTS),
     }
     return render(request, "accounts/detail.html", context)
 

@@ -224,6 +224,7 @@ CELERY_BEAT_SCHEDULE = {
         ("heartbeat-urgent", "execution.heartbeat", ["urgent"], 10, "urgent"),
         ("heartbeat-bulk", "execution.heartbeat", ["bulk"], 10, "bulk"),
         ("expire", "changes.expire", [], 60, "bulk"),
+        ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),
     )
 }

@@ -16,8 +16,8 @@ from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import Plan, digest_of, moved_since, plan
 from accounts.changes.policy import requirement
-from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.changes.source import Source
+from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.connection import NotConnected
 from accounts.sync import refresh
 from riskadmin.audit.actions import Happening, record, record_all
@@ -108,7 +108,7 @@ def submit(  # the parts of a form, each by name
         parameters=dict(now.parameters),
         reason_code=reason_code.value,
         reason_text=reason_text,
-        lane=(Lane.URGENT if len(now.sent) <= kind.urgent_up_to else Lane.BULK).value,
+        lane=now.lane.value,
         form_key=form_key,
         requested_by=actor,
         requested_by_name=actor.who().name,
@@ -277,7 +277,7 @@ def _refresh_stale(change_id: int, good_since: datetime) -> str:
     if not stale:
         return ""
     try:
-        refresh(Environment(change.environment), stale, lane=Lane.URGENT)
+        refresh(Environment(change.environment), stale, lane=Lane.URGENT, parts=KINDS[change.kind].parts)
     except (TradovateError, NotConnected, StoreUnavailable) as error:
         return str(error)
     return ""

@@ -69,6 +69,11 @@ class Plan:
         """How many calls to Tradovate it takes, read-backs not counted."""
         return -(-len(self.sent) // self.kind.batch_size) * len(self.kind.steps)
 
+    @property
+    def lane(self) -> Lane:
+        """The lane that a change of so many targets takes."""
+        return Lane.URGENT if len(self.sent) <= self.kind.urgent_up_to else Lane.BULK
+
     @cached_property
     def asks_for_count(self) -> bool:
         """Whether it does so much that the number of targets has to be typed before it is submitted."""
