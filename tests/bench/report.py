@@ -43,9 +43,8 @@ class Report:
     def _note(self, finding: Finding) -> None:
         self.findings.append(finding)
         mark = "met" if finding.met else "MISSED"
-        print(
-            f"{finding.name:<58} {finding.value:>10.4g} {finding.unit:<14} {finding.goal:<9} {mark:<7} {finding.compared_with}"
-        )
+        value = f"{finding.value:>10.4g} {finding.unit:<14} {finding.goal:<9}"
+        print(f"{finding.name:<62} {value} {mark:<7} {finding.compared_with}")  # noqa: T201
 
     def write(self) -> Path:
         """Write the findings to `.run/bench.json`."""
