@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import trigger_client_event
 
 from accounts.changes import actions, queries
 from accounts.changes.forms import DecideForm, FilterForm
@@ -44,7 +45,11 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def progress(request: HttpRequest, pk: int) -> HttpResponse:
     """The live part of a change's page; once nothing can happen any more, it does not ask again."""
-    return render(request, "changes/_progress.html", _progress_context(request, pk))
+    context = _progress_context(request, pk)
+    response = render(request, "changes/_progress.html", context)
+    following: queries.Progress = context["progress"]
+    # The last poll of all: the panels of calls and history, which don't poll, are read once more.
+    return response if following.is_open else trigger_client_event(response, "change-moved")
 
 
 @requires("changes:decide")

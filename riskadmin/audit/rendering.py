@@ -23,10 +23,15 @@ Formatter = Callable[[Event], str]
 CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
 
 
+EVIDENCE_FIELDS: Final = frozenset({"admin_at"})
+"""Recorded with a state to tell one act from another."""
+
+
 @dataclass(frozen=True)
 class FieldChange:
     """One recorded field, in words; empty where it was not set."""
 
+    key: str
     label: str
     before: str
     after: str
@@ -87,17 +92,18 @@ class Line:
 
     @cached_property
     def fields(self) -> list[FieldChange]:
-        """Every field of the recorded before and after."""
+        """Every field of the recorded before and after; of an intent only what was meant to change."""
         before, after = _mapping(self.event.before), _mapping(self.event.after)
+        keys = after if self.is_intent and after else dict.fromkeys([*before, *after])
         return [
-            FieldChange(field_words(key), value_words(key, before.get(key)), value_words(key, after.get(key)))
-            for key in dict.fromkeys([*before, *after])
+            FieldChange(key, field_words(key), value_words(key, before.get(key)), value_words(key, after.get(key)))
+            for key in keys
         ]
 
     @property
     def changes(self) -> list[FieldChange]:
-        """The fields that moved."""
-        return [field for field in self.fields if field.is_changed]
+        """The fields that moved, without those that only prove it: the event's own page has them too."""
+        return [field for field in self.fields if field.is_changed and field.key not in EVIDENCE_FIELDS]
 
     @property
     def is_intent(self) -> bool:

@@ -37,6 +37,8 @@ ENVIRONMENT_WORDS: Final[dict[str, str]] = {Environment.DEMO: "Demo", Environmen
 
 FIELD_WORDS: Final[dict[str, str]] = {
     "admin_action": "Risk action",
+    "admin_at": "Risk action set",
+    "stopped_by_limit": "Stopped by a limit",
     "username": "Username",
     "name": "Name",
     "roles": "Roles",

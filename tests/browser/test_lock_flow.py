@@ -61,6 +61,8 @@ def test_lock_unlock_and_proof(  # noqa: PLR0915  (one walk, told in its order)
     expect(page.locator("#progress")).to_contain_text("Applied", timeout=20_000)
     expect(page.locator("#state-title")).to_have_text("Finished")
     assert page.evaluate("window.notReloaded") is True
+    history = page.locator("section", has=page.get_by_role("heading", name="History"))
+    expect(history).to_contain_text("Change finished")  # the panels are read once more at the end
     expect(page.locator("#progress")).not_to_have_attribute("data-poll", re.compile(".*"))
     check_page(page)
     assert admin_action(live_stack, account_id) == "LockTradingImmediately"
