@@ -82,7 +82,8 @@ def item(account: Kept, support: Staff, supervisor: Staff) -> Item:
     """What puts it right, asked for and approved."""
     wanted = {
         "amount_usd": format(account.cash + 1500, "f"),
-        "max_net_liq_usd": format(account.cash + Decimal("1623.17"), "f"),
+        # Neither the peak as it is nor as the change of the balance moves it: what is seen is the second call's own doing.
+        "max_net_liq_usd": format(account.peak + Decimal("1457.11"), "f"),
         "comment": "Feed was down",
     }
     return the_item(approve(supervisor, ask(support, "remediation", account.id, parameters=wanted)))
@@ -192,6 +193,18 @@ def test_peak_and_unlock_are_sent_again_when_they_had_no_effect(
     assert reconciled(item, rounds=6).state == ItemState.APPLIED
     assert account.action == "Normal"
     assert counts(mirror) == [1, 1 + (step == 1), 1 + (step == 2)]
+
+
+def test_a_peak_that_the_balance_has_moved_to_where_it_should_be_needs_no_second_call(
+    mirror: Simulator, account: Kept, support: Staff, supervisor: Staff
+) -> None:
+    wanted = {"amount_usd": format(account.cash + 1500, "f"), "max_net_liq_usd": format(account.peak + 1500, "f")}
+    item = the_item(approve(supervisor, ask(support, "remediation", account.id, parameters=wanted)))
+    fault(mirror, "cut", 1, when="before")
+
+    assert reconciled(item, rounds=5).state == ItemState.APPLIED
+    assert (account.cash, account.peak) == (Decimal(wanted["amount_usd"]), Decimal(wanted["max_net_liq_usd"]))
+    assert counts(mirror) == [1, 1, 1]
 
 
 def test_a_balance_without_effect_waits_for_a_person_and_nothing_follows_it(
