@@ -42,9 +42,9 @@ def is_done(action: str, limited: Limited) -> bool:
     now = limited.position_limits()
     match action:
         case "create":
-            return sum(each.get("description") == "Gold" and number > limited.limit for number, each in now.items()) == 1
+            return [each.get("description") for number, each in now.items() if number > limited.limit] == ["Gold"]
         case "update":
-            return now[limited.limit]["exposedLimit"] == 5
+            return bool(now[limited.limit]["exposedLimit"] == 5)
         case _:
             return limited.limit not in now
 
