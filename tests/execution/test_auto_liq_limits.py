@@ -16,8 +16,7 @@ from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.confirm import read_back_due
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.send import send_batch, send_item
-from accounts.models import Account, AutoLiqLimits, RiskStatus
-from accounts.rows import Source
+from accounts.models import Account, AutoLiqLimits, RiskStatus, Source
 from accounts.sync import sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag

@@ -31,6 +31,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
 from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_limits
+from accounts.sync import Part
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.entities import LossLimits
@@ -56,6 +57,7 @@ class AutoLiqLimitsKind(AccountKind):
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     icon = "adjustments"
     urgent_up_to = 50
+    parts = frozenset({Part.LIMITS, Part.CASH, Part.POSITIONS})
     parameters_form = LimitsForm
     warning = "An account that is beyond a new limit already is liquidated as soon as the limit is set."
 
