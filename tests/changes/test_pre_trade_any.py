@@ -1,5 +1,6 @@
 """Position limits and risk parameters: any mirror and any parameters give a plan or a reason, never a crash."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -12,6 +13,8 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Planned, Skip, State
 from accounts.models import Account, PositionLimit, RiskParameter
 from accounts.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
+
+READ = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 
 def values_of(field: Field) -> st.SearchStrategy[Any]:
@@ -62,7 +65,9 @@ def test_any_mirror_and_parameters_give_a_plan_or_a_reason(
     kind = KINDS[name]
     fields = POSITION_LIMIT_FIELDS if name == "position_limit" else RISK_PARAMETER_FIELDS
     wanted = {**asked.draw(NUMBERS), **asked.draw(some(fields))}
-    account = Account(pk=1, environment="demo", tradovate_id=101, name="A")
+    account = Account(
+        pk=1, environment="demo", tradovate_id=101, name="A", position_limits_read_at=READ, risk_parameters_read_at=READ
+    )
     rows = [
         PositionLimit(pk=number, tradovate_id=number, account=account, **each) for number, each in enumerate(limits, start=1)
     ]

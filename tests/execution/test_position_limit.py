@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.test import Client as DjangoClient
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.changes.states import ItemState
@@ -12,7 +14,7 @@ from accounts.models import Account, PositionLimit
 from accounts.sync import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, the_item
+from tests.execution.conftest import ORIGIN, active_account, the_item
 from tests.execution.pre_trade import LIMIT, Limited, approved, as_sent, make_limited
 from tests.execution.worker import reconciled, run, writes
 from tests.simulator.driver import DELETE_POSITION_LIMIT, Simulator
@@ -225,3 +227,18 @@ def test_an_answered_call_without_effect_is_not_taken_for_done(
 
     assert item.state == ItemState.SENT
     assert limited.effects() == []
+
+
+def test_what_was_never_read_is_read_before_it_is_planned(mirror: Simulator, support: Staff, client: DjangoClient) -> None:
+    account_id = active_account(2)
+    client.force_login(support)
+    assert Account.objects.get(tradovate_id=account_id, environment="demo").position_limits_read_at is None
+
+    asked = {"account": f"demo:{account_id}", "action": "create", "total_by": "Overall", "long_limit": "1", "preview": "1"}
+    page = client.get(reverse("changes:new", args=[KIND]), asked)
+
+    assert page.status_code == 200
+    (row,) = page.context["plan"].rows
+    assert row.is_sent
+    assert mirror.call_count(f"{LIMIT}/ldeps") == 1
+    assert Account.objects.get(tradovate_id=account_id, environment="demo").position_limits_read_at is not None

@@ -100,10 +100,6 @@ class PreTradeKind(AccountKind):
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return super().mirrored(accounts).prefetch_related("positions", "position_limits__risk_parameters")
 
-    def obstacle(self, subject: Account) -> str:
-        why = super().obstacle(subject)
-        return why or ("" if self.read_at(subject) else f"Its {self.noun}s were never read; read the account first")
-
     def state(self, subject: Account) -> State:
         return {RECORDS: [dict(record) for record in self.records(subject)]}
 
@@ -111,6 +107,8 @@ class PreTradeKind(AccountKind):
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
         before = self.state(subject)
+        if self.read_at(subject) is None:
+            return Skip(reason=f"Its {self.noun}s were never read; read the account first")
         if parameters.get(ACTION) not in set(Action):
             return Skip(reason=f"It is not said whether a {self.noun} is added, changed or removed", before=before)
         if parameters[ACTION] != self.action:
