@@ -1,9 +1,12 @@
 """Reading the mirror for the pages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
@@ -168,6 +171,20 @@ def _freshness(environment: EnvironmentChoice) -> Freshness:
         failure=failed.failure if failed else "",
         failed_at=failed.started_at if failed else None,
     )
+
+
+class AnyOf(Func):
+    """`column = ANY('{1,2,3}')`: what `column__in` says, as one parameter. With 10,000 of them each costs more than its row."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = models.BooleanField()
+
+    def __init__(
+        self, column: str, values: Sequence[int] | Sequence[str], field: "models.Field[Any, Any] | None" = None
+    ) -> None:
+        """Take the column of this name, or one of a related row, and values of the type of `field` (a number by default)."""
+        super().__init__(F(column), models.Value(list(values), output_field=ArrayField(field or models.BigIntegerField())))
 
 
 class ILike(Func):

@@ -1,7 +1,7 @@
 """The page of asking for a change: its parameters, what it would do to whom, and the form for its reason.
 
 One address for all of it. With GET the parameters stand in the address (`preview` says that they are filled in), so that a plan
-can be pasted into a ticket; POST submits, or with `action=preview` shows the plan without writing anything.
+can be pasted into a ticket; POST submits, or with `preview` shows the plan without writing anything.
 """
 
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ REFRESHED_MAX: Final = 500
 """So many targets whose reading is old are read anew before they are shown; of more, the page says how old they are."""
 
 NAMING: Final = ("targets", "account", "trader")
-RESERVED: Final = frozenset({"csrfmiddlewaretoken", "action", "preview", "tab", "page", *NAMING, *AskForm.base_fields})
+RESERVED: Final = frozenset({"csrfmiddlewaretoken", "preview", "tab", "page", *NAMING, *AskForm.base_fields})
 """What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
 
 
@@ -65,7 +65,7 @@ class Asked:
     @property
     def is_submitted(self) -> bool:
         """Whether this is the asking itself, not a look at what it would be."""
-        return self.request.method == "POST" and self.typed.get("action") != "preview"
+        return self.request.method == "POST" and "preview" not in self.typed
 
     @property
     def typed_parameters(self) -> tuple[tuple[str, str], ...]:
@@ -73,7 +73,7 @@ class Asked:
         if self.form is None or not self.form.is_bound:
             return ()
         names = [name for name in self.typed if name not in RESERVED]
-        return (("preview", "1"), *((name, value) for name in names for value in self.typed.getlist(name)))
+        return tuple((name, value) for name in names for value in self.typed.getlist(name))
 
     def parameters(self) -> State | None:
         """Return the parameters of all targets; None while they are not filled in, or not well."""
@@ -196,7 +196,7 @@ def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Pl
     stale = [
         row.target_id
         for row in planned.rows
-        if row.subject and not kind.obstacle(row.subject) and (kind.read_at(row.subject) or good_since) < good_since
+        if row.subject and not kind.obstacle(row.subject) and _is_older(kind.read_at(row.subject), good_since)
     ]
     if not stale:
         return planned, ""
@@ -207,6 +207,10 @@ def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Pl
     except (TradovateError, NotConnected, StoreUnavailable) as error:
         return planned, f"Tradovate can't be read now: {error}"
     return asked.plan(parameters), ""
+
+
+def _is_older(read_at: datetime | None, good_since: datetime) -> bool:
+    return read_at is None or read_at < good_since
 
 
 def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: str = "", status: int = 200) -> HttpResponse:
@@ -238,6 +242,8 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     address = QueryDict(mutable=True)
     for name, value in (*asked.naming, *asked.typed_parameters):
         address.appendlist(name, value)
+    if asked.form:
+        address["preview"] = "1"
     problems = asked.chosen.problems
     tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
     if problems:

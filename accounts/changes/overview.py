@@ -5,14 +5,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from django.db.models import Count
+from django.db.models import Count, Q, TextField
 from django.utils import timezone
 
 from accounts.changes.models import Item
 from accounts.changes.plan import Plan, Row
 from accounts.changes.states import ItemState
+from accounts.queries import AnyOf
 
 ROWS_A_PAGE: Final = 100
 LATELY: Final = timedelta(days=7)
@@ -114,8 +115,10 @@ def by_weight(rows: Iterable[Row]) -> list[Row]:
 def touched_often(rows: Sequence[Row]) -> dict[str, int]:
     """Return how often something was done to each target lately, for those where it was often; one query."""
     accounts = [row.account.pk for row in rows if row.account]
-    whose: dict[str, Any] = (
-        {"account__in": accounts} if accounts else {"account": None, "target__in": [row.target for row in rows]}
+    whose = (
+        Q(AnyOf("account_id", accounts))
+        if accounts
+        else Q(AnyOf("target", [row.target for row in rows], TextField()), account=None)
     )
-    items = Item.objects.filter(**whose, state__in=_TOUCHED, settled_at__gte=timezone.now() - LATELY)
+    items = Item.objects.filter(whose, state__in=_TOUCHED, settled_at__gte=timezone.now() - LATELY)
     return dict(items.values_list("target").annotate(times=Count("pk")).filter(times__gte=OFTEN).order_by())

@@ -9,11 +9,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import TextField
 
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
 from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, Direction, ItemState
 from accounts.models import Account, Trader
+from accounts.queries import AnyOf
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 UNCOUNTED_MAX: Final = 100
@@ -157,7 +159,7 @@ class _Pending:
 def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
     """Return every open item, oldest first, by target."""
     by_target: dict[str, list[_Pending]] = {}
-    items = Item.objects.filter(target__in=targets, state__in=ITEM_OPEN).order_by("id")
+    items = Item.objects.filter(AnyOf("target", targets, TextField()), state__in=ITEM_OPEN).order_by("id")
     for target, kind_name, change_id, state, lane in items.values_list(
         "target", "change__kind", "change_id", "state", "change__lane"
     ):

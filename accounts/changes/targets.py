@@ -12,14 +12,14 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import TextField
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, State, Unit
 from accounts.changes.models import TargetList
 from accounts.changes.source import Fault, Problem, Source
 from accounts.models import Account, EnvironmentChoice, RiskCategory, Trader
-from accounts.queries import BIGGEST_ID, Attention, Filters, matching
+from accounts.queries import BIGGEST_ID, AnyOf, Attention, Filters, matching
 from accounts.states import Standing
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
@@ -160,7 +160,7 @@ def of_trader(environment: Environment, trader_id: int) -> Chosen:
 
 def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[list[int], int]:
     """Return the traders of accounts, each once and in their order, and how many accounts have none; one query."""
-    rows = Account.objects.filter(environment=environment.value, tradovate_id__in=account_ids, trader__isnull=False)
+    rows = Account.objects.filter(AnyOf("tradovate_id", account_ids), environment=environment.value, trader__isnull=False)
     trader_of = dict(rows.values_list("tradovate_id", "trader__tradovate_id"))
     found = [trader_of[account_id] for account_id in account_ids if account_id in trader_of]
     return list(dict.fromkeys(found)), len(account_ids) - len(found)
@@ -241,7 +241,8 @@ def _directory(environment: Environment, unit: Unit, texts: set[str]) -> dict[st
     by_id: dict[int, _Entry] = {}
     by_name: dict[str, dict[int, _Entry]] = defaultdict(dict)
     # Two queries: with OR, PostgreSQL would use neither index.
-    for wanted in (Q(tradovate_id__in=set(ids.values())), Q(name__in=names | {name.upper() for name in names})):
+    either_case = [*(names | {name.upper() for name in names})]
+    for wanted in (AnyOf("tradovate_id", [*set(ids.values())]), AnyOf("name", either_case, TextField())):
         for target_id, name, gone in everything.filter(wanted).values_list(*columns):
             entry = _Entry(id=target_id, is_gone=bool(gone))
             by_id[target_id] = entry

@@ -179,7 +179,8 @@ def _submitted(event: Event) -> str:
 
 def _rows_left_out(event: Event) -> str:
     rows = _detail(event, "rows")
-    return _joined(f"{rows} {'row' if rows == '1' else 'rows'}" if rows else "", _prefixed("of ", _detail(event, "source")), by=" ")
+    counted = f"{rows} {'row' if rows == '1' else 'rows'}" if rows else ""
+    return _joined(counted, _prefixed("of ", _detail(event, "source")), by=" ")
 
 
 def _decided(event: Event) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
-from accounts.changes.kinds.units import AccountKind
-from accounts.models import Account, AutoLiqLimits, LimitLevel, Source
+from accounts.changes.kinds.units import AccountKind, held, with_held
+from accounts.models import Account, Source
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
@@ -32,8 +32,7 @@ class AdminActionKind(AccountKind):
     already: ClassVar[str]  # why an account is skipped that has this action already
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        firm_limits = Prefetch("limits", queryset=AutoLiqLimits.objects.filter(level=LimitLevel.FIRM), to_attr="firm_limits")
-        return super().mirrored(accounts).prefetch_related("positions", firm_limits)
+        return with_held(super().mirrored(accounts))
 
     def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the action is absolute)
         return True
@@ -55,7 +54,7 @@ class AdminActionKind(AccountKind):
 
     def warnings(self, account: Account) -> tuple[str, ...]:
         """Return what a person should know before doing this to the account."""
-        positions = [position for position in account.positions.all() if position.net_pos]
+        positions = held(account)
         if not positions:
             return ()
         return (f"Holds {len(positions)} open position{'' if len(positions) == 1 else 's'}: {self.open_positions}",)

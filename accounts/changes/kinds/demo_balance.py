@@ -16,7 +16,7 @@ from accounts.changes.kinds.admin_action import BY_ID_MAX
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings
-from accounts.changes.kinds.units import AccountKind
+from accounts.changes.kinds.units import AccountKind, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
 from accounts.rows import USD
@@ -99,7 +99,7 @@ class DemoBalance(AccountKind):
         return tuple((label, text) for label, text in words.items() if given[label] in parameters)
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        return super().mirrored(accounts).select_related("cash").prefetch_related("positions")
+        return with_held(super().mirrored(accounts).select_related("cash"))
 
     def obstacle(self, subject: Account) -> str:
         return super().obstacle(subject) or no_cash(subject)

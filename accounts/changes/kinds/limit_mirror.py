@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from accounts.changes.kinds.limit_fields import FIELDS_OF, in_json
 from accounts.limits import Figures
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position
+from accounts.queries import AnyOf
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -42,7 +43,7 @@ def accounts_with_limits(environment: Environment, ids: Sequence[int], level: Li
 
     Three queries, whatever their number.
     """
-    accounts = Account.objects.filter(environment=environment.value, tradovate_id__in=ids)
+    accounts = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value)
     limits = _limits(environment, ids, level)
     found: dict[int, Account] = {}
     for account in accounts:
@@ -58,12 +59,10 @@ def level_limits(account: Account) -> LevelLimits | None:
 
 
 def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> dict[int, LevelLimits]:
-    of_these = {"account__environment": environment.value, "account__tradovate_id__in": ids}
-    held = dict(
-        Position.objects.filter(**of_these).exclude(net_pos=0).values_list("account_id").annotate(Count("pk")).order_by()
-    )
+    of_these = Q(AnyOf("account__tradovate_id", ids), account__environment=environment.value)
+    held = dict(Position.objects.filter(of_these).exclude(net_pos=0).values_list("account_id").annotate(Count("pk")).order_by())
     names = [field.name for field in FIELDS_OF[level]]
-    rows = AutoLiqLimits.objects.filter(level=level, **of_these).values_list("account_id", "fresh_at", *_STANDING, *names)
+    rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list("account_id", "fresh_at", *_STANDING, *names)
     found: dict[int, LevelLimits] = {}
     for key, fresh_at, today, week, start_of_day, cash, peak, stopped_at, *values in rows:
         figures = Figures(today_usd=today, week_usd=week, start_of_day_usd=start_of_day, cash_usd=cash, peak_usd=peak)

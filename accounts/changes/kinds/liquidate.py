@@ -4,13 +4,13 @@ Source: seed "Set Admin Auto Liq Action", which says of `LiquidateImmediately` b
 set after it. What a liquidation has closed stays closed, so the first call is made again by a person only.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 from accounts.changes.kinds.admin_action import AdminActionKind, send_admin_action
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Skip, State
+from accounts.changes.kinds.units import held
 from accounts.changes.states import Direction
-from accounts.models import Account, Position
+from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Exchange
@@ -41,11 +41,11 @@ class Liquidate(AdminActionKind):
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
         after = {"admin_actions": [AdminAction.LIQUIDATE.value, AdminAction.LOCK.value]}
-        weight = float(sum(position.size for position in _open(subject)))
+        weight = float(sum(position.size for position in held(subject)))
         return Planned(before=self.state(subject), after=after, warnings=self.warnings(subject), weight=weight)
 
     def warnings(self, account: Account) -> tuple[str, ...]:
-        positions = _open(account)
+        positions = held(account)
         if positions:
             contracts = sum(position.size for position in positions)
             return (f"{_count(len(positions), 'open position')} would be closed ({_count(contracts, 'contract')})",)
@@ -72,10 +72,6 @@ class Liquidate(AdminActionKind):
         # What an account looks like when the step did nothing: as before it, which is for the lock as after the liquidation.
         is_as_before = not acted if step == LIQUIDATE_STEP else acted and observed["admin_action"] == AdminAction.LIQUIDATE
         return Finding.NOT_APPLIED if is_as_before else Finding.ELSEWHERE
-
-
-def _open(account: Account) -> Sequence[Position]:
-    return [position for position in account.positions.all() if position.net_pos]
 
 
 def _count(number: int, noun: str) -> str:

@@ -15,7 +15,7 @@ from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import floor_warnings, position_warnings, with_firm_limits
-from accounts.changes.kinds.units import AccountKind
+from accounts.changes.kinds.units import AccountKind, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
@@ -57,7 +57,7 @@ class MaxNetLiq(AccountKind):
         return True
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        return with_firm_limits(super().mirrored(accounts)).select_related("cash").prefetch_related("positions")
+        return with_held(with_firm_limits(super().mirrored(accounts)).select_related("cash"))
 
     def state(self, subject: Account) -> State:
         return {"max_net_liq_usd": usd_text(subject.risk_status.max_net_liq_usd)}

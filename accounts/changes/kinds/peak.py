@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.db.models import Prefetch, QuerySet
 
+from accounts.changes.kinds.units import held
 from accounts.limits import figures_of, trailing_drawdown
 from accounts.models import Account, AutoLiqLimits, LimitLevel
 from riskadmin.web.formats import money
@@ -36,8 +37,8 @@ def floor_warnings(account: Account, *, peak_usd: Decimal | None, cash_usd: Deci
 
 def position_warnings(account: Account) -> tuple[str, ...]:
     """Return the warning that figures which a plan rests on move by themselves while positions are open."""
-    positions = sum(1 for position in account.positions.all() if position.net_pos)
+    positions = len(held(account))
     if not positions:
         return ()
-    held = f"Holds {positions:,} open position{'' if positions == 1 else 's'}"
-    return (f"{held}: its figures move by themselves, and once they have moved nothing is sent",)
+    holds = f"Holds {positions:,} open position{'' if positions == 1 else 's'}"
+    return (f"{holds}: its figures move by themselves, and once they have moved nothing is sent",)

@@ -12,7 +12,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
-from accounts.changes.kinds.units import AccountKind
+from accounts.changes.kinds.units import AccountKind, held, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
 from accounts.rows import Reading as MirrorReading
@@ -65,7 +65,7 @@ class SwitchRiskCategory(AccountKind):
         return True
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        return super().mirrored(accounts).select_related("risk_category").prefetch_related("positions")
+        return with_held(super().mirrored(accounts).select_related("risk_category"))
 
     def read_at(self, subject: Account) -> datetime | None:
         return subject.fresh_at
@@ -80,7 +80,7 @@ class SwitchRiskCategory(AccountKind):
             return Skip(reason="The category is one of the other environment", before=before)
         if before["category_id"] == parameters["id"]:
             return Skip(reason="Already in this category", before=before)
-        positions = sum(1 for position in subject.positions.all() if position.net_pos)
+        positions = len(held(subject))
         warnings = (f"Holds {positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
         after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from accounts.changes.kinds.kind import Kind, Unit
-from accounts.models import Account, Trader
+from accounts.models import Account, Position, Trader
+from accounts.queries import AnyOf
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -20,7 +21,7 @@ class AccountKind(Kind[Account]):
         return accounts.select_related("risk_status")
 
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Account]:
-        found = self.mirrored(Account.objects.filter(environment=environment.value, tradovate_id__in=ids))
+        found = self.mirrored(Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value))
         return {account.tradovate_id: account for account in found}
 
     def obstacle(self, subject: Account) -> str:
@@ -31,6 +32,17 @@ class AccountKind(Kind[Account]):
 
     def read_at(self, subject: Account) -> datetime | None:
         return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+
+
+def with_held(accounts: QuerySet[Account]) -> QuerySet[Account]:
+    """Prefetch the open positions that `held` returns; as lists, for a manager for each of 10,000 accounts costs a second."""
+    return accounts.prefetch_related(Prefetch("positions", Position.objects.exclude(net_pos=0), to_attr="held"))
+
+
+def held(account: Account) -> list[Position]:
+    """Return an account's open positions, prefetched by `with_held`."""
+    positions: list[Position] = account.held  # type: ignore[attr-defined]
+    return positions
 
 
 def gone(account: Account) -> str:

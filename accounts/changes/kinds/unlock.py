@@ -1,7 +1,10 @@
 """Unlock: the admin action goes back to normal, and the trader may trade again."""
 
+from django.db.models import QuerySet
+
 from accounts.changes.kinds.admin_action import AdminActionKind
 from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.peak import with_firm_limits
 from accounts.changes.states import Direction
 from accounts.models import Account, AutoLiqLimits
 from riskadmin.tradovate.vocabulary import AdminAction
@@ -19,6 +22,9 @@ class Unlock(AdminActionKind):
     action = AdminAction.NORMAL
     already = "Not locked"
     open_positions = "the trader can add to them again."
+
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        return with_firm_limits(super().mirrored(accounts))
 
     def is_reached(self, state: State) -> bool:
         # A limit with doNotUnlock stops an account while its admin action stays Normal; Normal sent again clears that.
