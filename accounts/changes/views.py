@@ -11,6 +11,7 @@ from django_htmx.http import trigger_client_event
 from accounts.changes import actions, queries
 from accounts.changes.forms import DecideForm, FilterForm
 from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from riskadmin.audit.origin import origin_of
@@ -205,8 +206,11 @@ def account_actions(request: HttpRequest, environment: str, tradovate_id: int) -
     """What this person may ask for about one account."""
     where = _environment_or_404(environment)
     kinds = [kind for kind in KINDS.values() if may(request, kind.capability) and where in kind.environments]
+    trader_id = queries.trader_of(where, tradovate_id)
     context = {
         "kinds": [kind for kind in kinds if kind.name in AT_ONCE],
+        "trader_kinds": [kind for kind in kinds if kind.unit == Unit.TRADER] if trader_id else [],
+        "trader_id": trader_id,
         "has_more": any(kind.name not in AT_ONCE for kind in kinds),
         "environment": environment,
         "tradovate_id": tradovate_id,
