@@ -92,7 +92,7 @@ class TestPlan:
             Difference(label="Daily loss: auto-liquidation", before="$1,000.00", after="$1,200.00", direction="looser"),
             Difference(label="Stays locked once a limit has acted", before="Yes", after="No", direction="looser"),
         )
-        assert row.warnings == ("Loosens Daily loss: auto-liquidation, Stays locked once a limit has acted",)
+        assert row.warnings == ("Loosens: Daily loss: auto-liquidation; Stays locked once a limit has acted",)
 
     def test_the_traders_own_limits_are_another_record(self) -> None:
         account = limited()
@@ -153,13 +153,13 @@ class TestPlan:
         [
             (
                 {"trailing_max_drawdown_mode": "Weekly"},
-                "Its drawdown follows 'Weekly', which can't be sent: choose another one with this change",
+                "Can't be sent again: its drawdown follows 'Weekly'; choose what it follows with this change",
             ),
             (
                 {"weekly_loss_auto_liq_usd": "12345678901234.56"},
                 (
-                    "Weekly loss: auto-liquidation: 12345678901234.56 has more digits than can be sent; "
-                    "set another one with this change"
+                    "Can't be sent again: Weekly loss: auto-liquidation is 12345678901234.56, too many digits; "
+                    "set another with this change"
                 ),
             ),
         ],
@@ -287,7 +287,7 @@ class TestWarnings:
                 {},
                 {"daily_loss_auto_liq_usd": "15000"},
                 (
-                    "Loosens Daily loss: auto-liquidation",
+                    "Loosens: Daily loss: auto-liquidation",
                     "Unusual for its size: Daily loss: auto-liquidation at $15,000.00 is 30% of $50,000.00 (usual: 1 to 6%)",
                 ),
             ),
@@ -302,7 +302,7 @@ class TestWarnings:
                     "fresh_at": datetime(2026, 11, 20, 22, 0, tzinfo=UTC),
                 },
                 {"weekly_loss_auto_liq_usd": "2400"},
-                ("Its flatten time, 2026-11-20 15:00:00, has passed, and is sent again as it stands",),
+                ("Flatten time has passed: 2026-11-20 15:00:00, sent again as it stands",),
             ),
         ],
     )
@@ -313,7 +313,7 @@ class TestWarnings:
     def test_a_drawdown_that_may_be_lost_in_one_step(self) -> None:
         limited()
         assert warnings_of(trailing_max_drawdown_limit_usd="2000") == (
-            "Loosens Trailing drawdown: highest floor",
+            "Loosens: Trailing drawdown: highest floor",
             "The floor stops at $2,000.00, a balance, which is no more than the drawdown itself",
             "Unusual for its size: Trailing drawdown: highest floor at $2,000.00 is 4% of $50,000.00 (usual: 95 to 115%)",
         )
@@ -350,7 +350,7 @@ class TestWarnings:
         (
             {"max_pct_of_size": Decimal(2)},
             None,
-            "The firm's cap on Daily loss: auto-liquidation is 2% of the evaluation size, which isn't known",
+            "The firm's cap can't be judged: Daily loss: auto-liquidation may be 2% of the evaluation size, which isn't known",
         ),
         ({"max": Decimal(1200), "max_pct_of_size": Decimal("2.4")}, 50_000, ""),
     ],

@@ -1,12 +1,18 @@
 """The form for new limits: what it makes of what is typed, and what it says where it can't."""
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
 from accounts.changes.kinds.limit_form import LimitsForm
+from accounts.models import AutoLiqLimits
+from riskadmin.staff.models import Staff
+from tests.changes.answers import text_of
+from tests.changes.mirror import make_account, written
 
 FIRM = KINDS["auto_liq_limits"]
 
@@ -133,3 +139,49 @@ def test_whatever_is_typed_is_taken_or_refused_at_a_field(data: dict[str, str]) 
         assert set(FIRM.parameters(form.cleaned_data)) <= set(data)
     else:
         assert set(form.errors) <= {"level", *LIMIT_FIELDS}
+
+
+# --- On its page --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asking(client: Client, support: Staff) -> Client:
+    """Support's browser, and an account 101 with a daily loss limit of $1,000."""
+    account = make_account(101, evaluation_size_usd=50_000)
+    AutoLiqLimits.objects.create(
+        account=account, level="firm", daily_loss_auto_liq_usd=1000, fresh_at=account.fresh_at, source=account.source
+    )
+    client.force_login(support)
+    return client
+
+
+def page() -> str:
+    return reverse("changes:new", args=["auto_liq_limits"])
+
+
+@pytest.mark.django_db
+def test_the_page_has_every_field_once(asking: Client) -> None:
+    shown = text_of(asking.get(page(), {"account": "demo:101"}))
+    assert [shown.count(f'name="{name}"') for name in ("level", *LIMIT_FIELDS)] == [1] * 21
+    assert "can be altered but not taken away" in shown
+
+
+@pytest.mark.django_db
+def test_the_page_shows_what_would_change_and_names_it_looser(asking: Client) -> None:
+    response = asking.get(page(), {"account": "demo:101", "daily_loss_auto_liq_usd": "1200", "preview": "1"})
+    shown = text_of(response)
+    assert response.status_code == 200
+    assert "<del>$1,000.00</del>" in shown
+    assert "<ins>$1,200.00</ins>" in shown
+    assert ">looser<" in shown
+    assert "Loosens: Daily loss: auto-liquidation" in shown
+    assert written() == (0, 0, 0, 0)
+
+
+@pytest.mark.django_db
+def test_the_page_keeps_what_was_typed_wrongly(asking: Client) -> None:
+    response = asking.get(page(), {"account": "demo:101", "stepped_cooldown": "often", "preview": "1"})
+    assert response.status_code == 422
+    shown = text_of(response)
+    assert "Write dollars, a colon and whole minutes" in shown
+    assert 'value="often"' in shown

@@ -135,7 +135,7 @@ def _positions(held: int, *, will_close: bool) -> Iterator[str]:
 def _loosened(before: Record, after: Record, changed: Changed) -> Iterator[str]:
     looser = [field.label for name, field in changed.items() if direction(field, before.get(name), after.get(name)) == "looser"]
     if looser:
-        yield f"Loosens {', '.join(looser)}"
+        yield f"Loosens: {'; '.join(looser)}"
 
 
 def _ill_matched(after: Record, changed: Changed) -> Iterator[str]:
@@ -176,8 +176,8 @@ def _in_the_way(limits: LevelLimits, after: Record, changed: Changed) -> Iterato
         yield "Locked against changes: Tradovate may refuse this until the session ends"
     flatten_at = after.get("flatten_at")
     if flatten_at is not None and datetime.fromisoformat(flatten_at) <= limits.fresh_at:
-        which = "is in the past" if "flatten_at" in changed else "has passed, and is sent again as it stands"
-        yield f"Its flatten time, {in_words(LIMIT_FIELDS['flatten_at'], flatten_at)}, {which}"
+        what = "what Tradovate does then is not known" if "flatten_at" in changed else "sent again as it stands"
+        yield f"Flatten time has passed: {in_words(LIMIT_FIELDS['flatten_at'], flatten_at)}, {what}"
 
 
 def _money_moved(before: Record, after: Record, field: LimitField) -> float:
@@ -207,7 +207,7 @@ def beyond_cap(account: Account, after: Record, changed: Changed, caps: Caps) ->
         if CAP_PCT in cap:
             share = percent(cap[CAP_PCT])
             if size is None:
-                return f"The firm's cap on {field.label} is {share} of the evaluation size, which isn't known"
+                return f"The firm's cap can't be judged: {field.label} may be {share} of the evaluation size, which isn't known"
             if value > size * cap[CAP_PCT] / 100:
                 return (
                     f"Beyond the firm's cap: {field.label} at {money(value)}, and nobody may set more than "

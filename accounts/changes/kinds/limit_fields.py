@@ -286,12 +286,14 @@ def unsendable(record: Record) -> str:
     """Return why the client would refuse to send a record, or "": what Tradovate itself holds may be odd."""
     mode = record.get("trailing_max_drawdown_mode")
     if mode is not None and mode not in MODE_WORDS:
-        return f"Its drawdown follows {mode!r}, which can't be sent: choose another one with this change"
+        return f"Can't be sent again: its drawdown follows {mode!r}; choose what it follows with this change"
     for name, value in record.items():
         texts = [step["distance_usd"] for step in value] if isinstance(value, list) else [value]
         for text in texts:
             if isinstance(text, str) and len(text) > DIGITS_MAX and not _can_be_sent(LIMIT_FIELDS[name], text):
-                return f"{LIMIT_FIELDS[name].label}: {text} has more digits than can be sent; set another one with this change"
+                return (
+                    f"Can't be sent again: {LIMIT_FIELDS[name].label} is {text}, too many digits; set another with this change"
+                )
     return ""
 
 
