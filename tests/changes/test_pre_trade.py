@@ -4,6 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -13,6 +15,7 @@ from accounts.changes.kinds.position_limit import PositionLimitForm, PositionLim
 from accounts.changes.kinds.risk_parameter import RiskParameterForm, RiskParameterKind
 from accounts.changes.plan import Row, plan
 from accounts.models import Account, PositionLimit, RiskParameter, Source
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import hold_position, make_account
 
@@ -439,3 +442,26 @@ class TestForms:
         assert form.is_valid(), form.errors
         assert KINDS[kind].parameters(form.cleaned_data) == parameters
         assert KINDS[kind].parameter_words(parameters) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "link", "filled_in"),
+    [
+        ("position_limit", {"action": "update", "limit": "31"}, ('value="update" selected', 'name="limit" value="31"')),
+        ("position_limit", {"action": "create"}, ('value="create" selected',)),
+        ("risk_parameter", {"action": "create", "limit": "31"}, ('value="create" selected', 'name="limit" value="31"')),
+        ("risk_parameter", {"action": "delete", "parameter": "41"}, ('value="delete" selected', 'name="parameter" value="41"')),
+    ],
+)
+def test_a_link_of_the_accounts_page_fills_the_form_in(
+    client: Client, support: Staff, kind: str, link: dict[str, str], filled_in: tuple[str, ...]
+) -> None:
+    make_limited()
+    client.force_login(support)
+
+    page = client.get(reverse("changes:new", args=[kind]), {"account": "demo:101", **link})
+
+    assert page.status_code == 200
+    assert page.context["plan"] is None
+    shown = " ".join(page.content.decode().split())
+    assert [words for words in filled_in if words not in shown] == []
