@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Difference, State
 from accounts.changes.kinds.limit_effects import LIQUIDATES_NOW, check_caps
+from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, Row, plan
+from accounts.changes.policy import requirement
 from accounts.models import Account, AutoLiqLimits, Cash, RiskStatus, Source
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.formats import MINUS
@@ -376,3 +379,17 @@ def test_nobody_goes_beyond_the_firms_caps(settings: Settings, cap: dict[str, De
 def test_a_cap_that_would_hold_nobody_stops_the_start(caps: dict[str, dict[str, Decimal]]) -> None:
     with pytest.raises(ImproperlyConfigured, match=next(iter(caps))):
         check_caps(caps)
+
+
+# --- Policy -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("accounts", "decisions"), [(1, 1), (300, 1), (301, 2)])
+def test_more_than_300_accounts_take_two_supervisors(accounts: int, decisions: int) -> None:
+    begun_with = import_module("accounts.changes.migrations.0003_default_policy").RULES
+    rules = [
+        PolicyRule(kind=kind, at_least_items=items, decisions_needed=needed, decider_role=role)
+        for kind, items, needed, role, _ in begun_with
+    ]
+    needed = requirement(rules, kind="auto_liq_limits", environment="demo", items=accounts)
+    assert (needed.decisions_needed, needed.decider_role) == (decisions, "supervisor")
