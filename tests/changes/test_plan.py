@@ -34,6 +34,9 @@ from tests.changes.mirror import (
 
 pytestmark = pytest.mark.django_db
 
+ADMIN_ACTIONS = ("lock", "liquidate_only", "unlock")
+"""The kinds that the accounts made here are planned for; the others have files of their own."""
+
 
 class TestBeforeAndAfter:
     def test_a_lock_of_a_plain_account(self) -> None:
@@ -135,7 +138,7 @@ def test_it_skips_what_the_mirror_does_not_know() -> None:
 
 def test_it_skips_everything_on_live() -> None:
     make_account(101, environment="live")
-    for kind_name in KINDS:
+    for kind_name in ADMIN_ACTIONS:
         (row,) = planned(kind_name, 101, environment=Environment.LIVE).rows
         assert row.skip_reason == "Tradovate takes this on demo only; the account is on live"
 
@@ -345,7 +348,7 @@ def accounts(draw: st.DrawFn) -> Account:
 
 
 @settings(deadline=None)
-@given(account=accounts(), contested=st.booleans(), kind_name=st.sampled_from(sorted(KINDS)))
+@given(account=accounts(), contested=st.booleans(), kind_name=st.sampled_from(ADMIN_ACTIONS))
 def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: str, *, contested: bool) -> None:
     kind = KINDS[kind_name]
     outcome = kind.plan(account, parameters={}, contested=contested)
@@ -363,7 +366,7 @@ def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: s
 
 
 @settings(deadline=None)
-@given(shown=accounts(), found=accounts(), kind_name=st.sampled_from(sorted(KINDS)))
+@given(shown=accounts(), found=accounts(), kind_name=st.sampled_from(ADMIN_ACTIONS))
 def test_every_read_back_can_be_judged(shown: Account, found: Account, kind_name: str) -> None:
     kind = KINDS[kind_name]
     before, observed = kind.state(shown), kind.state(found)
