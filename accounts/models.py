@@ -5,6 +5,7 @@ Tradovate's own ids are `tradovate_id`; they are unique within an environment on
 
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
@@ -334,6 +335,30 @@ class RiskParameter(PreTradeRow):
 
     def __str__(self) -> str:
         return f"{self.position_limit_id}: parameter {self.tradovate_id}"
+
+
+class AccountNote(models.Model):
+    """What somebody of the staff wrote about an account. Kept here, never sent to Tradovate, and never altered."""
+
+    TEXT_MAX = 2000
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="notes", db_index=False)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
+    author_name = models.CharField(max_length=150)
+    written_at = models.DateTimeField(db_default=Now())
+    text = models.TextField()
+    # The one-time key of the form: a double click or a sent-again POST makes one note.
+    form_key = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["author", "form_key"], name="note_once_per_form"),
+            models.CheckConstraint(condition=~models.Q(text=""), name="note_says_something"),
+        ]
+        indexes = [models.Index(fields=["account", "-id"], name="note_newest")]  # the account's page
+
+    def __str__(self) -> str:
+        return f"{self.account_id}, {self.author_name}"
 
 
 class SyncRun(models.Model):

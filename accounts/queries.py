@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from accounts.connection import connected_environments
 from accounts.models import (
     Account,
+    AccountNote,
     AutoLiqLimits,
     EnvironmentChoice,
     Position,
@@ -33,6 +34,7 @@ TRIGRAM = 3
 """Letters that a trigram index needs; fewer are looked up at the beginning of a name only."""
 
 OTHERS_AT_MOST = 50
+NOTES_AT_MOST = 20
 BIGGEST_ID = 2**63 - 1
 NEAR = Decimal("0.8")
 """The part of a daily loss limit that must be used up for an account to be near it."""
@@ -136,6 +138,11 @@ def other_accounts(account: Account) -> list[Account]:
         return []
     rows = Account.objects.filter(trader=account.trader_id).exclude(pk=account.pk)
     return list(rows.select_related("risk_status", "cash").order_by("archived", "name", "pk")[: OTHERS_AT_MOST + 1])
+
+
+def notes_of(account: Account) -> list[AccountNote]:
+    """Return what staff wrote about an account, newest first; one above `NOTES_AT_MOST` tells that there are more."""
+    return list(AccountNote.objects.filter(account=account).order_by("-pk")[: NOTES_AT_MOST + 1])
 
 
 def categories() -> list[RiskCategory]:

@@ -117,6 +117,7 @@ LOGIN_REDIRECT_URL = "home"
 # What a person lacks when a page is refused: "It needs the permission to …" (riskadmin/web/errors.py).
 CAPABILITY_WORDS = {
     "accounts:view": "see accounts",
+    "accounts:note": "write notes about accounts",
     "changes:view": "see changes",
     "changes:request:lock": "lock accounts",
     "changes:request:liquidate_only": "allow accounts closing orders only",

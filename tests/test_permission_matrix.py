@@ -88,6 +88,13 @@ TABLE = (
     Row("GET", "accounts:detail", EVERYBODY_SIGNED_IN, _account),
     # Reading an account anew changes nothing at Tradovate, and is open to whoever may see it.
     Row("POST", "accounts:refresh", (302, 303, 303, 303, 303), _account),
+    Row(
+        "POST",
+        "accounts:note",
+        (302, 303, 303, 403, 403),
+        _account,
+        lambda _: {"text": "Called", "form_key": str(uuid4())},
+    ),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),

@@ -14,6 +14,7 @@ from accounts.changes.states import ChangeState, Verdict
 from accounts.changes.targets import TARGETS_MAX, BadTargets
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
+from riskadmin.web.fields import LinesField
 
 ADDRESS_MAX = 200
 """How many accounts may be named in one address."""
@@ -39,14 +40,6 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
     if len(environments) > 1:
         raise BadTargets(f"Demo and live {unit.value}s can't be in one change. Choose those of one environment.")
     return environments.pop(), list(dict.fromkeys(target_ids))
-
-
-class LinesField(forms.CharField):
-    """A text of several lines; each line's end is one character, though browsers send two and count it as one."""
-
-    def to_python(self, value: Any) -> Any:
-        """Return the text as it is kept, before its length is looked at."""
-        return super().to_python(value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
 
 
 class CountField(forms.IntegerField):

@@ -158,7 +158,15 @@ def _reached(items: Sequence[Item], came_from: ItemState, outcome: ItemState, re
                 ticket="",
                 note=f"Done: {read.kind.steps[step]}",
             )
+            for item in moved:
+                _keep_observed(item, read)
             tell(Tag.ITEM_STEP_DONE, moved, origin=read.origin, call=read.call, detail={"text": read.kind.steps[step]})
+
+
+def _keep_observed(item: Item, read: ReadBack) -> None:
+    """Write down what this step's read-back showed: the next one may read something else."""
+    observed = {**(item.observed or {}), **read.reading.observed[item.target_id]}
+    Item.objects.filter(pk=item.pk).update(observed=observed)
 
 
 def _not_yet(items: Sequence[Item], read: ReadBack) -> None:
@@ -215,7 +223,7 @@ def _leave_to_people(items: Sequence[Item], came_from: ItemState, read: ReadBack
     else:
         left = move(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=note)
     for item in left:
-        observed = read.reading.observed.get(item.target_id)
+        observed = {**(item.observed or {}), **read.reading.observed.get(item.target_id, {})} or None
         Item.objects.filter(pk=item.pk).update(observed=observed)
         detail = {"text": note, "needs_person": True, "observed": observed}
         record(happening(Tag.ITEM_UNKNOWN, item, origin=read.origin, call=read.call, detail=detail))

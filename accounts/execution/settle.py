@@ -55,7 +55,8 @@ def settle(
     there = _locked(items, came_from)
     if not there:
         return []
-    seen = observed or {}
+    # Of an item of several steps, what an earlier step's read-back showed stays beside it.
+    seen = {item.target_id: {**(item.observed or {}), **observed[item.target_id]} for item in there} if observed else {}
     # One statement, whatever the number of items: each has its own `observed`.
     with connection.cursor() as cursor:
         cursor.execute(

@@ -166,6 +166,10 @@ def _password_set(event: Event) -> str:
     return _prefixed("for ", _detail(event, "username"))
 
 
+def _noted(event: Event) -> str:
+    return _quoted(_detail(event, "text"))
+
+
 def _kind(event: Event) -> str:
     return _detail(event, "kind").replace("_", " ").capitalize()
 
@@ -227,6 +231,7 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.STAFF_SIGN_IN_REFUSED: _sign_in_refused,
     Tag.STAFF_CREATED: _person,
     Tag.STAFF_PASSWORD_SET: _password_set,
+    Tag.ACCOUNT_NOTED: _noted,
     Tag.CHANGE_SUBMITTED: _submitted,
     Tag.CHANGE_ROWS_LEFT_OUT: _rows_left_out,
     Tag.CHANGE_APPROVED: _decided,

@@ -15,6 +15,8 @@ class Tag(models.TextChoices):
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
+    ACCOUNT_NOTED = "account:note:written", "Note written"
+
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
     CHANGE_ROWS_LEFT_OUT = "change:rows:left_out", "Rows left out"
     CHANGE_APPROVED = "change:decision:approved", "Change approved"

@@ -38,8 +38,10 @@ _REQUEST: Final = frozenset(
 )
 
 CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
-    Role.SUPPORT: _READ | _REQUEST,
-    Role.SUPERVISOR: _READ | _REQUEST | {"changes:request:liquidate", "changes:decide", "policy:view", "system:view"},
+    Role.SUPPORT: _READ | _REQUEST | {"accounts:note"},
+    Role.SUPERVISOR: _READ
+    | _REQUEST
+    | {"accounts:note", "changes:request:liquidate", "changes:decide", "policy:view", "system:view"},
     Role.COMPLIANCE: _READ | {"audit:view", "policy:view"},
     Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view"},
 }

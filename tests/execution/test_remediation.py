@@ -121,6 +121,10 @@ def test_each_step_follows_the_proof_of_the_one_before(mirror: Simulator, accoun
             '"adminActionReasonCode": "Other", "adminActionReason": "A test"}'
         ),
     ]
+    assert done.observed is not None
+    assert {name: Decimal(done.observed[name]) for name in wanted} == wanted
+    assert (done.observed["admin_action"], done.observed["stopped_by_limit"]) == ("Normal", False)
+    assert Event.objects.get(item_id=item.pk, tag=Tag.ITEM_SETTLED).after == done.observed
     steps = Event.objects.filter(item_id=item.pk, tag=Tag.ITEM_STEP_DONE).order_by("pk")
     assert [event.detail["text"] for event in steps] == ["Set the balance", "Set the max net liq"]
 
