@@ -5,7 +5,7 @@ VENV := .venv/bin
 LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint format screenshots lock clean environment
+.PHONY: help demo demo-reset test bench lint format screenshots lock clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo-reset: ## forget the demo's data
 test: environment ## run every test, those in a browser too; ARGS="-k lock" narrows
 	@$(VENV)/python -m riskadmin.local.chromium
 	@$(VENV)/python -m pytest -n 2 $(ARGS)
+
+bench: environment ## measure speed and calls, as ratios of one run; SCALE=full for the sizes of the goals
+	@$(VENV)/python -m tests.bench
 
 lint: export SECRET_KEY = only-for-checks-that-read-the-settings-000000
 lint: environment ## check style, types, rooms and templates (a test checks migrations)

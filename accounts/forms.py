@@ -1,11 +1,14 @@
-"""The filters of the accounts page."""
+"""The filters of the accounts page, and what people write on the page of one account."""
+
+from uuid import uuid4
 
 from django import forms
 from django.http import QueryDict
 
-from accounts.models import EnvironmentChoice
+from accounts.models import AccountNote, EnvironmentChoice
 from accounts.queries import Attention, Filters, categories
 from accounts.states import Standing
+from riskadmin.web.fields import LinesField
 
 
 class FilterForm(forms.Form):
@@ -41,3 +44,20 @@ class FilterForm(forms.Form):
             category_id=self.cleaned_data["category"],
             attention=self.cleaned_data["attention"],
         )
+
+
+class NoteForm(forms.Form):
+    """A note about an account, with its one-time key."""
+
+    text = LinesField(
+        label="New note",
+        max_length=AccountNote.TEXT_MAX,
+        widget=forms.Textarea({"rows": 3}),
+        help_text="Everybody who may see the account reads it. It can't be altered or removed.",
+    )
+    form_key = forms.UUIDField(widget=forms.HiddenInput)
+
+    @classmethod
+    def fresh(cls) -> "NoteForm":
+        """Return an empty form with a new one-time key."""
+        return cls(initial={"form_key": uuid4()})

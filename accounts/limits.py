@@ -177,6 +177,9 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
 }
 
 
+_RULE_OF = {rule.field: rule for rules in _RULES.values() for rule in rules}
+
+
 def figures_of(account: Account) -> Figures:
     """Return what an account's limits are compared with. Reads `cash` and `risk_status`: select them with the account."""
     cash: Cash | None = getattr(account, "cash", None)
@@ -205,19 +208,31 @@ def limit_groups(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figur
     return [group for group in groups if group.lines]
 
 
+def distance_to(field: str, limit: Decimal, figures: Figures) -> Distance | None:
+    """Return how far an account is from a limit, by its field's name; None where that can't be known."""
+    rule = _RULE_OF.get(field)
+    return rule.measure(limit, figures) if rule else None
+
+
 def trailing_drawdown(firm: AutoLiqLimits | None, figures: Figures) -> Distance | None:
-    """Return how far the cash is above the trailing floor; None when there is no such limit or its peak isn't known.
+    """Return how far the cash is above the trailing floor; None when there is no such limit or its peak isn't known."""
+    if firm is None or firm.trailing_max_drawdown_usd is None:
+        return None
+    return trailing_distance(firm.trailing_max_drawdown_usd, firm.trailing_max_drawdown_limit_usd, figures)
+
+
+def trailing_distance(drawdown_usd: Decimal, stops_at_usd: Decimal | None, figures: Figures) -> Distance | None:
+    """Return how far the cash is above the floor of a trailing drawdown; None when the figures aren't known.
 
     The floor trails the highest net liquidation by `trailing_max_drawdown_usd` and never rises above
     `trailing_max_drawdown_limit_usd` (post-trade risk page).
     """
-    if firm is None or firm.trailing_max_drawdown_usd is None or figures.peak_usd is None or figures.cash_usd is None:
+    if figures.peak_usd is None or figures.cash_usd is None:
         return None
-    floor = figures.peak_usd - firm.trailing_max_drawdown_usd
-    if firm.trailing_max_drawdown_limit_usd is not None:
-        floor = min(floor, firm.trailing_max_drawdown_limit_usd)
-    left = figures.cash_usd - floor
-    return Distance(now_usd=figures.cash_usd, at_usd=floor, left_usd=left, room_usd=firm.trailing_max_drawdown_usd)
+    floor = figures.peak_usd - drawdown_usd
+    if stops_at_usd is not None:
+        floor = min(floor, stops_at_usd)
+    return Distance(now_usd=figures.cash_usd, at_usd=floor, left_usd=figures.cash_usd - floor, room_usd=drawdown_usd)
 
 
 def _lines(

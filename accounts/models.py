@@ -5,6 +5,7 @@ Tradovate's own ids are `tradovate_id`; they are unique within an environment on
 
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
@@ -101,6 +102,9 @@ class Account(MirrorRow):
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
     # When its positions were last read, all at once: "no position" has no row that could say so.
     positions_read_at = models.DateTimeField(null=True)
+    # The same of its position limits, and of their risk parameters; both are read on demand only.
+    position_limits_read_at = models.DateTimeField(null=True)
+    risk_parameters_read_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -271,6 +275,90 @@ class Position(MirrorRow):
     def size(self) -> int:
         """How many contracts, long or short."""
         return abs(self.net_pos)
+
+
+class PreTradeRow(MirrorRow):
+    """What a pre-trade record is about, where it is not about everything. Columns are called as the client calls the fields."""
+
+    tradovate_id = models.BigIntegerField()
+    contract_id = models.BigIntegerField(null=True)
+    product_id = models.BigIntegerField(null=True)
+    exchange_id = models.BigIntegerField(null=True)
+    product_type = models.TextField(blank=True)
+    risk_discount_contract_group_id = models.BigIntegerField(null=True)
+    product_verification_status = models.TextField(blank=True)
+    contract_group_id = models.BigIntegerField(null=True)
+    fungible_product_id = models.BigIntegerField(null=True)
+    # Names of fields that Tradovate sent and nobody here knows: an update of the record might lose them.
+    unknown_fields = models.JSONField(default=list)
+
+    class Meta:
+        abstract = True
+
+
+class PositionLimit(PreTradeRow):
+    """How many contracts an account may hold of what. An unset number is NULL: no limit."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="position_limits", db_index=False)
+    active = models.BooleanField()
+    total_by = models.TextField()
+    risk_time_period_id = models.BigIntegerField(null=True)
+    short_limit = models.BigIntegerField(null=True)
+    long_limit = models.BigIntegerField(null=True)
+    exposed_limit = models.BigIntegerField(null=True)
+    fungible_exposed_limit = models.BigIntegerField(null=True)
+    description = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "tradovate_id"], name="position_limit_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: limit {self.tradovate_id}"
+
+
+class RiskParameter(PreTradeRow):
+    """How much an account may order at once, of what a position limit is about. An unset number is NULL: no limit."""
+
+    position_limit = models.ForeignKey(PositionLimit, on_delete=models.CASCADE, related_name="risk_parameters", db_index=False)
+    max_opening_order_qty = models.BigIntegerField(null=True)
+    max_closing_order_qty = models.BigIntegerField(null=True)
+    fungible_max_opening_order_qty = models.BigIntegerField(null=True)
+    fungible_max_closing_order_qty = models.BigIntegerField(null=True)
+    max_back_month = models.BigIntegerField(null=True)
+    pre_expiration_days = models.BigIntegerField(null=True)
+    margin_percentage = models.DecimalField(max_digits=24, decimal_places=8, null=True)
+    margin_dollar_value = models.DecimalField(max_digits=24, decimal_places=8, null=True)
+    hard_limit = models.BooleanField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["position_limit", "tradovate_id"], name="risk_parameter_once")]
+
+    def __str__(self) -> str:
+        return f"{self.position_limit_id}: parameter {self.tradovate_id}"
+
+
+class AccountNote(models.Model):
+    """What somebody of the staff wrote about an account. Kept here, never sent to Tradovate, and never altered."""
+
+    TEXT_MAX = 2000
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="notes", db_index=False)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
+    author_name = models.CharField(max_length=150)
+    written_at = models.DateTimeField(db_default=Now())
+    text = models.TextField()
+    # The one-time key of the form: a double click or a sent-again POST makes one note.
+    form_key = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["author", "form_key"], name="note_once_per_form"),
+            models.CheckConstraint(condition=~models.Q(text=""), name="note_says_something"),
+        ]
+        indexes = [models.Index(fields=["account", "-id"], name="note_newest")]  # the account's page
+
+    def __str__(self) -> str:
+        return f"{self.account_id}, {self.author_name}"
 
 
 class SyncRun(models.Model):

@@ -1,9 +1,12 @@
 """Reading the mirror for the pages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
@@ -11,6 +14,7 @@ from django.db.models.functions import Coalesce
 from accounts.connection import connected_environments
 from accounts.models import (
     Account,
+    AccountNote,
     AutoLiqLimits,
     EnvironmentChoice,
     Position,
@@ -30,6 +34,7 @@ TRIGRAM = 3
 """Letters that a trigram index needs; fewer are looked up at the beginning of a name only."""
 
 OTHERS_AT_MOST = 50
+NOTES_AT_MOST = 20
 BIGGEST_ID = 2**63 - 1
 NEAR = Decimal("0.8")
 """The part of a daily loss limit that must be used up for an account to be near it."""
@@ -92,13 +97,34 @@ def accounts_page(filters: Filters, cursor: str | None, *, size: int = 50) -> Fo
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """Every account that filters match, by environment and Tradovate's id, in the order of their names.
+
+    `is_more` when there are more than were asked for; `is_cut` when the search met too many traders to consider each.
+    """
+
+    accounts: list[tuple[str, int]]
+    is_more: bool
+    is_cut: bool
+
+
+def matching(filters: Filters, *, at_most: int) -> Matching:
+    """Return the accounts that the accounts page lists under these filters, not just a page of them; two queries."""
+    condition, is_cut = _search(filters.search)
+    rows = Account.objects.filter(condition, *_narrowed(filters)).order_by(*IN_ORDER)
+    found = list(rows.values_list("environment", "tradovate_id")[: at_most + 1])
+    return Matching(accounts=found[:at_most], is_more=len(found) > at_most, is_cut=is_cut)
+
+
 def account_detail(environment: Environment, tradovate_id: int) -> Account | None:
-    """Return an account with everything that its page shows, in four queries; None when the mirror doesn't know it."""
+    """Return an account with everything that its page shows, in six queries; None when the mirror doesn't know it."""
     return (
         Account.objects.filter(environment=environment, tradovate_id=tradovate_id)
         .select_related("risk_status", "risk_category", "trader", "cash")
         .prefetch_related(
             "limits",
+            "position_limits__risk_parameters",
             models.Prefetch("positions", Position.objects.order_by("contract_id")),
             models.Prefetch("permissions", TradingPermission.objects.select_related("trader").order_by("-tradovate_id")),
         )
@@ -112,6 +138,11 @@ def other_accounts(account: Account) -> list[Account]:
         return []
     rows = Account.objects.filter(trader=account.trader_id).exclude(pk=account.pk)
     return list(rows.select_related("risk_status", "cash").order_by("archived", "name", "pk")[: OTHERS_AT_MOST + 1])
+
+
+def notes_of(account: Account) -> list[AccountNote]:
+    """Return what staff wrote about an account, newest first; one above `NOTES_AT_MOST` tells that there are more."""
+    return list(AccountNote.objects.filter(account=account).order_by("-pk")[: NOTES_AT_MOST + 1])
 
 
 def categories() -> list[RiskCategory]:
@@ -147,6 +178,20 @@ def _freshness(environment: EnvironmentChoice) -> Freshness:
         failure=failed.failure if failed else "",
         failed_at=failed.started_at if failed else None,
     )
+
+
+class AnyOf(Func):
+    """`column = ANY('{1,2,3}')`: what `column__in` says, as one parameter. With 10,000 of them each costs more than its row."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = models.BooleanField()
+
+    def __init__(
+        self, column: str, values: Sequence[int] | Sequence[str], field: "models.Field[Any, Any] | None" = None
+    ) -> None:
+        """Take the column of this name, or one of a related row, and values of the type of `field` (a number by default)."""
+        super().__init__(F(column), models.Value(list(values), output_field=ArrayField(field or models.BigIntegerField())))
 
 
 class ILike(Func):

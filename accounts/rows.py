@@ -21,6 +21,7 @@ from riskadmin.tradovate.entities import (
     User,
     UserAccountAutoLiq,
 )
+from riskadmin.tradovate.pre_trade import Scope, UserAccountPositionLimit, UserAccountRiskParameter
 from riskadmin.tradovate.vocabulary import Environment
 
 Row = Mapping[str, Any]
@@ -168,4 +169,56 @@ def position_row(position: Position, reading: Reading, *, account_id: int) -> Ro
         "net_pos": position.net_pos,
         "net_price": position.net_price,
         "traded_at": position.timestamp,
+    }
+
+
+def position_limit_row(limit: UserAccountPositionLimit, reading: Reading, *, account_id: int) -> Row:
+    """One position limit."""
+    return {
+        **reading.age,
+        **_scope(limit),
+        "account_id": account_id,
+        "tradovate_id": limit.id,
+        "unknown_fields": sorted(limit.extra),
+        "active": limit.active,
+        "total_by": limit.total_by,
+        "risk_time_period_id": limit.risk_time_period_id,
+        "short_limit": limit.short_limit,
+        "long_limit": limit.long_limit,
+        "exposed_limit": limit.exposed_limit,
+        "fungible_exposed_limit": limit.fungible_exposed_limit,
+        "description": limit.description or "",
+    }
+
+
+def risk_parameter_row(parameter: UserAccountRiskParameter, reading: Reading, *, position_limit_id: int) -> Row:
+    """One risk parameter of a position limit."""
+    return {
+        **reading.age,
+        **_scope(parameter),
+        "position_limit_id": position_limit_id,
+        "tradovate_id": parameter.id,
+        "unknown_fields": sorted(parameter.extra),
+        "max_opening_order_qty": parameter.max_opening_order_qty,
+        "max_closing_order_qty": parameter.max_closing_order_qty,
+        "fungible_max_opening_order_qty": parameter.fungible_max_opening_order_qty,
+        "fungible_max_closing_order_qty": parameter.fungible_max_closing_order_qty,
+        "max_back_month": parameter.max_back_month,
+        "pre_expiration_days": parameter.pre_expiration_days,
+        "margin_percentage": parameter.margin_percentage,
+        "margin_dollar_value": parameter.margin_dollar_value,
+        "hard_limit": parameter.hard_limit,
+    }
+
+
+def _scope(scope: Scope) -> Row:
+    return {
+        "contract_id": scope.contract_id,
+        "product_id": scope.product_id,
+        "exchange_id": scope.exchange_id,
+        "product_type": scope.product_type or "",
+        "risk_discount_contract_group_id": scope.risk_discount_contract_group_id,
+        "product_verification_status": scope.product_verification_status or "",
+        "contract_group_id": scope.contract_group_id,
+        "fungible_product_id": scope.fungible_product_id,
     }

@@ -24,6 +24,7 @@ from riskadmin.tradovate.entities import (
     TradingPermission,
     User,
 )
+from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 from riskadmin.tradovate.vocabulary import Environment
 
 IN_PLACE = ("environment", "tradovate_id")
@@ -146,14 +147,73 @@ def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading)
 
 @transaction.atomic
 def _replace_positions(account_ids: Sequence[int], open_: Mapping[int, Sequence[rows.Row]], reading: Reading) -> int:
-    older = Q(positions_read_at=None) | Q(positions_read_at__lte=reading.read_at)
-    accounts = models.Account.objects.filter(older, pk__in=account_ids).order_by("pk")
-    locked = list(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
-    models.Account.objects.filter(pk__in=locked).update(positions_read_at=reading.read_at)
+    locked = _locked(account_ids, "positions_read_at", reading)
     kept = [row for account_id in locked for row in open_.get(account_id, ())]
     written = upsert(models.Position, kept, key=("account_id", "tradovate_id"))
     models.Position.objects.filter(account__in=locked, fresh_at__lt=reading.read_at).delete()
     return written
+
+
+def store_position_limits(keys: Keys, limits: Iterable[UserAccountPositionLimit], reading: Reading) -> int:
+    """Replace the position limits of all the accounts in `keys`, also of those that have none now; return how many there are.
+
+    The risk parameters of a limit that is gone go with it, those of the others stay.
+    """
+    found: dict[int, list[rows.Row]] = {}
+    for limit in limits:
+        account_id = keys.get(limit.account_id)
+        if account_id is not None:
+            found.setdefault(account_id, []).append(rows.position_limit_row(limit, reading, account_id=account_id))
+    ordered = sorted(keys.values())
+    return sum(
+        _replace_position_limits(ordered[start : start + LOCKED_AT_ONCE], found, reading)
+        for start in range(0, len(ordered), LOCKED_AT_ONCE)
+    )
+
+
+@transaction.atomic
+def _replace_position_limits(account_ids: Sequence[int], found: Mapping[int, Sequence[rows.Row]], reading: Reading) -> int:
+    locked = _locked(account_ids, "position_limits_read_at", reading)
+    kept = [row for account_id in locked for row in found.get(account_id, ())]
+    written = upsert(models.PositionLimit, kept, key=("account_id", "tradovate_id"))
+    models.PositionLimit.objects.filter(account__in=locked, fresh_at__lt=reading.read_at).delete()
+    return written
+
+
+def store_risk_parameters(keys: Keys, parameters: Iterable[UserAccountRiskParameter], reading: Reading) -> int:
+    """Replace the risk parameters of all the accounts in `keys`; return how many there are.
+
+    The position limits are stored first: a parameter of a limit that the mirror does not know is left out.
+    """
+    found = list(parameters)
+    ordered = sorted(keys.values())
+    return sum(
+        _replace_risk_parameters(ordered[start : start + LOCKED_AT_ONCE], found, reading)
+        for start in range(0, len(ordered), LOCKED_AT_ONCE)
+    )
+
+
+@transaction.atomic
+def _replace_risk_parameters(account_ids: Sequence[int], found: Iterable[UserAccountRiskParameter], reading: Reading) -> int:
+    locked = _locked(account_ids, "risk_parameters_read_at", reading)
+    limits = dict(models.PositionLimit.objects.filter(account__in=locked).values_list("tradovate_id", "pk"))
+    kept = [
+        rows.risk_parameter_row(each, reading, position_limit_id=limits[each.user_account_position_limit_id])
+        for each in found
+        if each.user_account_position_limit_id in limits
+    ]
+    written = upsert(models.RiskParameter, kept, key=("position_limit_id", "tradovate_id"))
+    models.RiskParameter.objects.filter(position_limit__account__in=locked, fresh_at__lt=reading.read_at).delete()
+    return written
+
+
+def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> list[int]:
+    """Lock those of the accounts whose `column` is not from a newer read, and have it say when this one was."""
+    older = Q(**{column: None}) | Q(**{f"{column}__lte": reading.read_at})
+    accounts = models.Account.objects.filter(older, pk__in=account_ids).order_by("pk")
+    locked = list(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+    models.Account.objects.filter(pk__in=locked).update(**{column: reading.read_at})
+    return locked
 
 
 def _point_to_traders(environment: Environment) -> None:

@@ -26,7 +26,9 @@ from accounts.store import (
     store_categories,
     store_limits,
     store_permissions,
+    store_position_limits,
     store_positions,
+    store_risk_parameters,
     store_risk_statuses,
     store_statuses_of,
     store_traders,
@@ -58,6 +60,7 @@ class Part(StrEnum):
     CASH = "cash"
     POSITIONS = "positions"
     LIMITS = "limits"
+    PRE_TRADE = "pre_trade"
 
 
 def sync(environment: Environment) -> SyncRun | None:
@@ -101,8 +104,9 @@ def refresh(
 ) -> int:
     """Read the risk status, and the parts asked for, of some accounts now; return how many calls it took.
 
-    `account_ids` are Tradovate's. Costs a call for every 500 accounts and part (limits are two). Raises `TradovateError`,
-    and `connection.NotConnected` when the environment has no address; what was read before a failure is kept.
+    `account_ids` are Tradovate's. Costs a call for every 500 accounts and part (limits and pre-trade are two). Raises
+    `TradovateError`, and `connection.NotConnected` when the environment has no address; what was read before a failure is
+    kept.
     """
     keys = account_keys(environment, account_ids)
     ids = sorted(keys)
@@ -125,6 +129,12 @@ def refresh(
         store_limits(keys, firm.found, reading(firm))
         trader = reader.by_ids(client.permissioned_account_auto_liqs_by_account, ids)
         store_limits(keys, trader.found, reading(trader))
+    if Part.PRE_TRADE in parts:
+        limits = reader.by_ids(client.user_account_position_limits_by_account, ids)
+        store_position_limits(keys, limits.found, reading(limits))
+        of_limits = (limit.id for limit in limits.found)
+        parameters = reader.by_ids(client.user_account_risk_parameters_by_position_limit, of_limits)
+        store_risk_parameters(keys, parameters.found, reading(parameters))
     return reader.calls
 
 

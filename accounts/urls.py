@@ -9,4 +9,5 @@ urlpatterns = [
     path("", views.account_list, name="list"),
     path("<str:environment>/<int:tradovate_id>/", views.account_detail, name="detail"),
     path("<str:environment>/<int:tradovate_id>/refresh/", views.account_refresh, name="refresh"),
+    path("<str:environment>/<int:tradovate_id>/notes/", views.account_note, name="note"),
 ]

@@ -1,6 +1,6 @@
 """The accounts page, and the page of one account."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -8,14 +8,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import queries
+from accounts import actions, pre_trade, queries
 from accounts.connection import NotConnected
 from accounts.explanation import explain
-from accounts.forms import FilterForm
+from accounts.forms import FilterForm, NoteForm
 from accounts.limits import figures_of, limit_groups, trailing_drawdown
 from accounts.models import Account, EnvironmentChoice, LimitLevel
 from accounts.queries import BIGGEST_ID, Filters
 from accounts.sync import Part, refresh
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.errors import TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.access import may, requires
@@ -46,11 +48,17 @@ def account_list(request: HtmxHttpRequest) -> HttpResponse:
 @require_safe
 def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """One account: where it stands and why, its limits, its money and positions, its trader; always a whole page."""
-    account = _account_or_404(environment, tradovate_id)
+    return _detail_page(request, _account_or_404(environment, tradovate_id))
+
+
+def _detail_page(
+    request: HtmxHttpRequest, account: Account, *, form: NoteForm | None = None, status: int = 200
+) -> HttpResponse:
     limits = {row.level: row for row in account.limits.all()}
     firm, trader = limits.get(LimitLevel.FIRM.value), limits.get(LimitLevel.TRADER.value)
     figures = figures_of(account)
     others = queries.other_accounts(account)
+    notes = queries.notes_of(account)
     context = {
         "account": account,
         "environment": account.environment,
@@ -62,23 +70,49 @@ def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int
         "figures": figures,
         "limit_groups": limit_groups(firm, trader, figures),
         "drawdown": trailing_drawdown(firm, figures),
+        "position_limits": pre_trade.lines(account),
+        "may_change_position_limits": not account.archived and may(request, "changes:request:position_limit"),
+        "may_change_risk_parameters": not account.archived and may(request, "changes:request:risk_parameter"),
         "others": others[: queries.OTHERS_AT_MOST],
         "are_more_others": len(others) > queries.OTHERS_AT_MOST,
+        "may_ask": any(may(request, f"changes:request:{kind}") for kind, _ in REQUESTS),
+        "notes": notes[: queries.NOTES_AT_MOST],
+        "are_more_notes": len(notes) > queries.NOTES_AT_MOST,
+        "note_form": (form or NoteForm.fresh()) if may(request, "accounts:note") else None,
     }
-    return render(request, "accounts/detail.html", context)
+    return render(request, "accounts/detail.html", context, status=status)
+
+
+@requires("accounts:note")
+@require_POST
+def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """Write a note about one account, then show its page; with 422 and what was typed when that is no note."""
+    account = _account_or_404(environment, tradovate_id)
+    form = NoteForm(request.POST)
+    if not form.is_valid():
+        return _detail_page(request, account, form=form, status=422)
+    actions.add_note(
+        actor=cast(Staff, request.user),
+        origin=origin_of(request),
+        account=account,
+        text=form.cleaned_data["text"],
+        form_key=form.cleaned_data["form_key"],
+    )
+    messages.success(request, "Note added.")
+    return HttpResponseSeeOther(reverse("accounts:detail", args=[account.environment, account.tradovate_id]))
 
 
 @requires("accounts:view")
 @require_POST
 def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """Read risk status, positions and cash of one account from Tradovate now (three calls), then show its page."""
+    """Read one account from Tradovate now (five calls: no auto-liq limits), then show its page."""
     account = _account_or_404(environment, tradovate_id)
     try:
         refresh(
             Environment(account.environment),
             [account.tradovate_id],
             lane=Lane.BULK,
-            parts=frozenset({Part.CASH, Part.POSITIONS}),
+            parts=frozenset({Part.CASH, Part.POSITIONS, Part.PRE_TRADE}),
         )
     except NotConnected as error:
         messages.error(request, f"{error} What you see is what was known last.")

@@ -1,7 +1,9 @@
 """Reading settings from the environment, so that a bad value is refused at start with the variable's name."""
 
+import json
 import logging
 import os
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,25 @@ def networks(name: str) -> list[str]:
     except ValueError as error:
         raise _refusal(name, f"addresses or networks: {error}") from error
     return found
+
+
+def limit_caps(name: str) -> dict[str, dict[str, Decimal]]:
+    """Return what a JSON object says of limits: `{"field": {"max": 10000, "max_pct_of_size": 10}}`; none by default."""
+    wanted = 'a JSON object such as {"daily_loss_auto_liq_usd": {"max": 10000, "max_pct_of_size": 10}}, each number above 0'
+    try:
+        found = json.loads(text(name, default="") or "{}", parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
+    except ValueError as error:
+        raise _refusal(name, wanted) from error
+    caps = found if isinstance(found, dict) else {"": found}
+    for cap in caps.values():
+        is_known = isinstance(cap, dict) and cap and cap.keys() <= {"max", "max_pct_of_size"}
+        if not is_known or not all(isinstance(value, Decimal) and value > 0 for value in cap.values()):
+            raise _refusal(name, wanted)
+    return caps
+
+
+def _no_number(value: str) -> Decimal:
+    raise ValueError(f"{value} is no number")
 
 
 def zone(name: str, *, default: str) -> str:

@@ -117,10 +117,21 @@ LOGIN_REDIRECT_URL = "home"
 # What a person lacks when a page is refused: "It needs the permission to …" (riskadmin/web/errors.py).
 CAPABILITY_WORDS = {
     "accounts:view": "see accounts",
+    "accounts:note": "write notes about accounts",
     "changes:view": "see changes",
     "changes:request:lock": "lock accounts",
     "changes:request:liquidate_only": "allow accounts closing orders only",
     "changes:request:unlock": "ask to unlock accounts",
+    "changes:request:risk_category": "ask to switch risk categories",
+    "changes:request:auto_liq_limits": "ask to change limits",
+    "changes:request:position_limit": "ask to add, change or remove position limits",
+    "changes:request:risk_parameter": "ask to add, change or remove risk parameters",
+    "changes:request:liquidate": "ask to liquidate accounts",
+    "changes:request:user_lockout": "ask to end traders' lockouts",
+    "changes:request:reset_auto_liq_status": "ask to reset the auto-liq status of accounts",
+    "changes:request:max_net_liq": "ask to set the max net liq of accounts",
+    "changes:request:demo_balance": "ask to change the balance of accounts",
+    "changes:request:remediation": "ask to remediate accounts",
     "changes:decide": "approve or reject changes",
     "policy:view": "see the policy",
     "audit:view": "read the audit trail",
@@ -201,6 +212,9 @@ if any(TRADOVATE_URLS.values()):
 BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
 BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=50, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
 BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)
+# Accounts of one updateuserautoliqs: no cap is documented, and a refusal is of the whole call.
+LIMITS_PER_CALL = env.number("LIMITS_PER_CALL", default=100, at_least=1, at_most=10_000)
+LIMIT_CAPS = env.limit_caps("LIMIT_CAPS")  # new limits that nobody may set; the changes app checks the names
 SYNC_SECONDS = env.number("SYNC_SECONDS", default=180, at_least=10, at_most=3600)  # how often the mirror is read anew
 STALE_SECONDS = env.number("STALE_SECONDS", default=300, at_least=10, at_most=86_400)  # older rows are read before a decision
 # What beat starts, every how many seconds, in which lane; a message that the next one overtakes is dropped.
@@ -211,6 +225,7 @@ CELERY_BEAT_SCHEDULE = {
         ("heartbeat-urgent", "execution.heartbeat", ["urgent"], 10, "urgent"),
         ("heartbeat-bulk", "execution.heartbeat", ["bulk"], 10, "bulk"),
         ("expire", "changes.expire", [], 60, "bulk"),
+        ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),
     )
 }

@@ -88,6 +88,13 @@ TABLE = (
     Row("GET", "accounts:detail", EVERYBODY_SIGNED_IN, _account),
     # Reading an account anew changes nothing at Tradovate, and is open to whoever may see it.
     Row("POST", "accounts:refresh", (302, 303, 303, 303, 303), _account),
+    Row(
+        "POST",
+        "accounts:note",
+        (302, 303, 303, 403, 403),
+        _account,
+        lambda _: {"text": "Called", "form_key": str(uuid4())},
+    ),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
@@ -101,6 +108,18 @@ TABLE = (
         for method, accepted in (("GET", 200), ("POST", 303))
         for kind, account_id in (("lock", 102), ("liquidate_only", 102), ("unlock", 103))
     ),
+    Row("GET", "changes:choose", (302, 200, 200, 403, 403)),
+    Row("POST", "changes:freeze", (302, 303, 303, 403, 403), sent=lambda _: {"environment": "demo"}),
+    Row("POST", "changes:freeze", (302, 303, 303, 403, 403), sent=lambda _: {"environment": "demo", "kind": "unlock"}),
+    Row("GET", "changes:name_targets", (302, 200, 200, 403, 403), lambda _: ("lock",)),
+    Row(
+        "POST",
+        "changes:name_targets",
+        (302, 303, 303, 403, 403),
+        lambda _: ("lock",),
+        lambda _: {"how": "names", "environment": "demo", "text": "102 nobody"},
+    ),
+    Row("GET", "changes:csv_template", (302, 200, 200, 403, 403), lambda _: ("lock",)),
     Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("approve")),
     Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("reject")),
     # Support asked for it; a colleague who may ask, but did not, is told so.

@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import runpy
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,7 @@ BAD = [
             "BUDGET_CALLS_PER_HOUR",
             "BUDGET_SAFETY_MARGIN",
             "BUDGET_URGENT_SHARE_PCT",
+            "LIMITS_PER_CALL",
             "SYNC_SECONDS",
             "STALE_SECONDS",
         )
@@ -136,6 +138,20 @@ BAD = [
     ("DATABASE_POOL_SIZE", "1"),
     ("BUDGET_SAFETY_MARGIN", "5000"),
     ("BUDGET_URGENT_SHARE_PCT", "91"),
+    *(
+        ("LIMIT_CAPS", value)
+        for value in (
+            "10000",
+            "[]",
+            '{"daily_loss_auto_liq_usd": 10000}',
+            '{"daily_loss_auto_liq_usd": {}}',
+            '{"daily_loss_auto_liq_usd": {"max": 0}}',
+            '{"daily_loss_auto_liq_usd": {"max": "10000"}}',
+            '{"daily_loss_auto_liq_usd": {"max": true}}',
+            '{"daily_loss_auto_liq_usd": {"max": NaN}}',
+            '{"daily_loss_auto_liq_usd": {"most": 10000}}',
+        )
+    ),
     *(("DATABASE_URL", value) for value in ("", "nonsense", "mysql://root@127.0.0.1/x", "sqlite:///x", "postgresql://[::1/x")),
     *(("REDIS_URL", value) for value in ("", "nonsense", "http://127.0.0.1", "redis://127.0.0.1:port")),
     *(("TRUSTED_PROXIES", value) for value in ("proxy", "10.0.0.0/99", "10.0.0.1,x")),
@@ -176,6 +192,14 @@ def test_a_bad_value_is_refused_with_its_variables_name(monkeypatch: pytest.Monk
     signed_in = {"TRADOVATE_USERNAME": "u", "TRADOVATE_PASSWORD": "p"}
     with pytest.raises(ImproperlyConfigured, match=rf"\b{name}\b"):
         load(monkeypatch, **{**signed_in, name: value})
+
+
+def test_caps_are_exact_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch)["LIMIT_CAPS"] == {}
+    caps = '{"daily_loss_auto_liq_usd": {"max": 10000, "max_pct_of_size": 2.1}}'
+    assert load(monkeypatch, LIMIT_CAPS=caps)["LIMIT_CAPS"] == {
+        "daily_loss_auto_liq_usd": {"max": Decimal(10_000), "max_pct_of_size": Decimal("2.1")}
+    }
 
 
 @pytest.mark.parametrize("missing", ["TRADOVATE_USERNAME", "TRADOVATE_PASSWORD"])

@@ -1,6 +1,6 @@
 """Submitting, deciding, withdrawing and expiring changes. Each is one transaction with its events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import Plan, digest_of, moved_since, plan
 from accounts.changes.policy import requirement
+from accounts.changes.source import Source
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.connection import NotConnected
 from accounts.sync import refresh
@@ -43,6 +44,14 @@ class NothingToDo(Exception):
     """Every target of the plan is skipped, so there is nothing to submit."""
 
 
+class CountNotConfirmed(Exception):
+    """The plan is one whose number of targets has to be typed (`Plan.asks_for_count`), and another number came."""
+
+    def __init__(self, now: Plan) -> None:
+        super().__init__(f"{now.kind.words(len(now.sent))}: type that number to go on.")
+        self.plan = now
+
+
 class DecisionRefused(Exception):
     """The decision was not taken; `moved` lists the items that no longer stand as shown, with their state now."""
 
@@ -56,25 +65,30 @@ def submit(  # the parts of a form, each by name
     *,
     actor: Staff,
     origin: Origin,
-    kind: Kind,
+    kind: Kind[Any],
     environment: Environment,
-    account_ids: Sequence[int],
+    target_ids: Sequence[int],
+    parameters: State | None = None,
+    per_target: Mapping[int, State] | None = None,
     reason_code: ReasonCode,
     reason_text: str,
     form_key: UUID,
     shown_digest: str,
+    confirmed_count: int | None = None,
+    source: Source | None = None,
 ) -> Change:
     """Write the change, its frozen items and their events, and return it; the same form key returns the first one.
 
-    `shown_digest` is the digest of the plan that the person was shown. Raises NotAllowed, PlanMoved, NothingToDo, and
-    `policy.PolicyMissing`; then nothing is written.
+    `shown_digest` is the digest of the plan that the person was shown, `confirmed_count` the number that they typed where
+    the plan asks for it, `source` how they came by the targets. Raises NotAllowed, PlanMoved, NothingToDo,
+    CountNotConfirmed, and `policy.PolicyMissing`; then nothing is written.
     """
     if not actor.may(kind.capability):
-        raise NotAllowed(f"You may not ask to {kind.verb.lower()} accounts.")
+        raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
     earlier = _submitted_before(actor, form_key)
     if earlier:
         return earlier
-    now = plan(kind, environment=environment, account_ids=account_ids)
+    now = plan(kind, environment=environment, target_ids=target_ids, parameters=parameters, per_target=per_target)
     if now.digest != shown_digest:
         # The double click itself may be what moved the plan: written after we looked for it, before we planned.
         earlier = _submitted_before(actor, form_key)
@@ -82,16 +96,19 @@ def submit(  # the parts of a form, each by name
             return earlier
         raise PlanMoved(now)
     if not now.sent:
-        raise NothingToDo("Nothing would happen to any of these accounts.")
+        raise NothingToDo(f"Nothing would happen to any of these {kind.unit.value}s.")
+    if now.asks_for_count and confirmed_count != len(now.sent):
+        raise CountNotConfirmed(now)
     needed = requirement(PolicyRule.objects.all(), kind=kind.name, environment=environment.value, items=len(now.sent))
     decided = needed.decisions_needed == 0
     at = timezone.now()
     change = Change(
         kind=kind.name,
         environment=environment.value,
+        parameters=dict(now.parameters),
         reason_code=reason_code.value,
         reason_text=reason_text,
-        lane=(Lane.URGENT if len(now.sent) <= kind.urgent_up_to else Lane.BULK).value,
+        lane=now.lane.value,
         form_key=form_key,
         requested_by=actor,
         requested_by_name=actor.who().name,
@@ -106,7 +123,7 @@ def submit(  # the parts of a form, each by name
     change.digest = _change_digest(change, now)
     try:
         with transaction.atomic():
-            _write(change, now, origin, actor, state=ItemState.QUEUED if decided else ItemState.WAITING)
+            _write(change, now, origin, actor, source or Source())
     except IntegrityError:
         # The double click that came at the very same moment wrote it first.
         earlier = _submitted_before(actor, form_key)
@@ -196,8 +213,9 @@ def _change_digest(change: Change, planned: Plan) -> str:
     )
 
 
-def _write(change: Change, planned: Plan, origin: Origin, actor: Staff, *, state: ItemState) -> None:
+def _write(change: Change, planned: Plan, origin: Origin, actor: Staff, source: Source) -> None:
     change.save(force_insert=True)
+    state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
     items = Item.objects.bulk_create(
         [
             Item(
@@ -235,10 +253,14 @@ def _write(change: Change, planned: Plan, origin: Origin, actor: Staff, *, state
                 "digest": change.digest,
                 "decisions_needed": change.decisions_needed,
                 "skipped": item.note,
+                **({"source": source.words} if source.words else {}),
             },
         )
         for item in items
     )
+    if source.left_out:
+        detail = {"source": source.words, "rows": len(source.lines_left_out), **source.left_out_in_short}
+        record(Happening(tag=Tag.CHANGE_ROWS_LEFT_OUT, actor=who, origin=origin, change_id=change.pk, detail=detail))
     if state == ItemState.QUEUED:
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 
@@ -255,7 +277,7 @@ def _refresh_stale(change_id: int, good_since: datetime) -> str:
     if not stale:
         return ""
     try:
-        refresh(Environment(change.environment), stale, lane=Lane.URGENT)
+        refresh(Environment(change.environment), stale, lane=Lane.URGENT, parts=KINDS[change.kind].parts)
     except (TradovateError, NotConnected, StoreUnavailable) as error:
         return str(error)
     return ""
@@ -285,7 +307,7 @@ def _no_longer_as_shown(change: Change, good_since: datetime, unread: str) -> De
     if _stale_items(change, good_since).exists():
         why = unread or "it did not name every account"
         return DecisionRefused(f"The accounts can't be read from Tradovate now ({why}), and what is known of them is old.")
-    moved = moved_since(KINDS[change.kind], list(change.items.filter(state=ItemState.WAITING)))
+    moved = moved_since(KINDS[change.kind].of(change.parameters), list(change.items.filter(state=ItemState.WAITING)))
     if moved:
         return DecisionRefused("An account no longer stands as it was when this was asked for.", moved=moved)
     return None

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ChangesConfig(AppConfig):
@@ -6,3 +7,9 @@ class ChangesConfig(AppConfig):
 
     name = "accounts.changes"
     label = "changes"
+
+    def ready(self) -> None:
+        """Refuse to start with caps that would hold nobody."""
+        from accounts.changes.kinds.limit_effects import check_caps  # noqa: PLC0415  (models can't be imported before)
+
+        check_caps(settings.LIMIT_CAPS)

@@ -5,52 +5,58 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
 
+from accounts.changes.csv_upload import BYTES_MAX
+from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.states import ChangeState, Verdict
+from accounts.changes.targets import TARGETS_MAX, BadTargets
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
+from riskadmin.web.fields import LinesField
 
-TARGETS_MAX = 200
+ADDRESS_MAX = 200
 """How many accounts may be named in one address."""
 
 REASON_CHOICES = [("", "Choose a reason"), *((code, words) for code, words in REASON_WORDS.items())]
 
 
-class BadTargets(ValueError):
-    """The accounts named in the address can't be one change; the message is for people."""
-
-
-def read_targets(values: Sequence[str]) -> tuple[Environment, list[int]]:
+def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Environment, list[int]]:
     """Return the environment and Tradovate's ids that `demo:123` values name. Raises BadTargets."""
     if not values:
         raise BadTargets("No account is chosen. Choose accounts in the list and ask again.")
-    if len(values) > TARGETS_MAX:
-        raise BadTargets(f"{len(values):,} accounts are chosen; one change takes at most {TARGETS_MAX} this way.")
+    if len(values) > ADDRESS_MAX:
+        raise BadTargets(f"{len(values):,} {unit.value}s are chosen; one change takes at most {ADDRESS_MAX} this way.")
     environments: set[Environment] = set()
-    account_ids: list[int] = []
+    target_ids: list[int] = []
     for value in values:
-        environment, _, account_id = value.partition(":")
-        is_number = account_id.isascii() and account_id.isdecimal() and 0 < int(account_id[:20]) < 2**63
-        if environment not in set(Environment) or not is_number or len(account_id) > 19:  # noqa: PLR2004  (digits of 2**63)
-            raise BadTargets(f"{value[:40]!r} does not name an account.")
+        environment, _, target_id = value.partition(":")
+        is_number = target_id.isascii() and target_id.isdecimal() and 0 < int(target_id[:20]) < 2**63
+        if environment not in set(Environment) or not is_number or len(target_id) > 19:  # noqa: PLR2004  (digits of 2**63)
+            raise BadTargets(f"{value[:40]!r} does not name {'an account' if unit == Unit.ACCOUNT else 'a trader'}.")
         environments.add(Environment(environment))
-        account_ids.append(int(account_id))
+        target_ids.append(int(target_id))
     if len(environments) > 1:
-        raise BadTargets("Demo and live accounts can't be in one change. Choose those of one environment.")
-    return environments.pop(), list(dict.fromkeys(account_ids))
+        raise BadTargets(f"Demo and live {unit.value}s can't be in one change. Choose those of one environment.")
+    return environments.pop(), list(dict.fromkeys(target_ids))
 
 
-class LinesField(forms.CharField):
-    """A text of several lines; each line's end is one character, though browsers send two and count it as one."""
+class CountField(forms.IntegerField):
+    """A number that a person types to say that they have read it, with or without its commas."""
 
-    def to_python(self, value: Any) -> Any:
-        """Return the text as it is kept, before its length is looked at."""
-        return super().to_python(value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
+    def to_python(self, value: Any) -> int | None:
+        """Return the number without commas and blanks."""
+        return super().to_python(value.replace(",", "").replace(" ", "") if isinstance(value, str) else value)
 
 
 class AskForm(forms.Form):
-    """The reason for a change, the one-time key, and the digest of the plan that is shown beside it."""
+    """The reason for a change, what has to be agreed to, the one-time key, and the digest of the plan that is shown beside it.
 
+    `rows_left_out` is how many rows of the list are no part of the change: then somebody has to say that this is meant.
+    """
+
+    leave_out = forms.BooleanField(required=False)
     reason_code = forms.ChoiceField(label="Reason", choices=REASON_CHOICES)
     reason_text = LinesField(
         label="In words",
@@ -59,17 +65,33 @@ class AskForm(forms.Form):
         widget=forms.Textarea({"rows": 3}),
         help_text="Needed with Other. Tradovate and the audit trail keep it word for word.",
     )
+    confirm_count = CountField(
+        label="How many is that?",
+        required=False,
+        help_text="So many at once are asked for only by whoever types how many would be sent.",
+        min_value=0,
+        widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}),
+    )
     form_key = forms.UUIDField(widget=forms.HiddenInput)
     digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
 
+    def __init__(self, *args: Any, rows_left_out: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rows_left_out = rows_left_out
+        rows = f"these {rows_left_out:,} rows" if rows_left_out > 1 else "this row"
+        self.fields["leave_out"].label = f"Leave {rows} out, and go on without"
+
     @classmethod
-    def fresh(cls, digest: str) -> "AskForm":
-        """Return an empty form with a new one-time key."""
-        return cls(initial={"form_key": uuid4(), "digest": digest})
+    def fresh(cls, digest: str, typed: QueryDict, *, rows_left_out: int = 0) -> "AskForm":
+        """Return a form with a new one-time key, and the reason that was `typed` before, if one was."""
+        kept = {name: typed[name] for name in ("reason_code", "reason_text") if name in typed}
+        return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, rows_left_out=rows_left_out)
 
     def clean(self) -> dict[str, Any]:
-        """Ask for words where the code says nothing."""
+        """Ask for words where the code says nothing, and for a yes where rows are left out."""
         cleaned = super().clean() or self.cleaned_data
+        if self.rows_left_out and not cleaned.get("leave_out"):
+            self.add_error("leave_out", "Mend the rows and choose anew, or say that they are to be left out.")
         if (
             cleaned.get("reason_code") == ReasonCode.OTHER
             and not cleaned.get("reason_text")
@@ -77,6 +99,58 @@ class AskForm(forms.Form):
         ):
             self.add_error("reason_text", "Say why: with the reason Other, Tradovate asks for it in words.")
         return cleaned
+
+
+class NamesForm(forms.Form):
+    """Targets named by hand, of one of the kind's environments."""
+
+    environment = forms.ChoiceField(label="Environment")
+    text = LinesField(
+        label="Ids or names",
+        max_length=1_000_000,
+        widget=forms.Textarea({"rows": 8, "spellcheck": "false", "autocapitalize": "off"}),
+        help_text="One a line, or several between commas.",
+    )
+
+    def __init__(self, *args: Any, kind: Kind[Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _offer_environments(self, kind)
+
+
+class FileForm(forms.Form):
+    """Targets in a CSV file, of one of the kind's environments."""
+
+    environment = forms.ChoiceField(label="Environment")
+    file = forms.FileField(
+        label="CSV file",
+        max_length=255,
+        allow_empty_file=True,  # said better by who reads it
+        widget=forms.FileInput({"accept": ".csv,text/csv"}),
+        help_text=f"UTF-8, commas or semicolons, at most {BYTES_MAX // 1024 // 1024} MiB and {TARGETS_MAX:,} rows.",
+    )
+
+    def __init__(self, *args: Any, kind: Kind[Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _offer_environments(self, kind)
+
+    def clean_file(self) -> "UploadedFile[Any]":
+        """Refuse what is too large before anybody reads it."""
+        file: UploadedFile[Any] = self.cleaned_data["file"]
+        if (file.size or 0) > BYTES_MAX:
+            size = (file.size or 0) / 1024 / 1024
+            raise forms.ValidationError(
+                f"The file has {size:.1f} MiB; at most {BYTES_MAX // 1024 // 1024} MiB are taken. Split it."
+            )
+        return file
+
+
+def _offer_environments(form: forms.Form, kind: Kind[Any]) -> None:
+    offered = sorted(kind.environments)
+    field = forms.ChoiceField(label="Environment", choices=[(each.value, each.value.capitalize()) for each in offered])
+    if len(offered) == 1:
+        field.widget = forms.HiddenInput()
+        field.initial = offered[0].value
+    form.fields["environment"] = field
 
 
 class DecideForm(forms.Form):

@@ -1,6 +1,9 @@
 """What was asked for, on which targets, and who decided. Migration 0002 has PostgreSQL hold the rules that must never break."""
 
+from uuid import uuid4
+
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -74,7 +77,7 @@ class Item(models.Model):
 
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="items")
     position = models.PositiveIntegerField()
-    # `environment:account:id`. The account row is absent when the id is unknown to the mirror; such an item is skipped.
+    # `environment:unit:id`. The account row is absent for a trader, and when the id is unknown to the mirror (then skipped).
     target = models.CharField(max_length=64)
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="items")
     target_name = models.CharField(max_length=64)
@@ -85,6 +88,8 @@ class Item(models.Model):
     # Why it was skipped, Tradovate's words when it was rejected, what is not known when it is unknown.
     note = models.TextField(blank=True)
     observed = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    # Which of the kind's calls is next or under way: some kinds need several, one after the other.
+    step = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True)
     dispatched_at = models.DateTimeField(null=True)
@@ -111,15 +116,27 @@ class Item(models.Model):
             models.Index(fields=["state", "id"], condition=Q(state__in=ITEM_OPEN), name="item_open"),
             # The account's page: its pending changes; the plan: whether a target has an open item.
             models.Index(fields=["target"], condition=Q(state__in=ITEM_OPEN), name="item_open_by_target"),
+            # The plan: what was done to a trader lately; for accounts, the foreign key's own index answers that.
+            models.Index(fields=["target"], condition=Q(account=None), name="item_of_no_account"),
         ]
 
     def __str__(self) -> str:
         return f"Item {self.position} of change {self.change_id}: {self.target}"
 
     @property
-    def account_id_at_tradovate(self) -> int:
-        """Tradovate's id of the account."""
+    def target_id(self) -> int:
+        """Tradovate's id of the account or trader."""
         return int(self.target.rsplit(":", 1)[1])
+
+    @property
+    def is_account(self) -> bool:
+        """Whether the target is an account, not a trader."""
+        return self.target.split(":")[1] == "account"
+
+    @property
+    def is_half_done(self) -> bool:
+        """Whether the first of its calls are done and the last is not, be it still to come or never."""
+        return self.step > 0 and self.state not in {ItemState.APPLIED, ItemState.UNCHANGED}
 
     @property
     def environment(self) -> str:
@@ -131,7 +148,7 @@ class Item(models.Model):
         """The account as events name it."""
         return Subject(
             environment=self.environment,
-            account_id=self.account_id_at_tradovate,
+            account_id=self.target_id if self.is_account else None,
             account_name=self.target_name,
         )
 
@@ -176,3 +193,29 @@ class PolicyRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind or 'every kind'}: {self.decisions_needed} decisions"
+
+
+class TargetList(models.Model):
+    """Targets that one person has chosen to ask something for, frozen as they were chosen; forgotten after two days.
+
+    What a change is made of is in its items; nothing refers to this once it is submitted.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    # Empty: for whatever kind is chosen next.
+    kind = models.CharField(max_length=32, blank=True)
+    unit = models.CharField(max_length=8)
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    # Tradovate's, in the order chosen.
+    ids = ArrayField(models.BigIntegerField())
+    # Parameters that came with the targets: those of all, and those of single ones by id, which JSON wants as text.
+    parameters = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    per_target = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    source = models.CharField(max_length=200)
+    # Rows that name no target, or a bad one (source.Problem); nothing is submitted before somebody leaves them out.
+    problems = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{len(self.ids)} targets: {self.source}"

@@ -2,19 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import TextField
 
-from accounts.changes.kinds.kind import Kind, Planned, Skip, State
+from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
-from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ItemState
-from accounts.models import Account
+from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, Direction, ItemState
+from accounts.models import Account, Trader
+from accounts.queries import AnyOf
 from riskadmin.tradovate.vocabulary import Environment, Lane
+
+UNCOUNTED_MAX: Final = 100
+"""A change of more targets is submitted only with their number typed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +27,19 @@ class Row:
     """One target of a plan; `skip_reason` is empty for what would be sent."""
 
     target: str
-    account_id: int  # Tradovate's
-    account: Account | None
+    target_id: int  # Tradovate's
+    subject: Account | Trader | None
     name: str
     before: State | None
     after: State | None
     skip_reason: str
     warnings: tuple[str, ...]
+    weight: float
+
+    @property
+    def account(self) -> Account | None:
+        """The target's account, where it is one that the mirror knows."""
+        return self.subject if isinstance(self.subject, Account) else None
 
     @property
     def is_sent(self) -> bool:
@@ -40,8 +51,9 @@ class Row:
 class Plan:
     """What a change of this kind would do to these targets, as the mirror stands."""
 
-    kind: Kind
+    kind: Kind[Any]
     environment: Environment
+    parameters: State
     rows: tuple[Row, ...]
 
     @cached_property
@@ -57,15 +69,23 @@ class Plan:
     @cached_property
     def calls_needed(self) -> int:
         """How many calls to Tradovate it takes, read-backs not counted."""
-        return -(-len(self.sent) // self.kind.batch_size)
+        return -(-len(self.sent) // self.kind.batch_size) * len(self.kind.steps)
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that a change of so many targets takes."""
+        return Lane.URGENT if len(self.sent) <= self.kind.urgent_up_to else Lane.BULK
+
+    @cached_property
+    def asks_for_count(self) -> bool:
+        """Whether it does so much that the number of targets has to be typed before it is submitted."""
+        return len(self.sent) > UNCOUNTED_MAX or (bool(self.sent) and self.kind.direction == Direction.DESTRUCTIVE)
 
     @cached_property
     def oldest_read_at(self) -> datetime | None:
         """When the oldest row that the plan rests on was read from Tradovate; None when it rests on none."""
-        return min(
-            (row.account.risk_status.fresh_at for row in self.rows if row.account and hasattr(row.account, "risk_status")),
-            default=None,
-        )
+        read = (self.kind.read_at(row.subject) for row in self.rows if row.subject)
+        return min((at for at in read if at), default=None)
 
     @cached_property
     def digest(self) -> str:
@@ -77,6 +97,7 @@ class Plan:
             {
                 "kind": self.kind.name,
                 "environment": self.environment.value,
+                "parameters": self.parameters,
                 "items": [[row.target, row.before, row.after, row.skip_reason] for row in self.rows],
             },
         )
@@ -88,27 +109,41 @@ def digest_of(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def target_of(environment: str, account_id: int) -> str:
-    """Return the name of an account as a target: `demo:account:123`."""
-    return f"{environment}:account:{account_id}"
+def target_of(environment: str, target_id: int, unit: Unit = Unit.ACCOUNT) -> str:
+    """Return the name of a target: `demo:account:123`."""
+    return f"{environment}:{unit.value}:{target_id}"
 
 
-def plan(kind: Kind, *, environment: Environment, account_ids: Sequence[int]) -> Plan:
-    """Return the plan for accounts by Tradovate's ids, in the order given, each once.
+def plan(
+    kind: Kind[Any],
+    *,
+    environment: Environment,
+    target_ids: Sequence[int],
+    parameters: State | None = None,
+    per_target: Mapping[int, State] | None = None,
+) -> Plan:
+    """Return the plan for targets by Tradovate's ids, in the order given, each once.
 
-    Costs a fixed number of queries, whatever the number of accounts.
+    `per_target` holds parameters of single targets, which win over those of all. Costs a fixed number of queries, whatever the
+    number of targets.
     """
-    wanted = list(dict.fromkeys(account_ids))
-    found = {
-        account.tradovate_id: account
-        for account in kind.mirrored(Account.objects.filter(environment=environment, tradovate_id__in=wanted))
-    }
-    pending = _open_items([target_of(environment, account_id) for account_id in wanted])
+    common, own = parameters or {}, per_target or {}
+    kind = kind.of(common)
+    wanted = list(dict.fromkeys(target_ids))
+    found = kind.subjects(environment, wanted)
+    pending = _open_items([target_of(environment, target_id, kind.unit) for target_id in wanted])
     rows = (
-        _row(kind, environment, account_id, found.get(account_id), pending.get(target_of(environment, account_id), ()))
-        for account_id in wanted
+        _row(
+            kind,
+            environment,
+            target_id,
+            found.get(target_id),
+            pending.get(target_of(environment, target_id, kind.unit), ()),
+            {**common, **own.get(target_id, {})},
+        )
+        for target_id in wanted
     )
-    return Plan(kind=kind, environment=environment, rows=tuple(rows))
+    return Plan(kind=kind, environment=environment, parameters=common, rows=tuple(rows))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +159,7 @@ class _Pending:
 def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
     """Return every open item, oldest first, by target."""
     by_target: dict[str, list[_Pending]] = {}
-    items = Item.objects.filter(target__in=targets, state__in=ITEM_OPEN).order_by("id")
+    items = Item.objects.filter(AnyOf("target", targets, TextField()), state__in=ITEM_OPEN).order_by("id")
     for target, kind_name, change_id, state, lane in items.values_list(
         "target", "change__kind", "change_id", "state", "change__lane"
     ):
@@ -133,52 +168,53 @@ def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
     return by_target
 
 
-def _row(
-    kind: Kind,
+def _row(  # noqa: PLR0917  (everything there is to know of one target)
+    kind: Kind[Any],
     environment: Environment,
-    account_id: int,
-    account: Account | None,
+    target_id: int,
+    subject: Account | Trader | None,
     pending: Sequence[_Pending],
+    parameters: State,
 ) -> Row:
-    outcome = _outcome(kind, environment, account, pending)
+    outcome = _outcome(kind, environment, subject, pending, parameters)
     planned = outcome if isinstance(outcome, Planned) else None
     return Row(
-        target=target_of(environment, account_id),
-        account_id=account_id,
-        account=account,
-        name=account.name if account else str(account_id),
+        target=target_of(environment, target_id, kind.unit),
+        target_id=target_id,
+        subject=subject,
+        name=subject.name if subject else str(target_id),
         before=outcome.before,
         after=planned.after if planned else None,
         skip_reason=outcome.reason if isinstance(outcome, Skip) else "",
         warnings=planned.warnings if planned else (),
+        weight=planned.weight if planned else 0.0,
     )
 
 
 def _outcome(
-    kind: Kind,
+    kind: Kind[Any],
     environment: Environment,
-    account: Account | None,
+    subject: Account | Trader | None,
     pending: Sequence[_Pending],
+    parameters: State,
 ) -> Planned | Skip:
     if environment not in kind.environments:
         where = " and ".join(sorted(each.value for each in kind.environments))
-        return Skip(reason=f"Tradovate takes this on {where} only; the account is on {environment.value}")
-    if account is None:
-        return Skip(reason="Unknown: no such account was read from Tradovate")
-    # A closed account is archived too (account_gone_is_archived), and "closed" says more.
-    if account.closed:
-        return Skip(reason="Closed: Tradovate would accept the call and do nothing")
-    if account.archived:
-        return Skip(reason="Archived: Tradovate would accept the call and do nothing")
-    if not hasattr(account, "risk_status"):
-        return Skip(reason="Its risk status was never read; read the account first")
+        return Skip(reason=f"Tradovate takes this on {where} only; the {kind.unit.value} is on {environment.value}")
+    if subject is None:
+        return Skip(reason=f"Unknown: no such {kind.unit.value} was read from Tradovate")
+    obstacle = kind.obstacle(subject)
+    if obstacle:
+        return Skip(reason=obstacle)
     blocking = next((item for item in pending if _blocks(kind, item)), None)
     if blocking:
-        return Skip(reason=f"Change {blocking.change_id} is already on its way for this account")
-    return kind.plan(account, contested=any(item.kind_name != kind.name for item in pending))
+        return Skip(reason=f"Change {blocking.change_id} is already on its way for this {kind.unit.value}")
+    contested = any(item.kind_name != kind.name for item in pending)
+    outcome: Planned | Skip = kind.plan(subject, parameters=parameters, contested=contested)
+    return outcome
 
 
-def _blocks(kind: Kind, item: _Pending) -> bool:
+def _blocks(kind: Kind[Any], item: _Pending) -> bool:
     """Say whether an open item stands in the way: for protective kinds only the very same thing, surely and soon sent.
 
     One that waits for a decision, stands in the bulk lane or has no known outcome must not hold an emergency up.
@@ -189,20 +225,21 @@ def _blocks(kind: Kind, item: _Pending) -> bool:
     return item.kind_name == kind.name and (is_next or item.state in ITEM_UNDER_WAY)
 
 
-def moved_since(kind: Kind, items: Sequence[Item]) -> list[tuple[Item, dict[str, Any] | None]]:
-    """Return the items whose account no longer stands as it was shown, each with its state now (None: gone or closed).
+def moved_since(kind: Kind[Any], items: Sequence[Item]) -> list[tuple[Item, dict[str, Any] | None]]:
+    """Return the items whose target no longer stands as it was shown, each with its state now (None: gone or closed).
 
-    Costs a fixed number of queries, whatever the number of items.
+    The items are of one change. Costs a fixed number of queries, whatever their number.
     """
-    by_account = {item.account_id: item for item in items}
-    found = {account.pk: account for account in kind.mirrored(Account.objects.filter(pk__in=list(by_account)))}
+    if not items:
+        return []
+    found = kind.subjects(Environment(items[0].environment), [item.target_id for item in items])
     moved: list[tuple[Item, dict[str, Any] | None]] = []
-    for account_pk, item in by_account.items():
-        account = found.get(account_pk) if account_pk else None
-        if account is None or account.archived or account.closed or not hasattr(account, "risk_status"):
+    for item in items:
+        subject = found.get(item.target_id)
+        if subject is None or kind.obstacle(subject):
             moved.append((item, None))
             continue
-        now = kind.state(account)
+        now = dict(kind.state(subject))
         if now != item.before:
-            moved.append((item, dict(now)))
+            moved.append((item, now))
     return moved

@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
 from accounts.changes.states import CHANGE_OPEN, ITEM_FINAL, ITEM_OPEN, ChangeState, ItemState
+from accounts.models import Account
 from riskadmin.staff.models import Staff
 
 
@@ -19,7 +21,7 @@ class Progress:
     """How far a change has come: the change, its items by state, and who has decided. Three queries."""
 
     change: Change
-    kind: Kind
+    kind: Kind[Any]
     counts: dict[ItemState, int]
     decisions: list[Decision]
 
@@ -83,10 +85,19 @@ def waiting_for_others(person: Staff) -> QuerySet[Change]:
     return Change.objects.filter(state=ChangeState.PENDING, requested_by=person).order_by("pk")
 
 
+def trader_of(environment: str, account_id: int) -> int | None:
+    """Return Tradovate's id of who trades an account; None when nobody does, or the mirror doesn't know it."""
+    accounts = Account.objects.filter(environment=environment, tradovate_id=account_id, trader__missing_since=None)
+    return accounts.values_list("trader__tradovate_id", flat=True).first()
+
+
 def open_items_of(environment: str, account_id: int) -> QuerySet[Item]:
-    """Return the items under way or waiting for one account, oldest first."""
-    target = target_of(environment, account_id)
-    return Item.objects.select_related("change").filter(target=target, state__in=ITEM_OPEN).order_by("pk")
+    """Return the items under way or waiting for one account or for its trader, oldest first."""
+    targets = [target_of(environment, account_id)]
+    trader_id = trader_of(environment, account_id)
+    if trader_id is not None:
+        targets.append(target_of(environment, trader_id, Unit.TRADER))
+    return Item.objects.select_related("change").filter(target__in=targets, state__in=ITEM_OPEN).order_by("pk")
 
 
 def unresolved_items() -> QuerySet[Item]:
@@ -104,7 +115,7 @@ class Listed:
     """A change as a row of a list: with the name of its first target, and whether an item's outcome is not known."""
 
     change: Change
-    kind: Kind
+    kind: Kind[Any]
     first: str
     has_unknown: bool
 

@@ -58,8 +58,12 @@ ITEM_TRANSITIONS: Final[dict[ItemState, frozenset[ItemState]]] = {
     # Straight to skipped: when its turn came, the account no longer stood as it was shown.
     ItemState.QUEUED: frozenset({ItemState.SENDING, ItemState.SKIPPED, ItemState.CANCELLED}),
     # Back to queued only when Tradovate certainly did not handle the call.
-    ItemState.SENDING: frozenset({ItemState.SENT, ItemState.REJECTED, ItemState.UNKNOWN, ItemState.QUEUED}),
-    ItemState.SENT: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.UNKNOWN}),
+    # Straight to applied only for kinds that Tradovate offers no read for.
+    ItemState.SENDING: frozenset(
+        {ItemState.SENT, ItemState.REJECTED, ItemState.UNKNOWN, ItemState.QUEUED, ItemState.APPLIED},
+    ),
+    # Back to queued for its next step.
+    ItemState.SENT: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.UNKNOWN, ItemState.QUEUED}),
     # Reconciled by what Tradovate says now; back to queued only for kinds that may be sent again.
     ItemState.UNKNOWN: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.QUEUED}),
     ItemState.APPLIED: frozenset(),

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from accounts.changes.actions import expire_overdue
+from accounts.changes.targets import forget_target_lists
 from riskadmin.audit.origin import Origin
 
 
@@ -10,3 +11,9 @@ from riskadmin.audit.origin import Origin
 def expire_task() -> None:
     """End pending changes whose time has run out."""
     expire_overdue(origin=Origin(job="expiry"))
+
+
+@shared_task(name="changes.forget_target_lists")
+def forget_target_lists_task() -> None:
+    """Delete lists of targets that nobody made a change of."""
+    forget_target_lists()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.changes import views
+from accounts.changes import asking, choosing, views
 
 app_name = "changes"
 
@@ -10,7 +10,11 @@ urlpatterns = [
     path("", views.change_list, name="list"),
     path("approvals/", views.approvals, name="approvals"),
     path("policy/", views.policy, name="policy"),
-    path("new/<slug:kind_name>/", views.new, name="new"),
+    path("new/", choosing.choose, name="choose"),
+    path("new/<slug:kind_name>/", asking.new, name="new"),
+    path("targets/", choosing.freeze, name="freeze"),
+    path("targets/<slug:kind_name>/", choosing.name_targets, name="name_targets"),
+    path("targets/<slug:kind_name>/template.csv", choosing.csv_template, name="csv_template"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/decide/", views.decide, name="decide"),
     path("<int:pk>/withdraw/", views.withdraw, name="withdraw"),

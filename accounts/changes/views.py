@@ -1,117 +1,35 @@
-"""Pages of asking for changes, deciding about them and following them."""
+"""Pages of deciding about changes and following them."""
 
 from typing import Any, cast
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
 from accounts.changes import actions, queries
-from accounts.changes.forms import AskForm, BadTargets, DecideForm, FilterForm, read_targets
+from accounts.changes.forms import DecideForm, FilterForm
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind
-from accounts.changes.models import Change, Item, PolicyRule
-from accounts.changes.plan import Plan, plan
-from accounts.changes.policy import PolicyMissing, requirement
+from accounts.changes.kinds.kind import Unit
+from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
-from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import demand, may, requires
 from riskadmin.web.htmx import redirect, render_page_or_fragment
 from riskadmin.web.paging import keyset
 
 UNPROCESSABLE, CONFLICT = 422, 409
 ITEMS_SHOWN = 200
+AT_ONCE = ("lock", "liquidate_only", "unlock")
+"""The kinds that an account's page offers by name; the others are one step further."""
 
 
 def _person(request: HttpRequest) -> Staff:
     """Return who sent the request; the access marks let nobody else in."""
     return cast(Staff, request.user)
-
-
-# --- Asking -------------------------------------------------------------------------------------------------------------
-
-
-@requires("changes:view")
-@require_http_methods(["GET", "POST"])
-def new(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """The page to ask for a change: what it would do, and the form for its reason."""
-    kind = KINDS.get(kind_name)
-    if kind is None:
-        raise Http404("There is no such kind of change.")
-    demand(request, kind.capability)
-    try:
-        environment, account_ids = read_targets((request.POST if request.method == "POST" else request.GET).getlist("account"))
-    except BadTargets as error:
-        raise BadRequest(str(error)) from error
-    if request.method == "GET":
-        planned = plan(kind, environment=environment, account_ids=account_ids)
-        return _ask_page(request, planned, AskForm.fresh(planned.digest))
-    return _submit(request, kind, environment, account_ids)
-
-
-def _submit(request: HttpRequest, kind: Kind, environment: Environment, account_ids: list[int]) -> HttpResponse:
-    form = AskForm(request.POST)
-    if not form.is_valid():
-        return _ask_page(request, plan(kind, environment=environment, account_ids=account_ids), form, status=UNPROCESSABLE)
-    asked = form.cleaned_data
-    try:
-        change = actions.submit(
-            actor=_person(request),
-            origin=origin_of(request),
-            kind=kind,
-            environment=environment,
-            account_ids=account_ids,
-            reason_code=ReasonCode(asked["reason_code"]),
-            reason_text=asked["reason_text"],
-            form_key=asked["form_key"],
-            shown_digest=asked["digest"],
-        )
-    except actions.PlanMoved as error:
-        return _ask_again(request, error.plan)
-    except (actions.NothingToDo, PolicyMissing) as error:
-        form.add_error(None, str(error))
-        return _ask_page(request, plan(kind, environment=environment, account_ids=account_ids), form, status=UNPROCESSABLE)
-    return redirect(request, "changes:detail", change.pk)
-
-
-def _ask_again(request: HttpRequest, now: Plan) -> HttpResponse:
-    """Show the plan as it is now, with what was typed; the digest in the form becomes that of the new plan."""
-    typed = request.POST.copy()
-    typed["digest"] = now.digest
-    again = AskForm(typed)
-    again.add_error(
-        None, "An account has changed since this page was shown, so nothing was asked for. This is how it stands now."
-    )
-    return _ask_page(request, now, again, status=CONFLICT)
-
-
-def _ask_page(request: HttpRequest, planned: Plan, form: AskForm, *, status: int = 200) -> HttpResponse:
-    needed, problem = None, ""
-    if planned.sent:
-        try:
-            needed = requirement(
-                PolicyRule.objects.all(),
-                kind=planned.kind.name,
-                environment=planned.environment.value,
-                items=len(planned.sent),
-            )
-        except PolicyMissing as error:
-            problem = str(error)
-    context = {
-        "plan": planned,
-        "kind": planned.kind,
-        "form": form,
-        "needed": needed,
-        "problem": problem,
-        "environment": planned.environment.value,
-        "button": planned.kind.words(len(planned.sent)) if needed and not needed.decisions_needed else "Ask for approval",
-    }
-    return render_page_or_fragment(request, "changes/new.html", "changes/_ask.html", context, status=status)
 
 
 # --- Following and deciding ---------------------------------------------------------------------------------------------
@@ -232,9 +150,13 @@ def change_list(request: HttpRequest) -> HttpResponse:
         requested_by=_person(request).pk if wanted.get("mine") else None,
     )
     page = keyset(found, ("-id",), request.GET.get("cursor"))
-    return render_page_or_fragment(
-        request, "changes/list.html", "changes/_list.html", {"form": form, "page": page, "rows": queries.listed(page.rows)}
-    )
+    context = {
+        "form": form,
+        "page": page,
+        "rows": queries.listed(page.rows),
+        "may_ask": any(may(request, kind.capability) for kind in KINDS.values()),
+    }
+    return render_page_or_fragment(request, "changes/list.html", "changes/_list.html", context)
 
 
 @requires("changes:view")
@@ -284,7 +206,15 @@ def account_actions(request: HttpRequest, environment: str, tradovate_id: int) -
     """What this person may ask for about one account."""
     where = _environment_or_404(environment)
     kinds = [kind for kind in KINDS.values() if may(request, kind.capability) and where in kind.environments]
-    context = {"kinds": kinds, "environment": environment, "tradovate_id": tradovate_id}
+    trader_id = queries.trader_of(where, tradovate_id)
+    context = {
+        "kinds": [kind for kind in kinds if kind.name in AT_ONCE],
+        "trader_kinds": [kind for kind in kinds if kind.unit == Unit.TRADER] if trader_id else [],
+        "trader_id": trader_id,
+        "has_more": any(kind.name not in AT_ONCE for kind in kinds),
+        "environment": environment,
+        "tradovate_id": tradovate_id,
+    }
     return render_page_or_fragment(request, "changes/account_actions.html", "changes/_account_actions.html", context)
 
 

@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
@@ -16,7 +18,7 @@ from accounts.changes.states import ItemState
 from accounts.connection import NotConnected, client
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import answer_detail, evidence, happening, move, settle
+from accounts.execution.settle import answer_detail, evidence, happening, move, settle, tell
 from accounts.execution.timing import CONFIRM_AGAIN, EFFECT_WITHIN, READ_BATCH, READING_LEASE, UNKNOWN_ENDS_MAX
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -34,7 +36,7 @@ _OUTCOMES = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemState.UN
 class ReadBack:
     """One batched read, as the judging of its items needs it."""
 
-    kind: Kind
+    kind: Kind[Any]
     reading: Reading
     call: Call
     read_at: datetime
@@ -47,16 +49,16 @@ def read_back_due(*, origin: Origin) -> int:
     Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves
     its items as they are: they come due again when this reader's lease on them ends.
     """
-    batches: dict[tuple[str, str, str], list[Item]] = defaultdict(list)
+    batches: dict[tuple[Kind[Any], str, str, int], list[Item]] = defaultdict(list)
     for item in _take_due():
-        batches[item.change.kind, item.environment, item.change.lane].append(item)
+        kind = KINDS[item.change.kind].of(item.change.parameters)
+        batches[kind, item.environment, item.change.lane, item.step].append(item)
     read = 0
-    for (kind_name, environment, lane), items in batches.items():
-        kind = KINDS[kind_name]
-        for first in range(0, len(items), READ_BATCH):
-            batch = items[first : first + READ_BATCH]
-            if _read_batch(kind, Environment(environment), Lane(lane), batch, origin):
-                read += len(batch)
+    for (kind, environment, lane, _), items in batches.items():
+        for start in range(0, len(items), kind.read_at_once):
+            some = items[start : start + kind.read_at_once]
+            if _read_batch(kind, Environment(environment), Lane(lane), some, origin):
+                read += len(some)
     return read
 
 
@@ -68,17 +70,18 @@ def _take_due() -> list[Item]:
             Item.objects.select_for_update(of=("self",), skip_locked=True)
             .select_related("change")
             .filter(state__in=TO_READ, not_before__lte=at)
-            .order_by("pk")[: 4 * READ_BATCH],
+            .order_by("pk")[:READ_BATCH],
         )
         Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=at + READING_LEASE)
     return items
 
 
-def _read_batch(kind: Kind, environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
+def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
+    """Read back items that stand at the same step, and settle what that proves; say whether they could be read."""
     started_at = timezone.now()
     connection.close()
     try:
-        reading = kind.read(client(environment, lane), [item.account_id_at_tradovate for item in items])
+        reading = kind.read_step(client(environment, lane), [item.target_id for item in items], items[0].step)
     except (TradovateError, NotConnected) as error:
         logger.warning("%s items could not be read back from %s: %s", len(items), environment, error)
         return False
@@ -93,75 +96,134 @@ def _read_batch(kind: Kind, environment: Environment, lane: Lane, items: Sequenc
             ended_at=timezone.now(),
             **evidence(reading.exchange),
         )
-        CallItem.objects.bulk_create([CallItem(call=call, item=item) for item in items])
+        CallItem.objects.bulk_create([CallItem(call=call, item=item) for item in items], batch_size=5000)
         reading.keep()
         read_back = ReadBack(kind=kind, reading=reading, call=call, read_at=started_at, origin=origin)
+        by_change: dict[int, list[Item]] = defaultdict(list)
         for item in items:
-            _judge(item, read_back)
+            by_change[item.change_id].append(item)
+        for of_one in by_change.values():
+            _judge(of_one, read_back)
     return True
 
 
-def _judge(item: Item, read: ReadBack) -> None:
-    """Settle one item by what was read, or say when to read it again."""
-    observed = read.reading.observed.get(item.account_id_at_tradovate)
-    came_from = ItemState(item.state)
-    if observed is None:
-        _leave_to_people(item, read, "Tradovate did not name this account when it was read back")
-        return
-    finding = read.kind.judge(before=item.before or {}, observed=observed)
-    if finding in _OUTCOMES:
-        settle(
-            item,
-            came_from=came_from,
-            to=_OUTCOMES[finding],
-            note="" if came_from == ItemState.SENT else "No answer came, but the read-back shows it",
-            observed=observed,
-            call=read.call,
-            origin=read.origin,
-            detail=answer_detail(read.reading.exchange),
-        )
-    elif finding == Finding.ELSEWHERE:
-        _leave_to_people(item, read, "When it was read back, the account stood neither as before nor as intended")
-    elif came_from == ItemState.SENT:
-        _not_yet(item, read)
-    else:
-        _did_nothing(item, read)
+def _judge(items: Sequence[Item], read: ReadBack) -> None:
+    """Settle the items of one change by what was read, or say when to read them again."""
+    found: dict[tuple[ItemState, Finding | None], list[Item]] = defaultdict(list)
+    for item in items:
+        observed = read.reading.observed.get(item.target_id)
+        finding = None
+        if observed is not None:
+            finding = read.kind.judge(before=item.before or {}, after=item.after or {}, observed=observed, step=item.step)
+        found[ItemState(item.state), finding].append(item)
+    for (came_from, finding), alike in found.items():
+        if finding is None:
+            _leave_to_people(alike, came_from, read, "Tradovate did not name it when it was read back")
+        elif finding == Finding.ELSEWHERE:
+            _leave_to_people(alike, came_from, read, "When it was read back, it stood neither as before nor as intended")
+        elif finding != Finding.NOT_APPLIED:
+            _reached(alike, came_from, _OUTCOMES[finding], read)
+        elif came_from == ItemState.SENT:
+            _not_yet(alike, read)
+        else:
+            _did_nothing(alike, read)
 
 
-def _not_yet(item: Item, read: ReadBack) -> None:
-    """Tradovate took the call but still shows the old state: look again for a while, then say that nobody knows."""
-    if item.lease_until is None or read.read_at < item.lease_until:
-        Item.objects.filter(pk=item.pk, state=ItemState.SENT).update(not_before=timezone.now() + CONFIRM_AGAIN)
-        return
-    note = "Tradovate took the call, but still shows the account as it was"
-    if move(item, came_from=ItemState.SENT, to=ItemState.UNKNOWN, not_before=timezone.now(), lease_until=None, note=note):
-        record(happening(Tag.ITEM_UNKNOWN, item, origin=read.origin, call=read.call, detail={"text": note}))
+def _reached(items: Sequence[Item], came_from: ItemState, outcome: ItemState, read: ReadBack) -> None:
+    """The step is done: the next one is queued, or the item has its outcome."""
+    for step in {item.step for item in items}:
+        alike = [item for item in items if item.step == step]
+        is_last = step + 1 == len(read.kind.steps)
+        if is_last:
+            settle(
+                alike,
+                came_from=came_from,
+                to=outcome,
+                note="" if came_from == ItemState.SENT else "No answer came, but the read-back shows it",
+                observed=read.reading.observed,
+                call=read.call,
+                origin=read.origin,
+                detail=answer_detail(read.reading.exchange),
+            )
+        else:
+            moved = move(
+                alike,
+                came_from=came_from,
+                to=ItemState.QUEUED,
+                step=step + 1,
+                attempts=0,
+                not_before=None,
+                dispatched_at=None,
+                lease_until=None,
+                ticket="",
+                note=f"Done: {read.kind.steps[step]}",
+            )
+            for item in moved:
+                _keep_observed(item, read)
+            tell(Tag.ITEM_STEP_DONE, moved, origin=read.origin, call=read.call, detail={"text": read.kind.steps[step]})
 
 
-def _did_nothing(item: Item, read: ReadBack) -> None:
+def _keep_observed(item: Item, read: ReadBack) -> None:
+    """Write down what this step's read-back showed: the next one may read something else."""
+    observed = {**(item.observed or {}), **read.reading.observed[item.target_id]}
+    Item.objects.filter(pk=item.pk).update(observed=observed)
+
+
+def _not_yet(items: Sequence[Item], read: ReadBack) -> None:
+    """Tradovate took the call but still shows the old state: look again for a while, then say that nobody knows.
+
+    Of a call that may alter nothing this is the outcome, as soon as a late effect can be ruled out.
+    """
+    if read.kind.answer_may_change_nothing:
+        over = [item for item in items if item.claimed_at and read.read_at >= item.claimed_at + EFFECT_WITHIN]
+        _reached(over, ItemState.SENT, ItemState.UNCHANGED, read)
+        items = [item for item in items if item not in over]
+    patient = [item.pk for item in items if item.lease_until is None or read.read_at < item.lease_until]
+    Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=timezone.now() + CONFIRM_AGAIN)
+    note = "Tradovate took the call, but still shows the target as it was"
+    late = move(
+        [item for item in items if item.pk not in patient],
+        came_from=ItemState.SENT,
+        to=ItemState.UNKNOWN,
+        not_before=timezone.now(),
+        lease_until=None,
+        note=note,
+    )
+    tell(Tag.ITEM_UNKNOWN, late, origin=read.origin, call=read.call, detail={"text": note})
+
+
+def _did_nothing(items: Sequence[Item], read: ReadBack) -> None:
     """An unknown call shows no effect: send again what may be sent again, once a late effect can be ruled out."""
-    certain_at = (item.claimed_at or read.read_at) + EFFECT_WITHIN
-    if read.read_at < certain_at:
-        Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=certain_at)
-        return
-    unknown_ends = Call.objects.filter(items=item, purpose=Purpose.WRITE, state=CallState.UNKNOWN).count()
-    if not read.kind.resend_safe or unknown_ends >= UNKNOWN_ENDS_MAX:
-        _leave_to_people(item, read, "The read-back shows no effect, and it is not sent again by itself")
-        return
+    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, state=CallState.UNKNOWN)
+    unknown_ends = dict(calls.values_list("items__pk").annotate(Count("pk")).order_by())
+    again, to_people = [], []
+    for item in items:
+        certain_at = (item.claimed_at or read.read_at) + EFFECT_WITHIN
+        if read.read_at < certain_at:
+            Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=certain_at)
+        elif read.kind.is_resend_safe(item.step) and unknown_ends.get(item.pk, 0) < UNKNOWN_ENDS_MAX:
+            again.append(item)
+        else:
+            to_people.append(item)
     note = "The read-back shows no effect; sent again"
-    if move(item, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, dispatched_at=None, note=note):
-        detail = {"text": note, "attempt": item.attempts}
-        record(happening(Tag.ITEM_RESENT, item, origin=read.origin, call=read.call, detail=detail))
+    moved = move(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, dispatched_at=None, note=note)
+    tell(Tag.ITEM_RESENT, moved, origin=read.origin, call=read.call, detail={"text": note})
+    reason = "The read-back shows no effect, and it is not sent again by itself"
+    _leave_to_people(to_people, ItemState.UNKNOWN, read, reason)
 
 
-def _leave_to_people(item: Item, read: ReadBack, note: str) -> None:
-    """Keep the item unknown, without a time to read it again: a person has to look."""
-    observed = read.reading.observed.get(item.account_id_at_tradovate)
-    fields = {"not_before": None, "lease_until": None, "note": note, "observed": observed}
-    if item.state == ItemState.UNKNOWN:
-        left = Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(**fields)
+def _leave_to_people(items: Sequence[Item], came_from: ItemState, read: ReadBack, note: str) -> None:
+    """Keep items unknown, without a time to read them again: a person has to look."""
+    if came_from == ItemState.UNKNOWN:
+        left = [
+            item
+            for item in items
+            if Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=None, note=note)
+        ]
     else:
-        left = move(item, came_from=ItemState(item.state), to=ItemState.UNKNOWN, **fields)
-    if left:
+        left = move(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=note)
+    for item in left:
+        observed = {**(item.observed or {}), **read.reading.observed.get(item.target_id, {})} or None
+        Item.objects.filter(pk=item.pk).update(observed=observed)
         detail = {"text": note, "needs_person": True, "observed": observed}
         record(happening(Tag.ITEM_UNKNOWN, item, origin=read.origin, call=read.call, detail=detail))

@@ -1,8 +1,5 @@
 """The evidence: every call made for a change, with what was sent and what came back."""
 
-import json
-
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
@@ -41,7 +38,7 @@ class Call(models.Model):
     endpoint = models.CharField(max_length=96, blank=True)
     method = models.CharField(max_length=8, blank=True)
     path = models.TextField(blank=True)
-    request_body = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    request_text = models.TextField(blank=True)  # the body, byte for byte
     status = models.PositiveSmallIntegerField(null=True)
     response_text = models.TextField(blank=True)
     elapsed_ms = models.PositiveIntegerField(null=True)
@@ -57,11 +54,6 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"Call {self.pk}: {self.endpoint or self.purpose}"
-
-    @property
-    def request_json(self) -> str:
-        """The body as it was sent, for people to read."""
-        return json.dumps(self.request_body, ensure_ascii=False, cls=DjangoJSONEncoder)
 
 
 class CallItem(models.Model):

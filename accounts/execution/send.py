@@ -1,18 +1,22 @@
-"""Sending one item: read it first where that matters, claim it, make the call, and write down what became of it."""
+"""Sending the items of one call: read them first where that matters, claim, call, and write down what became of it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Item
-from accounts.changes.states import ChangeState, ItemState
+from accounts.changes.states import ItemState
 from accounts.connection import NotConnected, client
-from accounts.execution.claim import Claim, claim, due
+from accounts.execution.claim import Claim, claim, sendable
 from accounts.execution.models import CallState
-from accounts.execution.settle import answer_detail, end_call, happening, move, settle
+from accounts.execution.settle import answer_detail, end_call, half_done, happening, move, settle, tell
 from accounts.execution.timing import CONFIRM_WITHIN, JUST_READ, WAIT_FIRST_S, WAIT_LAST_S
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -20,7 +24,9 @@ from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import NotHandled, OutcomeUnknown, Rejected, TradovateError, WrongEnvironment
 from riskadmin.tradovate.exchange import Exchange
-from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+from riskadmin.tradovate.vocabulary import Environment, Lane
+
+OK, NOT_FOUND = 200, 404
 
 
 def send_item(item_id: int, *, origin: Origin) -> None:
@@ -28,28 +34,39 @@ def send_item(item_id: int, *, origin: Origin) -> None:
 
     Afterwards the item is `sent` (to be confirmed by a read-back), `rejected`, `unknown`, skipped, or queued again with a time.
     """
-    item = (
-        Item.objects.select_related("change", "account__risk_status")
-        .filter(due(timezone.now()), pk=item_id, state=ItemState.QUEUED, change__state=ChangeState.RUNNING)
-        .first()
-    )
-    if item is None:
-        return
-    kind = KINDS[item.change.kind]
+    _send_next(Item.objects.filter(pk=item_id), origin)
+
+
+def send_batch(change_id: int, *, origin: Origin) -> bool:
+    """Make the next call of a change whose kind takes many items a call; return whether there was one to make."""
+    return _send_next(Item.objects.filter(change_id=change_id), origin)
+
+
+def _send_next(wanted: QuerySet[Item], origin: Origin) -> bool:
+    first = wanted.filter(pk__in=sendable(timezone.now()).values("pk")).select_related("change").order_by("position").first()
+    if first is None:
+        return False
+    change = first.change
+    kind = KINDS[change.kind].of(change.parameters)
     try:
-        tradovate = client(Environment(item.environment), Lane(item.change.lane))
-        _read_first(kind, item, tradovate)
+        tradovate = client(Environment(change.environment), Lane(change.lane))
+        _read_first(kind, first, tradovate)
     except (TradovateError, NotConnected) as error:
-        _postpone(item, error, origin)
-        return
-    claimed = claim(item_id, origin=origin)
+        _postpone(first, error, origin)
+        return False
+    claimed = claim(wanted, origin=origin)
     if claimed is None:
-        return
+        return False
     # The connection goes back to the pool: nothing of PostgreSQL's is held while Tradovate is waited for.
     connection.close()
     try:
-        exchange = _call(claimed, tradovate)
-    except (Rejected, WrongEnvironment) as error:
+        exchange = kind.send(tradovate, claimed.order)
+    except Rejected as error:
+        if error.status == NOT_FOUND and len(claimed.items) > 1:
+            _isolate(claimed, error, tradovate, origin)
+        else:
+            _rejected(claimed, error, origin)
+    except WrongEnvironment as error:
         _rejected(claimed, error, origin)
     except NotHandled as error:
         _not_handled(claimed, error, origin)
@@ -57,117 +74,145 @@ def send_item(item_id: int, *, origin: Origin) -> None:
         _unknown(claimed, error, origin)
     else:
         _answered(claimed, exchange, origin)
+    return True
 
 
-def _call(claimed: Claim, tradovate: Client) -> Exchange:
-    """Make the one call that the claim is for; raises TradovateError."""
-    change = claimed.item.change
-    return claimed.kind.send(
-        tradovate,
-        permit=claimed.permit,
-        targets=[claimed.target],
-        reason_code=ReasonCode(change.reason_code),
-        reason_text=change.reason_text,
-        ticket=claimed.item.ticket,
-    )
+def _read_first(kind: Kind[Any], item: Item, tradovate: Client) -> None:
+    """Bring the mirror up to now for a single target that is only right while it stands as it was shown.
 
-
-def _read_first(kind: Kind, item: Item, tradovate: Client) -> None:
-    """Bring the mirror up to now for a kind that is only right while the account stands as it was shown.
-
-    What was read just now is good enough, unless another call for the account ended unclear: it may have changed it since.
+    What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since. A
+    batch rests on the reading that its plan was made from, and on what every full read since has found.
     """
-    account = item.account
-    if not kind.rests_on_before or account is None:
+    if not kind.rests_on(item.step) or kind.batch_size > 1 or not kind.is_read_back:
         return
+    subject = kind.subjects(Environment(item.environment), [item.target_id]).get(item.target_id)
+    if subject is None:
+        return
+    read_at = kind.read_at(subject)
     unclear = Item.objects.filter(target=item.target, state=ItemState.UNKNOWN).exists()
-    if not unclear and account.risk_status.fresh_at > timezone.now() - JUST_READ:
+    if not unclear and read_at and read_at > timezone.now() - JUST_READ:
         return
     connection.close()
-    reading = kind.read(tradovate, [item.account_id_at_tradovate])
-    with transaction.atomic():
-        reading.keep()
+    for reading in kind.read_all(tradovate, [item.target_id]):
+        with transaction.atomic():
+            reading.keep()
+        connection.close()
 
 
 def _answered(claimed: Claim, exchange: Exchange, origin: Origin) -> None:
-    """Tradovate took the call. That is not an outcome yet: the read-back is due at once."""
+    """Tradovate took the call. That is not an outcome yet: the read-back is due at once, where there is one."""
     now = timezone.now()
     with transaction.atomic():
         end_call(claimed.call, state=CallState.ANSWERED, exchange=exchange)
-        moved = move(
-            claimed.item,
-            came_from=ItemState.SENDING,
-            to=ItemState.SENT,
-            not_before=now,
-            lease_until=now + CONFIRM_WITHIN,
-            ticket="",
-        )
-        record(
-            happening(
-                Tag.ITEM_SENT,
-                claimed.item,
+        tell(Tag.ITEM_SENT, claimed.items, origin=origin, call=claimed.call, detail=answer_detail(exchange))
+        if claimed.kind.is_read_back:
+            move(
+                claimed.items,
+                came_from=ItemState.SENDING,
+                to=ItemState.SENT,
+                not_before=now,
+                lease_until=now + CONFIRM_WITHIN,
+                ticket="",
+            )
+        else:
+            settle(
+                claimed.items,
+                came_from=ItemState.SENDING,
+                to=ItemState.APPLIED,
+                note="Tradovate says so; it offers no way to read it back",
                 origin=origin,
                 call=claimed.call,
-                detail=answer_detail(exchange) | ({} if moved else {"late": True}),
-            ),
-        )
+                detail=answer_detail(exchange),
+            )
 
 
 def _rejected(claimed: Claim, error: Rejected | WrongEnvironment, origin: Origin) -> None:
-    status = f" (HTTP {error.status})" if isinstance(error, Rejected) and error.status != 200 else ""  # noqa: PLR2004
-    text = f"Tradovate answered: {error.message}{status}" if isinstance(error, Rejected) else error.message
     with transaction.atomic():
         end_call(claimed.call, state=CallState.REJECTED, exchange=error.exchange, note=error.message)
-        settle(
-            claimed.item,
-            came_from=ItemState.SENDING,
-            to=ItemState.REJECTED,
-            note=text,
-            origin=origin,
-            call=claimed.call,
-            detail=answer_detail(error.exchange),
-        )
+        _settle_rejected(claimed, claimed.items, _refusal_words(error), error.exchange, origin)
+
+
+def _isolate(claimed: Claim, error: Rejected, tradovate: Client, origin: Origin) -> None:
+    """One unknown id has refused a whole batch: find it by a read, reject it alone, and queue the others again."""
+    try:
+        known = claimed.kind.lookup(tradovate, [item.target_id for item in claimed.items])
+    except TradovateError as failed:
+        note = f"One of the ids is unknown to Tradovate, and which one can't be read now: {failed.message}"
+        wait_s = _wait_s(failed, claimed.items[0].attempts)
+        _put_back(claimed, claimed.items, PutBack(note=note, wait_s=wait_s, exchange=error.exchange), origin)
+        return
+    unknown = [] if known is None else [item for item in claimed.items if item.target_id not in known]
+    if not unknown:
+        _rejected(claimed, error, origin)
+        return
+    rest = [item for item in claimed.items if item.target_id in (known or ())]
+    with transaction.atomic():
+        words = f"{_refusal_words(error)}: it does not know this id"
+        _settle_rejected(claimed, unknown, words, error.exchange, origin)
+    left_out = f"{len(unknown)} unknown id{'' if len(unknown) == 1 else 's'} left out, sent again without"
+    _put_back(claimed, rest, PutBack(note=left_out, wait_s=0.0, exchange=error.exchange), origin)
 
 
 def _not_handled(claimed: Claim, error: NotHandled, origin: Origin) -> None:
-    """The call certainly had no effect: the item waits in its queue, with the ticket if Tradovate gave one."""
-    wait_s = _wait_s(error, claimed.item.attempts)
+    """The call certainly had no effect: the items wait in their queue, with the ticket if Tradovate gave one."""
+    first = claimed.items[0]
+    why = PutBack(
+        note=error.message,
+        wait_s=_wait_s(error, first.attempts),
+        exchange=error.exchange,
+        ticket=error.ticket or first.ticket,
+        reason=error.reason.value,
+    )
+    _put_back(claimed, claimed.items, why, origin)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutBack:
+    """Why items go back into their queue after a call that certainly had no effect, and for how long they wait."""
+
+    note: str
+    wait_s: float
+    exchange: Exchange | None
+    ticket: str = ""
+    reason: str = ""
+
+
+def _put_back(claimed: Claim, items: Sequence[Item], why: PutBack, origin: Origin) -> None:
     with transaction.atomic():
-        end_call(claimed.call, state=CallState.NOT_HANDLED, exchange=error.exchange, note=error.message)
+        end_call(claimed.call, state=CallState.NOT_HANDLED, exchange=why.exchange, note=why.note)
         moved = move(
-            claimed.item,
+            items,
             came_from=ItemState.SENDING,
             to=ItemState.QUEUED,
-            not_before=timezone.now() + timedelta(seconds=wait_s),
+            not_before=timezone.now() + timedelta(seconds=why.wait_s),
             dispatched_at=None,
             lease_until=None,
-            ticket=error.ticket or claimed.item.ticket,
-            note=error.message,
+            ticket=why.ticket,
+            note=why.note,
         )
-        if moved:
-            detail = {"reason": error.reason.value, "text": error.message, "wait_s": wait_s, **answer_detail(error.exchange)}
-            record(happening(Tag.ITEM_DEFERRED, claimed.item, origin=origin, call=claimed.call, detail=detail))
+        detail = {"reason": why.reason, "text": why.note, "wait_s": why.wait_s, **answer_detail(why.exchange)}
+        tell(Tag.ITEM_DEFERRED, moved, origin=origin, call=claimed.call, detail=detail)
 
 
 def _unknown(claimed: Claim, error: OutcomeUnknown, origin: Origin) -> None:
-    """Nobody knows whether the call had its effect: it is read back, at once and for a while."""
+    """Nobody knows whether the call had its effect: it is read back, at once and for a while, where that can be done."""
+    readable = claimed.kind.is_read_back
     with transaction.atomic():
         end_call(claimed.call, state=CallState.UNKNOWN, exchange=error.exchange, note=error.message)
         moved = move(
-            claimed.item,
+            claimed.items,
             came_from=ItemState.SENDING,
             to=ItemState.UNKNOWN,
-            not_before=timezone.now(),
+            not_before=timezone.now() if readable else None,
             lease_until=None,
             note=error.message,
         )
-        if moved:
-            detail = {"text": error.message, **answer_detail(error.exchange)}
-            record(happening(Tag.ITEM_UNKNOWN, claimed.item, origin=origin, call=claimed.call, detail=detail))
+        detail = {"text": error.message, "needs_person": not readable, **answer_detail(error.exchange)}
+        tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail=detail)
 
 
 def _postpone(item: Item, error: TradovateError | NotConnected, origin: Origin) -> None:
-    """The account could not be read before the call, so nothing was sent; the item waits its time in the queue."""
+    """The target could not be read before the call, so nothing was sent; the item waits its time in the queue."""
     wait_s = _wait_s(error, item.attempts + 1)
     with transaction.atomic():
         waiting = Item.objects.filter(pk=item.pk, state=ItemState.QUEUED).update(
@@ -178,6 +223,25 @@ def _postpone(item: Item, error: TradovateError | NotConnected, origin: Origin) 
         if waiting:
             detail = {"reason": "not_read", "text": str(error), "wait_s": wait_s}
             record(happening(Tag.ITEM_DEFERRED, item, origin=origin, detail=detail))
+
+
+def _settle_rejected(claimed: Claim, items: Sequence[Item], words: str, exchange: Exchange | None, origin: Origin) -> None:
+    settle(
+        items,
+        came_from=ItemState.SENDING,
+        to=ItemState.REJECTED,
+        note=half_done(claimed.kind, items[0].step) + words,
+        origin=origin,
+        call=claimed.call,
+        detail=answer_detail(exchange),
+    )
+
+
+def _refusal_words(error: Rejected | WrongEnvironment) -> str:
+    if not isinstance(error, Rejected):
+        return error.message
+    status = "" if error.status == OK else f" (HTTP {error.status})"
+    return f"Tradovate answered: {error.message}{status}"
 
 
 def _wait_s(error: TradovateError | NotConnected, attempts: int) -> float:

@@ -1,17 +1,20 @@
-"""Moving an item on, always with its event in the same transaction, and ending the change with its last item."""
+"""Moving items on, always with their events in the same transaction, and ending the change with its last item."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
 from django.db.models import Count
 from django.utils import timezone
 
+from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_FINAL, ITEM_OPEN, ITEM_TRANSITIONS, ChangeState, ItemState
 from accounts.execution.models import Call, CallState
-from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.actions import Happening, record, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.exchange import Exchange
@@ -20,48 +23,101 @@ EVENT_RESPONSE_MAX = 2000
 """Characters of Tradovate's answer that an event repeats; the call has all of it."""
 
 
-def move(item: Item, *, came_from: ItemState, to: ItemState, **fields: Any) -> bool:
-    """Move an item from one state to another if it still is in the first, and say whether it was.
+def move(items: Sequence[Item], *, came_from: ItemState, to: ItemState, **fields: Any) -> list[Item]:
+    """Move items from one state to another and return those that still were in the first. `fields` are columns of Item.
 
-    Raises ValueError for a step that ITEM_TRANSITIONS does not know. A lost race is a normal False.
+    Needs an open transaction. Raises ValueError for a step that ITEM_TRANSITIONS does not know; a lost race is no error.
     """
     if to not in ITEM_TRANSITIONS[came_from]:
         raise ValueError(f"No item goes from {came_from} to {to}.")
-    if to in ITEM_FINAL:
-        fields.setdefault("settled_at", timezone.now())
-        fields.update(not_before=None, lease_until=None)
-    return bool(Item.objects.filter(pk=item.pk, state=came_from).update(state=to, **fields))
+    there = _locked(items, came_from)
+    Item.objects.filter(pk__in=[item.pk for item in there]).update(state=to, **fields)
+    return there
 
 
 def settle(
-    item: Item,
+    items: Sequence[Item],
     *,
     came_from: ItemState,
     to: ItemState,
     note: str,
     origin: Origin,
     call: Call | None = None,
-    observed: Mapping[str, Any] | None = None,
+    observed: Mapping[int, State] | None = None,
     detail: Mapping[str, Any] | None = None,
-) -> bool:
-    """Give an item its final outcome with the event, and finish the change with its last item. Needs an open transaction.
+) -> list[Item]:
+    """Give items of one change their final outcome with the events, and finish the change with its last item.
 
-    Returns False, having done nothing, when the item is no longer in `came_from`.
+    `observed` is what was read back, by target. Needs an open transaction. Returns the items that still were in `came_from`.
     """
-    if not move(item, came_from=came_from, to=to, note=note, observed=observed):
-        return False
-    record(
+    if to not in ITEM_TRANSITIONS[came_from] or to not in ITEM_FINAL:
+        raise ValueError(f"No item ends as {to} from {came_from}.")
+    there = _locked(items, came_from)
+    if not there:
+        return []
+    # Of an item of several steps, what an earlier step's read-back showed stays beside it.
+    seen = {item.target_id: {**(item.observed or {}), **observed[item.target_id]} for item in there} if observed else {}
+    # One statement, whatever the number of items: each has its own `observed`.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE changes_item SET state = %s, note = %s, observed = given.observed::jsonb, settled_at = %s,
+                   not_before = NULL, lease_until = NULL
+            FROM unnest(%s::bigint[], %s::text[]) AS given (id, observed) WHERE changes_item.id = given.id
+            """,
+            [
+                to.value,
+                note,
+                timezone.now(),
+                [item.pk for item in there],
+                [_json(seen.get(item.target_id)) for item in there],
+            ],
+        )
+    record_all(
         happening(
             Tag.ITEM_SETTLED,
             item,
             origin=origin,
             call=call,
-            after=observed,
+            after=seen.get(item.target_id),
             detail={"outcome": to.value, "text": note, **(detail or {})},
-        ),
+        )
+        for item in there
     )
-    finish_change(item.change, origin=origin)
-    return True
+    finish_change(there[0].change, origin=origin)
+    return there
+
+
+def half_done(kind: Kind[Any], step: int) -> str:
+    """Return how the note of an item begins that ends before this step, which is "" for the first one."""
+    return f"Half done ({', '.join(kind.steps[:step])}). " if step else ""
+
+
+def tell(
+    tag: Tag,
+    items: Sequence[Item],
+    *,
+    origin: Origin,
+    call: Call | None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Record one event about a call's items: about the item itself when it is one, else about the change and how many."""
+    if len(items) == 1:
+        record(happening(tag, items[0], origin=origin, call=call, detail=detail))
+    elif items:
+        change = items[0].change
+        record(
+            Happening(
+                tag=tag,
+                actor=SYSTEM,
+                origin=origin,
+                change_id=change.pk,
+                call_id=call.pk if call else None,
+                reason_code=change.reason_code,
+                reason_text=change.reason_text,
+                detail={"items": len(items), **(detail or {})},
+            ),
+        )
 
 
 def happening(
@@ -104,7 +160,7 @@ def evidence(exchange: Exchange) -> dict[str, Any]:
         "endpoint": exchange.endpoint,
         "method": exchange.method,
         "path": exchange.path,
-        "request_body": exchange.request_body,
+        "request_text": exchange.request_text or "",
         "status": exchange.status,
         # PostgreSQL's text can't hold NUL, and an answer may hold anything.
         "response_text": exchange.response_text.replace("\x00", "\\u0000"),
@@ -118,7 +174,7 @@ def answer_detail(exchange: Exchange | None) -> dict[str, Any]:
         return {}
     return {
         "status": exchange.status,
-        "response": exchange.response_text[:EVENT_RESPONSE_MAX].replace("\x00", "\\u0000"),
+        "response": exchange.response_text[:EVENT_RESPONSE_MAX],
         "elapsed_ms": exchange.elapsed_ms,
     }
 
@@ -129,10 +185,8 @@ def finish_change(change: Change, *, origin: Origin) -> bool:
         return False
     at = timezone.now()
     with transaction.atomic():
-        finished = Change.objects.filter(pk=change.pk, state=ChangeState.RUNNING).update(
-            state=ChangeState.FINISHED, finished_at=at
-        )
-        if not finished:
+        running = Change.objects.filter(pk=change.pk, state=ChangeState.RUNNING)
+        if not running.update(state=ChangeState.FINISHED, finished_at=at):
             return False
         counts = Item.objects.filter(change_id=change.pk).values_list("state").annotate(Count("id")).order_by()
         record(
@@ -145,6 +199,17 @@ def finish_change(change: Change, *, origin: Origin) -> bool:
             ),
         )
     return True
+
+
+def _locked(items: Sequence[Item], state: ItemState) -> list[Item]:
+    """Lock the items' rows, in their order, and return the items that are in the state."""
+    rows = Item.objects.select_for_update(of=("self",)).filter(pk__in=[item.pk for item in items], state=state)
+    there = set(rows.order_by("pk").values_list("pk", flat=True))
+    return [item for item in items if item.pk in there]
+
+
+def _json(state: State | None) -> str | None:
+    return None if state is None else json.dumps(state, cls=DjangoJSONEncoder)
 
 
 def _seconds(change: Change, at: datetime) -> float:

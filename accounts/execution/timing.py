@@ -24,5 +24,5 @@ WAIT_LAST_S: Final = 300.0
 
 # An item whose calls ended unclear so often, each without effect, is left to people.
 UNKNOWN_ENDS_MAX: Final = 3
-READ_BATCH: Final = 300  # so many of the longest ids fit one address (tradovate.endpoints)
+READ_BATCH: Final = 20_000  # a kind reads few by their ids, many with the one call that lists all
 SWEEP_BATCH: Final = 500

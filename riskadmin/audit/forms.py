@@ -15,6 +15,7 @@ from riskadmin.web.clock import display_zone
 SUBJECT_WORDS: Final[dict[str, str]] = {
     "change": "Changes",
     "item": "Accounts in a change",
+    "account": "Notes about accounts",
     "staff": "People and sign-in",
     "api": "Connection to Tradovate",
 }

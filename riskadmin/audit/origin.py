@@ -39,8 +39,11 @@ def origin_of(request: HttpRequest) -> Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The account an event is about: environment, Tradovate's id, and its name at that moment."""
+    """The account an event is about: environment, Tradovate's id, and its name at that moment.
+
+    Without an id it is about a trader, whose name stands there.
+    """
 
     environment: str
-    account_id: int
+    account_id: int | None
     account_name: str

@@ -166,6 +166,10 @@ def _password_set(event: Event) -> str:
     return _prefixed("for ", _detail(event, "username"))
 
 
+def _noted(event: Event) -> str:
+    return _quoted(_detail(event, "text"))
+
+
 def _kind(event: Event) -> str:
     return _detail(event, "kind").replace("_", " ").capitalize()
 
@@ -175,6 +179,12 @@ def _submitted(event: Event) -> str:
     accounts = f"{items} {'account' if items == '1' else 'accounts'}" if items else ""
     skipped = _prefixed("this one skipped: ", _detail(event, "skipped"))
     return _joined(_joined(_kind(event), accounts), skipped, by="; ")
+
+
+def _rows_left_out(event: Event) -> str:
+    rows = _detail(event, "rows")
+    counted = f"{rows} {'row' if rows == '1' else 'rows'}" if rows else ""
+    return _joined(counted, _prefixed("of ", _detail(event, "source")), by=" ")
 
 
 def _decided(event: Event) -> str:
@@ -221,7 +231,9 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.STAFF_SIGN_IN_REFUSED: _sign_in_refused,
     Tag.STAFF_CREATED: _person,
     Tag.STAFF_PASSWORD_SET: _password_set,
+    Tag.ACCOUNT_NOTED: _noted,
     Tag.CHANGE_SUBMITTED: _submitted,
+    Tag.CHANGE_ROWS_LEFT_OUT: _rows_left_out,
     Tag.CHANGE_APPROVED: _decided,
     Tag.CHANGE_REJECTED: _decided,
     Tag.CHANGE_DECISION_REFUSED: _decision_refused,
@@ -229,6 +241,7 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.CHANGE_EXPIRED: _explained,
     Tag.CHANGE_FINISHED: _finished,
     Tag.ITEM_CLAIMED: _claimed,
+    Tag.ITEM_STEP_DONE: _explained,
     Tag.ITEM_SENT: _answered,
     Tag.ITEM_DEFERRED: _deferred,
     Tag.ITEM_SETTLED: _explained,

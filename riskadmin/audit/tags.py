@@ -15,7 +15,10 @@ class Tag(models.TextChoices):
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
+    ACCOUNT_NOTED = "account:note:written", "Note written"
+
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
+    CHANGE_ROWS_LEFT_OUT = "change:rows:left_out", "Rows left out"
     CHANGE_APPROVED = "change:decision:approved", "Change approved"
     CHANGE_REJECTED = "change:decision:rejected", "Change rejected"
     CHANGE_DECISION_REFUSED = "change:decision:refused", "Decision refused"
@@ -24,6 +27,7 @@ class Tag(models.TextChoices):
     CHANGE_FINISHED = "change:run:finished", "Change finished"
 
     ITEM_CLAIMED = "item:call:claimed", "Sending"
+    ITEM_STEP_DONE = "item:step:done", "Step done"
     ITEM_SENT = "item:call:answered", "Tradovate answered"
     ITEM_DEFERRED = "item:call:deferred", "Not sent, waiting"
     ITEM_SETTLED = "item:outcome:settled", "Outcome settled"

@@ -37,6 +37,15 @@ ENVIRONMENT_WORDS: Final[dict[str, str]] = {Environment.DEMO: "Demo", Environmen
 
 FIELD_WORDS: Final[dict[str, str]] = {
     "admin_action": "Risk action",
+    "admin_actions": "Risk actions, in order",
+    "stopped_at": "Stopped by a limit",
+    "user_triggered": "Closing orders only by the trader's own limit",
+    "auto_liq_status": "Auto-liq status",
+    "amount_usd": "Balance in USD",
+    "cash_change_usd": "Change of the balance in USD",
+    "week_realized_pnl_usd": "Realised this week in USD",
+    "max_net_liq_usd": "Max net liq in USD",
+    "lockout": "Own lockout",
     "admin_at": "Risk action set",
     "stopped_by_limit": "Stopped by a limit",
     "username": "Username",
@@ -62,7 +71,7 @@ def value_words(field: str, value: object) -> str:
             return ""
         case bool():
             return "yes" if value else "no"
-        case str() if field == "admin_action":
+        case str() if field in {"admin_action", "admin_actions"}:
             return ADMIN_ACTION_WORDS.get(value, value)
         case list():
             return ", ".join(value_words(field, part) for part in value)

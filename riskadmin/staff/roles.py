@@ -20,11 +20,28 @@ class Role(models.TextChoices):
 
 
 _READ: Final = frozenset({"accounts:view", "changes:view"})
-_REQUEST: Final = frozenset({"changes:request:lock", "changes:request:liquidate_only", "changes:request:unlock"})
+_REQUEST: Final = frozenset(
+    {
+        "changes:request:lock",
+        "changes:request:liquidate_only",
+        "changes:request:unlock",
+        "changes:request:risk_category",
+        "changes:request:auto_liq_limits",
+        "changes:request:position_limit",
+        "changes:request:risk_parameter",
+        "changes:request:user_lockout",
+        "changes:request:reset_auto_liq_status",
+        "changes:request:max_net_liq",
+        "changes:request:demo_balance",
+        "changes:request:remediation",
+    },
+)
 
 CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
-    Role.SUPPORT: _READ | _REQUEST,
-    Role.SUPERVISOR: _READ | _REQUEST | {"changes:decide", "policy:view", "system:view"},
+    Role.SUPPORT: _READ | _REQUEST | {"accounts:note"},
+    Role.SUPERVISOR: _READ
+    | _REQUEST
+    | {"accounts:note", "changes:request:liquidate", "changes:decide", "policy:view", "system:view"},
     Role.COMPLIANCE: _READ | {"audit:view", "policy:view"},
     Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view"},
 }

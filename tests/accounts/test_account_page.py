@@ -168,7 +168,7 @@ def mirrored(simulator: Simulator, client: Client) -> Account:
     return Account.objects.filter(archived=False, risk_status__admin_action="Normal")[0]
 
 
-def test_read_now_reads_this_account_in_three_calls_and_shows_it(
+def test_read_now_reads_this_account_in_four_calls_and_shows_it(
     simulator: Simulator, mirrored: Account, client: Client
 ) -> None:
     simulator.patch("accountRiskStatus", mirrored.tradovate_id, adminAction="LockTradingImmediately")
@@ -184,6 +184,8 @@ def test_read_now_reads_this_account_in_three_calls_and_shows_it(
         "/accountRiskStatus/items",
         "/cashBalance/ldeps",
         "/position/ldeps",
+        "/userAccountPositionLimit/ldeps",
+        *(["/userAccountRiskParameter/ldeps"] if mirrored.position_limits.exists() else []),
     ]
     simulator.patch("accountRiskStatus", mirrored.tradovate_id, adminAction="Normal")
 

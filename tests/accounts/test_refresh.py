@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.models import Account, RiskStatus, Source
+from accounts.models import Account, RiskParameter, RiskStatus, Source
 from accounts.sync import Part, refresh, sync
 from riskadmin.tradovate.errors import OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -31,13 +31,20 @@ def test_the_status_alone_is_one_call(simulator: Simulator, account: Account) ->
     simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="Normal")
 
 
-def test_every_part_of_two_accounts_is_five_calls(simulator: Simulator, account: Account) -> None:
-    other = Account.objects.filter(archived=False).exclude(pk=account.pk)[0]
+def test_every_part_of_two_accounts_is_seven_calls(simulator: Simulator, account: Account) -> None:
+    others = (each for each in simulator.account_ids() if each != account.tradovate_id)
+    limited = next(each for each in others if simulator.account(each)["userAccountRiskParameters"])
+    other = Account.objects.get(tradovate_id=limited, environment="demo")
     simulator.open_position(account.tradovate_id, 3)
 
     calls = refresh(Environment.DEMO, [account.tradovate_id, other.tradovate_id], lane=Lane.BULK, parts=EVERYTHING)
 
-    assert calls == 5
+    assert calls == 7
+    (parameter, *_) = simulator.account(limited)["userAccountRiskParameters"]
+    row = RiskParameter.objects.get(position_limit__account=other)
+    assert (row.position_limit.tradovate_id, row.tradovate_id) == (parameter["userAccountPositionLimitId"], parameter["id"])
+    assert (row.max_opening_order_qty, row.hard_limit) == (parameter["maxOpeningOrderQty"], True)
+    assert {each.description for each in other.position_limits.filter(total_by="Overall")} == {"All contracts"}
     assert [position.net_pos for position in account.positions.all()] == [3]
     account.refresh_from_db()
     for row in (account.cash, *account.limits.all(), *account.positions.all()):

@@ -122,6 +122,7 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
             "Sam S, sam as support, compliance",
         ),
         (Tag.STAFF_PASSWORD_SET, {"detail": {"username": "sam"}}, "for sam"),
+        (Tag.ACCOUNT_NOTED, {"detail": {"note": 7, "text": "Called at noon"}}, "“Called at noon”"),
         (Tag.CHANGE_SUBMITTED, {"detail": {"kind": "lock", "items": 1, "digest": "x"}}, "Lock, 1 account"),
         (
             Tag.CHANGE_SUBMITTED,

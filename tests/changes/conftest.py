@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from django.test import Client
 
+from accounts.changes.kinds import KINDS
 from accounts.changes.models import PolicyRule
 from riskadmin.staff.models import Staff
-from riskadmin.staff.roles import Role
+from riskadmin.staff.roles import CAPABILITIES, Role
+from tests.changes.fake_kind import FakeKind
 from tests.staff.people import make_person
 
 DEFAULT_POLICY = (("lock", 0, ""), ("liquidate_only", 0, ""), ("unlock", 1, "supervisor"))
@@ -50,3 +53,15 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int], str]]:
 
     monkeypatch.setattr(Celery, "send_task", keep)  # of whichever app a thread takes for the current one
     return messages
+
+
+@pytest.fixture
+def asking(client: Client, support: Staff, sent: list[Any], monkeypatch: pytest.MonkeyPatch) -> Client:
+    """Support's browser, with the fake kind to ask for."""
+    kind = FakeKind()
+    monkeypatch.setitem(KINDS, kind.name, kind)
+    for role in (Role.SUPPORT, Role.SUPERVISOR):
+        monkeypatch.setitem(CAPABILITIES, role, CAPABILITIES[role] | {kind.capability})
+    PolicyRule.objects.create(kind=kind.name, decisions_needed=1, decider_role="supervisor")
+    client.force_login(support)
+    return client

@@ -87,7 +87,7 @@ def make_stale(account: Account) -> None:
 
 def planned(kind_name: str, *account_ids: int, environment: Environment = Environment.DEMO) -> Plan:
     """Plan as a page does."""
-    return plan(KINDS[kind_name], environment=environment, account_ids=account_ids)
+    return plan(KINDS[kind_name], environment=environment, target_ids=account_ids)
 
 
 def ask(
@@ -105,11 +105,12 @@ def ask(
         origin=ORIGIN,
         kind=KINDS[kind_name],
         environment=Environment.DEMO,
-        account_ids=account_ids,
+        target_ids=account_ids,
         reason_code=reason_code,
         reason_text=reason_text,
         form_key=form_key or uuid4(),
         shown_digest=digest if digest is not None else planned(kind_name, *account_ids).digest,
+        confirmed_count=len(planned(kind_name, *account_ids).sent),
     )
 
 

@@ -7,9 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.changes.forms import TARGETS_MAX, BadTargets, read_targets
+from accounts.changes.forms import ADDRESS_MAX, read_targets
 from accounts.changes.models import Change, PolicyRule
 from accounts.changes.states import ChangeState
+from accounts.changes.targets import BadTargets
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
@@ -55,7 +56,7 @@ class TestPage:
 
         assert first.status_code == 200
         shown = first.context["plan"]
-        assert [(row.account_id, row.skip_reason) for row in shown.rows] == [
+        assert [(row.target_id, row.skip_reason) for row in shown.rows] == [
             (101, ""),
             (999, "Unknown: no such account was read from Tradovate"),
         ]
@@ -93,7 +94,7 @@ class TestPage:
         assert "<html" not in fragment
         assert fragment.strip().startswith('<div id="ask">')
 
-    @pytest.mark.parametrize("kind_name", ["liquidate", "locks", "change_demo_balance"])
+    @pytest.mark.parametrize("kind_name", ["locks", "change_demo_balance"])
     def test_no_such_kind(self, asking: Client, kind_name: str) -> None:
         assert asking.get(new(kind_name), {"account": "demo:101"}).status_code == 404
 
@@ -293,11 +294,11 @@ class TestTargets:
         assert "Demo and live accounts can&#x27;t be in one change." in text_of(response)
 
     def test_too_many_are_refused(self, asking: Client) -> None:
-        numbers = [f"demo:{number}" for number in range(1, TARGETS_MAX + 2)]
+        numbers = [f"demo:{number}" for number in range(1, ADDRESS_MAX + 2)]
         response = asking.post(new(), typed(101, account=numbers))
         assert response.status_code == 400
         assert "201 accounts are chosen; one change takes at most 200 this way." in text_of(response)
-        assert read_targets(numbers[:-1]) == (Environment.DEMO, list(range(1, TARGETS_MAX + 1)))
+        assert read_targets(numbers[:-1]) == (Environment.DEMO, list(range(1, ADDRESS_MAX + 1)))
 
     def test_each_comes_once_in_its_order(self) -> None:
         assert read_targets(["live:7", "live:3", "live:007"]) == (Environment.LIVE, [7, 3])

@@ -239,7 +239,7 @@ class TestStale:
     ) -> None:
         asked: list[tuple[Environment, list[int], Lane]] = []
 
-        def refresh(environment: Environment, account_ids: Iterable[int], *, lane: Lane) -> int:
+        def refresh(environment: Environment, account_ids: Iterable[int], *, lane: Lane, **_: object) -> int:
             asked.append((environment, list(account_ids), lane))
             set_status(account)
             return 1

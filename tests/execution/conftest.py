@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from accounts.changes.actions import decide, submit
 from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.states import Verdict
@@ -23,6 +24,22 @@ from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
 from tests.staff.people import make_person
 
 ORIGIN = Origin(request_id="0" * 32, job="tests")
+POLICY = (
+    ("lock", 0, ""),
+    ("liquidate_only", 0, ""),
+    *(
+        (kind, 1, "supervisor")
+        for kind in (
+            "unlock",
+            "liquidate",
+            "user_lockout",
+            "reset_auto_liq_status",
+            "max_net_liq",
+            "demo_balance",
+            "remediation",
+        )
+    ),
+)
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +65,10 @@ def simulator(simulator_process: Simulator, settings: Settings, redis_client: re
 @pytest.fixture
 def mirror(transactional_db: None, real_broker: redis.Redis, simulator: Simulator) -> Simulator:
     """The simulator with its demo environment read into the mirror, and the policy to begin with."""
-    for kind, decisions, role in (("lock", 0, ""), ("liquidate_only", 0, ""), ("unlock", 1, "supervisor")):
-        PolicyRule.objects.get_or_create(kind=kind, defaults={"decisions_needed": decisions, "decider_role": role})
+    for kind, decisions, role in POLICY:
+        PolicyRule.objects.get_or_create(
+            kind=kind, environment="", at_least_items=1, defaults={"decisions_needed": decisions, "decider_role": role}
+        )
     run = sync(Environment.DEMO)
     assert run is not None
     assert run.failure == ""
@@ -69,20 +88,22 @@ def supervisor(mirror: Simulator) -> Staff:
     return make_person(Role.SUPERVISOR)
 
 
-def ask(person: Staff, kind_name: str, *account_ids: int, reason: str = "A test") -> Change:
-    """Ask for a change of demo accounts exactly as it is planned now."""
+def ask(person: Staff, kind_name: str, *target_ids: int, reason: str = "A test", parameters: State | None = None) -> Change:
+    """Ask for a change of demo accounts or traders exactly as it is planned now."""
     kind = KINDS[kind_name]
-    planned = plan(kind, environment=Environment.DEMO, account_ids=account_ids)
+    planned = plan(kind, environment=Environment.DEMO, target_ids=target_ids, parameters=parameters)
     return submit(
         actor=person,
         origin=ORIGIN,
         kind=kind,
         environment=Environment.DEMO,
-        account_ids=account_ids,
+        target_ids=target_ids,
+        parameters=parameters,
         reason_code=ReasonCode.OTHER,
         reason_text=reason,
         form_key=uuid4(),
         shown_digest=planned.digest,
+        confirmed_count=len(planned.sent),
     )
 
 

@@ -1,5 +1,6 @@
 """Every way a call can end, against a real simulator: the item's outcome is what Tradovate's own state says."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -18,29 +19,16 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
+from tests.execution.worker import make_due, run
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 
 LOCKED = "LockTradingImmediately"
 
 
-def run(item: Item) -> Item:
-    """Do what a worker does with an item's message."""
-    send_item(item.pk, origin=ORIGIN)
-    read_back_due(origin=ORIGIN)
-    return Item.objects.select_related("change").get(pk=item.pk)
-
-
-def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> None:
-    """Let time have passed for an item: everything it waits for is due."""
-    past = timezone.now() - timedelta(seconds=1)
-    claimed_at = timezone.now() - claimed_ago if item.claimed_at else None
-    Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at, dispatched_at=None)
-
-
 def effects_of(simulator: Simulator, account_id: int) -> list[dict[str, Any]]:
     """What calls changed about an account, as the simulator tells it."""
-    return simulator.effects(account_id=account_id, source="call")
+    return simulator.effects(account_id=account_id, endpoint=SET_ACTION, source="call")
 
 
 def tags_of(item: Item) -> list[str]:
@@ -60,7 +48,7 @@ def test_a_lock_is_applied_and_proven(mirror: Simulator, support: Staff) -> None
     assert mirror.call_count(SET_ACTION) == 1
     sent = Call.objects.get(purpose=Purpose.WRITE)
     assert (sent.state, sent.status) == (CallState.ANSWERED, 200)
-    assert sent.request_body == {
+    assert json.loads(sent.request_text) == {
         "accountId": account_id,
         "adminAction": LOCKED,
         "adminActionReasonCode": "Other",
@@ -128,7 +116,7 @@ def test_what_tradovate_refuses_is_rejected_in_its_words(
 def test_an_account_that_is_gone_is_rejected_with_the_status(mirror: Simulator, support: Staff) -> None:
     item = the_item(ask(support, "lock", active_account()))
     gone = 987_654_321
-    Account.objects.filter(tradovate_id=item.account_id_at_tradovate, environment="demo").update(tradovate_id=gone)
+    Account.objects.filter(tradovate_id=item.target_id, environment="demo").update(tradovate_id=gone)
     # The target is frozen, as it must be: a new change is planned for the id that Tradovate does not know.
     item = the_item(ask(support, "lock", gone))
 
@@ -200,8 +188,7 @@ def test_a_penalty_waits_and_replays_its_ticket(mirror: Simulator, support: Staf
     wait_until(is_applied)  # our own count of the penalty is the real clock's
     assert len(effects_of(mirror, account_id)) == 1
     replay = Call.objects.filter(purpose=Purpose.WRITE).latest("pk")
-    assert replay.request_body is not None
-    assert replay.request_body["p-ticket"] != ""
+    assert json.loads(replay.request_text)["p-ticket"] != ""
 
 
 @pytest.mark.parametrize("fault", ["429", "423"])

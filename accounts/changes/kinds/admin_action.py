@@ -4,47 +4,49 @@ Source: seed "Set Admin Auto Liq Action". The state it sets is absolute and pers
 read-back shows that the first one did nothing. It exists on demo only, and accepts archived accounts without an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
-from accounts.changes.kinds.kind import Difference, Finding, Kind, Planned, Reading, Skip, State, Target
-from accounts.models import Account, AutoLiqLimits, LimitLevel, Source
+from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.units import AccountKind, held, with_held
+from accounts.models import Account, Source
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
-from riskadmin.tradovate.permit import WritePermit
-from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
+from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
 
-class AdminActionKind(Kind):
+class AdminActionKind(AccountKind):
     """A kind that sets one admin action on one account."""
 
     environments = frozenset({Environment.DEMO})
     urgent_up_to = 50
-    resend_safe = True
     action: ClassVar[AdminAction]
     already: ClassVar[str]  # why an account is skipped that has this action already
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        firm_limits = Prefetch("limits", queryset=AutoLiqLimits.objects.filter(level=LimitLevel.FIRM), to_attr="firm_limits")
-        return accounts.select_related("risk_status").prefetch_related("positions", firm_limits)
+        return with_held(super().mirrored(accounts))
 
-    def state(self, account: Account) -> State:
-        status = account.risk_status
-        return _state(status.admin_action, status.admin_at, status.liquidate_only_at)
+    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the action is absolute)
+        return True
 
-    def plan(self, account: Account, *, contested: bool) -> Planned | Skip:
-        before = self.state(account)
+    def state(self, subject: Account) -> State:
+        status = subject.risk_status
+        return risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        before = self.state(subject)
         # What has it already may lose it to the other change under way: a protective call is then made all the same.
         if self.is_reached(before) and not (contested and self.is_protective):
             return Skip(reason=self.already, before=before)
-        return Planned(before=before, after={"admin_action": self.action.value}, warnings=self.warnings(account))
+        return Planned(before=before, after={"admin_action": self.action.value}, warnings=self.warnings(subject))
 
     def is_reached(self, state: State) -> bool:
         """Say whether the account is already where this kind leads."""
@@ -52,7 +54,7 @@ class AdminActionKind(Kind):
 
     def warnings(self, account: Account) -> tuple[str, ...]:
         """Return what a person should know before doing this to the account."""
-        positions = [position for position in account.positions.all() if position.net_pos]
+        positions = held(account)
         if not positions:
             return ()
         return (f"Holds {len(positions)} open position{'' if len(positions) == 1 else 's'}: {self.open_positions}",)
@@ -74,41 +76,14 @@ class AdminActionKind(Kind):
             ),
         )
 
-    def send(
-        self,
-        client: Client,
-        *,
-        permit: WritePermit,
-        targets: Sequence[Target],
-        reason_code: ReasonCode,
-        reason_text: str,
-        ticket: str,
-    ) -> Exchange:
-        (target,) = targets
-        reply = client.set_admin_auto_liq_action(
-            permit=permit,
-            account_id=target.account_id,
-            action=AdminAction(target.after["admin_action"]),
-            reason_code=reason_code,
-            reason=reason_text,
-            ticket=ticket or None,
-        )
-        return reply.exchange
+    def send(self, client: Client, order: Order) -> Exchange:
+        (target,) = order.targets
+        return send_admin_action(client, order, AdminAction(target.after["admin_action"]))
 
-    def read(self, client: Client, account_ids: Sequence[int]) -> Reading:
-        read_at = datetime.now(UTC)
-        reply = client.account_risk_statuses_by_id(account_ids)
-        observed = {
-            status.id: _state(status.admin_action or "", status.admin_timestamp, status.liquidate_only)
-            for status in reply.value
-        }
-        return Reading(
-            observed=observed,
-            exchange=reply.exchange,
-            keep=lambda: store_risk_statuses(client.environment, reply.value, read_at=read_at, source=Source.CONFIRM),
-        )
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
+        return read_risk_statuses(client, ids, risk_state_read)
 
-    def judge(self, *, before: State, observed: State) -> Finding:
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
         # A limit may stop an account at any moment without anybody's act: only action and time tell of a call.
         acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
         if self.is_reached(before) and not acted:
@@ -118,6 +93,34 @@ class AdminActionKind(Kind):
             return Finding.APPLIED
         return Finding.ELSEWHERE if acted else Finding.NOT_APPLIED
 
+
+def send_admin_action(client: Client, order: Order, action: AdminAction) -> Exchange:
+    """Set an admin action on the one account that is ordered."""
+    (target,) = order.targets
+    reply = client.set_admin_auto_liq_action(
+        permit=order.permit,
+        account_id=target.id,
+        action=action,
+        reason_code=order.reason_code,
+        reason=order.reason_text,
+        ticket=order.ticket,
+    )
+    return reply.exchange
+
+
+def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[AccountRiskStatus], State]) -> Reading:
+    """Read the risk status of accounts in one call; `state` says one in a kind's terms."""
+    read_at = datetime.now(UTC)
+    reply = client.account_risk_statuses_by_id(ids) if len(ids) <= BY_ID_MAX else client.account_risk_statuses()
+    return Reading(
+        observed={status.id: state(status) for status in reply.value},
+        exchange=reply.exchange,
+        keep=lambda: store_risk_statuses(client.environment, reply.value, read_at=read_at, source=Source.CONFIRM),
+    )
+
+
+BY_ID_MAX: Final = 300
+"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
 
 _TIGHTNESS: Final = {
     AdminAction.NORMAL: 0,
@@ -141,10 +144,16 @@ def _words(state: State) -> str:
     return f"{words}, stopped by a limit" if state.get("stopped_by_limit") else words
 
 
-def _state(admin_action: str, admin_at: datetime | None, liquidate_only_at: datetime | None) -> State:
+def risk_state(admin_action: str, admin_at: datetime | None, liquidate_only_at: datetime | None) -> State:
+    """Return an account's risk status as the kinds that set an admin action compare it."""
     # An account nobody ever acted on has no admin action; it stands as Normal.
     return {
         "admin_action": admin_action or AdminAction.NORMAL.value,
         "admin_at": admin_at.astimezone(UTC).isoformat() if admin_at else None,
         "stopped_by_limit": liquidate_only_at is not None,
     }
+
+
+def risk_state_read(status: AccountRiskStatus) -> State:
+    """Return a risk status as it was read, in the same terms."""
+    return risk_state(status.admin_action or "", status.admin_timestamp, status.liquidate_only)

@@ -1,30 +1,46 @@
 """What every kind of change answers; one file in this folder for each kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from django.db.models import QuerySet
+from django import forms
 
 from accounts.changes.states import Direction
-from accounts.models import Account
+from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 
 State = Mapping[str, Any]
+"""A target's state in a kind's own terms: JSON values only, since it is frozen in the item and compared with what is read."""
+
+SubjectT = TypeVar("SubjectT")
+"""The mirror's row of a target: `accounts.models.Account` or `Trader`."""
+
+
+class Unit(StrEnum):
+    """What a kind's targets are."""
+
+    ACCOUNT = "account"
+    TRADER = "trader"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What would happen to one target: its state before, the part of it that is meant after, and what to know about it."""
+    """What would happen to one target: its state before, what is sent for it, and what to know about it.
+
+    `weight` sorts the plan: the larger the effect, the further up.
+    """
 
     before: State
     after: State
     warnings: tuple[str, ...] = ()
+    weight: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +62,23 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One target as a kind sends it."""
+    """One target as a kind sends it; `id` is Tradovate's, of an account or a trader."""
 
-    account_id: int
+    id: int
     before: State
     after: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a kind is told to send: at most `batch_size` targets, in one call, `step` of `steps`."""
+
+    permit: WritePermit
+    targets: Sequence[Target]
+    step: int
+    reason_code: ReasonCode
+    reason_text: str
+    ticket: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +93,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What Tradovate said when it was read back: a state for each account it named, the evidence, and the mirror's part.
+    """What Tradovate said when it was read back: a state for each target it named, the evidence, and the mirror's part.
 
     `keep` writes what was read into the mirror; it is called inside the transaction that settles the items.
     """
@@ -75,7 +103,7 @@ class Reading:
     keep: Callable[[], object]
 
 
-class Kind(ABC):
+class Kind(ABC, Generic[SubjectT]):
     """One sort of change. Instances hold nothing; the classes are registered in `kinds/__init__.py`."""
 
     name: ClassVar[str]
@@ -85,10 +113,18 @@ class Kind(ABC):
     direction: ClassVar[Direction]
     environments: ClassVar[frozenset[Environment]]
     icon: ClassVar[str]
+    unit: ClassVar[Unit]
+    steps: ClassVar[tuple[str, ...]] = ("",)  # what each call for an item does, in order
     batch_size: ClassVar[int] = 1
     urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
-    resend_safe: ClassVar[bool] = False
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
+    is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
+    answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
+    read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
+    parts: ClassVar[frozenset[Part]] = frozenset()  # what a reading on demand brings for its plan, beside the risk status
+    parameters_form: ClassVar[type[forms.Form] | None] = None
+    takes_own_parameters: ClassVar[bool] = True  # False: a call says the same of all its targets, so none has its own
+    warning: ClassVar[str] = ""  # what to know of every change of this kind
 
     @property
     def capability(self) -> str:
@@ -102,21 +138,63 @@ class Kind(ABC):
 
     def words(self, count: int) -> str:
         """Return what the button says: "Lock 1 account"."""
-        return f"{self.verb} {count:,} account{'' if count == 1 else 's'}"
+        return f"{self.verb} {count:,} {self.unit.value}{'' if count == 1 else 's'}"
+
+    def parameters(self, cleaned: Mapping[str, Any]) -> State:
+        """Return the parameters that a valid form holds, as the change keeps them: JSON values only."""
+        return {name: value for name, value in cleaned.items() if value not in {None, ""}}
+
+    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:  # noqa: ARG002  (most kinds have none)
+        """Return the parameters as label and value, for people."""
+        return ()
+
+    def of(self, parameters: State) -> "Kind[SubjectT]":  # noqa: ARG002  (most kinds are the same for all)
+        """Return the kind as it works with a change's parameters: itself, unless they choose what is read and compared.
+
+        For the same choice it is the same object. Everything but the words on screen goes through it.
+        """
+        return self
+
+    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (most kinds answer the same for each step)
+        """Say whether this call may be made again once a read-back shows that it had no effect."""
+        return False
+
+    def rests_on(self, step: int) -> bool:
+        """Say whether this step is only right while the target stands as `is_as_shown` wants it."""
+        return self.rests_on_before and step == 0
+
+    def is_as_shown(self, *, before: State, now: State, step: int) -> bool:  # noqa: ARG002  (most kinds rest on all of it)
+        """Say whether a target that was shown as `before` and stands as `now` is one to take this step for. Pure."""
+        return dict(now) == dict(before)
+
+    def lookup(self, client: Client, ids: Sequence[int]) -> set[int] | None:  # noqa: ARG002
+        """Return which of the targets Tradovate knows, in one read; None for a kind whose calls name one target only.
+
+        Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404).
+        """
+        return None
 
     @abstractmethod
-    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        """Return the accounts with everything that `plan` reads selected."""
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, SubjectT]:
+        """Return the mirror's rows of these targets, with everything that `plan` reads, in a fixed number of queries."""
 
     @abstractmethod
-    def state(self, account: Account) -> State:
-        """Return the account's present state as far as this kind changes or rests on it: an item's `before`. Pure."""
+    def obstacle(self, subject: SubjectT) -> str:
+        """Return why nothing can be sent for a target whatever is asked, or "". Pure."""
 
     @abstractmethod
-    def plan(self, account: Account, *, contested: bool) -> Planned | Skip:
-        """Return what would happen to an account that is open and in a fitting environment. Pure: no query, no clock.
+    def read_at(self, subject: SubjectT) -> datetime | None:
+        """Return when what the plan rests on was read from Tradovate."""
 
-        `contested` says that a change of another kind is on its way for the account, so that its present state may not last.
+    @abstractmethod
+    def state(self, subject: SubjectT) -> State:
+        """Return the target's present state as far as this kind changes or rests on it: an item's `before`. Pure."""
+
+    @abstractmethod
+    def plan(self, subject: SubjectT, *, parameters: State, contested: bool) -> Planned | Skip:
+        """Return what would happen to a target without an obstacle, in a fitting environment. Pure: no query, no clock.
+
+        `contested` says that a change of another kind is on its way for it, so that its present state may not last.
         """
 
     @abstractmethod
@@ -124,22 +202,21 @@ class Kind(ABC):
         """Return in words what is altered between two states. Pure."""
 
     @abstractmethod
-    def send(
-        self,
-        client: Client,
-        *,
-        permit: WritePermit,
-        targets: Sequence[Target],
-        reason_code: ReasonCode,
-        reason_text: str,
-        ticket: str,
-    ) -> Exchange:
-        """Make the one call for `targets` (at most `batch_size`); raises TradovateError as the client does."""
+    def send(self, client: Client, order: Order) -> Exchange:
+        """Make the one call that is ordered; raises TradovateError as the client does."""
 
     @abstractmethod
-    def read(self, client: Client, account_ids: Sequence[int]) -> Reading:
-        """Read in one call what Tradovate now says of the accounts, in the terms of `before`; raises TradovateError."""
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
+        """Read in one call what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
+
+    def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:  # noqa: ARG002  (most kinds read the same)
+        """Read in one call what tells of this step; `judge` is asked about it in these terms."""
+        return self.read(client, ids)
+
+    def read_all(self, client: Client, ids: Sequence[int]) -> Iterator[Reading]:
+        """Read everything that `state` says, one call after the other."""
+        yield self.read(client, ids)
 
     @abstractmethod
-    def judge(self, *, before: State, observed: State) -> Finding:
-        """Say what a read-back tells about a call that was meant to change the account from `before`. Pure."""
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+        """Say what a read-back tells about a call that was meant to change the target from `before`. Pure."""

@@ -1,7 +1,7 @@
 """Liquidate only: the trader may close positions but open none."""
 
 from accounts.changes.kinds.admin_action import AdminActionKind
-from accounts.changes.kinds.kind import Planned, Skip
+from accounts.changes.kinds.kind import Planned, Skip, State
 from accounts.changes.states import Direction
 from accounts.models import Account
 from riskadmin.tradovate.vocabulary import AdminAction
@@ -20,8 +20,8 @@ class LiquidateOnly(AdminActionKind):
     already = "Already allows closing orders only"
     open_positions = "they stay open, and the trader can close them."
 
-    def plan(self, account: Account, *, contested: bool) -> Planned | Skip:
-        planned = super().plan(account, contested=contested)
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
+        planned = super().plan(subject, parameters=parameters, contested=contested)
         if isinstance(planned, Planned) and planned.before["admin_action"] in {AdminAction.LOCK, AdminAction.LIQUIDATE}:
             # Under this name nothing may get looser: that needs the decisions an unlock needs.
             return Skip(reason="Locked: closing orders would be allowed again. Ask to unlock it first", before=planned.before)

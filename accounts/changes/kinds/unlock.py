@@ -1,7 +1,10 @@
 """Unlock: the admin action goes back to normal, and the trader may trade again."""
 
+from django.db.models import QuerySet
+
 from accounts.changes.kinds.admin_action import AdminActionKind
 from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.peak import with_firm_limits
 from accounts.changes.states import Direction
 from accounts.models import Account, AutoLiqLimits
 from riskadmin.tradovate.vocabulary import AdminAction
@@ -20,13 +23,19 @@ class Unlock(AdminActionKind):
     already = "Not locked"
     open_positions = "the trader can add to them again."
 
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        return with_firm_limits(super().mirrored(accounts))
+
     def is_reached(self, state: State) -> bool:
         # A limit with doNotUnlock stops an account while its admin action stays Normal; Normal sent again clears that.
         return super().is_reached(state) and not state["stopped_by_limit"]
 
     def warnings(self, account: Account) -> tuple[str, ...]:
-        warnings = super().warnings(account)
+        return super().warnings(account) + self.limit_warnings(account)
+
+    def limit_warnings(self, account: Account) -> tuple[str, ...]:
+        """Return the warning that a limit's stop ends before the session does."""
         limits: list[AutoLiqLimits] = account.firm_limits  # type: ignore[attr-defined]  # prefetched by `mirrored`
         if account.risk_status.liquidate_only_at and any(limit.do_not_unlock for limit in limits):
-            warnings += ("A limit stopped it and is set not to unlock by itself: the trader trades again in the same session.",)
-        return warnings
+            return ("A limit stopped it and is set not to unlock by itself: the trader trades again in the same session.",)
+        return ()

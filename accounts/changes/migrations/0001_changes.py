@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ),
                 ("note", models.TextField(blank=True)),
                 ("observed", models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, null=True)),
+                ("step", models.PositiveSmallIntegerField(default=0)),
                 ("attempts", models.PositiveSmallIntegerField(default=0)),
                 ("not_before", models.DateTimeField(null=True)),
                 ("dispatched_at", models.DateTimeField(null=True)),

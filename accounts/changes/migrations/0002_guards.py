@@ -123,7 +123,7 @@ BEGIN
             ('waiting', 'queued'), ('waiting', 'cancelled'),
             ('queued', 'sending'), ('queued', 'skipped'), ('queued', 'cancelled'),
             ('sending', 'sent'), ('sending', 'rejected'), ('sending', 'unknown'), ('sending', 'queued'),
-            ('sent', 'applied'), ('sent', 'unchanged'), ('sent', 'unknown'),
+            ('sending', 'applied'), ('sent', 'applied'), ('sent', 'unchanged'), ('sent', 'unknown'), ('sent', 'queued'),
             ('unknown', 'applied'), ('unknown', 'unchanged'), ('unknown', 'queued')
         ) THEN
             RAISE EXCEPTION 'Item % can''t go from % to %.', OLD.id, OLD.state, NEW.state

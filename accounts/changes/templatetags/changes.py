@@ -1,7 +1,10 @@
 """How changes and items look on every page; `{% load changes %}`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.changes.kinds.kind import Kind, State
@@ -28,20 +31,37 @@ def item_state(value: str) -> SafeString:
 
 
 @register.simple_tag
-def differences(kind: Kind, before: State | None, after: State | None) -> SafeString:
-    """Draw what a kind alters between two states; a dash where nothing is meant."""
+def differences(kind: Kind[Any], before: State | None, after: State | None) -> SafeString:
+    """Draw what a kind alters between two states, each named where they may be several; a dash where nothing is meant."""
     if before is None or after is None:
         return UNSET
     found = kind.differences(before, after)
-    return format_html_join("", "<div>{}</div>", ((before_after(each.before, each.after, each.direction),) for each in found))
+    is_named = len(found) > 1 or kind.parameters_form is not None
+    return format_html_join(
+        "",
+        "<div>{}{}</div>",
+        (
+            (
+                format_html('<span class="ba-label">{}</span> ', each.label) if is_named else "",
+                before_after(each.before, each.after, each.direction),
+            )
+            for each in found
+        ),
+    )
 
 
 @register.simple_tag
-def change_words(kind: Kind, change: Change, first: str = "") -> str:
+def change_words(kind: Kind[Any], change: Change, first: str = "") -> str:
     """Say in a line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
     if change.item_count == 1 and first:
         return f"{kind.verb} {first}"
     return kind.words(change.item_count)
+
+
+@register.filter
+def times(counted: Mapping[str, int], what: str) -> int:
+    """Return how often something was counted."""
+    return counted.get(what, 0)
 
 
 @register.filter

@@ -1,0 +1,339 @@
+"""The page of asking for a change: its parameters, what it would do to whom, and the form for its reason.
+
+One address for all of it. With GET the parameters stand in the address (`preview` says that they are filled in), so that a plan
+can be pasted into a ticket; POST submits, or with `preview` shows the plan without writing anything.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from accounts.changes import actions, targets
+from accounts.changes.forms import AskForm, read_targets
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind, State, Unit
+from accounts.changes.models import PolicyRule
+from accounts.changes.outlook import cheaper, outlook
+from accounts.changes.overview import by_weight, overview, sheet
+from accounts.changes.plan import Plan, plan
+from accounts.changes.policy import PolicyMissing, requirement
+from accounts.changes.targets import BadTargets, Chosen
+from accounts.connection import NotConnected
+from accounts.sync import refresh
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
+from riskadmin.tradovate.vocabulary import ReasonCode
+from riskadmin.web.access import demand, may, requires
+from riskadmin.web.htmx import redirect, render_page_or_fragment
+
+UNPROCESSABLE, CONFLICT = 422, 409
+
+REFRESHED_MAX: Final = 500
+"""So many targets whose reading is old are read anew before they are shown; of more, the page says how old they are."""
+
+NAMING: Final = ("targets", "account", "trader")
+RESERVED: Final = frozenset({"csrfmiddlewaretoken", "preview", "tab", "page", *NAMING, *AskForm.base_fields})
+"""What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What one request is about: the kind, the targets and how they are named, and the parameters as they were typed."""
+
+    request: HttpRequest
+    kind: Kind[Any]
+    chosen: Chosen
+    naming: tuple[tuple[str, str], ...]
+    remark: str
+    form: forms.Form | None  # None where nothing is to be filled in
+
+    @property
+    def typed(self) -> QueryDict:
+        """What came with the request."""
+        return self.request.POST if self.request.method == "POST" else self.request.GET
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether this is the asking itself, not a look at what it would be."""
+        return self.request.method == "POST" and "preview" not in self.typed
+
+    @property
+    def typed_parameters(self) -> tuple[tuple[str, str], ...]:
+        """The kind's parameters as they were typed, to be carried along."""
+        if self.form is None or not self.form.is_bound:
+            return ()
+        names = [name for name in self.typed if name not in RESERVED]
+        return tuple((name, value) for name in names for value in self.typed.getlist(name))
+
+    def parameters(self) -> State | None:
+        """Return the parameters of all targets; None while they are not filled in, or not well."""
+        if self.form is None:
+            return self.chosen.parameters
+        return self.kind.parameters(self.form.cleaned_data) if self.form.is_bound and self.form.is_valid() else None
+
+    def plan(self, parameters: State) -> Plan:
+        """Return what would happen, as the mirror stands."""
+        return plan(
+            self.kind,
+            environment=self.chosen.environment,
+            target_ids=self.chosen.ids,
+            parameters=parameters,
+            per_target=self.chosen.per_target,
+        )
+
+    def ask_form(self, digest: str) -> AskForm:
+        """Return the form for the reason, with what was typed into it before."""
+        return AskForm.fresh(digest, self.typed, rows_left_out=self.rows_left_out)
+
+    @property
+    def rows_left_out(self) -> int:
+        """How many rows of the list name no target, or a bad one."""
+        return len(targets.source_of(self.chosen).lines_left_out)
+
+
+@requires("changes:view")
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """The page to ask for a change: its parameters, what it would do, and the form for its reason."""
+    kind = kind_or_404(kind_name)
+    demand(request, kind.capability)
+    try:
+        asked = _asked(request, kind)
+    except BadTargets as error:
+        raise BadRequest(str(error)) from error
+    parameters = asked.parameters()
+    if parameters is None:
+        is_wrong = asked.form is not None and asked.form.is_bound
+        return _page(asked, None, None, status=UNPROCESSABLE if is_wrong else 200)
+    if asked.is_submitted:
+        return _submit(asked, parameters)
+    planned, unread = _with_fresh_rows(asked, asked.plan(parameters), parameters)
+    return _page(asked, planned, asked.ask_form(planned.digest), unread=unread)
+
+
+def kind_or_404(name: str) -> Kind[Any]:
+    """Return a kind by its name."""
+    kind = KINDS.get(name)
+    if kind is None:
+        raise Http404("There is no such kind of change.")
+    return kind
+
+
+def person(request: HttpRequest) -> Staff:
+    """Return who sent the request; the access marks let nobody else in."""
+    return cast(Staff, request.user)
+
+
+# --- What is asked ------------------------------------------------------------------------------------------------------
+
+
+def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
+    """Read targets and parameters off a request. Raises BadTargets, and Http404 for a list that isn't one's own."""
+    typed = request.POST if request.method == "POST" else request.GET
+    chosen = named_targets(request, typed, kind)
+    remark = ""
+    if kind.unit == Unit.TRADER and chosen.unit == Unit.ACCOUNT:
+        found, without = targets.traders_of(chosen.environment, chosen.ids)
+        chosen = replace(chosen, unit=Unit.TRADER, ids=tuple(found))
+        remark = f"{without:,} of the accounts ha{'s' if without == 1 else 've'} no trader that we know." if without else ""
+    if chosen.unit != kind.unit:
+        raise BadTargets(f"These are {chosen.unit.value}s, and this is about {kind.unit.value}s.")
+    form = None
+    if kind.parameters_form is not None and not (chosen.parameters or chosen.per_target):
+        is_filled_in = request.method == "POST" or "preview" in typed
+        # A link may propose values, such as those of the row that it stands beside.
+        proposed = {name: typed[name] for name in typed if name not in RESERVED}
+        form = kind.parameters_form(typed) if is_filled_in else kind.parameters_form(initial=proposed)
+    naming = tuple((name, value) for name in NAMING for value in typed.getlist(name))
+    return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form)
+
+
+def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind[Any] | None) -> Chosen:
+    """Return the targets that an address or form names. Raises BadTargets, and Http404 for a list that isn't one's own."""
+    if "targets" in typed:
+        return _listed(request, str(typed["targets"]), kind)
+    name = Unit.TRADER if "trader" in typed else Unit.ACCOUNT
+    environment, ids = read_targets(typed.getlist(name.value), name)
+    return Chosen(environment=environment, unit=name, ids=tuple(ids), source="")
+
+
+def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> Chosen:
+    try:
+        target_list = targets.kept(person(request), UUID(list_id))
+    except ValueError:
+        target_list = None
+    if target_list is None:
+        raise Http404("There is no such list of targets.")
+    chosen = targets.chosen_of(target_list)
+    # Accounts are accounts to any kind, but parameters are one kind's own.
+    if kind and target_list.kind != kind.name and (chosen.parameters or chosen.per_target):
+        raise BadTargets("This file was made for another kind of change.")
+    return chosen
+
+
+# --- Showing ------------------------------------------------------------------------------------------------------------
+
+
+def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Plan, str]:
+    """Return the plan after reading anew the few rows whose reading is old, and why they can't be read, if so.
+
+    What is right however the account stands waits for no reading: a lock is asked for in a hurry.
+    """
+    kind = planned.kind
+    if not kind.rests_on_before or kind.unit != Unit.ACCOUNT:
+        return planned, ""
+    good_since = timezone.now() - timedelta(seconds=settings.STALE_SECONDS)
+    stale = [
+        row.target_id
+        for row in planned.rows
+        if row.subject and not kind.obstacle(row.subject) and _is_older(kind.read_at(row.subject), good_since)
+    ]
+    if not stale:
+        return planned, ""
+    if len(stale) > REFRESHED_MAX:
+        return planned, f"{len(stale):,} {kind.unit.value}s are too many to read anew for this page"
+    try:
+        refresh(planned.environment, stale, lane=planned.lane, parts=kind.parts)
+    except (TradovateError, NotConnected, StoreUnavailable) as error:
+        return planned, f"Tradovate can't be read now: {error}"
+    return asked.plan(parameters), ""
+
+
+def _is_older(read_at: datetime | None, good_since: datetime) -> bool:
+    return read_at is None or read_at < good_since
+
+
+def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: str = "", status: int = 200) -> HttpResponse:
+    kind = asked.kind
+    context: dict[str, Any] = {
+        "kind": kind,
+        "chosen": asked.chosen,
+        "environment": asked.chosen.environment.value,
+        "naming": asked.naming,
+        "remark": asked.remark,
+        "parameters_form": asked.form,
+        "parameter_templates": [f"changes/kinds/_{kind.name}.html", "changes/_parameters.html"],
+        "typed_parameters": asked.typed_parameters,
+        "heading": kind.words(len(asked.chosen.ids)),
+        "source": targets.source_of(asked.chosen),
+        "typed_reason": [(name, asked.typed[name]) for name in ("reason_code", "reason_text") if asked.typed.get(name)],
+        "plan": planned,
+        "form": form,
+        "unread": unread,
+    }
+    if planned is not None:
+        context |= _plan_context(asked, planned)
+    return render_page_or_fragment(asked.request, "changes/new.html", "changes/_ask.html", context, status=status)
+
+
+def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
+    kind, seen = asked.kind, overview(planned)
+    needed, problem = _needed(planned)
+    address = QueryDict(mutable=True)
+    for name, value in (*asked.naming, *asked.typed_parameters):
+        address.appendlist(name, value)
+    if asked.form:
+        address["preview"] = "1"
+    problems = asked.chosen.problems
+    tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
+    if problems:
+        tabs["left_out"] = ("Rows in fault", asked.rows_left_out)
+    tab = asked.typed.get("tab", "")
+    if tab not in tabs:
+        tab = ""
+    if not planned.sent and "tab" not in asked.typed:
+        tab = "left_out" if not planned.rows and problems else "skipped"
+    rows: dict[str, Any] = {"": planned.sent, "skipped": planned.skipped, "left_out": problems}
+    path = reverse("changes:new", args=[kind.name])
+    urls = {name: f"{path}?{address.urlencode()}{f'&tab={name}' if name else '&tab='}" for name in tabs}
+    other = cheaper(planned)
+    return {
+        "overview": seen,
+        "outlook": outlook(planned),
+        "cheaper": other if other and may(asked.request, other.capability) else None,
+        "parameter_words": kind.parameter_words(planned.parameters),
+        "tab": tab,
+        "tabs": [(label, urls[name], name == tab, f"{count:,}") for name, (label, count) in tabs.items()],
+        "tab_url": urls[tab],
+        "sheet": sheet(by_weight(rows[tab]) if tab == "" else rows[tab], asked.typed.get("page", "1")),
+        "oldest": _oldest(planned),
+        "needed": needed,
+        "problem": problem,
+        "button": kind.words(len(planned.sent)) if needed and not needed.decisions_needed else "Ask for approval",
+    }
+
+
+def _oldest(planned: Plan) -> datetime | None:
+    """Return when the oldest row was read, if that is too long ago to rest on."""
+    oldest = planned.oldest_read_at
+    return oldest if oldest and oldest < timezone.now() - timedelta(seconds=settings.STALE_SECONDS) else None
+
+
+def _needed(planned: Plan) -> tuple[Any, str]:
+    """Return what policy asks of the plan, or in words that it says nothing."""
+    if not planned.sent:
+        return None, ""
+    try:
+        return requirement(
+            PolicyRule.objects.all(),
+            kind=planned.kind.name,
+            environment=planned.environment.value,
+            items=len(planned.sent),
+        ), ""
+    except PolicyMissing as error:
+        return None, str(error)
+
+
+# --- Submitting ---------------------------------------------------------------------------------------------------------
+
+
+def _submit(asked: Asked, parameters: State) -> HttpResponse:
+    form = AskForm(asked.typed, rows_left_out=asked.rows_left_out)
+    if not form.is_valid():
+        return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
+    said = form.cleaned_data
+    try:
+        change = actions.submit(
+            actor=person(asked.request),
+            origin=origin_of(asked.request),
+            kind=asked.kind,
+            environment=asked.chosen.environment,
+            target_ids=asked.chosen.ids,
+            parameters=parameters,
+            per_target=asked.chosen.per_target,
+            reason_code=ReasonCode(said["reason_code"]),
+            reason_text=said["reason_text"],
+            form_key=said["form_key"],
+            shown_digest=said["digest"],
+            confirmed_count=said["confirm_count"],
+            source=targets.source_of(asked.chosen),
+        )
+    except actions.PlanMoved as error:
+        return _ask_again(asked, error.plan)
+    except actions.CountNotConfirmed as error:
+        form.add_error("confirm_count", str(error))
+        return _page(asked, error.plan, form, status=UNPROCESSABLE)
+    except (actions.NothingToDo, PolicyMissing) as error:
+        form.add_error(None, str(error))
+        return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
+    return redirect(asked.request, "changes:detail", change.pk)
+
+
+def _ask_again(asked: Asked, now: Plan) -> HttpResponse:
+    """Show the plan as it is now, with what was typed; the digest in the form becomes that of the new plan."""
+    typed = asked.typed.copy()
+    typed["digest"] = now.digest
+    again = AskForm(typed, rows_left_out=asked.rows_left_out)
+    what = "An account has" if asked.kind.unit == Unit.ACCOUNT else "A trader has"
+    again.add_error(None, f"{what} changed since this page was shown, so nothing was asked for. This is how it stands now.")
+    return _page(asked, now, again, status=CONFLICT)

@@ -1,0 +1,216 @@
+"""Auto-liq limits: what an account may lose, win and use in margin before Tradovate stops it, of many accounts a call.
+
+Source: seed "Update User Auto Liqs". Tradovate keeps two records for an account, the firm's (`asOwner`) and the trader's own;
+a change is about one of them, its *level*. What becomes of a field that a call leaves out is not documented, so every call
+carries the whole record of its level: what was read, with what is altered. How to clear a field is not documented either,
+and is not offered.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
+
+from django.conf import settings
+
+from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.limit_effects import beyond_cap, effects_of
+from accounts.changes.kinds.limit_fields import (
+    LIMIT_FIELDS,
+    direction,
+    fields_to_send,
+    in_json,
+    in_words,
+    record_read,
+    unsendable,
+)
+from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
+from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
+from accounts.changes.kinds.units import AccountKind, gone
+from accounts.changes.states import Direction
+from accounts.models import Account, LimitLevel, Source
+from accounts.rows import Reading as MirrorReading
+from accounts.store import account_keys, store_limits
+from accounts.sync import Part
+from riskadmin.tradovate.auto_liq import AutoLiqUpdate
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.entities import LossLimits
+from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
+from riskadmin.tradovate.exchange import Exchange, Reply
+from riskadmin.tradovate.reading import Unreadable, parse_json
+from riskadmin.tradovate.vocabulary import Environment
+
+BY_ID_MAX: Final = 300
+"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+
+LEVEL: Final = "level"
+
+
+class AutoLiqLimitsKind(AccountKind):
+    """New limits of one level. `of` gives the instance of the level that a change's parameters name."""
+
+    name = "auto_liq_limits"
+    verb = "Change the limits of"
+    action_label = "Change limits"
+    effect = "Replaces the limits you fill in; they hold at once. What you leave empty stays as it is, account by account."
+    direction = Direction.LOOSENING
+    environments = frozenset({Environment.DEMO, Environment.LIVE})
+    icon = "adjustments"
+    urgent_up_to = 50
+    parts = frozenset({Part.LIMITS, Part.CASH, Part.POSITIONS})
+    parameters_form = LimitsForm
+    warning = "An account that is beyond a new limit already is liquidated as soon as the limit is set."
+
+    def __init__(self, level: LimitLevel = LimitLevel.FIRM) -> None:
+        self.level = level
+
+    @property
+    def batch_size(self) -> int:  # type: ignore[override]  # a setting: how many Tradovate takes is not documented
+        return int(settings.LIMITS_PER_CALL)
+
+    @cached_property
+    def _traders(self) -> "AutoLiqLimitsKind":
+        return AutoLiqLimitsKind(LimitLevel.TRADER)
+
+    def of(self, parameters: State) -> "AutoLiqLimitsKind":
+        return self._traders if parameters.get(LEVEL) == LimitLevel.TRADER else self
+
+    def parameters(self, cleaned: Mapping[str, Any]) -> State:
+        given = {name: in_json(cleaned.get(name)) for name in LIMIT_FIELDS}
+        level = {LEVEL: cleaned[LEVEL]} if cleaned.get(LEVEL) else {}
+        return level | {name: value for name, value in given.items() if value is not None and value != ""}
+
+    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
+        whose = dict(LEVEL_CHOICES)[parameters.get(LEVEL, LimitLevel.FIRM.value)]
+        given = ((field, parameters.get(name)) for name, field in LIMIT_FIELDS.items())
+        return ("Whose limits", whose), *((field.label, in_words(field, value)) for field, value in given if value is not None)
+
+    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (a record is absolute)
+        return True
+
+    # --- The mirror -------------------------------------------------------------------------------------------------------
+
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Account]:
+        return accounts_with_limits(environment, ids, self.level)
+
+    def obstacle(self, subject: Account) -> str:
+        why = gone(subject)
+        if not why and level_limits(subject) is None:
+            whose = "firm's" if self.level == LimitLevel.FIRM else "trader's own"
+            return f"Its {whose} limits were never read; read the account first"
+        return why
+
+    def read_at(self, subject: Account) -> datetime | None:
+        limits = level_limits(subject)
+        return limits.fresh_at if limits else None
+
+    def state(self, subject: Account) -> State:
+        limits = level_limits(subject)
+        return {LEVEL: self.level.value, **(limits.record if limits else {})}
+
+    # --- The plan ---------------------------------------------------------------------------------------------------------
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        limits = level_limits(subject)
+        if limits is None:
+            return Skip(reason=self.obstacle(subject))
+        before = self.state(subject)
+        given = {name: value for name, value in parameters.items() if name in LIMIT_FIELDS}
+        becomes = {**limits.record, **given}
+        changed = {name: LIMIT_FIELDS[name] for name, value in given.items() if limits.record.get(name) != value}
+        reason = self._misplaced(parameters, given)
+        if not reason and not changed:
+            reason = "Already so" if given else "No limit was filled in"
+        reason = reason or unsendable(becomes) or beyond_cap(subject, becomes, changed, settings.LIMIT_CAPS)
+        if reason:
+            return Skip(reason=reason, before=before)
+        effects = effects_of(subject, limits, after=becomes, changed=changed)
+        return Planned(before=before, after={**before, **given}, warnings=effects.warnings, weight=effects.weight)
+
+    def _misplaced(self, parameters: State, given: State) -> str:
+        """Return why parameters of a single account don't fit the change's level, or ""."""
+        if parameters.get(LEVEL, self.level) != self.level:
+            return "It asks for the other level than the change: ask for those accounts in a change of their own"
+        if self.level == LimitLevel.TRADER:
+            for field in LIMIT_FIELDS.values():
+                if field.is_firm_only and field.name in given:
+                    return f"Only the firm's limits have this: {field.label}"
+        return ""
+
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        whose = " (trader's own)" if after.get(LEVEL) == LimitLevel.TRADER else ""
+        return tuple(
+            Difference(
+                label=f"{field.label}{whose}",
+                before=in_words(field, before.get(name)),
+                after=in_words(field, after.get(name)),
+                direction=direction(field, before.get(name), after.get(name)),
+            )
+            for name, field in LIMIT_FIELDS.items()
+            if before.get(name) != after.get(name)
+        )
+
+    # --- Tradovate --------------------------------------------------------------------------------------------------------
+
+    def send(self, client: Client, order: Order) -> Exchange:
+        # The client holds each answer against its item, by position and by id.
+        items = [
+            AutoLiqUpdate(
+                account_id=target.id,
+                as_owner=target.after[LEVEL] == LimitLevel.FIRM,
+                fields=fields_to_send(_record(target.after)),
+            )
+            for target in order.targets
+        ]
+        try:
+            return client.update_user_auto_liqs(permit=order.permit, items=items, ticket=order.ticket).exchange
+        except Rejected as error:
+            if _did_some(error.exchange):
+                raise OutcomeUnknown(
+                    f"Tradovate refused the call and answered for some of its accounts: {error.message}",
+                    exchange=error.exchange,
+                ) from error
+            raise
+
+    def lookup(self, client: Client, ids: Sequence[int]) -> set[int]:
+        found = client.accounts_by_id(ids) if len(ids) <= BY_ID_MAX else client.accounts()
+        return {account.id for account in found.value} & set(ids)
+
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
+        read_at = datetime.now(UTC)
+        reply = self._read(client, ids)
+        wanted = set(ids)
+        records = [record for record in reply.value if record.id in wanted]
+
+        def keep() -> None:
+            reading = MirrorReading(client.environment, read_at, Source.CONFIRM)
+            store_limits(account_keys(client.environment, wanted), records, reading)
+
+        observed = {record.id: {LEVEL: self.level.value, **record_read(record, self.level)} for record in records}
+        return Reading(observed=observed, exchange=reply.exchange, keep=keep)
+
+    def _read(self, client: Client, ids: Sequence[int]) -> Reply[Sequence[LossLimits]]:
+        few = len(ids) <= BY_ID_MAX
+        if self.level == LimitLevel.FIRM:
+            return client.user_account_auto_liqs_by_account(ids) if few else client.user_account_auto_liqs()
+        return client.permissioned_account_auto_liqs_by_account(ids) if few else client.permissioned_account_auto_liqs()
+
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+        # The whole record counts: had Tradovate dropped a field that was to stay, the account would have lost a limit.
+        if dict(observed) == dict(after):
+            return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED
+        return Finding.NOT_APPLIED if dict(observed) == dict(before) else Finding.ELSEWHERE
+
+
+def _record(state: State) -> dict[str, Any]:
+    """Return the limits alone, without whose they are."""
+    return {name: value for name, value in state.items() if name != LEVEL}
+
+
+def _did_some(exchange: Exchange | None) -> bool:
+    """Say whether a refusal came with answers for items: then some of them may have been carried out."""
+    try:
+        answer = parse_json(exchange.response_text) if exchange else None
+    except Unreadable:
+        return False
+    return isinstance(answer, dict) and bool(answer.get("userAutoLiqs"))

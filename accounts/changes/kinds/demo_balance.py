@@ -1,0 +1,243 @@
+"""Change the cash of a simulation account: one account a call to changedemobalance.
+
+Source: the partner documentation's "Change Demo Balance". What is sent is a difference, so sent twice it counts twice: no
+call is made again by itself, whatever a read-back shows. It exists on demo only, and answers with the account's new balance.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.changes.kinds.admin_action import BY_ID_MAX
+from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
+from accounts.changes.kinds.peak import position_warnings
+from accounts.changes.kinds.units import AccountKind, with_held
+from accounts.changes.states import Direction
+from accounts.models import Account, Source
+from accounts.rows import USD
+from accounts.rows import Reading as MirrorReading
+from accounts.store import account_keys, store_cash
+from accounts.sync import Part
+from riskadmin.tradovate.account_writes import CASH_CHANGE_BOUND_USD, COMMENT_MAX
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.vocabulary import Environment
+
+CASH_CHANGE_MOST_USD: Final = CASH_CHANGE_BOUND_USD - CENT
+
+REFUSED_ABOVE_USD: Final = Decimal(50_000)
+"""Tradovate refuses larger balances to some; the documents don't say whether to an organisation's admins too."""
+
+
+class CommentField(forms.CharField):
+    """What Tradovate notes beside the change of a balance."""
+
+    def __init__(self, **options: Any) -> None:
+        told = f"Goes to Tradovate; at most {COMMENT_MAX} characters."
+        super().__init__(max_length=COMMENT_MAX, required=False, label="Comment", help_text=told, **options)
+
+
+class DemoBalanceForm(forms.Form):
+    """By how much the balance changes, or what it becomes."""
+
+    cash_change_usd = UsdField(
+        label="Change by",
+        required=False,
+        min_value=-CASH_CHANGE_MOST_USD,
+        max_value=CASH_CHANGE_MOST_USD,
+        help_text="Added to the balance; with a minus, taken from it.",
+    )
+    amount_usd = UsdField(label="Or set to", required=False, help_text="The balance afterwards; what is added follows from it.")
+    comment = CommentField()
+
+    def clean(self) -> dict[str, Any]:
+        """Want exactly one of the two amounts."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and (cleaned["cash_change_usd"] is None) == (cleaned["amount_usd"] is None):
+            self.add_error("cash_change_usd", "Say by how much the balance changes, or what it becomes: one of the two.")
+        elif not self.errors and cleaned["cash_change_usd"] == 0:
+            self.add_error("cash_change_usd", "A change by nothing is none.")
+        return cleaned
+
+
+class DemoBalance(AccountKind):
+    """The dollars of a simulation account, by which they change."""
+
+    name = "demo_balance"
+    verb = "Change the balance of"
+    action_label = "Balance"
+    effect = "Adds to the cash of simulation accounts, or takes from it, at once."
+    warning = (
+        "Tradovate is said to move the peak of a trailing drawdown (max net liq) by the same amount. A call whose outcome "
+        "stays unknown is never made again by itself: it would count twice."
+    )
+    direction = Direction.LOOSENING
+    environments = frozenset({Environment.DEMO})
+    icon = "coin"
+    parts = frozenset({Part.CASH, Part.POSITIONS})
+    parameters_form = DemoBalanceForm
+
+    def parameters(self, cleaned: Mapping[str, Any]) -> State:
+        return {
+            name: usd_text(value) if isinstance(value, Decimal) else value
+            for name, value in cleaned.items()
+            if value is not None and value != ""
+        }
+
+    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
+        words = {
+            "Change by": usd_words(parameters.get("cash_change_usd"), always_signed=True),
+            "Set to": usd_words(parameters.get("amount_usd")),
+            "Comment": parameters.get("comment", ""),
+        }
+        given = {"Change by": "cash_change_usd", "Set to": "amount_usd", "Comment": "comment"}
+        return tuple((label, text) for label, text in words.items() if given[label] in parameters)
+
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        return with_held(super().mirrored(accounts).select_related("cash"))
+
+    def obstacle(self, subject: Account) -> str:
+        return super().obstacle(subject) or no_cash(subject)
+
+    def read_at(self, subject: Account) -> datetime | None:
+        return subject.cash.fresh_at if hasattr(subject, "cash") else None
+
+    def state(self, subject: Account) -> State:
+        return cash_state(subject.cash.amount_usd, subject.cash.week_realized_pnl_usd)
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        before = self.state(subject)
+        change, target = usd_parameter(parameters, "cash_change_usd"), usd_parameter(parameters, "amount_usd")
+        if (change is None) == (target is None):
+            return Skip(
+                reason="Neither a change nor a new balance is given that Tradovate could take, or both are", before=before
+            )
+        if change is None:
+            change = (target or Decimal(0)) - Decimal(before["amount_usd"])
+        after = cash_after(before, change, parameters.get("comment"))
+        if isinstance(after, str):
+            return Skip(reason=after, before=before)
+        warnings = balance_warnings(after) + position_warnings(subject)
+        return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
+
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        return cash_differences(before, after)
+
+    def send(self, client: Client, order: Order) -> Exchange:
+        return send_cash_change(client, order)
+
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
+        return read_cash(client, ids)
+
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+        return judge_cash(before=before, after=after, observed=observed)
+
+
+def no_cash(account: Account) -> str:
+    """Return why an account's balance can't be planned with, or ""."""
+    return "" if hasattr(account, "cash") else "Its balance was never read; read the account first"
+
+
+def cash_state(amount_usd: Decimal | None, week_realized_pnl_usd: Decimal | None) -> State:
+    """Return an account's dollars as kinds compare them: the balance, and what trading has moved in it this week."""
+    return {"amount_usd": usd_text(amount_usd), "week_realized_pnl_usd": usd_text(week_realized_pnl_usd)}
+
+
+def cash_after(before: State, change: Decimal, comment: object) -> State | str:
+    """Return what is meant and sent for a change of the balance, or why Tradovate would refuse it."""
+    if not change:
+        return "Has this balance already"
+    if abs(change) >= CASH_CHANGE_BOUND_USD:
+        return f"Would change by {usd_words(usd_text(change), always_signed=True)}: Tradovate takes less than $1,000,000"
+    amount = Decimal(before["amount_usd"]) + change
+    if abs(amount) > USD_MAX:
+        return "The balance would be larger than Tradovate can hold"
+    if comment is not None and not (isinstance(comment, str) and len(comment) <= COMMENT_MAX):
+        return f"The comment is no text of at most {COMMENT_MAX} characters"
+    noted = {"comment": comment} if comment else {}
+    return {"amount_usd": usd_text(amount), "cash_change_usd": usd_text(change), **noted}
+
+
+def balance_warnings(after: State) -> tuple[str, ...]:
+    """Return what a person should know of a new balance."""
+    amount = Decimal(after["amount_usd"])
+    if amount < 0:
+        return (f"The balance would be negative: {usd_words(after['amount_usd'])}",)
+    if amount > REFUSED_ABOVE_USD and Decimal(after["cash_change_usd"]) > 0:
+        return (
+            "Above $50,000, Tradovate may refuse it: whether that rule holds for an organisation's admins is not documented",
+        )
+    return ()
+
+
+def cash_differences(before: State, after: State) -> tuple[Difference, ...]:
+    """Say how the balance moves, and what was traded meanwhile where that is why."""
+    was, becomes = before.get("amount_usd"), after.get("amount_usd")
+    added = after.get("cash_change_usd")
+    words = usd_words(becomes) + (f" ({usd_words(added, always_signed=True)})" if added else "")
+    found = [Difference(label="Balance", before=usd_words(was), after=words)]
+    traded = "week_realized_pnl_usd"
+    if traded in after and after[traded] != before.get(traded):
+        found.append(
+            Difference(label="Realised this week", before=usd_words(before.get(traded)), after=usd_words(after[traded]))
+        )
+    return tuple(found)
+
+
+def send_cash_change(client: Client, order: Order) -> Exchange:
+    """Change the balance of the one account that is ordered."""
+    (target,) = order.targets
+    reply = client.change_demo_balance(
+        permit=order.permit,
+        account_id=target.id,
+        cash_change_usd=Decimal(target.after["cash_change_usd"]),
+        comment=target.after.get("comment", ""),
+        ticket=order.ticket,
+    )
+    return reply.exchange
+
+
+def read_cash(client: Client, ids: Sequence[int]) -> Reading:
+    """Read the dollars of accounts in one call, and say them in the terms of `cash_state`."""
+    read_at = datetime.now(UTC)
+    reply = client.cash_balances_by_account(ids) if len(ids) <= BY_ID_MAX else client.cash_balances()
+    wanted = set(ids)
+    dollars = [each for each in reply.value if each.account_id in wanted and each.currency_id in {USD, None}]
+
+    def keep() -> object:
+        keys = account_keys(client.environment, wanted)
+        return store_cash(keys, dollars, MirrorReading(client.environment, read_at, Source.CONFIRM))
+
+    observed = {each.account_id: cash_state(each.amount, each.week_realized_pnl) for each in dollars}
+    return Reading(observed=observed, exchange=reply.exchange, keep=keep)
+
+
+def judge_cash(*, before: State, after: State, observed: State) -> Finding:
+    """Say what a balance tells about a call that was to change it by `cash_change_usd`.
+
+    Trading moves it too, and the week's realised profit by the same amount. That a changed balance leaves that profit alone
+    is not documented [?], so it only ever explains what the balance by itself does not, and to the cent or not at all.
+    """
+    change = Decimal(after["cash_change_usd"])
+    moved = _moved(before, observed, "amount_usd") or Decimal(0)
+    if moved == change:
+        return Finding.APPLIED
+    if not moved:
+        return Finding.NOT_APPLIED
+    traded = _moved(before, observed, "week_realized_pnl_usd")
+    if traded is None:
+        return Finding.ELSEWHERE
+    unexplained = moved - traded
+    if unexplained == change:
+        return Finding.APPLIED
+    return Finding.ELSEWHERE if unexplained else Finding.NOT_APPLIED
+
+
+def _moved(before: State, observed: State, name: str) -> Decimal | None:
+    was, is_ = before.get(name), observed.get(name)
+    return None if was is None or is_ is None else Decimal(is_) - Decimal(was)

@@ -1,0 +1,227 @@
+"""What new limits would do to an account: whom they would liquidate now, what they loosen, what looks like a slip. Pure.
+
+Everything is said with its arithmetic, on realised figures: the mirror has no open profit.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from django.core.exceptions import ImproperlyConfigured
+
+from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, Record, Sort, direction, in_words, out_of_order
+from accounts.changes.kinds.limit_mirror import LevelLimits
+from accounts.limits import Distance, Figures, distance_to, trailing_distance
+from accounts.models import Account
+from riskadmin.web.formats import money, number, percent
+
+Changed = Mapping[str, LimitField]
+"""The fields whose value differs, by name."""
+
+Caps = Mapping[str, Mapping[str, Decimal]]
+
+CAP_MAX, CAP_PCT = "max", "max_pct_of_size"
+
+LIQUIDATES_NOW: Final = 1e15
+"""Weighs more than any amount of money, so that these stand first in a plan."""
+
+_LIQUIDATING: Final = (
+    "daily_loss_auto_liq_usd",
+    "daily_loss_auto_liq_pct",
+    "weekly_loss_auto_liq_usd",
+    "daily_profit_auto_liq_usd",
+    "weekly_profit_auto_liq_usd",
+)
+_RESTRICTING: Final = ("daily_loss_liq_only_usd", "daily_loss_liq_only_pct")
+_TRAILING: Final = ("trailing_max_drawdown_usd", "trailing_max_drawdown_limit_usd", "trailing_max_drawdown_mode")
+
+# In percent of the evaluation size. Programmes commonly end a day at 2 to 5 %, a week at 5 to 10 %, and trail by 3 to 6 %.
+_USUAL: Final[dict[str, tuple[Decimal, Decimal]]] = {
+    name: (Decimal(low), Decimal(high))
+    for name, low, high in (
+        ("daily_loss_alert_usd", "0.5", "6"),
+        ("daily_loss_liq_only_usd", "0.5", "6"),
+        ("daily_loss_auto_liq_usd", "1", "6"),
+        ("weekly_loss_auto_liq_usd", "2", "12"),
+        ("trailing_max_drawdown_usd", "2", "12"),
+        ("trailing_max_drawdown_limit_usd", "95", "115"),
+        ("daily_profit_auto_liq_usd", "0.5", "25"),
+        ("weekly_profit_auto_liq_usd", "1", "50"),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """What to know of one account's new limits, and how much they weigh: dollars, or `LIQUIDATES_NOW` and more."""
+
+    warnings: tuple[str, ...]
+    weight: float
+
+
+def effects_of(account: Account, limits: LevelLimits, *, after: Record, changed: Changed) -> Effects:
+    """Return the effects of replacing one level's record by `after`, in which the fields `changed` differ."""
+    before, figures = limits.record, limits.figures
+    liquidating = list(_reached_now(limits, after, changed))
+    warnings = [
+        *liquidating,
+        *_restricted_now(figures, after, changed),
+        *_positions(limits.open_positions, will_close=bool(liquidating)),
+        *_loosened(before, after, changed),
+        *_ill_matched(after, changed),
+        *_unusual(account, after, changed),
+        *_in_the_way(limits, after, changed),
+    ]
+    largest = max((_money_moved(before, after, field) for field in changed.values()), default=0.0)
+    return Effects(warnings=tuple(warnings), weight=largest + (LIQUIDATES_NOW if liquidating else 0.0))
+
+
+# --- What would act at once -----------------------------------------------------------------------------------------------
+
+
+def _reached_now(limits: LevelLimits, after: Record, changed: Changed) -> Iterator[str]:
+    figures = limits.figures
+    for name in _LIQUIDATING:
+        # What a limit has stopped already is not stopped again by one that stays as it is.
+        if name in after and (name in changed or not limits.is_stopped):
+            distance = distance_to(name, Decimal(after[name]), figures)
+            if distance and distance.is_reached:
+                yield f"Would auto-liquidate now, on realised figures: {_sum(name, distance, figures, after, changed)}"
+    drawdown = after.get("trailing_max_drawdown_usd")
+    is_new = _touches(changed, _TRAILING)
+    if drawdown is None or (limits.is_stopped and not is_new):
+        return
+    stops_at = after.get("trailing_max_drawdown_limit_usd")
+    floor = trailing_distance(Decimal(drawdown), None if stops_at is None else Decimal(stops_at), figures)
+    if floor and floor.is_reached and figures.peak_usd is not None:
+        is_capped = floor.at_usd != figures.peak_usd - floor.room_usd
+        where = "where it stops" if is_capped else f"{money(floor.room_usd)} below the peak of {money(figures.peak_usd)}"
+        yield (
+            f"Would auto-liquidate now, on realised figures: {money(floor.now_usd)} of cash, "
+            f"{'new' if is_new else 'unchanged'} floor {money(floor.at_usd)} ({where})"
+        )
+
+
+def _restricted_now(figures: Figures, after: Record, changed: Changed) -> Iterator[str]:
+    for name in _RESTRICTING:
+        if name in changed:
+            distance = distance_to(name, Decimal(after[name]), figures)
+            if distance and distance.is_reached:
+                amounts = _sum(name, distance, figures, after, changed)
+                yield f"Would allow closing orders only now, on realised figures: {amounts}"
+
+
+def _sum(name: str, distance: Distance, figures: Figures, after: Record, changed: Changed) -> str:
+    """Say the two amounts that were compared, as in "-$1,200.00 today, new limit -$1,000.00"."""
+    when = "this week" if name.startswith("weekly") else "today"
+    which = "new" if name in changed else "unchanged"
+    said = f"{money(distance.now_usd, always_signed=True)} {when}, {which} limit {money(distance.at_usd, always_signed=True)}"
+    if LIMIT_FIELDS[name].sort is Sort.PCT and figures.start_of_day_usd is not None:
+        said += f" ({percent(Decimal(after[name]))} of {money(figures.start_of_day_usd)} at the start of the day)"
+    return said
+
+
+def _positions(held: int, *, will_close: bool) -> Iterator[str]:
+    if held:
+        what = "would be liquidated" if will_close else "judged by the new limits from then on"
+        yield f"Holds {held} open position{'' if held == 1 else 's'}: {what}"
+
+
+# --- What looks wrong -----------------------------------------------------------------------------------------------------
+
+
+def _loosened(before: Record, after: Record, changed: Changed) -> Iterator[str]:
+    looser = [field.label for name, field in changed.items() if direction(field, before.get(name), after.get(name)) == "looser"]
+    if looser:
+        yield f"Loosens: {'; '.join(looser)}"
+
+
+def _ill_matched(after: Record, changed: Changed) -> Iterator[str]:
+    for milder, harsher in out_of_order(after, changed):
+        yield (
+            f"Out of order: {milder.label} at {in_words(milder, after[milder.name])} "
+            f"would not come before {harsher.label} at {in_words(harsher, after[harsher.name])}"
+        )
+    if _touches(changed, _TRAILING):
+        drawdown, stops_at, mode = (after.get(name) for name in _TRAILING)
+        if drawdown is None:
+            yield "A trailing drawdown needs its amount: without one, where its floor stops and what it follows mean nothing"
+        elif mode is None:
+            yield "The trailing drawdown doesn't say what it follows, the end of each day or every moment"
+        if stops_at is not None and drawdown is not None and Decimal(stops_at) <= Decimal(drawdown):
+            yield f"The floor stops at {money(Decimal(stops_at))}, a balance, which is no more than the drawdown itself"
+    if after.get("stepped_unlimited") and not after.get("stepped_cooldown") and "stepped_unlimited" in changed:
+        yield "An unlimited stepped cool-down has no steps"
+
+
+def _unusual(account: Account, after: Record, changed: Changed) -> Iterator[str]:
+    size = account.evaluation_size_usd
+    if not size or size <= 0:
+        return
+    for name, (low, high) in _USUAL.items():
+        if name in changed:
+            value = Decimal(after[name])
+            share = value / size * 100
+            if not low <= share <= high:
+                yield (
+                    f"Unusual for its size: {LIMIT_FIELDS[name].label} at {money(value)} is {_share(share)} "
+                    f"of {money(size)} (usual: {number(low)} to {percent(high)})"
+                )
+
+
+def _in_the_way(limits: LevelLimits, after: Record, changed: Changed) -> Iterator[str]:
+    if limits.record.get("changes_locked"):
+        yield "Locked against changes: Tradovate may refuse this until the session ends"
+    flatten_at = after.get("flatten_at")
+    if flatten_at is not None and datetime.fromisoformat(flatten_at) <= limits.fresh_at:
+        what = "what Tradovate does then is not known" if "flatten_at" in changed else "sent again as it stands"
+        yield f"Flatten time has passed: {in_words(LIMIT_FIELDS['flatten_at'], flatten_at)}, {what}"
+
+
+def _money_moved(before: Record, after: Record, field: LimitField) -> float:
+    return abs(float(after[field.name]) - float(before.get(field.name, 0))) if field.sort is Sort.USD else 0.0
+
+
+def _touches(changed: Changed, names: tuple[str, ...]) -> bool:
+    return any(name in changed for name in names)
+
+
+def _share(share: Decimal) -> str:
+    return percent(share.quantize(Decimal("0.01") if share < 1000 else Decimal(1)))  # noqa: PLR2004  (a slip, however large)
+
+
+# --- Caps -----------------------------------------------------------------------------------------------------------------
+
+
+def beyond_cap(account: Account, after: Record, changed: Changed, caps: Caps) -> str:
+    """Return which of the firm's caps the new values exceed, with the arithmetic, or "". What can't be judged exceeds it."""
+    for name, cap in caps.items():
+        if name not in changed:
+            continue
+        field, value, size = LIMIT_FIELDS[name], Decimal(after[name]), account.evaluation_size_usd
+        if CAP_MAX in cap and value > cap[CAP_MAX]:
+            highest = in_words(field, cap[CAP_MAX])
+            return f"Beyond the firm's cap: {field.label} at {in_words(field, value)}, and nobody may set more than {highest}"
+        if CAP_PCT in cap:
+            share = percent(cap[CAP_PCT])
+            if size is None:
+                return f"The firm's cap can't be judged: {field.label} may be {share} of the evaluation size, which isn't known"
+            if value > size * cap[CAP_PCT] / 100:
+                return (
+                    f"Beyond the firm's cap: {field.label} at {money(value)}, and nobody may set more than "
+                    f"{money(size * cap[CAP_PCT] / 100)} ({share} of {money(size)})"
+                )
+    return ""
+
+
+def check_caps(caps: Caps) -> None:
+    """Raise ImproperlyConfigured for a cap on a field that there isn't, or that has no such cap: it would hold nobody."""
+    for name, cap in caps.items():
+        field = LIMIT_FIELDS.get(name)
+        if field is None or not field.is_number:
+            known = ", ".join(sorted(each.name for each in LIMIT_FIELDS.values() if each.is_number))
+            raise ImproperlyConfigured(f"LIMIT_CAPS names {name!r}, which is no limit. There are: {known}.")
+        if CAP_PCT in cap and field.sort is not Sort.USD:
+            raise ImproperlyConfigured(f"LIMIT_CAPS: {name} is in percent itself, so {CAP_PCT} means nothing there.")

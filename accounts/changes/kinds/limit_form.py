@@ -1,0 +1,164 @@
+"""The form for new auto-liq limits: what is left empty stays as it is, account by account."""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from accounts.changes.kinds.limit_fields import (
+    LIMIT_FIELDS,
+    MODE_WORDS,
+    LimitField,
+    Sort,
+    digits,
+    in_words,
+    out_of_order,
+)
+from accounts.models import LimitLevel
+from riskadmin.tradovate.encoding import DIGITS_MAX
+from riskadmin.web.clock import display_zone
+
+LEVEL_CHOICES: Final = [
+    (LimitLevel.FIRM.value, "The firm's"),
+    (LimitLevel.TRADER.value, "The trader's own"),
+]
+STEPS_MAX: Final = 20
+MINUTES_MAX: Final = 10_080  # a week
+
+_LEAVE: Final = ("", "Leave as it is")
+_STEP: Final = re.compile(r"\$?(\d+(?:\.\d+)?)\s*:\s*(\d+)")
+
+
+class FlattenField(forms.DateTimeField):
+    """A time to come, typed in the zone that people read times in."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        super().__init__(widget=widget, input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"], **kwargs)
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the aware time; a time that the clocks skip or repeat is refused."""
+        with timezone.override(display_zone()):
+            return super().to_python(value)
+
+    def validate(self, value: datetime | None) -> None:
+        """Refuse what has passed: at best it does nothing."""
+        super().validate(value)
+        if value is not None and value <= timezone.now():
+            raise ValidationError("This time has passed. Choose one that is still to come.")
+
+
+class StepsField(forms.CharField):
+    """Steps of a cool-down, "distance:minutes, distance:minutes", as the mirror keeps them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=400, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        """Return a list of steps, or None where nothing was typed."""
+        text = super().to_python(value)
+        if not text:
+            return None
+        parts = [part.strip() for part in text.split(",")]
+        if len(parts) > STEPS_MAX:
+            raise ValidationError(f"There are {len(parts)} steps; at most {STEPS_MAX} are taken.")
+        return [_step(number, part) for number, part in enumerate(parts, start=1)]
+
+    def run_validators(self, value: Any) -> None:
+        """The text's own rules were for the text; `to_python` has read it."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Show steps as they are typed."""
+        if isinstance(value, list):
+            return ", ".join(f"{step['distance_usd']}:{step['cooldown_minutes']}" for step in value)
+        return value
+
+
+def _step(number: int, text: str) -> dict[str, Any]:
+    if not text:
+        raise ValidationError(f"Step {number} is empty: there is a comma too many.")
+    found = _STEP.fullmatch(text)
+    if found is None:
+        raise ValidationError(f"Step {number} is {text!r}. Write dollars, a colon and whole minutes, such as 250:15.")
+    distance, minutes = Decimal(found[1]), int(found[2])
+    if distance <= 0 or distance != distance.quantize(Decimal("0.01")) or len(found[1]) > DIGITS_MAX:
+        raise ValidationError(f"Step {number}: {found[1]} is no amount above 0 in dollars and cents.")
+    if not 1 <= minutes <= MINUTES_MAX:
+        raise ValidationError(f"Step {number}: a cool-down takes 1 to {MINUTES_MAX:,} minutes, not {minutes:,}.")
+    return {"step": number, "distance_usd": digits(distance), "cooldown_minutes": minutes}
+
+
+class LimitsForm(forms.Form):
+    """New limits of one level. An empty field leaves each account its own value; nothing can be cleared."""
+
+    level = forms.ChoiceField(
+        label="Whose limits",
+        choices=LEVEL_CHOICES,
+        initial=LimitLevel.FIRM.value,
+        required=False,
+        help_text=(
+            "Empty fields stay as they are, account by account. A limit can be altered but not taken away: "
+            "how Tradovate clears one is not documented."
+        ),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Hold the fields against the level and each other."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("level") == LimitLevel.TRADER:
+            for field in LIMIT_FIELDS.values():
+                is_left = cleaned.get(field.name) is None or cleaned[field.name] == ""
+                if field.is_firm_only and not is_left:
+                    self.add_error(field.name, "Only the firm's limits have this. Leave it as it is, or choose the firm's.")
+        given = {name: cleaned[name] for name in LIMIT_FIELDS if isinstance(cleaned.get(name), Decimal)}
+        for milder, harsher in out_of_order(given, given):
+            at = in_words(milder, given[milder.name])
+            self.add_error(harsher.name, f"This has to be more than the {at} of “{milder.label}”, which comes first.")
+        return cleaned
+
+
+def _form_field(field: LimitField) -> forms.Field:
+    shared: dict[str, Any] = {"label": field.label, "required": False, "help_text": field.help}
+    match field.sort:
+        case Sort.USD:
+            return _money(shared)
+        case Sort.PCT:
+            return _percent(shared)
+        case Sort.FLAG:
+            return forms.TypedChoiceField(
+                choices=[_LEAVE, ("yes", "Yes"), ("no", "No")],
+                coerce=lambda answer: answer == "yes",
+                empty_value=None,
+                **shared,
+            )
+        case Sort.MODE:
+            return forms.ChoiceField(
+                choices=[_LEAVE, *((mode, words.capitalize()) for mode, words in MODE_WORDS.items())], **shared
+            )
+        case Sort.TIME:
+            return FlattenField(**{**shared, "help_text": f"{field.help} In the zone {display_zone().key}."})
+        case Sort.STEPS:
+            return StepsField(**shared)
+
+
+def _money(shared: dict[str, Any]) -> forms.Field:
+    # 0 is no way to clear a limit: a loss limit of 0 would liquidate everybody who is not ahead.
+    messages = {"min_value": "Write an amount above 0. A limit can't be taken away here."}
+    return forms.DecimalField(
+        min_value=Decimal("0.01"), max_digits=DIGITS_MAX, decimal_places=2, error_messages=messages, **shared
+    )
+
+
+def _percent(shared: dict[str, Any]) -> forms.Field:
+    messages = {"min_value": "Write a percentage above 0. A limit can't be taken away here."}
+    return forms.DecimalField(
+        min_value=Decimal("0.0001"), max_value=Decimal(100), decimal_places=4, error_messages=messages, **shared
+    )
+
+
+# Django reads a form's fields from its class; these stand in the table already.
+LimitsForm.base_fields.update({field.name: _form_field(field) for field in LIMIT_FIELDS.values()})

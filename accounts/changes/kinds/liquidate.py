@@ -1,0 +1,78 @@
+"""Liquidate: every open position is closed, then the account is locked. Two calls, one after the other.
+
+Source: seed "Set Admin Auto Liq Action", which says of `LiquidateImmediately` both that it locks and that the lock is to be
+set after it. What a liquidation has closed stays closed, so the first call is made again by a person only.
+"""
+
+from typing import Final
+
+from accounts.changes.kinds.admin_action import AdminActionKind, send_admin_action
+from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Skip, State
+from accounts.changes.kinds.units import held
+from accounts.changes.states import Direction
+from accounts.models import Account
+from accounts.sync import Part
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.vocabulary import AdminAction
+
+LIQUIDATE_STEP: Final = 0
+
+
+class Liquidate(AdminActionKind):
+    """`LiquidateImmediately`, then `LockTradingImmediately`, which lasts until somebody unlocks the account."""
+
+    name = "liquidate"
+    verb = "Liquidate"
+    action_label = "Liquidate"
+    effect = (
+        "Every open position is closed at the market, at once; then the account is locked until somebody unlocks it. Two calls "
+        "for each account. What is closed stays closed."
+    )
+    warning = "The read-back proves that Tradovate took the order to liquidate, not at which price each position was closed."
+    direction = Direction.DESTRUCTIVE
+    icon = "flame"
+    parts = frozenset({Part.POSITIONS})
+    steps = ("Liquidate", "Lock")
+    action = AdminAction.LOCK
+
+    def is_resend_safe(self, step: int) -> bool:
+        return step != LIQUIDATE_STEP
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        after = {"admin_actions": [AdminAction.LIQUIDATE.value, AdminAction.LOCK.value]}
+        weight = float(sum(position.size for position in held(subject)))
+        return Planned(before=self.state(subject), after=after, warnings=self.warnings(subject), weight=weight)
+
+    def warnings(self, account: Account) -> tuple[str, ...]:
+        positions = held(account)
+        if positions:
+            contracts = sum(position.size for position in positions)
+            return (f"{_count(len(positions), 'open position')} would be closed ({_count(contracts, 'contract')})",)
+        if account.positions_read_at is None:
+            return ("Its positions were never read: whatever it holds would be closed",)
+        return ("Flat: only locks",)
+
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        if "admin_actions" not in after:
+            return super().differences(before, after)
+        (lock,) = super().differences(before, {"admin_action": after["admin_actions"][-1]})
+        words = f"Liquidated, then {lock.after[:1].lower()}{lock.after[1:]}"
+        return (Difference(label=lock.label, before=lock.before, after=words, direction=lock.direction),)
+
+    def send(self, client: Client, order: Order) -> Exchange:
+        (target,) = order.targets
+        return send_admin_action(client, order, AdminAction(target.after["admin_actions"][order.step]))
+
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+        meant = after["admin_actions"][step]
+        acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
+        if acted and observed["admin_action"] == meant:
+            return Finding.APPLIED
+        # What an account looks like when the step did nothing: as before it, which is for the lock as after the liquidation.
+        is_as_before = not acted if step == LIQUIDATE_STEP else acted and observed["admin_action"] == AdminAction.LIQUIDATE
+        return Finding.NOT_APPLIED if is_as_before else Finding.ELSEWHERE
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,117 @@
+"""Set the peak (max net liq) that an account's trailing drawdown hangs on: one account a call to updatemaxnetliq.
+
+Source: the partner documentation's "Update Max Net Liq", for simulation accounts. The value is absolute, so a call may be made
+again once a read-back shows that it did nothing. A peak below the account's net liquidation rises again by itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.changes.kinds.admin_action import read_risk_statuses
+from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
+from accounts.changes.kinds.peak import floor_warnings, position_warnings, with_firm_limits
+from accounts.changes.kinds.units import AccountKind, with_held
+from accounts.changes.states import Direction
+from accounts.models import Account
+from accounts.sync import Part
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.entities import AccountRiskStatus
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.vocabulary import Environment
+
+
+class MaxNetLiqForm(forms.Form):
+    """The new peak."""
+
+    max_net_liq_usd = UsdField(label="Max net liq", help_text="The floor of a trailing drawdown lies that much below it.")
+
+
+class MaxNetLiq(AccountKind):
+    """The highest net liquidation that Tradovate has on record for an account."""
+
+    name = "max_net_liq"
+    verb = "Set the max net liq of"
+    action_label = "Max net liq"
+    effect = (
+        "Sets the highest net liquidation on record, from which a trailing drawdown is counted: a lower one gives the trader "
+        "more room, a higher one less, and may liquidate at once."
+    )
+    direction = Direction.LOOSENING
+    environments = frozenset({Environment.DEMO})
+    icon = "trending-up"
+    parts = frozenset({Part.CASH, Part.POSITIONS})
+    parameters_form = MaxNetLiqForm
+
+    def parameters(self, cleaned: Mapping[str, Any]) -> State:
+        return {name: usd_text(value) for name, value in cleaned.items() if value is not None}
+
+    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
+        return (("Max net liq", usd_words(parameters.get("max_net_liq_usd"))),)
+
+    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the peak is absolute)
+        return True
+
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        return with_held(with_firm_limits(super().mirrored(accounts)).select_related("cash"))
+
+    def state(self, subject: Account) -> State:
+        return {"max_net_liq_usd": usd_text(subject.risk_status.max_net_liq_usd)}
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        before = self.state(subject)
+        peak = usd_parameter(parameters, "max_net_liq_usd")
+        if peak is None:
+            return Skip(reason="No max net liq is given that Tradovate could take", before=before)
+        after = {"max_net_liq_usd": usd_text(peak)}
+        if after == before:
+            return Skip(reason="Has this max net liq already", before=before)
+        cash = subject.cash.amount_usd if hasattr(subject, "cash") else None
+        warnings = floor_warnings(subject, peak_usd=peak, cash_usd=cash) + position_warnings(subject)
+        moved = abs(peak - Decimal(before["max_net_liq_usd"] or 0))
+        return Planned(before=before, after=after, warnings=warnings, weight=float(moved))
+
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        return (peak_difference(before, after),)
+
+    def send(self, client: Client, order: Order) -> Exchange:
+        return send_peak(client, order)
+
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
+        return read_risk_statuses(client, ids, peak_read)
+
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+        peak = observed["max_net_liq_usd"]
+        if peak == after["max_net_liq_usd"]:
+            return Finding.UNCHANGED if peak == before["max_net_liq_usd"] else Finding.APPLIED
+        return Finding.NOT_APPLIED if peak == before["max_net_liq_usd"] else Finding.ELSEWHERE
+
+
+def peak_read(status: AccountRiskStatus) -> State:
+    """Return the peak as it was read."""
+    return {"max_net_liq_usd": usd_text(status.max_net_liq)}
+
+
+def peak_difference(before: State, after: State) -> Difference:
+    """Say how the peak moves: the higher it is, the higher the floor of a trailing drawdown."""
+    was, becomes = before.get("max_net_liq_usd"), after.get("max_net_liq_usd")
+    direction = ""
+    if was is not None and becomes is not None and was != becomes:
+        direction = "looser" if Decimal(becomes) < Decimal(was) else "tighter"
+    return Difference(label="Max net liq", before=usd_words(was), after=usd_words(becomes), direction=direction)
+
+
+def send_peak(client: Client, order: Order) -> Exchange:
+    """Set the peak of the one account that is ordered."""
+    (target,) = order.targets
+    reply = client.update_max_net_liq(
+        permit=order.permit,
+        account_id=target.id,
+        max_net_liq_usd=Decimal(target.after["max_net_liq_usd"]),
+        ticket=order.ticket,
+    )
+    return reply.exchange

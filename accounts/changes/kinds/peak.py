@@ -1,0 +1,44 @@
+"""The peak (max net liq) that an account's trailing drawdown hangs on, and how near its floor a correction brings it."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from django.db.models import Prefetch, QuerySet
+
+from accounts.changes.kinds.units import held
+from accounts.limits import figures_of, trailing_drawdown
+from accounts.models import Account, AutoLiqLimits, LimitLevel
+from riskadmin.web.formats import money
+
+FIRM_LIMITS = "firm_limits"
+
+
+def with_firm_limits(accounts: QuerySet[Account]) -> QuerySet[Account]:
+    """Return the accounts with what `floor_warnings` reads."""
+    firm = AutoLiqLimits.objects.filter(level=LimitLevel.FIRM)
+    return accounts.prefetch_related(Prefetch("limits", queryset=firm, to_attr=FIRM_LIMITS))
+
+
+def floor_warnings(account: Account, *, peak_usd: Decimal | None, cash_usd: Decimal | None) -> tuple[str, ...]:
+    """Return what a person should know of the trailing drawdown if peak and cash became these. Open profit is not known."""
+    limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
+    firm = limits[0] if limits else None
+    distance = trailing_drawdown(firm, replace(figures_of(account), peak_usd=peak_usd, cash_usd=cash_usd))
+    if distance is None or not (distance.is_reached or distance.is_near):
+        return ()
+    where = (
+        f"cash {money(distance.now_usd)} against a floor of {money(distance.at_usd)} "
+        f"(trailing drawdown {money(distance.room_usd)}, max net liq {money(peak_usd or 0)})"
+    )
+    if distance.is_reached:
+        return (f"Would be liquidated at once: {where}",)
+    return (f"Only {money(distance.left_usd)} left above its floor: {where}",)
+
+
+def position_warnings(account: Account) -> tuple[str, ...]:
+    """Return the warning that figures which a plan rests on move by themselves while positions are open."""
+    positions = len(held(account))
+    if not positions:
+        return ()
+    holds = f"Holds {positions:,} open position{'' if positions == 1 else 's'}"
+    return (f"{holds}: its figures move by themselves, and once they have moved nothing is sent",)

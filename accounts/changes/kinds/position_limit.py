@@ -1,0 +1,127 @@
+"""Position limits: how many contracts an account may hold, and of what. One is added, changed or removed in a call.
+
+Source: the partner OpenAPI document, userAccountPositionLimit. Exists on demo and live [?].
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from accounts.changes.kinds.kind import Order, Reading
+from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
+from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
+from accounts.models import Account, Source
+from accounts.pre_trade import ID, POSITION_LIMIT_FIELDS, Record, position_limit_record
+from accounts.rows import Reading as MirrorReading
+from accounts.store import account_keys, store_position_limits
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.pre_trade import PositionLimitFields
+from riskadmin.tradovate.vocabulary import TotalBy
+
+KEY = "limit"
+
+
+class PositionLimitForm(PreTradeForm):
+    """One action on one position limit of each account."""
+
+    noun = "position limit"
+    key = KEY
+    required_fields = ("total_by",)
+    record_fields = POSITION_LIMIT_FIELDS
+
+    action = action_field(noun)
+    limit = number_field("Position limit", "Its number, for one that is there already.")
+
+
+PositionLimitForm.base_fields.update(record_form_fields(POSITION_LIMIT_FIELDS))
+
+
+class PositionLimitKind(PreTradeKind):
+    """One position limit of each account."""
+
+    name = "position_limit"
+    verb = "Change a position limit of"
+    action_label = "Position limit"
+    effect = "Adds, changes or removes how many contracts an account may hold. It holds for orders from now on."
+    icon = "scale"
+    parameters_form = PositionLimitForm
+    noun = "position limit"
+    fields = POSITION_LIMIT_FIELDS
+    required = ("active", "total_by")
+    key = KEY
+    number_words = {KEY: "Position limit"}
+    defaults = {"active": True}
+
+    def read_at(self, subject: Account) -> datetime | None:
+        return subject.position_limits_read_at
+
+    def records(self, subject: Account) -> list[Record]:
+        return sorted(map(position_limit_record, subject.position_limits.all()), key=lambda record: int(record[ID]))
+
+    def unknown_fields(self, subject: Account, number: int) -> Sequence[str]:
+        return next((limit.unknown_fields for limit in subject.position_limits.all() if limit.tradovate_id == number), ())
+
+    def unsendable(self, account_id: int, record: Record) -> str:
+        try:
+            _request(account_id, record).to_json()
+        except ValueError as error:
+            return f"Not as documented: {error}"
+        return ""
+
+    def warnings(self, subject: Account, record: Record) -> tuple[str, ...]:
+        # Only what surely counts is counted: without another condition, everything, or one contract.
+        scope = {field.name for field in POSITION_LIMIT_FIELDS if field.is_scope and field.name in record}
+        overall = record["total_by"] == TotalBy.OVERALL and not scope
+        if not record["active"] or not (overall or scope == {"contract_id"}):
+            return ()
+        held = [each.net_pos for each in subject.positions.all() if overall or each.contract_id == record["contract_id"]]
+        long, short = sum(each for each in held if each > 0), -sum(each for each in held if each < 0)
+        beyond = [
+            f"{count:,} {words}, limit {record[name]:,}"
+            for name, count, words in (
+                ("long_limit", long, "long"),
+                ("short_limit", short, "short"),
+                ("exposed_limit", long + short, "in all"),
+            )
+            if name in record and count > record[name]
+        ]
+        if not beyond:
+            return ()
+        return (f"Holds more than that already ({'; '.join(beyond)}): what Tradovate does then is not documented",)
+
+    def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:
+        (limit,) = (each for each in subject.position_limits.all() if each.tradovate_id == number)
+        count = len(limit.risk_parameters.all())
+        if not count:
+            return ()
+        which = "1 risk parameter hangs" if count == 1 else f"{count} risk parameters hang"
+        return (f"{which} on it: whether they go with it is not documented",)
+
+    def send(self, client: Client, order: Order) -> Exchange:
+        (target,) = order.targets
+        after = target.after
+        if after[ACTION] == Action.DELETE:
+            return client.delete_user_account_position_limit(
+                permit=order.permit, position_limit_id=after[ID], ticket=order.ticket
+            ).exchange
+        limit = _request(target.id, after[RECORD])
+        if after[ACTION] == Action.CREATE:
+            return client.create_user_account_position_limit(permit=order.permit, limit=limit, ticket=order.ticket).exchange
+        return client.update_user_account_position_limit(
+            permit=order.permit, position_limit_id=after[ID], limit=limit, ticket=order.ticket
+        ).exchange
+
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
+        read_at = datetime.now(UTC)
+        reply = client.user_account_position_limits_by_account(ids)
+
+        def keep() -> None:
+            reading = MirrorReading(client.environment, read_at, Source.CONFIRM)
+            store_position_limits(account_keys(client.environment, ids), reply.value, reading)
+
+        observed = by_account(ids, [(limit.account_id, position_limit_record(limit)) for limit in reply.value])
+        return Reading(observed=observed, exchange=reply.exchange, keep=keep)
+
+
+def _request(account_id: int, record: Record) -> PositionLimitFields:
+    return PositionLimitFields(account_id=account_id, **typed(record, POSITION_LIMIT_FIELDS))

@@ -1,0 +1,306 @@
+"""What position limits and risk parameters share: one record of an account is added, changed or removed in one call.
+
+Source: the partner OpenAPI document. An item rests on all the account's records of its sort, since only the list before and
+after tells which one a call has made. What becomes of a field that an update leaves out is not documented, so an update
+carries the whole record; how to clear a field is not documented either, and is not offered.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar, Final, Self
+
+from django.db.models import QuerySet
+
+from accounts.changes.kinds.kind import Difference, Finding, Planned, Skip, State
+from accounts.changes.kinds.units import AccountKind
+from accounts.changes.states import Direction
+from accounts.models import Account
+from accounts.pre_trade import ID, OWNER, UNSET, Field, Record, Sort, Tighter, about, in_json, in_words
+from accounts.sync import Part
+from riskadmin.tradovate.vocabulary import Environment
+
+ACTION: Final = "action"
+RECORD: Final = "record"
+RECORDS: Final = "records"
+
+AT_ONCE: Final = 50
+"""Accounts in one read-back: Tradovate caps an answer at an undisclosed number (FAQ), and what is cut off looks removed."""
+
+
+class Action(StrEnum):
+    """What a change does to a record."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+ACTION_WORDS: Final = {Action.CREATE: "Add one", Action.UPDATE: "Change one", Action.DELETE: "Remove one"}
+
+
+class PreTradeKind(AccountKind):
+    """A kind about records of one sort. `of` gives the instance of the action that a change's parameters name."""
+
+    direction = Direction.LOOSENING
+    environments = frozenset({Environment.DEMO, Environment.LIVE})
+    urgent_up_to = 50
+    read_at_once = AT_ONCE
+    parts = frozenset({Part.PRE_TRADE})
+
+    noun: ClassVar[str]  # "position limit"
+    fields: ClassVar[tuple[Field, ...]]
+    required: ClassVar[tuple[str, ...]] = ()  # fields without which none can be made
+    owner: ClassVar[str] = ""  # the parameter that names what a new one hangs on, where that is not the account
+    key: ClassVar[str]  # the parameter that names one by its number
+    defaults: ClassVar[Record] = {}  # of a new one
+
+    def __init__(self, action: Action = Action.CREATE) -> None:
+        self.action = action
+
+    @cached_property
+    def _others(self) -> dict[str, Self]:
+        return {action: type(self)(action) for action in (Action.UPDATE, Action.DELETE)}
+
+    def of(self, parameters: State) -> Self:
+        return self if self.action != Action.CREATE else self._others.get(str(parameters.get(ACTION)), self)
+
+    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (one call)
+        # Sent again, a second one would be made. A removal that comes too late is refused: there is nothing left to remove.
+        return self.action != Action.CREATE
+
+    # --- Parameters -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _numbers(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.owner, self.key) if name)
+
+    def parameters(self, cleaned: Mapping[str, Any]) -> State:
+        names = (ACTION, *self._numbers, *(field.name for field in self.fields))
+        given = ((name, in_json(cleaned.get(name))) for name in names)
+        return {name: value for name, value in given if value is not None and value != ""}
+
+    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
+        action = parameters.get(ACTION)
+        said = [("What to do", ACTION_WORDS[Action(action)])] if action in set(Action) else []
+        said += [(self.number_words[name], str(parameters[name])) for name in self._numbers if name in parameters]
+        said += [(field.label, in_words(field, parameters[field.name])) for field in self.fields if field.name in parameters]
+        return tuple(said)
+
+    number_words: ClassVar[Mapping[str, str]]  # labels of `owner` and `key`
+
+    # --- The mirror -------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def records(self, subject: Account) -> list[Record]:
+        """Return the account's records, by their numbers."""
+
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        return super().mirrored(accounts).prefetch_related("positions", "position_limits__risk_parameters")
+
+    def state(self, subject: Account) -> State:
+        return {RECORDS: [dict(record) for record in self.records(subject)]}
+
+    # --- The plan ---------------------------------------------------------------------------------------------------------
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        before = self.state(subject)
+        if self.read_at(subject) is None:
+            return Skip(reason=f"Its {self.noun}s were never read; read the account first")
+        if parameters.get(ACTION) not in set(Action):
+            return Skip(reason=f"It is not said whether a {self.noun} is added, changed or removed", before=before)
+        if parameters[ACTION] != self.action:
+            return Skip(reason="It can't be another action than the change's own: ask for it separately", before=before)
+        given = {field.name: parameters[field.name] for field in self.fields if field.name in parameters}
+        if self.action == Action.CREATE:
+            return self._plan_new(subject, parameters, given, before)
+        record = _by_number(before).get(parameters.get(self.key, 0))
+        if record is None:
+            which = f"{self.noun} {parameters[self.key]}" if self.key in parameters else f"{self.noun} that was named"
+            return Skip(reason=f"It has no {which}", before=before)
+        if self.action == Action.DELETE:
+            if given:
+                return Skip(reason="A removal takes no new values", before=before)
+            after: State = {ACTION: self.action.value, ID: record[ID]}
+            return self._planned(before, after, self.removal_warnings(subject, record[ID]))
+        wanted = {**record, **given}
+        if not given or wanted == record:
+            return Skip(reason="Already so" if given else "Nothing new was filled in", before=before)
+        reason = self.unsendable(subject.tradovate_id, wanted)
+        if reason:
+            return Skip(reason=reason, before=before)
+        after = {ACTION: self.action.value, ID: record[ID], RECORD: wanted}
+        warnings = (*self._lost(subject, record[ID]), *self.warnings(subject, wanted))
+        return self._planned(before, after, warnings)
+
+    def _plan_new(self, subject: Account, parameters: State, given: Record, before: State) -> Planned | Skip:
+        if self.key in parameters:
+            return Skip(reason=f"A new {self.noun} has no number yet", before=before)
+        record = {**self.defaults, **given}
+        if self.owner:
+            record[OWNER] = parameters.get(self.owner)
+        reason = (
+            self.misplaced(subject, record) or self._lacking(record, given) or self.unsendable(subject.tradovate_id, record)
+        )
+        if reason:
+            return Skip(reason=reason, before=before)
+        after = {ACTION: self.action.value, RECORD: record}
+        warnings = self.warnings(subject, record)
+        if any(_without_number(each) == record for each in self.records(subject)):
+            warnings = ("It has one just like it already: there would be two", *warnings)
+        return self._planned(before, after, warnings)
+
+    def _lacking(self, record: Record, given: Record) -> str:
+        for field in self.fields:
+            if field.name in self.required and field.name not in record:
+                return f"Not filled in: {field.label}"
+        if not any(field.name in given for field in self.fields if field.tighter in {Tighter.LOWER, Tighter.HIGHER}):
+            return "None of the limits was filled in"
+        return ""
+
+    def _planned(self, before: State, after: State, warnings: tuple[str, ...]) -> Planned:
+        looser = sum(each.direction == "looser" for each in self.differences(before, after))
+        return Planned(before=before, after=after, warnings=warnings, weight=float(looser))
+
+    def _lost(self, subject: Account, number: int) -> tuple[str, ...]:
+        names = self.unknown_fields(subject, number)
+        if not names:
+            return ()
+        return (f"Tradovate keeps more of it than is known here ({', '.join(names)}): this may be lost",)
+
+    def misplaced(self, subject: Account, record: Record) -> str:  # noqa: ARG002  (most hang on the account itself)
+        """Return why a new record can't hang where it is asked for, or "". Pure."""
+        return ""
+
+    def warnings(self, subject: Account, record: Record) -> tuple[str, ...]:  # noqa: ARG002  (a kind may know none)
+        """Return what a person should know before the account gets this record. Pure."""
+        return ()
+
+    def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:  # noqa: ARG002  (a kind may know none)
+        """Return what a person should know before this record is removed. Pure."""
+        return ()
+
+    @abstractmethod
+    def unknown_fields(self, subject: Account, number: int) -> Sequence[str]:
+        """Return the names of the fields that Tradovate sent with a record and nobody here knows. Pure."""
+
+    @abstractmethod
+    def unsendable(self, account_id: int, record: Record) -> str:
+        """Return why Tradovate's documentation forbids a record, or "". Pure."""
+
+    # --- In words ---------------------------------------------------------------------------------------------------------
+
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        shown = _by_number(before)
+        if ACTION not in after:
+            return self._moved(shown, _by_number(after))
+        was, becomes = shown.get(after.get(ID, 0)), after.get(RECORD)
+        name = f"{self.noun.capitalize()} {after[ID]}" if ID in after else f"New {self.noun}"
+        presence = (
+            Difference(
+                label=name,
+                before=UNSET if was is None else self.words_of(was),
+                after="removed" if becomes is None else self.words_of(becomes),
+            ),
+        )
+        return (*(presence if was is None or becomes is None else ()), *self._altered(was, becomes))
+
+    def words_of(self, record: Record) -> str:
+        """Return in short what a record is about."""
+        return about(record)
+
+    def _altered(self, was: Record | None, becomes: Record | None) -> tuple[Difference, ...]:
+        old, new = was or {}, becomes or {}
+        # What is not in force holds nobody back, whatever it says.
+        is_idle = not (old.get("active", was is not None) or new.get("active", becomes is not None))
+        return tuple(
+            Difference(
+                label=field.label,
+                before=in_words(field, old.get(field.name)),
+                after=in_words(field, new.get(field.name)),
+                direction="" if is_idle else _direction(field, old.get(field.name), new.get(field.name)),
+            )
+            for field in self.fields
+            if old.get(field.name) != new.get(field.name)
+        )
+
+    def _moved(self, shown: Mapping[int, Record], now: Mapping[int, Record]) -> tuple[Difference, ...]:
+        """Say what is no longer as it was shown."""
+        return tuple(
+            Difference(
+                label=f"{self.noun.capitalize()} {number}",
+                before=self._all_words(shown.get(number)),
+                after=self._all_words(now.get(number)),
+            )
+            for number in sorted({*shown, *now})
+            if shown.get(number) != now.get(number)
+        )
+
+    def _all_words(self, record: Record | None) -> str:
+        if record is None:
+            return "none"
+        told = (f"{each.label.lower()} {in_words(each, record[each.name])}" for each in self.fields if each.name in record)
+        return f"{record[ID]}: {', '.join(told)}"
+
+    # --- Tradovate --------------------------------------------------------------------------------------------------------
+
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+        was, now = _by_number(before), _by_number(observed)
+        if after.get(ACTION) == Action.CREATE:
+            new = [record for number, record in now.items() if number not in was]
+            # Tradovate may fill in what was left out. Two alike are one more than was asked for: for a person to see.
+            made = [record for record in new if after[RECORD].items() <= record.items()]
+            return Finding.APPLIED if len(made) == 1 else Finding.ELSEWHERE if new else Finding.NOT_APPLIED
+        number = after.get(ID, 0)
+        shown, found, wanted = was.get(number), now.get(number), after.get(RECORD)
+        if found == wanted:
+            return Finding.UNCHANGED if shown == wanted else Finding.APPLIED
+        return Finding.NOT_APPLIED if found == shown else Finding.ELSEWHERE
+
+
+def typed(record: Record, fields: Sequence[Field]) -> dict[str, Any]:
+    """Return a record's fields as the client takes them, without its own number."""
+    return {
+        field.name: Decimal(record[field.name]) if field.sort in {Sort.PCT, Sort.USD} else record[field.name]
+        for field in fields
+        if field.name in record
+    }
+
+
+def by_account(ids: Sequence[int], records: Sequence[tuple[int, Record]]) -> dict[int, State]:
+    """Return the state of each account that was asked about, from records with their accounts; without any it has none."""
+    found: dict[int, list[Record]] = {account_id: [] for account_id in ids}
+    for account_id, record in sorted(records, key=lambda pair: int(pair[1][ID])):
+        if account_id in found:
+            found[account_id].append(record)
+    return {account_id: {RECORDS: of_account} for account_id, of_account in found.items()}
+
+
+def _by_number(state: State) -> dict[int, Record]:
+    return {record[ID]: record for record in state.get(RECORDS, ())}
+
+
+def _without_number(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != ID}
+
+
+def _direction(field: Field, was: object, becomes: object) -> str:
+    before, after = _room(field, was), _room(field, becomes)
+    return "looser" if after > before else "tighter" if after < before else ""
+
+
+def _room(field: Field, value: object) -> float:
+    """Return how much a value lets a trader do, to be compared with another value of the same field."""
+    match field.tighter, value:
+        case Tighter.LOWER, int():
+            return value
+        case Tighter.HIGHER, int():
+            return -value
+        case Tighter.YES, True:
+            return 0
+        case Tighter.UNSAID, _:
+            return 0
+        case _:
+            return float("inf")

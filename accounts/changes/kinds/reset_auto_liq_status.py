@@ -1,0 +1,133 @@
+"""Reset an account's auto-liq status: one account a call to resetautoliqstatus.
+
+Tradovate documents the operation's name and its one field, and nothing of what it does. So nothing is expected of it: whatever
+it alters is told, an answered call that alters nothing is `unchanged`, and no call is ever made again by itself.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from django.db.models import Prefetch, QuerySet
+
+from accounts.changes.kinds.admin_action import read_risk_statuses
+from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.units import AccountKind
+from accounts.changes.states import Direction
+from accounts.models import Account, AutoLiqLimits, LimitLevel
+from riskadmin.audit.wording import ADMIN_ACTION_WORDS
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.entities import AccountRiskStatus
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.vocabulary import AdminAction, Environment
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
+
+LABELS = {
+    "admin_action": "Risk action",
+    "admin_at": "Risk action set",
+    "stopped_at": "Stopped by a limit",
+    "user_triggered": "Closing orders only by the trader's own limit",
+}
+
+
+class ResetAutoLiqStatus(AccountKind):
+    """The risk status but for its two figures, which trading moves all the time."""
+
+    name = "reset_auto_liq_status"
+    verb = "Reset the auto-liq status of"
+    action_label = "Reset auto-liq status"
+    effect = (
+        "Asks Tradovate to reset the auto-liq status. What that does is not documented: it may let a trader trade again whom a "
+        "limit has stopped. Whatever it alters in the risk status is shown afterwards."
+    )
+    direction = Direction.LOOSENING
+    environments = frozenset({Environment.DEMO})
+    icon = "rotate"
+    answer_may_change_nothing = True
+
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        held = AutoLiqLimits.objects.filter(level=LimitLevel.FIRM, do_not_unlock=True)
+        return super().mirrored(accounts).prefetch_related(Prefetch("limits", queryset=held, to_attr="never_unlocking"))
+
+    def state(self, subject: Account) -> State:
+        status = subject.risk_status
+        return _state(
+            status.admin_action,
+            status.admin_at,
+            status.liquidate_only_at,
+            user_triggered=status.user_triggered_liq_only,
+        )
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        before = self.state(subject)
+        warnings: tuple[str, ...] = ()
+        if before["stopped_at"] is None:
+            warnings += ("No limit has stopped it: there may be nothing to reset",)
+        elif subject.never_unlocking:  # type: ignore[attr-defined]  # prefetched by `mirrored`
+            warnings += ("A limit stopped it and is set not to unlock by itself: the trader may trade again in this session",)
+        if before["admin_action"] != AdminAction.NORMAL:
+            words = ADMIN_ACTION_WORDS.get(before["admin_action"], before["admin_action"])
+            warnings += (f"{words}: whether a reset touches that is not documented",)
+        return Planned(before=before, after={"auto_liq_status": "reset"}, warnings=warnings)
+
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        if "auto_liq_status" in after:
+            was = "stopped by a limit" if before.get("stopped_at") else "not stopped by a limit"
+            return (Difference(label="Auto-liq status", before=was, after="reset", direction="looser"),)
+        return tuple(
+            Difference(label=label, before=_words(name, before.get(name)), after=_words(name, after.get(name)))
+            for name, label in LABELS.items()
+            if before.get(name) != after.get(name)
+        )
+
+    def send(self, client: Client, order: Order) -> Exchange:
+        (target,) = order.targets
+        return client.reset_auto_liq_status(permit=order.permit, account_id=target.id, ticket=order.ticket).exchange
+
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
+        return read_risk_statuses(client, ids, _read)
+
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+        if dict(observed) == dict(before):
+            return Finding.NOT_APPLIED
+        moved = {name for name, value in observed.items() if value != before[name]}
+        # A new restriction is somebody else's or a limit's act, and hides whether the reset did anything.
+        restricted = (
+            bool(moved & {"admin_action", "admin_at"} and observed["admin_action"] != AdminAction.NORMAL)
+            or bool("stopped_at" in moved and observed["stopped_at"])
+            or bool("user_triggered" in moved and observed["user_triggered"])
+        )
+        return Finding.ELSEWHERE if restricted else Finding.APPLIED
+
+
+def _read(status: AccountRiskStatus) -> State:
+    return _state(
+        status.admin_action or "", status.admin_timestamp, status.liquidate_only, user_triggered=status.user_triggered_liq_only
+    )
+
+
+def _state(admin_action: str, admin_at: datetime | None, stopped_at: datetime | None, *, user_triggered: bool | None) -> State:
+    return {
+        "admin_action": admin_action or AdminAction.NORMAL.value,
+        "admin_at": _utc(admin_at),
+        "stopped_at": _utc(stopped_at),
+        "user_triggered": bool(user_triggered),
+    }
+
+
+def _utc(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat() if at else None
+
+
+def _words(name: str, value: object) -> str:
+    match value:
+        case None:
+            return "not set"
+        case bool():
+            return "yes" if value else "no"
+        case str() if name in {"admin_at", "stopped_at"}:
+            return moment(datetime.fromisoformat(value), display_zone())
+        case str():
+            return ADMIN_ACTION_WORDS.get(value, value)
+        case _:
+            return str(value)

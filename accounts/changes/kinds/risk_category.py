@@ -1,0 +1,126 @@
+"""Switch the risk category: up to 10,000 accounts in one call to switchriskcategory.
+
+Source: seed "Switch Risk Category". Accounts that are in the category already are skipped without a word; one unknown id
+refuses the whole call with HTTP 404, which does not say which one (assumed all or nothing). It exists on demo and live.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.units import AccountKind, held, with_held
+from accounts.changes.states import Direction
+from accounts.models import Account, RiskCategory, Source
+from accounts.rows import Reading as MirrorReading
+from accounts.store import store_accounts
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.vocabulary import Environment
+
+BY_ID_MAX: Final = 300
+"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+
+
+class CategoryForm(forms.Form):
+    """Which category the accounts are switched to."""
+
+    category = forms.ModelChoiceField(
+        RiskCategory.objects.order_by("name", "pk"),
+        label="Risk category",
+        empty_label="Choose a category",
+        help_text="Tradovate's Eval Support makes categories; they are listed as they were last read.",
+    )
+
+
+class SwitchRiskCategory(AccountKind):
+    """The pre-trade profile (lots, allowed products) that an account's orders are held to."""
+
+    name = "risk_category"
+    verb = "Switch the risk category of"
+    action_label = "Risk category"
+    effect = "Moves the accounts into another risk category: other lots and products are allowed, at once."
+    direction = Direction.LOOSENING
+    environments = frozenset({Environment.DEMO, Environment.LIVE})
+    icon = "switch-horizontal"
+    batch_size = 10_000
+    parameters_form = CategoryForm
+    takes_own_parameters = False  # a call names one category
+    warning = (
+        "Tradovate judges open positions anew when the category changes, and may liquidate them: switch outside of trading "
+        "hours, or accounts without open positions."
+    )
+
+    def parameters(self, cleaned: Mapping[str, Any]) -> State:
+        category: RiskCategory = cleaned["category"]
+        return {"id": category.tradovate_id, "name": category.name, "environment": category.environment}
+
+    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
+        return (("Risk category", parameters["name"]),)
+
+    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the category is absolute)
+        return True
+
+    def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
+        return with_held(super().mirrored(accounts).select_related("risk_category"))
+
+    def read_at(self, subject: Account) -> datetime | None:
+        return subject.fresh_at
+
+    def state(self, subject: Account) -> State:
+        category = subject.risk_category
+        return {"category_id": category.tradovate_id if category else None}
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        before = self.state(subject)
+        if parameters.get("environment") != subject.environment:
+            return Skip(reason="The category is one of the other environment", before=before)
+        if before["category_id"] == parameters["id"]:
+            return Skip(reason="Already in this category", before=before)
+        positions = len(held(subject))
+        warnings = (f"Holds {positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
+        was = subject.risk_category.name if subject.risk_category else ""
+        after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
+        return Planned(before=before, after=after, warnings=warnings, weight=float(positions))
+
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
+        was = after.get("was") or _number(before.get("category_id"))
+        becomes = after.get("category") or _number(after.get("category_id"))
+        return (Difference(label="Risk category", before=was, after=becomes),)
+
+    def send(self, client: Client, order: Order) -> Exchange:
+        reply = client.switch_risk_category(
+            permit=order.permit,
+            account_ids=[target.id for target in order.targets],
+            risk_category_id=order.targets[0].after["category_id"],
+            ticket=order.ticket,
+        )
+        return reply.exchange
+
+    def lookup(self, client: Client, ids: Sequence[int]) -> set[int]:
+        found = client.accounts_by_id(ids) if len(ids) <= BY_ID_MAX else client.accounts()
+        return {account.id for account in found.value} & set(ids)
+
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
+        read_at = datetime.now(UTC)
+        reply = client.accounts_by_id(ids) if len(ids) <= BY_ID_MAX else client.accounts()
+        wanted = set(ids)
+        named = [account for account in reply.value if account.id in wanted]
+        return Reading(
+            observed={account.id: {"category_id": account.risk_category_id} for account in named},
+            exchange=reply.exchange,
+            keep=lambda: store_accounts(named, MirrorReading(client.environment, read_at, Source.CONFIRM)),
+        )
+
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+        # Only the number is compared: the names beside it are for people.
+        if observed["category_id"] == after["category_id"]:
+            return Finding.UNCHANGED if observed["category_id"] == before["category_id"] else Finding.APPLIED
+        return Finding.NOT_APPLIED if observed["category_id"] == before["category_id"] else Finding.ELSEWHERE
+
+
+def _number(category_id: object) -> str:
+    return "none" if category_id is None else f"number {category_id}"

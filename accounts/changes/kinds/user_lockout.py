@@ -1,0 +1,79 @@
+"""End a trader's own lockout: one trader a call to expireuserlockout.
+
+Source: seed "Expire User Lockout". It exists on demo only, acts on all the trader's accounts at once, and fails where no
+lockout is active. Tradovate has no read for these lockouts, so its answer is all there is: a call without one is left to
+people.
+"""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from django.db.models import Prefetch
+
+from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.units import TraderKind
+from accounts.changes.states import Direction
+from accounts.models import Trader, TradingPermission
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.vocabulary import Environment
+
+
+class NotReadable(TypeError):
+    """Somebody asked for what Tradovate has no read for; the engine asks `is_read_back` first."""
+
+
+class UserLockout(TraderKind):
+    """The lockout that traders put on themselves, which they can't take back."""
+
+    name = "user_lockout"
+    verb = "End the lockout of"
+    action_label = "End the trader's lockout"
+    effect = (
+        "Ends the lockout that traders have put on themselves: they may trade again at once, on all their accounts that "
+        "nothing else has stopped. The reason goes into Tradovate's own log as notes."
+    )
+    warning = (
+        "Tradovate can't be asked who is locked out: it refuses where no lockout is active, and its answer is all there is."
+    )
+    direction = Direction.LOOSENING
+    environments = frozenset({Environment.DEMO})
+    icon = "user-check"
+    urgent_up_to = 50
+    rests_on_before = False
+    is_read_back = False
+
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Trader]:
+        traded = TradingPermission.objects.filter(status="Accepted", missing_since=None, account__archived=False)
+        found = Trader.objects.filter(environment=environment.value, tradovate_id__in=ids)
+        return {
+            trader.tradovate_id: trader
+            for trader in found.prefetch_related(Prefetch("permissions", queryset=traded, to_attr="open_permissions"))
+        }
+
+    def state(self, subject: Trader) -> State:  # noqa: ARG002  (nothing of it can be read)
+        return {}
+
+    def plan(self, subject: Trader, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+        permissions: list[TradingPermission] = subject.open_permissions  # type: ignore[attr-defined]  # by `subjects`
+        accounts = len({permission.account_id for permission in permissions})
+        told = f"Trades {accounts:,} open account{'' if accounts == 1 else 's'}" if accounts else "Trades no open account"
+        return Planned(before=self.state(subject), after={"lockout": "ended"}, warnings=(told,), weight=float(accounts))
+
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:  # noqa: ARG002
+        return (Difference(label="Own lockout", before="not known", after="ended", direction="looser"),)
+
+    def send(self, client: Client, order: Order) -> Exchange:
+        (target,) = order.targets
+        reply = client.expire_user_lockout(permit=order.permit, user_id=target.id, notes=order.reason_text, ticket=order.ticket)
+        return reply.exchange
+
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:  # noqa: ARG002
+        _refuse()
+
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise NotReadable("Tradovate has no read for a trader's lockout.")

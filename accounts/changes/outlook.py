@@ -1,0 +1,74 @@
+"""What a change would cost and when it would be through, from the budget as it stands; and what would be cheaper."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts import connection
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.plan import Plan
+from riskadmin.tradovate.errors import NotHandled
+from riskadmin.tradovate.vocabulary import Lane
+
+CHEAPER: Final = {"lock": "risk_category"}
+"""Which kind does for many in one call what another does in one call each."""
+
+DEAR_FROM: Final = 201
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """How many calls a change takes, how many its lane may make now, and when the last would be made at the latest.
+
+    `left` is None when the budget can't be read. `finish_at` is None when the calls fit into what is left.
+    """
+
+    calls: int
+    lane: Lane
+    left: int | None
+    finish_at: datetime | None
+    halted_until: datetime | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing has to wait for the budget."""
+        return self.left is not None and self.calls <= self.left and self.halted_until is None
+
+
+def outlook(planned: Plan) -> Outlook:
+    """Return what a plan would cost; asks Redis once."""
+    calls = planned.calls_needed
+    lane = planned.lane
+    try:
+        state = connection.budget().state()
+    except NotHandled:
+        return Outlook(calls=calls, lane=lane, left=None, finish_at=None, halted_until=None)
+    left = state.left_urgent if lane == Lane.URGENT else state.left_bulk
+    begins_at = state.halted_until or timezone.now()
+    # The window rolls: what was used comes back within the hour, whenever that was.
+    hours = -(-max(0, calls - left) // _an_hour(lane))
+    return Outlook(
+        calls=calls,
+        lane=lane,
+        left=left,
+        finish_at=begins_at + timedelta(hours=hours) if hours or state.halted_until else None,
+        halted_until=state.halted_until,
+    )
+
+
+def _an_hour(lane: Lane) -> int:
+    usable = settings.BUDGET_CALLS_PER_HOUR - settings.BUDGET_SAFETY_MARGIN
+    share = 100 if lane == Lane.URGENT else 100 - settings.BUDGET_URGENT_SHARE_PCT
+    return int(max(1, usable * share // 100))
+
+
+def cheaper(planned: Plan) -> Kind[object] | None:
+    """Return the kind that would do for all of these targets with far fewer calls, if there is one."""
+    other = KINDS.get(CHEAPER.get(planned.kind.name, ""))
+    if other is None or len(planned.sent) < DEAR_FROM or planned.environment not in other.environments:
+        return None
+    return other

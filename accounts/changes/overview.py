@@ -1,0 +1,124 @@
+"""A plan in brief: how many of what, what to know first, and one page of its rows. What 10,000 rows mean, people read here."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+
+from django.db.models import Count, Q, TextField
+from django.utils import timezone
+
+from accounts.changes.models import Item
+from accounts.changes.plan import Plan, Row
+from accounts.changes.states import ItemState
+from accounts.queries import AnyOf
+
+ROWS_A_PAGE: Final = 100
+LATELY: Final = timedelta(days=7)
+OFTEN: Final = 2
+"""So many things done to one target lately are worth a look before the next one."""
+
+_TOUCHED: Final = (ItemState.APPLIED, ItemState.UNCHANGED)
+_NUMBER: Final = re.compile(r"[-+\N{MINUS SIGN}]?\$?\d[\d,]*(?:\.\d+)?%?")
+_PLURAL: Final = re.compile(r"s\b")
+
+Shown = TypeVar("Shown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """What is said of many rows, and of how many."""
+
+    words: str
+    count: int
+
+
+def topics(texts: Iterable[str]) -> tuple[Topic, ...]:
+    """Return what texts have in common, commonest first: those that differ in numbers, or after a colon, are one topic."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for text, count in Counter(texts).items():
+        head = _NUMBER.sub("…", text.partition(":")[0])
+        found[_PLURAL.sub("", head)][text] += count
+    drawn = []
+    for same in found.values():
+        # A single text says it best itself; of several, the plural is what they have in common.
+        words = (
+            next(iter(same)) if len(same) == 1 else max((_NUMBER.sub("…", each.partition(":")[0]) for each in same), key=len)
+        )
+        drawn.append(Topic(words=words, count=same.total()))
+    return tuple(sorted(drawn, key=lambda topic: -topic.count))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet(Generic[Shown]):
+    """One page of rows that are all at hand; `number` counts from 1."""
+
+    rows: Sequence[Shown]
+    number: int
+    pages: int
+    total: int
+
+    @property
+    def first(self) -> int:
+        """The number of its first row, counted over all pages."""
+        return (self.number - 1) * ROWS_A_PAGE + 1
+
+    @property
+    def last(self) -> int:
+        """The number of its last row."""
+        return self.first + len(self.rows) - 1
+
+    @property
+    def previous(self) -> int | None:
+        """The page before, if there is one."""
+        return self.number - 1 if self.number > 1 else None
+
+    @property
+    def next(self) -> int | None:
+        """The page after, if there is one."""
+        return self.number + 1 if self.number < self.pages else None
+
+
+def sheet(rows: Sequence[Shown], wanted: str) -> Sheet[Shown]:
+    """Return the page that an address wants; the nearest there is where it wants none or nonsense."""
+    pages = max(1, -(-len(rows) // ROWS_A_PAGE))
+    is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) < 10  # noqa: PLR2004  (digits, far beyond any page)
+    number = min(max(int(wanted), 1), pages) if is_number else 1
+    return Sheet(rows=rows[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE], number=number, pages=pages, total=len(rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """A plan's counts: what is skipped and why, what to know, and which targets were changed several times lately."""
+
+    skips: tuple[Topic, ...]
+    warnings: tuple[Topic, ...]
+    touched: dict[str, int]
+
+
+def overview(planned: Plan) -> Overview:
+    """Return a plan in brief; one query."""
+    touched = touched_often(planned.sent)
+    warnings = topics(warning for row in planned.sent for warning in row.warnings)
+    if touched:
+        warnings += (Topic(words="Changed twice or more within 7 days", count=len(touched)),)
+    return Overview(skips=topics(row.skip_reason for row in planned.skipped), warnings=warnings, touched=touched)
+
+
+def by_weight(rows: Iterable[Row]) -> list[Row]:
+    """Return rows with those of the largest effect first, the others in their order."""
+    return sorted(rows, key=lambda row: -row.weight)
+
+
+def touched_often(rows: Sequence[Row]) -> dict[str, int]:
+    """Return how often something was done to each target lately, for those where it was often; one query."""
+    accounts = [row.account.pk for row in rows if row.account]
+    whose = (
+        Q(AnyOf("account_id", accounts))
+        if accounts
+        else Q(AnyOf("target", [row.target for row in rows], TextField()), account=None)
+    )
+    items = Item.objects.filter(whose, state__in=_TOUCHED, settled_at__gte=timezone.now() - LATELY)
+    return dict(items.values_list("target").annotate(times=Count("pk")).filter(times__gte=OFTEN).order_by())

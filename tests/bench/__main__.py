@@ -1,0 +1,43 @@
+"""Run every benchmark: `SCALE=small` (the default, under three minutes) or `SCALE=full` (the sizes of the goals)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests import servers
+
+SIZES = {"small": 1_150, "full": 11_400}
+"""Accounts of the firm; one in eight of them is closed or archived."""
+
+
+def main() -> int:
+    """Measure, print, write `.run/bench.json`; 1 when a goal is missed."""
+    scale = os.environ.get("SCALE", "small")
+    if scale not in SIZES:
+        print(f"SCALE is {' or '.join(SIZES)}, not {scale!r}.")  # noqa: T201
+        return 2
+    own = servers.start()
+    try:
+        os.environ.update(servers.environment(database_url=own.database_url, redis_url=own.redis_url))
+        import django
+
+        django.setup()
+        import riskadmin.celery  # noqa: F401  (tasks sent by name go to this run's own broker)
+        from tests.bench import changes
+        from tests.bench.firm import Firm
+        from tests.bench.report import Report
+
+        report = Report()
+        with tempfile.TemporaryDirectory() as directory, Firm(Path(directory), accounts=SIZES[scale]) as firm:
+            changes.measure(firm, report)
+        print(f"written: {report.write().name}")  # noqa: T201
+        return 0 if all(finding.met for finding in report.findings) else 1
+    finally:
+        own.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

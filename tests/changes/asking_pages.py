@@ -1,0 +1,43 @@
+"""Walking the pages of asking, for tests: choosing, looking, and what the form on a page would send."""
+
+from typing import Any
+
+from django.urls import reverse
+
+from accounts.changes import targets
+from accounts.changes.csv_upload import read_csv
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Unit
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
+
+
+def new(kind_name: str = "fake") -> str:
+    """The address of asking for a kind."""
+    return reverse("changes:new", args=[kind_name])
+
+
+def listed(person: Staff, text: str) -> str:
+    """Choose accounts by hand, and return the list's id."""
+    return str(targets.keep(person, targets.of_text(Environment.DEMO, Unit.ACCOUNT, text)).pk)
+
+
+def uploaded(person: Staff, *lines: str) -> str:
+    """Choose accounts by a file for the fake kind, and return the list's id."""
+    kind = KINDS["fake"]
+    chosen = read_csv(kind, Environment.DEMO, "\n".join(lines).encode(), filename="fake.csv")
+    return str(targets.keep(person, chosen, kind=kind).pk)
+
+
+def typed(page: Any, **fields: Any) -> dict[str, Any]:
+    """What the form on a page sends, with some fields filled in otherwise."""
+    form = page.context["form"]
+    return {
+        **dict(page.context["naming"]),
+        **dict(page.context["typed_parameters"]),
+        "reason_code": "Other",
+        "reason_text": "Asked for by hand",
+        "form_key": str(form["form_key"].value()),
+        "digest": form["digest"].value(),
+        **fields,
+    }

@@ -1,0 +1,111 @@
+"""Position limits and risk parameters: any mirror and any parameters give a plan or a reason, never a crash."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Finding, Planned, Skip, State
+from accounts.models import Account, PositionLimit, RiskParameter
+from accounts.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
+
+READ = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+def values_of(field: Field) -> st.SearchStrategy[Any]:
+    """Whatever a field's value may be in a record or a parameter, documented or not."""
+    match field.sort:
+        case Sort.COUNT:
+            return st.integers(-3, 2**31)
+        case Sort.NUMBER:
+            return st.integers(1, 2**62)
+        case Sort.WORD:
+            return st.sampled_from([*(field.words or {}), "SomethingNew"])
+        case Sort.FLAG:
+            return st.booleans()
+        case Sort.TEXT:
+            return st.text(max_size=80).filter(lambda text: "\x00" not in text and text != "")
+        case Sort.PCT | Sort.USD:
+            return st.decimals(0, 10**15, places=4, allow_nan=False).map(lambda number: format(number.normalize(), "f"))
+
+
+def some(fields: tuple[Field, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional={field.name: values_of(field) for field in fields})
+
+
+POSITION_LIMITS = st.lists(
+    st.fixed_dictionaries(
+        {"active": st.booleans(), "total_by": st.sampled_from(["Overall", "Product", "SomethingNew"])},
+        optional={field.name: values_of(field) for field in POSITION_LIMIT_FIELDS if field.name not in {"active", "total_by"}},
+    ),
+    max_size=3,
+)
+RISK_PARAMETERS = st.lists(some(RISK_PARAMETER_FIELDS), max_size=2)
+NUMBERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "action": st.sampled_from(["create", "update", "delete", "burn"]),
+        "limit": st.integers(1, 4),
+        "parameter": st.integers(1, 8),
+    },
+)
+
+
+@pytest.mark.parametrize("name", ["position_limit", "risk_parameter"])
+@settings(max_examples=200, deadline=None)
+@given(limits=POSITION_LIMITS, parameters=RISK_PARAMETERS, asked=st.data())
+def test_any_mirror_and_parameters_give_a_plan_or_a_reason(
+    name: str, limits: list[Any], parameters: list[Any], asked: st.DataObject
+) -> None:
+    kind = KINDS[name]
+    fields = POSITION_LIMIT_FIELDS if name == "position_limit" else RISK_PARAMETER_FIELDS
+    wanted = {**asked.draw(NUMBERS), **asked.draw(some(fields))}
+    account = Account(
+        pk=1, environment="demo", tradovate_id=101, name="A", position_limits_read_at=READ, risk_parameters_read_at=READ
+    )
+    rows = [
+        PositionLimit(pk=number, tradovate_id=number, account=account, **each) for number, each in enumerate(limits, start=1)
+    ]
+    for limit in rows:
+        own = [
+            RiskParameter(tradovate_id=2 * limit.tradovate_id + number, position_limit=limit, **{**each, **_decimals(each)})
+            for number, each in enumerate(parameters)
+        ]
+        limit._prefetched_objects_cache = {"risk_parameters": own}  # type: ignore[attr-defined]  # as `mirrored` leaves it
+    account._prefetched_objects_cache = {"position_limits": rows, "positions": []}  # type: ignore[attr-defined]
+
+    acting = kind.of(wanted)
+    outcome = acting.plan(account, parameters=wanted, contested=False)
+
+    assert isinstance(outcome, (Planned, Skip))
+    assert outcome.before == acting.state(account)
+    if isinstance(outcome, Planned):
+        # What was shown is what a read-back has to show, and nothing less.
+        shown = outcome.before["records"]
+        reached = _reached(shown, outcome.after)
+        judge = partial(acting.judge, before=outcome.before, after=outcome.after, step=0)
+        assert judge(observed={"records": reached}) == Finding.APPLIED
+        assert judge(observed=outcome.before) == Finding.NOT_APPLIED
+        assert acting.differences(outcome.before, outcome.after)
+    else:
+        assert outcome.reason
+
+
+def _decimals(record: dict[str, Any]) -> dict[str, Decimal]:
+    return {name: Decimal(record[name]) for name in ("margin_percentage", "margin_dollar_value") if name in record}
+
+
+def _reached(records: list[Any], after: State) -> list[Any]:
+    """Return the records as Tradovate would hold them once it has done what `after` says."""
+    match after["action"]:
+        case "create":
+            return [*records, {"id": 10**6, **after["record"]}]
+        case "update":
+            return [after["record"] if record["id"] == after["id"] else record for record in records]
+        case _:
+            return [record for record in records if record["id"] != after["id"]]

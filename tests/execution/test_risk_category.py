@@ -1,0 +1,168 @@
+"""The category switch against a real simulator: many accounts a call, and one unknown id does not stop the rest."""
+
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.changes.actions import submit
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.plan import plan
+from accounts.changes.states import ChangeState, ItemState
+from accounts.execution.confirm import read_back_due
+from accounts.execution.models import Call, Purpose
+from accounts.execution.send import send_batch
+from accounts.execution.sweep import sweep
+from accounts.models import Account, RiskCategory, RiskStatus, Source
+from riskadmin.audit.models import Event
+from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from tests.execution.conftest import ORIGIN, approve
+from tests.simulator.driver import SWITCH_CATEGORY, Simulator
+
+KIND = KINDS["risk_category"]
+
+
+@pytest.fixture(autouse=True)
+def policy(transactional_db: None) -> None:
+    rule = {"decisions_needed": 1, "decider_role": "supervisor"}
+    PolicyRule.objects.get_or_create(kind="risk_category", at_least_items=1, defaults=rule)
+
+
+def category() -> RiskCategory:
+    """The demo category that the fewest accounts are in."""
+    return min(RiskCategory.objects.filter(environment="demo"), key=lambda each: each.accounts.count())
+
+
+def account_ids(count: int) -> list[int]:
+    """Open demo accounts that are in another category."""
+    accounts = Account.objects.filter(environment="demo", archived=False, positions=None).exclude(risk_category=category())
+    return list(accounts.order_by("tradovate_id").values_list("tradovate_id", flat=True)[:count])
+
+
+def switched(support: Staff, supervisor: Staff, ids: list[int]) -> Change:
+    """Ask for the switch as it is planned now, and have it approved."""
+    parameters = KIND.parameters({"category": category()})
+    shown = plan(KIND, environment=Environment.DEMO, target_ids=ids, parameters=parameters)
+    change = submit(
+        actor=support,
+        origin=ORIGIN,
+        kind=KIND,
+        environment=Environment.DEMO,
+        target_ids=ids,
+        parameters=parameters,
+        reason_code=ReasonCode.OTHER,
+        reason_text="Smaller lots tonight",
+        form_key=uuid4(),
+        shown_digest=shown.digest,
+        confirmed_count=len(shown.sent),
+    )
+    return approve(supervisor, change)
+
+
+def run(change: Change) -> dict[str, int]:
+    """Do what the bulk worker does until nothing is due; return how many items ended how."""
+    for _ in range(4):
+        send_batch(change.pk, origin=ORIGIN)
+        read_back_due(origin=ORIGIN)
+    states = list(change.items.values_list("state", flat=True))
+    return {state: states.count(state) for state in set(states)}
+
+
+def test_many_accounts_are_one_call_and_one_read(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
+    ids = account_ids(40)
+    wanted = category()
+
+    change = switched(support, supervisor, ids)
+    assert run(change) == {ItemState.APPLIED: 40}
+
+    assert mirror.call_count(SWITCH_CATEGORY) == 1
+    assert mirror.call_count("/account/items") + mirror.call_count("/account/list") == 1
+    (call,) = Call.objects.filter(purpose=Purpose.WRITE)
+    assert json.loads(call.request_text) == {"accountIds": ids, "riskCategoryId": wanted.tradovate_id}
+    assert call.items.count() == 40
+    assert {mirror.account(each)["account"]["riskCategoryId"] for each in ids} == {wanted.tradovate_id}
+    assert set(Account.objects.filter(tradovate_id__in=ids, environment="demo").values_list("risk_category", flat=True)) == {
+        wanted.pk
+    }
+    assert Event.objects.filter(change_id=change.pk, tag=Tag.ITEM_SETTLED).count() == 40
+    change.refresh_from_db()
+    assert change.state == ChangeState.FINISHED
+
+
+def test_unknown_ids_are_isolated_and_the_rest_is_applied(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
+    ids = account_ids(30)
+    other = RiskCategory.objects.filter(environment="demo").exclude(pk=category().pk).first()
+    gone = [900_000_001, 900_000_002, 900_000_003]
+    for account_id in gone:
+        account = Account.objects.create(
+            environment="demo",
+            tradovate_id=account_id,
+            name=f"GONE-{account_id}",
+            risk_category=other,
+            fresh_at=timezone.now(),
+            source=Source.SYNC,
+        )
+        RiskStatus.objects.create(account=account, admin_action="Normal", fresh_at=timezone.now(), source=Source.SYNC)
+
+    change = switched(support, supervisor, [*ids[:10], gone[0], *ids[10:20], *gone[1:], *ids[20:]])
+
+    assert run(change) == {ItemState.APPLIED: 30, ItemState.REJECTED: 3}
+    rejected = change.items.filter(state=ItemState.REJECTED).order_by("target")
+    assert [item.target_id for item in rejected] == gone
+    assert all("HTTP 404" in item.note and "does not know this id" in item.note for item in rejected)
+    assert mirror.call_count(SWITCH_CATEGORY) == 2
+    assert sum(call["endpoint"].lower().startswith("/account/") for call in mirror.calls(method="GET")) == 2
+
+
+def test_an_unknown_category_is_rejected_in_tradovates_words(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
+    ids = account_ids(3)
+    earlier = len(mirror.effects(endpoint=SWITCH_CATEGORY, source="call"))
+    RiskCategory.objects.filter(pk=category().pk).update(tradovate_id=999_999)
+    change = switched(support, supervisor, ids)
+
+    assert run(change) == {ItemState.REJECTED: 3}
+    assert len(mirror.effects(endpoint=SWITCH_CATEGORY, source="call")) == earlier
+
+
+def test_accounts_that_are_there_already_are_skipped(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
+    there = list(category().accounts.filter(archived=False).values_list("tradovate_id", flat=True)[:1])
+    if not there:
+        there = account_ids(1)
+        run(switched(support, supervisor, there))
+    shown = plan(
+        KIND,
+        environment=Environment.DEMO,
+        target_ids=[*there, *account_ids(2)],
+        parameters=KIND.parameters({"category": category()}),
+    )
+    assert [row.skip_reason for row in shown.rows] == ["Already in this category", "", ""]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_answer_is_reconciled(mirror: Simulator, support: Staff, supervisor: Staff, when: str) -> None:
+    ids, wanted = account_ids(5), category()
+    change = switched(support, supervisor, ids)
+    mirror.fault("cut", when=when, endpoint=SWITCH_CATEGORY, count=1)
+    send_batch(change.pk, origin=ORIGIN)
+    assert set(change.items.values_list("state", flat=True)) == {ItemState.UNKNOWN}
+
+    for _ in range(3):
+        Item.objects.filter(change=change).update(
+            not_before=timezone.now() - timedelta(seconds=1), claimed_at=timezone.now() - timedelta(minutes=1)
+        )
+        sweep(origin=ORIGIN)
+        run(change)
+
+    assert run(change) == {ItemState.APPLIED: 5}
+    assert {mirror.account(each)["account"]["riskCategoryId"] for each in ids} == {wanted.tradovate_id}
+
+
+def test_a_category_of_the_other_environment_fits_nobody(mirror: Simulator) -> None:
+    parameters = {**KIND.parameters({"category": category()}), "environment": "live"}
+    shown = plan(KIND, environment=Environment.DEMO, target_ids=account_ids(2), parameters=parameters)
+    assert {row.skip_reason for row in shown.rows} == {"The category is one of the other environment"}
