@@ -47,8 +47,8 @@ def test_every_part_of_two_accounts_is_seven_calls(simulator: Simulator, account
     assert {each.description for each in other.position_limits.filter(total_by="Overall")} == {"All contracts"}
     assert [position.net_pos for position in account.positions.all()] == [3]
     account.refresh_from_db()
-    for row in (account.cash, *account.limits.all(), *account.positions.all()):
-        assert row.source == Source.REFRESH
+    for mirrored in (account.cash, *account.limits.all(), *account.positions.all()):
+        assert mirrored.source == Source.REFRESH
     untouched = RiskStatus.objects.exclude(account__in=[account, other])
     assert not untouched.filter(source=Source.REFRESH).exists()
 
