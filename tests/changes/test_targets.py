@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -308,7 +307,7 @@ class TestOwnLists:
         assert targets.kept(supervisor, kept.pk) is None
         assert targets.kept(support, kept.pk) == kept
 
-    @pytest.mark.parametrize("value", ["", "x", str(uuid4()), "\x00", "../x", "1"])
+    @pytest.mark.parametrize("value", ["", "x", "11111111-1111-4111-8111-111111111111", "\x00", "../x", "1"])
     def test_no_such_list(self, asking: Client, value: str) -> None:
         for address in (reverse("changes:new", args=["lock"]), CHOOSE):
             assert asking.get(address, {"targets": value}).status_code == 404
