@@ -76,14 +76,18 @@ def test_a_file_with_errors_is_mended_by_leaving_rows_out(
     assert download.value.path().read_text().startswith("account,level,")
 
     # A header that says nothing is refused as a whole, and told.
-    page.get_by_label("CSV file", exact=True).set_input_files(FilePayload(name="x.csv", mimeType="text/csv", buffer=b"1;2\n3;4\n"))
+    page.get_by_label("CSV file", exact=True).set_input_files(
+        FilePayload(name="x.csv", mimeType="text/csv", buffer=b"1;2\n3;4\n")
+    )
     page.get_by_role("button", name="Check the file").click()
     expect(page.get_by_role("alert")).to_contain_text("Line 1: the header is missing")
     check_page(page)
 
     # Bad rows are told one by one, beside the good ones.
     rows = f"\ufeffaccount;weekly_loss_auto_liq_usd\r\n{first_name};6123.5\r\n{second};ten\r\nNOBODY;5000\r\n{third};6200\r\n"
-    page.get_by_label("CSV file", exact=True).set_input_files(FilePayload(name="limits.csv", mimeType="text/csv", buffer=rows.encode()))
+    page.get_by_label("CSV file", exact=True).set_input_files(
+        FilePayload(name="limits.csv", mimeType="text/csv", buffer=rows.encode())
+    )
     page.get_by_role("button", name="Check the file").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("2 accounts")
     check_page(page)
