@@ -42,6 +42,10 @@ def stored_at_once(function: Callable[P, T]) -> Callable[P, T]:
         if connection.in_atomic_block:
             message = "Tradovate must not be called inside a database transaction."
             raise InsideTransaction(message)
-        return write(*args, **kwargs)
+        try:
+            return write(*args, **kwargs)
+        finally:
+            # The call follows, and nobody should hold a connection while Tradovate is waited for.
+            connection.close()
 
     return guarded

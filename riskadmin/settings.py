@@ -212,6 +212,7 @@ if any(TRADOVATE_URLS.values()):
 BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
 BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=50, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
 BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)
+CALLS_AT_ONCE = env.number("CALLS_AT_ONCE", default=16, at_least=1, at_most=200)  # of each worker process, for each lane
 # Accounts of one updateuserautoliqs: no cap is documented, and a refusal is of the whole call.
 LIMITS_PER_CALL = env.number("LIMITS_PER_CALL", default=100, at_least=1, at_most=10_000)
 LIMIT_CAPS = env.limit_caps("LIMIT_CAPS")  # new limits that nobody may set; the changes app checks the names

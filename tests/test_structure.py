@@ -128,7 +128,7 @@ class TestTasks:
             assert isinstance(name, ast.Constant), path
             assert "queue" in {each.arg for each in call.keywords}, path
             names.append(name.value)
-        assert set(names) == {"execution.heartbeat", "execution.run_batch", "execution.run_change", "execution.run_item"}
+        assert set(names) == {"execution.heartbeat", "execution.run_change", "execution.work"}
         assert set(names) <= set(self.loaded().tasks)
 
     def test_every_task_of_ours_is_started_by_somebody(self) -> None:

@@ -49,6 +49,9 @@ class Change(models.Model):
     state = models.CharField(max_length=16, choices=ChangeState)
     decided_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    # No call is made for it before, and why: Tradovate or the budget told one of its calls to wait.
+    held_until = models.DateTimeField(null=True)
+    held_why = models.TextField(blank=True, db_default="")
 
     class Meta:
         constraints = [
@@ -92,7 +95,6 @@ class Item(models.Model):
     step = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True)
-    dispatched_at = models.DateTimeField(null=True)
     claimed_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     worker = models.CharField(max_length=128, blank=True)
@@ -114,6 +116,8 @@ class Item(models.Model):
             models.Index(fields=["change", "state"], name="item_by_state"),
             # The sweeper: everything not final, by state.
             models.Index(fields=["state", "id"], condition=Q(state__in=ITEM_OPEN), name="item_open"),
+            # A worker: the next items of a change, in their order.
+            models.Index(fields=["change", "position"], condition=Q(state=ItemState.QUEUED), name="item_queue"),
             # The account's page: its pending changes; the plan: whether a target has an open item.
             models.Index(fields=["target"], condition=Q(state__in=ITEM_OPEN), name="item_open_by_target"),
             # The plan: what was done to a trader lately; for accounts, the foreign key's own index answers that.

@@ -1,7 +1,7 @@
 from typing import Any
 
 from celery import current_app
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutting_down
 from django.apps import AppConfig
 
 
@@ -12,10 +12,17 @@ class ExecutionConfig(AppConfig):
     label = "execution"
 
     def ready(self) -> None:
-        """Have each worker say that it is at work as soon as it is, not only when the clock next asks."""
+        """Have each worker say that it is at work as soon as it is, and finish what it has in hand when it is told to stop."""
         worker_ready.connect(_send_heartbeat)
+        worker_shutting_down.connect(_stop_soon)
 
 
 def _send_heartbeat(sender: Any, **_: object) -> None:
     for queue in sender.task_consumer.queues:
         current_app.send_task("execution.heartbeat", args=[queue.name], queue=queue.name)
+
+
+def _stop_soon(**_: object) -> None:
+    from accounts.execution.lane import stop_soon  # noqa: PLC0415  (its models are there only once all apps are ready)
+
+    stop_soon()

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +19,9 @@ from accounts.changes.kinds.kind import Kind, Order, Target
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import half_done, settle, tell
+from accounts.execution.settle import about, half_done, settle
 from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
+from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.permit import WritePermit
@@ -60,96 +62,119 @@ def due(at: datetime) -> Q:
     return Q(not_before__isnull=True) | Q(not_before__lte=at)
 
 
-def sendable(at: datetime) -> QuerySet[Item]:
-    """Return the items that may be claimed now, but for the checks that the claim itself makes."""
+def sendable(at: datetime, among: QuerySet[Item] | None = None) -> QuerySet[Item]:
+    """Return the items, of all or `among` some, that may be claimed now, but for the checks that the claim itself makes."""
     rival = Item.objects.filter(target=OuterRef("target"), state__in=ITEM_UNDER_WAY)
-    return Item.objects.filter(due(at), ~Exists(rival), state=ItemState.QUEUED, change__state=ChangeState.RUNNING)
+    free = Q(change__held_until__isnull=True) | Q(change__held_until__lte=at)
+    items = Item.objects.all() if among is None else among
+    return items.filter(due(at), free, ~Exists(rival), state=ItemState.QUEUED, change__state=ChangeState.RUNNING)
 
 
-def claim(wanted: QuerySet[Item], *, origin: Origin) -> Claim | None:
-    """Claim the items among `wanted` (of one change) that may be sent in its next call, or return None when there is none.
+def claim(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
+    """Claim the items among `wanted` (of one change) that may be sent now, for as many as `calls` calls.
 
-    Commits them as `sending` with their call row and event. Items whose target has moved since it was shown are settled as
+    Commits them as `sending` with their call rows and events. Items whose target has moved since it was shown are settled as
     skipped instead. PostgreSQL refuses the step for a change that lacks its decisions, and a second item of the same target.
     """
     at, made_at = timezone.now(), time.monotonic()
     try:
         with transaction.atomic():
-            items = _next(wanted, at)
-            if not items:
-                return None
-            change = items[0].change
+            found = _next(wanted, at, calls)
+            if not found:
+                return []
+            change = found[0].change
             kind = KINDS[change.kind].of(change.parameters)
-            items = _still_right(kind, items, origin)
+            items = _still_right(kind, found, origin)
             if not items:
-                return None
-            ids = [item.pk for item in items]
-            worker = this_worker()
-            Item.objects.filter(pk__in=ids).update(
-                state=ItemState.SENDING,
-                claimed_at=at,
-                lease_until=at + LEASE,
-                worker=worker,
-                attempts=F("attempts") + 1,
-                not_before=None,
-            )
-            call = Call.objects.create(
-                purpose=Purpose.WRITE,
-                environment=change.environment,
-                lane=change.lane,
-                worker=worker,
-                state=CallState.OPEN,
-                started_at=at,
-            )
-            CallItem.objects.bulk_create([CallItem(call=call, item_id=pk) for pk in ids], batch_size=5000)
-            step = kind.steps[items[0].step]
-            detail = {"attempt": items[0].attempts + 1} | ({"step": step} if step else {})
-            tell(Tag.ITEM_CLAIMED, items, origin=origin, call=call, detail=detail)
+                return []
+            batches = [[item] for item in items] if kind.batch_size == 1 else [items]
+            claimed = _write(change, kind, batches, at=at, origin=origin)
     except IntegrityError as error:
-        if "item_target_under_way" in str(error):
-            return None  # a rival's call for the same target began meanwhile; this one is announced again when it ends
-        raise
-    for item in items:
-        item.state, item.claimed_at, item.attempts = ItemState.SENDING, at, item.attempts + 1
-    permit = WritePermit(call_id=call.pk, good_for_s=PERMIT_GOOD_FOR_S, made_at=made_at)
-    return Claim(change=change, kind=kind, items=items, call=call, permit=permit)
+        if "item_target_under_way" not in str(error):
+            raise
+        # A rival's call for the same target began meanwhile, and spoils the claim of all: alone, the others go through.
+        return claim(wanted, calls=1, origin=origin) if calls > 1 else []
+    for items, _ in claimed:
+        for item in items:
+            item.state, item.claimed_at, item.attempts = ItemState.SENDING, at, item.attempts + 1
+    return [
+        Claim(
+            change=change,
+            kind=kind,
+            items=items,
+            call=call,
+            permit=WritePermit(call_id=call.pk, good_for_s=PERMIT_GOOD_FOR_S, made_at=made_at),
+        )
+        for items, call in claimed
+    ]
 
 
-def _next(wanted: QuerySet[Item], at: datetime) -> list[Item]:
-    """Lock the items of the next call: of one step, without a ticket of another call, at most a batch."""
-    rows = wanted.filter(pk__in=sendable(at).values("pk")).select_for_update(of=("self",), skip_locked=True)
-    first = rows.select_related("change").order_by("position", "pk").first()
-    if first is None:
-        return []
-    size = KINDS[first.change.kind].batch_size
+def _write(
+    change: Change, kind: Kind[Any], batches: Sequence[list[Item]], *, at: datetime, origin: Origin
+) -> list[tuple[list[Item], Call]]:
+    """Move the items of each batch to `sending`, with the call that will carry them and its event."""
+    worker = this_worker()
+    Item.objects.filter(pk__in=[item.pk for items in batches for item in items]).update(
+        state=ItemState.SENDING,
+        claimed_at=at,
+        lease_until=at + LEASE,
+        worker=worker,
+        attempts=F("attempts") + 1,
+        not_before=None,
+    )
+    made = Call.objects.bulk_create(
+        Call(
+            purpose=Purpose.WRITE,
+            environment=change.environment,
+            lane=change.lane,
+            worker=worker,
+            state=CallState.OPEN,
+            started_at=at,
+        )
+        for _ in batches
+    )
+    claimed = list(zip(batches, made, strict=True))
+    CallItem.objects.bulk_create(
+        [CallItem(call=call, item_id=item.pk) for items, call in claimed for item in items], batch_size=5000
+    )
+    happenings = []
+    for items, call in claimed:
+        step = kind.steps[items[0].step]
+        detail = {"attempt": items[0].attempts + 1} | ({"step": step} if step else {})
+        happenings += about(Tag.ITEM_CLAIMED, items, origin=origin, call=call, detail=detail)
+    record_all(happenings)
+    return claimed
+
+
+def _next(wanted: QuerySet[Item], at: datetime, calls: int) -> list[Item]:
+    """Lock the items of the next calls: one for each call, or those of one step and ticket, at most a batch, for one call."""
+    rows = sendable(at, wanted).select_related("change").select_for_update(of=("self",), skip_locked=True)
+    ordered = rows.order_by("position", "pk")
+    found = list(ordered[:calls])
+    size = KINDS[found[0].change.kind].batch_size if found else 1
     if size == 1:
-        return [first]
+        return found
     # A penalty's ticket is good for the very same call, so those items stay together.
-    batch = rows.filter(change=first.change, step=first.step, ticket=first.ticket).order_by("position", "pk")
-    items = list(batch[:size])
-    for item in items:
-        item.change = first.change
-    return items
+    return list(ordered.filter(step=found[0].step, ticket=found[0].ticket)[:size])
 
 
 def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Item]:
     """Settle as skipped the items that must not be sent any more; return the others."""
     found = kind.subjects(Environment(items[0].environment), [item.target_id for item in items])
-    gone, moved, right = [], [], []
+    wrong: dict[tuple[int, str], list[Item]] = defaultdict(list)
+    right = []
     for item in items:
         subject = found.get(item.target_id)
         if subject is None or kind.obstacle(subject):
-            gone.append(item)
+            wrong[item.step, f"The {kind.unit.value} was archived or closed meanwhile"].append(item)
         elif kind.rests_on(item.step) and not kind.is_as_shown(
             before=item.before or {}, now=kind.state(subject), step=item.step
         ):
-            moved.append(item)
+            reason = f"The {kind.unit.value} has changed since this was decided; ask again if it is still wanted"
+            wrong[item.step, reason].append(item)
         else:
             right.append(item)
-    for skipped, reason in (
-        (gone, f"The {kind.unit.value} was archived or closed meanwhile"),
-        (moved, f"The {kind.unit.value} has changed since this was decided; ask again if it is still wanted"),
-    ):
-        note = half_done(kind, items[0].step) + reason
+    for (step, reason), skipped in wrong.items():
+        note = half_done(kind, step) + reason
         settle(skipped, came_from=ItemState.QUEUED, to=ItemState.SKIPPED, note=note, origin=origin)
     return right

@@ -8,18 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Kind, Reading
 from accounts.changes.models import Item
-from accounts.changes.states import ItemState
+from accounts.changes.states import ChangeState, ItemState
 from accounts.connection import NotConnected, client
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.settle import answer_detail, evidence, happening, move, settle, tell
-from accounts.execution.timing import CONFIRM_AGAIN, EFFECT_WITHIN, READ_BATCH, READING_LEASE, UNKNOWN_ENDS_MAX
+from accounts.execution.timing import CONFIRM_AGAIN, CONFIRM_WITHIN, EFFECT_WITHIN, READ_BATCH, READING_LEASE, UNKNOWN_ENDS_MAX
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -43,35 +43,64 @@ class ReadBack:
     origin: Origin
 
 
-def read_back_due(*, origin: Origin) -> int:
-    """Read back every item whose time has come, in as few calls as possible, and settle what that proves.
+def next_read_at(lane: Lane) -> datetime | None:
+    """Return when the next item of a lane is due to be read back; None when none is."""
+    at = timezone.now()
+    first: datetime | None = (
+        Item.objects.filter(state__in=TO_READ, change__lane=lane.value, not_before__isnull=False)
+        .order_by("not_before")
+        .values_list("not_before", flat=True)
+        .first()
+    )
+    if lane == Lane.URGENT and (first is None or first > at) and _in_the_way().exists():
+        return at
+    return first
+
+
+def _in_the_way() -> QuerySet[Item]:
+    """Return bulk items whose call was answered and not yet read back, while an urgent item waits for the same target.
+
+    They are read at once, each once before its time: then its `not_before` is another one than at first.
+    """
+    waiting = Item.objects.filter(
+        target=OuterRef("target"), state=ItemState.QUEUED, change__lane=Lane.URGENT.value, change__state=ChangeState.RUNNING
+    )
+    return Item.objects.filter(
+        Exists(waiting),
+        state=ItemState.SENT,
+        change__lane=Lane.BULK.value,
+        lease_until=F("not_before") + CONFIRM_WITHIN,
+    )
+
+
+def read_back_due(lane: Lane, *, origin: Origin) -> int:
+    """Read back every item of a lane whose time has come, in as few calls as possible, and settle what that proves.
 
     Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves
     its items as they are: they come due again when this reader's lease on them ends.
     """
-    batches: dict[tuple[Kind[Any], str, str, int], list[Item]] = defaultdict(list)
-    for item in _take_due():
+    batches: dict[tuple[Kind[Any], str, int], list[Item]] = defaultdict(list)
+    for item in _take_due(lane):
         kind = KINDS[item.change.kind].of(item.change.parameters)
-        batches[kind, item.environment, item.change.lane, item.step].append(item)
+        batches[kind, item.environment, item.step].append(item)
     read = 0
-    for (kind, environment, lane, _), items in batches.items():
+    for (kind, environment, _), items in batches.items():
         for start in range(0, len(items), kind.read_at_once):
             some = items[start : start + kind.read_at_once]
-            if _read_batch(kind, Environment(environment), Lane(lane), some, origin):
+            if _read_batch(kind, Environment(environment), lane, some, origin):
                 read += len(some)
     return read
 
 
-def _take_due() -> list[Item]:
+def _take_due(lane: Lane) -> list[Item]:
     """Return the items that this reader, and no other, reads now."""
     at = timezone.now()
     with transaction.atomic():
-        items = list(
-            Item.objects.select_for_update(of=("self",), skip_locked=True)
-            .select_related("change")
-            .filter(state__in=TO_READ, not_before__lte=at)
-            .order_by("pk")[:READ_BATCH],
-        )
+        rows = Item.objects.select_for_update(of=("self",), skip_locked=True).select_related("change")
+        due = rows.filter(state__in=TO_READ, change__lane=lane.value, not_before__lte=at)
+        items = list(due.order_by("pk")[:READ_BATCH])
+        if lane == Lane.URGENT:
+            items += rows.filter(pk__in=_in_the_way().values("pk"))
         Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=at + READING_LEASE)
     return items
 
@@ -153,7 +182,6 @@ def _reached(items: Sequence[Item], came_from: ItemState, outcome: ItemState, re
                 step=step + 1,
                 attempts=0,
                 not_before=None,
-                dispatched_at=None,
                 lease_until=None,
                 ticket="",
                 note=f"Done: {read.kind.steps[step]}",
@@ -206,7 +234,7 @@ def _did_nothing(items: Sequence[Item], read: ReadBack) -> None:
         else:
             to_people.append(item)
     note = "The read-back shows no effect; sent again"
-    moved = move(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, dispatched_at=None, note=note)
+    moved = move(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, note=note)
     tell(Tag.ITEM_RESENT, moved, origin=read.origin, call=read.call, detail={"text": note})
     reason = "The read-back shows no effect, and it is not sent again by itself"
     _leave_to_people(to_people, ItemState.UNKNOWN, read, reason)

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, State
@@ -30,7 +30,7 @@ def move(items: Sequence[Item], *, came_from: ItemState, to: ItemState, **fields
     """
     if to not in ITEM_TRANSITIONS[came_from]:
         raise ValueError(f"No item goes from {came_from} to {to}.")
-    there = _locked(items, came_from)
+    there = still_in(items, came_from)
     Item.objects.filter(pk__in=[item.pk for item in there]).update(state=to, **fields)
     return there
 
@@ -52,7 +52,7 @@ def settle(
     """
     if to not in ITEM_TRANSITIONS[came_from] or to not in ITEM_FINAL:
         raise ValueError(f"No item ends as {to} from {came_from}.")
-    there = _locked(items, came_from)
+    there = still_in(items, came_from)
     if not there:
         return []
     # Of an item of several steps, what an earlier step's read-back showed stays beside it.
@@ -102,22 +102,35 @@ def tell(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Record one event about a call's items: about the item itself when it is one, else about the change and how many."""
+    record_all(about(tag, items, origin=origin, call=call, detail=detail))
+
+
+def about(
+    tag: Tag,
+    items: Sequence[Item],
+    *,
+    origin: Origin,
+    call: Call | None,
+    detail: Mapping[str, Any] | None = None,
+) -> list[Happening]:
+    """Return what `tell` records: one event, or none where there are no items."""
+    if not items:
+        return []
     if len(items) == 1:
-        record(happening(tag, items[0], origin=origin, call=call, detail=detail))
-    elif items:
-        change = items[0].change
-        record(
-            Happening(
-                tag=tag,
-                actor=SYSTEM,
-                origin=origin,
-                change_id=change.pk,
-                call_id=call.pk if call else None,
-                reason_code=change.reason_code,
-                reason_text=change.reason_text,
-                detail={"items": len(items), **(detail or {})},
-            ),
-        )
+        return [happening(tag, items[0], origin=origin, call=call, detail=detail)]
+    change = items[0].change
+    return [
+        Happening(
+            tag=tag,
+            actor=SYSTEM,
+            origin=origin,
+            change_id=change.pk,
+            call_id=call.pk if call else None,
+            reason_code=change.reason_code,
+            reason_text=change.reason_text,
+            detail={"items": len(items), **(detail or {})},
+        ),
+    ]
 
 
 def happening(
@@ -152,6 +165,39 @@ def end_call(call: Call, *, state: CallState, exchange: Exchange | None, note: s
     if exchange:
         fields |= evidence(exchange)
     Call.objects.filter(pk=call.pk, state=CallState.OPEN).update(**fields)
+
+
+def end_calls(answered: Sequence[tuple[Call, Exchange]]) -> None:
+    """Write the ends of calls that were all answered, in one statement, under the rules of `end_call`."""
+    columns = [evidence(exchange) for _, exchange in answered]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE execution_call SET state = %s, ended_at = %s, endpoint = given.endpoint, method = given.method,
+                   path = given.path, request_text = given.request_text, status = given.status,
+                   response_text = given.response_text, elapsed_ms = given.elapsed_ms
+            FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::int[])
+                 AS given (id, endpoint, method, path, request_text, status, response_text, elapsed_ms)
+            WHERE execution_call.id = given.id AND execution_call.state = %s
+            """,
+            [
+                CallState.ANSWERED.value,
+                timezone.now(),
+                [call.pk for call, _ in answered],
+                *(
+                    [row[name] for row in columns]
+                    for name in ("endpoint", "method", "path", "request_text", "status", "response_text", "elapsed_ms")
+                ),
+                CallState.OPEN.value,
+            ],
+        )
+
+
+def hold(change_id: int, wait_s: float, why: str) -> bool:
+    """Have a change make no call for so many seconds; a longer wait in force stays. Return whether this one is the longer."""
+    until = timezone.now() + timedelta(seconds=wait_s)
+    shorter = Q(held_until__isnull=True) | Q(held_until__lt=until)
+    return bool(Change.objects.filter(shorter, pk=change_id).update(held_until=until, held_why=why))
 
 
 def evidence(exchange: Exchange) -> dict[str, Any]:
@@ -201,8 +247,8 @@ def finish_change(change: Change, *, origin: Origin) -> bool:
     return True
 
 
-def _locked(items: Sequence[Item], state: ItemState) -> list[Item]:
-    """Lock the items' rows, in their order, and return the items that are in the state."""
+def still_in(items: Sequence[Item], state: ItemState) -> list[Item]:
+    """Lock the items' rows, in their order, and return the items that are in the state. Needs an open transaction."""
     rows = Item.objects.select_for_update(of=("self",)).filter(pk__in=[item.pk for item in items], state=state)
     there = set(rows.order_by("pk").values_list("pk", flat=True))
     return [item for item in items if item.pk in there]

@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from celery import current_app
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -15,14 +14,14 @@ from redis.exceptions import RedisError
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState
-from accounts.execution.claim import due, sendable
-from accounts.execution.confirm import read_back_due
+from accounts.execution.lane import has_work
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.settle import end_call, finish_change, happening, move
-from accounts.execution.timing import ANNOUNCE_AGAIN, SWEEP_BATCH
+from accounts.execution.timing import SWEEP_BATCH, WAKE_EXPIRES_S
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
+from riskadmin.tradovate.vocabulary import Lane
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +29,7 @@ logger = logging.getLogger(__name__)
 def sweep(*, origin: Origin) -> None:
     """Do each of the sweeper's parts once. Every part may run at the same time as itself and as any worker."""
     give_up_lapsed(origin=origin)
-    announce_due()
-    read_back_due(origin=origin)
+    wake_lanes()
     finish_done(origin=origin)
 
 
@@ -61,22 +59,12 @@ def _give_up(item: Item, origin: Origin) -> bool:
     return True
 
 
-def announce(change_id: int) -> None:
-    """Send a message for each item of a change that is due; what does not go out is announced again by the sweeper."""
-    _announce(_unannounced(timezone.now()).filter(change_id=change_id))
-
-
-def announce_rest(change_id: int) -> None:
-    """Send the next message of a change that takes many items a call, if any of them are still queued."""
-    rest = sendable(timezone.now()).filter(change_id=change_id).values_list("change__lane", flat=True)
+def wake_lanes() -> None:
+    """Send a message to each lane that has something to do; one that does not go out is sent by the next sweep."""
     with lost_messages_are_sent_again():
-        for lane in rest[:1]:
-            current_app.send_task("execution.run_batch", args=[change_id], queue=lane)
-
-
-def announce_due() -> None:
-    """Send a message for each item that is due and was not announced lately."""
-    _announce(_unannounced(timezone.now()))
+        for lane in Lane:
+            if has_work(lane):
+                current_app.send_task("execution.work", args=[lane.value], queue=lane.value, expires=WAKE_EXPIRES_S)
 
 
 def finish_done(*, origin: Origin) -> int:
@@ -86,33 +74,10 @@ def finish_done(*, origin: Origin) -> int:
     return sum(finish_change(change, origin=origin) for change in done)
 
 
-def _unannounced(now: datetime) -> QuerySet[Item]:
-    lately = now - ANNOUNCE_AGAIN
-    return Item.objects.filter(
-        due(now),
-        Q(dispatched_at__isnull=True) | Q(dispatched_at__lt=lately),
-        state=ItemState.QUEUED,
-        change__state=ChangeState.RUNNING,
-    )
-
-
-def _announce(items: QuerySet[Item]) -> None:
-    """Send a message for each item, and one for all of a change whose kind takes many a call."""
-    due_now = list(items.order_by("pk").values_list("pk", "change_id", "change__kind", "change__lane")[:SWEEP_BATCH])
-    Item.objects.filter(pk__in=[pk for pk, *_ in due_now]).update(dispatched_at=timezone.now())
-    batches = {(change_id, lane) for _, change_id, kind, lane in due_now if KINDS[kind].batch_size > 1}
-    with lost_messages_are_sent_again():
-        for change_id, lane in sorted(batches):
-            current_app.send_task("execution.run_batch", args=[change_id], queue=lane)
-        for pk, _, kind, lane in due_now:
-            if KINDS[kind].batch_size == 1:
-                current_app.send_task("execution.run_item", args=[pk], queue=lane)
-
-
 @contextmanager
 def lost_messages_are_sent_again() -> Iterator[None]:
-    """Log, and no more, that the broker can't be reached: whatever was not announced is found by the next sweep."""
+    """Log, and no more, that the broker can't be reached."""
     try:
         yield
     except (OperationalError, RedisError, OSError):
-        logger.warning("Not every due item was announced; they are announced again", exc_info=True)
+        logger.warning("Not every lane was woken; the next sweep does it", exc_info=True)

@@ -7,33 +7,22 @@ from celery import shared_task
 
 from accounts.execution.beat import beat
 from accounts.execution.claim import this_worker
-from accounts.execution.confirm import read_back_due
-from accounts.execution.send import send_batch, send_item
-from accounts.execution.sweep import announce, announce_rest, sweep
+from accounts.execution.lane import lane_of, work
+from accounts.execution.sweep import sweep
 from riskadmin.audit.origin import Origin
+from riskadmin.tradovate.vocabulary import Lane
 
 
 @shared_task(name="execution.run_change")
 def run_change_task(change_id: int) -> None:
-    """Announce the items of a change."""
-    announce(change_id)
+    """Work off the lane that a change has come into."""
+    work(lane_of(change_id), origin=Origin(job="worker"))
 
 
-@shared_task(name="execution.run_item")
-def run_item_task(item_id: int) -> None:
-    """Send one item and read back what is due, this one with it."""
-    origin = Origin(job="worker")
-    send_item(item_id, origin=origin)
-    read_back_due(origin=origin)
-
-
-@shared_task(name="execution.run_batch")
-def run_batch_task(change_id: int) -> None:
-    """Make the next call of a change that takes many items a call; the following ones are announced anew, to give way."""
-    origin = Origin(job="worker")
-    if send_batch(change_id, origin=origin):
-        announce_rest(change_id)
-    read_back_due(origin=origin)
+@shared_task(name="execution.work")
+def work_task(lane: str) -> None:
+    """Work a lane off."""
+    work(Lane(lane), origin=Origin(job="worker"))
 
 
 @shared_task(name="execution.sweep")

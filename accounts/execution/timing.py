@@ -3,6 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
+from accounts.connection import NotConnected
+from riskadmin.tradovate.errors import NotHandled, TradovateError
+from riskadmin.tradovate.vocabulary import Lane
+
 # A call leaves within the permit's time or not at all, and its answer is in within 20 s (tradovate.transport), or it is given
 # up: whatever is under way for longer than a lease has no worker any more.
 PERMIT_GOOD_FOR_S: Final = 5.0
@@ -14,10 +18,20 @@ READING_LEASE: Final = timedelta(seconds=20)
 CONFIRM_AGAIN: Final = timedelta(seconds=3)
 # A call that was cut off may still take effect shortly after: only then does an unchanged state mean that it did nothing.
 EFFECT_WITHIN: Final = timedelta(seconds=10)
-# A queued item whose message was lost is announced again.
-ANNOUNCE_AGAIN: Final = timedelta(seconds=15)
 # A mirror row younger than this counts as read just now.
 JUST_READ: Final = timedelta(seconds=10)
+# How often what was sent is read back: what ends in between is read together. Of urgent work at once.
+READ_EVERY: Final = {Lane.URGENT: timedelta(0), Lane.BULK: timedelta(seconds=3)}
+# While so small a part of the hour's calls is left, calls trickle, and a read-back waits until there are more to read.
+SCARCE_BELOW: Final = 0.1
+READ_EVERY_WHEN_SCARCE: Final = {Lane.URGENT: timedelta(0), Lane.BULK: timedelta(seconds=90)}
+# A lane's leader stays when the next read-back is that near, and looks around so often while it waits.
+STAY_FOR: Final = timedelta(seconds=5)
+LOOK_S: Final = 0.25
+GATHER_S: Final = 0.01
+# An answer that PostgreSQL can't take is tried again so often, for so long; then the lease has lapsed and the sweeper has it.
+WRITE_AGAIN_AFTER_S: Final = 1.0
+WRITE_DOWN_WITHIN_S: Final = 60.0
 # When Tradovate does not say how long to wait: doubling from the first to the last.
 WAIT_FIRST_S: Final = 5.0
 WAIT_LAST_S: Final = 300.0
@@ -26,3 +40,11 @@ WAIT_LAST_S: Final = 300.0
 UNKNOWN_ENDS_MAX: Final = 3
 READ_BATCH: Final = 20_000  # a kind reads few by their ids, many with the one call that lists all
 SWEEP_BATCH: Final = 500
+WAKE_EXPIRES_S: Final = 15.0
+
+
+def waiting_s(error: TradovateError | NotConnected, attempts: int) -> float:
+    """Return how many seconds to wait: what Tradovate or the budget says, else doubling with each attempt."""
+    if isinstance(error, NotHandled) and error.retry_after_s is not None:
+        return max(error.retry_after_s, 0.1)
+    return min(WAIT_FIRST_S * 2.0 ** (max(attempts, 1) - 1), WAIT_LAST_S)

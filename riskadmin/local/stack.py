@@ -15,7 +15,7 @@ from riskadmin.local.program import Program
 LOOPBACK = "127.0.0.1"
 
 # At a tenth of a second a call, 32 threads make 300 calls a second, far more than Tradovate allows.
-THREADS: Mapping[str, int] = {"urgent": 8, "bulk": 32}
+THREADS: Mapping[str, int] = {"urgent": 4, "bulk": 4}
 
 # The person and the application that the simulator knows (docs/simulator.md).
 SIMULATED_SIGN_IN: Mapping[str, str] = {

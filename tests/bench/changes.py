@@ -15,13 +15,12 @@ from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change
 from accounts.changes.plan import Plan, plan
 from accounts.changes.states import ItemState, Verdict
-from accounts.execution.confirm import read_back_due
-from accounts.execution.send import send_batch
 from accounts.models import Account, RiskCategory, RiskStatus, Source
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 from tests.bench.firm import Firm
 from tests.bench.report import Report, timed
+from tests.execution.worker import read_back_due, send_batch
 
 ORIGIN = Origin(request_id="0" * 32, job="bench")
 UNKNOWN = (900_000_001, 900_000_002, 900_000_003)

@@ -13,9 +13,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.confirm import read_back_due
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.send import send_batch, send_item
 from accounts.models import Account, AutoLiqLimits, RiskStatus, Source
 from accounts.sync import sync
 from riskadmin.audit.models import Event
@@ -23,7 +21,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, approve, ask, the_item
-from tests.execution.worker import reconciled, run, writes
+from tests.execution.worker import read_back_due, reconciled, run, send_batch, send_item, writes
 from tests.simulator.driver import UPDATE_LIMITS, Simulator
 
 KIND = KINDS["auto_liq_limits"]

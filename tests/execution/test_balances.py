@@ -12,15 +12,13 @@ from accounts.changes.kinds.kind import State
 from accounts.changes.models import Item
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.confirm import read_back_due
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.send import send_item
 from accounts.models import Account, Cash, RiskStatus
 from accounts.sync import refresh
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import make_due, reconciled, run, worker_dies, writes
+from tests.execution.worker import make_due, read_back_due, reconciled, run, send_item, worker_dies, writes
 from tests.simulator.driver import Simulator
 
 CHANGE_BALANCE = "/cashBalance/changedemobalance"

@@ -13,8 +13,6 @@ from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.send import send_item
-from accounts.execution.sweep import sweep
 from accounts.models import Account
 from accounts.sync import Part, refresh
 from riskadmin.audit.models import Event
@@ -23,7 +21,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import reconciled, run, worker_dies, writes
+from tests.execution.worker import reconciled, run, send_item, sweep, worker_dies, writes
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.staff.people import make_person
 

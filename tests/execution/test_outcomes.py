@@ -10,16 +10,13 @@ from pytest_django import Settings
 
 from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.confirm import read_back_due
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.send import send_item
-from accounts.execution.sweep import sweep
 from accounts.models import Account, RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import make_due, run
+from tests.execution.worker import make_due, read_back_due, run, send_item, sweep
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 

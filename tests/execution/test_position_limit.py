@@ -9,14 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.changes.states import ItemState
-from accounts.execution.send import send_item
 from accounts.models import Account, PositionLimit
 from accounts.sync import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, active_account, the_item
 from tests.execution.pre_trade import LIMIT, Limited, approved, as_sent, make_limited
-from tests.execution.worker import reconciled, run, writes
+from tests.execution.worker import reconciled, run, send_item, writes
 from tests.simulator.driver import DELETE_POSITION_LIMIT, Simulator
 
 KIND = "position_limit"

@@ -13,7 +13,6 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.models import Item
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.send import send_item
 from accounts.models import Account, RiskStatus
 from accounts.sync import Part, refresh
 from riskadmin.audit.models import Event
@@ -21,7 +20,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, approve, ask, the_item
-from tests.execution.worker import reconciled, run, worker_dies, writes
+from tests.execution.worker import reconciled, run, send_item, worker_dies, writes
 from tests.simulator.driver import SET_ACTION, Simulator
 
 CHANGE_BALANCE = "/cashBalance/changedemobalance"

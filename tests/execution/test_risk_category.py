@@ -12,16 +12,14 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.confirm import read_back_due
 from accounts.execution.models import Call, Purpose
-from accounts.execution.send import send_batch
-from accounts.execution.sweep import sweep
 from accounts.models import Account, RiskCategory, RiskStatus, Source
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 from tests.execution.conftest import ORIGIN, approve
+from tests.execution.worker import read_back_due, send_batch, sweep
 from tests.simulator.driver import SWITCH_CATEGORY, Simulator
 
 KIND = KINDS["risk_category"]

@@ -7,13 +7,12 @@ import pytest
 from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import CallState
-from accounts.execution.send import send_item
 from accounts.models import Account, Trader
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from tests.execution.conftest import ORIGIN, approve, ask, the_item
-from tests.execution.worker import reconciled, run, worker_dies, writes
+from tests.execution.worker import reconciled, run, send_item, worker_dies, writes
 from tests.simulator.driver import EXPIRE_LOCKOUT, Simulator
 
 REASON = "Called, and asked to trade again\nSaid why"

@@ -2,18 +2,49 @@
 
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
-from accounts.execution.confirm import read_back_due
+from accounts.execution import confirm
+from accounts.execution import sweep as sweeper
+from accounts.execution.answers import write_down
 from accounts.execution.models import Call, Purpose
-from accounts.execution.send import send_item
-from accounts.execution.sweep import sweep
+from accounts.execution.send import make, next_claims
+from riskadmin.audit.origin import Origin
+from riskadmin.tradovate.vocabulary import Lane
 from tests.execution.conftest import ORIGIN
 
 
+def send_item(item_id: int, *, origin: Origin) -> None:
+    """Carry one queued item as far as Tradovate's answer."""
+    _send(Item.objects.filter(pk=item_id), origin)
+
+
+def send_batch(change_id: int, *, origin: Origin) -> bool:
+    """Make the next call of a change; return whether there was one to make."""
+    return _send(Item.objects.filter(change_id=change_id), origin)
+
+
+def _send(wanted: QuerySet[Item], origin: Origin) -> bool:
+    answers = [make(claimed) for claimed in next_claims(wanted, calls=1, origin=origin)]
+    write_down(answers, read_back_at=timezone.now(), origin=origin)
+    return bool(answers)
+
+
+def read_back_due(*, origin: Origin) -> int:
+    """Read back what is due in either lane; return how many items that were."""
+    return sum(confirm.read_back_due(lane, origin=origin) for lane in Lane)
+
+
+def sweep(*, origin: Origin) -> None:
+    """Do what the sweeper does, and what the lanes that it wakes do about items to read back."""
+    sweeper.sweep(origin=origin)
+    read_back_due(origin=origin)
+
+
 def run(item: Item) -> Item:
-    """Do what a worker does with an item's message."""
+    """Do what a worker does for one item."""
     send_item(item.pk, origin=ORIGIN)
     read_back_due(origin=ORIGIN)
     return Item.objects.select_related("change").get(pk=item.pk)
@@ -23,7 +54,8 @@ def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> N
     """Let time have passed for an item: everything it waits for is due."""
     past = timezone.now() - timedelta(seconds=1)
     claimed_at = timezone.now() - claimed_ago if item.claimed_at else None
-    Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at, dispatched_at=None)
+    Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at)
+    Change.objects.filter(pk=item.change_id).update(held_until=None)
 
 
 def reconciled(item: Item, *, rounds: int = 4) -> Item:

@@ -1,0 +1,275 @@
+"""Working a lane off: claim a few calls, make them side by side, write down their ends together, and on, until nothing is due.
+
+One thread of the process leads a lane. As many calls as the setting says are at Tradovate at the same time, and a few more
+stand ready, claimed, so that no place is empty while the next claim is written. Changes take turns, so that two bulk ones get
+on at the same pace; an urgent one never waits for them, since its lane has its own worker.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Final
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from accounts.changes.models import Change, Item
+from accounts.changes.states import ChangeState, ItemState
+from accounts.connection import budget
+from accounts.execution.answers import put_back_unsent, write_down
+from accounts.execution.claim import Claim, due
+from accounts.execution.confirm import next_read_at, read_back_due
+from accounts.execution.send import Answered, make, next_claims
+from accounts.execution.timing import (
+    GATHER_S,
+    LOOK_S,
+    READ_EVERY,
+    READ_EVERY_WHEN_SCARCE,
+    SCARCE_BELOW,
+    STAY_FOR,
+    WRITE_AGAIN_AFTER_S,
+    WRITE_DOWN_WITHIN_S,
+)
+from riskadmin.audit.origin import Origin
+from riskadmin.tradovate.errors import NotHandled
+from riskadmin.tradovate.vocabulary import Lane
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Seat:
+    """Who leads a lane in this process. The bell rings when a call has ended or there may be new work."""
+
+    taken: threading.Lock = field(default_factory=threading.Lock)
+    bell: threading.Event = field(default_factory=threading.Event)
+
+
+_seats: Final = {lane: _Seat() for lane in Lane}
+_stopping: Final = threading.Event()
+_turns: Final = count()
+_last_turn: Final[dict[int, int]] = {}
+
+
+def stop_soon() -> None:
+    """Have every lane of this process claim nothing more, return what it has not begun, and finish what it has."""
+    _stopping.set()
+    for seat in _seats.values():
+        seat.bell.set()
+
+
+def work(lane: Lane, *, origin: Origin) -> None:
+    """Carry out everything that is due in a lane; return when nothing is, or when the process is about to stop.
+
+    Where another thread of this process does so already, it is told to look again, and this returns at once.
+    """
+    seat = _seats[lane]
+    seat.bell.set()
+    while seat.bell.is_set() and seat.taken.acquire(blocking=False):
+        try:
+            _Leader(lane, origin, seat.bell).lead()
+        finally:
+            seat.taken.release()
+
+
+def lane_of(change_id: int) -> Lane:
+    """Return the lane of a change; raises Change.DoesNotExist."""
+    return Lane(Change.objects.values_list("lane", flat=True).get(pk=change_id))
+
+
+def has_work(lane: Lane) -> bool:
+    """Say whether anything in a lane could be sent or read back now."""
+    at = timezone.now()
+    read_at = next_read_at(lane)
+    return (read_at is not None and read_at <= at) or bool(_changes_with_work(lane, at))
+
+
+def _changes_with_work(lane: Lane, at: datetime) -> list[int]:
+    """Return the running changes of a lane that have items to send now."""
+    queued = Item.objects.filter(due(at), change=OuterRef("pk"), state=ItemState.QUEUED)
+    free = Q(held_until__isnull=True) | Q(held_until__lte=at)
+    running = Change.objects.filter(free, Exists(queued), state=ChangeState.RUNNING, lane=lane.value)
+    return list(running.order_by("pk").values_list("pk", flat=True))
+
+
+def _in_turn(change_ids: Sequence[int]) -> list[int]:
+    """Return changes with the one whose last turn is longest ago first."""
+    return sorted(change_ids, key=lambda change_id: (_last_turn.get(change_id, -1), change_id))
+
+
+class _Leader:
+    """One stretch of work on a lane."""
+
+    def __init__(self, lane: Lane, origin: Origin, bell: threading.Event) -> None:
+        self.lane = lane
+        self.origin = origin
+        self.bell = bell
+        self.at_once: int = settings.CALLS_AT_ONCE
+        self.ready_beside: int = self.at_once // 2
+        self.flying: dict[Future[Answered], Claim] = {}
+        self.unwritten: list[Answered] = []
+        self.write_again_at = 0.0
+        self.reading: Future[int] | None = None
+        self.read_at: datetime | None = None
+        self.read_every = READ_EVERY[lane]
+
+    def lead(self) -> None:
+        """Work until nothing is due."""
+        with (
+            ThreadPoolExecutor(self.at_once, thread_name_prefix=f"{self.lane}-call") as callers,
+            ThreadPoolExecutor(1, thread_name_prefix=f"{self.lane}-read") as reader,
+        ):
+            while True:
+                self.bell.clear()
+                if _stopping.is_set():
+                    self._return_unbegun()
+                self._write_down_ended()
+                self._claim(callers)
+                self._read_back(reader)
+                connection.close()
+                if self._is_done() and not self.bell.is_set():
+                    return
+                self.bell.wait(LOOK_S)
+                if self.flying and self.lane == Lane.BULK:
+                    time.sleep(GATHER_S)  # what ends within the next moment is written down in the same transaction
+
+    def _is_done(self) -> bool:
+        if self.flying or self.unwritten or self.reading:
+            return False
+        return _stopping.is_set() or self.read_at is None or self.read_at > timezone.now() + STAY_FOR
+
+    # --- Sending ----------------------------------------------------------------------------------------------------------
+
+    def _claim(self, callers: ThreadPoolExecutor) -> None:
+        """Claim the next calls of the change whose turn it is, and have them made."""
+        room = self.at_once + self.ready_beside - len(self.flying)
+        if _stopping.is_set() or self.unwritten or (self.flying and room < self.at_once // 4):
+            return
+        try:
+            calls = min(room, self._affordable())
+            claims: list[Claim] = []
+            for change_id in _in_turn(_changes_with_work(self.lane, timezone.now())) if calls else ():
+                claims = next_claims(Item.objects.filter(change_id=change_id), calls=calls, origin=self.origin)
+                if claims:
+                    _last_turn[change_id] = next(_turns)
+                    break
+        except (DatabaseError, InterfaceError):
+            # What is under way is brought to its end; the sweeper begins anew.
+            logger.exception("nothing could be claimed in the %s lane", self.lane)
+            return
+        for claim in claims:
+            future = callers.submit(make, claim)
+            self.flying[future] = claim
+            future.add_done_callback(self._ring)
+
+    def _ring(self, _: Future[Answered] | Future[int]) -> None:
+        self.bell.set()
+
+    def _affordable(self) -> int:
+        """Return for how many calls there is budget: half of what is left, lest two processes claim for the same calls."""
+        try:
+            state = budget().state()
+        except NotHandled:
+            return 0
+        left = state.left_urgent if self.lane == Lane.URGENT else state.left_bulk
+        is_scarce = left < state.limit * SCARCE_BELOW
+        self.read_every = READ_EVERY_WHEN_SCARCE[self.lane] if is_scarce else READ_EVERY[self.lane]
+        return 0 if state.halted_until else -(-left // 2)
+
+    def _return_unbegun(self) -> None:
+        """Return to the queue what was claimed and has not been begun: the process is about to stop."""
+        for future, claim in list(self.flying.items()):
+            if future.cancel():
+                del self.flying[future]
+                try:
+                    put_back_unsent(claim, origin=self.origin)
+                except (DatabaseError, InterfaceError):
+                    logger.exception("call %s was not begun, and could not be returned", claim.call.pk)
+
+    # --- Writing down -----------------------------------------------------------------------------------------------------
+
+    def _write_down_ended(self) -> None:
+        """Write down what Tradovate answered; what can't be written now is kept and tried again.
+
+        What can't be written for long is left to the sweeper, which finds the items by their lease and what Tradovate did by a
+        read-back.
+        """
+        ended = [future for future in self.flying if future.done()]
+        self.unwritten += [future.result() for future in ended]
+        for future in ended:
+            del self.flying[future]
+        if not self.unwritten or time.monotonic() < self.write_again_at:
+            return
+        try:
+            self._write_down(self.unwritten)
+            self.unwritten = []
+        except OperationalError:
+            logger.exception("the ends of %s calls could not be written down yet", len(self.unwritten))
+            connection.close()
+        except (DatabaseError, InterfaceError):
+            # One of them may be what PostgreSQL does not take: it must not hold up the others.
+            self.unwritten = [answer for answer in self.unwritten if not self._written_alone(answer)]
+        if self.unwritten:
+            self.write_again_at = time.monotonic() + WRITE_AGAIN_AFTER_S
+            give_up_before = time.monotonic() - WRITE_DOWN_WITHIN_S
+            self.unwritten = [each for each in self.unwritten if each.claim.permit.made_at > give_up_before]
+
+    def _written_alone(self, answer: Answered) -> bool:
+        try:
+            self._write_down([answer])
+        except (DatabaseError, InterfaceError):
+            logger.exception("the end of call %s could not be written down yet", answer.claim.call.pk)
+            connection.close()
+            return False
+        return True
+
+    def _write_down(self, answers: Sequence[Answered]) -> None:
+        write_down(answers, read_back_at=_next_reading(self.read_every), origin=self.origin)
+        self.read_at = min(self.read_at or _next_reading(self.read_every), _next_reading(self.read_every))
+
+    # --- Reading back -----------------------------------------------------------------------------------------------------
+
+    def _read_back(self, reader: ThreadPoolExecutor) -> None:
+        """Have read back what is due, beside the calls."""
+        if self.reading:
+            if not self.reading.done():
+                return
+            self.reading = None
+            self.read_at = self._asked_next_read_at()
+        elif not self.flying:
+            self.read_at = self._asked_next_read_at()
+        if self.read_at and self.read_at <= timezone.now() and not _stopping.is_set():
+            self.read_at = None
+            self.reading = reader.submit(_read_back, self.lane, self.origin)
+            self.reading.add_done_callback(self._ring)
+
+    def _asked_next_read_at(self) -> datetime | None:
+        try:
+            return next_read_at(self.lane)
+        except (DatabaseError, InterfaceError):
+            logger.exception("nothing can be read back in the %s lane", self.lane)
+            return None
+
+
+def _read_back(lane: Lane, origin: Origin) -> int:
+    try:
+        return read_back_due(lane, origin=origin)
+    except (DatabaseError, InterfaceError):
+        logger.exception("what was read back in the %s lane could not be written down", lane)
+        return 0
+    finally:
+        connection.close()
+
+
+def _next_reading(every: timedelta) -> datetime:
+    """Return the next moment at which read-backs are made: the same one for all calls that end before it."""
+    now = timezone.now()
+    seconds = every.total_seconds()
+    return datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, tz=now.tzinfo) if seconds else now
