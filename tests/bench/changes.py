@@ -72,8 +72,8 @@ def category_switch(firm: Firm, report: Report) -> None:
     ids = [*firm.open_accounts(), *UNKNOWN]
     shown = plan(kind, environment=Environment.DEMO, target_ids=ids, parameters=parameters)
     firm.simulator.reset_counters()
-    change_s, change = timed(lambda: _submitted(firm, ids, shown))
-    change = _approved(firm, change)
+    change_s, change = timed(lambda: submitted(firm, ids, shown))
+    change = approved(firm, change)
     run_s, _ = timed(lambda: _run(change))
     states = list(change.items.values_list("state", flat=True))
     calls = len(firm.simulator.calls(limit=10_000))
@@ -124,7 +124,7 @@ def limits_calls(firm: Firm, report: Report) -> None:
     kind = KINDS["auto_liq_limits"]
     ids = firm.open_accounts()[:LIMITS_AT_ONCE]
     shown = plan(kind, environment=Environment.DEMO, target_ids=ids, parameters=_new_limit(kind))
-    change = _approved(firm, _submitted(firm, ids, shown))
+    change = approved(firm, submitted(firm, ids, shown))
     firm.simulator.reset_counters()
     _run(change)
     calls = len(firm.simulator.calls(limit=10_000))
@@ -166,10 +166,10 @@ def _asked(firm: Firm, ids: list[int], category: RiskCategory) -> Change:
     kind = KINDS["risk_category"]
     other = RiskCategory.objects.filter(environment="demo").exclude(pk=category.pk)[0]
     parameters = kind.parameters({"category": other})
-    return _submitted(firm, ids, plan(kind, environment=Environment.DEMO, target_ids=ids, parameters=parameters))
+    return submitted(firm, ids, plan(kind, environment=Environment.DEMO, target_ids=ids, parameters=parameters))
 
 
-def _submitted(firm: Firm, ids: list[int], shown: Plan) -> Change:
+def submitted(firm: Firm, ids: list[int], shown: Plan) -> Change:
     return submit(
         actor=firm.support,
         origin=ORIGIN,
@@ -185,7 +185,7 @@ def _submitted(firm: Firm, ids: list[int], shown: Plan) -> Change:
     )
 
 
-def _approved(firm: Firm, change: Change) -> Change:
+def approved(firm: Firm, change: Change) -> Change:
     for person in (firm.supervisor, firm.second_supervisor)[: change.decisions_needed]:
         change = decide(
             actor=person, origin=ORIGIN, change_id=change.pk, verdict=Verdict.APPROVE, digest=change.digest, comment=""
