@@ -5,15 +5,21 @@ each keeps its connection to Tradovate.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
+from typing import Any
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from accounts.ledger import PostgresLedger
 from accounts.token_store import PostgresTokenStore
+from riskadmin.tradovate.breaker import Breaker, Outage
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.tokens import Credentials, TokenSource
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
@@ -55,6 +61,7 @@ def client(environment: Environment, lane: Lane) -> Client:
         credentials=credentials,
         secret_key=settings.SECRET_KEY,
         budget=budget(),
+        breaker=breaker(environment),
     )
     return _client(access, lane)
 
@@ -63,11 +70,44 @@ def budget() -> Budget:
     """Return the rate budget of our Tradovate user, which both environments share."""
     return _budget(
         settings.REDIS_URL,
-        settings.TRADOVATE_USERNAME,
-        settings.BUDGET_CALLS_PER_HOUR,
-        settings.BUDGET_SAFETY_MARGIN,
-        settings.BUDGET_URGENT_SHARE_PCT,
+        user=settings.TRADOVATE_USERNAME,
+        address=settings.BUDGET_ADDRESS,
+        calls_per_hour=settings.BUDGET_CALLS_PER_HOUR,
+        safety_margin=settings.BUDGET_SAFETY_MARGIN,
+        urgent_share_pct=settings.BUDGET_URGENT_SHARE_PCT,
     )
+
+
+def breaker(environment: Environment) -> Breaker:
+    """Return the circuit breaker of an environment."""
+    return _breaker(settings.REDIS_URL, environment)
+
+
+def finish_at(calls: int, lane: Lane) -> datetime | None:
+    """Return when the last of so many calls of a lane can leave if nobody else calls; None when that can't be told."""
+    try:
+        return budget().finish_at(calls, lane)
+    except NotHandled:
+        return None
+
+
+def outage(environment: Environment) -> Outage | None:
+    """Return since when an environment does not answer, None while it does or nobody knows. Asks Redis once."""
+    try:
+        return breaker(environment).outage()
+    except redis.RedisError:
+        return None
+
+
+def outages() -> list[Outage]:
+    """Return the outage of each connected environment that has one."""
+    return [found for environment in connected_environments() if (found := outage(environment))]
+
+
+def probe_outages() -> None:
+    """Find out, with one read for each environment that did not answer and whose time has come, whether it does again."""
+    for environment in connected_environments():
+        breaker(environment).probe(client(environment, Lane.URGENT).risk_categories)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +120,7 @@ class _Access:
     credentials: Credentials
     secret_key: str = field(repr=False)
     budget: Budget
+    breaker: Breaker
 
 
 @cache
@@ -89,6 +130,7 @@ def _client(access: _Access, lane: Lane) -> Client:
         base_url=access.base_url,
         tokens=_tokens(access),
         budget=access.budget,
+        breaker=access.breaker,
         lane=lane,
         extra_hosts=access.extra_hosts,
     )
@@ -108,17 +150,23 @@ def _tokens(access: _Access) -> TokenSource:
         store=store,
         credentials=access.credentials,
         budget=access.budget,
+        breaker=access.breaker,
         extra_hosts=access.extra_hosts,
     )
 
 
 @cache
-def _budget(redis_url: str, user: str, calls_per_hour: int, safety_margin: int, urgent_share_pct: int) -> Budget:
-    return Budget(
-        redis.Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=2),
-        PostgresLedger(),
-        user=user,
-        calls_per_hour=calls_per_hour,
-        safety_margin=safety_margin,
-        urgent_share_pct=urgent_share_pct,
-    )
+def _budget(redis_url: str, **settings_of_it: Any) -> Budget:
+    return Budget(_redis(redis_url), PostgresLedger(), **settings_of_it)
+
+
+@cache
+def _breaker(redis_url: str, environment: Environment) -> Breaker:
+    return Breaker(_redis(redis_url), environment=environment)
+
+
+@cache
+def _redis(redis_url: str) -> redis.Redis:
+    # Once more, at once, for a connection that Redis has closed; the library's own habit is to wait for seconds, on pages too.
+    once_more = Retry(NoBackoff(), 1)
+    return redis.Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=2, retry=once_more)

@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from accounts.models import ApiAttempt, ApiHalt
+from accounts.models import ApiAttempt, ApiHalt, ApiLimit
 from accounts.storage import stored, stored_at_once
 from riskadmin.audit.actions import Happening, record
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
-from riskadmin.tradovate.ledger import Attempt, Halt
+from riskadmin.tradovate.ledger import Attempt, Halt, LoweredLimit
 from riskadmin.tradovate.vocabulary import Lane
 
 KEPT = timedelta(hours=2)
 """How long attempts stay: the budget looks back little more than one hour."""
+
+LIMITS_KEPT = timedelta(days=100)
+"""Longer than the longest lowering stands, and then as long again, in which another one would stand twice as long."""
 
 FORGOTTEN_AT_ONCE = 20_000
 
@@ -28,9 +31,11 @@ class PostgresLedger:
     """Attempts and halts as rows."""
 
     @stored_at_once
-    def append(self, *, user: str, endpoint: str, lane: Lane) -> int:
+    def append(self, *, user: str, address: str, endpoint: str, lane: Lane) -> int:
         """Record that an attempt is about to be made; return its id."""
-        return ApiAttempt.objects.create(api_user=user, endpoint=endpoint, lane=lane.value, attempted_at=Now()).pk
+        return ApiAttempt.objects.create(
+            api_user=user, address=address, endpoint=endpoint, lane=lane.value, attempted_at=Now()
+        ).pk
 
     @stored_at_once
     def forget(self, attempt_id: int, /) -> None:
@@ -38,34 +43,37 @@ class PostgresLedger:
         ApiAttempt.objects.filter(pk=attempt_id).delete()
 
     @stored
-    def recent(self, *, user: str, within_s: float) -> Sequence[Attempt]:
-        """Every attempt of `user` not older than `within_s` seconds, oldest first."""
+    def recent(self, *, user: str, address: str, within_s: float) -> Sequence[Attempt]:
+        """Every attempt of `user` or from `address` not older than `within_s` seconds, oldest first."""
         rows = (
-            ApiAttempt.objects.filter(api_user=user, attempted_at__gte=Now() - timedelta(seconds=within_s))
+            ApiAttempt.objects.filter(
+                Q(api_user=user) | Q(address=address), attempted_at__gte=Now() - timedelta(seconds=within_s)
+            )
             .annotate(age=Now() - F("attempted_at"))
             .order_by("attempted_at", "pk")
-            .values_list("pk", "endpoint", "age")
+            .values_list("pk", "endpoint", "age", "api_user", "address")
         )
-        return [Attempt(pk, endpoint, age.total_seconds()) for pk, endpoint, age in rows]
+        return [Attempt(pk, endpoint, age.total_seconds(), *whose) for pk, endpoint, age, *whose in rows]
 
     @stored
-    def halts(self, user: str, /) -> Sequence[Halt]:
-        """The longest halt of each scope of `user` still in force."""
+    def halts(self, *, user: str, address: str) -> Sequence[Halt]:
+        """Every halt of `user`, and every one of an endpoint at `address`, still in force."""
+        at_address = Q(address=address) & ~Q(endpoint="")
         rows = (
-            ApiHalt.objects.filter(api_user=user, until__gt=Now())
+            ApiHalt.objects.filter(Q(api_user=user) | at_address, until__gt=Now())
             .annotate(left=F("until") - Now())
             .order_by("until")
-            .values_list("endpoint", "reason", "left")
+            .values_list("endpoint", "reason", "left", "api_user", "address")
         )
-        longest = {endpoint: Halt(endpoint or None, reason, left.total_seconds()) for endpoint, reason, left in rows}
-        return list(longest.values())
+        return [Halt(endpoint or None, reason, left.total_seconds(), *whose) for endpoint, reason, left, *whose in rows]
 
     @stored_at_once
-    def save_halt(self, *, user: str, endpoint: str | None, reason: str, seconds: float) -> None:
+    def save_halt(self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float) -> None:
         """Record a halt from now on. A longer one already in force wins: both are kept, and the later end counts."""
         with transaction.atomic():
             halt = ApiHalt.objects.create(
                 api_user=user,
+                address=address,
                 endpoint=endpoint or "",
                 until=Now() + timedelta(seconds=seconds),
                 reason=reason[:200],
@@ -81,9 +89,44 @@ class PostgresLedger:
                 ),
             )
 
+    @stored
+    def lowered(self, user: str, /) -> LoweredLimit | None:
+        """The limit of `user` learnt last, in force or not."""
+        learnt = ApiLimit.objects.filter(api_user=user).annotate(age=Now() - F("learnt_at"))
+        newest = learnt.order_by("-learnt_at", "-pk").first()
+        if newest is None:
+            return None
+        lasts_s = (newest.until - newest.learnt_at).total_seconds()
+        return LoweredLimit(newest.calls, newest.counted, newest.age.total_seconds(), lasts_s)
+
+    @stored_at_once
+    def save_lowered(self, *, user: str, calls: int, counted: int, seconds: float) -> None:
+        """Record a lower limit from now on, with its event."""
+        with transaction.atomic():
+            lowered = ApiLimit.objects.create(
+                api_user=user, calls=calls, counted=counted, learnt_at=Now(), until=Now() + timedelta(seconds=seconds)
+            )
+            lowered.refresh_from_db(fields=["until"])
+            record(
+                Happening(
+                    tag=Tag.API_LIMIT_LOWERED,
+                    actor=SYSTEM,
+                    origin=Origin(job="budget"),
+                    detail={
+                        "text": f"to {calls} an hour, as {counted} were counted when Tradovate answered 429",
+                        "until": lowered.until,
+                    },
+                ),
+            )
+
 
 def forget_old() -> int:
-    """Delete attempts and halts that nothing counts any more, a bounded number at once; return how many."""
+    """Delete attempts, halts and lowered limits that nothing counts any more, a bounded number at once; return how many."""
     attempts = ApiAttempt.objects.filter(attempted_at__lt=Now() - KEPT).values("pk")[:FORGOTTEN_AT_ONCE]
     halts = ApiHalt.objects.filter(until__lt=Now() - KEPT).values("pk")[:FORGOTTEN_AT_ONCE]
-    return ApiAttempt.objects.filter(pk__in=attempts).delete()[0] + ApiHalt.objects.filter(pk__in=halts).delete()[0]
+    limits = ApiLimit.objects.filter(until__lt=Now() - LIMITS_KEPT).values("pk")[:FORGOTTEN_AT_ONCE]
+    return (
+        ApiAttempt.objects.filter(pk__in=attempts).delete()[0]
+        + ApiHalt.objects.filter(pk__in=halts).delete()[0]
+        + ApiLimit.objects.filter(pk__in=limits).delete()[0]
+    )

@@ -405,12 +405,17 @@ class ApiAttempt(models.Model):
     """The slim ledger of calls to Tradovate in the last hour: it rebuilds the rate budget when Redis was wiped."""
 
     api_user = models.CharField(max_length=64)
+    # Named in the settings: Tradovate counts an endpoint's own limit by the internet address that calls come from.
+    address = models.CharField(max_length=64, db_default="")
     endpoint = models.CharField(max_length=96)
     lane = models.CharField(max_length=8)
     attempted_at = models.DateTimeField(db_default=Now())  # the database's clock, the one that all processes share
 
     class Meta:
-        indexes = [models.Index(fields=["api_user", "attempted_at"], name="attempt_by_time")]  # rebuild, and deleting old ones
+        indexes = [
+            models.Index(fields=["api_user", "attempted_at"], name="attempt_by_time"),  # rebuild, the page of the hour
+            models.Index(fields=["attempted_at"], name="attempt_age"),  # deleting old ones; those of an address in a rebuild
+        ]
 
     def __str__(self) -> str:
         return f"{self.endpoint} at {self.attempted_at:%H:%M:%S}"
@@ -420,6 +425,7 @@ class ApiHalt(models.Model):
     """A stop of all calls (or of one endpoint) that Tradovate asked for; kept here so that it survives a wiped Redis."""
 
     api_user = models.CharField(max_length=64)
+    address = models.CharField(max_length=64, db_default="")
     endpoint = models.CharField(max_length=96, blank=True)
     until = models.DateTimeField()
     reason = models.CharField(max_length=200)
@@ -430,3 +436,20 @@ class ApiHalt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.endpoint or 'all calls'} until {self.until:%H:%M:%S}"
+
+
+class ApiLimit(models.Model):
+    """A lower hourly limit than the settings say, learnt from a 429; kept here so that it survives a wiped Redis."""
+
+    api_user = models.CharField(max_length=64)
+    calls = models.PositiveIntegerField()
+    counted = models.PositiveIntegerField()
+    learnt_at = models.DateTimeField(db_default=Now())
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(calls__gte=1), name="limit_leaves_a_call")]
+        indexes = [models.Index(fields=["api_user", "-learnt_at"], name="limit_newest")]  # the one that may be in force
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls an hour until {self.until:%Y-%m-%d %H:%M:%S}"

@@ -6,6 +6,12 @@ from accounts import connection
 from accounts.sync import sync
 
 
+@shared_task(name="accounts.probe")
+def probe_task() -> None:
+    """Find out whether Tradovate is back, where it did not answer."""
+    connection.probe_outages()
+
+
 @shared_task(name="accounts.sync")
 def sync_task() -> None:
     """Read every connected environment into the mirror; how that went is in the `SyncRun` rows."""

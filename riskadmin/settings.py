@@ -211,6 +211,8 @@ if any(TRADOVATE_URLS.values()):
 # Tradovate allows one user 5,000 calls in any hour; the margin stays unused, the share is the urgent lane's alone.
 BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
 BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=50, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
+# Who calls from one internet address shares the limits of single endpoints there.
+BUDGET_ADDRESS = env.text("BUDGET_ADDRESS", default="")
 BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)
 CALLS_AT_ONCE = env.number("CALLS_AT_ONCE", default=16, at_least=1, at_most=200)  # of each worker process, for each lane
 # Accounts of one updateuserautoliqs: no cap is documented, and a refusal is of the whole call.
@@ -225,6 +227,7 @@ CELERY_BEAT_SCHEDULE = {
         ("sweep", "execution.sweep", [], 5, "urgent"),
         ("heartbeat-urgent", "execution.heartbeat", ["urgent"], 10, "urgent"),
         ("heartbeat-bulk", "execution.heartbeat", ["bulk"], 10, "bulk"),
+        ("probe", "accounts.probe", [], 5, "urgent"),
         ("expire", "changes.expire", [], 60, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),

@@ -1,11 +1,8 @@
 """What a change would cost and when it would be through, from the budget as it stands; and what would be cheaper."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
-
-from django.conf import settings
-from django.utils import timezone
 
 from accounts import connection
 from accounts.changes.kinds import KINDS
@@ -22,7 +19,7 @@ DEAR_FROM: Final = 201
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """How many calls a change takes, how many its lane may make now, and when the last would be made at the latest.
+    """How many calls a change takes, how many its lane may make now, and when the last can be made if nobody else calls.
 
     `left` is None when the budget can't be read. `finish_at` is None when the calls fit into what is left.
     """
@@ -44,26 +41,18 @@ def outlook(planned: Plan) -> Outlook:
     calls = planned.calls_needed
     lane = planned.lane
     try:
-        state = connection.budget().state()
+        state, finish_at = connection.budget().foresee(calls, lane)
     except NotHandled:
         return Outlook(calls=calls, lane=lane, left=None, finish_at=None, halted_until=None)
-    left = state.left_urgent if lane == Lane.URGENT else state.left_bulk
-    begins_at = state.halted_until or timezone.now()
-    # The window rolls: what was used comes back within the hour, whenever that was.
-    hours = -(-max(0, calls - left) // _an_hour(lane))
+    left = state.left(lane)
+    waits = calls > left or state.halted_until is not None
     return Outlook(
         calls=calls,
         lane=lane,
         left=left,
-        finish_at=begins_at + timedelta(hours=hours) if hours or state.halted_until else None,
+        finish_at=finish_at if waits else None,
         halted_until=state.halted_until,
     )
-
-
-def _an_hour(lane: Lane) -> int:
-    usable = settings.BUDGET_CALLS_PER_HOUR - settings.BUDGET_SAFETY_MARGIN
-    share = 100 if lane == Lane.URGENT else 100 - settings.BUDGET_URGENT_SHARE_PCT
-    return int(max(1, usable * share // 100))
 
 
 def cheaper(planned: Plan) -> Kind[object] | None:

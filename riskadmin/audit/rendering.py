@@ -248,6 +248,7 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.ITEM_UNKNOWN: _explained,
     Tag.ITEM_RESENT: _explained,
     Tag.API_HALTED: _halted,
+    Tag.API_LIMIT_LOWERED: _halted,
 }
 
 TONES: Final[dict[str, str]] = {
@@ -259,6 +260,7 @@ TONES: Final[dict[str, str]] = {
     Tag.ITEM_UNKNOWN: "warn",
     Tag.ITEM_RESENT: "warn",
     Tag.API_HALTED: "danger",
+    Tag.API_LIMIT_LOWERED: "warn",
 }
 
 OUTCOME_TONES: Final[dict[str, str]] = {

@@ -35,3 +35,4 @@ class Tag(models.TextChoices):
     ITEM_RESENT = "item:call:resent", "Queued again"
 
     API_HALTED = "api:budget:halted", "Calls to Tradovate stopped"
+    API_LIMIT_LOWERED = "api:budget:lowered", "Hourly limit of calls lowered"

@@ -1,9 +1,12 @@
-"""The rate budget: an exact rolling hour per Tradovate user, shared by every process.
+"""The rate budget: an exact rolling hour per Tradovate user, and per endpoint and address, shared by every process.
 
 Tradovate answers the 5,001st call of an hour with 429 and an hour of silence for everybody, so calls are counted
 before they are made. Each attempt counts: reads, token requests and failures too. The order is what makes the count
 safe (docs/adr/0004-rate-budget.md): ledger row, committed; then admission in Redis under that row's id; then the call.
 Whatever dies or is wiped in between, the count may be too high for an hour, never too low.
+
+Tradovate counts all calls of a user together, and those of an endpoint with a limit of its own by the internet address they
+come from ("Rate limits", partner documentation). So the one is kept under the user's name, the other under the address's.
 """
 
 import hashlib
@@ -18,7 +21,16 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
-from riskadmin.tradovate.budget_scripts import ABANDON_REBUILD, ADMIT, BEGIN_REBUILD, HALT, READY, RESTORE, STATE
+from riskadmin.tradovate.budget_scripts import (
+    ABANDON_REBUILD,
+    ADMIT,
+    BEGIN_REBUILD,
+    HALT,
+    LOWER,
+    READY,
+    RESTORE,
+    STATE,
+)
 from riskadmin.tradovate.endpoints import ENDPOINTS, Counts, Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, StoreUnavailable
 from riskadmin.tradovate.ledger import Ledger
@@ -36,6 +48,12 @@ IN_FLIGHT_S = 30.0
 
 WINDOW_S = HOUR_S + IN_FLIGHT_S
 """How long an attempt counts. Tradovate counts it when it arrives, after we did: ours must not expire before theirs."""
+
+LOWERED_FOR_S = 24 * 3600.0
+"""How long a limit learnt from a 429 stands; the next one, unless as long has passed without one, stands twice as long."""
+
+LOWERED_FOR_MAX_S = 32 * LOWERED_FOR_S
+"""But no longer than that: a month without a 429 is worth another look at what the settings say."""
 
 REBUILD_LOCK_MS = 15_000
 REBUILD_WAIT_S = 5.0
@@ -68,11 +86,21 @@ class HaltedEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Lowered:
+    """A limit that is lower than the settings say, because Tradovate answered 429 when only ``counted`` calls were counted."""
+
+    configured: int
+    counted: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetState:
-    """What is left of the rolling hour. ``limit`` is Tradovate's, ``used`` counts every lane.
+    """What is left of the rolling hour. ``limit`` is the one in force, ``used`` counts every lane.
 
     ``next_free_at`` is when the oldest counted attempt stops counting, None when none counts. ``halted_until`` is a
-    stop of every call of the user; stops of single endpoints are listed apart.
+    stop of every call of the user; stops of single endpoints are listed apart. ``lowered`` says why ``limit`` is less than
+    the settings say.
     """
 
     limit: int
@@ -83,13 +111,19 @@ class BudgetState:
     halted_until: datetime | None
     halt_reason: str
     halted_endpoints: tuple[HaltedEndpoint, ...]
+    lowered: Lowered | None = None
+
+    def left(self, lane: Lane) -> int:
+        """How many calls the lane may make now."""
+        return self.left_urgent if lane == Lane.URGENT else self.left_bulk
 
 
 class Budget:
     """Counts and refuses attempts of one Tradovate user, over both environments.
 
     ``redis`` must not evict (``noeviction``). ``urgent_share_pct`` of ``calls_per_hour - safety_margin`` is kept free
-    from bulk work: bulk is admitted only while everything used, by any lane, leaves that share. ``clock`` (seconds
+    from bulk work: bulk is admitted only while everything used, by any lane, leaves that share. ``address`` names the
+    internet address that calls leave from: whoever shares it shares the limits of single endpoints. ``clock`` (seconds
     since 1970) and ``window_s`` replace Redis' clock and the hour in tests.
     """
 
@@ -99,6 +133,7 @@ class Budget:
         ledger: Ledger,
         *,
         user: str,
+        address: str = "",
         calls_per_hour: int = 5000,
         safety_margin: int = 50,
         urgent_share_pct: int = 10,
@@ -110,18 +145,22 @@ class Budget:
         if not 0 <= urgent_share_pct <= 100:  # noqa: PLR2004  per cent
             raise ValueError("the urgent share is a percentage")
         self._limit = calls_per_hour
-        capacity = calls_per_hour - safety_margin
-        self._lane_limits = {Lane.URGENT: capacity, Lane.BULK: capacity * (100 - urgent_share_pct) // 100}
+        self._margin = safety_margin
+        self._share_pct = {Lane.URGENT: 100, Lane.BULK: 100 - urgent_share_pct}
         self._redis = redis
         self._ledger = ledger
         self._user = user
+        self._address = address
         self._window_s = window_s
         self._window_ms = round(window_s * 1000)
         self._clock = clock
         prefix = f"tradovate:budget:{{{user}}}"
         self._calls = f"{prefix}:calls"
         self._halts = f"{prefix}:halts"
+        self._learnt = f"{prefix}:limit"
         self._lock = f"{prefix}:rebuild"
+        self._at_address = f"tradovate:budget:at:{{{address}}}"
+        self._address_halts = f"{self._at_address}:halts"
         # Redis forgets loaded scripts when it restarts or fails over, and only then may it have lost the latest
         # calls while still having ``ready``. So the script that admits bears the user's name: it is there only in
         # a server that has been vouched for since it started.
@@ -138,7 +177,7 @@ class Budget:
         try:
             # A look first, so that a used-up budget does not write and delete a ledger row per refusal.
             self._ask("peek", 0, endpoint, lane, spare)
-            attempt_id = self._ledger.append(user=self._user, endpoint=endpoint.name, lane=lane)
+            attempt_id = self._ledger.append(user=self._user, address=self._address, endpoint=endpoint.name, lane=lane)
             try:
                 now_ms = self._ask("take", attempt_id, endpoint, lane, spare)
             except (NotHandled, RedisError):
@@ -174,55 +213,95 @@ class Budget:
         scope = endpoint.name if endpoint else None
         logger.warning("calls to Tradovate stopped for %.0f s (%s): %s", seconds, scope or "all", reason)
         try:
-            self._ledger.save_halt(user=self._user, endpoint=scope, reason=reason, seconds=seconds)
+            self._ledger.save_halt(user=self._user, address=self._address, endpoint=scope, reason=reason, seconds=seconds)
         except StoreUnavailable:
             logger.exception("the stop could not be written to the ledger")
         try:
-            self._redis.eval(HALT, 1, self._halts, scope or _EVERYTHING, round(seconds * 1000), reason, self._now())
+            for key in (self._halts, self._address_halts) if scope else (self._halts,):
+                self._redis.eval(HALT, 1, key, scope or _EVERYTHING, round(seconds * 1000), reason, self._now())
         except RedisError:
             logger.exception("the stop could not be written to Redis")
 
+    def lower(self) -> None:
+        """Learn from a 429 that the true limit is less than we counted up to, and keep to that for a while.
+
+        Writes Redis, where calls that were on their way at the same time find it learnt already, then the ledger. Raises
+        nothing, as ``halt``. The rule is in docs/adr/0004-rate-budget.md.
+        """
+        spans = (HOUR_S, LOWERED_FOR_S, LOWERED_FOR_MAX_S)
+        hour_ms, first_ms, longest_ms = (round(span * 1000) for span in spans)
+        try:
+            learnt: Any = self._redis.eval(
+                LOWER, 2, self._calls, self._learnt, hour_ms, self._limit, first_ms, longest_ms, self._now()
+            )
+            if not learnt:
+                return
+            calls, counted, lasts_s = int(learnt[0]), int(learnt[1]), int(learnt[2]) / 1000
+            logger.warning("429 at %d calls counted: the limit is %d for %.0f h", counted, calls, lasts_s / HOUR_S)
+            self._ledger.save_lowered(user=self._user, calls=calls, counted=counted, seconds=lasts_s)
+        except RedisError:
+            logger.exception("the lower limit could not be written to Redis")
+        except StoreUnavailable:
+            logger.exception("the lower limit could not be written to the ledger")
+
     def state(self) -> BudgetState:
-        """What is left now, for a gauge. Raises ``NotHandled`` (``budget_unavailable``)."""
+        """What is left now, for a gauge. One round trip. Raises ``NotHandled`` (``budget_unavailable``)."""
+        return self.foresee(0, Lane.URGENT)[0]
+
+    def finish_at(self, calls: int, lane: Lane) -> datetime | None:
+        """When the last of so many calls of a lane can leave, if nobody else calls; None for none, or for a lane without calls.
+
+        Exact: each counted call frees its place at its own time, and one window later what took the place frees it again.
+        Raises as ``state``.
+        """
+        return self.foresee(calls, lane)[1]
+
+    def foresee(self, calls: int, lane: Lane) -> tuple[BudgetState, datetime | None]:
+        """``state`` and ``finish_at`` of the same moment, in the same round trip."""
+        keys = (self._calls, self._halts, self._learnt, self._address_halts)
+        bulk = self._share_pct[Lane.BULK]
         try:
             for _ in range(_TRIES):
-                answer: Any = self._redis.eval(STATE, 2, self._calls, self._halts, self._window_ms, self._now())
+                args = (self._window_ms, self._limit, self._margin, bulk, self._now(), calls, self._share_pct[lane])
+                answer: Any = self._redis.eval(STATE, len(keys), *keys, *args)
                 if _text(answer[0]) == "state":
-                    return self._state_of(answer)
+                    last_ms = int(answer[11])
+                    return self._state_of(answer), None if last_ms < 0 else _instant(last_ms)
                 self._rebuild()
         except (RedisError, StoreUnavailable) as error:
             raise _unavailable() from error
         raise _unavailable()
 
     def _state_of(self, answer: Any) -> BudgetState:
-        now_ms, used, oldest_ms, flat = int(answer[1]), int(answer[2]), int(answer[3]), answer[4]
-        everything: tuple[datetime | None, str] = (None, "")
-        endpoints = []
-        for scope, halt in zip(flat[::2], flat[1::2], strict=True):
-            until_ms, _, reason = _text(halt).partition(":")
-            if int(until_ms) <= now_ms:
-                continue
-            if _text(scope) == _EVERYTHING:
-                everything = (_instant(int(until_ms)), reason)
-            else:
-                endpoints.append(HaltedEndpoint(_text(scope), _instant(int(until_ms)), reason))
+        now_ms, used, oldest_ms = (int(each) for each in answer[1:4])
+        limit, left_urgent, left_bulk, learnt_until_ms, counted = (int(each) for each in answer[6:11])
+        longest: dict[str, tuple[int, str]] = {}
+        for flat in answer[4:6]:
+            for scope, halt in zip(map(_text, flat[::2]), map(_text, flat[1::2]), strict=True):
+                until_ms, _, reason = halt.partition(":")
+                if int(until_ms) > max(now_ms, longest.get(scope, (0, ""))[0]):
+                    longest[scope] = (int(until_ms), reason)
+        everything = longest.pop(_EVERYTHING, None)
+        lowered = Lowered(self._limit, counted, _instant(learnt_until_ms)) if learnt_until_ms else None
         return BudgetState(
-            limit=self._limit,
+            limit=limit,
             used=used,
-            left_urgent=max(0, self._lane_limits[Lane.URGENT] - used),
-            left_bulk=max(0, self._lane_limits[Lane.BULK] - used),
+            left_urgent=left_urgent,
+            left_bulk=left_bulk,
             next_free_at=_instant(oldest_ms + self._window_ms) if oldest_ms else None,
-            halted_until=everything[0],
-            halt_reason=everything[1],
-            halted_endpoints=tuple(sorted(endpoints, key=lambda halted: halted.endpoint)),
+            halted_until=_instant(everything[0]) if everything else None,
+            halt_reason=everything[1] if everything else "",
+            halted_endpoints=tuple(HaltedEndpoint(name, _instant(end), why) for name, (end, why) in sorted(longest.items())),
+            lowered=lowered,
         )
 
     def _ask(self, mode: str, attempt_id: int, endpoint: Endpoint, lane: Lane, spare: int) -> int:
         """Run the admission script; return Redis' time in ms, or raise ``NotHandled``."""
         own_limit = -1 if endpoint.hourly_limit is None else endpoint.hourly_limit - spare
-        keys = (self._calls, self._halts, self._calls_of(endpoint.name))
+        keys = (self._calls, self._halts, self._learnt, self._calls_of(endpoint.name), self._address_halts)
+        own = (self._limit, self._margin, self._share_pct[lane])
         for _ in range(_TRIES):
-            args = (mode, attempt_id, self._window_ms, self._lane_limits[lane], endpoint.name, own_limit, self._now())
+            args = (mode, attempt_id, self._window_ms, *own, endpoint.name, own_limit, self._now())
             answer = self._evaluate(keys, args)
             match _text(answer[0]):
                 case "admitted":
@@ -282,21 +361,26 @@ class Budget:
 
     def _restore(self, me: str) -> None:
         """With the lock in hand, which a further wipe takes away: then this does nothing, and the caller looks again."""
-        attempts = self._ledger.recent(user=self._user, within_s=self._window_s)
-        # Of several for one scope the longest is written last, and so stays.
-        halts = sorted(self._ledger.halts(self._user), key=lambda halt: halt.left_s)
+        attempts = self._ledger.recent(user=self._user, address=self._address, within_s=self._window_s)
+        halts = self._ledger.halts(user=self._user, address=self._address)
+        lowered = self._ledger.lowered(self._user)
         limited = [name for name, endpoint in ENDPOINTS.items() if endpoint.hourly_limit is not None]
         own_key = {name: index for index, name in enumerate(limited, start=1)}
         args: list[str | int] = [me, self._now(), len(attempts), len(halts)]
         for attempt in attempts:
-            args += [attempt.id, round(attempt.age_s * 1000), own_key.get(attempt.endpoint, 0)]
+            index = own_key.get(attempt.endpoint, 0) if attempt.address == self._address else 0
+            args += [attempt.id, round(attempt.age_s * 1000), int(attempt.user == self._user), index]
         for halt in halts:
-            args += [halt.endpoint or _EVERYTHING, round(halt.left_s * 1000), halt.reason]
-        keys = [self._calls, self._halts, self._lock, *map(self._calls_of, limited)]
+            is_at_address = halt.address == self._address and halt.endpoint is not None
+            scope = halt.endpoint or _EVERYTHING
+            args += [scope, round(halt.left_s * 1000), halt.reason, int(halt.user == self._user), int(is_at_address)]
+        if lowered:
+            args += [lowered.calls, lowered.counted, round(lowered.age_s * 1000), round(lowered.lasts_s * 1000)]
+        keys = [self._calls, self._halts, self._learnt, self._lock, self._address_halts, *map(self._calls_of, limited)]
         self._redis.eval(RESTORE, len(keys), *keys, *args)
 
     def _calls_of(self, name: str) -> str:
-        return f"{self._calls}:{name}"
+        return f"{self._at_address}:calls:{name}"
 
     def _now(self) -> str:
         return "" if self._clock is None else str(round(self._clock() * 1000))

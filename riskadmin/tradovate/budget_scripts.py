@@ -1,11 +1,16 @@
 """The Lua that makes each step of the budget atomic in Redis.
 
-Keys, all of one user (the braces keep them on one node of a cluster):
+Keys of one user:
 
-- ``{user}:calls``          sorted set, ledger id -> instant of admission in ms, plus the member ``ready``
-- ``{user}:calls:<name>``   the same for an endpoint with a limit of its own, without ``ready``
-- ``{user}:halts``          hash, endpoint name or ``*`` -> ``<until in ms>:<reason>``
-- ``{user}:rebuild``        who is rebuilding the others
+- ``{user}:calls``    sorted set, ledger id -> instant of admission in ms, plus the member ``ready``
+- ``{user}:halts``    hash, endpoint name or ``*`` -> ``<until in ms>:<reason>``
+- ``{user}:limit``    hash, the hourly limit that Tradovate's 429 taught: ``calls counted at until lasts``, times in ms
+- ``{user}:rebuild``  who is rebuilding the others
+
+and of one internet address, shared by every user that calls from it:
+
+- ``at:{address}:calls:<name>``  as ``calls``, for an endpoint with a limit of its own, without ``ready``
+- ``at:{address}:halts``         as ``halts``, endpoints only
 
 ``ready`` has score 0 and lives in the very set it vouches for: whatever loses the calls loses the word that they
 are all there. Time is Redis' own unless the caller passes one, so no two processes can disagree about it.
@@ -13,7 +18,7 @@ are all there. Time is Redis' own unless the caller passes one, so no two proces
 
 READY = "ready"
 
-_NOW = """
+NOW = """
 local function milliseconds(given)
   if given ~= '' then return tonumber(given) end
   local time = redis.call('TIME')
@@ -21,37 +26,56 @@ local function milliseconds(given)
 end
 """
 
-# KEYS calls, halts, calls of the endpoint; ARGV take or peek, ledger id, window in ms, limit of the lane, endpoint,
-# limit of the endpoint or -1, now in ms or ''.
+# How many calls of the hour a lane may use, and which limit that rests on: the setting, or a lower one learnt from a 429.
+_CAPACITY = """
+local function standing_limit(key, setting, now)
+  local learnt = redis.call('HMGET', key, 'calls', 'until')
+  if learnt[1] and tonumber(learnt[2]) > now then return math.min(setting, tonumber(learnt[1])) end
+  return setting
+end
+local function capacity(limit, margin, share)
+  return math.floor(math.max(1, limit - margin) * share / 100)
+end
+local function ends(halt)
+  local instant, reason = string.match(halt, '^(%d+):(.*)$')
+  return tonumber(instant), reason
+end
+"""
+
+# KEYS calls, halts, limit, calls of the endpoint at the address, halts at the address; ARGV take or peek, ledger id, window
+# in ms, the user's limit, margin, share of the lane in per cent, endpoint, limit of the endpoint or -1, now in ms or ''.
 # Answers {'admitted', now} | {'wiped'} | {'halted', ms left, reason} | {'full', ms until one is free}.
 #
 # An id that is already there was put there by a rebuild that saw its ledger row: it is taken out first, so that it is
 # counted once, and so that running this again after a lost answer changes nothing.
 # Expired calls are only counted out, and removed no sooner than a call is added: a refusal writes nothing.
 ADMIT = (
-    _NOW
+    NOW
+    + _CAPACITY
     + """
 if not redis.call('ZSCORE', KEYS[1], 'ready') then return {'wiped'} end
-local take, member, window = ARGV[1] == 'take', ARGV[2], tonumber(ARGV[3])
-local now = milliseconds(ARGV[7])
+local take, member, window, endpoint = ARGV[1] == 'take', ARGV[2], tonumber(ARGV[3]), ARGV[7]
+local now = milliseconds(ARGV[9])
 local since = string.format('%.0f', now - window)
 if take then
   redis.call('ZREM', KEYS[1], member)
-  redis.call('ZREM', KEYS[3], member)
+  redis.call('ZREM', KEYS[4], member)
 end
-for _, scope in ipairs({'*', ARGV[5]}) do
-  local halt = redis.call('HGET', KEYS[2], scope)
+for _, place in ipairs({{KEYS[2], '*'}, {KEYS[2], endpoint}, {KEYS[5], endpoint}}) do
+  local halt = redis.call('HGET', place[1], place[2])
   if halt then
-    local ends, reason = string.match(halt, '^(%d+):(.*)$')
-    if tonumber(ends) > now then return {'halted', tonumber(ends) - now, reason} end
+    local over, reason = ends(halt)
+    if over > now then return {'halted', over - now, reason} end
   end
 end
-for _, rule in ipairs({{KEYS[1], tonumber(ARGV[4])}, {KEYS[3], tonumber(ARGV[6])}}) do
-  local key, limit = rule[1], rule[2]
-  if limit >= 0 then
+local limit = standing_limit(KEYS[3], tonumber(ARGV[4]), now)
+local allowed = capacity(limit, tonumber(ARGV[5]), tonumber(ARGV[6]))
+for _, rule in ipairs({{KEYS[1], allowed}, {KEYS[4], tonumber(ARGV[8])}}) do
+  local key, most = rule[1], rule[2]
+  if most >= 0 then
     local used = redis.call('ZCOUNT', key, '(' .. since, '+inf')
-    if used >= limit then
-      local last = redis.call('ZRANGEBYSCORE', key, '(' .. since, '+inf', 'WITHSCORES', 'LIMIT', used - limit, 1)
+    if used >= most then
+      local last = redis.call('ZRANGEBYSCORE', key, '(' .. since, '+inf', 'WITHSCORES', 'LIMIT', used - most, 1)
       local wait = window
       if last[2] then wait = tonumber(last[2]) + window - now end
       return {'full', wait}
@@ -61,38 +85,95 @@ end
 if take then
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '(0', since)
   redis.call('ZADD', KEYS[1], now, member)
-  if tonumber(ARGV[6]) >= 0 then
-    redis.call('ZREMRANGEBYSCORE', KEYS[3], '(0', since)
-    redis.call('ZADD', KEYS[3], now, member)
+  if tonumber(ARGV[8]) >= 0 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[4], '(0', since)
+    redis.call('ZADD', KEYS[4], now, member)
   end
 end
 return {'admitted', now}
 """
 )
 
-# KEYS calls, halts; ARGV window in ms, now in ms or ''.
-# Answers {'wiped'} | {'state', now, used, instant of the oldest counted or 0, halts as a flat list}.
+# KEYS calls, halts, limit, halts at the address; ARGV window in ms, the user's limit, margin, share of bulk in per cent, now in
+# ms or '', how many calls to foresee or 0, share of their lane in per cent.
+# Answers {'wiped'} | {'state', now, used, instant of the oldest counted or 0, halts of the user as a flat list, those at the
+# address, standing limit, calls left for urgent work, for bulk, instant at which a learnt limit ends or 0, calls counted when
+# it was learnt, instant of the last foreseen call or -1}.
+#
+# Foreseen as if nobody else called: a lane that may use `allowed` calls makes one whenever one too many of those counted is
+# over, and one window after each of its own the next; so the n-th leaves whole windows after one of the first `allowed`.
 STATE = (
-    _NOW
+    NOW
+    + _CAPACITY
     + """
 if not redis.call('ZSCORE', KEYS[1], 'ready') then return {'wiped'} end
-local now = milliseconds(ARGV[2])
-local since = string.format('%.0f', now - tonumber(ARGV[1]))
-local oldest = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. since, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-local used = redis.call('ZCOUNT', KEYS[1], '(' .. since, '+inf')
-return {'state', now, used, tonumber(oldest[2] or 0), redis.call('HGETALL', KEYS[2])}
+local window, setting, margin = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local now, wanted = milliseconds(ARGV[5]), tonumber(ARGV[6])
+local since = string.format('%.0f', now - window)
+local over = redis.call('ZCOUNT', KEYS[1], '-inf', since)
+local used = redis.call('ZCARD', KEYS[1]) - over
+local function counted_at(index)
+  return tonumber(redis.call('ZRANGE', KEYS[1], over + index, over + index, 'WITHSCORES')[2])
+end
+local oldest = 0
+if used > 0 then oldest = counted_at(0) end
+local limit = standing_limit(KEYS[3], setting, now)
+local learnt_until, learnt_of = 0, 0
+if limit < setting then
+  local learnt = redis.call('HMGET', KEYS[3], 'until', 'counted')
+  learnt_until, learnt_of = tonumber(learnt[1]), tonumber(learnt[2])
+end
+local left_urgent = math.max(0, capacity(limit, margin, 100) - used)
+local left_bulk = math.max(0, capacity(limit, margin, tonumber(ARGV[4])) - used)
+local last = -1
+local allowed = capacity(limit, margin, tonumber(ARGV[7]))
+if wanted > 0 and allowed > 0 then
+  local windows = math.floor((wanted - 1) / allowed)
+  local index = (wanted - 1) % allowed + used - allowed
+  last = now
+  if index >= 0 then last = counted_at(index) + window end
+  local halt = redis.call('HGET', KEYS[2], '*')
+  if halt then last = math.max(last, (ends(halt))) end
+  last = last + windows * window
+end
+return {'state', now, used, oldest, redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[4]), limit, left_urgent,
+  left_bulk, learnt_until, learnt_of, last}
 """
 )
 
 # KEYS halts; ARGV scope, ms, reason, now in ms or ''. The later end wins.
 HALT = (
-    _NOW
+    NOW
     + """
 local ends = milliseconds(ARGV[4]) + tonumber(ARGV[2])
 local halt = redis.call('HGET', KEYS[1], ARGV[1])
 if halt and tonumber(string.match(halt, '^(%d+):')) >= ends then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', ends) .. ':' .. ARGV[3])
 return 1
+"""
+)
+
+# KEYS calls, limit; ARGV hour in ms, the user's limit, how long the first lowering lasts in ms, the longest, now in ms or ''.
+# Answers {} when nothing is to be learnt, else {the limit now, calls counted, ms that it lasts}.
+#
+# Several calls may be on their way when the limit is hit, and each of them draws a 429: only the first of an hour counts.
+# Lower than half of what stood is never believed at once: so few calls that draw a 429 say rather that it came of something
+# else. Soon after another, it lasts twice as long.
+LOWER = (
+    NOW
+    + _CAPACITY
+    + """
+local hour, setting, now = tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(ARGV[5])
+local learnt = redis.call('HMGET', KEYS[2], 'at', 'until', 'lasts')
+local at, till, lasts = tonumber(learnt[1] or 0), tonumber(learnt[2] or 0), tonumber(learnt[3] or 0)
+if now - at < hour then return {} end
+local standing = standing_limit(KEYS[2], setting, now)
+local counted = redis.call('ZCOUNT', KEYS[1], string.format('(%.0f', now - hour), '+inf')
+local calls = math.max(1, math.min(standing - 1, math.max(counted - 1, math.floor(standing / 2))))
+if lasts > 0 and now < till + lasts then lasts = math.min(2 * lasts, tonumber(ARGV[4])) else lasts = tonumber(ARGV[3]) end
+redis.call('HSET', KEYS[2], 'calls', calls, 'counted', counted, 'at', string.format('%.0f', now),
+  'until', string.format('%.0f', now + lasts), 'lasts', string.format('%.0f', lasts))
+return {calls, counted, lasts}
 """
 )
 
@@ -111,30 +192,44 @@ ABANDON_REBUILD = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
 
-# KEYS calls, halts, rebuild lock, then one calls key per limited endpoint; ARGV who holds the lock, now in ms or '',
-# number of attempts, number of halts, then per attempt (ledger id, age in ms, index of its endpoint's key or 0), then
-# per halt (scope, ms left, reason).
+# KEYS calls, halts, limit, rebuild lock, halts at the address, then one calls key per endpoint limited at the address; ARGV
+# who holds the lock, now in ms or '', number of attempts, number of halts, then per attempt (ledger id, age in ms, 1 if it is
+# the user's, index of its endpoint's key or 0), then per halt (scope, ms left, reason, 1 if it is the user's, 1 if it is at
+# the address), then the learnt limit, if there is one (calls, counted, age in ms, ms that it lasts).
 # Answers 1 when done, 0 when the lock is another's: Redis was wiped again meanwhile, or this took too long.
+#
+# What is the address's is added to, and never replaced: another user may be admitted there meanwhile.
 RESTORE = (
-    _NOW
+    NOW
     + """
-if redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
+if redis.call('GET', KEYS[4]) ~= ARGV[1] then return 0 end
 local now = milliseconds(ARGV[2])
-redis.call('DEL', KEYS[1], KEYS[2])
-for index = 4, #KEYS do redis.call('DEL', KEYS[index]) end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 local at = 5
 for _ = 1, tonumber(ARGV[3]) do
-  local score, own = now - tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  redis.call('ZADD', KEYS[1], score, ARGV[at])
-  if own > 0 then redis.call('ZADD', KEYS[3 + own], score, ARGV[at]) end
-  at = at + 3
+  local score, own = now - tonumber(ARGV[at + 1]), tonumber(ARGV[at + 3])
+  if ARGV[at + 2] == '1' then redis.call('ZADD', KEYS[1], score, ARGV[at]) end
+  if own > 0 then redis.call('ZADD', KEYS[5 + own], score, ARGV[at]) end
+  at = at + 4
+end
+local function stop(key, scope, left, reason)
+  local ends = now + tonumber(left)
+  local halt = redis.call('HGET', key, scope)
+  if halt and tonumber(string.match(halt, '^(%d+):')) >= ends then return end
+  redis.call('HSET', key, scope, string.format('%.0f', ends) .. ':' .. reason)
 end
 for _ = 1, tonumber(ARGV[4]) do
-  redis.call('HSET', KEYS[2], ARGV[at], string.format('%.0f', now + tonumber(ARGV[at + 1])) .. ':' .. ARGV[at + 2])
-  at = at + 3
+  if ARGV[at + 3] == '1' then stop(KEYS[2], ARGV[at], ARGV[at + 1], ARGV[at + 2]) end
+  if ARGV[at + 4] == '1' then stop(KEYS[5], ARGV[at], ARGV[at + 1], ARGV[at + 2]) end
+  at = at + 5
+end
+if ARGV[at] then
+  local learnt_at, lasts = now - tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  redis.call('HSET', KEYS[3], 'calls', ARGV[at], 'counted', ARGV[at + 1], 'at', string.format('%.0f', learnt_at),
+    'until', string.format('%.0f', learnt_at + lasts), 'lasts', string.format('%.0f', lasts))
 end
 redis.call('ZADD', KEYS[1], 0, 'ready')
-redis.call('DEL', KEYS[3])
+redis.call('DEL', KEYS[4])
 return 1
 """
 )

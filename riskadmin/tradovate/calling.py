@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
+from riskadmin.tradovate.breaker import Breaker
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.endpoints import Endpoint
@@ -38,6 +39,7 @@ class Calling:
         tokens: TokenSource,
         budget: Budget,
         lane: Lane,
+        breaker: Breaker | None = None,
         timeout: tuple[float, float] = TIMEOUT,
         extra_hosts: Collection[str] = (),
     ) -> None:
@@ -49,6 +51,7 @@ class Calling:
             environment=environment,
             base_url=base_url,
             budget=budget,
+            breaker=breaker,
             timeout=timeout,
             extra_hosts=extra_hosts,
         )

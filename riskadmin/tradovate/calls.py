@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from riskadmin.tradovate.addresses import checked_base_url
 from riskadmin.tradovate.answers import judge, stop_for
+from riskadmin.tradovate.breaker import Breaker
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, WrongEnvironment
@@ -28,12 +29,14 @@ class Caller:
         base_url: str,
         budget: Budget,
         timeout: tuple[float, float],
+        breaker: Breaker | None = None,
         extra_hosts: Collection[str] = (),
         deadline_s: float = DEADLINE_S,
     ) -> None:
         """Raise ``addresses.AddressRefused`` or ``WrongEnvironment`` for a base URL that may not be used."""
         self._environment = environment
         self._budget = budget
+        self._breaker = breaker
         address = checked_base_url(base_url, environment, extra_hosts=extra_hosts)
         self._transport = Transport(address, timeout=timeout, deadline_s=deadline_s)
 
@@ -59,6 +62,7 @@ class Caller:
         budget before and stops what the answer says must stop.
         """
         self.check(endpoint)
+        failures = self._breaker.check() if self._breaker else 0
         admission = self._budget.reserve(endpoint, lane, spare=spare)
         if admission.lapsed or (permit and permit.lapsed):
             self._budget.withdraw(admission)
@@ -76,6 +80,7 @@ class Caller:
         if token and not endpoint.confidential:
             text = text.replace(token, WITHHELD)  # something on the way may have echoed the request
         exchange = self._exchange(endpoint, path, body, answer, text)
+        self._tell_breaker(answer, failures)
         if not answer.sent:
             self._budget.withdraw(admission)
             raise NotHandled(
@@ -90,9 +95,29 @@ class Caller:
         except NotHandled as error:
             if stop := stop_for(error):
                 self._budget.halt(stop.seconds, stop.reason, None if stop.everything else endpoint)
+            if error.reason is NotHandledReason.RATE_LIMITED:
+                self._budget.lower()
             raise
         self._budget.succeeded(admission)
         return Reply(data, exchange)
+
+    def _tell_breaker(self, answer: Answer, failures: int) -> None:
+        """Count what says that Tradovate is out of order as a whole, rather than what it thinks of this call.
+
+        A 408 counts neither way: it is also how a session is said to answer that another login has ended.
+        """
+        if self._breaker is None or answer.status == HTTPStatus.REQUEST_TIMEOUT:
+            return
+        if not answer.sent:
+            self._breaker.failed(f"no connection: {answer.trouble}")
+        elif answer.status is None or answer.trouble:
+            self._breaker.failed(f"no whole answer: {answer.trouble}")
+        elif answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._breaker.failed(f"HTTP {answer.status}")
+        elif answer.status == HTTPStatus.OK and answer.text.lstrip().startswith("<"):
+            self._breaker.failed("a page instead of data")  # as a proxy shows while the service behind it is away
+        else:
+            self._breaker.answered(failures)
 
     def _exchange(
         self,

@@ -53,6 +53,8 @@ class NotHandledReason(StrEnum):
     """Our own count of the rolling hour says no; nothing was sent."""
     HALTED = "halted"
     """An earlier answer stopped this user or this endpoint for a while; nothing was sent."""
+    OUTAGE = "outage"
+    """Several calls in a row got no answer, so this one was not tried; it is found out gently when Tradovate is back."""
     HELD_UP = "held_up"
     """This process was held up for so long that its leave to send had lapsed; nothing was sent."""
     BUDGET_UNAVAILABLE = "budget_unavailable"

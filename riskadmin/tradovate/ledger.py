@@ -14,6 +14,8 @@ class Attempt:
     id: int
     endpoint: str
     age_s: float
+    user: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,18 @@ class Halt:
     endpoint: str | None
     reason: str
     left_s: float
+    user: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredLimit:
+    """An hourly limit that a 429 taught when ``counted`` calls were counted, ``age_s`` ago, for ``lasts_s`` from then on."""
+
+    calls: int
+    counted: int
+    age_s: float
+    lasts_s: float
 
 
 class Ledger(Protocol):
@@ -32,17 +46,23 @@ class Ledger(Protocol):
     to every process once its attempt is admitted.
     """
 
-    def append(self, *, user: str, endpoint: str, lane: Lane) -> int:
+    def append(self, *, user: str, address: str, endpoint: str, lane: Lane) -> int:
         """Record that an attempt is about to be made; return its id, unique over all users."""
 
     def forget(self, attempt_id: int, /) -> None:
         """Delete an attempt that was never sent. Unknown ids are no error."""
 
-    def recent(self, *, user: str, within_s: float) -> Sequence[Attempt]:
-        """Every attempt of ``user`` not older than ``within_s`` seconds."""
+    def recent(self, *, user: str, address: str, within_s: float) -> Sequence[Attempt]:
+        """Every attempt of ``user``, and every one from ``address``, not older than ``within_s`` seconds."""
 
-    def halts(self, user: str, /) -> Sequence[Halt]:
-        """Every halt of ``user`` still in force."""
+    def halts(self, *, user: str, address: str) -> Sequence[Halt]:
+        """Every halt of ``user``, and every one of an endpoint at ``address``, still in force."""
 
-    def save_halt(self, *, user: str, endpoint: str | None, reason: str, seconds: float) -> None:
+    def save_halt(self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float) -> None:
         """Record a halt from now on for ``seconds``; a longer one already in force for that scope wins."""
+
+    def lowered(self, user: str, /) -> LoweredLimit | None:
+        """The limit of ``user`` learnt last, in force or not; None where none was, or it is too long ago to matter."""
+
+    def save_lowered(self, *, user: str, calls: int, counted: int, seconds: float) -> None:
+        """Record that the limit of ``user`` is ``calls`` from now on for ``seconds``; it replaces an earlier one."""

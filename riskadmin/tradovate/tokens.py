@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Protocol
 
+from riskadmin.tradovate.breaker import Breaker
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, RENEW_ACCESS_TOKEN
@@ -121,6 +122,7 @@ class TokenSource:
         store: TokenStore,
         credentials: Credentials,
         budget: Budget,
+        breaker: Breaker | None = None,
         extra_hosts: Collection[str] = (),
         wait_s: float = WAIT_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -133,6 +135,7 @@ class TokenSource:
             environment=environment,
             base_url=base_url,
             budget=budget,
+            breaker=breaker,
             timeout=TOKEN_TIMEOUT,
             extra_hosts=extra_hosts,
             deadline_s=TOKEN_DEADLINE_S,

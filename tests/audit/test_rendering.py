@@ -140,6 +140,11 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         (Tag.ITEM_SETTLED, {"detail": {"outcome": "rejected", "text": "Access is denied"}}, "Access is denied"),
         (Tag.ITEM_UNKNOWN, {"detail": {"text": "No answer within 15 s"}}, "No answer within 15 s"),
         (Tag.API_HALTED, {"detail": {"until": "2026-11-21T15:00:00Z", "text": "429"}}, "until 2026-11-21 09:00:00, 429"),
+        (
+            Tag.API_LIMIT_LOWERED,
+            {"detail": {"until": "2026-11-21T15:00:00Z", "text": "to 9"}},
+            "until 2026-11-21 09:00:00, to 9",
+        ),
     ],
 )
 def test_the_line_says_what_matters(tag: Tag, columns: dict[str, Any], summary: str) -> None:

@@ -1,6 +1,6 @@
 """The plan on its page: in brief above, row by row below, as fresh as it can be, and with what it would cost."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,6 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import Settings
 
 from accounts.changes import asking as asking_page
 from accounts.changes.models import Item
@@ -199,16 +198,16 @@ class TestStale:
 
 class TestOutlook:
     @pytest.fixture
-    def budget(self, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> dict[str, Any]:
+    def budget(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """What is left of the hour; changing it changes what the budget says."""
-        settings.BUDGET_CALLS_PER_HOUR, settings.BUDGET_SAFETY_MARGIN, settings.BUDGET_URGENT_SHARE_PCT = 1000, 0, 10
-        left: dict[str, Any] = {"left_urgent": 500, "left_bulk": 400, "halted_until": None}
+        left: dict[str, Any] = {"left_urgent": 500, "left_bulk": 400, "halted_until": None, "finish_at": timezone.now()}
 
         class Budget:
-            def state(self) -> BudgetState:
+            def foresee(self, calls: int, lane: Lane) -> tuple[BudgetState, datetime]:
                 if left.get("away"):
                     raise NotHandled("Redis is away", reason=NotHandledReason.BUDGET_UNAVAILABLE)
-                return BudgetState(
+                left["asked"] = (calls, lane)
+                state = BudgetState(
                     limit=1000,
                     used=500,
                     next_free_at=None,
@@ -218,6 +217,7 @@ class TestOutlook:
                     left_bulk=left["left_bulk"],
                     halted_until=left["halted_until"],
                 )
+                return state, left["finish_at"]
 
         monkeypatch.setattr("accounts.connection.budget", Budget)
         return left
@@ -229,14 +229,15 @@ class TestOutlook:
         assert (found.calls, found.lane, found.left, found.finish_at, found.fits) == (2, Lane.URGENT, 500, None, True)
         assert "the budget has room for all of it" in text_of(page)
 
-    def test_many_take_the_hours_that_they_take(self, asking: Client, support: Staff, budget: dict[str, Any]) -> None:
+    def test_many_end_when_the_budget_says(self, asking: Client, support: Staff, budget: dict[str, Any]) -> None:
         budget["left_bulk"] = 10
+        budget["finish_at"] = timezone.now() + timedelta(minutes=73)
         make_accounts(range(1, 61))
-        before = timezone.now()
         page = asking.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
         found = page.context["outlook"]
         assert (found.calls, found.lane, found.left, found.fits) == (60, Lane.BULK, 10, False)
-        assert timedelta(0) <= found.finish_at - before - timedelta(hours=1) < timedelta(minutes=1)
+        assert found.finish_at == budget["finish_at"]
+        assert budget["asked"] == (60, Lane.BULK)
 
     def test_calls_of_many_accounts_and_of_several_steps(
         self, asking: Client, support: Staff, budget: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -248,7 +249,7 @@ class TestOutlook:
         assert asking.get(new(), query).context["outlook"].calls == 6
 
     def test_a_stop_of_all_calls_is_waited_for(self, asking: Client, support: Staff, budget: dict[str, Any]) -> None:
-        budget["halted_until"] = timezone.now() + timedelta(minutes=40)
+        budget["halted_until"] = budget["finish_at"] = timezone.now() + timedelta(minutes=40)
         make_accounts([1])
         page = asking.get(new("lock"), {"targets": listed(support, "1")})
         assert page.context["outlook"].finish_at == budget["halted_until"]

@@ -14,14 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from riskadmin.tradovate.errors import StoreUnavailable
-from riskadmin.tradovate.ledger import Attempt, Halt
+from riskadmin.tradovate.ledger import Attempt, Halt, LoweredLimit
 from riskadmin.tradovate.tokens import StoredToken
 from riskadmin.tradovate.vocabulary import Lane
 
 TABLES = """
 PRAGMA journal_mode = WAL;
-CREATE TABLE IF NOT EXISTS attempt (id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT, endpoint TEXT, lane TEXT, at REAL);
-CREATE TABLE IF NOT EXISTS halt (user TEXT, endpoint TEXT, reason TEXT, until REAL);
+CREATE TABLE IF NOT EXISTS attempt (id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT, address TEXT, endpoint TEXT, lane TEXT,
+  at REAL);
+CREATE TABLE IF NOT EXISTS halt (user TEXT, address TEXT, endpoint TEXT, reason TEXT, until REAL);
+CREATE TABLE IF NOT EXISTS lowered (user TEXT PRIMARY KEY, calls INTEGER, counted INTEGER, at REAL, lasts REAL);
 CREATE TABLE IF NOT EXISTS token (id INTEGER PRIMARY KEY CHECK (id = 1), access_token TEXT, expires_at REAL,
   generation INTEGER NOT NULL DEFAULT 0, holder TEXT, leased_until REAL NOT NULL DEFAULT 0);
 INSERT OR IGNORE INTO token (id) VALUES (1);
@@ -57,10 +59,11 @@ class SqliteLedger(_File):
 
     before_recent: Callable[[], None] | None = None
 
-    def append(self, *, user: str, endpoint: str, lane: Lane) -> int:
+    def append(self, *, user: str, address: str, endpoint: str, lane: Lane) -> int:
         with self.transaction() as connection:
             row = connection.execute(
-                "INSERT INTO attempt (user, endpoint, lane, at) VALUES (?, ?, ?, ?)", (user, endpoint, lane, self.clock())
+                "INSERT INTO attempt (user, address, endpoint, lane, at) VALUES (?, ?, ?, ?, ?)",
+                (user, address, endpoint, lane, self.clock()),
             )
             assert row.lastrowid
             return row.lastrowid
@@ -69,28 +72,44 @@ class SqliteLedger(_File):
         with self.transaction() as connection:
             connection.execute("DELETE FROM attempt WHERE id = ?", (attempt_id,))
 
-    def recent(self, *, user: str, within_s: float) -> list[Attempt]:
+    def recent(self, *, user: str, address: str, within_s: float) -> list[Attempt]:
         with self.transaction() as connection:
             now = self.clock()
             rows = connection.execute(
-                "SELECT id, endpoint, ? - at FROM attempt WHERE user = ? AND at >= ?", (now, user, now - within_s)
+                "SELECT id, endpoint, ? - at, user, address FROM attempt WHERE (user = ? OR address = ?) AND at >= ?",
+                (now, user, address, now - within_s),
             ).fetchall()
         rival, self.before_recent = self.before_recent, None
         if rival:
             rival()
         return [Attempt(*row) for row in rows]
 
-    def halts(self, user: str, /) -> list[Halt]:
+    def halts(self, *, user: str, address: str) -> list[Halt]:
         with self.transaction() as connection:
             now = self.clock()
             rows = connection.execute(
-                "SELECT endpoint, reason, until - ? FROM halt WHERE user = ? AND until > ?", (now, user, now)
+                "SELECT endpoint, reason, until - ?, user, address FROM halt"
+                " WHERE (user = ? OR address = ? AND endpoint IS NOT NULL) AND until > ?",
+                (now, user, address, now),
             ).fetchall()
         return [Halt(*row) for row in rows]
 
-    def save_halt(self, *, user: str, endpoint: str | None, reason: str, seconds: float) -> None:
+    def save_halt(self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float) -> None:
         with self.transaction() as connection:
-            connection.execute("INSERT INTO halt VALUES (?, ?, ?, ?)", (user, endpoint, reason, self.clock() + seconds))
+            until = self.clock() + seconds
+            connection.execute("INSERT INTO halt VALUES (?, ?, ?, ?, ?)", (user, address, endpoint, reason, until))
+
+    def lowered(self, user: str, /) -> LoweredLimit | None:
+        with self.transaction() as connection:
+            row = connection.execute(
+                "SELECT calls, counted, ? - at, lasts FROM lowered WHERE user = ?", (self.clock(), user)
+            ).fetchone()
+        return LoweredLimit(*row) if row else None
+
+    def save_lowered(self, *, user: str, calls: int, counted: int, seconds: float) -> None:
+        with self.transaction() as connection:
+            row = (user, calls, counted, self.clock(), seconds)
+            connection.execute("INSERT OR REPLACE INTO lowered VALUES (?, ?, ?, ?, ?)", row)
 
     def endpoints(self) -> list[str]:
         """Of every attempt on record, oldest first."""

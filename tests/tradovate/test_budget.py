@@ -56,8 +56,17 @@ def ledger(tmp_path: Path, clock: Clock) -> SqliteLedger:
 def make_budget(redis_client: redis.Redis, ledger: SqliteLedger, clock: Clock) -> Callable[..., Budget]:
     """Budgets as several processes have them; 100 calls, 20 of them margin, half of the rest urgent."""
 
-    def make(*, user: str = "desk", client: redis.Redis = redis_client) -> Budget:
-        return Budget(client, ledger, user=user, calls_per_hour=100, safety_margin=20, urgent_share_pct=50, clock=clock)
+    def make(*, user: str = "desk", client: redis.Redis = redis_client, address: str = "office") -> Budget:
+        return Budget(
+            client,
+            ledger,
+            user=user,
+            address=address,
+            calls_per_hour=100,
+            safety_margin=20,
+            urgent_share_pct=50,
+            clock=clock,
+        )
 
     return make
 
@@ -141,10 +150,10 @@ def test_the_last_call_goes_to_one_of_two_rivals(make_budget: Callable[..., Budg
     fill(budget, 79)
     append = ledger.append
 
-    def append_after_the_rival(*, user: str, endpoint: str, lane: Lane) -> int:
+    def append_after_the_rival(*, user: str, address: str, endpoint: str, lane: Lane) -> int:
         ledger.append = append  # type: ignore[method-assign]
         rival.reserve(ACCOUNTS, Lane.URGENT)
-        return append(user=user, endpoint=endpoint, lane=lane)
+        return append(user=user, address=address, endpoint=endpoint, lane=lane)
 
     ledger.append = append_after_the_rival  # type: ignore[method-assign]
     assert refused(budget).reason is NotHandledReason.NO_BUDGET
@@ -264,8 +273,8 @@ def test_a_wipe_between_the_row_and_the_admission(budget: Budget, ledger: Sqlite
     fill(budget, 79)
     append = ledger.append
 
-    def append_and_wipe(*, user: str, endpoint: str, lane: Lane) -> int:
-        attempt_id = append(user=user, endpoint=endpoint, lane=lane)
+    def append_and_wipe(*, user: str, address: str, endpoint: str, lane: Lane) -> int:
+        attempt_id = append(user=user, address=address, endpoint=endpoint, lane=lane)
         redis_client.flushall()
         return attempt_id
 
@@ -360,7 +369,7 @@ def test_no_redis_no_calls(make_budget: Callable[..., Budget], ledger: SqliteLed
         budget.halt(60, "kept by the ledger at least")
         with pytest.raises(NotHandled):
             budget.state()
-        assert [halt.reason for halt in ledger.halts("desk")] == ["kept by the ledger at least"]
+        assert [halt.reason for halt in ledger.halts(user="desk", address="office")] == ["kept by the ledger at least"]
 
 
 def test_no_ledger_no_calls(budget: Budget, ledger: SqliteLedger, redis_client: redis.Redis) -> None:
