@@ -31,16 +31,18 @@ class PostgresLedger:
     """Attempts and halts as rows."""
 
     @stored_at_once
-    def append(self, *, user: str, address: str, endpoint: str, lane: Lane) -> int:
-        """Record that an attempt is about to be made; return its id."""
-        return ApiAttempt.objects.create(
-            api_user=user, address=address, endpoint=endpoint, lane=lane.value, attempted_at=Now()
-        ).pk
+    def append(self, *, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> Sequence[int]:
+        """Record that so many attempts are about to be made; return their ids."""
+        rows = ApiAttempt.objects.bulk_create(
+            ApiAttempt(api_user=user, address=address, endpoint=endpoint, lane=lane.value, attempted_at=Now())
+            for _ in range(attempts)
+        )
+        return [row.pk for row in rows]
 
     @stored_at_once
-    def forget(self, attempt_id: int, /) -> None:
-        """Delete an attempt that was never sent."""
-        ApiAttempt.objects.filter(pk=attempt_id).delete()
+    def forget(self, attempt_ids: Sequence[int], /) -> None:
+        """Delete attempts that were never sent."""
+        ApiAttempt.objects.filter(pk__in=attempt_ids).delete()
 
     @stored
     def recent(self, *, user: str, address: str, within_s: float) -> Sequence[Attempt]:

@@ -26,7 +26,7 @@ from accounts.connection import budget
 from accounts.execution.answers import put_back_unsent, write_down
 from accounts.execution.claim import Claim, due
 from accounts.execution.confirm import next_read_at, read_back_due
-from accounts.execution.send import Answered, make, next_claims
+from accounts.execution.send import Answered, give_back, make, next_claims
 from accounts.execution.timing import (
     GATHER_S,
     LOOK_S,
@@ -99,6 +99,12 @@ def _changes_with_work(lane: Lane, at: datetime) -> list[int]:
     return list(running.order_by("pk").values_list("pk", flat=True))
 
 
+def _goes_on_at(lane: Lane) -> datetime | None:
+    """Return when the first of a lane's changes that are held goes on."""
+    held = Change.objects.filter(state=ChangeState.RUNNING, lane=lane.value, held_until__gt=timezone.now())
+    return held.order_by("held_until").values_list("held_until", flat=True).first()
+
+
 def _in_turn(change_ids: Sequence[int]) -> list[int]:
     """Return changes with the one whose last turn is longest ago first."""
     return sorted(change_ids, key=lambda change_id: (_last_turn.get(change_id, -1), change_id))
@@ -119,6 +125,8 @@ class _Leader:
         self.reading: Future[int] | None = None
         self.read_at: datetime | None = None
         self.read_every = READ_EVERY[lane]
+        self.asks_budget_at = 0.0
+        self.goes_on_at: datetime | None = None
 
     def lead(self) -> None:
         """Work until nothing is due."""
@@ -143,7 +151,10 @@ class _Leader:
     def _is_done(self) -> bool:
         if self.flying or self.unwritten or self.reading:
             return False
-        return _stopping.is_set() or self.read_at is None or self.read_at > timezone.now() + STAY_FOR
+        if _stopping.is_set():
+            return True
+        soon = timezone.now() + STAY_FOR
+        return not (self.read_at and self.read_at <= soon) and not (self.goes_on_at and self.goes_on_at <= soon)
 
     # --- Sending ----------------------------------------------------------------------------------------------------------
 
@@ -153,13 +164,13 @@ class _Leader:
         if _stopping.is_set() or self.unwritten or (self.flying and room < self.at_once // 4):
             return
         try:
-            calls = min(room, self._affordable())
             claims: list[Claim] = []
-            for change_id in _in_turn(_changes_with_work(self.lane, timezone.now())) if calls else ():
-                claims = next_claims(Item.objects.filter(change_id=change_id), calls=calls, origin=self.origin)
+            for change_id in _in_turn(_changes_with_work(self.lane, timezone.now())):
+                claims = next_claims(Item.objects.filter(change_id=change_id), calls=room, origin=self.origin)
                 if claims:
                     _last_turn[change_id] = next(_turns)
                     break
+            self.goes_on_at = None if self.flying or claims else _goes_on_at(self.lane)
         except (DatabaseError, InterfaceError):
             # What is under way is brought to its end; the sweeper begins anew.
             logger.exception("nothing could be claimed in the %s lane", self.lane)
@@ -172,22 +183,12 @@ class _Leader:
     def _ring(self, _: Future[Answered] | Future[int]) -> None:
         self.bell.set()
 
-    def _affordable(self) -> int:
-        """Return for how many calls there is budget: half of what is left, lest two processes claim for the same calls."""
-        try:
-            state = budget().state()
-        except NotHandled:
-            return 0
-        left = state.left_urgent if self.lane == Lane.URGENT else state.left_bulk
-        is_scarce = left < state.limit * SCARCE_BELOW
-        self.read_every = READ_EVERY_WHEN_SCARCE[self.lane] if is_scarce else READ_EVERY[self.lane]
-        return 0 if state.halted_until else -(-left // 2)
-
     def _return_unbegun(self) -> None:
         """Return to the queue what was claimed and has not been begun: the process is about to stop."""
         for future, claim in list(self.flying.items()):
             if future.cancel():
                 del self.flying[future]
+                give_back(claim)
                 try:
                     put_back_unsent(claim, origin=self.origin)
                 except (DatabaseError, InterfaceError):
@@ -231,8 +232,21 @@ class _Leader:
         return True
 
     def _write_down(self, answers: Sequence[Answered]) -> None:
-        write_down(answers, read_back_at=_next_reading(self.read_every), origin=self.origin)
-        self.read_at = min(self.read_at or _next_reading(self.read_every), _next_reading(self.read_every))
+        read_back_at = _next_reading(self._read_every())
+        write_down(answers, read_back_at=read_back_at, origin=self.origin)
+        self.read_at = min(self.read_at or read_back_at, read_back_at)
+
+    def _read_every(self) -> timedelta:
+        """Return how often to read back, which rests on how much of the hour is left; that is asked once a second."""
+        if time.monotonic() >= self.asks_budget_at:
+            self.asks_budget_at = time.monotonic() + 1.0
+            try:
+                state = budget().state()
+            except NotHandled:
+                return self.read_every
+            is_scarce = state.left(self.lane) < state.limit * SCARCE_BELOW
+            self.read_every = READ_EVERY_WHEN_SCARCE[self.lane] if is_scarce else READ_EVERY[self.lane]
+        return self.read_every
 
     # --- Reading back -----------------------------------------------------------------------------------------------------
 

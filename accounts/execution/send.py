@@ -22,6 +22,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import Rejected, TradovateError
 from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.permit import Paid
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 NOT_FOUND = 404
@@ -45,7 +46,8 @@ class Answered:
 def next_claims(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
     """Claim what may be sent now among items of one change, for at most `calls` calls, read anew where that matters.
 
-    When the targets can't be read, the change is held for a while and nothing is claimed.
+    The calls are counted before they are claimed, where their endpoint is known beforehand. When the targets can't be read, or
+    nothing may be sent, the change is held for a while and nothing is claimed.
     """
     first = sendable(timezone.now(), wanted).select_related("change").order_by("position", "pk").first()
     if first is None:
@@ -55,10 +57,27 @@ def next_claims(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[C
     try:
         tradovate = client(Environment(change.environment), Lane(change.lane))
         _read_first(kind, wanted, calls, tradovate)
+        paid = _paid(kind, first.step, calls, tradovate)
     except (TradovateError, NotConnected) as error:
         _postpone(first, error, origin)
         return []
-    return claim(wanted, calls=calls, origin=origin)
+    try:
+        if kind.batch_size > 1 or not paid:
+            claims = claim(wanted, calls=1, origin=origin)
+        else:
+            claims = claim(wanted.filter(step=first.step), calls=len(paid), origin=origin)
+        for claimed in claims if paid else ():
+            claimed.permit.paid.append(paid.pop())
+    finally:
+        tradovate.give_back(paid)
+    return claims
+
+
+def _paid(kind: Kind[Any], step: int, calls: int, tradovate: Client) -> list[Paid]:
+    """Count the calls of a step in advance; none where its endpoint is only known with its target, or is refused anyway."""
+    if not kind.endpoints or tradovate.environment not in kind.endpoints[step].environments:
+        return []
+    return tradovate.pay(kind.endpoints[step], calls)
 
 
 def make(claimed: Claim) -> Answered:
@@ -79,7 +98,16 @@ def make(claimed: Claim) -> Answered:
         return Answered(claim=claimed, error=error)
     finally:
         connection.close()
+        give_back(claimed)
     return Answered(claim=claimed, exchange=exchange)
+
+
+def give_back(claimed: Claim) -> None:
+    """Give back what was counted for a call that was not made."""
+    if claimed.permit.paid:
+        unspent = list(claimed.permit.paid)
+        claimed.permit.paid.clear()
+        client(Environment(claimed.change.environment), Lane(claimed.change.lane)).give_back(unspent)
 
 
 def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Answered:
@@ -138,7 +166,8 @@ def _postpone(item: Item, error: TradovateError | NotConnected, origin: Origin) 
     """The target could not be read before the call, so nothing was sent; its change waits."""
     wait_s = waiting_s(error, item.attempts + 1)
     with transaction.atomic():
+        is_news = item.change.held_why != str(error)
         waiting = Item.objects.filter(pk=item.pk, state=ItemState.QUEUED).update(note=str(error))
-        if waiting and hold(item.change_id, wait_s, str(error)):
+        if waiting and hold(item.change_id, wait_s, str(error)) and is_news:
             detail = {"reason": "not_read", "text": str(error), "wait_s": wait_s}
             record(happening(Tag.ITEM_DEFERRED, item, origin=origin, detail=detail))

@@ -13,7 +13,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -173,19 +173,28 @@ class Budget:
         ``spare`` leaves that many of the endpoint's own hourly calls untouched. Writes a ledger row and Redis. Raises
         ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or ``budget_unavailable``.
         """
+        return self.reserve_many(endpoint, lane, 1, spare=spare)[0]
+
+    def reserve_many(self, endpoint: Endpoint, lane: Lane, calls: int, *, spare: int = 0) -> list[Admission]:
+        """Count as many attempts as there is room for, at most ``calls`` and at least one; raises as ``reserve``.
+
+        Costs no more than counting one. What is not used must be given back with ``withdraw``.
+        """
         started = time.monotonic()
         try:
-            # A look first, so that a used-up budget does not write and delete a ledger row per refusal.
-            self._ask("peek", 0, endpoint, lane, spare)
-            attempt_id = self._ledger.append(user=self._user, address=self._address, endpoint=endpoint.name, lane=lane)
+            # A look first, so that a used-up budget does not write and delete ledger rows per refusal.
+            _, room = self._ask("peek", calls, (), endpoint, lane, spare)
+            ids = self._ledger.append(user=self._user, address=self._address, endpoint=endpoint.name, lane=lane, attempts=room)
             try:
-                now_ms = self._ask("take", attempt_id, endpoint, lane, spare)
+                now_ms, room = self._ask("take", len(ids), ids, endpoint, lane, spare)
             except (NotHandled, RedisError):
-                self._ledger.forget(attempt_id)
+                self._ledger.forget(ids)
                 raise
+            if room < len(ids):
+                self._ledger.forget(ids[room:])
         except (RedisError, StoreUnavailable) as error:
             raise _unavailable() from error
-        return Admission(attempt_id, endpoint, _instant(now_ms), started + SEND_WITHIN_S)
+        return [Admission(attempt_id, endpoint, _instant(now_ms), started + SEND_WITHIN_S) for attempt_id in ids[:room]]
 
     def succeeded(self, admission: Admission) -> None:
         """Tell that the attempt did not fail: an endpoint that counts failures only stops counting it."""
@@ -195,12 +204,13 @@ class Budget:
             except RedisError:
                 return  # it counts for an hour more than it needs to: too high, never too low
 
-    def withdraw(self, admission: Admission) -> None:
-        """Give back an attempt of which nothing was sent, so that an outage does not use up the hour."""
+    def withdraw(self, *admissions: Admission) -> None:
+        """Give back attempts of which nothing was sent, so that an outage does not use up the hour."""
+        ids = [admission.id for admission in admissions]
         try:
-            self._redis.zrem(self._calls, admission.id)
-            self._redis.zrem(self._calls_of(admission.endpoint.name), admission.id)
-            self._ledger.forget(admission.id)
+            for key in {self._calls, *(self._calls_of(admission.endpoint.name) for admission in admissions)}:
+                self._redis.zrem(key, *ids)
+            self._ledger.forget(ids)
         except (RedisError, StoreUnavailable):
             return  # likewise
 
@@ -295,17 +305,19 @@ class Budget:
             lowered=lowered,
         )
 
-    def _ask(self, mode: str, attempt_id: int, endpoint: Endpoint, lane: Lane, spare: int) -> int:
-        """Run the admission script; return Redis' time in ms, or raise ``NotHandled``."""
+    def _ask(  # noqa: PLR0917  (the script's)
+        self, mode: str, calls: int, ids: Sequence[int], endpoint: Endpoint, lane: Lane, spare: int
+    ) -> tuple[int, int]:
+        """Run the admission script; return Redis' time in ms and for how many there is room, or raise ``NotHandled``."""
         own_limit = -1 if endpoint.hourly_limit is None else endpoint.hourly_limit - spare
         keys = (self._calls, self._halts, self._learnt, self._calls_of(endpoint.name), self._address_halts)
         own = (self._limit, self._margin, self._share_pct[lane])
         for _ in range(_TRIES):
-            args = (mode, attempt_id, self._window_ms, *own, endpoint.name, own_limit, self._now())
+            args = (mode, calls, self._window_ms, *own, endpoint.name, own_limit, self._now(), *ids)
             answer = self._evaluate(keys, args)
             match _text(answer[0]):
                 case "admitted":
-                    return int(answer[1])
+                    return int(answer[1]), int(answer[2])
                 case "halted":
                     raise NotHandled(
                         f"calls are stopped: {_text(answer[2])}",

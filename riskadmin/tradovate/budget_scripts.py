@@ -42,9 +42,11 @@ local function ends(halt)
 end
 """
 
-# KEYS calls, halts, limit, calls of the endpoint at the address, halts at the address; ARGV take or peek, ledger id, window
-# in ms, the user's limit, margin, share of the lane in per cent, endpoint, limit of the endpoint or -1, now in ms or ''.
-# Answers {'admitted', now} | {'wiped'} | {'halted', ms left, reason} | {'full', ms until one is free}.
+# KEYS calls, halts, limit, calls of the endpoint at the address, halts at the address; ARGV take or peek, how many, window
+# in ms, the user's limit, margin, share of the lane in per cent, endpoint, limit of the endpoint or -1, now in ms or '', and to
+# take as many ledger ids.
+# Answers {'admitted', now, how many: the first so many ids} | {'wiped'} | {'halted', ms left, reason} | {'full', ms until one
+# is free}.
 #
 # An id that is already there was put there by a rebuild that saw its ledger row: it is taken out first, so that it is
 # counted once, and so that running this again after a lost answer changes nothing.
@@ -54,12 +56,14 @@ ADMIT = (
     + _CAPACITY
     + """
 if not redis.call('ZSCORE', KEYS[1], 'ready') then return {'wiped'} end
-local take, member, window, endpoint = ARGV[1] == 'take', ARGV[2], tonumber(ARGV[3]), ARGV[7]
+local take, room, window, endpoint = ARGV[1] == 'take', tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[7]
 local now = milliseconds(ARGV[9])
 local since = string.format('%.0f', now - window)
 if take then
-  redis.call('ZREM', KEYS[1], member)
-  redis.call('ZREM', KEYS[4], member)
+  for index = 10, #ARGV do
+    redis.call('ZREM', KEYS[1], ARGV[index])
+    redis.call('ZREM', KEYS[4], ARGV[index])
+  end
 end
 for _, place in ipairs({{KEYS[2], '*'}, {KEYS[2], endpoint}, {KEYS[5], endpoint}}) do
   local halt = redis.call('HGET', place[1], place[2])
@@ -80,17 +84,19 @@ for _, rule in ipairs({{KEYS[1], allowed}, {KEYS[4], tonumber(ARGV[8])}}) do
       if last[2] then wait = tonumber(last[2]) + window - now end
       return {'full', wait}
     end
+    room = math.min(room, most - used)
   end
 end
 if take then
+  local own = tonumber(ARGV[8]) >= 0
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '(0', since)
-  redis.call('ZADD', KEYS[1], now, member)
-  if tonumber(ARGV[8]) >= 0 then
-    redis.call('ZREMRANGEBYSCORE', KEYS[4], '(0', since)
-    redis.call('ZADD', KEYS[4], now, member)
+  if own then redis.call('ZREMRANGEBYSCORE', KEYS[4], '(0', since) end
+  for index = 10, 9 + room do
+    redis.call('ZADD', KEYS[1], now, ARGV[index])
+    if own then redis.call('ZADD', KEYS[4], now, ARGV[index]) end
   end
 end
-return {'admitted', now}
+return {'admitted', now, room}
 """
 )
 

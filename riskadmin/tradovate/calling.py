@@ -5,7 +5,7 @@ renewed token. Both count in the budget.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown
 from riskadmin.tradovate.exchange import Exchange, Reply
-from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.permit import Paid, WritePermit
 from riskadmin.tradovate.reading import Unreadable
 from riskadmin.tradovate.tokens import TokenSource
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -55,6 +55,18 @@ class Calling:
             timeout=timeout,
             extra_hosts=extra_hosts,
         )
+
+    def pay(self, endpoint: Endpoint, calls: int) -> list[Paid]:
+        """Count calls of an endpoint in advance, for the permits of those calls: as many as there is room for, at least one.
+
+        Raises ``WrongEnvironment``, or ``NotHandled`` when nothing may be sent now.
+        """
+        self._caller.check(endpoint)
+        return self._caller.pay(endpoint, self.lane, calls)
+
+    def give_back(self, unspent: Sequence[Paid]) -> None:
+        """Take back what was counted in advance and is not needed."""
+        self._caller.give_back(unspent)
 
     def _list(self, endpoint: Endpoint, read: Callable[[object], T], query: str = "") -> Reply[list[T]]:
         """Read every row of a list."""

@@ -1,7 +1,7 @@
 """One attempt at one endpoint, from the checks in code to the verdict on the answer."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 
 from riskadmin.tradovate.addresses import checked_base_url
@@ -11,7 +11,7 @@ from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, WrongEnvironment
 from riskadmin.tradovate.exchange import RESPONSE_TEXT_MAX, WITHHELD, Exchange, Reply
-from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.permit import Paid, WritePermit
 from riskadmin.tradovate.transport import DEADLINE_S, WRITE_DEADLINE_S, Answer, Transport
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
@@ -45,6 +45,20 @@ class Caller:
         if self._environment not in endpoint.environments:
             raise WrongEnvironment(f"{endpoint.name} may not be called in the {self._environment} environment")
 
+    def pay(self, endpoint: Endpoint, lane: Lane, attempts: int, *, spare: int = 0) -> list[Paid]:
+        """Count attempts at an endpoint before they are made: as many as there is room for, at least one.
+
+        Raises ``NotHandled``, also while the breaker is open. What is not spent must go back with ``give_back``.
+        """
+        failures = self._breaker.check() if self._breaker else 0
+        admissions = self._budget.reserve_many(endpoint, lane, attempts, spare=spare)
+        return [Paid(admission, failures) for admission in admissions]
+
+    def give_back(self, unspent: Sequence[Paid]) -> None:
+        """Take back what was counted in advance and is not needed."""
+        if unspent:
+            self._budget.withdraw(*(paid.admission for paid in unspent))
+
     def attempt(
         self,
         endpoint: Endpoint,
@@ -62,8 +76,10 @@ class Caller:
         budget before and stops what the answer says must stop.
         """
         self.check(endpoint)
-        failures = self._breaker.check() if self._breaker else 0
-        admission = self._budget.reserve(endpoint, lane, spare=spare)
+        paid = permit.spend(endpoint) if permit else None
+        if paid is None:
+            (paid,) = self.pay(endpoint, lane, 1, spare=spare)
+        admission, failures = paid.admission, paid.failures
         if admission.lapsed or (permit and permit.lapsed):
             self._budget.withdraw(admission)
             raise NotHandled("the process was held up before the call", reason=NotHandledReason.HELD_UP)

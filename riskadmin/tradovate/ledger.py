@@ -46,11 +46,11 @@ class Ledger(Protocol):
     to every process once its attempt is admitted.
     """
 
-    def append(self, *, user: str, address: str, endpoint: str, lane: Lane) -> int:
-        """Record that an attempt is about to be made; return its id, unique over all users."""
+    def append(self, *, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> Sequence[int]:
+        """Record that so many attempts are about to be made; return their ids, unique over all users."""
 
-    def forget(self, attempt_id: int, /) -> None:
-        """Delete an attempt that was never sent. Unknown ids are no error."""
+    def forget(self, attempt_ids: Sequence[int], /) -> None:
+        """Delete attempts that were never sent. Unknown ids are no error."""
 
     def recent(self, *, user: str, address: str, within_s: float) -> Sequence[Attempt]:
         """Every attempt of ``user``, and every one from ``address``, not older than ``within_s`` seconds."""

@@ -26,9 +26,9 @@ def attempt_of(age: timedelta, *, user: str = "us") -> ApiAttempt:
 
 
 def test_recent_gives_what_was_appended_in_order_and_no_other_users() -> None:
-    first = ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK)
-    second = ledger.append(user="us", address="", endpoint="user/list", lane=Lane.URGENT)
-    ledger.append(user="them", address="there", endpoint="user/list", lane=Lane.BULK)
+    (first,) = ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
+    (second,) = ledger.append(user="us", address="", endpoint="user/list", lane=Lane.URGENT, attempts=1)
+    ledger.append(user="them", address="there", endpoint="user/list", lane=Lane.BULK, attempts=1)
 
     attempts = ledger.recent(user="us", address="", within_s=3600)
 
@@ -48,10 +48,10 @@ def test_attempts_outside_the_window_are_not_recent() -> None:
 
 
 def test_a_forgotten_attempt_is_gone_and_forgetting_twice_is_no_error() -> None:
-    attempt_id = ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK)
+    (attempt_id,) = ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
 
-    ledger.forget(attempt_id)
-    ledger.forget(attempt_id)
+    ledger.forget([attempt_id])
+    ledger.forget([attempt_id])
 
     assert not ledger.recent(user="us", address="", within_s=3600)
 
@@ -59,9 +59,9 @@ def test_a_forgotten_attempt_is_gone_and_forgetting_twice_is_no_error() -> None:
 def test_every_write_refuses_to_run_inside_a_transaction() -> None:
     with transaction.atomic():
         with pytest.raises(InsideTransaction):
-            ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK)
+            ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
         with pytest.raises(InsideTransaction):
-            ledger.forget(1)
+            ledger.forget([1])
         with pytest.raises(InsideTransaction):
             ledger.save_halt(user="us", address="", endpoint=None, reason="429", seconds=3600)
 
@@ -72,7 +72,11 @@ def test_every_write_refuses_to_run_inside_a_transaction() -> None:
 def test_eight_writers_at_once_lose_nothing() -> None:
     def write(_: int) -> list[int]:
         try:
-            return [ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK) for _ in range(25)]
+            return [
+                each
+                for _ in range(25)
+                for each in ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
+            ]
         finally:
             connection.close()
 
@@ -113,16 +117,16 @@ def test_a_database_that_fails_is_a_store_that_is_away(monkeypatch: pytest.Monke
     def fail(*_: object, **__: object) -> None:
         raise OperationalError("the server closed the connection")
 
-    monkeypatch.setattr(QuerySet, "create", fail)
+    monkeypatch.setattr(QuerySet, "bulk_create", fail)
 
     with pytest.raises(StoreUnavailable, match="closed the connection"):
-        ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK)
+        ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
 
 
 def test_another_users_attempts_and_stops_at_the_same_address() -> None:
-    ours = ledger.append(user="us", address="cloud", endpoint="user/list", lane=Lane.BULK)
-    theirs = ledger.append(user="them", address="office", endpoint="auth/me", lane=Lane.BULK)
-    ledger.append(user="them", address="home", endpoint="auth/me", lane=Lane.BULK)
+    (ours,) = ledger.append(user="us", address="cloud", endpoint="user/list", lane=Lane.BULK, attempts=1)
+    (theirs,) = ledger.append(user="them", address="office", endpoint="auth/me", lane=Lane.BULK, attempts=1)
+    ledger.append(user="them", address="home", endpoint="auth/me", lane=Lane.BULK, attempts=1)
     ledger.save_halt(user="them", address="office", endpoint="auth/me", reason="captcha", seconds=60)
     ledger.save_halt(user="them", address="office", endpoint=None, reason="429", seconds=60)
     ledger.save_halt(user="them", address="home", endpoint="user/list", reason="p-ticket", seconds=60)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,18 +59,21 @@ class SqliteLedger(_File):
 
     before_recent: Callable[[], None] | None = None
 
-    def append(self, *, user: str, address: str, endpoint: str, lane: Lane) -> int:
+    def append(self, *, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
+        ids = []
         with self.transaction() as connection:
-            row = connection.execute(
-                "INSERT INTO attempt (user, address, endpoint, lane, at) VALUES (?, ?, ?, ?, ?)",
-                (user, address, endpoint, lane, self.clock()),
-            )
-            assert row.lastrowid
-            return row.lastrowid
+            for _ in range(attempts):
+                row = connection.execute(
+                    "INSERT INTO attempt (user, address, endpoint, lane, at) VALUES (?, ?, ?, ?, ?)",
+                    (user, address, endpoint, lane, self.clock()),
+                )
+                assert row.lastrowid
+                ids.append(row.lastrowid)
+        return ids
 
-    def forget(self, attempt_id: int, /) -> None:
+    def forget(self, attempt_ids: Sequence[int], /) -> None:
         with self.transaction() as connection:
-            connection.execute("DELETE FROM attempt WHERE id = ?", (attempt_id,))
+            connection.executemany("DELETE FROM attempt WHERE id = ?", [(each,) for each in attempt_ids])
 
     def recent(self, *, user: str, address: str, within_s: float) -> list[Attempt]:
         with self.transaction() as connection:

@@ -150,15 +150,54 @@ def test_the_last_call_goes_to_one_of_two_rivals(make_budget: Callable[..., Budg
     fill(budget, 79)
     append = ledger.append
 
-    def append_after_the_rival(*, user: str, address: str, endpoint: str, lane: Lane) -> int:
+    def append_after_the_rival(*, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
         ledger.append = append  # type: ignore[method-assign]
         rival.reserve(ACCOUNTS, Lane.URGENT)
-        return append(user=user, address=address, endpoint=endpoint, lane=lane)
+        return append(user=user, address=address, endpoint=endpoint, lane=lane, attempts=attempts)
 
     ledger.append = append_after_the_rival  # type: ignore[method-assign]
     assert refused(budget).reason is NotHandledReason.NO_BUDGET
     assert len(ledger.endpoints()) == 80
     assert budget.state().used == 80
+
+
+def test_many_are_counted_as_far_as_there_is_room(budget: Budget, ledger: SqliteLedger) -> None:
+    fill(budget, 75)
+
+    admissions = budget.reserve_many(ACCOUNTS, Lane.URGENT, 9)
+
+    assert len(admissions) == 5
+    assert len({admission.id for admission in admissions}) == 5
+    assert budget.state().used == 80
+    assert len(ledger.endpoints()) == 80
+    assert refused(budget).reason is NotHandledReason.NO_BUDGET
+
+
+def test_many_share_the_last_room_with_a_rival(make_budget: Callable[..., Budget], ledger: SqliteLedger) -> None:
+    """The rival takes some between our look and our rows: we get the rest, and the rows of the others go again."""
+    budget, rival = make_budget(), make_budget()
+    fill(budget, 75)
+    append = ledger.append
+
+    def append_after_the_rival(*, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
+        ledger.append = append  # type: ignore[method-assign]
+        rival.reserve_many(ACCOUNTS, Lane.URGENT, 3)
+        return append(user=user, address=address, endpoint=endpoint, lane=lane, attempts=attempts)
+
+    ledger.append = append_after_the_rival  # type: ignore[method-assign]
+    assert len(budget.reserve_many(ACCOUNTS, Lane.URGENT, 5)) == 2
+    assert len(ledger.endpoints()) == 80
+    assert budget.state().used == 80
+
+
+def test_the_own_limit_of_an_endpoint_bounds_many(budget: Budget) -> None:
+    admissions = budget.reserve_many(RENEW_ACCESS_TOKEN, Lane.URGENT, 40)
+
+    assert len(admissions) == RENEW_ACCESS_TOKEN.hourly_limit
+    assert refused(budget, endpoint=RENEW_ACCESS_TOKEN).reason is NotHandledReason.NO_BUDGET
+    budget.withdraw(*admissions)
+    assert budget.state().used == 0
+    assert len(budget.reserve_many(RENEW_ACCESS_TOKEN, Lane.URGENT, 2)) == 2
 
 
 def test_users_do_not_share(make_budget: Callable[..., Budget]) -> None:
@@ -273,10 +312,10 @@ def test_a_wipe_between_the_row_and_the_admission(budget: Budget, ledger: Sqlite
     fill(budget, 79)
     append = ledger.append
 
-    def append_and_wipe(*, user: str, address: str, endpoint: str, lane: Lane) -> int:
-        attempt_id = append(user=user, address=address, endpoint=endpoint, lane=lane)
+    def append_and_wipe(*, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
+        attempt_ids = append(user=user, address=address, endpoint=endpoint, lane=lane, attempts=attempts)
         redis_client.flushall()
-        return attempt_id
+        return attempt_ids
 
     ledger.append = append_and_wipe  # type: ignore[method-assign]
     budget.reserve(ACCOUNTS, Lane.URGENT)

@@ -16,11 +16,15 @@ from accounts.models import Account, Source
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
+
+BY_ID_MAX: Final = 300
+"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
 
 
 class AdminActionKind(AccountKind):
@@ -28,6 +32,8 @@ class AdminActionKind(AccountKind):
 
     environments = frozenset({Environment.DEMO})
     urgent_up_to = 50
+    endpoints: ClassVar[tuple[Endpoint, ...]] = (SET_ADMIN_AUTO_LIQ_ACTION,)
+    read_at_once = BY_ID_MAX
     action: ClassVar[AdminAction]
     already: ClassVar[str]  # why an account is skipped that has this action already
 
@@ -118,9 +124,6 @@ def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[Acco
         keep=lambda: store_risk_statuses(client.environment, reply.value, read_at=read_at, source=Source.CONFIRM),
     )
 
-
-BY_ID_MAX: Final = 300
-"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
 
 _TIGHTNESS: Final = {
     AdminAction.NORMAL: 0,

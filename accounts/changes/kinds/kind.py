@@ -12,6 +12,7 @@ from django import forms
 from accounts.changes.states import Direction
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
@@ -115,6 +116,7 @@ class Kind(ABC, Generic[SubjectT]):
     icon: ClassVar[str]
     unit: ClassVar[Unit]
     steps: ClassVar[tuple[str, ...]] = ("",)  # what each call for an item does, in order
+    endpoints: ClassVar[tuple[Endpoint, ...]] = ()  # what each step calls, where that is the same for all; () where not
     batch_size: ClassVar[int] = 1
     urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown

@@ -13,6 +13,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction
 
@@ -34,6 +35,7 @@ class Liquidate(AdminActionKind):
     icon = "flame"
     parts = frozenset({Part.POSITIONS})
     steps = ("Liquidate", "Lock")
+    endpoints = (SET_ADMIN_AUTO_LIQ_ACTION, SET_ADMIN_AUTO_LIQ_ACTION)
     action = AdminAction.LOCK
 
     def is_resend_safe(self, step: int) -> bool:

@@ -39,6 +39,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import CHANGE_DEMO_BALANCE, SET_ADMIN_AUTO_LIQ_ACTION, UPDATE_MAX_NET_LIQ
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction
@@ -75,6 +76,7 @@ class Remediation(Unlock):
     urgent_up_to = 0
     parts = frozenset({Part.CASH, Part.POSITIONS})
     steps = ("Set the balance", "Set the max net liq", "Unlock")
+    endpoints = (CHANGE_DEMO_BALANCE, UPDATE_MAX_NET_LIQ, SET_ADMIN_AUTO_LIQ_ACTION)
     parameters_form = RemediationForm
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:

@@ -16,6 +16,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account, AutoLiqLimits, LimitLevel
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import RESET_AUTO_LIQ_STATUS
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
@@ -42,6 +43,7 @@ class ResetAutoLiqStatus(AccountKind):
     )
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO})
+    endpoints = (RESET_AUTO_LIQ_STATUS,)
     icon = "rotate"
     answer_may_change_nothing = True
 

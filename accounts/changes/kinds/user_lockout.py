@@ -15,6 +15,7 @@ from accounts.changes.kinds.units import TraderKind
 from accounts.changes.states import Direction
 from accounts.models import Trader, TradingPermission
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import EXPIRE_USER_LOCKOUT
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -38,6 +39,7 @@ class UserLockout(TraderKind):
     )
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO})
+    endpoints = (EXPIRE_USER_LOCKOUT,)
     icon = "user-check"
     urgent_up_to = 50
     rests_on_before = False
