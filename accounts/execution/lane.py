@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Final
 
 from django.conf import settings
@@ -46,16 +45,27 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Seat:
-    """Who leads a lane in this process. The bell rings when a call has ended or there may be new work."""
+    """Who leads a lane in this process. The bell rings when a call has ended or there may be new work.
+
+    `served` counts the calls made for each change that has work; one that comes later begins where the least served is.
+    """
 
     taken: threading.Lock = field(default_factory=threading.Lock)
     bell: threading.Event = field(default_factory=threading.Event)
+    served: dict[int, int] = field(default_factory=dict)
+
+    def in_turn(self, change_ids: Sequence[int]) -> list[int]:
+        """Return changes with the one first that fewest calls were made for, so that all get on at the same pace."""
+        for gone in self.served.keys() - set(change_ids):
+            del self.served[gone]
+        least = min(self.served.values(), default=0)
+        for change_id in change_ids:
+            self.served.setdefault(change_id, least)
+        return sorted(change_ids, key=lambda change_id: (self.served[change_id], change_id))
 
 
 _seats: Final = {lane: _Seat() for lane in Lane}
 _stopping: Final = threading.Event()
-_turns: Final = count()
-_last_turn: Final[dict[int, int]] = {}
 
 
 def stop_soon() -> None:
@@ -74,7 +84,7 @@ def work(lane: Lane, *, origin: Origin) -> None:
     seat.bell.set()
     while seat.bell.is_set() and seat.taken.acquire(blocking=False):
         try:
-            _Leader(lane, origin, seat.bell).lead()
+            _Leader(lane, origin, seat).lead()
         finally:
             seat.taken.release()
 
@@ -105,18 +115,13 @@ def _goes_on_at(lane: Lane) -> datetime | None:
     return held.order_by("held_until").values_list("held_until", flat=True).first()
 
 
-def _in_turn(change_ids: Sequence[int]) -> list[int]:
-    """Return changes with the one whose last turn is longest ago first."""
-    return sorted(change_ids, key=lambda change_id: (_last_turn.get(change_id, -1), change_id))
-
-
 class _Leader:
     """One stretch of work on a lane."""
 
-    def __init__(self, lane: Lane, origin: Origin, bell: threading.Event) -> None:
+    def __init__(self, lane: Lane, origin: Origin, seat: _Seat) -> None:
         self.lane = lane
         self.origin = origin
-        self.bell = bell
+        self.seat = seat
         self.at_once: int = settings.CALLS_AT_ONCE
         self.ready_beside: int = self.at_once // 2
         self.flying: dict[Future[Answered], Claim] = {}
@@ -135,16 +140,16 @@ class _Leader:
             ThreadPoolExecutor(1, thread_name_prefix=f"{self.lane}-read") as reader,
         ):
             while True:
-                self.bell.clear()
+                self.seat.bell.clear()
                 if _stopping.is_set():
                     self._return_unbegun()
                 self._write_down_ended()
                 self._claim(callers)
                 self._read_back(reader)
                 connection.close()
-                if self._is_done() and not self.bell.is_set():
+                if self._is_done() and not self.seat.bell.is_set():
                     return
-                self.bell.wait(LOOK_S)
+                self.seat.bell.wait(LOOK_S)
                 if self.flying and self.lane == Lane.BULK:
                     time.sleep(GATHER_S)  # what ends within the next moment is written down in the same transaction
 
@@ -165,10 +170,10 @@ class _Leader:
             return
         try:
             claims: list[Claim] = []
-            for change_id in _in_turn(_changes_with_work(self.lane, timezone.now())):
+            for change_id in self.seat.in_turn(_changes_with_work(self.lane, timezone.now())):
                 claims = next_claims(Item.objects.filter(change_id=change_id), calls=room, origin=self.origin)
                 if claims:
-                    _last_turn[change_id] = next(_turns)
+                    self.seat.served[change_id] += len(claims)
                     break
             self.goes_on_at = None if self.flying or claims else _goes_on_at(self.lane)
         except (DatabaseError, InterfaceError):
@@ -181,7 +186,7 @@ class _Leader:
             future.add_done_callback(self._ring)
 
     def _ring(self, _: Future[Answered] | Future[int]) -> None:
-        self.bell.set()
+        self.seat.bell.set()
 
     def _return_unbegun(self) -> None:
         """Return to the queue what was claimed and has not been begun: the process is about to stop."""

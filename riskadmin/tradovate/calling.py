@@ -62,6 +62,7 @@ class Calling:
         Raises ``WrongEnvironment``, or ``NotHandled`` when nothing may be sent now.
         """
         self._caller.check(endpoint)
+        self._tokens.get()  # first, since fetching one is a call too, for which there might be no room afterwards
         return self._caller.pay(endpoint, self.lane, calls)
 
     def give_back(self, unspent: Sequence[Paid]) -> None:

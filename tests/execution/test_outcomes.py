@@ -198,8 +198,10 @@ def test_a_stop_halts_everything_and_the_item_waits(mirror: Simulator, support: 
 
     for item in (stopped, also):
         assert item.state == ItemState.QUEUED
-        assert item.not_before is not None
-        assert item.not_before > timezone.now() + timedelta(minutes=50)
+        assert item.note != ""
+        held_until = item.change.held_until
+        assert held_until is not None
+        assert held_until > timezone.now() + timedelta(minutes=50)
     assert mirror.call_count(SET_ACTION) == 1
 
 
