@@ -13,12 +13,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, Order, Target
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import half_done, settle, tell
+from accounts.execution.settle import settle, tell
 from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -150,6 +151,6 @@ def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Ite
         (gone, f"The {kind.unit.value} was archived or closed meanwhile"),
         (moved, f"The {kind.unit.value} has changed since this was decided; ask again if it is still wanted"),
     ):
-        note = half_done(kind, items[0].step) + reason
+        note = half_done(kind.steps, items[0].step) + reason
         settle(skipped, came_from=ItemState.QUEUED, to=ItemState.SKIPPED, note=note, origin=origin)
     return right

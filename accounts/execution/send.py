@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Item
@@ -16,7 +17,7 @@ from accounts.changes.states import ItemState
 from accounts.connection import NotConnected, client
 from accounts.execution.claim import Claim, claim, sendable
 from accounts.execution.models import CallState
-from accounts.execution.settle import answer_detail, end_call, half_done, happening, move, settle, tell
+from accounts.execution.settle import answer_detail, end_call, happening, move, settle, tell
 from accounts.execution.timing import CONFIRM_WITHIN, JUST_READ, WAIT_FIRST_S, WAIT_LAST_S
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -230,7 +231,7 @@ def _settle_rejected(claimed: Claim, items: Sequence[Item], words: str, exchange
         items,
         came_from=ItemState.SENDING,
         to=ItemState.REJECTED,
-        note=half_done(claimed.kind, items[0].step) + words,
+        note=half_done(claimed.kind.steps, items[0].step) + words,
         origin=origin,
         call=claimed.call,
         detail=answer_detail(exchange),

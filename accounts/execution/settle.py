@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, transaction
-from django.db.models import Count
+from django.db import connection
 from django.utils import timezone
 
-from accounts.changes.kinds.kind import Kind, State
-from accounts.changes.models import Change, Item
-from accounts.changes.states import ITEM_FINAL, ITEM_OPEN, ITEM_TRANSITIONS, ChangeState, ItemState
+from accounts.changes.ending import finish_change
+from accounts.changes.kinds.kind import State
+from accounts.changes.models import Item
+from accounts.changes.states import ITEM_FINAL, ITEM_TRANSITIONS, ItemState
 from accounts.execution.models import Call, CallState
 from riskadmin.audit.actions import Happening, record, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
@@ -86,11 +85,6 @@ def settle(
     )
     finish_change(there[0].change, origin=origin)
     return there
-
-
-def half_done(kind: Kind[Any], step: int) -> str:
-    """Return how the note of an item begins that ends before this step, which is "" for the first one."""
-    return f"Half done ({', '.join(kind.steps[:step])}). " if step else ""
 
 
 def tell(
@@ -179,28 +173,6 @@ def answer_detail(exchange: Exchange | None) -> dict[str, Any]:
     }
 
 
-def finish_change(change: Change, *, origin: Origin) -> bool:
-    """Finish a running change that has no open item left, with its event; say whether this call did it."""
-    if Item.objects.filter(change_id=change.pk, state__in=ITEM_OPEN).exists():
-        return False
-    at = timezone.now()
-    with transaction.atomic():
-        running = Change.objects.filter(pk=change.pk, state=ChangeState.RUNNING)
-        if not running.update(state=ChangeState.FINISHED, finished_at=at):
-            return False
-        counts = Item.objects.filter(change_id=change.pk).values_list("state").annotate(Count("id")).order_by()
-        record(
-            Happening(
-                tag=Tag.CHANGE_FINISHED,
-                actor=SYSTEM,
-                origin=origin,
-                change_id=change.pk,
-                detail={"counts": dict(counts), "seconds": _seconds(change, at)},
-            ),
-        )
-    return True
-
-
 def _locked(items: Sequence[Item], state: ItemState) -> list[Item]:
     """Lock the items' rows, in their order, and return the items that are in the state."""
     rows = Item.objects.select_for_update(of=("self",)).filter(pk__in=[item.pk for item in items], state=state)
@@ -210,7 +182,3 @@ def _locked(items: Sequence[Item], state: ItemState) -> list[Item]:
 
 def _json(state: State | None) -> str | None:
     return None if state is None else json.dumps(state, cls=DjangoJSONEncoder)
-
-
-def _seconds(change: Change, at: datetime) -> float:
-    return round((at - (change.decided_at or change.submitted_at)).total_seconds(), 3)
