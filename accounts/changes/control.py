@@ -1,11 +1,12 @@
 """Steering a change that runs: pausing, resuming, cancelling what is not sent yet, and who goes first.
 
 Locks are taken in one order, an item's before its change's, as settling does; so whoever cancels marks the change in one
-transaction and cancels its items in the next. Until the first is committed nothing has happened; after it the sweeper goes on
-by itself, also with the items that come back from a call.
+transaction and begins with its items in the next. Until the first is committed nothing has happened; after it nothing is sent,
+and the sweeper goes on by itself: with the rest of many items, and with those that come back from a call.
 """
 
 from itertools import groupby
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -25,7 +26,8 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 
-CANCEL_BATCH = 20_000
+CANCEL_BATCH: Final = 1000
+"""Items that are cancelled in one transaction, and within the request of whoever cancels."""
 
 
 class Moved(Exception):
@@ -75,7 +77,7 @@ def cancel(*, actor: Staff, origin: Origin, change_id: int) -> Change:
 
 
 def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
-    """Cancel the queued items of a change that is being cancelled, with an event each; return how many.
+    """Cancel the next CANCEL_BATCH queued items of a change that is being cancelled, with an event each; return how many.
 
     Leaves alone what somebody else holds at this moment: it is sent, or comes back and is cancelled by the sweeper.
     """
@@ -113,9 +115,14 @@ def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
 
 
 def cancel_put_back(*, origin: Origin) -> int:
-    """Cancel what came back into the queue of cancelled changes, and finish those that are through; return how many items."""
-    stopping = Change.objects.filter(state=ChangeState.STOPPING)
-    return sum(cancel_queued(change, who=SYSTEM, origin=origin) for change in stopping.order_by("pk"))
+    """Cancel what is left or came back in the queues of cancelled changes, and finish those that are through; say how many."""
+    cancelled = 0
+    for change in Change.objects.filter(state=ChangeState.STOPPING).order_by("pk"):
+        batch = CANCEL_BATCH
+        while batch == CANCEL_BATCH:
+            batch = cancel_queued(change, who=SYSTEM, origin=origin)
+            cancelled += batch
+    return cancelled
 
 
 def prioritise(*, actor: Staff, origin: Origin, change_id: int, priority: Priority) -> Change:

@@ -8,12 +8,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.changes import control
 from accounts.changes.actions import NotAllowed
 from accounts.changes.control import Moved
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import ChangeState, ItemState, Priority
+from accounts.execution.claim import sendable
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM
 from riskadmin.audit.tags import Tag
@@ -117,6 +119,19 @@ class TestCancelling:
         assert (running.state, states(running)) == (ChangeState.FINISHED, ["cancelled"] * 3 + ["applied"])
         last = events(running, Tag.ITEM_SETTLED)[-1]
         assert (last.staff_id, last.detail["text"]) == (None, f"Cancelled by {support.who().name}")
+
+    def test_many_are_cancelled_in_parts_and_nothing_is_sent_meanwhile(
+        self, support: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(control, "CANCEL_BATCH", 3)
+        make_accounts(range(1, 9))
+        change = control.cancel(actor=support, origin=ORIGIN, change_id=ask(support, "lock", *range(1, 9)).pk)
+        assert (change.state, states(change)) == (ChangeState.STOPPING, ["cancelled"] * 3 + ["queued"] * 5)
+        assert not sendable(timezone.now()).exists()
+        assert control.cancel_put_back(origin=ORIGIN) == 5
+        change.refresh_from_db()
+        assert (change.state, states(change)) == (ChangeState.FINISHED, ["cancelled"] * 8)
+        assert len(events(change, Tag.ITEM_SETTLED)) == 8
 
     def test_what_is_half_done_says_so(self, support: Staff) -> None:
         item = open_item(support, make_account(101), "liquidate", ItemState.SENT)
