@@ -13,13 +13,16 @@ from django.contrib.sessions.models import Session
 from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
-from accounts.changes.models import Change, PolicyRule
+from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.states import ChangeState, ItemState
+from accounts.execution.models import Call, CallItem, CallState, Purpose
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.changes.conftest import DEFAULT_POLICY
-from tests.changes.mirror import LOCKED, ask, make_account, planned
+from tests.changes.mirror import LOCKED, ask, make_account, open_item, planned
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -29,10 +32,19 @@ WHO = ("signed out", *(role.value for role in Role))
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What there is to be opened: a locked account, a plain one, and an unlock that support asked for."""
+    """What there is to be opened: a locked account, a plain one, and changes that support asked for.
+
+    `change` is an unlock that waits; of the others, one runs, one is paused, one has ended cancelled, and one has an item
+    whose outcome nobody knows after its `call`.
+    """
 
     change: Change
     event: Event
+    running: Item
+    paused: Item
+    ended: Item
+    unknown: Item
+    call: Call
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,18 @@ class Row:
 
 def _pk(world: World) -> tuple[int]:
     return (world.change.pk,)
+
+
+def _of(name: str) -> Callable[[World], tuple[int]]:
+    return lambda world: (getattr(world, name).change_id,)
+
+
+def _unknown_item(world: World) -> tuple[int]:
+    return (world.unknown.pk,)
+
+
+def _resolves(world: World) -> dict[str, Any]:
+    return {"resolution": "applied", "comment": "Looked at it", "seen_call": world.call.pk}
 
 
 def _account(_: World) -> tuple[str, int]:
@@ -124,7 +148,26 @@ TABLE = (
     Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("reject")),
     # Support asked for it; a colleague who may ask, but did not, is told so.
     Row("POST", "changes:withdraw", (302, 303, 409, 403, 403), _pk),
+    # Support asked for these; whoever decides about changes may steer them too.
+    Row("POST", "changes:pause", (302, 303, 303, 403, 403), _of("running")),
+    Row("POST", "changes:pause", (302, 409, 409, 403, 403), _of("paused")),
+    Row("POST", "changes:resume", (302, 303, 303, 403, 403), _of("paused")),
+    Row("POST", "changes:resume", (302, 409, 409, 403, 403), _of("running")),
+    Row("POST", "changes:cancel", (302, 303, 303, 403, 403), _of("paused")),
+    Row("POST", "changes:cancel", (302, 409, 409, 403, 403), _of("ended")),
+    Row("POST", "changes:prioritise", (302, 403, 303, 403, 403), _of("running"), lambda _: {"priority": "10"}),
+    Row("POST", "changes:prioritise", (302, 403, 409, 403, 403), _of("ended"), lambda _: {"priority": "10"}),
+    Row("POST", "changes:retry", (302, 303, 303, 403, 403), _of("ended")),
+    Row("POST", "changes:retry", (302, 409, 409, 403, 403), _of("running")),
+    Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "execution:calls", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "execution:call_file", EVERYBODY_SIGNED_IN, lambda world: (world.call.pk,)),
+    Row("GET", "execution:item", EVERYBODY_SIGNED_IN, _unknown_item),
+    Row("GET", "execution:unresolved", EVERYBODY_SIGNED_IN),
+    Row("GET", "execution:unresolved_count", EVERYBODY_SIGNED_IN),
+    Row("POST", "execution:resolve", (302, 403, 303, 403, 403), _unknown_item, _resolves),
+    Row("POST", "execution:resolve", (302, 403, 409, 403, 403), lambda world: (world.running.pk,), _resolves),
+    Row("POST", "execution:read_again", (302, 403, 303, 403, 403), _unknown_item),
     Row("GET", "audit:list", (302, 403, 403, 200, 403)),
     Row("GET", "audit:event", (302, 403, 403, 200, 403), lambda world: (world.event.pk,)),
     Row("GET", "audit:account_history", EVERYBODY_SIGNED_IN, _account),
@@ -148,8 +191,32 @@ def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pyte
     make_account(101, LOCKED)
     make_account(102)
     make_account(103, LOCKED)
-    change = ask(people[Role.SUPPORT.value], "unlock", 101)
-    return World(change=change, event=Event.objects.latest("pk"))
+    support = people[Role.SUPPORT.value]
+    change = ask(support, "unlock", 101)
+    event = Event.objects.latest("pk")
+    running, paused, ended, unknown = (
+        open_item(support, make_account(number), "lock", state)
+        for number, state in (
+            (104, ItemState.QUEUED),
+            (105, ItemState.QUEUED),
+            (106, ItemState.CANCELLED),
+            (107, ItemState.UNKNOWN),
+        )
+    )
+    now = timezone.now()
+    Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now)
+    Change.objects.filter(pk=ended.change_id).update(state=ChangeState.FINISHED, finished_at=now)
+    call = Call.objects.create(
+        purpose=Purpose.WRITE,
+        environment="demo",
+        lane="urgent",
+        worker="one",
+        state=CallState.UNKNOWN,
+        started_at=now,
+        ended_at=now,
+    )
+    CallItem.objects.create(call=call, item=unknown)
+    return World(change=change, event=event, running=running, paused=paused, ended=ended, unknown=unknown, call=call)
 
 
 @pytest.mark.parametrize(("row", "who"), CASES)

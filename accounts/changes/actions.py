@@ -123,7 +123,7 @@ def submit(  # the parts of a form, each by name
     change.digest = _change_digest(change, now)
     try:
         with transaction.atomic():
-            _write(change, now, origin, actor, source or Source())
+            _write(change, now, origin, actor, source or Source(), per_target or {})
     except IntegrityError:
         # The double click that came at the very same moment wrote it first.
         earlier = _submitted_before(actor, form_key)
@@ -213,7 +213,9 @@ def _change_digest(change: Change, planned: Plan) -> str:
     )
 
 
-def _write(change: Change, planned: Plan, origin: Origin, actor: Staff, source: Source) -> None:
+def _write(  # noqa: PLR0917  (all of what was asked)
+    change: Change, planned: Plan, origin: Origin, actor: Staff, source: Source, per_target: Mapping[int, State]
+) -> None:
     change.save(force_insert=True)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
     items = Item.objects.bulk_create(
@@ -226,6 +228,7 @@ def _write(change: Change, planned: Plan, origin: Origin, actor: Staff, source: 
                 target_name=row.name,
                 before=row.before,
                 after=row.after,
+                own_parameters=per_target.get(row.target_id),
                 state=state if row.is_sent else ItemState.SKIPPED,
                 note=row.skip_reason,
                 settled_at=None if row.is_sent else change.submitted_at,

@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from accounts.changes.csv_upload import BYTES_MAX
 from accounts.changes.kinds.kind import Kind, Unit
-from accounts.changes.states import ChangeState, Verdict
+from accounts.changes.states import ChangeState, ItemState, Priority, Verdict
 from accounts.changes.targets import TARGETS_MAX, BadTargets
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
@@ -159,6 +159,25 @@ class DecideForm(forms.Form):
     verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
     comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
     digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+
+
+class PriorityForm(forms.Form):
+    """Which change goes first where several want the same budget."""
+
+    priority = forms.TypedChoiceField(choices=Priority.choices, coerce=int)
+
+
+class ItemsForm(forms.Form):
+    """What the items of a change are narrowed to. Bad input narrows nothing."""
+
+    state = forms.ChoiceField(required=False, choices=[("", "Any state"), *ItemState.choices])
+    q = forms.CharField(required=False, max_length=64, strip=True, widget=forms.TextInput({"type": "search"}))
+
+    @property
+    def narrowed(self) -> dict[str, str]:
+        """What is asked for: `state` and `search`."""
+        wanted = self.cleaned_data if self.is_valid() else {}
+        return {"state": wanted.get("state", ""), "search": wanted.get("q", "")}
 
 
 class FilterForm(forms.Form):

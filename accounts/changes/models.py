@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState, Verdict
+from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState, Priority, Verdict
 from accounts.models import Account, EnvironmentChoice
 from riskadmin.audit.origin import Subject
 from riskadmin.tradovate.vocabulary import Lane, ReasonCode
@@ -25,7 +25,8 @@ class LaneChoice(models.TextChoices):
 class Change(models.Model):
     """Something a person asked for: one kind, one environment, its parameters, its reason, and its items.
 
-    Everything that a decision rests on is written once; `digest` is the SHA-256 over all of it.
+    Everything that a decision rests on is written once; `digest` is the SHA-256 over all of it. When and how fast it runs is
+    no part of that: people steer it by state and priority (`control`).
     """
 
     kind = models.CharField(max_length=32)
@@ -52,10 +53,22 @@ class Change(models.Model):
     # No call is made for it before, and why: Tradovate or the budget told one of its calls to wait.
     held_until = models.DateTimeField(null=True)
     held_why = models.TextField(blank=True, db_default="")
+    priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL, db_default=Priority.NORMAL)
+    # Who holds it, while it is paused; and who cancelled what was left of it, for good.
+    paused_at = models.DateTimeField(null=True)
+    paused_by_name = models.CharField(max_length=150, blank=True, db_default="")
+    stopped_at = models.DateTimeField(null=True)
+    stopped_by_name = models.CharField(max_length=150, blank=True, db_default="")
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(state__in=ChangeState.values), name="change_state_known"),
+            models.CheckConstraint(
+                condition=~Q(state=ChangeState.PAUSED) | Q(paused_at__isnull=False), name="change_paused_by_somebody"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=ChangeState.STOPPING) | Q(stopped_at__isnull=False), name="change_stopped_by_somebody"
+            ),
             # Of one person: nobody's key can stand in another one's way.
             models.UniqueConstraint(fields=["requested_by", "form_key"], name="change_once_per_form"),
             models.CheckConstraint(
@@ -67,8 +80,8 @@ class Change(models.Model):
             # The changes page, newest first, and by state; the approvals page and its count.
             models.Index(fields=["-id", "state"], name="change_newest"),
             models.Index(fields=["id"], condition=Q(state=ChangeState.PENDING), name="change_pending"),
-            # The sweeper: running changes that may be finished.
-            models.Index(fields=["id"], condition=Q(state=ChangeState.RUNNING), name="change_running"),
+            # The sweeper: changes that may be finished, and cancelled ones with items put back into the queue.
+            models.Index(fields=["id"], condition=Q(state__in=CHANGE_STARTED), name="change_started"),
         ]
 
     def __str__(self) -> str:
@@ -86,6 +99,9 @@ class Item(models.Model):
     target_name = models.CharField(max_length=64)
     before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+
+    # Parameters of this target alone, such as those of its row in a file; they win over those of the change.
+    own_parameters = models.JSONField(null=True, encoder=DjangoJSONEncoder)
 
     state = models.CharField(max_length=16, choices=ItemState)
     # Why it was skipped, Tradovate's words when it was rejected, what is not known when it is unknown.

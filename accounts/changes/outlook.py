@@ -38,8 +38,11 @@ class Outlook:
 
 def outlook(planned: Plan) -> Outlook:
     """Return what a plan would cost; asks Redis once."""
-    calls = planned.calls_needed
-    lane = planned.lane
+    return outlook_of(planned.calls_needed, planned.lane)
+
+
+def outlook_of(calls: int, lane: Lane) -> Outlook:
+    """Return what so many calls of a lane would cost from now on; asks Redis once."""
     try:
         state, finish_at = connection.budget().foresee(calls, lane)
     except NotHandled:

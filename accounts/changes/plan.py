@@ -13,7 +13,7 @@ from django.db.models import TextField
 
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
-from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, Direction, ItemState
+from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState
 from accounts.models import Account, Trader
 from accounts.queries import AnyOf
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -154,16 +154,18 @@ class _Pending:
     change_id: int
     state: str
     lane: str
+    is_running: bool
 
 
 def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
     """Return every open item, oldest first, by target."""
     by_target: dict[str, list[_Pending]] = {}
     items = Item.objects.filter(AnyOf("target", targets, TextField()), state__in=ITEM_OPEN).order_by("id")
-    for target, kind_name, change_id, state, lane in items.values_list(
-        "target", "change__kind", "change_id", "state", "change__lane"
+    for target, kind_name, change_id, state, lane, change_state in items.values_list(
+        "target", "change__kind", "change_id", "state", "change__lane", "change__state"
     ):
-        pending = _Pending(kind_name=kind_name, change_id=change_id, state=state, lane=lane)
+        is_running = change_state == ChangeState.RUNNING
+        pending = _Pending(kind_name=kind_name, change_id=change_id, state=state, lane=lane, is_running=is_running)
         by_target.setdefault(target, []).append(pending)
     return by_target
 
@@ -217,11 +219,11 @@ def _outcome(
 def _blocks(kind: Kind[Any], item: _Pending) -> bool:
     """Say whether an open item stands in the way: for protective kinds only the very same thing, surely and soon sent.
 
-    One that waits for a decision, stands in the bulk lane or has no known outcome must not hold an emergency up.
+    One that waits for a decision, is paused, stands in the bulk lane or has no known outcome must not hold an emergency up.
     """
     if not kind.is_protective:
         return True
-    is_next = item.state == ItemState.QUEUED and item.lane == Lane.URGENT
+    is_next = item.state == ItemState.QUEUED and item.lane == Lane.URGENT and item.is_running
     return item.kind_name == kind.name and (is_next or item.state in ITEM_UNDER_WAY)
 
 

@@ -1,29 +1,51 @@
 """Reading changes, for pages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Final
 
-from django.db.models import Count, Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import JSONObject
+from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
-from accounts.changes.states import CHANGE_OPEN, ITEM_FINAL, ITEM_OPEN, ChangeState, ItemState
+from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ITEM_FINAL, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState
 from accounts.models import Account
 from riskadmin.staff.models import Staff
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tally:
+    """The items of a change that are in one state: how many, how many calls they have behind them, and what they wait for.
+
+    `lately` counts those that a call settled within RATE_OVER; `due_at` is when the first of them that waits is due.
+    """
+
+    count: int
+    steps: int = 0
+    lately: int = 0
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a change has come: the change, its items by state, and who has decided. Three queries."""
+    """How far a change has come: the change, its items by state, and who has decided. One query."""
 
     change: Change
     kind: Kind[Any]
-    counts: dict[ItemState, int]
+    tallies: Mapping[ItemState, Tally]
     decisions: list[Decision]
+
+    @cached_property
+    def counts(self) -> dict[ItemState, int]:
+        """How many items are in each state."""
+        return {state: tally.count for state, tally in self.tallies.items()}
 
     @property
     def total(self) -> int:
@@ -36,6 +58,21 @@ class Progress:
         return sum(count for state, count in self.counts.items() if state in ITEM_FINAL)
 
     @property
+    def unknown(self) -> int:
+        """How many items' outcome is not known."""
+        return self.counts.get(ItemState.UNKNOWN, 0)
+
+    @property
+    def failed(self) -> int:
+        """How many items may be asked for again, since nothing was done about them."""
+        return sum(self.counts.get(state, 0) for state in ITEM_FAILED)
+
+    @property
+    def moves(self) -> bool:
+        """Whether any item is still on its way, or about to be: those are no reason to ask again yet."""
+        return any(self.counts.get(state) for state in (ItemState.WAITING, ItemState.QUEUED, *ITEM_UNDER_WAY))
+
+    @property
     def is_open(self) -> bool:
         """Whether anything can still happen to it."""
         return self.change.state in CHANGE_OPEN
@@ -45,17 +82,71 @@ class Progress:
         """The states that items are in, in the order of their way."""
         return [(state, self.counts[state]) for state in ItemState if self.counts.get(state)]
 
+    @property
+    def shares(self) -> list[tuple[ItemState, int, float, float]]:
+        """The same for a bar: state, count, and in percent where its part begins and how wide it is."""
+        parts, begins = [], 0.0
+        for state, count in self.shown_counts:
+            width = 100 * count / self.total
+            parts.append((state, count, begins, width))
+            begins += width
+        return parts
+
+
+RATE_OVER: Final = timedelta(minutes=5)
+_BY_A_CALL: Final = (ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED)
+
 
 def progress(change_id: int) -> Progress:
-    """Return how far a change has come; raises Change.DoesNotExist."""
-    change = Change.objects.select_related("requested_by").get(pk=change_id)
-    counts = Item.objects.filter(change=change).values_list("state").annotate(Count("id")).order_by()
+    """Return how far a change has come; raises Change.DoesNotExist. One query, since every open page asks it every second."""
+    lately = Q(state__in=_BY_A_CALL, settled_at__gte=timezone.now() - RATE_OVER)
+    by_state = (
+        Item.objects.filter(change=OuterRef("pk"))
+        .order_by()
+        .values("state")
+        .annotate(items=Count("pk"), taken=Sum("step"), lately=Count("pk", filter=lately), due_at=Min("not_before"))
+    )
+    decided = Decision.objects.filter(change=OuterRef("pk")).order_by("pk")
+    change = Change.objects.annotate(
+        tallied=ArraySubquery(
+            by_state.values(
+                json=JSONObject(state="state", items="items", taken="taken", lately="lately", due_at="due_at"),
+            )
+        ),
+        decided=ArraySubquery(
+            decided.values(
+                json=JSONObject(staff_name="staff_name", verdict="verdict", comment="comment", decided_at="decided_at"),
+            )
+        ),
+    ).get(pk=change_id)
     return Progress(
         change=change,
         kind=KINDS[change.kind],
-        counts={ItemState(state): count for state, count in counts},
-        decisions=list(change.decisions.order_by("pk")),
+        tallies={
+            ItemState(row["state"]): Tally(
+                count=row["items"], steps=row["taken"], lately=row["lately"], due_at=_instant(row["due_at"])
+            )
+            for row in change.tallied
+        },
+        decisions=[Decision(**{**row, "decided_at": _instant(row["decided_at"])}) for row in change.decided],
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def items_of(change: Change, *, state: str = "", search: str = "") -> QuerySet[Item]:
+    """Return a change's items in one state, or that a search finds: by a part of the name, or by Tradovate's id."""
+    items = Item.objects.filter(change=change).select_related("account")
+    if state:
+        items = items.filter(state=state)
+    if search:
+        named = Q(target_name__icontains=search)
+        if search.isascii() and search.isdecimal():
+            named |= Q(target__endswith=f":{search}")
+        items = items.filter(named)
+    return items
 
 
 def changes(*, state: str = "", kind: str = "", requested_by: int | None = None) -> QuerySet[Change]:

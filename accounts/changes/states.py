@@ -10,6 +10,8 @@ class ChangeState(models.TextChoices):
 
     PENDING = "pending", "Waiting for a decision"
     RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    STOPPING = "stopping", "Cancelling"
     FINISHED = "finished", "Finished"
     REJECTED = "rejected", "Rejected"
     CANCELLED = "cancelled", "Cancelled"
@@ -20,17 +22,24 @@ CHANGE_TRANSITIONS: Final[dict[ChangeState, frozenset[ChangeState]]] = {
     ChangeState.PENDING: frozenset(
         {ChangeState.RUNNING, ChangeState.REJECTED, ChangeState.CANCELLED, ChangeState.EXPIRED},
     ),
-    ChangeState.RUNNING: frozenset({ChangeState.FINISHED}),
+    # Only a running change sends. Paused or cancelled, it still waits for what is under way.
+    ChangeState.RUNNING: frozenset({ChangeState.PAUSED, ChangeState.STOPPING, ChangeState.FINISHED}),
+    ChangeState.PAUSED: frozenset({ChangeState.RUNNING, ChangeState.STOPPING, ChangeState.FINISHED}),
+    ChangeState.STOPPING: frozenset({ChangeState.FINISHED}),
     ChangeState.FINISHED: frozenset(),
     ChangeState.REJECTED: frozenset(),
     ChangeState.CANCELLED: frozenset(),
     ChangeState.EXPIRED: frozenset(),
 }
-CHANGE_OPEN: Final = (ChangeState.PENDING, ChangeState.RUNNING)
+# Decided, and not yet at its end. In this order they stand in an index condition, which a migration repeats.
+CHANGE_STARTED: Final = (ChangeState.RUNNING, ChangeState.PAUSED, ChangeState.STOPPING)
+CHANGE_OPEN: Final = (ChangeState.PENDING, *CHANGE_STARTED)
 
 CHANGE_LOOK: Final[dict[ChangeState, tuple[str, str]]] = {
     ChangeState.PENDING: ("warn", "hourglass"),
     ChangeState.RUNNING: ("busy", "loader"),
+    ChangeState.PAUSED: ("warn", "player-pause"),
+    ChangeState.STOPPING: ("warn", "circle-x"),
     ChangeState.FINISHED: ("ok", "circle-check"),
     ChangeState.REJECTED: ("danger", "ban"),
     ChangeState.CANCELLED: ("neutral", "circle-x"),
@@ -64,8 +73,9 @@ ITEM_TRANSITIONS: Final[dict[ItemState, frozenset[ItemState]]] = {
     ),
     # Back to queued for its next step.
     ItemState.SENT: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.UNKNOWN, ItemState.QUEUED}),
-    # Reconciled by what Tradovate says now; back to queued only for kinds that may be sent again.
-    ItemState.UNKNOWN: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.QUEUED}),
+    # Reconciled by what Tradovate says now; back to queued only for kinds that may be sent again, or by a person.
+    # Cancelled only by a person, who found that it was not applied.
+    ItemState.UNKNOWN: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.QUEUED, ItemState.CANCELLED}),
     ItemState.APPLIED: frozenset(),
     ItemState.UNCHANGED: frozenset(),
     ItemState.REJECTED: frozenset(),
@@ -77,6 +87,9 @@ ITEM_FINAL: Final = tuple(state for state, after in ITEM_TRANSITIONS.items() if 
 ITEM_OPEN: Final = tuple(state for state, after in ITEM_TRANSITIONS.items() if after)
 # Between a claim and the read-back: a second call for the same target would make the read-back tell of the wrong one.
 ITEM_UNDER_WAY: Final = (ItemState.SENDING, ItemState.SENT)
+
+# What asking again may help. An unknown one is not among them: it may have been applied.
+ITEM_FAILED: Final = (ItemState.REJECTED, ItemState.SKIPPED, ItemState.CANCELLED)
 
 ITEM_LOOK: Final[dict[ItemState, tuple[str, str]]] = {
     ItemState.WAITING: ("warn", "hourglass"),
@@ -90,6 +103,14 @@ ITEM_LOOK: Final[dict[ItemState, tuple[str, str]]] = {
     ItemState.SKIPPED: ("neutral", "player-skip-forward"),
     ItemState.CANCELLED: ("neutral", "circle-x"),
 }
+
+
+class Priority(models.IntegerChoices):
+    """Which change goes first where several want the same budget: the higher number."""
+
+    BEFORE = 10, "Before others"
+    NORMAL = 0, "Normal"
+    AFTER = -10, "After others"
 
 
 class Verdict(models.TextChoices):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.changes import asking, choosing, views
+from accounts.changes import asking, choosing, steering, views
 
 app_name = "changes"
 
@@ -18,6 +18,12 @@ urlpatterns = [
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/decide/", views.decide, name="decide"),
     path("<int:pk>/withdraw/", views.withdraw, name="withdraw"),
+    path("<int:pk>/pause/", steering.pause, name="pause"),
+    path("<int:pk>/resume/", steering.resume, name="resume"),
+    path("<int:pk>/cancel/", steering.cancel, name="cancel"),
+    path("<int:pk>/priority/", steering.prioritise, name="prioritise"),
+    path("<int:pk>/retry/", steering.retry, name="retry"),
+    path("<int:pk>/results.csv", views.results_csv, name="results"),
     path("-/<int:pk>/progress/", views.progress, name="progress"),
     path("-/approvals-count/", views.approvals_count, name="approvals_count"),
     path("-/account/<str:environment>/<int:tradovate_id>/", views.account_panel, name="account_panel"),

@@ -1,28 +1,33 @@
 """Pages of deciding about changes and following them."""
 
+from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
-from accounts.changes import actions, queries
-from accounts.changes.forms import DecideForm, FilterForm
+from accounts.changes import actions, control, queries, results
+from accounts.changes.forms import DecideForm, FilterForm, ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import Change, Item
+from accounts.changes.pace import pace
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import demand, may, requires
-from riskadmin.web.htmx import redirect, render_page_or_fragment
+from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.paging import keyset
 
 UNPROCESSABLE, CONFLICT = 422, 409
-ITEMS_SHOWN = 200
+CHANGES_SHOWN = 200
+ITEMS_SHOWN = 100
+POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 AT_ONCE = ("lock", "liquidate_only", "unlock")
 """The kinds that an account's page offers by name; the others are one step further."""
 
@@ -38,7 +43,9 @@ def _person(request: HttpRequest) -> Staff:
 @requires("changes:view")
 @require_GET
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """The page of one change: what was asked, who decided, and what came of each item, live."""
+    """The page of one change: what was asked, who decided, and what came of each item, live; its live part for htmx."""
+    if is_fragment(request):  # other items are looked at
+        return render(request, "changes/_progress.html", _progress_context(request, pk))
     return _detail_page(request, pk)
 
 
@@ -48,7 +55,7 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
     """The live part of a change's page; once nothing can happen any more, it does not ask again."""
     context = _progress_context(request, pk)
     response = render(request, "changes/_progress.html", context)
-    following: queries.Progress = context["progress"]
+    following = context["progress"]
     # The last poll of all: the panels of calls and history, which don't poll, are read once more.
     return response if following.is_open else trigger_client_event(response, "change-moved")
 
@@ -91,6 +98,19 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, "changes:detail", pk)
 
 
+@requires("changes:view")
+@require_GET
+def results_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """What came of every item that the address narrows to, as a CSV file, sent as it is read."""
+    change = get_object_or_404(Change, pk=pk)
+    items: QuerySet[Item] = queries.items_of(change, **ItemsForm(request.GET).narrowed).select_related(None)
+    return StreamingHttpResponse(
+        results.lines(change, items.order_by("position").iterator(chunk_size=2000)),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="change-{pk}.csv"'},
+    )
+
+
 def _detail_page(
     request: HttpRequest,
     pk: int,
@@ -100,7 +120,7 @@ def _detail_page(
     status: int = 200,
 ) -> HttpResponse:
     context = _progress_context(request, pk)
-    following: queries.Progress = context["progress"]
+    following = context["progress"]
     change = following.change
     person = _person(request)
     is_pending = change.state == ChangeState.PENDING
@@ -112,21 +132,34 @@ def _detail_page(
         "may_decide": is_pending and queries.waiting_for(person).filter(pk=pk).exists(),
         "may_withdraw": is_pending and change.requested_by_id == person.pk,
         "decides": may(request, "changes:decide"),
+        "priority_form": PriorityForm(initial={"priority": change.priority}),
+        "may_prioritise": following.is_open and may(request, "changes:decide"),
     }
     return render(request, "changes/detail.html", context, status=status)
 
 
 def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
+    """Return what the live part shows. Two queries, whoever looks and however many items there are."""
     try:
         following = queries.progress(pk)
     except Change.DoesNotExist as error:
         raise Http404(f"There is no change {pk}.") from error
-    items = Item.objects.filter(change_id=pk).select_related("account")
+    form = ItemsForm(request.GET)
+    items = queries.items_of(following.change, **form.narrowed)
     page = keyset(items, ("position", "id"), request.GET.get("cursor"), size=ITEMS_SHOWN)
     for item in page.rows:
         item.change = following.change
     return {
         "progress": following,
+        "pace": pace(following),
+        "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
+        "may_steer": control.may_steer(_person(request), following.change),
+        "may_retry": following.failed
+        and not following.moves
+        and following.change.state != ChangeState.PENDING
+        and may(request, following.kind.capability),
+        "items_form": form,
+        "is_narrowed": any(form.narrowed.values()),
         "change": following.change,
         "kind": following.kind,
         "page": page,
@@ -165,8 +198,8 @@ def approvals(request: HttpRequest) -> HttpResponse:
     """What waits for this person's decision, and what they wait for."""
     person = _person(request)
     context = {
-        "for_me": queries.listed(queries.waiting_for(person)[:ITEMS_SHOWN]),
-        "for_others": queries.listed(queries.waiting_for_others(person)[:ITEMS_SHOWN]),
+        "for_me": queries.listed(queries.waiting_for(person)[:CHANGES_SHOWN]),
+        "for_others": queries.listed(queries.waiting_for_others(person)[:CHANGES_SHOWN]),
         "decides": person.may("changes:decide"),
     }
     return render_page_or_fragment(request, "changes/approvals.html", "changes/_approvals.html", context)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.changes.ending import half_done
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.execution.claim import Claim
@@ -19,7 +20,6 @@ from accounts.execution.settle import (
     answer_detail,
     end_call,
     end_calls,
-    half_done,
     hold,
     move,
     settle,
@@ -212,7 +212,7 @@ def _settle_rejected(claimed: Claim, items: Sequence[Item], words: str, exchange
         items,
         came_from=ItemState.SENDING,
         to=ItemState.REJECTED,
-        note=half_done(claimed.kind, items[0].step) + words,
+        note=half_done(claimed.kind.steps, items[0].step) + words,
         origin=origin,
         call=claimed.call,
         detail=answer_detail(exchange),

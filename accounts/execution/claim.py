@@ -14,12 +14,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, Order, Target
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import about, half_done, settle
+from accounts.execution.settle import about, settle
 from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
@@ -90,6 +91,8 @@ def claim(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
             batches = [[item] for item in items] if kind.batch_size == 1 else [items]
             claimed = _write(change, kind, batches, at=at, origin=origin)
     except IntegrityError as error:
+        if "may not be sent" in str(error):
+            return []  # PostgreSQL's word: the change was paused or cancelled since it was looked at
         if "item_target_under_way" not in str(error):
             raise
         # A rival's call for the same target began meanwhile, and spoils the claim of all: alone, the others go through.
@@ -175,6 +178,6 @@ def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Ite
         else:
             right.append(item)
     for (step, reason), skipped in wrong.items():
-        note = half_done(kind, step) + reason
+        note = half_done(kind.steps, step) + reason
         settle(skipped, came_from=ItemState.QUEUED, to=ItemState.SKIPPED, note=note, origin=origin)
     return right

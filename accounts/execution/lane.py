@@ -8,7 +8,7 @@ on at the same pace; an urgent one never waits for them, since its lane has its 
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -54,14 +54,14 @@ class _Seat:
     bell: threading.Event = field(default_factory=threading.Event)
     served: dict[int, int] = field(default_factory=dict)
 
-    def in_turn(self, change_ids: Sequence[int]) -> list[int]:
-        """Return changes with the one first that fewest calls were made for, so that all get on at the same pace."""
-        for gone in self.served.keys() - set(change_ids):
+    def in_turn(self, priorities: Mapping[int, int]) -> list[int]:
+        """Return changes with the one first that is next: of those with the highest priority, that with fewest calls made."""
+        for gone in self.served.keys() - priorities.keys():
             del self.served[gone]
         least = min(self.served.values(), default=0)
-        for change_id in change_ids:
+        for change_id in priorities:
             self.served.setdefault(change_id, least)
-        return sorted(change_ids, key=lambda change_id: (self.served[change_id], change_id))
+        return sorted(priorities, key=lambda change_id: (-priorities[change_id], self.served[change_id], change_id))
 
 
 _seats: Final = {lane: _Seat() for lane in Lane}
@@ -101,12 +101,12 @@ def has_work(lane: Lane) -> bool:
     return (read_at is not None and read_at <= at) or bool(_changes_with_work(lane, at))
 
 
-def _changes_with_work(lane: Lane, at: datetime) -> list[int]:
-    """Return the running changes of a lane that have items to send now."""
+def _changes_with_work(lane: Lane, at: datetime) -> dict[int, int]:
+    """Return the running changes of a lane that have items to send now, each with its priority."""
     queued = Item.objects.filter(due(at), change=OuterRef("pk"), state=ItemState.QUEUED)
     free = Q(held_until__isnull=True) | Q(held_until__lte=at)
     running = Change.objects.filter(free, Exists(queued), state=ChangeState.RUNNING, lane=lane.value)
-    return list(running.order_by("pk").values_list("pk", flat=True))
+    return dict(running.values_list("pk", "priority"))
 
 
 def _goes_on_at(lane: Lane) -> datetime | None:

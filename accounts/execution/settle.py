@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, transaction
-from django.db.models import Count, Q
+from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.ending import finish_change
+from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item
-from accounts.changes.states import ITEM_FINAL, ITEM_OPEN, ITEM_TRANSITIONS, ChangeState, ItemState
+from accounts.changes.states import ITEM_FINAL, ITEM_TRANSITIONS, ItemState
 from accounts.execution.models import Call, CallState
-from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.actions import Happening, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.exchange import Exchange
@@ -86,11 +87,6 @@ def settle(
     )
     finish_change(there[0].change, origin=origin)
     return there
-
-
-def half_done(kind: Kind[Any], step: int) -> str:
-    """Return how the note of an item begins that ends before this step, which is "" for the first one."""
-    return f"Half done ({', '.join(kind.steps[:step])}). " if step else ""
 
 
 def tell(
@@ -225,28 +221,6 @@ def answer_detail(exchange: Exchange | None) -> dict[str, Any]:
     }
 
 
-def finish_change(change: Change, *, origin: Origin) -> bool:
-    """Finish a running change that has no open item left, with its event; say whether this call did it."""
-    if Item.objects.filter(change_id=change.pk, state__in=ITEM_OPEN).exists():
-        return False
-    at = timezone.now()
-    with transaction.atomic():
-        running = Change.objects.filter(pk=change.pk, state=ChangeState.RUNNING)
-        if not running.update(state=ChangeState.FINISHED, finished_at=at):
-            return False
-        counts = Item.objects.filter(change_id=change.pk).values_list("state").annotate(Count("id")).order_by()
-        record(
-            Happening(
-                tag=Tag.CHANGE_FINISHED,
-                actor=SYSTEM,
-                origin=origin,
-                change_id=change.pk,
-                detail={"counts": dict(counts), "seconds": _seconds(change, at)},
-            ),
-        )
-    return True
-
-
 def still_in(items: Sequence[Item], state: ItemState) -> list[Item]:
     """Lock the items' rows, in their order, and return the items that are in the state. Needs an open transaction."""
     rows = Item.objects.select_for_update(of=("self",)).filter(pk__in=[item.pk for item in items], state=state)
@@ -256,7 +230,3 @@ def still_in(items: Sequence[Item], state: ItemState) -> list[Item]:
 
 def _json(state: State | None) -> str | None:
     return None if state is None else json.dumps(state, cls=DjangoJSONEncoder)
-
-
-def _seconds(change: Change, at: datetime) -> float:
-    return round((at - (change.decided_at or change.submitted_at)).total_seconds(), 3)

@@ -11,12 +11,14 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from accounts.changes.control import cancel_put_back
+from accounts.changes.ending import finish_change
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
-from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState
+from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, ItemState
 from accounts.execution.lane import has_work
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.settle import end_call, finish_change, happening, move
+from accounts.execution.settle import end_call, happening, move
 from accounts.execution.timing import SWEEP_BATCH, WAKE_EXPIRES_S
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 def sweep(*, origin: Origin) -> None:
     """Do each of the sweeper's parts once. Every part may run at the same time as itself and as any worker."""
     give_up_lapsed(origin=origin)
+    cancel_put_back(origin=origin)
     wake_lanes()
     finish_done(origin=origin)
 
@@ -68,9 +71,9 @@ def wake_lanes() -> None:
 
 
 def finish_done(*, origin: Origin) -> int:
-    """Finish running changes without an open item: two workers that settled the last two at once left that to us."""
+    """Finish changes without an open item: two workers that settled the last two at once left that to us."""
     open_items = Item.objects.filter(change=OuterRef("pk"), state__in=ITEM_OPEN)
-    done = Change.objects.filter(~Exists(open_items), state=ChangeState.RUNNING)[:SWEEP_BATCH]
+    done = Change.objects.filter(~Exists(open_items), state__in=CHANGE_STARTED)[:SWEEP_BATCH]
     return sum(finish_change(change, origin=origin) for change in done)
 
 

@@ -1,4 +1,4 @@
-"""Addresses of the evidence."""
+"""Addresses of the evidence, and of what people decide on it."""
 
 from django.urls import path
 
@@ -6,4 +6,12 @@ from accounts.execution import views
 
 app_name = "execution"
 
-urlpatterns = [path("change/<int:change_id>/calls/", views.calls, name="calls")]
+urlpatterns = [
+    path("change/<int:change_id>/calls/", views.calls, name="calls"),
+    path("call/<int:pk>.txt", views.call_file, name="call_file"),
+    path("item/<int:pk>/", views.item, name="item"),
+    path("item/<int:pk>/resolve/", views.resolve, name="resolve"),
+    path("item/<int:pk>/read-again/", views.read_again, name="read_again"),
+    path("unknown/", views.unresolved, name="unresolved"),
+    path("-/unknown-count/", views.unresolved_count, name="unresolved_count"),
+]

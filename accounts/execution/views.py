@@ -1,15 +1,34 @@
-"""The evidence behind a change: every call that was made for it."""
+"""The evidence behind a change, call by call and item by item, and what people decide on it."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_GET
+import json
+from collections.abc import Iterator
+from typing import Any, cast
 
-from accounts.changes.models import Change
+from django.contrib import messages
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.changes import queries
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change, Item
+from accounts.changes.states import ChangeState
+from accounts.execution import resolve as resolving
+from accounts.execution.evidence import calls_of, events_of, in_short, question
+from accounts.execution.forms import ResolveForm
 from accounts.execution.models import Call
-from riskadmin.web.access import requires
-from riskadmin.web.htmx import is_fragment, render_page_or_fragment
+from accounts.execution.resolve import Resolution
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.models import Staff
+from riskadmin.web.access import may, requires
+from riskadmin.web.errors import conflict
+from riskadmin.web.formats import exact_utc
+from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.paging import keyset
 
+UNPROCESSABLE = 422
 IN_PANEL, ON_PAGE = 10, 50
 
 
@@ -18,7 +37,154 @@ IN_PANEL, ON_PAGE = 10, 50
 def calls(request: HttpRequest, change_id: int) -> HttpResponse:
     """The calls made for a change, newest first: what was sent, what came back, and when."""
     change = get_object_or_404(Change, pk=change_id)
-    made = Call.objects.filter(items__change=change).distinct()
+    made = in_short(Call.objects.filter(pk__in=Call.objects.filter(items__change=change).values("pk")))
     page = keyset(made, ("-id",), request.GET.get("cursor"), size=IN_PANEL if is_fragment(request) else ON_PAGE)
-    context = {"change": change, "page": page, "environment": change.environment}
+    context = {"change": change, "page": page, "calls": page.rows, "environment": change.environment}
     return render_page_or_fragment(request, "execution/calls.html", "execution/_calls.html", context)
+
+
+@requires("changes:view")
+@require_GET
+def call_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:  # noqa: ARG001  (Django passes it)
+    """One call as a text file: everything that was sent and everything that came back."""
+    call = get_object_or_404(Call, pk=pk)
+    return StreamingHttpResponse(
+        _told(call),
+        content_type="text/plain; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="call-{pk}.txt"'},
+    )
+
+
+def _told(call: Call) -> Iterator[str]:
+    yield f"Call {call.pk}, {call.get_purpose_display()}, {call.environment}, {call.lane} lane: {call.get_state_display()}\n"
+    yield f"Worker: {call.worker}\nBegun: {exact_utc(call.started_at)}\n"
+    yield f"Ended: {exact_utc(call.ended_at)}\n" if call.ended_at else "Ended: not yet\n"
+    yield f"Took: {call.elapsed_ms} ms\n" if call.elapsed_ms is not None else ""
+    yield f"Meaning: {call.note}\n" if call.note else ""
+    yield f"\n{call.method} {call.path}\n\n{call.request_text}\n"
+    yield f"\nHTTP {call.status}\n\n{call.response_text}\n" if call.status else "\nNo answer came.\n"
+
+
+# --- One item -----------------------------------------------------------------------------------------------------------
+
+
+@requires("changes:view")
+@require_GET
+def item(request: HttpRequest, pk: int) -> HttpResponse:
+    """One item with its evidence: what was found, meant and seen, its way, its events and every call behind it."""
+    return _item_page(request, pk)
+
+
+@requires("changes:resolve")
+@require_POST
+def resolve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Settle an item that nobody knows of, or send it again; refused with 409 when it has moved since it was shown."""
+    asked = question(_item_or_404(pk))
+    form = _form(asked.item, request.POST)
+    if not form.is_valid():
+        return _item_page(request, pk, form=form, status=UNPROCESSABLE)
+    said = form.cleaned_data
+    try:
+        resolving.resolve(
+            actor=_person(request),
+            origin=origin_of(request),
+            item_id=pk,
+            resolution=Resolution(said["resolution"]),
+            comment=said["comment"],
+            seen_call=said["seen_call"],
+            typed_name=said.get("name", ""),
+        )
+    except resolving.WrongName as error:
+        form.add_error("name", str(error))
+        return _item_page(request, pk, form=form, status=UNPROCESSABLE)
+    except resolving.NotResolved as error:
+        return _refused(request, pk, str(error))
+    messages.success(request, f"{asked.item.target_name}: {Resolution(said['resolution']).label.lower()}. It is on record.")
+    return redirect(request, "execution:item", pk)
+
+
+@requires("changes:resolve")
+@require_POST
+def read_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have Tradovate asked once more what became of an item."""
+    _item_or_404(pk)
+    try:
+        resolving.read_again(actor=_person(request), origin=origin_of(request), item_id=pk)
+    except resolving.NotResolved as error:
+        return _refused(request, pk, str(error))
+    messages.success(request, "It is read from Tradovate within seconds. Reload this page then.")
+    return redirect(request, "execution:item", pk)
+
+
+def _item_page(request: HttpRequest, pk: int, *, form: ResolveForm | None = None, status: int = 200) -> HttpResponse:
+    found = _item_or_404(pk)
+    asked, made = question(found), calls_of(found)
+    context: dict[str, Any] = {
+        "item": found,
+        "change": found.change,
+        "kind": KINDS[found.change.kind],
+        "question": asked,
+        "steps": queries.steps(found),
+        "states": [
+            (label, json.dumps(state, indent=2, ensure_ascii=False, cls=DjangoJSONEncoder))
+            for label, state in (("Before", found.before), ("Meant", found.after), ("Read back", found.observed))
+            if state is not None
+        ],
+        "calls": made,
+        "lines": events_of(found, made),
+        "may_resolve": asked.is_waiting and may(request, "changes:resolve"),
+        "may_send": found.change.state == ChangeState.RUNNING,
+        "form": form or _form(found),
+        "environment": found.environment,
+    }
+    return render(request, "execution/item.html", context, status=status)
+
+
+def _form(of_item: Item, *data: Any) -> ResolveForm:
+    asked = question(of_item)
+    initial = {"seen_call": resolving.last_call_of(of_item)}
+    return ResolveForm(*data, initial=initial, name=of_item.target_name, name_asked=asked.name_asked)
+
+
+def _item_or_404(pk: int) -> Item:
+    found = Item.objects.select_related("change", "account").filter(pk=pk).first()
+    if found is None:
+        raise Http404(f"There is no item {pk}.")
+    return found
+
+
+def _person(request: HttpRequest) -> Staff:
+    return cast(Staff, request.user)
+
+
+def _refused(request: HttpRequest, pk: int, why: str) -> HttpResponse:
+    return conflict(
+        request,
+        meaning=f"{why} Nothing was done.",
+        next_step="Look at it as it now is.",
+        link_label=f"Item {pk}",
+        link_url=reverse("execution:item", args=[pk]),
+    )
+
+
+# --- What nobody knows --------------------------------------------------------------------------------------------------
+
+
+@requires("changes:view")
+@require_GET
+def unresolved(request: HttpRequest) -> HttpResponse:
+    """The items whose outcome nobody knows and that wait for a person, oldest first."""
+    page = keyset(queries.unresolved_items(), ("id",), request.GET.get("cursor"))
+    context = {
+        "page": page,
+        "questions": [question(each) for each in page.rows],
+        "resolves": may(request, "changes:resolve"),
+    }
+    return render_page_or_fragment(request, "execution/unresolved.html", "execution/_unresolved.html", context)
+
+
+@requires("changes:view")
+@require_GET
+def unresolved_count(request: HttpRequest) -> HttpResponse:
+    """The number beside Unknown in the navigation."""
+    return render(request, "execution/_unresolved_count.html", {"count": queries.unresolved_items().count()})

@@ -23,6 +23,8 @@ Formatter = Callable[[Event], str]
 CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
 
 
+PRIORITY_WORDS: Final = {10: "before others", 0: "normal", -10: "after others"}
+
 EVIDENCE_FIELDS: Final = frozenset({"admin_at"})
 """Recorded with a state to tell one act from another."""
 
@@ -204,6 +206,15 @@ def _finished(event: Event) -> str:
     return _joined(*(f"{count} {outcome}" for outcome, count in counts.items() if count))
 
 
+def _priority(event: Event) -> str:
+    after = _mapping(event.after).get("priority")
+    return PRIORITY_WORDS.get(after, str(after)) if isinstance(after, int) else ""
+
+
+def _resolved(event: Event) -> str:
+    return _joined(_detail(event, "outcome"), _quoted(_detail(event, "comment")), by=": ")
+
+
 def _claimed(event: Event) -> str:
     attempt = _detail(event, "attempt")
     call = f"call {event.call_id}" if event.call_id is not None else ""
@@ -239,6 +250,10 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.CHANGE_DECISION_REFUSED: _decision_refused,
     Tag.CHANGE_CANCELLED: _decided,
     Tag.CHANGE_EXPIRED: _explained,
+    Tag.CHANGE_PAUSED: _kind,
+    Tag.CHANGE_RESUMED: _kind,
+    Tag.CHANGE_STOPPED: _kind,
+    Tag.CHANGE_PRIORITY_SET: _priority,
     Tag.CHANGE_FINISHED: _finished,
     Tag.ITEM_CLAIMED: _claimed,
     Tag.ITEM_STEP_DONE: _explained,
@@ -246,6 +261,8 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.ITEM_DEFERRED: _deferred,
     Tag.ITEM_SETTLED: _explained,
     Tag.ITEM_UNKNOWN: _explained,
+    Tag.ITEM_READ_AGAIN: _explained,
+    Tag.ITEM_RESOLVED: _resolved,
     Tag.ITEM_RESENT: _explained,
     Tag.API_HALTED: _halted,
     Tag.API_LIMIT_LOWERED: _halted,
@@ -258,7 +275,10 @@ TONES: Final[dict[str, str]] = {
     Tag.CHANGE_DECISION_REFUSED: "warn",
     Tag.ITEM_DEFERRED: "warn",
     Tag.ITEM_UNKNOWN: "warn",
+    Tag.ITEM_RESOLVED: "info",
     Tag.ITEM_RESENT: "warn",
+    Tag.CHANGE_PAUSED: "warn",
+    Tag.CHANGE_STOPPED: "warn",
     Tag.API_HALTED: "danger",
     Tag.API_LIMIT_LOWERED: "warn",
 }

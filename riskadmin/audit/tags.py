@@ -24,6 +24,10 @@ class Tag(models.TextChoices):
     CHANGE_DECISION_REFUSED = "change:decision:refused", "Decision refused"
     CHANGE_CANCELLED = "change:request:cancelled", "Change cancelled"
     CHANGE_EXPIRED = "change:request:expired", "Change expired"
+    CHANGE_PAUSED = "change:run:paused", "Change paused"
+    CHANGE_RESUMED = "change:run:resumed", "Change resumed"
+    CHANGE_STOPPED = "change:run:stopped", "Rest of the change cancelled"
+    CHANGE_PRIORITY_SET = "change:priority:set", "Priority set"
     CHANGE_FINISHED = "change:run:finished", "Change finished"
 
     ITEM_CLAIMED = "item:call:claimed", "Sending"
@@ -32,6 +36,8 @@ class Tag(models.TextChoices):
     ITEM_DEFERRED = "item:call:deferred", "Not sent, waiting"
     ITEM_SETTLED = "item:outcome:settled", "Outcome settled"
     ITEM_UNKNOWN = "item:outcome:unknown", "Outcome unknown"
+    ITEM_READ_AGAIN = "item:outcome:read_again", "To be read back again"
+    ITEM_RESOLVED = "item:outcome:resolved", "Outcome decided by a person"
     ITEM_RESENT = "item:call:resent", "Queued again"
 
     API_HALTED = "api:budget:halted", "Calls to Tradovate stopped"

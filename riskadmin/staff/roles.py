@@ -41,7 +41,7 @@ CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
     Role.SUPPORT: _READ | _REQUEST | {"accounts:note"},
     Role.SUPERVISOR: _READ
     | _REQUEST
-    | {"accounts:note", "changes:request:liquidate", "changes:decide", "policy:view", "system:view"},
+    | {"accounts:note", "changes:request:liquidate", "changes:decide", "changes:resolve", "policy:view", "system:view"},
     Role.COMPLIANCE: _READ | {"audit:view", "policy:view"},
     Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view"},
 }

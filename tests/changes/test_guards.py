@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.changes.models import Change, Decision, Item
-from accounts.changes.states import CHANGE_TRANSITIONS, ITEM_TRANSITIONS, ChangeState, ItemState
+from accounts.changes.states import CHANGE_STARTED, CHANGE_TRANSITIONS, ITEM_TRANSITIONS, ChangeState, ItemState
 from riskadmin.staff.models import Staff
 from tests.changes.mirror import LOCKED, NORMAL, approve, ask, make_account, open_item, reject, walk
 
@@ -45,6 +45,12 @@ def refuses(attack: Callable[[], object], match: str) -> None:
         with pytest.raises(IntegrityError, match=match), transaction.atomic():
             attack()
         assert content() == before
+
+
+def set_state(change: Change, state: str) -> int:
+    """Bring a change to a state, with who paused or cancelled it where that belongs to it."""
+    by = {"paused": ", paused_at = now(), paused_by_name = 'Sue'", "stopping": ", stopped_at = now(), stopped_by_name = 'Sue'"}
+    return sql(f"UPDATE changes_change SET state = %s{by.get(state, '')} WHERE id = %s", state, change.pk)
 
 
 @pytest.fixture
@@ -184,13 +190,57 @@ class TestChanges:
     def test_removing_one(self, pending: Change, attack: str) -> None:
         refuses(lambda: sql(attack), "on changes_(change|item|decision) is refused")
 
-    def test_finishing_before_every_item_has_its_outcome(self, running: Change) -> None:
-        item = Item.objects.get()
-        for state in (ItemState.QUEUED, ItemState.SENDING, ItemState.SENT, ItemState.UNKNOWN):
-            if state != item.state:
-                sql("UPDATE changes_item SET state = %s", state)
-            refuses(lambda: sql("UPDATE changes_change SET state = 'finished'"), "has items without an outcome")
-        sql("UPDATE changes_item SET state = 'applied'")
+    def test_pausing_and_cancelling_before_it_runs(self, pending: Change) -> None:
+        for state in ("paused", "stopping"):
+            refuses(lambda state=state: set_state(pending, state), "can't go from pending")  # type: ignore[misc]
+            refuses(
+                lambda state=state: _insert_change(pending, state=state, decisions_needed=0),  # type: ignore[misc]
+                f"A change that needs 0 decisions can't begin as {state}",
+            )
+
+    def test_pausing_and_cancelling_by_nobody(self, running: Change) -> None:
+        for state in ("paused", "stopping"):
+            refuses(
+                lambda state=state: sql("UPDATE changes_change SET state = %s", state),  # type: ignore[misc]
+                "change_(paused|stopped)_by_somebody",
+            )
+
+    def test_going_on_after_it_was_cancelled(self, running: Change) -> None:
+        set_state(running, "stopping")
+        for state in ("running", "paused"):
+            refuses(lambda state=state: set_state(running, state), "can't go from stopping")  # type: ignore[misc]
+
+    def test_altering_who_cancelled_it(self, running: Change) -> None:
+        set_state(running, "stopping")
+        for assignment in ("stopped_at = NULL", "stopped_at = now() + interval '1 s'", "stopped_by_name = 'Another'"):
+            refuses(
+                lambda assignment=assignment: sql(f"UPDATE changes_change SET {assignment}"),  # type: ignore[misc]
+                "keeps who cancelled it",
+            )
+
+    def test_resuming_without_its_decisions(self, pending: Change) -> None:
+        """There is no way to be paused without them; were there one, it would not lead to running either."""
+        sql("SET CONSTRAINTS ALL IMMEDIATE")
+        sql("ALTER TABLE changes_change DISABLE TRIGGER changes_change_guard")
+        set_state(pending, "paused")
+        sql("ALTER TABLE changes_change ENABLE ALWAYS TRIGGER changes_change_guard")
+        refuses(lambda: set_state(pending, "running"), "lacks the decisions it needs")
+
+    def test_its_priority_is_no_part_of_what_was_decided(self, pending: Change) -> None:
+        assert sql("UPDATE changes_change SET priority = 10") == 1
+
+    @pytest.mark.parametrize("state", CHANGE_STARTED)
+    @pytest.mark.parametrize("open_state", [ItemState.QUEUED, ItemState.SENDING, ItemState.SENT, ItemState.UNKNOWN])
+    def test_finishing_before_every_item_has_its_outcome(
+        self, running: Change, state: ChangeState, open_state: ItemState
+    ) -> None:
+        walk(Item.objects.get(), open_state)
+        if state != ChangeState.RUNNING:
+            set_state(running, state)
+        refuses(lambda: sql("UPDATE changes_change SET state = 'finished'"), "has items without an outcome")
+        if open_state in {ItemState.SENDING, ItemState.SENT}:
+            sql("UPDATE changes_item SET state = 'unknown'")
+        sql("UPDATE changes_item SET state = 'cancelled'")
         assert sql("UPDATE changes_change SET state = 'finished'") == 1
 
     def test_exactly_the_known_steps(self, support: Staff, supervisor: Staff, sent: Sent) -> None:
@@ -203,10 +253,10 @@ class TestChanges:
                 make_account(number, LOCKED)
                 change = _in_state(ask(support, "unlock", number), came_from, supervisor, to)
                 if to in CHANGE_TRANSITIONS[came_from]:
-                    assert sql("UPDATE changes_change SET state = %s WHERE id = %s", to, change.pk) == 1
+                    assert set_state(change, to) == 1
                 else:
                     with pytest.raises(IntegrityError, match="can't go from"), transaction.atomic():
-                        sql("UPDATE changes_change SET state = %s WHERE id = %s", to, change.pk)
+                        set_state(change, to)
                     assert Change.objects.get(pk=change.pk).state == came_from
 
 
@@ -214,6 +264,30 @@ class TestItems:
     def test_sending_before_its_change_is_approved(self, pending: Change) -> None:
         refuses(lambda: sql("UPDATE changes_item SET state = 'queued'"), "its change is not approved and running")
         refuses(lambda: sql("UPDATE changes_item SET state = 'sending'"), "can't go from waiting to sending")
+
+    @pytest.mark.parametrize("state", ["paused", "stopping"])
+    def test_sending_while_its_change_does_not_run(self, running: Change, state: str) -> None:
+        set_state(running, state)
+        refuses(lambda: sql("UPDATE changes_item SET state = 'sending'"), "its change is not approved and running")
+
+    @pytest.mark.parametrize("state", ["paused", "stopping"])
+    def test_queueing_for_the_first_time_while_its_change_does_not_run(
+        self, pending: Change, supervisor: Staff, state: str
+    ) -> None:
+        decide_by_sql(pending, supervisor)
+        sql("UPDATE changes_change SET state = 'running'")
+        set_state(pending, state)
+        refuses(lambda: sql("UPDATE changes_item SET state = 'queued'"), "its change is not approved and running")
+
+    @pytest.mark.parametrize("state", ["paused", "stopping"])
+    @pytest.mark.parametrize("came_from", [ItemState.SENDING, ItemState.SENT, ItemState.UNKNOWN])
+    def test_coming_back_into_the_queue_of_a_change_that_does_not_run(
+        self, running: Change, state: str, came_from: ItemState
+    ) -> None:
+        walk(Item.objects.get(), came_from)
+        set_state(running, state)
+        assert sql("UPDATE changes_item SET state = 'queued'") == 1
+        refuses(lambda: sql("UPDATE changes_item SET state = 'sending'"), "its change is not approved and running")
 
     @pytest.mark.parametrize("state", ["rejected", "cancelled", "expired"])
     def test_queueing_after_its_change_has_ended(self, pending: Change, state: str) -> None:
@@ -230,6 +304,7 @@ class TestItems:
             "before = NULL",
             """after = '{"admin_action": "LiquidateImmediately"}'""",
             "position = 2",
+            """own_parameters = '{"amount": "1"}'""",
             "id = id + 1000",
         ],
     )
@@ -347,14 +422,14 @@ def _insert_item(change: Change, *, state: str, position: int) -> None:
 
 def _in_state(change: Change, state: ChangeState, supervisor: Staff, on_to: ChangeState) -> Change:
     """Bring a pending unlock to a state; where it may run next, with its decision."""
-    if state in {ChangeState.RUNNING, ChangeState.FINISHED}:
+    if state in {*CHANGE_STARTED, ChangeState.FINISHED}:
         approve(supervisor, change)
         if ChangeState.FINISHED in {state, on_to}:
             walk(Item.objects.get(change=change), ItemState.APPLIED)
     elif state == ChangeState.PENDING and on_to == ChangeState.RUNNING:
         decide_by_sql(change, supervisor)
-    if state in {ChangeState.FINISHED, ChangeState.REJECTED, ChangeState.CANCELLED, ChangeState.EXPIRED}:
-        sql("UPDATE changes_change SET state = %s WHERE id = %s", state, change.pk)
+    if state not in {ChangeState.PENDING, ChangeState.RUNNING}:
+        set_state(change, state)
     change.refresh_from_db()
     assert change.state == state
     return change

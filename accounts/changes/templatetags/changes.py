@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change
+from accounts.changes.queries import Progress
 from accounts.changes.states import CHANGE_LOOK, ITEM_LOOK, ChangeState, ItemState
 from riskadmin.audit.wording import reason_words
 from riskadmin.web.templatetags.face import UNSET, before_after, state
@@ -28,6 +29,17 @@ def item_state(value: str) -> SafeString:
     """Draw an item's state or outcome."""
     known = ItemState(value)
     return state(known.label, *ITEM_LOOK[known])
+
+
+@register.simple_tag
+def tally_bar(progress: Progress) -> SafeString:
+    """Draw how many items are in each state as one bar; the numbers stand beside it in words, so it is silent."""
+    parts = format_html_join(
+        "",
+        '<rect class="tone-{}" x="{}" width="{}" height="4"></rect>',
+        ((ITEM_LOOK[state][0], f"{begins:.3f}", f"{width:.3f}") for state, _, begins, width in progress.shares),
+    )
+    return format_html('<svg class="tally" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">{}</svg>', parts)
 
 
 @register.simple_tag
@@ -62,6 +74,12 @@ def change_words(kind: Kind[Any], change: Change, first: str = "") -> str:
 def times(counted: Mapping[str, int], what: str) -> int:
     """Return how often something was counted."""
     return counted.get(what, 0)
+
+
+@register.filter
+def in_state(counts: Mapping[ItemState, int], state: str) -> int:
+    """Return how many items are in a state."""
+    return counts.get(ItemState(state), 0)
 
 
 @register.filter

@@ -1,0 +1,45 @@
+"""How a change ends: with the last of its items, whoever settled that one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from accounts.changes.models import Change, Item
+from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ChangeState
+from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.origin import SYSTEM, Origin
+from riskadmin.audit.tags import Tag
+
+
+def half_done(steps: Sequence[str], step: int) -> str:
+    """Return how the note of an item begins that ends before this one of a kind's steps, which is "" for the first one."""
+    return f"Half done ({', '.join(steps[:step])}). " if step else ""
+
+
+def finish_change(change: Change, *, origin: Origin) -> bool:
+    """Finish a change that has no open item left, be it paused or cancelled, with its event; say whether it did."""
+    if Item.objects.filter(change_id=change.pk, state__in=ITEM_OPEN).exists():
+        return False
+    at = timezone.now()
+    with transaction.atomic():
+        started = Change.objects.filter(pk=change.pk, state__in=CHANGE_STARTED)
+        if not started.update(state=ChangeState.FINISHED, finished_at=at):
+            return False
+        counts = Item.objects.filter(change_id=change.pk).values_list("state").annotate(Count("id")).order_by()
+        record(
+            Happening(
+                tag=Tag.CHANGE_FINISHED,
+                actor=SYSTEM,
+                origin=origin,
+                change_id=change.pk,
+                detail={"counts": dict(counts), "seconds": _seconds(change, at)},
+            ),
+        )
+    return True
+
+
+def _seconds(change: Change, at: datetime) -> float:
+    return round((at - (change.decided_at or change.submitted_at)).total_seconds(), 3)

@@ -1,0 +1,98 @@
+"""Reading what proves an item's outcome: its calls, as far as they tell of it, and its events."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models.functions import Greatest, Left, Length, StrIndex, Substr
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.models import Item
+from accounts.changes.states import Direction, ItemState
+from accounts.execution.models import Call
+from riskadmin.audit.models import NEWEST_FIRST, Event
+from riskadmin.audit.rendering import Line
+
+EXCERPT: Final = 2000
+"""Characters of a text that a page shows; a call that reads all accounts has megabytes, and a file of its own."""
+
+CALLS_SHOWN, EVENTS_SHOWN = 100, 200
+_BEFORE_IT: Final = EXCERPT // 2
+
+
+def in_short(calls: QuerySet[Call]) -> QuerySet[Call]:
+    """Return calls with the beginning of what was sent and answered, and how long each is, instead of the whole."""
+    return calls.defer("request_text", "response_text").annotate(
+        sent=Left("request_text", EXCERPT),
+        sent_length=Length("request_text"),
+        answer=Left("response_text", EXCERPT),
+        answer_length=Length("response_text"),
+        answer_from=Value(1),
+    )
+
+
+def calls_of(item: Item) -> list[Call]:
+    """Return the calls that carried an item, newest first, each with the part of its answer that names the target."""
+    text = str(item.target_id)
+    found = StrIndex("response_text", Value(text))
+    begins = Greatest(found - _BEFORE_IT, Value(1))
+    calls = Call.objects.filter(items=item).order_by("-pk")
+    return list(
+        in_short(calls)
+        .annotate(answer_from=begins, answer=Substr("response_text", begins, EXCERPT), sent=_around("request_text", text))
+        .all()[:CALLS_SHOWN]
+    )
+
+
+def _around(column: str, text: str) -> Func:
+    """Return the part of a text that lies around the first place where another one stands in it."""
+    begins = Greatest(StrIndex(column, Value(text)) - _BEFORE_IT, Value(1))
+    return Substr(F(column), begins, EXCERPT, output_field=TextField())
+
+
+def events_of(item: Item, calls: list[Call]) -> list[Line]:
+    """Return what was recorded of an item, newest first: of itself, and of the calls that it shared with others."""
+    events = Event.objects.filter(change_id=item.change_id)
+    own = list(events.filter(item_id=item.pk).order_by(*NEWEST_FIRST)[:EVENTS_SHOWN])
+    shared = list(events.filter(item_id=None, call_id__in=[call.pk for call in calls]).order_by(*NEWEST_FIRST)[:EVENTS_SHOWN])
+    both = sorted([*own, *shared], key=lambda event: (event.occurred_at, event.pk), reverse=True)
+    return [Line(event) for event in both]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """An item whose outcome nobody knows, as a person has to decide about it."""
+
+    item: Item
+    kind: Kind[Any]
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether Tradovate can be asked once more."""
+        return self.kind.is_read_back
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a person: nothing will be read back by itself."""
+        return self.item.state == ItemState.UNKNOWN and self.item.not_before is None
+
+    @property
+    def name_asked(self) -> bool:
+        """Whether sending it again has to be meant so much that the target's name is typed: a second time may do harm."""
+        return self.kind.direction == Direction.DESTRUCTIVE or not self.kind.is_resend_safe(self.item.step)
+
+    @property
+    def why(self) -> str:
+        """Why nobody knows, in a sentence or two."""
+        note = self.item.note.rstrip(".") or "The call ended without an answer"
+        if not self.is_readable:
+            return f"{note}. Tradovate offers no way to read back whether it was applied."
+        if self.item.not_before is not None:
+            return f"{note}. It is being read back from Tradovate."
+        return f"{note}. Reading it back did not settle it."
+
+
+def question(item: Item) -> Question:
+    """Return an item as a question; it need not be unknown."""
+    return Question(item=item, kind=KINDS[item.change.kind].of(item.change.parameters))

@@ -1,0 +1,148 @@
+"""A change of many followed, paused, resumed and cancelled half-way; and what nobody knows settled by a supervisor."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.people import sign_in, sign_out
+from tests.simulator.driver import SET_ACTION
+from tests.stack import LiveStack
+from tests.targets import free_accounts
+
+CheckPage = Callable[[Page], None]
+MANY = 200
+
+
+@pytest.fixture
+def slow_stack(live_stack: LiveStack) -> Iterator[LiveStack]:
+    """The product, with a Tradovate that takes its time for each lock, so that a change of many runs for a while."""
+    live_stack.simulator.fault("latency", endpoint=SET_ACTION, ms=400)
+    yield live_stack
+    live_stack.simulator.clear_faults()
+
+
+def states_of(stack: LiveStack, change: int) -> dict[str, int]:
+    counts = stack.rows("SELECT state, count(*) FROM changes_item WHERE change_id = %s GROUP BY state", change)
+    return {str(state): int(count) for state, count in counts}
+
+
+def ask_to_lock(page: Page, stack: LiveStack, names: list[str], reason: str) -> int:
+    """Ask for locks by name, as many as there are, and return the change's number."""
+    page.goto(f"{stack.base_url}/changes/targets/lock/")
+    page.get_by_label("Ids or names", exact=True).fill("\n".join(names))
+    page.get_by_role("button", name="Show what would happen").click()
+    page.get_by_label("Reason", exact=True).select_option("Other")
+    page.get_by_label("In words").fill(reason)
+    if len(names) > 100:
+        page.get_by_label("How many is that?").fill(str(len(names)))
+    page.get_by_role("button", name=re.compile("^Lock ")).click()
+    page.wait_for_url(re.compile(r"/changes/\d+/$"))
+    return int(page.url.rstrip("/").rsplit("/", 1)[1])
+
+
+def test_two_hundred_locks_paused_resumed_and_cancelled_half_way(
+    slow_stack: LiveStack, page: Page, check_page: CheckPage
+) -> None:
+    stack = slow_stack
+    sign_in(page, stack.base_url, "support")
+    change = ask_to_lock(page, stack, [name for _, name in free_accounts(stack, MANY)], "Two hundred to follow")
+    stack.wait_until(lambda: states_of(stack, change).get("applied", 0) > 0, 60)
+    expect(page.locator(".tallies")).to_contain_text(re.compile(r"[1-9]\d* of 200 settled"), timeout=20_000)
+
+    # Paused, it sends nothing more; what is under way is confirmed; the page says who holds it.
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#state-title")).to_have_text("Paused")
+    expect(page.locator(".hold")).to_contain_text("Paused by")
+    stack.wait_until(lambda: set(states_of(stack, change)) == {"queued", "applied"}, 60)
+    held = states_of(stack, change)
+    check_page(page)
+    calls = stack.simulator.call_count(SET_ACTION)
+    expect(page.locator(".tallies")).to_contain_text(f"{held['applied']} of 200 settled", timeout=20_000)
+
+    # Some of its items, found by state and name, without reloading the page.
+    page.get_by_label("Items in state").select_option("Applied")
+    expect(page).to_have_url(re.compile(r"\?state=applied"))
+    expect(page.locator("#progress tbody tr")).to_have_count(min(held["applied"], 100))
+    page.get_by_label("Items in state").select_option("Rejected")
+    expect(page.locator("#progress")).to_contain_text("No item matches.")
+    check_page(page)
+    page.get_by_role("link", name="Clear").click()
+    assert states_of(stack, change) == held
+    assert stack.simulator.call_count(SET_ACTION) == calls
+
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#state-title")).to_have_text("Running")
+    stack.wait_until(lambda: states_of(stack, change).get("applied", 0) > held["applied"], 60)
+    check_page(page)
+
+    # Cancelled, the rest is not sent, and the change ends when the last call is confirmed.
+    page.get_by_role("button", name=re.compile(r"^Cancel the \d+ not sent")).click()
+    expect(page.locator("#state-title")).to_have_text("Finished", timeout=60_000)
+    ended = states_of(stack, change)
+    assert set(ended) == {"applied", "cancelled"}
+    assert sum(ended.values()) == MANY
+    expect(page.locator("#progress")).to_contain_text("Cancelled by")
+    check_page(page)
+    locked = stack.rows("SELECT target_name FROM changes_item WHERE change_id = %s AND state = 'applied'", change)
+    assert len(locked) == ended["applied"]
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    with download.value.path().open(encoding="utf-8-sig", newline="") as file:
+        outcomes = [row["outcome"] for row in csv.DictReader(file)]
+    assert (outcomes.count("Applied"), outcomes.count("Cancelled")) == (ended["applied"], ended["cancelled"])
+
+    # The evidence of one of them, and the rest asked for again.
+    page.locator("#progress a.row-link", has_text="Applied").first.click()
+    expect(page.locator("#calls-title")).to_be_visible()
+    page.locator(".call summary").last.click()
+    expect(page.locator(".call").last).to_contain_text("LockTradingImmediately")
+    check_page(page)
+    page.go_back()
+    page.get_by_role("button", name=f"Ask again for {ended['cancelled']} failed").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(f"{ended['cancelled']} account")
+    expect(page.locator("#ask")).to_contain_text(f"Failed items of change {change}")
+
+
+def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
+    stack = live_stack
+    ((account_id, name),) = free_accounts(stack, 1)
+    # Three calls end without an answer and without an effect: then it is left to people.
+    stack.simulator.fault("cut", when="before", endpoint=SET_ACTION, account_id=account_id, count=3)
+    sign_in(page, stack.base_url, "support")
+    change = ask_to_lock(page, stack, [name], "One that is cut off")
+    stack.wait_until(
+        lambda: stack.rows("SELECT state, not_before FROM changes_item WHERE change_id = %s", change) == [("unknown", None)],
+        120,
+    )
+    page.reload()
+    expect(page.locator(".hold")).to_contain_text("nobody knows the outcome")
+    page.locator("#progress a.row-link").click()
+    expect(page.get_by_role("main")).to_contain_text("A supervisor has to look at it and decide.")
+    expect(page.get_by_role("button", name="It was applied")).to_have_count(0)
+
+    sign_out(page)
+    sign_in(page, stack.base_url, "supervisor")
+    expect(page.locator(".navigation")).to_contain_text("wait for a person")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile("^Unknown")).click()
+    check_page(page)
+    page.get_by_role("link", name=f"Lock {name}").click()
+    expect(page.get_by_role("main")).to_contain_text("Nobody knows whether Tradovate did this")
+    check_page(page)
+
+    # Without a word it is not taken; what Tradovate says to one who asks again may be conclusive, and here it is not.
+    page.get_by_role("button", name="It was not applied; leave it").click()
+    page.get_by_label("How do you know?").fill("Its dashboard shows the account as normal")
+    check_page(page)
+    page.get_by_role("button", name="It was not applied; leave it").click()
+    expect(page.locator("#item-title")).to_have_text("Cancelled")
+    expect(page.get_by_role("main")).to_contain_text("Its dashboard shows the account as normal")
+    check_page(page)
+    assert stack.rows("SELECT state FROM changes_change WHERE id = %s", change) == [("finished",)]
+    assert stack.rows("SELECT count(*) FROM audit_event WHERE change_id = %s AND tag = 'item:outcome:resolved'", change) == [
+        (1,)
+    ]
+    assert stack.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "Normal"

@@ -1,0 +1,372 @@
+"""What nobody knows is settled by a person, on the evidence that they were shown: who may, what is written, what is refused."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.changes import control
+from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.states import ChangeState, ItemState
+from accounts.execution import resolve as resolving
+from accounts.execution.evidence import question
+from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.execution.resolve import NotResolved, Resolution, WrongName, read_again, resolve
+from riskadmin.audit.models import Event
+from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from tests.changes.answers import text_of
+from tests.changes.mirror import ask, make_account, make_accounts, open_item, walk
+from tests.execution.conftest import ORIGIN
+from tests.staff.people import make_person
+
+pytestmark = pytest.mark.django_db
+
+WHY = "No answer within 15 s"
+
+
+@pytest.fixture
+def person() -> Staff:
+    """A supervisor."""
+    return make_person(Role.SUPERVISOR)
+
+
+@pytest.fixture
+def announced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The changes that were announced to the workers."""
+    changes: list[int] = []
+
+    def keep(*, change_id: int, lane: str) -> None:
+        changes.append(change_id)
+
+    monkeypatch.setattr(resolving, "dispatch_on_commit", keep)
+    return changes
+
+
+def make_call(*items: Item, **columns: Any) -> Call:
+    now = timezone.now()
+    call = Call.objects.create(
+        **{
+            "purpose": Purpose.WRITE,
+            "environment": "demo",
+            "lane": "urgent",
+            "worker": "one",
+            "state": CallState.UNKNOWN,
+            "started_at": now,
+            "ended_at": now,
+            "method": "POST",
+            "path": "/v1/x",
+            **columns,
+        }
+    )
+    CallItem.objects.bulk_create([CallItem(call=call, item=item) for item in items])
+    return call
+
+
+def unknown(number: int = 101, kind: str = "lock") -> Item:
+    """An item of a running change whose outcome nobody knows after its one call."""
+    support = Staff.objects.filter(username="support").first() or make_person(Role.SUPPORT)
+    item = open_item(support, make_account(number), kind, ItemState.UNKNOWN, form_key=uuid4())
+    Item.objects.filter(pk=item.pk).update(note=WHY, claimed_at=timezone.now())
+    make_call(item, note=WHY)
+    return Item.objects.select_related("change").get(pk=item.pk)
+
+
+def say(person: Staff, item: Item, resolution: Resolution, **fields: Any) -> Item:
+    return resolve(
+        actor=person,
+        origin=ORIGIN,
+        item_id=item.pk,
+        **{"resolution": resolution, "comment": "Seen", "seen_call": resolving.last_call_of(item), **fields},
+    )
+
+
+def everything() -> tuple[list[Any], ...]:
+    return tuple(list(model.objects.order_by("pk").values()) for model in (Change, Item, Call, Event))
+
+
+class TestResolve:
+    @pytest.mark.parametrize(
+        ("resolution", "note"),
+        [
+            (Resolution.APPLIED, "It was applied, says supervisor: Seen"),
+            (Resolution.CANCELLED, "It was not applied, and is left, says supervisor: Seen"),
+        ],
+    )
+    def test_a_person_says_what_became_of_it(
+        self, person: Staff, announced: list[int], resolution: Resolution, note: str
+    ) -> None:
+        item = unknown()
+        say(person, item, resolution)
+        item.refresh_from_db()
+        assert (item.state, item.note) == (resolution.value, note)
+        assert item.settled_at is not None
+        assert Change.objects.get().state == ChangeState.FINISHED
+        event = Event.objects.get(item_id=item.pk, tag=Tag.ITEM_RESOLVED)
+        assert (event.staff_id, event.account_id) == (person.pk, 101)
+        assert (event.detail["outcome"], event.detail["comment"]) == (resolution.value, "Seen")
+        assert event.detail["seen_call"] == Call.objects.get().pk
+        assert Event.objects.filter(tag=Tag.CHANGE_FINISHED).count() == 1
+        assert announced == []
+
+    def test_it_is_sent_again(self, person: Staff, announced: list[int]) -> None:
+        item = unknown()
+        Item.objects.filter(pk=item.pk).update(attempts=3, ticket="t")
+        say(person, item, Resolution.QUEUED)
+        item.refresh_from_db()
+        assert (item.state, item.attempts, item.ticket, item.not_before) == (ItemState.QUEUED, 0, "", None)
+        assert item.note == "Sent again by supervisor: Seen"
+        assert Event.objects.get(item_id=item.pk, tag=Tag.ITEM_RESENT).staff_id == person.pk
+        assert (announced, Change.objects.get().state) == ([item.change_id], ChangeState.RUNNING)
+
+    @pytest.mark.parametrize("held", [control.pause, control.cancel])
+    def test_but_only_while_its_change_runs(self, person: Staff, announced: list[int], held: Any) -> None:
+        item = unknown()
+        held(actor=person, origin=ORIGIN, change_id=item.change_id)
+        before = everything()
+        with pytest.raises(NotResolved, match=r"Nothing is sent for change \d+: it is (paused|cancelling)"):
+            say(person, item, Resolution.QUEUED)
+        assert (everything(), announced) == (before, [])
+        say(person, item, Resolution.CANCELLED)  # that can be said all the same
+        assert Change.objects.get().state == ChangeState.FINISHED
+
+    def test_what_may_do_harm_twice_wants_the_name_typed(self, person: Staff, announced: list[int]) -> None:
+        item = unknown(kind="liquidate")
+        before = everything()
+        for typed in ("", "KTR50K-000102", "ktr50k-000101"):
+            with pytest.raises(WrongName, match="Type KTR50K-000101"):
+                say(person, item, Resolution.QUEUED, typed_name=typed)
+        assert (everything(), announced) == (before, [])
+        say(person, item, Resolution.QUEUED, typed_name=" KTR50K-000101 ")
+        assert Item.objects.get().state == ItemState.QUEUED
+
+    def test_half_done_is_left_half_done(self, person: Staff) -> None:
+        item = unknown(kind="liquidate")
+        Item.objects.filter(pk=item.pk).update(step=1)
+        say(person, item, Resolution.CANCELLED)
+        assert Item.objects.get().note.startswith("Half done (")
+
+    def test_one_that_was_settled_meanwhile(self, person: Staff) -> None:
+        item = unknown()
+        Item.objects.filter(pk=item.pk).update(state=ItemState.APPLIED)
+        before = everything()
+        for resolution in Resolution:
+            with pytest.raises(NotResolved, match="settled meanwhile: applied"):
+                say(person, item, resolution)
+        assert everything() == before
+
+    def test_one_that_is_being_read_back(self, person: Staff) -> None:
+        item = unknown()
+        Item.objects.filter(pk=item.pk).update(not_before=timezone.now())
+        before = everything()
+        with pytest.raises(NotResolved, match="being read back"):
+            say(person, item, Resolution.APPLIED)
+        assert everything() == before
+
+    def test_on_evidence_that_is_no_longer_all(self, person: Staff) -> None:
+        item = unknown()
+        seen = resolving.last_call_of(item)
+        make_call(item)
+        before = everything()
+        with pytest.raises(NotResolved, match="Another call was made"):
+            say(person, item, Resolution.APPLIED, seen_call=seen)
+        assert everything() == before
+
+    def test_a_change_of_several_waits_for_the_last(self, person: Staff) -> None:
+        PolicyRule.objects.get_or_create(kind="lock", defaults={"decisions_needed": 0})
+        make_accounts([1, 2])
+        change = ask(person, "lock", 1, 2)
+        for item in change.items.all():
+            walk(item, ItemState.UNKNOWN)
+        first, second = change.items.select_related("change").order_by("position")
+        say(person, first, Resolution.APPLIED)
+        assert Change.objects.get().state == ChangeState.RUNNING
+        say(person, second, Resolution.CANCELLED)
+        assert Change.objects.get().state == ChangeState.FINISHED
+
+
+class TestReadAgain:
+    def test_it_comes_due(self, person: Staff) -> None:
+        item = unknown()
+        read_again(actor=person, origin=ORIGIN, item_id=item.pk)
+        item.refresh_from_db()
+        assert item.state == ItemState.UNKNOWN
+        assert item.not_before is not None
+        assert Event.objects.get(item_id=item.pk, tag=Tag.ITEM_READ_AGAIN).staff_id == person.pk
+        with pytest.raises(NotResolved):
+            read_again(actor=person, origin=ORIGIN, item_id=item.pk)
+
+    def test_what_can_not_be_read(self, person: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
+        item = unknown()
+        monkeypatch.setattr(type(question(item).kind), "is_read_back", False)
+        before = everything()
+        with pytest.raises(NotResolved, match="no way to read"):
+            read_again(actor=person, origin=ORIGIN, item_id=item.pk)
+        assert everything() == before
+
+
+class TestWords:
+    def test_why_nobody_knows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        item = unknown()
+        assert question(item).why == f"{WHY}. Reading it back did not settle it."
+        item.not_before = timezone.now()
+        assert question(item).why == f"{WHY}. It is being read back from Tradovate."
+        item.note = ""
+        monkeypatch.setattr(type(question(item).kind), "is_read_back", False)
+        assert question(item).why == (
+            "The call ended without an answer. Tradovate offers no way to read back whether it was applied."
+        )
+
+
+class TestPages:
+    @staticmethod
+    def post(client: Client, item: Item, **fields: Any) -> Any:
+        sent = {"resolution": "applied", "comment": "Seen", "seen_call": resolving.last_call_of(item), **fields}
+        return client.post(reverse("execution:resolve", args=[item.pk]), sent)
+
+    def test_the_list_and_its_count(self, client: Client, person: Staff) -> None:
+        item, soon = unknown(), unknown(102)
+        Item.objects.filter(pk=soon.pk).update(not_before=timezone.now())
+        client.force_login(person)
+        response = client.get(reverse("execution:unresolved"))
+        assert [asked.item.pk for asked in response.context["questions"]] == [item.pk]
+        assert f"{WHY}. Reading it back did not settle it." in text_of(response)
+        count = reverse("execution:unresolved_count")
+        assert "1<span" in text_of(client.get(count))
+        say(person, item, Resolution.APPLIED)
+        assert text_of(client.get(count)).strip() == ""
+        assert "Every outcome is known." in text_of(client.get(reverse("execution:unresolved")))
+
+    def test_the_list_costs_the_same_for_many(self, client: Client, person: Staff) -> None:
+        client.force_login(person)
+
+        def cost() -> int:
+            with CaptureQueriesContext(connection) as queries:
+                client.get(reverse("execution:unresolved"))
+            return len(queries)
+
+        unknown()
+        cost()
+        few = cost()
+        for number in range(102, 122):
+            unknown(number)
+        assert cost() == few
+
+    def test_an_item_is_decided_on_its_page(self, client: Client, person: Staff) -> None:
+        item = unknown()
+        client.force_login(person)
+        page = text_of(client.get(reverse("execution:item", args=[item.pk])))
+        assert "Nobody knows whether Tradovate did this" in page
+        assert f'name="seen_call" value="{resolving.last_call_of(item)}"' in page
+        response = self.post(client, item)
+        assert (response.status_code, response["Location"]) == (303, reverse("execution:item", args=[item.pk]))
+        page = text_of(client.get(response["Location"]))
+        assert "It was applied, says supervisor: Seen" in page
+        assert 'name="seen_call"' not in page
+        assert self.post(client, item).status_code == 409
+
+    @pytest.mark.parametrize(
+        "fields", [{"comment": ""}, {"comment": "  "}, {"comment": "x" * 2001}, {"resolution": "rejected"}, {"seen_call": "x"}]
+    )
+    def test_a_bad_form(self, client: Client, person: Staff, fields: dict[str, str]) -> None:
+        item = unknown()
+        client.force_login(person)
+        before = everything()
+        response = self.post(client, item, **fields)
+        assert response.status_code == 422
+        assert list(response.context["form"].errors) == list(fields)
+        assert everything() == before
+
+    def test_a_name_that_is_another(self, client: Client, person: Staff) -> None:
+        item = unknown(kind="liquidate")
+        client.force_login(person)
+        before = everything()
+        response = self.post(client, item, resolution="queued", name="KTR", comment="Typed with care")
+        assert response.status_code == 422
+        assert "Type KTR50K-000101 to send it again." in text_of(response)
+        assert "Typed with care" in text_of(response)
+        assert everything() == before
+
+    @pytest.mark.parametrize("role", [Role.SUPPORT, Role.COMPLIANCE, Role.ADMINISTRATOR])
+    def test_who_may_not(self, client: Client, person: Staff, role: Role) -> None:
+        item = unknown()
+        client.force_login(make_person(role, "another"))
+        page = text_of(client.get(reverse("execution:item", args=[item.pk])))
+        assert "A supervisor has to look at it and decide." in page
+        assert reverse("execution:resolve", args=[item.pk]) not in page
+        before = everything()
+        assert self.post(client, item).status_code == 403
+        assert client.post(reverse("execution:read_again", args=[item.pk])).status_code == 403
+        assert everything() == before
+
+    @pytest.mark.parametrize("name", ["resolve", "read_again", "item"])
+    def test_one_that_is_not_there(self, client: Client, person: Staff, name: str) -> None:
+        client.force_login(person)
+        for pk in (0, 4711, 2**63):
+            address = reverse(f"execution:{name}", args=[pk])
+            assert (client.get(address) if name == "item" else client.post(address)).status_code == 404
+
+
+class TestEvidence:
+    def test_every_call_with_what_was_sent_and_answered(self, client: Client, person: Staff) -> None:
+        item = unknown()
+        make_call(
+            item,
+            purpose=Purpose.READ_BACK,
+            state=CallState.ANSWERED,
+            method="GET",
+            path="/v1/accountRiskStatus/items?ids=101",
+            request_text="",
+            status=200,
+            elapsed_ms=1234,
+            response_text='[{"id": 101, "adminAction": "<b>Normal</b>"}]',
+        )
+        Event.objects.create(tag=Tag.ITEM_UNKNOWN, change_id=item.change_id, item_id=item.pk, detail={"text": WHY})
+        shared = Event.objects.create(
+            tag=Tag.ITEM_SENT, change_id=item.change_id, call_id=Call.objects.latest("pk").pk, detail={"status": 200}
+        )
+        elsewhere = Event.objects.create(tag=Tag.ITEM_SENT, change_id=item.change_id, call_id=4711, detail={"status": 500})
+        client.force_login(person)
+        response = client.get(reverse("execution:item", args=[item.pk]))
+        page = text_of(response)
+        assert "/v1/accountRiskStatus/items?ids=101" in page
+        assert "&lt;b&gt;Normal&lt;/b&gt;" in page
+        assert "1,234 ms" in page
+        shown = [line.event.pk for line in response.context["lines"]]
+        assert shared.pk in shown
+        assert elsewhere.pk not in shown
+        assert len(shown) == 2
+
+    def test_of_a_long_answer_the_part_about_the_target(self, client: Client, person: Staff) -> None:
+        item = unknown(777_001)
+        answer = "x" * 50_000 + '{"accountId": 777001, "adminAction": "Normal"}' + "y" * 50_000
+        call = make_call(item, state=CallState.ANSWERED, status=200, response_text=answer, request_text="[777001]")
+        client.force_login(person)
+        response = client.get(reverse("execution:item", args=[item.pk]))
+        shown = response.context["calls"][0]
+        assert '"accountId": 777001' in shown.answer
+        assert (len(shown.answer), shown.answer_length, shown.sent) == (2000, len(answer), "[777001]")
+        assert f"a part of {len(answer):,} characters" in text_of(response)
+        assert len(response.content) < 40_000
+
+        whole = client.get(reverse("execution:call_file", args=[call.pk]))
+        assert whole.streaming
+        assert whole["Content-Disposition"] == f'attachment; filename="call-{call.pk}.txt"'
+        told = b"".join(cast(Iterable[bytes], whole)).decode()
+        assert answer in told
+        assert "[777001]" in told
+
+    def test_the_calls_of_a_change_are_shown_in_short(self, client: Client, person: Staff) -> None:
+        item = unknown()
+        make_call(item, state=CallState.ANSWERED, status=200, response_text="z" * 100_000)
+        client.force_login(person)
+        response = client.get(reverse("execution:calls", args=[item.change_id]))
+        assert [call.answer_length for call in response.context["calls"]] == [100_000, 0]
+        assert len(response.content) < 40_000
