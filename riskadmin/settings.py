@@ -108,6 +108,7 @@ NAVIGATION = [
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Policy", "changes:policy", "scale", "policy:view"),
     ("System", "system", "activity", "system:view"),
+    ("Budget", "hour:page", "hourglass", "system:view"),
 ]
 
 # --- People ---------------------------------------------------------------------------------------------------------
