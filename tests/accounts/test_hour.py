@@ -57,7 +57,7 @@ def spend(count: int, lane: Lane = Lane.BULK) -> None:
 class TestGauge:
     def test_it_tells_what_each_lane_may_still_do(self, support: Client) -> None:
         spend(3)
-        assert "Calls left: 4,947 urgent, 4,452 bulk" in shown(support, GAUGE)
+        assert "Calls left: 4,972 urgent, 4,474 bulk" in shown(support, GAUGE)
 
     def test_it_asks_nothing_of_the_database_but_who_is_there(
         self, support: Client, django_assert_num_queries: DjangoAssertNumQueries
@@ -79,7 +79,7 @@ class TestGauge:
 
     def test_a_lowered_limit(self, support: Client) -> None:
         spend(2)
-        connection.budget().lower()
+        connection.budget().lower(connection.budget().reserve(ACCOUNTS, Lane.BULK))
         text = shown(support, GAUGE)
         assert "of 2,500 (lowered after a 429; the settings say 5,000)" in text
         assert "Limit lowered." in text
@@ -147,10 +147,11 @@ class TestPage:
 
     def test_stops_outages_and_lowered_limits(self, supervisor: Client) -> None:
         budget = connection.budget()
+        refused = budget.reserve(ACCOUNTS, Lane.BULK)
         budget.halt(600, "Tradovate demands a captcha", RENEW_ACCESS_TOKEN)
         budget.halt(3600, "too many calls in an hour (HTTP 429)")
         PostgresLedger().save_halt(user="another", address="", endpoint=None, reason="not ours", seconds=60)
-        budget.lower()
+        budget.lower(refused)
         for _ in range(FAILURES):
             connection.breaker(Environment.DEMO).failed("no connection: ConnectTimeout")
         text = shown(supervisor, PAGE)
