@@ -39,8 +39,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_GET
 def status(request: HttpRequest) -> HttpResponse:
-    """The strip in the frame: calls left in the rolling hour, and whether Tradovate was read lately."""
-    context = {"budget": _budget(), "reads": _reads()}
+    """The strip in the frame: whether Tradovate was read lately. The gauge beside it is the budget's."""
+    context = {"reads": _reads()}
     return render_page_or_fragment(request, "home/status.html", "home/_status.html", context)
 
 

@@ -109,6 +109,7 @@ NAVIGATION = [
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Policy", "changes:policy", "scale", "policy:view"),
     ("System", "system", "activity", "system:view"),
+    ("Budget", "hour:page", "hourglass", "system:view"),
 ]
 
 # --- People ---------------------------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ if any(TRADOVATE_URLS.values()):
             raise ImproperlyConfigured(message)
 # Tradovate allows one user 5,000 calls in any hour; the margin stays unused, the share is the urgent lane's alone.
 BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
-BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=50, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
+BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=25, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
 # Who calls from one internet address shares the limits of single endpoints there.
 BUDGET_ADDRESS = env.text("BUDGET_ADDRESS", default="")
 BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)

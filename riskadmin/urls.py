@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("riskadmin.web.urls")),
     path("", include("riskadmin.staff.urls")),
     path("accounts/", include("accounts.urls")),
+    path("budget/", include("accounts.hour.urls")),
     path("changes/", include("accounts.changes.urls")),
     path("execution/", include("accounts.execution.urls")),
     path("audit/", include("riskadmin.audit.urls")),

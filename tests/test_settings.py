@@ -106,7 +106,7 @@ def test_the_least_there_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings["ALLOWED_HOSTS"] == ["127.0.0.1", "localhost"]
     assert settings["TRADOVATE_URLS"] == {"demo": "", "live": ""}
     assert settings["SESSION_COOKIE_AGE"] == 12 * 3600
-    assert (settings["BUDGET_CALLS_PER_HOUR"], settings["BUDGET_SAFETY_MARGIN"]) == (5000, 50)
+    assert (settings["BUDGET_CALLS_PER_HOUR"], settings["BUDGET_SAFETY_MARGIN"]) == (5000, 25)
     assert settings["DATABASES"]["default"]["HOST"] == "127.0.0.1"
     assert settings["CELERY_BROKER_URL"] == settings["REDIS_URL"] == "redis://127.0.0.1:6379/0"
 

@@ -135,7 +135,7 @@ class Budget:
         user: str,
         address: str = "",
         calls_per_hour: int = 5000,
-        safety_margin: int = 50,
+        safety_margin: int = 25,
         urgent_share_pct: int = 10,
         window_s: float = WINDOW_S,
         clock: Callable[[], float] | None = None,
@@ -232,8 +232,8 @@ class Budget:
         except RedisError:
             logger.exception("the stop could not be written to Redis")
 
-    def lower(self) -> None:
-        """Learn from a 429 that the true limit is less than we counted up to, and keep to that for a while.
+    def lower(self, refused: Admission) -> None:
+        """Learn from a 429 that the true limit is less than we counted up to that call, and keep to that for a while.
 
         Writes Redis, where calls that were on their way at the same time find it learnt already, then the ledger. Raises
         nothing, as ``halt``. The rule is in docs/adr/0004-rate-budget.md.
@@ -242,7 +242,16 @@ class Budget:
         hour_ms, first_ms, longest_ms = (round(span * 1000) for span in spans)
         try:
             learnt: Any = self._redis.eval(
-                LOWER, 2, self._calls, self._learnt, hour_ms, self._limit, first_ms, longest_ms, self._now()
+                LOWER,
+                2,
+                self._calls,
+                self._learnt,
+                hour_ms,
+                self._limit,
+                first_ms,
+                longest_ms,
+                self._now(),
+                round(refused.at.timestamp() * 1000),
             )
             if not learnt:
                 return

@@ -4,7 +4,7 @@ Keys of one user:
 
 - ``{user}:calls``    sorted set, ledger id -> instant of admission in ms, plus the member ``ready``
 - ``{user}:halts``    hash, endpoint name or ``*`` -> ``<until in ms>:<reason>``
-- ``{user}:limit``    hash, the hourly limit that Tradovate's 429 taught: ``calls counted at until lasts``, times in ms
+- ``{user}:limit``    hash, the hourly limit that Tradovate's 429 taught: ``calls counted stood at until lasts``, times in ms
 - ``{user}:rebuild``  who is rebuilding the others
 
 and of one internet address, shared by every user that calls from it:
@@ -159,27 +159,35 @@ return 1
 """
 )
 
-# KEYS calls, limit; ARGV hour in ms, the user's limit, how long the first lowering lasts in ms, the longest, now in ms or ''.
-# Answers {} when nothing is to be learnt, else {the limit now, calls counted, ms that it lasts}.
+# KEYS calls, limit; ARGV hour in ms, the user's limit, how long the first lowering lasts in ms, the longest, now in ms or '',
+# instant at which the refused call was admitted.
+# Answers {} when nothing is to be learnt, else {the limit now, calls counted up to the refused one, ms that it still lasts}.
 #
-# Several calls may be on their way when the limit is hit, and each of them draws a 429: only the first of an hour counts.
+# Several calls may be on their way when the limit is hit, and each of them draws a 429: of one hour, the lowest place counts.
 # Lower than half of what stood is never believed at once: so few calls that draw a 429 say rather that it came of something
 # else. Soon after another, it lasts twice as long.
 LOWER = (
     NOW
     + _CAPACITY
     + """
-local hour, setting, now = tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(ARGV[5])
-local learnt = redis.call('HMGET', KEYS[2], 'at', 'until', 'lasts')
+local hour, setting, now, refused = tonumber(ARGV[1]), tonumber(ARGV[2]), milliseconds(ARGV[5]), tonumber(ARGV[6])
+local learnt = redis.call('HMGET', KEYS[2], 'at', 'until', 'lasts', 'stood', 'calls')
 local at, till, lasts = tonumber(learnt[1] or 0), tonumber(learnt[2] or 0), tonumber(learnt[3] or 0)
-if now - at < hour then return {} end
-local standing = standing_limit(KEYS[2], setting, now)
-local counted = redis.call('ZCOUNT', KEYS[1], string.format('(%.0f', now - hour), '+inf')
-local calls = math.max(1, math.min(standing - 1, math.max(counted - 1, math.floor(standing / 2))))
-if lasts > 0 and now < till + lasts then lasts = math.min(2 * lasts, tonumber(ARGV[4])) else lasts = tonumber(ARGV[3]) end
-redis.call('HSET', KEYS[2], 'calls', calls, 'counted', counted, 'at', string.format('%.0f', now),
-  'until', string.format('%.0f', now + lasts), 'lasts', string.format('%.0f', lasts))
-return {calls, counted, lasts}
+local is_first = now - at >= hour
+local stood = standing_limit(KEYS[2], setting, now)
+if not is_first and learnt[4] then stood = tonumber(learnt[4]) end
+local counted = redis.call('ZCOUNT', KEYS[1], string.format('(%.0f', refused - hour), ARGV[6])
+local calls = math.max(1, math.min(stood - 1, math.max(counted - 1, math.floor(stood / 2))))
+if is_first then
+  if lasts > 0 and now < till + lasts then lasts = math.min(2 * lasts, tonumber(ARGV[4])) else lasts = tonumber(ARGV[3]) end
+  redis.call('HSET', KEYS[2], 'stood', stood, 'at', string.format('%.0f', now), 'lasts', string.format('%.0f', lasts),
+    'until', string.format('%.0f', now + lasts))
+  till = now + lasts
+elseif calls >= tonumber(learnt[5]) then
+  return {}
+end
+redis.call('HSET', KEYS[2], 'calls', calls, 'counted', counted)
+return {calls, counted, till - now}
 """
 )
 

@@ -112,7 +112,7 @@ class Caller:
             if stop := stop_for(error):
                 self._budget.halt(stop.seconds, stop.reason, None if stop.everything else endpoint)
             if error.reason is NotHandledReason.RATE_LIMITED:
-                self._budget.lower()
+                self._budget.lower(admission)
             raise
         self._budget.succeeded(admission)
         return Reply(data, exchange)

@@ -26,13 +26,15 @@ def main() -> int:
 
         django.setup()
         import riskadmin.celery  # noqa: F401  (tasks sent by name go to this run's own broker)
-        from tests.bench import execution
+        from tests.bench import changes, execution, year
         from tests.bench.firm import Firm
         from tests.bench.report import Report
 
         report = Report()
         with tempfile.TemporaryDirectory() as directory, Firm(Path(directory), accounts=SIZES[scale]) as firm:
+            changes.measure(firm, report)
             execution.measure(firm, report, Path(directory))
+        year.measure(report, redis_url=own.redis_url, scale=scale)
         print(f"written: {report.write().name}")  # noqa: T201
         return 0 if all(finding.met for finding in report.findings) else 1
     finally:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskadmin.tradovate.budget import LOWERED_FOR_S, WINDOW_S, Budget, Lowered
+from riskadmin.tradovate.budget import LOWERED_FOR_S, WINDOW_S, Admission, Budget, Lowered
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, ACCOUNTS, RENEW_ACCESS_TOKEN
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Lane
@@ -35,6 +35,11 @@ def left_at(budget: Budget, clock: Clock, calls: int, lane: Lane) -> float:
             except NotHandled as refusal:
                 clock.now = round(clock.now + (refusal.retry_after_s or 0), 3)
     return clock.now - START.timestamp()
+
+
+def refuse(budget: Budget, clock: Clock) -> None:
+    """What the client does when the call admitted now draws a 429."""
+    budget.lower(Admission(0, ACCOUNTS, datetime.fromtimestamp(clock.now, UTC), 0.0))
 
 
 def foreseen(budget: Budget, calls: int, lane: Lane) -> float:
@@ -161,7 +166,7 @@ def test_a_stopped_endpoint_is_stopped_for_the_whole_address(
 
 def test_a_429_below_our_limit_lowers_it_for_a_day(budget: Budget, clock: Clock, ledger: SqliteLedger) -> None:
     fill(budget, 71)
-    budget.lower()
+    refuse(budget, clock)
     state = budget.state()
     # One less than was counted, and the margin and the shares of that: 50 for urgent work, 25 for bulk.
     assert (state.limit, state.left_urgent, state.left_bulk) == (70, 0, 0)
@@ -177,27 +182,35 @@ def test_a_429_below_our_limit_lowers_it_for_a_day(budget: Budget, clock: Clock,
     fill(budget, 80)
 
 
-def test_those_on_their_way_at_the_same_time_teach_nothing_more(budget: Budget, clock: Clock) -> None:
-    fill(budget, 60)
-    for _ in range(5):
-        budget.lower()
+def test_of_those_on_their_way_at_the_same_time_the_lowest_counts(budget: Budget, clock: Clock) -> None:
+    admissions = []
+    for _ in range(65):
+        admissions.append(budget.reserve(ACCOUNTS, Lane.URGENT))
+        clock.now += 0.01
+    limits = []
+    for place in (62, 64, 61, 63, 30):
+        budget.lower(admissions[place - 1])
         clock.now += 1
-    assert budget.state().limit == 59
+        limits.append(budget.state().limit)
+    assert limits == [61, 61, 60, 60, 50], "but not less than half of what stood"
+    lowered = budget.state().lowered
+    assert lowered is not None
+    assert lowered.until == START + timedelta(days=1, seconds=0.65), "however many there were"
     clock.now += WINDOW_S
-    fill(budget, 35)
-    budget.lower()
-    assert budget.state().limit == 34
+    fill(budget, 28)
+    refuse(budget, clock)
+    assert budget.state().limit == 27
 
 
 def test_so_few_that_the_429_says_something_else_halve_it(budget: Budget, clock: Clock) -> None:
     fill(budget, 3)
-    budget.lower()
+    refuse(budget, clock)
     assert budget.state().limit == 50
 
 
 def test_a_limit_never_falls_to_nothing(budget: Budget, clock: Clock) -> None:
     for _ in range(12):
-        budget.lower()
+        refuse(budget, clock)
         clock.now += 3601
     assert (budget.state().limit, budget.state().left_urgent) == (1, 1)
 
@@ -205,27 +218,27 @@ def test_a_limit_never_falls_to_nothing(budget: Budget, clock: Clock) -> None:
 def test_another_one_soon_after_lasts_twice_as_long_up_to_a_month(budget: Budget, clock: Clock) -> None:
     lasted = []
     for _ in range(8):
-        budget.lower()
+        refuse(budget, clock)
         state = budget.state()
         assert state.lowered is not None
         lasted.append((state.lowered.until.timestamp() - clock.now) / DAY_S)
         clock.now += lasted[-1] * 1.5 * DAY_S
     assert lasted == [1, 2, 4, 8, 16, 32, 32, 32]
     clock.now += 100 * DAY_S
-    budget.lower()
+    refuse(budget, clock)
     assert budget.state().lowered == Lowered(100, 0, START + timedelta(seconds=clock.now - START.timestamp() + DAY_S))
 
 
 def test_what_was_learnt_survives_a_wipe(budget: Budget, clock: Clock, redis_client: redis.Redis) -> None:
     fill(budget, 61)
-    budget.lower()
+    refuse(budget, clock)
     told = budget.state().lowered
     redis_client.flushall()
     assert (budget.state().limit, budget.state().lowered) == (60, told)
     clock.now += LOWERED_FOR_S + 60
     redis_client.flushall()
     assert budget.state().limit == 100
-    budget.lower()
+    refuse(budget, clock)
     again = budget.state().lowered
     assert again is not None
     assert again.until.timestamp() == clock.now + 2 * LOWERED_FOR_S, "also when the first one was over"
@@ -233,13 +246,13 @@ def test_what_was_learnt_survives_a_wipe(budget: Budget, clock: Clock, redis_cli
 
 def test_a_lower_setting_stands(budget: Budget, redis_client: redis.Redis, ledger: SqliteLedger, clock: Clock) -> None:
     fill(budget, 71)
-    budget.lower()
+    refuse(budget, clock)
     fewer = Budget(redis_client, ledger, user="desk", calls_per_hour=60, safety_margin=0, clock=clock)
     assert (fewer.state().limit, fewer.state().lowered) == (60, None)
 
 
-def test_learning_raises_nothing(budget: Budget, ledger: SqliteLedger) -> None:
+def test_learning_raises_nothing(budget: Budget, ledger: SqliteLedger, clock: Clock) -> None:
     fill(budget, 71)
     ledger.away = True
-    budget.lower()
+    refuse(budget, clock)
     assert budget.state().limit == 70
