@@ -163,9 +163,15 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "change": following.change,
         "kind": following.kind,
         "page": page,
-        "items": [(item, queries.steps(item)) for item in page.rows],
+        "items": [(item, _way(item, following)) for item in page.rows],
         "environment": following.change.environment,
     }
+
+
+def _way(item: Item, following: queries.Progress) -> list[queries.Step]:
+    """Return the steps of an item that its row shows: of many items each has its own page, and here the last one reached."""
+    steps = queries.steps(item)
+    return steps if following.total == 1 else [step for step in steps if step.at][-1:]
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ class Question:
             return f"{note}. Tradovate offers no way to read back whether it was applied."
         if self.item.not_before is not None:
             return f"{note}. It is being read back from Tradovate."
-        return f"{note}. Reading it back did not settle it."
+        return f"{note}. What Tradovate says proves neither that it was applied nor that it was not, so a person decides."
 
 
 def question(item: Item) -> Question:

@@ -19,7 +19,7 @@ MANY = 200
 @pytest.fixture
 def slow_stack(live_stack: LiveStack) -> Iterator[LiveStack]:
     """The product, with a Tradovate that takes its time for each lock, so that a change of many runs for a while."""
-    live_stack.simulator.fault("latency", endpoint=SET_ACTION, ms=400)
+    live_stack.simulator.fault("latency", endpoint=SET_ACTION, ms=2000)
     yield live_stack
     live_stack.simulator.clear_faults()
 
@@ -76,7 +76,6 @@ def test_two_hundred_locks_paused_resumed_and_cancelled_half_way(
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("#state-title")).to_have_text("Running")
     stack.wait_until(lambda: states_of(stack, change).get("applied", 0) > held["applied"], 60)
-    check_page(page)
 
     # Cancelled, the rest is not sent, and the change ends when the last call is confirmed.
     page.get_by_role("button", name=re.compile(r"^Cancel the \d+ not sent")).click()
@@ -119,7 +118,9 @@ def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, pag
         120,
     )
     page.reload()
+    expect(page.locator("#state-title")).to_have_text("Running")
     expect(page.locator(".hold")).to_contain_text("nobody knows the outcome")
+    check_page(page)
     page.locator("#progress a.row-link").click()
     expect(page.get_by_role("main")).to_contain_text("A supervisor has to look at it and decide.")
     expect(page.get_by_role("button", name="It was applied")).to_have_count(0)

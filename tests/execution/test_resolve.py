@@ -215,7 +215,9 @@ class TestReadAgain:
 class TestWords:
     def test_why_nobody_knows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         item = unknown()
-        assert question(item).why == f"{WHY}. Reading it back did not settle it."
+        assert question(item).why == (
+            f"{WHY}. What Tradovate says proves neither that it was applied nor that it was not, so a person decides."
+        )
         item.not_before = timezone.now()
         assert question(item).why == f"{WHY}. It is being read back from Tradovate."
         item.note = ""
@@ -237,7 +239,7 @@ class TestPages:
         client.force_login(person)
         response = client.get(reverse("execution:unresolved"))
         assert [asked.item.pk for asked in response.context["questions"]] == [item.pk]
-        assert f"{WHY}. Reading it back did not settle it." in text_of(response)
+        assert f"{WHY}. What Tradovate says proves neither" in text_of(response)
         count = reverse("execution:unresolved_count")
         assert "1<span" in text_of(client.get(count))
         say(person, item, Resolution.APPLIED)
