@@ -233,6 +233,8 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
     }
     if planned is not None:
         context |= _plan_context(asked, planned)
+        if form is not None and planned.asks_for_count:
+            form.fields["confirm_count"].required = True  # on the page; what was sent is judged by `submit`
     return render_page_or_fragment(asked.request, "changes/new.html", "changes/_ask.html", context, status=status)
 
 
