@@ -21,6 +21,7 @@ from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.connection import NotConnected
 from accounts.sync import refresh
 from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.copying import copy_in, number
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -216,24 +217,23 @@ def _change_digest(change: Change, planned: Plan) -> str:
 def _write(change: Change, planned: Plan, origin: Origin, actor: Staff, source: Source) -> None:
     change.save(force_insert=True)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
-    items = Item.objects.bulk_create(
-        [
-            Item(
-                change=change,
-                position=position,
-                target=row.target,
-                account=row.account,
-                target_name=row.name,
-                before=row.before,
-                after=row.after,
-                state=state if row.is_sent else ItemState.SKIPPED,
-                note=row.skip_reason,
-                settled_at=None if row.is_sent else change.submitted_at,
-            )
-            for position, row in enumerate(planned.rows, start=1)
-        ],
-        batch_size=1000,
-    )
+    items = [
+        Item(
+            change=change,
+            position=position,
+            target=row.target,
+            account=row.account,
+            target_name=row.name,
+            before=row.before,
+            after=row.after,
+            state=state if row.is_sent else ItemState.SKIPPED,
+            note=row.skip_reason,
+            settled_at=None if row.is_sent else change.submitted_at,
+        )
+        for position, row in enumerate(planned.rows, start=1)
+    ]
+    number(Item, items)
+    copy_in(Item, items)
     who = actor.who()
     record_all(
         Happening(
