@@ -34,7 +34,7 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
         environment, _, target_id = value.partition(":")
         is_number = target_id.isascii() and target_id.isdecimal() and 0 < int(target_id[:20]) < 2**63
         if environment not in set(Environment) or not is_number or len(target_id) > 19:  # noqa: PLR2004  (digits of 2**63)
-            raise BadTargets(f"{value[:40]!r} does not name {'an account' if unit == Unit.ACCOUNT else 'a trader'}.")
+            raise BadTargets(f"{value[:40]!r} does not name {unit.one}.")
         environments.add(Environment(environment))
         target_ids.append(int(target_id))
     if len(environments) > 1:

@@ -100,9 +100,9 @@ class AutoLiqLimitsKind(AccountKind):
             return f"Its {whose} limits were never read; read the account first"
         return why
 
-    def read_at(self, subject: Account) -> datetime | None:
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         limits = level_limits(subject)
-        return limits.fresh_at if limits else None
+        return (*limits.read_at, subject.positions_read_at) if limits else (None,)
 
     def state(self, subject: Account) -> State:
         limits = level_limits(subject)

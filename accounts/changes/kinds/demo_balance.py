@@ -104,8 +104,8 @@ class DemoBalance(AccountKind):
     def obstacle(self, subject: Account) -> str:
         return super().obstacle(subject) or no_cash(subject)
 
-    def read_at(self, subject: Account) -> datetime | None:
-        return subject.cash.fresh_at if hasattr(subject, "cash") else None
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), *(cash_read(subject) or (None,))
 
     def state(self, subject: Account) -> State:
         return cash_state(subject.cash.amount_usd, subject.cash.week_realized_pnl_usd)
@@ -136,6 +136,11 @@ class DemoBalance(AccountKind):
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
         return judge_cash(before=before, after=after, observed=observed)
+
+
+def cash_read(account: Account) -> tuple[datetime, ...]:
+    """Return when an account's balance was read, where it has one."""
+    return (account.cash.fresh_at,) if hasattr(account, "cash") else ()
 
 
 def no_cash(account: Account) -> str:

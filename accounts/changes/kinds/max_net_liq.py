@@ -5,6 +5,7 @@ again once a read-back shows that it did nothing. A peak below the account's net
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,10 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import read_risk_statuses
+from accounts.changes.kinds.demo_balance import cash_read
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import floor_warnings, position_warnings, with_firm_limits
+from accounts.changes.kinds.peak import firm_limits_read, floor_warnings, position_warnings, with_firm_limits
 from accounts.changes.kinds.units import AccountKind, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -44,7 +46,7 @@ class MaxNetLiq(AccountKind):
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO})
     icon = "trending-up"
-    parts = frozenset({Part.CASH, Part.POSITIONS})
+    parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     parameters_form = MaxNetLiqForm
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
@@ -58,6 +60,9 @@ class MaxNetLiq(AccountKind):
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_held(with_firm_limits(super().mirrored(accounts)).select_related("cash"))
+
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), *cash_read(subject), *firm_limits_read(subject)
 
     def state(self, subject: Account) -> State:
         return {"max_net_liq_usd": usd_text(subject.risk_status.max_net_liq_usd)}

@@ -1,6 +1,7 @@
 """The peak (max net liq) that an account's trailing drawdown hangs on, and how near its floor a correction brings it."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import Prefetch, QuerySet
@@ -14,9 +15,21 @@ FIRM_LIMITS = "firm_limits"
 
 
 def with_firm_limits(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """Return the accounts with what `floor_warnings` reads."""
+    """Return the accounts with what the others here read."""
     firm = AutoLiqLimits.objects.filter(level=LimitLevel.FIRM)
     return accounts.prefetch_related(Prefetch("limits", queryset=firm, to_attr=FIRM_LIMITS))
+
+
+def firm_limits_read(account: Account) -> tuple[datetime, ...]:
+    """Return when the firm's limits were read, where the account has some."""
+    limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
+    return tuple(each.fresh_at for each in limits)
+
+
+def never_unlocks(account: Account) -> bool:
+    """Say whether the firm's limits are set not to unlock the account by themselves."""
+    limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
+    return any(each.do_not_unlock for each in limits)
 
 
 def floor_warnings(account: Account, *, peak_usd: Decimal | None, cash_usd: Decimal | None) -> tuple[str, ...]:

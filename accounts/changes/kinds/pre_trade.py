@@ -7,6 +7,7 @@ carries the whole record; how to clear a field is not documented either, and is 
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -93,6 +94,14 @@ class PreTradeKind(AccountKind):
 
     # --- The mirror -------------------------------------------------------------------------------------------------------
 
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        # A parameter hangs on a limit, and a limit that goes may take its parameters along: neither stands alone.
+        return subject.position_limits_read_at, subject.risk_parameters_read_at
+
+    @abstractmethod
+    def were_read(self, subject: Account) -> bool:
+        """Say whether the account's records were ever read."""
+
     @abstractmethod
     def records(self, subject: Account) -> list[Record]:
         """Return the account's records, by their numbers."""
@@ -107,7 +116,7 @@ class PreTradeKind(AccountKind):
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
         before = self.state(subject)
-        if self.read_at(subject) is None:
+        if not self.were_read(subject):
             return Skip(reason=f"Its {self.noun}s were never read; read the account first")
         if parameters.get(ACTION) not in set(Action):
             return Skip(reason=f"It is not said whether a {self.noun} is added, changed or removed", before=before)

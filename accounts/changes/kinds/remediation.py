@@ -24,6 +24,7 @@ from accounts.changes.kinds.demo_balance import (
     balance_warnings,
     cash_after,
     cash_differences,
+    cash_read,
     cash_state,
     judge_cash,
     no_cash,
@@ -73,7 +74,7 @@ class Remediation(Unlock):
     direction = Direction.LOOSENING
     icon = "first-aid-kit"
     urgent_up_to = 0
-    parts = frozenset({Part.CASH, Part.POSITIONS})
+    parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     steps = ("Set the balance", "Set the max net liq", "Unlock")
     parameters_form = RemediationForm
 
@@ -101,10 +102,8 @@ class Remediation(Unlock):
     def obstacle(self, subject: Account) -> str:
         return super().obstacle(subject) or no_cash(subject)
 
-    def read_at(self, subject: Account) -> datetime | None:
-        cash = subject.cash.fresh_at if hasattr(subject, "cash") else None
-        risk = super().read_at(subject)
-        return min(cash, risk) if cash and risk else None
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), *(cash_read(subject) or (None,))
 
     def state(self, subject: Account) -> State:
         status, cash = subject.risk_status, subject.cash

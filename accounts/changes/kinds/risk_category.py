@@ -17,6 +17,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
 from accounts.rows import Reading as MirrorReading
 from accounts.store import store_accounts
+from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
@@ -47,6 +48,7 @@ class SwitchRiskCategory(AccountKind):
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     icon = "switch-horizontal"
     batch_size = 10_000
+    parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
     takes_own_parameters = False  # a call names one category
     warning = (
@@ -67,8 +69,8 @@ class SwitchRiskCategory(AccountKind):
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_held(super().mirrored(accounts).select_related("risk_category"))
 
-    def read_at(self, subject: Account) -> datetime | None:
-        return subject.fresh_at
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return subject.fresh_at, subject.positions_read_at
 
     def state(self, subject: Account) -> State:
         category = subject.risk_category

@@ -8,6 +8,7 @@ from django.db.models import Prefetch, QuerySet
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.models import Account, Position, Trader
 from accounts.queries import AnyOf
+from accounts.sync import Part
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -31,7 +32,21 @@ class AccountKind(Kind[Account]):
         return why
 
     def read_at(self, subject: Account) -> datetime | None:
-        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+        return oldest(*self.readings(subject))
+
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        """Return when each of the things was read that the plan rests on; None for what never was. Pure.
+
+        What Tradovate may not have of an account (cash, limits) is left out while there is none.
+        """
+        status = subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+        return (status, subject.positions_read_at) if Part.POSITIONS in self.parts else (status,)
+
+
+def oldest(*readings: datetime | None) -> datetime | None:
+    """Return the oldest of several readings; None when one of them never was."""
+    known = [at for at in readings if at is not None]
+    return min(known) if known and len(known) == len(readings) else None
 
 
 def with_held(accounts: QuerySet[Account]) -> QuerySet[Account]:
