@@ -11,8 +11,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.caps import check_caps
 from accounts.changes.kinds.kind import Difference, State
-from accounts.changes.kinds.limit_effects import LIQUIDATES_NOW, check_caps
+from accounts.changes.kinds.limit_effects import LIQUIDATES_NOW
 from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, Row, plan
 from accounts.changes.policy import requirement

@@ -8,15 +8,18 @@ and is not offered.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
 from django.conf import settings
 
+from accounts.changes.kinds.caps import beyond_cap
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
-from accounts.changes.kinds.limit_effects import beyond_cap, effects_of
+from accounts.changes.kinds.limit_effects import effects_of
 from accounts.changes.kinds.limit_fields import (
     LIMIT_FIELDS,
+    LimitField,
     direction,
     fields_to_send,
     in_json,
@@ -121,7 +124,7 @@ class AutoLiqLimitsKind(AccountKind):
         reason = self._misplaced(parameters, given)
         if not reason and not changed:
             reason = "Already so" if given else "No limit was filled in"
-        reason = reason or unsendable(becomes) or beyond_cap(subject, becomes, changed, settings.LIMIT_CAPS)
+        reason = reason or unsendable(becomes) or beyond_cap(subject, _numbers(changed, becomes))
         if reason:
             return Skip(reason=reason, before=before)
         effects = effects_of(subject, limits, after=becomes, changed=changed)
@@ -200,6 +203,11 @@ class AutoLiqLimitsKind(AccountKind):
         if dict(observed) == dict(after):
             return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED
         return Finding.NOT_APPLIED if dict(observed) == dict(before) else Finding.ELSEWHERE
+
+
+def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return the numbers among the changed fields, as the record has them."""
+    return {name: Decimal(record[name]) for name, field in changed.items() if field.is_number}
 
 
 def _record(state: State) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import BY_ID_MAX
+from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings
@@ -62,6 +63,7 @@ class DemoBalanceForm(forms.Form):
             self.add_error("cash_change_usd", "Say by how much the balance changes, or what it becomes: one of the two.")
         elif not self.errors and cleaned["cash_change_usd"] == 0:
             self.add_error("cash_change_usd", "A change by nothing is none.")
+        hold_against_caps(self)
         return cleaned
 
 
@@ -122,6 +124,9 @@ class DemoBalance(AccountKind):
         after = cash_after(before, change, parameters.get("comment"))
         if isinstance(after, str):
             return Skip(reason=after, before=before)
+        reason = beyond_cap(subject, to_be_set(after, is_set=target is not None))
+        if reason:
+            return Skip(reason=reason, before=before)
         warnings = balance_warnings(after) + position_warnings(subject)
         return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
 
@@ -166,6 +171,13 @@ def cash_after(before: State, change: Decimal, comment: object) -> State | str:
         return f"The comment is no text of at most {COMMENT_MAX} characters"
     noted = {"comment": comment} if comment else {}
     return {"amount_usd": usd_text(amount), "cash_change_usd": usd_text(change), **noted}
+
+
+def to_be_set(after: State, *, is_set: bool) -> dict[str, Decimal]:
+    """Return the amounts that the firm's caps are about: the change, and the balance where it is set, or raised."""
+    change = Decimal(after["cash_change_usd"])
+    # Taking money from who has more than the cap brings them nearer to it.
+    return {"cash_change_usd": change} | ({"amount_usd": Decimal(after["amount_usd"])} if is_set or change > 0 else {})
 
 
 def balance_warnings(after: State) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import read_risk_statuses
+from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import cash_read
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
@@ -31,6 +32,12 @@ class MaxNetLiqForm(forms.Form):
     """The new peak."""
 
     max_net_liq_usd = UsdField(label="Max net liq", help_text="The floor of a trailing drawdown lies that much below it.")
+
+    def clean(self) -> dict[str, Any]:
+        """Hold it against the firm's caps."""
+        cleaned = super().clean() or self.cleaned_data
+        hold_against_caps(self)
+        return cleaned
 
 
 class MaxNetLiq(AccountKind):
@@ -75,6 +82,9 @@ class MaxNetLiq(AccountKind):
         after = {"max_net_liq_usd": usd_text(peak)}
         if after == before:
             return Skip(reason="Has this max net liq already", before=before)
+        reason = beyond_cap(subject, {"max_net_liq_usd": peak})
+        if reason:
+            return Skip(reason=reason, before=before)
         cash = subject.cash.amount_usd if hasattr(subject, "cash") else None
         warnings = floor_warnings(subject, peak_usd=peak, cash_usd=cash) + position_warnings(subject)
         moved = abs(peak - Decimal(before["max_net_liq_usd"] or 0))

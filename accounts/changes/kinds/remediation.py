@@ -19,6 +19,7 @@ from accounts.changes.kinds.admin_action import (
     risk_state_read,
     send_admin_action,
 )
+from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import (
     CommentField,
     balance_warnings,
@@ -30,6 +31,7 @@ from accounts.changes.kinds.demo_balance import (
     no_cash,
     read_cash,
     send_cash_change,
+    to_be_set,
 )
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
@@ -55,6 +57,12 @@ class RemediationForm(forms.Form):
     amount_usd = UsdField(label="Balance", help_text="The cash afterwards; what is added or taken follows from it.")
     max_net_liq_usd = UsdField(label="Max net liq", help_text="The floor of a trailing drawdown lies that much below it.")
     comment = CommentField()
+
+    def clean(self) -> dict[str, Any]:
+        """Hold both amounts against the firm's caps."""
+        cleaned = super().clean() or self.cleaned_data
+        hold_against_caps(self)
+        return cleaned
 
 
 class Remediation(Unlock):
@@ -135,6 +143,9 @@ class Remediation(Unlock):
         cash = cash_after(before, change, parameters.get("comment"))
         if isinstance(cash, str):
             return Skip(reason=cash, before=before)
+        reason = beyond_cap(subject, {**to_be_set(cash, is_set=True), "max_net_liq_usd": peak})
+        if reason:
+            return Skip(reason=reason, before=before)
         after = {**cash, "max_net_liq_usd": usd_text(peak), "admin_action": AdminAction.NORMAL.value}
         open_ = ("Not locked: the trader may trade while it is put right",) if self.is_reached(before) else ()
         floor = floor_warnings(subject, peak_usd=peak, cash_usd=amount)
