@@ -34,8 +34,11 @@ from riskadmin.web.htmx import redirect, render_page_or_fragment
 
 UNPROCESSABLE, CONFLICT = 422, 409
 
+SHOW: Final = "show"
+"""Where no script runs, buttons of the reason's form turn the plan's pages, so that what was typed is kept: "skipped 2"."""
+
 NAMING: Final = ("targets", "account", "trader")
-RESERVED: Final = frozenset({"csrfmiddlewaretoken", "preview", "tab", "page", *NAMING, *AskForm.base_fields})
+RESERVED: Final = frozenset({"csrfmiddlewaretoken", "preview", "tab", "page", SHOW, *NAMING, *AskForm.base_fields})
 """What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
 
 
@@ -58,7 +61,15 @@ class Asked:
     @property
     def is_submitted(self) -> bool:
         """Whether this is the asking itself, not a look at what it would be."""
-        return self.request.method == "POST" and "preview" not in self.typed
+        return self.request.method == "POST" and "preview" not in self.typed and SHOW not in self.typed
+
+    @property
+    def shown(self) -> tuple[str | None, str]:
+        """Which rows are to be shown, and which page of them; None where nobody has chosen."""
+        if SHOW in self.typed:
+            tab, _, page = str(self.typed[SHOW]).partition(" ")
+            return tab, page
+        return self.typed.get("tab"), self.typed.get("page", "1")
 
     @property
     def typed_parameters(self) -> tuple[tuple[str, str], ...]:
@@ -229,10 +240,9 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
     if problems:
         tabs["left_out"] = ("Rows in fault", asked.rows_left_out)
-    tab = asked.typed.get("tab", "")
-    if tab not in tabs:
-        tab = ""
-    if not planned.sent and "tab" not in asked.typed:
+    wanted, page = asked.shown
+    tab = wanted if wanted in tabs else ""
+    if not planned.sent and wanted is None:
         tab = "left_out" if not planned.rows and problems else "skipped"
     rows: dict[str, Any] = {"": planned.sent, "skipped": planned.skipped, "left_out": problems}
     path = reverse("changes:new", args=[kind.name])
@@ -246,7 +256,8 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "tab": tab,
         "tabs": [(label, urls[name], name == tab, f"{count:,}") for name, (label, count) in tabs.items()],
         "tab_url": urls[tab],
-        "sheet": sheet(by_weight(rows[tab]) if tab == "" else rows[tab], asked.typed.get("page", "1")),
+        "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
+        "sheet": sheet(by_weight(rows[tab]) if tab == "" else rows[tab], page),
         "oldest": _oldest(planned),
         "needed": needed,
         "problem": problem,

@@ -83,8 +83,8 @@ class AskForm(forms.Form):
 
     @classmethod
     def fresh(cls, digest: str, typed: QueryDict, *, rows_left_out: int = 0) -> "AskForm":
-        """Return a form with a new one-time key, and the reason that was `typed` before, if one was."""
-        kept = {name: typed[name] for name in ("reason_code", "reason_text") if name in typed}
+        """Return a form with a new one-time key, and what was `typed` before, if something was."""
+        kept = {name: typed[name] for name in ("reason_code", "reason_text", "confirm_count", "leave_out") if name in typed}
         return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, rows_left_out=rows_left_out)
 
     def clean(self) -> dict[str, Any]:

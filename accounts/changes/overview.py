@@ -14,6 +14,7 @@ from accounts.changes.models import Item
 from accounts.changes.plan import Plan, Row
 from accounts.changes.states import ItemState
 from accounts.queries import AnyOf
+from riskadmin.tradovate.vocabulary import Environment
 
 ROWS_A_PAGE: Final = 100
 LATELY: Final = timedelta(days=7)
@@ -91,8 +92,13 @@ def sheet(rows: Sequence[Shown], wanted: str) -> Sheet[Shown]:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """A plan's counts: what is skipped and why, what to know, and which targets were changed several times lately."""
+    """A plan's counts: what is skipped and why, what to know, and which targets were changed several times lately.
 
+    `looser` and `tighter` say in how many targets something becomes so; one may be among both.
+    """
+
+    looser: int
+    tighter: int
     skips: tuple[Topic, ...]
     warnings: tuple[Topic, ...]
     touched: dict[str, int]
@@ -104,7 +110,21 @@ def overview(planned: Plan) -> Overview:
     warnings = topics(warning for row in planned.sent for warning in row.warnings)
     if touched:
         warnings += (Topic(words="Changed twice or more within 7 days", count=len(touched)),)
-    return Overview(skips=topics(row.skip_reason for row in planned.skipped), warnings=warnings, touched=touched)
+    if planned.sent and planned.environment == Environment.LIVE:
+        on_live = Topic(words=f"On live: this is about the {planned.kind.unit.value}s' real money", count=len(planned.sent))
+        warnings = (on_live, *warnings)
+    directions = Counter(direction for row in planned.sent for direction in _directions(planned, row))
+    return Overview(
+        looser=directions["looser"],
+        tighter=directions["tighter"],
+        skips=topics(row.skip_reason for row in planned.skipped),
+        warnings=warnings,
+        touched=touched,
+    )
+
+
+def _directions(planned: Plan, row: Row) -> set[str]:
+    return {each.direction for each in planned.kind.differences(row.before or {}, row.after or {})}
 
 
 def by_weight(rows: Iterable[Row]) -> list[Row]:

@@ -16,7 +16,7 @@ from accounts.changes.kinds.admin_action import BY_ID_MAX
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import position_warnings
+from accounts.changes.kinds.peak import position_warnings, size_warnings
 from accounts.changes.kinds.units import AccountKind, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
@@ -127,7 +127,8 @@ class DemoBalance(AccountKind):
         reason = beyond_cap(subject, to_be_set(after, is_set=target is not None))
         if reason:
             return Skip(reason=reason, before=before)
-        warnings = balance_warnings(after) + position_warnings(subject)
+        size = size_warnings(subject, "Balance", Decimal(after["amount_usd"]))
+        warnings = balance_warnings(after) + size + position_warnings(subject)
         return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:

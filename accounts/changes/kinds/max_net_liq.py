@@ -17,7 +17,7 @@ from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import cash_read
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import firm_limits_read, floor_warnings, position_warnings, with_firm_limits
+from accounts.changes.kinds.peak import firm_limits_read, floor_warnings, position_warnings, size_warnings, with_firm_limits
 from accounts.changes.kinds.units import AccountKind, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -86,7 +86,11 @@ class MaxNetLiq(AccountKind):
         if reason:
             return Skip(reason=reason, before=before)
         cash = subject.cash.amount_usd if hasattr(subject, "cash") else None
-        warnings = floor_warnings(subject, peak_usd=peak, cash_usd=cash) + position_warnings(subject)
+        warnings = (
+            *floor_warnings(subject, peak_usd=peak, cash_usd=cash),
+            *size_warnings(subject, "Max net liq", peak),
+            *position_warnings(subject),
+        )
         moved = abs(peak - Decimal(before["max_net_liq_usd"] or 0))
         return Planned(before=before, after=after, warnings=warnings, weight=float(moved))
 

@@ -36,7 +36,7 @@ from accounts.changes.kinds.demo_balance import (
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import floor_warnings, position_warnings
+from accounts.changes.kinds.peak import floor_warnings, position_warnings, size_warnings
 from accounts.changes.kinds.unlock import Unlock
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -149,7 +149,8 @@ class Remediation(Unlock):
         after = {**cash, "max_net_liq_usd": usd_text(peak), "admin_action": AdminAction.NORMAL.value}
         open_ = ("Not locked: the trader may trade while it is put right",) if self.is_reached(before) else ()
         floor = floor_warnings(subject, peak_usd=peak, cash_usd=amount)
-        warnings = (*open_, *balance_warnings(after), *floor, *position_warnings(subject), *self.limit_warnings(subject))
+        size = size_warnings(subject, "Balance", amount) + size_warnings(subject, "Max net liq", peak)
+        warnings = (*open_, *balance_warnings(after), *floor, *size, *position_warnings(subject), *self.limit_warnings(subject))
         return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
