@@ -111,7 +111,7 @@ def overview(planned: Plan) -> Overview:
     if touched:
         warnings += (Topic(words="Changed twice or more within 7 days", count=len(touched)),)
     if planned.sent and planned.environment == Environment.LIVE:
-        on_live = Topic(words=f"On live: this is about the {planned.kind.unit.value}s' real money", count=len(planned.sent))
+        on_live = Topic(words="Touches live: orders there are filled for real money", count=len(planned.sent))
         warnings = (on_live, *warnings)
     directions = Counter(direction for row in planned.sent for direction in _directions(planned, row))
     return Overview(
