@@ -29,7 +29,7 @@ from accounts.changes.kinds.limit_fields import (
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
-from accounts.changes.kinds.units import AccountKind, gone
+from accounts.changes.kinds.units import AccountKind, by_id_or_all, gone, known_accounts
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
 from accounts.rows import Reading as MirrorReading
@@ -42,9 +42,6 @@ from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
 from riskadmin.tradovate.exchange import Exchange, Reply
 from riskadmin.tradovate.reading import Unreadable, parse_json
 from riskadmin.tradovate.vocabulary import Environment
-
-BY_ID_MAX: Final = 300
-"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
 
 LEVEL: Final = "level"
 
@@ -176,8 +173,7 @@ class AutoLiqLimitsKind(AccountKind):
             raise
 
     def lookup(self, client: Client, ids: Sequence[int]) -> set[int]:
-        found = client.accounts_by_id(ids) if len(ids) <= BY_ID_MAX else client.accounts()
-        return {account.id for account in found.value} & set(ids)
+        return known_accounts(client, ids)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         read_at = datetime.now(UTC)
@@ -193,10 +189,9 @@ class AutoLiqLimitsKind(AccountKind):
         return Reading(observed=observed, exchange=reply.exchange, keep=keep)
 
     def _read(self, client: Client, ids: Sequence[int]) -> Reply[Sequence[LossLimits]]:
-        few = len(ids) <= BY_ID_MAX
         if self.level == LimitLevel.FIRM:
-            return client.user_account_auto_liqs_by_account(ids) if few else client.user_account_auto_liqs()
-        return client.permissioned_account_auto_liqs_by_account(ids) if few else client.permissioned_account_auto_liqs()
+            return by_id_or_all(ids, client.user_account_auto_liqs_by_account, client.user_account_auto_liqs)
+        return by_id_or_all(ids, client.permissioned_account_auto_liqs_by_account, client.permissioned_account_auto_liqs)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
         # The whole record counts: had Tradovate dropped a field that was to stay, the account would have lost a limit.

@@ -12,12 +12,11 @@ from typing import Any, Final
 from django import forms
 from django.db.models import QuerySet
 
-from accounts.changes.kinds.admin_action import BY_ID_MAX
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings, size_warnings
-from accounts.changes.kinds.units import AccountKind, with_held
+from accounts.changes.kinds.units import AccountKind, by_id_or_all, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
 from accounts.rows import USD
@@ -223,7 +222,7 @@ def send_cash_change(client: Client, order: Order) -> Exchange:
 def read_cash(client: Client, ids: Sequence[int]) -> Reading:
     """Read the dollars of accounts in one call, and say them in the terms of `cash_state`."""
     read_at = datetime.now(UTC)
-    reply = client.cash_balances_by_account(ids) if len(ids) <= BY_ID_MAX else client.cash_balances()
+    reply = by_id_or_all(ids, client.cash_balances_by_account, client.cash_balances)
     wanted = set(ids)
     dollars = [each for each in reply.value if each.account_id in wanted and each.currency_id in {USD, None}]
 

@@ -1,7 +1,8 @@
 """The two things that changes are about: accounts and traders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final, TypeVar
 
 from django.db.models import Prefetch, QuerySet
 
@@ -9,7 +10,11 @@ from accounts.changes.kinds.kind import Kind, Unit
 from accounts.models import Account, Position, Trader
 from accounts.queries import AnyOf
 from accounts.sync import Part
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.vocabulary import Environment
+
+E = TypeVar("E")
 
 
 class AccountKind(Kind[Account]):
@@ -84,3 +89,22 @@ class TraderKind(Kind[Trader]):
 
     def read_at(self, subject: Trader) -> datetime | None:
         return subject.fresh_at
+
+
+# --- Reading back -------------------------------------------------------------------------------------------------------
+
+BY_ID_MAX: Final = 300
+"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+
+
+def by_id_or_all(
+    ids: Sequence[int], some: Callable[[Sequence[int]], Reply[list[E]]], everything: Callable[[], Reply[list[E]]]
+) -> Reply[list[E]]:
+    """Read what is asked for in one call: by the ids where they fit into one, else with the list of all."""
+    return some(ids) if len(ids) <= BY_ID_MAX else everything()
+
+
+def known_accounts(client: Client, ids: Sequence[int]) -> set[int]:
+    """Return which of the accounts Tradovate knows, in one read."""
+    found = by_id_or_all(ids, client.accounts_by_id, client.accounts)
+    return {account.id for account in found.value} & set(ids)
