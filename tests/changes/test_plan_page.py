@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from accounts.changes import freshness
 from accounts.changes.models import Item
-from accounts.changes.overview import ROWS_A_PAGE, Topic, sheet, topics
+from accounts.changes.overview import ROWS_A_PAGE, Topic, shared, sheet, topics
 from accounts.changes.states import ItemState
 from accounts.connection import NotConnected
 from accounts.models import Account, RiskStatus
@@ -105,6 +105,10 @@ class TestTopics:
     def test_a_single_text_is_said_whole(self) -> None:
         assert topics(["Holds 1 open position: they stay"] * 3) == (Topic(words="Holds 1 open position: they stay", count=3),)
         assert topics([]) == ()
+
+    def test_each_row_counts_once_and_the_first_that_comes_up_stands_first(self) -> None:
+        rows = [("Liquidates now: $1", "Unusual: $2", "Unusual: $3"), ("Unusual: $4",), ()]
+        assert shared(rows) == (Topic(words="Liquidates now: $1", count=1), Topic(words="Unusual", count=2))
 
     def test_they_stand_above_the_rows(self, asking: Client, support: Staff) -> None:
         make_accounts([1, 2, 3])
