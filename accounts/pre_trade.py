@@ -56,6 +56,11 @@ class Field:
     help: str = ""
 
     @property
+    def is_number(self) -> bool:
+        """Whether it holds a count, percent or dollars."""
+        return self.sort in {Sort.COUNT, Sort.PCT, Sort.USD}
+
+    @property
     def is_scope(self) -> bool:
         """Whether it says what the record is about."""
         return self in SCOPE

@@ -5,10 +5,11 @@ during a call. A full read may be repeated, overtaken or killed at any point; th
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -34,16 +35,22 @@ from accounts.store import (
     store_traders,
 )
 from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
+from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
-__all__ = ["MirrorRefused", "Part", "refresh", "store_risk_statuses", "sync"]
+__all__ = ["MirrorRefused", "Part", "refresh", "refresh_traders", "store_risk_statuses", "sync"]
 
 logger = logging.getLogger(__name__)
+
+E = TypeVar("E")
 
 DEAD_AFTER = timedelta(seconds=120)
 """A run that showed no sign of life for so long was killed: no single call or write takes longer."""
 
 RUNS_KEPT = timedelta(days=7)
+
+LISTED_ABOVE = 1_000
+"""Of so many accounts at most `refresh` asks by their ids; of more it reads whole lists, which is fewer calls."""
 
 
 class MirrorRefused(Exception):
@@ -57,6 +64,7 @@ class Overtaken(Exception):
 class Part(StrEnum):
     """What `refresh` reads beside the risk status."""
 
+    ACCOUNT = "account"
     CASH = "cash"
     POSITIONS = "positions"
     LIMITS = "limits"
@@ -104,9 +112,10 @@ def refresh(
 ) -> int:
     """Read the risk status, and the parts asked for, of some accounts now; return how many calls it took.
 
-    `account_ids` are Tradovate's. Costs a call for every 500 accounts and part (limits and pre-trade are two). Raises
-    `TradovateError`, and `connection.NotConnected` when the environment has no address; what was read before a failure is
-    kept.
+    `account_ids` are Tradovate's. Costs a call for every 500 accounts and part (the account, limits and pre-trade are two);
+    of more than `LISTED_ABOVE`, a call or two for each part, for then whole lists are read, except pre-trade, which has none.
+    Raises `TradovateError`, and `connection.NotConnected` when the environment has no address; what was read before a
+    failure is kept.
     """
     keys = account_keys(environment, account_ids)
     ids = sorted(keys)
@@ -116,18 +125,33 @@ def refresh(
     def reading(read: Read[object]) -> Reading:
         return Reading(environment, read.read_at, Source.REFRESH)
 
-    statuses = reader.by_ids(client.account_risk_statuses_by_id, ids)
+    def found(
+        everything: Callable[[], Reply[list[E]]], some: Callable[[Sequence[int]], Reply[list[E]]], id_of: Callable[[E], int]
+    ) -> Read[E]:
+        if len(ids) <= LISTED_ABOVE:
+            return reader.by_ids(some, ids)
+        return reader.completed(reader.listed(everything), some, id_of=id_of, expected=ids)
+
+    if Part.ACCOUNT in parts and ids:
+        # An account names its category by number, and one that is new to the mirror would look like none.
+        categories = reader.listed(client.risk_categories)
+        store_categories(categories.found, reading(categories))
+        accounts = found(client.accounts, client.accounts_by_id, attrgetter("id"))
+        store_accounts([each for each in accounts.found if each.id in keys], reading(accounts))
+    statuses = found(client.account_risk_statuses, client.account_risk_statuses_by_id, attrgetter("id"))
     store_statuses_of(keys, statuses.found, reading(statuses))
     if Part.POSITIONS in parts:
-        positions = reader.by_ids(client.positions_by_account, ids)
+        positions = found(client.positions, client.positions_by_account, attrgetter("account_id"))
         store_positions(keys, positions.found, reading(positions))
     if Part.CASH in parts:
-        cash = reader.by_ids(client.cash_balances_by_account, ids)
+        cash = found(client.cash_balances, client.cash_balances_by_account, attrgetter("account_id"))
         store_cash(keys, cash.found, reading(cash))
     if Part.LIMITS in parts:
-        firm = reader.by_ids(client.user_account_auto_liqs_by_account, ids)
+        firm = found(client.user_account_auto_liqs, client.user_account_auto_liqs_by_account, attrgetter("id"))
         store_limits(keys, firm.found, reading(firm))
-        trader = reader.by_ids(client.permissioned_account_auto_liqs_by_account, ids)
+        trader = found(
+            client.permissioned_account_auto_liqs, client.permissioned_account_auto_liqs_by_account, attrgetter("id")
+        )
         store_limits(keys, trader.found, reading(trader))
     if Part.PRE_TRADE in parts:
         limits = reader.by_ids(client.user_account_position_limits_by_account, ids)
@@ -135,6 +159,15 @@ def refresh(
         of_limits = (limit.id for limit in limits.found)
         parameters = reader.by_ids(client.user_account_risk_parameters_by_position_limit, of_limits)
         store_risk_parameters(keys, parameters.found, reading(parameters))
+    return reader.calls
+
+
+def refresh_traders(environment: Environment, trader_ids: Iterable[int], *, lane: Lane) -> int:
+    """Read some traders now, by Tradovate's ids; return how many calls it took. Raises as `refresh` does."""
+    client = connection.client(environment, lane)
+    reader = Reader(client)
+    users = reader.by_ids(client.users_by_id, trader_ids)
+    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH))
     return reader.calls
 
 

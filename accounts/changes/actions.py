@@ -1,16 +1,15 @@
 """Submitting, deciding, withdrawing and expiring changes. Each is one transaction with its events."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item, PolicyRule
@@ -18,13 +17,11 @@ from accounts.changes.plan import Plan, digest_of, moved_since, plan
 from accounts.changes.policy import requirement
 from accounts.changes.source import Source
 from accounts.changes.states import ChangeState, ItemState, Verdict
-from accounts.connection import NotConnected
-from accounts.sync import refresh
 from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.copying import copy_in, number
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 
 
@@ -136,17 +133,17 @@ def submit(  # the parts of a form, each by name
 def decide(*, actor: Staff, origin: Origin, change_id: int, verdict: Verdict, digest: str, comment: str) -> Change:
     """Take one person's decision about a pending change and return the change as it then is.
 
-    `digest` is the one of what they were shown. An approval reads accounts anew whose mirror row is old, and is refused
+    `digest` is the one of what they were shown. An approval reads anew what is old of what its plan rests on, and is refused
     when one can't be read or has moved. The last approval that policy asks for lets the change run; one rejection ends it.
     Raises DecisionRefused, after recording the refusal.
     """
-    good_since = timezone.now() - timedelta(seconds=settings.STALE_SECONDS)
-    unread = _refresh_stale(change_id, good_since) if verdict == Verdict.APPROVE else ""
+    since = good_since()
+    unread = _read_what_is_old(change_id, since) if verdict == Verdict.APPROVE else ""
     with transaction.atomic():
         change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
         refusal = _refusal(change, actor, digest)
         if refusal is None and verdict == Verdict.APPROVE:
-            refusal = _no_longer_as_shown(change, good_since, unread)
+            refusal = _no_longer_as_shown(change, since, unread)
         if refusal is None:
             _take(change, actor, origin, verdict, comment)
             return change
@@ -218,25 +215,24 @@ def _write(  # noqa: PLR0917  (all of what was asked)
 ) -> None:
     change.save(force_insert=True)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
-    items = Item.objects.bulk_create(
-        [
-            Item(
-                change=change,
-                position=position,
-                target=row.target,
-                account=row.account,
-                target_name=row.name,
-                before=row.before,
-                after=row.after,
-                own_parameters=per_target.get(row.target_id),
-                state=state if row.is_sent else ItemState.SKIPPED,
-                note=row.skip_reason,
-                settled_at=None if row.is_sent else change.submitted_at,
-            )
-            for position, row in enumerate(planned.rows, start=1)
-        ],
-        batch_size=1000,
-    )
+    items = [
+        Item(
+            change=change,
+            position=position,
+            target=row.target,
+            account=row.account,
+            target_name=row.name,
+            before=row.before,
+            after=row.after,
+            own_parameters=per_target.get(row.target_id),
+            state=state if row.is_sent else ItemState.SKIPPED,
+            note=row.skip_reason,
+            settled_at=None if row.is_sent else change.submitted_at,
+        )
+        for position, row in enumerate(planned.rows, start=1)
+    ]
+    number(Item, items)
+    copy_in(Item, items)
     who = actor.who()
     record_all(
         Happening(
@@ -268,22 +264,13 @@ def _write(  # noqa: PLR0917  (all of what was asked)
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 
 
-def _stale_items(change: Change, good_since: datetime) -> QuerySet[Item]:
-    """Return the waiting items whose account was read last before `good_since`: too long ago to decide upon."""
-    return change.items.filter(state=ItemState.WAITING, account__risk_status__fresh_at__lt=good_since)
-
-
-def _refresh_stale(change_id: int, good_since: datetime) -> str:
-    """Read the stale accounts of a change anew, before anything is locked; return why they can't be read, or ""."""
+def _read_what_is_old(change_id: int, since: datetime) -> str:
+    """Read anew what a change's plan rests on and is old, before anything is locked; return why it can't be, or ""."""
     change = Change.objects.get(pk=change_id)
-    stale = list(_stale_items(change, good_since).values_list("account__tradovate_id", flat=True))
-    if not stale:
-        return ""
-    try:
-        refresh(Environment(change.environment), stale, lane=Lane.URGENT, parts=KINDS[change.kind].parts)
-    except (TradovateError, NotConnected, StoreUnavailable) as error:
-        return str(error)
-    return ""
+    kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
+    waiting = [item.target_id for item in change.items.filter(state=ItemState.WAITING).only("target")]
+    old = stale(kind, kind.subjects(environment, waiting), since)
+    return read_anew(kind, environment, old, lane=Lane.URGENT) if old else ""
 
 
 def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | None:
@@ -305,14 +292,21 @@ def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | Non
     return None
 
 
-def _no_longer_as_shown(change: Change, good_since: datetime, unread: str) -> DecisionRefused | None:
-    """Return why an approval would not be of what was shown. `unread` says why accounts could not be read, if so."""
-    if _stale_items(change, good_since).exists():
-        why = unread or "it did not name every account"
-        return DecisionRefused(f"The accounts can't be read from Tradovate now ({why}), and what is known of them is old.")
-    moved = moved_since(KINDS[change.kind].of(change.parameters), list(change.items.filter(state=ItemState.WAITING)))
+def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> DecisionRefused | None:
+    """Return why an approval would not be of what was shown. `unread` says why targets could not be read, if so."""
+    kind = KINDS[change.kind].of(change.parameters)
+    items = list(change.items.filter(state=ItemState.WAITING))
+    found = kind.subjects(Environment(change.environment), [item.target_id for item in items])
+    what = kind.unit.value
+    if stale(kind, found, since):
+        why = unread or f"it did not name every {what}"
+        return DecisionRefused(f"The {what}s can't be read from Tradovate now ({why}), and what is known of them is old.")
+    moved = moved_since(kind, items, found)
     if moved:
-        return DecisionRefused("An account no longer stands as it was when this was asked for.", moved=moved)
+        return DecisionRefused(
+            f"{kind.unit.one.capitalize()} no longer stands as it was when this was asked for.",
+            moved=moved,
+        )
     return None
 
 

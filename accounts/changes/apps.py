@@ -10,6 +10,6 @@ class ChangesConfig(AppConfig):
 
     def ready(self) -> None:
         """Refuse to start with caps that would hold nobody."""
-        from accounts.changes.kinds.limit_effects import check_caps  # noqa: PLC0415  (models can't be imported before)
+        from accounts.changes.kinds.caps import check_caps  # noqa: PLC0415  (models can't be imported before)
 
         check_caps(settings.LIMIT_CAPS)

@@ -5,20 +5,19 @@ can be pasted into a ticket; POST submits, or with `preview` shows the plan with
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.changes import actions, targets
 from accounts.changes.forms import AskForm, read_targets
+from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State, Unit
 from accounts.changes.models import PolicyRule
@@ -27,22 +26,19 @@ from accounts.changes.overview import by_weight, overview, sheet
 from accounts.changes.plan import Plan, plan
 from accounts.changes.policy import PolicyMissing, requirement
 from accounts.changes.targets import BadTargets, Chosen
-from accounts.connection import NotConnected
-from accounts.sync import refresh
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
-from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import ReasonCode
 from riskadmin.web.access import demand, may, requires
 from riskadmin.web.htmx import redirect, render_page_or_fragment
 
 UNPROCESSABLE, CONFLICT = 422, 409
 
-REFRESHED_MAX: Final = 500
-"""So many targets whose reading is old are read anew before they are shown; of more, the page says how old they are."""
+SHOW: Final = "show"
+"""Where no script runs, buttons of the reason's form turn the plan's pages, so that what was typed is kept: "skipped 2"."""
 
 NAMING: Final = ("targets", "account", "trader")
-RESERVED: Final = frozenset({"csrfmiddlewaretoken", "preview", "tab", "page", *NAMING, *AskForm.base_fields})
+RESERVED: Final = frozenset({"csrfmiddlewaretoken", "preview", "tab", "page", SHOW, *NAMING, *AskForm.base_fields})
 """What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
 
 
@@ -65,7 +61,15 @@ class Asked:
     @property
     def is_submitted(self) -> bool:
         """Whether this is the asking itself, not a look at what it would be."""
-        return self.request.method == "POST" and "preview" not in self.typed
+        return self.request.method == "POST" and "preview" not in self.typed and SHOW not in self.typed
+
+    @property
+    def shown(self) -> tuple[str | None, str]:
+        """Which rows are to be shown, and which page of them; None where nobody has chosen."""
+        if SHOW in self.typed:
+            tab, _, page = str(self.typed[SHOW]).partition(" ")
+            return tab, page
+        return self.typed.get("tab"), self.typed.get("page", "1")
 
     @property
     def typed_parameters(self) -> tuple[tuple[str, str], ...]:
@@ -185,32 +189,18 @@ def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> Chose
 
 
 def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Plan, str]:
-    """Return the plan after reading anew the few rows whose reading is old, and why they can't be read, if so.
+    """Return the plan after reading anew what it rests on and is old, and why that can't be read, if so.
 
     What is right however the account stands waits for no reading: a lock is asked for in a hurry.
     """
     kind = planned.kind
-    if not kind.rests_on_before or kind.unit != Unit.ACCOUNT:
+    if not kind.rests_on_before:
         return planned, ""
-    good_since = timezone.now() - timedelta(seconds=settings.STALE_SECONDS)
-    stale = [
-        row.target_id
-        for row in planned.rows
-        if row.subject and not kind.obstacle(row.subject) and _is_older(kind.read_at(row.subject), good_since)
-    ]
-    if not stale:
+    old = stale(kind, {row.target_id: row.subject for row in planned.rows if row.subject}, good_since())
+    if not old:
         return planned, ""
-    if len(stale) > REFRESHED_MAX:
-        return planned, f"{len(stale):,} {kind.unit.value}s are too many to read anew for this page"
-    try:
-        refresh(planned.environment, stale, lane=planned.lane, parts=kind.parts)
-    except (TradovateError, NotConnected, StoreUnavailable) as error:
-        return planned, f"Tradovate can't be read now: {error}"
-    return asked.plan(parameters), ""
-
-
-def _is_older(read_at: datetime | None, good_since: datetime) -> bool:
-    return read_at is None or read_at < good_since
+    unread = read_anew(kind, planned.environment, old, lane=planned.lane)
+    return (planned, f"Tradovate can't be read now: {unread}") if unread else (asked.plan(parameters), "")
 
 
 def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: str = "", status: int = 200) -> HttpResponse:
@@ -233,6 +223,8 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
     }
     if planned is not None:
         context |= _plan_context(asked, planned)
+        if form is not None and planned.asks_for_count:
+            form.fields["confirm_count"].required = True  # on the page; what was sent is judged by `submit`
     return render_page_or_fragment(asked.request, "changes/new.html", "changes/_ask.html", context, status=status)
 
 
@@ -248,10 +240,9 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
     if problems:
         tabs["left_out"] = ("Rows in fault", asked.rows_left_out)
-    tab = asked.typed.get("tab", "")
-    if tab not in tabs:
-        tab = ""
-    if not planned.sent and "tab" not in asked.typed:
+    wanted, page = asked.shown
+    tab = wanted if wanted in tabs else ""
+    if not planned.sent and wanted is None:
         tab = "left_out" if not planned.rows and problems else "skipped"
     rows: dict[str, Any] = {"": planned.sent, "skipped": planned.skipped, "left_out": problems}
     path = reverse("changes:new", args=[kind.name])
@@ -265,7 +256,8 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "tab": tab,
         "tabs": [(label, urls[name], name == tab, f"{count:,}") for name, (label, count) in tabs.items()],
         "tab_url": urls[tab],
-        "sheet": sheet(by_weight(rows[tab]) if tab == "" else rows[tab], asked.typed.get("page", "1")),
+        "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
+        "sheet": sheet(by_weight(rows[tab]) if tab == "" else rows[tab], page),
         "oldest": _oldest(planned),
         "needed": needed,
         "problem": problem,
@@ -276,7 +268,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
 def _oldest(planned: Plan) -> datetime | None:
     """Return when the oldest row was read, if that is too long ago to rest on."""
     oldest = planned.oldest_read_at
-    return oldest if oldest and oldest < timezone.now() - timedelta(seconds=settings.STALE_SECONDS) else None
+    return oldest if oldest and oldest < good_since() else None
 
 
 def _needed(planned: Plan) -> tuple[Any, str]:
@@ -334,6 +326,6 @@ def _ask_again(asked: Asked, now: Plan) -> HttpResponse:
     typed = asked.typed.copy()
     typed["digest"] = now.digest
     again = AskForm(typed, rows_left_out=asked.rows_left_out)
-    what = "An account has" if asked.kind.unit == Unit.ACCOUNT else "A trader has"
-    again.add_error(None, f"{what} changed since this page was shown, so nothing was asked for. This is how it stands now.")
+    what = asked.kind.unit.one.capitalize()
+    again.add_error(None, f"{what} has changed since this page was shown, so nothing was asked for. This is how it stands now.")
     return _page(asked, now, again, status=CONFLICT)

@@ -34,7 +34,7 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
         environment, _, target_id = value.partition(":")
         is_number = target_id.isascii() and target_id.isdecimal() and 0 < int(target_id[:20]) < 2**63
         if environment not in set(Environment) or not is_number or len(target_id) > 19:  # noqa: PLR2004  (digits of 2**63)
-            raise BadTargets(f"{value[:40]!r} does not name {'an account' if unit == Unit.ACCOUNT else 'a trader'}.")
+            raise BadTargets(f"{value[:40]!r} does not name {unit.one}.")
         environments.add(Environment(environment))
         target_ids.append(int(target_id))
     if len(environments) > 1:
@@ -83,8 +83,8 @@ class AskForm(forms.Form):
 
     @classmethod
     def fresh(cls, digest: str, typed: QueryDict, *, rows_left_out: int = 0) -> "AskForm":
-        """Return a form with a new one-time key, and the reason that was `typed` before, if one was."""
-        kept = {name: typed[name] for name in ("reason_code", "reason_text") if name in typed}
+        """Return a form with a new one-time key, and what was `typed` before, if something was."""
+        kept = {name: typed[name] for name in ("reason_code", "reason_text", "confirm_count", "leave_out") if name in typed}
         return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, rows_left_out=rows_left_out)
 
     def clean(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from accounts.changes.models import Item
 from accounts.changes.plan import Plan, Row
 from accounts.changes.states import ItemState
 from accounts.queries import AnyOf
+from riskadmin.tradovate.vocabulary import Environment
 
 ROWS_A_PAGE: Final = 100
 LATELY: Final = timedelta(days=7)
@@ -37,18 +38,29 @@ class Topic:
 
 def topics(texts: Iterable[str]) -> tuple[Topic, ...]:
     """Return what texts have in common, commonest first: those that differ in numbers, or after a colon, are one topic."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for text, count in Counter(texts).items():
-        head = _NUMBER.sub("…", text.partition(":")[0])
-        found[_PLURAL.sub("", head)][text] += count
-    drawn = []
-    for same in found.values():
+    return tuple(sorted(shared((text,) for text in texts), key=lambda topic: -topic.count))
+
+
+def shared(told: Iterable[Sequence[str]]) -> tuple[Topic, ...]:
+    """Return the topics of what is told of each of many rows, in the order in which they come up, with the number of rows."""
+    heads: dict[str, str] = {}
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    counts: Counter[str] = Counter()
+    for texts in told:
+        for text in texts:
+            if text not in heads:
+                heads[text] = _PLURAL.sub("", _shortened(text))
+                found[heads[text]][text] = None
+        counts.update({heads[text] for text in texts})
+    return tuple(
         # A single text says it best itself; of several, the plural is what they have in common.
-        words = (
-            next(iter(same)) if len(same) == 1 else max((_NUMBER.sub("…", each.partition(":")[0]) for each in same), key=len)
-        )
-        drawn.append(Topic(words=words, count=same.total()))
-    return tuple(sorted(drawn, key=lambda topic: -topic.count))
+        Topic(words=next(iter(same)) if len(same) == 1 else max(map(_shortened, same), key=len), count=counts[head])
+        for head, same in found.items()
+    )
+
+
+def _shortened(text: str) -> str:
+    return _NUMBER.sub("…", text.partition(":")[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +103,13 @@ def sheet(rows: Sequence[Shown], wanted: str) -> Sheet[Shown]:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """A plan's counts: what is skipped and why, what to know, and which targets were changed several times lately."""
+    """A plan's counts: what is skipped and why, what to know, and which targets were changed several times lately.
 
+    `looser` and `tighter` say in how many targets something becomes so; one may be among both.
+    """
+
+    looser: int
+    tighter: int
     skips: tuple[Topic, ...]
     warnings: tuple[Topic, ...]
     touched: dict[str, int]
@@ -101,10 +118,25 @@ class Overview:
 def overview(planned: Plan) -> Overview:
     """Return a plan in brief; one query."""
     touched = touched_often(planned.sent)
-    warnings = topics(warning for row in planned.sent for warning in row.warnings)
+    # The rows of the largest effect first, and each row's gravest word first: so those stand above what is merely common.
+    warnings = shared(row.warnings for row in by_weight(planned.sent))
     if touched:
         warnings += (Topic(words="Changed twice or more within 7 days", count=len(touched)),)
-    return Overview(skips=topics(row.skip_reason for row in planned.skipped), warnings=warnings, touched=touched)
+    if planned.sent and planned.environment == Environment.LIVE:
+        on_live = Topic(words="Touches live: orders there are filled for real money", count=len(planned.sent))
+        warnings = (on_live, *warnings)
+    directions = Counter(direction for row in planned.sent for direction in _directions(planned, row))
+    return Overview(
+        looser=directions["looser"],
+        tighter=directions["tighter"],
+        skips=topics(row.skip_reason for row in planned.skipped),
+        warnings=warnings,
+        touched=touched,
+    )
+
+
+def _directions(planned: Plan, row: Row) -> set[str]:
+    return {each.direction for each in planned.kind.differences(row.before or {}, row.after or {})}
 
 
 def by_weight(rows: Iterable[Row]) -> list[Row]:

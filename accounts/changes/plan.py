@@ -227,14 +227,13 @@ def _blocks(kind: Kind[Any], item: _Pending) -> bool:
     return item.kind_name == kind.name and (is_next or item.state in ITEM_UNDER_WAY)
 
 
-def moved_since(kind: Kind[Any], items: Sequence[Item]) -> list[tuple[Item, dict[str, Any] | None]]:
+def moved_since(
+    kind: Kind[Any], items: Sequence[Item], found: Mapping[int, Account | Trader]
+) -> list[tuple[Item, dict[str, Any] | None]]:
     """Return the items whose target no longer stands as it was shown, each with its state now (None: gone or closed).
 
-    The items are of one change. Costs a fixed number of queries, whatever their number.
+    `found` are the mirror's rows of their targets, as `kind.subjects` brings them.
     """
-    if not items:
-        return []
-    found = kind.subjects(Environment(items[0].environment), [item.target_id for item in items])
     moved: list[tuple[Item, dict[str, Any] | None]] = []
     for item in items:
         subject = found.get(item.target_id)

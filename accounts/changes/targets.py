@@ -223,7 +223,7 @@ def of_text(environment: Environment, unit: Unit, text: str) -> Chosen:
         raise BadTargets(f"Write at least one {unit.value}'s id or name.")
     if len(named) > TARGETS_MAX:
         raise BadTargets(f"{len(named):,} {unit.value}s are named; one change takes at most {TARGETS_MAX:,}.")
-    return of_names(environment, unit, named, source="pasted")
+    return of_names(environment, unit, named, source="pasted list")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,35 +160,35 @@ def _judge(items: Sequence[Item], read: ReadBack) -> None:
 
 def _reached(items: Sequence[Item], came_from: ItemState, outcome: ItemState, read: ReadBack) -> None:
     """The step is done: the next one is queued, or the item has its outcome."""
-    for step in {item.step for item in items}:
-        alike = [item for item in items if item.step == step]
-        is_last = step + 1 == len(read.kind.steps)
-        if is_last:
-            settle(
-                alike,
-                came_from=came_from,
-                to=outcome,
-                note="" if came_from == ItemState.SENT else "No answer came, but the read-back shows it",
-                observed=read.reading.observed,
-                call=read.call,
-                origin=read.origin,
-                detail=answer_detail(read.reading.exchange),
-            )
-        else:
-            moved = move(
-                alike,
-                came_from=came_from,
-                to=ItemState.QUEUED,
-                step=step + 1,
-                attempts=0,
-                not_before=None,
-                lease_until=None,
-                ticket="",
-                note=f"Done: {read.kind.steps[step]}",
-            )
-            for item in moved:
-                _keep_observed(item, read)
-            tell(Tag.ITEM_STEP_DONE, moved, origin=read.origin, call=read.call, detail={"text": read.kind.steps[step]})
+    if not items:
+        return
+    step = items[0].step  # a batch is read at one step of its items
+    if step + 1 == len(read.kind.steps):
+        settle(
+            items,
+            came_from=came_from,
+            to=outcome,
+            note="" if came_from == ItemState.SENT else "No answer came, but the read-back shows it",
+            observed=read.reading.observed,
+            call=read.call,
+            origin=read.origin,
+            detail=answer_detail(read.reading.exchange),
+        )
+        return
+    moved = move(
+        items,
+        came_from=came_from,
+        to=ItemState.QUEUED,
+        step=step + 1,
+        attempts=0,
+        not_before=None,
+        lease_until=None,
+        ticket="",
+        note=f"Done: {read.kind.steps[step]}",
+    )
+    for item in moved:
+        _keep_observed(item, read)
+    tell(Tag.ITEM_STEP_DONE, moved, origin=read.origin, call=read.call, detail={"text": read.kind.steps[step]})
 
 
 def _keep_observed(item: Item, read: ReadBack) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from riskadmin.audit.copying import copy_in
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin, Subject, Who
 from riskadmin.audit.storable import storable, storable_text
@@ -48,7 +49,7 @@ def record_all(happenings: Iterable[Happening]) -> None:
     if not transaction.get_connection().in_atomic_block:
         message = "An event must be written inside the transaction of what it records."
         raise NoTransaction(message)
-    Event.objects.bulk_create([_row(happening) for happening in happenings], batch_size=1000)
+    copy_in(Event, [_row(happening) for happening in happenings])
 
 
 def _row(happening: Happening) -> Event:

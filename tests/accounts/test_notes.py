@@ -125,7 +125,7 @@ def test_no_event_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
     def unwritable(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("riskadmin.audit.actions.Event.objects.bulk_create", unwritable)
+    monkeypatch.setattr("riskadmin.audit.actions.copy_in", unwritable)
     with pytest.raises(OSError, match="disk full"):
         write(make_person(Role.SUPPORT), make_active())
     assert not AccountNote.objects.exists()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from accounts.models import Account, RiskParameter, RiskStatus, Source
-from accounts.sync import Part, refresh, sync
+from accounts.models import Account, RiskParameter, RiskStatus, Source, Trader
+from accounts.sync import Part, refresh, refresh_traders, sync
 from riskadmin.tradovate.errors import OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.simulator.driver import Simulator
@@ -31,7 +31,7 @@ def test_the_status_alone_is_one_call(simulator: Simulator, account: Account) ->
     simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="Normal")
 
 
-def test_every_part_of_two_accounts_is_seven_calls(simulator: Simulator, account: Account) -> None:
+def test_every_part_of_two_accounts_is_nine_calls(simulator: Simulator, account: Account) -> None:
     others = (each for each in simulator.account_ids() if each != account.tradovate_id)
     limited = next(each for each in others if simulator.account(each)["userAccountRiskParameters"])
     other = Account.objects.get(tradovate_id=limited, environment="demo")
@@ -39,7 +39,7 @@ def test_every_part_of_two_accounts_is_seven_calls(simulator: Simulator, account
 
     calls = refresh(Environment.DEMO, [account.tradovate_id, other.tradovate_id], lane=Lane.BULK, parts=EVERYTHING)
 
-    assert calls == 7
+    assert calls == 9
     (parameter, *_) = simulator.account(limited)["userAccountRiskParameters"]
     row = RiskParameter.objects.get(position_limit__account=other)
     assert (row.position_limit.tradovate_id, row.tradovate_id) == (parameter["userAccountPositionLimitId"], parameter["id"])
@@ -58,6 +58,31 @@ def test_no_account_is_no_call(simulator: Simulator, account: Account) -> None:
     assert refresh(Environment.DEMO, [1], lane=Lane.BULK) == 0  # which the mirror doesn't know
 
     assert simulator.calls() == []
+
+
+def test_of_many_accounts_whole_lists_are_read(simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_ids = list(Account.objects.filter(archived=False).values_list("tradovate_id", flat=True))
+    monkeypatch.setattr("accounts.sync.LISTED_ABOVE", len(open_ids) - 1)
+    simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="LockTradingImmediately")
+    asked = frozenset({Part.ACCOUNT, Part.CASH, Part.POSITIONS, Part.LIMITS})
+
+    calls = refresh(Environment.DEMO, open_ids, lane=Lane.BULK, parts=asked)
+
+    lists = ("riskCategory", "account", "accountRiskStatus", "position", "cashBalance", "userAccountAutoLiq")
+    assert [simulator.call_count(f"/{each}/list") for each in lists] == [1] * len(lists)
+    assert simulator.call_count("/accountRiskStatus/items") == 0
+    assert RiskStatus.objects.get(account=account).admin_action == "LockTradingImmediately"
+    assert RiskStatus.objects.filter(source=Source.REFRESH).count() == len(open_ids)
+    assert not Account.objects.filter(archived=False).exclude(source=Source.REFRESH).exists()
+    assert calls == len(simulator.calls())
+    simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="Normal")
+
+
+def test_traders_are_read_by_their_ids(simulator: Simulator, account: Account) -> None:
+    trader = Trader.objects.order_by("pk")[0]
+    assert refresh_traders(Environment.DEMO, [trader.tradovate_id], lane=Lane.URGENT) == 1
+    assert list(Trader.objects.filter(source=Source.REFRESH)) == [trader]
+    assert simulator.call_count("/user/items") == 1
 
 
 def test_a_failed_call_changes_nothing(simulator: Simulator, account: Account) -> None:

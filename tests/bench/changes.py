@@ -62,7 +62,12 @@ def category_switch(firm: Firm, report: Report) -> None:
     for account_id in UNKNOWN:
         now = timezone.now()
         account = Account.objects.create(
-            environment="demo", tradovate_id=account_id, name=f"GONE-{account_id}", fresh_at=now, source=Source.SYNC
+            environment="demo",
+            tradovate_id=account_id,
+            name=f"GONE-{account_id}",
+            fresh_at=now,
+            positions_read_at=now,
+            source=Source.SYNC,
         )
         RiskStatus.objects.create(account=account, admin_action="Normal", fresh_at=now, source=Source.SYNC)
     kind = KINDS["risk_category"]

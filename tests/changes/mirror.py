@@ -38,7 +38,9 @@ def make_account(
     """Add an account to the mirror, read just now; with `admin_action` None, its risk status was never read."""
     fresh = {"fresh_at": fresh_at or timezone.now(), "source": Source.SYNC}
     account = Account.objects.create(
-        environment=environment, tradovate_id=number, **{"name": f"KTR50K-{number:06}", **fresh, **columns}
+        environment=environment,
+        tradovate_id=number,
+        **{"name": f"KTR50K-{number:06}", "positions_read_at": fresh["fresh_at"], **fresh, **columns},
     )
     if admin_action is not None:
         RiskStatus.objects.create(
@@ -51,7 +53,8 @@ def make_accounts(numbers: Sequence[int]) -> None:
     """Add many plain accounts with two statements."""
     fresh = {"fresh_at": timezone.now(), "source": Source.SYNC}
     made = Account.objects.bulk_create(
-        Account(environment="demo", tradovate_id=number, name=f"KTR50K-{number:06}", **fresh) for number in numbers
+        Account(environment="demo", tradovate_id=number, name=f"KTR50K-{number:06}", positions_read_at=timezone.now(), **fresh)
+        for number in numbers
     )
     RiskStatus.objects.bulk_create(RiskStatus(account=account, admin_action=NORMAL, **fresh) for account in made)
 

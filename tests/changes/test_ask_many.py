@@ -130,7 +130,7 @@ class TestList:
             {"level": "firm", "amount": "20"},
         ]
         assert page.context["parameter_words"] == (("Level", "firm"),)
-        assert "Chosen by CSV fake.csv" in text_of(page)
+        assert "From CSV fake.csv" in text_of(page)
         asking.post(new(), typed(page))
         assert list(Item.objects.order_by("position").values_list("after__amount", flat=True)) == ["10", "20"]
         assert Event.objects.filter(tag="change:request:submitted").first().detail["source"] == "CSV fake.csv"  # type: ignore[union-attr]

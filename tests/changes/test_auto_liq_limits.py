@@ -11,8 +11,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.caps import check_caps
 from accounts.changes.kinds.kind import Difference, State
-from accounts.changes.kinds.limit_effects import LIQUIDATES_NOW, check_caps
+from accounts.changes.kinds.limit_effects import LIQUIDATES_NOW
 from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, Row, plan
 from accounts.changes.policy import requirement
@@ -174,10 +175,18 @@ class TestPlan:
         replaced: dict[str, Any] = {name: mended[name] for name in columns}
         assert planned(101, **replaced).rows[0].is_sent
 
-    def test_the_age_is_that_of_the_limits(self) -> None:
-        long_ago = timezone.now() - timedelta(hours=3)
-        limited(fresh_at=long_ago)
-        assert planned(101, do_not_unlock=False).oldest_read_at == long_ago
+    def test_the_age_is_that_of_the_oldest_of_limits_figures_and_positions(self) -> None:
+        now = timezone.now()
+        account = limited(fresh_at=now - timedelta(hours=1))
+        give_cash(account)
+        for hours, rows, column in (
+            (1, AutoLiqLimits.objects.all(), "fresh_at"),
+            (2, Cash.objects.all(), "fresh_at"),
+            (3, RiskStatus.objects.all(), "fresh_at"),
+            (4, Account.objects.all(), "positions_read_at"),
+        ):
+            rows.update(**{column: now - timedelta(hours=hours)})
+            assert planned(101, do_not_unlock=False).oldest_read_at == now - timedelta(hours=hours)
 
     def test_calls_are_by_the_setting(self, settings: Settings) -> None:
         settings.LIMITS_PER_CALL = 2

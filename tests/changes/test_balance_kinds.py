@@ -156,6 +156,30 @@ class TestWarnings:
     def test_a_peak_that_leaves_enough_needs_no_word(self) -> None:
         assert planned("max_net_liq", {"max_net_liq_usd": "50500"}, drawdown="2500").warnings == ()
 
+    @pytest.mark.parametrize(
+        ("kind_name", "parameters", "said"),
+        [
+            ("demo_balance", {"amount_usd": "500000"}, "Balance at $500,000.00 is 1,000% of $50,000.00"),
+            ("demo_balance", {"amount_usd": "39000"}, "Balance at $39,000.00 is 78% of $50,000.00"),
+            ("max_net_liq", {"max_net_liq_usd": "5100"}, "Max net liq at $5,100.00 is 10% of $50,000.00"),
+            (
+                "remediation",
+                {"amount_usd": "49000", "max_net_liq_usd": "510000"},
+                "Max net liq at $510,000.00 is 1,020% of $50,000.00",
+            ),
+        ],
+    )
+    def test_a_digit_too_many_or_too_few_is_told(self, kind_name: str, parameters: State, said: str) -> None:
+        account = an_account()
+        account.evaluation_size_usd = Decimal(50_000)
+        outcome = KINDS[kind_name].plan(account, parameters=parameters, contested=False)
+        assert isinstance(outcome, Planned)
+        assert f"Unusual for its size: {said}" in outcome.warnings
+        usual = dict.fromkeys(parameters, "49000")
+        outcome = KINDS[kind_name].plan(account, parameters=usual, contested=False)
+        assert isinstance(outcome, Planned)
+        assert not any(warning.startswith("Unusual") for warning in outcome.warnings)
+
     def test_remediation_counts_with_the_new_balance(self) -> None:
         wanted = {"amount_usd": "47000", "max_net_liq_usd": "50000"}
         warnings = planned("remediation", wanted, drawdown="2500", stopped_at=T0, positions=2).warnings

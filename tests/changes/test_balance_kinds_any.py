@@ -38,7 +38,6 @@ def accounts(draw: st.DrawFn) -> Account:
     stops_at = draw(st.none() | MONEY)
     limits = AutoLiqLimits(trailing_max_drawdown_usd=drawdown, trailing_max_drawdown_limit_usd=stops_at, do_not_unlock=True)
     account.firm_limits = draw(st.sampled_from([[], [limits]]))  # type: ignore[attr-defined]
-    account.never_unlocking = account.firm_limits  # type: ignore[attr-defined]
     return account
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.changes import actions
+from accounts.changes import freshness
 from accounts.changes.actions import DecisionRefused, NotAllowed, expire_overdue, withdraw
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.states import ChangeState, ItemState, Verdict
@@ -141,7 +141,7 @@ class TestReject:
     ) -> None:
         make_stale(account)
         set_status(account, admin_action=NORMAL, fresh_at=timezone.now() - timedelta(hours=1))
-        monkeypatch.setattr(actions, "refresh", _forbidden)
+        monkeypatch.setattr(freshness, "refresh", _forbidden)
         assert reject(supervisor, change).state == ChangeState.REJECTED
 
 
@@ -174,7 +174,7 @@ class TestRefused:
         for decide in (approve, reject):
             with monkeypatch.context() as patch:
                 patch.setattr(timezone, "now", lambda: change.expires_at)
-                patch.setattr(actions, "refresh", lambda *_, **__: 0)
+                patch.setattr(freshness, "refresh", lambda *_, **__: 0)
                 refusal = refused(lambda decide=decide: decide(supervisor, change), change)  # type: ignore[misc]
             assert refusal.message == "This change has expired. It has to be asked for again."
 
@@ -244,14 +244,14 @@ class TestStale:
             set_status(account)
             return 1
 
-        monkeypatch.setattr(actions, "refresh", refresh)
+        monkeypatch.setattr(freshness, "refresh", refresh)
         assert approve(supervisor, change).state == ChangeState.RUNNING
         assert asked == [(Environment.DEMO, [101], Lane.URGENT)]
 
     def test_what_is_read_counts(
         self, change: Change, account: Account, supervisor: Staff, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(actions, "refresh", lambda *_, **__: set_status(account, admin_action=NORMAL))
+        monkeypatch.setattr(freshness, "refresh", lambda *_, **__: set_status(account, admin_action=NORMAL))
         refusal = refused(lambda: approve(supervisor, change), change)
         assert [now["admin_action"] for _, now in refusal.moved if now] == [NORMAL]
 
@@ -269,7 +269,7 @@ class TestStale:
         def refresh(*_: object, **__: object) -> int:
             raise error
 
-        monkeypatch.setattr(actions, "refresh", refresh)
+        monkeypatch.setattr(freshness, "refresh", refresh)
         refusal = refused(lambda: approve(supervisor, change), change)
         assert refusal.message == (
             f"The accounts can't be read from Tradovate now ({error}), and what is known of them is old."
@@ -278,7 +278,7 @@ class TestStale:
     def test_tradovate_does_not_name_the_account(
         self, change: Change, supervisor: Staff, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(actions, "refresh", lambda *_, **__: 1)
+        monkeypatch.setattr(freshness, "refresh", lambda *_, **__: 1)
         refusal = refused(lambda: approve(supervisor, change), change)
         assert "it did not name every account" in refusal.message
 
@@ -289,7 +289,7 @@ class TestStale:
             set_status(account)
             raise OutcomeUnknown("No answer within 15 s")
 
-        monkeypatch.setattr(actions, "refresh", refresh)
+        monkeypatch.setattr(freshness, "refresh", refresh)
         assert approve(supervisor, change).state == ChangeState.RUNNING
 
     def test_the_real_way_to_a_tradovate_that_nobody_answers_at(self, change: Change, supervisor: Staff) -> None:

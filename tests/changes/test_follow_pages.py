@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes import actions
+from accounts.changes import freshness
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Decision, Item
 from accounts.changes.states import ChangeState, ItemState
@@ -188,7 +188,7 @@ class TestDecide:
             raise OutcomeUnknown("No answer within 15 s")
 
         make_stale(Item.objects.get().account)  # type: ignore[arg-type]  # it has one
-        monkeypatch.setattr(actions, "refresh", refresh)
+        monkeypatch.setattr(freshness, "refresh", refresh)
         response = deciding.post(address("decide", change.pk), {"verdict": "approve", "digest": change.digest})
         assert response.status_code == 409
         assert "be read from Tradovate now (No answer within 15 s)" in text_of(response)

@@ -117,7 +117,7 @@ class TestPlanned:
         hold_position(holding, 2, 2)
         one = make_account(102)
         hold_position(one, 1, 3)
-        make_account(103, LOCKED)
+        make_account(103, LOCKED, positions_read_at=None)
         planned = plan(LIQUIDATE, environment=Environment.DEMO, target_ids=[101, 102, 103])
         assert [row.warnings for row in planned.rows] == [
             ("2 open positions would be closed (5 contracts)",),

@@ -1,6 +1,7 @@
 """The plan: exact before and after, every reason to leave a target alone, and the same few queries for any number."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -279,10 +280,16 @@ def test_it_costs_the_same_for_any_number(
         assert found.oldest_read_at
 
 
+def moved(*items: Item) -> list[tuple[Item, dict[str, Any] | None]]:
+    """What moved of demo accounts that are to be unlocked."""
+    kind = KINDS["unlock"]
+    return moved_since(kind, items, kind.subjects(Environment.DEMO, [item.target_id for item in items]))
+
+
 class TestMoved:
     def test_where_nothing_moved(self, support: Staff) -> None:
         item = open_item(support, make_account(101), "unlock", ItemState.WAITING)
-        assert moved_since(KINDS["unlock"], [item]) == []
+        assert moved(item) == []
 
     @pytest.mark.parametrize(
         ("columns", "now"),
@@ -299,20 +306,20 @@ class TestMoved:
         account = make_account(101)
         item = open_item(support, account, "unlock", ItemState.WAITING)
         set_status(account, **columns)
-        assert moved_since(KINDS["unlock"], [item]) == [(item, now)]
+        assert moved(item) == [(item, now)]
 
     @pytest.mark.parametrize("columns", [{"archived": True}, {"archived": True, "closed": True}])
     def test_what_is_gone_is_told(self, support: Staff, columns: dict[str, bool]) -> None:
         account = make_account(101)
         item = open_item(support, account, "unlock", ItemState.WAITING)
         Account.objects.filter(pk=account.pk).update(**columns)
-        assert moved_since(KINDS["unlock"], [item]) == [(item, None)]
+        assert moved(item) == [(item, None)]
 
     def test_what_has_no_status_any_more_is_told(self, support: Staff) -> None:
         account = make_account(101)
         item = open_item(support, account, "unlock", ItemState.WAITING)
         RiskStatus.objects.filter(account=account).delete()
-        assert moved_since(KINDS["unlock"], [item]) == [(item, None)]
+        assert moved(item) == [(item, None)]
 
     @pytest.mark.parametrize("count", [1, 20])
     def test_it_costs_the_same_for_any_number(
@@ -322,7 +329,7 @@ class TestMoved:
             open_item(support, make_account(number), "unlock", ItemState.WAITING) for number in range(1, count + 1)
         ]
         with django_assert_num_queries(3):
-            assert moved_since(KINDS["unlock"], items) == []
+            assert moved(*items) == []
 
 
 # --- Whatever the mirror says -------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The plan on its page: in brief above, row by row below, as fresh as it can be, and with what it would cost."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.changes import asking as asking_page
+from accounts.changes import freshness
 from accounts.changes.models import Item
-from accounts.changes.overview import ROWS_A_PAGE, Topic, sheet, topics
+from accounts.changes.overview import ROWS_A_PAGE, Topic, shared, sheet, topics
 from accounts.changes.states import ItemState
 from accounts.connection import NotConnected
 from accounts.models import Account, RiskStatus
@@ -22,7 +23,7 @@ from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes.answers import text_of
 from tests.changes.asking_pages import listed, new, typed, uploaded
 from tests.changes.fake_kind import FakeKind
-from tests.changes.mirror import LOCKED, make_account, make_accounts, make_stale, open_item
+from tests.changes.mirror import CLOSING_ONLY, LOCKED, make_account, make_accounts, make_stale, open_item, written
 
 pytestmark = pytest.mark.django_db
 
@@ -104,10 +105,64 @@ class TestTopics:
         assert topics(["Holds 1 open position: they stay"] * 3) == (Topic(words="Holds 1 open position: they stay", count=3),)
         assert topics([]) == ()
 
+    def test_each_row_counts_once_and_the_first_that_comes_up_stands_first(self) -> None:
+        rows = [("Liquidates now: $1", "Unusual: $2", "Unusual: $3"), ("Unusual: $4",), ()]
+        assert shared(rows) == (Topic(words="Liquidates now: $1", count=1), Topic(words="Unusual", count=2))
+
     def test_they_stand_above_the_rows(self, asking: Client, support: Staff) -> None:
         make_accounts([1, 2, 3])
         page = asking.get(new(), {"targets": uploaded(support, "account,amount", "1,1000", "2,2000", "3,3")})
         assert page.context["overview"].warnings == (Topic(words="Costs … dollars", count=2),)
+
+
+def test_what_touches_live_is_told_first(asking: Client) -> None:
+    make_account(1, environment="live")
+    make_account(2)
+    live = asking.get(new(), {"account": "live:1", "amount": "20", "level": "firm", "preview": "1"})
+    words = "Touches live: orders there are filled for real money"
+    assert live.context["overview"].warnings[0] == Topic(words=words, count=1)
+    assert words in text_of(live)
+    demo = asking.get(new(), {"account": "demo:2", "amount": "20", "level": "firm", "preview": "1"})
+    assert words not in text_of(demo)
+
+
+def test_what_gets_looser_or_tighter_is_counted(asking: Client, support: Staff) -> None:
+    make_account(1, LOCKED)
+    make_account(2, CLOSING_ONLY)
+    make_account(3)
+    unlocked = asking.get(new("unlock"), {"targets": listed(support, "1 2 3")}).context["overview"]
+    assert (unlocked.looser, unlocked.tighter) == (2, 0)
+    locked = asking.get(new("lock"), {"targets": listed(support, "1 2 3")})
+    assert (locked.context["overview"].looser, locked.context["overview"].tighter) == (0, 2)
+    assert " for 2 accounts" in text_of(locked)
+
+
+class TestTurnedWithoutAScript:
+    """Where no script runs, a link would forget what is typed: buttons of the form turn the pages then."""
+
+    @pytest.fixture
+    def page(self, asking: Client, support: Staff) -> Any:
+        make_accounts(range(1, 251))
+        return asking.get(new("lock"), {"targets": listed(support, f"{' '.join(map(str, range(1, 251)))}")})
+
+    def test_what_was_typed_stays_and_nothing_is_asked_for(self, asking: Client, page: Any) -> None:
+        told = {"reason_code": "Other", "reason_text": "Half typ", "confirm_count": "2", "show": " 2"}
+        second = asking.post(new("lock"), typed(page, **told))
+        assert (second.status_code, written()) == (200, (0, 0, 0, 0))
+        assert (second.context["sheet"].number, second.context["tab"]) == (2, "")
+        form = second.context["form"]
+        assert [form[name].value() for name in ("reason_code", "reason_text", "confirm_count")] == ["Other", "Half typ", "2"]
+        last = asking.post(new("lock"), typed(second, reason_text="Typed", confirm_count="250"))
+        assert last.status_code == 303
+        assert written()[1] == 250
+
+    def test_the_buttons_are_there_for_who_has_no_script(self, page: Any) -> None:
+        words = page.content.decode().partition("<noscript>")[2].partition("</noscript>")[0]
+        assert re.findall(r'form="reason"\s+formnovalidate\s+name="show"\s+value="([^"]*)"', words) == ["skipped 1", " 2"]
+
+    @pytest.mark.parametrize("show", ["skipped 1", "skipped", "skipped x"])
+    def test_the_other_rows(self, asking: Client, page: Any, show: str) -> None:
+        assert asking.post(new("lock"), typed(page, show=show)).context["tab"] == "skipped"
 
 
 class TestTouchedOften:
@@ -143,7 +198,7 @@ class TestStale:
             RiskStatus.objects.filter(account__tradovate_id__in=ids).update(fresh_at=timezone.now(), admin_action=LOCKED)
             return 1
 
-        monkeypatch.setattr(asking_page, "refresh", refresh)
+        monkeypatch.setattr(freshness, "refresh", refresh)
         return reads
 
     def test_the_few_that_are_old_are_read_before_they_are_shown(self, asking: Client, support: Staff, read: list[Any]) -> None:
@@ -159,21 +214,18 @@ class TestStale:
         assert asking.post(new("unlock"), typed(page)).status_code == 303
         assert len(read) == 1
 
+    def test_so_are_many(self, asking: Client, support: Staff, read: list[Any]) -> None:
+        make_accounts(range(1, 602))
+        RiskStatus.objects.update(fresh_at=timezone.now() - timedelta(hours=1), admin_action=LOCKED)
+        page = asking.get(new("unlock"), {"targets": listed(support, " ".join(map(str, range(1, 602))))})
+        assert read == [(list(range(1, 602)), Lane.BULK)]
+        assert page.context["oldest"] is None
+
     def test_a_lock_waits_for_no_reading(self, asking: Client, read: list[Any]) -> None:
         make_stale(make_account(1))
         page = asking.get(new("lock"), {"account": "demo:1"})
         assert read == []
         assert "Some of this was read from Tradovate" in text_of(page)
-
-    def test_of_too_many_it_says_how_old_they_are(
-        self, asking: Client, support: Staff, read: list[Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(asking_page, "REFRESHED_MAX", 1)
-        for number in (1, 2):
-            make_stale(make_account(number, LOCKED))
-        page = text_of(asking.get(new("unlock"), {"targets": listed(support, "1 2")}))
-        assert read == []
-        assert "2 accounts are too many to read anew for this page." in page
 
     @pytest.mark.parametrize(
         "error",
@@ -188,7 +240,7 @@ class TestStale:
         def refuse(*_: Any, **__: Any) -> int:
             raise error
 
-        monkeypatch.setattr(asking_page, "refresh", refuse)
+        monkeypatch.setattr(freshness, "refresh", refuse)
         make_stale(make_account(1, LOCKED))
         page = asking.get(new("unlock"), {"account": "demo:1"})
         assert page.status_code == 200

@@ -1,5 +1,7 @@
 """Position limits and risk parameters: any mirror and any parameters give a plan or a reason, never a crash."""
 
+import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -13,6 +15,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Planned, Skip, State
 from accounts.models import Account, PositionLimit, RiskParameter
 from accounts.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
+from tests.changes.sending import sent
 
 READ = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -92,8 +95,20 @@ def test_any_mirror_and_parameters_give_a_plan_or_a_reason(
         assert judge(observed={"records": reached}) == Finding.APPLIED
         assert judge(observed=outcome.before) == Finding.NOT_APPLIED
         assert acting.differences(outcome.before, outcome.after)
+        ((_, body),) = sent(acting, outcome, target_id=101)
+        assert json.loads(body, parse_float=Decimal) == as_sent(name, outcome.after)
     else:
         assert outcome.reason
+
+
+def as_sent(name: str, after: State) -> dict[str, Any]:
+    """What the call has to say of an item's intended state, under Tradovate's names."""
+    if after["action"] == "delete":
+        key = "userAccountPositionLimitId" if name == "position_limit" else "userAccountRiskParameterId"
+        return {key: after["id"]}
+    fields = {**after["record"], **_decimals(after["record"])}
+    owner = {"accountId": 101} if name == "position_limit" else {}
+    return {**owner, **{re.sub("_([a-z])", lambda found: found[1].upper(), field): value for field, value in fields.items()}}
 
 
 def _decimals(record: dict[str, Any]) -> dict[str, Decimal]:

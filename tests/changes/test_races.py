@@ -98,7 +98,7 @@ def events(*tags: Tag) -> int:
 def test_two_supervisors_approve_at_once(
     change: Change, supervisor: Staff, second_supervisor: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meet_before(monkeypatch, "_refresh_stale", 2)
+    meet_before(monkeypatch, "_read_what_is_old", 2)
     results = at_once(lambda: approve(supervisor, change), lambda: approve(second_supervisor, change))
     assert refusals(results) == ["This change is no longer waiting: running."]
     assert (Change.objects.get().state, Item.objects.get().state) == (ChangeState.RUNNING, ItemState.QUEUED)
@@ -114,7 +114,7 @@ def test_one_supervisor_twice_at_once_counts_once(
     make_account(101, LOCKED)
     assert supervisor.may("changes:decide")
     change = ask(support, "unlock", 101)
-    meet_before(monkeypatch, "_refresh_stale", 2)
+    meet_before(monkeypatch, "_read_what_is_old", 2)
     results = at_once(*[lambda: approve(supervisor, change)] * 2)
     assert refusals(results) == ["You have decided about this change already."]
     assert (Change.objects.get().state, Decision.objects.count(), sent) == (ChangeState.PENDING, 1, [])
@@ -128,7 +128,7 @@ def test_two_supervisors_approve_at_once_where_two_are_needed(
     for person in (supervisor, second_supervisor):
         assert person.may("changes:decide")
     change = ask(support, "unlock", 101)
-    meet_before(monkeypatch, "_refresh_stale", 2)
+    meet_before(monkeypatch, "_read_what_is_old", 2)
     results = at_once(lambda: approve(supervisor, change), lambda: approve(second_supervisor, change))
     assert refusals(results) == []
     assert (Change.objects.get().state, Decision.objects.count()) == (ChangeState.RUNNING, 2)
@@ -159,13 +159,13 @@ def test_approved_and_withdrawn_at_once(change: Change, support: Staff, supervis
 def test_an_approval_waits_for_who_holds_the_change_and_then_sees_what_they_did(
     change: Change, support: Staff, supervisor: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = actions._refresh_stale
+    original = actions._read_what_is_old
 
     def withdrawn_meanwhile(*args: Any) -> str:
         withdraw(actor=support, origin=ORIGIN, change_id=change.pk)
         return original(*args)
 
-    monkeypatch.setattr(actions, "_refresh_stale", withdrawn_meanwhile)
+    monkeypatch.setattr(actions, "_read_what_is_old", withdrawn_meanwhile)
     with pytest.raises(DecisionRefused, match="no longer waiting: cancelled"):
         approve(supervisor, change)
     assert (Change.objects.get().state, Decision.objects.count(), sent) == (ChangeState.CANCELLED, 0, [])

@@ -115,7 +115,7 @@ class TestFilter:
         make_account(4, LOCKED, name="AA")  # too late
         page = asking.get(response["Location"])
         assert [row.target_id for row in page.context["plan"].rows] == [3, 2]
-        assert "Chosen by filter: demo, locked (no orders)" in text_of(page)
+        assert "From filter: demo, locked (no orders)" in text_of(page)
         assert written() == NOTHING
 
     def test_without_a_kind_it_is_chosen_next(self, asking: Client) -> None:
@@ -197,7 +197,7 @@ class TestNamedByHand:
     def test_lines_and_commas_and_blanks(self) -> None:
         make_accounts([1, 2, 3, 4, 5])
         chosen = targets.of_text(Environment.DEMO, Unit.ACCOUNT, "1, 2;KTR50K-000003\n\n\tktr50k-000004 5,\n")
-        assert (chosen.ids, chosen.problems, chosen.source) == ((1, 2, 3, 4, 5), (), "pasted")
+        assert (chosen.ids, chosen.problems, chosen.source) == ((1, 2, 3, 4, 5), (), "pasted list")
 
     def test_traders_may_have_blanks_in_their_names(self) -> None:
         make_trader(70, "kim lee")

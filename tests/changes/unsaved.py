@@ -21,7 +21,7 @@ def an_account(
     positions: int = 0,
 ) -> Account:
     """An open account as the kinds load it, unsaved."""
-    account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001")
+    account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001", positions_read_at=T1)
     account.risk_status = RiskStatus(
         admin_action=action,
         admin_at=T0,
@@ -33,8 +33,11 @@ def an_account(
     if cash is not None:
         realised = None if week is None else Decimal(week)
         account.cash = Cash(amount_usd=Decimal(cash), week_realized_pnl_usd=realised, fresh_at=T0)
-    limits = [] if drawdown is None else [AutoLiqLimits(trailing_max_drawdown_usd=Decimal(drawdown), do_not_unlock=True)]
+    limits = (
+        []
+        if drawdown is None
+        else [AutoLiqLimits(trailing_max_drawdown_usd=Decimal(drawdown), do_not_unlock=True, fresh_at=T1)]
+    )
     account.firm_limits = limits  # type: ignore[attr-defined]
-    account.never_unlocking = limits  # type: ignore[attr-defined]
     account.held = [Position(net_pos=1) for _ in range(positions)]  # type: ignore[attr-defined]
     return account

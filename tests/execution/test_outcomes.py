@@ -268,7 +268,7 @@ def test_no_event_no_call(mirror: Simulator, support: Staff, monkeypatch: pytest
     def unwritable(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("riskadmin.audit.actions.Event.objects.bulk_create", unwritable)
+    monkeypatch.setattr("riskadmin.audit.actions.copy_in", unwritable)
     with pytest.raises(OSError, match="disk full"):
         send_item(item.pk, origin=ORIGIN)
 

@@ -102,6 +102,7 @@ def test_unknown_ids_are_isolated_and_the_rest_is_applied(mirror: Simulator, sup
             tradovate_id=account_id,
             name=f"GONE-{account_id}",
             risk_category=other,
+            positions_read_at=timezone.now(),
             fresh_at=timezone.now(),
             source=Source.SYNC,
         )

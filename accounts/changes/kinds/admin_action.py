@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
-from accounts.changes.kinds.units import AccountKind, held, with_held
+from accounts.changes.kinds.units import AccountKind, by_id_or_all, held, with_held
 from accounts.models import Account, Source
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
@@ -117,7 +117,7 @@ def send_admin_action(client: Client, order: Order, action: AdminAction) -> Exch
 def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[AccountRiskStatus], State]) -> Reading:
     """Read the risk status of accounts in one call; `state` says one in a kind's terms."""
     read_at = datetime.now(UTC)
-    reply = client.account_risk_statuses_by_id(ids) if len(ids) <= BY_ID_MAX else client.account_risk_statuses()
+    reply = by_id_or_all(ids, client.account_risk_statuses_by_id, client.account_risk_statuses)
     return Reading(
         observed={status.id: state(status) for status in reply.value},
         exchange=reply.exchange,

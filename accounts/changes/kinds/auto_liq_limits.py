@@ -8,15 +8,18 @@ and is not offered.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
 from django.conf import settings
 
+from accounts.changes.kinds.caps import beyond_cap
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
-from accounts.changes.kinds.limit_effects import beyond_cap, effects_of
+from accounts.changes.kinds.limit_effects import effects_of
 from accounts.changes.kinds.limit_fields import (
     LIMIT_FIELDS,
+    LimitField,
     direction,
     fields_to_send,
     in_json,
@@ -26,7 +29,7 @@ from accounts.changes.kinds.limit_fields import (
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
-from accounts.changes.kinds.units import AccountKind, gone
+from accounts.changes.kinds.units import AccountKind, by_id_or_all, gone, known_accounts
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
 from accounts.rows import Reading as MirrorReading
@@ -39,9 +42,6 @@ from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
 from riskadmin.tradovate.exchange import Exchange, Reply
 from riskadmin.tradovate.reading import Unreadable, parse_json
 from riskadmin.tradovate.vocabulary import Environment
-
-BY_ID_MAX: Final = 300
-"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
 
 LEVEL: Final = "level"
 
@@ -100,9 +100,9 @@ class AutoLiqLimitsKind(AccountKind):
             return f"Its {whose} limits were never read; read the account first"
         return why
 
-    def read_at(self, subject: Account) -> datetime | None:
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         limits = level_limits(subject)
-        return limits.fresh_at if limits else None
+        return (*limits.read_at, subject.positions_read_at) if limits else (None,)
 
     def state(self, subject: Account) -> State:
         limits = level_limits(subject)
@@ -121,7 +121,7 @@ class AutoLiqLimitsKind(AccountKind):
         reason = self._misplaced(parameters, given)
         if not reason and not changed:
             reason = "Already so" if given else "No limit was filled in"
-        reason = reason or unsendable(becomes) or beyond_cap(subject, becomes, changed, settings.LIMIT_CAPS)
+        reason = reason or unsendable(becomes) or beyond_cap(subject, _numbers(changed, becomes))
         if reason:
             return Skip(reason=reason, before=before)
         effects = effects_of(subject, limits, after=becomes, changed=changed)
@@ -173,8 +173,7 @@ class AutoLiqLimitsKind(AccountKind):
             raise
 
     def lookup(self, client: Client, ids: Sequence[int]) -> set[int]:
-        found = client.accounts_by_id(ids) if len(ids) <= BY_ID_MAX else client.accounts()
-        return {account.id for account in found.value} & set(ids)
+        return known_accounts(client, ids)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         read_at = datetime.now(UTC)
@@ -190,16 +189,20 @@ class AutoLiqLimitsKind(AccountKind):
         return Reading(observed=observed, exchange=reply.exchange, keep=keep)
 
     def _read(self, client: Client, ids: Sequence[int]) -> Reply[Sequence[LossLimits]]:
-        few = len(ids) <= BY_ID_MAX
         if self.level == LimitLevel.FIRM:
-            return client.user_account_auto_liqs_by_account(ids) if few else client.user_account_auto_liqs()
-        return client.permissioned_account_auto_liqs_by_account(ids) if few else client.permissioned_account_auto_liqs()
+            return by_id_or_all(ids, client.user_account_auto_liqs_by_account, client.user_account_auto_liqs)
+        return by_id_or_all(ids, client.permissioned_account_auto_liqs_by_account, client.permissioned_account_auto_liqs)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
         # The whole record counts: had Tradovate dropped a field that was to stay, the account would have lost a limit.
         if dict(observed) == dict(after):
             return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED
         return Finding.NOT_APPLIED if dict(observed) == dict(before) else Finding.ELSEWHERE
+
+
+def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return the numbers among the changed fields, as the record has them."""
+    return {name: Decimal(record[name]) for name, field in changed.items() if field.is_number}
 
 
 def _record(state: State) -> dict[str, Any]:

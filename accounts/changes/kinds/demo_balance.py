@@ -12,11 +12,11 @@ from typing import Any, Final
 from django import forms
 from django.db.models import QuerySet
 
-from accounts.changes.kinds.admin_action import BY_ID_MAX
+from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import position_warnings
-from accounts.changes.kinds.units import AccountKind, with_held
+from accounts.changes.kinds.peak import position_warnings, size_warnings
+from accounts.changes.kinds.units import AccountKind, by_id_or_all, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
 from accounts.rows import USD
@@ -63,6 +63,7 @@ class DemoBalanceForm(forms.Form):
             self.add_error("cash_change_usd", "Say by how much the balance changes, or what it becomes: one of the two.")
         elif not self.errors and cleaned["cash_change_usd"] == 0:
             self.add_error("cash_change_usd", "A change by nothing is none.")
+        hold_against_caps(self)
         return cleaned
 
 
@@ -106,8 +107,8 @@ class DemoBalance(AccountKind):
     def obstacle(self, subject: Account) -> str:
         return super().obstacle(subject) or no_cash(subject)
 
-    def read_at(self, subject: Account) -> datetime | None:
-        return subject.cash.fresh_at if hasattr(subject, "cash") else None
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), *(cash_read(subject) or (None,))
 
     def state(self, subject: Account) -> State:
         return cash_state(subject.cash.amount_usd, subject.cash.week_realized_pnl_usd)
@@ -124,7 +125,11 @@ class DemoBalance(AccountKind):
         after = cash_after(before, change, parameters.get("comment"))
         if isinstance(after, str):
             return Skip(reason=after, before=before)
-        warnings = balance_warnings(after) + position_warnings(subject)
+        reason = beyond_cap(subject, to_be_set(after, is_set=target is not None))
+        if reason:
+            return Skip(reason=reason, before=before)
+        size = size_warnings(subject, "Balance", Decimal(after["amount_usd"]))
+        warnings = balance_warnings(after) + size + position_warnings(subject)
         return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
@@ -138,6 +143,11 @@ class DemoBalance(AccountKind):
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
         return judge_cash(before=before, after=after, observed=observed)
+
+
+def cash_read(account: Account) -> tuple[datetime, ...]:
+    """Return when an account's balance was read, where it has one."""
+    return (account.cash.fresh_at,) if hasattr(account, "cash") else ()
 
 
 def no_cash(account: Account) -> str:
@@ -163,6 +173,13 @@ def cash_after(before: State, change: Decimal, comment: object) -> State | str:
         return f"The comment is no text of at most {COMMENT_MAX} characters"
     noted = {"comment": comment} if comment else {}
     return {"amount_usd": usd_text(amount), "cash_change_usd": usd_text(change), **noted}
+
+
+def to_be_set(after: State, *, is_set: bool) -> dict[str, Decimal]:
+    """Return the amounts that the firm's caps are about: the change, and the balance where it is set, or raised."""
+    change = Decimal(after["cash_change_usd"])
+    # Taking money from who has more than the cap brings them nearer to it.
+    return {"cash_change_usd": change} | ({"amount_usd": Decimal(after["amount_usd"])} if is_set or change > 0 else {})
 
 
 def balance_warnings(after: State) -> tuple[str, ...]:
@@ -207,7 +224,7 @@ def send_cash_change(client: Client, order: Order) -> Exchange:
 def read_cash(client: Client, ids: Sequence[int]) -> Reading:
     """Read the dollars of accounts in one call, and say them in the terms of `cash_state`."""
     read_at = datetime.now(UTC)
-    reply = client.cash_balances_by_account(ids) if len(ids) <= BY_ID_MAX else client.cash_balances()
+    reply = by_id_or_all(ids, client.cash_balances_by_account, client.cash_balances)
     wanted = set(ids)
     dollars = [each for each in reply.value if each.account_id in wanted and each.currency_id in {USD, None}]
 

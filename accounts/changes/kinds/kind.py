@@ -30,6 +30,11 @@ class Unit(StrEnum):
     ACCOUNT = "account"
     TRADER = "trader"
 
+    @property
+    def one(self) -> str:
+        """One of them, with its article."""
+        return "an account" if self is Unit.ACCOUNT else "a trader"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
@@ -123,7 +128,7 @@ class Kind(ABC, Generic[SubjectT]):
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
     answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
-    parts: ClassVar[frozenset[Part]] = frozenset()  # what a reading on demand brings for its plan, beside the risk status
+    parts: ClassVar[frozenset[Part]] = frozenset()  # what its plan rests on, beside the risk status: what a reading brings
     parameters_form: ClassVar[type[forms.Form] | None] = None
     takes_own_parameters: ClassVar[bool] = True  # False: a call says the same of all its targets, so none has its own
     warning: ClassVar[str] = ""  # what to know of every change of this kind
@@ -186,7 +191,7 @@ class Kind(ABC, Generic[SubjectT]):
 
     @abstractmethod
     def read_at(self, subject: SubjectT) -> datetime | None:
-        """Return when what the plan rests on was read from Tradovate."""
+        """Return when the oldest of what the plan rests on was read from Tradovate; None where some of it never was. Pure."""
 
     @abstractmethod
     def state(self, subject: SubjectT) -> State:

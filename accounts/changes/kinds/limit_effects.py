@@ -9,8 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from django.core.exceptions import ImproperlyConfigured
-
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, Record, Sort, direction, in_words, out_of_order
 from accounts.changes.kinds.limit_mirror import LevelLimits
 from accounts.limits import Distance, Figures, distance_to, trailing_distance
@@ -19,10 +17,6 @@ from riskadmin.web.formats import money, number, percent
 
 Changed = Mapping[str, LimitField]
 """The fields whose value differs, by name."""
-
-Caps = Mapping[str, Mapping[str, Decimal]]
-
-CAP_MAX, CAP_PCT = "max", "max_pct_of_size"
 
 LIQUIDATES_NOW: Final = 1e15
 """Weighs more than any amount of money, so that these stand first in a plan."""
@@ -190,38 +184,3 @@ def _touches(changed: Changed, names: tuple[str, ...]) -> bool:
 
 def _share(share: Decimal) -> str:
     return percent(share.quantize(Decimal("0.01") if share < 1000 else Decimal(1)))  # noqa: PLR2004  (a slip, however large)
-
-
-# --- Caps -----------------------------------------------------------------------------------------------------------------
-
-
-def beyond_cap(account: Account, after: Record, changed: Changed, caps: Caps) -> str:
-    """Return which of the firm's caps the new values exceed, with the arithmetic, or "". What can't be judged exceeds it."""
-    for name, cap in caps.items():
-        if name not in changed:
-            continue
-        field, value, size = LIMIT_FIELDS[name], Decimal(after[name]), account.evaluation_size_usd
-        if CAP_MAX in cap and value > cap[CAP_MAX]:
-            highest = in_words(field, cap[CAP_MAX])
-            return f"Beyond the firm's cap: {field.label} at {in_words(field, value)}, and nobody may set more than {highest}"
-        if CAP_PCT in cap:
-            share = percent(cap[CAP_PCT])
-            if size is None:
-                return f"The firm's cap can't be judged: {field.label} may be {share} of the evaluation size, which isn't known"
-            if value > size * cap[CAP_PCT] / 100:
-                return (
-                    f"Beyond the firm's cap: {field.label} at {money(value)}, and nobody may set more than "
-                    f"{money(size * cap[CAP_PCT] / 100)} ({share} of {money(size)})"
-                )
-    return ""
-
-
-def check_caps(caps: Caps) -> None:
-    """Raise ImproperlyConfigured for a cap on a field that there isn't, or that has no such cap: it would hold nobody."""
-    for name, cap in caps.items():
-        field = LIMIT_FIELDS.get(name)
-        if field is None or not field.is_number:
-            known = ", ".join(sorted(each.name for each in LIMIT_FIELDS.values() if each.is_number))
-            raise ImproperlyConfigured(f"LIMIT_CAPS names {name!r}, which is no limit. There are: {known}.")
-        if CAP_PCT in cap and field.sort is not Sort.USD:
-            raise ImproperlyConfigured(f"LIMIT_CAPS: {name} is in percent itself, so {CAP_PCT} means nothing there.")

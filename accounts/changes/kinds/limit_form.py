@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from accounts.changes.kinds.caps import hold_against_caps
 from accounts.changes.kinds.limit_fields import (
     LIMIT_FIELDS,
     MODE_WORDS,
@@ -118,6 +119,7 @@ class LimitsForm(forms.Form):
         for milder, harsher in out_of_order(given, given):
             at = in_words(milder, given[milder.name])
             self.add_error(harsher.name, f"This has to be more than the {at} of “{milder.label}”, which comes first.")
+        hold_against_caps(self)
         return cleaned
 
 

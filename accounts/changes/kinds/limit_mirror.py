@@ -23,6 +23,7 @@ class LevelLimits:
 
     record: dict[str, Any]
     fresh_at: datetime
+    read_at: tuple[datetime, ...]  # of the limits themselves, and of the figures as far as there are some
     figures: Figures
     is_stopped: bool  # by a limit, so that its positions are closed already
     open_positions: int
@@ -35,6 +36,8 @@ _STANDING = (
     "account__cash__amount_usd",
     "account__risk_status__max_net_liq_usd",
     "account__risk_status__liquidate_only_at",
+    "account__cash__fresh_at",
+    "account__risk_status__fresh_at",
 )
 
 
@@ -64,13 +67,14 @@ def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> 
     names = [field.name for field in FIELDS_OF[level]]
     rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list("account_id", "fresh_at", *_STANDING, *names)
     found: dict[int, LevelLimits] = {}
-    for key, fresh_at, today, week, start_of_day, cash, peak, stopped_at, *values in rows:
+    for key, fresh_at, today, week, start_of_day, cash, peak, stopped_at, cash_at, status_at, *values in rows:
         figures = Figures(today_usd=today, week_usd=week, start_of_day_usd=start_of_day, cash_usd=cash, peak_usd=peak)
         found[key] = LevelLimits(
             record={
                 name: in_json(value) for name, value in zip(names, values, strict=True) if value is not None and value != ""
             },
             fresh_at=fresh_at,
+            read_at=tuple(at for at in (fresh_at, cash_at, status_at) if at),
             figures=figures,
             is_stopped=stopped_at is not None,
             open_positions=held.get(key, 0),

@@ -5,6 +5,7 @@ again once a read-back shows that it did nothing. A peak below the account's net
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,11 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import read_risk_statuses
+from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
+from accounts.changes.kinds.demo_balance import cash_read
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import floor_warnings, position_warnings, with_firm_limits
+from accounts.changes.kinds.peak import firm_limits_read, floor_warnings, position_warnings, size_warnings, with_firm_limits
 from accounts.changes.kinds.units import AccountKind, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -31,6 +34,12 @@ class MaxNetLiqForm(forms.Form):
 
     max_net_liq_usd = UsdField(label="Max net liq", help_text="The floor of a trailing drawdown lies that much below it.")
 
+    def clean(self) -> dict[str, Any]:
+        """Hold it against the firm's caps."""
+        cleaned = super().clean() or self.cleaned_data
+        hold_against_caps(self)
+        return cleaned
+
 
 class MaxNetLiq(AccountKind):
     """The highest net liquidation that Tradovate has on record for an account."""
@@ -46,7 +55,7 @@ class MaxNetLiq(AccountKind):
     environments = frozenset({Environment.DEMO})
     endpoints = (UPDATE_MAX_NET_LIQ,)
     icon = "trending-up"
-    parts = frozenset({Part.CASH, Part.POSITIONS})
+    parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     parameters_form = MaxNetLiqForm
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
@@ -61,6 +70,9 @@ class MaxNetLiq(AccountKind):
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_held(with_firm_limits(super().mirrored(accounts)).select_related("cash"))
 
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), *cash_read(subject), *firm_limits_read(subject)
+
     def state(self, subject: Account) -> State:
         return {"max_net_liq_usd": usd_text(subject.risk_status.max_net_liq_usd)}
 
@@ -72,8 +84,15 @@ class MaxNetLiq(AccountKind):
         after = {"max_net_liq_usd": usd_text(peak)}
         if after == before:
             return Skip(reason="Has this max net liq already", before=before)
+        reason = beyond_cap(subject, {"max_net_liq_usd": peak})
+        if reason:
+            return Skip(reason=reason, before=before)
         cash = subject.cash.amount_usd if hasattr(subject, "cash") else None
-        warnings = floor_warnings(subject, peak_usd=peak, cash_usd=cash) + position_warnings(subject)
+        warnings = (
+            *floor_warnings(subject, peak_usd=peak, cash_usd=cash),
+            *size_warnings(subject, "Max net liq", peak),
+            *position_warnings(subject),
+        )
         moved = abs(peak - Decimal(before["max_net_liq_usd"] or 0))
         return Planned(before=before, after=after, warnings=warnings, weight=float(moved))
 

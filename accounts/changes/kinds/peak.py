@@ -1,22 +1,39 @@
 """The peak (max net liq) that an account's trailing drawdown hangs on, and how near its floor a correction brings it."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from django.db.models import Prefetch, QuerySet
 
 from accounts.changes.kinds.units import held
 from accounts.limits import figures_of, trailing_drawdown
 from accounts.models import Account, AutoLiqLimits, LimitLevel
-from riskadmin.web.formats import money
+from riskadmin.web.formats import money, percent
 
 FIRM_LIMITS = "firm_limits"
 
+# Programmes commonly end an evaluation some 3 to 10 % below its size, or that much above.
+USUAL_PCT: Final = (Decimal(80), Decimal(125))
+
 
 def with_firm_limits(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """Return the accounts with what `floor_warnings` reads."""
+    """Return the accounts with what the others here read."""
     firm = AutoLiqLimits.objects.filter(level=LimitLevel.FIRM)
     return accounts.prefetch_related(Prefetch("limits", queryset=firm, to_attr=FIRM_LIMITS))
+
+
+def firm_limits_read(account: Account) -> tuple[datetime, ...]:
+    """Return when the firm's limits were read, where the account has some."""
+    limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
+    return tuple(each.fresh_at for each in limits)
+
+
+def never_unlocks(account: Account) -> bool:
+    """Say whether the firm's limits are set not to unlock the account by themselves."""
+    limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
+    return any(each.do_not_unlock for each in limits)
 
 
 def floor_warnings(account: Account, *, peak_usd: Decimal | None, cash_usd: Decimal | None) -> tuple[str, ...]:
@@ -33,6 +50,15 @@ def floor_warnings(account: Account, *, peak_usd: Decimal | None, cash_usd: Deci
     if distance.is_reached:
         return (f"Would be liquidated at once: {where}",)
     return (f"Only {money(distance.left_usd)} left above its floor: {where}",)
+
+
+def size_warnings(account: Account, label: str, amount_usd: Decimal) -> tuple[str, ...]:
+    """Return the warning that an amount is far from the size of the account's evaluation: a digit too many, or too few."""
+    size = account.evaluation_size_usd
+    if not size or size <= 0 or USUAL_PCT[0] <= amount_usd / size * 100 <= USUAL_PCT[1]:
+        return ()
+    share = percent((amount_usd / size * 100).quantize(Decimal(1)))
+    return (f"Unusual for its size: {label} at {money(amount_usd)} is {share} of {money(size)}",)
 
 
 def position_warnings(account: Account) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from accounts.models import Account, Source
 from accounts.pre_trade import ID, POSITION_LIMIT_FIELDS, Record, position_limit_record
 from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_position_limits
+from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.pre_trade import PositionLimitFields
@@ -45,6 +46,7 @@ class PositionLimitKind(PreTradeKind):
     effect = "Adds, changes or removes how many contracts an account may hold. It holds for orders from now on."
     icon = "scale"
     parameters_form = PositionLimitForm
+    parts = frozenset({Part.PRE_TRADE, Part.POSITIONS})
     noun = "position limit"
     fields = POSITION_LIMIT_FIELDS
     required = ("active", "total_by")
@@ -52,8 +54,11 @@ class PositionLimitKind(PreTradeKind):
     number_words = {KEY: "Position limit"}
     defaults = {"active": True}
 
-    def read_at(self, subject: Account) -> datetime | None:
-        return subject.position_limits_read_at
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), subject.positions_read_at
+
+    def were_read(self, subject: Account) -> bool:
+        return subject.position_limits_read_at is not None
 
     def records(self, subject: Account) -> list[Record]:
         return sorted(map(position_limit_record, subject.position_limits.all()), key=lambda record: int(record[ID]))

@@ -7,6 +7,7 @@ carries the whole record; how to clear a field is not documented either, and is 
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Final, Self
 
 from django.db.models import QuerySet
 
+from accounts.changes.kinds.caps import beyond_cap
 from accounts.changes.kinds.kind import Difference, Finding, Planned, Skip, State
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
@@ -93,6 +95,14 @@ class PreTradeKind(AccountKind):
 
     # --- The mirror -------------------------------------------------------------------------------------------------------
 
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        # A parameter hangs on a limit, and a limit that goes may take its parameters along: neither stands alone.
+        return subject.position_limits_read_at, subject.risk_parameters_read_at
+
+    @abstractmethod
+    def were_read(self, subject: Account) -> bool:
+        """Say whether the account's records were ever read."""
+
     @abstractmethod
     def records(self, subject: Account) -> list[Record]:
         """Return the account's records, by their numbers."""
@@ -107,7 +117,7 @@ class PreTradeKind(AccountKind):
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
         before = self.state(subject)
-        if self.read_at(subject) is None:
+        if not self.were_read(subject):
             return Skip(reason=f"Its {self.noun}s were never read; read the account first")
         if parameters.get(ACTION) not in set(Action):
             return Skip(reason=f"It is not said whether a {self.noun} is added, changed or removed", before=before)
@@ -128,7 +138,8 @@ class PreTradeKind(AccountKind):
         wanted = {**record, **given}
         if not given or wanted == record:
             return Skip(reason="Already so" if given else "Nothing new was filled in", before=before)
-        reason = self.unsendable(subject.tradovate_id, wanted)
+        altered = {name: value for name, value in given.items() if record.get(name) != value}
+        reason = self.unsendable(subject.tradovate_id, wanted) or beyond_cap(subject, self._to_be_set(altered))
         if reason:
             return Skip(reason=reason, before=before)
         after = {ACTION: self.action.value, ID: record[ID], RECORD: wanted}
@@ -142,7 +153,10 @@ class PreTradeKind(AccountKind):
         if self.owner:
             record[OWNER] = parameters.get(self.owner)
         reason = (
-            self.misplaced(subject, record) or self._lacking(record, given) or self.unsendable(subject.tradovate_id, record)
+            self.misplaced(subject, record)
+            or self._lacking(record, given)
+            or self.unsendable(subject.tradovate_id, record)
+            or beyond_cap(subject, self._to_be_set(record))
         )
         if reason:
             return Skip(reason=reason, before=before)
@@ -151,6 +165,9 @@ class PreTradeKind(AccountKind):
         if any(_without_number(each) == record for each in self.records(subject)):
             warnings = ("It has one just like it already: there would be two", *warnings)
         return self._planned(before, after, warnings)
+
+    def _to_be_set(self, values: Record) -> dict[str, Decimal]:
+        return {field.name: Decimal(values[field.name]) for field in self.fields if field.is_number and field.name in values}
 
     def _lacking(self, record: Record, given: Record) -> str:
         for field in self.fields:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 from django import forms
 
+from accounts.changes.kinds.caps import hold_against_caps
 from accounts.changes.kinds.pre_trade import ACTION, ACTION_WORDS, Action
 from accounts.pre_trade import Field, Sort, Tighter
 from riskadmin.tradovate.encoding import DIGITS_MAX
@@ -42,6 +43,7 @@ class PreTradeForm(forms.Form):
                 self._check_number(given)
                 for field in fields:
                     self.add_error(field.name, "Leave this empty: a removal takes no new values.")
+        hold_against_caps(self)
         return cleaned
 
     def _check_new(self, given: set[str]) -> None:

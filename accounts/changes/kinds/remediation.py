@@ -19,21 +19,24 @@ from accounts.changes.kinds.admin_action import (
     risk_state_read,
     send_admin_action,
 )
+from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import (
     CommentField,
     balance_warnings,
     cash_after,
     cash_differences,
+    cash_read,
     cash_state,
     judge_cash,
     no_cash,
     read_cash,
     send_cash_change,
+    to_be_set,
 )
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import floor_warnings, position_warnings
+from accounts.changes.kinds.peak import floor_warnings, position_warnings, size_warnings
 from accounts.changes.kinds.unlock import Unlock
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -56,6 +59,12 @@ class RemediationForm(forms.Form):
     max_net_liq_usd = UsdField(label="Max net liq", help_text="The floor of a trailing drawdown lies that much below it.")
     comment = CommentField()
 
+    def clean(self) -> dict[str, Any]:
+        """Hold both amounts against the firm's caps."""
+        cleaned = super().clean() or self.cleaned_data
+        hold_against_caps(self)
+        return cleaned
+
 
 class Remediation(Unlock):
     """An unlock with the figures put right before it."""
@@ -74,7 +83,7 @@ class Remediation(Unlock):
     direction = Direction.LOOSENING
     icon = "first-aid-kit"
     urgent_up_to = 0
-    parts = frozenset({Part.CASH, Part.POSITIONS})
+    parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     steps = ("Set the balance", "Set the max net liq", "Unlock")
     endpoints = (CHANGE_DEMO_BALANCE, UPDATE_MAX_NET_LIQ, SET_ADMIN_AUTO_LIQ_ACTION)
     parameters_form = RemediationForm
@@ -103,10 +112,8 @@ class Remediation(Unlock):
     def obstacle(self, subject: Account) -> str:
         return super().obstacle(subject) or no_cash(subject)
 
-    def read_at(self, subject: Account) -> datetime | None:
-        cash = subject.cash.fresh_at if hasattr(subject, "cash") else None
-        risk = super().read_at(subject)
-        return min(cash, risk) if cash and risk else None
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), *(cash_read(subject) or (None,))
 
     def state(self, subject: Account) -> State:
         status, cash = subject.risk_status, subject.cash
@@ -138,10 +145,14 @@ class Remediation(Unlock):
         cash = cash_after(before, change, parameters.get("comment"))
         if isinstance(cash, str):
             return Skip(reason=cash, before=before)
+        reason = beyond_cap(subject, {**to_be_set(cash, is_set=True), "max_net_liq_usd": peak})
+        if reason:
+            return Skip(reason=reason, before=before)
         after = {**cash, "max_net_liq_usd": usd_text(peak), "admin_action": AdminAction.NORMAL.value}
         open_ = ("Not locked: the trader may trade while it is put right",) if self.is_reached(before) else ()
         floor = floor_warnings(subject, peak_usd=peak, cash_usd=amount)
-        warnings = (*open_, *balance_warnings(after), *floor, *position_warnings(subject), *self.limit_warnings(subject))
+        size = size_warnings(subject, "Balance", amount) + size_warnings(subject, "Max net liq", peak)
+        warnings = (*open_, *balance_warnings(after), *floor, *size, *position_warnings(subject), *self.limit_warnings(subject))
         return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:

@@ -7,13 +7,15 @@ it alters is told, an answered call that alters nothing is `unchanged`, and no c
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
-from accounts.models import Account, AutoLiqLimits, LimitLevel
+from accounts.models import Account
+from accounts.sync import Part
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import RESET_AUTO_LIQ_STATUS
@@ -45,11 +47,14 @@ class ResetAutoLiqStatus(AccountKind):
     environments = frozenset({Environment.DEMO})
     endpoints = (RESET_AUTO_LIQ_STATUS,)
     icon = "rotate"
+    parts = frozenset({Part.LIMITS})
     answer_may_change_nothing = True
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        held = AutoLiqLimits.objects.filter(level=LimitLevel.FIRM, do_not_unlock=True)
-        return super().mirrored(accounts).prefetch_related(Prefetch("limits", queryset=held, to_attr="never_unlocking"))
+        return with_firm_limits(super().mirrored(accounts))
+
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), *firm_limits_read(subject)
 
     def state(self, subject: Account) -> State:
         status = subject.risk_status
@@ -65,7 +70,7 @@ class ResetAutoLiqStatus(AccountKind):
         warnings: tuple[str, ...] = ()
         if before["stopped_at"] is None:
             warnings += ("No limit has stopped it: there may be nothing to reset",)
-        elif subject.never_unlocking:  # type: ignore[attr-defined]  # prefetched by `mirrored`
+        elif never_unlocks(subject):
             warnings += ("A limit stopped it and is set not to unlock by itself: the trader may trade again in this session",)
         if before["admin_action"] != AdminAction.NORMAL:
             words = ADMIN_ACTION_WORDS.get(before["admin_action"], before["admin_action"])

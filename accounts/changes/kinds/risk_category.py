@@ -6,23 +6,21 @@ refuses the whole call with HTTP 404, which does not say which one (assumed all 
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
-from accounts.changes.kinds.units import AccountKind, held, with_held
+from accounts.changes.kinds.units import AccountKind, by_id_or_all, held, known_accounts, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
 from accounts.rows import Reading as MirrorReading
 from accounts.store import store_accounts
+from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
-
-BY_ID_MAX: Final = 300
-"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
 
 
 class CategoryForm(forms.Form):
@@ -47,6 +45,7 @@ class SwitchRiskCategory(AccountKind):
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     icon = "switch-horizontal"
     batch_size = 10_000
+    parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
     takes_own_parameters = False  # a call names one category
     warning = (
@@ -67,8 +66,8 @@ class SwitchRiskCategory(AccountKind):
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_held(super().mirrored(accounts).select_related("risk_category"))
 
-    def read_at(self, subject: Account) -> datetime | None:
-        return subject.fresh_at
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return subject.fresh_at, subject.positions_read_at
 
     def state(self, subject: Account) -> State:
         category = subject.risk_category
@@ -101,12 +100,11 @@ class SwitchRiskCategory(AccountKind):
         return reply.exchange
 
     def lookup(self, client: Client, ids: Sequence[int]) -> set[int]:
-        found = client.accounts_by_id(ids) if len(ids) <= BY_ID_MAX else client.accounts()
-        return {account.id for account in found.value} & set(ids)
+        return known_accounts(client, ids)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         read_at = datetime.now(UTC)
-        reply = client.accounts_by_id(ids) if len(ids) <= BY_ID_MAX else client.accounts()
+        reply = by_id_or_all(ids, client.accounts_by_id, client.accounts)
         wanted = set(ids)
         named = [account for account in reply.value if account.id in wanted]
         return Reading(

@@ -53,8 +53,8 @@ class RiskParameterKind(PreTradeKind):
     owner = LIMIT
     number_words = {KEY: "Risk parameter", LIMIT: "Of position limit"}
 
-    def read_at(self, subject: Account) -> datetime | None:
-        return subject.risk_parameters_read_at
+    def were_read(self, subject: Account) -> bool:
+        return subject.risk_parameters_read_at is not None
 
     def records(self, subject: Account) -> list[Record]:
         return sorted(map(risk_parameter_record, _parameters(subject)), key=lambda record: int(record[ID]))

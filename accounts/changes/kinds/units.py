@@ -1,14 +1,20 @@
 """The two things that changes are about: accounts and traders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final, TypeVar
 
 from django.db.models import Prefetch, QuerySet
 
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.models import Account, Position, Trader
 from accounts.queries import AnyOf
+from accounts.sync import Part
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.vocabulary import Environment
+
+E = TypeVar("E")
 
 
 class AccountKind(Kind[Account]):
@@ -31,7 +37,21 @@ class AccountKind(Kind[Account]):
         return why
 
     def read_at(self, subject: Account) -> datetime | None:
-        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+        return oldest(*self.readings(subject))
+
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        """Return when each of the things was read that the plan rests on; None for what never was. Pure.
+
+        What Tradovate may not have of an account (cash, limits) is left out while there is none.
+        """
+        status = subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+        return (status, subject.positions_read_at) if Part.POSITIONS in self.parts else (status,)
+
+
+def oldest(*readings: datetime | None) -> datetime | None:
+    """Return the oldest of several readings; None when one of them never was."""
+    known = [at for at in readings if at is not None]
+    return min(known) if known and len(known) == len(readings) else None
 
 
 def with_held(accounts: QuerySet[Account]) -> QuerySet[Account]:
@@ -69,3 +89,22 @@ class TraderKind(Kind[Trader]):
 
     def read_at(self, subject: Trader) -> datetime | None:
         return subject.fresh_at
+
+
+# --- Reading back -------------------------------------------------------------------------------------------------------
+
+BY_ID_MAX: Final = 300
+"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+
+
+def by_id_or_all(
+    ids: Sequence[int], some: Callable[[Sequence[int]], Reply[list[E]]], everything: Callable[[], Reply[list[E]]]
+) -> Reply[list[E]]:
+    """Read what is asked for in one call: by the ids where they fit into one, else with the list of all."""
+    return some(ids) if len(ids) <= BY_ID_MAX else everything()
+
+
+def known_accounts(client: Client, ids: Sequence[int]) -> set[int]:
+    """Return which of the accounts Tradovate knows, in one read."""
+    found = by_id_or_all(ids, client.accounts_by_id, client.accounts)
+    return {account.id for account in found.value} & set(ids)

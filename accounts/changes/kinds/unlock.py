@@ -1,12 +1,15 @@
 """Unlock: the admin action goes back to normal, and the trader may trade again."""
 
+from datetime import datetime
+
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import AdminActionKind
 from accounts.changes.kinds.kind import State
-from accounts.changes.kinds.peak import with_firm_limits
+from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
 from accounts.changes.states import Direction
-from accounts.models import Account, AutoLiqLimits
+from accounts.models import Account
+from accounts.sync import Part
 from riskadmin.tradovate.vocabulary import AdminAction
 
 
@@ -19,12 +22,16 @@ class Unlock(AdminActionKind):
     effect = "Clears every restriction that was set on the account, and trading resumes at once."
     direction = Direction.LOOSENING
     icon = "lock-open"
+    parts = frozenset({Part.POSITIONS, Part.LIMITS})
     action = AdminAction.NORMAL
     already = "Not locked"
     open_positions = "the trader can add to them again."
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_firm_limits(super().mirrored(accounts))
+
+    def readings(self, subject: Account) -> tuple[datetime | None, ...]:
+        return *super().readings(subject), *firm_limits_read(subject)
 
     def is_reached(self, state: State) -> bool:
         # A limit with doNotUnlock stops an account while its admin action stays Normal; Normal sent again clears that.
@@ -35,7 +42,6 @@ class Unlock(AdminActionKind):
 
     def limit_warnings(self, account: Account) -> tuple[str, ...]:
         """Return the warning that a limit's stop ends before the session does."""
-        limits: list[AutoLiqLimits] = account.firm_limits  # type: ignore[attr-defined]  # prefetched by `mirrored`
-        if account.risk_status.liquidate_only_at and any(limit.do_not_unlock for limit in limits):
+        if account.risk_status.liquidate_only_at and never_unlocks(account):
             return ("A limit stopped it and is set not to unlock by itself: the trader trades again in the same session.",)
         return ()
