@@ -65,8 +65,8 @@ class TestPausing:
         assert [event.staff_id for event in events(running, Tag.CHANGE_PAUSED)] == [supervisor.pk]
 
         control.resume(actor=support, origin=ORIGIN, change_id=running.pk)
-        running.refresh_from_db()
-        assert (running.state, running.paused_by_name, running.paused_at) == (ChangeState.RUNNING, "", None)
+        resumed = Change.objects.get(pk=running.pk)
+        assert (resumed.state, resumed.paused_by_name, resumed.paused_at) == (ChangeState.RUNNING, "", None)
         assert [event.staff_id for event in events(running, Tag.CHANGE_RESUMED)] == [support.pk]
 
     def test_resuming_tells_the_workers(
