@@ -164,14 +164,16 @@ class DecideForm(forms.Form):
 class PriorityForm(forms.Form):
     """Which change goes first where several want the same budget."""
 
-    priority = forms.TypedChoiceField(choices=Priority.choices, coerce=int)
+    priority = forms.TypedChoiceField(choices=Priority.choices, coerce=int, widget=forms.Select({"class": "form-select"}))
 
 
 class ItemsForm(forms.Form):
     """What the items of a change are narrowed to. Bad input narrows nothing."""
 
-    state = forms.ChoiceField(required=False, choices=[("", "Any state"), *ItemState.choices])
-    q = forms.CharField(required=False, max_length=64, strip=True, widget=forms.TextInput({"type": "search"}))
+    state = forms.ChoiceField(
+        required=False, choices=[("", "Any state"), *ItemState.choices], widget=forms.Select({"class": "form-select"})
+    )
+    q = forms.CharField(required=False, max_length=64, widget=forms.TextInput({"type": "search", "class": "form-control"}))
 
     @property
     def narrowed(self) -> dict[str, str]:

@@ -69,6 +69,7 @@ KEYS = st.sampled_from(
         "endpoint",
         "until",
         "admin_action",
+        "priority",
     ]
 )
 
@@ -133,6 +134,11 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         (Tag.CHANGE_REJECTED, {"detail": {"comment": ""}}, ""),
         (Tag.CHANGE_DECISION_REFUSED, {"detail": {"verdict": "approve", "why": "It moved."}}, "approve: It moved."),
         (Tag.CHANGE_FINISHED, {"detail": {"counts": {"applied": 2, "rejected": 1, "unknown": 0}}}, "2 applied, 1 rejected"),
+        (Tag.CHANGE_PAUSED, {"detail": {"kind": "lock"}}, "Lock"),
+        (Tag.CHANGE_PRIORITY_SET, {"before": {"priority": 0}, "after": {"priority": 10}}, "before others"),
+        (Tag.CHANGE_PRIORITY_SET, {"after": {"priority": 7}}, "7"),
+        (Tag.ITEM_RESOLVED, {"detail": {"outcome": "applied", "comment": "Seen"}}, "applied: “Seen”"),
+        (Tag.ITEM_READ_AGAIN, {"detail": {"text": "Asked for by Sue"}}, "Asked for by Sue"),
         (Tag.ITEM_CLAIMED, {"call_id": 12, "detail": {"attempt": 1}}, "call 12"),
         (Tag.ITEM_CLAIMED, {"call_id": 13, "detail": {"attempt": 2}}, "call 13, try 2"),
         (Tag.ITEM_SENT, {"detail": {"status": 200, "response": "{}", "elapsed_ms": 12}}, "HTTP 200 after 12 ms"),
@@ -181,6 +187,7 @@ def test_before_and_after_are_in_words() -> None:
         (Tag.ITEM_UNKNOWN, {}, True),
         (Tag.ITEM_SETTLED, {"outcome": "rejected"}, True),
         (Tag.ITEM_SETTLED, {}, True),
+        (Tag.ITEM_RESOLVED, {"outcome": "applied"}, True),
         (Tag.ITEM_SETTLED, {"outcome": "applied"}, False),
         (Tag.ITEM_SETTLED, {"outcome": "unchanged"}, False),
         (Tag.STAFF_CREATED, {}, False),

@@ -65,9 +65,9 @@ def test_two_hundred_locks_paused_resumed_and_cancelled_half_way(
     # Some of its items, found by state and name, without reloading the page.
     page.get_by_label("Items in state").select_option("Applied")
     expect(page).to_have_url(re.compile(r"\?state=applied"))
-    expect(page.locator("#progress tbody tr")).to_have_count(min(held["applied"], 100))
+    expect(page.locator("#items tbody tr")).to_have_count(min(held["applied"], 100))
     page.get_by_label("Items in state").select_option("Rejected")
-    expect(page.locator("#progress")).to_contain_text("No item matches.")
+    expect(page.locator("#items")).to_contain_text("No item matches.")
     check_page(page)
     page.get_by_role("link", name="Clear").click()
     assert states_of(stack, change) == held
@@ -95,15 +95,16 @@ def test_two_hundred_locks_paused_resumed_and_cancelled_half_way(
     assert (outcomes.count("Applied"), outcomes.count("Cancelled")) == (ended["applied"], ended["cancelled"])
 
     # The evidence of one of them, and the rest asked for again.
-    page.locator("#progress a.row-link", has_text="Applied").first.click()
+    page.locator("#items a.row-link", has_text="Applied").first.click()
     expect(page.locator("#calls-title")).to_be_visible()
     page.locator(".call summary").last.click()
     expect(page.locator(".call").last).to_contain_text("LockTradingImmediately")
+    page.get_by_role("heading", level=1).scroll_into_view_if_needed()
     check_page(page)
     page.go_back()
     page.get_by_role("button", name=f"Ask again for {ended['cancelled']} failed").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(f"{ended['cancelled']} account")
-    expect(page.locator("#ask")).to_contain_text(f"Failed items of change {change}")
+    expect(page.get_by_role("main")).to_contain_text(f"Failed items of change {change}")
 
 
 def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
@@ -121,7 +122,7 @@ def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, pag
     expect(page.locator("#state-title")).to_have_text("Running")
     expect(page.locator(".hold")).to_contain_text("nobody knows the outcome")
     check_page(page)
-    page.locator("#progress a.row-link").click()
+    page.locator("#items a.row-link").click()
     expect(page.get_by_role("main")).to_contain_text("A supervisor has to look at it and decide.")
     expect(page.get_by_role("button", name="It was applied")).to_have_count(0)
 

@@ -18,6 +18,7 @@ from accounts.changes.states import ChangeState, ItemState, Priority
 from accounts.execution.claim import sendable
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM
+from riskadmin.audit.rendering import PRIORITY_WORDS
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -65,10 +66,8 @@ class TestPausing:
         assert [event.staff_id for event in events(running, Tag.CHANGE_PAUSED)] == [supervisor.pk]
 
         control.resume(actor=support, origin=ORIGIN, change_id=running.pk)
-        running.refresh_from_db()
-        assert (running.state, running.paused_by_name) == (ChangeState.RUNNING, "")
-        running = Change.objects.get(pk=running.pk)
-        assert running.paused_at is None
+        resumed = Change.objects.get(pk=running.pk)
+        assert (resumed.state, resumed.paused_by_name, resumed.paused_at) == (ChangeState.RUNNING, "", None)
         assert [event.staff_id for event in events(running, Tag.CHANGE_RESUMED)] == [support.pk]
 
     def test_resuming_tells_the_workers(
@@ -198,6 +197,9 @@ class TestWhoMay:
 
 
 class TestPriority:
+    def test_the_trail_says_it_in_the_same_words(self) -> None:
+        assert {each.value: each.label.lower() for each in Priority} == PRIORITY_WORDS
+
     def test_who_decides_says_which_goes_first(self, running: Change, support: Staff, supervisor: Staff) -> None:
         with pytest.raises(NotAllowed):
             control.prioritise(actor=support, origin=ORIGIN, change_id=running.pk, priority=Priority.BEFORE)

@@ -2,9 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -30,7 +29,7 @@ def rows_of(client: Client, change: Change, **asked: str) -> list[dict[str, str]
     assert response.status_code == 200
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert response["Content-Disposition"] == f'attachment; filename="change-{change.pk}.csv"'
-    text = b"".join(cast(Iterable[bytes], response)).decode("utf-8-sig")
+    text = response.getvalue().decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert all(set(row) == set(HEADINGS) for row in rows)
     return rows

@@ -1,7 +1,6 @@
 """What nobody knows is settled by a person, on the evidence that they were shown: who may, what is written, what is refused."""
 
-from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -361,7 +360,7 @@ class TestEvidence:
         whole = client.get(reverse("execution:call_file", args=[call.pk]))
         assert whole.streaming
         assert whole["Content-Disposition"] == f'attachment; filename="call-{call.pk}.txt"'
-        told = b"".join(cast(Iterable[bytes], whole)).decode()
+        told = whole.getvalue().decode()
         assert answer in told
         assert "[777001]" in told
 

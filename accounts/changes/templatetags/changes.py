@@ -77,12 +77,6 @@ def times(counted: Mapping[str, int], what: str) -> int:
 
 
 @register.filter
-def in_state(counts: Mapping[ItemState, int], state: str) -> int:
-    """Return how many items are in a state."""
-    return counts.get(ItemState(state), 0)
-
-
-@register.filter
 def reason(code: str) -> str:
     """Say a reason code in words."""
     return reason_words(code)
