@@ -330,7 +330,7 @@ def of_a_firm(seconds: float, *, seed: int = 7, part: int = 1) -> Iterator[Deman
 
 # --- What is measured -----------------------------------------------------------------------------------------------------------
 
-HOURS = {"small": (12, 14 * 24), "full": (48, 365 * 24)}
+HOURS = {"small": (6, 7 * 24), "full": (48, 365 * 24)}
 """Hours with work always waiting, and hours of a firm's traffic."""
 
 
