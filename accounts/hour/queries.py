@@ -35,6 +35,12 @@ class Gauge:
     outages: Sequence[Outage]
 
     @property
+    def stopped_words(self) -> str:
+        """How many single endpoints are stopped, in words."""
+        count = len(self.state.halted_endpoints) if self.state else 0
+        return "1 endpoint stopped" if count == 1 else f"{count} endpoints stopped"
+
+    @property
     def low(self) -> int:
         """Calls below which the gauge is no longer well: a fifth of the limit."""
         return self.state.limit // 5 if self.state else 0

@@ -70,6 +70,13 @@ class TestGauge:
         connection.budget().halt(3600, "too many calls in an hour (HTTP 429)")
         assert "Calls stopped" in shown(support, GAUGE)
 
+    def test_a_stop_of_one_endpoint(self, support: Client) -> None:
+        connection.budget().halt(3600, "Tradovate demands a captcha", RENEW_ACCESS_TOKEN)
+        text = shown(support, GAUGE)
+        assert "1 endpoint stopped" in text
+        assert "auth/renewaccesstoken: Tradovate demands a captcha, until" in text
+        assert "Calls left:" in text
+
     def test_an_outage(self, support: Client) -> None:
         for _ in range(FAILURES):
             connection.breaker(Environment.DEMO).failed("HTTP 503")
