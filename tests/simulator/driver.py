@@ -108,6 +108,11 @@ class Simulator:
             raise SimulatorError("the simulator is not running")
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Return whether the process was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """End the process with SIGTERM and wait for it; does nothing when it isn't running."""
         self.end(signal.SIGTERM)
