@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -57,9 +57,9 @@ class Wanted:
     targets: tuple[int, ...]
     at_s: float
     reason: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-    form_key: UUID = UUID(int=0)
-    verdict: str = "approve"
+    parameters: dict[str, Any]
+    form_key: UUID
+    verdict: str
 
 
 def set_up(world: World) -> Pools:
@@ -87,7 +87,9 @@ def set_up(world: World) -> Pools:
         locked=ids(found.filter(risk_status__admin_action="LockTradingImmediately")),
         stopped=ids(found.filter(risk_status__admin_at=None, risk_status__liquidate_only_at__isnull=False)),
         holding=ids(holding),
-        traders=tuple(Trader.objects.filter(environment="demo").order_by("tradovate_id").values_list("tradovate_id", flat=True)),
+        traders=tuple(
+            Trader.objects.filter(environment="demo").order_by("tradovate_id").values_list("tradovate_id", flat=True)
+        ),
         categories=tuple(
             RiskCategory.objects.filter(environment="demo").order_by("tradovate_id").values_list("tradovate_id", flat=True)
         ),
@@ -130,7 +132,7 @@ class Drawer:
         for _ in range(rng.randint(2, 6)):
             if sum(len(each.targets) for each in asked) >= most_items:
                 break
-            kind, pool, most = rng.choices(*zip(*((each, weight) for *each, weight in KINDS_DRAWN), strict=True))[0]  # type: ignore[arg-type]
+            kind, pool, most = rng.choices(*zip(*((each, weight) for *each, weight in KINDS_DRAWN), strict=True))[0]
             count = min(rng.choice((1, 1, 3, rng.randint(1, most))), most)
             targets = tuple(self._left[pool].pop() for _ in range(min(count, len(self._left[pool]))))
             if targets:

@@ -20,14 +20,21 @@ from tests.simulator.driver import SimulatorError
 Act = Callable[[World], bool | None]
 """What a step does; False says that it is not done yet and is to be asked again in a moment."""
 
-WRITES: Final = (
-    driver.SET_ACTION,
-    driver.SWITCH_CATEGORY,
-    driver.UPDATE_LIMITS,
-    driver.EXPIRE_LOCKOUT,
-    driver.MAX_NET_LIQ,
-    driver.DEMO_BALANCE,
-)
+WRITES: Final[Mapping[str, tuple[str, ...]]] = {
+    "lock": (driver.SET_ACTION,),
+    "liquidate_only": (driver.SET_ACTION,),
+    "unlock": (driver.SET_ACTION,),
+    "liquidate": (driver.SET_ACTION,),
+    "auto_liq_limits": (driver.UPDATE_LIMITS,),
+    "risk_category": (driver.SWITCH_CATEGORY,),
+    "user_lockout": (driver.EXPIRE_LOCKOUT,),
+    "reset_auto_liq_status": (driver.RESET_STATUS,),
+    "max_net_liq": (driver.MAX_NET_LIQ,),
+    "demo_balance": (driver.DEMO_BALANCE,),
+    "remediation": (driver.DEMO_BALANCE, driver.MAX_NET_LIQ, driver.SET_ACTION),
+}
+"""The writing endpoints of each kind, for faults that are to meet its calls."""
+
 LEAVES_WITHIN_S: Final = 60.0
 """A warm shutdown ends what is under way: a call may take 20 seconds, its read-back as long."""
 
@@ -43,11 +50,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Blow:
-    """One fault of one run. `env` is of the run's processes from their start."""
+    """One fault of one run. `env` is of the run's processes from their start.
+
+    One that lies in wait is there when the calls come that it meets; any other strikes in their midst.
+    """
 
     name: str
     words: str
     steps: tuple[Step, ...]
+    lies_in_wait: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,15 +68,30 @@ class Scale:
 
     away_s: tuple[float, float]
     frozen_s: tuple[float, float]
+    held_s: tuple[float, float]
 
 
-SHORT: Final = Scale(away_s=(2.0, 5.0), frozen_s=(6.0, 8.0))
-LONG: Final = Scale(away_s=(5.0, 65.0), frozen_s=(6.0, 45.0))
+SHORT: Final = Scale(away_s=(2.0, 5.0), frozen_s=(6.0, 8.0), held_s=(2.0, 6.0))
+LONG: Final = Scale(away_s=(2.0, 65.0), frozen_s=(6.0, 45.0), held_s=(2.0, 25.0))
 
 
-def worker_kill(rng: Random, scale: Scale) -> Blow:
-    lanes = _lanes(rng)
-    back_s = rng.uniform(0.1, 3.0)
+@dataclass(frozen=True)
+class Lot:
+    """What a fault is drawn with: the seed's dice, how long things take, and the kind of change that it is to meet."""
+
+    rng: Random
+    scale: Scale
+    kind: str
+
+    def away_s(self) -> float:
+        """How long something stays away, mostly not long."""
+        low, high = self.scale.away_s
+        return low + (high - low) * self.rng.random() ** 2
+
+
+def worker_kill(lot: Lot) -> Blow:
+    lanes = _lanes(lot.rng)
+    back_s = lot.rng.uniform(0.1, 3.0)
     return Blow(
         "worker_kill",
         f"SIGKILL to {'+'.join(lanes)}",
@@ -73,8 +99,8 @@ def worker_kill(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def worker_term(rng: Random, scale: Scale) -> Blow:
-    lanes = _lanes(rng)
+def worker_term(lot: Lot) -> Blow:
+    lanes = _lanes(lot.rng)
     return Blow(
         "worker_term",
         f"SIGTERM to {'+'.join(lanes)}",
@@ -86,9 +112,9 @@ def worker_term(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def worker_freeze(rng: Random, scale: Scale) -> Blow:
-    lanes = _lanes(rng)
-    asleep_s = rng.uniform(*scale.frozen_s)
+def worker_freeze(lot: Lot) -> Blow:
+    lanes = _lanes(lot.rng)
+    asleep_s = lot.rng.uniform(*lot.scale.frozen_s)
     return Blow(
         "worker_freeze",
         f"SIGSTOP to {'+'.join(lanes)} for {asleep_s:.0f} s",
@@ -99,7 +125,7 @@ def worker_freeze(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def deploy(rng: Random, scale: Scale) -> Blow:
+def deploy(lot: Lot) -> Blow:
     return Blow(
         "deploy",
         "a second set of workers, then SIGTERM to the first",
@@ -107,11 +133,11 @@ def deploy(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def two_dispatchers(rng: Random, scale: Scale) -> Blow:
+def two_dispatchers(lot: Lot) -> Blow:
     return Blow("two_dispatchers", "a second clock, from now on", (Step(0, World.start_clock), Step(0.1, _everything_at_once)))
 
 
-def duplicate_delivery(rng: Random, scale: Scale) -> Blow:
+def duplicate_delivery(lot: Lot) -> Blow:
     sender = _Doubler()
     return Blow(
         "duplicate_delivery",
@@ -126,18 +152,18 @@ def duplicate_delivery(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def redis_wipe(rng: Random, scale: Scale) -> Blow:
-    times = rng.choice((1, 1, 2))
+def redis_wipe(lot: Lot) -> Blow:
+    times = lot.rng.choice((1, 1, 2))
     return Blow("redis_wipe", f"FLUSHALL, {times} x", tuple(Step(0.7 * each, _wipe) for each in range(times)))
 
 
-def redis_gone(rng: Random, scale: Scale) -> Blow:
-    away_s = rng.uniform(*scale.away_s)
+def redis_gone(lot: Lot) -> Blow:
+    away_s = lot.away_s()
     return Blow("redis_gone", f"for {away_s:.0f} s", (Step(0, World.stop_redis), Step(away_s, World.start_redis)))
 
 
-def postgres_restart(rng: Random, scale: Scale) -> Blow:
-    number = rng.choice((signal.SIGINT, signal.SIGQUIT))
+def postgres_restart(lot: Lot) -> Blow:
+    number = lot.rng.choice((signal.SIGINT, signal.SIGQUIT))
     return Blow(
         "postgres_restart",
         f"{number.name}, and back at once",
@@ -145,9 +171,9 @@ def postgres_restart(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def postgres_gone(rng: Random, scale: Scale) -> Blow:
-    away_s = rng.uniform(*scale.away_s)
-    number = rng.choice((signal.SIGINT, signal.SIGQUIT))
+def postgres_gone(lot: Lot) -> Blow:
+    away_s = lot.away_s()
+    number = lot.rng.choice((signal.SIGINT, signal.SIGQUIT))
     return Blow(
         "postgres_gone",
         f"{number.name}, for {away_s:.0f} s",
@@ -155,8 +181,8 @@ def postgres_gone(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def no_connections(rng: Random, scale: Scale) -> Blow:
-    away_s = rng.uniform(*scale.away_s)
+def no_connections(lot: Lot) -> Blow:
+    away_s = lot.away_s()
     return Blow(
         "no_connections",
         f"two connections a worker, and no new one for {away_s:.0f} s",
@@ -165,8 +191,8 @@ def no_connections(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def trail_full(rng: Random, scale: Scale) -> Blow:
-    away_s = rng.uniform(*scale.away_s)
+def trail_full(lot: Lot) -> Blow:
+    away_s = lot.away_s()
     return Blow(
         "trail_full",
         f"no event can be written for {away_s:.0f} s",
@@ -174,68 +200,70 @@ def trail_full(rng: Random, scale: Scale) -> Blow:
     )
 
 
-def tradovate_gone(rng: Random, scale: Scale) -> Blow:
-    away_s = rng.uniform(*scale.away_s)
+def tradovate_gone(lot: Lot) -> Blow:
+    away_s = lot.away_s()
     return Blow("tradovate_gone", f"for {away_s:.0f} s", (Step(0, World.stop_tradovate), Step(away_s, World.start_tradovate)))
 
 
-def signed_out(rng: Random, scale: Scale) -> Blow:
-    return Blow("signed_out", "every token is refused", (Step(0, lambda world: _done(world.simulator.control("DELETE", "/sessions"))),))
+def signed_out(lot: Lot) -> Blow:
+    return Blow(
+        "signed_out", "every token is refused", (Step(0, lambda world: _done(world.simulator.control("DELETE", "/sessions"))),)
+    )
 
 
-def clock_jump(rng: Random, scale: Scale) -> Blow:
+def clock_jump(lot: Lot) -> Blow:
     return Blow("clock_jump", "by a little more than an hour", (Step(0, World.jump),))
 
 
-def hang(rng: Random, scale: Scale) -> Blow:
-    away_s = rng.uniform(*scale.away_s)
-    return _answers(rng, "hang", rng.choice(("before", "after")), for_s=away_s, everywhere=True)
+def hang(lot: Lot) -> Blow:
+    away_s = lot.away_s()
+    return _answers(lot, "hang", lot.rng.choice(("before", "after")), for_s=away_s, everywhere=True)
 
 
-def late(rng: Random, scale: Scale) -> Blow:
+def late(lot: Lot) -> Blow:
     """A call takes effect long after its caller has given up on it: within the time that the design counts with."""
-    return _answers(rng, "hold", "before", for_s=rng.uniform(2.0, 8.0))
+    return _answers(lot, "hold", "before", for_s=lot.rng.uniform(*lot.scale.held_s))
 
 
-def cut_before(rng: Random, scale: Scale) -> Blow:
-    return _answers(rng, "cut", "before")
+def cut_before(lot: Lot) -> Blow:
+    return _answers(lot, "cut", "before")
 
 
-def cut_after(rng: Random, scale: Scale) -> Blow:
-    return _answers(rng, "cut", "after")
+def cut_after(lot: Lot) -> Blow:
+    return _answers(lot, "cut", "after")
 
 
-def cut_body(rng: Random, scale: Scale) -> Blow:
-    return _answers(rng, "cut-body", "after")
+def cut_body(lot: Lot) -> Blow:
+    return _answers(lot, "cut-body", "after")
 
 
-def html(rng: Random, scale: Scale) -> Blow:
-    return _answers(rng, "html", rng.choice(("before", "after")), status=rng.choice((200, 200, 503)), everywhere=True)
+def html(lot: Lot) -> Blow:
+    return _answers(lot, "html", lot.rng.choice(("before", "after")), status=lot.rng.choice((200, 200, 503)), everywhere=True)
 
 
-def server_error(rng: Random, scale: Scale) -> Blow:
-    return _answers(rng, "500", rng.choice(("before", "after")), everywhere=True)
+def server_error(lot: Lot) -> Blow:
+    return _answers(lot, "500", lot.rng.choice(("before", "after")), everywhere=True)
 
 
-def p_ticket(rng: Random, scale: Scale) -> Blow:
-    return _answers(rng, "p-ticket", "before", p_time=rng.randint(1, 4), everywhere=True)
+def p_ticket(lot: Lot) -> Blow:
+    return _answers(lot, "p-ticket", "before", p_time=lot.rng.randint(1, 4), everywhere=True)
 
 
-def captcha(rng: Random, scale: Scale) -> Blow:
-    return _with_jump(_answers(rng, "p-ticket", "before", captcha=True), "captcha")
+def captcha(lot: Lot) -> Blow:
+    return _with_jump(_answers(lot, "p-ticket", "before", captcha=True), "captcha")
 
 
-def too_many(rng: Random, scale: Scale) -> Blow:
-    return _with_jump(_answers(rng, "429", "before", count=1, everywhere=True), "429")
+def too_many(lot: Lot) -> Blow:
+    return _with_jump(_answers(lot, "429", "before", count=1, everywhere=True), "429")
 
 
-def lockout_warning(rng: Random, scale: Scale) -> Blow:
-    return _with_jump(_answers(rng, "423", "before", count=1, everywhere=True), "423")
+def lockout_warning(lot: Lot) -> Blow:
+    return _with_jump(_answers(lot, "423", "before", count=1, everywhere=True), "423")
 
 
-def few_calls(rng: Random, scale: Scale) -> Blow:
+def few_calls(lot: Lot) -> Blow:
     """The hour is used up in the middle, and passes."""
-    allowed = rng.randint(25, 60)
+    allowed = lot.rng.randint(25, 60)
     return Blow(
         "few_calls",
         f"{allowed} calls an hour, and an hour passes three times",
@@ -247,7 +275,7 @@ def few_calls(rng: Random, scale: Scale) -> Blow:
     )
 
 
-BLOWS: Final[dict[str, Callable[[Random, Scale], Blow]]] = {
+BLOWS: Final[dict[str, Callable[[Lot], Blow]]] = {
     "worker_kill": worker_kill,
     "worker_term": worker_term,
     "worker_freeze": worker_freeze,
@@ -283,10 +311,11 @@ def _lanes(rng: Random) -> tuple[str, ...]:
 
 
 def _answers(
-    rng: Random, kind: str, when: str, *, for_s: float = 4.0, everywhere: bool = False, count: int = 0, **fields: object
+    lot: Lot, kind: str, when: str, *, for_s: float = 4.0, everywhere: bool = False, count: int = 0, **fields: object
 ) -> Blow:
     """A fault of the simulator's, dropped after a while: at one writing endpoint, at all calls, or at some of all calls."""
-    endpoint = None if everywhere and rng.random() < 0.5 else rng.choice(WRITES)
+    rng = lot.rng
+    endpoint = None if everywhere and rng.random() < 0.3 else rng.choice(WRITES[lot.kind])
     rule: dict[str, Any] = {**fields, **({"endpoint": endpoint} if endpoint else {}), "count": count or rng.randint(1, 6)}
     rule |= {"probability": rng.choice((1.0, 1.0, 0.5)), "seed": rng.randint(1, 1_000_000)}
     rule |= {"when": when} if kind not in {"p-ticket", "cut-body"} else {}
@@ -304,13 +333,13 @@ def _answers(
                 raise
 
     words = f"{kind} {when} the effect, {rule['count']} x, at {endpoint or 'any call'}"
-    return Blow(kind, words, (Step(0, strike), Step(for_s, lift)))
+    return Blow(kind, words, (Step(0, strike), Step(for_s, lift)), lies_in_wait=True)
 
 
 def _with_jump(blow: Blow, name: str) -> Blow:
     """What stops calls for an hour, and the hour."""
     last_s = max(step.after_s for step in blow.steps)
-    return Blow(name, f"{blow.words}; then an hour passes", (*blow.steps, Step(last_s + 1.0, World.jump)))
+    return Blow(name, f"{blow.words}; then an hour passes", (*blow.steps, Step(last_s + 1.0, World.jump)), lies_in_wait=True)
 
 
 def _done(_: object) -> None:
@@ -327,7 +356,8 @@ def _everything_at_once(world: World) -> None:
 
     from riskadmin.celery import app
 
-    for entry in settings.CELERY_BEAT_SCHEDULE.values():
+    schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    for entry in schedule.values():
         for _ in range(5):
             app.send_task(entry["task"], args=entry["args"], queue=entry["options"]["queue"])
 

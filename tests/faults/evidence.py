@@ -87,6 +87,7 @@ class Evidence:
     silenced: Sequence[str] = ()
     trail_full: Sequence[tuple[datetime, datetime]] = ()
     complaints: Sequence[str] = ()
+    hits: int = 0  # calls that a fault of the simulator met
 
 
 @dataclass(frozen=True)

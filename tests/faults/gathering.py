@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind
 from tests.faults.evidence import Call, Event, Evidence, Item, Landing
 from tests.faults.world import World
 from tests.simulator import driver
@@ -43,17 +42,19 @@ def gather(world: World) -> Evidence:
     signs: dict[Sign, tuple[int, int]] = {}
     items: list[Item] = []
     for row in world.rows(ITEMS):
-        item, kind = _item(row)
+        item = _item(row)
         items.append(item)
-        for step, sign in enumerate(_signs(item, kind, after=row[8] or {}, reason=row[9])):
+        for step, sign in enumerate(_signs(item, after=row[8] or {}, reason=row[9])):
             signs[sign] = (item.id, step)
     effects: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for effect in _all(world, "effects", source="call"):
         effects[effect["call_id"]].append(effect)
     landings, strays = [], []
     silenced: list[str] = []
+    hits = 0
     done: set[tuple[int, str]] = set()  # target and what was done to it
     for call in _all(world, "calls", host="demo"):
+        hits += bool(call["fault"])
         if call["status"] == 429 and not call["fault"]:
             silenced.append(f"429 for call {call['id']}, {call['endpoint']}, at {call['at']}")
         if call["endpoint"].lower() not in _WRITES or call["outcome"] in REFUSED:
@@ -78,7 +79,10 @@ def gather(world: World) -> Evidence:
     reached = frozenset(place for sign, place in signs.items() if (sign[1], _result(sign)) in done)
     return Evidence(
         items=items,
-        calls=[Call(**_named_columns(Call, row[:5]), items=tuple(each for each in row[5] if each)) for row in world.rows(CALLS)],
+        calls=[
+            Call(id=row[0], purpose=row[1], state=row[2], started_at=row[3], ended_at=row[4], items=tuple(filter(None, row[5])))
+            for row in world.rows(CALLS)
+        ],
         events=[
             Event(id=row[0], tag=row[1], change_id=row[2], item_id=row[3], call_id=row[4], detail=row[5])
             for row in world.rows(EVENTS)
@@ -90,16 +94,13 @@ def gather(world: World) -> Evidence:
         silenced=silenced,
         trail_full=tuple(world.trail_full),
         complaints=tuple(world.complaints),
+        hits=hits,
     )
 
 
-def _named_columns(row_type: type, values: tuple[Any, ...]) -> dict[str, Any]:
-    return dict(zip(row_type.__dataclass_fields__, values, strict=False))
-
-
-def _item(row: tuple[Any, ...]) -> tuple[Item, Kind[Any]]:
+def _item(row: tuple[Any, ...]) -> Item:
     kind = KINDS[row[2]].of(row[10])
-    item = Item(
+    return Item(
         id=row[0],
         change_id=row[1],
         kind=row[2],
@@ -112,38 +113,42 @@ def _item(row: tuple[Any, ...]) -> tuple[Item, Kind[Any]]:
         is_read_back=kind.is_read_back,
         may_change_nothing=kind.answer_may_change_nothing,
     )
-    return item, kind
 
 
-def _signs(item: Item, kind: Kind[Any], *, after: dict[str, Any], reason: str) -> Iterator[Sign]:
+def _signs(item: Item, *, after: dict[str, Any], reason: str) -> tuple[Sign, ...]:
     """Say of each of an item's steps how its call is known."""
     target = int(item.target.rsplit(":", 1)[1])
     if not after:
-        return  # skipped when it was planned
-    match kind.name:
-        case "lock" | "liquidate_only" | "unlock":
-            yield _sign(driver.SET_ACTION, target, f"{after['admin_action']} {reason}")
-        case "liquidate":
-            for action in after["admin_actions"]:
-                yield _sign(driver.SET_ACTION, target, f"{action} {reason}")
-        case "auto_liq_limits":
-            yield _sign(driver.UPDATE_LIMITS, target, _usd(after["daily_loss_auto_liq_usd"]))
-        case "risk_category":
-            yield _sign(driver.SWITCH_CATEGORY, target, str(after["category_id"]))
-        case "user_lockout":
-            yield _sign(driver.EXPIRE_LOCKOUT, target, reason)
-        case "reset_auto_liq_status":
-            yield _sign(driver.RESET_STATUS, target, "")
-        case "max_net_liq":
-            yield _sign(driver.MAX_NET_LIQ, target, _usd(after["max_net_liq_usd"]))
-        case "demo_balance":
-            yield _sign(driver.DEMO_BALANCE, target, after["comment"])
-        case "remediation":
-            yield _sign(driver.DEMO_BALANCE, target, after["comment"])
-            yield _sign(driver.MAX_NET_LIQ, target, _usd(after["max_net_liq_usd"]))
-            yield _sign(driver.SET_ACTION, target, f"{after['admin_action']} {reason}")
-        case unknown:
-            raise ValueError(f"the fault suite does not know the calls of {unknown}")
+        return ()  # skipped when it was planned
+    return tuple((endpoint.lower(), target, value) for endpoint, value in MARKS[item.kind](after, reason))
+
+
+def _action(after: dict[str, Any], reason: str) -> tuple[tuple[str, str], ...]:
+    return tuple((driver.SET_ACTION, f"{action} {reason}") for action in after.get("admin_actions") or [after["admin_action"]])
+
+
+def _peak(after: dict[str, Any], reason: str) -> tuple[tuple[str, str], ...]:
+    return ((driver.MAX_NET_LIQ, _usd(after["max_net_liq_usd"])),)
+
+
+def _cash(after: dict[str, Any], reason: str) -> tuple[tuple[str, str], ...]:
+    return ((driver.DEMO_BALANCE, after["comment"]),)
+
+
+MARKS: Final[dict[str, Callable[[dict[str, Any], str], tuple[tuple[str, str], ...]]]] = {
+    "lock": _action,
+    "liquidate_only": _action,
+    "unlock": _action,
+    "liquidate": _action,
+    "auto_liq_limits": lambda after, _: ((driver.UPDATE_LIMITS, _usd(after["daily_loss_auto_liq_usd"])),),
+    "risk_category": lambda after, _: ((driver.SWITCH_CATEGORY, str(after["category_id"])),),
+    "user_lockout": lambda _, reason: ((driver.EXPIRE_LOCKOUT, reason),),
+    "reset_auto_liq_status": lambda *_: ((driver.RESET_STATUS, ""),),
+    "max_net_liq": _peak,
+    "demo_balance": _cash,
+    "remediation": lambda after, reason: (*_cash(after, reason), *_peak(after, reason), *_action(after, reason)),
+}
+"""Endpoint and mark of each call of a kind, from what the item means to reach and the change's reason."""
 
 
 def _named(call: dict[str, Any]) -> Iterator[Sign]:

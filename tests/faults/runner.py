@@ -44,6 +44,7 @@ class Result:
     items: int
     states: dict[str, int]
     kills: int
+    hits: int
     recovery_s: float
     violations: Sequence[Violation]
     kept: Path | None = None
@@ -53,7 +54,7 @@ class Result:
         """The run in one line."""
         told = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
         return (
-            f"seed={self.scenario.seed} kills={self.kills} items={self.items} violations={len(self.violations)}"
+            f"seed={self.scenario.seed} kills={self.kills} hits={self.hits} items={self.items} violations={len(self.violations)}"
             f" recovery={self.recovery_s:.1f}s | {told} | {self.scenario.words}"
         )
 
@@ -94,6 +95,7 @@ class Runner:
             items=len(found.items),
             states=states,
             kills=world.kills,
+            hits=found.hits,
             recovery_s=recovery_s,
             violations=violations,
             kept=kept,

@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 
 from tests.faults.asking import Drawer, Pools, Wanted
-from tests.faults.blows import BLOWS, Blow, Scale
+from tests.faults.blows import BLOWS, Blow, Lot, Scale
 
 ITEMS_MAX: Final = 60
 ASKED_WITHIN_S: Final = 5.0
@@ -49,15 +49,17 @@ def draw(seed: int, pools: Pools, scale: Scale, *, faults: Sequence[str] = ()) -
     rng = Random(seed)
     changes = tuple(Drawer(rng, pools, seed).changes(most_items=ITEMS_MAX, within_s=ASKED_WITHIN_S))
     names = list(faults) or _names(rng)
-    # Most strike while somebody's change is just being carried out.
-    moments = [rng.choice(changes).at_s + rng.uniform(0, 2.5) for _ in names]
-    blows = [replace(BLOWS[name](rng, scale), name=name) for name in names]
-    struck = sorted(zip((round(at_s, 2) for at_s in moments), blows, strict=True), key=_at)
+    struck = []
+    for name in names:
+        met = rng.choice(changes)
+        blow = replace(BLOWS[name](Lot(rng, scale, met.kind)), name=name)
+        at_s = max(met.at_s - rng.uniform(0, 0.5), 0.0) if blow.lies_in_wait else met.at_s + rng.uniform(0.1, 1.5)
+        struck.append((round(at_s, 2), blow))
     return Scenario(
         seed=seed,
         changes=changes,
-        struck_at_s=tuple(struck),
-        latency_ms=rng.choice((0, 50, 150, 400)),
+        struck_at_s=tuple(sorted(struck, key=_at)),
+        latency_ms=rng.choice((20, 100, 300, 800)),
         sync_seconds=rng.choice((10, 180, 180)),
     )
 
