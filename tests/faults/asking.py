@@ -132,7 +132,7 @@ class Drawer:
         for _ in range(rng.randint(2, 6)):
             if sum(len(each.targets) for each in asked) >= most_items:
                 break
-            kind, pool, most = rng.choices(*zip(*((each, weight) for *each, weight in KINDS_DRAWN), strict=True))[0]
+            kind, pool, most, _ = rng.choices(KINDS_DRAWN, [each[-1] for each in KINDS_DRAWN])[0]
             count = min(rng.choice((1, 1, 3, rng.randint(1, most))), most)
             targets = tuple(self._left[pool].pop() for _ in range(min(count, len(self._left[pool]))))
             if targets:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Final
 
-from tests.faults.evidence import Call, Event, Evidence, Item, Violation
+from tests.faults.evidence import Call, Event, Evidence, Item, Landing, Violation
 
 Rule = Callable[[Evidence], Iterator[str]]
 
@@ -15,6 +16,9 @@ FINAL: Final = frozenset({"applied", "unchanged", "rejected", "skipped", "cancel
 NOTHING_DONE: Final = frozenset({"rejected", "skipped", "cancelled"})
 UNCLEAR_ENDS_MAX: Final = 3
 """So many calls without a clear end, and also a kind that may be sent again is left to people."""
+
+TOLERANCE: Final = timedelta(milliseconds=10)
+"""The simulator's times are whole milliseconds, and its clock is read when the call has arrived."""
 
 SUBMITTED: Final = "change:request:submitted"
 CLAIMED: Final = "item:call:claimed"
@@ -136,12 +140,19 @@ def _calls_told(found: Evidence) -> Iterator[str]:
             yield f"call {call.id} of items {call.items} was made without an event of its claim"
         if call.state != "open" and not ENDS_OF_CALLS & set(tags):
             yield f"call {call.id} of items {call.items} ended {call.state} without an event"
+
+
+def _calls_claimed(found: Evidence) -> Iterator[str]:
+    """Whatever arrives at Tradovate was asked for, and is covered by a claim in force: one claim, one call."""
     allowed = Counter(item_id for call in _writes(found) for item_id in call.items)
     arrived = Counter(landing.item_id for landing in found.landings)
     items = {item.id: item for item in found.items}
     for item_id, count in arrived.items():
         if count > allowed[item_id]:
             yield f"{_of(items[item_id])} arrived {count} times at the simulator, on {allowed[item_id]} claims"
+    for landing in found.landings:
+        if not any(_in_force(call, landing) for call in _writes(found)):
+            yield f"{_of(items[landing.item_id])} arrived at {landing.at:%H:%M:%S.%f} (call {landing.id}), when no claim of it was in force"
     for stray in found.strays:
         yield f"nobody asked for {stray}"
 
@@ -180,13 +191,10 @@ def _no_429(found: Evidence) -> Iterator[str]:
 
 def _no_event_no_call(found: Evidence) -> Iterator[str]:
     """While the trail takes no event, nothing leaves but what was claimed before."""
-    claimed: dict[int, list[Call]] = defaultdict(list)
-    for call in _writes(found):
-        for item_id in call.items:
-            claimed[item_id].append(call)
     for began, ended in found.trail_full:
         for landing in found.landings:
-            if began < landing.at < ended and not any(call.started_at <= began for call in claimed[landing.item_id]):
+            before = [call for call in _writes(found) if call.started_at <= began and _in_force(call, landing)]
+            if began < landing.at < ended and not before:
                 yield f"the simulator's call {landing.id} came at {landing.at:%H:%M:%S.%f}, while no event could be written"
 
 
@@ -202,6 +210,7 @@ RULES: Final[dict[str, Rule]] = {
     "effect twice": _once,
     "event missing": _events,
     "call without event": _calls_told,
+    "call without claim": _calls_claimed,
     "two at once": _one_at_a_time,
     "429 caused": _no_429,
     "call without trail": _no_event_no_call,
@@ -211,6 +220,12 @@ RULES: Final[dict[str, Rule]] = {
 
 def _writes(found: Evidence) -> Sequence[Call]:
     return [call for call in found.calls if call.purpose == "write"]
+
+
+def _in_force(call: Call, landing: Landing) -> bool:
+    """Say whether a landing falls into the time between a call's claim and its end."""
+    began, ended = call.started_at - TOLERANCE, (call.ended_at or landing.at) + TOLERANCE
+    return landing.item_id in call.items and began <= landing.at <= ended
 
 
 def _last_unknown(item: Item, found: Evidence) -> Event | None:
