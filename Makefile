@@ -5,7 +5,7 @@ VENV := .venv/bin
 LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test bench lint format screenshots lock clean environment
+.PHONY: help demo demo-reset test faults bench lint format screenshots lock clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo-reset: ## forget the demo's data
 test: environment ## run every test, those in a browser too; ARGS="-k lock" narrows
 	@$(VENV)/python -m riskadmin.local.chromium
 	@$(VENV)/python -m pytest -n 2 $(ARGS)
+
+faults: environment ## hurt everything at random and judge what is left: SEED=7 RUNS=500, or MINUTES=30
+	@$(VENV)/python -m tests.faults
 
 bench: environment ## measure speed and calls, as ratios of one run; SCALE=full for the sizes of the goals
 	@$(VENV)/python -m tests.bench

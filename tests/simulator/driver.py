@@ -36,6 +36,7 @@ ACCOUNT_NOTES: Final = "/accountRiskStatus/setaccountnotes"
 UPDATE_LIMIT: Final = "/userAccountAutoLiq/updateuserautoliq"
 DEMO_BALANCE: Final = "/cashBalance/changedemobalance"
 SNAPSHOT: Final = "/cashBalance/getcashbalancesnapshot"
+CREATE_POSITION_LIMIT: Final = "/userAccountPositionLimit/create"
 DELETE_POSITION_LIMIT: Final = "/userAccountPositionLimit/deleteuseraccountpositionlimit"
 DELETE_RISK_PARAMETER: Final = "/userAccountPositionLimit/deleteuseraccountriskparameter"
 
@@ -107,6 +108,11 @@ class Simulator:
         if self._process is None:
             raise SimulatorError("the simulator is not running")
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Return whether the process was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """End the process with SIGTERM and wait for it; does nothing when it isn't running."""

@@ -1,0 +1,282 @@
+"""What people ask for in a run: drawn from the seed, submitted and decided by the product's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, connection
+from psycopg_pool import PoolTimeout
+
+from accounts.changes.actions import DecisionRefused, NothingToDo, PlanMoved, decide, submit, withdraw
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.models import Change, PolicyRule
+from accounts.changes.plan import plan
+from accounts.changes.states import ChangeState, Verdict
+from accounts.models import Account, RiskCategory, Trader
+from accounts.sync import Part, refresh, sync
+from riskadmin.audit.origin import Origin
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+from tests.faults.world import World
+from tests.staff.people import make_person
+
+ORIGIN: Final = Origin(request_id="0" * 32, job="faults")
+AT_ONCE: Final = frozenset({"lock", "liquidate_only"})  # kinds that need nobody's decision
+LIMITED: Final = 40
+TRIES_TO_DECIDE: Final = 30
+
+
+class Later(Exception):
+    """It can't be done just now, and is to be tried again in a moment."""
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Tradovate's ids of demo accounts and traders by what can be asked for them, in a fixed order."""
+
+    open: tuple[int, ...]
+    locked: tuple[int, ...]
+    stopped: tuple[int, ...]
+    holding: tuple[int, ...]
+    limited: tuple[int, ...]  # whose position limits have been read
+    traders: tuple[int, ...]
+    categories: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One change that somebody asks for, `at_s` seconds into the run. What it carries is found again in the simulator's log."""
+
+    number: int
+    kind: str
+    targets: tuple[int, ...]
+    at_s: float
+    reason: str
+    parameters: dict[str, Any]
+    form_key: UUID
+    verdict: str
+
+
+def set_up(world: World) -> Pools:
+    """Make people and policy, and read the simulator into the mirror; return who can be asked about."""
+    for role in (Role.SUPPORT, Role.SUPERVISOR):
+        make_person(role)
+    make_person(Role.SUPERVISOR, "supervisor2")
+    PolicyRule.objects.all().delete()
+    for name in KINDS:
+        PolicyRule.objects.create(
+            kind=name, decisions_needed=0 if name in AT_ONCE else 1, decider_role="" if name in AT_ONCE else "supervisor"
+        )
+    run = sync(Environment.DEMO)
+    assert run is not None
+    assert not run.failure, run.failure
+    found = Account.objects.filter(environment="demo", archived=False, closed=False).order_by("tradovate_id")
+    plain = found.filter(risk_status__admin_at=None, risk_status__liquidate_only_at=None)
+    holding = plain.filter(positions__net_pos__gt=0).distinct()
+
+    def ids(accounts: Any) -> tuple[int, ...]:
+        return tuple(accounts.values_list("tradovate_id", flat=True))
+
+    free = ids(plain.exclude(pk__in=holding.values("pk")))
+    refresh(Environment.DEMO, free[:LIMITED], lane=Lane.BULK, parts=frozenset({Part.PRE_TRADE}))
+    pools = Pools(
+        open=free[LIMITED:],
+        limited=free[:LIMITED],
+        locked=ids(found.filter(risk_status__admin_action="LockTradingImmediately")),
+        stopped=ids(found.filter(risk_status__admin_at=None, risk_status__liquidate_only_at__isnull=False)),
+        holding=ids(holding),
+        traders=tuple(
+            Trader.objects.filter(environment="demo").order_by("tradovate_id").values_list("tradovate_id", flat=True)
+        ),
+        categories=tuple(
+            RiskCategory.objects.filter(environment="demo").order_by("tradovate_id").values_list("tradovate_id", flat=True)
+        ),
+    )
+    connection.close()
+    return pools
+
+
+def let_go() -> None:
+    """Close every connection of this process to the run's database."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # of the PostgreSQL backend
+
+
+Draw = Callable[[Random, int], tuple[str, Sequence[int], int, dict[str, Any]]]
+
+
+class Drawer:
+    """Draws changes for one run. Accounts are used once, except by those who lock what somebody else has under way."""
+
+    def __init__(self, rng: Random, pools: Pools, seed: int) -> None:
+        self._rng = rng
+        self._pools = pools
+        self._seed = seed
+        self._left = {
+            name: rng.sample(ids, len(ids))
+            for name, ids in (
+                ("open", pools.open),
+                ("locked", pools.locked),
+                ("stopped", pools.stopped),
+                ("holding", pools.holding),
+                ("limited", pools.limited),
+                ("traders", pools.traders),
+            )
+        }
+
+    def changes(self, *, most_items: int, within_s: float) -> list[Wanted]:
+        """Draw three to eight changes of together at most about `most_items` items, asked for within so many seconds."""
+        rng = self._rng
+        asked: list[Wanted] = []
+        for _ in range(rng.randint(3, 8)):
+            if sum(len(each.targets) for each in asked) >= most_items:
+                break
+            kind, pool, most, _ = rng.choices(KINDS_DRAWN, [each[-1] for each in KINDS_DRAWN])[0]
+            count = min(rng.choice((1, 3, rng.randint(1, most), rng.randint(1, most))), most)
+            targets = tuple(self._left[pool].pop() for _ in range(min(count, len(self._left[pool]))))
+            if targets:
+                asked.append(self._wanted(len(asked) + 1, kind, targets, rng.uniform(0, within_s)))
+        rivals = [each for each in asked if each.kind not in {"lock", "user_lockout", "remediation"}]
+        if rivals and rng.random() < 0.4:
+            rival = rng.choice(rivals)
+            some = tuple(rng.sample(rival.targets, min(len(rival.targets), 3)))
+            asked.append(self._wanted(len(asked) + 1, "lock", some, rival.at_s + rng.uniform(0.2, 2.0)))
+        return asked
+
+    def _wanted(self, number: int, kind: str, targets: tuple[int, ...], at_s: float) -> Wanted:
+        rng = self._rng
+        return Wanted(
+            number=number,
+            kind=kind,
+            targets=targets,
+            at_s=round(at_s, 2),
+            reason=f"Seed {self._seed}, change {number}",
+            parameters=self._parameters(number, kind),
+            form_key=UUID(int=rng.getrandbits(128), version=4),
+            verdict="approve" if kind in AT_ONCE else rng.choices(("approve", "reject", "withdraw"), (18, 1, 1))[0],
+        )
+
+    def _parameters(self, number: int, kind: str) -> dict[str, Any]:
+        """Return parameters as a form's cleaned data; an amount of money says which change it is of."""
+        comment = f"Seed {self._seed}, change {number}"
+        match kind:
+            case "auto_liq_limits":
+                return {"level": "firm", "daily_loss_auto_liq_usd": Decimal(5000 + number)}
+            case "risk_category":
+                return {"category": self._rng.choice(self._pools.categories)}
+            case "position_limit":
+                return {"action": "create", "total_by": "Overall", "long_limit": 100 + number}
+            case "max_net_liq":
+                return {"max_net_liq_usd": Decimal(20_000 + number)}
+            case "demo_balance":
+                return {"cash_change_usd": Decimal(100 + number), "comment": comment}
+            case "remediation":
+                return {"amount_usd": Decimal(30_000), "max_net_liq_usd": Decimal(31_000 + number), "comment": comment}
+        return {}
+
+
+# Kind, whom it is asked for, at most how many, and how often.
+KINDS_DRAWN: Final = (
+    ("lock", "open", 40, 5),
+    ("liquidate_only", "open", 12, 1),
+    ("unlock", "locked", 5, 3),
+    ("liquidate", "holding", 10, 3),
+    ("auto_liq_limits", "open", 40, 3),
+    ("risk_category", "open", 60, 3),
+    ("position_limit", "limited", 8, 2),
+    ("user_lockout", "traders", 8, 2),
+    ("reset_auto_liq_status", "stopped", 6, 2),
+    ("max_net_liq", "open", 12, 2),
+    ("demo_balance", "open", 12, 3),
+    ("remediation", "locked", 4, 2),
+)
+
+
+class Asker:
+    """The people of a run. Each function raises Later while the database is away; asked again, it does nothing twice."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.change_id = 0
+        self.is_decided = False
+        self._refused = 0
+
+    def submit(self) -> None:
+        """Ask for the change as it is planned now."""
+        wanted = self.wanted
+        kind = KINDS[wanted.kind]
+        with _later_without_database():
+            parameters = _given(kind, wanted.parameters)
+            planned = plan(kind, environment=Environment.DEMO, target_ids=wanted.targets, parameters=parameters)
+            try:
+                change = submit(
+                    actor=Staff.objects.get(username="supervisor2" if wanted.kind == "liquidate" else "support"),
+                    origin=ORIGIN,
+                    kind=kind,
+                    environment=Environment.DEMO,
+                    target_ids=wanted.targets,
+                    parameters=parameters,
+                    reason_code=ReasonCode.OTHER,
+                    reason_text=wanted.reason,
+                    form_key=wanted.form_key,
+                    shown_digest=planned.digest,
+                    confirmed_count=len(planned.sent),
+                )
+            except NothingToDo:
+                self.is_decided = True
+                return
+            except PlanMoved as moved:
+                raise Later from moved  # somebody else's call was read back just now: look at the plan again
+        self.change_id = change.pk
+        self.is_decided = change.state != ChangeState.PENDING
+
+    def decide(self) -> None:
+        """Decide about it; what can't be approved any more is taken back by who asked."""
+        with _later_without_database():
+            change = Change.objects.select_related("requested_by").get(pk=self.change_id)
+            if change.state == ChangeState.PENDING:
+                if self.wanted.verdict == "withdraw" or self._refused >= TRIES_TO_DECIDE:
+                    withdraw(actor=change.requested_by, origin=ORIGIN, change_id=change.pk)
+                else:
+                    self._decide(change)
+        self.is_decided = True
+
+    def _decide(self, change: Change) -> None:
+        supervisor = Staff.objects.get(username="supervisor")
+        verdict = Verdict(self.wanted.verdict)
+        try:
+            decide(actor=supervisor, origin=ORIGIN, change_id=change.pk, verdict=verdict, digest=change.digest, comment="")
+        except DecisionRefused as refused:
+            self._refused += TRIES_TO_DECIDE if refused.moved else 1
+            raise Later from refused
+
+
+def _given(kind: Kind[Any], cleaned: dict[str, Any]) -> State:
+    """Return a change's parameters as its form would."""
+    if not cleaned:
+        return {}
+    if "category" in cleaned:
+        cleaned = {"category": RiskCategory.objects.get(environment="demo", tradovate_id=cleaned["category"])}
+    return kind.parameters(cleaned)
+
+
+class _later_without_database:  # noqa: N801  (a context manager, named as it reads)
+    """Raise Later for what a database that is away, or full, does to whoever asks it."""
+
+    def __enter__(self) -> None:
+        """Nothing is kept open between two things that people do."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            connection.close()
+        except (DatabaseError, InterfaceError):
+            connection.connection = None
+        if isinstance(error, DatabaseError | InterfaceError | PoolTimeout):
+            raise Later from error

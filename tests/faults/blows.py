@@ -1,0 +1,429 @@
+"""The faults: each is drawn from the seed, and strikes in steps, the last of which makes good again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+
+from tests.faults.world import LANES, World
+from tests.simulator import driver
+from tests.simulator.driver import SimulatorError
+
+Act = Callable[[World], bool | None]
+"""What a step does; False says that it is not done yet and is to be asked again in a moment."""
+
+WRITES: Final[Mapping[str, tuple[str, ...]]] = {
+    "lock": (driver.SET_ACTION,),
+    "liquidate_only": (driver.SET_ACTION,),
+    "unlock": (driver.SET_ACTION,),
+    "liquidate": (driver.SET_ACTION,),
+    "auto_liq_limits": (driver.UPDATE_LIMITS,),
+    "risk_category": (driver.SWITCH_CATEGORY,),
+    "position_limit": (driver.CREATE_POSITION_LIMIT,),
+    "user_lockout": (driver.EXPIRE_LOCKOUT,),
+    "reset_auto_liq_status": (driver.RESET_STATUS,),
+    "max_net_liq": (driver.MAX_NET_LIQ,),
+    "demo_balance": (driver.DEMO_BALANCE,),
+    "remediation": (driver.DEMO_BALANCE, driver.MAX_NET_LIQ, driver.SET_ACTION),
+}
+"""The writing endpoints of each kind, for faults that are to meet its calls."""
+
+MEETS_WITHIN_S: Final = 25.0
+"""So long a fault of the simulator's waits for a first call to meet."""
+
+HOURS_MAX: Final = 20
+"""The next session starts after 23."""
+
+LEAVES_WITHIN_S: Final = 120.0
+"""A warm shutdown ends what is under way: a call may take 20 seconds, its read-back as long."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something done so many seconds after the fault began."""
+
+    after_s: float
+    act: Act
+    give_up_s: float = 0.0  # from when on a step that is never done is complained of
+    again_s: float = 0.5  # after how long it is tried again
+
+
+@dataclass(frozen=True)
+class Blow:
+    """One fault of one run. `env` is of the run's processes from their start.
+
+    One that lies in wait is there when the calls come that it meets; any other strikes in their midst.
+    """
+
+    name: str
+    words: str
+    steps: tuple[Step, ...]
+    lies_in_wait: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long what is away stays away, and how long a worker sleeps, in seconds from and to."""
+
+    away_s: tuple[float, float]
+    frozen_s: tuple[float, float]
+    held_s: tuple[float, float]
+
+
+SHORT: Final = Scale(away_s=(2.0, 5.0), frozen_s=(6.0, 8.0), held_s=(2.0, 6.0))
+LONG: Final = Scale(away_s=(2.0, 65.0), frozen_s=(6.0, 45.0), held_s=(2.0, 24.0))
+
+
+@dataclass(frozen=True)
+class Lot:
+    """What a fault is drawn with: the seed's dice, how long things take, and the kind of change that it is to meet."""
+
+    rng: Random
+    scale: Scale
+    kind: str
+
+    def away_s(self) -> float:
+        """How long something stays away, mostly not long."""
+        low, high = self.scale.away_s
+        return low + (high - low) * self.rng.random() ** 2
+
+
+def worker_kill(lot: Lot) -> Blow:
+    lanes = _lanes(lot.rng)
+    back_s = lot.rng.uniform(0.1, 3.0)
+    return Blow(
+        "worker_kill",
+        f"SIGKILL to {'+'.join(lanes)}",
+        (Step(0, lambda world: world.signal_workers(lanes, signal.SIGKILL)), Step(back_s, World.start_workers)),
+    )
+
+
+def worker_term(lot: Lot) -> Blow:
+    lanes = _lanes(lot.rng)
+    return Blow(
+        "worker_term",
+        f"SIGTERM to {'+'.join(lanes)}",
+        (
+            Step(0, lambda world: world.signal_workers(lanes, signal.SIGTERM)),
+            Step(0.2, lambda world: world.has_left(lanes), LEAVES_WITHIN_S),
+            Step(0.2, World.start_workers),
+        ),
+    )
+
+
+def worker_freeze(lot: Lot) -> Blow:
+    lanes = _lanes(lot.rng)
+    asleep_s = lot.rng.uniform(*lot.scale.frozen_s)
+    return Blow(
+        "worker_freeze",
+        f"SIGSTOP to {'+'.join(lanes)} for {asleep_s:.0f} s",
+        (
+            Step(0, lambda world: world.signal_workers(lanes, signal.SIGSTOP)),
+            Step(asleep_s, World.wake_workers),
+        ),
+    )
+
+
+def deploy(lot: Lot) -> Blow:
+    return Blow(
+        "deploy",
+        "a second set of workers, then SIGTERM to the first",
+        (Step(0, World.replace_workers), Step(0.2, World.has_left, LEAVES_WITHIN_S)),
+    )
+
+
+def two_dispatchers(lot: Lot) -> Blow:
+    return Blow("two_dispatchers", "a second clock, from now on", (Step(0, World.start_clock), Step(0.1, _everything_at_once)))
+
+
+def duplicate_delivery(lot: Lot) -> Blow:
+    sender = _Doubler()
+    return Blow(
+        "duplicate_delivery",
+        "every message twice for 4 s",
+        (
+            # Asleep for a moment, so that messages pile up and can be doubled before anybody takes one.
+            Step(0, lambda world: world.signal_workers(LANES, signal.SIGSTOP)),
+            Step(0, sender.start),
+            Step(1.0, World.wake_workers),
+            Step(4.0, sender.stop),
+        ),
+    )
+
+
+def redis_wipe(lot: Lot) -> Blow:
+    times = lot.rng.choice((1, 1, 2))
+    return Blow("redis_wipe", f"FLUSHALL, {times} x", tuple(Step(0.7 * each, _wipe) for each in range(times)))
+
+
+def redis_gone(lot: Lot) -> Blow:
+    away_s = lot.away_s()
+    return Blow("redis_gone", f"for {away_s:.0f} s", (Step(0, World.stop_redis), Step(away_s, World.start_redis)))
+
+
+def postgres_restart(lot: Lot) -> Blow:
+    number = lot.rng.choice((signal.SIGINT, signal.SIGQUIT))
+    return Blow(
+        "postgres_restart",
+        f"{number.name}, and back at once",
+        (Step(0, lambda world: world.stop_postgres(number)), Step(0, World.start_postgres)),
+    )
+
+
+def postgres_gone(lot: Lot) -> Blow:
+    away_s = lot.away_s()
+    number = lot.rng.choice((signal.SIGINT, signal.SIGQUIT))
+    return Blow(
+        "postgres_gone",
+        f"{number.name}, for {away_s:.0f} s",
+        (Step(0, lambda world: world.stop_postgres(number)), Step(away_s, World.start_postgres)),
+    )
+
+
+def no_connections(lot: Lot) -> Blow:
+    away_s = lot.away_s()
+    return Blow(
+        "no_connections",
+        f"two connections a worker, and no new one for {away_s:.0f} s",
+        (Step(0, World.take_connections), Step(away_s, World.connections_back)),
+        env={"DATABASE_POOL_SIZE": "2"},
+    )
+
+
+def trail_full(lot: Lot) -> Blow:
+    away_s = lot.away_s()
+    return Blow(
+        "trail_full",
+        f"no event can be written for {away_s:.0f} s",
+        (Step(0, World.trail_fills_up), Step(away_s, World.trail_has_space)),
+    )
+
+
+def tradovate_gone(lot: Lot) -> Blow:
+    away_s = lot.away_s()
+    return Blow("tradovate_gone", f"for {away_s:.0f} s", (Step(0, World.stop_tradovate), Step(away_s, World.start_tradovate)))
+
+
+def signed_out(lot: Lot) -> Blow:
+    return Blow(
+        "signed_out", "every token is refused", (Step(0, lambda world: _done(world.simulator.control("DELETE", "/sessions"))),)
+    )
+
+
+def clock_jump(lot: Lot) -> Blow:
+    return Blow("clock_jump", "by a little more than an hour", (Step(0, World.jump),))
+
+
+def hang(lot: Lot) -> Blow:
+    away_s = lot.away_s()
+    return _answers(lot, "hang", lot.rng.choice(("before", "after")), for_s=away_s, everywhere=True)
+
+
+def late(lot: Lot) -> Blow:
+    """A call takes effect long after its caller has given up on it: within the time that the design counts with."""
+    return _answers(lot, "hold", "before", for_s=lot.rng.uniform(*lot.scale.held_s))
+
+
+def cut_before(lot: Lot) -> Blow:
+    return _answers(lot, "cut", "before")
+
+
+def cut_after(lot: Lot) -> Blow:
+    return _answers(lot, "cut", "after")
+
+
+def cut_body(lot: Lot) -> Blow:
+    return _answers(lot, "cut-body", "after")
+
+
+def html(lot: Lot) -> Blow:
+    return _answers(lot, "html", lot.rng.choice(("before", "after")), status=lot.rng.choice((200, 200, 503)), everywhere=True)
+
+
+def server_error(lot: Lot) -> Blow:
+    return _answers(lot, "500", lot.rng.choice(("before", "after")), everywhere=True)
+
+
+def p_ticket(lot: Lot) -> Blow:
+    return _answers(lot, "p-ticket", "before", p_time=lot.rng.randint(1, 4), everywhere=True)
+
+
+def captcha(lot: Lot) -> Blow:
+    return _with_jump(_answers(lot, "p-ticket", "before", captcha=True), "captcha")
+
+
+def too_many(lot: Lot) -> Blow:
+    return _with_jump(_answers(lot, "429", "before", count=1, everywhere=True), "429")
+
+
+def lockout_warning(lot: Lot) -> Blow:
+    return _with_jump(_answers(lot, "423", "before", count=1, everywhere=True), "423")
+
+
+def few_calls(lot: Lot) -> Blow:
+    """The hour is used up in the middle, and passes, as often as it takes."""
+    allowed = lot.rng.randint(40, 80)
+    jumped_at = [0.0]
+
+    def hour_passes(world: World) -> bool:
+        if world.is_quiet() or len(world.jumps) >= HOURS_MAX:
+            return True
+        calls = max(world.simulator.counters()["last_hour"]["subjects"].values(), default=0)
+        if calls >= allowed * 0.8 or time.monotonic() > jumped_at[0] + 20.0:
+            world.jump()
+            jumped_at[0] = time.monotonic()
+        return False
+
+    return Blow(
+        "few_calls",
+        f"{allowed} calls an hour, and the hours pass quickly",
+        (Step(0, lambda world: _done(world.simulator.set(user_calls_per_hour=allowed))), Step(5.0, hour_passes, again_s=3.0)),
+        env={"BUDGET_CALLS_PER_HOUR": str(allowed), "BUDGET_SAFETY_MARGIN": "2"},
+    )
+
+
+BLOWS: Final[dict[str, Callable[[Lot], Blow]]] = {
+    "worker_kill": worker_kill,
+    "worker_term": worker_term,
+    "worker_freeze": worker_freeze,
+    "deploy": deploy,
+    "two_dispatchers": two_dispatchers,
+    "duplicate_delivery": duplicate_delivery,
+    "redis_wipe": redis_wipe,
+    "redis_gone": redis_gone,
+    "postgres_restart": postgres_restart,
+    "postgres_gone": postgres_gone,
+    "no_connections": no_connections,
+    "trail_full": trail_full,
+    "tradovate_gone": tradovate_gone,
+    "signed_out": signed_out,
+    "clock_jump": clock_jump,
+    "hang": hang,
+    "late": late,
+    "cut_before": cut_before,
+    "cut_after": cut_after,
+    "cut_body": cut_body,
+    "html": html,
+    "server_error": server_error,
+    "p_ticket": p_ticket,
+    "captcha": captcha,
+    "429": too_many,
+    "423": lockout_warning,
+    "few_calls": few_calls,
+}
+
+
+def _lanes(rng: Random) -> tuple[str, ...]:
+    return rng.choice((LANES[:1], LANES[1:], LANES))
+
+
+def _answers(
+    lot: Lot, kind: str, when: str, *, for_s: float = 4.0, everywhere: bool = False, count: int = 0, **fields: object
+) -> Blow:
+    """A fault of the simulator's, dropped after a while: at one writing endpoint, at all calls, or at some of all calls."""
+    rng = lot.rng
+    endpoint = None if everywhere and rng.random() < 0.3 else rng.choice(WRITES[lot.kind])
+    rule: dict[str, Any] = {**fields, **({"endpoint": endpoint} if endpoint else {}), "count": count or rng.randint(1, 6)}
+    rule |= {"probability": rng.choice((1.0, 1.0, 0.5)), "seed": rng.randint(1, 1_000_000)}
+    rule |= {"when": when} if kind not in {"p-ticket", "cut-body"} else {}
+    given: list[int] = []
+    struck_at: list[float] = []
+
+    def strike(world: World) -> None:
+        given.append(world.simulator.fault(kind, **rule))
+        struck_at.append(time.monotonic())
+
+    def lift(world: World) -> bool:
+        try:
+            met = world.simulator.control("GET", f"/faults/{given[0]}")["hits"]
+            if not met and not world.is_quiet() and time.monotonic() < struck_at[0] + MEETS_WITHIN_S:
+                return False
+            world.simulator.control("DELETE", f"/faults/{given[0]}")
+        except SimulatorError as error:
+            if "404" not in str(error):  # a simulator that was started again meanwhile has forgotten it
+                raise
+        return True
+
+    words = f"{kind} {when} the effect, {rule['count']} x, at {endpoint or 'any call'}, for {for_s:.0f} s"
+    return Blow(kind, words, (Step(0, strike), Step(for_s, lift)), lies_in_wait=True)
+
+
+def _with_jump(blow: Blow, name: str) -> Blow:
+    """What stops calls for an hour, and the hour."""
+    last_s = max(step.after_s for step in blow.steps)
+    return Blow(name, f"{blow.words}; then an hour passes", (*blow.steps, Step(last_s + 1.0, World.jump)), lies_in_wait=True)
+
+
+def _done(_: object) -> None:
+    """Let an answer count as done."""
+
+
+def _wipe(world: World) -> None:
+    world.redis.flushall()
+
+
+def _everything_at_once(world: World) -> None:
+    """Send what the clock sends, five times over."""
+    from django.conf import settings
+
+    from riskadmin.celery import app
+
+    schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    for entry in schedule.values():
+        for _ in range(5):
+            app.send_task(entry["task"], args=entry["args"], queue=entry["options"]["queue"])
+
+
+class _Doubler:
+    """Puts a copy of each message into its queue, as a broker does that delivers twice, until it is told to stop."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._seen: set[str] = set()
+
+    def start(self, world: World) -> None:
+        """Begin, in a thread of its own."""
+        self._thread = threading.Thread(target=self._work, args=(world,), daemon=True)
+        self._thread.start()
+
+    def stop(self, world: World) -> None:
+        """Return when it has ended."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+
+    def _work(self, world: World) -> None:
+        while not self._stop.wait(0.02):
+            try:
+                self._double(world)
+            except (RedisError, OSError):
+                continue  # Redis is away for another fault
+
+    def _double(self, world: World) -> None:
+        for queue in LANES:
+            waiting: Any = world.redis.lrange(queue, 0, -1)
+            for raw in waiting:
+                self._copy(world, queue, json.loads(raw))
+        taken: Any = world.redis.hvals("unacked")
+        for raw in taken:
+            message, _, queue = json.loads(raw)
+            self._copy(world, queue, message)
+
+    def _copy(self, world: World, queue: str, message: dict[str, Any]) -> None:
+        properties = message["properties"]
+        if properties["delivery_tag"] in self._seen:
+            return
+        copy = {**message, "properties": {**properties, "delivery_tag": str(uuid.uuid4())}}
+        self._seen |= {properties["delivery_tag"], copy["properties"]["delivery_tag"]}
+        world.redis.lpush(queue, json.dumps(copy))
