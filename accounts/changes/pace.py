@@ -77,7 +77,9 @@ def _holds(following: Progress, asked: Outlook | None) -> list[Hold]:
     if change.state == ChangeState.RUNNING and asked is not None:
         holds += _budget_holds(asked)
         due_at = following.tallies[ItemState.QUEUED].due_at
-        if not holds and due_at and due_at > timezone.now():
+        if not holds and change.held_until and change.held_until > timezone.now():
+            holds.append(Hold(words=f"Waits: {change.held_why}", until=change.held_until))
+        elif not holds and due_at and due_at > timezone.now():
             holds.append(Hold(words="The next items wait before they are tried again", until=due_at))
     return holds
 
