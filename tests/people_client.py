@@ -13,12 +13,12 @@ HIDDEN: Final = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*
 class PeopleClient:
     """One signed-in person."""
 
-    def __init__(self, base_url: str, username: str) -> None:
+    def __init__(self, base_url: str, username: str, password: str = PASSWORD) -> None:
         self.base_url = base_url
         self.session = requests.Session()
         self.session.trust_env = False
         page = self.get("/sign-in/")
-        answer = self.post("/sign-in/", page, username=username, password=PASSWORD)
+        answer = self.post("/sign-in/", page, username=username, password=password)
         assert "sessionid" in self.session.cookies, answer.text[:2000]
 
     def get(self, path: str) -> requests.Response:

@@ -4,39 +4,56 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 
+import redis
 import requests
+from django.conf import settings
+from django.db.models import Max
+from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change
-from accounts.changes.plan import plan
+from accounts.changes.models import Change, Item
+from accounts.changes.plan import Plan, plan
 from accounts.changes.queries import progress
-from accounts.changes.states import ChangeState, ItemState
+from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
+from accounts.models import ApiAttempt, RiskCategory
 from accounts.sync import sync
 from riskadmin.tradovate.vocabulary import Environment
 from tests.bench.changes import approved, submitted
 from tests.bench.firm import Firm
-from tests.bench.processes import workers
+from tests.bench.processes import Workers, workers
 from tests.bench.report import Report
+from tests.people_client import PeopleClient
 from tests.simulator.driver import SET_ACTION
+from tests.staff.people import PASSWORD
 from tests.waiting import wait_until
 
 AT_ONCE = 16
 LATENCY_MS = 100
+CLICKS = 30
 
 
 def measure(firm: Firm, report: Report, directory: Path) -> None:
     """Measure every goal that is about carrying out."""
     firm.simulator.set(user_calls_per_hour=100_000_000, sessions_per_user=100)
-    kind = KINDS["lock"]
-    shown = plan(kind, environment=Environment.DEMO, target_ids=firm.open_accounts())
+    shown = plan(KINDS["lock"], environment=Environment.DEMO, target_ids=firm.open_accounts())
     ids = [row.target_id for row in shown.sent]
-    with workers(directory / "rate", firm, "bulk", "urgent", CALLS_AT_ONCE=str(AT_ONCE), BUDGET_CALLS_PER_HOUR="1000000"):
+    lavish = {"CALLS_AT_ONCE": str(AT_ONCE), "BUDGET_CALLS_PER_HOUR": "1000000"}
+    with workers(directory / "rate", firm, "bulk", "urgent", **lavish):
         for latency_ms in (LATENCY_MS, 0):
             _rate(firm, report, ids, latency_ms=latency_ms)
+        _category(firm, report, ids)
+    with workers(directory / "urgent", firm, "bulk", "urgent", "web", **lavish) as running:
+        _urgent(firm, report, ids, running)
+    with workers(directory / "recovery", firm, "bulk", "urgent", **lavish) as running:
+        _recovery(firm, report, ids, running)
+    _budget_bound(firm, report, ids, directory)
 
 
 def _rate(firm: Firm, report: Report, ids: Sequence[int], *, latency_ms: int) -> None:
@@ -50,7 +67,7 @@ def _rate(firm: Firm, report: Report, ids: Sequence[int], *, latency_ms: int) ->
         change_s, change = _locked(firm, ids)
     finally:
         firm.simulator.set(latency_ms=0)
-    calls = len(firm.simulator.calls(limit=10_000))
+    calls = firm.simulator.counters()["calls"]
     applied = change.items.filter(state=ItemState.APPLIED).count()
     rate, bare = len(ids) / change_s, len(ids) / bare_s
     of = f"{len(ids):,} locks, {AT_ONCE} at once, {latency_ms} ms"
@@ -77,16 +94,8 @@ def _rate(firm: Firm, report: Report, ids: Sequence[int], *, latency_ms: int) ->
 
 
 def _locked(firm: Firm, ids: Sequence[int]) -> tuple[float, Change]:
-    """Ask for the locks and wait for the last one, with somebody looking on; return the seconds it took."""
-    kind = KINDS["lock"]
-    shown = plan(kind, environment=Environment.DEMO, target_ids=ids)
-    change = approved(firm, submitted(firm, list(ids), shown))
-
-    def is_finished() -> bool:
-        return progress(change.pk).change.state == ChangeState.FINISHED
-
-    wait_until(is_finished, timeout=600, every=1.0)
-    change.refresh_from_db()
+    """Ask for the locks and wait for the last one; return the seconds it took from the ask to the last outcome."""
+    change = _finished(approved(firm, submitted(firm, list(ids), _locks(ids))))
     assert change.decided_at
     assert change.finished_at
     return (change.finished_at - change.decided_at).total_seconds(), change
@@ -122,3 +131,154 @@ def _bare(firm: Firm, ids: Sequence[int], action: str = "LockTradingImmediately"
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(call, ids))
     return time.perf_counter() - began
+
+
+def _category(firm: Firm, report: Report, ids: Sequence[int]) -> None:
+    """Switch everything in one call, all of it known to Tradovate."""
+    kind = KINDS["risk_category"]
+    category = min(RiskCategory.objects.filter(environment="demo"), key=lambda each: each.accounts.count())
+    parameters = kind.parameters({"category": category})
+    shown = plan(kind, environment=Environment.DEMO, target_ids=ids, parameters=parameters)
+    firm.simulator.reset_counters()
+    _finished(approved(firm, submitted(firm, list(ids), shown)))
+    calls = firm.simulator.counters()["calls"]
+    report.at_most(
+        f"category switch of {len(shown.sent):,}: calls for each account, read-back included",
+        calls / len(shown.sent),
+        "calls",
+        goal=2 / min(len(shown.sent), 10_000),
+        compared_with=f"{calls} calls; <= 0.0002 with 10,000",
+    )
+
+
+def _urgent(firm: Firm, report: Report, ids: Sequence[int], running: Workers) -> None:
+    """Lock single accounts on the web, while nothing else runs and while a large change does."""
+    _unlock(firm, ids)
+    firm.simulator.set(latency_ms=LATENCY_MS)
+    try:
+        person = PeopleClient(running.base_url, firm.support.username, PASSWORD)
+        idle = [_click_to_arrival(firm, person, account_id) for account_id in ids[:CLICKS]]
+        change = approved(firm, submitted(firm, list(ids[2 * CLICKS :]), _locks(ids[2 * CLICKS :])))
+        wait_until(lambda: change.items.filter(state=ItemState.APPLIED).exists(), timeout=60, every=0.2)
+        busy = [_click_to_arrival(firm, person, account_id) for account_id in ids[CLICKS : 2 * CLICKS]]
+        change.refresh_from_db()
+        was_running = change.state == ChangeState.RUNNING
+        _finished(change)
+    finally:
+        firm.simulator.set(latency_ms=0)
+    report.at_most(
+        f"urgent lock from click to Tradovate, p95 during {change.item_count:,} items against idle",
+        _p95(busy) / _p95(idle),
+        "x",
+        goal=1.5,
+        compared_with=f"idle p50 {median(idle):.3f} p95 {_p95(idle):.3f} s, busy p50 {median(busy):.3f} p95 {_p95(busy):.3f} s"
+        + ("" if was_running else "; THE LARGE CHANGE ENDED TOO SOON"),
+    )
+
+
+def _click_to_arrival(firm: Firm, person: PeopleClient, account_id: int) -> float:
+    """Ask for a lock and return the seconds from the POST to its arrival at the simulator."""
+    path = f"/changes/new/lock/?account=demo:{account_id}"
+    page = person.get(path)
+    clicked_at = datetime.now(UTC)
+    person.post(path, page, reason_code="Other", reason_text="A benchmark")
+    (effect,) = wait_until(lambda: firm.simulator.effects(account_id=account_id, since=clicked_at.isoformat()), every=0.05)
+    return (datetime.fromisoformat(effect["at"]) - clicked_at).total_seconds()
+
+
+def _recovery(firm: Firm, report: Report, ids: Sequence[int], running: Workers) -> None:
+    """Kill every worker and wipe Redis in the middle."""
+    _unlock(firm, ids)
+    firm.simulator.set(latency_ms=LATENCY_MS)
+    already = len(firm.simulator.effects(source="call"))
+    try:
+        change = approved(firm, submitted(firm, list(ids), _locks(ids)))
+        wait_until(lambda: change.items.filter(state=ItemState.APPLIED).count() > len(ids) // 4, timeout=300, every=0.2)
+        running.kill()
+        redis.Redis.from_url(settings.REDIS_URL).flushdb()
+        killed_at = datetime.now(UTC)
+        under_way = list(change.items.filter(state__in=ITEM_UNDER_WAY).values_list("pk", flat=True))
+        running.start("bulk", "urgent", clock=False)
+        _finished(change)
+    finally:
+        firm.simulator.set(latency_ms=0)
+    recovered_at = Item.objects.filter(pk__in=under_way).aggregate(at=Max("settled_at"))["at"]
+    states = Counter(change.items.values_list("state", flat=True))
+    effects = len(firm.simulator.effects(source="call")) - already
+    lost = len(ids) - states[ItemState.APPLIED]
+    report.at_most(
+        f"workers killed and Redis wiped amid {len(ids):,} items: all under way recovered",
+        (recovered_at - killed_at).total_seconds() if under_way else 0.0,
+        "s",
+        goal=60,
+        compared_with=f"{len(under_way)} items were under way",
+    )
+    report.at_most("  lost", lost, "items", goal=0, compared_with=f"{dict(states)}")
+    report.at_most(
+        "  effects beyond one an item", effects - len(ids) + lost, "effects", goal=0, compared_with=f"{effects} effects"
+    )
+
+
+def _budget_bound(firm: Firm, report: Report, ids: Sequence[int], directory: Path) -> None:
+    """Ask for more than the hour holds, in three bulk changes and urgent ones, and see how much of the hour is used."""
+    _unlock(firm, ids)
+    third = len(ids) // 3
+    limit = third * 2
+    firm.simulator.reset_counters()
+    firm.simulator.set(user_calls_per_hour=limit, latency_ms=20)
+    redis.Redis.from_url(settings.REDIS_URL).flushdb()
+    ApiAttempt.objects.all().delete()
+    hour = {
+        "BUDGET_CALLS_PER_HOUR": str(limit),
+        "BUDGET_SAFETY_MARGIN": str(max(1, limit // 200)),
+        "CALLS_AT_ONCE": str(AT_ONCE),
+    }
+    parts = [ids[start : start + third - 60] for start in (0, third, 2 * third)]
+    urgent = [account_id for start in (1, 2, 3) for account_id in ids[start * third - 60 : start * third]]
+    try:
+        with workers(directory / "bound", firm, "bulk", "bulk", "urgent", **hour):
+            changes = [approved(firm, submitted(firm, list(part), _locks(part))) for part in parts]
+            wait_until(lambda: _is_held(changes), timeout=600, every=0.5)
+            few = limit // 10 // 40 + 1
+            for number in range(few):
+                some = urgent[number * 40 : (number + 1) * 40]
+                if some:
+                    changes.append(approved(firm, submitted(firm, some, _locks(some))))
+            wait_until(lambda: _is_held(changes[3:]) or _none_open(changes[3:]), timeout=600, every=0.5)
+    finally:
+        counters = firm.simulator.counters()
+        too_many = firm.simulator.counters(status=429)["calls"]
+        firm.simulator.set(user_calls_per_hour=100_000_000, latency_ms=0)
+    bulk = [change.items.filter(state__in=(ItemState.APPLIED, ItemState.SENT)).count() for change in changes[:3]]
+    report.at_least(
+        f"budget-bound, {limit:,} calls an hour, 2 bulk workers, 3 changes: share used",
+        counters["calls"] / limit,
+        "of the hour",
+        goal=0.98,
+        compared_with=f"{counters['calls']:,} calls; the three changes got {bulk}",
+    )
+    report.at_most("  answers 429", too_many, "calls", goal=0, compared_with="the simulator counts as Tradovate does")
+
+
+def _is_held(changes: Sequence[Change]) -> bool:
+    held = Change.objects.filter(pk__in=[change.pk for change in changes], held_until__gt=timezone.now() + timedelta(minutes=5))
+    return held.exists() and not Item.objects.filter(change__in=changes, state=ItemState.SENDING).exists()
+
+
+def _none_open(changes: Sequence[Change]) -> bool:
+    return not Item.objects.filter(change__in=changes, state__in=(ItemState.QUEUED, ItemState.SENDING)).exists()
+
+
+def _locks(ids: Sequence[int]) -> Plan:
+    return plan(KINDS["lock"], environment=Environment.DEMO, target_ids=ids)
+
+
+def _finished(change: Change) -> Change:
+    """Wait for a change's last item, with somebody looking on."""
+    wait_until(lambda: progress(change.pk).change.state == ChangeState.FINISHED, timeout=900, every=1.0)
+    change.refresh_from_db()
+    return change
+
+
+def _p95(values: Sequence[float]) -> float:
+    return sorted(values)[min(len(values) - 1, round(0.95 * len(values)))]

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from django.db import connection
 
 from riskadmin.local.places import Places
 from riskadmin.local.program import Process, Program
-from riskadmin.local.stack import Stack
+from riskadmin.local.stack import LOOPBACK, Stack, free_ports
 from tests import servers
 from tests.bench.firm import Firm
 from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC
@@ -38,19 +39,33 @@ class Workers:
                 "TRADOVATE_CID": CID,
                 "TRADOVATE_SEC": SEC,
                 "SYNC_SECONDS": "3600",
+                "STATIC_ROOT": str(directory / "static"),
+                "DEBUG": "true",
                 "PYTHONUNBUFFERED": "1",
                 **env,
             },
         )
         self.running: dict[str, Process] = {}
+        self.base_url = ""
 
     def start(self, *lanes: str, clock: bool = True) -> None:
-        """Start a worker for each lane named, and the clock; a second one of a lane gets a name of its own."""
-        programs = [self._stack.worker(lane) for lane in lanes]
+        """Start a worker for each lane named, the web pages for `web`, and the clock."""
+        for number, lane in enumerate(lanes):
+            if lane == "web":
+                (port,) = free_ports(1)
+                self.base_url = f"http://{LOOPBACK}:{port}"
+                self._start(self._stack.web(port))
+            else:
+                self._start(self._worker(lane, number))
         if clock:
-            programs.append(self._stack.beat())
-        for program in programs:
-            self._start(program)
+            self._start(self._stack.beat())
+
+    def _worker(self, lane: str, number: int) -> Program:
+        program = self._stack.worker(lane)
+        name = f"{program.name}-{number}"
+        argv = [f"{lane}-{number}@%h" if each == f"{lane}@%h" else each for each in program.argv]
+        places = self._stack.places
+        return replace(program, name=name, argv=argv, log=places.log(name), pidfile=places.pidfile(name))
 
     def _start(self, program: Program) -> None:
         process = Process(program)
