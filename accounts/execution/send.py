@@ -57,7 +57,7 @@ def next_claims(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[C
     try:
         tradovate = client(Environment(change.environment), Lane(change.lane))
         _read_first(kind, wanted, calls, tradovate)
-        paid = _paid(kind, first.step, calls, tradovate)
+        paid = _paid(kind, first.step, calls if kind.batch_size == 1 else 1, tradovate)
     except (TradovateError, NotConnected) as error:
         _postpone(first, error, origin)
         return []

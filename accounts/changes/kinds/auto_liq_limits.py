@@ -37,6 +37,7 @@ from accounts.store import account_keys, store_limits
 from accounts.sync import Part
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import UPDATE_USER_AUTO_LIQS
 from riskadmin.tradovate.entities import LossLimits
 from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
 from riskadmin.tradovate.exchange import Exchange, Reply
@@ -55,6 +56,7 @@ class AutoLiqLimitsKind(AccountKind):
     effect = "Replaces the limits you fill in; they hold at once. What you leave empty stays as it is, account by account."
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO, Environment.LIVE})
+    endpoints = (UPDATE_USER_AUTO_LIQS,)
     icon = "adjustments"
     urgent_up_to = 50
     parts = frozenset({Part.LIMITS, Part.CASH, Part.POSITIONS})

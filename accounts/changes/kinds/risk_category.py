@@ -19,6 +19,7 @@ from accounts.rows import Reading as MirrorReading
 from accounts.store import store_accounts
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import SWITCH_RISK_CATEGORY
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -43,6 +44,7 @@ class SwitchRiskCategory(AccountKind):
     effect = "Moves the accounts into another risk category: other lots and products are allowed, at once."
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO, Environment.LIVE})
+    endpoints = (SWITCH_RISK_CATEGORY,)
     icon = "switch-horizontal"
     batch_size = 10_000
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
