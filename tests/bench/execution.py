@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -180,9 +180,11 @@ def _click_to_arrival(firm: Firm, person: PeopleClient, account_id: int) -> floa
     """Ask for a lock and return the seconds from the POST to its arrival at the simulator."""
     path = f"/changes/new/lock/?account=demo:{account_id}"
     page = person.get(path)
+    so_far = firm.simulator.effects(account_id=account_id, source="call", limit=10_000)
+    since = so_far[-1]["id"] if so_far else 0
     clicked_at = datetime.now(UTC)
     person.post(path, page, reason_code="Other", reason_text="A benchmark")
-    (effect,) = wait_until(lambda: firm.simulator.effects(account_id=account_id, since=clicked_at.isoformat()), every=0.05)
+    (effect,) = wait_until(lambda: firm.simulator.effects(account_id=account_id, source="call", since_id=since), every=0.05)
     return (datetime.fromisoformat(effect["at"]) - clicked_at).total_seconds()
 
 
@@ -190,7 +192,7 @@ def _recovery(firm: Firm, report: Report, ids: Sequence[int], running: Workers) 
     """Kill every worker and wipe Redis in the middle."""
     _unlock(firm, ids)
     firm.simulator.set(latency_ms=LATENCY_MS)
-    already = len(firm.simulator.effects(source="call"))
+    firm.simulator.reset_counters()
     try:
         change = approved(firm, submitted(firm, list(ids), _locks(ids)))
         wait_until(lambda: change.items.filter(state=ItemState.APPLIED).count() > len(ids) // 4, timeout=300, every=0.2)
@@ -204,7 +206,7 @@ def _recovery(firm: Firm, report: Report, ids: Sequence[int], running: Workers) 
         firm.simulator.set(latency_ms=0)
     recovered_at = Item.objects.filter(pk__in=under_way).aggregate(at=Max("settled_at"))["at"]
     states = Counter(change.items.values_list("state", flat=True))
-    effects = len(firm.simulator.effects(source="call")) - already
+    effects = sum(1 for _ in _effects_since(firm, before))
     lost = len(ids) - states[ItemState.APPLIED]
     report.at_most(
         f"workers killed and Redis wiped amid {len(ids):,} items: all under way recovered",
@@ -282,3 +284,18 @@ def _finished(change: Change) -> Change:
 
 def _p95(values: Sequence[float]) -> float:
     return sorted(values)[min(len(values) - 1, round(0.95 * len(values)))]
+
+
+def _effects_since(firm: Firm, effect_id: int) -> Iterator[int]:
+    """The ids of what calls changed after that one."""
+    while found := firm.simulator.effects(source="call", endpoint=SET_ACTION, since_id=effect_id, limit=10_000):
+        for effect in found:
+            yield effect["id"]
+        effect_id = found[-1]["id"]
+
+
+def _last_effect(firm: Firm) -> int:
+    last = 0
+    for last in _effects_since(firm, 0):  # noqa: B007  (the last one is wanted)
+        pass
+    return last

@@ -45,6 +45,7 @@ MOVED_BY_A_JUMP: Final = """
     SELECT table_name, column_name FROM information_schema.columns
     WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
       AND (table_name LIKE 'accounts_api%' OR table_name = 'changes_item'
+           OR (table_name = 'changes_change' AND column_name = 'held_until')
            OR (table_name LIKE 'execution_%' AND table_name <> 'execution_call'))
       AND column_name <> 'settled_at'
 """
