@@ -193,6 +193,7 @@ def _recovery(firm: Firm, report: Report, ids: Sequence[int], running: Workers) 
     _unlock(firm, ids)
     firm.simulator.set(latency_ms=LATENCY_MS)
     firm.simulator.reset_counters()
+    before = _last_effect(firm)
     try:
         change = approved(firm, submitted(firm, list(ids), _locks(ids)))
         wait_until(lambda: change.items.filter(state=ItemState.APPLIED).count() > len(ids) // 4, timeout=300, every=0.2)
