@@ -127,6 +127,7 @@ BAD = [
             "BUDGET_CALLS_PER_HOUR",
             "BUDGET_SAFETY_MARGIN",
             "BUDGET_URGENT_SHARE_PCT",
+            "CALLS_AT_ONCE",
             "LIMITS_PER_CALL",
             "SYNC_SECONDS",
             "STALE_SECONDS",

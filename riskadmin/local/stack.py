@@ -14,7 +14,7 @@ from riskadmin.local.program import Program
 
 LOOPBACK = "127.0.0.1"
 
-# At a tenth of a second a call, 32 threads make 300 calls a second, far more than Tradovate allows.
+# Threads of Celery: one leads the lane, the others take the clock's messages. How many calls fly at once is CALLS_AT_ONCE.
 THREADS: Mapping[str, int] = {"urgent": 4, "bulk": 4}
 
 # The person and the application that the simulator knows (docs/simulator.md).
