@@ -1,6 +1,7 @@
 """The form for new limits: what it makes of what is typed, and what it says where it can't."""
 
 import pytest
+from django.forms import Form
 from django.test import Client
 from django.urls import reverse
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
 from accounts.changes.kinds.limit_form import LimitsForm
+from accounts.changes.kinds.position_limit import PositionLimitForm
+from accounts.changes.kinds.risk_parameter import RiskParameterForm
 from accounts.models import AutoLiqLimits
 from riskadmin.staff.models import Staff
 from tests.changes.answers import text_of
@@ -164,6 +167,13 @@ def test_the_page_has_every_field_once(asking: Client) -> None:
     shown = text_of(asking.get(page(), {"account": "demo:101"}))
     assert [shown.count(f'name="{name}"') for name in ("level", *LIMIT_FIELDS)] == [1] * 21
     assert "can be altered but not taken away" in shown
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("kind", "form"), [("position_limit", PositionLimitForm), ("risk_parameter", RiskParameterForm)])
+def test_the_pages_of_other_limits_have_every_field_once(asking: Client, kind: str, form: type[Form]) -> None:
+    shown = text_of(asking.get(reverse("changes:new", args=[kind]), {"account": "demo:101"}))
+    assert {name: shown.count(f'name="{name}"') for name in form.base_fields} == dict.fromkeys(form.base_fields, 1)
 
 
 @pytest.mark.django_db
