@@ -19,6 +19,7 @@ from riskadmin.tradovate.endpoints import ENDPOINTS
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "endpoints.md"
 NONE: Final = "—"
+NO_CALLS: Final = {"pay", "give_back"}  # they count calls in advance, of whatever endpoint
 
 # The navigation of the partner documentation, "Risks", as of the page "Switch Risk Category", with each page's address.
 RISKS: Final = {
@@ -113,6 +114,8 @@ def methods_by_endpoint() -> dict[str, str]:
         constants = re.findall(r"\bendpoints\.([A-Z_]+)\b", inspect.getsource(method))
         if name.startswith("_"):
             assert not constants, f"{name} is private and names an endpoint"
+            continue
+        if name in NO_CALLS:
             continue
         (constant,) = constants
         endpoint = getattr(endpoints, constant).name

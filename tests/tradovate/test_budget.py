@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,9 +23,7 @@ from riskadmin.tradovate.endpoints import (
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Lane
 from tests.servers import Servers
-from tests.tradovate.hammer import PROCESSES, admissions
 from tests.tradovate.stores import SqliteLedger
-from tests.waiting import wait_until
 
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
@@ -458,53 +454,3 @@ def test_settings_that_leave_nothing_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="the"):
         Budget(redis_client, ledger, user="desk", calls_per_hour=100, safety_margin=margin, urgent_share_pct=share)
-
-
-# Races of processes, on the real clock of Redis.
-
-
-def test_eight_processes_never_exceed_any_rolling_window(
-    servers: Servers, redis_client: redis.Redis, tmp_path: Path, pool: ProcessPoolExecutor
-) -> None:
-    window_s, limit, enough = 0.4, 50, 300
-    path = tmp_path / "race.sqlite"
-    SqliteLedger(path)
-    running = [
-        pool.submit(
-            admissions,
-            servers.redis_url,
-            path,
-            calls_per_hour=limit,
-            window_s=window_s,
-            enough=enough,
-            lane=Lane.URGENT,
-        )
-        for _ in range(PROCESSES)
-    ]
-    admitted = sorted(at for each in running for at in each.result())
-    assert len(admitted) >= enough - PROCESSES
-    closest = min(later - earlier for earlier, later in zip(admitted, admitted[limit:], strict=False))
-    assert closest >= timedelta(seconds=window_s)
-
-
-def test_eight_processes_and_a_redis_wiped_again_and_again(
-    servers: Servers, redis_client: redis.Redis, tmp_path: Path, pool: ProcessPoolExecutor
-) -> None:
-    limit = 300
-    path = tmp_path / "race.sqlite"
-    ledger = SqliteLedger(path)
-    running = [
-        pool.submit(admissions, servers.redis_url, path, calls_per_hour=limit, window_s=WINDOW_S, enough=10**6, lane=lane)
-        for lane in [Lane.URGENT, Lane.BULK] * (PROCESSES // 2)
-    ]
-
-    def reached_or_over(count: int) -> bool:
-        return len(ledger.endpoints()) >= count or all(each.done() for each in running)
-
-    for reached in range(20, limit, 40):
-        wait_until(partial(reached_or_over, reached))
-        redis_client.flushall()
-    admitted = sum(len(each.result()) for each in running)
-    # A phantom of a row that was refused while a rebuild read it may cost a call, but none is ever admitted too many.
-    assert limit - 2 * PROCESSES <= admitted <= limit
-    assert len(ledger.endpoints()) == admitted
