@@ -126,14 +126,14 @@ class Drawer:
         }
 
     def changes(self, *, most_items: int, within_s: float) -> list[Wanted]:
-        """Draw two to six changes of together at most about `most_items` items, asked for within so many seconds."""
+        """Draw three to eight changes of together at most about `most_items` items, asked for within so many seconds."""
         rng = self._rng
         asked: list[Wanted] = []
-        for _ in range(rng.randint(2, 6)):
+        for _ in range(rng.randint(3, 8)):
             if sum(len(each.targets) for each in asked) >= most_items:
                 break
             kind, pool, most, _ = rng.choices(KINDS_DRAWN, [each[-1] for each in KINDS_DRAWN])[0]
-            count = min(rng.choice((1, 1, 3, rng.randint(1, most))), most)
+            count = min(rng.choice((1, 3, rng.randint(1, most), rng.randint(1, most))), most)
             targets = tuple(self._left[pool].pop() for _ in range(min(count, len(self._left[pool]))))
             if targets:
                 asked.append(self._wanted(len(asked) + 1, kind, targets, rng.uniform(0, within_s)))

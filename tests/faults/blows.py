@@ -120,7 +120,7 @@ def worker_freeze(lot: Lot) -> Blow:
         f"SIGSTOP to {'+'.join(lanes)} for {asleep_s:.0f} s",
         (
             Step(0, lambda world: world.signal_workers(lanes, signal.SIGSTOP)),
-            Step(asleep_s, lambda world: world.signal_workers(lanes, signal.SIGCONT)),
+            Step(asleep_s, World.wake_workers),
         ),
     )
 
@@ -146,7 +146,7 @@ def duplicate_delivery(lot: Lot) -> Blow:
             # Asleep for a moment, so that messages pile up and can be doubled before anybody takes one.
             Step(0, lambda world: world.signal_workers(LANES, signal.SIGSTOP)),
             Step(0, sender.start),
-            Step(1.0, lambda world: world.signal_workers(LANES, signal.SIGCONT)),
+            Step(1.0, World.wake_workers),
             Step(4.0, sender.stop),
         ),
     )
@@ -311,7 +311,7 @@ def _lanes(rng: Random) -> tuple[str, ...]:
 
 
 def _answers(
-    lot: Lot, kind: str, when: str, *, for_s: float = 4.0, everywhere: bool = False, count: int = 0, **fields: object
+    lot: Lot, kind: str, when: str, *, for_s: float = 8.0, everywhere: bool = False, count: int = 0, **fields: object
 ) -> Blow:
     """A fault of the simulator's, dropped after a while: at one writing endpoint, at all calls, or at some of all calls."""
     rng = lot.rng

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+import requests
+from redis.exceptions import RedisError
 
 from tests.faults.asking import Asker, Later, Pools, let_go
 from tests.faults.blows import Scale, Step
@@ -45,6 +47,7 @@ class Result:
     states: dict[str, int]
     kills: int
     hits: int
+    deaths: Sequence[str]
     recovery_s: float
     violations: Sequence[Violation]
     kept: Path | None = None
@@ -53,6 +56,7 @@ class Result:
     def line(self) -> str:
         """The run in one line."""
         told = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
+        told += f", ended by itself: {', '.join(self.deaths)}" if self.deaths else ""
         return (
             f"seed={self.scenario.seed} kills={self.kills} hits={self.hits} items={self.items} violations={len(self.violations)}"
             f" recovery={self.recovery_s:.1f}s | {told} | {self.scenario.words}"
@@ -96,6 +100,7 @@ class Runner:
             states=states,
             kills=world.kills,
             hits=found.hits,
+            deaths=tuple(world.deaths),
             recovery_s=recovery_s,
             violations=violations,
             kept=kept,
@@ -121,12 +126,10 @@ class _Timeline:
         self._began = time.monotonic()
         while self._due:
             at_s, _, action, give_up_at_s = heapq.heappop(self._due)
-            now_s = self._now_s()
-            if at_s > now_s:
-                time.sleep(at_s - now_s)
+            self._wait(at_s)
             try:
                 done = action(self._world) is not False
-            except (Later, psycopg.Error):
+            except (Later, psycopg.Error, RedisError, requests.RequestException):
                 done = False
             if not done:
                 now_s = self._now_s()
@@ -134,6 +137,12 @@ class _Timeline:
                     self._world.complaints.append(f"a step is not done after {now_s:.0f} s: {action}")
                 else:
                     self._add(now_s + AGAIN_S, action, give_up_at_s)
+
+    def _wait(self, until_s: float) -> None:
+        self._world.supervise()
+        while (left_s := until_s - self._now_s()) > 0:
+            time.sleep(min(left_s, AGAIN_S))
+            self._world.supervise()
 
     def _now_s(self) -> float:
         return time.monotonic() - self._began
@@ -178,6 +187,7 @@ def _until_quiet(world: World) -> float:
         if not open_rows:
             break
         time.sleep(AGAIN_S)
+        world.supervise()
     return time.monotonic() - began
 
 

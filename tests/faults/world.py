@@ -94,10 +94,12 @@ class World:
     def _forget_run(self, env: Mapping[str, str]) -> None:
         self.run_env = dict(env)
         self.kills = 0
+        self.deaths: list[str] = []
         self.complaints: list[str] = []
         self.trail_full: list[tuple[datetime, datetime]] = []
         self.jumps: list[tuple[datetime, timedelta]] = []
         self._full_since: datetime | None = None
+        self._meant_to_be_down: set[str] = set()
         self._hogs: list[psycopg.Connection[Any]] = []
         self._started = 0
 
@@ -168,6 +170,7 @@ class World:
 
     def start_workers(self) -> None:
         """Start a worker of each lane that has none."""
+        self._meant_to_be_down.clear()
         for lane in LANES:
             if lane not in self.workers or not self.workers[lane].running:
                 self.workers[lane] = self._process(self._stack().worker(lane))
@@ -184,12 +187,19 @@ class World:
 
     def signal_workers(self, lanes: tuple[str, ...], number: signal.Signals) -> None:
         """Send a signal to workers; those that it ends count as killed."""
+        self._meant_to_be_down |= set(lanes) if number in {signal.SIGKILL, signal.SIGTERM} else set()
         for lane in lanes:
             if self.workers[lane].running:
                 os.kill(_pid(self.workers[lane]), number)
                 self.kills += number in {signal.SIGKILL, signal.SIGTERM}
         if number == signal.SIGKILL:
             wait_until(lambda: not any(self.workers[lane].running for lane in lanes))
+
+    def wake_workers(self) -> None:
+        """Let every worker go on that was put to sleep, also one that has been replaced meanwhile."""
+        for worker in (*self.workers.values(), *self.leaving):
+            if worker.running:
+                os.kill(_pid(worker), signal.SIGCONT)
 
     def replace_workers(self) -> None:
         """Start a second set of workers, and only then ask the first to leave."""
@@ -206,6 +216,18 @@ class World:
     def has_left(self, lanes: tuple[str, ...] = ()) -> bool:
         """Whether every worker that was asked to leave has done so: those of these lanes, and those that were replaced."""
         return not any(worker.running for worker in (*self.leaving, *(self.workers[lane] for lane in lanes)))
+
+    def supervise(self) -> None:
+        """Start again what has ended by itself, as the supervisor of a demo and a container's restart policy do."""
+        for lane, worker in self.workers.items():
+            if not worker.running and lane not in self._meant_to_be_down:
+                self.deaths.append(worker.program.name)
+                self.workers[lane] = self._process(self._stack().worker(lane))
+                self.workers[lane].start()
+        for clock in self.clocks:
+            if not clock.running:
+                self.deaths.append(clock.program.name)
+                clock.start()
 
     def logs(self) -> dict[str, str]:
         """What each process of the run has logged."""
@@ -296,17 +318,19 @@ class World:
         """
         seconds = EACH_HOUR.total_seconds()
         moment = datetime.fromisoformat(str(self.simulator.control("GET", "/clock")["now"]))
-        self.simulator.advance(seconds)
-        self.jumps.append((moment, EACH_HOUR))
-        by_table: dict[str, list[str]] = {}
-        for table, column in self.rows(MOVED_BY_A_JUMP):
-            by_table.setdefault(str(table), []).append(str(column))
-        for table, columns in sorted(by_table.items()):
-            moved = ", ".join(f"{column} = {column} - interval '{seconds} seconds'" for column in columns)
-            still_open = "WHERE settled_at IS NULL" if table == "changes_item" else ""
-            self.rows(f"UPDATE {table} SET {moved} {still_open}")
-        for key in self.redis.scan_iter("tradovate:*"):
-            self.redis.delete(key)
+        keys = list(self.redis.scan_iter("tradovate:*"))  # also asks whether Redis is there, before anything is moved
+        with psycopg.connect(self.database_url, connect_timeout=2) as connection:
+            by_table: dict[str, list[str]] = {}
+            for table, column in connection.execute(MOVED_BY_A_JUMP).fetchall():
+                by_table.setdefault(str(table), []).append(str(column))
+            for table, columns in sorted(by_table.items()):
+                moved = ", ".join(f"{column} = {column} - interval '{seconds} seconds'" for column in columns)
+                still_open = "WHERE settled_at IS NULL" if table == "changes_item" else ""
+                connection.execute(f"UPDATE {table} SET {moved} {still_open}".encode())
+            self.simulator.advance(seconds)
+            self.jumps.append((moment, EACH_HOUR))
+        if keys:
+            self.redis.delete(*keys)
 
     def real_time(self, simulated: datetime) -> datetime:
         """Return when something happened that the simulator has logged: its clock is ahead, and jumps."""
