@@ -1,6 +1,6 @@
 """Run the fault suite: SEED (the first one), RUNS or MINUTES, FAULTS (to choose them), LENGTH=short or long.
 
-FAULTS=worker_kill,redis_wipe strikes with these in every run; sets for one run after the other are divided by a slash.
+FAULTS=worker_kill,redis_wipe strikes with these in every run, instead of one to four that are drawn.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Order:
     seed: int
     runs: int
     minutes: float
-    faults: tuple[tuple[str, ...], ...]
+    faults: tuple[str, ...]
     is_short: bool
 
     @classmethod
@@ -46,7 +46,7 @@ class Order:
             seed=int(env.get("SEED") or 1),
             runs=int(env.get("RUNS") or (0 if minutes else RUNS)),
             minutes=minutes,
-            faults=tuple(tuple(each.split(",")) for each in env.get("FAULTS", "").split("/") if each),
+            faults=tuple(filter(None, env.get("FAULTS", "").split(","))),
             is_short=env.get("LENGTH") == "short",
         )
 
@@ -58,13 +58,9 @@ class Order:
             yield self.seed + number
             number += 1
 
-    def faults_of(self, seed: int) -> tuple[str, ...]:
-        """The faults that were chosen for the run of a seed; none is a draw."""
-        return self.faults[(seed - self.seed) % len(self.faults)] if self.faults else ()
-
     def repeat(self, seed: int) -> str:
         """The command that runs one seed again."""
-        faults = f" FAULTS={','.join(self.faults_of(seed))}" if self.faults else ""
+        faults = f" FAULTS={','.join(self.faults)}" if self.faults else ""
         return f"make faults SEED={seed} RUNS=1{faults}{' LENGTH=short' if self.is_short else ''}"
 
 
@@ -111,7 +107,7 @@ def _run_all(world: World, order: Order, tally: Tally) -> None:
     runner = _runner(world, order)
     for seed in order.seeds():
         try:
-            result = runner.run(seed, faults=order.faults_of(seed), keep=KEPT)
+            result = runner.run(seed, faults=order.faults, keep=KEPT)
         except Exception:  # noqa: BLE001  (a run that breaks down is reported like one that fails, and the others go on)
             tally.broken += 1
             say(f"seed={seed} could not be judged:\n{traceback.format_exc()}  repeat it: {order.repeat(seed)}")

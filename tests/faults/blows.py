@@ -311,7 +311,7 @@ def _lanes(rng: Random) -> tuple[str, ...]:
 
 
 def _answers(
-    lot: Lot, kind: str, when: str, *, for_s: float = 8.0, everywhere: bool = False, count: int = 0, **fields: object
+    lot: Lot, kind: str, when: str, *, for_s: float = 12.0, everywhere: bool = False, count: int = 0, **fields: object
 ) -> Blow:
     """A fault of the simulator's, dropped after a while: at one writing endpoint, at all calls, or at some of all calls."""
     rng = lot.rng

@@ -12,6 +12,7 @@ from tests.faults.blows import BLOWS, Blow, Lot, Scale
 
 ITEMS_MAX: Final = 60
 ASKED_WITHIN_S: Final = 5.0
+FOR_EACH_FAULT_S: Final = 1.2
 # Of one of these a run has one: the second would only undo the first.
 ALIKE: Final = (
     frozenset({"postgres_restart", "postgres_gone"}),
@@ -47,8 +48,9 @@ class Scenario:
 def draw(seed: int, pools: Pools, scale: Scale, *, faults: Sequence[str] = ()) -> Scenario:
     """Draw the run of a seed; `faults` names those that strike, instead of one to four drawn ones."""
     rng = Random(seed)
-    changes = tuple(Drawer(rng, pools, seed).changes(most_items=ITEMS_MAX, within_s=ASKED_WITHIN_S))
     names = list(faults) or _names(rng)
+    within_s = max(ASKED_WITHIN_S, FOR_EACH_FAULT_S * len(names))
+    changes = tuple(Drawer(rng, pools, seed).changes(most_items=ITEMS_MAX, within_s=within_s))
     struck = []
     for name in names:
         met = rng.choice(changes)

@@ -121,14 +121,14 @@ class World:
         for (table,) in tables:
             self.rows(f"UPDATE {table} SET fresh_at = now()")
         self.redis.flushall()
+        shutil.rmtree(self.places.logs / "run", ignore_errors=True)
+        self.start_workers()
+        self.start_clock()
         shutil.rmtree(self.simulator.data, ignore_errors=True)
         shutil.copytree(self.simulator_made, self.simulator.data)
         self.simulator.start()
         self.simulator.set(**simulator)
         self.simulator.reset_counters()
-        shutil.rmtree(self.places.logs / "run", ignore_errors=True)
-        self.start_workers()
-        self.start_clock()
         for process in (*self.workers.values(), *self.clocks):
             wait_until(lambda log=process.program.log: _at_work(log), timeout=120, every=0.1)  # type: ignore[misc]
 
