@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +37,10 @@ WRITES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The writing endpoints of each kind, for faults that are to meet its calls."""
 
+MEETS_WITHIN_S: Final = 25.0
+"""So long a fault of the simulator's waits for a first call to meet."""
+
+HOURS_MAX: Final = 15
 LEAVES_WITHIN_S: Final = 60.0
 """A warm shutdown ends what is under way: a call may take 20 seconds, its read-back as long."""
 
@@ -46,6 +52,7 @@ class Step:
     after_s: float
     act: Act
     give_up_s: float = 0.0  # from when on a step that is never done is complained of
+    again_s: float = 0.5  # after how long it is tried again
 
 
 @dataclass(frozen=True)
@@ -262,15 +269,20 @@ def lockout_warning(lot: Lot) -> Blow:
 
 
 def few_calls(lot: Lot) -> Blow:
-    """The hour is used up in the middle, and passes."""
-    allowed = lot.rng.randint(25, 60)
+    """The hour is used up in the middle, and passes, as often as it takes."""
+    allowed = lot.rng.randint(40, 80)
+    passed = itertools.count(1)
+
+    def hour_passes(world: World) -> bool:
+        if world.is_quiet() or next(passed) > HOURS_MAX:
+            return True
+        world.jump()
+        return False
+
     return Blow(
         "few_calls",
-        f"{allowed} calls an hour, and an hour passes three times",
-        (
-            Step(0, lambda world: _done(world.simulator.set(user_calls_per_hour=allowed))),
-            *(Step(after_s, World.jump) for after_s in (6.0, 10.0, 14.0)),
-        ),
+        f"{allowed} calls an hour, and the hours pass quickly",
+        (Step(0, lambda world: _done(world.simulator.set(user_calls_per_hour=allowed))), Step(5.0, hour_passes, again_s=5.0)),
         env={"BUDGET_CALLS_PER_HOUR": str(allowed), "BUDGET_SAFETY_MARGIN": "2"},
     )
 
@@ -311,7 +323,7 @@ def _lanes(rng: Random) -> tuple[str, ...]:
 
 
 def _answers(
-    lot: Lot, kind: str, when: str, *, for_s: float = 12.0, everywhere: bool = False, count: int = 0, **fields: object
+    lot: Lot, kind: str, when: str, *, for_s: float = 4.0, everywhere: bool = False, count: int = 0, **fields: object
 ) -> Blow:
     """A fault of the simulator's, dropped after a while: at one writing endpoint, at all calls, or at some of all calls."""
     rng = lot.rng
@@ -320,17 +332,22 @@ def _answers(
     rule |= {"probability": rng.choice((1.0, 1.0, 0.5)), "seed": rng.randint(1, 1_000_000)}
     rule |= {"when": when} if kind not in {"p-ticket", "cut-body"} else {}
     given: list[int] = []
+    struck_at: list[float] = []
 
     def strike(world: World) -> None:
         given.append(world.simulator.fault(kind, **rule))
+        struck_at.append(time.monotonic())
 
-    def lift(world: World) -> None:
-        # A simulator that was started again meanwhile has forgotten it.
+    def lift(world: World) -> bool:
         try:
+            met = world.simulator.control("GET", f"/faults/{given[0]}")["hits"]
+            if not met and not world.is_quiet() and time.monotonic() < struck_at[0] + MEETS_WITHIN_S:
+                return False
             world.simulator.control("DELETE", f"/faults/{given[0]}")
         except SimulatorError as error:
-            if "404" not in str(error):
+            if "404" not in str(error):  # a simulator that was started again meanwhile has forgotten it
                 raise
+        return True
 
     words = f"{kind} {when} the effect, {rule['count']} x, at {endpoint or 'any call'}"
     return Blow(kind, words, (Step(0, strike), Step(for_s, lift)), lies_in_wait=True)

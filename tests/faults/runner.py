@@ -26,15 +26,6 @@ QUIET_WITHIN_S: Final = 240.0
 """After the last fault, in real time: twice the promise of 60 seconds for each of two things that go wrong one after the other."""
 
 AGAIN_S: Final = 0.5
-NOT_QUIET: Final = """
-    SELECT (SELECT count(*) FROM changes_item WHERE state NOT IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled')
-                AND NOT (state = 'unknown' AND not_before IS NULL))
-         + (SELECT count(*) FROM execution_call WHERE state = 'open')
-         + (SELECT count(*) FROM changes_change WHERE state = 'running' AND NOT EXISTS (
-                SELECT FROM changes_item WHERE change_id = changes_change.id
-                AND state NOT IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled')))
-"""
-
 Action = Callable[[World], bool | None]
 
 
@@ -107,17 +98,27 @@ class Runner:
         )
 
 
+@dataclass(frozen=True)
+class _Todo:
+    """Something to do, again and again until it is done."""
+
+    what: str
+    act: Action
+    again_s: float = AGAIN_S
+    give_up_at_s: float = 0.0
+
+
 class _Timeline:
     """What is done when. Whatever can't be done yet is tried again half a second later."""
 
     def __init__(self, world: World, scenario: Scenario) -> None:
         self._world = world
         self._began = 0.0
-        self._due: list[tuple[float, int, Action, float]] = []
+        self._due: list[tuple[float, int, _Todo]] = []
         self._number = itertools.count()
         for change in scenario.changes:
             asker = Asker(change)
-            self._add(change.at_s, self._asking(asker))
+            self._add(change.at_s, _Todo(f"asking for change {change.number}", self._asking(asker)))
         for at_s, blow in scenario.struck_at_s:
             self._add_step(at_s, blow.name, blow.steps)
 
@@ -125,18 +126,18 @@ class _Timeline:
         """Return when all of it is done."""
         self._began = time.monotonic()
         while self._due:
-            at_s, _, action, give_up_at_s = heapq.heappop(self._due)
+            at_s, _, todo = heapq.heappop(self._due)
             self._wait(at_s)
             try:
-                done = action(self._world) is not False
+                done = todo.act(self._world) is not False
             except (Later, psycopg.Error, RedisError, requests.RequestException):
                 done = False
             if not done:
                 now_s = self._now_s()
-                if give_up_at_s and now_s > give_up_at_s:
-                    self._world.complaints.append(f"a step is not done after {now_s:.0f} s: {action}")
+                if todo.give_up_at_s and now_s > todo.give_up_at_s:
+                    self._world.complaints.append(f"{todo.what} is not done after {now_s:.0f} s")
                 else:
-                    self._add(now_s + AGAIN_S, action, give_up_at_s)
+                    self._add(now_s + todo.again_s, todo)
 
     def _wait(self, until_s: float) -> None:
         self._world.supervise()
@@ -147,8 +148,8 @@ class _Timeline:
     def _now_s(self) -> float:
         return time.monotonic() - self._began
 
-    def _add(self, at_s: float, action: Action, give_up_at_s: float = 0.0) -> None:
-        heapq.heappush(self._due, (at_s, next(self._number), action, give_up_at_s))
+    def _add(self, at_s: float, todo: _Todo) -> None:
+        heapq.heappush(self._due, (at_s, next(self._number), todo))
 
     def _asking(self, asker: Asker) -> Action:
         def ask(_: World) -> bool:
@@ -173,7 +174,8 @@ class _Timeline:
             return True
 
         moment = at_s + first.after_s
-        self._add(moment, act, moment + first.give_up_s if first.give_up_s else 0.0)
+        give_up_at_s = moment + first.give_up_s if first.give_up_s else 0.0
+        self._add(moment, _Todo(name, act, again_s=first.again_s, give_up_at_s=give_up_at_s))
 
 
 def _until_quiet(world: World) -> float:
@@ -181,11 +183,10 @@ def _until_quiet(world: World) -> float:
     began = time.monotonic()
     while time.monotonic() - began < QUIET_WITHIN_S:
         try:
-            ((open_rows,),) = world.rows(NOT_QUIET)
+            if world.is_quiet():
+                break
         except psycopg.OperationalError:
-            open_rows = 1
-        if not open_rows:
-            break
+            pass  # for a fault that is just being made good
         time.sleep(AGAIN_S)
         world.supervise()
     return time.monotonic() - began

@@ -31,9 +31,9 @@ from tests.waiting import wait_until
 DATABASE: Final = "riskadmin"
 TEMPLATE: Final = "riskadmin_template"
 LANES: Final = ("urgent", "bulk")
-# A Tuesday morning in Chicago: no session starts within the hours that a run may jump. In the future, so that no token of
-# the simulator's looks old by our own clock.
-BORN_AT: Final = "2031-03-04T15:00:00Z"
+# A Monday, an hour after the session's start in Chicago: the next one is beyond the hours that a run may jump. In the
+# future, so that no token of the simulator's looks old by our own clock.
+BORN_AT: Final = "2031-03-04T00:00:00Z"
 TRADERS, ACCOUNTS = 200, 480
 POSTGRES: Final = {**FORGETFUL, "synchronous_commit": "on", "max_connections": "80"}
 """A crash of the server alone loses nothing with this, however forgetful of the machine's."""
@@ -49,6 +49,15 @@ MOVED_BY_A_JUMP: Final = """
       AND column_name <> 'settled_at'
 """
 """Whatever somebody waits for: budget, halts, tokens, leases. Calls keep their times, which are evidence."""
+
+OPEN: Final = """
+    SELECT (SELECT count(*) FROM changes_item WHERE state NOT IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled')
+                AND NOT (state = 'unknown' AND not_before IS NULL))
+         + (SELECT count(*) FROM execution_call WHERE state = 'open')
+         + (SELECT count(*) FROM changes_change WHERE state = 'running' AND NOT EXISTS (
+                SELECT FROM changes_item WHERE change_id = changes_change.id
+                AND state NOT IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled')))
+"""
 
 FULL: Final = """
     CREATE FUNCTION faults_no_space() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -246,6 +255,11 @@ class World:
             cursor = connection.execute(query.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
+    def is_quiet(self) -> bool:
+        """Whether nothing is open any more but what waits for a person. Raises psycopg.Error while PostgreSQL is away."""
+        ((open_rows,),) = self.rows(OPEN)
+        return not open_rows
+
     def stop_postgres(self, number: signal.Signals) -> None:
         """End it: SIGINT rolls everything back in order, SIGQUIT is a crash."""
         if self.postgres.process.running:
@@ -317,7 +331,6 @@ class World:
         reversed, so that in between we count more calls than Tradovate does, never fewer.
         """
         seconds = EACH_HOUR.total_seconds()
-        moment = datetime.fromisoformat(str(self.simulator.control("GET", "/clock")["now"]))
         keys = list(self.redis.scan_iter("tradovate:*"))  # also asks whether Redis is there, before anything is moved
         with psycopg.connect(self.database_url, connect_timeout=2) as connection:
             by_table: dict[str, list[str]] = {}
@@ -327,14 +340,16 @@ class World:
                 moved = ", ".join(f"{column} = {column} - interval '{seconds} seconds'" for column in columns)
                 still_open = "WHERE settled_at IS NULL" if table == "changes_item" else ""
                 connection.execute(f"UPDATE {table} SET {moved} {still_open}".encode())
-            self.simulator.advance(seconds)
-            self.jumps.append((moment, EACH_HOUR))
+            self.jumps.append((datetime.fromisoformat(self.simulator.advance(seconds)), EACH_HOUR))
         if keys:
             self.redis.delete(*keys)
 
     def real_time(self, simulated: datetime) -> datetime:
-        """Return when something happened that the simulator has logged: its clock is ahead, and jumps."""
-        passed = sum((length for moment, length in self.jumps if moment <= simulated), timedelta())
+        """Return when something happened that the simulator has logged: its clock is ahead, and jumps.
+
+        A jump is known by the moment at which it ended: the hour before that never was.
+        """
+        passed = sum((length for ended, length in self.jumps if simulated > ended - length / 2), timedelta())
         return simulated - passed - self._ahead
 
     def keep_offset(self) -> None:
