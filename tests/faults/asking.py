@@ -19,16 +19,17 @@ from accounts.changes.models import Change, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, Verdict
 from accounts.models import Account, RiskCategory, Trader
-from accounts.sync import sync
+from accounts.sync import Part, refresh, sync
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 from tests.faults.world import World
 from tests.staff.people import make_person
 
 ORIGIN: Final = Origin(request_id="0" * 32, job="faults")
 AT_ONCE: Final = frozenset({"lock", "liquidate_only"})  # kinds that need nobody's decision
+LIMITED: Final = 40
 TRIES_TO_DECIDE: Final = 30
 
 
@@ -44,6 +45,7 @@ class Pools:
     locked: tuple[int, ...]
     stopped: tuple[int, ...]
     holding: tuple[int, ...]
+    limited: tuple[int, ...]  # whose position limits have been read
     traders: tuple[int, ...]
     categories: tuple[int, ...]
 
@@ -82,8 +84,11 @@ def set_up(world: World) -> Pools:
     def ids(accounts: Any) -> tuple[int, ...]:
         return tuple(accounts.values_list("tradovate_id", flat=True))
 
+    free = ids(plain.exclude(pk__in=holding.values("pk")))
+    refresh(Environment.DEMO, free[:LIMITED], lane=Lane.BULK, parts=frozenset({Part.PRE_TRADE}))
     pools = Pools(
-        open=ids(plain.exclude(pk__in=holding.values("pk"))),
+        open=free[LIMITED:],
+        limited=free[:LIMITED],
         locked=ids(found.filter(risk_status__admin_action="LockTradingImmediately")),
         stopped=ids(found.filter(risk_status__admin_at=None, risk_status__liquidate_only_at__isnull=False)),
         holding=ids(holding),
@@ -121,6 +126,7 @@ class Drawer:
                 ("locked", pools.locked),
                 ("stopped", pools.stopped),
                 ("holding", pools.holding),
+                ("limited", pools.limited),
                 ("traders", pools.traders),
             )
         }
@@ -165,6 +171,8 @@ class Drawer:
                 return {"level": "firm", "daily_loss_auto_liq_usd": Decimal(5000 + number)}
             case "risk_category":
                 return {"category": self._rng.choice(self._pools.categories)}
+            case "position_limit":
+                return {"action": "create", "total_by": "Overall", "long_limit": 100 + number}
             case "max_net_liq":
                 return {"max_net_liq_usd": Decimal(20_000 + number)}
             case "demo_balance":
@@ -182,6 +190,7 @@ KINDS_DRAWN: Final = (
     ("liquidate", "holding", 10, 3),
     ("auto_liq_limits", "open", 40, 3),
     ("risk_category", "open", 60, 3),
+    ("position_limit", "limited", 8, 2),
     ("user_lockout", "traders", 8, 2),
     ("reset_auto_liq_status", "stopped", 6, 2),
     ("max_net_liq", "open", 12, 2),

@@ -29,6 +29,7 @@ WRITES: Final[Mapping[str, tuple[str, ...]]] = {
     "liquidate": (driver.SET_ACTION,),
     "auto_liq_limits": (driver.UPDATE_LIMITS,),
     "risk_category": (driver.SWITCH_CATEGORY,),
+    "position_limit": (driver.CREATE_POSITION_LIMIT,),
     "user_lockout": (driver.EXPIRE_LOCKOUT,),
     "reset_auto_liq_status": (driver.RESET_STATUS,),
     "max_net_liq": (driver.MAX_NET_LIQ,),

@@ -142,6 +142,7 @@ MARKS: Final[dict[str, Callable[[dict[str, Any], str], tuple[tuple[str, str], ..
     "liquidate": _action,
     "auto_liq_limits": lambda after, _: ((driver.UPDATE_LIMITS, _usd(after["daily_loss_auto_liq_usd"])),),
     "risk_category": lambda after, _: ((driver.SWITCH_CATEGORY, str(after["category_id"])),),
+    "position_limit": lambda after, _: ((driver.CREATE_POSITION_LIMIT, str(after["record"]["long_limit"])),),
     "user_lockout": lambda _, reason: ((driver.EXPIRE_LOCKOUT, reason),),
     "reset_auto_liq_status": lambda *_: ((driver.RESET_STATUS, ""),),
     "max_net_liq": _peak,
@@ -163,6 +164,8 @@ def _named(call: dict[str, Any]) -> Iterator[Sign]:
         case path if path == driver.SWITCH_CATEGORY.lower():
             for account_id in body["accountIds"]:
                 yield _sign(endpoint, account_id, str(body["riskCategoryId"]))
+        case path if path == driver.CREATE_POSITION_LIMIT.lower():
+            yield _sign(endpoint, body["accountId"], str(body.get("longLimit", "")))
         case path if path == driver.EXPIRE_LOCKOUT.lower():
             yield _sign(endpoint, body["userId"], body.get("notes", ""))
         case path if path == driver.MAX_NET_LIQ.lower():
@@ -184,6 +187,7 @@ _WRITES: Final = frozenset(
         driver.MAX_NET_LIQ,
         driver.DEMO_BALANCE,
         driver.UPDATE_LIMIT,
+        driver.CREATE_POSITION_LIMIT,
         driver.DELETE_POSITION_LIMIT,
         driver.DELETE_RISK_PARAMETER,
     )

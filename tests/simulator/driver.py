@@ -36,6 +36,7 @@ ACCOUNT_NOTES: Final = "/accountRiskStatus/setaccountnotes"
 UPDATE_LIMIT: Final = "/userAccountAutoLiq/updateuserautoliq"
 DEMO_BALANCE: Final = "/cashBalance/changedemobalance"
 SNAPSHOT: Final = "/cashBalance/getcashbalancesnapshot"
+CREATE_POSITION_LIMIT: Final = "/userAccountPositionLimit/create"
 DELETE_POSITION_LIMIT: Final = "/userAccountPositionLimit/deleteuseraccountpositionlimit"
 DELETE_RISK_PARAMETER: Final = "/userAccountPositionLimit/deleteuseraccountriskparameter"
 
