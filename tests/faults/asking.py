@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, connection
 from psycopg_pool import PoolTimeout
 
-from accounts.changes.actions import DecisionRefused, NothingToDo, decide, submit, withdraw
+from accounts.changes.actions import DecisionRefused, NothingToDo, PlanMoved, decide, submit, withdraw
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, PolicyRule
@@ -232,6 +232,8 @@ class Asker:
             except NothingToDo:
                 self.is_decided = True
                 return
+            except PlanMoved as moved:
+                raise Later from moved  # somebody else's call was read back just now: look at the plan again
         self.change_id = change.pk
         self.is_decided = change.state != ChangeState.PENDING
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import signal
 import threading
@@ -41,8 +40,10 @@ WRITES: Final[Mapping[str, tuple[str, ...]]] = {
 MEETS_WITHIN_S: Final = 25.0
 """So long a fault of the simulator's waits for a first call to meet."""
 
-HOURS_MAX: Final = 15
-LEAVES_WITHIN_S: Final = 60.0
+HOURS_MAX: Final = 20
+"""The next session starts after 23."""
+
+LEAVES_WITHIN_S: Final = 120.0
 """A warm shutdown ends what is under way: a call may take 20 seconds, its read-back as long."""
 
 
@@ -80,7 +81,7 @@ class Scale:
 
 
 SHORT: Final = Scale(away_s=(2.0, 5.0), frozen_s=(6.0, 8.0), held_s=(2.0, 6.0))
-LONG: Final = Scale(away_s=(2.0, 65.0), frozen_s=(6.0, 45.0), held_s=(2.0, 25.0))
+LONG: Final = Scale(away_s=(2.0, 65.0), frozen_s=(6.0, 45.0), held_s=(2.0, 24.0))
 
 
 @dataclass(frozen=True)
@@ -272,18 +273,21 @@ def lockout_warning(lot: Lot) -> Blow:
 def few_calls(lot: Lot) -> Blow:
     """The hour is used up in the middle, and passes, as often as it takes."""
     allowed = lot.rng.randint(40, 80)
-    passed = itertools.count(1)
+    jumped_at = [0.0]
 
     def hour_passes(world: World) -> bool:
-        if world.is_quiet() or next(passed) > HOURS_MAX:
+        if world.is_quiet() or len(world.jumps) >= HOURS_MAX:
             return True
-        world.jump()
+        calls = max(world.simulator.counters()["last_hour"]["subjects"].values(), default=0)
+        if calls >= allowed * 0.8 or time.monotonic() > jumped_at[0] + 20.0:
+            world.jump()
+            jumped_at[0] = time.monotonic()
         return False
 
     return Blow(
         "few_calls",
         f"{allowed} calls an hour, and the hours pass quickly",
-        (Step(0, lambda world: _done(world.simulator.set(user_calls_per_hour=allowed))), Step(5.0, hour_passes, again_s=5.0)),
+        (Step(0, lambda world: _done(world.simulator.set(user_calls_per_hour=allowed))), Step(5.0, hour_passes, again_s=3.0)),
         env={"BUDGET_CALLS_PER_HOUR": str(allowed), "BUDGET_SAFETY_MARGIN": "2"},
     )
 
@@ -350,7 +354,7 @@ def _answers(
                 raise
         return True
 
-    words = f"{kind} {when} the effect, {rule['count']} x, at {endpoint or 'any call'}"
+    words = f"{kind} {when} the effect, {rule['count']} x, at {endpoint or 'any call'}, for {for_s:.0f} s"
     return Blow(kind, words, (Step(0, strike), Step(for_s, lift)), lies_in_wait=True)
 
 
