@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -31,32 +32,30 @@ def test_every_fault_strikes() -> None:
 
 
 @pytest.fixture
-def finished() -> list[subprocess.CompletedProcess[str]]:
+def finished() -> Iterator[list[subprocess.CompletedProcess[str]]]:
     """What both processes said, run at the same time: most of it is waiting."""
-    running = []
-    for seed, names in RUNS.items():
-        env = {
-            **bare_environment(),
-            "SEED": str(seed),
-            "RUNS": "1",
-            "LENGTH": "short",
-            "FAULTS": ",".join(names),
-        }
-        running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "tests.faults"],
-                cwd=PROJECT,
-                env=env,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    return [
-        subprocess.CompletedProcess(each.args, each.wait(), said)
-        for each in running
-        if (said := each.communicate()[0]) is not None
-    ]
+    running = [_start(seed, names) for seed, names in RUNS.items()]
+    try:
+        said = [each.communicate()[0] for each in running]
+        yield [
+            subprocess.CompletedProcess(each.args, each.returncode, output) for each, output in zip(running, said, strict=True)
+        ]
+    finally:
+        for each in running:
+            each.terminate()
+            each.wait()
+
+
+def _start(seed: int, names: Sequence[str]) -> subprocess.Popen[str]:
+    order = {"SEED": str(seed), "RUNS": "1", "LENGTH": "short", "FAULTS": ",".join(names)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.faults"],
+        cwd=PROJECT,
+        env={**bare_environment(), **order},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def test_whatever_goes_wrong_nothing_is_lost_or_done_twice(finished: list[subprocess.CompletedProcess[str]]) -> None:
