@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
@@ -19,7 +19,16 @@ from accounts.connection import NotConnected, client
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.settle import answer_detail, evidence, happening, move, settle, tell
-from accounts.execution.timing import CONFIRM_AGAIN, CONFIRM_WITHIN, EFFECT_WITHIN, READ_BATCH, READING_LEASE, UNKNOWN_ENDS_MAX
+from accounts.execution.timing import (
+    CONFIRM_AGAIN,
+    CONFIRM_WITHIN,
+    EFFECT_WITHIN,
+    READ_BATCH,
+    READING_LEASE,
+    UNKNOWN_ENDS_MAX,
+    WATCHED_EVERY,
+    WATCHED_FOR,
+)
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -221,15 +230,25 @@ def _not_yet(items: Sequence[Item], read: ReadBack) -> None:
 
 
 def _did_nothing(items: Sequence[Item], read: ReadBack) -> None:
-    """An unknown call shows no effect: send again what may be sent again, once a late effect can be ruled out."""
+    """An unknown call shows no effect: send again what may be sent again, once a late effect can be ruled out.
+
+    That is counted from the call's end, not its beginning: Tradovate may carry out what we have given up waiting for.
+    """
     calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, state=CallState.UNKNOWN)
-    unknown_ends = dict(calls.values_list("items__pk").annotate(Count("pk")).order_by())
+    ends = {
+        pk: (count, last)
+        for pk, count, last in calls.values_list("items__pk").annotate(Count("pk"), Max("ended_at")).order_by()
+    }
     again, to_people = [], []
     for item in items:
-        certain_at = (item.claimed_at or read.read_at) + EFFECT_WITHIN
+        unclear, ended_at = ends.get(item.pk, (0, None))
+        may_go_again = read.kind.is_resend_safe(item.step) and unclear < UNKNOWN_ENDS_MAX
+        over_at = ended_at or item.claimed_at or read.read_at
+        certain_at = over_at + (EFFECT_WITHIN if may_go_again else WATCHED_FOR)
         if read.read_at < certain_at:
-            Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=certain_at)
-        elif read.kind.is_resend_safe(item.step) and unknown_ends.get(item.pk, 0) < UNKNOWN_ENDS_MAX:
+            next_look = min(certain_at, max(over_at + EFFECT_WITHIN, read.read_at + WATCHED_EVERY))
+            Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=next_look)
+        elif may_go_again:
             again.append(item)
         else:
             to_people.append(item)

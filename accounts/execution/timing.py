@@ -16,8 +16,11 @@ CONFIRM_WITHIN: Final = timedelta(seconds=30)
 # A second reader leaves an item alone for so long after the first one took it.
 READING_LEASE: Final = timedelta(seconds=20)
 CONFIRM_AGAIN: Final = timedelta(seconds=3)
-# A call that was cut off may still take effect shortly after: only then does an unchanged state mean that it did nothing.
+# A call that was cut off, or given up, may still take effect: only so long after its end does an unchanged state mean that it
+# did nothing. What is not sent again by itself is watched for longer before a person is asked, who might do it again.
 EFFECT_WITHIN: Final = timedelta(seconds=10)
+WATCHED_FOR: Final = timedelta(seconds=60)
+WATCHED_EVERY: Final = timedelta(seconds=10)
 # A mirror row younger than this counts as read just now.
 JUST_READ: Final = timedelta(seconds=10)
 # How often what was sent is read back: what ends in between is read together. Of urgent work at once.

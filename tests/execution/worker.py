@@ -51,8 +51,9 @@ def run(item: Item) -> Item:
 
 
 def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> None:
-    """Let time have passed for an item: everything it waits for is due."""
+    """Let time have passed for an item: everything it waits for is due, and its calls ended long ago."""
     past = timezone.now() - timedelta(seconds=1)
+    Call.objects.filter(items=item, ended_at__isnull=False).update(ended_at=timezone.now() - claimed_ago - timedelta(seconds=1))
     claimed_at = timezone.now() - claimed_ago if item.claimed_at else None
     Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at)
     Change.objects.filter(pk=item.change_id).update(held_until=None)

@@ -138,7 +138,12 @@ def deploy(lot: Lot) -> Blow:
     return Blow(
         "deploy",
         "a second set of workers, then SIGTERM to the first",
-        (Step(0, World.replace_workers), Step(0.2, World.has_left, LEAVES_WITHIN_S)),
+        (
+            Step(0, World.start_second_set),
+            Step(0.5, World.second_set_works),
+            Step(0.5, World.first_set_leaves),
+            Step(0.7, World.has_left, LEAVES_WITHIN_S),
+        ),
     )
 
 
@@ -279,7 +284,7 @@ def few_calls(lot: Lot) -> Blow:
         if world.is_quiet() or len(world.jumps) >= HOURS_MAX:
             return True
         calls = max(world.simulator.counters()["last_hour"]["subjects"].values(), default=0)
-        if calls >= allowed * 0.8 or time.monotonic() > jumped_at[0] + 20.0:
+        if calls >= allowed * 0.7 or time.monotonic() > jumped_at[0] + 10.0:
             world.jump()
             jumped_at[0] = time.monotonic()
         return False

@@ -73,7 +73,7 @@ class Runner:
             for change in scenario.changes:
                 if change.kind == "user_lockout":
                     for trader in change.targets:
-                        world.simulator.start_lockout(trader)
+                        world.simulator.start_lockout(trader, minutes=24 * 60)  # longer than any jump
             _Timeline(world, scenario).play()
             recovery_s = _until_quiet(world)
             found = gather(world)

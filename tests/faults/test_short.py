@@ -15,11 +15,11 @@ from tests.servers import bare_environment
 
 # Two processes with a run each.
 RUNS = {
-    8: (
+    103: (
         *("worker_kill", "late", "cut_before", "signed_out", "few_calls", "html", "redis_wipe"),
         *("worker_term", "postgres_restart", "cut_after", "p_ticket", "trail_full", "two_dispatchers"),
     ),
-    41: (
+    85: (
         *("worker_freeze", "redis_gone", "cut_body", "429", "no_connections", "server_error", "clock_jump"),
         *("deploy", "postgres_gone", "hang", "captcha", "423", "duplicate_delivery", "tradovate_gone"),
     ),

@@ -211,17 +211,22 @@ class World:
             if worker.running:
                 os.kill(_pid(worker), signal.SIGCONT)
 
-    def replace_workers(self) -> None:
-        """Start a second set of workers, and only then ask the first to leave."""
-        old = [worker for worker in self.workers.values() if worker.running]
+    def start_second_set(self) -> None:
+        """Start new workers beside those that work, which from now on are the old ones."""
+        self.leaving += [worker for worker in self.workers.values() if worker.running]
         self.workers = {}
         self.start_workers()
-        for worker in self.workers.values():
-            wait_until(lambda log=worker.program.log: _at_work(log), timeout=120, every=0.1)  # type: ignore[misc]
-        for worker in old:
-            os.kill(_pid(worker), signal.SIGTERM)
-            self.kills += 1
-        self.leaving += old
+
+    def second_set_works(self) -> bool:
+        """Whether the new workers take messages."""
+        return all(_at_work(worker.program.log) for worker in self.workers.values())
+
+    def first_set_leaves(self) -> None:
+        """Ask the old workers to leave."""
+        for worker in self.leaving:
+            if worker.running:
+                os.kill(_pid(worker), signal.SIGTERM)
+                self.kills += 1
 
     def has_left(self, lanes: tuple[str, ...] = ()) -> bool:
         """Whether every worker that was asked to leave has done so: those of these lanes, and those that were replaced."""
