@@ -1,7 +1,6 @@
 """The category switch against a real simulator: many accounts a call, and one unknown id does not stop the rest."""
 
 import json
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,7 +8,7 @@ from django.utils import timezone
 
 from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, Purpose
@@ -19,7 +18,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 from tests.execution.conftest import ORIGIN, approve
-from tests.execution.worker import read_back_due, send_batch, sweep
+from tests.execution.worker import make_due, read_back_due, send_batch, sweep
 from tests.simulator.driver import SWITCH_CATEGORY, Simulator
 
 KIND = KINDS["risk_category"]
@@ -151,9 +150,8 @@ def test_a_lost_answer_is_reconciled(mirror: Simulator, support: Staff, supervis
     assert set(change.items.values_list("state", flat=True)) == {ItemState.UNKNOWN}
 
     for _ in range(3):
-        Item.objects.filter(change=change).update(
-            not_before=timezone.now() - timedelta(seconds=1), claimed_at=timezone.now() - timedelta(minutes=1)
-        )
+        for item in change.items.all():
+            make_due(item)
         sweep(origin=ORIGIN)
         run(change)
 
