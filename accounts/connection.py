@@ -7,6 +7,7 @@ each keeps its connection to Tradovate.
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from threading import BoundedSemaphore
 from typing import Any
 
 import redis
@@ -63,7 +64,7 @@ def client(environment: Environment, lane: Lane) -> Client:
         budget=budget(),
         breaker=breaker(environment),
     )
-    return _client(access, lane)
+    return _client(access, lane, settings.CALLS_AT_ONCE)
 
 
 def budget() -> Budget:
@@ -124,16 +125,23 @@ class _Access:
 
 
 @cache
-def _client(access: _Access, lane: Lane) -> Client:
+def _client(access: _Access, lane: Lane, calls_at_once: int) -> Client:
     return Client(
         environment=access.environment,
         base_url=access.base_url,
         tokens=_tokens(access),
         budget=access.budget,
         breaker=access.breaker,
+        at_once=_places(lane, calls_at_once),
         lane=lane,
         extra_hosts=access.extra_hosts,
     )
+
+
+@cache
+def _places(lane: Lane, calls_at_once: int) -> BoundedSemaphore:  # noqa: ARG001  (each lane has its own)
+    """As many places as this process may have calls of a lane at Tradovate at the same time, whatever the environment."""
+    return BoundedSemaphore(calls_at_once)
 
 
 @cache

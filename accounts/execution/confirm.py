@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, Max, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
@@ -52,44 +52,41 @@ class ReadBack:
     origin: Origin
 
 
-def next_read_at(lane: Lane) -> datetime | None:
-    """Return when the next item of a lane is due to be read back; None when none is."""
+def next_read_at(lane: Lane, *, early: bool = False) -> datetime | None:
+    """Return when the next item of a lane is due to be read back; None when none is. `early` as in `read_back_due`."""
     at = timezone.now()
-    first: datetime | None = (
-        Item.objects.filter(state__in=TO_READ, change__lane=lane.value, not_before__isnull=False)
-        .order_by("not_before")
-        .values_list("not_before", flat=True)
-        .first()
-    )
+    of_lane = Item.objects.filter(state__in=TO_READ, change__lane=lane.value, not_before__isnull=False)
+    first: datetime | None = of_lane.order_by("not_before").values_list("not_before", flat=True).first()
+    if first is not None and first > at and early and of_lane.filter(_never_read()).exists():
+        return at
     if lane == Lane.URGENT and (first is None or first > at) and _in_the_way().exists():
         return at
     return first
 
 
-def _in_the_way() -> QuerySet[Item]:
-    """Return bulk items whose call was answered and not yet read back, while an urgent item waits for the same target.
+def _never_read() -> Q:
+    """Return the condition for answered items that were not read back yet: then `not_before` is another one than at first."""
+    return Q(state=ItemState.SENT, lease_until=F("not_before") + CONFIRM_WITHIN)
 
-    They are read at once, each once before its time: then its `not_before` is another one than at first.
-    """
+
+def _in_the_way() -> QuerySet[Item]:
+    """Return bulk items whose call was answered and not yet read back, while an urgent item waits for the same target."""
     waiting = Item.objects.filter(
         target=OuterRef("target"), state=ItemState.QUEUED, change__lane=Lane.URGENT.value, change__state=ChangeState.RUNNING
     )
-    return Item.objects.filter(
-        Exists(waiting),
-        state=ItemState.SENT,
-        change__lane=Lane.BULK.value,
-        lease_until=F("not_before") + CONFIRM_WITHIN,
-    )
+    return Item.objects.filter(_never_read(), Exists(waiting), change__lane=Lane.BULK.value)
 
 
-def read_back_due(lane: Lane, *, origin: Origin) -> int:
+def read_back_due(lane: Lane, *, origin: Origin, early: bool = False) -> int:
     """Read back every item of a lane whose time has come, in as few calls as possible, and settle what that proves.
+
+    `early`: also those that were answered and only wait for others to be read with.
 
     Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves
     its items as they are: they come due again when this reader's lease on them ends.
     """
     batches: dict[tuple[Kind[Any], str, int], list[Item]] = defaultdict(list)
-    for item in _take_due(lane):
+    for item in _take_due(lane, early=early):
         kind = KINDS[item.change.kind].of(item.change.parameters)
         batches[kind, item.environment, item.step].append(item)
     read = 0
@@ -101,12 +98,13 @@ def read_back_due(lane: Lane, *, origin: Origin) -> int:
     return read
 
 
-def _take_due(lane: Lane) -> list[Item]:
+def _take_due(lane: Lane, *, early: bool) -> list[Item]:
     """Return the items that this reader, and no other, reads now."""
     at = timezone.now()
     with transaction.atomic():
         rows = Item.objects.select_for_update(of=("self",), skip_locked=True).select_related("change")
-        due = rows.filter(state__in=TO_READ, change__lane=lane.value, not_before__lte=at)
+        come = Q(not_before__lte=at) | _never_read() if early else Q(not_before__lte=at)
+        due = rows.filter(come, state__in=TO_READ, change__lane=lane.value)
         items = list(due.order_by("pk")[:READ_BATCH])
         if lane == Lane.URGENT:
             items += rows.filter(pk__in=_in_the_way().values("pk"))

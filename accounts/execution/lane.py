@@ -32,7 +32,9 @@ from accounts.execution.timing import (
     READ_EVERY,
     READ_EVERY_WHEN_SCARCE,
     SCARCE_BELOW,
+    SLOW_S,
     STAY_FOR,
+    SWIFT_S,
     WRITE_AGAIN_AFTER_S,
     WRITE_DOWN_WITHIN_S,
 )
@@ -123,7 +125,7 @@ class _Leader:
         self.origin = origin
         self.seat = seat
         self.at_once: int = settings.CALLS_AT_ONCE
-        self.ready_beside: int = self.at_once // 2
+        self.latency_s = 0.0
         self.flying: dict[Future[Answered], Claim] = {}
         self.unwritten: list[Answered] = []
         self.write_again_at = 0.0
@@ -136,7 +138,8 @@ class _Leader:
     def lead(self) -> None:
         """Work until nothing is due."""
         with (
-            ThreadPoolExecutor(self.at_once, thread_name_prefix=f"{self.lane}-call") as callers,
+            # A few more than may call at once: some prepare a call, or read its answer, while others wait for Tradovate.
+            ThreadPoolExecutor(self.at_once + self.at_once // 4, thread_name_prefix=f"{self.lane}-call") as callers,
             ThreadPoolExecutor(1, thread_name_prefix=f"{self.lane}-read") as reader,
         ):
             while True:
@@ -165,8 +168,8 @@ class _Leader:
 
     def _claim(self, callers: ThreadPoolExecutor) -> None:
         """Claim the next calls of the change whose turn it is, and have them made."""
-        room = self.at_once + self.ready_beside - len(self.flying)
-        if _stopping.is_set() or self.unwritten or (self.flying and room < self.at_once // 4):
+        room = self.at_once + self._ready_beside() - len(self.flying)
+        if _stopping.is_set() or self.unwritten or (self.flying and room < self.at_once // 2):
             return
         try:
             claims: list[Claim] = []
@@ -184,6 +187,12 @@ class _Leader:
             future = callers.submit(make, claim)
             self.flying[future] = claim
             future.add_done_callback(self._ring)
+
+    def _ready_beside(self) -> int:
+        """Return how many calls may stand ready beside those that fly: no more than leave before their permits lapse."""
+        if self.latency_s < SWIFT_S:
+            return 2 * self.at_once
+        return self.at_once // 2 if self.latency_s < SLOW_S else 0
 
     def _ring(self, _: Future[Answered] | Future[int]) -> None:
         self.seat.bell.set()
@@ -208,7 +217,11 @@ class _Leader:
         read-back.
         """
         ended = [future for future in self.flying if future.done()]
-        self.unwritten += [future.result() for future in ended]
+        for answer in (future.result() for future in ended):
+            self.unwritten.append(answer)
+            exchange = answer.exchange or (answer.error.exchange if answer.error else None)
+            if exchange:
+                self.latency_s += (exchange.elapsed_ms / 1000 - self.latency_s) / self.at_once
         for future in ended:
             del self.flying[future]
         if not self.unwritten or time.monotonic() < self.write_again_at:
@@ -256,30 +269,31 @@ class _Leader:
     # --- Reading back -----------------------------------------------------------------------------------------------------
 
     def _read_back(self, reader: ThreadPoolExecutor) -> None:
-        """Have read back what is due, beside the calls."""
+        """Have read back what is due, beside the calls; once nothing is left to send, also what waits for company."""
         if self.reading:
             if not self.reading.done():
                 return
             self.reading = None
-            self.read_at = self._asked_next_read_at()
-        elif not self.flying:
-            self.read_at = self._asked_next_read_at()
+        is_idle = not self.flying and not self.unwritten
+        early = is_idle and self.read_every == READ_EVERY[self.lane]
+        if is_idle or self.read_at is None:
+            self.read_at = self._asked_next_read_at(early=early)
         if self.read_at and self.read_at <= timezone.now() and not _stopping.is_set():
             self.read_at = None
-            self.reading = reader.submit(_read_back, self.lane, self.origin)
+            self.reading = reader.submit(_read_back, self.lane, self.origin, early=early)
             self.reading.add_done_callback(self._ring)
 
-    def _asked_next_read_at(self) -> datetime | None:
+    def _asked_next_read_at(self, *, early: bool) -> datetime | None:
         try:
-            return next_read_at(self.lane)
+            return next_read_at(self.lane, early=early)
         except (DatabaseError, InterfaceError):
             logger.exception("nothing can be read back in the %s lane", self.lane)
             return None
 
 
-def _read_back(lane: Lane, origin: Origin) -> int:
+def _read_back(lane: Lane, origin: Origin, *, early: bool) -> int:
     try:
-        return read_back_due(lane, origin=origin)
+        return read_back_due(lane, origin=origin, early=early)
     except (DatabaseError, InterfaceError):
         logger.exception("what was read back in the %s lane could not be written down", lane)
         return 0

@@ -126,7 +126,7 @@ def _read_first(kind: Kind[Any], wanted: QuerySet[Item], calls: int, tradovate: 
     One read tells of the next calls too, as far as it costs no more. A batch rests on the reading that its plan was made
     from, and on what every full read since has found.
     """
-    if kind.batch_size > 1 or not kind.is_read_back:
+    if kind.batch_size > 1 or not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))):
         return
     next_up = sendable(timezone.now(), wanted).order_by("position", "pk")
     good_since = timezone.now() - JUST_READ

@@ -6,6 +6,7 @@ renewed token. Both count in the budget.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -40,10 +41,14 @@ class Calling:
         budget: Budget,
         lane: Lane,
         breaker: Breaker | None = None,
+        at_once: AbstractContextManager[object] | None = None,
         timeout: tuple[float, float] = TIMEOUT,
         extra_hosts: Collection[str] = (),
     ) -> None:
-        """Raise ``addresses.AddressRefused``, or ``WrongEnvironment`` for the other environment's host."""
+        """Raise ``addresses.AddressRefused``, or ``WrongEnvironment`` for the other environment's host.
+
+        ``at_once`` as ``Caller`` takes it.
+        """
         self.environment = environment
         self.lane = lane
         self._tokens = tokens
@@ -52,6 +57,7 @@ class Calling:
             base_url=base_url,
             budget=budget,
             breaker=breaker,
+            at_once=at_once,
             timeout=timeout,
             extra_hosts=extra_hosts,
         )

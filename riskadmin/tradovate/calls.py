@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 
 from riskadmin.tradovate.addresses import checked_base_url
@@ -30,13 +31,18 @@ class Caller:
         budget: Budget,
         timeout: tuple[float, float],
         breaker: Breaker | None = None,
+        at_once: AbstractContextManager[object] | None = None,
         extra_hosts: Collection[str] = (),
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        """Raise ``addresses.AddressRefused`` or ``WrongEnvironment`` for a base URL that may not be used."""
+        """Raise ``addresses.AddressRefused`` or ``WrongEnvironment`` for a base URL that may not be used.
+
+        ``at_once`` is entered for as long as an attempt is at Tradovate: a semaphore bounds how many are.
+        """
         self._environment = environment
         self._budget = budget
         self._breaker = breaker
+        self._at_once = at_once or nullcontext()
         address = checked_base_url(base_url, environment, extra_hosts=extra_hosts)
         self._transport = Transport(address, timeout=timeout, deadline_s=deadline_s)
 
@@ -80,18 +86,19 @@ class Caller:
         if paid is None:
             (paid,) = self.pay(endpoint, lane, 1, spare=spare)
         admission, failures = paid.admission, paid.failures
-        if admission.lapsed or (permit and permit.lapsed):
-            self._budget.withdraw(admission)
-            raise NotHandled("the process was held up before the call", reason=NotHandledReason.HELD_UP)
         path = f"{endpoint.path}?{query}" if query else endpoint.path
-        answer = self._transport.send(
-            endpoint.method,
-            path,
-            body=body,
-            token=token,
-            body_limit=endpoint.body_limit,
-            deadline_s=WRITE_DEADLINE_S if endpoint.writes else None,
-        )
+        with self._at_once:
+            if admission.lapsed or (permit and permit.lapsed):
+                self._budget.withdraw(admission)
+                raise NotHandled("the process was held up before the call", reason=NotHandledReason.HELD_UP)
+            answer = self._transport.send(
+                endpoint.method,
+                path,
+                body=body,
+                token=token,
+                body_limit=endpoint.body_limit,
+                deadline_s=WRITE_DEADLINE_S if endpoint.writes else None,
+            )
         text = answer.text
         if token and not endpoint.confidential:
             text = text.replace(token, WITHHELD)  # something on the way may have echoed the request
