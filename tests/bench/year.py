@@ -335,8 +335,11 @@ def of_a_firm(seconds: float, *, seed: int = 7, part: int = 1) -> Iterator[Deman
 
 # --- What is measured -----------------------------------------------------------------------------------------------------------
 
-HOURS = {"small": (6, 7 * 24), "full": (48, 365 * 24)}
+HOURS = {"small": (2, 14 * 24), "full": (6, 365 * 24)}
 """Hours with work always waiting, and hours of a firm's traffic."""
+
+PART = 10
+"""The firm is that many times smaller, and so is the hour: a year at full size takes a quarter of an hour of CPU."""
 
 
 def saturated(
@@ -359,9 +362,10 @@ def measure(report: Report, *, redis_url: str, scale: str) -> None:
         for lanes, name in (((Lane.URGENT, Lane.BULK), "in both lanes"), ((Lane.BULK,), "in the bulk lane")):
             _tell(report, f"{waiting_hours} virtual hours with work waiting {name}", saturated(client, lanes, waiting_hours))
         seconds = firm_hours * HOUR
-        firm = Simulation(client, of_a_firm(seconds), faults=Faults(wipes=0.5, restarts=1.0, kills=0.5))
+        limit, faults = LIMIT // PART, Faults(wipes=0.5, restarts=1.0, kills=0.5)
+        firm = Simulation(client, of_a_firm(seconds, part=PART), limit=limit, margin=3, true_limit=limit, faults=faults)
         firm.run(seconds)
-        _tell(report, f"{firm_hours // 24} virtual days of a firm's traffic", firm)
+        _tell(report, f"{firm_hours // 24} virtual days of a firm, {limit} calls an hour", firm)
 
 
 def _tell(report: Report, name: str, run: Simulation) -> None:
