@@ -216,14 +216,17 @@ class _Leader:
         What can't be written for long is left to the sweeper, which finds the items by their lease and what Tradovate did by a
         read-back.
         """
-        ended = [future for future in self.flying if future.done()]
-        for answer in (future.result() for future in ended):
+        for future in [future for future in self.flying if future.done()]:
+            claim = self.flying.pop(future)
+            failure = future.exception()
+            if failure:  # a fault of ours: whether the call was made, its lease and a read-back will tell
+                logger.error("call %s broke off", claim.call.pk, exc_info=failure)
+                continue
+            answer = future.result()
             self.unwritten.append(answer)
             exchange = answer.exchange or (answer.error.exchange if answer.error else None)
             if exchange:
                 self.latency_s += (exchange.elapsed_ms / 1000 - self.latency_s) / self.at_once
-        for future in ended:
-            del self.flying[future]
         if not self.unwritten or time.monotonic() < self.write_again_at:
             return
         try:

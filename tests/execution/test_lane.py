@@ -15,15 +15,17 @@ from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution import lane as lane_module
 from accounts.execution.answers import write_down
+from accounts.execution.claim import Claim
 from accounts.execution.lane import has_work, stop_soon, work
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.send import make, next_claims
+from accounts.execution.send import Answered, make, next_claims
 from accounts.models import Account, ApiAttempt
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Lane
 from tests.execution.conftest import ORIGIN, active_account, ask, the_item
+from tests.execution.worker import reconciled, worker_dies
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 
@@ -154,7 +156,7 @@ def test_a_refusal_holds_the_change_and_not_each_item(mirror: Simulator, support
     change.refresh_from_db()
     assert states(change) == {ItemState.QUEUED: 25}
     assert change.held_until is not None
-    assert mirror.call_count(SET_ACTION) <= 6  # those at once and those that stood ready
+    assert mirror.call_count(SET_ACTION) <= 12  # those at once and those that stood ready
     # The endpoint is stopped for all: another change waits as well, and is not even tried.
     other = ask(support, "liquidate_only", active_account(40))
     mirror.reset_counters()
@@ -171,15 +173,16 @@ def test_a_process_that_stops_finishes_what_it_began_and_returns_the_rest(mirror
     try:
         mirror.wait_held(fault, count=4)
         stop_soon()
-        wait_until(lambda: Call.objects.filter(state=CallState.NOT_HANDLED).count() == 2)
+        wait_until(lambda: Call.objects.filter(state=CallState.NOT_HANDLED).count() == 7)
     finally:
         mirror.clear_faults()
         working.join()
 
-    assert mirror.call_count(SET_ACTION) == 4
-    assert states(change) == {ItemState.SENT: 4, ItemState.QUEUED: 8}
+    # Four were held at Tradovate, and one had been begun and waited for its place.
+    assert mirror.call_count(SET_ACTION) == 5
+    assert states(change) == {ItemState.SENT: 5, ItemState.QUEUED: 7}
     assert not Call.objects.filter(state=CallState.OPEN).exists()
-    assert ApiAttempt.objects.filter(endpoint="accountRiskStatus/setadminautoliqaction").count() == 4
+    assert ApiAttempt.objects.filter(endpoint="accountRiskStatus/setadminautoliqaction").count() == 5
 
     lane_module._stopping.clear()
     work(Lane.URGENT, origin=ORIGIN)
@@ -219,6 +222,29 @@ def test_answers_that_postgresql_could_not_take_are_written_down_later(
     assert states(change) == {ItemState.APPLIED: 3}
     assert mirror.call_count(SET_ACTION) == 3
     assert not Event.objects.filter(tag=Tag.ITEM_UNKNOWN).exists()
+
+
+def test_a_call_that_breaks_off_takes_no_other_with_it(
+    mirror: Simulator, support: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it was made: its lease lapses, and a read-back tells. The others go their way."""
+    broken: list[int] = []
+
+    def breaks_first(claim: Claim) -> Answered:
+        if not broken:
+            broken.append(claim.items[0].pk)
+            raise RuntimeError("a fault of ours")
+        return make(claim)
+
+    monkeypatch.setattr("accounts.execution.lane.make", breaks_first)
+    change = ask(support, "lock", *accounts(6))
+
+    work(Lane.URGENT, origin=ORIGIN)
+
+    assert states(change) == {ItemState.APPLIED: 5, ItemState.SENDING: 1}
+    worker_dies(Item.objects.get(pk=broken[0]))
+    assert reconciled(Item.objects.get(pk=broken[0])).state == ItemState.APPLIED
+    assert mirror.call_count(SET_ACTION) == 6
 
 
 def test_an_emergency_has_what_stands_in_its_way_read_back_at_once(
