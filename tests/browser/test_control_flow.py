@@ -107,6 +107,21 @@ def test_two_hundred_locks_paused_resumed_and_cancelled_half_way(
     expect(page.get_by_role("main")).to_contain_text(f"Failed items of change {change}")
 
 
+def is_left_to_people(stack: LiveStack, change: int) -> bool:
+    """Say whether the only item of a change waits for a person; otherwise let what it waits for have come."""
+    state = stack.rows("SELECT state, not_before FROM changes_item WHERE change_id = %s", change)
+    if state == [("unknown", None)]:
+        return True
+    if state[0][0] == "unknown":
+        stack.rows(
+            "UPDATE execution_call SET ended_at = ended_at - interval '2 minutes' WHERE state = 'unknown' AND id IN"
+            " (SELECT call_id FROM execution_callitem JOIN changes_item item ON item.id = item_id WHERE item.change_id = %s)",
+            change,
+        )
+        stack.rows("UPDATE changes_item SET not_before = now() WHERE change_id = %s AND not_before > now()", change)
+    return False
+
+
 def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
     stack = live_stack
     ((account_id, name),) = free_accounts(stack, 1)
@@ -114,10 +129,7 @@ def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, pag
     stack.simulator.fault("cut", when="before", endpoint=SET_ACTION, account_id=account_id, count=3)
     sign_in(page, stack.base_url, "support")
     change = ask_to_lock(page, stack, [name], "One that is cut off")
-    stack.wait_until(
-        lambda: stack.rows("SELECT state, not_before FROM changes_item WHERE change_id = %s", change) == [("unknown", None)],
-        120,
-    )
+    stack.wait_until(lambda: is_left_to_people(stack, change), 120)
     page.reload()
     expect(page.locator("#state-title")).to_have_text("Running")
     expect(page.locator(".hold")).to_contain_text("nobody knows the outcome")
