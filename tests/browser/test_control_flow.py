@@ -13,7 +13,7 @@ from tests.stack import LiveStack
 from tests.targets import free_accounts
 
 CheckPage = Callable[[Page], None]
-MANY = 120
+MANY = 200
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_many_locks_paused_resumed_and_cancelled_half_way(slow_stack: LiveStack,
     sign_in(page, stack.base_url, "support")
     change = ask_to_lock(page, stack, [name for _, name in free_accounts(stack, MANY)], "Many to follow")
     stack.wait_until(lambda: states_of(stack, change).get("applied", 0) > 0, 60)
-    expect(page.locator(".tallies")).to_contain_text(re.compile(r"[1-9]\d* of 120 settled"), timeout=20_000)
+    expect(page.locator(".tallies")).to_contain_text(re.compile(r"[1-9]\d* of 200 settled"), timeout=20_000)
 
     # Paused, it sends nothing more; what is under way is confirmed; the page says who holds it.
     page.get_by_role("button", name="Pause").click()
@@ -58,7 +58,7 @@ def test_many_locks_paused_resumed_and_cancelled_half_way(slow_stack: LiveStack,
     held = states_of(stack, change)
     check_page(page)
     calls = stack.simulator.call_count(SET_ACTION)
-    expect(page.locator(".tallies")).to_contain_text(f"{held['applied']} of 120 settled", timeout=20_000)
+    expect(page.locator(".tallies")).to_contain_text(f"{held['applied']} of 200 settled", timeout=20_000)
 
     # Some of its items, found by state and name, without reloading the page.
     page.get_by_label("Items in state").select_option("Applied")
