@@ -15,8 +15,9 @@ from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import Plan, digest_of, moved_since, plan
 from accounts.changes.policy import requirement
-from accounts.changes.source import Source
+from accounts.changes.source import Link, Source
 from accounts.changes.states import ChangeState, ItemState, Verdict
+from accounts.changes.timing import AT_ONCE, Timing
 from riskadmin.audit.actions import Happening, record, record_all
 from riskadmin.audit.copying import copy_in, number
 from riskadmin.audit.origin import SYSTEM, Origin
@@ -73,12 +74,14 @@ def submit(  # the parts of a form, each by name
     shown_digest: str,
     confirmed_count: int | None = None,
     source: Source | None = None,
+    link: Link | None = None,
+    timing: Timing = AT_ONCE,
 ) -> Change:
     """Write the change, its frozen items and their events, and return it; the same form key returns the first one.
 
     `shown_digest` is the digest of the plan that the person was shown, `confirmed_count` the number that they typed where
-    the plan asks for it, `source` how they came by the targets. Raises NotAllowed, PlanMoved, NothingToDo,
-    CountNotConfirmed, and `policy.PolicyMissing`; then nothing is written.
+    the plan asks for it, `source` how they came by the targets, `link` the earlier change that these come from, `timing` when
+    it runs. Raises NotAllowed, PlanMoved, NothingToDo, CountNotConfirmed, and `policy.PolicyMissing`; then nothing is written.
     """
     if not actor.may(kind.capability):
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
@@ -114,10 +117,16 @@ def submit(  # the parts of a form, each by name
         decider_role=needed.decider_role,
         expires_at=at + needed.expires_after,
         item_count=len(now.rows),
-        state=ChangeState.RUNNING if decided else ChangeState.PENDING,
+        runs_at=timing.runs_at,
+        window=timing.window,
+        goes_on=timing.goes_on,
+        review_by=timing.review_by,
+        of_change_id=link.change_id if link else None,
+        relation=link.relation if link else "",
+        state=(ChangeState.SCHEDULED if timing.waits else ChangeState.RUNNING) if decided else ChangeState.PENDING,
         decided_at=at if decided else None,
     )
-    change.digest = _change_digest(change, now)
+    change.digest = _change_digest(change, now, timing)
     try:
         with transaction.atomic():
             _write(change, now, origin, actor, source or Source(), per_target or {})
@@ -197,7 +206,7 @@ def _submitted_before(actor: Staff, form_key: UUID) -> Change | None:
     return Change.objects.filter(form_key=form_key, requested_by=actor).first()
 
 
-def _change_digest(change: Change, planned: Plan) -> str:
+def _change_digest(change: Change, planned: Plan, timing: Timing) -> str:
     return digest_of(
         {
             "plan": planned.digest,
@@ -206,6 +215,8 @@ def _change_digest(change: Change, planned: Plan) -> str:
             "reason_text": change.reason_text,
             "requested_by": change.requested_by_id,
             "form_key": change.form_key,
+            **timing.to_json(),
+            **({"relation": change.relation, "of_change": change.of_change_id} if change.relation else {}),
         },
     )
 
@@ -333,8 +344,11 @@ def _take(change: Change, actor: Staff, origin: Origin, verdict: Verdict, commen
     if verdict == Verdict.REJECT:
         _end(change, ChangeState.REJECTED, note=f"Rejected by {who.name}")
     elif change.decisions.filter(verdict=Verdict.APPROVE).count() >= change.decisions_needed:
-        change.state, change.decided_at = ChangeState.RUNNING, timezone.now()
+        change.state = ChangeState.SCHEDULED if change.waits else ChangeState.RUNNING
+        change.decided_at = timezone.now()
         change.save(update_fields=["state", "decided_at"])
+        if change.waits:
+            return  # its items wait for its time
         change.items.filter(state=ItemState.WAITING).update(state=ItemState.QUEUED)
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 

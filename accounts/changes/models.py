@@ -9,7 +9,17 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState, Priority, Verdict
+from accounts.changes.states import (
+    CHANGE_STARTED,
+    ITEM_OPEN,
+    ITEM_UNDER_WAY,
+    ChangeState,
+    ItemState,
+    Priority,
+    Relation,
+    Verdict,
+    Window,
+)
 from accounts.models import Account, EnvironmentChoice
 from riskadmin.audit.origin import Subject
 from riskadmin.tradovate.vocabulary import Lane, ReasonCode
@@ -46,6 +56,16 @@ class Change(models.Model):
     decider_role = models.CharField(max_length=32, blank=True)
     expires_at = models.DateTimeField()
     item_count = models.PositiveIntegerField()
+    # No call of it leaves before this time, nor outside of its window; where the window closes, it goes on in the next one,
+    # or what is left is cancelled.
+    runs_at = models.DateTimeField(null=True)
+    window = models.CharField(max_length=16, choices=Window, blank=True, default=Window.ANY, db_default=Window.ANY)
+    goes_on = models.BooleanField(default=False, db_default=False)
+    # Of a lock without an end: by when somebody looks at it again.
+    review_by = models.DateField(null=True)
+    # The earlier change that it came from, and what it has to do with it.
+    of_change = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="followers")
+    relation = models.CharField(max_length=16, choices=Relation, blank=True, default="", db_default="")
 
     state = models.CharField(max_length=16, choices=ChangeState)
     decided_at = models.DateTimeField(null=True)
@@ -64,6 +84,10 @@ class Change(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=ChangeState.values), name="change_state_known"),
             models.CheckConstraint(
+                condition=Q(of_change__isnull=True, relation="") | Q(of_change__isnull=False, relation__in=Relation.values),
+                name="change_related_to_one",
+            ),
+            models.CheckConstraint(
                 condition=~Q(state=ChangeState.PAUSED) | Q(paused_at__isnull=False), name="change_paused_by_somebody"
             ),
             models.CheckConstraint(
@@ -80,12 +104,19 @@ class Change(models.Model):
             # The changes page, newest first, and by state; the approvals page and its count.
             models.Index(fields=["-id", "state"], name="change_newest"),
             models.Index(fields=["id"], condition=Q(state=ChangeState.PENDING), name="change_pending"),
+            # The sweeper and the calendar: what is to begin, and when.
+            models.Index(fields=["runs_at"], condition=Q(state=ChangeState.SCHEDULED), name="change_scheduled"),
             # The sweeper: changes that may be finished, and cancelled ones with items put back into the queue.
             models.Index(fields=["id"], condition=Q(state__in=CHANGE_STARTED), name="change_started"),
         ]
 
     def __str__(self) -> str:
         return f"Change {self.pk}"
+
+    @property
+    def waits(self) -> bool:
+        """Whether it begins at a time, or within a window, and not as soon as it is decided."""
+        return self.runs_at is not None or bool(self.window)
 
 
 class Item(models.Model):
@@ -234,6 +265,9 @@ class TargetList(models.Model):
     parameters = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     per_target = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     source = models.CharField(max_length=200)
+    # The change that they came from, and what one made of them would have to do with it.
+    of_change = models.ForeignKey(Change, null=True, on_delete=models.CASCADE, related_name="+")
+    relation = models.CharField(max_length=16, choices=Relation, blank=True, default="", db_default="")
     # Rows that name no target, or a bad one (source.Problem); nothing is submitted before somebody leaves them out.
     problems = models.JSONField(default=list)
 

@@ -121,13 +121,14 @@ def plan(
     target_ids: Sequence[int],
     parameters: State | None = None,
     per_target: Mapping[int, State] | None = None,
+    aside: Mapping[int, str] | None = None,
 ) -> Plan:
     """Return the plan for targets by Tradovate's ids, in the order given, each once.
 
-    `per_target` holds parameters of single targets, which win over those of all. Costs a fixed number of queries, whatever the
-    number of targets.
+    `per_target` holds parameters of single targets, which win over those of all; `aside` says of targets why they are to be left
+    alone. Costs a fixed number of queries, whatever the number of targets.
     """
-    common, own = parameters or {}, per_target or {}
+    common, own, left_alone = parameters or {}, per_target or {}, aside or {}
     kind = kind.of(common)
     wanted = list(dict.fromkeys(target_ids))
     found = kind.subjects(environment, wanted)
@@ -140,6 +141,7 @@ def plan(
             found.get(target_id),
             pending.get(target_of(environment, target_id, kind.unit), ()),
             {**common, **own.get(target_id, {})},
+            left_alone.get(target_id, ""),
         )
         for target_id in wanted
     )
@@ -177,8 +179,9 @@ def _row(  # noqa: PLR0917  (everything there is to know of one target)
     subject: Account | Trader | None,
     pending: Sequence[_Pending],
     parameters: State,
+    aside: str,
 ) -> Row:
-    outcome = _outcome(kind, environment, subject, pending, parameters)
+    outcome = Skip(reason=aside) if aside else _outcome(kind, environment, subject, pending, parameters)
     planned = outcome if isinstance(outcome, Planned) else None
     return Row(
         target=target_of(environment, target_id, kind.unit),

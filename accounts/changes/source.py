@@ -7,6 +7,16 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from accounts.changes.states import Relation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """The earlier change that targets come from, by its number, and what one made of them has to do with it."""
+
+    change_id: int
+    relation: Relation
+
 
 class Fault(StrEnum):
     """What is wrong with a row, in a word or two."""

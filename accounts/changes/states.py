@@ -9,6 +9,7 @@ class ChangeState(models.TextChoices):
     """How far a change has come."""
 
     PENDING = "pending", "Waiting for a decision"
+    SCHEDULED = "scheduled", "Scheduled"
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"
     STOPPING = "stopping", "Cancelling"
@@ -20,8 +21,16 @@ class ChangeState(models.TextChoices):
 
 CHANGE_TRANSITIONS: Final[dict[ChangeState, frozenset[ChangeState]]] = {
     ChangeState.PENDING: frozenset(
-        {ChangeState.RUNNING, ChangeState.REJECTED, ChangeState.CANCELLED, ChangeState.EXPIRED},
+        {
+            ChangeState.RUNNING,
+            ChangeState.SCHEDULED,
+            ChangeState.REJECTED,
+            ChangeState.CANCELLED,
+            ChangeState.EXPIRED,
+        },
     ),
+    # Decided; its time has not come.
+    ChangeState.SCHEDULED: frozenset({ChangeState.RUNNING, ChangeState.CANCELLED}),
     # Only a running change sends. Paused or cancelled, it still waits for what is under way.
     ChangeState.RUNNING: frozenset({ChangeState.PAUSED, ChangeState.STOPPING, ChangeState.FINISHED}),
     ChangeState.PAUSED: frozenset({ChangeState.RUNNING, ChangeState.STOPPING, ChangeState.FINISHED}),
@@ -33,10 +42,13 @@ CHANGE_TRANSITIONS: Final[dict[ChangeState, frozenset[ChangeState]]] = {
 }
 # Decided, and not yet at its end. In this order they stand in an index condition, which a migration repeats.
 CHANGE_STARTED: Final = (ChangeState.RUNNING, ChangeState.PAUSED, ChangeState.STOPPING)
-CHANGE_OPEN: Final = (ChangeState.PENDING, *CHANGE_STARTED)
+# Nothing of it was begun: its items wait.
+CHANGE_AHEAD: Final = (ChangeState.PENDING, ChangeState.SCHEDULED)
+CHANGE_OPEN: Final = (*CHANGE_AHEAD, *CHANGE_STARTED)
 
 CHANGE_LOOK: Final[dict[ChangeState, tuple[str, str]]] = {
     ChangeState.PENDING: ("warn", "hourglass"),
+    ChangeState.SCHEDULED: ("info", "calendar-event"),
     ChangeState.RUNNING: ("busy", "loader"),
     ChangeState.PAUSED: ("warn", "player-pause"),
     ChangeState.STOPPING: ("warn", "circle-x"),
@@ -50,7 +62,7 @@ CHANGE_LOOK: Final[dict[ChangeState, tuple[str, str]]] = {
 class ItemState(models.TextChoices):
     """Where an item is on its way; the final ones, and `unknown`, are its outcome."""
 
-    WAITING = "waiting", "Waiting for a decision"
+    WAITING = "waiting", "Waiting"
     QUEUED = "queued", "Queued"
     SENDING = "sending", "Sending"
     SENT = "sent", "Confirming"
@@ -63,7 +75,8 @@ class ItemState(models.TextChoices):
 
 
 ITEM_TRANSITIONS: Final[dict[ItemState, frozenset[ItemState]]] = {
-    ItemState.WAITING: frozenset({ItemState.QUEUED, ItemState.CANCELLED}),
+    # Waiting for a decision or for its time. Straight to skipped: when that came, the account had moved.
+    ItemState.WAITING: frozenset({ItemState.QUEUED, ItemState.SKIPPED, ItemState.CANCELLED}),
     # Straight to skipped: when its turn came, the account no longer stood as it was shown.
     ItemState.QUEUED: frozenset({ItemState.SENDING, ItemState.SKIPPED, ItemState.CANCELLED}),
     # Back to queued only when Tradovate certainly did not handle the call.
@@ -111,6 +124,23 @@ class Priority(models.IntegerChoices):
     BEFORE = 10, "Before others"
     NORMAL = 0, "Normal"
     AFTER = -10, "After others"
+
+
+class Window(models.TextChoices):
+    """When calls of a change may leave, beside its own time."""
+
+    ANY = "", "At any time"
+    OUTSIDE_TRADING = "outside_trading", "Outside trading hours and maintenance"
+
+
+class Relation(models.TextChoices):
+    """What a change has to do with the earlier one that it came from."""
+
+    ENDS = "ends", "Ends the lock of"
+    UNDOES = "undoes", "Undoes"
+    REPEATS = "repeats", "Repeats items of"
+    CARRIES_ON = "carries_on", "Carries on with what moved of"
+    COPIES = "copies", "Copied from"
 
 
 class Verdict(models.TextChoices):

@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, State, Unit
 from accounts.changes.models import TargetList
-from accounts.changes.source import Fault, Problem, Source
+from accounts.changes.source import Fault, Link, Problem, Source
+from accounts.changes.states import Relation
 from accounts.models import Account, EnvironmentChoice, RiskCategory, Trader
 from accounts.queries import BIGGEST_ID, AnyOf, Attention, Filters, matching
 from accounts.states import Standing
@@ -49,6 +50,7 @@ class Chosen:
     parameters: State = field(default_factory=dict)
     per_target: Mapping[int, State] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    link: Link | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,8 @@ def keep(actor: Staff, chosen: Chosen, *, kind: Kind[Any] | None = None) -> Targ
         per_target={str(target_id): dict(own) for target_id, own in chosen.per_target.items()},
         source=chosen.source[:_SOURCE_MAX],
         problems=[problem.to_json() for problem in chosen.problems],
+        of_change_id=chosen.link.change_id if chosen.link else None,
+        relation=chosen.link.relation if chosen.link else "",
     )
 
 
@@ -94,6 +98,9 @@ def chosen_of(target_list: TargetList) -> Chosen:
         parameters=target_list.parameters,
         per_target={int(target_id): own for target_id, own in target_list.per_target.items()},
         problems=tuple(Problem.from_json(problem) for problem in target_list.problems),
+        link=Link(change_id=target_list.of_change_id, relation=Relation(target_list.relation))
+        if target_list.of_change_id
+        else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from accounts.changes.kinds.limit_fields import FIELDS_OF, in_json
+from accounts.changes.kinds.units import found_by_ids
 from accounts.limits import Figures
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position
 from accounts.queries import AnyOf
@@ -46,7 +47,7 @@ def accounts_with_limits(environment: Environment, ids: Sequence[int], level: Li
 
     Three queries, whatever their number.
     """
-    accounts = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value)
+    accounts = found_by_ids(environment, ids)
     limits = _limits(environment, ids, level)
     found: dict[int, Account] = {}
     for account in accounts:

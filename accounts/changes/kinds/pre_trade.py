@@ -108,7 +108,8 @@ class PreTradeKind(AccountKind):
         """Return the account's records, by their numbers."""
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        return super().mirrored(accounts).prefetch_related("positions", "position_limits__risk_parameters")
+        # Every column: the two times that its readings are of are deferred otherwise.
+        return super().mirrored(accounts.defer(None)).prefetch_related("positions", "position_limits__risk_parameters")
 
     def state(self, subject: Account) -> State:
         return {RECORDS: [dict(record) for record in self.records(subject)]}

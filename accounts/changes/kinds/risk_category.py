@@ -66,7 +66,8 @@ class SwitchRiskCategory(AccountKind):
         return True
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        return with_held(super().mirrored(accounts).select_related("risk_category"))
+        # Apart from the accounts: the categories are few, and each is read once.
+        return with_held(super().mirrored(accounts).prefetch_related("risk_category"))
 
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return subject.fresh_at, subject.positions_read_at

@@ -27,8 +27,7 @@ class AccountKind(Kind[Account]):
         return accounts.select_related("risk_status")
 
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Account]:
-        found = self.mirrored(Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value))
-        return {account.tradovate_id: account for account in found}
+        return {account.tradovate_id: account for account in self.mirrored(found_by_ids(environment, ids))}
 
     def obstacle(self, subject: Account) -> str:
         why = gone(subject)
@@ -46,6 +45,15 @@ class AccountKind(Kind[Account]):
         """
         status = subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
         return (status, subject.positions_read_at) if Part.POSITIONS in self.parts else (status,)
+
+
+def found_by_ids(environment: Environment, ids: Sequence[int]) -> QuerySet[Account]:
+    """Return the accounts that a plan is made of, by Tradovate's ids, without the times that few plans read.
+
+    Making a time of what PostgreSQL sends is a sixth of the plan of 10,000 accounts; whoever reads a deferred one pays for it.
+    """
+    accounts = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value)
+    return accounts.defer("opened_at", "missing_since", "position_limits_read_at", "risk_parameters_read_at")
 
 
 def oldest(*readings: datetime | None) -> datetime | None:
