@@ -125,8 +125,8 @@ def plan(
 ) -> Plan:
     """Return the plan for targets by Tradovate's ids, in the order given, each once.
 
-    `per_target` holds parameters of single targets, which win over those of all; `aside` says of targets why they are to be left
-    alone. Costs a fixed number of queries, whatever the number of targets.
+    `per_target` holds parameters of single targets, which win over those of all; `aside` says why targets are to be left alone.
+    Costs a fixed number of queries, whatever the number of targets.
     """
     common, own, left_alone = parameters or {}, per_target or {}, aside or {}
     kind = kind.of(common)

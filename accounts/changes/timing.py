@@ -9,7 +9,7 @@ from accounts.changes.states import Window
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Not before `runs_at`, and only within `window`; where that closes on it, it `goes_on` in the next, or its rest is cancelled.
+    """Not before `runs_at`, and only within `window`; where that closes, it `goes_on` in the next, or its rest is cancelled.
 
     Of a lock alone: `ends_at`, when it is to be taken away again, or `review_by`, the day by which somebody looks at it.
     """

@@ -38,6 +38,7 @@ class Firm:
         settings.TRADOVATE_URLS = {"demo": self.simulator.demo_url, "live": self.simulator.live_url}
         settings.TRADOVATE_USERNAME, settings.TRADOVATE_PASSWORD = ADMIN, PASSWORD
         settings.TRADOVATE_CID, settings.TRADOVATE_SEC = CID, SEC
+        settings.BUDGET_CALLS_PER_HOUR = 1_000_000  # of what this process itself reads; the workers have their own
         self.support, self.supervisor = make_person(Role.SUPPORT), make_person(Role.SUPERVISOR)
         self.second_supervisor = make_person(Role.SUPERVISOR, "supervisor2")
         run = sync(Environment.DEMO)

@@ -426,7 +426,10 @@ def _in_state(change: Change, state: ChangeState, supervisor: Staff, on_to: Chan
         approve(supervisor, change)
         if ChangeState.FINISHED in {state, on_to}:
             walk(Item.objects.get(change=change), ItemState.APPLIED)
-    elif state == ChangeState.PENDING and on_to == ChangeState.RUNNING:
+    elif state == ChangeState.SCHEDULED or (state, on_to) in {
+        (ChangeState.PENDING, ChangeState.RUNNING),
+        (ChangeState.PENDING, ChangeState.SCHEDULED),
+    }:
         decide_by_sql(change, supervisor)
     if state not in {ChangeState.PENDING, ChangeState.RUNNING}:
         set_state(change, state)
