@@ -5,7 +5,6 @@ each keeps its connection to Tradovate.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from threading import BoundedSemaphore
 from typing import Any
@@ -20,7 +19,6 @@ from accounts.token_store import PostgresTokenStore
 from riskadmin.tradovate.breaker import Breaker, Outage
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.tokens import Credentials, TokenSource
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
@@ -82,14 +80,6 @@ def budget() -> Budget:
 def breaker(environment: Environment) -> Breaker:
     """Return the circuit breaker of an environment."""
     return _breaker(settings.REDIS_URL, environment)
-
-
-def finish_at(calls: int, lane: Lane) -> datetime | None:
-    """Return when the last of so many calls of a lane can leave if nobody else calls; None when that can't be told."""
-    try:
-        return budget().finish_at(calls, lane)
-    except NotHandled:
-        return None
 
 
 def outage(environment: Environment) -> Outage | None:

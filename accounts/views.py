@@ -1,6 +1,6 @@
 """The accounts page, and the page of one account."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -17,7 +17,7 @@ from accounts.models import Account, EnvironmentChoice, LimitLevel
 from accounts.queries import BIGGEST_ID, Filters
 from accounts.sync import Part, refresh
 from riskadmin.audit.origin import origin_of
-from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
 from riskadmin.tradovate.errors import TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.access import may, requires
@@ -92,7 +92,7 @@ def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) 
     if not form.is_valid():
         return _detail_page(request, account, form=form, status=422)
     actions.add_note(
-        actor=cast(Staff, request.user),
+        actor=person(request),
         origin=origin_of(request),
         account=account,
         text=form.cleaned_data["text"],

@@ -1,7 +1,5 @@
 """Pages that look into several rooms: home, the state strip of every page, and the system page."""
 
-from typing import cast
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -12,7 +10,7 @@ from accounts.changes.models import Change
 from accounts.connection import budget, connected_environments
 from accounts.models import ApiHalt, SyncRun
 from riskadmin import health
-from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
 from riskadmin.tradovate.budget import BudgetState
 from riskadmin.tradovate.errors import NotHandled, StoreUnavailable
 from riskadmin.web.access import requires, signed_in
@@ -25,13 +23,13 @@ RECENT = 8
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """What waits for this person, what nobody knows yet, and what was asked for last."""
-    person = cast(Staff, request.user)
+    viewer = person(request)
     context = {
-        "waiting": queries.waiting_for(person).count(),
-        "asked": queries.waiting_for_others(person).count(),
+        "waiting": queries.waiting_for(viewer).count(),
+        "asked": queries.waiting_for_others(viewer).count(),
         "unknown": queries.unresolved_items()[:RECENT],
         "recent": queries.listed(Change.objects.order_by("-pk")[:RECENT]),
-        "decides": person.may("changes:decide"),
+        "decides": viewer.may("changes:decide"),
     }
     return render(request, "home/home.html", context)
 

@@ -231,6 +231,7 @@ CELERY_BEAT_SCHEDULE = {
         ("heartbeat-urgent", "execution.heartbeat", ["urgent"], 10, "urgent"),
         ("heartbeat-bulk", "execution.heartbeat", ["bulk"], 10, "bulk"),
         ("probe", "accounts.probe", [], 5, "urgent"),
+        ("start", "changes.start", [], 5, "urgent"),
         ("expire", "changes.expire", [], 60, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),

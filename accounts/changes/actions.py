@@ -3,23 +3,24 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
-from accounts.changes.models import Change, Decision, Item, PolicyRule
-from accounts.changes.plan import Plan, digest_of, moved_since, plan
-from accounts.changes.policy import requirement
-from accounts.changes.source import Link, Source
-from accounts.changes.states import ChangeState, ItemState, Verdict
+from accounts.changes.models import Change, Decision, Item
+from accounts.changes.plan import Plan, moved_since, plan
+from accounts.changes.source import NOWHERE, Link, Source
+from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation, Verdict
 from accounts.changes.timing import AT_ONCE, Timing
-from riskadmin.audit.actions import Happening, record, record_all
-from riskadmin.audit.copying import copy_in, number
+from accounts.changes.until import end_plan
+from accounts.changes.writing import Reason, compose, write, write_end
+from riskadmin.audit.actions import Happening, record
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -99,37 +100,14 @@ def submit(  # the parts of a form, each by name
         raise NothingToDo(f"Nothing would happen to any of these {kind.unit.value}s.")
     if now.asks_for_count and confirmed_count != len(now.sent):
         raise CountNotConfirmed(now)
-    needed = requirement(PolicyRule.objects.all(), kind=kind.name, environment=environment.value, items=len(now.sent))
-    decided = needed.decisions_needed == 0
-    at = timezone.now()
-    change = Change(
-        kind=kind.name,
-        environment=environment.value,
-        parameters=dict(now.parameters),
-        reason_code=reason_code.value,
-        reason_text=reason_text,
-        lane=now.lane.value,
-        form_key=form_key,
-        requested_by=actor,
-        requested_by_name=actor.who().name,
-        submitted_at=at,
-        decisions_needed=needed.decisions_needed,
-        decider_role=needed.decider_role,
-        expires_at=at + needed.expires_after,
-        item_count=len(now.rows),
-        runs_at=timing.runs_at,
-        window=timing.window,
-        goes_on=timing.goes_on,
-        review_by=timing.review_by,
-        of_change_id=link.change_id if link else None,
-        relation=link.relation if link else "",
-        state=(ChangeState.SCHEDULED if timing.waits else ChangeState.RUNNING) if decided else ChangeState.PENDING,
-        decided_at=at if decided else None,
-    )
-    change.digest = _change_digest(change, now, timing)
+    reason = Reason(code=reason_code.value, text=reason_text)
+    change = compose(actor, now, reason, form_key=form_key, timing=timing, link=link)
+    end = _end_of(actor, now, reason, form_key, timing)  # before anything is written: policy may not cover it
     try:
         with transaction.atomic():
-            _write(change, now, origin, actor, source or Source(), per_target or {})
+            write(change, now, who=actor.who(), origin=origin, source=source or NOWHERE, per_target=per_target)
+            if end:
+                write_end(change, *end, who=actor.who(), origin=origin)
     except IntegrityError:
         # The double click that came at the very same moment wrote it first.
         earlier = _submitted_before(actor, form_key)
@@ -137,6 +115,16 @@ def submit(  # the parts of a form, each by name
             raise
         return earlier
     return change
+
+
+def _end_of(actor: Staff, planned: Plan, reason: Reason, form_key: UUID, timing: Timing) -> tuple[Change, Plan] | None:
+    """Return the change that takes away again what is planned, with its plan; None where it is to last. Raises NotAllowed."""
+    if timing.ends_at is None:
+        return None
+    end = end_plan(planned)
+    if not actor.may(end.kind.capability):
+        raise NotAllowed(f"You may not ask to {end.kind.verb.lower()} {end.kind.unit.value}s, so not for an end either.")
+    return compose(actor, end, reason, form_key=uuid5(form_key, "end"), timing=Timing(runs_at=timing.ends_at)), end
 
 
 def decide(*, actor: Staff, origin: Origin, change_id: int, verdict: Verdict, digest: str, comment: str) -> Change:
@@ -151,7 +139,8 @@ def decide(*, actor: Staff, origin: Origin, change_id: int, verdict: Verdict, di
     with transaction.atomic():
         change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
         refusal = _refusal(change, actor, digest)
-        if refusal is None and verdict == Verdict.APPROVE:
+        # Whether an account stands as its lock left it is looked at when the lock's end has come.
+        if refusal is None and verdict == Verdict.APPROVE and change.relation != Relation.ENDS:
             refusal = _no_longer_as_shown(change, since, unread)
         if refusal is None:
             _take(change, actor, origin, verdict, comment)
@@ -204,75 +193,6 @@ def expire_overdue(*, origin: Origin) -> int:
 
 def _submitted_before(actor: Staff, form_key: UUID) -> Change | None:
     return Change.objects.filter(form_key=form_key, requested_by=actor).first()
-
-
-def _change_digest(change: Change, planned: Plan, timing: Timing) -> str:
-    return digest_of(
-        {
-            "plan": planned.digest,
-            "parameters": change.parameters,
-            "reason_code": change.reason_code,
-            "reason_text": change.reason_text,
-            "requested_by": change.requested_by_id,
-            "form_key": change.form_key,
-            **timing.to_json(),
-            **({"relation": change.relation, "of_change": change.of_change_id} if change.relation else {}),
-        },
-    )
-
-
-def _write(  # noqa: PLR0917  (all of what was asked)
-    change: Change, planned: Plan, origin: Origin, actor: Staff, source: Source, per_target: Mapping[int, State]
-) -> None:
-    change.save(force_insert=True)
-    state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
-    items = [
-        Item(
-            change=change,
-            position=position,
-            target=row.target,
-            account=row.account,
-            target_name=row.name,
-            before=row.before,
-            after=row.after,
-            own_parameters=per_target.get(row.target_id),
-            state=state if row.is_sent else ItemState.SKIPPED,
-            note=row.skip_reason,
-            settled_at=None if row.is_sent else change.submitted_at,
-        )
-        for position, row in enumerate(planned.rows, start=1)
-    ]
-    number(Item, items)
-    copy_in(Item, items)
-    who = actor.who()
-    record_all(
-        Happening(
-            tag=Tag.CHANGE_SUBMITTED,
-            actor=who,
-            origin=origin,
-            subject=item.subject,
-            change_id=change.pk,
-            item_id=item.pk,
-            reason_code=change.reason_code,
-            reason_text=change.reason_text,
-            before=item.before,
-            after=item.after,
-            detail={
-                "kind": change.kind,
-                "items": change.item_count,
-                "digest": change.digest,
-                "decisions_needed": change.decisions_needed,
-                "skipped": item.note,
-                **({"source": source.words} if source.words else {}),
-            },
-        )
-        for item in items
-    )
-    if source.left_out:
-        detail = {"source": source.words, "rows": len(source.lines_left_out), **source.left_out_in_short}
-        record(Happening(tag=Tag.CHANGE_ROWS_LEFT_OUT, actor=who, origin=origin, change_id=change.pk, detail=detail))
-    if state == ItemState.QUEUED:
-        dispatch_on_commit(change_id=change.pk, lane=change.lane)
 
 
 def _read_what_is_old(change_id: int, since: datetime) -> str:
@@ -341,10 +261,14 @@ def _take(change: Change, actor: Staff, origin: Origin, verdict: Verdict, commen
             detail={"digest": change.digest, "comment": comment, "kind": change.kind},
         ),
     )
+    # Asked for together, decided together: whoever decides about a lock decides about its end, as far as they may.
+    for end in _ends_ahead(change).filter(state=ChangeState.PENDING):
+        if verdict == Verdict.APPROVE and _refusal(end, actor, end.digest) is None:
+            _take(end, actor, origin, verdict, comment)
     if verdict == Verdict.REJECT:
         _end(change, ChangeState.REJECTED, note=f"Rejected by {who.name}")
     elif change.decisions.filter(verdict=Verdict.APPROVE).count() >= change.decisions_needed:
-        change.state = ChangeState.SCHEDULED if change.waits else ChangeState.RUNNING
+        change.state = change.decided_as
         change.decided_at = timezone.now()
         change.save(update_fields=["state", "decided_at"])
         if change.waits:
@@ -353,9 +277,22 @@ def _take(change: Change, actor: Staff, origin: Origin, verdict: Verdict, commen
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 
 
+def call_off(*, actor: Staff, origin: Origin, change: Change) -> None:
+    """End a scheduled change before its time. Needs an open transaction with the change locked, and the right to steer it."""
+    _end(change, ChangeState.CANCELLED, note=f"Cancelled by {actor.who().name}")
+    record(Happening(tag=Tag.CHANGE_CANCELLED, actor=actor.who(), origin=origin, change_id=change.pk))
+
+
+def _ends_ahead(change: Change) -> QuerySet[Change]:
+    """Return the changes that would take away again what this one sets, as far as none of it was done."""
+    return change.followers.select_for_update(of=("self",)).filter(relation=Relation.ENDS, state__in=CHANGE_AHEAD)
+
+
 def _end(change: Change, state: ChangeState, *, note: str) -> None:
-    """End a pending change without running it."""
+    """End a change that was not begun, with what was to take it away again, without running it."""
     at = timezone.now()
-    change.state, change.decided_at, change.finished_at = state, at, at
+    change.state, change.decided_at, change.finished_at = state, change.decided_at or at, at
     change.save(update_fields=["state", "decided_at", "finished_at"])
     change.items.filter(state=ItemState.WAITING).update(state=ItemState.CANCELLED, note=note, settled_at=at)
+    for end in _ends_ahead(change):
+        _end(end, ChangeState.CANCELLED, note=f"Change {change.pk}, which it was to end, was not made")

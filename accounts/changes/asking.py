@@ -6,7 +6,7 @@ can be pasted into a ticket; POST submits, or with `preview` shows the plan with
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 from django import forms
@@ -27,7 +27,7 @@ from accounts.changes.plan import Plan, plan
 from accounts.changes.policy import PolicyMissing, requirement
 from accounts.changes.targets import BadTargets, Chosen
 from riskadmin.audit.origin import origin_of
-from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import ReasonCode
 from riskadmin.web.access import demand, may, requires
 from riskadmin.web.htmx import redirect, render_page_or_fragment
@@ -131,11 +131,6 @@ def kind_or_404(name: str) -> Kind[Any]:
     if kind is None:
         raise Http404("There is no such kind of change.")
     return kind
-
-
-def person(request: HttpRequest) -> Staff:
-    """Return who sent the request; the access marks let nobody else in."""
-    return cast(Staff, request.user)
 
 
 # --- What is asked ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.changes import targets
-from accounts.changes.asking import NAMING, kind_or_404, named_targets, person
+from accounts.changes.asking import NAMING, kind_or_404, named_targets
 from accounts.changes.csv_upload import HEADINGS, Unreadable, columns_of, read_csv, template
 from accounts.changes.forms import FileForm, NamesForm, read_targets
 from accounts.changes.kinds import KINDS
@@ -22,6 +22,7 @@ from accounts.changes.models import TargetList
 from accounts.changes.states import Direction
 from accounts.changes.targets import BadTargets, Chosen
 from accounts.forms import FilterForm
+from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import CapabilityMissing, demand, may, requires
 from riskadmin.web.htmx import HttpResponseSeeOther

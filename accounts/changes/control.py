@@ -5,6 +5,7 @@ transaction and begins with its items in the next. Until the first is committed 
 and the sweeper goes on by itself: with the rest of many items, and with those that come back from a call.
 """
 
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 
@@ -12,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.changes import targets
-from accounts.changes.actions import NotAllowed
+from accounts.changes.actions import NotAllowed, call_off
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
 from accounts.changes.kinds import KINDS
@@ -20,6 +21,7 @@ from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority
 from accounts.changes.targets import Chosen
+from accounts.changes.telling import about_item
 from riskadmin.audit.actions import Happening, record, record_all
 from riskadmin.audit.origin import SYSTEM, Origin, Who
 from riskadmin.audit.tags import Tag
@@ -28,6 +30,12 @@ from riskadmin.tradovate.vocabulary import Environment
 
 CANCEL_BATCH: Final = 1000
 """Items that are cancelled in one transaction, and within the request of whoever cancels."""
+
+
+WINDOW_CLOSED: Final = "its window has closed, and it goes on in the next one"
+WINDOW_CLOSED_BY: Final = "riskadmin, since its window closed"
+
+_UNDER_WAY: Final = (ChangeState.RUNNING, ChangeState.PAUSED)
 
 
 class Moved(Exception):
@@ -64,16 +72,35 @@ def resume(*, actor: Staff, origin: Origin, change_id: int) -> Change:
 def cancel(*, actor: Staff, origin: Origin, change_id: int) -> Change:
     """Cancel every item of a change that is not sent yet; what is under way ends as it will. Raises NotAllowed, Moved.
 
-    An item that has taken only the first of its kind's steps stays half done, and its note says so.
+    One that is scheduled is called off. An item that has taken only the first of its kind's steps stays half done, and its note
+    says so.
     """
     with transaction.atomic():
-        change = _steered(actor, change_id, {ChangeState.RUNNING, ChangeState.PAUSED}, "be cancelled")
+        change = _steered(actor, change_id, {ChangeState.SCHEDULED, *_UNDER_WAY}, "be cancelled")
+        if change.state == ChangeState.SCHEDULED:
+            call_off(actor=actor, origin=origin, change=change)
+            return change
         change.state, change.stopped_at, change.stopped_by_name = ChangeState.STOPPING, timezone.now(), actor.who().name
         change.save(update_fields=["state", "stopped_at", "stopped_by_name"])
         _tell(Tag.CHANGE_STOPPED, change, actor, origin)
     cancel_queued(change, who=actor.who(), origin=origin)
     change.refresh_from_db()
     return change
+
+
+def close_window(change: Change, goes_on_at: datetime, *, origin: Origin) -> None:
+    """The window of a running change has closed: it goes on in the next one, or what is left of it is cancelled."""
+    with transaction.atomic():
+        locked = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
+        if locked.state != ChangeState.RUNNING:
+            return
+        if locked.goes_on:
+            locked.held_until, locked.held_why = goes_on_at, WINDOW_CLOSED
+        else:
+            locked.state, locked.stopped_at, locked.stopped_by_name = ChangeState.STOPPING, timezone.now(), WINDOW_CLOSED_BY
+        locked.save(update_fields=["held_until", "held_why", "state", "stopped_at", "stopped_by_name"])
+        detail = {"kind": locked.kind} | ({"until": goes_on_at} if locked.goes_on else {})
+        record(Happening(tag=Tag.CHANGE_WINDOW_CLOSED, actor=SYSTEM, origin=origin, change_id=locked.pk, detail=detail))
 
 
 def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
@@ -83,8 +110,10 @@ def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
     """
     steps = KINDS[change.kind].of(change.parameters).steps
     with transaction.atomic():
-        queued = Item.objects.select_for_update(of=("self",), skip_locked=True).filter(
-            change_id=change.pk, state=ItemState.QUEUED, change__state=ChangeState.STOPPING
+        queued = (
+            Item.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("change")
+            .filter(change_id=change.pk, state=ItemState.QUEUED, change__state=ChangeState.STOPPING)
         )
         items = list(queued.order_by("pk")[:CANCEL_BATCH])
         at = timezone.now()
@@ -95,17 +124,11 @@ def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
                 state=ItemState.CANCELLED, note=note, settled_at=at, not_before=None
             )
             record_all(
-                Happening(
-                    tag=Tag.ITEM_SETTLED,
+                about_item(
+                    Tag.ITEM_SETTLED,
+                    item,
                     actor=who,
                     origin=origin,
-                    subject=item.subject,
-                    change_id=change.pk,
-                    item_id=item.pk,
-                    reason_code=change.reason_code,
-                    reason_text=change.reason_text,
-                    before=item.before,
-                    after=item.after,
                     detail={"outcome": ItemState.CANCELLED.value, "text": note},
                 )
                 for item in alike

@@ -118,6 +118,11 @@ class Change(models.Model):
         """Whether it begins at a time, or within a window, and not as soon as it is decided."""
         return self.runs_at is not None or bool(self.window)
 
+    @property
+    def decided_as(self) -> ChangeState:
+        """The state that its last decision brings it to."""
+        return ChangeState.SCHEDULED if self.waits else ChangeState.RUNNING
+
 
 class Item(models.Model):
     """One target of a change: what was found (`before`), what is meant (`after`), and what came of it."""

@@ -71,3 +71,7 @@ class Source:
     def left_out_in_short(self) -> dict[str, Any]:
         """What the trail keeps of the rows left out."""
         return {"lines": list(self.lines_left_out), "faults": {fault.value: count for fault, count in self.faults}}
+
+
+NOWHERE = Source()
+"""Of targets that nobody listed."""

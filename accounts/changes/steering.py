@@ -10,13 +10,13 @@ from django.views.decorators.http import require_POST
 
 from accounts.changes import control
 from accounts.changes.actions import NotAllowed
-from accounts.changes.asking import person
 from accounts.changes.forms import PriorityForm
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.states import Priority
 from riskadmin.audit.origin import Origin, origin_of
 from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
 from riskadmin.web.access import CapabilityMissing, demand, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import redirect

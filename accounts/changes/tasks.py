@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from accounts.changes.actions import expire_overdue
+from accounts.changes.start import start_due
 from accounts.changes.targets import forget_target_lists
 from riskadmin.audit.origin import Origin
 
@@ -11,6 +12,12 @@ from riskadmin.audit.origin import Origin
 def expire_task() -> None:
     """End pending changes whose time has run out."""
     expire_overdue(origin=Origin(job="expiry"))
+
+
+@shared_task(name="changes.start")
+def start_task() -> None:
+    """Begin scheduled changes whose time has come."""
+    start_due(origin=Origin(job="schedule"))
 
 
 @shared_task(name="changes.forget_target_lists")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from accounts.changes.hours import hours
 from accounts.changes.states import Window
 
 
@@ -38,3 +39,11 @@ class Timing:
 
 
 AT_ONCE = Timing()
+
+
+def closed_until(window: str, at: datetime) -> datetime | None:
+    """Return when calls with this window may leave again; None when they may at that time. Raises HoursUnknown."""
+    if window == Window.ANY:
+        return None
+    known = hours()
+    return None if known.is_open(at) else known.window(at).begins_at

@@ -1,7 +1,7 @@
 """Pages of deciding about changes and following them."""
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -18,7 +18,7 @@ from accounts.changes.models import Change, Item
 from accounts.changes.pace import pace
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from riskadmin.audit.origin import origin_of
-from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import demand, may, requires
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
@@ -30,11 +30,6 @@ ITEMS_SHOWN = 100
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 AT_ONCE = ("lock", "liquidate_only", "unlock")
 """The kinds that an account's page offers by name; the others are one step further."""
-
-
-def _person(request: HttpRequest) -> Staff:
-    """Return who sent the request; the access marks let nobody else in."""
-    return cast(Staff, request.user)
 
 
 # --- Following and deciding ---------------------------------------------------------------------------------------------
@@ -70,7 +65,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
     try:
         change = actions.decide(
-            actor=_person(request),
+            actor=person(request),
             origin=origin_of(request),
             change_id=pk,
             verdict=Verdict(form.cleaned_data["verdict"]),
@@ -91,7 +86,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     change = get_object_or_404(Change, pk=pk)
     demand(request, KINDS[change.kind].capability)
     try:
-        actions.withdraw(actor=_person(request), origin=origin_of(request), change_id=pk)
+        actions.withdraw(actor=person(request), origin=origin_of(request), change_id=pk)
     except actions.NotAllowed as error:
         return _detail_page(request, pk, refusal=actions.DecisionRefused(str(error)), status=CONFLICT)
     messages.success(request, f"You withdrew change {pk}.")
@@ -122,15 +117,15 @@ def _detail_page(
     context = _progress_context(request, pk)
     following = context["progress"]
     change = following.change
-    person = _person(request)
+    viewer = person(request)
     is_pending = change.state == ChangeState.PENDING
     context |= {
         "form": form or DecideForm(initial={"digest": change.digest}),
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),
         "button": following.kind.words(following.counts.get(ItemState.WAITING, 0)),
-        "may_decide": is_pending and queries.waiting_for(person).filter(pk=pk).exists(),
-        "may_withdraw": is_pending and change.requested_by_id == person.pk,
+        "may_decide": is_pending and queries.waiting_for(viewer).filter(pk=pk).exists(),
+        "may_withdraw": is_pending and change.requested_by_id == viewer.pk,
         "decides": may(request, "changes:decide"),
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),
@@ -153,7 +148,7 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "progress": following,
         "pace": pace(following),
         "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
-        "may_steer": control.may_steer(_person(request), following.change),
+        "may_steer": control.may_steer(person(request), following.change),
         "may_retry": following.failed
         and not following.moves
         and following.change.state != ChangeState.PENDING
@@ -186,7 +181,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
     found = queries.changes(
         state=wanted.get("state", ""),
         kind=wanted.get("kind", ""),
-        requested_by=_person(request).pk if wanted.get("mine") else None,
+        requested_by=person(request).pk if wanted.get("mine") else None,
     )
     page = keyset(found, ("-id",), request.GET.get("cursor"))
     context = {
@@ -202,11 +197,11 @@ def change_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def approvals(request: HttpRequest) -> HttpResponse:
     """What waits for this person's decision, and what they wait for."""
-    person = _person(request)
+    viewer = person(request)
     context = {
-        "for_me": queries.listed(queries.waiting_for(person)[:CHANGES_SHOWN]),
-        "for_others": queries.listed(queries.waiting_for_others(person)[:CHANGES_SHOWN]),
-        "decides": person.may("changes:decide"),
+        "for_me": queries.listed(queries.waiting_for(viewer)[:CHANGES_SHOWN]),
+        "for_others": queries.listed(queries.waiting_for_others(viewer)[:CHANGES_SHOWN]),
+        "decides": viewer.may("changes:decide"),
     }
     return render_page_or_fragment(request, "changes/approvals.html", "changes/_approvals.html", context)
 
@@ -215,7 +210,7 @@ def approvals(request: HttpRequest) -> HttpResponse:
 @require_GET
 def approvals_count(request: HttpRequest) -> HttpResponse:
     """The number beside Approvals in the navigation: what waits for this person's decision."""
-    return render(request, "changes/_approvals_count.html", {"count": queries.waiting_for(_person(request)).count()})
+    return render(request, "changes/_approvals_count.html", {"count": queries.waiting_for(person(request)).count()})
 
 
 @requires("policy:view")

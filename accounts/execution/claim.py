@@ -19,6 +19,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, Order, Target
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
+from accounts.changes.timing import closed_until
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.settle import about, settle
 from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
@@ -58,17 +59,18 @@ def this_worker() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"[:128]
 
 
-def due(at: datetime) -> Q:
-    """Return the condition for items whose time to be sent or read has come."""
-    return Q(not_before__isnull=True) | Q(not_before__lte=at)
+def due(at: datetime, column: str = "not_before") -> Q:
+    """Return the condition for what has no time in a column to wait for, or whose time has come."""
+    return Q(**{f"{column}__isnull": True}) | Q(**{f"{column}__lte": at})
 
 
 def sendable(at: datetime, among: QuerySet[Item] | None = None) -> QuerySet[Item]:
     """Return the items, of all or `among` some, that may be claimed now, but for the checks that the claim itself makes."""
     rival = Item.objects.filter(target=OuterRef("target"), state__in=ITEM_UNDER_WAY)
-    free = Q(change__held_until__isnull=True) | Q(change__held_until__lte=at)
     items = Item.objects.all() if among is None else among
-    return items.filter(due(at), free, ~Exists(rival), state=ItemState.QUEUED, change__state=ChangeState.RUNNING)
+    return items.filter(
+        due(at), due(at, "change__held_until"), ~Exists(rival), state=ItemState.QUEUED, change__state=ChangeState.RUNNING
+    )
 
 
 def claim(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
@@ -81,7 +83,7 @@ def claim(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
     try:
         with transaction.atomic():
             found = _next(wanted, at, calls)
-            if not found:
+            if not found or closed_until(found[0].change.window, at):
                 return []
             change = found[0].change
             kind = KINDS[change.kind].of(change.parameters)

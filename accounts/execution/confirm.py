@@ -15,10 +15,11 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Kind, Reading
 from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
+from accounts.changes.telling import about_item
 from accounts.connection import NotConnected, client
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import answer_detail, evidence, happening, move, settle, tell
+from accounts.execution.settle import answer_detail, evidence, move, settle, tell
 from accounts.execution.timing import (
     CONFIRM_AGAIN,
     CONFIRM_WITHIN,
@@ -271,4 +272,4 @@ def _leave_to_people(items: Sequence[Item], came_from: ItemState, read: ReadBack
         observed = {**(item.observed or {}), **read.reading.observed.get(item.target_id, {})} or None
         Item.objects.filter(pk=item.pk).update(observed=observed)
         detail = {"text": note, "needs_person": True, "observed": observed}
-        record(happening(Tag.ITEM_UNKNOWN, item, origin=read.origin, call=read.call, detail=detail))
+        record(about_item(Tag.ITEM_UNKNOWN, item, origin=read.origin, call_id=read.call.pk, detail=detail))

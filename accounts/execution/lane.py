@@ -16,7 +16,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
@@ -106,8 +106,7 @@ def has_work(lane: Lane) -> bool:
 def _changes_with_work(lane: Lane, at: datetime) -> dict[int, int]:
     """Return the running changes of a lane that have items to send now, each with its priority."""
     queued = Item.objects.filter(due(at), change=OuterRef("pk"), state=ItemState.QUEUED)
-    free = Q(held_until__isnull=True) | Q(held_until__lte=at)
-    running = Change.objects.filter(free, Exists(queued), state=ChangeState.RUNNING, lane=lane.value)
+    running = Change.objects.filter(due(at, "held_until"), Exists(queued), state=ChangeState.RUNNING, lane=lane.value)
     return dict(running.values_list("pk", "priority"))
 
 

@@ -1,6 +1,5 @@
 """Settling what nobody knows: a person says what became of an item, on the evidence that they were shown."""
 
-from dataclasses import replace
 from typing import Any
 
 from django.db import models, transaction
@@ -10,9 +9,9 @@ from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
 from accounts.changes.models import Item
 from accounts.changes.states import ITEM_TRANSITIONS, ChangeState, ItemState
+from accounts.changes.telling import about_item
 from accounts.execution.evidence import Question, question
 from accounts.execution.models import Call
-from accounts.execution.settle import happening
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -72,7 +71,7 @@ def resolve(
             _move(item, ItemState(resolution.value), note=note, settled_at=timezone.now(), not_before=None, lease_until=None)
             tag = Tag.ITEM_RESOLVED
         detail = {"outcome": resolution.value, "comment": comment, "text": item.note, "seen_call": seen_call}
-        record(replace(happening(tag, item, origin=origin, detail=detail), actor=who))
+        record(about_item(tag, item, actor=who, origin=origin, detail=detail))
         finish_change(item.change, origin=origin)
     return item
 
@@ -85,7 +84,7 @@ def read_again(*, actor: Staff, origin: Origin, item_id: int) -> Item:
             raise NotResolved("Tradovate offers no way to read this back.")
         Item.objects.filter(pk=item_id).update(not_before=timezone.now())
         detail = {"text": f"Asked for by {actor.who().name}"}
-        record(replace(happening(Tag.ITEM_READ_AGAIN, asked.item, origin=origin, detail=detail), actor=actor.who()))
+        record(about_item(Tag.ITEM_READ_AGAIN, asked.item, actor=actor.who(), origin=origin, detail=detail))
     return asked.item
 
 

@@ -8,13 +8,17 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.changes.control import close_window
+from accounts.changes.hours import HoursUnknown
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
+from accounts.changes.telling import about_item
+from accounts.changes.timing import closed_until
 from accounts.connection import NotConnected, client
 from accounts.execution.claim import Claim, claim, sendable
-from accounts.execution.settle import happening, hold
+from accounts.execution.settle import hold
 from accounts.execution.timing import JUST_READ, waiting_s
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -55,10 +59,14 @@ def next_claims(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[C
     change = first.change
     kind = KINDS[change.kind].of(change.parameters)
     try:
+        closed = closed_until(change.window, timezone.now())
+        if closed:
+            close_window(change, closed, origin=origin)
+            return []
         tradovate = client(Environment(change.environment), Lane(change.lane))
         _read_first(kind, wanted, calls, tradovate)
         paid = _paid(kind, first.step, calls if kind.batch_size == 1 else 1, tradovate)
-    except (TradovateError, NotConnected) as error:
+    except (TradovateError, NotConnected, HoursUnknown) as error:
         _postpone(first, error, origin)
         return []
     try:
@@ -162,7 +170,7 @@ def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[i
     return ids
 
 
-def _postpone(item: Item, error: TradovateError | NotConnected, origin: Origin) -> None:
+def _postpone(item: Item, error: TradovateError | NotConnected | HoursUnknown, origin: Origin) -> None:
     """The target could not be read before the call, so nothing was sent; its change waits."""
     wait_s = waiting_s(error, item.attempts + 1)
     with transaction.atomic():
@@ -170,4 +178,4 @@ def _postpone(item: Item, error: TradovateError | NotConnected, origin: Origin) 
         waiting = Item.objects.filter(pk=item.pk, state=ItemState.QUEUED).update(note=str(error))
         if waiting and hold(item.change_id, wait_s, str(error)) and is_news:
             detail = {"reason": "not_read", "text": str(error), "wait_s": wait_s}
-            record(happening(Tag.ITEM_DEFERRED, item, origin=origin, detail=detail))
+            record(about_item(Tag.ITEM_DEFERRED, item, origin=origin, detail=detail))

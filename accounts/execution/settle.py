@@ -14,6 +14,7 @@ from accounts.changes.ending import finish_change
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_FINAL, ITEM_TRANSITIONS, ItemState
+from accounts.changes.telling import about_item
 from accounts.execution.models import Call, CallState
 from riskadmin.audit.actions import Happening, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
@@ -75,11 +76,11 @@ def settle(
             ],
         )
     record_all(
-        happening(
+        about_item(
             Tag.ITEM_SETTLED,
             item,
             origin=origin,
-            call=call,
+            call_id=call.pk if call else None,
             after=seen.get(item.target_id),
             detail={"outcome": to.value, "text": note, **(detail or {})},
         )
@@ -113,7 +114,7 @@ def about(
     if not items:
         return []
     if len(items) == 1:
-        return [happening(tag, items[0], origin=origin, call=call, detail=detail)]
+        return [about_item(tag, items[0], origin=origin, call_id=call.pk if call else None, detail=detail)]
     change = items[0].change
     return [
         Happening(
@@ -127,32 +128,6 @@ def about(
             detail={"items": len(items), **(detail or {})},
         ),
     ]
-
-
-def happening(
-    tag: Tag,
-    item: Item,
-    *,
-    origin: Origin,
-    call: Call | None = None,
-    after: Mapping[str, Any] | None = None,
-    detail: Mapping[str, Any] | None = None,
-) -> Happening:
-    """Return an event about an item, with everything that its change and target say."""
-    return Happening(
-        tag=tag,
-        actor=SYSTEM,
-        origin=origin,
-        subject=item.subject,
-        change_id=item.change_id,
-        item_id=item.pk,
-        call_id=call.pk if call else None,
-        reason_code=item.change.reason_code,
-        reason_text=item.change.reason_text,
-        before=item.before,
-        after=after if after is not None else item.after,
-        detail=detail or {},
-    )
 
 
 def end_call(call: Call, *, state: CallState, exchange: Exchange | None, note: str = "") -> None:

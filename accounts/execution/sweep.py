@@ -16,9 +16,10 @@ from accounts.changes.ending import finish_change
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, ItemState
+from accounts.changes.telling import about_item
 from accounts.execution.lane import has_work
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.settle import end_call, happening, move
+from accounts.execution.settle import end_call, move
 from accounts.execution.timing import SWEEP_BATCH, WAKE_EXPIRES_S
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -58,7 +59,7 @@ def _give_up(item: Item, origin: Origin) -> bool:
         if call:
             end_call(call, state=CallState.UNKNOWN, exchange=None, note=note)
         detail = {"text": note, "needs_person": not readable}
-        record(happening(Tag.ITEM_UNKNOWN, item, origin=origin, call=call, detail=detail))
+        record(about_item(Tag.ITEM_UNKNOWN, item, origin=origin, call_id=call.pk if call else None, detail=detail))
     return True
 
 

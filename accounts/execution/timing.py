@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from accounts.changes.hours import HoursUnknown
 from accounts.connection import NotConnected
 from riskadmin.tradovate.errors import NotHandled, TradovateError
 from riskadmin.tradovate.vocabulary import Lane
@@ -49,7 +50,7 @@ SWEEP_BATCH: Final = 500
 WAKE_EXPIRES_S: Final = 15.0
 
 
-def waiting_s(error: TradovateError | NotConnected, attempts: int) -> float:
+def waiting_s(error: TradovateError | NotConnected | HoursUnknown, attempts: int) -> float:
     """Return how many seconds to wait: what Tradovate or the budget says, else doubling with each attempt."""
     if isinstance(error, NotHandled) and error.retry_after_s is not None:
         return max(error.retry_after_s, 0.1)

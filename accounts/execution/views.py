@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.core.serializers.json import DjangoJSONEncoder
@@ -21,7 +21,7 @@ from accounts.execution.forms import ResolveForm
 from accounts.execution.models import Call
 from accounts.execution.resolve import Resolution
 from riskadmin.audit.origin import origin_of
-from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.formats import exact_utc
@@ -86,7 +86,7 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
     said = form.cleaned_data
     try:
         resolving.resolve(
-            actor=_person(request),
+            actor=person(request),
             origin=origin_of(request),
             item_id=pk,
             resolution=Resolution(said["resolution"]),
@@ -109,7 +109,7 @@ def read_again(request: HttpRequest, pk: int) -> HttpResponse:
     """Have Tradovate asked once more what became of an item."""
     _item_or_404(pk)
     try:
-        resolving.read_again(actor=_person(request), origin=origin_of(request), item_id=pk)
+        resolving.read_again(actor=person(request), origin=origin_of(request), item_id=pk)
     except resolving.NotResolved as error:
         return _refused(request, pk, str(error))
     messages.success(request, "It is read from Tradovate within seconds. Reload this page then.")
@@ -151,10 +151,6 @@ def _item_or_404(pk: int) -> Item:
     if found is None:
         raise Http404(f"There is no item {pk}.")
     return found
-
-
-def _person(request: HttpRequest) -> Staff:
-    return cast(Staff, request.user)
 
 
 def _refused(request: HttpRequest, pk: int, why: str) -> HttpResponse:

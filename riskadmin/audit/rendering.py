@@ -183,6 +183,16 @@ def _submitted(event: Event) -> str:
     return _joined(_joined(_kind(event), accounts), skipped, by="; ")
 
 
+def _started(event: Event) -> str:
+    items, aside = _detail(event, "items"), _detail(event, "set_aside")
+    return _joined(_kind(event), _prefixed("items: ", items), _prefixed("set aside: ", aside if aside != "0" else ""))
+
+
+def _window_closed(event: Event) -> str:
+    until = _when(event, "until")
+    return _prefixed("goes on at ", until) if until else "what was not sent is cancelled"
+
+
 def _rows_left_out(event: Event) -> str:
     rows = _detail(event, "rows")
     counted = f"{rows} {'row' if rows == '1' else 'rows'}" if rows else ""
@@ -250,6 +260,8 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.CHANGE_DECISION_REFUSED: _decision_refused,
     Tag.CHANGE_CANCELLED: _decided,
     Tag.CHANGE_EXPIRED: _explained,
+    Tag.CHANGE_STARTED: _started,
+    Tag.CHANGE_WINDOW_CLOSED: _window_closed,
     Tag.CHANGE_PAUSED: _kind,
     Tag.CHANGE_RESUMED: _kind,
     Tag.CHANGE_STOPPED: _kind,
@@ -277,6 +289,7 @@ TONES: Final[dict[str, str]] = {
     Tag.ITEM_UNKNOWN: "warn",
     Tag.ITEM_RESOLVED: "info",
     Tag.ITEM_RESENT: "warn",
+    Tag.CHANGE_WINDOW_CLOSED: "warn",
     Tag.CHANGE_PAUSED: "warn",
     Tag.CHANGE_STOPPED: "warn",
     Tag.API_HALTED: "danger",

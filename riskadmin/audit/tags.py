@@ -24,6 +24,8 @@ class Tag(models.TextChoices):
     CHANGE_DECISION_REFUSED = "change:decision:refused", "Decision refused"
     CHANGE_CANCELLED = "change:request:cancelled", "Change cancelled"
     CHANGE_EXPIRED = "change:request:expired", "Change expired"
+    CHANGE_STARTED = "change:run:started", "Scheduled change begun"
+    CHANGE_WINDOW_CLOSED = "change:window:closed", "Window closed"
     CHANGE_PAUSED = "change:run:paused", "Change paused"
     CHANGE_RESUMED = "change:run:resumed", "Change resumed"
     CHANGE_STOPPED = "change:run:stopped", "Rest of the change cancelled"

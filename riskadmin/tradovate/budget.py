@@ -267,16 +267,12 @@ class Budget:
         """What is left now, for a gauge. One round trip. Raises ``NotHandled`` (``budget_unavailable``)."""
         return self.foresee(0, Lane.URGENT)[0]
 
-    def finish_at(self, calls: int, lane: Lane) -> datetime | None:
-        """When the last of so many calls of a lane can leave, if nobody else calls; None for none, or for a lane without calls.
-
-        Exact: each counted call frees its place at its own time, and one window later what took the place frees it again.
-        Raises as ``state``.
-        """
-        return self.foresee(calls, lane)[1]
-
     def foresee(self, calls: int, lane: Lane) -> tuple[BudgetState, datetime | None]:
-        """``state`` and ``finish_at`` of the same moment, in the same round trip."""
+        """``state``, and when the last of so many calls of a lane can leave if nobody else calls, in the same round trip.
+
+        The time is None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own
+        time, and one window later what took the place frees it again. Raises as ``state``.
+        """
         keys = (self._calls, self._halts, self._learnt, self._address_halts)
         bulk = self._share_pct[Lane.BULK]
         try:

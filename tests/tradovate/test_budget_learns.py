@@ -43,7 +43,7 @@ def refuse(budget: Budget, clock: Clock) -> None:
 
 
 def foreseen(budget: Budget, calls: int, lane: Lane) -> float:
-    at = budget.finish_at(calls, lane)
+    _, at = budget.foresee(calls, lane)
     assert at is not None
     return (at - START).total_seconds()
 
@@ -52,7 +52,7 @@ def test_what_fits_can_leave_at_once(budget: Budget) -> None:
     fill(budget, 30)
     assert foreseen(budget, 50, Lane.URGENT) == 0
     assert foreseen(budget, 10, Lane.BULK) == 0
-    assert budget.finish_at(0, Lane.BULK) is None
+    assert budget.foresee(0, Lane.BULK)[1] is None
 
 
 def test_each_counted_call_frees_its_place_at_its_own_time(budget: Budget, clock: Clock) -> None:

@@ -131,6 +131,7 @@ class Kind(ABC, Generic[SubjectT]):
     parts: ClassVar[frozenset[Part]] = frozenset()  # what its plan rests on, beside the risk status: what a reading brings
     parameters_form: ClassVar[type[forms.Form] | None] = None
     takes_own_parameters: ClassVar[bool] = True  # False: a call says the same of all its targets, so none has its own
+    ended_by: ClassVar[str] = ""  # the kind that takes it away again, where it may be asked for until a time
     warning: ClassVar[str] = ""  # what to know of every change of this kind
 
     @property

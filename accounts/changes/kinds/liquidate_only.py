@@ -15,6 +15,7 @@ class LiquidateOnly(AdminActionKind):
     action_label = "Closing only"
     effect = "Orders that open or add to a position are refused, at once and until somebody unlocks. Positions can be closed."
     direction = Direction.PROTECTIVE
+    ended_by = "unlock"
     icon = "arrow-down-circle"
     action = AdminAction.LIQUIDATE_ONLY
     already = "Already allows closing orders only"

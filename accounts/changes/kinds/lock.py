@@ -13,6 +13,7 @@ class Lock(AdminActionKind):
     action_label = "Lock"
     effect = "Every new order is refused, at once and until somebody unlocks. Open positions are not liquidated."
     direction = Direction.PROTECTIVE
+    ended_by = "unlock"
     icon = "lock"
     rests_on_before = False  # whatever happened meanwhile, a lock asked for is a lock wanted
     action = AdminAction.LOCK

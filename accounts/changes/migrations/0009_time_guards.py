@@ -88,11 +88,10 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    IF ROW(NEW.id, NEW.change_id, NEW.position, NEW.target, NEW.account_id, NEW.target_name, NEW.before, NEW.after,
-           NEW.own_parameters)
+    IF ROW(NEW.id, NEW.change_id, NEW.position, NEW.target, NEW.account_id, NEW.target_name, NEW.after, NEW.own_parameters)
        IS DISTINCT FROM
-       ROW(OLD.id, OLD.change_id, OLD.position, OLD.target, OLD.account_id, OLD.target_name, OLD.before, OLD.after,
-           OLD.own_parameters) THEN
+       ROW(OLD.id, OLD.change_id, OLD.position, OLD.target, OLD.account_id, OLD.target_name, OLD.after, OLD.own_parameters)
+       OR (NEW.before IS DISTINCT FROM OLD.before%(learns)s) THEN
         RAISE EXCEPTION 'Item %% is frozen: only its way moves.', OLD.id USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF OLD.state IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled')
@@ -127,8 +126,15 @@ END;
 $$;
 """
 
-ITEM_BEFORE = {"ahead": "'pending'", "item_steps": ""}
-ITEM_NOW = {"ahead": "'pending', 'scheduled'", "item_steps": " ('waiting', 'skipped'),"}
+ITEM_BEFORE = {"ahead": "'pending'", "item_steps": "", "learns": ""}
+ITEM_NOW = {
+    "ahead": "'pending', 'scheduled'",
+    "item_steps": " ('waiting', 'skipped'),",
+    # When the end of a lock begins, its items learn since when the account is locked; that can't be known when it is asked for.
+    "learns": """ AND NOT (
+              OLD.state = 'waiting' AND NEW.state = 'queued' AND OLD.before -> 'admin_at' = 'null'
+              AND EXISTS (SELECT FROM changes_change WHERE id = NEW.change_id AND relation = 'ends'))""",
+}
 
 
 class Migration(migrations.Migration):

@@ -1,0 +1,70 @@
+"""Locks that end: the unlock that is asked for along with a lock, and what it rests on when its time comes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.admin_action import AdminActionKind
+from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.models import Change, Item
+from accounts.changes.plan import Plan, Row
+from accounts.changes.states import ItemState
+from accounts.models import Account
+
+
+def end_plan(planned: Plan) -> Plan:
+    """Return the plan of what takes away again what a plan sets, from how the targets will then stand.
+
+    Since when they will stand so is not known yet: `learnt` fills it in.
+    """
+    kind = KINDS[planned.kind.ended_by]
+    if not isinstance(kind, AdminActionKind):
+        raise TypeError(f"{kind.name} ends no lock.")
+    return Plan(
+        kind=kind,
+        environment=planned.environment,
+        parameters={},
+        rows=tuple(_end_row(kind, row) for row in planned.sent),
+    )
+
+
+def _end_row(kind: AdminActionKind, row: Row) -> Row:
+    before = {**(row.before or {}), **(row.after or {}), "admin_at": None}
+    return replace(row, before=before, after={"admin_action": kind.action.value}, warnings=(), weight=0.0)
+
+
+def learnt(
+    kind: Kind[Any], change: Change, items: Sequence[Item], found: Mapping[int, Account]
+) -> tuple[list[Item], list[tuple[Item, str]]]:
+    """Return the items of an end that still stand as its lock left them, and the others, each with why it is left alone.
+
+    `before` of the former says how they stand. `found` are the mirror's rows of the targets.
+    """
+    locks = {lock.target: lock for lock in Item.objects.filter(change=change.of_change_id)}
+    right: list[Item] = []
+    aside: list[tuple[Item, str]] = []
+    for item in items:
+        subject = found.get(item.target_id)
+        lock = locks.get(item.target)
+        why = _why_left_alone(lock, subject, kind)
+        if why or subject is None:
+            aside.append((item, why))
+        else:
+            item.before = dict(kind.state(subject))
+            right.append(item)
+    return right, aside
+
+
+def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind[Any]) -> str:
+    if subject is None or kind.obstacle(subject):
+        return "The account was archived or closed meanwhile"
+    if lock is None or lock.state != ItemState.APPLIED or lock.observed is None:
+        return "What it was to end was not applied"
+    return "" if _stands(lock.observed, kind.state(subject)) else "Somebody changed the account since; it is left as it is"
+
+
+def _stands(left: State, now: State) -> bool:
+    """Say whether nobody acted since. A stop by a limit may have ended by itself; one that came since is another matter."""
+    same_act = (now["admin_action"], now["admin_at"]) == (left["admin_action"], left["admin_at"])
+    return same_act and (left["stopped_by_limit"] or not now["stopped_by_limit"])
