@@ -3,10 +3,12 @@
 import json
 import logging
 import os
+import re
+from datetime import timedelta
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,6 +19,12 @@ from django.core.exceptions import ImproperlyConfigured
 from riskadmin.tradovate.addresses import checked_base_url
 from riskadmin.tradovate.errors import WrongEnvironment
 from riskadmin.tradovate.vocabulary import Environment
+
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WEEKLY: Final = re.compile(
+    r"(?P<first>[a-z]{3})(\s*-\s*(?P<last>[a-z]{3}))?\s+(?P<begins>\d\d:\d\d)"
+    r"\s*-\s*((?P<ends_on>[a-z]{3})\s+)?(?P<ends>\d\d:\d\d)"
+)
 
 
 def text(name: str, *, default: str | None = None) -> str:
@@ -61,9 +69,12 @@ def number(name: str, *, default: int, at_least: int, at_most: int) -> int:
     return value
 
 
-def names(name: str, *, default: str = "") -> list[str]:
+def names(name: str, *, default: str = "", at_least_one: bool = False) -> list[str]:
     """Return the comma-separated names, without blanks."""
-    return [part.strip() for part in text(name, default=default).split(",") if part.strip()]
+    found = [part.strip() for part in text(name, default=default).split(",") if part.strip()]
+    if at_least_one and not found:
+        raise _refusal(name, "one name or more, separated by commas")
+    return found
 
 
 def networks(name: str) -> list[str]:
@@ -104,6 +115,61 @@ def zone(name: str, *, default: str) -> str:
     except (ValueError, OSError, KeyError) as error:  # not a key, a directory, unknown
         raise _refusal(name, f"the name of a time zone, such as {default}") from error
     return value
+
+
+def weekly(name: str, *, default: str) -> list[tuple[timedelta, timedelta]]:
+    """Return what comes every week, as begin and end from Monday 00:00: "Mon-Thu 16:00-17:00; Sat 22:00-Sun 06:30"; none of "".
+
+    "Mon-Thu 16:00-17:00" is four of them. One that ends on another day names it; after Sunday, the end is past seven days.
+    """
+    found = []
+    for part in text(name, default=default).split(";"):
+        if not part.strip():
+            continue
+        try:
+            found.extend(_each_week(part.strip().lower()))
+        except ValueError as error:
+            raise _refusal(
+                name,
+                'days and times of a week, such as "Mon-Thu 16:00-17:00; Sat 22:00-Sun 06:30", or empty;'
+                f" {part.strip()!r} can't be read: {error}",
+            ) from error
+    return found
+
+
+def _each_week(part: str) -> list[tuple[timedelta, timedelta]]:
+    """Read one part of `weekly`, in small letters; `ValueError` says what is wrong with it."""
+    read = WEEKLY.fullmatch(part)
+    if read is None:
+        raise ValueError("it is not of the form Day HH:MM-HH:MM, Day-Day HH:MM-HH:MM, or Day HH:MM-Day HH:MM")
+    first = _day(read["first"])
+    last = _day(read["last"] or read["first"])
+    begins, ends = _time_of_day(read["begins"]), _time_of_day(read["ends"])
+    if read["ends_on"] is None:
+        if begins >= ends:
+            raise ValueError("it ends before it begins; one that ends on another day names that day")
+        days = (timedelta(days=(first + after) % 7) for after in range((last - first) % 7 + 1))
+        return [(day + begins, day + ends) for day in days]
+    if read["last"]:
+        raise ValueError("it names days for its begin, and another one for its end")
+    lasts = timedelta(days=(_day(read["ends_on"]) - first) % 7) + ends - begins
+    if lasts <= timedelta():
+        raise ValueError("it ends before it begins")
+    return [(timedelta(days=first) + begins, timedelta(days=first) + begins + lasts)]
+
+
+def _day(short: str) -> int:
+    if short not in DAYS:
+        raise ValueError(f"{short.capitalize()} is no day; they are {', '.join(day.capitalize() for day in DAYS)}")
+    return DAYS.index(short)
+
+
+def _time_of_day(text: str) -> timedelta:
+    hour, minute = int(text[:2]), int(text[3:])
+    found = timedelta(hours=hour, minutes=minute)
+    if minute > 59 or found > timedelta(days=1):  # noqa: PLR2004  (an hour's minutes)
+        raise ValueError(f"{text} is no time of day")
+    return found
 
 
 def log_level(name: str, *, default: str) -> str:

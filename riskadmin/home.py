@@ -1,11 +1,16 @@
 """Pages that look into several rooms: home, the state strip of every page, and the system page."""
 
+from typing import Any
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 from redis.exceptions import RedisError
 
 from accounts.changes import queries
+from accounts.changes.hours import HoursUnknown, hours
 from accounts.changes.models import Change
 from accounts.connection import budget, connected_environments
 from accounts.models import ApiHalt, SyncRun
@@ -45,10 +50,11 @@ def status(request: HttpRequest) -> HttpResponse:
 @requires("system:view")
 @require_GET
 def system(request: HttpRequest) -> HttpResponse:
-    """Whether each part works, the budget, the stops that Tradovate asked for, and the last full reads."""
+    """Whether each part works, the budget, trading hours, the stops that Tradovate asked for, and the last full reads."""
     context = {
         "checks": health.checks(),
         "budget": _budget(),
+        "hours": _hours(),
         "halts": ApiHalt.objects.order_by("-until")[:20],
         "runs": SyncRun.objects.order_by("-started_at")[:20],
     }
@@ -61,6 +67,24 @@ def _budget() -> BudgetState | None:
         return budget().state()
     except (NotHandled, RedisError, StoreUnavailable):
         return None
+
+
+def _hours() -> dict[str, Any]:
+    """Return what the trading hours say of now, or the `problem` with them (then no window is open)."""
+    now = timezone.now()
+    try:
+        known = hours()
+        return {
+            "is_trading": known.is_trading(now),
+            "session_ends_at": known.session_end(now),
+            "next_session_at": known.next_session(now),
+            "is_open": known.is_open(now),
+            "window": known.window(now),
+            "known_until": known.known_until,
+            "calendars": settings.EXCHANGE_CALENDARS,
+        }
+    except HoursUnknown as error:
+        return {"problem": str(error)}
 
 
 def _reads() -> list[tuple[str, SyncRun | None]]:

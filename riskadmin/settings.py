@@ -223,6 +223,17 @@ LIMITS_PER_CALL = env.number("LIMITS_PER_CALL", default=100, at_least=1, at_most
 LIMIT_CAPS = env.limit_caps("LIMIT_CAPS")  # new limits that nobody may set; the changes app checks the names
 SYNC_SECONDS = env.number("SYNC_SECONDS", default=180, at_least=10, at_most=3600)  # how often the mirror is read anew
 STALE_SECONDS = env.number("STALE_SECONDS", default=300, at_least=10, at_most=86_400)  # older rows are read before a decision
+# When the exchange trades, when Tradovate is maintained (times of Chicago), and how far windows stay away from both.
+EXCHANGE_CALENDARS = env.names(
+    "EXCHANGE_CALENDARS",
+    default="CME Globex Equity, CMEGlobex_FX, CMEGlobex_EnergyAndMetals, CME Globex Interest Rate Products",
+    at_least_one=True,
+)
+HOURS_KNOWN_DAYS = env.number("HOURS_KNOWN_DAYS", default=365, at_least=14, at_most=1096)
+MAINTENANCE_WINDOWS = env.weekly("MAINTENANCE_WINDOWS", default="Mon-Thu 16:00-17:00; Fri 16:00-20:00; Sat 22:00-Sun 06:30")
+MAINTENANCE_BUFFER_MINUTES = env.number("MAINTENANCE_BUFFER_MINUTES", default=30, at_least=0, at_most=240)
+# A call that was claimed in the last moment of a window waits up to 5 s for its permit and 20 s for its answer.
+WINDOW_CLOSES_BEFORE_S = env.number("WINDOW_CLOSES_BEFORE_S", default=120, at_least=30, at_most=3600)
 # What beat starts, every how many seconds, in which lane; a message that the next one overtakes is dropped.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "args": args, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}

@@ -1,0 +1,49 @@
+"""When the exchange trades, from the calendars of pandas_market_calendars: the only file that knows this library."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+# Asked for beyond the last day wanted, so that a calendar that ends before it is told from one with a long weekend there.
+MARGIN: Final = timedelta(days=14)
+
+
+class CalendarError(Exception):
+    """A calendar can't be read, or doesn't reach as far as asked; the words are for people."""
+
+
+def sessions(names: Iterable[str], *, since: date, until: date) -> list[tuple[datetime, datetime]]:
+    """Return begin and end, in UTC, of every session of every calendar named, from the day `since` until past `until`.
+
+    They are as the calendars give them: in no order, and those of two calendars overlap. Pauses within a session count as
+    trading. Raises CalendarError when a calendar is unknown, fails, or doesn't know its sessions until then.
+    """
+    try:
+        # Here and not above: it brings pandas along, which costs 0.7 s and 67 MiB, and many a process never asks.
+        import pandas_market_calendars as library  # noqa: PLC0415
+    except Exception as error:
+        raise CalendarError(f"The library of the exchange's calendars can't be loaded: {error}") from error
+    return [session for name in names for session in _of_calendar(library, name, since, until)]
+
+
+def _of_calendar(library: Any, name: str, since: date, until: date) -> list[tuple[datetime, datetime]]:
+    try:
+        schedule = library.get_calendar(name).schedule(start_date=since, end_date=until + MARGIN)
+        found = [
+            (begins.to_pydatetime().astimezone(UTC), ends.to_pydatetime().astimezone(UTC))
+            for begins, ends in zip(schedule["market_open"], schedule["market_close"], strict=True)
+        ]
+        backwards = [begins for begins, ends in found if not begins < ends]
+    except Exception as error:  # whatever the library raises: its sessions are not known then
+        # Of an unknown name it lists all that there are, hundreds of them.
+        raise CalendarError(f"The calendar {name!r} can't be read: {_in_short(error)}") from error
+    if backwards:
+        raise CalendarError(f"The calendar {name!r} has a session of {backwards[0]:%Y-%m-%d} that ends before it begins.")
+    if not found or max(ends for _, ends in found) < datetime.combine(until, time.min, tzinfo=UTC):
+        raise CalendarError(f"The calendar {name!r} doesn't know its sessions until {until}.")
+    return found
+
+
+def _in_short(error: Exception) -> str:
+    words = str(error) or type(error).__name__
+    return f"{words[:120]}…" if len(words) > 120 else words  # noqa: PLR2004  (a line on a page)
