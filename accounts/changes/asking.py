@@ -97,7 +97,7 @@ class Asked:
 
     def ask_form(self, digest: str) -> AskForm:
         """Return the form for the reason, with what was typed into it before."""
-        return AskForm.fresh(digest, self.typed, rows_left_out=self.rows_left_out)
+        return AskForm.fresh(digest, self.typed, kind=self.kind, rows_left_out=self.rows_left_out)
 
     @property
     def rows_left_out(self) -> int:
@@ -285,7 +285,7 @@ def _needed(planned: Plan) -> tuple[Any, str]:
 
 
 def _submit(asked: Asked, parameters: State) -> HttpResponse:
-    form = AskForm(asked.typed, rows_left_out=asked.rows_left_out)
+    form = AskForm(asked.typed, kind=asked.kind, rows_left_out=asked.rows_left_out)
     if not form.is_valid():
         return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
     said = form.cleaned_data
@@ -304,13 +304,15 @@ def _submit(asked: Asked, parameters: State) -> HttpResponse:
             shown_digest=said["digest"],
             confirmed_count=said["confirm_count"],
             source=targets.source_of(asked.chosen),
+            link=asked.chosen.link,
+            timing=form.timing,
         )
     except actions.PlanMoved as error:
         return _ask_again(asked, error.plan)
     except actions.CountNotConfirmed as error:
         form.add_error("confirm_count", str(error))
         return _page(asked, error.plan, form, status=UNPROCESSABLE)
-    except (actions.NothingToDo, PolicyMissing) as error:
+    except (actions.NothingToDo, actions.NotAllowed, PolicyMissing) as error:
         form.add_error(None, str(error))
         return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
     return redirect(asked.request, "changes:detail", change.pk)
@@ -320,7 +322,7 @@ def _ask_again(asked: Asked, now: Plan) -> HttpResponse:
     """Show the plan as it is now, with what was typed; the digest in the form becomes that of the new plan."""
     typed = asked.typed.copy()
     typed["digest"] = now.digest
-    again = AskForm(typed, rows_left_out=asked.rows_left_out)
+    again = AskForm(typed, kind=asked.kind, rows_left_out=asked.rows_left_out)
     what = asked.kind.unit.one.capitalize()
     again.add_error(None, f"{what} has changed since this page was shown, so nothing was asked for. This is how it stands now.")
     return _page(asked, now, again, status=CONFLICT)

@@ -12,6 +12,7 @@ from accounts.changes.csv_upload import BYTES_MAX
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.states import ChangeState, ItemState, Priority, Verdict
 from accounts.changes.targets import TARGETS_MAX, BadTargets
+from accounts.changes.timing_form import TimingForm
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
 from riskadmin.web.fields import LinesField
@@ -50,8 +51,8 @@ class CountField(forms.IntegerField):
         return super().to_python(value.replace(",", "").replace(" ", "") if isinstance(value, str) else value)
 
 
-class AskForm(forms.Form):
-    """The reason for a change, what has to be agreed to, the one-time key, and the digest of the plan that is shown beside it.
+class AskForm(TimingForm):
+    """The reason for a change, when it runs, what has to be agreed to, the one-time key, and the digest of the plan beside it.
 
     `rows_left_out` is how many rows of the list are no part of the change: then somebody has to say that this is meant.
     """
@@ -82,10 +83,10 @@ class AskForm(forms.Form):
         self.fields["leave_out"].label = f"Leave {rows} out, and go on without"
 
     @classmethod
-    def fresh(cls, digest: str, typed: QueryDict, *, rows_left_out: int = 0) -> "AskForm":
+    def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind[Any], rows_left_out: int = 0) -> "AskForm":
         """Return a form with a new one-time key, and what was `typed` before, if something was."""
-        kept = {name: typed[name] for name in ("reason_code", "reason_text", "confirm_count", "leave_out") if name in typed}
-        return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, rows_left_out=rows_left_out)
+        kept = {name: typed[name] for name in cls.base_fields if name in typed}
+        return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, kind=kind, rows_left_out=rows_left_out)
 
     def clean(self) -> dict[str, Any]:
         """Ask for words where the code says nothing, and for a yes where rows are left out."""

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.changes import actions
+from accounts.changes import actions, writing
 from accounts.changes.actions import NotAllowed, NothingToDo, PlanMoved
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item, PolicyRule
@@ -165,7 +165,7 @@ class TestRefused:
         def broken(_: object) -> None:
             raise OSError("The trail is full")
 
-        monkeypatch.setattr(actions, "record_all", broken)
+        monkeypatch.setattr(writing, "record_all", broken)
         with pytest.raises(OSError, match="The trail is full"):
             ask(support, "lock", 101)
 
@@ -204,11 +204,11 @@ class TestOneTimeKey:
         rivals: list[Change] = []
 
         def rival_first(*args: Any, **kwargs: Any) -> Requirement:
-            monkeypatch.setattr(actions, "requirement", requirement)
+            monkeypatch.setattr(writing, "requirement", requirement)
             rivals.append(ask(support, "lock", 101, form_key=key, digest=digest))
             return requirement(*args, **kwargs)
 
-        monkeypatch.setattr(actions, "requirement", rival_first)
+        monkeypatch.setattr(writing, "requirement", rival_first)
         assert ask(support, "lock", 101, form_key=key, digest=digest) == rivals[0]
         assert written() == (1, 1, 0, 1)
         assert len(sent) == 1
