@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import runpy
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,9 @@ BAD = [
             "LIMITS_PER_CALL",
             "SYNC_SECONDS",
             "STALE_SECONDS",
+            "HOURS_KNOWN_DAYS",
+            "MAINTENANCE_BUFFER_MINUTES",
+            "WINDOW_CLOSES_BEFORE_S",
         )
         for value in ("", "many", "1.5", "-1", "9999999999")
     ),
@@ -151,6 +155,30 @@ BAD = [
             '{"daily_loss_auto_liq_usd": {"max": true}}',
             '{"daily_loss_auto_liq_usd": {"max": NaN}}',
             '{"daily_loss_auto_liq_usd": {"most": 10000}}',
+        )
+    ),
+    *(("EXCHANGE_CALENDARS", value) for value in ("", " , ")),
+    ("HOURS_KNOWN_DAYS", "13"),
+    ("WINDOW_CLOSES_BEFORE_S", "29"),
+    *(
+        ("MAINTENANCE_WINDOWS", value)
+        for value in (
+            "never",
+            "16:00-17:00",
+            "Mon 16:00",
+            "Mon 4pm-5pm",
+            "Monday 16:00-17:00",
+            "Mon 16:00-17:00, Tue 16:00-17:00",
+            "Mon 16:00-17:00; Moon 16:00-17:00",
+            "Mon 16:00-17:00; Foo 16:00-17:00",
+            "Mon-Foo 16:00-17:00",
+            "Mon 25:00-26:00",
+            "Mon 16:60-17:00",
+            "Mon 16:00-24:01",
+            "Mon 17:00-16:00",
+            "Mon 16:00-16:00",
+            "Mon 16:00-Mon 15:00",
+            "Mon-Tue 22:00-Wed 06:00",
         )
     ),
     *(("DATABASE_URL", value) for value in ("", "nonsense", "mysql://root@127.0.0.1/x", "sqlite:///x", "postgresql://[::1/x")),
@@ -201,6 +229,47 @@ def test_caps_are_exact_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, LIMIT_CAPS=caps)["LIMIT_CAPS"] == {
         "daily_loss_auto_liq_usd": {"max": Decimal(10_000), "max_pct_of_size": Decimal("2.1")}
     }
+
+
+def of_week(day: int, clock: str) -> timedelta:
+    """From Monday 00:00 until that time of a day, counted from 0."""
+    hour, minute = clock.split(":")
+    return timedelta(days=day, hours=int(hour), minutes=int(minute))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", []),
+        (" ; ", []),
+        ("Mon 16:00-17:00", [(0, "16:00", 0, "17:00")]),
+        ("  mon   16:00 - 17:00 ;", [(0, "16:00", 0, "17:00")]),
+        ("Tue-Thu 16:00-17:00", [(day, "16:00", day, "17:00") for day in (1, 2, 3)]),
+        ("Sat-Mon 00:00-24:00", [(day, "00:00", day, "24:00") for day in (5, 6, 0)]),
+        ("Sat 22:00-Sun 06:30", [(5, "22:00", 6, "06:30")]),
+        ("Sun 22:00-Mon 06:30", [(6, "22:00", 7, "06:30")]),
+        ("Fri 20:00-Tue 06:00; Wed 16:00-Wed 17:00", [(4, "20:00", 8, "06:00"), (2, "16:00", 2, "17:00")]),
+    ],
+)
+def test_what_comes_every_week_is_read_from_words(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: list[tuple[int, str, int, str]]
+) -> None:
+    assert load(monkeypatch, MAINTENANCE_WINDOWS=value)["MAINTENANCE_WINDOWS"] == [
+        (of_week(day, begins), of_week(last_day, ends)) for day, begins, last_day, ends in expected
+    ]
+
+
+def test_maintenance_is_tradovates_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch)["MAINTENANCE_WINDOWS"] == [
+        *((of_week(day, "16:00"), of_week(day, "17:00")) for day in range(4)),
+        (of_week(4, "16:00"), of_week(4, "20:00")),
+        (of_week(5, "22:00"), of_week(6, "06:30")),
+    ]
+
+
+def test_a_week_that_cant_be_read_is_quoted_with_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="'Foo 16:00-17:00' can't be read: Foo is no day; they are Mon, Tue"):
+        load(monkeypatch, MAINTENANCE_WINDOWS="Mon 16:00-17:00; Foo 16:00-17:00")
 
 
 @pytest.mark.parametrize("missing", ["TRADOVATE_USERNAME", "TRADOVATE_PASSWORD"])

@@ -7,6 +7,19 @@ from typing import Any, Final
 # Asked for beyond the last day wanted, so that a calendar that ends before it is told from one with a long weekend there.
 MARGIN: Final = timedelta(days=14)
 
+# What a library raises that was asked for something it hasn't got, or that doesn't fit what it stands on.
+FAILURES: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 
 class CalendarError(Exception):
     """A calendar can't be read, or doesn't reach as far as asked; the words are for people."""
@@ -21,7 +34,7 @@ def sessions(names: Iterable[str], *, since: date, until: date) -> list[tuple[da
     try:
         # Here and not above: it brings pandas along, which costs 0.7 s and 67 MiB, and many a process never asks.
         import pandas_market_calendars as library  # noqa: PLC0415
-    except Exception as error:
+    except FAILURES as error:
         raise CalendarError(f"The library of the exchange's calendars can't be loaded: {error}") from error
     return [session for name in names for session in _of_calendar(library, name, since, until)]
 
@@ -34,7 +47,7 @@ def _of_calendar(library: Any, name: str, since: date, until: date) -> list[tupl
             for begins, ends in zip(schedule["market_open"], schedule["market_close"], strict=True)
         ]
         backwards = [begins for begins, ends in found if not begins < ends]
-    except Exception as error:  # whatever the library raises: its sessions are not known then
+    except FAILURES as error:
         # Of an unknown name it lists all that there are, hundreds of them.
         raise CalendarError(f"The calendar {name!r} can't be read: {_in_short(error)}") from error
     if backwards:
