@@ -103,6 +103,7 @@ NAVIGATION = [
     ("Home", "home", "home", "accounts:view"),
     ("Accounts", "accounts:list", "wallet", "accounts:view"),
     ("Changes", "changes:list", "list-check", "changes:view"),
+    ("Calendar", "changes:calendar", "calendar-event", "changes:view"),
     ("Approvals", "changes:approvals", "gavel", "changes:view", "changes:approvals_count"),
     ("Unknown", "execution:unresolved", "help-circle", "changes:resolve", "execution:unresolved_count"),
     ("Audit", "audit:list", "history", "audit:view"),

@@ -45,7 +45,9 @@ class TimingForm(forms.Form):
 
     when = forms.ChoiceField(label="When", required=False, choices=When.choices)
     runs_at = LocalTimeField(label="Not before", required=False, help_text="With “At a time”, or for the window after it.")
-    goes_on = forms.BooleanField(label="If the window closes first, go on in the next one; else cancel what is left", required=False)
+    goes_on = forms.BooleanField(
+        label="If the window closes first, go on in the next one; else cancel what is left", required=False
+    )
     lasts = forms.ChoiceField(label="How long", required=False, choices=Lasts.choices)
     ends_at = LocalTimeField(label="Until", required=False, help_text="With “Until a time”.")
     review_by = forms.DateField(

@@ -8,6 +8,7 @@ app_name = "changes"
 
 urlpatterns = [
     path("", views.change_list, name="list"),
+    path("calendar/", views.calendar, name="calendar"),
     path("approvals/", views.approvals, name="approvals"),
     path("policy/", views.policy, name="policy"),
     path("new/", choosing.choose, name="choose"),

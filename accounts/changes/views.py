@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
 from accounts.changes import actions, control, queries, results
+from accounts.changes.calendar import ahead
 from accounts.changes.forms import DecideForm, FilterForm, ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
@@ -211,6 +212,13 @@ def approvals(request: HttpRequest) -> HttpResponse:
 def approvals_count(request: HttpRequest) -> HttpResponse:
     """The number beside Approvals in the navigation: what waits for this person's decision."""
     return render(request, "changes/_approvals_count.html", {"count": queries.waiting_for(person(request)).count()})
+
+
+@requires("changes:view")
+@require_GET
+def calendar(request: HttpRequest) -> HttpResponse:
+    """What will run, and when; who asked for it, who allowed it, and what it takes of the budget."""
+    return render(request, "changes/calendar.html", {"ahead": ahead()})
 
 
 @requires("policy:view")

@@ -92,6 +92,12 @@ def time(at: datetime | None, *, seconds: bool = True) -> str:
     return _time(at, formats.moment(at, display_zone(), seconds=seconds)) if at else UNSET
 
 
+@register.filter
+def weekday(at: datetime) -> str:
+    """Write a time's day of the week in the display zone: "Fri"."""
+    return f"{at.astimezone(display_zone()):%a}"
+
+
 @register.simple_tag
 def age(since: datetime | None) -> str:
     """Write how long ago a time was (or, for one to come, how long it is till then): "3 d 4 h"."""
