@@ -9,14 +9,16 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import TextField
+from django.db.models import Q, TextField
 
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
-from accounts.changes.states import ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState
+from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
 from accounts.models import Account, Trader
 from accounts.queries import AnyOf
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
 
 UNCOUNTED_MAX: Final = 100
 """A change of more targets is submitted only with their number typed."""
@@ -156,18 +158,35 @@ class _Pending:
     change_id: int
     state: str
     lane: str
-    is_running: bool
+    change_state: str
+    runs_at: datetime | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its change sends."""
+        return self.change_state == ChangeState.RUNNING
+
+    def words(self, what: str) -> str:
+        """Return why another change of the same target is refused."""
+        if self.change_state in CHANGE_AHEAD and self.runs_at:
+            return f"Change {self.change_id} is to run for this {what} at {moment(self.runs_at, display_zone(), seconds=False)}"
+        return f"Change {self.change_id} is already on its way for this {what}"
 
 
 def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
-    """Return every open item, oldest first, by target."""
+    """Return every open item, oldest first, by target.
+
+    The end of a lock that is still to come is none: it stands aside itself when anything was done meanwhile.
+    """
     by_target: dict[str, list[_Pending]] = {}
     items = Item.objects.filter(AnyOf("target", targets, TextField()), state__in=ITEM_OPEN).order_by("id")
-    for target, kind_name, change_id, state, lane, change_state in items.values_list(
-        "target", "change__kind", "change_id", "state", "change__lane", "change__state"
+    ends = Q(change__relation=Relation.ENDS, change__state__in=CHANGE_AHEAD)
+    for target, kind_name, change_id, state, lane, change_state, runs_at in items.exclude(ends).values_list(
+        "target", "change__kind", "change_id", "state", "change__lane", "change__state", "change__runs_at"
     ):
-        is_running = change_state == ChangeState.RUNNING
-        pending = _Pending(kind_name=kind_name, change_id=change_id, state=state, lane=lane, is_running=is_running)
+        pending = _Pending(
+            kind_name=kind_name, change_id=change_id, state=state, lane=lane, change_state=change_state, runs_at=runs_at
+        )
         by_target.setdefault(target, []).append(pending)
     return by_target
 
@@ -213,7 +232,7 @@ def _outcome(
         return Skip(reason=obstacle)
     blocking = next((item for item in pending if _blocks(kind, item)), None)
     if blocking:
-        return Skip(reason=f"Change {blocking.change_id} is already on its way for this {kind.unit.value}")
+        return Skip(reason=blocking.words(kind.unit.value))
     contested = any(item.kind_name != kind.name for item in pending)
     outcome: Planned | Skip = kind.plan(subject, parameters=parameters, contested=contested)
     return outcome

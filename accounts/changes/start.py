@@ -35,9 +35,6 @@ from riskadmin.tradovate.vocabulary import Environment, Lane
 
 logger = logging.getLogger(__name__)
 
-READ_WITHIN: Final = timedelta(seconds=60)
-"""What was read longer ago is read anew when a change begins: it may have stood for days."""
-
 TRY_AGAIN_AFTER: Final = timedelta(seconds=10)
 MOVED: Final = "It has changed since this was decided, so it was set aside"
 UNREAD: Final = "Tradovate did not name it when this was to begin, so it was set aside"
@@ -71,7 +68,7 @@ def _is_open(change: Change) -> bool:
 
 def _start(change: Change, origin: Origin) -> bool:
     kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
-    since = timezone.now() - READ_WITHIN
+    since = timezone.now()
     unread = _read(change, kind, environment, since)
     if unread:
         until = timezone.now() + TRY_AGAIN_AFTER
@@ -87,7 +84,10 @@ def _start(change: Change, origin: Origin) -> bool:
 
 
 def _read(change: Change, kind: Kind[Any], environment: Environment, since: datetime) -> str:
-    """Read anew what a change rests on; return why that can't be done, or "". A lock rests on nothing."""
+    """Read what a change rests on, however short a time ago it was read; return why that can't be, or "".
+
+    A lock rests on nothing, and waits for no reading.
+    """
     if not kind.rests_on_before:
         return ""
     waiting = [item.target_id for item in change.items.filter(state=ItemState.WAITING).only("target")]

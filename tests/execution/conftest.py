@@ -14,6 +14,7 @@ from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.states import Verdict
+from accounts.changes.timing import AT_ONCE, Timing
 from accounts.models import Account
 from accounts.sync import sync
 from riskadmin.audit.origin import Origin
@@ -88,7 +89,14 @@ def supervisor(mirror: Simulator) -> Staff:
     return make_person(Role.SUPERVISOR)
 
 
-def ask(person: Staff, kind_name: str, *target_ids: int, reason: str = "A test", parameters: State | None = None) -> Change:
+def ask(
+    person: Staff,
+    kind_name: str,
+    *target_ids: int,
+    reason: str = "A test",
+    parameters: State | None = None,
+    timing: Timing = AT_ONCE,
+) -> Change:
     """Ask for a change of demo accounts or traders exactly as it is planned now."""
     kind = KINDS[kind_name]
     planned = plan(kind, environment=Environment.DEMO, target_ids=target_ids, parameters=parameters)
@@ -104,6 +112,7 @@ def ask(person: Staff, kind_name: str, *target_ids: int, reason: str = "A test",
         form_key=uuid4(),
         shown_digest=planned.digest,
         confirmed_count=len(planned.sent),
+        timing=timing,
     )
 
 
