@@ -123,6 +123,7 @@ TABLE = (
     ),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
+    Row("GET", "changes:calendar", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:policy", (302, 403, 200, 200, 200)),
     Row("GET", "changes:detail", EVERYBODY_SIGNED_IN, _pk),
