@@ -12,10 +12,20 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.admin_action import risk_state
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
-from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ITEM_FINAL, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState
+from accounts.changes.states import (
+    CHANGE_OPEN,
+    ITEM_FAILED,
+    ITEM_FINAL,
+    ITEM_OPEN,
+    ITEM_UNDER_WAY,
+    ChangeState,
+    ItemState,
+    Relation,
+)
 from accounts.models import Account
 from riskadmin.staff.models import Staff
 
@@ -189,6 +199,31 @@ def open_items_of(environment: str, account_id: int) -> QuerySet[Item]:
     if trader_id is not None:
         targets.append(target_of(environment, trader_id, Unit.TRADER))
     return Item.objects.select_related("change").filter(target__in=targets, state__in=ITEM_OPEN).order_by("pk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandingLock:
+    """A lock of ours that still holds an account: its item, and the change that ends it, if it has an end."""
+
+    item: Item
+    end: Change | None
+
+
+def standing_lock(environment: str, account_id: int) -> StandingLock | None:
+    """Return the lock that holds an account, if it was set here and nobody has acted since; two queries."""
+    locks = [kind.name for kind in KINDS.values() if kind.ended_by]
+    items = Item.objects.filter(target=target_of(environment, account_id), state=ItemState.APPLIED, change__kind__in=locks)
+    item = items.select_related("change", "account__risk_status").order_by("-pk").first()
+    if item is None or item.account is None or not item.observed or not _still_holds(item.account, item.observed):
+        return None
+    end = item.change.followers.filter(relation=Relation.ENDS, state__in=CHANGE_OPEN).first()
+    return StandingLock(item=item, end=end)
+
+
+def _still_holds(account: Account, left: Mapping[str, Any]) -> bool:
+    status = account.risk_status
+    now = risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
+    return bool((now["admin_action"], now["admin_at"]) == (left["admin_action"], left["admin_at"]))
 
 
 def unresolved_items() -> QuerySet[Item]:

@@ -238,7 +238,12 @@ def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> 
     """What is under way or waiting for one account."""
     items = queries.open_items_of(_environment_or_404(environment), tradovate_id)
     rows = [(item, KINDS[item.change.kind]) for item in items]
-    context = {"rows": rows, "environment": environment, "tradovate_id": tradovate_id}
+    context = {
+        "rows": rows,
+        "environment": environment,
+        "tradovate_id": tradovate_id,
+        "lock": queries.standing_lock(environment, tradovate_id),
+    }
     return render_page_or_fragment(request, "changes/account_panel.html", "changes/_account_panel.html", context)
 
 

@@ -1,0 +1,171 @@
+"""A year of sessions in virtual time, with clocks put on and back, holidays and early closes, while workers die at random.
+
+No call of a change that keeps to windows leaves outside of one, and every lock that ends has ended a minute after its time.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts.changes import timing
+from accounts.changes.hours import Hours, hours
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.start import start_due
+from accounts.changes.states import CHANGE_STARTED, ChangeState, ItemState, Relation, Window
+from accounts.changes.timing import Timing
+from accounts.execution.models import Call, Purpose
+from accounts.execution.send import next_claims
+from accounts.models import Account, RiskCategory
+from riskadmin.staff.models import Staff
+from tests.execution.conftest import ORIGIN, approve, ask, the_item
+from tests.execution.worker import run, send_batch, sweep
+from tests.simulator.driver import Simulator
+
+CHICAGO: Final = ZoneInfo("America/Chicago")
+BEGINS: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+DAYS: Final = (
+    date(2026, 11, 25),  # before Thanksgiving
+    date(2026, 11, 26),  # early close
+    date(2026, 11, 27),  # early close, then a weekend
+    date(2026, 12, 24),  # early close
+    date(2026, 12, 25),  # no session
+    date(2027, 1, 1),
+    date(2027, 3, 12),  # the clocks are put on during this weekend
+    date(2027, 3, 14),
+    date(2027, 3, 26),  # Good Friday
+    date(2027, 8, 11),  # an ordinary Wednesday
+    date(2027, 11, 5),  # the clocks are put back during this weekend
+    date(2027, 11, 7),
+)
+TICK: Final = timedelta(seconds=5)
+AT_THE_LATEST: Final = timedelta(seconds=60)
+
+
+@dataclass
+class Firm:
+    """A firm that asks for a lock with an end and for a switch on each of those days, and its clock."""
+
+    hours: Hours
+    simulator: Simulator
+    support: Staff
+    supervisor: Staff
+    clock: time_machine.Traveller
+    chance: Random
+    accounts: list[int]
+    deaths: int = 0
+    late: list[str] = field(default_factory=list)
+
+    def travel(self, to: datetime) -> None:
+        """Let it be another time, here and at Tradovate."""
+        self.clock.move_to(to)
+        self.simulator.advance_to(to.isoformat())
+
+    def ask(self, day: date) -> None:
+        """Ask for a lock that ends, and for a switch in a window; support's lock goes out at once."""
+        self.travel(datetime(day.year, day.month, day.day, 0, 10, tzinfo=CHICAGO).astimezone(UTC))
+        now = timezone.now()
+        ends_at = self.chance.choice(
+            [self.hours.session_end(now), self.hours.next_session(now), now + timedelta(minutes=self.chance.randint(1, 3000))]
+        )
+        lock = ask(self.support, "lock", self.accounts.pop(), timing=Timing(ends_at=ends_at))
+        approve(self.supervisor, Change.objects.get(of_change=lock))
+        assert run(the_item(lock)).state == ItemState.APPLIED
+        target = self.accounts.pop()
+        others = RiskCategory.objects.filter(environment="demo").exclude(accounts__tradovate_id=target)
+        category = others.order_by("pk")[0]
+        switch = ask(
+            self.support,
+            "risk_category",
+            target,
+            parameters=KINDS["risk_category"].parameters({"category": category}),
+            timing=Timing(
+                runs_at=now + timedelta(minutes=self.chance.randint(1, 1440)), window=Window.OUTSIDE_TRADING, goes_on=True
+            ),
+        )
+        approve(self.supervisor, switch)
+
+    def next_due(self) -> datetime | None:
+        """When the first of what is scheduled is to begin."""
+        times = []
+        for change in Change.objects.filter(state=ChangeState.SCHEDULED):
+            assert change.runs_at is not None
+            times.append(max(change.runs_at, self.hours.window(change.runs_at).begins_at) if change.window else change.runs_at)
+        return min(times, default=None)
+
+    def live_through(self, due: datetime) -> None:
+        """Let what is due at a time be done: clock and workers look every five seconds, and workers die."""
+        self.travel(due - timedelta(seconds=2))
+        assert start_due(origin=ORIGIN) == 0
+        self.travel(due)
+        at = due + self.chance.random() * TICK
+        while at <= due + AT_THE_LATEST and self._is_under_way():
+            self.travel(at)
+            start_due(origin=ORIGIN)
+            for change in Change.objects.filter(state__in=CHANGE_STARTED):
+                if self.deaths < 3 * len(DAYS) and self.chance.random() < 0.4 and self._dies(change):
+                    continue
+                while send_batch(change.pk, origin=ORIGIN):
+                    pass
+            sweep(origin=ORIGIN)
+            at += TICK
+        self.late += [f"{change} of {due}" for change in Change.objects.filter(state__in=CHANGE_STARTED)]
+
+    @staticmethod
+    def _is_under_way() -> bool:
+        come = Change.objects.filter(state=ChangeState.SCHEDULED, runs_at__lte=timezone.now())
+        return come.exists() or Change.objects.filter(state__in=CHANGE_STARTED).exists()
+
+    def _dies(self, change: Change) -> bool:
+        """Let a worker claim what is next and die with it, once for an item: only its lease and a read-back can tell."""
+        if Item.objects.filter(change=change, attempts__gt=0).exists():
+            return False
+        died = bool(next_claims(Item.objects.filter(change=change), calls=1, origin=ORIGIN))
+        self.deaths += died
+        return died
+
+
+@pytest.mark.parametrize("seed", [7])
+def test_a_year(mirror: Simulator, support: Staff, supervisor: Staff, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    PolicyRule.objects.filter(kind="risk_category").delete()
+    PolicyRule.objects.create(kind="risk_category", decisions_needed=1, decider_role="supervisor")
+    free = Account.objects.filter(
+        environment="demo", archived=False, risk_status__admin_action="Normal", risk_status__admin_at=None
+    )
+    accounts = list(
+        free.exclude(risk_status__liquidate_only_at__isnull=False).values_list("tradovate_id", flat=True)[: 2 * len(DAYS)]
+    )
+    with time_machine.travel(BEGINS) as clock:
+        known = hours()  # all of the year, once: it is made anew every day otherwise
+        monkeypatch.setattr(timing, "hours", lambda: known)
+        firm = Firm(known, mirror, support, supervisor, clock, Random(seed), accounts)
+        for day in DAYS:
+            begins = datetime(day.year, day.month, day.day, 0, 10, tzinfo=CHICAGO)
+            while (due := firm.next_due()) and due + AT_THE_LATEST < begins:
+                firm.live_through(due)
+            firm.ask(day)
+        while due := firm.next_due():
+            firm.live_through(due)
+
+        assert firm.late == []
+        assert firm.deaths > 3
+        ends = Item.objects.filter(change__relation=Relation.ENDS).select_related("change")
+        assert {item.state for item in ends} == {ItemState.APPLIED}
+        assert len(ends) == len(DAYS)
+        for item in ends:
+            assert item.change.runs_at is not None
+            call = Call.objects.filter(items=item, purpose=Purpose.WRITE, status=200).get()
+            assert timedelta(0) <= call.started_at - item.change.runs_at <= AT_THE_LATEST
+        switches = Call.objects.filter(items__change__kind="risk_category", purpose=Purpose.WRITE)
+        assert switches.count() >= len(DAYS)
+        for call in switches:
+            assert known.is_open(call.started_at)
+            assert not known.is_trading(call.started_at)
+            assert not known.is_trading(call.ended_at or call.started_at)
+        assert set(Item.objects.filter(change__kind="risk_category").values_list("state", flat=True)) == {ItemState.APPLIED}
