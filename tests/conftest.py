@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,10 @@ from tests.addresses import new_database, with_database, with_redis_number
 from tests.browsing import launch, watched_page
 from tests.servers import PUBLISHING, SERVERS_KEY, Servers, worker_index
 from tests.stack import LiveStack
+
+AXE = Path(__file__).parent / "browser" / "vendor" / "axe.min.js"
+RUN = """async () => (await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}))
+    .violations.map(found => `${found.id}: ${found.nodes.map(node => node.html.slice(0, 200)).join(" | ")}`)"""
 
 
 @pytest.fixture(scope="session")
@@ -152,3 +157,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     return report
+
+
+@pytest.fixture
+def check_page() -> Callable[[Page], None]:
+    """What every page must stand: a function that finds no violation on it as it is, in light and in dark."""
+
+    def check(page: Page) -> None:
+        page.wait_for_load_state("networkidle")
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        before = page.evaluate("document.documentElement.dataset.bsTheme")
+        for theme in ("light", "dark"):
+            page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme }", theme)
+            assert page.evaluate(RUN) == [], f"{page.url} in {theme}"
+        page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme }", before)
+
+    return check

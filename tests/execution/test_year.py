@@ -3,8 +3,10 @@
 No call of a change that keeps to windows leaves outside of one, and every lock that ends has ended a minute after its time.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -129,6 +131,13 @@ class Firm:
         died = bool(next_claims(Item.objects.filter(change=change), calls=1, origin=ORIGIN))
         self.deaths += died
         return died
+
+
+@pytest.fixture
+def simulator_process(tmp_path: Path) -> Iterator[Simulator]:
+    """A simulator of this test alone: its clock is put on, and can't be put back."""
+    with Simulator(tmp_path / "simulator") as simulator:
+        yield simulator
 
 
 @pytest.mark.parametrize("seed", [7])

@@ -1,0 +1,179 @@
+"""Changes in time as people see them, in a browser, on days that the test chooses: the clock is its own, Tradovate's too."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change
+from accounts.changes.start import start_due
+from accounts.changes.states import CHANGE_STARTED, ItemState, Relation
+from accounts.models import Account, RiskCategory
+from accounts.sync import sync
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
+from tests.browser.people import sign_in, sign_out
+from tests.execution.conftest import ORIGIN, active_account
+from tests.execution.worker import send_batch, sweep
+from tests.simulator.driver import Simulator
+from tests.staff.people import PASSWORD
+
+# A Saturday evening in Chicago: the window closes at 21:30, and the next one opens on Sunday at 07:00.
+SATURDAY = datetime(2026, 12, 6, 2, 0, tzinfo=UTC)
+SUNDAY = datetime(2026, 12, 6, 13, 0, tzinfo=UTC)
+# A Tuesday noon there: the session ends at 16:00.
+TUESDAY, SESSION_ENDS = datetime(2026, 12, 8, 18, 0, tzinfo=UTC), datetime(2026, 12, 8, 22, 0, tzinfo=UTC)
+
+CheckPage = Callable[[Page], None]
+
+
+class Clock:
+    """The time, here and at Tradovate."""
+
+    def __init__(self, simulator: Simulator, traveller: time_machine.Traveller) -> None:
+        self.simulator = simulator
+        self.traveller = traveller
+
+    def turn_to(self, moment: datetime) -> None:
+        """Let it be another time."""
+        self.traveller.move_to(moment)
+        self.simulator.advance_to(moment.isoformat())
+
+
+@pytest.fixture
+def simulator_process(tmp_path: Path) -> Iterator[Simulator]:
+    """A simulator of this test alone: its clock is put on, and can't be put back."""
+    with Simulator(tmp_path / "simulator") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def clock(mirror: Simulator) -> Iterator[Clock]:
+    """The clock, on Saturday evening, with the mirror as it is then."""
+    with time_machine.travel(SATURDAY) as traveller:
+        clock = Clock(mirror, traveller)
+        clock.turn_to(SATURDAY)
+        sync(Environment.DEMO)
+        yield clock
+
+
+def work(*, calls: int = 100) -> None:
+    """Do what clock and workers do, for at most so many calls."""
+    start_due(origin=ORIGIN)
+    for change in Change.objects.filter(state__in=CHANGE_STARTED):
+        while calls and send_batch(change.pk, origin=ORIGIN):
+            calls -= 1
+    sweep(origin=ORIGIN)
+
+
+def sign_in_as(page: Page, server: LiveServer, person: Staff) -> None:
+    if page.url.startswith("http"):
+        sign_out(page)
+    sign_in(page, server.url, person.username, PASSWORD)
+
+
+def test_a_switch_for_tonight_that_goes_on_tomorrow(  # noqa: PLR0917  (fixtures)
+    clock: Clock,
+    live_server: LiveServer,
+    page: Page,
+    check_page: CheckPage,
+    support: Staff,
+    supervisor: Staff,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(type(KINDS["risk_category"]), "batch_size", 2)
+    accounts = [Account.objects.get(environment="demo", tradovate_id=active_account(number)) for number in range(5)]
+    category = RiskCategory.objects.filter(environment="demo").exclude(accounts__in=accounts).order_by("pk")[0]
+    sign_in_as(page, live_server, support)
+    page.goto(f"{live_server.url}/changes/targets/risk_category/")
+    page.get_by_label("Environment").first.select_option("demo")
+    page.get_by_label("Ids or names", exact=True).fill("\n".join(account.name for account in accounts))
+    page.get_by_role("button", name="Show what would happen").click()
+    page.get_by_label("Risk category").select_option(category.name)
+    page.get_by_role("button", name="Show what would happen").click()
+    expect(page.locator("#plan-rows")).to_be_visible(timeout=30_000)
+    page.get_by_text("When it runs").click()
+    page.get_by_role("combobox", name="When").select_option("window")
+    page.get_by_label(re.compile("^Not before")).fill("2026-12-05T21:00")
+    page.get_by_label(re.compile("If the window closes first")).check()
+    page.get_by_label("Reason", exact=True).select_option("Other")
+    page.get_by_label("In words").fill("Evaluation passed")
+    check_page(page)
+    page.get_by_role("button", name="Ask for approval").click()
+    page.wait_for_url(re.compile(r"/changes/\d+/$"))
+    change = page.url
+
+    sign_in_as(page, live_server, supervisor)
+    page.goto(change)
+    page.get_by_role("button", name=re.compile("^Approve")).click()
+    expect(page.locator("#state-title")).to_have_text("Scheduled")
+    check_page(page)
+    page.get_by_role("link", name="Calendar").click()
+    row = page.get_by_role("row").filter(has_text="Switch the risk category of 5 accounts")
+    expect(row).to_contain_text("2026-12-05 21:00")
+    expect(row).to_contain_text(supervisor.who().name)
+    expect(row).to_contain_text("3")
+    check_page(page)
+
+    # Its time comes, and after two of the three calls its window closes.
+    clock.turn_to(SATURDAY + timedelta(hours=1, seconds=3))
+    work(calls=2)
+    clock.turn_to(SATURDAY + timedelta(hours=1, minutes=31))
+    work()
+    page.goto(change)
+    expect(page.locator("#progress")).to_contain_text("its window has closed, and it goes on in the next one")
+    expect(page.locator("#progress")).to_contain_text("2026-12-06 07:00")
+    assert Change.objects.get().items.filter(state=ItemState.QUEUED).count() == 1
+    check_page(page)
+
+    clock.turn_to(SUNDAY + timedelta(seconds=3))
+    work()
+    page.goto(change)
+    if page.url != change:  # signed out overnight
+        sign_in(page, live_server.url, supervisor.username, PASSWORD)
+        page.goto(change)
+    expect(page.locator("#state-title")).to_have_text("Finished")
+    assert set(Change.objects.get().items.values_list("state", flat=True)) == {ItemState.APPLIED}
+    for account in accounts:
+        assert clock.simulator.account(account.tradovate_id)["account"]["riskCategoryId"] == category.tradovate_id
+
+
+def test_a_lock_until_the_end_of_the_session(  # noqa: PLR0917  (fixtures)
+    clock: Clock, live_server: LiveServer, page: Page, check_page: CheckPage, support: Staff, supervisor: Staff
+) -> None:
+    clock.turn_to(TUESDAY)
+    account_id = active_account(7)
+    sign_in_as(page, live_server, support)
+    page.goto(f"{live_server.url}/accounts/demo/{account_id}/")
+    page.get_by_role("link", name=re.compile("^Lock")).click()
+    page.get_by_role("combobox", name="How long").select_option("session_end")
+    page.get_by_label("Reason", exact=True).select_option("Other")
+    page.get_by_label("In words").fill("Trades far too much")
+    check_page(page)
+    page.get_by_role("button", name=re.compile("^Lock 1 account")).click()
+    page.wait_for_url(re.compile(r"/changes/\d+/$"))
+    work()
+    assert clock.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "LockTradingImmediately"
+    page.goto(f"{live_server.url}/accounts/demo/{account_id}/")
+    expect(page.get_by_text(re.compile("it ends 2026-12-08 16:00"))).to_be_visible()
+    check_page(page)
+
+    sign_in_as(page, live_server, supervisor)
+    page.goto(f"{live_server.url}/changes/{Change.objects.get(relation=Relation.ENDS).pk}/")
+    page.get_by_role("button", name=re.compile("^Approve: Unlock 1 account")).click()
+    expect(page.locator("#state-title")).to_have_text("Scheduled")
+    check_page(page)
+
+    clock.turn_to(SESSION_ENDS - timedelta(seconds=5))
+    work()
+    assert clock.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "LockTradingImmediately"
+    clock.turn_to(SESSION_ENDS + timedelta(seconds=5))
+    work()
+    assert clock.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "Normal"
+    assert Change.objects.get(relation=Relation.ENDS).items.get().state == ItemState.APPLIED
