@@ -145,8 +145,7 @@ def accounts(draw: st.DrawFn, level: LimitLevel) -> Account:
     )
     account.level_limits = LevelLimits(  # type: ignore[attr-defined]
         record=draw(records(level, odd=True)),
-        fresh_at=draw(TIMES),
-        read_at=(),
+        read_at=draw(TIMES),
         figures=figures,
         is_stopped=draw(st.booleans()),
         open_positions=draw(st.integers(0, 3)),

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Q
+from django.db.models.functions import Least
 
 from accounts.changes.kinds.limit_fields import FIELDS_OF, in_json
 from accounts.changes.kinds.units import found_by_ids
@@ -23,8 +24,7 @@ class LevelLimits:
     """One level's limits of an account as the mirror has them, and how the account stands."""
 
     record: dict[str, Any]
-    fresh_at: datetime
-    read_at: tuple[datetime, ...]  # of the limits themselves, and of the figures as far as there are some
+    read_at: datetime  # the oldest of the limits themselves, and of the figures as far as there are some
     figures: Figures
     is_stopped: bool  # by a limit, so that its positions are closed already
     open_positions: int
@@ -36,10 +36,11 @@ _STANDING = (
     "account__cash__amount_sod_usd",
     "account__cash__amount_usd",
     "account__risk_status__max_net_liq_usd",
-    "account__risk_status__liquidate_only_at",
-    "account__cash__fresh_at",
-    "account__risk_status__fresh_at",
 )
+# One time for three: making times of what PostgreSQL sends is what a plan of 10,000 spends most on.
+_READ_AT = Least("fresh_at", "account__cash__fresh_at", "account__risk_status__fresh_at")
+_STOPPED = Q(account__risk_status__liquidate_only_at__isnull=False)
+_OF_ACCOUNTS = ("environment", "tradovate_id", "name", "closed", "archived", "evaluation_size_usd", "positions_read_at")
 
 
 def accounts_with_limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> dict[int, Account]:
@@ -47,7 +48,7 @@ def accounts_with_limits(environment: Environment, ids: Sequence[int], level: Li
 
     Three queries, whatever their number.
     """
-    accounts = found_by_ids(environment, ids)
+    accounts = found_by_ids(environment, ids).only(*_OF_ACCOUNTS)
     limits = _limits(environment, ids, level)
     found: dict[int, Account] = {}
     for account in accounts:
@@ -66,18 +67,17 @@ def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> 
     of_these = Q(AnyOf("account__tradovate_id", ids), account__environment=environment.value)
     held = dict(Position.objects.filter(of_these).exclude(net_pos=0).values_list("account_id").annotate(Count("pk")).order_by())
     names = [field.name for field in FIELDS_OF[level]]
-    rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list("account_id", "fresh_at", *_STANDING, *names)
+    rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list("account_id", _READ_AT, _STOPPED, *_STANDING, *names)
     found: dict[int, LevelLimits] = {}
-    for key, fresh_at, today, week, start_of_day, cash, peak, stopped_at, cash_at, status_at, *values in rows:
+    for key, read_at, is_stopped, today, week, start_of_day, cash, peak, *values in rows:
         figures = Figures(today_usd=today, week_usd=week, start_of_day_usd=start_of_day, cash_usd=cash, peak_usd=peak)
         found[key] = LevelLimits(
             record={
                 name: in_json(value) for name, value in zip(names, values, strict=True) if value is not None and value != ""
             },
-            fresh_at=fresh_at,
-            read_at=tuple(at for at in (fresh_at, cash_at, status_at) if at),
+            read_at=read_at,
             figures=figures,
-            is_stopped=stopped_at is not None,
+            is_stopped=is_stopped,
             open_positions=held.get(key, 0),
         )
     return found
