@@ -18,6 +18,7 @@ from accounts.changes.policy import requirement
 from accounts.changes.source import Link, Source
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.changes.timing import AT_ONCE, Timing
+from accounts.changes.undo import left_alone
 from riskadmin.audit.actions import Happening, record, record_all
 from riskadmin.audit.copying import copy_in, number
 from riskadmin.audit.origin import SYSTEM, Origin
@@ -88,7 +89,14 @@ def submit(  # the parts of a form, each by name
     earlier = _submitted_before(actor, form_key)
     if earlier:
         return earlier
-    now = plan(kind, environment=environment, target_ids=target_ids, parameters=parameters, per_target=per_target)
+    now = plan(
+        kind,
+        environment=environment,
+        target_ids=target_ids,
+        parameters=parameters,
+        per_target=per_target,
+        aside=left_alone(link, target_ids),
+    )
     if now.digest != shown_digest:
         # The double click itself may be what moved the plan: written after we looked for it, before we planned.
         earlier = _submitted_before(actor, form_key)

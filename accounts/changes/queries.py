@@ -1,6 +1,6 @@
 """Reading changes, for pages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,17 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
-from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ITEM_FINAL, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, ItemState
+from accounts.changes.source import Link
+from accounts.changes.states import (
+    CHANGE_OPEN,
+    ITEM_FAILED,
+    ITEM_FINAL,
+    ITEM_OPEN,
+    ITEM_UNDER_WAY,
+    ChangeState,
+    ItemState,
+    Relation,
+)
 from accounts.models import Account
 from riskadmin.staff.models import Staff
 
@@ -121,7 +131,7 @@ def progress(change_id: int) -> Progress:
     ).get(pk=change_id)
     return Progress(
         change=change,
-        kind=KINDS[change.kind],
+        kind=KINDS[change.kind].of(change.parameters),
         tallies={
             ItemState(row["state"]): Tally(
                 count=row["items"], steps=row["taken"], lately=row["lately"], due_at=_instant(row["due_at"])
@@ -189,6 +199,18 @@ def open_items_of(environment: str, account_id: int) -> QuerySet[Item]:
     if trader_id is not None:
         targets.append(target_of(environment, trader_id, Unit.TRADER))
     return Item.objects.select_related("change").filter(target__in=targets, state__in=ITEM_OPEN).order_by("pk")
+
+
+def earlier_items(link: Link | None, targets: Sequence[str]) -> dict[str, Item]:
+    """Return what came of targets in the change that is to be repeated for them, by target; nothing where none is."""
+    if link is None or link.relation != Relation.REPEATS:
+        return {}
+    return {item.target: item for item in Item.objects.filter(change_id=link.change_id, target__in=targets)}
+
+
+def followers(change: Change) -> QuerySet[Change]:
+    """Return the changes that came of an earlier one, oldest first."""
+    return change.followers.order_by("pk")
 
 
 def unresolved_items() -> QuerySet[Item]:
