@@ -123,9 +123,7 @@ class AdminActionKind(AccountKind):
             # Looser than the lock, so it takes the decisions that an unlock takes.
             return Inverse(kind_name="unlock", parameters={LEAVES: AdminAction.LIQUIDATE_ONLY.value})
         words = ADMIN_ACTION_WORDS.get(was, was)
-        return Irreversible(
-            reason=f"It stood as “{words}” before, which no undo brings back: unlock it if it is to trade again"
-        )
+        return Irreversible(reason=f"It stood as “{words}” before, which no undo brings back: unlock it if it is to trade")
 
     def stands_as_left(self, done: Done, now: State) -> bool:
         return self.is_still_set(done, now) and not (now["stopped_by_limit"] and not _was_stopped(done))

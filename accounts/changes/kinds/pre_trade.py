@@ -308,7 +308,7 @@ class PreTradeKind(AccountKind):
             made = _made(done)
             return made is not None and present.get(made[ID]) == made
         if done.after[ACTION] == Action.UPDATE:
-            return present.get(done.after[ID]) == done.after[RECORD]
+            return bool(present.get(done.after[ID]) == done.after[RECORD])
         # Somebody may have made it anew by hand.
         known = _by_number(done.before if done.observed is None else done.observed)
         was = _without_number(_by_number(done.before)[done.after[ID]])

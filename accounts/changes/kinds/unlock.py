@@ -66,9 +66,7 @@ class Unlock(AdminActionKind):
             case AdminAction.LOCK:
                 return Inverse(kind_name="lock")
             case AdminAction.LIQUIDATE:
-                return Inverse(
-                    kind_name="lock", remark="Was locked by a liquidation: is locked again, and nothing is liquidated"
-                )
+                return Inverse(kind_name="lock", remark="A liquidation had locked it: it is locked, and nothing is liquidated")
             case AdminAction.LIQUIDATE_ONLY:
                 return Inverse(kind_name="liquidate_only")
             case AdminAction.NORMAL:
