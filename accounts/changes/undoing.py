@@ -10,11 +10,12 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.changes import queries, targets
 from accounts.changes.asking import person
+from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.overview import sheet
 from accounts.changes.states import ChangeState, Relation
 from accounts.changes.undo import Part, Undo, undo_of
-from riskadmin.web.access import demand, may, requires
+from riskadmin.web.access import CapabilityMissing, demand, may, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import redirect
 
@@ -33,6 +34,8 @@ class Offer:
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """What would undo a finished change, part by part; with POST one `part` is frozen, and its plan is shown next."""
     change = get_object_or_404(Change, pk=pk)
+    if request.method == "POST" and not any(may(request, kind.capability) for kind in KINDS.values()):
+        raise CapabilityMissing(*(kind.capability for kind in KINDS.values()))
     if change.state != ChangeState.FINISHED:
         return conflict(
             request,

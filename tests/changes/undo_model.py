@@ -117,7 +117,7 @@ def _limited_account(state: State) -> Account:
     return account
 
 
-LIMITS = World(subject=_limited_account, after_call=lambda before, after, tick: after)
+LIMITS = World(subject=_limited_account, after_call=lambda _before, after, _tick: after)
 
 
 # --- Category, peak, balance --------------------------------------------------------------------------------------------
@@ -129,10 +129,10 @@ def _account_of_a_category(state: State) -> Account:
     return account
 
 
-CATEGORY = World(subject=_account_of_a_category, after_call=lambda before, after, tick: {"category_id": after["category_id"]})
+CATEGORY = World(subject=_account_of_a_category, after_call=lambda _before, after, _tick: {"category_id": after["category_id"]})
 PEAK = World(
     subject=lambda state: an_account(peak=state["max_net_liq_usd"]),
-    after_call=lambda before, after, tick: {"max_net_liq_usd": after["max_net_liq_usd"]},
+    after_call=lambda _before, after, _tick: {"max_net_liq_usd": after["max_net_liq_usd"]},
 )
 
 

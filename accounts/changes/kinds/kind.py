@@ -268,6 +268,6 @@ class Kind(ABC, Generic[SubjectT]):
     def stands_as_left(self, done: Done, now: State) -> bool:
         """Say whether a target that stands as `now` is still as an item left it, in what the item has altered. Pure.
 
-        What is not was changed since by somebody or something else, and no undo touches it. Asked only where there is an inverse.
+        What is not was changed since by somebody or something else, and no undo touches it. Asked only where there is one.
         """
         return dict(now) == dict(done.after if done.observed is None else done.observed)
