@@ -201,6 +201,7 @@ class _Naming:
         context = {
             "kind": kind,
             "copied": self.copied,
+            "copied_own": self.copied is not None and targets.had_own_parameters(self.copied),
             "copied_words": kind.parameter_words(self.copied.parameters) if self.copied else (),
             "names_form": self.names_form,
             "file_form": self.file_form,

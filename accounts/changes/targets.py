@@ -179,9 +179,14 @@ def copy_of(change: Change, chosen: Chosen) -> Chosen:
     Where each of its targets had parameters of its own, there is nothing that they could all be given.
     """
     chosen = replace(chosen, link=Link(change_id=change.pk, relation=Relation.COPIES))
-    if chosen.parameters or chosen.per_target or change.items.exclude(own_parameters=None).exists():
+    if chosen.parameters or chosen.per_target or had_own_parameters(change):
         return chosen
     return replace(chosen, parameters=change.parameters)
+
+
+def had_own_parameters(change: Change) -> bool:
+    """Say whether any target of a change had parameters of its own."""
+    return change.items.exclude(own_parameters=None).exists()
 
 
 # --- Named one by one ---------------------------------------------------------------------------------------------------

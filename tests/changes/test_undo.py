@@ -376,6 +376,8 @@ class TestCopying:
             source="CSV x.csv",
         )
         source = submitted(asking, asking.get(f"{new()}?targets={kept.pk}"))
+        naming = asking.get(reverse("changes:name_targets", args=["fake"]), {"copy_of": source.pk})
+        assert "Each of its accounts had values of its own" in text_of(naming)
         page = asking.get(self.name(asking, source, how="names", environment="demo", text="3")["Location"])
         form = page.context["parameters_form"]
         assert page.context["plan"] is None

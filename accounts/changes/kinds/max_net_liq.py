@@ -73,7 +73,8 @@ class MaxNetLiq(AccountKind):
         return {name: usd_text(value) for name, value in cleaned.items() if value is not None}
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        return (("Max net liq", usd_words(parameters.get("max_net_liq_usd"))),)
+        name = "max_net_liq_usd"
+        return (("Max net liq", usd_words(parameters[name])),) if name in parameters else ()
 
     def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the peak is absolute)
         return True
