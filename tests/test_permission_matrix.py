@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -34,8 +35,8 @@ WHO = ("signed out", *(role.value for role in Role))
 class World:
     """What there is to be opened: a locked account, a plain one, and changes that support asked for.
 
-    `change` is an unlock that waits; of the others, one runs, one is paused, one has ended cancelled, and one has an item
-    whose outcome nobody knows after its `call`.
+    `change` is an unlock that waits; of the others, one runs, one is paused, one has ended cancelled, one has locked its
+    account, and one has an item whose outcome nobody knows after its `call`.
     """
 
     change: Change
@@ -43,6 +44,7 @@ class World:
     running: Item
     paused: Item
     ended: Item
+    done: Item
     unknown: Item
     call: Call
 
@@ -162,6 +164,10 @@ TABLE = (
     Row("POST", "changes:prioritise", (302, 403, 409, 403, 403), _of("ended"), lambda _: {"priority": "10"}),
     Row("POST", "changes:retry", (302, 303, 303, 403, 403), _of("ended")),
     Row("POST", "changes:retry", (302, 409, 409, 403, 403), _of("running")),
+    # Everybody may see what would undo a change; a part is asked for by whoever may ask for the kind that undoes it.
+    Row("GET", "changes:undo", EVERYBODY_SIGNED_IN, _of("done")),
+    Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),
+    Row("POST", "changes:undo", (302, 409, 409, 403, 403), _of("running"), lambda _: {"part": "1"}),
     Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "execution:calls", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "execution:call_file", EVERYBODY_SIGNED_IN, lambda world: (world.call.pk,)),
@@ -197,18 +203,20 @@ def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pyte
     support = people[Role.SUPPORT.value]
     change = ask(support, "unlock", 101)
     event = Event.objects.latest("pk")
-    running, paused, ended, unknown = (
+    running, paused, ended, done, unknown = (
         open_item(support, make_account(number), "lock", state)
         for number, state in (
             (104, ItemState.QUEUED),
             (105, ItemState.QUEUED),
             (106, ItemState.CANCELLED),
+            (108, ItemState.APPLIED),
             (107, ItemState.UNKNOWN),
         )
     )
     now = timezone.now()
     Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now)
-    Change.objects.filter(pk=ended.change_id).update(state=ChangeState.FINISHED, finished_at=now)
+    Change.objects.filter(pk__in=[ended.change_id, done.change_id]).update(state=ChangeState.FINISHED, finished_at=now)
+    RiskStatus.objects.filter(account=done.account).update(admin_action=LOCKED)
     call = Call.objects.create(
         purpose=Purpose.WRITE,
         environment="demo",
@@ -219,7 +227,7 @@ def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pyte
         ended_at=now,
     )
     CallItem.objects.create(call=call, item=unknown)
-    return World(change=change, event=event, running=running, paused=paused, ended=ended, unknown=unknown, call=call)
+    return World(change=change, event=event, running=running, paused=paused, ended=ended, done=done, unknown=unknown, call=call)
 
 
 @pytest.mark.parametrize(("row", "who"), CASES)

@@ -18,6 +18,7 @@ from accounts.changes.plan import Plan, moved_since, plan
 from accounts.changes.source import NOWHERE, Link, Source
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation, Verdict
 from accounts.changes.timing import AT_ONCE, Timing
+from accounts.changes.undo import left_alone
 from accounts.changes.until import end_plan
 from accounts.changes.writing import Reason, compose, write, write_end
 from riskadmin.audit.actions import Happening, record
@@ -89,7 +90,14 @@ def submit(  # the parts of a form, each by name
     earlier = _submitted_before(actor, form_key)
     if earlier:
         return earlier
-    now = plan(kind, environment=environment, target_ids=target_ids, parameters=parameters, per_target=per_target)
+    now = plan(
+        kind,
+        environment=environment,
+        target_ids=target_ids,
+        parameters=parameters,
+        per_target=per_target,
+        aside=left_alone(link, target_ids),
+    )
     if now.digest != shown_digest:
         # The double click itself may be what moved the plan: written after we looked for it, before we planned.
         earlier = _submitted_before(actor, form_key)

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from accounts.changes import actions, targets
+from accounts.changes import actions, queries, targets
 from accounts.changes.forms import AskForm, read_targets
 from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
@@ -26,6 +26,7 @@ from accounts.changes.overview import by_weight, overview, sheet
 from accounts.changes.plan import Plan, plan
 from accounts.changes.policy import PolicyMissing, requirement
 from accounts.changes.targets import BadTargets, Chosen
+from accounts.changes.undo import left_alone
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import ReasonCode
@@ -93,6 +94,7 @@ class Asked:
             target_ids=self.chosen.ids,
             parameters=parameters,
             per_target=self.chosen.per_target,
+            aside=left_alone(self.chosen.link, self.chosen.ids),
         )
 
     def ask_form(self, digest: str) -> AskForm:
@@ -177,7 +179,8 @@ def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> Chose
     # Accounts are accounts to any kind, but parameters are one kind's own.
     if kind and target_list.kind != kind.name and (chosen.parameters or chosen.per_target):
         raise BadTargets("This file was made for another kind of change.")
-    return chosen
+    # Nor is another kind of change what was to come of an earlier one.
+    return chosen if kind is None or target_list.kind == kind.name else replace(chosen, link=None)
 
 
 # --- Showing ------------------------------------------------------------------------------------------------------------
@@ -199,7 +202,7 @@ def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Pl
 
 
 def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: str = "", status: int = 200) -> HttpResponse:
-    kind = asked.kind
+    kind = planned.kind if planned is not None else asked.kind
     context: dict[str, Any] = {
         "kind": kind,
         "chosen": asked.chosen,
@@ -243,6 +246,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     path = reverse("changes:new", args=[kind.name])
     urls = {name: f"{path}?{address.urlencode()}{f'&tab={name}' if name else '&tab='}" for name in tabs}
     other = cheaper(planned)
+    shown = sheet(by_weight(rows[tab]) if tab == "" else rows[tab], page)
     return {
         "overview": seen,
         "outlook": outlook(planned),
@@ -252,7 +256,8 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "tabs": [(label, urls[name], name == tab, f"{count:,}") for name, (label, count) in tabs.items()],
         "tab_url": urls[tab],
         "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
-        "sheet": sheet(by_weight(rows[tab]) if tab == "" else rows[tab], page),
+        "sheet": shown,
+        "earlier": queries.earlier_items(asked.chosen.link, [row.target for row in shown.rows] if tab != "left_out" else []),
         "oldest": _oldest(planned),
         "needed": needed,
         "problem": problem,

@@ -1,13 +1,14 @@
 """Pages that lead to asking: which kind, and for which accounts or traders."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -17,10 +18,10 @@ from accounts.changes.asking import NAMING, kind_or_404, named_targets
 from accounts.changes.csv_upload import HEADINGS, Unreadable, columns_of, read_csv, template
 from accounts.changes.forms import FileForm, NamesForm, read_targets
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, Unit
-from accounts.changes.models import TargetList
+from accounts.changes.kinds.kind import Kind, State, Unit
+from accounts.changes.models import Change, TargetList
 from accounts.changes.states import Direction
-from accounts.changes.targets import BadTargets, Chosen
+from accounts.changes.targets import BadTargets, Chosen, copy_of
 from accounts.forms import FilterForm
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
@@ -28,6 +29,8 @@ from riskadmin.web.access import CapabilityMissing, demand, may, requires
 from riskadmin.web.htmx import HttpResponseSeeOther
 
 UNPROCESSABLE = 422
+
+CHANGE_NUMBER: Final = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,36 +116,102 @@ def _everything_of(posted: QueryDict) -> Chosen:
     return targets.of_filters(form.filters())
 
 
-def _go_on(target_list: TargetList, kind: Kind[Any] | None) -> HttpResponse:
+def _go_on(target_list: TargetList, kind: Kind[Any] | None, *, proposed: State | None = None) -> HttpResponse:
+    """Lead to asking about a list; `proposed` are parameters to begin the form with, where the list has none itself."""
     path = reverse("changes:new", args=[kind.name]) if kind else reverse("changes:choose")
-    return HttpResponseSeeOther(f"{path}?targets={target_list.pk}")
+    rest = {} if target_list.parameters or target_list.per_target else proposed or {}
+    plain = {name: value for name, value in rest.items() if isinstance(value, str | int)}
+    return HttpResponseSeeOther(f"{path}?{urlencode({**plain, 'targets': target_list.pk})}")
 
 
 @requires("changes:view")
 @require_http_methods(["GET", "POST"])
 def name_targets(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """The page to name targets for a kind: ids or names by hand, or a CSV file. What is refused keeps what was typed."""
+    """The page to name targets for a kind: ids or names by hand, a CSV file, or a filter. What is refused keeps what was typed.
+
+    With `copy_of`, an earlier change, they are to get what that one set.
+    """
     kind = kind_or_404(kind_name)
     demand(request, kind.capability)
+    named = _Naming(request, kind, _copied(request, kind))
     if request.method == "GET":
-        return _name_page(request, kind, _names_form(kind), _file_form(kind))
-    if request.POST.get("how") == "csv":
-        file_form = _file_form(kind, request.POST, request.FILES)
-        if file_form.is_valid():
-            chosen = _read(file_form, kind)
-            if chosen:
-                return _go_on(targets.keep(person(request), chosen, kind=kind), kind)
-        return _name_page(request, kind, _names_form(kind), file_form, status=UNPROCESSABLE)
-    names_form = _names_form(kind, request.POST)
-    if names_form.is_valid():
-        environment = Environment(names_form.cleaned_data["environment"])
+        return named.page()
+    chosen = named.chosen()
+    if chosen is None:
+        return named.page(status=UNPROCESSABLE)
+    if named.copied is None:
+        return _go_on(targets.keep(person(request), chosen, kind=kind), kind)
+    chosen = copy_of(named.copied, chosen)
+    return _go_on(targets.keep(person(request), chosen, kind=kind), kind, proposed=named.copied.parameters)
+
+
+def _copied(request: HttpRequest, kind: Kind[Any]) -> Change | None:
+    """Return the change of this kind that is to be copied to other targets; None where none is named."""
+    typed = request.POST if request.method == "POST" else request.GET
+    number = typed.get("copy_of", "")
+    if not number:
+        return None
+    change = Change.objects.filter(pk=int(number), kind=kind.name).first() if CHANGE_NUMBER.fullmatch(number) else None
+    if change is None:
+        raise Http404("There is no such change to copy.")
+    return change
+
+
+class _Naming:
+    """The forms of one request to name targets: the one that was sent is bound, the others are empty."""
+
+    def __init__(self, request: HttpRequest, kind: Kind[Any], copied: Change | None) -> None:
+        self.request, self.kind, self.copied = request, kind, copied
+        self.how = request.POST.get("how", "names") if request.method == "POST" else ""
+        where = {"environment": copied.environment} if copied else {}
+        names = (request.POST,) if self.how == "names" else ()
+        files = (request.POST, request.FILES) if self.how == "csv" else ()
+        self.names_form = NamesForm(*names, kind=kind, auto_id="names_%s", initial=where)
+        self.file_form = FileForm(*files, kind=kind, auto_id="file_%s", initial=where)
+        self.filter_form = FilterForm(request.POST if self.how == "filter" else QueryDict(urlencode(where)))
+
+    def chosen(self) -> Chosen | None:
+        """Return what the form that was sent chooses; None, with the reasons as its errors, when it can't be had."""
+        match self.how:
+            case "csv":
+                return _read(self.file_form, self.kind) if self.file_form.is_valid() else None
+            case "filter":
+                return self._filtered() if self.filter_form.is_valid() else None
+            case _:
+                return self._named() if self.names_form.is_valid() else None
+
+    def _named(self) -> Chosen | None:
+        said = self.names_form.cleaned_data
         try:
-            chosen = targets.of_text(environment, kind.unit, names_form.cleaned_data["text"])
+            return targets.of_text(Environment(said["environment"]), self.kind.unit, said["text"])
         except BadTargets as error:
-            names_form.add_error("text", str(error))
-        else:
-            return _go_on(targets.keep(person(request), chosen, kind=kind), kind)
-    return _name_page(request, kind, names_form, _file_form(kind), status=UNPROCESSABLE)
+            self.names_form.add_error("text", str(error))
+            return None
+
+    def _filtered(self) -> Chosen | None:
+        try:
+            return targets.of_filters(self.filter_form.filters())
+        except BadTargets as error:
+            self.filter_form.add_error(None, str(error))
+            return None
+
+    def page(self, *, status: int = 200) -> HttpResponse:
+        """Show the forms."""
+        kind = self.kind
+        heading: Sequence[str] = HEADINGS[kind.unit]
+        context = {
+            "kind": kind,
+            "copied": self.copied,
+            "copied_own": self.copied is not None and targets.had_own_parameters(self.copied),
+            "copied_words": kind.parameter_words(self.copied.parameters) if self.copied else (),
+            "names_form": self.names_form,
+            "file_form": self.file_form,
+            "filter_form": self.filter_form,
+            "heading": heading[0],
+            "columns": columns_of(kind),
+            "environment": next(iter(kind.environments)).value if len(kind.environments) == 1 else "",
+        }
+        return render(self.request, "changes/name_targets.html", context, status=status)
 
 
 def _read(form: forms.Form, kind: Kind[Any]) -> Chosen | None:
@@ -154,29 +223,6 @@ def _read(form: forms.Form, kind: Kind[Any]) -> Chosen | None:
         for reason in error.reasons:
             form.add_error("file", reason)
         return None
-
-
-def _names_form(kind: Kind[Any], *data: QueryDict) -> NamesForm:
-    return NamesForm(*data, kind=kind, auto_id="names_%s")
-
-
-def _file_form(kind: Kind[Any], *data: Any) -> FileForm:
-    return FileForm(*data, kind=kind, auto_id="file_%s")
-
-
-def _name_page(
-    request: HttpRequest, kind: Kind[Any], names_form: NamesForm, file_form: FileForm, *, status: int = 200
-) -> HttpResponse:
-    heading: Sequence[str] = HEADINGS[kind.unit]
-    context = {
-        "kind": kind,
-        "names_form": names_form,
-        "file_form": file_form,
-        "heading": heading[0],
-        "columns": columns_of(kind),
-        "environment": next(iter(kind.environments)).value if len(kind.environments) == 1 else "",
-    }
-    return render(request, "changes/name_targets.html", context, status=status)
 
 
 @requires("changes:view")

@@ -19,7 +19,8 @@ from accounts.changes.ending import finish_change, half_done
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import Change, Item, TargetList
-from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority
+from accounts.changes.source import Link
+from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority, Relation
 from accounts.changes.targets import Chosen
 from accounts.changes.telling import about_item
 from riskadmin.audit.actions import Happening, record, record_all
@@ -179,6 +180,7 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
         unit=Unit(kind.unit),
         ids=tuple(item.target_id for item in items),
         source=f"Failed items of change {change.pk}",
+        link=Link(change_id=change.pk, relation=Relation.REPEATS),
         parameters=change.parameters,
         per_target={item.target_id: item.own_parameters for item in items if item.own_parameters},
     )

@@ -1,6 +1,6 @@
 """Reading changes, for pages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,6 +16,7 @@ from accounts.changes.kinds.admin_action import risk_state
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
+from accounts.changes.source import Link
 from accounts.changes.states import (
     CHANGE_OPEN,
     ITEM_FAILED,
@@ -131,7 +132,7 @@ def progress(change_id: int) -> Progress:
     ).get(pk=change_id)
     return Progress(
         change=change,
-        kind=KINDS[change.kind],
+        kind=KINDS[change.kind].of(change.parameters),
         tallies={
             ItemState(row["state"]): Tally(
                 count=row["items"], steps=row["taken"], lately=row["lately"], due_at=_instant(row["due_at"])
@@ -224,6 +225,18 @@ def _still_holds(account: Account, left: Mapping[str, Any]) -> bool:
     status = account.risk_status
     now = risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
     return bool((now["admin_action"], now["admin_at"]) == (left["admin_action"], left["admin_at"]))
+
+
+def earlier_items(link: Link | None, targets: Sequence[str]) -> dict[str, Item]:
+    """Return what came of targets in the change that is to be repeated for them, by target; nothing where none is."""
+    if link is None or link.relation != Relation.REPEATS:
+        return {}
+    return {item.target: item for item in Item.objects.filter(change_id=link.change_id, target__in=targets)}
+
+
+def followers(change: Change) -> QuerySet[Change]:
+    """Return the changes that came of an earlier one, oldest first."""
+    return change.followers.order_by("pk")
 
 
 def unresolved_items() -> QuerySet[Item]:

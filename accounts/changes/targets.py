@@ -7,7 +7,7 @@ is frozen in a `TargetList`. Nothing here asks for a change.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -16,7 +16,7 @@ from django.db.models import TextField
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, State, Unit
-from accounts.changes.models import TargetList
+from accounts.changes.models import Change, TargetList
 from accounts.changes.source import Fault, Link, Problem, Source
 from accounts.changes.states import Relation
 from accounts.models import Account, EnvironmentChoice, RiskCategory, Trader
@@ -173,6 +173,22 @@ def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[li
     return list(dict.fromkeys(found)), len(account_ids) - len(found)
 
 
+def copy_of(change: Change, chosen: Chosen) -> Chosen:
+    """Return targets with what an earlier change set for all of its own, unless a file says what is set for these.
+
+    Where each of its targets had parameters of its own, there is nothing that they could all be given.
+    """
+    chosen = replace(chosen, link=Link(change_id=change.pk, relation=Relation.COPIES))
+    if chosen.parameters or chosen.per_target or had_own_parameters(change):
+        return chosen
+    return replace(chosen, parameters=change.parameters)
+
+
+def had_own_parameters(change: Change) -> bool:
+    """Say whether any target of a change had parameters of its own."""
+    return change.items.exclude(own_parameters=None).exists()
+
+
 # --- Named one by one ---------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +215,7 @@ def of_names(environment: Environment, unit: Unit, named: Sequence[Named], *, so
         if len(wrong_ones) < len(same):
             good[target_id] = same[0]
     own = {target_id: each.parameters for target_id, each in good.items() if each.parameters is not None}
-    common = _common(list(own.values()))
+    common = in_common(list(own.values()))
     return Chosen(
         environment=environment,
         unit=unit,
@@ -309,7 +325,7 @@ def quoted(text: str) -> str:
     return shown if len(shown) <= _QUOTED_MAX else f"{shown[: _QUOTED_MAX - 1]}…"
 
 
-def _common(own: Sequence[State]) -> State:
+def in_common(own: Sequence[State]) -> State:
     """Return the parameters that are the same for every target: they are said once, for the change."""
     if not own:
         return {}

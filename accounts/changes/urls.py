@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.changes import asking, choosing, steering, views
+from accounts.changes import asking, choosing, steering, undoing, views
 
 app_name = "changes"
 
@@ -24,6 +24,7 @@ urlpatterns = [
     path("<int:pk>/cancel/", steering.cancel, name="cancel"),
     path("<int:pk>/priority/", steering.prioritise, name="prioritise"),
     path("<int:pk>/retry/", steering.retry, name="retry"),
+    path("<int:pk>/undo/", undoing.undo, name="undo"),
     path("<int:pk>/results.csv", views.results_csv, name="results"),
     path("-/<int:pk>/progress/", views.progress, name="progress"),
     path("-/approvals-count/", views.approvals_count, name="approvals_count"),

@@ -130,6 +130,7 @@ def _detail_page(
         "decides": may(request, "changes:decide"),
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),
+        "followers": queries.followers(change),
     }
     return render(request, "changes/detail.html", context, status=status)
 
@@ -154,6 +155,8 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         and not following.moves
         and following.change.state != ChangeState.PENDING
         and may(request, following.kind.capability),
+        "may_undo": following.change.state == ChangeState.FINISHED and following.counts.get(ItemState.APPLIED, 0) > 0,
+        "may_copy": may(request, following.kind.capability),
         "items_form": form,
         "is_narrowed": any(form.narrowed.values()),
         "change": following.change,

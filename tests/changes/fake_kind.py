@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NoReturn
 
 from django import forms
 
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -83,6 +83,9 @@ class FakeKind(AccountKind):
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         _never()
+
+    def inverse(self, done: Done) -> Irreversible:
+        return Irreversible(reason="Only a fake")
 
 
 def _never() -> NoReturn:

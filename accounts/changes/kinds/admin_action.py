@@ -10,7 +10,18 @@ from typing import ClassVar, Final
 
 from django.db.models import QuerySet
 
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import (
+    Difference,
+    Done,
+    Finding,
+    Inverse,
+    Irreversible,
+    Order,
+    Planned,
+    Reading,
+    Skip,
+    State,
+)
 from accounts.changes.kinds.units import AccountKind, by_id_or_all, held, with_held
 from accounts.models import Account, Source
 from accounts.sync import store_risk_statuses
@@ -25,6 +36,9 @@ from riskadmin.web.formats import moment
 
 BY_ID_MAX: Final = 300
 """So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+
+LEAVES: Final = "leaves"
+"""The parameter of an unlock that is not to lift every restriction: the admin action that it leaves."""
 
 
 class AdminActionKind(AccountKind):
@@ -98,6 +112,31 @@ class AdminActionKind(AccountKind):
         if observed["admin_action"] == self.action and dict(observed) != dict(before):
             return Finding.APPLIED
         return Finding.ELSEWHERE if acted else Finding.NOT_APPLIED
+
+    def inverse(self, done: Done) -> Inverse | Irreversible:
+        was = done.before["admin_action"]
+        if was == AdminAction.NORMAL and done.before["stopped_by_limit"]:
+            return Irreversible(reason="A limit had stopped it before, and an unlock would end that stop too")
+        if was == AdminAction.NORMAL:
+            return Inverse(kind_name="unlock")
+        if was == AdminAction.LIQUIDATE_ONLY and self.action == AdminAction.LOCK:
+            # Looser than the lock, so it takes the decisions that an unlock takes.
+            return Inverse(kind_name="unlock", parameters={LEAVES: AdminAction.LIQUIDATE_ONLY.value})
+        words = ADMIN_ACTION_WORDS.get(was, was)
+        return Irreversible(reason=f"It stood as “{words}” before, which no undo brings back: unlock it if it is to trade")
+
+    def stands_as_left(self, done: Done, now: State) -> bool:
+        return self.is_still_set(done, now) and not (now["stopped_by_limit"] and not _was_stopped(done))
+
+    def is_still_set(self, done: Done, now: State) -> bool:
+        """Say whether an item's action is still the last one; where no read-back tells when it was set, the word has to do."""
+        if done.observed is None:
+            return bool(now["admin_action"] == done.after["admin_action"])
+        return (now["admin_action"], now["admin_at"]) == (done.observed["admin_action"], done.observed["admin_at"])
+
+
+def _was_stopped(done: Done) -> bool:
+    return bool((done.before if done.observed is None else done.observed)["stopped_by_limit"])
 
 
 def send_admin_action(client: Client, order: Order, action: AdminAction) -> Exchange:

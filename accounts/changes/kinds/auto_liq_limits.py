@@ -15,7 +15,18 @@ from typing import Any, Final
 from django.conf import settings
 
 from accounts.changes.kinds.caps import beyond_cap
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import (
+    Difference,
+    Done,
+    Finding,
+    Inverse,
+    Irreversible,
+    Order,
+    Planned,
+    Reading,
+    Skip,
+    State,
+)
 from accounts.changes.kinds.limit_effects import effects_of
 from accounts.changes.kinds.limit_fields import (
     LIMIT_FIELDS,
@@ -200,6 +211,29 @@ class AutoLiqLimitsKind(AccountKind):
         if dict(observed) == dict(after):
             return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED
         return Finding.NOT_APPLIED if dict(observed) == dict(before) else Finding.ELSEWHERE
+
+    # --- Undoing ----------------------------------------------------------------------------------------------------------
+
+    def inverse(self, done: Done) -> Inverse | Irreversible:
+        """Return the altered limits as they were, or, where one of them was not set, why none is put back.
+
+        All or nothing: limits are set to fit each other, and some old beside some new are limits that nobody ever chose.
+        """
+        altered = _altered(done)
+        unset = [field.label for name, field in LIMIT_FIELDS.items() if name in altered and name not in done.before]
+        if unset:
+            return Irreversible(reason=f"Not set before, and Tradovate documents no way to clear it again: {', '.join(unset)}")
+        own = {name: done.before[name] for name in altered}
+        return Inverse(kind_name=self.name, parameters={LEVEL: self.level.value}, own=own)
+
+    def stands_as_left(self, done: Done, now: State) -> bool:
+        # Of the others somebody may have set one since: it stays, since an undo sends them as they are.
+        return all(now.get(name) == value for name, value in _altered(done).items())
+
+
+def _altered(done: Done) -> dict[str, Any]:
+    """Return the limits that an item has altered, as it left them."""
+    return {name: value for name, value in _record(done.after).items() if done.before.get(name) != value}
 
 
 def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> dict[str, Decimal]:

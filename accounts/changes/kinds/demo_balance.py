@@ -13,7 +13,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings, size_warnings
 from accounts.changes.kinds.units import AccountKind, by_id_or_all, with_held
@@ -143,6 +143,17 @@ class DemoBalance(AccountKind):
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
         return judge_cash(before=before, after=after, observed=observed)
+
+    def inverse(self, done: Done) -> Inverse:
+        # The amount, not the balance before: what was won or lost since is the trader's.
+        back = -Decimal(done.after["cash_change_usd"])
+        return Inverse(kind_name=self.name, own={"cash_change_usd": usd_text(back)}, remark="What was traded since stays")
+
+    def stands_as_left(self, done: Done, now: State) -> bool:
+        left = {**done.before, "amount_usd": done.after["amount_usd"]} if done.observed is None else done.observed
+        moved = _moved(left, now, "amount_usd")
+        traded = _moved(left, now, "week_realized_pnl_usd")
+        return not moved or moved == traded
 
 
 def cash_read(account: Account) -> tuple[datetime, ...]:

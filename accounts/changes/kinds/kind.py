@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
@@ -107,6 +107,39 @@ class Reading:
     observed: Mapping[int, State]
     exchange: Exchange
     keep: Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """An item that was applied: how its target stood, what was sent for it, and what its read-back showed.
+
+    `observed` is None where no read-back showed what was meant: then a person has said that it was applied.
+    """
+
+    environment: Environment
+    before: State
+    after: State
+    observed: State | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inverse:
+    """What would undo an item: a kind by its name, parameters that all of one change have to share, and the target's own.
+
+    `remark` is what to know of it where it brings back something else than what was there.
+    """
+
+    kind_name: str
+    parameters: State = field(default_factory=dict)
+    own: State = field(default_factory=dict)
+    remark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Irreversible:
+    """Why nothing would undo an item."""
+
+    reason: str
 
 
 class Kind(ABC, Generic[SubjectT]):
@@ -228,3 +261,14 @@ class Kind(ABC, Generic[SubjectT]):
     @abstractmethod
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         """Say what a read-back tells about a call that was meant to change the target from `before`. Pure."""
+
+    @abstractmethod
+    def inverse(self, done: Done) -> Inverse | Irreversible:
+        """Return what would bring a target back to where it stood, all of it, or why nothing would. Pure."""
+
+    def stands_as_left(self, done: Done, now: State) -> bool:
+        """Say whether a target that stands as `now` is still as an item left it, in what the item has altered. Pure.
+
+        What is not was changed since by somebody or something else, and no undo touches it. Asked only where there is one.
+        """
+        return dict(now) == dict(done.after if done.observed is None else done.observed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q
 from django.db.models.functions import Least
 
 from accounts.changes.kinds.limit_fields import FIELDS_OF, in_json
@@ -39,7 +39,7 @@ _STANDING = (
 )
 # One time for three: making times of what PostgreSQL sends is what a plan of 10,000 spends most on.
 _READ_AT = Least("fresh_at", "account__cash__fresh_at", "account__risk_status__fresh_at")
-_STOPPED = Q(account__risk_status__liquidate_only_at__isnull=False)
+_STOPPED = ExpressionWrapper(Q(account__risk_status__liquidate_only_at__isnull=False), BooleanField())
 _OF_ACCOUNTS = ("environment", "tradovate_id", "name", "closed", "archived", "evaluation_size_usd", "positions_read_at")
 
 

@@ -7,7 +7,7 @@ set after it. What a liquidation has closed stays closed, so the first call is m
 from typing import Final
 
 from accounts.changes.kinds.admin_action import AdminActionKind, send_admin_action
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Skip, State
+from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Skip, State
 from accounts.changes.kinds.units import held
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -74,6 +74,9 @@ class Liquidate(AdminActionKind):
         # What an account looks like when the step did nothing: as before it, which is for the lock as after the liquidation.
         is_as_before = not acted if step == LIQUIDATE_STEP else acted and observed["admin_action"] == AdminAction.LIQUIDATE
         return Finding.NOT_APPLIED if is_as_before else Finding.ELSEWHERE
+
+    def inverse(self, done: Done) -> Irreversible:  # noqa: ARG002  (it is the same for all)
+        return Irreversible(reason="What was closed stays closed; the lock that it left can be lifted by an unlock")
 
 
 def _count(number: int, noun: str) -> str:

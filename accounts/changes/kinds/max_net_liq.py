@@ -15,7 +15,18 @@ from django.db.models import QuerySet
 from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import cash_read
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import (
+    Difference,
+    Done,
+    Finding,
+    Inverse,
+    Irreversible,
+    Order,
+    Planned,
+    Reading,
+    Skip,
+    State,
+)
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import firm_limits_read, floor_warnings, position_warnings, size_warnings, with_firm_limits
 from accounts.changes.kinds.units import AccountKind, with_held
@@ -62,7 +73,8 @@ class MaxNetLiq(AccountKind):
         return {name: usd_text(value) for name, value in cleaned.items() if value is not None}
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        return (("Max net liq", usd_words(parameters.get("max_net_liq_usd"))),)
+        name = "max_net_liq_usd"
+        return (("Max net liq", usd_words(parameters[name])),) if name in parameters else ()
 
     def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the peak is absolute)
         return True
@@ -110,6 +122,12 @@ class MaxNetLiq(AccountKind):
         if peak == after["max_net_liq_usd"]:
             return Finding.UNCHANGED if peak == before["max_net_liq_usd"] else Finding.APPLIED
         return Finding.NOT_APPLIED if peak == before["max_net_liq_usd"] else Finding.ELSEWHERE
+
+    def inverse(self, done: Done) -> Inverse | Irreversible:
+        was = done.before["max_net_liq_usd"]
+        if was is None:
+            return Irreversible(reason="It had no max net liq before, and Tradovate documents no way to clear one")
+        return Inverse(kind_name=self.name, own={"max_net_liq_usd": was})
 
 
 def peak_read(status: AccountRiskStatus) -> State:

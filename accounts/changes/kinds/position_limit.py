@@ -53,6 +53,7 @@ class PositionLimitKind(PreTradeKind):
     key = KEY
     number_words = {KEY: "Position limit"}
     defaults = {"active": True}
+    back_again = "It comes back under a new number, without the risk parameters that hung on it"
 
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), subject.positions_read_at

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Self
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap
-from accounts.changes.kinds.kind import Difference, Finding, Planned, Skip, State
+from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Irreversible, Planned, Skip, State
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -276,6 +276,52 @@ class PreTradeKind(AccountKind):
         if found == wanted:
             return Finding.UNCHANGED if shown == wanted else Finding.APPLIED
         return Finding.NOT_APPLIED if found == shown else Finding.ELSEWHERE
+
+    # --- Undoing ----------------------------------------------------------------------------------------------------------
+
+    back_again: ClassVar[str] = "It comes back under a new number"
+    """What to know of a removed one that is made anew."""
+
+    def inverse(self, done: Done) -> Inverse | Irreversible:
+        """Return the removal of what was added, the making of what was removed, or the values before, all of them or none."""
+        if done.after[ACTION] == Action.CREATE:
+            made = _made(done)
+            if made is None:
+                return Irreversible(reason=f"Which {self.noun} was made isn't known: remove it by its number")
+            return self._inverse(Action.DELETE, {self.key: made[ID]})
+        was = _by_number(done.before)[done.after[ID]]
+        if done.after[ACTION] == Action.DELETE:
+            record = {field.name: was[field.name] for field in self.fields if field.name in was}
+            return self._inverse(Action.CREATE, record | ({self.owner: was[OWNER]} if self.owner else {}), self.back_again)
+        altered = [field for field in self.fields if done.after[RECORD].get(field.name) != was.get(field.name)]
+        unset = [field.label for field in altered if field.name not in was]
+        if unset:
+            return Irreversible(reason=f"Not set before, and Tradovate documents no way to clear it again: {', '.join(unset)}")
+        return self._inverse(Action.UPDATE, {self.key: was[ID], **{field.name: was[field.name] for field in altered}})
+
+    def _inverse(self, action: Action, own: State, remark: str = "") -> Inverse:
+        return Inverse(kind_name=self.name, parameters={ACTION: action.value}, own=own, remark=remark)
+
+    def stands_as_left(self, done: Done, now: State) -> bool:
+        present = _by_number(now)
+        if done.after[ACTION] == Action.CREATE:
+            made = _made(done)
+            return made is not None and present.get(made[ID]) == made
+        if done.after[ACTION] == Action.UPDATE:
+            return bool(present.get(done.after[ID]) == done.after[RECORD])
+        # Somebody may have made it anew by hand.
+        known = _by_number(done.before if done.observed is None else done.observed)
+        was = _without_number(_by_number(done.before)[done.after[ID]])
+        return done.after[ID] not in present and not any(
+            _without_number(record) == was for number, record in present.items() if number not in known
+        )
+
+
+def _made(done: Done) -> Record | None:
+    """Return the record that an item has added, as it was read back; None where none, or more than one, can be it."""
+    was, now = _by_number(done.before), _by_number(done.observed or {})
+    new = [record for number, record in now.items() if number not in was and done.after[RECORD].items() <= record.items()]
+    return new[0] if len(new) == 1 else None
 
 
 def typed(record: Record, fields: Sequence[Field]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from accounts.changes.kinds.demo_balance import (
     send_cash_change,
     to_be_set,
 )
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import floor_warnings, position_warnings, size_warnings
@@ -184,6 +184,12 @@ class Remediation(Unlock):
         found = super().judge(before=_risk(before), after=after, observed=_risk(observed), step=step)
         # The item is more than its last step, and its balance has been changed.
         return Finding.APPLIED if found == Finding.UNCHANGED else found
+
+    def inverse(self, done: Done) -> Irreversible:  # noqa: ARG002  (it is the same for all)
+        return Irreversible(
+            reason="It set balance, max net liq and unlock together, and no change takes back all three: lock it first, then "
+            "put the amounts right by changes of their own"
+        )
 
 
 def _judge_peak(*, before: State, after: State, observed: State) -> Finding:

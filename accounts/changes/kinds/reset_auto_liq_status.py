@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import read_risk_statuses
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
@@ -105,6 +105,9 @@ class ResetAutoLiqStatus(AccountKind):
             or bool("user_triggered" in moved and observed["user_triggered"])
         )
         return Finding.ELSEWHERE if restricted else Finding.APPLIED
+
+    def inverse(self, done: Done) -> Irreversible:  # noqa: ARG002  (it is the same for all)
+        return Irreversible(reason="What a reset does is not documented, and no call puts a limit's stop back")
 
 
 def _read(status: AccountRiskStatus) -> State:

@@ -11,7 +11,18 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import (
+    Difference,
+    Done,
+    Finding,
+    Inverse,
+    Irreversible,
+    Order,
+    Planned,
+    Reading,
+    Skip,
+    State,
+)
 from accounts.changes.kinds.units import AccountKind, by_id_or_all, held, known_accounts, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
@@ -121,6 +132,16 @@ class SwitchRiskCategory(AccountKind):
         if observed["category_id"] == after["category_id"]:
             return Finding.UNCHANGED if observed["category_id"] == before["category_id"] else Finding.APPLIED
         return Finding.NOT_APPLIED if observed["category_id"] == before["category_id"] else Finding.ELSEWHERE
+
+    def inverse(self, done: Done) -> Inverse | Irreversible:
+        was = done.before["category_id"]
+        if was is None:
+            return Irreversible(reason="It was in no risk category before, and a switch always leads into one")
+        name = done.after.get("was") or _number(was)
+        return Inverse(kind_name=self.name, parameters={"id": was, "name": name, "environment": done.environment.value})
+
+    def stands_as_left(self, done: Done, now: State) -> bool:
+        return bool(now["category_id"] == done.after["category_id"])
 
 
 def _number(category_id: object) -> str:

@@ -1,20 +1,25 @@
 """Unlock: the admin action goes back to normal, and the trader may trade again."""
 
 from datetime import datetime
+from functools import cached_property
 
 from django.db.models import QuerySet
 
-from accounts.changes.kinds.admin_action import AdminActionKind
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.admin_action import LEAVES, AdminActionKind
+from accounts.changes.kinds.kind import Done, Inverse, Irreversible, Planned, Skip, State
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
+from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.vocabulary import AdminAction
 
 
 class Unlock(AdminActionKind):
-    """`Normal`: clears a lock, liquidate-only mode, the lock after a liquidation, or a stop by a limit with doNotUnlock."""
+    """`Normal`: clears a lock, liquidate-only mode, the lock after a liquidation, or a stop by a limit with doNotUnlock.
+
+    `of` gives the one that leaves closing orders only, where a change's parameters say so.
+    """
 
     name = "unlock"
     verb = "Unlock"
@@ -26,6 +31,16 @@ class Unlock(AdminActionKind):
     action = AdminAction.NORMAL
     already = "Not locked"
     open_positions = "the trader can add to them again."
+
+    def of(self, parameters: State) -> "Unlock":
+        return self._to_closing if parameters.get(LEAVES) == AdminAction.LIQUIDATE_ONLY else self
+
+    @cached_property
+    def _to_closing(self) -> "Unlock":
+        return UnlockToClosing()
+
+    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
+        return (("Leaves", ADMIN_ACTION_WORDS[parameters[LEAVES]]),) if LEAVES in parameters else ()
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_firm_limits(super().mirrored(accounts))
@@ -44,4 +59,47 @@ class Unlock(AdminActionKind):
         """Return the warning that a limit's stop ends before the session does."""
         if account.risk_status.liquidate_only_at and never_unlocks(account):
             return ("A limit stopped it and is set not to unlock by itself: the trader trades again in the same session.",)
+        return ()
+
+    def inverse(self, done: Done) -> Inverse | Irreversible:
+        match done.before["admin_action"]:
+            case AdminAction.LOCK:
+                return Inverse(kind_name="lock")
+            case AdminAction.LIQUIDATE:
+                return Inverse(kind_name="lock", remark="A liquidation had locked it: it is locked, and nothing is liquidated")
+            case AdminAction.LIQUIDATE_ONLY:
+                return Inverse(kind_name="liquidate_only")
+            case AdminAction.NORMAL:
+                return Irreversible(reason="Only a limit had stopped it, and nobody can put that stop back: lock it instead")
+            case other:
+                words = ADMIN_ACTION_WORDS.get(other, other)
+                return Irreversible(reason=f"It stood as “{words}” before, which can't be set from here: lock it instead")
+
+    def stands_as_left(self, done: Done, now: State) -> bool:
+        # That a limit has stopped it since is no reason to leave it without the lock that it had.
+        return self.is_still_set(done, now)
+
+
+class UnlockToClosing(Unlock):
+    """Back from a lock to `LiquidateOnlyModeImmediately`, which stood before it: looser, and decided about as an unlock."""
+
+    effect = "Lifts the lock, but for closing orders only: orders that open or add to a position stay refused."
+    action = AdminAction.LIQUIDATE_ONLY
+    already = "Already allows closing orders only"
+    open_positions = "the trader can close them again."
+
+    def of(self, parameters: State) -> Unlock:  # noqa: ARG002  (chosen already)
+        return self
+
+    def is_reached(self, state: State) -> bool:
+        # Tradovate notes this mode where it notes a limit's stop.
+        return bool(state["admin_action"] == self.action)
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
+        planned = super().plan(subject, parameters=parameters, contested=contested)
+        if isinstance(planned, Planned) and planned.before["admin_action"] not in {AdminAction.LOCK, AdminAction.LIQUIDATE}:
+            return Skip(reason="Not locked", before=planned.before)
+        return planned
+
+    def limit_warnings(self, account: Account) -> tuple[str, ...]:  # noqa: ARG002  (it opens no position)
         return ()

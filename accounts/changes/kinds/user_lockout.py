@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from django.db.models import Prefetch
 
-from accounts.changes.kinds.kind import Difference, Finding, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.units import TraderKind
 from accounts.changes.states import Direction
 from accounts.models import Trader, TradingPermission
@@ -75,6 +75,9 @@ class UserLockout(TraderKind):
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
         _refuse()
+
+    def inverse(self, done: Done) -> Irreversible:  # noqa: ARG002  (it is the same for all)
+        return Irreversible(reason="Only traders can lock themselves out: lock their accounts instead")
 
 
 def _refuse() -> NoReturn:

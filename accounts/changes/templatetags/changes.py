@@ -8,7 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.changes.kinds.kind import Kind, State
-from accounts.changes.models import Change
+from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress
 from accounts.changes.states import CHANGE_LOOK, ITEM_LOOK, ChangeState, ItemState
 from riskadmin.audit.wording import reason_words
@@ -74,6 +74,12 @@ def change_words(kind: Kind[Any], change: Change, first: str = "") -> str:
 def times(counted: Mapping[str, int], what: str) -> int:
     """Return how often something was counted."""
     return counted.get(what, 0)
+
+
+@register.filter
+def of(found: Mapping[str, Item], target: str) -> Item | None:
+    """Return the item of a target, if there is one."""
+    return found.get(target)
 
 
 @register.filter

@@ -1,0 +1,205 @@
+"""Tradovate in miniature, for undoing: how a target stands once a call has done to it what a kind sends. Pure, no database."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind, Skip, State
+from accounts.changes.kinds.limit_mirror import LevelLimits
+from accounts.changes.kinds.money import usd_text
+from accounts.limits import Figures
+from accounts.models import Account, PositionLimit, RiskCategory, RiskParameter
+from accounts.pre_trade import OWNER
+from riskadmin.tradovate.vocabulary import AdminAction, Environment
+from tests.changes.unsaved import T0, T1, an_account
+
+NORMAL, CLOSING_ONLY = AdminAction.NORMAL.value, AdminAction.LIQUIDATE_ONLY.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Accounts of one sort: one as the mirror would hold a state, and the state after a call, `tick` seconds on."""
+
+    subject: Callable[[State], Account]
+    after_call: Callable[[State, State, int], State]
+
+
+def carried_out(world: World, kind_name: str, parameters: State, state: State, *, tick: int) -> Done | Skip:
+    """Plan a change of a target, do it, read it back, and return what its item then holds; or why it is skipped."""
+    kind: Kind[Any] = KINDS[kind_name].of(parameters)
+    subject = world.subject(state)
+    assert kind.state(subject) == state
+    planned = kind.plan(subject, parameters=parameters, contested=False)
+    if isinstance(planned, Skip):
+        return planned
+    observed = world.after_call(planned.before, planned.after, tick)
+    assert kind.judge(before=planned.before, after=planned.after, observed=observed, step=0) == Finding.APPLIED
+    return Done(environment=Environment.DEMO, before=planned.before, after=planned.after, observed=observed)
+
+
+def inverse_of(kind_name: str, parameters: State, done: Done) -> Inverse | Irreversible:
+    """Return what would undo it."""
+    return KINDS[kind_name].of(parameters).inverse(done)
+
+
+def undone(world: World, kind_name: str, parameters: State, done: Done, now: State, *, tick: int) -> State:
+    """Undo what can be undone of a target that stands as `now`, undo that undo too, and return how it stood in between.
+
+    One that was changed since stays as it is.
+    """
+    kind: Kind[Any] = KINDS[kind_name].of(parameters)
+    inverse = kind.inverse(done)
+    assert isinstance(inverse, Inverse)
+    if not kind.stands_as_left(done, now):
+        return now
+    said = {**inverse.parameters, **inverse.own}
+    undo = carried_out(world, inverse.kind_name, said, now, tick=tick)
+    assert isinstance(undo, Done), undo
+    assert undo.observed is not None
+    other: Kind[Any] = KINDS[inverse.kind_name].of(said)
+    assert other.stands_as_left(undo, undo.observed)
+    back = other.inverse(undo)
+    assert isinstance(back, Inverse), back
+    redo = carried_out(world, back.kind_name, {**back.parameters, **back.own}, undo.observed, tick=tick + 1)
+    assert isinstance(redo, Done), redo
+    assert comparable(redo.observed) == comparable(now)
+    return undo.observed
+
+
+def comparable(state: State | None) -> Any:
+    """Return a state without what is another one each time: when an action was set, and the numbers of records."""
+    assert state is not None
+    if "records" in state:
+        return sorted(repr(sorted((name, value) for name, value in each.items() if name != "id")) for each in state["records"])
+    return {name: value for name, value in state.items() if name != "admin_at"}
+
+
+# --- Risk actions -------------------------------------------------------------------------------------------------------
+
+
+def _risk_account(state: State) -> Account:
+    account = an_account(action=state["admin_action"], stopped_at=T0 if state["stopped_by_limit"] else None)
+    account.risk_status.admin_at = datetime.fromisoformat(state["admin_at"]) if state["admin_at"] else None
+    return account
+
+
+def _acted(before: State, after: State, tick: int) -> State:
+    action = after["admin_action"]
+    # Normal ends a limit's stop as well; closing only is noted where such a stop is.
+    stopped = {NORMAL: False, CLOSING_ONLY: True}.get(action, before["stopped_by_limit"])
+    return {"admin_action": action, "admin_at": at(tick), "stopped_by_limit": stopped}
+
+
+def at(tick: int) -> str:
+    """The time of a tick, as an admin action keeps it."""
+    return (T1 + timedelta(seconds=tick)).astimezone(UTC).isoformat()
+
+
+RISK = World(subject=_risk_account, after_call=_acted)
+
+
+# --- Limits -------------------------------------------------------------------------------------------------------------
+
+
+def _limited_account(state: State) -> Account:
+    account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001")
+    account.level_limits = LevelLimits(  # type: ignore[attr-defined]
+        record={name: value for name, value in state.items() if name != "level"},
+        read_at=T1,
+        figures=Figures(today_usd=None, week_usd=None, start_of_day_usd=None, cash_usd=None, peak_usd=None),
+        is_stopped=False,
+        open_positions=0,
+    )
+    return account
+
+
+LIMITS = World(subject=_limited_account, after_call=lambda _before, after, _tick: after)
+
+
+# --- Category, peak, balance --------------------------------------------------------------------------------------------
+
+
+def _account_of_a_category(state: State) -> Account:
+    account, number = an_account(), state["category_id"]
+    account.risk_category = None if number is None else RiskCategory(pk=number, tradovate_id=number, name=f"Lots {number}")
+    return account
+
+
+CATEGORY = World(subject=_account_of_a_category, after_call=lambda _before, after, _tick: {"category_id": after["category_id"]})
+PEAK = World(
+    subject=lambda state: an_account(peak=state["max_net_liq_usd"]),
+    after_call=lambda _before, after, _tick: {"max_net_liq_usd": after["max_net_liq_usd"]},
+)
+
+
+def _booked(before: State, after: State, tick: int) -> State:
+    amount = Decimal(before["amount_usd"]) + Decimal(after["cash_change_usd"])
+    return {**before, "amount_usd": usd_text(amount)}
+
+
+BALANCE = World(
+    subject=lambda state: an_account(cash=state["amount_usd"], week=state["week_realized_pnl_usd"]), after_call=_booked
+)
+
+
+# --- Position limits and risk parameters --------------------------------------------------------------------------------
+
+
+def _with_position_limits(state: State) -> Account:
+    account = _bare_account()
+    rows = [_position_limit(account, record) for record in state["records"]]
+    return _holding(account, rows)
+
+
+def _with_risk_parameters(state: State) -> Account:
+    account = _bare_account()
+    overall = _position_limit(account, {"id": 1, "active": True, "total_by": "Overall", "exposed_limit": 3})
+    own = [
+        RiskParameter(
+            tradovate_id=record["id"],
+            position_limit=overall,
+            **_decimals({name: value for name, value in record.items() if name not in {"id", OWNER}}),
+        )
+        for record in state["records"]
+    ]
+    overall._prefetched_objects_cache = {"risk_parameters": own}  # type: ignore[attr-defined]
+    return _holding(account, [overall])
+
+
+def _bare_account() -> Account:
+    return Account(pk=1, environment="demo", tradovate_id=1, name="A", position_limits_read_at=T1, risk_parameters_read_at=T1)
+
+
+def _position_limit(account: Account, record: State) -> PositionLimit:
+    values = {name: value for name, value in record.items() if name != "id"}
+    limit = PositionLimit(pk=record["id"], tradovate_id=record["id"], account=account, **values)
+    limit._prefetched_objects_cache = {"risk_parameters": []}  # type: ignore[attr-defined]  # as `mirrored` leaves it
+    return limit
+
+
+def _holding(account: Account, limits: list[PositionLimit]) -> Account:
+    account._prefetched_objects_cache = {"position_limits": limits, "positions": []}  # type: ignore[attr-defined]
+    return account
+
+
+def _decimals(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: Decimal(value) if name.startswith("margin_") else value for name, value in record.items()}
+
+
+def _recorded(before: State, after: State, tick: int) -> State:
+    records = list(before["records"])
+    match after["action"]:
+        case "create":
+            records.append({"id": 1000 + tick, **after["record"]})
+        case "update":
+            records = [after["record"] if each["id"] == after["id"] else each for each in records]
+        case "delete":
+            records = [each for each in records if each["id"] != after["id"]]
+    return {"records": sorted(records, key=lambda each: int(each["id"]))}
+
+
+POSITION_LIMITS = World(subject=_with_position_limits, after_call=_recorded)
+RISK_PARAMETERS = World(subject=_with_risk_parameters, after_call=_recorded)
