@@ -26,6 +26,7 @@ from accounts.changes.source import Link
 from accounts.changes.states import ChangeState, ItemState, Relation, Window
 from accounts.changes.telling import about_item
 from accounts.changes.timing import Timing, closed_until
+from accounts.changes.undo import left_alone
 from accounts.changes.until import learnt
 from accounts.changes.writing import Reason, compose, write
 from riskadmin.audit.actions import Happening, record, record_all
@@ -157,12 +158,15 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
     if not asker.is_active or not asker.may(kind.capability):
         return
     own = {item.target_id: item.own_parameters for item in items if item.own_parameters}
+    link = Link(change_id=change.pk, relation=Relation.CARRIES_ON)
+    ids = [item.target_id for item in items]
     planned = plan(
         kind,
         environment=Environment(change.environment),
-        target_ids=[item.target_id for item in items],
+        target_ids=ids,
         parameters=change.parameters,
         per_target=own,
+        aside=left_alone(link, ids),
     )
     if not planned.sent:
         return
@@ -173,7 +177,7 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
             Reason(code=change.reason_code, text=change.reason_text),
             form_key=uuid4(),
             timing=Timing(window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by),
-            link=Link(change_id=change.pk, relation=Relation.CARRIES_ON),
+            link=link,
             decisions_at_least=1,
         )
     except PolicyMissing:

@@ -6,11 +6,12 @@ from typing import Any
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.admin_action import AdminActionKind
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds.kind import Done, Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, Row
 from accounts.changes.states import ItemState
 from accounts.models import Account
+from riskadmin.tradovate.vocabulary import Environment
 
 
 def end_plan(planned: Plan) -> Plan:
@@ -41,7 +42,7 @@ def learnt(
 
     `before` of the former says how they stand. `found` are the mirror's rows of the targets.
     """
-    locks = {lock.target: lock for lock in Item.objects.filter(change=change.of_change_id)}
+    locks = {lock.target: lock for lock in Item.objects.select_related("change").filter(change=change.of_change_id)}
     right: list[Item] = []
     aside: list[tuple[Item, str]] = []
     for item in items:
@@ -61,10 +62,8 @@ def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind[Any])
         return "The account was archived or closed meanwhile"
     if lock is None or lock.state != ItemState.APPLIED or lock.observed is None:
         return "What it was to end was not applied"
-    return "" if _stands(lock.observed, kind.state(subject)) else "Somebody changed the account since; it is left as it is"
-
-
-def _stands(left: State, now: State) -> bool:
-    """Say whether nobody acted since. A stop by a limit may have ended by itself; one that came since is another matter."""
-    same_act = (now["admin_action"], now["admin_at"]) == (left["admin_action"], left["admin_at"])
-    return same_act and (left["stopped_by_limit"] or not now["stopped_by_limit"])
+    done = Done(
+        environment=Environment(lock.environment), before=lock.before or {}, after=lock.after or {}, observed=lock.observed
+    )
+    stands = KINDS[lock.change.kind].stands_as_left(done, kind.state(subject))
+    return "" if stands else "Somebody changed the account since; it is left as it is"
