@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -25,6 +25,9 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 
+STILL_OFFERED: Final = "change_still_offered"
+"""What a trigger calls its refusal of parameters that name something which can't be asked for any more."""
+
 
 class NotAllowed(Exception):
     """The person may not do this."""
@@ -40,6 +43,10 @@ class PlanMoved(Exception):
 
 class NothingToDo(Exception):
     """Every target of the plan is skipped, so there is nothing to submit."""
+
+
+class NoLongerOffered(NothingToDo):
+    """What the parameters name has been replaced or taken back meanwhile; PostgreSQL says what. Nothing was written."""
 
 
 class CountNotConfirmed(Exception):
@@ -130,12 +137,15 @@ def submit(  # the parts of a form, each by name
     try:
         with transaction.atomic():
             _write(change, now, origin, actor, source or Source(), per_target or {})
-    except IntegrityError:
+    except IntegrityError as error:
         # The double click that came at the very same moment wrote it first.
         earlier = _submitted_before(actor, form_key)
-        if earlier is None:
-            raise
-        return earlier
+        if earlier:
+            return earlier
+        said = getattr(error.__cause__, "diag", None)
+        if said and said.constraint_name == STILL_OFFERED:
+            raise NoLongerOffered(said.message_primary) from error
+        raise
     return change
 
 
