@@ -176,7 +176,12 @@ TABLE = (
     Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "limit_templates:list", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:new", (302, 200, 200, 403, 403)),
-    Row("POST", "limit_templates:new", (302, 303, 303, 403, 403), sent=lambda _: {"name": "B", "daily_loss_alert_usd": "500"}),
+    Row(
+        "POST",
+        "limit_templates:new",
+        (302, 303, 303, 403, 403),
+        sent=lambda _: {"name": "B", "level": "firm", "daily_loss_alert_usd": "500"},
+    ),
     Row("GET", "limit_templates:choose", (302, 200, 200, 403, 403), sent=lambda _: {"account": "demo:102"}),
     Row("GET", "limit_templates:drift", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:detail", EVERYBODY_SIGNED_IN, _template),

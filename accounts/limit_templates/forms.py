@@ -102,6 +102,7 @@ class TemplateForm(VersionForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["level"].required = True
         self.fields["level"].help_text = "An account may have one template for the firm's limits and one for the trader's own."
 
     def clean_name(self) -> str:

@@ -78,7 +78,7 @@ def approve(page: Page, stack: LiveStack, change: str) -> dict[str, int]:
     return {str(state): int(count) for state, count in rows}
 
 
-def test_a_template_from_an_account_to_many_and_back(  # noqa: PLR0915  (one walk, told in its order)
+def test_a_template_from_an_account_to_many_and_back(
     live_stack: LiveStack, alike: list[tuple[int, str]], support: Page, supervisor: Page, check_page: CheckPage
 ) -> None:
     stack, base = live_stack, live_stack.base_url
