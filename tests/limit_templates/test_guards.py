@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
 
 from accounts.changes.states import Verdict
 from accounts.limit_templates.models import LimitTemplate, TemplateDecision, TemplateVersion
@@ -136,3 +137,23 @@ class TestVersions:
         decide_by_sql(version, supervisor)
         with pytest.raises(IntegrityError, match="template_version_in_force"), transaction.atomic():
             to_state(version, "in_force")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_guards_and_the_view_can_be_taken_back_and_put_again() -> None:
+    def count() -> tuple[int, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT (SELECT count(*) FROM pg_trigger WHERE starts_with(tgname, 'limit_templates_') AND tgenabled = 'A'),"
+                " (SELECT count(*) FROM pg_views WHERE viewname = 'limit_templates_governed')"
+            )
+            triggers, views = cursor.fetchone()
+            return triggers, views
+
+    assert count() == (10, 1)
+    try:
+        call_command("migrate", "limit_templates", "0001", verbosity=0)
+        assert count() == (0, 0)
+    finally:
+        call_command("migrate", "limit_templates", verbosity=0)
+    assert count() == (10, 1)
