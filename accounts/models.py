@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import Now
 
@@ -237,6 +238,28 @@ class AutoLiqLimits(MirrorRow):
 
     def __str__(self) -> str:
         return f"{self.account_id} ({self.level})"
+
+
+class LimitsMove(models.Model):
+    """What of one level's limits a reading found otherwise than the mirror knew them; a first reading moves nothing.
+
+    The move itself happened between `known_at`, when the old values were last read, and `read_at`. `fields` holds the old and
+    the new value of each column that moved, null where it was not set.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="limits_moves", db_index=False)
+    level = models.CharField(max_length=8, choices=LimitLevel)
+    fields = models.JSONField(encoder=DjangoJSONEncoder)
+    known_at = models.DateTimeField()
+    read_at = models.DateTimeField()
+    source = models.CharField(max_length=8, choices=Source)
+
+    class Meta:
+        # Since when an account differs from what it should have: the newest moves of one level of an account.
+        indexes = [models.Index(fields=["account", "level", "-read_at"], name="limits_move_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} ({self.level}): {', '.join(self.fields)}"
 
 
 class Cash(MirrorRow):

@@ -7,6 +7,7 @@ must not keep ten thousand accounts unread. All ids are our keys except `tradova
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from accounts.models import LimitLevel, Source
@@ -140,11 +141,20 @@ def limits_row(limits: LossLimits, reading: Reading, *, account_id: int) -> Row:
         "stepped_cooldown": None
         if steps is None
         else [
-            {"step": step.step_number, "distance_usd": str(step.step_distance), "cooldown_minutes": step.cooldown_minutes}
+            {
+                "step": step.step_number,
+                "distance_usd": _shortest(step.step_distance),
+                "cooldown_minutes": step.cooldown_minutes,
+            }
             for step in steps
         ],
         "stepped_unlimited": firm.stepped_unlimited if firm else None,
     }
+
+
+def _shortest(number: Decimal) -> str:
+    """A number as its shortest text, 250.0 as "250": the same step must not look like another one."""
+    return format(number.normalize(), "f") if number else "0"
 
 
 def cash_row(balance: CashBalance, reading: Reading, *, account_id: int) -> Row:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Q, Subquery
 
 from accounts import models, rows
+from accounts.limit_moves import write_noting_moves
 from accounts.models import Source
 from accounts.rows import Reading
 from accounts.upsert import upsert
@@ -116,9 +117,8 @@ def store_statuses_of(keys: Keys, statuses: Iterable[AccountRiskStatus], reading
 
 
 def store_limits(keys: Keys, limits: Iterable[LossLimits], reading: Reading) -> int:
-    """Write limits of either level, each of the account with the same id."""
-    found = [rows.limits_row(each, reading, account_id=keys[each.id]) for each in limits if each.id in keys]
-    return upsert(models.AutoLiqLimits, found, key=("account_id", "level"))
+    """Write limits of either level, each of the account with the same id, and note what of them has moved."""
+    return write_noting_moves([rows.limits_row(each, reading, account_id=keys[each.id]) for each in limits if each.id in keys])
 
 
 def store_cash(keys: Keys, balances: Iterable[CashBalance], reading: Reading) -> int:

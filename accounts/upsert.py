@@ -28,6 +28,33 @@ def upsert(model: type[MirrorRow], rows: Sequence[Row], *, key: tuple[str, ...])
     return sum(_write(model, ordered[start : start + BATCH], key) for start in range(0, len(ordered), BATCH))
 
 
+def locked_where_differing(model: type[MirrorRow], rows: Sequence[Row], *, key: tuple[str, ...]) -> list[int]:
+    """Lock the rows that are there already, in the order of their key, and return the ids of those that `upsert` would alter.
+
+    The age of a row is no difference. `rows` and `key` are those of `upsert`; needs an open transaction.
+    """
+    fields = {column: _field(model, column) for column in rows[0]}
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(column) for column in fields)
+    arrays = ", ".join(f"%s::{_base_type(field)}[]" for field in fields.values())
+    differs = " OR ".join(
+        # Cast to the column's own type, so that a number is compared as it would be kept: rounded.
+        f"held.{quote(column)} IS DISTINCT FROM given.{quote(column)}::{field.db_type(connection)}"
+        for column, field in fields.items()
+        if column not in {*key, "fresh_at", "source"}
+    )
+    statement = (
+        f"SELECT held.id, held.fresh_at <= given.fresh_at AND ({differs})"  # noqa: S608  (names are the model's own)
+        f" FROM {quote(model._meta.db_table)} AS held JOIN unnest({arrays}) AS given ({names})"
+        f" ON {' AND '.join(f'held.{quote(column)} = given.{quote(column)}' for column in key)}"
+        f" ORDER BY {', '.join(f'held.{quote(column)}' for column in key)} FOR NO KEY UPDATE OF held"
+    )
+    values = [_values(field, [row[column] for row in rows]) for column, field in fields.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [pk for pk, is_other in cursor.fetchall() if is_other]
+
+
 def _write(model: type[MirrorRow], rows: Sequence[Row], key: tuple[str, ...]) -> int:
     fields = {column: _field(model, column) for column in rows[0]}
     quote = connection.ops.quote_name

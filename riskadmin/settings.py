@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "riskadmin.staff",
     "accounts",
     "accounts.changes",
+    "accounts.limit_templates",
     "accounts.execution",
 ]
 MIDDLEWARE = [
@@ -107,6 +108,7 @@ NAVIGATION = [
     ("Approvals", "changes:approvals", "gavel", "changes:view", "changes:approvals_count"),
     ("Unknown", "execution:unresolved", "help-circle", "changes:resolve", "execution:unresolved_count"),
     ("Audit", "audit:list", "history", "audit:view"),
+    ("Templates", "limit_templates:list", "adjustments", "changes:view", "limit_templates:waiting_count"),
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Policy", "changes:policy", "scale", "policy:view"),
     ("System", "system", "activity", "system:view"),

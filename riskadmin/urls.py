@@ -15,6 +15,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("budget/", include("accounts.hour.urls")),
     path("changes/", include("accounts.changes.urls")),
+    path("templates/", include("accounts.limit_templates.urls")),
     path("execution/", include("accounts.execution.urls")),
     path("audit/", include("riskadmin.audit.urls")),
 ]

@@ -37,7 +37,7 @@ class LiveStack:
         self.base_url = f"http://{LOOPBACK}:{port}"
         self.database_url = database_url
         self.redis = redis.Redis.from_url(redis_url)
-        self.simulator = Simulator(places.run / "simulator", traders=400, accounts=1000).start()
+        self.simulator = Simulator(places.run / "simulator", traders=400, accounts=1200).start()
         simulated = SimulatorPorts(**self.simulator.ports)
         env = {
             **servers.environment(database_url=database_url, redis_url=redis_url),

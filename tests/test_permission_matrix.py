@@ -18,12 +18,14 @@ from django.utils import timezone
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.changes.conftest import DEFAULT_POLICY
 from tests.changes.mirror import LOCKED, ask, make_account, open_item, planned
+from tests.limit_templates.templates import assign_size, propose_again, put_in_force
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,8 @@ class World:
     done: Item
     unknown: Item
     call: Call
+    version: TemplateVersion
+    assignment: Assignment
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,14 @@ def _resolves(world: World) -> dict[str, Any]:
 
 def _account(_: World) -> tuple[str, int]:
     return ("demo", 101)
+
+
+def _template(world: World) -> tuple[int]:
+    return (world.version.template_id,)
+
+
+def _version(world: World) -> tuple[int]:
+    return (world.version.pk,)
 
 
 def _asks(kind_name: str, account_id: int) -> Callable[[World], dict[str, Any]]:
@@ -169,6 +181,42 @@ TABLE = (
     Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),
     Row("POST", "changes:undo", (302, 409, 409, 403, 403), _of("running"), lambda _: {"part": "1"}),
     Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "limit_templates:list", EVERYBODY_SIGNED_IN),
+    Row("GET", "limit_templates:new", (302, 200, 200, 403, 403)),
+    Row(
+        "POST",
+        "limit_templates:new",
+        (302, 303, 303, 403, 403),
+        sent=lambda _: {"name": "B", "level": "firm", "daily_loss_alert_usd": "500"},
+    ),
+    Row("GET", "limit_templates:choose", (302, 200, 200, 403, 403), sent=lambda _: {"account": "demo:102"}),
+    Row("GET", "limit_templates:drift", EVERYBODY_SIGNED_IN),
+    Row("GET", "limit_templates:detail", EVERYBODY_SIGNED_IN, _template),
+    Row("GET", "limit_templates:propose", (302, 200, 200, 403, 403), _template),
+    # A version waits already; nobody proposes a second one beside it.
+    Row("POST", "limit_templates:propose", (302, 422, 422, 403, 403), _template, lambda _: {"daily_loss_alert_usd": "600"}),
+    Row("GET", "limit_templates:apply", (302, 200, 200, 403, 403), _template),
+    Row(
+        "POST",
+        "limit_templates:apply",
+        (302, 303, 303, 403, 403),
+        _template,
+        lambda _: {"how": "names", "environment": "demo", "text": "102"},
+    ),
+    Row("POST", "limit_templates:correct", (302, 400, 400, 403, 403), _template, lambda _: {"environment": "demo"}),
+    Row("POST", "limit_templates:assign", (302, 403, 303, 403, 403), _template, lambda _: {"to": "size demo 50000.00"}),
+    Row("POST", "limit_templates:unassign", (302, 403, 303, 403, 403), lambda world: (world.assignment.pk,)),
+    Row(
+        "POST",
+        "limit_templates:decide",
+        (302, 403, 303, 403, 403),
+        _version,
+        lambda world: {"verdict": "approve", "digest": world.version.digest},
+    ),
+    # Support proposed it; a colleague who may propose, but did not, is told so.
+    Row("POST", "limit_templates:withdraw", (302, 303, 409, 403, 403), _version),
+    Row("GET", "limit_templates:waiting_count", EVERYBODY_SIGNED_IN),
+    Row("GET", "limit_templates:account_panel", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "execution:calls", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "execution:call_file", EVERYBODY_SIGNED_IN, lambda world: (world.call.pk,)),
     Row("GET", "execution:item", EVERYBODY_SIGNED_IN, _unknown_item),
@@ -227,7 +275,26 @@ def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pyte
         ended_at=now,
     )
     CallItem.objects.create(call=call, item=unknown)
-    return World(change=change, event=event, running=running, paused=paused, ended=ended, done=done, unknown=unknown, call=call)
+    version, assignment = templated(support, people[Role.SUPERVISOR.value])
+    return World(
+        change=change,
+        event=event,
+        running=running,
+        paused=paused,
+        ended=ended,
+        done=done,
+        unknown=unknown,
+        call=call,
+        version=version,
+        assignment=assignment,
+    )
+
+
+def templated(support: Staff, supervisor: Staff) -> tuple[TemplateVersion, Assignment]:
+    """A template with one version in force and one of support's that waits, assigned to a size that no account has."""
+    in_force = put_in_force(support, supervisor, "A", daily_loss_alert_usd="400")
+    make_account(109, evaluation_size_usd=50_000)
+    return propose_again(support, in_force, daily_loss_alert_usd="500"), assign_size(supervisor, in_force, 25_000)
 
 
 @pytest.mark.parametrize(("row", "who"), CASES)

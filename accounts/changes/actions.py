@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
@@ -27,6 +27,9 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 
+STILL_OFFERED: Final = "change_still_offered"
+"""What a trigger calls its refusal of parameters that name something which can't be asked for any more."""
+
 
 class NotAllowed(Exception):
     """The person may not do this."""
@@ -42,6 +45,10 @@ class PlanMoved(Exception):
 
 class NothingToDo(Exception):
     """Every target of the plan is skipped, so there is nothing to submit."""
+
+
+class NoLongerOffered(NothingToDo):
+    """What the parameters name has been replaced or taken back meanwhile; PostgreSQL says what. Nothing was written."""
 
 
 class CountNotConfirmed(Exception):
@@ -116,13 +123,20 @@ def submit(  # the parts of a form, each by name
             write(change, now, who=actor.who(), origin=origin, source=source or NOWHERE, per_target=per_target)
             if end:
                 write_end(change, *end, who=actor.who(), origin=origin)
-    except IntegrityError:
-        # The double click that came at the very same moment wrote it first.
-        earlier = _submitted_before(actor, form_key)
-        if earlier is None:
-            raise
-        return earlier
+    except IntegrityError as error:
+        return _written_meanwhile(error, actor, form_key)
     return change
+
+
+def _written_meanwhile(error: IntegrityError, actor: Staff, form_key: UUID) -> Change:
+    """Return the change that the double click of the very same moment wrote first; else raise what PostgreSQL's refusal means."""
+    earlier = _submitted_before(actor, form_key)
+    if earlier:
+        return earlier
+    said = getattr(error.__cause__, "diag", None)
+    if said and said.constraint_name == STILL_OFFERED:
+        raise NoLongerOffered(said.message_primary) from error
+    raise error
 
 
 def _end_of(actor: Staff, planned: Plan, reason: Reason, form_key: UUID, timing: Timing) -> tuple[Change, Plan] | None:

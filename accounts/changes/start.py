@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -171,16 +171,17 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
     if not planned.sent:
         return
     try:
-        again = compose(
-            asker,
-            planned,
-            Reason(code=change.reason_code, text=change.reason_text),
-            form_key=uuid4(),
-            timing=Timing(window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by),
-            link=link,
-            decisions_at_least=1,
-        )
-    except PolicyMissing:
-        logger.warning("nobody can decide about what was set aside of change %s: policy does not cover it", change.pk)
-        return
-    write(again, planned, who=SYSTEM, origin=origin, per_target=own)
+        with transaction.atomic():
+            again = compose(
+                asker,
+                planned,
+                Reason(code=change.reason_code, text=change.reason_text),
+                form_key=uuid4(),
+                timing=Timing(window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by),
+                link=link,
+                decisions_at_least=1,
+            )
+            write(again, planned, who=SYSTEM, origin=origin, per_target=own)
+    except (PolicyMissing, IntegrityError) as error:
+        # Policy covers it no more, or PostgreSQL takes it no more, such as a template's version that another one has replaced.
+        logger.warning("what was set aside of change %s is not asked for anew: %s", change.pk, error)

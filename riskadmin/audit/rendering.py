@@ -246,6 +246,19 @@ def _halted(event: Event) -> str:
     return _joined(_detail(event, "endpoint"), until, _explained(event))
 
 
+def _template(event: Event) -> str:
+    version = _prefixed("version ", _detail(event, "number"))
+    return _joined(_joined(_detail(event, "template"), version), _quoted(_detail(event, "comment")), by=": ")
+
+
+def _template_decision_refused(event: Event) -> str:
+    return _joined(_template(event), _decision_refused(event), by="; ")
+
+
+def _template_assigned(event: Event) -> str:
+    return _joined(_detail(event, "template"), _detail(event, "to"), by=" for ")
+
+
 FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.STAFF_SIGNED_IN: _nothing_more,
     Tag.STAFF_SIGNED_OUT: _nothing_more,
@@ -267,6 +280,14 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.CHANGE_STOPPED: _kind,
     Tag.CHANGE_PRIORITY_SET: _priority,
     Tag.CHANGE_FINISHED: _finished,
+    Tag.TEMPLATE_PROPOSED: _template,
+    Tag.TEMPLATE_WITHDRAWN: _template,
+    Tag.TEMPLATE_APPROVED: _template,
+    Tag.TEMPLATE_REJECTED: _template,
+    Tag.TEMPLATE_DECISION_REFUSED: _template_decision_refused,
+    Tag.TEMPLATE_IN_FORCE: _template,
+    Tag.TEMPLATE_ASSIGNED: _template_assigned,
+    Tag.TEMPLATE_UNASSIGNED: _template_assigned,
     Tag.ITEM_CLAIMED: _claimed,
     Tag.ITEM_STEP_DONE: _explained,
     Tag.ITEM_SENT: _answered,
@@ -285,6 +306,9 @@ TONES: Final[dict[str, str]] = {
     Tag.CHANGE_APPROVED: "ok",
     Tag.CHANGE_REJECTED: "danger",
     Tag.CHANGE_DECISION_REFUSED: "warn",
+    Tag.TEMPLATE_APPROVED: "ok",
+    Tag.TEMPLATE_REJECTED: "danger",
+    Tag.TEMPLATE_DECISION_REFUSED: "warn",
     Tag.ITEM_DEFERRED: "warn",
     Tag.ITEM_UNKNOWN: "warn",
     Tag.ITEM_RESOLVED: "info",

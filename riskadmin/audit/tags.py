@@ -32,6 +32,15 @@ class Tag(models.TextChoices):
     CHANGE_PRIORITY_SET = "change:priority:set", "Priority set"
     CHANGE_FINISHED = "change:run:finished", "Change finished"
 
+    TEMPLATE_PROPOSED = "template:version:proposed", "Limit template proposed"
+    TEMPLATE_WITHDRAWN = "template:version:withdrawn", "Limit template withdrawn"
+    TEMPLATE_APPROVED = "template:decision:approved", "Limit template approved"
+    TEMPLATE_REJECTED = "template:decision:rejected", "Limit template rejected"
+    TEMPLATE_DECISION_REFUSED = "template:decision:refused", "Decision refused"
+    TEMPLATE_IN_FORCE = "template:version:in_force", "Limit template in force"
+    TEMPLATE_ASSIGNED = "template:assignment:made", "Limit template assigned"
+    TEMPLATE_UNASSIGNED = "template:assignment:ended", "Limit template no longer assigned"
+
     ITEM_CLAIMED = "item:call:claimed", "Sending"
     ITEM_STEP_DONE = "item:step:done", "Step done"
     ITEM_SENT = "item:call:answered", "Tradovate answered"

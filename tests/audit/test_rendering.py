@@ -137,6 +137,22 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         (Tag.CHANGE_PAUSED, {"detail": {"kind": "lock"}}, "Lock"),
         (Tag.CHANGE_PRIORITY_SET, {"before": {"priority": 0}, "after": {"priority": 10}}, "before others"),
         (Tag.CHANGE_PRIORITY_SET, {"after": {"priority": 7}}, "7"),
+        (
+            Tag.TEMPLATE_PROPOSED,
+            {"detail": {"template": "50K evaluation", "number": 2, "comment": "As agreed", "digest": "x"}},
+            "50K evaluation, version 2: “As agreed”",
+        ),
+        (Tag.TEMPLATE_IN_FORCE, {"detail": {"template": "50K evaluation", "number": 2}}, "50K evaluation, version 2"),
+        (
+            Tag.TEMPLATE_DECISION_REFUSED,
+            {"detail": {"template": "50K evaluation", "number": 2, "verdict": "approve", "why": "You proposed it."}},
+            "50K evaluation, version 2; approve: You proposed it.",
+        ),
+        (
+            Tag.TEMPLATE_ASSIGNED,
+            {"detail": {"template": "50K evaluation", "to": "Size $50,000.00 on demo"}},
+            "50K evaluation for Size $50,000.00 on demo",
+        ),
         (Tag.ITEM_RESOLVED, {"detail": {"outcome": "applied", "comment": "Seen"}}, "applied: “Seen”"),
         (Tag.ITEM_READ_AGAIN, {"detail": {"text": "Asked for by Sue"}}, "Asked for by Sue"),
         (Tag.ITEM_CLAIMED, {"call_id": 12, "detail": {"attempt": 1}}, "call 12"),

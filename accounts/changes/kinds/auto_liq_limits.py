@@ -56,6 +56,8 @@ from riskadmin.tradovate.reading import Unreadable, parse_json
 from riskadmin.tradovate.vocabulary import Environment
 
 LEVEL: Final = "level"
+TEMPLATE: Final = "template"
+"""The parameter that names the template whose limits a change applies, with its version, for people."""
 
 
 class AutoLiqLimitsKind(AccountKind):
@@ -96,7 +98,9 @@ class AutoLiqLimitsKind(AccountKind):
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
         whose = dict(LEVEL_CHOICES)[parameters.get(LEVEL, LimitLevel.FIRM.value)]
         given = ((field, parameters.get(name)) for name, field in LIMIT_FIELDS.items())
-        return ("Whose limits", whose), *((field.label, in_words(field, value)) for field, value in given if value is not None)
+        template = [("Template", str(parameters[TEMPLATE]))] if parameters.get(TEMPLATE) else []
+        values = [(field.label, in_words(field, value)) for field, value in given if value is not None]
+        return (*template, ("Whose limits", whose), *values)
 
     def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (a record is absolute)
         return True

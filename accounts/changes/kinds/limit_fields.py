@@ -67,6 +67,19 @@ class LimitField:
 
 
 _EFFECTS: Final = (("alert", "alert"), ("liq_only", "closing orders only"), ("auto_liq", "auto-liquidation"))
+_THEN: Final = {
+    "alert": "Tradovate raises an alert, and trading goes on",
+    "liq_only": "Tradovate takes closing orders only",
+    "auto_liq": "Tradovate closes every position and stops the account",
+}
+"""What happens at a limit, by its effect."""
+_NEXT_DAY: Final = "It may trade again from the next trading day on, unless it stays locked."
+_NEXT_WEEK: Final = "It may trade again when the next week opens on Sunday, unless it stays locked."
+
+
+def _until(effect: str) -> str:
+    return f" {_NEXT_DAY}" if effect == "auto_liq" else ""
+
 
 LIMIT_FIELDS: Final[dict[str, LimitField]] = {
     field.name: field
@@ -77,6 +90,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
                 sent_as=f"daily_loss_{name}",
                 label=f"Daily loss: {words}",
                 sort=Sort.USD,
+                help=f"Once the day's loss reaches this, {_THEN[name]}.{_until(name)}",
             )
             for name, words in _EFFECTS
         ),
@@ -86,7 +100,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
                 sent_as=f"daily_loss_percentage_{name}",
                 label=f"Daily loss in percent: {words}",
                 sort=Sort.PCT,
-                help="Of the balance at the start of the day.",
+                help=f"Of the balance at the start of the day. Once the day's loss reaches it, {_THEN[name]}.{_until(name)}",
             )
             for name, words in _EFFECTS
         ),
@@ -95,18 +109,21 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             sent_as="weekly_loss_auto_liq",
             label="Weekly loss: auto-liquidation",
             sort=Sort.USD,
+            help=f"Once the week's loss reaches this, {_THEN['auto_liq']}. {_NEXT_WEEK}",
         ),
         LimitField(
             name="daily_profit_auto_liq_usd",
             sent_as="daily_profit_auto_liq",
             label="Daily profit: auto-liquidation",
             sort=Sort.USD,
+            help=f"Once the day's profit reaches this, {_THEN['auto_liq']}. {_NEXT_DAY}",
         ),
         LimitField(
             name="weekly_profit_auto_liq_usd",
             sent_as="weekly_profit_auto_liq",
             label="Weekly profit: auto-liquidation",
             sort=Sort.USD,
+            help=f"Once the week's profit reaches this, {_THEN['auto_liq']}. {_NEXT_WEEK}",
         ),
         *(
             LimitField(
@@ -114,6 +131,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
                 sent_as=f"margin_percentage_{name}",
                 label=f"Margin in use: {words}",
                 sort=Sort.PCT,
+                help=f"Once so much of the margin is in use, {_THEN[name]}.",
             )
             for name, words in _EFFECTS
         ),
@@ -123,7 +141,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             label="Locked against changes",
             sort=Sort.FLAG,
             tighter=Tighter.YES,
-            help="Nobody may be able to undo this before the session ends.",
+            help="No limit of this level can be altered till the session ends. Nobody may be able to undo this before.",
         ),
         LimitField(
             name="trailing_max_drawdown_usd",
@@ -131,7 +149,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             label="Trailing drawdown",
             sort=Sort.USD,
             is_firm_only=True,
-            help="The floor lies so far below the highest net liquidation value.",
+            help=(f"The floor lies so far below the highest net liquidation value. At the floor {_THEN['auto_liq']}."),
         ),
         LimitField(
             name="trailing_max_drawdown_limit_usd",
@@ -141,7 +159,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             # The floor rises with the peak up to here: the higher it may rise, the less may be lost again.
             tighter=Tighter.LARGER,
             is_firm_only=True,
-            help="A balance, not a loss: usually a little above the starting balance.",
+            help="Here the floor stops rising. A balance, not a loss: usually a little above the starting balance.",
         ),
         LimitField(
             name="trailing_max_drawdown_mode",
@@ -150,6 +168,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             sort=Sort.MODE,
             tighter=Tighter.REAL_TIME,
             is_firm_only=True,
+            help="When a new highest value counts: at each day's close only, or at once, open profit included.",
         ),
         LimitField(
             name="do_not_unlock",
@@ -158,6 +177,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             sort=Sort.FLAG,
             tighter=Tighter.YES,
             is_firm_only=True,
+            help="With Yes, an account that a limit has stopped trades again only once somebody unlocks it.",
         ),
         LimitField(
             name="flatten_at",
@@ -166,7 +186,10 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             sort=Sort.TIME,
             tighter=Tighter.SET,
             is_firm_only=True,
-            help="Once; the trader may open positions again afterwards.",
+            help=(
+                "At this time Tradovate cancels every order and closes every position. "
+                "Once; the trader may open positions again afterwards."
+            ),
         ),
         LimitField(
             name="stepped_cooldown",
@@ -175,7 +198,10 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             sort=Sort.STEPS,
             tighter=Tighter.SET,
             is_firm_only=True,
-            help="Dollars and minutes of each step, such as 250:15, 500:60.",
+            help=(
+                "Dollars and minutes of each step, such as 250:15, 500:60. "
+                "What a step is counted from, Tradovate does not document."
+            ),
         ),
         LimitField(
             name="stepped_unlimited",
@@ -184,6 +210,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             sort=Sort.FLAG,
             tighter=Tighter.NEITHER,
             is_firm_only=True,
+            help="Tradovate does not document what it does.",
         ),
     )
 }

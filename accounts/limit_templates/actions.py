@@ -1,0 +1,302 @@
+"""Proposing, deciding and withdrawing versions, and saying what templates are for. Each is one transaction with its events."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from accounts.changes.actions import DecisionRefused, NotAllowed
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import PolicyRule
+from accounts.changes.plan import digest_of
+from accounts.changes.policy import Requirement, requirement
+from accounts.changes.states import Verdict
+from accounts.limit_templates import queries
+from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateDecision, TemplateVersion
+from accounts.limit_templates.states import VersionState
+from accounts.models import LimitLevel, RiskCategory
+from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.origin import Origin
+from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.formats import money
+
+KIND = KINDS["auto_liq_limits"]
+"""What a template is applied with; who may ask for that may propose a template, and its policy rules speak of templates too."""
+
+
+class NotPossible(Exception):
+    """It can't be done as things stand; the message is for people. Nothing was written."""
+
+
+# --- Versions -----------------------------------------------------------------------------------------------------------
+
+
+def propose_template(
+    *, actor: Staff, origin: Origin, name: str, level: LimitLevel, description: str, limits: Mapping[str, Any], note: str
+) -> TemplateVersion:
+    """Make a template and propose its first version; in force at once where policy asks for no decision.
+
+    Raises NotAllowed, NotPossible when there is one of that name, and `policy.PolicyMissing`.
+    """
+    _may_propose(actor)
+    try:
+        with transaction.atomic():
+            template = LimitTemplate.objects.create(name=name, level=level, description=description)
+            return _propose(template, actor, origin, limits, note)
+    except IntegrityError as error:
+        if not LimitTemplate.objects.filter(name__iexact=name).exists():
+            raise
+        raise NotPossible(f"There is a template called {name} already.") from error
+
+
+def propose_version(*, actor: Staff, origin: Origin, template_id: int, limits: Mapping[str, Any], note: str) -> TemplateVersion:
+    """Propose what a template is to set from now on. Raises NotAllowed, NotPossible and `policy.PolicyMissing`."""
+    _may_propose(actor)
+    with transaction.atomic():
+        template = LimitTemplate.objects.select_for_update(of=("self",)).get(pk=template_id)
+        waiting = template.versions.filter(state=VersionState.PROPOSED).first()
+        if waiting:
+            raise NotPossible(f"Version {waiting.number} still waits for a decision. It has to be decided or withdrawn first.")
+        now = queries.version_in_force(template_id)
+        if now and now.limits == limits:
+            raise NotPossible(f"This is what version {now.number}, in force, says already.")
+        return _propose(template, actor, origin, limits, note)
+
+
+def decide(*, actor: Staff, origin: Origin, version_id: int, verdict: Verdict, digest: str, comment: str) -> TemplateVersion:
+    """Take one person's decision about a proposed version and return it as it then is.
+
+    The last approval that policy asks for puts it in force in place of the one before; one rejection ends it. Raises
+    DecisionRefused, after recording the refusal.
+    """
+    with transaction.atomic():
+        version = _locked(version_id)
+        refusal = _refusal(version, actor, digest)
+        if refusal is None:
+            _take(version, actor, origin, verdict, comment)
+            return version
+        # The refusal is a result of its own: it is committed, and only then told.
+        detail = {"verdict": verdict.value, "digest": digest, "why": refusal.message}
+        _tell(Tag.TEMPLATE_DECISION_REFUSED, version, actor, origin, detail=detail)
+    raise refusal
+
+
+def withdraw(*, actor: Staff, origin: Origin, version_id: int) -> TemplateVersion:
+    """Take back a version that still waits; only who proposed it may. Raises NotAllowed."""
+    with transaction.atomic():
+        version = _locked(version_id)
+        if version.proposed_by_id != actor.pk:
+            raise NotAllowed("Only the person who proposed a version can withdraw it.")
+        if version.state != VersionState.PROPOSED:
+            raise NotAllowed(f"This version is no longer waiting: {VersionState(version.state).label.lower()}.")
+        _end(version, VersionState.WITHDRAWN)
+        _tell(Tag.TEMPLATE_WITHDRAWN, version, actor, origin)
+    return version
+
+
+def _may_propose(actor: Staff) -> None:
+    if not actor.may(KIND.capability):
+        raise NotAllowed("You may not propose limit templates.")
+
+
+def _propose(template: LimitTemplate, actor: Staff, origin: Origin, limits: Mapping[str, Any], note: str) -> TemplateVersion:
+    before = queries.version_in_force(template.pk)
+    newest = template.versions.aggregate(newest=Max("number"))["newest"] or 0
+    needed = _requirement(template)
+    version = TemplateVersion(
+        template=template,
+        number=newest + 1,
+        limits=dict(limits),
+        note=note,
+        proposed_by=actor,
+        proposed_by_name=actor.who().name,
+        proposed_at=timezone.now(),
+        decisions_needed=needed.decisions_needed,
+        decider_role=needed.decider_role,
+        state=VersionState.PROPOSED,
+    )
+    version.digest = digest_of(
+        {
+            "template": template.pk,
+            "name": template.name,
+            "level": template.level,
+            "number": version.number,
+            "limits": version.limits,
+            "note": version.note,
+            "proposed_by": actor.pk,
+        },
+    )
+    version.save(force_insert=True)
+    _tell(
+        Tag.TEMPLATE_PROPOSED,
+        version,
+        actor,
+        origin,
+        before=before.limits if before else {},
+        after=version.limits,
+        detail={"digest": version.digest, "decisions_needed": version.decisions_needed, "comment": note},
+    )
+    if not needed.decisions_needed:
+        _put_in_force(version, actor, origin)
+    return version
+
+
+def _requirement(template: LimitTemplate) -> Requirement:
+    """Return what policy asks of changing the limits of as many accounts as the template is for, wherever it asks for most."""
+    counts = queries.assigned_counts(template) or dict.fromkeys(Environment, 1)
+    rules = list(PolicyRule.objects.all())
+    asked = [
+        requirement(rules, kind=KIND.name, environment=environment.value, items=max(1, count))
+        for environment, count in counts.items()
+    ]
+    return max(asked, key=lambda each: (each.decisions_needed, each.decider_role != ""))
+
+
+def _locked(version_id: int) -> TemplateVersion:
+    """Lock a version behind its template, so that no other version of it moves meanwhile."""
+    template_id = TemplateVersion.objects.values_list("template", flat=True).get(pk=version_id)
+    LimitTemplate.objects.select_for_update(of=("self",)).get(pk=template_id)
+    return TemplateVersion.objects.select_related("template").select_for_update(of=("self",)).get(pk=version_id)
+
+
+def _refusal(version: TemplateVersion, actor: Staff, digest: str) -> DecisionRefused | None:
+    """Return why the decision can't be taken. PostgreSQL refuses the same again (migration 0002)."""
+    if not actor.may("changes:decide"):
+        return DecisionRefused("You may not decide about limit templates.")
+    if version.proposed_by_id == actor.pk:
+        return DecisionRefused("You proposed this version, so somebody else has to decide.")
+    if version.state != VersionState.PROPOSED:
+        return DecisionRefused(f"This version is no longer waiting: {VersionState(version.state).label.lower()}.")
+    if version.decider_role and version.decider_role not in actor.role_names:
+        return DecisionRefused(f"Policy asks for a decision by somebody whose role is {version.decider_role}.")
+    if version.decisions.filter(staff=actor).exists():
+        return DecisionRefused("You have decided about this version already.")
+    if digest != version.digest:
+        return DecisionRefused("This is not the version you were shown. Look at it again.")
+    return None
+
+
+def _take(version: TemplateVersion, actor: Staff, origin: Origin, verdict: Verdict, comment: str) -> None:
+    who = actor.who()
+    TemplateDecision.objects.create(
+        version=version,
+        staff=actor,
+        staff_name=who.name,
+        staff_role=who.role,
+        verdict=verdict,
+        digest=version.digest,
+        comment=comment,
+    )
+    tag = Tag.TEMPLATE_APPROVED if verdict == Verdict.APPROVE else Tag.TEMPLATE_REJECTED
+    _tell(tag, version, actor, origin, detail={"digest": version.digest, "comment": comment})
+    if verdict == Verdict.REJECT:
+        _end(version, VersionState.REJECTED)
+    elif version.decisions.filter(verdict=Verdict.APPROVE).count() >= version.decisions_needed:
+        _put_in_force(version, actor, origin)
+
+
+def _put_in_force(version: TemplateVersion, actor: Staff, origin: Origin) -> None:
+    before = queries.version_in_force(version.template_id)
+    if before:
+        _end(before, VersionState.SUPERSEDED)
+    version.state, version.in_force_at = VersionState.IN_FORCE, timezone.now()
+    version.save(update_fields=["state", "in_force_at"])
+    _tell(Tag.TEMPLATE_IN_FORCE, version, actor, origin, before=before.limits if before else {}, after=version.limits)
+
+
+def _end(version: TemplateVersion, state: VersionState) -> None:
+    version.state, version.ended_at = state, timezone.now()
+    version.save(update_fields=["state", "ended_at"])
+
+
+def _tell(
+    tag: Tag,
+    version: TemplateVersion,
+    actor: Staff,
+    origin: Origin,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    named = {"template": version.template.name, "number": version.number}
+    record(Happening(tag=tag, actor=actor.who(), origin=origin, before=before, after=after, detail={**named, **(detail or {})}))
+
+
+# --- Assignments --------------------------------------------------------------------------------------------------------
+
+
+def assign(
+    *,
+    actor: Staff,
+    origin: Origin,
+    template_id: int,
+    environment: Environment,
+    category: RiskCategory | None = None,
+    evaluation_size_usd: Decimal | None = None,
+) -> Assignment:
+    """Say that a template is for the accounts of a category or of a size, one of the two. Nothing is sent.
+
+    Raises NotAllowed, and NotPossible when they have a template of that level already.
+    """
+    _may_assign(actor)
+    template = LimitTemplate.objects.get(pk=template_id)
+    assignment = Assignment(
+        template=template,
+        environment=environment.value,
+        level=template.level,
+        risk_category=category,
+        evaluation_size_usd=evaluation_size_usd,
+        assigned_by_name=actor.who().name,
+    )
+    try:
+        with transaction.atomic():
+            assignment.save(force_insert=True)
+            _tell_of_assignment(Tag.TEMPLATE_ASSIGNED, assignment, actor, origin)
+    except IntegrityError as error:
+        earlier = Assignment.objects.select_related("template").filter(
+            environment=environment.value,
+            level=template.level,
+            risk_category=category,
+            evaluation_size_usd=evaluation_size_usd,
+        )
+        if not (found := earlier.first()):
+            raise
+        raise NotPossible(
+            f"{_for_words(assignment)} has a template already: {found.template.name}. Take that assignment away first."
+        ) from error
+    return assignment
+
+
+def unassign(*, actor: Staff, origin: Origin, assignment_id: int) -> None:
+    """Take an assignment away; one that is gone already is none to take. Raises NotAllowed."""
+    _may_assign(actor)
+    with transaction.atomic():
+        rows = Assignment.objects.select_related("template", "risk_category").select_for_update(of=("self",))
+        assignment = rows.filter(pk=assignment_id).first()
+        if assignment:
+            _tell_of_assignment(Tag.TEMPLATE_UNASSIGNED, assignment, actor, origin)
+            assignment.delete()
+
+
+def _may_assign(actor: Staff) -> None:
+    if not actor.may("changes:decide"):
+        raise NotAllowed("Only who may decide about changes says what templates are for.")
+
+
+def _for_words(assignment: Assignment) -> str:
+    """Return in words what an assignment is to: "Category X on demo"."""
+    if assignment.risk_category:
+        return f"Category {assignment.risk_category.name} on {assignment.environment}"
+    size = assignment.evaluation_size_usd
+    return f"Size {money(size) if size is not None else ''} on {assignment.environment}"
+
+
+def _tell_of_assignment(tag: Tag, assignment: Assignment, actor: Staff, origin: Origin) -> None:
+    detail = {"template": assignment.template.name, "to": _for_words(assignment)}
+    record(Happening(tag=tag, actor=actor.who(), origin=origin, detail=detail))

@@ -1,0 +1,55 @@
+"""Choosing what a template is applied to: that becomes an ordinary change of limits, planned and decided as any other."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from accounts.changes import targets
+from accounts.changes.actions import NotAllowed
+from accounts.changes.kinds.kind import Unit
+from accounts.changes.models import TargetList
+from accounts.changes.targets import TARGETS_MAX, BadTargets, Chosen
+from accounts.limit_templates import drift, queries
+from accounts.limit_templates.actions import KIND, NotPossible
+from accounts.limit_templates.drift import Wanted
+from accounts.limit_templates.models import LimitTemplate
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
+
+
+def apply_to(*, actor: Staff, template_id: int, chosen: Chosen) -> TargetList:
+    """Freeze accounts with what a template sets now, to be asked for; that it still does, PostgreSQL holds at submit.
+
+    Raises NotAllowed, NotPossible while no version is in force, and BadTargets for what no template can be applied to.
+    """
+    if not actor.may(KIND.capability):
+        raise NotAllowed("You may not ask to change limits.")
+    version = queries.version_in_force(template_id)
+    if version is None:
+        raise NotPossible("No version of this template is in force, so there is nothing to apply.")
+    if chosen.unit != Unit.ACCOUNT:
+        raise BadTargets("A template is applied to accounts, and these are traders.")
+    if chosen.parameters or chosen.per_target:
+        raise BadTargets("These accounts come with values of their own. A template takes a list with one column: account.")
+    words = f"{version.words}, for {chosen.source or 'chosen accounts'}"
+    return targets.keep(actor, replace(chosen, parameters=version.parameters, source=words, link=None), kind=KIND)
+
+
+def assigned_to(template: LimitTemplate, environment: Environment) -> Chosen:
+    """Return every account of one environment that a template is for. Raises BadTargets."""
+    rows = queries.assigned_accounts(template).filter(environment=environment.value).order_by("name", "pk")
+    ids = list(rows.values_list("tradovate_id", flat=True)[: TARGETS_MAX + 1])
+    return _chosen(environment, ids, "all accounts that it is for")
+
+
+def drifting_from(wanted: Wanted, environment: Environment) -> Chosen:
+    """Return every account of one environment that differs from its template. Raises BadTargets."""
+    ids = drift.drifting_ids(wanted, environment, at_most=TARGETS_MAX)
+    return _chosen(environment, ids, "accounts that differ from it")
+
+
+def _chosen(environment: Environment, ids: Sequence[int], source: str) -> Chosen:
+    if not ids:
+        raise BadTargets(f"There are no {source} on {environment.value} now.")
+    if len(ids) > TARGETS_MAX:
+        raise BadTargets(f"More than {TARGETS_MAX:,} accounts match, and one change takes no more. Choose them in parts.")
+    return Chosen(environment=environment, unit=Unit.ACCOUNT, ids=tuple(ids), source=source)

@@ -1,0 +1,184 @@
+"""Drift: which accounts differ from the template that they are held to, in which fields, and how many of each.
+
+Everything is asked of one view (migration 0003), which compares in SQL; of the rows, Python sees the page that is shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Count, F, Func, Q, QuerySet
+
+from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, direction, in_json, in_words
+from accounts.limit_templates.fields import TEMPLATE_FIELDS
+from accounts.limit_templates.hands import Hand, hands
+from accounts.limit_templates.models import Governed, LimitTemplate
+from accounts.models import Account
+from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.paging import Page, keyset
+
+IN_ORDER: Final = ("account__name", "limits__pk")
+ROWS_A_PAGE: Final = 50
+_NOWHERE: Final = models.Value([], output_field=ArrayField(models.TextField()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the list of drift is narrowed to; the defaults narrow nothing."""
+
+    template_id: int | None = None
+    environment: str = ""
+    field_name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviation:
+    """One field of an account that is not as its template says, in words, and by whose hand it is as it is."""
+
+    field: LimitField
+    before: str
+    after: str
+    direction: str
+    hand: Hand
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drifting:
+    """One account's limits of one level that differ from their template's version in force."""
+
+    governed: Governed
+    deviations: Sequence[Deviation]
+
+    @property
+    def account(self) -> Account:
+        """The account."""
+        return self.governed.account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sum:
+    """How many accounts of one environment a template governs, and how many of them differ from it."""
+
+    template: LimitTemplate
+    environment: str
+    governed: int
+    drifting: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A page of drift, with the counts of all of it: by template and environment, and by field, most first."""
+
+    page: Page[Governed]
+    rows: Sequence[Drifting]
+    sums: Sequence[Sum]
+    fields: Sequence[tuple[LimitField, int]] = field(default_factory=tuple)
+
+    @property
+    def drifting(self) -> int:
+        """How many differ, of those that are asked for."""
+        return sum(each.drifting for each in self.sums)
+
+
+def drift(wanted: Wanted, cursor: str | None, *, size: int = ROWS_A_PAGE) -> Found:
+    """Return a page of what differs from its template, in a fixed number of queries. Raises `BadCursor`."""
+    page = keyset(_with_all(differing(wanted)), IN_ORDER, cursor, size=size)
+    return Found(page=page, rows=explained(page.rows), sums=sums(wanted), fields=_fields(wanted))
+
+
+def differing(wanted: Wanted) -> QuerySet[Governed]:
+    """Return the limits that differ from their template's version in force."""
+    rows = _governed(wanted).exclude(differing=_NOWHERE)
+    return rows.filter(differing__contains=[wanted.field_name]) if wanted.field_name else rows
+
+
+def of_account(account: Account) -> dict[str, Drifting]:
+    """Return how an account's limits differ from their templates, by level; what is as its template says has no deviation."""
+    rows = _with_all(Governed.objects.filter(account=account))
+    return {each.governed.limits.level: each for each in explained(list(rows))}
+
+
+def drifting_ids(wanted: Wanted, environment: Environment, *, at_most: int) -> list[int]:
+    """Return Tradovate's ids of the accounts that differ, in the order of the list; one more than `at_most` tells of more."""
+    rows = differing(wanted).filter(account__environment=environment.value).order_by("account__name", "pk")
+    return list(rows.values_list("account__tradovate_id", flat=True)[: at_most + 1])
+
+
+def explained(rows: Sequence[Governed]) -> list[Drifting]:
+    """Return rows with their deviations in words, in at most two queries."""
+    records = {row.pk: _record(row) for row in rows}
+    found = hands(rows, records)
+    return [
+        Drifting(
+            governed=row,
+            deviations=[
+                _deviation(LIMIT_FIELDS[name], records[row.pk], row.version.limits, found[row.pk, name])
+                for name in TEMPLATE_FIELDS
+                if name in row.differing
+            ],
+        )
+        for row in rows
+    ]
+
+
+def _deviation(limit: LimitField, held: Mapping[str, Any], said: Mapping[str, Any], hand: Hand) -> Deviation:
+    before, after = held.get(limit.name), said[limit.name]
+    return Deviation(
+        field=limit,
+        before=in_words(limit, before),
+        after=in_words(limit, after),
+        direction=direction(limit, before, after),
+        hand=hand,
+    )
+
+
+def _record(row: Governed) -> dict[str, Any]:
+    """Return the limits of a row in the terms of records."""
+    values = {name: getattr(row.limits, name) for name in TEMPLATE_FIELDS}
+    return {name: in_json(value) for name, value in values.items() if value is not None and value != ""}
+
+
+def _governed(wanted: Wanted) -> QuerySet[Governed]:
+    rows = Governed.objects.all()
+    if wanted.template_id is not None:
+        rows = rows.filter(template=wanted.template_id)
+    return rows.filter(account__environment=wanted.environment) if wanted.environment else rows
+
+
+def _with_all(rows: QuerySet[Governed]) -> QuerySet[Governed]:
+    return rows.select_related("account", "limits", "version__template", "assignment__risk_category")
+
+
+def sums(wanted: Wanted) -> list[Sum]:
+    """Return how many accounts each template governs, and how many of them differ; one query."""
+    differs = ~Q(differing=_NOWHERE)
+    if wanted.field_name:
+        differs &= Q(differing__contains=[wanted.field_name])
+    rows = (
+        _governed(wanted)
+        .order_by("template__name", "template", "account__environment")
+        .values_list("template", "template__name", "template__level", "account__environment")
+        .annotate(governed=Count("pk"), drifting=Count("pk", filter=differs))
+    )
+    return [
+        Sum(
+            template=LimitTemplate(pk=pk, name=name, level=level), environment=environment, governed=governed, drifting=drifting
+        )
+        for pk, name, level, environment, governed, drifting in rows
+    ]
+
+
+def _fields(wanted: Wanted) -> list[tuple[LimitField, int]]:
+    each = Func(F("differing"), function="unnest", output_field=models.TextField())
+    each.set_returning = True
+    rows = (
+        differing(wanted)
+        .order_by()
+        .annotate(name=each)
+        .values_list("name")
+        .annotate(rows=Count("pk"))
+        .order_by("-rows", "name")
+    )
+    return [(LIMIT_FIELDS[name], count) for name, count in rows]

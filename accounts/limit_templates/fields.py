@@ -1,0 +1,36 @@
+"""Which limits a template may set. A record of them is one of `kinds.limit_fields`: what it leaves out, it does not govern."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from accounts.changes.kinds.auto_liq_limits import LEVEL, TEMPLATE
+from accounts.changes.kinds.limit_fields import FIELDS_OF, LIMIT_FIELDS, LimitField, Record, in_words
+from accounts.models import LimitLevel
+
+VERSION: Final = "template_version"
+"""The parameter of a change that says which version it applies; PostgreSQL holds it against that version (migration 0002)."""
+
+PASSING: Final = frozenset({"flatten_at", "changes_locked"})
+"""What passes by itself, at a time or with the session: nothing that an account could be held to."""
+
+TEMPLATE_FIELDS: Final[dict[str, LimitField]] = {name: field for name, field in LIMIT_FIELDS.items() if name not in PASSING}
+
+
+def fields_of(level: str) -> tuple[LimitField, ...]:
+    """Return the fields that a template of this level may set, in their order."""
+    return tuple(field for field in FIELDS_OF[LimitLevel(level)] if field.name not in PASSING)
+
+
+def governed(record: Record, level: str) -> dict[str, Any]:
+    """Return the part of an account's record that a template of its level may set."""
+    return {field.name: record[field.name] for field in fields_of(level) if field.name in record}
+
+
+def parameters_of(*, limits: Record, level: str, words: str, version_id: int) -> dict[str, Any]:
+    """Return the parameters of a change that applies a version."""
+    return {LEVEL: level, **limits, TEMPLATE: words, VERSION: version_id}
+
+
+def value_words(limits: Mapping[str, Any], level: str) -> list[tuple[LimitField, str]]:
+    """Return what a record sets, each field with its value in words, in the fields' order."""
+    return [(field, in_words(field, limits[field.name])) for field in fields_of(level) if field.name in limits]

@@ -1,0 +1,198 @@
+"""Forms of templates: what one sets, what it is for, and what the list of drift is narrowed to."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from django import forms
+from django.forms.boundfield import BoundField
+
+from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Record, Sort, in_json
+from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
+from accounts.changes.states import Verdict
+from accounts.limit_templates.fields import PASSING, TEMPLATE_FIELDS, fields_of
+from accounts.limit_templates.models import LimitTemplate
+from accounts.models import Account, EnvironmentChoice, LimitLevel, RiskCategory
+from accounts.queries import categories
+from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.fields import LinesField
+from riskadmin.web.formats import money
+
+NOTE_MAX: Final = 1000
+
+_GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("Daily loss", ("daily_loss",)),
+    ("Weekly loss, and profits", ("weekly_loss", "daily_profit", "weekly_profit")),
+    ("Trailing drawdown", ("trailing",)),
+    ("Margin in use", ("margin",)),
+    ("Afterwards", ("do_not_unlock", "stepped")),
+)
+"""The fields by the figure that they are held against: heading, and how their names begin."""
+
+_UNITS: Final = {Sort.USD: ("$", ""), Sort.PCT: ("", "%")}
+
+
+class VersionForm(LimitsForm):
+    """What a template is to set. An empty field is not governed: each account keeps its own."""
+
+    note = LinesField(
+        label="Why",
+        required=False,
+        max_length=NOTE_MAX,
+        widget=forms.Textarea({"rows": 2}),
+        help_text="For whoever decides about it, and for the audit trail.",
+    )
+
+    def __init__(self, *args: Any, level: str = "", **kwargs: Any) -> None:
+        """Take the level where it is settled already; then only that level's fields are offered."""
+        super().__init__(*args, **kwargs)
+        self.settled_level = level
+        for name in PASSING:
+            del self.fields[name]
+        if level:
+            del self.fields["level"]
+            for field in LIMIT_FIELDS.values():
+                if field.is_firm_only and level == LimitLevel.TRADER:
+                    self.fields.pop(field.name, None)
+        for name in TEMPLATE_FIELDS:
+            offered = self.fields.get(name)
+            if isinstance(offered, forms.ChoiceField):
+                _, *others = cast("list[tuple[str, str]]", offered.choices)
+                offered.choices = [("", "Not governed"), *others]
+
+    @property
+    def whose(self) -> str:
+        """Whose limits a valid form is about: a level."""
+        return str(self.settled_level or self.cleaned_data.get("level") or LimitLevel.FIRM.value)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What a valid form sets, as a record."""
+        given = {field.name: in_json(self.cleaned_data.get(field.name)) for field in fields_of(self.whose)}
+        return {name: value for name, value in given.items() if value is not None and value != ""}
+
+    @property
+    def groups(self) -> Iterator[tuple[str, list[tuple[BoundField, str, str]]]]:
+        """The limits as the page shows them: a heading, and its fields with what stands before and after each."""
+        for heading, beginnings in _GROUPS:
+            names = [name for name in TEMPLATE_FIELDS if name.startswith(beginnings) and name in self.fields]
+            if names:
+                yield heading, [(self[name], *_UNITS.get(TEMPLATE_FIELDS[name].sort, ("", ""))) for name in names]
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for at least one limit."""
+        cleaned = super().clean()
+        if not self.errors and not self.limits:
+            self.add_error(None, "Fill in at least one limit: a template that sets none governs nothing.")
+        return cleaned
+
+
+class TemplateForm(VersionForm):
+    """A new template: its name, whose limits it is about, and what its first version sets."""
+
+    name = forms.CharField(label="Name", max_length=64, help_text="Such as 50K evaluation. It stays.")
+    description = LinesField(
+        label="What it is for",
+        required=False,
+        max_length=NOTE_MAX,
+        widget=forms.Textarea({"rows": 2}),
+    )
+
+    field_order = ("name", "description", "level")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["level"].required = True
+        self.fields["level"].help_text = "An account may have one template for the firm's limits and one for the trader's own."
+
+    def clean_name(self) -> str:
+        """Refuse a name that is taken, whatever its case; one query."""
+        name: str = self.cleaned_data["name"]
+        if LimitTemplate.objects.filter(name__iexact=name).exists():
+            raise forms.ValidationError(f"There is a template called {name} already.")
+        return name
+
+
+def as_typed(record: Record) -> dict[str, Any]:
+    """Return a record as a form's first values."""
+    return {
+        name: ("yes" if value else "no") if isinstance(value, bool) else value
+        for name, value in record.items()
+        if name in TEMPLATE_FIELDS
+    }
+
+
+class DecideForm(forms.Form):
+    """One person's decision about a version, with the digest of what they were shown."""
+
+    verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
+    comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
+    digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+
+
+class AssignForm(forms.Form):
+    """What a template is to be for: one risk category, or one size of account, of one environment."""
+
+    to = forms.ChoiceField(label="Accounts of")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the categories and sizes there are; two queries."""
+        super().__init__(*args, **kwargs)
+        self.categories = {f"category {each.pk}": each for each in categories()}
+        sizes = Account.objects.filter(archived=False, evaluation_size_usd__isnull=False).order_by(
+            "environment", "evaluation_size_usd"
+        )
+        self.sizes = {
+            f"size {environment} {size}": (Environment(environment), size)
+            for environment, size in sizes.values_list("environment", "evaluation_size_usd").distinct()
+            if size is not None
+        }
+        field = self.fields["to"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  (declared above; for mypy)
+        field.choices = [("", "Choose"), *self._choices()]
+
+    def _choices(self) -> Iterator[tuple[str, str]]:
+        for value, category in self.categories.items():
+            yield value, f"{EnvironmentChoice(category.environment).label}: category {category.name}"
+        for value, (environment, size) in self.sizes.items():
+            yield value, f"{EnvironmentChoice(environment.value).label}: size {money(size)}"
+
+    @property
+    def chosen(self) -> tuple[Environment, RiskCategory | None, Decimal | None]:
+        """What a valid form says: the environment, and a category or a size."""
+        to = self.cleaned_data["to"]
+        if to in self.categories:
+            return Environment(self.categories[to].environment), self.categories[to], None
+        environment, size = self.sizes[to]
+        return environment, None, size
+
+
+class DriftForm(forms.Form):
+    """What the list of drift is narrowed to."""
+
+    template = forms.TypedChoiceField(label="Template", required=False, coerce=int, empty_value=None)
+    environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *EnvironmentChoice.choices])
+    field = forms.ChoiceField(
+        label="Differs in",
+        required=False,
+        choices=[("", "Any field"), *((name, field.label) for name, field in TEMPLATE_FIELDS.items())],
+    )
+
+    def __init__(self, *args: Any, templates: Sequence[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["template"]
+        assert isinstance(field, forms.TypedChoiceField)  # noqa: S101  (declared above; for mypy)
+        field.choices = [("", "Any"), *templates]
+
+
+class LevelForm(forms.Form):
+    """Which level of an account a template is made from."""
+
+    level = forms.ChoiceField(choices=LEVEL_CHOICES)
+
+
+class CorrectForm(forms.Form):
+    """Which accounts of a template are meant: those of one environment, or of them those that differ in one field."""
+
+    environment = forms.ChoiceField(choices=EnvironmentChoice.choices)
+    field = forms.ChoiceField(required=False, choices=[("", ""), *((name, name) for name in TEMPLATE_FIELDS)])

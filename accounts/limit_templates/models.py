@@ -1,0 +1,164 @@
+"""Limit templates, their versions, who decided about those, and what they are for.
+
+Migration 0002 has PostgreSQL hold the rules that must never break; 0003 makes the view that `Governed` reads.
+"""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+
+from accounts.changes.states import Verdict
+from accounts.limit_templates.fields import parameters_of
+from accounts.limit_templates.states import VersionState
+from accounts.models import Account, AutoLiqLimits, EnvironmentChoice, LimitLevel, RiskCategory
+
+
+class LimitTemplate(models.Model):
+    """A named set of limits of one level; what it sets is in its versions. Name and level are for good."""
+
+    name = models.CharField(max_length=64)
+    level = models.CharField(max_length=8, choices=LimitLevel)
+    description = models.TextField(blank=True)
+    made_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # Two that differ in case alone could not be told apart in a ticket. The list of templates is in this order, too.
+            models.UniqueConstraint(Lower("name"), name="limit_template_name_once"),
+            models.CheckConstraint(condition=Q(level__in=LimitLevel.values), name="limit_template_level_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TemplateVersion(models.Model):
+    """What a template sets, or is proposed to set. Everything that a decision rests on is written once, with its digest."""
+
+    template = models.ForeignKey(LimitTemplate, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    # A record in the terms of kinds/limit_fields; what is not in it, the template leaves to each account.
+    limits = models.JSONField(encoder=DjangoJSONEncoder)
+    note = models.TextField(blank=True)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    proposed_by_name = models.CharField(max_length=150)
+    proposed_at = models.DateTimeField(db_default=Now())
+    # What policy asked for when it was proposed; a later edit of the policy does not touch it.
+    decisions_needed = models.PositiveSmallIntegerField()
+    decider_role = models.CharField(max_length=32, blank=True)
+    digest = models.CharField(max_length=64)
+
+    state = models.CharField(max_length=16, choices=VersionState)
+    in_force_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=VersionState.values), name="template_version_state_known"),
+            models.UniqueConstraint(fields=["template", "number"], name="template_version_once"),
+            # At any instant one version of a template holds, and one at most is under discussion.
+            models.UniqueConstraint(
+                fields=["template"], condition=Q(state=VersionState.IN_FORCE), name="template_version_in_force"
+            ),
+            models.UniqueConstraint(
+                fields=["template"], condition=Q(state=VersionState.PROPOSED), name="template_version_proposed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template_id}, version {self.number}"
+
+    @property
+    def words(self) -> str:
+        """What a change says that it applied. Reads `template`: select it with the version."""
+        return f"{self.template.name}, version {self.number}"
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters of a change that applies it. Reads `template`."""
+        return parameters_of(limits=self.limits, level=self.template.level, words=self.words, version_id=self.pk)
+
+
+class TemplateDecision(models.Model):
+    """One person's approval or rejection of a version, bound to the digest of what they were shown. Never altered."""
+
+    version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="decisions")
+    staff = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    staff_name = models.CharField(max_length=150)
+    staff_role = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=8, choices=Verdict)
+    digest = models.CharField(max_length=64)
+    comment = models.TextField(blank=True)
+    decided_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="template_verdict_known"),
+            models.UniqueConstraint(fields=["version", "staff"], name="template_decision_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.staff_name} {self.verdict}s version {self.version_id}"
+
+
+class Assignment(models.Model):
+    """Which accounts a template is for: those of one risk category, or of one size. Nothing is sent because of it.
+
+    Of two that fit an account, the one of its category wins.
+    """
+
+    template = models.ForeignKey(LimitTemplate, on_delete=models.PROTECT, related_name="assignments")
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    level = models.CharField(max_length=8, choices=LimitLevel)  # the template's: an account has one template for each
+    risk_category = models.ForeignKey(RiskCategory, null=True, on_delete=models.PROTECT, related_name="+")
+    evaluation_size_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    assigned_by_name = models.CharField(max_length=150)
+    assigned_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(risk_category__isnull=False, evaluation_size_usd__isnull=True)
+                | Q(risk_category__isnull=True, evaluation_size_usd__isnull=False),
+                name="assignment_to_one_thing",
+            ),
+            models.UniqueConstraint(
+                fields=["environment", "level", "risk_category"],
+                condition=Q(risk_category__isnull=False),
+                name="assignment_of_category_once",
+            ),
+            models.UniqueConstraint(
+                fields=["environment", "level", "evaluation_size_usd"],
+                condition=Q(evaluation_size_usd__isnull=False),
+                name="assignment_of_size_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template_id} for {self.environment} {self.risk_category_id or self.evaluation_size_usd}"
+
+
+class Governed(models.Model):
+    """An open account's limits that a template in force is for, with the fields in which they differ: a view, read only.
+
+    Its id is that of the limits; accounts whose limits were never read are not in it.
+    """
+
+    limits = models.OneToOneField(
+        AutoLiqLimits, primary_key=True, db_column="id", on_delete=models.DO_NOTHING, related_name="+"
+    )
+    account = models.ForeignKey(Account, on_delete=models.DO_NOTHING, related_name="+")
+    template = models.ForeignKey(LimitTemplate, on_delete=models.DO_NOTHING, related_name="+")
+    version = models.ForeignKey(TemplateVersion, on_delete=models.DO_NOTHING, related_name="+")
+    assignment = models.ForeignKey(Assignment, on_delete=models.DO_NOTHING, related_name="+")
+    differing = ArrayField(models.TextField())
+
+    class Meta:
+        managed = False
+        db_table = "limit_templates_governed"
+
+    def __str__(self) -> str:
+        return f"{self.account_id} by version {self.version_id}: {', '.join(self.differing) or 'as it says'}"

@@ -1,0 +1,153 @@
+"""Reading templates: what they set, what waits for whom, which accounts they are for. What differs from them is in `drift`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Lower
+
+from accounts.changes.kinds.limit_fields import LimitField, direction, in_words
+from accounts.limit_templates.fields import fields_of
+from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateDecision, TemplateVersion
+from accounts.limit_templates.states import VersionState
+from accounts.models import Account, LimitLevel
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
+
+HOLDING: Final = (VersionState.IN_FORCE, VersionState.PROPOSED)
+"""The states of a version that the list of templates shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A template as a row of the list: with its version in force and the one proposed, where there are such."""
+
+    template: LimitTemplate
+    in_force: TemplateVersion | None
+    proposed: TemplateVersion | None
+    assignments: Sequence[Assignment]
+
+
+def templates() -> list[Listed]:
+    """Return every template in the order of their names, in three queries. There are dozens of them, not thousands."""
+    rows = LimitTemplate.objects.order_by(Lower("name")).prefetch_related(
+        Prefetch("versions", TemplateVersion.objects.filter(state__in=HOLDING), to_attr="holding"),
+        Prefetch("assignments", _assignments_in_order(), to_attr="assigned"),
+    )
+    return [
+        Listed(
+            template=template,
+            in_force=_in_state(template.holding, VersionState.IN_FORCE),
+            proposed=_in_state(template.holding, VersionState.PROPOSED),
+            assignments=template.assigned,
+        )
+        for template in rows
+    ]
+
+
+def _in_state(versions: Sequence[TemplateVersion], state: VersionState) -> TemplateVersion | None:
+    return next((version for version in versions if version.state == state), None)
+
+
+def _assignments_in_order() -> QuerySet[Assignment]:
+    rows = Assignment.objects.select_related("risk_category")
+    return rows.order_by("environment", F("risk_category__name").asc(nulls_last=True), "evaluation_size_usd", "pk")
+
+
+def versions_of(template: LimitTemplate) -> list[TemplateVersion]:
+    """Return a template's versions, newest first, each with its `decided`, in two queries."""
+    decided = Prefetch("decisions", TemplateDecision.objects.order_by("pk"), to_attr="decided")
+    return list(template.versions.select_related("template").prefetch_related(decided).order_by("-number"))
+
+
+def assignments_of(template: LimitTemplate) -> list[Assignment]:
+    """Return what a template is assigned to."""
+    return list(_assignments_in_order().filter(template=template))
+
+
+def version_in_force(template_id: int) -> TemplateVersion | None:
+    """Return what a template sets now."""
+    rows = TemplateVersion.objects.select_related("template")
+    return rows.filter(template=template_id, state=VersionState.IN_FORCE).first()
+
+
+def applicable() -> list[TemplateVersion]:
+    """Return the version in force of each template that has one, by name."""
+    rows = TemplateVersion.objects.select_related("template").filter(state=VersionState.IN_FORCE)
+    return list(rows.order_by(Lower("template__name")))
+
+
+def waiting_for(person: Staff) -> QuerySet[TemplateVersion]:
+    """Return the proposed versions that this person could decide about, oldest first."""
+    proposed = TemplateVersion.objects.filter(state=VersionState.PROPOSED).order_by("pk")
+    if not person.may("changes:decide"):
+        return proposed.none()
+    of_role = Q(decider_role="") | Q(decider_role__in=person.role_names)
+    return proposed.filter(of_role).exclude(proposed_by=person).exclude(decisions__staff=person)
+
+
+# --- Which accounts a template is for -------------------------------------------------------------------------------------
+
+
+def governing(level: str) -> Coalesce:
+    """Return, for a query of accounts, the template of one level that each has: its category's, else its size's."""
+    fitting = Assignment.objects.filter(environment=OuterRef("environment"), level=level)
+    by_category = fitting.filter(risk_category=OuterRef("risk_category_id"))
+    by_size = fitting.filter(evaluation_size_usd=OuterRef("evaluation_size_usd"))
+    return Coalesce(Subquery(by_category.values("template")[:1]), Subquery(by_size.values("template")[:1]))
+
+
+def assigned_accounts(template: LimitTemplate) -> QuerySet[Account]:
+    """Return the open accounts that a template is for, whether or not it has a version in force."""
+    return (
+        Account.objects.filter(archived=False).annotate(governed_by=governing(template.level)).filter(governed_by=template.pk)
+    )
+
+
+def assigned_counts(template: LimitTemplate) -> Mapping[Environment, int]:
+    """Return how many open accounts a template is for, by environment; one query."""
+    rows = assigned_accounts(template).order_by().values_list("environment").annotate(Count("pk"))
+    return {Environment(environment): count for environment, count in rows}
+
+
+def governing_versions(account: Account) -> dict[LimitLevel, TemplateVersion]:
+    """Return the versions in force that an account is held to, by level; two queries."""
+    columns = {f"by_{level.value}": governing(level.value) for level in LimitLevel}
+    found = Account.objects.filter(pk=account.pk, archived=False).annotate(**columns).values_list(*columns).first()
+    ids = [template_id for template_id in found or () if template_id]
+    rows = TemplateVersion.objects.select_related("template").filter(template__in=ids, state=VersionState.IN_FORCE)
+    return {LimitLevel(version.template.level): version for version in rows}
+
+
+# --- What a version sets ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One field of a version: what the version before sets and what this one does, in words; `direction` as for changes."""
+
+    field: LimitField
+    before: str
+    after: str
+    direction: str
+    is_changed: bool
+
+
+def settings_of(level: str, limits: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> list[Setting]:
+    """Return what a version sets, or sets no longer, beside the one before. A field that neither sets is left out."""
+    earlier = limits if before is None else before
+    return [
+        Setting(
+            field=field,
+            before=in_words(field, earlier.get(field.name)),
+            after=in_words(field, limits.get(field.name)),
+            # What is not governed may be anything, so neither word fits.
+            direction=direction(field, earlier[field.name], limits[field.name])
+            if field.name in earlier and field.name in limits
+            else "",
+            is_changed=earlier.get(field.name) != limits.get(field.name),
+        )
+        for field in fields_of(level)
+        if field.name in limits or field.name in earlier
+    ]
