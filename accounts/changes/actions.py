@@ -129,7 +129,7 @@ def submit(  # the parts of a form, each by name
 
 
 def _written_meanwhile(error: IntegrityError, actor: Staff, form_key: UUID) -> Change:
-    """Return the change that the double click of the very same moment wrote first; else raise what PostgreSQL's refusal means."""
+    """Return the change that the double click of the very same moment wrote first; else raise what the refusal means."""
     earlier = _submitted_before(actor, form_key)
     if earlier:
         return earlier

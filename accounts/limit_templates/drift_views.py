@@ -21,9 +21,9 @@ from accounts.limit_templates.actions import KIND, NotPossible
 from accounts.limit_templates.drift import Wanted
 from accounts.limit_templates.forms import CorrectForm, DriftForm
 from accounts.limit_templates.models import LimitTemplate
-from accounts.limit_templates.views import person
 from accounts.models import Account, EnvironmentChoice
 from accounts.queries import BIGGEST_ID
+from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict

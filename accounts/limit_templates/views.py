@@ -1,6 +1,6 @@
 """Pages of templates: what they set, proposing and deciding about their versions, and what they are for."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
@@ -22,16 +22,11 @@ from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateV
 from accounts.limit_templates.states import VersionState
 from accounts.models import Account, LimitLevel
 from riskadmin.audit.origin import origin_of
-from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import redirect
 
 UNPROCESSABLE, CONFLICT = 422, 409
-
-
-def person(request: HttpRequest) -> Staff:
-    """Return who sent the request; the access marks let nobody else in."""
-    return cast(Staff, request.user)
 
 
 @requires("changes:view")
