@@ -209,10 +209,9 @@ class Item(models.Model):
         )
 
 
-class Decision(models.Model):
+class DecisionRow(models.Model):
     """One person's approval or rejection, bound to the digest of what they were shown. Never altered, never removed."""
 
-    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="decisions")
     staff = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     staff_name = models.CharField(max_length=150)
     staff_role = models.CharField(max_length=64)
@@ -220,6 +219,15 @@ class Decision(models.Model):
     digest = models.CharField(max_length=64)
     comment = models.TextField(blank=True)
     decided_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        abstract = True
+
+
+class Decision(DecisionRow):
+    """A decision about a change."""
+
+    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="decisions")
 
     class Meta:
         constraints = [

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
+from accounts.changes.models import DecisionRow
 from accounts.changes.states import Verdict
 from accounts.limit_templates.fields import parameters_of
 from accounts.limit_templates.states import VersionState
@@ -82,17 +83,10 @@ class TemplateVersion(models.Model):
         return parameters_of(limits=self.limits, level=self.template.level, words=self.words, version_id=self.pk)
 
 
-class TemplateDecision(models.Model):
-    """One person's approval or rejection of a version, bound to the digest of what they were shown. Never altered."""
+class TemplateDecision(DecisionRow):
+    """A decision about a version."""
 
     version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="decisions")
-    staff = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    staff_name = models.CharField(max_length=150)
-    staff_role = models.CharField(max_length=64)
-    verdict = models.CharField(max_length=8, choices=Verdict)
-    digest = models.CharField(max_length=64)
-    comment = models.TextField(blank=True)
-    decided_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
