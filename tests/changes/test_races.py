@@ -53,7 +53,7 @@ def meet_before(monkeypatch: pytest.MonkeyPatch, name: str, parties: int) -> Non
     monkeypatch.setattr(actions, name, together)
 
 
-@pytest.mark.parametrize("meeting", ["plan", "_write"])
+@pytest.mark.parametrize("meeting", ["plan", "write"])
 def test_a_double_click_makes_one_change(support: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch, meeting: str) -> None:
     make_account(101)
     key, digest = uuid4(), planned("lock", 101).digest

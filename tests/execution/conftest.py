@@ -32,6 +32,7 @@ POLICY = (
         (kind, 1, "supervisor")
         for kind in (
             "unlock",
+            "risk_category",
             "liquidate",
             "user_lockout",
             "reset_auto_liq_status",

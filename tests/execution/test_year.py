@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.changes import timing
 from accounts.changes.hours import Hours, hours
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.start import start_due
 from accounts.changes.states import CHANGE_STARTED, ChangeState, ItemState, Relation, Window
 from accounts.changes.timing import Timing
@@ -142,8 +142,6 @@ def simulator_process(tmp_path: Path) -> Iterator[Simulator]:
 
 @pytest.mark.parametrize("seed", [7])
 def test_a_year(mirror: Simulator, support: Staff, supervisor: Staff, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    PolicyRule.objects.filter(kind="risk_category").delete()
-    PolicyRule.objects.create(kind="risk_category", decisions_needed=1, decider_role="supervisor")
     free = Account.objects.filter(
         environment="demo", archived=False, risk_status__admin_action="Normal", risk_status__admin_at=None
     )

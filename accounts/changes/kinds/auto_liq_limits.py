@@ -119,7 +119,7 @@ class AutoLiqLimitsKind(AccountKind):
 
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         limits = level_limits(subject)
-        return (limits.read_at, subject.positions_read_at) if limits else (None,)
+        return (limits.read_at,) if limits else (None,)
 
     def state(self, subject: Account) -> State:
         limits = level_limits(subject)

@@ -169,7 +169,7 @@ def _in_the_way(limits: LevelLimits, after: Record, changed: Changed) -> Iterato
     if limits.record.get("changes_locked"):
         yield "Locked against changes: Tradovate may refuse this until the session ends"
     flatten_at = after.get("flatten_at")
-    if flatten_at is not None and datetime.fromisoformat(flatten_at) <= limits.read_at:
+    if flatten_at is not None and limits.read_at and datetime.fromisoformat(flatten_at) <= limits.read_at:
         what = "what Tradovate does then is not known" if "flatten_at" in changed else "sent again as it stands"
         yield f"Flatten time has passed: {in_words(LIMIT_FIELDS['flatten_at'], flatten_at)}, {what}"
 

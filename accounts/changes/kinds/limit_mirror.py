@@ -5,10 +5,10 @@ As tuples, not as models: for 10,000 accounts that is a third of the time, and a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, Q
+from django.db.models import BigIntegerField, BooleanField, Count, ExpressionWrapper, Func, Q
 from django.db.models.functions import Least
 
 from accounts.changes.kinds.limit_fields import FIELDS_OF, in_json
@@ -24,7 +24,7 @@ class LevelLimits:
     """One level's limits of an account as the mirror has them, and how the account stands."""
 
     record: dict[str, Any]
-    read_at: datetime  # the oldest of the limits themselves, and of the figures as far as there are some
+    read_at: datetime | None  # the oldest of limits, positions, and figures as far as there are some; None: not all ever were
     figures: Figures
     is_stopped: bool  # by a limit, so that its positions are closed already
     open_positions: int
@@ -37,10 +37,20 @@ _STANDING = (
     "account__cash__amount_usd",
     "account__risk_status__max_net_liq_usd",
 )
-# One time for three: making times of what PostgreSQL sends is what a plan of 10,000 spends most on.
-_READ_AT = Least("fresh_at", "account__cash__fresh_at", "account__risk_status__fresh_at")
+
+
+class _Microseconds(Func):
+    """A time as a number: to make times of what PostgreSQL sends is what a plan of 10,000 accounts spent most on."""
+
+    template = "(extract(epoch from %(expressions)s) * 1000000)::bigint"
+    output_field = BigIntegerField()
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_READ_AT = _Microseconds(Least("fresh_at", "account__cash__fresh_at", "account__risk_status__fresh_at"))
+_POSITIONS_READ_AT = _Microseconds("account__positions_read_at")
 _STOPPED = ExpressionWrapper(Q(account__risk_status__liquidate_only_at__isnull=False), BooleanField())
-_OF_ACCOUNTS = ("environment", "tradovate_id", "name", "closed", "archived", "evaluation_size_usd", "positions_read_at")
+_OF_ACCOUNTS = ("environment", "tradovate_id", "name", "closed", "archived", "evaluation_size_usd")
 
 
 def accounts_with_limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> dict[int, Account]:
@@ -67,15 +77,17 @@ def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> 
     of_these = Q(AnyOf("account__tradovate_id", ids), account__environment=environment.value)
     held = dict(Position.objects.filter(of_these).exclude(net_pos=0).values_list("account_id").annotate(Count("pk")).order_by())
     names = [field.name for field in FIELDS_OF[level]]
-    rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list("account_id", _READ_AT, _STOPPED, *_STANDING, *names)
+    rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list(
+        "account_id", _READ_AT, _POSITIONS_READ_AT, _STOPPED, *_STANDING, *names
+    )
     found: dict[int, LevelLimits] = {}
-    for key, read_at, is_stopped, today, week, start_of_day, cash, peak, *values in rows:
+    for key, read_us, positions_us, is_stopped, today, week, start_of_day, cash, peak, *values in rows:
         figures = Figures(today_usd=today, week_usd=week, start_of_day_usd=start_of_day, cash_usd=cash, peak_usd=peak)
         found[key] = LevelLimits(
             record={
                 name: in_json(value) for name, value in zip(names, values, strict=True) if value is not None and value != ""
             },
-            read_at=read_at,
+            read_at=None if positions_us is None else _EPOCH + timedelta(microseconds=min(read_us, positions_us)),
             figures=figures,
             is_stopped=is_stopped,
             open_positions=held.get(key, 0),
