@@ -165,15 +165,19 @@ def _next(wanted: QuerySet[Item], at: datetime, calls: int) -> list[Item]:
 
 def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Item]:
     """Settle as skipped the items that must not be sent any more; return the others."""
-    found = kind.subjects(Environment(items[0].environment), [item.target_id for item in items])
+    environment, ids = Environment(items[0].environment), [item.target_id for item in items]
+    if any(kind.rests_on(item.step) for item in items):
+        found = kind.subjects(environment, ids)
+        gone = {target_id for target_id in ids if target_id not in found or kind.obstacle(found[target_id])}
+    else:
+        found, gone = {}, kind.gone_among(environment, ids)
     wrong: dict[tuple[int, str], list[Item]] = defaultdict(list)
     right = []
     for item in items:
-        subject = found.get(item.target_id)
-        if subject is None or kind.obstacle(subject):
+        if item.target_id in gone:
             wrong[item.step, f"The {kind.unit.value} was archived or closed meanwhile"].append(item)
         elif kind.rests_on(item.step) and not kind.is_as_shown(
-            before=item.before or {}, now=kind.state(subject), step=item.step
+            before=item.before or {}, now=kind.state(found[item.target_id]), step=item.step
         ):
             reason = f"The {kind.unit.value} has changed since this was decided; ask again if it is still wanted"
             wrong[item.step, reason].append(item)

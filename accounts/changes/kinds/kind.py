@@ -223,6 +223,11 @@ class Kind(ABC, Generic[SubjectT]):
     def obstacle(self, subject: SubjectT) -> str:
         """Return why nothing can be sent for a target whatever is asked, or "". Pure."""
 
+    def gone_among(self, environment: Environment, ids: Sequence[int]) -> set[int]:
+        """Return which targets nothing can be sent for any more. Asked right before calls that rest on nothing else."""
+        found = self.subjects(environment, ids)
+        return {target_id for target_id in ids if target_id not in found or self.obstacle(found[target_id])}
+
     @abstractmethod
     def read_at(self, subject: SubjectT) -> datetime | None:
         """Return when the oldest of what the plan rests on was read from Tradovate; None where some of it never was. Pure."""
