@@ -17,7 +17,7 @@ from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.telling import about_item
 from accounts.connection import NotConnected, client
-from accounts.execution.claim import this_worker
+from accounts.execution.claim import this_worker, with_changes
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.settle import answer_detail, evidence, move, settle, tell
 from accounts.execution.timing import (
@@ -103,12 +103,12 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
     """Return the items that this reader, and no other, reads now."""
     at = timezone.now()
     with transaction.atomic():
-        rows = Item.objects.select_for_update(of=("self",), skip_locked=True).select_related("change")
+        rows = Item.objects.select_for_update(of=("self",), skip_locked=True)
         come = Q(not_before__lte=at) | _never_read() if early else Q(not_before__lte=at)
         due = rows.filter(come, state__in=TO_READ, change__lane=lane.value)
-        items = list(due.order_by("pk")[:READ_BATCH])
+        items = with_changes(due.order_by("pk")[:READ_BATCH])
         if lane == Lane.URGENT:
-            items += rows.filter(pk__in=_in_the_way().values("pk"))
+            items += with_changes(rows.filter(pk__in=_in_the_way().values("pk")))
         Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=at + READING_LEASE)
     return items
 
