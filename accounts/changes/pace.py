@@ -74,6 +74,8 @@ def _holds(following: Progress, asked: Outlook | None) -> list[Hold]:
     if change.state == ChangeState.STOPPING:
         words = f"Cancelled by {change.stopped_by_name}; what is already sent is still confirmed"
         holds.append(Hold(words=words, since=change.stopped_at))
+    if change.state == ChangeState.SCHEDULED and change.held_until and change.held_until > timezone.now():
+        holds.append(Hold(words=f"It is due, and what it rests on can't be read: {change.held_why}", until=change.held_until))
     if change.state == ChangeState.RUNNING and asked is not None:
         holds += _budget_holds(asked)
         due_at = following.tallies[ItemState.QUEUED].due_at

@@ -17,7 +17,9 @@ from accounts.changes.control import WINDOW_CLOSED, Moved, cancel, close_window
 from accounts.changes.hours import Hours, HoursUnknown
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.pace import pace
 from accounts.changes.plan import plan
+from accounts.changes.queries import progress
 from accounts.changes.start import MOVED, UNREAD, start_due
 from accounts.changes.states import ChangeState, ItemState, Relation, Window
 from accounts.changes.timing import Timing, closed_until
@@ -202,6 +204,9 @@ class TestPlannedAgain:
         waiting = again(due)
         assert (waiting.state, waiting.held_why) == (ChangeState.SCHEDULED, "no connection")
         assert waiting.held_until is not None
+        assert [hold.words for hold in pace(progress(due.pk)).holds] == [
+            "It is due, and what it rests on can't be read: no connection"
+        ]
         assert start_due(origin=ORIGIN) == 0
 
     def test_of_somebody_who_has_left_nothing_is_asked_again(self, due: Change) -> None:
