@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase, override_settings
 from playwright.sync_api import Browser, Page
+from pytest_django import DjangoDbBlocker
 
 from tests.addresses import new_database, with_database, with_redis_number
 from tests.browsing import launch, watched_page
@@ -70,6 +71,24 @@ def settings_for_speed() -> Iterator[None]:
         yield
 
 
+KEEP_SEEDS = """
+DO $$
+DECLARE
+    seeded record;
+    has_rows boolean;
+BEGIN
+    DROP SCHEMA IF EXISTS seeds CASCADE;
+    CREATE SCHEMA seeds;
+    FOR seeded IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', seeded.name) INTO has_rows;
+        IF has_rows THEN
+            EXECUTE format('CREATE TABLE seeds.%1$I AS TABLE public.%1$I', seeded.name);
+        END IF;
+    END LOOP;
+END;
+$$
+"""
 EMPTY_EVERYTHING = """
 DO $$
 DECLARE
@@ -78,20 +97,24 @@ DECLARE
 BEGIN
     SET LOCAL session_replication_role = replica;  -- no foreign key is looked at; only guards that fire ALWAYS are left
     FOR touched IN
-        SELECT t.oid::regclass AS name,
-               (SELECT array_agg(g.tgname) FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgenabled = 'A') AS guards
+        SELECT t.relname AS name,
+               (SELECT array_agg(g.tgname) FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgenabled = 'A') AS guards,
+               to_regclass(format('seeds.%I', t.relname)) AS seeds
         FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
         WHERE t.relkind = 'r' AND n.nspname = 'public'
           AND t.relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission')
     LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', touched.name) INTO has_rows;
-        IF has_rows THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', touched.name) INTO has_rows;
+        IF has_rows OR touched.seeds IS NOT NULL THEN
             IF touched.guards IS NOT NULL THEN
-                EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', touched.name);
+                EXECUTE format('ALTER TABLE public.%I DISABLE TRIGGER USER', touched.name);
             END IF;
-            EXECUTE format('DELETE FROM %s', touched.name);
+            EXECUTE format('DELETE FROM public.%I', touched.name);
+            IF touched.seeds IS NOT NULL THEN
+                EXECUTE format('INSERT INTO public.%I SELECT * FROM %s', touched.name, touched.seeds);
+            END IF;
             FOR guard IN 1 .. coalesce(array_length(touched.guards, 1), 0) LOOP
-                EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', touched.name, touched.guards[guard]);
+                EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER %I', touched.name, touched.guards[guard]);
             END LOOP;
         END IF;
     END LOOP;
@@ -100,9 +123,16 @@ $$
 """
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Keep aside what the migrations have written, so that every test begins with it, whichever ran before."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(KEEP_SEEDS)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def tables_are_emptied_fast() -> Iterator[None]:
-    """Empty the tables that a transactional test has written to, and no others, guarded ones too: no other statement of any test may.
+    """Take every table back to what the migrations wrote, after a transactional test; guarded ones too: no other statement of any test may.
 
     Django's own flush truncates every table and fills those of its permissions anew, which takes longer than most tests do.
     """
