@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv/bin
 LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --quiet
 
+# What Python compiled is kept, whatever the surroundings say: else each of the many processes here takes seconds to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-reset test faults bench lint format screenshots lock clean environment
 

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.limit_templates.models import Assignment, TemplateVersion
@@ -23,7 +23,6 @@ from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.changes.conftest import DEFAULT_POLICY
 from tests.changes.mirror import LOCKED, ask, make_account, open_item, planned
 from tests.limit_templates.templates import assign_size, propose_again, put_in_force
 from tests.staff.people import make_person
@@ -242,8 +241,6 @@ def people(db: None) -> dict[str, Staff]:
 def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> World:
     """What there is to be opened, with an empty Redis and without a Tradovate."""
     monkeypatch.setattr("accounts.views.refresh", lambda *_, **__: 0)
-    for kind, decisions, role in DEFAULT_POLICY:
-        PolicyRule.objects.get_or_create(kind=kind, defaults={"decisions_needed": decisions, "decider_role": role})
     make_account(101, LOCKED)
     make_account(102)
     make_account(103, LOCKED)

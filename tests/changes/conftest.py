@@ -13,32 +13,21 @@ from riskadmin.staff.roles import CAPABILITIES, Role
 from tests.changes.fake_kind import FakeKind
 from tests.staff.people import make_person
 
-DEFAULT_POLICY = (("lock", 0, ""), ("liquidate_only", 0, ""), ("unlock", 1, "supervisor"))
-
 
 @pytest.fixture
-def policy(db: None) -> None:
-    """The policy to begin with, also after a transactional test has emptied the tables."""
-    for kind, decisions, role in DEFAULT_POLICY:
-        PolicyRule.objects.get_or_create(
-            kind=kind, environment="", at_least_items=1, defaults={"decisions_needed": decisions, "decider_role": role}
-        )
-
-
-@pytest.fixture
-def support(policy: None) -> Staff:
+def support(db: None) -> Staff:
     """A person who asks."""
     return make_person(Role.SUPPORT)
 
 
 @pytest.fixture
-def supervisor(policy: None) -> Staff:
+def supervisor(db: None) -> Staff:
     """A person who decides."""
     return make_person(Role.SUPERVISOR)
 
 
 @pytest.fixture
-def second_supervisor(policy: None) -> Staff:
+def second_supervisor(db: None) -> Staff:
     """Another person who decides."""
     return make_person(Role.SUPERVISOR, "supervisor2")
 

@@ -316,7 +316,7 @@ class TestForged:
     @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
     @pytest.mark.parametrize("kind_name", ["lock", "liquidate_only", "unlock"])
     def test_a_kind_that_this_person_may_not_ask_for(
-        self, client: Client, policy: None, sent: Sent, role: Role, kind_name: str
+        self, client: Client, db: None, sent: Sent, role: Role, kind_name: str
     ) -> None:
         make_account(101, LOCKED if kind_name == "unlock" else "Normal")
         client.force_login(make_person(role))

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes.models import Change, PolicyRule
+from accounts.changes.models import Change
 from accounts.models import Account, Cash, RiskStatus, Source
 from riskadmin.staff.models import Staff
 from tests.changes.mirror import LOCKED, make_account
@@ -37,10 +37,6 @@ KINDS_ASKED = [
 
 @pytest.fixture
 def asking(client: Client, support: Staff) -> Client:
-    for kind_name, *_ in KINDS_ASKED:
-        PolicyRule.objects.get_or_create(
-            kind=kind_name, environment="", at_least_items=1, defaults={"decisions_needed": 1, "decider_role": "supervisor"}
-        )
     account: Account = make_account(101, LOCKED)
     RiskStatus.objects.filter(account=account).update(max_net_liq_usd=Decimal(51_000))
     Cash.objects.create(

@@ -166,16 +166,6 @@ def ask(person: Staff, *account_ids: int, count: int | None) -> Change:
 
 @pytest.mark.django_db
 class TestWhoDecides:
-    @pytest.fixture(autouse=True)
-    def rules(self, policy: None) -> None:
-        for at_least, decisions in ((1, 1), (101, 2)):
-            PolicyRule.objects.get_or_create(
-                kind="liquidate",
-                environment="",
-                at_least_items=at_least,
-                defaults={"decisions_needed": decisions, "decider_role": "supervisor"},
-            )
-
     def test_support_may_not_ask(self, support: Staff) -> None:
         make_account(101)
         with pytest.raises(NotAllowed):

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes.models import Change, PolicyRule
+from accounts.changes.models import Change
 from accounts.changes.states import ItemState
 from accounts.models import Account, Source, Trader, TradingPermission
 from riskadmin.staff.models import Staff
@@ -23,7 +23,6 @@ FRESH: dict[str, Any] = {"fresh_at": timezone.now(), "source": Source.SYNC}
 
 @pytest.fixture
 def trader() -> Trader:
-    PolicyRule.objects.get_or_create(kind="user_lockout", defaults={"decisions_needed": 1, "decider_role": "supervisor"})
     return Trader.objects.create(environment="demo", tradovate_id=77, name="ana.garcia", **FRESH)
 
 

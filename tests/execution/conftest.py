@@ -11,7 +11,7 @@ from pytest_django import Settings
 from accounts.changes.actions import decide, submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import State
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.states import Verdict
 from accounts.changes.timing import AT_ONCE, Timing
@@ -25,23 +25,6 @@ from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
 from tests.staff.people import make_person
 
 ORIGIN = Origin(request_id="0" * 32, job="tests")
-POLICY = (
-    ("lock", 0, ""),
-    ("liquidate_only", 0, ""),
-    *(
-        (kind, 1, "supervisor")
-        for kind in (
-            "unlock",
-            "risk_category",
-            "liquidate",
-            "user_lockout",
-            "reset_auto_liq_status",
-            "max_net_liq",
-            "demo_balance",
-            "remediation",
-        )
-    ),
-)
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +49,7 @@ def simulator(simulator_process: Simulator, settings: Settings, redis_client: re
 
 @pytest.fixture
 def mirror(transactional_db: None, real_broker: redis.Redis, simulator: Simulator) -> Simulator:
-    """The simulator with its demo environment read into the mirror, and the policy to begin with."""
-    for kind, decisions, role in POLICY:
-        PolicyRule.objects.get_or_create(
-            kind=kind, environment="", at_least_items=1, defaults={"decisions_needed": decisions, "decider_role": role}
-        )
+    """The simulator with its demo environment read into the mirror."""
     run = sync(Environment.DEMO)
     assert run is not None
     assert run.failure == ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from accounts.changes.models import Item, PolicyRule
+from accounts.changes.models import Item
 from accounts.connection import client
 from accounts.sync import Part, refresh
 from riskadmin.staff.models import Staff
@@ -57,8 +57,6 @@ def effects_of(simulator: Simulator, account_id: int) -> list[str]:
 
 def make_limited(simulator: Simulator, number: int = 0) -> Limited:
     """Give an account a position limit with a risk parameter, and read both into the mirror."""
-    for kind in ("position_limit", "risk_parameter"):
-        PolicyRule.objects.get_or_create(kind=kind, defaults={"decisions_needed": 1, "decider_role": "supervisor"})
     account_id = active_account(number)
     tradovate = client(Environment.DEMO, Lane.BULK)
     overall = PositionLimitFields(account_id=account_id, active=True, total_by=TotalBy.OVERALL, exposed_limit=3, long_limit=2)

@@ -53,12 +53,6 @@ def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simu
     simulator.stop()
 
 
-@pytest.fixture(autouse=True)
-def policy(transactional_db: None) -> None:
-    rule = {"decisions_needed": 1, "decider_role": "supervisor"}
-    PolicyRule.objects.get_or_create(kind="auto_liq_limits", environment="", at_least_items=1, defaults=rule)
-
-
 def account_ids(count: int, skip: int = 0) -> list[int]:
     """Open demo accounts on which nothing acted; others when some are skipped."""
     accounts = Account.objects.filter(environment="demo", archived=False, risk_status__liquidate_only_at=None)
@@ -163,6 +157,7 @@ def test_more_than_can_be_named_in_one_read_are_listed(
     mirror: Simulator, support: Staff, supervisor: Staff, settings: Settings
 ) -> None:
     settings.LIMITS_PER_CALL = 200
+    PolicyRule.objects.filter(kind=KIND.name, at_least_items__gt=1).delete()
     ids = account_ids(320)
     change = decided(support, supervisor, ids, margin_auto_liq_pct="99.5")
     assert run_batches(change) == {ItemState.APPLIED: 320}

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.changes import control
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution import resolve as resolving
 from accounts.execution.evidence import question
@@ -179,7 +179,6 @@ class TestResolve:
         assert everything() == before
 
     def test_a_change_of_several_waits_for_the_last(self, person: Staff) -> None:
-        PolicyRule.objects.get_or_create(kind="lock", defaults={"decisions_needed": 0})
         make_accounts([1, 2])
         change = ask(person, "lock", 1, 2)
         for item in change.items.all():

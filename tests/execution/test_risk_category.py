@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, PolicyRule
+from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, Purpose
@@ -22,12 +22,6 @@ from tests.execution.worker import make_due, read_back_due, send_batch, sweep
 from tests.simulator.driver import SWITCH_CATEGORY, Simulator
 
 KIND = KINDS["risk_category"]
-
-
-@pytest.fixture(autouse=True)
-def policy(transactional_db: None) -> None:
-    rule = {"decisions_needed": 1, "decider_role": "supervisor"}
-    PolicyRule.objects.get_or_create(kind="risk_category", at_least_items=1, defaults=rule)
 
 
 def category() -> RiskCategory:

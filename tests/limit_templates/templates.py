@@ -8,7 +8,6 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Sort
-from accounts.changes.models import PolicyRule
 from accounts.changes.states import Verdict
 from accounts.limit_moves import write_noting_moves
 from accounts.limit_templates.actions import assign, decide, propose_template, propose_version
@@ -32,22 +31,10 @@ EVALUATION = {
 """What a template for $50,000 evaluations sets."""
 
 
-def rules() -> None:
-    """Let policy say what it says to begin with, also after a transactional test has emptied the tables."""
-    for items, decisions in ((1, 1), (301, 2)):
-        PolicyRule.objects.get_or_create(
-            kind="auto_liq_limits",
-            environment="",
-            at_least_items=items,
-            defaults={"decisions_needed": decisions, "decider_role": "supervisor"},
-        )
-
-
 def proposed(
     person: Staff, name: str = "50K evaluation", level: LimitLevel = LimitLevel.FIRM, **limits: Any
 ) -> TemplateVersion:
     """Propose a new template."""
-    rules()
     return propose_template(
         actor=person, origin=ORIGIN, name=name, level=level, description="", limits=limits or EVALUATION, note="A test"
     )

@@ -44,10 +44,10 @@ def raw(data: bytes) -> Play:
 
 
 def answer(status: int, body: object = b"", *, content_type: str = JSON, headers: str = "", length: int | None = None) -> Play:
-    """Send a whole answer; `length` lies about how long it is."""
+    """Send a whole answer and say that the connection ends with it; `length` lies about how long it is."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = f"HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\n{headers}Content-Length: {length or len(content)}\r\n\r\n"
-    return raw(head.encode() + content)
+    lines = f"HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Type: {content_type}\r\n{headers}"
+    return raw(f"{lines}Content-Length: {length or len(content)}\r\n\r\n".encode() + content)
 
 
 def reset(_request: Request, connection: socket.socket) -> None:
