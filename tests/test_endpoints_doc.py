@@ -7,6 +7,7 @@ import inspect
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -107,6 +108,7 @@ def rows() -> dict[str, Row]:
     return found
 
 
+@cache
 def methods_by_endpoint() -> dict[str, str]:
     """Which public method of the client names which endpoint in its code."""
     found: dict[str, str] = {}
@@ -124,6 +126,7 @@ def methods_by_endpoint() -> dict[str, str]:
     return found
 
 
+@cache
 def users_of_methods() -> dict[str, set[str]]:
     """Which modules mention which method of something that they call a client, by the method's name."""
     names = set(methods_by_endpoint().values())
