@@ -43,7 +43,7 @@ def watched_page(browser: Browser, *, name: str, failed: Callable[[], bool]) -> 
     """
     context = browser.new_context(viewport={"width": VIEWPORT_WIDTH, "height": VIEWPORT_HEIGHT}, reduced_motion="reduce")
     context.set_default_timeout(15_000)
-    context.tracing.start(screenshots=True, snapshots=True)
+    context.tracing.start()  # pictures and copies of each page in it would cost more than all the rest of the browser
     page = context.new_page()
     problems: list[str] = []
 
