@@ -115,7 +115,7 @@ def worker_term(lot: Lot) -> Blow:
         f"SIGTERM to {'+'.join(lanes)}",
         (
             Step(0, lambda world: world.signal_workers(lanes, signal.SIGTERM)),
-            Step(0.2, lambda world: world.has_left(lanes), LEAVES_WITHIN_S),
+            Step(0.2, World.has_left, LEAVES_WITHIN_S),
             Step(0.2, World.start_workers),
         ),
     )

@@ -199,8 +199,10 @@ class World:
         """Send a signal to workers; those that it ends count as killed."""
         self._meant_to_be_down |= set(lanes) if number in {signal.SIGKILL, signal.SIGTERM} else set()
         for lane in lanes:
-            if self.workers[lane].running:
-                os.kill(_pid(self.workers[lane]), number)
+            worker = self.workers[lane]
+            if worker.running:
+                os.kill(_pid(worker), number)
+                self.leaving += [worker] if number == signal.SIGTERM else []
                 self.kills += number in {signal.SIGKILL, signal.SIGTERM}
         if number == signal.SIGKILL:
             wait_until(lambda: not any(self.workers[lane].running for lane in lanes))
@@ -228,9 +230,9 @@ class World:
                 os.kill(_pid(worker), signal.SIGTERM)
                 self.kills += 1
 
-    def has_left(self, lanes: tuple[str, ...] = ()) -> bool:
-        """Whether every worker that was asked to leave has done so: those of these lanes, and those that were replaced."""
-        return not any(worker.running for worker in (*self.leaving, *(self.workers[lane] for lane in lanes)))
+    def has_left(self) -> bool:
+        """Whether every worker that was asked to leave has done so; who works in its place meanwhile is no matter."""
+        return not any(worker.running for worker in self.leaving)
 
     def supervise(self) -> None:
         """Start again what has ended by itself, as the supervisor of a demo and a container's restart policy do."""
