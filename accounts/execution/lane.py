@@ -167,8 +167,10 @@ class _Leader:
 
     def _claim(self, callers: ThreadPoolExecutor) -> None:
         """Claim the next calls of the change whose turn it is, and have them made."""
-        room = self.at_once + self._ready_beside() - len(self.flying)
-        if _stopping.is_set() or self.unwritten or (self.flying and room < self.at_once // 2):
+        ready_beside = self._ready_beside()
+        room = self.at_once + ready_beside - len(self.flying)
+        worth_it = min(ready_beside, self.at_once) or self.at_once // 2
+        if _stopping.is_set() or self.unwritten or (self.flying and room < worth_it):
             return
         try:
             claims: list[Claim] = []
@@ -190,7 +192,7 @@ class _Leader:
     def _ready_beside(self) -> int:
         """Return how many calls may stand ready beside those that fly: no more than leave before their permits lapse."""
         if self.latency_s < SWIFT_S:
-            return 2 * self.at_once
+            return 3 * self.at_once
         return self.at_once // 2 if self.latency_s < SLOW_S else 0
 
     def _ring(self, _: Future[Answered] | Future[int]) -> None:

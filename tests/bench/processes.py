@@ -40,7 +40,6 @@ class Workers:
                 "TRADOVATE_SEC": SEC,
                 "SYNC_SECONDS": "3600",
                 "STATIC_ROOT": str(directory / "static"),
-                "DEBUG": "true",
                 "PYTHONUNBUFFERED": "1",
                 **env,
             },
@@ -54,6 +53,9 @@ class Workers:
             if lane == "web":
                 (port,) = free_ports(1)
                 self.base_url = f"http://{LOOPBACK}:{port}"
+                static = Process(self._stack.commands("static", ["collectstatic", "--no-input"]))
+                static.start()
+                static.finish()
                 self._start(self._stack.web(port))
             else:
                 self._start(self._worker(lane, number))
