@@ -42,7 +42,7 @@ def watched_page(browser: Browser, *, name: str, failed: Callable[[], bool]) -> 
     Raises AssertionError at the end when a script failed or the content security policy was breached.
     """
     context = browser.new_context(viewport={"width": VIEWPORT_WIDTH, "height": VIEWPORT_HEIGHT}, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     context.tracing.start()  # pictures and copies of each page in it would cost more than all the rest of the browser
     page = context.new_page()
     problems: list[str] = []

@@ -192,7 +192,7 @@ class _Leader:
     def _ready_beside(self) -> int:
         """Return how many calls may stand ready beside those that fly: no more than leave before their permits lapse."""
         if self.latency_s < SWIFT_S:
-            return 3 * self.at_once
+            return 2 * self.at_once
         return self.at_once // 2 if self.latency_s < SLOW_S else 0
 
     def _ring(self, _: Future[Answered] | Future[int]) -> None:

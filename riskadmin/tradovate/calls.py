@@ -43,6 +43,7 @@ class Caller:
         self._budget = budget
         self._breaker = breaker
         self._at_once = at_once or nullcontext()
+        self._stops = 0
         address = checked_base_url(base_url, environment, extra_hosts=extra_hosts)
         self._transport = Transport(address, timeout=timeout, deadline_s=deadline_s)
 
@@ -56,9 +57,9 @@ class Caller:
 
         Raises ``NotHandled``, also while the breaker is open. What is not spent must go back with ``give_back``.
         """
-        failures = self._breaker.check() if self._breaker else 0
+        failures, stops = self._breaker.check() if self._breaker else 0, self._stops
         admissions = self._budget.reserve_many(endpoint, lane, attempts, spare=spare)
-        return [Paid(admission, failures) for admission in admissions]
+        return [Paid(admission, failures, stops) for admission in admissions]
 
     def give_back(self, unspent: Sequence[Paid]) -> None:
         """Take back what was counted in advance and is not needed."""
@@ -85,9 +86,12 @@ class Caller:
         paid = permit.spend(endpoint) if permit else None
         if paid is None:
             (paid,) = self.pay(endpoint, lane, 1, spare=spare)
-        admission, failures = paid.admission, paid.failures
         path = f"{endpoint.path}?{query}" if query else endpoint.path
         with self._at_once:
+            if paid.stops != self._stops:  # told since to stop, perhaps this one too: the budget knows
+                self._budget.withdraw(paid.admission)
+                (paid,) = self.pay(endpoint, lane, 1, spare=spare)
+            admission = paid.admission
             if admission.lapsed or (permit and permit.lapsed):
                 self._budget.withdraw(admission)
                 raise NotHandled("the process was held up before the call", reason=NotHandledReason.HELD_UP)
@@ -103,7 +107,7 @@ class Caller:
         if token and not endpoint.confidential:
             text = text.replace(token, WITHHELD)  # something on the way may have echoed the request
         exchange = self._exchange(endpoint, path, body, answer, text)
-        self._tell_breaker(answer, failures)
+        self._tell_breaker(answer, paid.failures)
         if not answer.sent:
             self._budget.withdraw(admission)
             raise NotHandled(
@@ -118,6 +122,7 @@ class Caller:
         except NotHandled as error:
             if stop := stop_for(error):
                 self._budget.halt(stop.seconds, stop.reason, None if stop.everything else endpoint)
+                self._stops += 1
             if error.reason is NotHandledReason.RATE_LIMITED:
                 self._budget.lower(admission)
             raise

@@ -6,7 +6,7 @@ import gzip
 import json
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected, TradovateError
 from riskadmin.tradovate.exchange import RESPONSE_TEXT_MAX, Reply
-from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.permit import Paid, WritePermit
 from riskadmin.tradovate.transport import Transport
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
 from tests.tradovate.canned import CannedServer, Play, Request, answer, raw, reset
@@ -32,9 +33,9 @@ RENEW = "auth/renewaccesstoken"
 HTML = b"<html><body>We are down for maintenance</body></html>"
 
 
-def lock(client: Client, ticket: str | None = None) -> Reply[AccountRiskStatus | None]:
+def lock(client: Client, ticket: str | None = None, paid: Sequence[Paid] = ()) -> Reply[AccountRiskStatus | None]:
     return client.set_admin_auto_liq_action(
-        permit=WritePermit(call_id=1, good_for_s=3600.0),
+        permit=WritePermit(call_id=1, good_for_s=3600.0, paid=list(paid)),
         account_id=41,
         action=AdminAction.LOCK,
         reason_code=ReasonCode.OTHER,
@@ -149,6 +150,33 @@ def test_not_handled_stops_what_it_must_and_sends_nothing_more(
         client.risk_categories()
         assert server.paths() == [LOCK, "riskCategory/list"]
         assert [halted.endpoint for halted in budget.state().halted_endpoints] == [LOCK]
+
+
+@pytest.mark.parametrize("play", [play for play, *_ in NOT_HANDLED])
+def test_what_was_counted_before_the_stop_is_not_sent_after_it(
+    server: CannedServer, client: Client, ledger: SqliteLedger, play: Play
+) -> None:
+    server.on(LOCK, play)
+    first, second = client.pay(SET_ADMIN_AUTO_LIQ_ACTION, 2)
+    with pytest.raises(NotHandled):
+        lock(client, paid=[first])
+
+    with pytest.raises(NotHandled) as refusal:
+        lock(client, paid=[second])
+    assert refusal.value.reason is NotHandledReason.HALTED
+    assert server.paths() == [LOCK]
+    assert ledger.endpoints() == [LOCK], "the second is given back"
+
+
+def test_what_was_counted_before_another_endpoints_stop_is_sent(server: CannedServer, client: Client) -> None:
+    server.on(LOCK, answer(200, {}))
+    server.on("riskCategory/list", answer(200, {"p-ticket": "t-1", "p-time": 15}))
+    paid = client.pay(SET_ADMIN_AUTO_LIQ_ACTION, 1)
+    with pytest.raises(NotHandled):
+        client.risk_categories()
+
+    lock(client, paid=paid)
+    assert server.paths() == ["riskCategory/list", LOCK]
 
 
 CLEAN = [
