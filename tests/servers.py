@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,13 +50,13 @@ class Servers:
 SERVERS_KEY = pytest.StashKey[Servers]()
 
 
-def start() -> Servers:
-    """Start the servers that TEST_DATABASE_URL and TEST_REDIS_URL don't name. Raises CannotStart."""
+def start(options: Mapping[str, str] = FORGETFUL) -> Servers:
+    """Start the servers that TEST_DATABASE_URL and TEST_REDIS_URL don't name, PostgreSQL with options. Raises CannotStart."""
     servers = Servers(places=prepare(Path(tempfile.mkdtemp(prefix="riskadmin-test-"))))
     try:
         servers.database_url = os.environ.get("TEST_DATABASE_URL", "")
         if not servers.database_url:
-            servers.postgres = PostgresServer(servers.places, options=FORGETFUL)
+            servers.postgres = PostgresServer(servers.places, options=options)
             servers.postgres.start()
             servers.database_url = servers.postgres.url("riskadmin")
         redis_url = os.environ.get("TEST_REDIS_URL", "")
