@@ -167,10 +167,8 @@ class _Leader:
 
     def _claim(self, callers: ThreadPoolExecutor) -> None:
         """Claim the next calls of the change whose turn it is, and have them made."""
-        ready_beside = self._ready_beside()
-        room = self.at_once + ready_beside - len(self.flying)
-        worth_it = min(ready_beside, self.at_once) or self.at_once // 2
-        if _stopping.is_set() or self.unwritten or (self.flying and room < worth_it):
+        room = self.at_once + self._ready_beside() - len(self.flying)
+        if _stopping.is_set() or self.unwritten or (self.flying and room < self.at_once // 2):
             return
         try:
             claims: list[Claim] = []
