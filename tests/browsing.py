@@ -43,7 +43,7 @@ def watched_page(browser: Browser, *, name: str, failed: Callable[[], bool]) -> 
     """
     context = browser.new_context(viewport={"width": VIEWPORT_WIDTH, "height": VIEWPORT_HEIGHT}, reduced_motion="reduce")
     context.set_default_timeout(30_000)
-    context.tracing.start()  # pictures and copies of each page in it would cost more than all the rest of the browser
+    context.tracing.start()  # a picture and a copy of every page in it take a third of the browser's time
     page = context.new_page()
     problems: list[str] = []
 
