@@ -106,11 +106,11 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
         rows = Item.objects.select_for_update(of=("self",), skip_locked=True)
         come = Q(not_before__lte=at) | _never_read() if early else Q(not_before__lte=at)
         due = rows.filter(come, state__in=TO_READ, change__lane=lane.value)
-        items = with_changes(due.order_by("pk")[:READ_BATCH])
+        items = list(due.order_by("pk")[:READ_BATCH])
         if lane == Lane.URGENT:
-            items += with_changes(rows.filter(pk__in=_in_the_way().values("pk")))
+            items += rows.filter(pk__in=_in_the_way().values("pk"))
         Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=at + READING_LEASE)
-    return items
+    return with_changes(items)
 
 
 def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
