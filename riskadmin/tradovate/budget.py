@@ -63,12 +63,16 @@ _EVERYTHING = "*"
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Leave to make one attempt. ``at`` is the budget's clock, ``lapses`` this process's monotonic one."""
+    """Leave to make one attempt. ``at`` is the budget's clock, ``lapses`` this process's monotonic one.
+
+    ``stops`` is how often this process had been told to stop before it asked.
+    """
 
     id: int
     endpoint: Endpoint
     at: datetime
     lapses: float
+    stops: int
 
     @property
     def lapsed(self) -> bool:
@@ -166,6 +170,7 @@ class Budget:
         # a server that has been vouched for since it started.
         self._admit = f"-- {self._calls}\n{ADMIT}"
         self._admit_sha = ""
+        self._stops = 0
 
     def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0) -> Admission:
         """Count one attempt, or refuse it.
@@ -180,7 +185,7 @@ class Budget:
 
         Costs no more than counting one. What is not used must be given back with ``withdraw``.
         """
-        started = time.monotonic()
+        started, stops = time.monotonic(), self._stops
         try:
             # A look first, so that a used-up budget does not write and delete ledger rows per refusal.
             _, room = self._ask("peek", calls, (), endpoint, lane, spare)
@@ -194,7 +199,12 @@ class Budget:
                 self._ledger.forget(ids[room:])
         except (RedisError, StoreUnavailable) as error:
             raise _unavailable() from error
-        return [Admission(attempt_id, endpoint, _instant(now_ms), started + SEND_WITHIN_S) for attempt_id in ids[:room]]
+        at, lapses = _instant(now_ms), started + SEND_WITHIN_S
+        return [Admission(attempt_id, endpoint, at, lapses, stops) for attempt_id in ids[:room]]
+
+    def overtaken(self, admission: Admission) -> bool:
+        """Say whether this process was told to stop, for whatever call, since it asked for an attempt. Asks nobody."""
+        return admission.stops != self._stops
 
     def succeeded(self, admission: Admission) -> None:
         """Tell that the attempt did not fail: an endpoint that counts failures only stops counting it."""
@@ -231,6 +241,7 @@ class Budget:
                 self._redis.eval(HALT, 1, key, scope or _EVERYTHING, round(seconds * 1000), reason, self._now())
         except RedisError:
             logger.exception("the stop could not be written to Redis")
+        self._stops += 1  # last: whoever sees it and asks again is told of the stop
 
     def lower(self, refused: Admission) -> None:
         """Learn from a 429 that the true limit is less than we counted up to that call, and keep to that for a while.

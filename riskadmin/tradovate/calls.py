@@ -43,7 +43,6 @@ class Caller:
         self._budget = budget
         self._breaker = breaker
         self._at_once = at_once or nullcontext()
-        self._stops = 0
         address = checked_base_url(base_url, environment, extra_hosts=extra_hosts)
         self._transport = Transport(address, timeout=timeout, deadline_s=deadline_s)
 
@@ -57,9 +56,9 @@ class Caller:
 
         Raises ``NotHandled``, also while the breaker is open. What is not spent must go back with ``give_back``.
         """
-        failures, stops = self._breaker.check() if self._breaker else 0, self._stops
+        failures = self._breaker.check() if self._breaker else 0
         admissions = self._budget.reserve_many(endpoint, lane, attempts, spare=spare)
-        return [Paid(admission, failures, stops) for admission in admissions]
+        return [Paid(admission, failures) for admission in admissions]
 
     def give_back(self, unspent: Sequence[Paid]) -> None:
         """Take back what was counted in advance and is not needed."""
@@ -88,7 +87,7 @@ class Caller:
             (paid,) = self.pay(endpoint, lane, 1, spare=spare)
         path = f"{endpoint.path}?{query}" if query else endpoint.path
         with self._at_once:
-            if paid.stops != self._stops:  # told since to stop, perhaps this one too: the budget knows
+            if self._budget.overtaken(paid.admission):  # perhaps by a stop of this call too: the budget knows
                 self._budget.withdraw(paid.admission)
                 (paid,) = self.pay(endpoint, lane, 1, spare=spare)
             admission = paid.admission
@@ -122,7 +121,6 @@ class Caller:
         except NotHandled as error:
             if stop := stop_for(error):
                 self._budget.halt(stop.seconds, stop.reason, None if stop.everything else endpoint)
-                self._stops += 1
             if error.reason is NotHandledReason.RATE_LIMITED:
                 self._budget.lower(admission)
             raise

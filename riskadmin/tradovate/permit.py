@@ -9,14 +9,10 @@ from riskadmin.tradovate.endpoints import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """An attempt that was counted before it is made; ``failures`` is what the breaker said then.
-
-    ``stops`` is how often Tradovate had told this process to stop: told once more since, it must ask the budget again.
-    """
+    """An attempt that was counted before its call was claimed; ``failures`` is what the breaker said then."""
 
     admission: Admission
     failures: int
-    stops: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def left_at(budget: Budget, clock: Clock, calls: int, lane: Lane) -> float:
 
 def refuse(budget: Budget, clock: Clock) -> None:
     """What the client does when the call admitted now draws a 429."""
-    budget.lower(Admission(0, ACCOUNTS, datetime.fromtimestamp(clock.now, UTC), 0.0))
+    budget.lower(Admission(0, ACCOUNTS, datetime.fromtimestamp(clock.now, UTC), 0.0, 0))
 
 
 def foreseen(budget: Budget, calls: int, lane: Lane) -> float:
