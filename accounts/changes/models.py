@@ -185,11 +185,6 @@ class Item(models.Model):
         return int(self.target.rsplit(":", 1)[1])
 
     @property
-    def is_account(self) -> bool:
-        """Whether the target is an account, not a trader."""
-        return self.target.split(":")[1] == "account"
-
-    @property
     def is_half_done(self) -> bool:
         """Whether the first of its calls are done and the last is not, be it still to come or never."""
         return self.step > 0 and self.state not in {ItemState.APPLIED, ItemState.UNCHANGED}
@@ -202,11 +197,13 @@ class Item(models.Model):
     @property
     def subject(self) -> Subject:
         """The account as events name it."""
-        return Subject(
-            environment=self.environment,
-            account_id=self.target_id if self.is_account else None,
-            account_name=self.target_name,
-        )
+        return subject_of(self.target, self.target_name)
+
+
+def subject_of(target: str, name: str) -> Subject:
+    """Return a target, `environment:unit:id`, as events name it."""
+    environment, unit, number = target.split(":")
+    return Subject(environment=environment, account_id=int(number) if unit == "account" else None, account_name=name)
 
 
 class DecisionRow(models.Model):

@@ -2,25 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.kinds.kind import State
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item, PolicyRule, subject_of
 from accounts.changes.plan import Plan, digest_of
 from accounts.changes.policy import Requirement, requirement
 from accounts.changes.source import NOWHERE, Link, Source
 from accounts.changes.states import ChangeState, ItemState, Relation
-from accounts.changes.telling import about_item
 from accounts.changes.timing import AT_ONCE, Timing
 from riskadmin.audit.actions import Happening, record, record_all
-from riskadmin.audit.copying import copy_in, number
+from riskadmin.audit.copying import copy_in, new_ids
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+
+_ITEM_COLUMNS: Final = (
+    "id",
+    "change_id",
+    "position",
+    "target",
+    "account_id",
+    "target_name",
+    "before",
+    "after",
+    "own_parameters",
+    "state",
+    "note",
+    "settled_at",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,41 +124,51 @@ def write(
     own = per_target or {}
     change.save(force_insert=True)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
-    items = [
-        Item(
-            change=change,
-            position=position,
-            target=row.target,
-            account=row.account,
-            target_name=row.name,
-            before=row.before,
-            after=row.after,
-            own_parameters=own.get(row.target_id),
-            state=state if row.is_sent else ItemState.SKIPPED,
-            note=row.skip_reason,
-            settled_at=None if row.is_sent else change.submitted_at,
-        )
-        for position, row in enumerate(planned.rows, start=1)
-    ]
-    number(Item, items)
-    copy_in(Item, items)
+    ids = new_ids(Item, len(planned.rows))
+    copy_in(
+        Item,
+        _ITEM_COLUMNS,
+        [
+            (
+                item_id,
+                change.pk,
+                position,
+                row.target,
+                row.account.pk if row.account else None,
+                row.name,
+                row.before,
+                row.after,
+                own.get(row.target_id),
+                state if row.is_sent else ItemState.SKIPPED,
+                row.skip_reason,
+                None if row.is_sent else change.submitted_at,
+            )
+            for position, (item_id, row) in enumerate(zip(ids, planned.rows, strict=True), start=1)
+        ],
+    )
+    detail = {
+        "kind": change.kind,
+        "items": change.item_count,
+        "digest": change.digest,
+        "decisions_needed": change.decisions_needed,
+        **({"source": source.words} if source.words else {}),
+        **_in_time(change),
+    }
     record_all(
-        about_item(
-            Tag.CHANGE_SUBMITTED,
-            item,
+        Happening(
+            tag=Tag.CHANGE_SUBMITTED,
             actor=who,
             origin=origin,
-            detail={
-                "kind": change.kind,
-                "items": change.item_count,
-                "digest": change.digest,
-                "decisions_needed": change.decisions_needed,
-                "skipped": item.note,
-                **({"source": source.words} if source.words else {}),
-                **_in_time(change),
-            },
+            subject=subject_of(row.target, row.name),
+            change_id=change.pk,
+            item_id=item_id,
+            reason_code=change.reason_code,
+            reason_text=change.reason_text,
+            before=row.before,
+            after=row.after,
+            detail={**detail, "skipped": row.skip_reason},
         )
-        for item in items
+        for item_id, row in zip(ids, planned.rows, strict=True)
     )
     if source.left_out:
         detail = {"source": source.words, "rows": len(source.lines_left_out), **source.left_out_in_short}

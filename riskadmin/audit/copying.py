@@ -3,51 +3,51 @@
 Triggers, constraints and the database's own defaults act as for any INSERT.
 """
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from django.db import connection, models
 from psycopg import sql
 
+from riskadmin.audit.storable import storable_json
+
 IDS: Final = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)"
 
 
-def copy_in(model: type[models.Model], rows: Sequence[models.Model]) -> None:
-    """Write new rows of one model in their order, with their ids where `number` has given them.
+def copy_in(model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write new rows of a model in their order, each the values of the named columns (a field's `attname`) in theirs.
 
-    Columns with a default of the database's own get that. Raises DatabaseError, as saving them would.
+    Other columns get their default, which is the same in every row. What JSON holds is made storable. Raises DatabaseError, as
+    saving the rows would.
     """
     if not rows:
         return
-    fields = [field for field in model._meta.concrete_fields if not field.has_db_default() and not _is_left_out(field, rows[0])]
-    columns = [(field.attname, _dump(field)) for field in fields]
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(model._meta.db_table), sql.SQL(", ").join(sql.Identifier(str(field.column)) for field in fields)
-    )
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    shared = [field for field in fields.values() if field.attname not in names and not _is_given_by_database(field)]
+    alike = [_dump(field)(field.get_default()) for field in shared]
+    dumps = [_dump(fields[name]) for name in names]
+    columns = [sql.Identifier(str(field.column)) for field in (*(fields[name] for name in names), *shared)]
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(model._meta.db_table), sql.SQL(", ").join(columns))
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         for row in rows:
-            copy.write_row([dump(getattr(row, name)) for name, dump in columns])
+            copy.write_row([*(dump(value) for dump, value in zip(dumps, row, strict=True)), *alike])
 
 
-def number(model: type[models.Model], rows: Sequence[models.Model]) -> None:
-    """Give new rows their ids before they are written, in their order; what isn't written in the end leaves a gap."""
+def new_ids(model: type[models.Model], count: int) -> list[int]:
+    """Return ids for rows that are to be written, ascending; what isn't written in the end leaves a gap."""
     with connection.cursor() as cursor:
-        cursor.execute(IDS, [model._meta.db_table, model._meta.pk.column, len(rows)])
-        ids: Iterable[tuple[int]] = cursor.fetchall()
-    for row, (pk,) in zip(rows, ids, strict=True):
-        row.pk = pk
+        cursor.execute(IDS, [model._meta.db_table, model._meta.pk.column, count])
+        return [row[0] for row in cursor.fetchall()]
 
 
-def _is_left_out(field: "models.Field[Any, Any]", row: models.Model) -> bool:
-    return field.primary_key and row.pk is None
+def _is_given_by_database(field: "models.Field[Any, Any]") -> bool:
+    return field.has_db_default() or field.primary_key
 
 
 def _dump(field: "models.Field[Any, Any]") -> Callable[[Any], Any]:
     """Return what makes a column's value fit for psycopg, which adapts all that rows hold by itself, except JSON and enums."""
     if isinstance(field, models.JSONField):
-        encoder = field.encoder
-        return lambda value: None if value is None else json.dumps(value, cls=encoder)
+        return lambda value: None if value is None else storable_json(value)
     if isinstance(field, models.CharField | models.TextField):
         return lambda value: None if value is None else str(value)
     return lambda value: value

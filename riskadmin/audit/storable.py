@@ -4,9 +4,15 @@ import math
 import re
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
+
 # PostgreSQL stores no NUL in text; a half of a surrogate pair is no character (JSON can spell both).
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# As JSON spells them; it spells whole pairs so, too.
+_PERHAPS_UNSTORABLE = re.compile(r"\\u(?:0000|d[89a-f])")
+
+_encode = DjangoJSONEncoder(allow_nan=False).encode
 
 
 def storable_text(text: str) -> str:
@@ -27,3 +33,12 @@ def storable(value: Any) -> Any:
             return [storable(part) for part in value]
         case _:
             return value
+
+
+def storable_json(value: Any) -> str:
+    """Return the JSON text of what `storable` makes of a value, which it is asked for only where that could differ."""
+    try:
+        text = _encode(value)
+    except ValueError:  # NaN or an infinity
+        return _encode(storable(value))
+    return _encode(storable(value)) if _PERHAPS_UNSTORABLE.search(text) else text

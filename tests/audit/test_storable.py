@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Subject
-from riskadmin.audit.storable import storable
+from riskadmin.audit.storable import storable, storable_json
 from tests.audit.events import write
 
 anything = st.text(st.characters(), max_size=20)  # lone surrogates and NUL included
@@ -50,6 +50,12 @@ def test_every_event_is_written(detail: dict[str, object], text: str) -> None:
 )
 def test_what_can_be_held_is_kept(value: object) -> None:
     assert storable(value) == value
+
+
+@given(values)
+@example(["\\u0000", "\U0001f600", "\ud83d"])
+def test_its_json_is_that_of_what_is_storable(value: object) -> None:
+    assert json.loads(storable_json(value)) == json.loads(json.dumps(storable(value)))
 
 
 @pytest.mark.django_db
