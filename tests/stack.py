@@ -16,7 +16,7 @@ import redis
 import requests
 
 from riskadmin.local.places import Places
-from riskadmin.local.program import Process
+from riskadmin.local.program import Process, Program
 from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports
 from tests import servers
 from tests.simulator.driver import Simulator
@@ -26,6 +26,16 @@ T = TypeVar("T")
 
 PROCESSES = ("web", "worker-urgent", "worker-bulk", "beat")
 PASSWORD = "demo"
+
+
+def run(program: Program) -> None:
+    """Run a program that ends by itself. Raises CannotStart when it fails; nothing of it is left then either."""
+    process = Process(program)
+    process.start()
+    try:
+        process.finish()
+    finally:
+        process.stop()
 
 
 class LiveStack:
@@ -63,12 +73,7 @@ class LiveStack:
 
     def manage(self, *commands: Sequence[str]) -> None:
         """Run some of `manage.py`'s commands in the stack's environment. Raises CannotStart when one fails."""
-        command = Process(self._stack.commands("manage", *commands))
-        command.start()
-        try:
-            command.finish()
-        finally:
-            command.stop()
+        run(self._stack.commands("manage", *commands))
 
     def restore(self) -> None:
         """Lift every fault and start whatever does not run; return when /readyz says that all is well."""

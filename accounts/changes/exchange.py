@@ -33,7 +33,7 @@ def sessions(names: Iterable[str], *, since: date, until: date) -> list[tuple[da
     """
     try:
         # Here and not above: it brings pandas along, which costs 0.7 s and 67 MiB, and many a process never asks.
-        import pandas_market_calendars as library  # noqa: PLC0415
+        import pandas_market_calendars as library  # noqa: PLC0415  (for the reason above)
     except FAILURES as error:
         raise CalendarError(f"The library of the exchange's calendars can't be loaded: {error}") from error
     return [session for name in names for session in _of_calendar(library, name, since, until)]

@@ -26,6 +26,8 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 
 TARGETS_MAX: Final = 20_000
+LINES_NAMED: Final = 3
+"""Lines of a file that a refusal names; of the others it says how many there are."""
 KEPT_FOR: Final = timedelta(days=2)
 
 _NAME_MAX: Final = 64  # the mirror's column
@@ -311,7 +313,9 @@ def _repeated(same: Sequence[Named]) -> list[Problem]:
 def _lines_in_words(lines: Sequence[int]) -> str:
     if len(lines) == 1:
         return f"line {lines[0]}"
-    shown = [str(line) for line in lines[:3]] + ([f"{len(lines) - 3} more"] if len(lines) > 3 else [])  # noqa: PLR2004
+    shown = [str(line) for line in lines[:LINES_NAMED]]
+    if len(lines) > LINES_NAMED:
+        shown.append(f"{len(lines) - LINES_NAMED} more")
     return f"lines {', '.join(shown[:-1])} and {shown[-1]}"
 
 

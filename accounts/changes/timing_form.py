@@ -99,12 +99,12 @@ class TimingForm(forms.Form):
     def _offer(self, field: str, offered: set[Any]) -> None:
         if field in self.fields:
             choices = [(value, words) for value, words in _choices(self, field) if value in offered]
-            self.fields[field].choices = choices  # type: ignore[attr-defined]
+            self.fields[field].choices = choices  # type: ignore[attr-defined]  # only choices are offered
 
     def _name(self, field: str, words: dict[Any, str]) -> None:
         if field in self.fields:
             named = [(value, words.get(value, label)) for value, label in _choices(self, field)]
-            self.fields[field].choices = named  # type: ignore[attr-defined]
+            self.fields[field].choices = named  # type: ignore[attr-defined]  # only choices are named
 
     def clean(self) -> dict[str, Any]:
         """Work out the times that were chosen."""
@@ -169,7 +169,7 @@ class TimingForm(forms.Form):
 
 
 def _choices(form: forms.Form, field: str) -> list[tuple[Any, str]]:
-    return list(form.fields[field].choices)  # type: ignore[attr-defined]
+    return list(form.fields[field].choices)  # type: ignore[attr-defined]  # asked of choices only
 
 
 def _short(at: datetime) -> str:

@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from http import HTTPStatus
 from pathlib import Path
 
 import environ
@@ -32,6 +33,7 @@ from riskadmin.local.valkey import ValkeyServer
 
 DATABASE = "riskadmin"
 READY_WITHIN_S = 90.0
+LAST_PORT = 65_535
 SIGN_INS = (
     ("support", "finds accounts, asks for changes"),
     ("supervisor", "approves and rejects"),
@@ -144,7 +146,7 @@ def wait_ready(supervisor: Supervisor, places: Places, port: int) -> None:
     def ready() -> bool:
         nonlocal answer
         status, answer = ask(f"http://{LOOPBACK}:{port}/readyz")
-        return status == 200  # noqa: PLR2004
+        return status == HTTPStatus.OK
 
     # Not more often: the answer costs the very processors that the workers need to get ready.
     if not supervisor.wait_for(ready, within_s=READY_WITHIN_S, every_s=0.5):
@@ -165,9 +167,9 @@ def ask(url: str) -> tuple[int, str]:
 
 def web_port(text: str) -> int:
     """Return the number in PORT. Raises CannotStart for anything that is not a port."""
-    if text.isdigit() and 0 < int(text) < 65_536:  # noqa: PLR2004
+    if text.isdigit() and 0 < int(text) <= LAST_PORT:
         return int(text)
-    raise CannotStart(f"PORT is {text!r}; it must be a number from 1 to 65535.")
+    raise CannotStart(f"PORT is {text!r}; it must be a number from 1 to {LAST_PORT}.")
 
 
 def refuse_taken(port: int) -> None:

@@ -18,7 +18,7 @@ def main() -> int:
     """Measure, print, write `.run/bench.json`; 1 when a goal is missed."""
     scale = os.environ.get("SCALE", "small")
     if scale not in SIZES:
-        print(f"SCALE is {' or '.join(SIZES)}, not {scale!r}.")  # noqa: T201
+        print(f"SCALE is {' or '.join(SIZES)}, not {scale!r}.")
         return 2
     # With autovacuum, as everywhere but in tests: rows die by the ten thousand here, and a queue among the dead is slow.
     own = servers.start({**FORGETFUL, "autovacuum": "on"})
@@ -37,7 +37,7 @@ def main() -> int:
             changes.measure(firm, report)
             execution.measure(firm, report, Path(directory))
         year.measure(report, redis_url=own.redis_url, scale=scale)
-        print(f"written: {report.write().name}")  # noqa: T201
+        print(f"written: {report.write().name}")
         return 0 if all(finding.met for finding in report.findings) else 1
     finally:
         own.stop()

@@ -19,6 +19,7 @@ from riskadmin.local.stack import LOOPBACK, Stack, free_ports
 from tests import servers
 from tests.bench.firm import Firm
 from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC
+from tests.stack import run
 from tests.waiting import wait_until
 
 
@@ -53,9 +54,7 @@ class Workers:
             if lane == "web":
                 (port,) = free_ports(1)
                 self.base_url = f"http://{LOOPBACK}:{port}"
-                static = Process(self._stack.commands("static", ["collectstatic", "--no-input"]))
-                static.start()
-                static.finish()
+                run(self._stack.commands("static", ["collectstatic", "--no-input"]))
                 self._start(self._stack.web(port))
             else:
                 self._start(self._worker(lane, number))

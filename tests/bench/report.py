@@ -44,7 +44,7 @@ class Report:
         self.findings.append(finding)
         mark = "met" if finding.met else "MISSED"
         value = f"{finding.value:>10.4g} {finding.unit:<14} {finding.goal:<9}"
-        print(f"{finding.name:<62} {value} {mark:<7} {finding.compared_with}")  # noqa: T201
+        print(f"{finding.name:<62} {value} {mark:<7} {finding.compared_with}")
 
     def write(self) -> Path:
         """Write the findings to `.run/bench.json`."""

@@ -315,9 +315,7 @@ class TestTargets:
 class TestForged:
     @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
     @pytest.mark.parametrize("kind_name", ["lock", "liquidate_only", "unlock"])
-    def test_a_kind_that_this_person_may_not_ask_for(
-        self, client: Client, db: None, sent: Sent, role: Role, kind_name: str
-    ) -> None:
+    def test_a_kind_that_this_person_may_not_ask_for(self, client: Client, sent: Sent, role: Role, kind_name: str) -> None:
         make_account(101, LOCKED if kind_name == "unlock" else "Normal")
         client.force_login(make_person(role))
         for headers in ({}, HTMX):

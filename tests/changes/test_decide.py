@@ -41,7 +41,7 @@ Sent = list[tuple[str, list[int], str]]
 
 
 @pytest.fixture
-def account(db: None) -> Account:
+def account() -> Account:
     """A locked account."""
     return make_account(101, LOCKED, admin_at=ACTED_AT)
 

@@ -111,7 +111,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
     @pytest.mark.parametrize("kind_name", KINDS)
-    def test_who_may_not_ask(self, db: None, role: Role, kind_name: str) -> None:
+    def test_who_may_not_ask(self, role: Role, kind_name: str) -> None:
         make_account(101, "" if kind_name != "unlock" else LOCKED)
         with pytest.raises(NotAllowed, match="You may not ask to"):
             ask(make_person(role), kind_name, 101)

@@ -140,7 +140,7 @@ class TestFilter:
         assert "All <strong>2</strong> that match:" in page
 
     @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
-    def test_who_may_ask_for_nothing_is_offered_nothing(self, client: Client, db: None, role: Role) -> None:
+    def test_who_may_ask_for_nothing_is_offered_nothing(self, client: Client, role: Role) -> None:
         client.force_login(make_person(role))
         assert FREEZE not in text_of(client.get(reverse("accounts:list")))
         for fields in ({"environment": "demo"}, {"environment": "demo", "kind": "lock"}, {"trader": "demo:1"}):
@@ -363,7 +363,7 @@ class TestChoosing:
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("kind_name", KINDS)
-def test_the_pages_of_a_kind_are_open_to_who_may_ask_for_it(client: Client, db: None, kind_name: str, role: Role) -> None:
+def test_the_pages_of_a_kind_are_open_to_who_may_ask_for_it(client: Client, kind_name: str, role: Role) -> None:
     let_trade(make_trader(70), make_account(1))
     person = make_person(role)
     client.force_login(person)

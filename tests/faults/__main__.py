@@ -148,7 +148,7 @@ def _runner(world: World, order: Order) -> Runner:
 
 def say(line: str) -> None:
     """Print at once, also into a file."""
-    print(line, flush=True)  # noqa: T201
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

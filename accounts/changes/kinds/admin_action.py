@@ -54,14 +54,14 @@ class AdminActionKind(AccountKind):
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_held(super().mirrored(accounts))
 
-    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the action is absolute)
+    def is_resend_safe(self, step: int) -> bool:
         return True
 
     def state(self, subject: Account) -> State:
         status = subject.risk_status
         return risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
         # What has it already may lose it to the other change under way: a protective call is then made all the same.
         if self.is_reached(before) and not (contested and self.is_protective):
@@ -103,7 +103,7 @@ class AdminActionKind(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, risk_state_read)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # A limit may stop an account at any moment without anybody's act: only action and time tell of a call.
         acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
         if self.is_reached(before) and not acted:

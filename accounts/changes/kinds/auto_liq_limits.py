@@ -102,7 +102,7 @@ class AutoLiqLimitsKind(AccountKind):
         values = [(field.label, in_words(field, value)) for field, value in given if value is not None]
         return (*template, ("Whose limits", whose), *values)
 
-    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (a record is absolute)
+    def is_resend_safe(self, step: int) -> bool:
         return True
 
     # --- The mirror -------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class AutoLiqLimitsKind(AccountKind):
 
     # --- The plan ---------------------------------------------------------------------------------------------------------
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         limits = level_limits(subject)
         if limits is None:
             return Skip(reason=self.obstacle(subject))
@@ -210,7 +210,7 @@ class AutoLiqLimitsKind(AccountKind):
             return by_id_or_all(ids, client.user_account_auto_liqs_by_account, client.user_account_auto_liqs)
         return by_id_or_all(ids, client.permissioned_account_auto_liqs_by_account, client.permissioned_account_auto_liqs)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # The whole record counts: had Tradovate dropped a field that was to stay, the account would have lost a limit.
         if dict(observed) == dict(after):
             return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED

@@ -113,7 +113,7 @@ class DemoBalance(AccountKind):
     def state(self, subject: Account) -> State:
         return cash_state(subject.cash.amount_usd, subject.cash.week_realized_pnl_usd)
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
         change, target = usd_parameter(parameters, "cash_change_usd"), usd_parameter(parameters, "amount_usd")
         if (change is None) == (target is None):
@@ -141,7 +141,7 @@ class DemoBalance(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_cash(client, ids)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         return judge_cash(before=before, after=after, observed=observed)
 
     def inverse(self, done: Done) -> Inverse:

@@ -185,18 +185,18 @@ class Kind(ABC, Generic[SubjectT]):
         """Return the parameters that a valid form holds, as the change keeps them: JSON values only."""
         return {name: value for name, value in cleaned.items() if value not in {None, ""}}
 
-    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:  # noqa: ARG002  (most kinds have none)
+    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
         """Return the parameters as label and value, for people."""
         return ()
 
-    def of(self, parameters: State) -> "Kind[SubjectT]":  # noqa: ARG002  (most kinds are the same for all)
+    def of(self, parameters: State) -> "Kind[SubjectT]":
         """Return the kind as it works with a change's parameters: itself, unless they choose what is read and compared.
 
         For the same choice it is the same object. Everything but the words on screen goes through it.
         """
         return self
 
-    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (most kinds answer the same for each step)
+    def is_resend_safe(self, step: int) -> bool:
         """Say whether this call may be made again once a read-back shows that it had no effect."""
         return False
 
@@ -204,11 +204,11 @@ class Kind(ABC, Generic[SubjectT]):
         """Say whether this step is only right while the target stands as `is_as_shown` wants it."""
         return self.rests_on_before and step == 0
 
-    def is_as_shown(self, *, before: State, now: State, step: int) -> bool:  # noqa: ARG002  (most kinds rest on all of it)
+    def is_as_shown(self, *, before: State, now: State, step: int) -> bool:
         """Say whether a target that was shown as `before` and stands as `now` is one to take this step for. Pure."""
         return dict(now) == dict(before)
 
-    def lookup(self, client: Client, ids: Sequence[int]) -> set[int] | None:  # noqa: ARG002
+    def lookup(self, client: Client, ids: Sequence[int]) -> set[int] | None:
         """Return which of the targets Tradovate knows, in one read; None for a kind whose calls name one target only.
 
         Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404).
@@ -255,7 +255,7 @@ class Kind(ABC, Generic[SubjectT]):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         """Read in one call what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
 
-    def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:  # noqa: ARG002  (most kinds read the same)
+    def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:
         """Read in one call what tells of this step; `judge` is asked about it in these terms."""
         return self.read(client, ids)
 

@@ -62,14 +62,14 @@ def accounts_with_limits(environment: Environment, ids: Sequence[int], level: Li
     limits = _limits(environment, ids, level)
     found: dict[int, Account] = {}
     for account in accounts:
-        account.level_limits = limits.get(account.pk)  # type: ignore[attr-defined]
+        account.level_limits = limits.get(account.pk)  # type: ignore[attr-defined]  # no field: for `level_limits`
         found[account.tradovate_id] = account
     return found
 
 
 def level_limits(account: Account) -> LevelLimits | None:
     """Return what `accounts_with_limits` has put there."""
-    limits: LevelLimits | None = account.level_limits  # type: ignore[attr-defined]
+    limits: LevelLimits | None = account.level_limits  # type: ignore[attr-defined]  # by `accounts_with_limits`
     return limits
 
 

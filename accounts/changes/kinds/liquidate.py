@@ -41,7 +41,7 @@ class Liquidate(AdminActionKind):
     def is_resend_safe(self, step: int) -> bool:
         return step != LIQUIDATE_STEP
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         after = {"admin_actions": [AdminAction.LIQUIDATE.value, AdminAction.LOCK.value]}
         weight = float(sum(position.size for position in held(subject)))
         return Planned(before=self.state(subject), after=after, warnings=self.warnings(subject), weight=weight)
@@ -75,7 +75,7 @@ class Liquidate(AdminActionKind):
         is_as_before = not acted if step == LIQUIDATE_STEP else acted and observed["admin_action"] == AdminAction.LIQUIDATE
         return Finding.NOT_APPLIED if is_as_before else Finding.ELSEWHERE
 
-    def inverse(self, done: Done) -> Irreversible:  # noqa: ARG002  (it is the same for all)
+    def inverse(self, done: Done) -> Irreversible:
         return Irreversible(reason="What was closed stays closed; the lock that it left can be lifted by an unlock")
 
 

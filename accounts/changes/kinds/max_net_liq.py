@@ -76,7 +76,7 @@ class MaxNetLiq(AccountKind):
         name = "max_net_liq_usd"
         return (("Max net liq", usd_words(parameters[name])),) if name in parameters else ()
 
-    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the peak is absolute)
+    def is_resend_safe(self, step: int) -> bool:
         return True
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
@@ -88,7 +88,7 @@ class MaxNetLiq(AccountKind):
     def state(self, subject: Account) -> State:
         return {"max_net_liq_usd": usd_text(subject.risk_status.max_net_liq_usd)}
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
         peak = usd_parameter(parameters, "max_net_liq_usd")
         if peak is None:
@@ -117,7 +117,7 @@ class MaxNetLiq(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, peak_read)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         peak = observed["max_net_liq_usd"]
         if peak == after["max_net_liq_usd"]:
             return Finding.UNCHANGED if peak == before["max_net_liq_usd"] else Finding.APPLIED

@@ -69,7 +69,7 @@ class PreTradeKind(AccountKind):
     def of(self, parameters: State) -> Self:
         return self if self.action != Action.CREATE else self._others.get(str(parameters.get(ACTION)), self)
 
-    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (one call)
+    def is_resend_safe(self, step: int) -> bool:
         # Sent again, a second one would be made. A removal that comes too late is refused: there is nothing left to remove.
         return self.action != Action.CREATE
 
@@ -116,7 +116,7 @@ class PreTradeKind(AccountKind):
 
     # --- The plan ---------------------------------------------------------------------------------------------------------
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
         if not self.were_read(subject):
             return Skip(reason=f"Its {self.noun}s were never read; read the account first")
@@ -188,15 +188,15 @@ class PreTradeKind(AccountKind):
             return ()
         return (f"Tradovate keeps more of it than is known here ({', '.join(names)}): this may be lost",)
 
-    def misplaced(self, subject: Account, record: Record) -> str:  # noqa: ARG002  (most hang on the account itself)
+    def misplaced(self, subject: Account, record: Record) -> str:
         """Return why a new record can't hang where it is asked for, or "". Pure."""
         return ""
 
-    def warnings(self, subject: Account, record: Record) -> tuple[str, ...]:  # noqa: ARG002  (a kind may know none)
+    def warnings(self, subject: Account, record: Record) -> tuple[str, ...]:
         """Return what a person should know before the account gets this record. Pure."""
         return ()
 
-    def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:  # noqa: ARG002  (a kind may know none)
+    def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:
         """Return what a person should know before this record is removed. Pure."""
         return ()
 
@@ -264,7 +264,7 @@ class PreTradeKind(AccountKind):
 
     # --- Tradovate --------------------------------------------------------------------------------------------------------
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         was, now = _by_number(before), _by_number(observed)
         if after.get(ACTION) == Action.CREATE:
             new = [record for number, record in now.items() if number not in was]

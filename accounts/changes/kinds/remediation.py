@@ -133,7 +133,7 @@ class Remediation(Unlock):
         acted = (now["admin_action"], now["admin_at"]) != (before["admin_action"], before["admin_at"])
         return not acted and now["stopped_by_limit"] <= before["stopped_by_limit"]
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
         amount, peak = usd_parameter(parameters, "amount_usd"), usd_parameter(parameters, "max_net_liq_usd")
         if amount is None or peak is None:
@@ -185,7 +185,7 @@ class Remediation(Unlock):
         # The item is more than its last step, and its balance has been changed.
         return Finding.APPLIED if found == Finding.UNCHANGED else found
 
-    def inverse(self, done: Done) -> Irreversible:  # noqa: ARG002  (it is the same for all)
+    def inverse(self, done: Done) -> Irreversible:
         return Irreversible(
             reason="It set balance, max net liq and unlock together, and no change takes back all three: lock it first, then "
             "put the amounts right by changes of their own"

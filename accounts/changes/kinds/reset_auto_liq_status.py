@@ -65,7 +65,7 @@ class ResetAutoLiqStatus(AccountKind):
             user_triggered=status.user_triggered_liq_only,
         )
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
         warnings: tuple[str, ...] = ()
         if before["stopped_at"] is None:
@@ -94,7 +94,7 @@ class ResetAutoLiqStatus(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, _read)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         if dict(observed) == dict(before):
             return Finding.NOT_APPLIED
         moved = {name for name, value in observed.items() if value != before[name]}
@@ -106,7 +106,7 @@ class ResetAutoLiqStatus(AccountKind):
         )
         return Finding.ELSEWHERE if restricted else Finding.APPLIED
 
-    def inverse(self, done: Done) -> Irreversible:  # noqa: ARG002  (it is the same for all)
+    def inverse(self, done: Done) -> Irreversible:
         return Irreversible(reason="What a reset does is not documented, and no call puts a limit's stop back")
 
 

@@ -73,7 +73,7 @@ class SwitchRiskCategory(AccountKind):
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
         return (("Risk category", parameters["name"]),)
 
-    def is_resend_safe(self, step: int) -> bool:  # noqa: ARG002  (the category is absolute)
+    def is_resend_safe(self, step: int) -> bool:
         return True
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
@@ -87,7 +87,7 @@ class SwitchRiskCategory(AccountKind):
         category = subject.risk_category
         return {"category_id": category.tradovate_id if category else None}
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
         if parameters.get("environment") != subject.environment:
             return Skip(reason="The category is one of the other environment", before=before)
@@ -127,7 +127,7 @@ class SwitchRiskCategory(AccountKind):
             keep=lambda: store_accounts(named, MirrorReading(client.environment, read_at, Source.CONFIRM)),
         )
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # Only the number is compared: the names beside it are for people.
         if observed["category_id"] == after["category_id"]:
             return Finding.UNCHANGED if observed["category_id"] == before["category_id"] else Finding.APPLIED

@@ -69,7 +69,7 @@ class RiskParameterKind(PreTradeKind):
             return f"It has no position limit {record[OWNER]}"
         return ""
 
-    def unsendable(self, account_id: int, record: Record) -> str:  # noqa: ARG002  (a parameter does not name its account)
+    def unsendable(self, account_id: int, record: Record) -> str:
         try:
             _request(record).to_json()
         except ValueError as error:

@@ -74,7 +74,7 @@ def with_held(accounts: QuerySet[Account]) -> QuerySet[Account]:
 
 def held(account: Account) -> list[Position]:
     """Return an account's open positions, prefetched by `with_held`."""
-    positions: list[Position] = account.held  # type: ignore[attr-defined]
+    positions: list[Position] = account.held  # type: ignore[attr-defined]  # by `with_held`
     return positions
 
 

@@ -88,7 +88,7 @@ class UnlockToClosing(Unlock):
     already = "Already allows closing orders only"
     open_positions = "the trader can close them again."
 
-    def of(self, parameters: State) -> Unlock:  # noqa: ARG002  (chosen already)
+    def of(self, parameters: State) -> Unlock:
         return self
 
     def is_reached(self, state: State) -> bool:
@@ -101,5 +101,5 @@ class UnlockToClosing(Unlock):
             return Skip(reason="Not locked", before=planned.before)
         return planned
 
-    def limit_warnings(self, account: Account) -> tuple[str, ...]:  # noqa: ARG002  (it opens no position)
+    def limit_warnings(self, account: Account) -> tuple[str, ...]:
         return ()

@@ -53,16 +53,16 @@ class UserLockout(TraderKind):
             for trader in found.prefetch_related(Prefetch("permissions", queryset=traded, to_attr="open_permissions"))
         }
 
-    def state(self, subject: Trader) -> State:  # noqa: ARG002  (nothing of it can be read)
+    def state(self, subject: Trader) -> State:
         return {}
 
-    def plan(self, subject: Trader, *, parameters: State, contested: bool) -> Planned | Skip:  # noqa: ARG002
+    def plan(self, subject: Trader, *, parameters: State, contested: bool) -> Planned | Skip:
         permissions: list[TradingPermission] = subject.open_permissions  # type: ignore[attr-defined]  # by `subjects`
         accounts = len({permission.account_id for permission in permissions})
         told = f"Trades {accounts:,} open account{'' if accounts == 1 else 's'}" if accounts else "Trades no open account"
         return Planned(before=self.state(subject), after={"lockout": "ended"}, warnings=(told,), weight=float(accounts))
 
-    def differences(self, before: State, after: State) -> tuple[Difference, ...]:  # noqa: ARG002
+    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return (Difference(label="Own lockout", before="not known", after="ended", direction="looser"),)
 
     def send(self, client: Client, order: Order) -> Exchange:
@@ -70,13 +70,13 @@ class UserLockout(TraderKind):
         reply = client.expire_user_lockout(permit=order.permit, user_id=target.id, notes=order.reason_text, ticket=order.ticket)
         return reply.exchange
 
-    def read(self, client: Client, ids: Sequence[int]) -> Reading:  # noqa: ARG002
+    def read(self, client: Client, ids: Sequence[int]) -> Reading:
         _refuse()
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:  # noqa: ARG002
+    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         _refuse()
 
-    def inverse(self, done: Done) -> Irreversible:  # noqa: ARG002  (it is the same for all)
+    def inverse(self, done: Done) -> Irreversible:
         return Irreversible(reason="Only traders can lock themselves out: lock their accounts instead")
 
 

@@ -19,7 +19,7 @@ class Command(BaseCommand):
         """Which environments."""
         parser.add_argument("environment", nargs="*", type=Environment, help="demo, live; all that are connected by default")
 
-    def handle(self, *args: Any, environment: list[Environment], **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, environment: list[Environment], **options: Any) -> None:  # noqa: ARG002  (Django's signature)
         """Read one environment after the other."""
         chosen = environment or connection.connected_environments()
         if not chosen:
