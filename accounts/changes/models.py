@@ -127,7 +127,8 @@ class Change(models.Model):
 class Item(models.Model):
     """One target of a change: what was found (`before`), what is meant (`after`), and what came of it."""
 
-    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="items")
+    # Without an index of its own: those of its items by position and by state begin with it.
+    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="items", db_index=False)
     position = models.PositiveIntegerField()
     # `environment:unit:id`. The account row is absent for a trader, and when the id is unknown to the mirror (then skipped).
     target = models.CharField(max_length=64)

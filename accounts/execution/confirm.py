@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Kind, Reading
-from accounts.changes.models import Item
+from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.telling import about_item
 from accounts.connection import NotConnected, client
@@ -60,7 +60,7 @@ def next_read_at(lane: Lane, *, early: bool = False) -> datetime | None:
     first: datetime | None = of_lane.order_by("not_before").values_list("not_before", flat=True).first()
     if first is not None and first > at and early and of_lane.filter(_never_read()).exists():
         return at
-    if lane == Lane.URGENT and (first is None or first > at) and _in_the_way().exists():
+    if lane == Lane.URGENT and (first is None or first > at) and Item.objects.filter(_in_the_way()).exists():
         return at
     return first
 
@@ -70,12 +70,14 @@ def _never_read() -> Q:
     return Q(state=ItemState.SENT, lease_until=F("not_before") + CONFIRM_WITHIN)
 
 
-def _in_the_way() -> QuerySet[Item]:
-    """Return bulk items whose call was answered and not yet read back, while an urgent item waits for the same target."""
-    waiting = Item.objects.filter(
-        target=OuterRef("target"), state=ItemState.QUEUED, change__lane=Lane.URGENT.value, change__state=ChangeState.RUNNING
-    )
-    return Item.objects.filter(_never_read(), Exists(waiting), change__lane=Lane.BULK.value)
+def _in_the_way() -> Q:
+    """Return the condition for bulk items whose call was answered and not yet read back, while an urgent one waits for them.
+
+    What waits is asked for beforehand, change by change: mostly nothing is urgent, and then PostgreSQL has nothing to look for.
+    """
+    urgent = list(Change.objects.filter(state=ChangeState.RUNNING, lane=Lane.URGENT.value).values_list("pk", flat=True))
+    waiting = Item.objects.filter(change__in=urgent, state=ItemState.QUEUED)
+    return _never_read() & Q(target__in=list(waiting.values_list("target", flat=True)), change__lane=Lane.BULK.value)
 
 
 def read_back_due(lane: Lane, *, origin: Origin, early: bool = False) -> int:
@@ -108,7 +110,7 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
         due = rows.filter(come, state__in=TO_READ, change__lane=lane.value)
         items = list(due.order_by("pk")[:READ_BATCH])
         if lane == Lane.URGENT:
-            items += rows.filter(pk__in=_in_the_way().values("pk"))
+            items += rows.filter(_in_the_way())
         Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=at + READING_LEASE)
     return with_changes(items)
 

@@ -59,7 +59,7 @@ class Call(models.Model):
 class CallItem(models.Model):
     """Which items a call carried."""
 
-    call = models.ForeignKey(Call, on_delete=models.PROTECT, related_name="carried")
+    call = models.ForeignKey(Call, on_delete=models.PROTECT, related_name="carried", db_index=False)  # the constraint has one
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="carried")
 
     class Meta:

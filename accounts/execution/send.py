@@ -17,7 +17,7 @@ from accounts.changes.states import ItemState
 from accounts.changes.telling import about_item
 from accounts.changes.timing import closed_until
 from accounts.connection import NotConnected, client
-from accounts.execution.claim import Claim, claim, sendable
+from accounts.execution.claim import Claim, claim, in_order_of_index, sendable
 from accounts.execution.settle import hold
 from accounts.execution.timing import JUST_READ, waiting_s
 from riskadmin.audit.actions import record
@@ -53,7 +53,8 @@ def next_claims(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[C
     The calls are counted before they are claimed, where their endpoint is known beforehand. When the targets can't be read, or
     nothing may be sent, the change is held for a while and nothing is claimed.
     """
-    first = sendable(timezone.now(), wanted).select_related("change").order_by("position", "pk").first()
+    with in_order_of_index():
+        first = sendable(timezone.now(), wanted).select_related("change").first()
     if first is None:
         return []
     change = first.change
@@ -136,16 +137,20 @@ def _read_first(kind: Kind[Any], wanted: QuerySet[Item], calls: int, tradovate: 
     """
     if kind.batch_size > 1 or not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))):
         return
-    next_up = sendable(timezone.now(), wanted).order_by("position", "pk")
     good_since = timezone.now() - JUST_READ
-    if not _to_read(kind, list(next_up[:calls]), good_since):
+    if not _to_read(kind, _next_up(wanted, calls), good_since):
         return
-    ids = _to_read(kind, list(next_up[: max(calls, kind.read_at_once)]), good_since)
+    ids = _to_read(kind, _next_up(wanted, max(calls, kind.read_at_once)), good_since)
     connection.close()
     for reading in kind.read_all(tradovate, ids):
         with transaction.atomic():
             reading.keep()
         connection.close()
+
+
+def _next_up(wanted: QuerySet[Item], count: int) -> list[Item]:
+    with in_order_of_index():
+        return list(sendable(timezone.now(), wanted)[:count])
 
 
 def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[int]:

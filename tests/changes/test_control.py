@@ -128,7 +128,7 @@ class TestCancelling:
         make_accounts(range(1, 9))
         change = control.cancel(actor=support, origin=ORIGIN, change_id=ask(support, "lock", *range(1, 9)).pk)
         assert (change.state, states(change)) == (ChangeState.STOPPING, ["cancelled"] * 3 + ["queued"] * 5)
-        assert not sendable(timezone.now()).exists()
+        assert not sendable(timezone.now(), change.items.all()).exists()
         assert control.cancel_put_back(origin=ORIGIN) == 5
         change.refresh_from_db()
         assert (change.state, states(change)) == (ChangeState.FINISHED, ["cancelled"] * 8)

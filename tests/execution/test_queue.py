@@ -1,0 +1,72 @@
+"""The queue of a large change that PostgreSQL has no statistics of yet: its next items are found without reading the others."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.changes.models import Change, Item
+from accounts.execution.claim import in_order_of_index, sendable
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from tests.changes.mirror import ask, make_accounts
+from tests.staff.people import make_person
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_broker")]
+
+
+@pytest.fixture
+def person() -> Staff:
+    return make_person(Role.SUPPORT)
+
+
+@pytest.fixture
+def change(person: Staff) -> Change:
+    """A thousand locks, asked for when PostgreSQL had last counted an empty queue."""
+    make_accounts(range(1, 1501))
+    done = ask(person, "lock", *range(1, 501))
+    for state, later in (("queued", "sending"), ("sending", "sent"), ("sent", "applied")):
+        done.items.filter(state=state).update(state=later)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    return ask(person, "lock", *range(501, 1501))
+
+
+def items_read(found: "QuerySet[Item]") -> int:
+    """How many rows of the items PostgreSQL looks at to find these."""
+
+    def steps(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield step
+        for part in step.get("Plans", ()):
+            yield from steps(part)
+
+    (explained,) = json.loads(found.explain(analyze=True, format="json"))
+    of_items = [step for step in steps(explained["Plan"]) if step.get("Relation Name") == Item._meta.db_table]
+    assert of_items
+    return sum((step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"] for step in of_items)
+
+
+def test_the_first_are_found_by_the_index(change: Change) -> None:
+    with in_order_of_index():
+        found = sendable(timezone.now(), change.items.all()).select_for_update(of=("self",), skip_locked=True)[:8]
+        assert [item.position for item in found.all()] == list(range(1, 9))
+        assert items_read(found) < 50
+
+
+def test_also_when_half_of_it_is_done(change: Change) -> None:
+    half_done(change)
+    with in_order_of_index():
+        found = sendable(timezone.now(), change.items.all())[:8]
+        assert [item.position for item in found.all()] == list(range(501, 509))
+        assert items_read(found) < 50 + 50  # those under way are looked at, too
+
+
+def half_done(change: Change) -> None:
+    """Let 450 items be done, and fifty be under way."""
+    change.items.filter(position__lte=500).update(state="sending")
+    change.items.filter(position__lte=450).update(state="sent")
+    change.items.filter(position__lte=450).update(state="applied")
