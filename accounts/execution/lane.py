@@ -106,7 +106,7 @@ def has_work(lane: Lane) -> bool:
 def _changes_with_work(lane: Lane, at: datetime) -> dict[int, int]:
     """Return the running changes of a lane that have items to send now, each with its priority."""
     queued = Item.objects.filter(due(at), change=OuterRef("pk"), state=ItemState.QUEUED)
-    # One item of each, by the index of its queue: as a join it would be a search among all that is queued.
+    # One item of each says it; as a join, PostgreSQL may search all that is queued for it.
     running = Change.objects.alias(item=Subquery(queued.values("pk")[:1])).filter(
         due(at, "held_until"), item__isnull=False, state=ChangeState.RUNNING, lane=lane.value
     )

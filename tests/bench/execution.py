@@ -236,8 +236,9 @@ def _budget_bound(firm: Firm, report: Report, ids: Sequence[int], directory: Pat
         "BUDGET_SAFETY_MARGIN": str(max(1, limit // 200)),
         "CALLS_AT_ONCE": str(AT_ONCE),
     }
-    parts = [ids[start : start + third - 60] for start in (0, third, 2 * third)]
-    urgent = [account_id for start in (1, 2, 3) for account_id in ids[start * third - 60 : start * third]]
+    aside = limit // 10 // 3 + 40  # together more than the share that is the urgent lane's alone
+    parts = [ids[start : start + third - aside] for start in (0, third, 2 * third)]
+    urgent = [account_id for start in (1, 2, 3) for account_id in ids[start * third - aside : start * third]]
     try:
         with workers(directory / "bound", firm, "bulk", "bulk", "urgent", **hour):
             changes = [approved(firm, submitted(firm, list(part), _locks(part))) for part in parts]
@@ -245,8 +246,7 @@ def _budget_bound(firm: Firm, report: Report, ids: Sequence[int], directory: Pat
             few = limit // 10 // 40 + 1
             for number in range(few):
                 some = urgent[number * 40 : (number + 1) * 40]
-                if some:
-                    changes.append(approved(firm, submitted(firm, some, _locks(some))))
+                changes.append(approved(firm, submitted(firm, some, _locks(some))))
             wait_until(lambda: _is_held(changes[3:]) or _none_open(changes[3:]), timeout=600, every=0.5)
     finally:
         counters = firm.simulator.counters()
