@@ -1,4 +1,4 @@
-"""Run every benchmark: `SCALE=small` (the default, under three minutes) or `SCALE=full` (the sizes of the goals)."""
+"""Run every benchmark: `SCALE=small` (the default, some four minutes) or `SCALE=full` (the sizes of the goals)."""
 
 from __future__ import annotations
 
