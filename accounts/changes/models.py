@@ -21,7 +21,6 @@ from accounts.changes.states import (
     Window,
 )
 from accounts.models import Account, EnvironmentChoice
-from riskadmin.audit.origin import Subject
 from riskadmin.tradovate.vocabulary import Lane, ReasonCode
 
 
@@ -194,17 +193,6 @@ class Item(models.Model):
     def environment(self) -> str:
         """The environment the target lives in."""
         return self.target.split(":", 1)[0]
-
-    @property
-    def subject(self) -> Subject:
-        """The account as events name it."""
-        return subject_of(self.target, self.target_name)
-
-
-def subject_of(target: str, name: str) -> Subject:
-    """Return a target, `environment:unit:id`, as events name it."""
-    environment, unit, number = target.split(":")
-    return Subject(environment=environment, account_id=int(number) if unit == "account" else None, account_name=name)
 
 
 class DecisionRow(models.Model):

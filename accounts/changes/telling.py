@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from accounts.changes.models import Item
+from accounts.changes.models import Change, Item
 from riskadmin.audit.actions import Happening
-from riskadmin.audit.origin import SYSTEM, Origin, Who
+from riskadmin.audit.origin import SYSTEM, Origin, Subject, Who
 from riskadmin.audit.tags import Tag
 
 
@@ -20,17 +20,48 @@ def about_item(
     detail: Mapping[str, Any] | None = None,
 ) -> Happening:
     """Return an event about an item, with everything that its change and target say; `after` is what was meant, if not said."""
+    return about_target(
+        tag,
+        item.target,
+        item.target_name,
+        change=item.change,
+        item_id=item.pk,
+        origin=origin,
+        actor=actor,
+        call_id=call_id,
+        before=item.before,
+        after=after if after is not None else item.after,
+        detail=detail,
+    )
+
+
+def about_target(
+    tag: Tag,
+    target: str,
+    name: str,
+    *,
+    change: Change,
+    item_id: int,
+    origin: Origin,
+    actor: Who = SYSTEM,
+    call_id: int | None = None,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    detail: Mapping[str, Any] | None = None,
+) -> Happening:
+    """Return an event about a target, `environment:unit:id`, of a change, as `about_item` does of an item that is at hand."""
+    environment, unit, number = target.split(":")
     return Happening(
         tag=tag,
         actor=actor,
         origin=origin,
-        subject=item.subject,
-        change_id=item.change_id,
-        item_id=item.pk,
+        subject=Subject(environment=environment, account_id=int(number) if unit == "account" else None, account_name=name),
+        change_id=change.pk,
+        item_id=item_id,
         call_id=call_id,
-        reason_code=item.change.reason_code,
-        reason_text=item.change.reason_text,
-        before=item.before,
-        after=after if after is not None else item.after,
+        reason_code=change.reason_code,
+        reason_text=change.reason_text,
+        before=before,
+        after=after,
         detail=detail or {},
     )

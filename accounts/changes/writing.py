@@ -2,39 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.kinds.kind import State
-from accounts.changes.models import Change, Item, PolicyRule, subject_of
+from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import Plan, digest_of
 from accounts.changes.policy import Requirement, requirement
 from accounts.changes.source import NOWHERE, Link, Source
 from accounts.changes.states import ChangeState, ItemState, Relation
+from accounts.changes.telling import about_target
 from accounts.changes.timing import AT_ONCE, Timing
 from riskadmin.audit.actions import Happening, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-
-_ITEM_COLUMNS: Final = (
-    "id",
-    "change_id",
-    "position",
-    "target",
-    "account_id",
-    "target_name",
-    "before",
-    "after",
-    "own_parameters",
-    "state",
-    "note",
-    "settled_at",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,22 +113,21 @@ def write(
     ids = new_ids(Item, len(planned.rows))
     copy_in(
         Item,
-        _ITEM_COLUMNS,
         [
-            (
-                item_id,
-                change.pk,
-                position,
-                row.target,
-                row.account.pk if row.account else None,
-                row.name,
-                row.before,
-                row.after,
-                own.get(row.target_id),
-                state if row.is_sent else ItemState.SKIPPED,
-                row.skip_reason,
-                None if row.is_sent else change.submitted_at,
-            )
+            {
+                "id": item_id,
+                "change_id": change.pk,
+                "position": position,
+                "target": row.target,
+                "account_id": row.account.pk if row.account else None,
+                "target_name": row.name,
+                "before": row.before,
+                "after": row.after,
+                "own_parameters": own.get(row.target_id),
+                "state": state if row.is_sent else ItemState.SKIPPED,
+                "note": row.skip_reason,
+                "settled_at": None if row.is_sent else change.submitted_at,
+            }
             for position, (item_id, row) in enumerate(zip(ids, planned.rows, strict=True), start=1)
         ],
     )
@@ -155,15 +140,14 @@ def write(
         **_in_time(change),
     }
     record_all(
-        Happening(
-            tag=Tag.CHANGE_SUBMITTED,
+        about_target(
+            Tag.CHANGE_SUBMITTED,
+            row.target,
+            row.name,
+            change=change,
+            item_id=item_id,
             actor=who,
             origin=origin,
-            subject=subject_of(row.target, row.name),
-            change_id=change.pk,
-            item_id=item_id,
-            reason_code=change.reason_code,
-            reason_text=change.reason_text,
             before=row.before,
             after=row.after,
             detail={**detail, "skipped": row.skip_reason},

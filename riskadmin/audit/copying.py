@@ -3,7 +3,7 @@
 Triggers, constraints and the database's own defaults act as for any INSERT.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from django.db import connection, models
@@ -14,8 +14,8 @@ from riskadmin.audit.storable import storable_json
 IDS: Final = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)"
 
 
-def copy_in(model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write new rows of a model in their order, each the values of the named columns (a field's `attname`) in theirs.
+def copy_in(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write new rows of a model in their order: values by column (a field's `attname`), the same columns in each row.
 
     Other columns get their default, which is the same in every row. What JSON holds is made storable. Raises DatabaseError, as
     saving the rows would.
@@ -23,14 +23,14 @@ def copy_in(model: type[models.Model], names: Sequence[str], rows: Sequence[Sequ
     if not rows:
         return
     fields = {field.attname: field for field in model._meta.concrete_fields}
-    shared = [field for field in fields.values() if field.attname not in names and not _is_given_by_database(field)]
-    alike = [_dump(field)(field.get_default()) for field in shared]
-    dumps = [_dump(fields[name]) for name in names]
-    columns = [sql.Identifier(str(field.column)) for field in (*(fields[name] for name in names), *shared)]
+    given = [(name, _dump(fields[name])) for name in rows[0]]
+    left_out = [field for name, field in fields.items() if name not in rows[0] and not _is_given_by_database(field)]
+    alike = [_dump(field)(field.get_default()) for field in left_out]
+    columns = [sql.Identifier(str(field.column)) for field in (*(fields[name] for name in rows[0]), *left_out)]
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(model._meta.db_table), sql.SQL(", ").join(columns))
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         for row in rows:
-            copy.write_row([*(dump(value) for dump, value in zip(dumps, row, strict=True)), *alike])
+            copy.write_row([*(dump(row[name]) for name, dump in given), *alike])
 
 
 def new_ids(model: type[models.Model], count: int) -> list[int]:

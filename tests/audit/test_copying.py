@@ -30,13 +30,13 @@ class TestSame(TestCase):
     def test_as_an_insert_writes_it(self, text: str, before: dict[str, Any] | None, staff_id: int | None) -> None:
         columns = {"tag": Tag.ITEM_SENT, "reason_text": text, "before": before, "staff_id": staff_id, "detail": {"a": text}}
         Event.objects.create(**columns)
-        copy_in(Event, list(columns), [list(columns.values())])
+        copy_in(Event, [columns])
         inserted, copied = Event.objects.order_by("pk").values_list(*COLUMNS)[:2]
         assert copied == inserted
 
 
 def test_they_keep_their_order_and_share_their_time() -> None:
-    copy_in(Event, ["item_id", "tag"], [(each, Tag.ITEM_SENT) for each in (3, 1, 2)])
+    copy_in(Event, [{"tag": Tag.ITEM_SENT, "item_id": each} for each in (3, 1, 2)])
     assert list(Event.objects.order_by("pk").values_list("item_id", flat=True)) == [3, 1, 2]
     assert Event.objects.values("occurred_at").distinct().count() == 1
     assert Event.objects.filter(occurred_at__lte=Now()).count() == 3
@@ -45,22 +45,23 @@ def test_they_keep_their_order_and_share_their_time() -> None:
 def test_ids_may_be_known_before() -> None:
     ids = new_ids(Event, 3)
     assert not Event.objects.exists()
-    copy_in(Event, ["id", "tag"], [(each, Tag.ITEM_SENT) for each in ids])
-    assert list(Event.objects.order_by("pk").values_list("pk", flat=True)) == sorted(ids)
+    rows = [{"id": pk, "tag": Tag.ITEM_SENT, "item_id": each} for pk, each in zip(ids, (3, 1, 2), strict=True)]
+    copy_in(Event, rows)
+    assert list(Event.objects.order_by("pk").values_list("pk", "item_id")) == [(row["id"], row["item_id"]) for row in rows]
     later = Event.objects.create(tag=Tag.ITEM_SENT)
     assert later.pk > max(ids)
 
 
 def test_none_at_all_are_no_statement(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
-        copy_in(Event, ["tag"], [])
+        copy_in(Event, [])
 
 
 def test_what_postgresql_refuses_is_a_database_error_and_nothing_is_written() -> None:
-    copy_in(Event, ["tag"], [(Tag.ITEM_SENT,)])
+    copy_in(Event, [{"tag": Tag.ITEM_SENT}])
     (written,) = Event.objects.all()
     with pytest.raises(IntegrityError), transaction.atomic():
-        copy_in(Event, ["id", "tag"], [(written.pk + 1, Tag.ITEM_SENT), (written.pk, Tag.ITEM_SENT)])
+        copy_in(Event, [{"id": pk, "tag": Tag.ITEM_SENT} for pk in (written.pk + 1, written.pk)])
     with pytest.raises(DatabaseError), transaction.atomic():
-        copy_in(Event, ["tag"], [("x" * 65,)])
+        copy_in(Event, [{"tag": "x" * 65}])
     assert Event.objects.count() == 1
