@@ -77,7 +77,7 @@ def read_csv(kind: Kind[Any], environment: Environment, content: bytes, *, filen
     named: list[Named] = []
     problems: list[Problem] = []
     for line, cells in table.rows:
-        wrong, own = _row(line, cells, table, target, wanted, check)
+        wrong, own = _row(line, cells, table=table, target=target, wanted=wanted, check=check)
         if wrong:
             problems.extend(wrong)
         else:
@@ -189,8 +189,8 @@ def _unknown_column(number: int, name: str, known: Mapping[str, Column]) -> str:
 # --- A row --------------------------------------------------------------------------------------------------------------
 
 
-def _row(  # noqa: PLR0917  (everything there is to know of one row)
-    line: int, cells: Sequence[str], table: _Table, target: int, wanted: Mapping[int, str], check: "_Check | None"
+def _row(
+    line: int, cells: Sequence[str], *, table: _Table, target: int, wanted: Mapping[int, str], check: "_Check | None"
 ) -> tuple[list[Problem], State | None]:
     """Return what is wrong with a row, or its parameters (None where the file has none)."""
     width = len(table.heading)

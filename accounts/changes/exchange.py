@@ -6,6 +6,8 @@ from typing import Any, Final
 
 # Asked for beyond the last day wanted, so that a calendar that ends before it is told from one with a long weekend there.
 MARGIN: Final = timedelta(days=14)
+WORDS_MAX: Final = 120
+"""Characters of a library's failure that are told: a line on a page."""
 
 # What a library raises that was asked for something it hasn't got, or that doesn't fit what it stands on.
 FAILURES: Final = (
@@ -59,4 +61,4 @@ def _of_calendar(library: Any, name: str, since: date, until: date) -> list[tupl
 
 def _in_short(error: Exception) -> str:
     words = str(error) or type(error).__name__
-    return f"{words[:120]}…" if len(words) > 120 else words  # noqa: PLR2004  (a line on a page)
+    return f"{words[:WORDS_MAX]}…" if len(words) > WORDS_MAX else words

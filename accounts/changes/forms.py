@@ -11,7 +11,7 @@ from django.http import QueryDict
 from accounts.changes.csv_upload import BYTES_MAX
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.states import ChangeState, ItemState, Priority, Verdict
-from accounts.changes.targets import TARGETS_MAX, BadTargets
+from accounts.changes.targets import TARGETS_MAX, BadTargets, is_id
 from accounts.changes.timing_form import TimingForm
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
@@ -33,8 +33,7 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
     target_ids: list[int] = []
     for value in values:
         environment, _, target_id = value.partition(":")
-        is_number = target_id.isascii() and target_id.isdecimal() and 0 < int(target_id[:20]) < 2**63
-        if environment not in set(Environment) or not is_number or len(target_id) > 19:  # noqa: PLR2004  (digits of 2**63)
+        if environment not in set(Environment) or not is_id(target_id) or int(target_id) == 0:
             raise BadTargets(f"{value[:40]!r} does not name {unit.one}.")
         environments.add(Environment(environment))
         target_ids.append(int(target_id))

@@ -17,6 +17,8 @@ from accounts.queries import AnyOf
 from riskadmin.tradovate.vocabulary import Environment
 
 ROWS_A_PAGE: Final = 100
+PAGE_DIGITS_MAX: Final = 9
+"""More digits are no page's number, and need not be read."""
 LATELY: Final = timedelta(days=7)
 OFTEN: Final = 2
 """So many things done to one target lately are worth a look before the next one."""
@@ -96,7 +98,7 @@ class Sheet(Generic[Shown]):
 def sheet(rows: Sequence[Shown], wanted: str) -> Sheet[Shown]:
     """Return the page that an address wants; the nearest there is where it wants none or nonsense."""
     pages = max(1, -(-len(rows) // ROWS_A_PAGE))
-    is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) < 10  # noqa: PLR2004  (digits, far beyond any page)
+    is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) <= PAGE_DIGITS_MAX
     number = min(max(int(wanted), 1), pages) if is_number else 1
     return Sheet(rows=rows[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE], number=number, pages=pages, total=len(rows))
 

@@ -259,7 +259,7 @@ class _Entry:
 
 def _directory(environment: Environment, unit: Unit, texts: set[str]) -> dict[str, tuple[_Entry, ...]]:
     """Return for each text the targets that it may mean: by Tradovate's id, by name as written, else in capitals."""
-    ids = {text: int(text) for text in texts if _is_id(text)}
+    ids = {text: int(text) for text in texts if is_id(text)}
     names = {text for text in texts if text and len(text) <= _NAME_MAX and "\0" not in text}
     columns = ["tradovate_id", "name", *(("archived",) if unit == Unit.ACCOUNT else ("missing_since",))]
     everything = (Account if unit == Unit.ACCOUNT else Trader).objects.filter(environment=environment.value)
@@ -281,7 +281,8 @@ def _directory(environment: Environment, unit: Unit, texts: set[str]) -> dict[st
     return found
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Say whether a text could be an id of Tradovate's, as far as its digits and its size tell."""
     return text.isascii() and text.isdecimal() and len(text) <= len(str(BIGGEST_ID)) and int(text) <= BIGGEST_ID
 
 

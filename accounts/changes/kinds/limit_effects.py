@@ -19,6 +19,8 @@ Changed = Mapping[str, LimitField]
 """The fields whose value differs, by name."""
 
 LIQUIDATES_NOW: Final = 1e15
+SLIP_PCT: Final = 1000
+"""Per cent from which a share can only be a slip, so that its cents do not matter."""
 """Weighs more than any amount of money, so that these stand first in a plan."""
 
 _LIQUIDATING: Final = (
@@ -183,4 +185,4 @@ def _touches(changed: Changed, names: tuple[str, ...]) -> bool:
 
 
 def _share(share: Decimal) -> str:
-    return percent(share.quantize(Decimal("0.01") if share < 1000 else Decimal(1)))  # noqa: PLR2004  (a slip, however large)
+    return percent(share.quantize(Decimal("0.01") if share < SLIP_PCT else Decimal(1)))
