@@ -209,7 +209,7 @@ def test_before_and_after_are_in_words() -> None:
         (Tag.STAFF_CREATED, {}, False),
     ],
 )
-def test_what_was_only_meant_is_not_shown_as_done(tag: Tag, detail: dict[str, str], is_intent: bool) -> None:
+def test_what_was_only_meant_is_not_shown_as_done(tag: Tag, detail: dict[str, str], is_intent: bool) -> None:  # noqa: FBT001  (a case's)
     assert line(tag, detail=detail).is_intent is is_intent
 
 

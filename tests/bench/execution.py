@@ -49,8 +49,8 @@ def measure(firm: Firm, report: Report, directory: Path) -> None:
         for latency_ms in (LATENCY_MS, 0):
             _rate(firm, report, ids, latency_ms=latency_ms)
         _category(firm, report, ids)
-    # A small change goes on for as long as people click, too.
-    at_once = AT_ONCE if len(ids) > CLICKS * AT_ONCE * 8 else AT_ONCE // 4
+    # People click for some ten seconds, in which so many calls at once make sixteen hundred: a small change must last, too.
+    at_once = AT_ONCE if len(ids) > 2 * AT_ONCE * 10_000 // LATENCY_MS else AT_ONCE // 4
     with workers(directory / "urgent", firm, "bulk", "urgent", "web", **{**lavish, "CALLS_AT_ONCE": str(at_once)}) as running:
         _urgent(firm, report, ids, running)
     with workers(directory / "recovery", firm, "bulk", "urgent", **lavish) as running:

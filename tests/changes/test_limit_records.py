@@ -98,8 +98,8 @@ def test_a_level_is_always_the_same_kind() -> None:
 MONEY = st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10**13), places=2)
 SHARES = st.decimals(min_value=Decimal("0.0001"), max_value=Decimal(100), places=4)
 TIMES = st.datetimes(
-    min_value=datetime(2020, 1, 1),
-    max_value=datetime(2090, 1, 1),
+    min_value=datetime(2020, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
+    max_value=datetime(2090, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
     timezones=st.just(UTC),
 )
 STEPS = st.lists(

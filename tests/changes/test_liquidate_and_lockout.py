@@ -59,8 +59,8 @@ def test_a_step_is_judged(step: int, before: State, observed: State, finding: Fi
 
 
 TIMES = st.none() | st.datetimes(
-    min_value=datetime(2020, 1, 1),
-    max_value=datetime(2030, 1, 1),
+    min_value=datetime(2020, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
+    max_value=datetime(2030, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
     timezones=st.just(UTC),
 )
 STATES = st.builds(

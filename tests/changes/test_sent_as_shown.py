@@ -24,7 +24,7 @@ from tests.changes.unsaved import an_account
 IDS = st.integers(1, 2**63 - 1)
 REASONS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200).filter(str.strip)
 ACTIONS = st.sampled_from([*ADMIN_ACTION_WORDS, "", "SomethingNew"])
-TIMES = st.none() | st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
+TIMES = st.none() | st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  (hypothesis adds the zone)
 
 
 @st.composite

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from accounts.changes.models import Change, Item
 from accounts.execution.claim import in_order_of_index, sendable
-from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.changes.mirror import ask, make_accounts
 from tests.staff.people import make_person
@@ -20,13 +19,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 @pytest.fixture
-def person() -> Staff:
-    return make_person(Role.SUPPORT)
-
-
-@pytest.fixture
-def change(person: Staff) -> Change:
+def change() -> Change:
     """A thousand locks, asked for when PostgreSQL had last counted an empty queue."""
+    person = make_person(Role.SUPPORT)
     make_accounts(range(1, 1501))
     done = ask(person, "lock", *range(1, 501))
     for state, later in (("queued", "sending"), ("sending", "sent"), ("sent", "applied")):

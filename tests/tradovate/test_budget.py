@@ -439,7 +439,7 @@ def test_state(budget: Budget, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("decode", [True, False])
-def test_either_kind_of_redis_client(servers: Servers, make_budget: Callable[..., Budget], decode: bool) -> None:
+def test_either_kind_of_redis_client(servers: Servers, make_budget: Callable[..., Budget], decode: bool) -> None:  # noqa: FBT001  (a case's)
     with redis.Redis.from_url(servers.redis_url, decode_responses=decode) as client:
         budget = make_budget(client=client)
         fill(budget, 1)

@@ -141,7 +141,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
             (AutoLiqFields(daily_loss_alert=Decimal("NaN")), "daily loss alert is no number"),
             (AutoLiqFields(stepped_cooldown=(STEP,)), "step distance is no number"),
             (AutoLiqFields(trailing_max_drawdown_mode="Weekly"), "Weekly"),
-            (AutoLiqFields(flatten_timestamp=datetime(2026, 3, 2)), "offset from UTC"),
+            (AutoLiqFields(flatten_timestamp=datetime(2026, 3, 2)), "offset from UTC"),  # noqa: DTZ001  (what is refused)
         ]
     ],
     ("create_user_account_auto_liq", {"account_id": 0}, "account id is greater than 0"),
