@@ -5,14 +5,14 @@ import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.changes.ending import half_done
@@ -21,7 +21,7 @@ from accounts.changes.kinds.kind import Kind, Order, Target
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
 from accounts.changes.timing import closed_until
-from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.settle import about, settle
 from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
 from riskadmin.audit.actions import record_all
@@ -29,6 +29,26 @@ from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+
+CLAIM: Final = """
+    WITH made AS (
+        INSERT INTO execution_call (purpose, environment, lane, worker, state, started_at)
+        SELECT %(purpose)s, %(environment)s, %(lane)s, %(worker)s, %(state)s, %(started_at)s FROM generate_series(1, %(calls)s)
+        RETURNING id
+    ), numbered AS (
+        SELECT id, row_number() OVER (ORDER BY id) AS batch FROM made
+    ), carried AS (
+        INSERT INTO execution_callitem (call_id, item_id)
+        SELECT numbered.id, given.item_id
+        FROM numbered JOIN unnest(%(batches)s::bigint[], %(item_ids)s::bigint[]) AS given (batch, item_id) USING (batch)
+        RETURNING call_id, item_id
+    )
+    UPDATE changes_item SET state = %(sending)s, claimed_at = %(started_at)s, lease_until = %(lease_until)s,
+           worker = %(worker)s, attempts = attempts + 1, not_before = NULL
+    FROM carried WHERE changes_item.id = carried.item_id
+    RETURNING changes_item.id, carried.call_id
+"""
+"""Makes the calls, says which items they carry, and moves those on, in one statement: the lane's leader waits for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,20 +113,21 @@ def sendable(at: datetime, among: QuerySet[Item]) -> QuerySet[Item]:
     ).order_by("position")
 
 
-def claim(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
-    """Claim the items among `wanted` (of one change) that may be sent now, for as many as `calls` calls.
+def claim(change: Change, wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
+    """Claim the items among `wanted`, of a change, that may be sent now, for as many as `calls` calls.
 
     Commits them as `sending` with their call rows and events. Items whose target has moved since it was shown are settled as
     skipped instead. PostgreSQL refuses the step for a change that lacks its decisions, and a second item of the same target.
     """
     at, made_at = timezone.now(), time.monotonic()
+    kind = KINDS[change.kind].of(change.parameters)
     try:
         with in_order_of_index():
-            found = _next(wanted, at, calls)
-            if not found or closed_until(found[0].change.window, at):
+            found = _next(kind, wanted, at, calls)
+            if not found or closed_until(change.window, at):
                 return []
-            change = found[0].change
-            kind = KINDS[change.kind].of(change.parameters)
+            for item in found:
+                item.change = change
             items = _still_right(kind, found, origin)
             if not items:
                 return []
@@ -118,7 +139,7 @@ def claim(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
         if "item_target_under_way" not in str(error):
             raise
         # A rival's call for the same target began meanwhile, and spoils the claim of all: alone, the others go through.
-        return claim(wanted, calls=1, origin=origin) if calls > 1 else []
+        return claim(change, wanted, calls=1, origin=origin) if calls > 1 else []
     for items, _ in claimed:
         for item in items:
             item.state, item.claimed_at, item.attempts = ItemState.SENDING, at, item.attempts + 1
@@ -138,30 +159,21 @@ def _write(
     change: Change, kind: Kind[Any], batches: Sequence[list[Item]], *, at: datetime, origin: Origin
 ) -> list[tuple[list[Item], Call]]:
     """Move the items of each batch to `sending`, with the call that will carry them and its event."""
-    worker = this_worker()
-    Item.objects.filter(pk__in=[item.pk for items in batches for item in items]).update(
-        state=ItemState.SENDING,
-        claimed_at=at,
-        lease_until=at + LEASE,
-        worker=worker,
-        attempts=F("attempts") + 1,
-        not_before=None,
-    )
-    made = Call.objects.bulk_create(
-        Call(
-            purpose=Purpose.WRITE,
-            environment=change.environment,
-            lane=change.lane,
-            worker=worker,
-            state=CallState.OPEN,
-            started_at=at,
-        )
-        for _ in batches
-    )
-    claimed = list(zip(batches, made, strict=True))
-    CallItem.objects.bulk_create(
-        [CallItem(call=call, item_id=item.pk) for items, call in claimed for item in items], batch_size=5000
-    )
+    as_claimed: dict[str, Any] = {
+        "purpose": Purpose.WRITE.value,
+        "environment": change.environment,
+        "lane": change.lane,
+        "worker": this_worker(),
+        "state": CallState.OPEN.value,
+        "started_at": at,
+    }
+    batch_of = {item.pk: number for number, items in enumerate(batches, start=1) for item in items}
+    moved = {"sending": ItemState.SENDING.value, "lease_until": at + LEASE}
+    carried = {"calls": len(batches), "batches": list(batch_of.values()), "item_ids": list(batch_of)}
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, as_claimed | moved | carried)
+        call_ids = dict(cursor.fetchall())
+    claimed = [(items, Call(pk=call_ids[items[0].pk], **as_claimed)) for items in batches]
     happenings = []
     for items, call in claimed:
         step = kind.steps[items[0].step]
@@ -171,24 +183,14 @@ def _write(
     return claimed
 
 
-def _next(wanted: QuerySet[Item], at: datetime, calls: int) -> list[Item]:
+def _next(kind: Kind[Any], wanted: QuerySet[Item], at: datetime, calls: int) -> list[Item]:
     """Lock the items of the next calls: one for each call, or those of one step and ticket, at most a batch, for one call."""
     ordered = sendable(at, wanted).select_for_update(of=("self",), skip_locked=True)
-    found = with_changes(ordered[:calls])
-    size = KINDS[found[0].change.kind].batch_size if found else 1
-    if size == 1:
+    found = list(ordered[:calls])
+    if not found or kind.batch_size == 1:
         return found
     # A penalty's ticket is good for the very same call, so those items stay together.
-    return with_changes(ordered.filter(step=found[0].step, ticket=found[0].ticket)[:size])
-
-
-def with_changes(items: Iterable[Item]) -> list[Item]:
-    """Return items with their changes, each of which is read once: joined to ten thousand items, it would be made as often."""
-    found = list(items)
-    changes = Change.objects.in_bulk({item.change_id for item in found})
-    for item in found:
-        item.change = changes[item.change_id]
-    return found
+    return list(ordered.filter(step=found[0].step, ticket=found[0].ticket)[: kind.batch_size])
 
 
 def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Item]:

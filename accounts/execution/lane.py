@@ -8,7 +8,7 @@ on at the same pace; an urgent one never waits for them, since its lane has its 
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
@@ -56,14 +56,15 @@ class _Seat:
     bell: threading.Event = field(default_factory=threading.Event)
     served: dict[int, int] = field(default_factory=dict)
 
-    def in_turn(self, priorities: Mapping[int, int]) -> list[int]:
+    def in_turn(self, changes: Iterable[Change]) -> list[Change]:
         """Return changes with the one first that is next: of those with the highest priority, that with fewest calls made."""
-        for gone in self.served.keys() - priorities.keys():
+        by_id = {change.pk: change for change in changes}
+        for gone in self.served.keys() - by_id.keys():
             del self.served[gone]
         least = min(self.served.values(), default=0)
-        for change_id in priorities:
+        for change_id in by_id:
             self.served.setdefault(change_id, least)
-        return sorted(priorities, key=lambda change_id: (-priorities[change_id], self.served[change_id], change_id))
+        return sorted(by_id.values(), key=lambda change: (-change.priority, self.served[change.pk], change.pk))
 
 
 _seats: Final = {lane: _Seat() for lane in Lane}
@@ -100,17 +101,16 @@ def has_work(lane: Lane) -> bool:
     """Say whether anything in a lane could be sent or read back now."""
     at = timezone.now()
     read_at = next_read_at(lane)
-    return (read_at is not None and read_at <= at) or bool(_changes_with_work(lane, at))
+    return (read_at is not None and read_at <= at) or _changes_with_work(lane, at).exists()
 
 
-def _changes_with_work(lane: Lane, at: datetime) -> dict[int, int]:
-    """Return the running changes of a lane that have items to send now, each with its priority."""
+def _changes_with_work(lane: Lane, at: datetime) -> QuerySet[Change]:
+    """Return the running changes of a lane that have items to send now."""
     queued = Item.objects.filter(due(at), change=OuterRef("pk"), state=ItemState.QUEUED)
     # One item of each says it; as a join, PostgreSQL may search all that is queued for it.
-    running = Change.objects.alias(item=Subquery(queued.values("pk")[:1])).filter(
+    return Change.objects.alias(item=Subquery(queued.values("pk")[:1])).filter(
         due(at, "held_until"), item__isnull=False, state=ChangeState.RUNNING, lane=lane.value
     )
-    return dict(running.values_list("pk", "priority"))
 
 
 def _goes_on_at(lane: Lane) -> datetime | None:
@@ -175,10 +175,10 @@ class _Leader:
             return
         try:
             claims: list[Claim] = []
-            for change_id in self.seat.in_turn(_changes_with_work(self.lane, timezone.now())):
-                claims = next_claims(Item.objects.filter(change_id=change_id), calls=room, origin=self.origin)
+            for change in self.seat.in_turn(_changes_with_work(self.lane, timezone.now())):
+                claims = next_claims(change, change.items.all(), calls=room, origin=self.origin)
                 if claims:
-                    self.seat.served[change_id] += len(claims)
+                    self.seat.served[change.pk] += len(claims)
                     break
             self.goes_on_at = None if self.flying or claims else _goes_on_at(self.lane)
         except (DatabaseError, InterfaceError):

@@ -35,14 +35,14 @@ class Call(models.Model):
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
-    endpoint = models.CharField(max_length=96, blank=True)
-    method = models.CharField(max_length=8, blank=True)
-    path = models.TextField(blank=True)
-    request_text = models.TextField(blank=True)  # the body, byte for byte
+    endpoint = models.CharField(max_length=96, blank=True, db_default="")
+    method = models.CharField(max_length=8, blank=True, db_default="")
+    path = models.TextField(blank=True, db_default="")
+    request_text = models.TextField(blank=True, db_default="")  # the body, byte for byte
     status = models.PositiveSmallIntegerField(null=True)
-    response_text = models.TextField(blank=True)
+    response_text = models.TextField(blank=True, db_default="")
     elapsed_ms = models.PositiveIntegerField(null=True)
-    note = models.TextField(blank=True)
+    note = models.TextField(blank=True, db_default="")
 
     items = models.ManyToManyField(Item, through="CallItem", related_name="calls")
 

@@ -12,7 +12,7 @@ from accounts.changes.control import close_window
 from accounts.changes.hours import HoursUnknown
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
-from accounts.changes.models import Item
+from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.changes.telling import about_item
 from accounts.changes.timing import closed_until
@@ -47,17 +47,12 @@ class Answered:
     lookup_error: TradovateError | None = None
 
 
-def next_claims(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
-    """Claim what may be sent now among items of one change, for at most `calls` calls, read anew where that matters.
+def next_claims(change: Change, wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
+    """Claim what may be sent now among some items of a change, for at most `calls` calls, read anew where that matters.
 
     The calls are counted before they are claimed, where their endpoint is known beforehand. When the targets can't be read, or
     nothing may be sent, the change is held for a while and nothing is claimed.
     """
-    with in_order_of_index():
-        first = sendable(timezone.now(), wanted).select_related("change").first()
-    if first is None:
-        return []
-    change = first.change
     kind = KINDS[change.kind].of(change.parameters)
     try:
         closed = closed_until(change.window, timezone.now())
@@ -66,20 +61,31 @@ def next_claims(wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[C
             return []
         tradovate = client(Environment(change.environment), Lane(change.lane))
         _read_first(kind, wanted, calls, tradovate)
-        paid = _paid(kind, first.step, calls if kind.batch_size == 1 else 1, tradovate)
+        step = _next_step(kind, wanted)
+        if step is None:
+            return []
+        paid = _paid(kind, step, calls if kind.batch_size == 1 else 1, tradovate)
     except (TradovateError, NotConnected, HoursUnknown) as error:
-        _postpone(first, error, origin)
+        _postpone(change, wanted, error, origin)
         return []
     try:
         if kind.batch_size > 1 or not paid:
-            claims = claim(wanted, calls=1, origin=origin)
+            claims = claim(change, wanted, calls=1, origin=origin)
         else:
-            claims = claim(wanted.filter(step=first.step), calls=len(paid), origin=origin)
+            claims = claim(change, wanted.filter(step=step), calls=len(paid), origin=origin)
         for claimed in claims if paid else ():
             claimed.permit.paid.append(paid.pop())
     finally:
         tradovate.give_back(paid)
     return claims
+
+
+def _next_step(kind: Kind[Any], wanted: QuerySet[Item]) -> int | None:
+    """Return which call the next item is at; None where none may be sent, which a kind of a single call leaves to the claim."""
+    if len(kind.steps) == 1:
+        return 0
+    first = _next_up(wanted, 1)
+    return first[0].step if first else None
 
 
 def _paid(kind: Kind[Any], step: int, calls: int, tradovate: Client) -> list[Paid]:
@@ -175,12 +181,17 @@ def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[i
     return ids
 
 
-def _postpone(item: Item, error: TradovateError | NotConnected | HoursUnknown, origin: Origin) -> None:
-    """The target could not be read before the call, so nothing was sent; its change waits."""
+def _postpone(
+    change: Change, wanted: QuerySet[Item], error: TradovateError | NotConnected | HoursUnknown, origin: Origin
+) -> None:
+    """The target could not be read before the call, or no call may leave, so nothing was sent; its change waits."""
+    first = _next_up(wanted, 1)
+    if not first:
+        return
+    item, is_news = first[0], change.held_why != str(error)
     wait_s = waiting_s(error, item.attempts + 1)
     with transaction.atomic():
-        is_news = item.change.held_why != str(error)
         waiting = Item.objects.filter(pk=item.pk, state=ItemState.QUEUED).update(note=str(error))
-        if waiting and hold(item.change_id, wait_s, str(error)) and is_news:
+        if waiting and hold(change.pk, wait_s, str(error)) and is_news:
             detail = {"reason": "not_read", "text": str(error), "wait_s": wait_s}
             record(about_item(Tag.ITEM_DEFERRED, item, origin=origin, detail=detail))

@@ -18,16 +18,18 @@ from tests.execution.conftest import ORIGIN
 
 def send_item(item_id: int, *, origin: Origin) -> None:
     """Carry one queued item as far as Tradovate's answer."""
-    _send(Item.objects.filter(pk=item_id), origin)
+    item = Item.objects.select_related("change").get(pk=item_id)
+    _send(item.change, item.change.items.filter(pk=item_id), origin)
 
 
 def send_batch(change_id: int, *, origin: Origin) -> bool:
     """Make the next call of a change; return whether there was one to make."""
-    return _send(Item.objects.filter(change_id=change_id), origin)
+    change = Change.objects.get(pk=change_id)
+    return _send(change, change.items.all(), origin)
 
 
-def _send(wanted: QuerySet[Item], origin: Origin) -> bool:
-    answers = [make(claimed) for claimed in next_claims(wanted, calls=1, origin=origin)]
+def _send(change: Change, wanted: QuerySet[Item], origin: Origin) -> bool:
+    answers = [make(claimed) for claimed in next_claims(change, wanted, calls=1, origin=origin)]
     write_down(answers, read_back_at=timezone.now(), origin=origin)
     return bool(answers)
 
