@@ -1,7 +1,6 @@
 """The way to Tradovate: clients built from the settings, over stores in PostgreSQL and Redis.
 
-What is built is kept for the life of the process, so that threads share one pool of Redis connections and one token, and
-each keeps its connection to Tradovate.
+What is built is kept for the life of the process, so that threads share one pool of Redis connections and one token.
 """
 
 from dataclasses import dataclass, field

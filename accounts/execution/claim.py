@@ -5,23 +5,22 @@ import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, Order, Target
 from accounts.changes.models import Change, Item
-from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
+from accounts.changes.states import ItemState
 from accounts.changes.timing import closed_until
 from accounts.execution.models import Call, CallState, Purpose
+from accounts.execution.queue import first_items
 from accounts.execution.settle import about, settle
 from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
 from riskadmin.audit.actions import record_all
@@ -80,41 +79,8 @@ def this_worker() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"[:128]
 
 
-def due(at: datetime, column: str = "not_before") -> Q:
-    """Return the condition for what has no time in a column to wait for, or whose time has come."""
-    return Q(**{f"{column}__isnull": True}) | Q(**{f"{column}__lte": at})
-
-
-@contextmanager
-def in_order_of_index() -> Iterator[None]:
-    """Have PostgreSQL find the first items of a queue by its index, whatever it thinks of the queue's length.
-
-    It learns of ten thousand queued items minutes after they came. Until then it takes the queue for empty, and to sort all of
-    it for each claim for as good as to read the first few. Opens a transaction.
-    """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_sort = off")
-        yield
-
-
-def sendable(at: datetime, among: QuerySet[Item]) -> QuerySet[Item]:
-    """Return the items, of some of one change, that may be claimed now, but for the checks that the claim itself makes.
-
-    They come in their order; take the first of them within `in_order_of_index`. The targets under way, which are few, are
-    asked for once and not for each item.
-    """
-    under_way = Item.objects.filter(state__in=ITEM_UNDER_WAY).values("target")
-    return among.filter(
-        due(at),
-        due(at, "change__held_until"),
-        ~Q(target__in=under_way),
-        state=ItemState.QUEUED,
-        change__state=ChangeState.RUNNING,
-    ).order_by("position")
-
-
-def claim(change: Change, wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
-    """Claim the items among `wanted`, of a change, that may be sent now, for as many as `calls` calls.
+def claim(change: Change, *, calls: int, origin: Origin, step: int | None = None) -> list[Claim]:
+    """Claim the items of a change that may be sent now, for as many as `calls` calls: those at `step`, if it is given.
 
     Commits them as `sending` with their call rows and events. Items whose target has moved since it was shown are settled as
     skipped instead. PostgreSQL refuses the step for a change that lacks its decisions, and a second item of the same target.
@@ -122,12 +88,10 @@ def claim(change: Change, wanted: QuerySet[Item], *, calls: int, origin: Origin)
     at, made_at = timezone.now(), time.monotonic()
     kind = KINDS[change.kind].of(change.parameters)
     try:
-        with in_order_of_index():
-            found = _next(kind, wanted, at, calls)
+        with transaction.atomic():
+            found = _next(change, kind, at, calls, step)
             if not found or closed_until(change.window, at):
                 return []
-            for item in found:
-                item.change = change
             items = _still_right(kind, found, origin)
             if not items:
                 return []
@@ -139,7 +103,7 @@ def claim(change: Change, wanted: QuerySet[Item], *, calls: int, origin: Origin)
         if "item_target_under_way" not in str(error):
             raise
         # A rival's call for the same target began meanwhile, and spoils the claim of all: alone, the others go through.
-        return claim(change, wanted, calls=1, origin=origin) if calls > 1 else []
+        return claim(change, calls=1, origin=origin, step=step) if calls > 1 else []
     for items, _ in claimed:
         for item in items:
             item.state, item.claimed_at, item.attempts = ItemState.SENDING, at, item.attempts + 1
@@ -183,14 +147,14 @@ def _write(
     return claimed
 
 
-def _next(kind: Kind[Any], wanted: QuerySet[Item], at: datetime, calls: int) -> list[Item]:
+def _next(change: Change, kind: Kind[Any], at: datetime, calls: int, step: int | None) -> list[Item]:
     """Lock the items of the next calls: one for each call, or those of one step and ticket, at most a batch, for one call."""
-    ordered = sendable(at, wanted).select_for_update(of=("self",), skip_locked=True)
-    found = list(ordered[:calls])
+    found = first_items(change, at, count=calls, step=step, locked=True)
     if not found or kind.batch_size == 1:
         return found
     # A penalty's ticket is good for the very same call, so those items stay together.
-    return list(ordered.filter(step=found[0].step, ticket=found[0].ticket)[: kind.batch_size])
+    first = found[0]
+    return first_items(change, at, count=kind.batch_size, step=first.step, ticket=first.ticket, locked=True)
 
 
 def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Item]:

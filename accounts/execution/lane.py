@@ -16,15 +16,15 @@ from typing import Final
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from accounts.changes.models import Change, Item
-from accounts.changes.states import ChangeState, ItemState
+from accounts.changes.models import Change
+from accounts.changes.states import ChangeState
 from accounts.connection import budget
 from accounts.execution.answers import put_back_unsent, write_down
-from accounts.execution.claim import Claim, due
+from accounts.execution.claim import Claim
 from accounts.execution.confirm import next_read_at, read_back_due
+from accounts.execution.queue import with_work
 from accounts.execution.send import Answered, give_back, make, next_claims
 from accounts.execution.timing import (
     GATHER_S,
@@ -101,16 +101,7 @@ def has_work(lane: Lane) -> bool:
     """Say whether anything in a lane could be sent or read back now."""
     at = timezone.now()
     read_at = next_read_at(lane)
-    return (read_at is not None and read_at <= at) or _changes_with_work(lane, at).exists()
-
-
-def _changes_with_work(lane: Lane, at: datetime) -> QuerySet[Change]:
-    """Return the running changes of a lane that have items to send now."""
-    queued = Item.objects.filter(due(at), change=OuterRef("pk"), state=ItemState.QUEUED)
-    # One item of each says it; as a join, PostgreSQL may search all that is queued for it.
-    return Change.objects.alias(item=Subquery(queued.values("pk")[:1])).filter(
-        due(at, "held_until"), item__isnull=False, state=ChangeState.RUNNING, lane=lane.value
-    )
+    return (read_at is not None and read_at <= at) or bool(with_work(lane, at))
 
 
 def _goes_on_at(lane: Lane) -> datetime | None:
@@ -155,7 +146,7 @@ class _Leader:
                 if self._is_done() and not self.seat.bell.is_set():
                     return
                 self.seat.bell.wait(LOOK_S)
-                if self.flying and self.lane == Lane.BULK:
+                if self.lane == Lane.BULK and not all(future.done() for future in self.flying):
                     time.sleep(GATHER_S)  # what ends within the next moment is written down in the same transaction
 
     def _is_done(self) -> bool:
@@ -170,13 +161,15 @@ class _Leader:
 
     def _claim(self, callers: ThreadPoolExecutor) -> None:
         """Claim the next calls of the change whose turn it is, and have them made."""
-        room = self.at_once + self._ready_beside() - len(self.flying)
-        if _stopping.is_set() or self.unwritten or (self.flying and room < self.at_once // 2):
+        ready = self._ready_beside()
+        room = self.at_once + ready - len(self.flying)
+        # While half of what stands ready is left, a claim can wait, and be of more calls.
+        if _stopping.is_set() or self.unwritten or (self.flying and room < max(1, ready // 2)):
             return
         try:
             claims: list[Claim] = []
-            for change in self.seat.in_turn(_changes_with_work(self.lane, timezone.now())):
-                claims = next_claims(change, change.items.all(), calls=room, origin=self.origin)
+            for change in self.seat.in_turn(with_work(self.lane, timezone.now())):
+                claims = next_claims(change, calls=room, origin=self.origin)
                 if claims:
                     self.seat.served[change.pk] += len(claims)
                     break

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.changes.control import close_window
@@ -17,7 +16,8 @@ from accounts.changes.states import ItemState
 from accounts.changes.telling import about_item
 from accounts.changes.timing import closed_until
 from accounts.connection import NotConnected, client
-from accounts.execution.claim import Claim, claim, in_order_of_index, sendable
+from accounts.execution.claim import Claim, claim
+from accounts.execution.queue import first_items
 from accounts.execution.settle import hold
 from accounts.execution.timing import JUST_READ, waiting_s
 from riskadmin.audit.actions import record
@@ -47,8 +47,8 @@ class Answered:
     lookup_error: TradovateError | None = None
 
 
-def next_claims(change: Change, wanted: QuerySet[Item], *, calls: int, origin: Origin) -> list[Claim]:
-    """Claim what may be sent now among some items of a change, for at most `calls` calls, read anew where that matters.
+def next_claims(change: Change, *, calls: int, origin: Origin) -> list[Claim]:
+    """Claim what may be sent now among the items of a change, for at most `calls` calls, read anew where that matters.
 
     The calls are counted before they are claimed, where their endpoint is known beforehand. When the targets can't be read, or
     nothing may be sent, the change is held for a while and nothing is claimed.
@@ -60,19 +60,19 @@ def next_claims(change: Change, wanted: QuerySet[Item], *, calls: int, origin: O
             close_window(change, closed, origin=origin)
             return []
         tradovate = client(Environment(change.environment), Lane(change.lane))
-        _read_first(kind, wanted, calls, tradovate)
-        step = _next_step(kind, wanted)
+        _read_first(change, kind, calls, tradovate)
+        step = _next_step(change, kind)
         if step is None:
             return []
         paid = _paid(kind, step, calls if kind.batch_size == 1 else 1, tradovate)
     except (TradovateError, NotConnected, HoursUnknown) as error:
-        _postpone(change, wanted, error, origin)
+        _postpone(change, error, origin)
         return []
     try:
         if kind.batch_size > 1 or not paid:
-            claims = claim(change, wanted, calls=1, origin=origin)
+            claims = claim(change, calls=1, origin=origin)
         else:
-            claims = claim(change, wanted.filter(step=step), calls=len(paid), origin=origin)
+            claims = claim(change, calls=len(paid), origin=origin, step=step)
         for claimed in claims if paid else ():
             claimed.permit.paid.append(paid.pop())
     finally:
@@ -80,11 +80,11 @@ def next_claims(change: Change, wanted: QuerySet[Item], *, calls: int, origin: O
     return claims
 
 
-def _next_step(kind: Kind[Any], wanted: QuerySet[Item]) -> int | None:
+def _next_step(change: Change, kind: Kind[Any]) -> int | None:
     """Return which call the next item is at; None where none may be sent, which a kind of a single call leaves to the claim."""
     if len(kind.steps) == 1:
         return 0
-    first = _next_up(wanted, 1)
+    first = first_items(change, timezone.now(), count=1)
     return first[0].step if first else None
 
 
@@ -134,7 +134,7 @@ def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Ans
     return Answered(claim=claimed, error=error, known=known)
 
 
-def _read_first(kind: Kind[Any], wanted: QuerySet[Item], calls: int, tradovate: Client) -> None:
+def _read_first(change: Change, kind: Kind[Any], calls: int, tradovate: Client) -> None:
     """Bring the mirror up to now for targets that a step is only right for while they stand as they were shown.
 
     What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since.
@@ -143,20 +143,15 @@ def _read_first(kind: Kind[Any], wanted: QuerySet[Item], calls: int, tradovate: 
     """
     if kind.batch_size > 1 or not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))):
         return
-    good_since = timezone.now() - JUST_READ
-    if not _to_read(kind, _next_up(wanted, calls), good_since):
+    now = timezone.now()
+    if not _to_read(kind, first_items(change, now, count=calls), now - JUST_READ):
         return
-    ids = _to_read(kind, _next_up(wanted, max(calls, kind.read_at_once)), good_since)
+    ids = _to_read(kind, first_items(change, now, count=max(calls, kind.read_at_once)), now - JUST_READ)
     connection.close()
     for reading in kind.read_all(tradovate, ids):
         with transaction.atomic():
             reading.keep()
         connection.close()
-
-
-def _next_up(wanted: QuerySet[Item], count: int) -> list[Item]:
-    with in_order_of_index():
-        return list(sendable(timezone.now(), wanted)[:count])
 
 
 def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[int]:
@@ -181,11 +176,9 @@ def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[i
     return ids
 
 
-def _postpone(
-    change: Change, wanted: QuerySet[Item], error: TradovateError | NotConnected | HoursUnknown, origin: Origin
-) -> None:
+def _postpone(change: Change, error: TradovateError | NotConnected | HoursUnknown, origin: Origin) -> None:
     """The target could not be read before the call, or no call may leave, so nothing was sent; its change waits."""
-    first = _next_up(wanted, 1)
+    first = first_items(change, timezone.now(), count=1)
     if not first:
         return
     item, is_news = first[0], change.held_why != str(error)

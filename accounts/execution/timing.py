@@ -32,7 +32,7 @@ READ_EVERY_WHEN_SCARCE: Final = {Lane.URGENT: timedelta(0), Lane.BULK: timedelta
 # A lane's leader stays when the next read-back is that near, and looks around so often while it waits.
 STAY_FOR: Final = timedelta(seconds=5)
 LOOK_S: Final = 0.25
-GATHER_S: Final = 0.02
+GATHER_S: Final = 0.05
 # Of calls answered within the first, twice as many stand ready; slower than the second, none: their permits would lapse.
 SWIFT_S: Final = 0.5
 SLOW_S: Final = 1.5

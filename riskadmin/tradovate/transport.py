@@ -1,7 +1,7 @@
 """One HTTP request over ``requests``: sends it, reads the answer, and knows whether anything was sent.
 
-No redirects, no proxies or netrc from the surroundings, no cookies, no retries. One session, and so one connection,
-per thread.
+No redirects, no proxies or netrc from the surroundings, no cookies, no retries. One session per thread, and connections
+that all threads share: what was used last is used next, by whomever.
 """
 
 import threading
@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
-from urllib3.response import BaseHTTPResponse
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from riskadmin.tradovate.encoding import to_json
 
@@ -28,8 +28,13 @@ DEADLINE_S = 60.0
 WRITE_DEADLINE_S = 20.0
 """A write's answer is short, and whoever waits for it holds a lease."""
 
+KEPT_FOR_S = 50.0
+"""A connection that was not used for longer is not used again: what stands before servers closes it after 60 s or so, and
+a call that meets its end on the way is one of which nobody knows whether it arrived."""
+
 _CHUNK = 64 * 1024
 _HOSTS = 4
+_CONNECTIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +63,41 @@ _opening = _Opening()
 _local = threading.local()
 
 
-class _PlainConnection(HTTPConnection):
+class _Watched(HTTPConnection):
+    """Tells when it is being opened, and counts as closed when it was not used for too long."""
+
+    _used_at = 0.0
+
     def connect(self) -> None:
         _opening.now = True
         super().connect()
         _opening.now = False
+        self._used_at = time.monotonic()
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself says
+        response = super().getresponse()
+        self._used_at = time.monotonic()
+        return response
+
+    @property
+    def is_connected(self) -> bool:
+        return time.monotonic() - self._used_at < KEPT_FOR_S and super().is_connected
 
 
-class _TlsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        _opening.now = True
-        super().connect()
-        _opening.now = False
+class _WatchedTls(_Watched, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
+    ConnectionCls = _Watched
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+    ConnectionCls = _WatchedTls
 
 
 class _Adapter(HTTPAdapter):
-    """``requests``' adapter over connections that tell when they are being opened."""
+    """``requests``' adapter over connections that are watched."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002  (its signature)
         self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **options)
@@ -151,8 +167,11 @@ class Transport:
         return b"".join(parts)
 
 
+_adapter = _Adapter(pool_connections=_HOSTS, pool_maxsize=_CONNECTIONS)
+
+
 def _session() -> requests.Session:
-    """The session of this thread, whichever client asks: making another client opens no other connection."""
+    """The session of this thread, whichever client asks."""
     session: requests.Session | None = getattr(_local, "session", None)
     if session is None:
         session = requests.Session()
@@ -160,7 +179,7 @@ def _session() -> requests.Session:
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.headers.update({"Accept": "application/json", "User-Agent": "riskadmin"})
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(pool_connections=_HOSTS, pool_maxsize=1))
+            session.mount(scheme, _adapter)
         _local.session = session
     return session
 

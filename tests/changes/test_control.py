@@ -15,7 +15,7 @@ from accounts.changes.actions import NotAllowed
 from accounts.changes.control import Moved
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import ChangeState, ItemState, Priority
-from accounts.execution.claim import sendable
+from accounts.execution.queue import first_items
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM
 from riskadmin.audit.rendering import PRIORITY_WORDS
@@ -128,7 +128,7 @@ class TestCancelling:
         make_accounts(range(1, 9))
         change = control.cancel(actor=support, origin=ORIGIN, change_id=ask(support, "lock", *range(1, 9)).pk)
         assert (change.state, states(change)) == (ChangeState.STOPPING, ["cancelled"] * 3 + ["queued"] * 5)
-        assert not sendable(timezone.now(), change.items.all()).exists()
+        assert first_items(change, timezone.now(), count=1) == []
         assert control.cancel_put_back(origin=ORIGIN) == 5
         change.refresh_from_db()
         assert (change.state, states(change)) == (ChangeState.FINISHED, ["cancelled"] * 8)

@@ -255,7 +255,7 @@ def test_an_emergency_has_what_stands_in_its_way_read_back_at_once(
     account_id = active_account()
     bulk = ask(support, "liquidate_only", account_id)
     assert bulk.lane == Lane.BULK
-    claims = next_claims(bulk, bulk.items.all(), calls=1, origin=ORIGIN)
+    claims = next_claims(bulk, calls=1, origin=ORIGIN)
     write_down([make(claim) for claim in claims], read_back_at=timezone.now() + timedelta(minutes=1), origin=ORIGIN)
     assert the_item(bulk).state == ItemState.SENT
     lock = ask(support, "lock", account_id)

@@ -128,7 +128,7 @@ class Firm:
         """Let a worker claim what is next and die with it, once for an item: only its lease and a read-back can tell."""
         if Item.objects.filter(change=change, attempts__gt=0).exists():
             return False
-        died = bool(next_claims(change, change.items.all(), calls=1, origin=ORIGIN))
+        died = bool(next_claims(change, calls=1, origin=ORIGIN))
         self.deaths += died
         return died
 

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
@@ -17,19 +16,14 @@ from tests.execution.conftest import ORIGIN
 
 
 def send_item(item_id: int, *, origin: Origin) -> None:
-    """Carry one queued item as far as Tradovate's answer."""
-    item = Item.objects.select_related("change").get(pk=item_id)
-    _send(item.change, item.change.items.filter(pk=item_id), origin)
+    """Carry an item, the next one of its change, as far as Tradovate's answer."""
+    send_batch(Item.objects.get(pk=item_id).change_id, origin=origin)
 
 
 def send_batch(change_id: int, *, origin: Origin) -> bool:
     """Make the next call of a change; return whether there was one to make."""
-    change = Change.objects.get(pk=change_id)
-    return _send(change, change.items.all(), origin)
-
-
-def _send(change: Change, wanted: QuerySet[Item], origin: Origin) -> bool:
-    answers = [make(claimed) for claimed in next_claims(change, wanted, calls=1, origin=origin)]
+    claims = next_claims(Change.objects.get(pk=change_id), calls=1, origin=origin)
+    answers = [make(claimed) for claimed in claims]
     write_down(answers, read_back_at=timezone.now(), origin=origin)
     return bool(answers)
 

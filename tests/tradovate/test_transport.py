@@ -1,0 +1,71 @@
+"""Connections to Tradovate: kept, shared by all threads, and not used once their end may be near."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from riskadmin.tradovate import transport
+from riskadmin.tradovate.transport import Answer, Transport
+
+
+class Keeping(ThreadingHTTPServer):
+    """Answers everything, keeps connections open, and counts them."""
+
+    connections = 0
+
+    def process_request(self, request: object, client_address: object) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)  # type: ignore[arg-type]
+
+
+class Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (its name there)
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Keeping]:
+    with Keeping(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def to_server(server: Keeping) -> Transport:
+    return Transport(f"http://127.0.0.1:{server.server_port}", timeout=(3.05, 10.0))
+
+
+def ask(to_server: Transport) -> Answer:
+    """Send one request, in a thread of its own, as each call of a lane may be."""
+    answers: list[Answer] = []
+    thread = threading.Thread(target=lambda: answers.append(to_server.send("GET", "/", body=None, token=None, body_limit=100)))
+    thread.start()
+    thread.join()
+    return answers[0]
+
+
+def test_a_connection_outlives_the_thread_that_opened_it(server: Keeping, to_server: Transport) -> None:
+    assert [ask(to_server).status for _ in range(3)] == [200, 200, 200]
+    assert server.connections == 1
+
+
+def test_one_that_was_long_not_used_is_not_used_again(
+    server: Keeping, to_server: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(to_server)
+    monkeypatch.setattr(transport, "KEPT_FOR_S", 0.0)
+    assert ask(to_server).status == 200
+    assert server.connections == 2
