@@ -84,20 +84,20 @@ for (const failure of ["htmx:sendError", "htmx:timeout"]) {
 
 // --- Polling: <div hx-get="…" hx-trigger="load, poll" data-poll="2s">; status 286, or leaving the page, ends it ----------
 
-const SLOWEST_MS = 60_000;
-const polls = new Map(); // element -> { failures, timer, sentAt, isDue }
+const SLOWEST_MS = 60_000; // also of a hidden tab, whose title still tells how a change ended
+const polls = new Map(); // element -> { failures, timer, sentAt }
 
 function startPolls(root) {
   for (const element of within("[data-poll]", root)) {
     if (polls.has(element)) continue;
-    polls.set(element, { failures: 0, timer: 0, sentAt: 0, isDue: false });
+    polls.set(element, { failures: 0, timer: 0, sentAt: 0 });
     schedule(element, 0);
   }
 }
 
 function schedule(element, tookMs) {
   const poll = polls.get(element);
-  const everyMs = parseFloat(element.dataset.poll) * 1000;
+  const everyMs = document.hidden ? SLOWEST_MS : parseFloat(element.dataset.poll) * 1000;
   // A server that is slow or failing is asked less often.
   const waitMs = Math.min(Math.max(everyMs, 4 * tookMs) * 2 ** poll.failures, Math.max(everyMs, SLOWEST_MS));
   clearTimeout(poll.timer);
@@ -108,10 +108,7 @@ function firePoll(element) {
   const poll = polls.get(element);
   if (!element.isConnected) {
     polls.delete(element);
-  } else if (document.hidden) {
-    poll.isDue = true;
   } else {
-    poll.isDue = false;
     poll.sentAt = performance.now();
     element.dispatchEvent(new CustomEvent("poll")); // doesn't bubble: a panel around this one has its own pace
   }
@@ -130,10 +127,13 @@ function settlePoll(element, detail) {
 }
 
 function pollNow() {
-  for (const [element, poll] of polls) if (poll.isDue || poll.failures) firePoll(element);
+  for (const element of polls.keys()) firePoll(element);
 }
 
-document.addEventListener("visibilitychange", () => document.hidden || pollNow());
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) pollNow();
+  else for (const element of polls.keys()) schedule(element, 0);
+});
 
 // --- Swaps: the focus, the selection and the voice survive them ----------------------------------------------------------
 

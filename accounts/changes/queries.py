@@ -59,6 +59,12 @@ class Progress:
         return {state: tally.count for state, tally in self.tallies.items()}
 
     @property
+    def title(self) -> str:
+        """What the browser's tab says, so that it tells of a change's end while one does something else."""
+        so_far = f", {self.settled:,} of {self.total:,}" if self.is_open and self.total > 1 else ""
+        return f"Change {self.change.pk} {self.change.get_state_display().lower()}{so_far}"
+
+    @property
     def total(self) -> int:
         """How many items it has."""
         return sum(self.counts.values())

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
+from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.states import ChangeState
 from accounts.connection import budget
@@ -110,6 +111,16 @@ def _goes_on_at(lane: Lane) -> datetime | None:
     return held.order_by("held_until").values_list("held_until", flat=True).first()
 
 
+def _may_stand_ready(change: Change) -> bool:
+    """Say whether calls of a change may be claimed before they can leave.
+
+    If the worker is killed then, nobody knows that they never left. What may not be sent twice is left to people, and should
+    be no more than what was at Tradovate.
+    """
+    kind = KINDS[change.kind].of(change.parameters)
+    return all(map(kind.is_resend_safe, range(len(kind.steps))))
+
+
 class _Leader:
     """One stretch of work on a lane."""
 
@@ -169,7 +180,8 @@ class _Leader:
         try:
             claims: list[Claim] = []
             for change in self.seat.in_turn(with_work(self.lane, timezone.now())):
-                claims = next_claims(change, calls=room, origin=self.origin)
+                calls = room if _may_stand_ready(change) else room - ready
+                claims = next_claims(change, calls=calls, origin=self.origin) if calls > 0 else []
                 if claims:
                     self.seat.served[change.pk] += len(claims)
                     break

@@ -36,7 +36,7 @@ from tests.waiting import wait_until
 
 AT_ONCE = 16
 LATENCY_MS = 100
-CLICKS = 30
+CLICKS = 60
 
 
 def measure(firm: Firm, report: Report, directory: Path) -> None:
@@ -49,7 +49,7 @@ def measure(firm: Firm, report: Report, directory: Path) -> None:
         for latency_ms in (LATENCY_MS, 0):
             _rate(firm, report, ids, latency_ms=latency_ms)
         _category(firm, report, ids)
-    # People click for some ten seconds, in which so many calls at once make sixteen hundred: a small change must last, too.
+    # People click for some fifteen seconds, in which so many calls at once make 2,400: a small change must last, too.
     at_once = AT_ONCE if len(ids) > 2 * AT_ONCE * 10_000 // LATENCY_MS else AT_ONCE // 4
     with workers(directory / "urgent", firm, "bulk", "urgent", "web", **{**lavish, "CALLS_AT_ONCE": str(at_once)}) as running:
         _urgent(firm, report, ids, running)

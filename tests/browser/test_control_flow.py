@@ -14,6 +14,10 @@ from tests.targets import free_accounts
 
 CheckPage = Callable[[Page], None]
 MANY = 200
+HIDE = """() => {
+    Object.defineProperty(document, "hidden", {get: () => true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @pytest.fixture
@@ -118,6 +122,22 @@ def is_left_to_people(stack: LiveStack, change: int) -> bool:
         )
         stack.rows("UPDATE changes_item SET not_before = now() WHERE change_id = %s AND not_before > now()", change)
     return False
+
+
+def test_a_hidden_tab_asks_once_a_minute_and_its_title_tells_the_end(slow_stack: LiveStack, page: Page) -> None:
+    page.clock.install()
+    sign_in(page, slow_stack.base_url, "support")
+    change = ask_to_lock(page, slow_stack, [name for _, name in free_accounts(slow_stack, 20)], "Followed from elsewhere")
+    expect(page).to_have_title(re.compile(rf"^Change {change} running, \d+ of 20 · "))
+    page.evaluate(HIDE)
+    polls: list[str] = []
+    page.on("request", lambda request: polls.append(request.url) if request.url.endswith("/progress/") else None)
+
+    slow_stack.wait_until(lambda: set(states_of(slow_stack, change)) == {"applied"}, 60)
+    assert polls == []
+    page.clock.fast_forward("01:01")
+    expect(page).to_have_title(f"Change {change} finished · riskadmin")
+    assert len(polls) == 1
 
 
 def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.changes.kinds.liquidate_only import LiquidateOnly
+from accounts.changes.kinds.lock import Lock
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution import lane as lane_module
@@ -99,6 +100,26 @@ def test_no_more_calls_at_once_than_the_setting_says(mirror: Simulator, support:
 
     assert held == 4
     assert mirror.call_count(SET_ACTION) == 12
+
+
+@pytest.mark.parametrize(("is_resend_safe", "claimed"), [(True, 12), (False, 4)])
+def test_what_may_not_be_sent_twice_is_claimed_when_it_can_leave(
+    mirror: Simulator, support: Staff, monkeypatch: pytest.MonkeyPatch, *, is_resend_safe: bool, claimed: int
+) -> None:
+    monkeypatch.setattr(Lock, "is_resend_safe", lambda _self, _step: is_resend_safe)
+    fault = mirror.fault("hold", endpoint=SET_ACTION, when="before", count=16)
+    change = ask(support, "lock", *accounts(16))
+    working = threading.Thread(target=work, args=[Lane.URGENT], kwargs={"origin": ORIGIN})
+    working.start()
+    try:
+        mirror.wait_held(fault, count=4)
+        held = states(change)
+    finally:
+        mirror.clear_faults()
+        working.join()
+
+    assert held == {ItemState.SENDING: claimed, ItemState.QUEUED: 16 - claimed}
+    assert states(change) == {ItemState.APPLIED: 16}
 
 
 def test_each_call_is_counted_once_and_nothing_counted_is_left_over(mirror: Simulator, support: Staff) -> None:
