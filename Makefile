@@ -21,7 +21,7 @@ demo-reset: ## forget the demo's data
 
 test: environment ## run every test, those in a browser too; ARGS="-k lock" narrows
 	@$(VENV)/python -m riskadmin.local.chromium
-	@$(VENV)/python -m pytest -n 2 --dist load --maxschedchunk 4 $(ARGS)
+	@$(VENV)/python -m pytest -n 3 --dist load --maxschedchunk 4 $(ARGS)
 
 faults: environment ## hurt everything at random and judge what is left: SEED=7 RUNS=500, or MINUTES=30
 	@$(VENV)/python -m tests.faults

@@ -11,6 +11,7 @@ import redis
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase, override_settings
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page
 from pytest_django import DjangoDbBlocker
 
@@ -18,6 +19,10 @@ from tests.addresses import new_database, with_database, with_redis_number
 from tests.browsing import launch, watched_page
 from tests.servers import PUBLISHING, SERVERS_KEY, Servers, worker_index
 from tests.stack import LiveStack
+
+# How long an example takes, or is made, rests on what else the machine does.
+settings.register_profile("whatever the load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("whatever the load")
 
 AXE = Path(__file__).parent / "browser" / "vendor" / "axe.min.js"
 # Of a long table the first rows tell: the others are drawn by the same template.

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection, transaction
-from django.db.models.query import QuerySet
 
 from accounts import ledger as ledger_module
 from accounts.ledger import PostgresLedger, forget_old
@@ -113,13 +112,11 @@ def test_what_nothing_counts_any_more_is_forgotten_a_bounded_number_at_once(monk
     assert not ApiHalt.objects.exists()
 
 
-def test_a_database_that_fails_is_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_fails_is_a_store_that_is_away() -> None:
     def fail(*_: object, **__: object) -> None:
         raise OperationalError("the server closed the connection")
 
-    monkeypatch.setattr(QuerySet, "bulk_create", fail)
-
-    with pytest.raises(StoreUnavailable, match="closed the connection"):
+    with connection.execute_wrapper(fail), pytest.raises(StoreUnavailable, match="closed the connection"):
         ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
 
 

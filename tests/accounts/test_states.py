@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 class StandingTwice(TestCase):
     """On PostgreSQL, since the condition's joins and NULLs are what could differ."""
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         closed=st.booleans(),
         archived=st.booleans(),

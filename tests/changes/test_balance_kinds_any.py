@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
@@ -42,7 +42,6 @@ def accounts(draw: st.DrawFn) -> Account:
 
 
 @pytest.mark.parametrize("kind_name", ["demo_balance", "max_net_liq", "remediation", "reset_auto_liq_status"])
-@settings(deadline=None)
 @given(account=accounts(), parameters=PARAMETERS, contested=st.booleans())
 def test_anything_gives_a_plan_that_is_sent_as_shown_or_a_reason(
     account: Account, parameters: State, kind_name: str, *, contested: bool
@@ -69,7 +68,6 @@ def test_anything_gives_a_plan_that_is_sent_as_shown_or_a_reason(
 
 
 @pytest.mark.parametrize("kind_name", ["demo_balance", "max_net_liq", "remediation", "reset_auto_liq_status"])
-@settings(deadline=None)
 @given(shown=accounts(), found=accounts(), parameters=PARAMETERS)
 def test_every_read_back_can_be_judged(shown: Account, found: Account, parameters: State, kind_name: str) -> None:
     kind = KINDS[kind_name]

@@ -6,7 +6,7 @@ import pytest
 from django import forms
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts.changes.csv_upload import BYTES_MAX, HEADINGS, Unreadable, columns_of, read_csv, template
@@ -302,7 +302,6 @@ def test_it_costs_the_same_few_queries_for_any_length(count: int) -> None:
 CELLS = st.sampled_from(["", "10", "10.5", "666", "13", "x", "-1", "eod", "End of day", "yes", "perhaps", "1e3", "NaN", "∞"])
 
 
-@settings(deadline=None)
 @given(amount=CELLS, floor=CELLS, mode=CELLS, level=CELLS)
 @example(amount="10", floor="", mode="", level="own")
 def test_a_row_is_as_good_as_the_same_typed_into_the_form(amount: str, floor: str, mode: str, level: str) -> None:
@@ -320,7 +319,6 @@ def test_a_row_is_as_good_as_the_same_typed_into_the_form(amount: str, floor: st
         assert said <= wrong or (spared and chosen.problems == ())
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 @example(content=b"account,amount\r\n1,\xff\n")
 @example(content=b'account\n"')

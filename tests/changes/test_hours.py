@@ -12,7 +12,6 @@ import time_machine
 from django.conf import settings
 from django.test import override_settings
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.changes import exchange
@@ -300,7 +299,6 @@ def stand_apart(spans: Sequence[Span]) -> bool:
 
 
 @given(any_hours())
-@hypothesis_settings(deadline=None)
 def test_windows_never_overlap_what_they_keep_away_from(made: Made) -> None:
     windows = list(made.hours.windows(made.since, made.until))
     assert all(stand_apart(spans) for spans in (windows, made.hours.sessions, made.hours.maintenance))
@@ -314,7 +312,6 @@ def test_windows_never_overlap_what_they_keep_away_from(made: Made) -> None:
 
 
 @given(any_hours(), ANY_MINUTE, st.integers(min_value=0, max_value=59))
-@hypothesis_settings(deadline=None)
 def test_a_time_is_open_exactly_within_a_window(made: Made, after: timedelta, second: int) -> None:
     at = made.since + after + timedelta(seconds=second)
     windows = list(made.hours.windows(made.since, made.until))
@@ -329,7 +326,6 @@ def test_a_time_is_open_exactly_within_a_window(made: Made, after: timedelta, se
 
 
 @given(any_hours(), ANY_MINUTE)
-@hypothesis_settings(deadline=None)
 def test_a_time_is_open_exactly_when_nothing_speaks_against_it(made: Made, after: timedelta) -> None:
     at = made.since + after
     near = int(made.buffer / MINUTE)

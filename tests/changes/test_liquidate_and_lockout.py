@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
@@ -71,7 +71,6 @@ STATES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(before=STATES, observed=STATES, step=st.sampled_from([0, 1]))
 def test_nothing_but_its_own_word_set_anew_proves_a_step(before: State, observed: State, step: int) -> None:
     finding = LIQUIDATE.judge(before=before, after=AFTER, observed=observed, step=step)
@@ -96,7 +95,6 @@ def test_it_says_both_things_that_it_does(before: State, said: tuple[str, str, s
     assert LIQUIDATE.differences(before, state(LOCKED, T1))[0].after.startswith("Locked (no orders)")
 
 
-@settings(deadline=None)
 @given(action=st.sampled_from([*(each.value for each in AdminAction), "", "SomethingNew"]), positions=st.integers(0, 3))
 def test_every_account_can_be_planned_and_is_sent_as_shown(action: str, positions: int) -> None:
     outcome = LIQUIDATE.plan(an_account(action=action, positions=positions), parameters={}, contested=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
@@ -354,7 +354,6 @@ def accounts(draw: st.DrawFn) -> Account:
     return account
 
 
-@settings(deadline=None)
 @given(account=accounts(), contested=st.booleans(), kind_name=st.sampled_from(ADMIN_ACTIONS))
 def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: str, *, contested: bool) -> None:
     kind = KINDS[kind_name]
@@ -372,7 +371,6 @@ def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: s
     assert difference.direction in ({"", "tighter"} if kind.is_protective else {"", "looser"})
 
 
-@settings(deadline=None)
 @given(shown=accounts(), found=accounts(), kind_name=st.sampled_from(ADMIN_ACTIONS))
 def test_every_read_back_can_be_judged(shown: Account, found: Account, kind_name: str) -> None:
     kind = KINDS[kind_name]

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.models import PolicyRule
@@ -37,7 +37,6 @@ RULES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(
     rules=st.lists(RULES, max_size=8),
     kind=st.sampled_from(["lock", "unlock"]),

@@ -60,7 +60,7 @@ NUMBERS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("name", ["position_limit", "risk_parameter"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(limits=POSITION_LIMITS, parameters=RISK_PARAMETERS, asked=st.data())
 def test_any_mirror_and_parameters_give_a_plan_or_a_reason(
     name: str, limits: list[Any], parameters: list[Any], asked: st.DataObject

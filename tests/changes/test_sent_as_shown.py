@@ -40,7 +40,7 @@ def bodies(kind_name: str, planned: Planned, target_id: int, reason: str) -> lis
 
 
 @pytest.mark.parametrize("kind_name", ["lock", "liquidate_only", "unlock", "liquidate"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(account=statuses(), target_id=IDS, reason=REASONS, contested=st.booleans())
 def test_admin_actions(kind_name: str, account: Account, target_id: int, reason: str, *, contested: bool) -> None:
     outcome = KINDS[kind_name].plan(account, parameters={}, contested=contested)
@@ -54,7 +54,7 @@ def test_admin_actions(kind_name: str, account: Account, target_id: int, reason:
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(target_id=IDS, reason=REASONS, permissions=st.lists(st.integers(1, 5), max_size=4))
 def test_a_lockout(target_id: int, reason: str, permissions: list[int]) -> None:
     trader = Trader(pk=1, environment="demo", tradovate_id=target_id, name="Kim")
@@ -65,7 +65,7 @@ def test_a_lockout(target_id: int, reason: str, permissions: list[int]) -> None:
     assert bodies("user_lockout", outcome, target_id, reason) == [body]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(account=statuses(), target_id=IDS, reason=REASONS)
 def test_a_reset(account: Account, target_id: int, reason: str) -> None:
     outcome = KINDS["reset_auto_liq_status"].plan(account, parameters={}, contested=False)
@@ -73,7 +73,7 @@ def test_a_reset(account: Account, target_id: int, reason: str) -> None:
     assert bodies("reset_auto_liq_status", outcome, target_id, reason) == [{"accountId": target_id}]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ids=st.lists(IDS, min_size=1, max_size=50, unique=True), category=IDS, was=st.none() | IDS)
 def test_a_category_for_all_of_a_call(ids: list[int], category: int, was: int | None) -> None:
     kind = KINDS["risk_category"]

@@ -75,7 +75,6 @@ UNDOABLE = {
 }
 
 
-@settings(deadline=None)
 @given(kind_name=st.sampled_from(["lock", "liquidate_only", "unlock"]), before=RISK_STATES)
 def test_a_risk_action(kind_name: str, before: State) -> None:
     done = applied(RISK, kind_name, {}, before)
@@ -88,7 +87,6 @@ def test_a_risk_action(kind_name: str, before: State) -> None:
     assert undone(RISK, kind_name, {}, done, left_by(done), tick=2)["admin_action"] == UNDOABLE[case]
 
 
-@settings(deadline=None)
 @given(case=st.sampled_from(list(UNDOABLE)), acted_at=st.none() | st.just(at(0)), act=OUTSIDE_ACTS)
 def test_a_risk_action_that_somebody_else_set_since(case: tuple[str, str, bool], acted_at: str | None, act: str) -> None:
     kind_name, action, stopped = case
@@ -122,7 +120,6 @@ def test_a_risk_action_that_a_person_has_said_was_applied(kind_name: str) -> Non
 # --- Limits -------------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(data=st.data(), level=st.sampled_from(list(LimitLevel)))
 def test_limits(data: st.DataObject, level: LimitLevel) -> None:
     whose = {"level": level.value}
@@ -233,7 +230,7 @@ PRE_TRADE: dict[str, tuple[World, st.SearchStrategy[dict[str, Any]], str, dict[s
 
 @pytest.mark.parametrize("kind_name", list(PRE_TRADE))
 @pytest.mark.parametrize("action", ["create", "update", "delete"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_record(kind_name: str, action: str, data: st.DataObject) -> None:
     world, values, key, owner = PRE_TRADE[kind_name]

@@ -61,7 +61,7 @@ def forget() -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data(), level=st.sampled_from(list(LimitLevel)))
 def test_drift_is_what_was_altered_since_the_template_was_applied(
     support: Staff, supervisor: Staff, data: st.DataObject, level: LimitLevel

@@ -81,7 +81,7 @@ def test_nothing_leaves_before_a_stop_ends(budget: Budget, clock: Clock) -> None
     assert foreseen(budget, 41, Lane.BULK) == 3 * WINDOW_S
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     before=st.lists(st.tuples(st.sampled_from(Lane), st.integers(0, 200)), max_size=70),
     calls=st.integers(1, 130),

@@ -34,7 +34,7 @@ def _walk(order: tuple[str, ...], size: int) -> list[Page[Session]]:
 
 
 class WalkTest(TestCase):
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         moments=st.lists(st.integers(0, 5), max_size=30),
         size=st.integers(1, 8),
