@@ -84,22 +84,26 @@ for (const failure of ["htmx:sendError", "htmx:timeout"]) {
 
 // --- Polling: <div hx-get="…" hx-trigger="load, poll" data-poll="2s">; status 286, or leaving the page, ends it ----------
 
-const SLOWEST_MS = 60_000; // also of a hidden tab, whose title still tells how a change ended
-const polls = new Map(); // element -> { failures, timer, sentAt }
+// A hidden tab asks when it is seen again, or as seldom as data-poll-hidden says: its title may tell of an end.
+
+const SLOWEST_MS = 60_000;
+const polls = new Map(); // element -> { failures, timer, sentAt, isDue }
 
 function startPolls(root) {
   for (const element of within("[data-poll]", root)) {
     if (polls.has(element)) continue;
-    polls.set(element, { failures: 0, timer: 0, sentAt: 0 });
+    polls.set(element, { failures: 0, timer: 0, sentAt: 0, isDue: false });
     schedule(element, 0);
   }
 }
 
 function schedule(element, tookMs) {
   const poll = polls.get(element);
-  const everyMs = document.hidden ? SLOWEST_MS : parseFloat(element.dataset.poll) * 1000;
+  const { poll: pace, pollHidden } = element.dataset;
+  const everyMs = parseFloat((document.hidden && pollHidden) || pace) * 1000;
   // A server that is slow or failing is asked less often.
   const waitMs = Math.min(Math.max(everyMs, 4 * tookMs) * 2 ** poll.failures, Math.max(everyMs, SLOWEST_MS));
+  poll.isDue = document.hidden; // when it is seen again, the time until then has been too long
   clearTimeout(poll.timer);
   poll.timer = setTimeout(() => firePoll(element), waitMs);
 }
@@ -108,7 +112,10 @@ function firePoll(element) {
   const poll = polls.get(element);
   if (!element.isConnected) {
     polls.delete(element);
+  } else if (document.hidden && !element.dataset.pollHidden) {
+    poll.isDue = true;
   } else {
+    poll.isDue = false;
     poll.sentAt = performance.now();
     element.dispatchEvent(new CustomEvent("poll")); // doesn't bubble: a panel around this one has its own pace
   }
@@ -127,12 +134,12 @@ function settlePoll(element, detail) {
 }
 
 function pollNow() {
-  for (const element of polls.keys()) firePoll(element);
+  for (const [element, poll] of polls) if (poll.isDue || poll.failures) firePoll(element);
 }
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) pollNow();
-  else for (const element of polls.keys()) schedule(element, 0);
+  else for (const element of polls.keys()) if (element.dataset.pollHidden) schedule(element, 0);
 });
 
 // --- Swaps: the focus, the selection and the voice survive them ----------------------------------------------------------

@@ -93,8 +93,8 @@ def close_window(change: Change, goes_on_at: datetime, *, origin: Origin) -> Non
     """The window of a running change has closed: it goes on in the next one, or what is left of it is cancelled."""
     with transaction.atomic():
         locked = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
-        if locked.state != ChangeState.RUNNING:
-            return
+        if locked.state != ChangeState.RUNNING or locked.held_until == goes_on_at:
+            return  # another worker was first
         if locked.goes_on:
             locked.held_until, locked.held_why = goes_on_at, WINDOW_CLOSED
         else:

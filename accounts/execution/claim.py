@@ -35,7 +35,7 @@ CLAIM: Final = """
         SELECT %(purpose)s, %(environment)s, %(lane)s, %(worker)s, %(state)s, %(started_at)s FROM generate_series(1, %(calls)s)
         RETURNING id
     ), numbered AS (
-        SELECT id, row_number() OVER (ORDER BY id) AS batch FROM made
+        SELECT id, row_number() OVER () AS batch FROM made
     ), carried AS (
         INSERT INTO execution_callitem (call_id, item_id)
         SELECT numbered.id, given.item_id

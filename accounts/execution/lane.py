@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
+from accounts.changes.hours import HoursUnknown
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.states import ChangeState
@@ -181,12 +182,14 @@ class _Leader:
             claims: list[Claim] = []
             for change in self.seat.in_turn(with_work(self.lane, timezone.now())):
                 calls = room if _may_stand_ready(change) else room - ready
-                claims = next_claims(change, calls=calls, origin=self.origin) if calls > 0 else []
+                if calls < 1:
+                    break  # it has its turn when so many have come back; whoever is next would take their places for ever
+                claims = next_claims(change, calls=calls, origin=self.origin)
                 if claims:
                     self.seat.served[change.pk] += len(claims)
                     break
             self.goes_on_at = None if self.flying or claims else _goes_on_at(self.lane)
-        except (DatabaseError, InterfaceError):
+        except (DatabaseError, InterfaceError, HoursUnknown):
             # What is under way is brought to its end; the sweeper begins anew.
             logger.exception("nothing could be claimed in the %s lane", self.lane)
             return

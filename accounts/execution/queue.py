@@ -20,6 +20,7 @@ WITH_WORK: Final = """
           AND (SELECT item.id FROM changes_item AS item
                WHERE item.change_id = change.id AND item.state = %(queued)s
                      AND (item.not_before IS NULL OR item.not_before <= %(at)s)
+                     AND item.target NOT IN (SELECT target FROM changes_item WHERE state = ANY(%(under_way)s))
                LIMIT 1) IS NOT NULL
 """
 
@@ -44,7 +45,7 @@ _STATES: Final = {
 
 
 def with_work(lane: Lane, at: datetime) -> list[Change]:
-    """Return the running changes of a lane that have items to send now."""
+    """Return the running changes of a lane that have items to send now: those of which `first_items` finds any."""
     return list(Change.objects.raw(WITH_WORK, {**_STATES, "lane": lane.value, "at": at}))
 
 

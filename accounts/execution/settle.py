@@ -40,6 +40,8 @@ def move(items: Sequence[Item], *, came_from: ItemState, to: ItemState, **fields
     """
     if to not in ITEM_TRANSITIONS[came_from]:
         raise ValueError(f"No item goes from {came_from} to {to}.")
+    if not items:
+        return []
     columns = {"state": to.value, **fields}
     assignments = [sql.SQL("{} = %s").format(sql.Identifier(name)) for name in columns]
     with connection.cursor() as cursor:

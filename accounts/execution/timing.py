@@ -33,7 +33,8 @@ READ_EVERY_WHEN_SCARCE: Final = {Lane.URGENT: timedelta(0), Lane.BULK: timedelta
 STAY_FOR: Final = timedelta(seconds=5)
 LOOK_S: Final = 0.25
 GATHER_S: Final = 0.05
-# Of calls answered within the first, twice as many stand ready; slower than the second, none: their permits would lapse.
+# Of calls answered within the first, twice as many stand ready; slower than the second, none: their permits would lapse. Of
+# those that may not be made twice, none ever.
 SWIFT_S: Final = 0.5
 SLOW_S: Final = 1.5
 # An answer that PostgreSQL can't take is tried again so often, for so long; then the lease has lapsed and the sweeper has it.

@@ -14,8 +14,8 @@ from tests.targets import free_accounts
 
 CheckPage = Callable[[Page], None]
 MANY = 200
-HIDE = """() => {
-    Object.defineProperty(document, "hidden", {get: () => true});
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", {get: () => hidden, configurable: true});
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
@@ -129,7 +129,7 @@ def test_a_hidden_tab_asks_once_a_minute_and_its_title_tells_the_end(slow_stack:
     sign_in(page, slow_stack.base_url, "support")
     change = ask_to_lock(page, slow_stack, [name for _, name in free_accounts(slow_stack, 20)], "Followed from elsewhere")
     expect(page).to_have_title(re.compile(rf"^Change {change} running, \d+ of 20 · "))
-    page.evaluate(HIDE)
+    page.evaluate(HIDE, arg=True)
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if request.url.endswith("/progress/") else None)
 
@@ -138,6 +138,17 @@ def test_a_hidden_tab_asks_once_a_minute_and_its_title_tells_the_end(slow_stack:
     page.clock.fast_forward("01:01")
     expect(page).to_have_title(f"Change {change} finished · riskadmin")
     assert len(polls) == 1
+
+
+def test_a_tab_that_is_seen_again_asks_at_once(slow_stack: LiveStack, page: Page) -> None:
+    page.clock.install()
+    sign_in(page, slow_stack.base_url, "support")
+    change = ask_to_lock(page, slow_stack, [name for _, name in free_accounts(slow_stack, 20)], "Looked at again")
+    expect(page).to_have_title(re.compile(rf"^Change {change} running, "))
+    page.evaluate(HIDE, arg=True)
+    slow_stack.wait_until(lambda: set(states_of(slow_stack, change)) == {"applied"}, 60)
+    page.evaluate(HIDE, arg=False)
+    expect(page).to_have_title(f"Change {change} finished · riskadmin")
 
 
 def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:

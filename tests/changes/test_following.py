@@ -169,7 +169,8 @@ class TestItems:
 
     def test_htmx_gets_the_live_part_of_the_page(self, watching: Client, change: Change) -> None:
         shown = text_of(watching.get(reverse("changes:detail", args=[change.pk]), {"state": "applied"}, headers=HTMX))
-        assert shown.lstrip().startswith('<div id="progress"')
+        assert shown.lstrip().startswith(f"<title>Change {change.pk} running, 3 of 250 · riskadmin</title>")
+        assert "<body" not in shown
         assert "No item matches." in text_of(watching.get(tick_of(change), {"state": "cancelled"}))
 
 

@@ -122,6 +122,21 @@ def test_what_may_not_be_sent_twice_is_claimed_when_it_can_leave(
     assert states(change) == {ItemState.APPLIED: 16}
 
 
+def test_what_may_not_be_sent_twice_has_its_turns_too(
+    mirror: Simulator, support: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calls of the other that stand ready must not take every place that comes free."""
+    monkeypatch.setattr(LiquidateOnly, "is_resend_safe", lambda _self, _step: False)
+    mirror.fault("latency", endpoint=SET_ACTION, ms=20)
+    safe = ask(support, "lock", *accounts(45))
+    unsafe = ask(support, "liquidate_only", *accounts(15, skip=45))
+
+    work(Lane.URGENT, origin=ORIGIN)
+
+    assert (states(safe), states(unsafe)) == ({ItemState.APPLIED: 45}, {ItemState.APPLIED: 15})
+    assert order_of_calls(safe, unsafe)[:45].count(unsafe.pk) == 15
+
+
 def test_each_call_is_counted_once_and_nothing_counted_is_left_over(mirror: Simulator, support: Staff) -> None:
     before = ApiAttempt.objects.count()
     ask(support, "lock", *accounts(10))

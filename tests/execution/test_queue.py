@@ -9,8 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
-from accounts.execution.queue import first_items
+from accounts.execution.queue import first_items, with_work
 from riskadmin.staff.roles import Role
+from riskadmin.tradovate.vocabulary import Lane
 from tests.changes.mirror import ask, make_accounts
 from tests.staff.people import make_person
 
@@ -63,6 +64,21 @@ def test_also_when_half_of_it_is_done(change: Change, *, locked: bool) -> None:
     positions, read = read_for_the_first(change, locked=locked)
     assert positions == list(range(501, 509))
     assert read < 50 + 50  # those under way are looked at, too
+
+
+def test_a_change_has_no_work_while_others_have_its_targets_under_way() -> None:
+    """Else its calls would be counted, and given back, at each look."""
+    person = make_person(Role.SUPPORT)
+    make_accounts([1, 2])
+    first = ask(person, "lock", 1, 2)
+    second = ask(person, "liquidate_only", 1)
+    first.items.update(state="sending")
+    assert (with_work(Lane.URGENT, timezone.now()), first_items(second, timezone.now(), count=1)) == ([], [])
+    first.items.filter(target="demo:account:1").update(state="sent")
+    assert with_work(Lane.URGENT, timezone.now()) == []
+    first.items.filter(target="demo:account:1").update(state="applied")
+    assert with_work(Lane.URGENT, timezone.now()) == [second]
+    assert [item.change for item in first_items(second, timezone.now(), count=2)] == [second]
 
 
 def half_done(change: Change) -> None:

@@ -17,15 +17,20 @@ from tests.execution.conftest import ORIGIN
 
 def send_item(item_id: int, *, origin: Origin) -> None:
     """Carry an item, the next one of its change, as far as Tradovate's answer."""
-    send_batch(Item.objects.get(pk=item_id).change_id, origin=origin)
+    sent = _send_next(Item.objects.get(pk=item_id).change_id, origin)
+    assert not sent or item_id in sent
 
 
 def send_batch(change_id: int, *, origin: Origin) -> bool:
     """Make the next call of a change; return whether there was one to make."""
+    return bool(_send_next(change_id, origin))
+
+
+def _send_next(change_id: int, origin: Origin) -> set[int]:
+    """Make the next call of a change; return which items it carried."""
     claims = next_claims(Change.objects.get(pk=change_id), calls=1, origin=origin)
-    answers = [make(claimed) for claimed in claims]
-    write_down(answers, read_back_at=timezone.now(), origin=origin)
-    return bool(answers)
+    write_down([make(claimed) for claimed in claims], read_back_at=timezone.now(), origin=origin)
+    return {item.pk for claimed in claims for item in claimed.items}
 
 
 def read_back_due(*, origin: Origin) -> int:

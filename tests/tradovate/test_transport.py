@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -14,6 +15,8 @@ class Keeping(ThreadingHTTPServer):
     """Answers everything, keeps connections open, and counts them."""
 
     connections = 0
+    closes = False
+    together: threading.Barrier | None = None
 
     def process_request(self, request: object, client_address: object) -> None:
         self.connections += 1
@@ -24,6 +27,10 @@ class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        assert isinstance(self.server, Keeping)
+        if self.server.together:
+            self.server.together.wait()
+        self.close_connection = self.server.closes  # without a word of it
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -69,3 +76,27 @@ def test_one_that_was_long_not_used_is_not_used_again(
     monkeypatch.setattr(transport, "KEPT_FOR_S", 0.0)
     assert ask(to_server).status == 200
     assert server.connections == 2
+
+
+def test_at_the_same_time_each_thread_has_its_own(server: Keeping, to_server: Transport) -> None:
+    server.together = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as threads:
+        assert [answer.status for answer in threads.map(lambda _: ask(to_server), range(2))] == [200, 200]
+    assert server.connections == 2
+
+
+def test_one_that_the_server_has_closed_is_not_used_again(server: Keeping, to_server: Transport) -> None:
+    server.closes = True
+    assert [ask(to_server).status for _ in range(2)] == [200, 200]
+    assert server.connections == 2
+
+
+def test_where_a_new_one_is_refused_nothing_was_sent(
+    server: Keeping, to_server: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(to_server)
+    monkeypatch.setattr(transport, "KEPT_FOR_S", 0.0)
+    server.shutdown()
+    server.server_close()
+    answer = ask(to_server)
+    assert (answer.sent, answer.status, answer.trouble) == (False, None, "ConnectionError")
