@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
 from psycopg_pool import PoolTimeout
 
 from accounts.changes.actions import DecisionRefused, NothingToDo, PlanMoved, decide, submit, withdraw
@@ -18,6 +20,7 @@ from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, Verdict
+from accounts.changes.timing import Timing
 from accounts.models import Account, RiskCategory, Trader
 from accounts.sync import Part, refresh, sync
 from riskadmin.audit.origin import Origin
@@ -56,7 +59,10 @@ class Pools:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One change that somebody asks for, `at_s` seconds into the run. What it carries is found again in the simulator's log."""
+    """One change that somebody asks for, `at_s` seconds into the run, and that begins `starts_in_s` after that.
+
+    What it carries is found again in the simulator's log.
+    """
 
     number: int
     kind: str
@@ -66,6 +72,7 @@ class Wanted:
     parameters: dict[str, Any]
     form_key: UUID
     verdict: str
+    starts_in_s: float  # 0: as soon as it is decided
 
 
 def set_up(world: World) -> Pools:
@@ -165,7 +172,16 @@ class Drawer:
             parameters=self._parameters(number, kind),
             form_key=UUID(int=rng.getrandbits(128), version=4),
             verdict="approve" if kind in AT_ONCE or len(targets) > FEW else rng.choice(VERDICTS),
+            starts_in_s=self._starts_in_s(number) if kind == "lock" else 0.0,
         )
+
+    def _starts_in_s(self, number: int) -> float:
+        """Have one lock in four begin later; of its own chance, so that a seed's other draws don't rest on it.
+
+        Other kinds set aside what has moved meanwhile, in a change that waits for somebody's decision.
+        """
+        chance = Random(f"{self._seed} {number}")
+        return round(chance.uniform(2, 15), 1) if chance.random() < 0.25 else 0.0
 
     def _parameters(self, number: int, kind: str) -> dict[str, Any]:
         """Return parameters as a form's cleaned data; an amount of money says which change it is of."""
@@ -232,6 +248,9 @@ class Asker:
                     form_key=wanted.form_key,
                     shown_digest=planned.digest,
                     confirmed_count=len(planned.sent),
+                    timing=Timing(runs_at=timezone.now() + timedelta(seconds=wanted.starts_in_s))
+                    if wanted.starts_in_s
+                    else Timing(),
                 )
             except NothingToDo:
                 self.is_decided = True

@@ -46,7 +46,7 @@ def _settled(found: Evidence) -> Iterator[str]:
         if call.state == "open" or call.ended_at is None:
             yield f"call {call.id} has no end"
     for change_id, state in found.change_states.items():
-        if state in {"pending", "running"} and change_id not in open_changes:
+        if state in {"pending", "scheduled", "running"} and change_id not in open_changes:
             yield f"change {change_id} is {state}, though all its items have their outcome"
 
 

@@ -48,6 +48,12 @@ def test_chosen_faults_strike_instead() -> None:
     assert sorted(blow.name for _, blow in scenario.struck_at_s) == ["redis_wipe", "worker_kill"]
 
 
+def test_some_locks_begin_later() -> None:
+    starts = [(change.kind, change.starts_in_s) for seed in range(50) for change in draw(seed, POOLS, SHORT).changes]
+    assert {kind for kind, starts_in_s in starts if starts_in_s} == {"lock"}
+    assert ("lock", 0.0) in starts
+
+
 def test_an_account_is_asked_for_once_but_by_a_rival_who_locks() -> None:
     for seed in range(50):
         taken: set[tuple[str, int]] = set()
