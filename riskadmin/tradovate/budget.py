@@ -74,11 +74,6 @@ class Admission:
     lapses: float
     stops: int
 
-    @property
-    def lapsed(self) -> bool:
-        """Whether too long passed for the attempt to be sent on it."""
-        return time.monotonic() > self.lapses
-
 
 @dataclass(frozen=True, slots=True)
 class HaltedEndpoint:

@@ -91,9 +91,6 @@ class Caller:
                 self._budget.withdraw(paid.admission)
                 (paid,) = self.pay(endpoint, lane, 1, spare=spare)
             admission = paid.admission
-            if admission.lapsed or (permit and permit.lapsed):
-                self._budget.withdraw(admission)
-                raise NotHandled("the process was held up before the call", reason=NotHandledReason.HELD_UP)
             answer = self._transport.send(
                 endpoint.method,
                 path,
@@ -101,7 +98,11 @@ class Caller:
                 token=token,
                 body_limit=endpoint.body_limit,
                 deadline_s=WRITE_DEADLINE_S if endpoint.writes else None,
+                leaves_by=min(admission.lapses, permit.lapses) if permit else admission.lapses,
             )
+        if answer.held_up:
+            self._budget.withdraw(admission)
+            raise NotHandled("the process was held up before the call", reason=NotHandledReason.HELD_UP)
         text = answer.text
         if token and not endpoint.confidential:
             text = text.replace(token, WITHHELD)  # something on the way may have echoed the request

@@ -37,6 +37,6 @@ class WritePermit:
         return None
 
     @property
-    def lapsed(self) -> bool:
-        """Whether nothing may be sent on it any more."""
-        return time.monotonic() - self.made_at > self.good_for_s
+    def lapses(self) -> float:
+        """When nothing may be sent on it any more, by the monotonic clock."""
+        return self.made_at + self.good_for_s

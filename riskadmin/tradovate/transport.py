@@ -4,6 +4,7 @@ No redirects, no proxies or netrc from the surroundings, no cookies, no retries.
 that all threads share: what was used last is used next, by whomever.
 """
 
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -41,8 +42,8 @@ _CONNECTIONS = 256
 class Answer:
     """What came back: all of it, or ``trouble`` says why not.
 
-    ``sent`` is False only when no connection was made, so that Tradovate can't have seen the request. ``status`` is
-    None when no status line was read.
+    ``sent`` is False only when not a byte was handed to the network, so that Tradovate can't have seen the request.
+    ``held_up`` says that this was because it could not leave in time. ``status`` is None when no status line was read.
     """
 
     sent: bool
@@ -51,28 +52,40 @@ class Answer:
     trouble: str
     sent_at: datetime
     elapsed_ms: int
+    held_up: bool = False
 
 
-class _Opening(threading.local):
-    """Whether this thread is between starting to connect and being connected (TLS included)."""
+class _Leaving(threading.local):
+    """Of this thread's request: when it has to leave at the latest, by the monotonic clock, and whether it did."""
 
-    now = False
+    by = math.inf
+    has_left = False
 
 
-_opening = _Opening()
+_leaving = _Leaving()
 _local = threading.local()
 
 
 class _Watched(HTTPConnection):
-    """Tells when it is being opened, and counts as closed when it was not used for too long."""
+    """Knows whether a request has left it, lets none leave too late, and counts as closed when it was long not used.
+
+    The time is looked at here, right before the bytes leave: a process may be stopped for as long as it likes while it
+    opens a connection or waits for its turn at the interpreter.
+    """
 
     _used_at = 0.0
 
     def connect(self) -> None:
-        _opening.now = True
         super().connect()
-        _opening.now = False
         self._used_at = time.monotonic()
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        if time.monotonic() > _leaving.by:
+            raise _HeldUpError
+        _leaving.has_left = True
+        super().send(data)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself says
         response = super().getresponse()
@@ -121,17 +134,19 @@ class Transport:
         token: str | None,
         body_limit: int,
         deadline_s: float | None = None,
+        leaves_by: float = math.inf,
     ) -> Answer:
-        """Make the request once. Raises nothing that the network can cause: it is all in the answer."""
+        """Make the request once, if it can leave by then (monotonic). Raises nothing that the network can cause."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = to_json(body).encode()
-        _opening.now = False
+        _leaving.by, _leaving.has_left = leaves_by, False
         sent_at, started = datetime.now(UTC), time.monotonic()
         status: int | None = None
         text = trouble = ""
+        held_up = False
         try:
             with _session().request(
                 method,
@@ -147,10 +162,12 @@ class Transport:
                 text = data.decode("utf-8", errors="replace")
         except _TooMuchError as error:
             trouble = str(error)
+        except _HeldUpError:
+            held_up, trouble = not _leaving.has_left, "held up"  # of half a request, nobody knows
         except (requests.RequestException, HTTPError, OSError) as error:
             trouble = type(error).__name__
         elapsed_ms = round((time.monotonic() - started) * 1000)
-        return Answer(not (trouble and _opening.now), status, text, trouble, sent_at, elapsed_ms)
+        return Answer(_leaving.has_left, status, text, trouble, sent_at, elapsed_ms, held_up)
 
     @staticmethod
     def _read(raw: BaseHTTPResponse, *, limit: int, deadline: float) -> bytes:
@@ -182,6 +199,10 @@ def _session() -> requests.Session:
             session.mount(scheme, _adapter)
         _local.session = session
     return session
+
+
+class _HeldUpError(Exception):
+    """The request did not leave in time, or only the first half of it."""
 
 
 class _TooMuchError(Exception):

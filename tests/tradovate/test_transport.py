@@ -1,6 +1,7 @@
 """Connections to Tradovate: kept, shared by all threads, and not used once their end may be near."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ from riskadmin.tradovate.transport import Answer, Transport
 class Keeping(ThreadingHTTPServer):
     """Answers everything, keeps connections open, and counts them."""
 
-    connections = 0
+    connections = answered = 0
     closes = False
     together: threading.Barrier | None = None
 
@@ -26,8 +27,13 @@ class Keeping(ThreadingHTTPServer):
 class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def do_GET(self) -> None:
         assert isinstance(self.server, Keeping)
+        self.server.answered += 1
         if self.server.together:
             self.server.together.wait()
         self.close_connection = self.server.closes  # without a word of it
@@ -100,3 +106,21 @@ def test_where_a_new_one_is_refused_nothing_was_sent(
     server.server_close()
     answer = ask(to_server)
     assert (answer.sent, answer.status, answer.trouble) == (False, None, "ConnectionError")
+
+
+def test_what_can_not_leave_in_time_is_not_sent(server: Keeping, to_server: Transport) -> None:
+    late = to_server.send("POST", "/", body={"a": 1}, token=None, body_limit=100, leaves_by=time.monotonic() - 0.001)
+    assert (late.sent, late.held_up, server.answered) == (False, True, 0)
+    in_time = to_server.send("POST", "/", body={"a": 1}, token=None, body_limit=100, leaves_by=time.monotonic() + 60)
+    assert (in_time.sent, in_time.held_up, in_time.status, server.answered) == (True, False, 200, 1)
+
+
+def test_of_what_was_held_up_half_way_nobody_knows(
+    server: Keeping, to_server: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head has left, the body has not: the server can't act on that, but that is for a read-back to say."""
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + (100 if transport._leaving.has_left else 0))
+    half = to_server.send("POST", "/", body={"a": 1}, token=None, body_limit=100, leaves_by=clock() + 50)
+    assert (half.sent, half.held_up, half.status, half.trouble) == (True, False, None, "held up")
+    assert server.answered == 0
