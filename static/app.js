@@ -83,7 +83,6 @@ for (const failure of ["htmx:sendError", "htmx:timeout"]) {
 }
 
 // --- Polling: <div hx-get="…" hx-trigger="load, poll" data-poll="2s">; status 286, or leaving the page, ends it ----------
-
 // A hidden tab asks when it is seen again, or as seldom as data-poll-hidden says: its title may tell of an end.
 
 const SLOWEST_MS = 60_000;

@@ -140,10 +140,10 @@ def plan(
             kind,
             environment,
             target_id,
-            found.get(target_id),
-            pending.get(target_of(environment, target_id, kind.unit), ()),
-            {**common, **own.get(target_id, {})},
-            left_alone.get(target_id, ""),
+            subject=found.get(target_id),
+            pending=pending.get(target_of(environment, target_id, kind.unit), ()),
+            parameters={**common, **own.get(target_id, {})},
+            aside=left_alone.get(target_id, ""),
         )
         for target_id in wanted
     )
@@ -191,10 +191,11 @@ def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
     return by_target
 
 
-def _row(  # noqa: PLR0917  (everything there is to know of one target)
+def _row(
     kind: Kind[Any],
     environment: Environment,
     target_id: int,
+    *,
     subject: Account | Trader | None,
     pending: Sequence[_Pending],
     parameters: State,

@@ -36,6 +36,7 @@ a call that meets its end on the way is one of which nobody knows whether it arr
 _CHUNK = 64 * 1024
 _HOSTS = 4
 _CONNECTIONS = 256
+_HELD_UP = "held up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Answer:
     """What came back: all of it, or ``trouble`` says why not.
 
     ``sent`` is False only when not a byte was handed to the network, so that Tradovate can't have seen the request.
-    ``held_up`` says that this was because it could not leave in time. ``status`` is None when no status line was read.
+    ``status`` is None when no status line was read.
     """
 
     sent: bool
@@ -52,7 +53,11 @@ class Answer:
     trouble: str
     sent_at: datetime
     elapsed_ms: int
-    held_up: bool = False
+
+    @property
+    def held_up(self) -> bool:
+        """Whether it was not sent because it could not leave in time."""
+        return self.trouble == _HELD_UP and not self.sent
 
 
 class _Leaving(threading.local):
@@ -146,7 +151,6 @@ class Transport:
         sent_at, started = datetime.now(UTC), time.monotonic()
         status: int | None = None
         text = trouble = ""
-        held_up = False
         try:
             with _session().request(
                 method,
@@ -163,11 +167,11 @@ class Transport:
         except _TooMuchError as error:
             trouble = str(error)
         except _HeldUpError:
-            held_up, trouble = not _leaving.has_left, "held up"  # of half a request, nobody knows
+            trouble = _HELD_UP
         except (requests.RequestException, HTTPError, OSError) as error:
             trouble = type(error).__name__
         elapsed_ms = round((time.monotonic() - started) * 1000)
-        return Answer(_leaving.has_left, status, text, trouble, sent_at, elapsed_ms, held_up)
+        return Answer(_leaving.has_left, status, text, trouble, sent_at, elapsed_ms)
 
     @staticmethod
     def _read(raw: BaseHTTPResponse, *, limit: int, deadline: float) -> bytes:

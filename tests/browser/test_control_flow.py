@@ -124,12 +124,18 @@ def is_left_to_people(stack: LiveStack, change: int) -> bool:
     return False
 
 
-def test_a_hidden_tab_asks_once_a_minute_and_its_title_tells_the_end(slow_stack: LiveStack, page: Page) -> None:
+def hidden_while_it_runs(page: Page, stack: LiveStack, reason: str) -> int:
+    """Ask for twenty locks and leave for another tab; return the change's number. The page's clock can be put on."""
     page.clock.install()
-    sign_in(page, slow_stack.base_url, "support")
-    change = ask_to_lock(page, slow_stack, [name for _, name in free_accounts(slow_stack, 20)], "Followed from elsewhere")
+    sign_in(page, stack.base_url, "support")
+    change = ask_to_lock(page, stack, [name for _, name in free_accounts(stack, 20)], reason)
     expect(page).to_have_title(re.compile(rf"^Change {change} running, \d+ of 20 · "))
     page.evaluate(HIDE, arg=True)
+    return change
+
+
+def test_a_hidden_tab_asks_once_a_minute_and_its_title_tells_the_end(slow_stack: LiveStack, page: Page) -> None:
+    change = hidden_while_it_runs(page, slow_stack, "Followed from elsewhere")
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if request.url.endswith("/progress/") else None)
 
@@ -141,11 +147,7 @@ def test_a_hidden_tab_asks_once_a_minute_and_its_title_tells_the_end(slow_stack:
 
 
 def test_a_tab_that_is_seen_again_asks_at_once(slow_stack: LiveStack, page: Page) -> None:
-    page.clock.install()
-    sign_in(page, slow_stack.base_url, "support")
-    change = ask_to_lock(page, slow_stack, [name for _, name in free_accounts(slow_stack, 20)], "Looked at again")
-    expect(page).to_have_title(re.compile(rf"^Change {change} running, "))
-    page.evaluate(HIDE, arg=True)
+    change = hidden_while_it_runs(page, slow_stack, "Looked at again")
     slow_stack.wait_until(lambda: set(states_of(slow_stack, change)) == {"applied"}, 60)
     page.evaluate(HIDE, arg=False)
     expect(page).to_have_title(f"Change {change} finished · riskadmin")

@@ -1,6 +1,5 @@
 """Records of limits: compared, judged, sent and read back, whatever the mirror and Tradovate say."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +29,7 @@ from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import make_account
+from tests.changes.moments import moments
 
 FIRM = KINDS["auto_liq_limits"]
 TRADER = FIRM.of({"level": "trader"})
@@ -97,11 +97,7 @@ def test_a_level_is_always_the_same_kind() -> None:
 
 MONEY = st.decimals(min_value=Decimal("0.01"), max_value=Decimal(10**13), places=2)
 SHARES = st.decimals(min_value=Decimal("0.0001"), max_value=Decimal(100), places=4)
-TIMES = st.datetimes(
-    min_value=datetime(2020, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
-    max_value=datetime(2090, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
-    timezones=st.just(UTC),
-)
+TIMES = moments(until=2090)
 STEPS = st.lists(
     st.fixed_dictionaries({"step": st.integers(1, 9), "distance_usd": MONEY.map(str), "cooldown_minutes": st.integers(1, 999)}),
     max_size=3,

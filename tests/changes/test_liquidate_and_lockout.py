@@ -1,6 +1,5 @@
 """Liquidating accounts and ending lockouts: what is planned, said and judged; supervisors decide, and twice when it is many."""
 
-from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -26,6 +25,7 @@ from accounts.models import Trader, TradingPermission
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
 from tests.changes.mirror import LIQUIDATED, LOCKED, NORMAL, ORIGIN, hold_position, make_account, make_accounts
+from tests.changes.moments import moments
 from tests.changes.sending import Notebook, sent
 from tests.changes.test_kinds import T1, state
 from tests.changes.unsaved import an_account
@@ -58,11 +58,7 @@ def test_a_step_is_judged(step: int, before: State, observed: State, finding: Fi
     assert LIQUIDATE.judge(before=before, after=AFTER, observed=observed, step=step) == finding
 
 
-TIMES = st.none() | st.datetimes(
-    min_value=datetime(2020, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
-    max_value=datetime(2030, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
-    timezones=st.just(UTC),
-)
+TIMES = st.none() | moments()
 STATES = st.builds(
     risk_state,
     st.sampled_from([*(action.value for action in AdminAction), "", "SomethingNew"]),

@@ -1,6 +1,6 @@
 """The plan: exact before and after, every reason to leave a target alone, and the same few queries for any number."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -32,6 +32,7 @@ from tests.changes.mirror import (
     planned,
     set_status,
 )
+from tests.changes.moments import moments
 
 pytestmark = pytest.mark.django_db
 
@@ -334,11 +335,7 @@ class TestMoved:
 
 # --- Whatever the mirror says -------------------------------------------------------------------------------------------
 
-TIMES = st.none() | st.datetimes(
-    min_value=datetime(2020, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
-    max_value=datetime(2030, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)
-    timezones=st.just(UTC),
-)
+TIMES = st.none() | moments()
 ACTIONS = st.sampled_from([*(action.value for action in AdminAction), "", "SomethingNew"])
 
 

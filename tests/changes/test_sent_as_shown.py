@@ -5,7 +5,6 @@ call's row keeps the very bytes that went out is `tests/tradovate/test_writes.py
 """
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,13 +17,14 @@ from accounts.models import Account, RiskCategory, RiskStatus, Trader, TradingPe
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
+from tests.changes.moments import moments
 from tests.changes.sending import Notebook, sent
 from tests.changes.unsaved import an_account
 
 IDS = st.integers(1, 2**63 - 1)
 REASONS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200).filter(str.strip)
 ACTIONS = st.sampled_from([*ADMIN_ACTION_WORDS, "", "SomethingNew"])
-TIMES = st.none() | st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  (hypothesis adds the zone)
+TIMES = st.none() | moments()
 
 
 @st.composite

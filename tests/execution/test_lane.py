@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -54,6 +55,20 @@ def accounts(count: int, skip: int = 0) -> list[int]:
     return list(found.order_by("tradovate_id").values_list("tradovate_id", flat=True)[skip : skip + count])
 
 
+@contextmanager
+def working_with_held(mirror: Simulator, calls: int) -> Iterator[int]:
+    """Work the urgent lane off in a thread, with its first so many calls held at Tradovate, of which four arrive at once."""
+    fault = mirror.fault("hold", endpoint=SET_ACTION, when="before", count=calls)
+    working = threading.Thread(target=work, args=[Lane.URGENT], kwargs={"origin": ORIGIN})
+    working.start()
+    try:
+        mirror.wait_held(fault, count=4)
+        yield fault
+    finally:
+        mirror.clear_faults()
+        working.join()
+
+
 def states(change: Change) -> dict[str, int]:
     found = list(change.items.values_list("state", flat=True))
     return {state: found.count(state) for state in set(found)}
@@ -87,16 +102,9 @@ def test_everything_due_is_carried_out_and_proven(mirror: Simulator, support: St
 
 
 def test_no_more_calls_at_once_than_the_setting_says(mirror: Simulator, support: Staff) -> None:
-    fault = mirror.fault("hold", endpoint=SET_ACTION, when="before", count=12)
     ask(support, "lock", *accounts(12))
-    working = threading.Thread(target=work, args=[Lane.URGENT], kwargs={"origin": ORIGIN})
-    working.start()
-    try:
-        mirror.wait_held(fault, count=4)
+    with working_with_held(mirror, 12) as fault:
         held = mirror.control("GET", f"/faults/{fault}/held", query={"count": 5, "timeout_s": 0.5})["holding"]
-    finally:
-        mirror.clear_faults()
-        working.join()
 
     assert held == 4
     assert mirror.call_count(SET_ACTION) == 12
@@ -107,16 +115,9 @@ def test_what_may_not_be_sent_twice_is_claimed_when_it_can_leave(
     mirror: Simulator, support: Staff, monkeypatch: pytest.MonkeyPatch, *, is_resend_safe: bool, claimed: int
 ) -> None:
     monkeypatch.setattr(Lock, "is_resend_safe", lambda _self, _step: is_resend_safe)
-    fault = mirror.fault("hold", endpoint=SET_ACTION, when="before", count=16)
     change = ask(support, "lock", *accounts(16))
-    working = threading.Thread(target=work, args=[Lane.URGENT], kwargs={"origin": ORIGIN})
-    working.start()
-    try:
-        mirror.wait_held(fault, count=4)
+    with working_with_held(mirror, 16):
         held = states(change)
-    finally:
-        mirror.clear_faults()
-        working.join()
 
     assert held == {ItemState.SENDING: claimed, ItemState.QUEUED: 16 - claimed}
     assert states(change) == {ItemState.APPLIED: 16}
@@ -202,17 +203,10 @@ def test_a_refusal_holds_the_change_and_not_each_item(mirror: Simulator, support
 
 
 def test_a_process_that_stops_finishes_what_it_began_and_returns_the_rest(mirror: Simulator, support: Staff) -> None:
-    fault = mirror.fault("hold", endpoint=SET_ACTION, when="before", count=12)
     change = ask(support, "lock", *accounts(12))
-    working = threading.Thread(target=work, args=[Lane.URGENT], kwargs={"origin": ORIGIN})
-    working.start()
-    try:
-        mirror.wait_held(fault, count=4)
+    with working_with_held(mirror, 12):
         stop_soon()
         wait_until(lambda: Call.objects.filter(state=CallState.NOT_HANDLED).count() == 7)
-    finally:
-        mirror.clear_faults()
-        working.join()
 
     # Four were held at Tradovate, and one had been begun and waited for its place.
     assert mirror.call_count(SET_ACTION) == 5

@@ -19,9 +19,10 @@ Changed = Mapping[str, LimitField]
 """The fields whose value differs, by name."""
 
 LIQUIDATES_NOW: Final = 1e15
+"""Weighs more than any amount of money, so that these stand first in a plan."""
+
 SLIP_PCT: Final = 1000
 """Per cent from which a share can only be a slip, so that its cents do not matter."""
-"""Weighs more than any amount of money, so that these stand first in a plan."""
 
 _LIQUIDATING: Final = (
     "daily_loss_auto_liq_usd",
