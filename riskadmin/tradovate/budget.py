@@ -13,7 +13,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from riskadmin.tradovate.budget_scripts import (
     ABANDON_REBUILD,
     ADMIT,
     BEGIN_REBUILD,
+    DENY,
     HALT,
     LOWER,
     READY,
@@ -34,7 +35,7 @@ from riskadmin.tradovate.budget_scripts import (
 from riskadmin.tradovate.endpoints import ENDPOINTS, Counts, Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, StoreUnavailable
 from riskadmin.tradovate.ledger import Ledger
-from riskadmin.tradovate.vocabulary import Lane
+from riskadmin.tradovate.vocabulary import Environment, Lane
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +56,28 @@ LOWERED_FOR_S = 24 * 3600.0
 LOWERED_FOR_MAX_S = 32 * LOWERED_FOR_S
 """But no longer than that: a month without a 429 is worth another look at what the settings say."""
 
+DENIED_FOR_S = 60.0
+"""How long an endpoint is stopped that denies us access, the first time; each further time in a row it is twice as long."""
+
+DENIED_FOR_MAX_S = 900.0
+
+DENIAL_FORGOTTEN_S = HOUR_S
+"""A denial that comes so long after the last stop's end is a new one."""
+
 REBUILD_LOCK_MS = 15_000
 REBUILD_WAIT_S = 5.0
 _TRIES = 5
 _EVERYTHING = "*"
+_IN = "@"
+"""Between the endpoint and the environment of a stop that is about both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Leave to make one attempt. ``at`` is the budget's clock, ``lapses`` this process's monotonic one.
 
-    ``stops`` is how often this process had been told to stop before it asked.
+    ``stops`` is how often this process had been told to stop before it asked. ``denial`` names the denial of access that a
+    success of this attempt ends, "" where there is none.
     """
 
     id: int
@@ -73,15 +85,17 @@ class Admission:
     at: datetime
     lapses: float
     stops: int
+    denial: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HaltedEndpoint:
-    """An endpoint stopped for a while."""
+    """An endpoint stopped for a while; in one environment only, or None for both."""
 
     endpoint: str
     until: datetime
     reason: str
+    environment: Environment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,8 @@ class BudgetState:
 
     ``next_free_at`` is when the oldest counted attempt stops counting, None when none counts. ``halted_until`` is a
     stop of every call of the user; stops of single endpoints are listed apart. ``lowered`` says why ``limit`` is less than
-    the settings say.
+    the settings say. ``urgent_free_at`` and ``bulk_free_at`` are when the hour has room for the lane's next call, None where it
+    has now, or never will.
     """
 
     limit: int
@@ -111,6 +126,12 @@ class BudgetState:
     halt_reason: str
     halted_endpoints: tuple[HaltedEndpoint, ...]
     lowered: Lowered | None = None
+    urgent_free_at: datetime | None = None
+    bulk_free_at: datetime | None = None
+
+    def free_at(self, lane: Lane) -> datetime | None:
+        """When the hour has room for the lane's next call; None where it has now, or never will."""
+        return self.urgent_free_at if lane == Lane.URGENT else self.bulk_free_at
 
     def left(self, lane: Lane) -> int:
         """How many calls the lane may make now."""
@@ -157,6 +178,7 @@ class Budget:
         self._calls = f"{prefix}:calls"
         self._halts = f"{prefix}:halts"
         self._learnt = f"{prefix}:limit"
+        self._denials = f"{prefix}:denials"
         self._lock = f"{prefix}:rebuild"
         self._at_address = f"tradovate:budget:at:{{{address}}}"
         self._address_halts = f"{self._at_address}:halts"
@@ -167,26 +189,30 @@ class Budget:
         self._admit_sha = ""
         self._stops = 0
 
-    def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0) -> Admission:
+    def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0, environment: Environment | None = None) -> Admission:
         """Count one attempt, or refuse it.
 
-        ``spare`` leaves that many of the endpoint's own hourly calls untouched. Writes a ledger row and Redis. Raises
-        ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or ``budget_unavailable``.
+        ``spare`` leaves that many of the endpoint's own hourly calls untouched; ``environment`` is where the call goes. Writes a
+        ledger row and Redis. Raises ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or
+        ``budget_unavailable``.
         """
-        return self.reserve_many(endpoint, lane, 1, spare=spare)[0]
+        return self.reserve_many(endpoint, lane, 1, spare=spare, environment=environment)[0]
 
-    def reserve_many(self, endpoint: Endpoint, lane: Lane, calls: int, *, spare: int = 0) -> list[Admission]:
+    def reserve_many(
+        self, endpoint: Endpoint, lane: Lane, calls: int, *, spare: int = 0, environment: Environment | None = None
+    ) -> list[Admission]:
         """Count as many attempts as there is room for, at most ``calls`` and at least one; raises as ``reserve``.
 
         Costs no more than counting one. What is not used must be given back with ``withdraw``.
         """
         started, stops = time.monotonic(), self._stops
+        scope = _scope(endpoint, environment)
         try:
             # A look first, so that a used-up budget does not write and delete ledger rows per refusal.
-            _, room = self._ask("peek", calls, (), endpoint, lane, spare)
+            _, room, _ = self._ask("peek", calls, (), endpoint, lane, spare, scope)
             ids = self._ledger.append(user=self._user, address=self._address, endpoint=endpoint.name, lane=lane, attempts=room)
             try:
-                now_ms, room = self._ask("take", len(ids), ids, endpoint, lane, spare)
+                now_ms, room, is_denied = self._ask("take", len(ids), ids, endpoint, lane, spare, scope)
             except (NotHandled, RedisError):
                 self._ledger.forget(ids)
                 raise
@@ -195,19 +221,22 @@ class Budget:
         except (RedisError, StoreUnavailable) as error:
             raise _unavailable() from error
         at, lapses = _instant(now_ms), started + SEND_WITHIN_S
-        return [Admission(attempt_id, endpoint, at, lapses, stops) for attempt_id in ids[:room]]
+        denial = scope if is_denied else ""
+        return [Admission(attempt_id, endpoint, at, lapses, stops, denial) for attempt_id in ids[:room]]
 
     def overtaken(self, admission: Admission) -> bool:
         """Say whether this process was told to stop, for whatever call, since it asked for an attempt. Asks nobody."""
         return admission.stops != self._stops
 
     def succeeded(self, admission: Admission) -> None:
-        """Tell that the attempt did not fail: an endpoint that counts failures only stops counting it."""
-        if admission.endpoint.counts is Counts.FAILED:
-            try:
+        """Tell that the attempt did not fail: an endpoint that counts failures only stops counting it, and a denial is over."""
+        try:
+            if admission.endpoint.counts is Counts.FAILED:
                 self._redis.zrem(self._calls_of(admission.endpoint.name), admission.id)
-            except RedisError:
-                return  # it counts for an hour more than it needs to: too high, never too low
+            if admission.denial:
+                self._redis.hdel(self._denials, admission.denial)
+        except RedisError:
+            return  # it counts for an hour more than it needs to: too high, never too low
 
     def withdraw(self, *admissions: Admission) -> None:
         """Give back attempts of which nothing was sent, so that an outage does not use up the hour."""
@@ -237,6 +266,32 @@ class Budget:
         except RedisError:
             logger.exception("the stop could not be written to Redis")
         self._stops += 1  # last: whoever sees it and asks again is told of the stop
+
+    def deny(self, endpoint: Endpoint, environment: Environment, reason: str) -> float:
+        """Stop an endpoint that denies us access in one environment, longer each time in a row; return for how many seconds.
+
+        A success ends the row. Only the first stop of a row is told in the trail. Writes Redis, which knows how long the last one
+        was, then the ledger. Raises nothing, as ``halt``.
+        """
+        scope, lasts_s, is_set, is_new = _scope(endpoint, environment), DENIED_FOR_S, True, True
+        spans = (round(span * 1000) for span in (DENIED_FOR_S, DENIED_FOR_MAX_S, DENIAL_FORGOTTEN_S))
+        try:
+            keys = (self._halts, self._denials)
+            answer: Any = self._redis.eval(DENY, len(keys), *keys, scope, reason, *spans, self._now())
+            lasts_s, is_set, is_new = int(answer[0]) / 1000, bool(answer[1]), bool(answer[2])
+        except RedisError:
+            logger.exception("the denial could not be written to Redis")
+        self._stops += 1
+        if not is_set:
+            return lasts_s
+        logger.warning("calls to Tradovate stopped for %.0f s (%s): %s", lasts_s, scope, reason)
+        try:
+            self._ledger.save_halt(
+                user=self._user, address=self._address, endpoint=scope, reason=reason, seconds=lasts_s, is_new=is_new
+            )
+        except StoreUnavailable:
+            logger.exception("the denial could not be written to the ledger")
+        return lasts_s
 
     def lower(self, refused: Admission) -> None:
         """Learn from a 429 that the true limit is less than we counted up to that call, and keep to that for a while.
@@ -273,18 +328,27 @@ class Budget:
         """What is left now, for a gauge. One round trip. Raises ``NotHandled`` (``budget_unavailable``)."""
         return self.foresee(0, Lane.URGENT)[0]
 
-    def foresee(self, calls: int, lane: Lane) -> tuple[BudgetState, datetime | None]:
+    def foresee(
+        self,
+        calls: int,
+        lane: Lane,
+        *,
+        endpoints: Collection[Endpoint] = (),
+        environment: Environment | None = None,
+    ) -> tuple[BudgetState, datetime | None]:
         """``state``, and when the last of so many calls of a lane can leave if nobody else calls, in the same round trip.
 
-        The time is None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own
-        time, and one window later what took the place frees it again. Raises as ``state``.
+        ``endpoints`` are those that the calls, made in ``environment``, need: none leaves before their stops are over. The time is
+        None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own time, and one
+        window later what took the place frees it again. Raises as ``state``.
         """
+        scopes = [scope for each in endpoints for scope in (each.name, _scope(each, environment)) if scope]
         keys = (self._calls, self._halts, self._learnt, self._address_halts)
         bulk = self._share_pct[Lane.BULK]
         try:
             for _ in range(_TRIES):
                 args = (self._window_ms, self._limit, self._margin, bulk, self._now(), calls, self._share_pct[lane])
-                answer: Any = self._redis.eval(STATE, len(keys), *keys, *args)
+                answer: Any = self._redis.eval(STATE, len(keys), *keys, *args, *scopes)
                 if _text(answer[0]) == "state":
                     last_ms = int(answer[11])
                     return self._state_of(answer), None if last_ms < 0 else _instant(last_ms)
@@ -304,6 +368,8 @@ class Budget:
                     longest[scope] = (int(until_ms), reason)
         everything = longest.pop(_EVERYTHING, None)
         lowered = Lowered(self._limit, counted, _instant(learnt_until_ms)) if learnt_until_ms else None
+        free_ms = [int(each) for each in answer[12:14]]
+        urgent_free_at, bulk_free_at = (_instant(each) if each > now_ms else None for each in free_ms)
         return BudgetState(
             limit=limit,
             used=used,
@@ -312,23 +378,29 @@ class Budget:
             next_free_at=_instant(oldest_ms + self._window_ms) if oldest_ms else None,
             halted_until=_instant(everything[0]) if everything else None,
             halt_reason=everything[1] if everything else "",
-            halted_endpoints=tuple(HaltedEndpoint(name, _instant(end), why) for name, (end, why) in sorted(longest.items())),
+            halted_endpoints=tuple(_halted(scope, _instant(end), why) for scope, (end, why) in sorted(longest.items())),
             lowered=lowered,
+            urgent_free_at=urgent_free_at,
+            bulk_free_at=bulk_free_at,
         )
 
     def _ask(  # noqa: PLR0917  (the script's)
-        self, mode: str, calls: int, ids: Sequence[int], endpoint: Endpoint, lane: Lane, spare: int
-    ) -> tuple[int, int]:
-        """Run the admission script; return Redis' time in ms and for how many there is room, or raise ``NotHandled``."""
+        self, mode: str, calls: int, ids: Sequence[int], endpoint: Endpoint, lane: Lane, spare: int, scope: str
+    ) -> tuple[int, int, bool]:
+        """Run the admission script, or raise ``NotHandled``.
+
+        Return Redis' time in ms, for how many there is room, and whether the endpoint denied us access the last time.
+        """
         own_limit = -1 if endpoint.hourly_limit is None else endpoint.hourly_limit - spare
-        keys = (self._calls, self._halts, self._learnt, self._calls_of(endpoint.name), self._address_halts)
+        own_calls = self._calls_of(endpoint.name)
+        keys = (self._calls, self._halts, self._learnt, own_calls, self._address_halts, self._denials)
         own = (self._limit, self._margin, self._share_pct[lane])
         for _ in range(_TRIES):
-            args = (mode, calls, self._window_ms, *own, endpoint.name, own_limit, self._now(), *ids)
+            args = (mode, calls, self._window_ms, *own, endpoint.name, own_limit, self._now(), scope, *ids)
             answer = self._evaluate(keys, args)
             match _text(answer[0]):
                 case "admitted":
-                    return int(answer[1]), int(answer[2])
+                    return int(answer[1]), int(answer[2]), bool(answer[3])
                 case "halted":
                     raise NotHandled(
                         f"calls are stopped: {_text(answer[2])}",
@@ -394,8 +466,9 @@ class Budget:
             index = own_key.get(attempt.endpoint, 0) if attempt.address == self._address else 0
             args += [attempt.id, round(attempt.age_s * 1000), int(attempt.user == self._user), index]
         for halt in halts:
-            is_at_address = halt.address == self._address and halt.endpoint is not None
             scope = halt.endpoint or _EVERYTHING
+            # A denial of access is about the user alone, whose scope names an environment.
+            is_at_address = halt.address == self._address and halt.endpoint is not None and _IN not in scope
             args += [scope, round(halt.left_s * 1000), halt.reason, int(halt.user == self._user), int(is_at_address)]
         if lowered:
             args += [lowered.calls, lowered.counted, round(lowered.age_s * 1000), round(lowered.lasts_s * 1000)]
@@ -407,6 +480,16 @@ class Budget:
 
     def _now(self) -> str:
         return "" if self._clock is None else str(round(self._clock() * 1000))
+
+
+def _scope(endpoint: Endpoint, environment: Environment | None) -> str:
+    """The name of a stop of an endpoint in one environment; "" without one, which no stop is called."""
+    return f"{endpoint.name}{_IN}{environment}" if environment else ""
+
+
+def _halted(scope: str, until: datetime, reason: str) -> HaltedEndpoint:
+    name, _, environment = scope.partition(_IN)
+    return HaltedEndpoint(name, until, reason, Environment(environment) if environment else None)
 
 
 def _unavailable() -> NotHandled:
