@@ -192,8 +192,8 @@ class Budget:
     def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0, environment: Environment | None = None) -> Admission:
         """Count one attempt, or refuse it.
 
-        ``spare`` leaves that many of the endpoint's own hourly calls untouched; ``environment`` is where the call goes. Writes a
-        ledger row and Redis. Raises ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or
+        ``spare`` leaves that many of the endpoint's own hourly calls untouched; ``environment`` is where the call goes. Writes
+        a ledger row and Redis. Raises ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or
         ``budget_unavailable``.
         """
         return self.reserve_many(endpoint, lane, 1, spare=spare, environment=environment)[0]
@@ -270,8 +270,8 @@ class Budget:
     def deny(self, endpoint: Endpoint, environment: Environment, reason: str) -> float:
         """Stop an endpoint that denies us access in one environment, longer each time in a row; return for how many seconds.
 
-        A success ends the row. Only the first stop of a row is told in the trail. Writes Redis, which knows how long the last one
-        was, then the ledger. Raises nothing, as ``halt``.
+        A success ends the row. Only the first stop of a row is told in the trail. Writes Redis, which knows how long the last
+        one was, then the ledger. Raises nothing, as ``halt``.
         """
         scope, lasts_s, is_set, is_new = _scope(endpoint, environment), DENIED_FOR_S, True, True
         spans = (round(span * 1000) for span in (DENIED_FOR_S, DENIED_FOR_MAX_S, DENIAL_FORGOTTEN_S))
@@ -338,8 +338,8 @@ class Budget:
     ) -> tuple[BudgetState, datetime | None]:
         """``state``, and when the last of so many calls of a lane can leave if nobody else calls, in the same round trip.
 
-        ``endpoints`` are those that the calls, made in ``environment``, need: none leaves before their stops are over. The time is
-        None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own time, and one
+        ``endpoints`` are those that the calls, made in ``environment``, need: none leaves before their stops are over. The time
+        is None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own time, and one
         window later what took the place frees it again. Raises as ``state``.
         """
         scopes = [scope for each in endpoints for scope in (each.name, _scope(each, environment)) if scope]

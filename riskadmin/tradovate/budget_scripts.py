@@ -5,7 +5,7 @@ Keys of one user:
 - ``{user}:calls``    sorted set, ledger id -> instant of admission in ms, plus the member ``ready``
 - ``{user}:halts``    hash, ``*``, an endpoint, or ``<endpoint>@<environment>`` -> ``<until in ms>:<reason>``
 - ``{user}:limit``    hash, the hourly limit that Tradovate's 429 taught: ``calls counted stood at until lasts``, times in ms
-- ``{user}:denials``  hash, ``<endpoint>@<environment>`` -> ``<how long the last stop was, in ms>:<until in ms>``, while access is denied
+- ``{user}:denials``  hash, ``<endpoint>@<environment>`` -> ``<how long its last stop was, in ms>:<until in ms>``, while denied
 - ``{user}:rebuild``  who is rebuilding the others
 
 and of one internet address, shared by every user that calls from it:
@@ -171,8 +171,8 @@ return 1
 )
 
 # KEYS halts, denials; ARGV scope, reason, how long the first stop is in ms, the longest, how long after a stop's end a further
-# denial still counts as the same, now in ms or ''. Answers {ms that the stop lasts from now on, 1 if this set it, 1 if the denial
-# is a new one}.
+# denial still counts as the same, now in ms or ''. Answers {ms that the stop lasts from now on, 1 if this set it, 1 if the
+# denial is a new one}.
 #
 # Calls that were on their way together are denied together: the first of them sets the stop.
 DENY = (
