@@ -17,7 +17,7 @@ from accounts.connection import budget, connected_environments
 from accounts.models import ApiHalt, SyncRun
 from riskadmin import health
 from riskadmin.staff.queries import person
-from riskadmin.tradovate.budget import BudgetState
+from riskadmin.tradovate.budget_state import BudgetState
 from riskadmin.tradovate.errors import NotHandled, StoreUnavailable
 from riskadmin.web.access import requires, signed_in
 from riskadmin.web.htmx import render_page_or_fragment

@@ -18,7 +18,7 @@ from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.units import BY_ID_MAX
 from accounts.models import ApiToken
 from riskadmin.tradovate.breaker import Outage
-from riskadmin.tradovate.budget import BudgetState, HaltedEndpoint
+from riskadmin.tradovate.budget_state import BudgetState, HaltedEndpoint
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, ENDPOINTS, Endpoint
 from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.tokens import USABLE
@@ -80,7 +80,7 @@ class Stop:
             case Cause.USED_UP:
                 return f"{'Every change waits' if self.lane == Lane.URGENT else 'Bulk changes wait'}{self.where}"
             case Cause.ENDPOINT if self.waits:
-                return f"{_waiting_words(self.waits)}{self.where}"
+                return _waiting_words(self.waits, self.where)
             case Cause.ENDPOINT if self.unconfirmed:
                 return f"{_listed([each.label for each in self.unconfirmed])} can't be confirmed{self.where}"
             case Cause.ENDPOINT:
@@ -312,11 +312,14 @@ def _once(waiting: Iterable[Waiting]) -> tuple[Waiting, ...]:
     return tuple({each.label: each for each in waiting}.values())
 
 
-def _waiting_words(waits: Sequence[Waiting]) -> str:
-    """Say which kinds wait: "Lock and Unlock wait, Remediate before its step “Unlock”"."""
+def _waiting_words(waits: Sequence[Waiting], where: str) -> str:
+    """Say which kinds wait: "Lock and Unlock wait on demo, and Remediate before its step “Unlock”,"."""
     whole = [each.label for each in waits if not each.step]
-    parts = [f"{each.label} waits before its step “{each.step}”" for each in waits if each.step]
-    return ", ".join([*([f"{_listed(whole)} wait{'s' if len(whole) == 1 else ''}"] if whole else []), *parts])
+    parts = [f"{each.label} before its step “{each.step}”" for each in waits if each.step]
+    if not whole:
+        return f"{_listed(parts)} wait{'s' if len(parts) == 1 else ''}{where}"
+    words = f"{_listed(whole)} wait{'s' if len(whole) == 1 else ''}{where}"
+    return f"{words}, and {_listed(parts)}," if parts else words
 
 
 def _listed(labels: Sequence[str]) -> str:

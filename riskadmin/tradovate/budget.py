@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import redis
@@ -32,6 +32,7 @@ from riskadmin.tradovate.budget_scripts import (
     RESTORE,
     STATE,
 )
+from riskadmin.tradovate.budget_state import EVERYTHING, IN, BudgetState, instant, scope_of, state_of, text_of
 from riskadmin.tradovate.endpoints import ENDPOINTS, Counts, Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, StoreUnavailable
 from riskadmin.tradovate.ledger import Ledger
@@ -67,9 +68,6 @@ DENIAL_FORGOTTEN_S = HOUR_S
 REBUILD_LOCK_MS = 15_000
 REBUILD_WAIT_S = 5.0
 _TRIES = 5
-_EVERYTHING = "*"
-_IN = "@"
-"""Between the endpoint and the environment of a stop that is about both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,56 +84,6 @@ class Admission:
     lapses: float
     stops: int
     denial: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HaltedEndpoint:
-    """An endpoint stopped for a while; in one environment only, or None for both."""
-
-    endpoint: str
-    until: datetime
-    reason: str
-    environment: Environment | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lowered:
-    """A limit that is lower than the settings say, because Tradovate answered 429 when only ``counted`` calls were counted."""
-
-    configured: int
-    counted: int
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetState:
-    """What is left of the rolling hour. ``limit`` is the one in force, ``used`` counts every lane.
-
-    ``next_free_at`` is when the oldest counted attempt stops counting, None when none counts. ``halted_until`` is a
-    stop of every call of the user; stops of single endpoints are listed apart. ``lowered`` says why ``limit`` is less than
-    the settings say. ``urgent_free_at`` and ``bulk_free_at`` are when the hour has room for the lane's next call, None where it
-    has now, or never will.
-    """
-
-    limit: int
-    used: int
-    left_urgent: int
-    left_bulk: int
-    next_free_at: datetime | None
-    halted_until: datetime | None
-    halt_reason: str
-    halted_endpoints: tuple[HaltedEndpoint, ...]
-    lowered: Lowered | None = None
-    urgent_free_at: datetime | None = None
-    bulk_free_at: datetime | None = None
-
-    def free_at(self, lane: Lane) -> datetime | None:
-        """When the hour has room for the lane's next call; None where it has now, or never will."""
-        return self.urgent_free_at if lane == Lane.URGENT else self.bulk_free_at
-
-    def left(self, lane: Lane) -> int:
-        """How many calls the lane may make now."""
-        return self.left_urgent if lane == Lane.URGENT else self.left_bulk
 
 
 class Budget:
@@ -206,7 +154,7 @@ class Budget:
         Costs no more than counting one. What is not used must be given back with ``withdraw``.
         """
         started, stops = time.monotonic(), self._stops
-        scope = _scope(endpoint, environment)
+        scope = scope_of(endpoint, environment)
         try:
             # A look first, so that a used-up budget does not write and delete ledger rows per refusal.
             _, room, _ = self._ask("peek", calls, (), endpoint, lane, spare, scope)
@@ -220,7 +168,7 @@ class Budget:
                 self._ledger.forget(ids[room:])
         except (RedisError, StoreUnavailable) as error:
             raise _unavailable() from error
-        at, lapses = _instant(now_ms), started + SEND_WITHIN_S
+        at, lapses = instant(now_ms), started + SEND_WITHIN_S
         denial = scope if is_denied else ""
         return [Admission(attempt_id, endpoint, at, lapses, stops, denial) for attempt_id in ids[:room]]
 
@@ -262,7 +210,7 @@ class Budget:
             logger.exception("the stop could not be written to the ledger")
         try:
             for key in (self._halts, self._address_halts) if scope else (self._halts,):
-                self._redis.eval(HALT, 1, key, scope or _EVERYTHING, round(seconds * 1000), reason, self._now())
+                self._redis.eval(HALT, 1, key, scope or EVERYTHING, round(seconds * 1000), reason, self._now())
         except RedisError:
             logger.exception("the stop could not be written to Redis")
         self._stops += 1  # last: whoever sees it and asks again is told of the stop
@@ -273,7 +221,7 @@ class Budget:
         A success ends the row. Only the first stop of a row is told in the trail. Writes Redis, which knows how long the last
         one was, then the ledger. Raises nothing, as ``halt``.
         """
-        scope, lasts_s, is_set, is_new = _scope(endpoint, environment), DENIED_FOR_S, True, True
+        scope, lasts_s, is_set, is_new = scope_of(endpoint, environment), DENIED_FOR_S, True, True
         spans = (round(span * 1000) for span in (DENIED_FOR_S, DENIED_FOR_MAX_S, DENIAL_FORGOTTEN_S))
         try:
             keys = (self._halts, self._denials)
@@ -342,47 +290,22 @@ class Budget:
         is None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own time, and one
         window later what took the place frees it again. Raises as ``state``.
         """
-        scopes = [scope for each in endpoints for scope in (each.name, _scope(each, environment)) if scope]
+        scopes = [scope for each in endpoints for scope in (each.name, scope_of(each, environment)) if scope]
         keys = (self._calls, self._halts, self._learnt, self._address_halts)
         bulk = self._share_pct[Lane.BULK]
         try:
             for _ in range(_TRIES):
                 args = (self._window_ms, self._limit, self._margin, bulk, self._now(), calls, self._share_pct[lane])
                 answer: Any = self._redis.eval(STATE, len(keys), *keys, *args, *scopes)
-                if _text(answer[0]) == "state":
+                if text_of(answer[0]) == "state":
                     last_ms = int(answer[11])
-                    return self._state_of(answer), None if last_ms < 0 else _instant(last_ms)
+                    return state_of(answer, configured=self._limit, window_s=self._window_s), None if last_ms < 0 else instant(
+                        last_ms
+                    )
                 self._rebuild()
         except (RedisError, StoreUnavailable) as error:
             raise _unavailable() from error
         raise _unavailable()
-
-    def _state_of(self, answer: Any) -> BudgetState:
-        now_ms, used, oldest_ms = (int(each) for each in answer[1:4])
-        limit, left_urgent, left_bulk, learnt_until_ms, counted = (int(each) for each in answer[6:11])
-        longest: dict[str, tuple[int, str]] = {}
-        for flat in answer[4:6]:
-            for scope, halt in zip(map(_text, flat[::2]), map(_text, flat[1::2]), strict=True):
-                until_ms, _, reason = halt.partition(":")
-                if int(until_ms) > max(now_ms, longest.get(scope, (0, ""))[0]):
-                    longest[scope] = (int(until_ms), reason)
-        everything = longest.pop(_EVERYTHING, None)
-        lowered = Lowered(self._limit, counted, _instant(learnt_until_ms)) if learnt_until_ms else None
-        free_ms = [int(each) for each in answer[12:14]]
-        urgent_free_at, bulk_free_at = (_instant(each) if each > now_ms else None for each in free_ms)
-        return BudgetState(
-            limit=limit,
-            used=used,
-            left_urgent=left_urgent,
-            left_bulk=left_bulk,
-            next_free_at=_instant(oldest_ms + self._window_ms) if oldest_ms else None,
-            halted_until=_instant(everything[0]) if everything else None,
-            halt_reason=everything[1] if everything else "",
-            halted_endpoints=tuple(_halted(scope, _instant(end), why) for scope, (end, why) in sorted(longest.items())),
-            lowered=lowered,
-            urgent_free_at=urgent_free_at,
-            bulk_free_at=bulk_free_at,
-        )
 
     def _ask(  # noqa: PLR0917  (the script's)
         self, mode: str, calls: int, ids: Sequence[int], endpoint: Endpoint, lane: Lane, spare: int, scope: str
@@ -398,12 +321,12 @@ class Budget:
         for _ in range(_TRIES):
             args = (mode, calls, self._window_ms, *own, endpoint.name, own_limit, self._now(), scope, *ids)
             answer = self._evaluate(keys, args)
-            match _text(answer[0]):
+            match text_of(answer[0]):
                 case "admitted":
                     return int(answer[1]), int(answer[2]), bool(answer[3])
                 case "halted":
                     raise NotHandled(
-                        f"calls are stopped: {_text(answer[2])}",
+                        f"calls are stopped: {text_of(answer[2])}",
                         reason=NotHandledReason.HALTED,
                         retry_after_s=int(answer[1]) / 1000,
                     )
@@ -441,9 +364,9 @@ class Budget:
         deadline = time.monotonic() + REBUILD_WAIT_S
         while True:
             answer: Any = self._redis.eval(BEGIN_REBUILD, 2, self._calls, self._lock, me, REBUILD_LOCK_MS)
-            if _text(answer) == "whole":
+            if text_of(answer) == "whole":
                 return
-            if _text(answer) == "yours":
+            if text_of(answer) == "yours":
                 break
             if time.monotonic() > deadline:
                 raise _unavailable()
@@ -466,9 +389,9 @@ class Budget:
             index = own_key.get(attempt.endpoint, 0) if attempt.address == self._address else 0
             args += [attempt.id, round(attempt.age_s * 1000), int(attempt.user == self._user), index]
         for halt in halts:
-            scope = halt.endpoint or _EVERYTHING
+            scope = halt.endpoint or EVERYTHING
             # A denial of access is about the user alone, whose scope names an environment.
-            is_at_address = halt.address == self._address and halt.endpoint is not None and _IN not in scope
+            is_at_address = halt.address == self._address and halt.endpoint is not None and IN not in scope
             args += [scope, round(halt.left_s * 1000), halt.reason, int(halt.user == self._user), int(is_at_address)]
         if lowered:
             args += [lowered.calls, lowered.counted, round(lowered.age_s * 1000), round(lowered.lasts_s * 1000)]
@@ -482,23 +405,5 @@ class Budget:
         return "" if self._clock is None else str(round(self._clock() * 1000))
 
 
-def _scope(endpoint: Endpoint, environment: Environment | None) -> str:
-    """The name of a stop of an endpoint in one environment; "" without one, which no stop is called."""
-    return f"{endpoint.name}{_IN}{environment}" if environment else ""
-
-
-def _halted(scope: str, until: datetime, reason: str) -> HaltedEndpoint:
-    name, _, environment = scope.partition(_IN)
-    return HaltedEndpoint(name, until, reason, Environment(environment) if environment else None)
-
-
 def _unavailable() -> NotHandled:
     return NotHandled("the rate budget can't be counted just now", reason=NotHandledReason.BUDGET_UNAVAILABLE)
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 import redis
 
-from riskadmin.tradovate.budget import DENIED_FOR_MAX_S, DENIED_FOR_S, Budget, HaltedEndpoint
+from riskadmin.tradovate.budget import DENIED_FOR_MAX_S, DENIED_FOR_S, Budget
+from riskadmin.tradovate.budget_state import HaltedEndpoint
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNTS, SET_ADMIN_AUTO_LIQ_ACTION, SWITCH_RISK_CATEGORY
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
