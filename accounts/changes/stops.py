@@ -79,16 +79,20 @@ class Stop:
                 return "Changes of many accounts take longer"
             case Cause.USED_UP:
                 return f"{'Every change waits' if self.lane == Lane.URGENT else 'Bulk changes wait'}{self.where}"
-            case Cause.ENDPOINT if self.waits:
-                return _waiting_words(self.waits, self.where)
-            case Cause.ENDPOINT if self.unconfirmed:
-                return f"{_listed([each.label for each in self.unconfirmed])} can't be confirmed{self.where}"
             case Cause.ENDPOINT:
-                return f"{self.endpoint} can't be called{self.where}"
+                return self._what_of_endpoint
             case Cause.SIGN_IN if not self.waits:
                 return f"No new session can be started{self.where}"
             case _:
                 return f"Every change waits{self.where}"
+
+    @property
+    def _what_of_endpoint(self) -> str:
+        unconfirmed = f"{_listed([each.label for each in self.unconfirmed])} can't be confirmed" if self.unconfirmed else ""
+        if self.waits:
+            return f"{_waiting_words(self.waits, self.where)}{f', and {unconfirmed}' if unconfirmed else ''}"
+        words = unconfirmed or f"{self.endpoint} can't be called"
+        return f"{words}{self.where}"
 
     @property
     def because(self) -> str:
@@ -151,7 +155,7 @@ class Ahead:
     @property
     def reads_first(self) -> bool:
         """Whether its targets are read before a call leaves."""
-        return self.kind.rests_on_before and self.kind.is_read_back
+        return self.kind.is_read_back and any(map(self.kind.rests_on, range(self.step, len(self.kind.steps))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +289,7 @@ def _of_sign_in(halted: HaltedEndpoint, where: tuple[Environment, ...], everywhe
     shared: dict[str, Any] = {"cause": Cause.SIGN_IN, "until": halted.until, "endpoint": halted.endpoint}
     found = []
     if without:
-        why = f"riskadmin has no session at Tradovate: {halted.reason}"
+        why = f"no session at Tradovate is open: {halted.reason}"
         named = _where(without, everywhere)
         found.append(Stop(environments=without, where=named, why=why, waits=_all_kinds(without), **shared))
     if others:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -13,20 +14,23 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from accounts.changes.actions import submit
+from accounts.changes.calendar import ahead
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.outlook import outlook_of
 from accounts.changes.pace import pace
 from accounts.changes.queries import progress
-from accounts.changes.states import ChangeState, ItemState
+from accounts.changes.states import ItemState
 from accounts.changes.stops import Ahead, stops_now
+from accounts.changes.timing import Timing
 from accounts.models import ApiToken
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 from tests.changes import stopped as having
 from tests.changes.asking_pages import listed, new
-from tests.changes.mirror import LOCKED, ask, make_account, make_accounts, open_item
+from tests.changes.mirror import LOCKED, ORIGIN, ask, make_account, make_accounts, open_item, planned
 from tests.changes.stopped import IN_AN_HOUR, NOW, Stopped, connect
 from tests.staff.people import make_person
 
@@ -112,7 +116,7 @@ CASES = {
     "login": Case(
         having.endpoint("auth/accesstokenrequest", "the login was refused: wrong password"),
         f"Every change waits until {AT} (in 1 h).",
-        "Riskadmin has no session at Tradovate: the login was refused: wrong password.",
+        "No session at Tradovate is open: the login was refused: wrong password.",
         ALL_WAYS,
     ),
     "outage": Case(
@@ -281,9 +285,7 @@ class TestWhichWait:
         stop(having.endpoint("accountRiskStatus/items", "Tradovate makes us wait (p-ticket)"))
         (found,) = stops_now().found
         assert found.what == (
-            "Closing only, Unlock, Liquidate, Reset auto-liq status, Max net liq and Remediate wait"
-            if "liquidate_only" in self.waiting()
-            else "Unlock, Liquidate, Reset auto-liq status, Max net liq and Remediate wait"
+            "Closing only, Unlock, Liquidate, Reset auto-liq status, Max net liq and Remediate wait, and Lock can't be confirmed"
         )
         assert not found.holds_up(self.ahead("lock")), "a lock rests on nothing: it leaves at once"
         assert found.delays(self.ahead("lock")), "but what came of it is read later"
@@ -446,8 +448,21 @@ class TestPromises:
     def test_a_scheduled_change_that_comes_due_before_the_stop_ends(
         self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any], runs_at: timedelta, *, is_told: bool
     ) -> None:
-        item = open_item(support, make_account(1), "lock", ItemState.WAITING)
-        Change.objects.filter(pk=item.change_id).update(state=ChangeState.SCHEDULED, runs_at=NOW + runs_at)
+        make_account(1)
+        change = submit(
+            actor=support,
+            origin=ORIGIN,
+            kind=KINDS["lock"],
+            environment=Environment.DEMO,
+            target_ids=[1],
+            reason_code=ReasonCode.CLOSE_FRAUD,
+            reason_text="",
+            form_key=uuid4(),
+            shown_digest=planned("lock", 1).digest,
+            timing=Timing(runs_at=NOW + runs_at),
+        )
         stop(having.endpoint(LOCK))
-        holds = [(hold.words, hold.until) for hold in pace(progress(item.change_id)).holds]
+        holds = [(hold.words, hold.until) for hold in pace(progress(change.pk)).holds]
+        (entry,) = ahead().days[0].entries
+        assert entry.begins_at == max(IN_AN_HOUR, NOW + runs_at)
         assert holds == ([(f"It can't begin: Tradovate demands a captcha for {LOCK}", IN_AN_HOUR)] if is_told else [])
