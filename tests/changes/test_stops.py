@@ -347,6 +347,13 @@ class TestWhichWait:
             f"{CATEGORY}. Until then: lock an account, or make the change by hand in Tradovate's own dashboard."
         ) in shown(words(browser.get(reverse("home"))))
 
+    def test_a_live_account_is_not_offered_what_only_demo_takes(self, stop: Callable[[Stopped], None], browser: Client) -> None:
+        stop(having.endpoint(CATEGORY))
+        for environment, offered in (("demo", "lock it, or make"), ("live", "make")):
+            account = make_account(1, environment=environment)
+            page = shown(words(browser.get(reverse("accounts:detail", args=[environment, account.tradovate_id]))))
+            assert f"Until then: {offered} the change by hand in Tradovate's own dashboard." in page
+
     def test_bulk_calls_that_are_used_up_leave_the_urgent_lane(
         self, stop: Callable[[Stopped], None], browser: Client, support: Staff
     ) -> None:
