@@ -65,6 +65,7 @@ def trader_row(user: User, reading: Reading) -> Row:
         "email": (user.email or "")[:254],
         "status": (user.status or "")[:32],
         "missing_since": None,
+        "left_out_at": None,
     }
 
 
@@ -80,6 +81,7 @@ def account_row(account: Account, reading: Reading, *, category_id: int | None) 
         "restricted": bool(account.restricted),
         "archived": closed or bool(account.archived) or account.active is False,
         "missing_since": None,
+        "left_out_at": None,
         "risk_category_id": category_id,
         "evaluation_size_usd": account.evaluation_size,
         "opened_at": account.timestamp,
@@ -95,6 +97,7 @@ def permission_row(permission: TradingPermission, reading: Reading, *, account_i
         "trader_id": trader_id,
         "status": (permission.status or "")[:32],
         "missing_since": None,
+        "left_out_at": None,
     }
 
 
