@@ -256,7 +256,7 @@ def test_a_read_that_fails_raises_the_same_class(server: CannedServer, client: C
         client.accounts()
 
 
-@pytest.mark.parametrize("body", [{}, {"accounts": []}, [1], [{"name": "no id"}]])
+@pytest.mark.parametrize("body", [{}, {"accounts": []}, 7, "[]", b"NaN", b"[{]"])
 def test_a_list_that_is_none_is_unreadable(server: CannedServer, client: Client, body: object) -> None:
     server.on("account/list", answer(200, body))
     with pytest.raises(OutcomeUnknown):
