@@ -21,7 +21,6 @@ from accounts.changes.kinds.kind import (
     Finding,
     Inverse,
     Irreversible,
-    Lookup,
     Order,
     Planned,
     Reading,
@@ -41,7 +40,7 @@ from accounts.changes.kinds.limit_fields import (
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits, limit_records
-from accounts.changes.kinds.units import AccountKind, accounts_known, gone, reading_of
+from accounts.changes.kinds.units import AccountKind, gone, reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
 from accounts.reads import Reader
@@ -204,9 +203,6 @@ class AutoLiqLimitsKind(AccountKind):
                     exchange=error.exchange,
                 ) from error
             raise
-
-    def lookup(self, client: Client, ids: Sequence[int]) -> Lookup:
-        return accounts_known(client, ids)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         read = Reader(client).limits(self.level, ids)

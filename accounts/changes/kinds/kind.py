@@ -1,7 +1,7 @@
 """What every kind of change answers; one file in this folder for each kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -248,11 +248,15 @@ class Kind(ABC, Generic[SubjectT]):
         return {}
 
     def lookup(self, client: Client, ids: Sequence[int]) -> Lookup | None:
-        """Return which of the targets Tradovate has; None for a kind whose calls name one target only.
+        """Return which of the targets Tradovate has; None where it can't be asked.
 
-        Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404).
+        Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404), and when it leaves
+        targets out of the answer to a read.
         """
         return None
+
+    def note_gone(self, environment: Environment, ids: Collection[int]) -> None:
+        """Write into the mirror that Tradovate no longer has these targets."""
 
     @abstractmethod
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, SubjectT]:

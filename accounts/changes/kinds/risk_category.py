@@ -17,14 +17,13 @@ from accounts.changes.kinds.kind import (
     Finding,
     Inverse,
     Irreversible,
-    Lookup,
     Order,
     Planned,
     Reading,
     Skip,
     State,
 )
-from accounts.changes.kinds.units import AccountKind, accounts_known, held, reading_of, with_held
+from accounts.changes.kinds.units import AccountKind, held, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
 from accounts.reads import Reader
@@ -117,9 +116,6 @@ class SwitchRiskCategory(AccountKind):
             ticket=order.ticket,
         )
         return reply.exchange
-
-    def lookup(self, client: Client, ids: Sequence[int]) -> Lookup:
-        return accounts_known(client, ids)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         read = Reader(client).accounts(ids)
