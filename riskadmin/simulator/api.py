@@ -96,6 +96,7 @@ class Api:
             self._calendar.settle()
         row, refusal = self._arrive(host, request, now_ms)
         if refusal is not None:
+            self._keep_answer(row, refusal)
             self._commit(row)
             return refusal
         call = row.call
@@ -276,10 +277,14 @@ class Api:
     def _finish(self, row: Row, sent: Answer | Cut, outcome: str) -> None:
         row.status = None if sent is Cut.SILENT else 200 if isinstance(sent, Cut) else sent.status
         row.outcome = outcome
+        self._keep_answer(row, sent)
+        self._commit(row)
+
+    def _keep_answer(self, row: Row, sent: Answer | Cut) -> None:
+        """Keep what was answered as far as the setting wants it; an answer of /auth may hold a token."""
         most = self._world.settings.kept_answer_bytes
         if isinstance(sent, Answer) and len(sent.body) <= most and not row.call.endpoint.path.startswith("/auth/"):
             row.answer = sent.body.decode(errors="replace")
-        self._commit(row)
 
     def _commit(self, row: Row) -> None:
         call = row.call
