@@ -64,10 +64,10 @@ WHOLE_ROWS: Final[tuple[dict[str, Any], ...]] = ({"without": ["id"]}, {"row": No
 
 
 def cap(lot: Lot) -> Blow:
-    most = lot.rng.randint(8, 60)
+    most = lot.rng.randint(6, 30)
     settings = {
         "entity_cap": most,
-        "entity_cap_min": lot.rng.choice((0, max(most // 2, 4))),
+        "entity_cap_min": lot.rng.choice((0, max(most // 2, 3))),
         "entity_cap_varies": "call",
         "entity_cap_drops": lot.rng.choice(("tail", "random")),
         "habit_seed": lot.rng.randint(1, 1_000_000),
