@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -123,6 +124,8 @@ def _settings(store: Store, given: list[str]) -> Settings:
         present = getattr(settings, name, None)
         if isinstance(present, bool):
             changes[name] = text.lower() in {"1", "true", "yes"}
+        elif isinstance(present, dict):
+            changes[name] = json.loads(text)
         else:
             changes[name] = int(text) if isinstance(present, int) else text
     return settings.patched(changes)

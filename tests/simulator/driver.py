@@ -191,8 +191,12 @@ class Simulator:
     # --- the control port ------------------------------------------------------------------------
 
     def control(self, method: str, path: str, body: object = None, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Make one control call and return its JSON; raise SimulatorError when it is refused."""
-        answer = self._session.request(method, self.control_url + path, json=body, params=query, timeout=60)
+        """Make one control call and return its JSON; raise SimulatorError when it is refused.
+
+        A string goes as the JSON text that it is. NaN and lone surrogates are sent like anything else.
+        """
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        answer = self._session.request(method, self.control_url + path, data=text, params=query, timeout=60)
         if answer.status_code != 200:
             raise SimulatorError(f"{method} {path}: {answer.status_code} {answer.text}")
         found: dict[str, Any] = answer.json()
