@@ -26,7 +26,7 @@ from riskadmin.tradovate.entities import (
     User,
     UserAccountAutoLiq,
 )
-from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.exchange import Reply, UnreadableRow
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -41,6 +41,7 @@ class Read(Generic[E_co]):
 
     read_at: datetime
     found: Sequence[E_co]
+    unreadable: Sequence[UnreadableRow] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +70,14 @@ class Reader:
     def listed(self, read: Callable[[], Reply[list[E]]]) -> Read[E]:
         """One list, as it came."""
         read_at = timezone.now()
-        return Read(read_at, self._one(read))
+        reply = self._one(read)
+        return Read(read_at, reply.value, reply.unreadable)
 
     def by_ids(self, read: Callable[[Sequence[int]], Reply[list[E]]], ids: Iterable[int]) -> Read[E]:
         """What Tradovate knows under the ids, in as many calls as its caps need."""
         read_at = timezone.now()
-        return Read(read_at, self._batches(read, ids))
+        found, unreadable = self._batches(read, ids)
+        return Read(read_at, found, unreadable)
 
     def completed(
         self,
@@ -85,21 +88,27 @@ class Reader:
         expected: Iterable[int],
     ) -> Read[E]:
         """A list with what a cap may have cut off it: `expected` are the ids that it should hold, `read` asks by them."""
-        missing = sorted(set(expected) - {id_of(entity) for entity in first.found})
+        # What can't be read is not missing: asked for again, it would be no better.
+        there = {row.id for row in first.unreadable} | {row.account_id for row in first.unreadable}
+        missing = sorted(set(expected) - {id_of(entity) for entity in first.found} - there)
         sample = set(missing[:: max(1, len(missing) // SAMPLE)])
-        more = self._batches(read, sorted(sample))
+        more, unreadable = self._batches(read, sorted(sample))
         if more:
-            more += self._batches(read, (each for each in missing if each not in sample))
-        return Read(first.read_at, [*first.found, *more])
+            rest, odd = self._batches(read, (each for each in missing if each not in sample))
+            more, unreadable = [*more, *rest], [*unreadable, *odd]
+        return Read(first.read_at, [*first.found, *more], [*first.unreadable, *unreadable])
 
-    def _batches(self, read: Callable[[Sequence[int]], Reply[list[E]]], ids: Iterable[int]) -> list[E]:
-        return [entity for batch in id_batches(ids) for entity in self._one(partial(read, batch))]
+    def _batches(
+        self, read: Callable[[Sequence[int]], Reply[list[E]]], ids: Iterable[int]
+    ) -> tuple[list[E], list[UnreadableRow]]:
+        replies = [self._one(partial(read, batch)) for batch in id_batches(ids)]
+        return [each for reply in replies for each in reply.value], [each for reply in replies for each in reply.unreadable]
 
-    def _one(self, read: Callable[[], Reply[list[E]]]) -> list[E]:
+    def _one(self, read: Callable[[], Reply[list[E]]]) -> Reply[list[E]]:
         reply = read()
         self.calls += 1
         self.after_call()
-        return reply.value
+        return reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import connection, ledger, models
-from accounts.models import Source, SyncRun
+from accounts.models import LimitLevel, Source, SyncRun
 from accounts.reads import EnvironmentRead, Known, Read, Reader, read_environment
 from accounts.rows import Reading
 from accounts.store import (
+    Keys,
     account_keys,
     mark_missing,
     store_accounts,
@@ -34,8 +35,10 @@ from accounts.store import (
     store_statuses_of,
     store_traders,
 )
+from accounts.unreadable import since as unreadable_since
 from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.rows import Identified
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 __all__ = ["MirrorRefused", "Part", "refresh", "refresh_traders", "store_risk_statuses", "sync"]
@@ -97,7 +100,12 @@ def sync(environment: Environment) -> SyncRun | None:
         run.calls = reader.calls
         run.ended_at = timezone.now()
         SyncRun.objects.filter(pk=run.pk, ended_at=None).update(
-            calls=run.calls, rows=run.rows, failure=run.failure, ended_at=run.ended_at
+            calls=run.calls,
+            rows=run.rows,
+            failure=run.failure,
+            ended_at=run.ended_at,
+            unreadable=run.unreadable,
+            unreadable_examples=run.unreadable_examples,
         )
     _forget_old()
     return run
@@ -135,30 +143,31 @@ def refresh(
     if Part.ACCOUNT in parts and ids:
         # An account names its category by number, and one that is new to the mirror would look like none.
         categories = reader.listed(client.risk_categories)
-        store_categories(categories.found, reading(categories))
+        store_categories(categories.found, reading(categories), unreadable=categories.unreadable)
         accounts = found(client.accounts, client.accounts_by_id, attrgetter("id"))
-        store_accounts([each for each in accounts.found if each.id in keys], reading(accounts))
+        asked = [each for each in accounts.found if each.id in keys]
+        store_accounts(asked, reading(accounts), unreadable=accounts.unreadable)
     statuses = found(client.account_risk_statuses, client.account_risk_statuses_by_id, attrgetter("id"))
-    store_statuses_of(keys, statuses.found, reading(statuses))
+    store_statuses_of(keys, statuses.found, reading(statuses), unreadable=statuses.unreadable)
     if Part.POSITIONS in parts:
         positions = found(client.positions, client.positions_by_account, attrgetter("account_id"))
-        store_positions(keys, positions.found, reading(positions))
+        store_positions(keys, positions.found, reading(positions), unreadable=positions.unreadable)
     if Part.CASH in parts:
         cash = found(client.cash_balances, client.cash_balances_by_account, attrgetter("account_id"))
-        store_cash(keys, cash.found, reading(cash))
+        store_cash(keys, cash.found, reading(cash), unreadable=cash.unreadable)
     if Part.LIMITS in parts:
         firm = found(client.user_account_auto_liqs, client.user_account_auto_liqs_by_account, attrgetter("id"))
-        store_limits(keys, firm.found, reading(firm))
+        store_limits(keys, firm.found, reading(firm), unreadable=firm.unreadable)
         trader = found(
             client.permissioned_account_auto_liqs, client.permissioned_account_auto_liqs_by_account, attrgetter("id")
         )
-        store_limits(keys, trader.found, reading(trader))
+        store_limits(keys, trader.found, reading(trader), unreadable=trader.unreadable, level=LimitLevel.TRADER)
     if Part.PRE_TRADE in parts:
         limits = reader.by_ids(client.user_account_position_limits_by_account, ids)
-        store_position_limits(keys, limits.found, reading(limits))
-        of_limits = (limit.id for limit in limits.found)
+        store_position_limits(keys, limits.found, reading(limits), unreadable=limits.unreadable)
+        of_limits = {limit.id for limit in limits.found} | {row.id for row in limits.unreadable if row.id}
         parameters = reader.by_ids(client.user_account_risk_parameters_by_position_limit, of_limits)
-        store_risk_parameters(keys, parameters.found, reading(parameters))
+        store_risk_parameters(keys, parameters.found, reading(parameters), unreadable=parameters.unreadable)
     return reader.calls
 
 
@@ -167,7 +176,7 @@ def refresh_traders(environment: Environment, trader_ids: Iterable[int], *, lane
     client = connection.client(environment, lane)
     reader = Reader(client)
     users = reader.by_ids(client.users_by_id, trader_ids)
-    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH))
+    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH), unreadable=users.unreadable)
     return reader.calls
 
 
@@ -193,9 +202,9 @@ def _run(run: SyncRun, reader: Reader) -> None:
     environment = Environment(run.environment)
     known = _known(environment)
     read = read_environment(reader, known)
-    missing_accounts = _missing("accounts", known.open_accounts, {each.id for each in read.accounts.found})
-    missing_traders = _missing("traders", known.traders, {each.id for each in read.users.found})
-    missing_permissions = _missing("trading permissions", known.permissions, {each.id for each in read.permissions.found})
+    missing_accounts = _missing("accounts", known.open_accounts, read.accounts)
+    missing_traders = _missing("traders", known.traders, read.users)
+    missing_permissions = _missing("trading permissions", known.permissions, read.permissions)
 
     def reading(part: Read[object]) -> Reading:
         return Reading(environment, part.read_at, Source.SYNC)
@@ -206,22 +215,29 @@ def _run(run: SyncRun, reader: Reader) -> None:
     for store in _stores(environment, read, reading):
         run.rows += store()
         _show_life(run)
+    run.unreadable, run.unreadable_examples = unreadable_since(environment, run.started_at)
+    if run.unreadable:
+        logger.warning("%d records of %s can't be read: %s", run.unreadable, environment, "; ".join(run.unreadable_examples))
 
 
 def _stores(
     environment: Environment, read: EnvironmentRead, reading: Callable[[Read[object]], Reading]
 ) -> Iterable[Callable[[], int]]:
     """The writes in the order of their references; each is a transaction of its own."""
-    yield lambda: store_categories(read.categories.found, reading(read.categories))
-    yield lambda: store_traders(read.users.found, reading(read.users))
-    yield lambda: store_accounts(read.accounts.found, reading(read.accounts))
-    yield lambda: store_permissions(read.permissions.found, reading(read.permissions))
+
+    def stored(store: Callable[..., int], part: Read[Any], *keys: Keys, **options: Any) -> Callable[[], int]:
+        return lambda: store(*keys, part.found, reading(part), unreadable=part.unreadable, **options)
+
+    yield stored(store_categories, read.categories)
+    yield stored(store_traders, read.users)
+    yield stored(store_accounts, read.accounts)
+    yield stored(store_permissions, read.permissions)
     keys = account_keys(environment)
-    yield lambda: store_statuses_of(keys, read.risk_statuses.found, reading(read.risk_statuses))
-    yield lambda: store_limits(keys, read.firm_limits.found, reading(read.firm_limits))
-    yield lambda: store_limits(keys, read.trader_limits.found, reading(read.trader_limits))
-    yield lambda: store_cash(keys, read.cash_balances.found, reading(read.cash_balances))
-    yield lambda: store_positions(keys, read.positions.found, reading(read.positions))
+    yield stored(store_statuses_of, read.risk_statuses, keys)
+    yield stored(store_limits, read.firm_limits, keys)
+    yield stored(store_limits, read.trader_limits, keys, level=LimitLevel.TRADER)
+    yield stored(store_cash, read.cash_balances, keys)
+    yield stored(store_positions, read.positions, keys)
 
 
 def _known(environment: Environment) -> Known:
@@ -237,9 +253,14 @@ def _known(environment: Environment) -> Known:
     )
 
 
-def _missing(what: str, known: frozenset[int], found: set[int]) -> frozenset[int]:
-    """What is known and was not found; refuse to believe it of more than half."""
-    missing = known - found
+def _missing(what: str, known: frozenset[int], read: Read[Identified]) -> frozenset[int]:
+    """What is known and was not found; refuse to believe it of more than half.
+
+    What can't be read is there. While something can't be told by its id, it may be any that seems to be missing.
+    """
+    if any(row.id is None for row in read.unreadable):
+        return frozenset()
+    missing = known - {each.id for each in read.found} - {row.id for row in read.unreadable}
     if 2 * len(missing) > len(known):
         message = f"{len(missing):,} of {len(known):,} {what} are missing from what Tradovate answered. Nothing was stored."
         raise MirrorRefused(message)

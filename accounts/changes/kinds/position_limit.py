@@ -123,7 +123,7 @@ class PositionLimitKind(PreTradeKind):
 
         def keep() -> None:
             reading = MirrorReading(client.environment, read_at, Source.CONFIRM)
-            store_position_limits(account_keys(client.environment, ids), reply.value, reading)
+            store_position_limits(account_keys(client.environment, ids), reply.value, reading, unreadable=reply.unreadable)
 
         observed = by_account(ids, [(limit.account_id, position_limit_record(limit)) for limit in reply.value])
         return Reading(observed=observed, exchange=reply.exchange, keep=keep)

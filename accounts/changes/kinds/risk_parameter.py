@@ -16,7 +16,7 @@ from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_position_limits, store_risk_parameters
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import id_batches
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.exchange import Exchange, UnreadableRow
 from riskadmin.tradovate.pre_trade import RiskParameterFields, UserAccountRiskParameter
 
 KEY, LIMIT = "parameter", "limit"
@@ -100,17 +100,19 @@ class RiskParameterKind(PreTradeKind):
         read_at = datetime.now(UTC)
         limits = client.user_account_position_limits_by_account(ids)
         account_of = {limit.id: limit.account_id for limit in limits.value}
-        exchange, found = limits.exchange, list[UserAccountRiskParameter]()
+        account_of |= {row.id: row.account_id for row in limits.unreadable if row.id and row.account_id}
+        exchange, found, unreadable = limits.exchange, list[UserAccountRiskParameter](), list[UnreadableRow]()
         for batch in id_batches(account_of):
             reply = client.user_account_risk_parameters_by_position_limit(batch)
             exchange = reply.exchange
+            unreadable += reply.unreadable
             found += (each for each in reply.value if each.user_account_position_limit_id in account_of)
 
         def keep() -> None:
             reading = MirrorReading(client.environment, read_at, Source.CONFIRM)
             keys = account_keys(client.environment, ids)
-            store_position_limits(keys, limits.value, reading)
-            store_risk_parameters(keys, found, reading)
+            store_position_limits(keys, limits.value, reading, unreadable=limits.unreadable)
+            store_risk_parameters(keys, found, reading, unreadable=unreadable)
 
         records = [(account_of[each.user_account_position_limit_id], risk_parameter_record(each)) for each in found]
         return Reading(observed=by_account(ids, records), exchange=exchange, keep=keep)
