@@ -64,6 +64,7 @@ class Trader(MirrorRow):
     email = models.CharField(max_length=254, blank=True)
     status = models.CharField(max_length=32, blank=True)
     missing_since = models.DateTimeField(null=True)
+    left_out_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trader_once")]
@@ -91,6 +92,8 @@ class Account(MirrorRow):
     restricted = models.BooleanField(default=False)
     archived = models.BooleanField(default=False)
     missing_since = models.DateTimeField(null=True)
+    # When a full read first left it out. Only a second one, later, or a 404 to its own id makes it missing.
+    left_out_at = models.DateTimeField(null=True)
     risk_category = models.ForeignKey(
         RiskCategory,
         null=True,
@@ -163,6 +166,7 @@ class TradingPermission(MirrorRow):
     trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="permissions")
     status = models.CharField(max_length=32)
     missing_since = models.DateTimeField(null=True)
+    left_out_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trading_permission_once")]
@@ -234,6 +238,8 @@ class AutoLiqLimits(MirrorRow):
     do_not_unlock = models.BooleanField(null=True)
     stepped_cooldown = models.JSONField(null=True)
     stepped_unlimited = models.BooleanField(null=True)
+    # The record exactly as Tradovate sent it, as JSON: what a change does not name goes back to Tradovate as it was.
+    record = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "level"], name="limits_once_per_level")]
@@ -315,8 +321,10 @@ class PreTradeRow(MirrorRow):
     product_verification_status = models.TextField(blank=True)
     contract_group_id = models.BigIntegerField(null=True)
     fungible_product_id = models.BigIntegerField(null=True)
-    # Names of fields that Tradovate sent and nobody here knows: an update of the record might lose them.
+    # Names of fields that Tradovate sent and this code does not know.
     unknown_fields = models.JSONField(default=list)
+    # The record exactly as Tradovate sent it, as JSON: what a change does not name goes back to Tradovate as it was.
+    record = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         abstract = True
@@ -446,6 +454,8 @@ class SyncRun(models.Model):
     ended_at = models.DateTimeField(null=True)
     calls = models.IntegerField(default=0)
     rows = models.IntegerField(default=0)
+    # Accounts whose risk status no answer told.
+    untold = models.IntegerField(default=0, db_default=0)
     failure = models.TextField(blank=True)
     # How many records could not be read, and the first few of them in words.
     unreadable = models.IntegerField(default=0)
@@ -461,6 +471,38 @@ class SyncRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.environment} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class AnswerCap(models.Model):
+    """After how many rows Tradovate cuts an endpoint's answers, as it was last seen. Kept while answers are cut."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    endpoint = models.CharField(max_length=96)
+    rows = models.PositiveIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "endpoint"], name="answer_cap_once")]
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.endpoint}: {self.rows}"
+
+
+class IdProof(models.Model):
+    """Whether records of an entity carry their account's id in an environment, and the account that showed it."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    entity = models.CharField(max_length=64)
+    matches = models.BooleanField()
+    account_id = models.BigIntegerField()
+    record_id = models.BigIntegerField()
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "entity"], name="id_proof_once")]
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.entity}: {'the account id' if self.matches else 'ids of their own'}"
 
 
 class ApiToken(models.Model):

@@ -141,6 +141,7 @@ def trader_row(user: User, reading: Reading) -> Row:
         "email": (user.email or "")[:254],
         "status": (user.status or "")[:32],
         "missing_since": None,
+        "left_out_at": None,
     }
 
 
@@ -156,6 +157,7 @@ def account_row(account: Account, reading: Reading, *, category_id: int | None) 
         "restricted": bool(account.restricted),
         "archived": closed or bool(account.archived) or account.active is False,
         "missing_since": None,
+        "left_out_at": None,
         "risk_category_id": category_id,
         **_numbers(_ACCOUNT_NUMBERS, account),
         "opened_at": account.timestamp,
@@ -171,6 +173,7 @@ def permission_row(permission: TradingPermission, reading: Reading, *, account_i
         "trader_id": trader_id,
         "status": (permission.status or "")[:32],
         "missing_since": None,
+        "left_out_at": None,
     }
 
 

@@ -7,12 +7,12 @@ of the same answer that can't be read: their rows stay as they are, and so do th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from accounts import models, rows
 from accounts.limit_moves import write_noting_moves
@@ -37,6 +37,9 @@ from riskadmin.tradovate.rows import Identified
 from riskadmin.tradovate.vocabulary import Environment
 
 IN_PLACE = ("environment", "tradovate_id")
+
+LEFT_OUT_FOR = timedelta(seconds=30)
+"""Two full reads have to leave a row out so far apart before it is missing, where its own id was not asked for."""
 
 # Positions are replaced account by account under row locks, so a transaction covers only so many accounts.
 LOCKED_AT_ONCE = 1_000
@@ -96,21 +99,39 @@ def store_permissions(
     return written
 
 
-def mark_missing(
-    model: type[models.Account] | type[models.Trader] | type[models.TradingPermission],
-    missing_ids: Iterable[int],
-    reading: Reading,
-) -> int:
-    """Mark rows that this read no longer found, unless something newer is known of them. Nothing is deleted."""
+Leaving = type[models.Account] | type[models.Trader] | type[models.TradingPermission]
+"""What may be missing from Tradovate's lists. Nothing of it is ever deleted."""
+
+
+def mark_missing(model: Leaving, missing_ids: Iterable[int], reading: Reading) -> int:
+    """Mark rows that Tradovate no longer has, unless something newer is known of them."""
     marks: dict[str, object] = {"missing_since": reading.read_at}
     if model is models.Account:
         marks["archived"] = True
-    return model.objects.filter(
-        environment=reading.environment,
-        tradovate_id__in=set(missing_ids),
-        missing_since=None,
-        fresh_at__lt=reading.read_at,
-    ).update(**marks)
+    return _left_out(model, missing_ids, reading).update(**marks)
+
+
+def note_left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> None:
+    """Note rows that a full read left out; those that an earlier one left out too, some time before, are missing."""
+    left_out = _left_out(model, ids, reading)
+    earlier = reading.read_at - LEFT_OUT_FOR
+    mark_missing(model, list(left_out.filter(left_out_at__lte=earlier).values_list("tradovate_id", flat=True)), reading)
+    left_out.filter(left_out_at=None).update(left_out_at=reading.read_at)
+
+
+def _left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> "QuerySet[Any]":
+    rows: QuerySet[Any] = model.objects.all()
+    return rows.filter(
+        environment=reading.environment, tradovate_id__in=set(ids), missing_since=None, fresh_at__lt=reading.read_at
+    )
+
+
+def return_to_mirror(environment: Environment, account_ids: Iterable[int], read_at: datetime) -> int:
+    """Take back that accounts are missing: Tradovate has just answered for them. Return how many were missing."""
+    missing = models.Account.objects.filter(
+        environment=environment, tradovate_id__in=set(account_ids), missing_since__lt=read_at
+    )
+    return missing.update(missing_since=None, left_out_at=None, archived=F("closed"))
 
 
 def store_risk_statuses(
@@ -237,7 +258,7 @@ def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading,
 
 
 def store_position_limits(
-    keys: Keys, limits: Iterable[UserAccountPositionLimit], reading: Reading, *, unreadable: Iterable[UnreadableRow]
+    keys: Keys, limits: Iterable[UserAccountPositionLimit], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
     """Replace the position limits of all the accounts in `keys`, also of those that have none now; return how many there are.
 
@@ -252,7 +273,7 @@ def store_position_limits(
 
 
 def store_risk_parameters(
-    keys: Keys, parameters: Iterable[UserAccountRiskParameter], reading: Reading, *, unreadable: Iterable[UnreadableRow]
+    keys: Keys, parameters: Iterable[UserAccountRiskParameter], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
     """Replace the risk parameters of all the accounts in `keys`; return how many there are.
 

@@ -6,7 +6,7 @@ read back, it would differ from what was asked for.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,6 +45,16 @@ def sent_fields(request: "DataclassInstance", of: "type[DataclassInstance] | Non
     """
     present = ((each.name, getattr(request, each.name)) for each in fields(of or request))
     return {tradovate_name(name): _sent(name, value) for name, value in present if value is not None}
+
+
+def merged(carried: Mapping[str, object], request: Mapping[str, object], altered: Collection[str]) -> dict[str, object]:
+    """Return a record as Tradovate has it with some fields of a request in their place; ``altered`` names those, in our names.
+
+    What is not altered goes back as it came, digit for digit, with the fields that this code does not know.
+    """
+    names = {tradovate_name(name) for name in altered}
+    kept = {name: value for name, value in carried.items() if value is not None}
+    return {**kept, **{name: value for name, value in request.items() if name in names or name not in kept}}
 
 
 def positive(name: str, value: int) -> int:

@@ -22,8 +22,9 @@ from accounts.changes.kinds.kind import (
     Skip,
     State,
 )
-from accounts.changes.kinds.units import AccountKind, by_id_or_all, held, with_held
+from accounts.changes.kinds.units import AccountKind, held, reading_of, with_held
 from accounts.models import Account, Source
+from accounts.reads import Reader
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
@@ -34,8 +35,8 @@ from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
-BY_ID_MAX: Final = 300
-"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+READ_AT_ONCE: Final = 300
+"""Accounts in one read-back: so many of the longest ids fit one address (tradovate.endpoints)."""
 
 LEAVES: Final = "leaves"
 """The parameter of an unlock that is not to lift every restriction: the admin action that it leaves."""
@@ -47,7 +48,7 @@ class AdminActionKind(AccountKind):
     environments = frozenset({Environment.DEMO})
     urgent_up_to = 50
     endpoints: ClassVar[tuple[Endpoint, ...]] = (SET_ADMIN_AUTO_LIQ_ACTION,)
-    read_at_once = BY_ID_MAX
+    read_at_once = READ_AT_ONCE
     action: ClassVar[AdminAction]
     already: ClassVar[str]  # why an account is skipped that has this action already
 
@@ -60,6 +61,9 @@ class AdminActionKind(AccountKind):
     def state(self, subject: Account) -> State:
         status = subject.risk_status
         return risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
+
+    def compared_at(self, subject: Account) -> datetime | None:
+        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
@@ -154,13 +158,13 @@ def send_admin_action(client: Client, order: Order, action: AdminAction) -> Exch
 
 
 def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[AccountRiskStatus], State]) -> Reading:
-    """Read the risk status of accounts in one call; `state` says one in a kind's terms."""
-    read_at = datetime.now(UTC)
-    reply = by_id_or_all(ids, client.account_risk_statuses_by_id, client.account_risk_statuses)
-    return Reading(
-        observed={status.id: state(status) for status in reply.value},
-        exchange=reply.exchange,
-        keep=lambda: store_risk_statuses(client.environment, reply.value, read_at=read_at, source=Source.CONFIRM),
+    """Read the risk status of accounts; `state` says one in a kind's terms."""
+    read = Reader(client).risk_statuses(ids)
+    return reading_of(
+        client,
+        read,
+        observed={status.id: state(status) for status in read.found},
+        keep=lambda: store_risk_statuses(client.environment, read.found, read_at=read.read_at, source=Source.CONFIRM),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from django import forms
 
 from accounts.changes.states import Direction
+from accounts.complete import Answer
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import Endpoint
@@ -68,11 +69,15 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One target as a kind sends it; `id` is Tradovate's, of an account or a trader."""
+    """One target as a kind sends it; `id` is Tradovate's, of an account or a trader.
+
+    `carried` is what a call repeats of it as Tradovate has it, where it replaces a whole record (`Kind.carried`).
+    """
 
     id: int
     before: State
     after: State
+    carried: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +104,24 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What Tradovate said when it was read back: a state for each target it named, the evidence, and the mirror's part.
+    """What Tradovate said when it was read: a state for each target that it told of, the evidence, and the mirror's part.
 
-    `keep` writes what was read into the mirror; it is called inside the transaction that settles the items.
+    `unread` says why nothing is known of a target that was asked for. `keep` writes what was read into the mirror; it is called
+    inside the transaction that settles the items.
     """
 
     observed: Mapping[int, State]
-    exchange: Exchange
+    unread: Mapping[int, str]
+    answers: Sequence[Answer]
     keep: Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """Which targets Tradovate has, and which it surely does not have. Of any other one nothing is known."""
+
+    known: frozenset[int]
+    gone: frozenset[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +176,7 @@ class Kind(ABC, Generic[SubjectT]):
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
     answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
+    proof_by_absence: ClassVar[bool] = False  # that something is gone from an answer may mean that it was removed
     parts: ClassVar[frozenset[Part]] = frozenset()  # what its plan rests on, beside the risk status: what a reading brings
     parameters_form: ClassVar[type[forms.Form] | None] = None
     takes_own_parameters: ClassVar[bool] = True  # False: a call says the same of all its targets, so none has its own
@@ -204,12 +220,28 @@ class Kind(ABC, Generic[SubjectT]):
         """Say whether this step is only right while the target stands as `is_as_shown` wants it."""
         return self.rests_on_before and step == 0
 
-    def is_as_shown(self, *, before: State, now: State, step: int) -> bool:
-        """Say whether a target that was shown as `before` and stands as `now` is one to take this step for. Pure."""
-        return dict(now) == dict(before)
+    def relevant(self, state: State, *, before: State, after: State) -> State:
+        """Return the part of a target's state that has to be as it was shown: all of it, or what the item is to change. Pure."""
+        return state
 
-    def lookup(self, client: Client, ids: Sequence[int]) -> set[int] | None:
-        """Return which of the targets Tradovate knows, in one read; None for a kind whose calls name one target only.
+    def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
+        """Say whether a target that was shown as `before` and stands as `now` is one to take this step for. Pure."""
+        shown, present = (self.relevant(state, before=before, after=after) for state in (before, now))
+        return dict(shown) == dict(present)
+
+    def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
+        """Return what an item starts from and leads to, for a target that is as it was shown in what is relevant. Pure.
+
+        Where a call replaces a whole record, what else has moved since is to stay as it is `now`.
+        """
+        return before, after
+
+    def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
+        """Return what calls repeat of their targets as Tradovate has it, from the mirror; `targets` are their `after` by id."""
+        return {}
+
+    def lookup(self, client: Client, ids: Sequence[int]) -> Lookup | None:
+        """Return which of the targets Tradovate has; None for a kind whose calls name one target only.
 
         Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404).
         """
@@ -232,6 +264,10 @@ class Kind(ABC, Generic[SubjectT]):
     def read_at(self, subject: SubjectT) -> datetime | None:
         """Return when the oldest of what the plan rests on was read from Tradovate; None where some of it never was. Pure."""
 
+    def compared_at(self, subject: SubjectT) -> datetime | None:
+        """Return when that was read which has to be as it was shown right before a call; None where it never was. Pure."""
+        return self.read_at(subject)
+
     @abstractmethod
     def state(self, subject: SubjectT) -> State:
         """Return the target's present state as far as this kind changes or rests on it: an item's `before`. Pure."""
@@ -253,10 +289,10 @@ class Kind(ABC, Generic[SubjectT]):
 
     @abstractmethod
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        """Read in one call what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
+        """Read what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
 
     def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:
-        """Read in one call what tells of this step; `judge` is asked about it in these terms."""
+        """Read what tells of this step; `judge` is asked about it in these terms."""
         return self.read(client, ids)
 
     def read_all(self, client: Client, ids: Sequence[int]) -> Iterator[Reading]:
@@ -266,6 +302,10 @@ class Kind(ABC, Generic[SubjectT]):
     @abstractmethod
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         """Say what a read-back tells about a call that was meant to change the target from `before`. Pure."""
+
+    def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
+        """Return in words why a reading that is `ELSEWHERE` proves nothing. Pure."""
+        return "When it was read back, it was neither as before nor as intended"
 
     @abstractmethod
     def inverse(self, done: Done) -> Inverse | Irreversible:

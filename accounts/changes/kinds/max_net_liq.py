@@ -85,6 +85,9 @@ class MaxNetLiq(AccountKind):
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), *cash_read(subject), *firm_limits_read(subject)
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+
     def state(self, subject: Account) -> State:
         return {"max_net_liq_usd": usd_text(subject.risk_status.max_net_liq_usd)}
 

@@ -6,7 +6,7 @@ carries the whole record; how to clear a field is not documented either, and is 
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Self
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap
-from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Irreversible, Planned, Skip, State
+from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Irreversible, Planned, Skip, State, Target
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -29,7 +29,7 @@ RECORD: Final = "record"
 RECORDS: Final = "records"
 
 AT_ONCE: Final = 50
-"""Accounts in one read-back: Tradovate caps an answer at an undisclosed number (FAQ), and what is cut off looks removed."""
+"""Accounts in one read-back: each may have many records."""
 
 
 class Action(StrEnum):
@@ -50,6 +50,7 @@ class PreTradeKind(AccountKind):
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     urgent_up_to = 50
     read_at_once = AT_ONCE
+    proof_by_absence = True
     parts = frozenset({Part.PRE_TRADE})
 
     noun: ClassVar[str]  # "position limit"
@@ -144,8 +145,7 @@ class PreTradeKind(AccountKind):
         if reason:
             return Skip(reason=reason, before=before)
         after = {ACTION: self.action.value, ID: record[ID], RECORD: wanted}
-        warnings = (*self._lost(subject, record[ID]), *self.warnings(subject, wanted))
-        return self._planned(before, after, warnings)
+        return self._planned(before, after, self.warnings(subject, wanted))
 
     def _plan_new(self, subject: Account, parameters: State, given: Record, before: State) -> Planned | Skip:
         if self.key in parameters:
@@ -182,12 +182,6 @@ class PreTradeKind(AccountKind):
         looser = sum(each.direction == "looser" for each in self.differences(before, after))
         return Planned(before=before, after=after, warnings=warnings, weight=float(looser))
 
-    def _lost(self, subject: Account, number: int) -> tuple[str, ...]:
-        names = self.unknown_fields(subject, number)
-        if not names:
-            return ()
-        return (f"Tradovate keeps more of it than is known here ({', '.join(names)}): this may be lost",)
-
     def misplaced(self, subject: Account, record: Record) -> str:
         """Return why a new record can't hang where it is asked for, or "". Pure."""
         return ""
@@ -199,10 +193,6 @@ class PreTradeKind(AccountKind):
     def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:
         """Return what a person should know before this record is removed. Pure."""
         return ()
-
-    @abstractmethod
-    def unknown_fields(self, subject: Account, number: int) -> Sequence[str]:
-        """Return the names of the fields that Tradovate sent with a record and nobody here knows. Pure."""
 
     @abstractmethod
     def unsendable(self, account_id: int, record: Record) -> str:
@@ -261,6 +251,11 @@ class PreTradeKind(AccountKind):
             return "none"
         told = (f"{each.label.lower()} {in_words(each, record[each.name])}" for each in self.fields if each.name in record)
         return f"{record[ID]}: {', '.join(told)}"
+
+    def altered(self, target: Target) -> tuple[str, ...]:
+        """Return the names of the fields that an update gives another value."""
+        was, becomes = _by_number(target.before)[target.after[ID]], target.after[RECORD]
+        return tuple(field.name for field in self.fields if was.get(field.name) != becomes.get(field.name))
 
     # --- Tradovate --------------------------------------------------------------------------------------------------------
 
@@ -333,7 +328,7 @@ def typed(record: Record, fields: Sequence[Field]) -> dict[str, Any]:
     }
 
 
-def by_account(ids: Sequence[int], records: Sequence[tuple[int, Record]]) -> dict[int, State]:
+def by_account(ids: Iterable[int], records: Sequence[tuple[int, Record]]) -> dict[int, State]:
     """Return the state of each account that was asked about, from records with their accounts; without any it has none."""
     found: dict[int, list[Record]] = {account_id: [] for account_id in ids}
     for account_id, record in sorted(records, key=lambda pair: int(pair[1][ID])):

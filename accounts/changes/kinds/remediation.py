@@ -21,6 +21,7 @@ from accounts.changes.kinds.admin_action import (
 )
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import (
+    cash_doubt,
     CommentField,
     balance_warnings,
     cash_after,
@@ -37,6 +38,7 @@ from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible,
 from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import floor_warnings, position_warnings, size_warnings
+from accounts.changes.kinds.units import oldest
 from accounts.changes.kinds.unlock import Unlock
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -115,6 +117,9 @@ class Remediation(Unlock):
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), *(cash_read(subject) or (None,))
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        return oldest(super().compared_at(subject), subject.cash.fresh_at if hasattr(subject, "cash") else None)
+
     def state(self, subject: Account) -> State:
         status, cash = subject.risk_status, subject.cash
         return {
@@ -126,9 +131,9 @@ class Remediation(Unlock):
     def rests_on(self, step: int) -> bool:
         return step in {BALANCE, UNLOCK}
 
-    def is_as_shown(self, *, before: State, now: State, step: int) -> bool:
+    def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         if step != UNLOCK:
-            return super().is_as_shown(before=before, now=now, step=step)
+            return super().is_as_shown(before=before, after=after, now=now, step=step)
         # What was locked anew meanwhile is another person's or limit's lock, which nobody allowed to be taken away.
         acted = (now["admin_action"], now["admin_at"]) != (before["admin_action"], before["admin_at"])
         return not acted and now["stopped_by_limit"] <= before["stopped_by_limit"]
@@ -184,6 +189,11 @@ class Remediation(Unlock):
         found = super().judge(before=_risk(before), after=after, observed=_risk(observed), step=step)
         # The item is more than its last step, and its balance has been changed.
         return Finding.APPLIED if found == Finding.UNCHANGED else found
+
+    def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
+        if step == BALANCE:
+            return cash_doubt(before=before, observed=observed)
+        return super().doubt(before=before, after=after, observed=observed, step=step)
 
     def inverse(self, done: Done) -> Irreversible:
         return Irreversible(

@@ -56,6 +56,9 @@ class ResetAutoLiqStatus(AccountKind):
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), *firm_limits_read(subject)
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+
     def state(self, subject: Account) -> State:
         status = subject.risk_status
         return _state(

@@ -1,20 +1,20 @@
 """The two things that changes are about: accounts and traders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from django.db.models import Prefetch, QuerySet
 
-from accounts.changes.kinds.kind import Kind, Unit
+from accounts.changes.kinds.kind import Kind, Lookup, Reading, State, Unit
+from accounts.complete import Read
 from accounts.models import Account, Position, Trader
 from accounts.queries import AnyOf
+from accounts.reads import ASKED_ALONE, Reader
+from accounts.store import return_to_mirror
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.vocabulary import Environment
-
-E = TypeVar("E")
 
 
 class AccountKind(Kind[Account]):
@@ -106,18 +106,36 @@ class TraderKind(Kind[Trader]):
 
 # --- Reading back -------------------------------------------------------------------------------------------------------
 
-BY_ID_MAX: Final = 300
-"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+
+def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State], keep: Callable[[], object]) -> Reading:
+    """Return what a read of accounts told, as kinds pass it on; `keep` writes what was found into the mirror.
+
+    An account that the mirror had for missing, and that Tradovate has something of, is back.
+    """
+
+    def keep_all() -> None:
+        keep()
+        return_to_mirror(client.environment, observed.keys(), read.read_at)
+
+    return Reading(observed=observed, unread=unread(read), answers=read.answers, keep=keep_all)
 
 
-def by_id_or_all(
-    ids: Sequence[int], some: Callable[[Sequence[int]], Reply[list[E]]], everything: Callable[[], Reply[list[E]]]
-) -> Reply[list[E]]:
-    """Read what is asked for in one call: by the ids where they fit into one, else with the list of all."""
-    return some(ids) if len(ids) <= BY_ID_MAX else everything()
+def unread(read: Read[Any]) -> dict[int, str]:
+    """Return why a read tells nothing of some targets, by their ids."""
+    why = {key: f"Tradovate sent something unreadable: {row.field} is {row.value}" for key, row in read.unreadable.items()}
+    why |= dict.fromkeys(read.left_out, LEFT_OUT)
+    return why | dict.fromkeys(read.not_asked, f"It could not be read: {read.failure.message if read.failure else NOT_ASKED}")
 
 
-def known_accounts(client: Client, ids: Sequence[int]) -> set[int]:
-    """Return which of the accounts Tradovate knows, in one read."""
-    found = by_id_or_all(ids, client.accounts_by_id, client.accounts)
-    return {account.id for account in found.value} & set(ids)
+LEFT_OUT: Final = "Tradovate left it out of its answers"
+NOT_ASKED: Final = "Its turn did not come"
+
+
+def accounts_known(client: Client, ids: Sequence[int]) -> Lookup:
+    """Return which of the accounts Tradovate has, and which it answered 404 for. Raises `TradovateError`."""
+    reader = Reader(client)
+    read = reader.accounts(ids)
+    there = read.told | read.unreadable.keys()
+    asked = sorted(read.left_out)[:ASKED_ALONE]
+    gone = reader.without(asked)
+    return Lookup(known=frozenset(there | (set(asked) - gone)), gone=frozenset(gone))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0005_limits_moves"),
+        ("accounts", "0006_complete_reads"),
     ]
 
     operations = [
