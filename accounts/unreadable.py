@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import (
     Account,
     AutoLiqLimits,
+    Cash,
     LimitLevel,
     MirroredEntity,
     MirrorRow,
@@ -61,6 +62,7 @@ _HELD: Final[Mapping[MirroredEntity, _Held]] = {
     MirroredEntity.RISK_STATUS: _Held(model=RiskStatus, id="account__tradovate_id"),
     MirroredEntity.FIRM_LIMITS: _Held(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.FIRM),
     MirroredEntity.TRADER_LIMITS: _Held(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.TRADER),
+    MirroredEntity.CASH: _Held(model=Cash, id="account__tradovate_id"),
     MirroredEntity.POSITION: _Held(model=Position),
     MirroredEntity.POSITION_LIMIT: _Held(model=PositionLimit),
     MirroredEntity.RISK_PARAMETER: _Held(
@@ -69,7 +71,12 @@ _HELD: Final[Mapping[MirroredEntity, _Held]] = {
         account="position_limit__account",
     ),
 }
-"""Of a cash balance the mirror keeps no id."""
+
+
+def _key(entity: MirroredEntity, row: UnreadableRow) -> int | None:
+    """Return what an entity's mirror row is found by: of a cash balance the mirror keeps no id, but one for each account."""
+    return row.account_id if entity == MirroredEntity.CASH else row.id
+
 
 _OF_ITS_ACCOUNT: Final = frozenset(
     {MirroredEntity.ACCOUNT, MirroredEntity.RISK_STATUS, MirroredEntity.FIRM_LIMITS, MirroredEntity.TRADER_LIMITS}
@@ -130,8 +137,15 @@ def sort(
             good.add(record.id)
         else:
             field, value = bad
-            account_id = getattr(record, "account_id", None)
-            odd.append(UnreadableRow(id=record.id, account_id=account_id, field=field, value=as_json(value, VALUE_MAX)))
+            odd.append(
+                UnreadableRow(
+                    id=record.id,
+                    account_id=getattr(record, "account_id", None),
+                    position_limit_id=getattr(record, "user_account_position_limit_id", None),
+                    field=field,
+                    value=as_json(value, VALUE_MAX),
+                )
+            )
     is_of_one = asked is not None and len(asked) == 1 and reading.source != Source.SYNC
     only = next(iter(asked.values())) if asked and is_of_one else None
     return Sorted(rows, good, _owned(entity, odd, reading, only) if odd else [])
@@ -139,7 +153,7 @@ def sort(
 
 def _owned(entity: MirroredEntity, found: Collection[UnreadableRow], reading: Reading, only: int | None) -> list[Owned]:
     """Say whose records are that can't be read: the record itself may, its id may, or the mirror's row of the same id."""
-    held = _mirrored(entity, {row.id for row in found if row.id is not None}, reading.environment)
+    held = _mirrored(entity, {key for row in found if (key := _key(entity, row)) is not None}, reading.environment)
     named = {row.account_id for row in found} | ({row.id for row in found} if entity in _OF_ITS_ACCOUNT else set())
     accounts = _keys(Account, named, reading.environment)
     limits = _accounts_of_limits({row.position_limit_id for row in found}, reading.environment)
@@ -147,7 +161,7 @@ def _owned(entity: MirroredEntity, found: Collection[UnreadableRow], reading: Re
 
     def account_of(row: UnreadableRow) -> int | None:
         own = accounts.get(row.id or 0) if entity in _OF_ITS_ACCOUNT else None
-        mirrored = held[row.id].account_id if row.id in held else None
+        mirrored = held[key].account_id if (key := _key(entity, row)) in held else None
         return own or accounts.get(row.account_id or 0) or mirrored or limits.get(row.position_limit_id or 0) or only
 
     return [
@@ -155,7 +169,7 @@ def _owned(entity: MirroredEntity, found: Collection[UnreadableRow], reading: Re
             row=row,
             account_id=account_of(row),
             trader_id=traders.get(row.id or 0),
-            is_outdated=row.id in held and held[row.id].fresh_at > reading.read_at,
+            is_outdated=(key := _key(entity, row)) in held and held[key].fresh_at > reading.read_at,
         )
         for row in found
     ]
@@ -178,15 +192,18 @@ def note(
     known = {record.pk: record for record in of_entity.filter(read_at__lte=reading.read_at)}
     if not known and not current:
         return
-    settled = {*replaced} - {each.account_id for each in current}
-    nobodys = reading.source == Source.SYNC
+    again = {each.row.id for each in current} - {None}
+    accounts = {each.account_id for each in current}
     over = [
         pk
         for pk, record in known.items()
-        if (record.tradovate_id is not None and record.tradovate_id in good)
-        or record.account_id in settled
-        or (nobodys and record.account_id is None and record.trader_id is None)
-        or (record.tradovate_id is None and record.account_id in {each.account_id for each in current})
+        if record.tradovate_id not in again
+        and (
+            record.tradovate_id in good
+            or (record.account_id in replaced and record.account_id not in accounts)
+            or (record.account_id is None and record.trader_id is None and reading.source == Source.SYNC)
+            or (record.tradovate_id is None and record.account_id in accounts)
+        )
     ]
     with transaction.atomic():
         UnreadableRecord.objects.filter(pk__in=over).delete()
@@ -245,9 +262,9 @@ class _Row:
 
 
 def _mirrored(entity: MirroredEntity, ids: Collection[int], environment: Environment) -> Mapping[int | None, _Row]:
-    held = _HELD.get(entity)
-    if held is None or not ids:
+    if not ids:
         return {}
+    held = _HELD[entity]
     rows = held.model._default_manager.filter(**{held.environment: environment.value, f"{held.id}__in": ids})  # noqa: SLF001  (any model's)
     if held.level:
         rows = rows.filter(Q(("level", held.level.value)))
