@@ -227,6 +227,12 @@ def of_accounts(keys: Collection[int]) -> "QuerySet[UnreadableRecord]":
     return UnreadableRecord.objects.filter(AnyOf("account_id", list(keys))).order_by("entity", "tradovate_id", "pk")
 
 
+def of_account(account: Account) -> list[UnreadableRecord]:
+    """Return what can't be read of an account and of its trader."""
+    mine = Q(account=account) | (Q(trader=account.trader_id) if account.trader_id else Q(pk__in=[]))
+    return list(UnreadableRecord.objects.filter(mine).order_by("entity", "tradovate_id", "pk"))
+
+
 def since(environment: Environment, at: datetime) -> tuple[int, list[str]]:
     """Return how many records could not be read since then, and the first of them in words."""
     records = UnreadableRecord.objects.filter(environment=environment.value, read_at__gte=at)
