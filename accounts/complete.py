@@ -200,12 +200,12 @@ class CompleteReader:
             if (wanted is None or key in wanted) and (source.many or key not in read.told):
                 read.found.append(row)
                 read.told.add(key)
-        for row in reply.unreadable:
-            owner = source.owner(row)
+        for unreadable in reply.unreadable:
+            owner = source.owner(unreadable)
             if owner is None:
-                read.strays.append(row)
+                read.strays.append(unreadable)
             elif wanted is None or owner in wanted:
-                read.unreadable[owner] = row
+                read.unreadable[owner] = unreadable
         read.told -= read.unreadable.keys()
         read.left_out -= read.told
         read.not_asked -= read.told

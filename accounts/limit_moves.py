@@ -9,7 +9,7 @@ from accounts.models import AutoLiqLimits, LimitsMove
 from accounts.upsert import BATCH, Row, locked_where_differing, upsert
 
 _KEY: Final = ("account_id", "level")
-_NO_LIMITS: Final = frozenset({"id", *_KEY, "fresh_at", "source"})
+_NO_LIMITS: Final = frozenset({"id", *_KEY, "fresh_at", "source", "record"})
 _COLUMNS: Final = tuple(field.attname for field in AutoLiqLimits._meta.concrete_fields if field.attname not in _NO_LIMITS)
 
 

@@ -137,7 +137,9 @@ class Reader:
             risk_statuses=statuses,
             firm_limits=self._all_limits(LimitLevel.FIRM, open_),
             trader_limits=self._all_limits(LimitLevel.TRADER, open_),
-            positions=complete.everything(sources.positions(client), open_, doubtful=known.doubtful_positions, also=accounts.told),
+            positions=complete.everything(
+                sources.positions(client), open_, doubtful=known.doubtful_positions, also=accounts.told
+            ),
             cash_balances=complete.everything(sources.cash_balances(client), open_, also=accounts.told),
         )
 

@@ -17,7 +17,7 @@ from django.db import models
 from accounts.models import Account as AccountRow
 from accounts.models import AutoLiqLimits, Cash, LimitLevel, RiskParameter, RiskStatus, Source
 from accounts.models import Position as PositionRow
-from riskadmin.tradovate.encoding import tradovate_name
+from riskadmin.tradovate.encoding import to_json, tradovate_name
 from riskadmin.tradovate.entities import (
     Account,
     AccountRiskStatus,
@@ -214,6 +214,7 @@ def limits_row(limits: LossLimits, reading: Reading, *, account_id: int) -> Row:
             for step in steps
         ],
         "stepped_unlimited": firm.stepped_unlimited if firm else None,
+        "record": to_json(limits.record),
     }
 
 
@@ -251,6 +252,7 @@ def position_limit_row(limit: UserAccountPositionLimit, reading: Reading, *, acc
         "account_id": account_id,
         "tradovate_id": limit.id,
         "unknown_fields": sorted(limit.extra),
+        "record": to_json(limit.record),
         "active": limit.active,
         "total_by": limit.total_by,
         "risk_time_period_id": limit.risk_time_period_id,
@@ -270,6 +272,7 @@ def risk_parameter_row(parameter: UserAccountRiskParameter, reading: Reading, *,
         "position_limit_id": position_limit_id,
         "tradovate_id": parameter.id,
         "unknown_fields": sorted(parameter.extra),
+        "record": to_json(parameter.record),
         "max_opening_order_qty": parameter.max_opening_order_qty,
         "max_closing_order_qty": parameter.max_closing_order_qty,
         "fungible_max_opening_order_qty": parameter.fungible_max_opening_order_qty,

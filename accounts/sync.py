@@ -282,7 +282,7 @@ def _known(environment: Environment) -> Known:
 
 def _believable(what: str, known: frozenset[int], read: Read[Any]) -> set[int]:
     """Return what is known and was left out; refuse to believe it of more than half."""
-    left_out = known & read.left_out
+    left_out = read.left_out & known
     if 2 * len(left_out) > len(known):
         message = f"{len(left_out):,} of {len(known):,} {what} are missing from what Tradovate answered. Nothing was stored."
         raise MirrorRefused(message)

@@ -142,7 +142,13 @@ class Item(models.Model):
     state = models.CharField(max_length=16, choices=ItemState)
     # Why it was skipped, Tradovate's words when it was rejected, what is not known when it is unknown.
     note = models.TextField(blank=True)
+    # What the last reading showed, and when that began.
     observed = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    seen_at = models.DateTimeField(null=True)
+    # What was read right before the call, where that is not `before`: what the change does not name may have moved.
+    found = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    # Tradovate's words, where it refused the last call: rejected only once a read-back shows that nothing happened.
+    refusal = models.TextField(blank=True, default="", db_default="")
     # Which of the kind's calls is next or under way: some kinds need several, one after the other.
     step = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -233,7 +233,8 @@ def _claimed(event: Event) -> str:
 
 def _answered(event: Event) -> str:
     elapsed = _detail(event, "elapsed_ms")
-    return _joined(_prefixed("HTTP ", _detail(event, "status")), f"after {elapsed} ms" if elapsed else "", by=" ")
+    answer = _joined(_prefixed("HTTP ", _detail(event, "status")), f"after {elapsed} ms" if elapsed else "", by=" ")
+    return _joined(answer, _detail(event, "text"), by=": ")
 
 
 def _deferred(event: Event) -> str:

@@ -143,7 +143,9 @@ class AutoLiqLimitsKind(AccountKind):
         reason = self._misplaced(parameters, given)
         if not reason and not changed:
             reason = "Already so" if given else "No limit was filled in"
-        reason = reason or unsendable({name: becomes[name] for name in changed}) or beyond_cap(subject, _numbers(changed, becomes))
+        reason = (
+            reason or unsendable({name: becomes[name] for name in changed}) or beyond_cap(subject, _numbers(changed, becomes))
+        )
         if reason:
             return Skip(reason=reason, before=before)
         effects = effects_of(subject, limits, after=becomes, changed=changed)

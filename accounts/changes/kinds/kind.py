@@ -103,6 +103,14 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unread:
+    """Why a reading tells nothing of a target; `may_come`: the next reading may."""
+
+    why: str
+    may_come: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """What Tradovate said when it was read: a state for each target that it told of, the evidence, and the mirror's part.
 
@@ -111,7 +119,7 @@ class Reading:
     """
 
     observed: Mapping[int, State]
-    unread: Mapping[int, str]
+    unread: Mapping[int, Unread]
     answers: Sequence[Answer]
     keep: Callable[[], object]
 
@@ -176,7 +184,6 @@ class Kind(ABC, Generic[SubjectT]):
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
     answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
-    proof_by_absence: ClassVar[bool] = False  # that something is gone from an answer may mean that it was removed
     parts: ClassVar[frozenset[Part]] = frozenset()  # what its plan rests on, beside the risk status: what a reading brings
     parameters_form: ClassVar[type[forms.Form] | None] = None
     takes_own_parameters: ClassVar[bool] = True  # False: a call says the same of all its targets, so none has its own
@@ -221,7 +228,7 @@ class Kind(ABC, Generic[SubjectT]):
         return self.rests_on_before and step == 0
 
     def relevant(self, state: State, *, before: State, after: State) -> State:
-        """Return the part of a target's state that has to be as it was shown: all of it, or what the item is to change. Pure."""
+        """Return the part of a target's state that has to be as it was shown: all of it, or what is to change. Pure."""
         return state
 
     def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
@@ -302,6 +309,10 @@ class Kind(ABC, Generic[SubjectT]):
     @abstractmethod
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         """Say what a read-back tells about a call that was meant to change the target from `before`. Pure."""
+
+    def rests_on_absence(self, after: State) -> bool:
+        """Say whether it would be proven by something that is gone: then one answer without it is not enough."""
+        return False
 
     def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
         """Return in words why a reading that is `ELSEWHERE` proves nothing. Pure."""

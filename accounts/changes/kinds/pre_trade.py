@@ -50,7 +50,6 @@ class PreTradeKind(AccountKind):
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     urgent_up_to = 50
     read_at_once = AT_ONCE
-    proof_by_absence = True
     parts = frozenset({Part.PRE_TRADE})
 
     noun: ClassVar[str]  # "position limit"
@@ -271,6 +270,9 @@ class PreTradeKind(AccountKind):
         if found == wanted:
             return Finding.UNCHANGED if shown == wanted else Finding.APPLIED
         return Finding.NOT_APPLIED if found == shown else Finding.ELSEWHERE
+
+    def rests_on_absence(self, after: State) -> bool:
+        return bool(after.get(ACTION) == Action.DELETE)
 
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 

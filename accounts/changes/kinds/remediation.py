@@ -21,11 +21,11 @@ from accounts.changes.kinds.admin_action import (
 )
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import (
-    cash_doubt,
     CommentField,
     balance_warnings,
     cash_after,
     cash_differences,
+    cash_doubt,
     cash_read,
     cash_state,
     judge_cash,

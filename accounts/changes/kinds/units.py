@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.db.models import Prefetch, QuerySet
 
-from accounts.changes.kinds.kind import Kind, Lookup, Reading, State, Unit
+from accounts.changes.kinds.kind import Kind, Lookup, Reading, State, Unit, Unread
 from accounts.complete import Read
 from accounts.models import Account, Position, Trader
 from accounts.queries import AnyOf
@@ -120,15 +120,19 @@ def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State]
     return Reading(observed=observed, unread=unread(read), answers=read.answers, keep=keep_all)
 
 
-def unread(read: Read[Any]) -> dict[int, str]:
+def unread(read: Read[Any]) -> dict[int, Unread]:
     """Return why a read tells nothing of some targets, by their ids."""
-    why = {key: f"Tradovate sent something unreadable: {row.field} is {row.value}" for key, row in read.unreadable.items()}
+    why = {
+        key: Unread(why=f"Tradovate sent something unreadable: {row.field} is {row.value}", may_come=False)
+        for key, row in read.unreadable.items()
+    }
     why |= dict.fromkeys(read.left_out, LEFT_OUT)
-    return why | dict.fromkeys(read.not_asked, f"It could not be read: {read.failure.message if read.failure else NOT_ASKED}")
+    if read.failure is not None:
+        why |= dict.fromkeys(read.not_asked, Unread(why=f"It could not be read: {read.failure.message}"))
+    return why
 
 
-LEFT_OUT: Final = "Tradovate left it out of its answers"
-NOT_ASKED: Final = "Its turn did not come"
+LEFT_OUT: Final = Unread(why="Tradovate left it out of its answers")
 
 
 def accounts_known(client: Client, ids: Sequence[int]) -> Lookup:
