@@ -77,6 +77,11 @@ class Read(Generic[E]):
     answers: list[Answer] = field(default_factory=list)
     failure: TradovateError | None = None
 
+    @property
+    def odd(self) -> tuple[UnreadableRow, ...]:
+        """The rows that can't be read, those that name no id too."""
+        return (*self.unreadable.values(), *self.strays)
+
     def is_settled(self, key: int) -> bool:
         """Say whether an answer told of the id, readable or not."""
         return key in self.told or key in self.unreadable

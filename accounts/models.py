@@ -3,6 +3,7 @@
 Tradovate's own ids are `tradovate_id`; they are unique within an environment only. Money is in US dollars.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -104,6 +105,8 @@ class Account(MirrorRow):
     opened_at = models.DateTimeField(null=True)
     # The trader of the newest accepted permission; all permissions are in TradingPermission.
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
+    # What of it could not be read, where `unreadable.attach` was asked to say so.
+    unreadable: "Sequence[UnreadableRecord]" = ()
     # When its positions were last read, all at once: "no position" has no row that could say so.
     positions_read_at = models.DateTimeField(null=True)
     # The same of its position limits, and of their risk parameters; both are read on demand only.
@@ -368,6 +371,53 @@ class RiskParameter(PreTradeRow):
         return f"{self.position_limit_id}: parameter {self.tradovate_id}"
 
 
+class MirroredEntity(models.TextChoices):
+    """What the mirror keeps, under Tradovate's names and in words."""
+
+    RISK_CATEGORY = "riskCategory", "Risk category"
+    TRADER = "user", "Trader"
+    ACCOUNT = "account", "Account"
+    PERMISSION = "tradingPermission", "Trading permission"
+    RISK_STATUS = "accountRiskStatus", "Risk status"
+    FIRM_LIMITS = "userAccountAutoLiq", "Firm's limits"
+    TRADER_LIMITS = "permissionedAccountAutoLiq", "Trader's own limits"
+    CASH = "cashBalance", "Cash balance"
+    POSITION = "position", "Position"
+    POSITION_LIMIT = "userAccountPositionLimit", "Position limit"
+    RISK_PARAMETER = "userAccountRiskParameter", "Risk parameter"
+
+
+class UnreadableRecord(models.Model):
+    """A record that Tradovate sent with a value that can't be read or kept: its mirror row still says what it said before.
+
+    It goes with the next good reading of the same record. `field` is Tradovate's name of the first field that can't be read,
+    empty where the record is no object at all; `value` what stood there, as JSON. Without an id nobody knows which one it is.
+    """
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    entity = models.CharField(max_length=32, choices=MirroredEntity)
+    tradovate_id = models.BigIntegerField(null=True)
+    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE, related_name="+")
+    trader = models.ForeignKey(Trader, null=True, on_delete=models.CASCADE, related_name="+")
+    field = models.TextField(blank=True)
+    value = models.TextField()
+    since = models.DateTimeField()  # when the first reading that failed began
+    read_at = models.DateTimeField()  # and the last one
+
+    class Meta:
+        # Records without an id are all different: PostgreSQL takes no NULL for another's equal.
+        constraints = [models.UniqueConstraint(fields=["environment", "entity", "tradovate_id"], name="unreadable_once")]
+
+    def __str__(self) -> str:
+        return f"{self.entity} {self.tradovate_id}: {self.field} = {self.value}"
+
+    @property
+    def words(self) -> str:
+        """What was sent, in one line for people."""
+        which = "" if self.tradovate_id is None else f" {self.tradovate_id}"
+        return f"{self.get_entity_display()}{which}: {self.field or 'the whole record'} is {self.value}"
+
+
 class AccountNote(models.Model):
     """What somebody of the staff wrote about an account. Kept here, never sent to Tradovate, and never altered."""
 
@@ -407,6 +457,9 @@ class SyncRun(models.Model):
     # Accounts whose risk status no answer told.
     untold = models.IntegerField(default=0, db_default=0)
     failure = models.TextField(blank=True)
+    # How many records could not be read, and the first few of them in words.
+    unreadable = models.IntegerField(default=0)
+    unreadable_examples: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)
 
     class Meta:
         constraints = [

@@ -22,6 +22,7 @@ from accounts.models import (
     SyncRun,
     Trader,
     TradingPermission,
+    UnreadableRecord,
 )
 from accounts.states import Standing, standing_q
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
@@ -48,6 +49,7 @@ class Attention(models.TextChoices):
     STAYS = "stays", "Stays stopped until unlocked"
     NEAR = "near", "Near its daily loss limit"
     UNUSUAL = "unusual", "Auto-liquidation altered"
+    UNREADABLE = "unreadable", "Tradovate sent something unreadable"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +254,7 @@ def attention_q(attention: Attention) -> Q:
         Attention.STAYS: stopped_by_limit & Q(Exists(AutoLiqLimits.objects.filter(**of_account, do_not_unlock=True))),
         Attention.NEAR: ~acted & ~stopped_by_limit & Q(Exists(near)),
         Attention.UNUSUAL: standing_q(Standing.UNUSUAL),
+        Attention.UNREADABLE: Q(Exists(UnreadableRecord.objects.filter(**of_account))),
     }
     open_ = Q(archived=False)
     if attention is not Attention.ANY:

@@ -38,7 +38,7 @@ from accounts.store import (
     store_statuses_of,
     store_traders,
 )
-from riskadmin.tradovate.entities import LossLimits
+from accounts.unreadable import since as unreadable_since
 from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
@@ -98,7 +98,13 @@ def sync(environment: Environment) -> SyncRun | None:
         run.calls = reader.calls
         run.ended_at = timezone.now()
         SyncRun.objects.filter(pk=run.pk, ended_at=None).update(
-            calls=run.calls, rows=run.rows, untold=run.untold, failure=run.failure, ended_at=run.ended_at
+            calls=run.calls,
+            rows=run.rows,
+            untold=run.untold,
+            failure=run.failure,
+            ended_at=run.ended_at,
+            unreadable=run.unreadable,
+            unreadable_examples=run.unreadable_examples,
         )
     _forget_old()
     return run
@@ -140,33 +146,34 @@ def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: fr
     if Part.ACCOUNT in parts:
         # An account names its category by number, and one that is new to the mirror would look like none.
         categories = reader.categories()
-        store_categories(categories.found, reading(categories))
+        store_categories(categories.found, reading(categories), unreadable=categories.odd)
         accounts = _whole(reader.accounts(ids))
-        store_accounts(accounts.found, reading(accounts))
+        store_accounts(accounts.found, reading(accounts), unreadable=accounts.odd)
         heard |= accounts.told
     statuses = _whole(reader.risk_statuses(ids))
-    store_statuses_of(keys, statuses.found, reading(statuses))
+    store_statuses_of(keys, statuses.found, reading(statuses), unreadable=statuses.odd)
     heard |= statuses.told
     if Part.POSITIONS in parts:
         positions = _whole(reader.positions(ids))
-        store_positions(_told(keys, positions), positions.found, reading(positions))
+        store_positions(_told(keys, positions), positions.found, reading(positions), unreadable=positions.odd)
         heard |= {each.account_id for each in positions.found}
     if Part.CASH in parts:
         cash = _whole(reader.cash(ids))
-        store_cash(keys, cash.found, reading(cash))
+        store_cash(keys, cash.found, reading(cash), unreadable=cash.odd)
         heard |= {each.account_id for each in cash.found}
     if Part.LIMITS in parts:
         for level in LimitLevel:
             limits = _whole(reader.limits(level, ids))
-            store_limits(keys, limits.found, reading(limits))
+            store_limits(keys, limits.found, reading(limits), unreadable=limits.odd, level=level)
             heard |= limits.told
     if Part.PRE_TRADE in parts:
         position_limits = _whole(reader.position_limits(ids))
-        store_position_limits(_told(keys, position_limits), position_limits.found, reading(position_limits))
+        limits_told, at = _told(keys, position_limits), reading(position_limits)
+        store_position_limits(limits_told, position_limits.found, at, unreadable=position_limits.odd)
         parameters = _whole(reader.risk_parameters(limit.id for limit in position_limits.found))
         incomplete = {limit.account_id for limit in position_limits.found if limit.id not in parameters.told}
-        whole = {each: pk for each, pk in _told(keys, position_limits).items() if each not in incomplete}
-        store_risk_parameters(whole, parameters.found, reading(parameters))
+        whole = {each: pk for each, pk in limits_told.items() if each not in incomplete}
+        store_risk_parameters(whole, parameters.found, reading(parameters), unreadable=parameters.odd)
         heard |= {limit.account_id for limit in position_limits.found}
     return heard
 
@@ -187,7 +194,7 @@ def refresh_traders(environment: Environment, trader_ids: Iterable[int], *, lane
     """Read some traders now, by Tradovate's ids; return how many calls it took. Raises as `refresh` does."""
     reader = Reader(connection.client(environment, lane))
     users = _whole(reader.traders(trader_ids))
-    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH))
+    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH), unreadable=users.odd)
     return reader.calls
 
 
@@ -227,6 +234,9 @@ def _run(run: SyncRun, reader: Reader) -> None:
     for store in _stores(environment, read, reading):
         run.rows += store()
         _show_life(run)
+    run.unreadable, run.unreadable_examples = unreadable_since(environment, run.started_at)
+    if run.unreadable:
+        logger.warning("%d records of %s can't be read: %s", run.unreadable, environment, "; ".join(run.unreadable_examples))
     run.untold = len(read.accounts.told - read.risk_statuses.told) if read.risk_statuses else len(read.accounts.told)
     for part in read.parts:
         if part.failure is not None:
@@ -237,22 +247,21 @@ def _stores(
     environment: Environment, read: EnvironmentRead, reading: Callable[[Read[Any]], Reading]
 ) -> Iterable[Callable[[], int]]:
     """The writes in the order of their references; each is a transaction of its own."""
-    yield lambda: store_categories(read.categories.found, reading(read.categories))
-    yield lambda: store_traders(read.users.found, reading(read.users))
-    yield lambda: store_accounts(read.accounts.found, reading(read.accounts))
-    yield lambda: store_permissions(read.permissions.found, reading(read.permissions))
+    yield lambda: store_categories(read.categories.found, reading(read.categories), unreadable=read.categories.odd)
+    yield lambda: store_traders(read.users.found, reading(read.users), unreadable=read.users.odd)
+    yield lambda: store_accounts(read.accounts.found, reading(read.accounts), unreadable=read.accounts.odd)
+    yield lambda: store_permissions(read.permissions.found, reading(read.permissions), unreadable=read.permissions.odd)
     keys = account_keys(environment)
     statuses = read.risk_statuses
     if statuses is not None:
-        yield lambda: store_statuses_of(keys, statuses.found, reading(statuses))
-    for limits in filter(None, (read.firm_limits, read.trader_limits)):
-        yield partial(_store_limits, keys, limits, reading)
-    yield lambda: store_cash(keys, read.cash_balances.found, reading(read.cash_balances))
-    yield lambda: store_positions(_told(keys, read.positions), read.positions.found, reading(read.positions))
-
-
-def _store_limits(keys: Keys, limits: Read[LossLimits], reading: Callable[[Read[Any]], Reading]) -> int:
-    return store_limits(keys, limits.found, reading(limits))
+        yield lambda: store_statuses_of(keys, statuses.found, reading(statuses), unreadable=statuses.odd)
+    for level, limits in ((LimitLevel.FIRM, read.firm_limits), (LimitLevel.TRADER, read.trader_limits)):
+        if limits is not None:
+            yield partial(store_limits, keys, limits.found, reading(limits), unreadable=limits.odd, level=level)
+    cash, positions = read.cash_balances, read.positions
+    yield lambda: store_cash(keys, cash.found, reading(cash), unreadable=cash.odd)
+    told = _told(keys, positions)
+    yield lambda: store_positions(told, positions.found, reading(positions), unreadable=positions.odd)
 
 
 def _known(environment: Environment) -> Known:

@@ -95,7 +95,7 @@ def time(at: datetime | None, *, seconds: bool = True) -> str:
 @register.filter
 def weekday(at: datetime) -> str:
     """Write a time's day of the week in the display zone: "Fri"."""
-    return f"{at.astimezone(display_zone()):%a}"
+    return f"{formats.in_zone(at, display_zone()):%a}"
 
 
 @register.simple_tag
