@@ -37,8 +37,8 @@ OUTCOMES: Final = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemSt
 class Evidence:
     """What was read of some targets, when the reading began, and by which call, where a call was made for these items.
 
-    `gone` are targets that Tradovate answered 404 for. `source` says in words which reading it was, where it was made for another
-    reason.
+    `gone` are targets that Tradovate answered 404 for. `source` says in words which reading it was, where it was made for
+    another reason.
     """
 
     kind: Kind[Any]
