@@ -28,8 +28,8 @@ _OTHER_FILES: Final = (
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[,;]*', re.IGNORECASE)
 """Excel's own first line, which names the delimiter."""
-_LOOKED_AT: Final = 400
-"""Bytes from whose zeros UTF-16 without a byte order mark is recognised."""
+_LOOKED_AT: Final = 14
+"""The first bytes of the header, from whose zeros UTF-16 without a byte order mark is recognised."""
 
 
 class Unreadable(BadTargets):

@@ -81,7 +81,8 @@ class _RowReader:
                 Problem(line=line, column=column, value=quoted(value), fault=Fault.BAD_VALUE, reason=reason)
                 for column, value, reason in wrong
             ]
-        names = tuple((self._heading(n), plain(cells[n])) for n in self.layout.targets if plain(cells[n]))
+        # As they stand: a name may have what is otherwise taken away, such as invisible characters.
+        names = tuple((self._heading(n), cells[n].strip()) for n in self.layout.targets if plain(cells[n]))
         return Named(line=line, cells=names, parameters=own)
 
     def _heading(self, number: int) -> str:

@@ -10,7 +10,7 @@ from django.db.models import TextField
 
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.source import Fault
-from accounts.changes.written_text import bare_name, in_plain_digits, other_digits, visible
+from accounts.changes.written_text import bare_names, in_plain_digits, other_digits, visible
 from accounts.models import Account, Trader
 from accounts.queries import BIGGEST_ID, AnyOf
 from riskadmin.tradovate.vocabulary import Environment
@@ -57,8 +57,8 @@ class Directory:
     def __init__(self, environment: Environment, unit: Unit, texts: Iterable[str]) -> None:
         self._unit = unit
         every = set(texts)
-        self._bare = {text: bare for text in every if (bare := bare_name(text)) != text}
-        every |= set(self._bare.values())
+        self._bare = {text: bare for text in every if (bare := bare_names(text))}
+        every.update(*self._bare.values())
         self._by_id, self._by_name = _read(environment, unit, every)
 
     def has(self, text: str) -> bool:
@@ -73,7 +73,7 @@ class Directory:
                 return Resolution(reason=not_found(texts[number], self._unit), number=number)
         common = {target_id: entry for target_id, entry in meant[0].items() if all(target_id in each for each in meant[1:])}
         if not common:
-            said = " and ".join(f"{quoted(visible(text))} is {_said(found)}" for text, found in zip(texts, meant, strict=True))
+            said = " and ".join(_said(text, found) for text, found in zip(texts, meant, strict=True))
             return Resolution(fault=Fault.MISMATCH, reason=f"{said}. Correct one of them, or leave its cell empty")
         return self._only_one(texts[0], list(common.values()))
 
@@ -84,7 +84,8 @@ class Directory:
             if found[0].is_gone:
                 return Resolution(fault=Fault.GONE, reason=f"This {unit} is {gone}")
             return Resolution(target_id=found[0].id, words=self._read_as(text, found[0]))
-        by_id = [entry for entry in found if str(entry.id) == text.lstrip("0")]
+        said = self._as_found(text)
+        by_id = [entry for entry in found if is_id(said) and entry.id == int(said)]
         if by_id:
             other = next(entry for entry in found if entry is not by_id[0])
             return Resolution(
@@ -108,7 +109,11 @@ class Directory:
         return Resolution(target_id=there[0].id, words=words)
 
     def _meant(self, text: str) -> Mapping[int, Entry]:
-        return self._exactly(text) or (self._exactly(self._bare[text]) if text in self._bare else {})
+        return self._exactly(self._as_found(text))
+
+    def _as_found(self, text: str) -> str:
+        """Return the text, or the first of its bare forms that leads anywhere."""
+        return next((each for each in (text, *self._bare.get(text, ())) if self._exactly(each)), text)
 
     def _exactly(self, text: str) -> Mapping[int, Entry]:
         meant = dict(self._by_name.get(text) or self._by_name.get(text.upper()) or {})
@@ -117,9 +122,7 @@ class Directory:
         return meant
 
     def _read_as(self, text: str, entry: Entry) -> str:
-        bare = self._bare.get(text, text)
-        is_cut_only = bare in text or self._exactly(text)
-        return "" if is_cut_only else f"{quoted(text)} was read as {entry.name}."
+        return "" if self._as_found(text) in text else f"{quoted(text)} was read as {entry.name}."
 
 
 def _read(environment: Environment, unit: Unit, texts: set[str]) -> tuple[dict[int, Entry], dict[str, dict[int, Entry]]]:
@@ -143,9 +146,11 @@ def _has_surrogates(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text)
 
 
-def _said(found: Mapping[int, Entry]) -> str:
-    shown = [f"{entry.id} ({quoted(entry.name)})" for entry in list(found.values())[:_IDS_NAMED]]
-    return " or ".join(shown)
+def _said(text: str, found: Mapping[int, Entry]) -> str:
+    """Say what a text means by what it does not say itself: "4200001 is KTR25K-000001"."""
+    is_number = is_id(visible(text))
+    meant = [quoted(entry.name) if is_number else str(entry.id) for entry in list(found.values())[:_IDS_NAMED]]
+    return f"{quoted(visible(text))} is {' or '.join(meant)}"
 
 
 def is_id(text: str) -> bool:

@@ -15,6 +15,7 @@ _BETWEEN_ACCOUNTS: Final = re.compile(r"[,;|\t\r]+")
 _BETWEEN_TRADERS: Final = re.compile(r"[,;\t\r]+")
 _BULLET: Final = re.compile(r"(?:[^\w\s\"'\[({#@]+\s+)?(?:\[[ xX]?\]\s+)?(?=\S)")
 _NUMBERING: Final = re.compile(r"[(\[]?[0-9]{1,3}[.):\]]+\s+(?=\S)")
+_PREFIX_AND_TAB: Final = re.compile(r"(\s*(?:[^\w\s\"'\[({#@]+|[(\[]?[0-9]{1,3}[.):\]]+))\t+")
 _COUNTED: Final = re.compile(r"\s*([0-9]{1,5})\t\s*(?=\S)")
 """A number and a tab: numbering, where it counts the lines, such as a table's first column."""
 
@@ -23,7 +24,7 @@ _COUNTED: Final = re.compile(r"\s*([0-9]{1,5})\t\s*(?=\S)")
 class Pasted:
     """What stands between two delimiters of a line: perhaps one name with blanks, perhaps several `words` with one each.
 
-    `as_written` still has the bullet or number before it.
+    `as_written` still has the bullet or number before it, and invisible characters.
     """
 
     line: int
@@ -38,14 +39,15 @@ def pasted(text: str, unit: Unit) -> tuple[list[Pasted], bool]:
     counted = _is_counted([line for _, line in lines])
     found: list[Pasted] = []
     for number, line in lines:
-        rest = _COUNTED.sub("", line, count=1) if counted else line
+        found_prefix = _PREFIX_AND_TAB.match(line)
+        rest = f"{found_prefix[1]} {line[found_prefix.end() :]}" if found_prefix else line
+        rest = _COUNTED.sub("", rest, count=1) if counted else rest
         between = _BETWEEN_ACCOUNTS if unit == Unit.ACCOUNT else _BETWEEN_TRADERS
         for part in between.split(rest.strip()):
-            as_written = visible(part)
-            plain = _without_prefix(as_written)
+            plain = _without_prefix(visible(part))
             if plain:
                 words = tuple(plain.split()) if unit == Unit.ACCOUNT else (plain,)
-                found.append(Pasted(line=number, text=plain, as_written=as_written, words=words))
+                found.append(Pasted(line=number, text=plain, as_written=part.strip(), words=words))
     return found, counted
 
 

@@ -275,7 +275,7 @@ def of_text(environment: Environment, unit: Unit, text: str) -> Chosen:
     )
     return replace(
         found,
-        problems=tuple(sorted([*found.problems, *problems], key=lambda problem: problem.line)),
+        problems=tuple(sorted([*problems, *found.problems], key=lambda problem: problem.line)),
         notes=(*counted, *found.notes),
     )
 

@@ -13,11 +13,8 @@ _EXCEL_TEXT: Final = re.compile(r'="([^"]*)"')
 """How exports keep a spreadsheet from reading an id as a number: ="4200001"."""
 
 _DASHES: Final = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"), "-")
-_AROUND: Final = (
-    "\"'`\N{ACUTE ACCENT}\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f"  # quotes
-    "\u00ab\u00bb\u2039\u203a[](){}<>\u300c\u300d\u3010\u3011"  # quotes of other languages, brackets
-)
-_NUMBER_MARKS: Final = "#@"
+_QUOTES: Final = "\"'`\N{ACUTE ACCENT}\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u300c\u300d"
+_BRACKETS: Final = "[](){}<>\u3010\u3011"
 
 
 def visible(text: str) -> str:
@@ -36,18 +33,19 @@ def plain(text: str) -> str:
     return shown[1:].lstrip() if shown[:1] in {"'", "\N{RIGHT SINGLE QUOTATION MARK}"} else shown
 
 
-def bare_name(text: str) -> str:
-    """Return a name or id without the quotes, brackets and signs that people and chat programs put around it.
+def bare_names(text: str) -> tuple[str, ...]:
+    """Return what a name or id may be without what people and chat programs put around it, least taken away first.
 
-    Dashes become hyphens. Look the text up as it stands first: a name may have any of these.
+    Quotes go first, then brackets, signs such as # and @, and stops behind it; dashes become hyphens. Look the text itself up
+    before these: a name may have any of them.
     """
-    shown = plain(text).translate(_DASHES)
-    before = None
-    while shown != before:
-        before = shown
-        shown = shown.strip(_AROUND).rstrip(".:!?").strip()
-        shown = shown[1:] if shown[:1] in _NUMBER_MARKS else shown
-    return shown
+    cell = plain(text)
+    unquoted = cell.strip(_QUOTES).strip()
+    bare, before = unquoted.translate(_DASHES), None
+    while bare != before:
+        before = bare
+        bare = bare.strip(_QUOTES + _BRACKETS).rstrip(".:!?").strip().removeprefix("#").removeprefix("@")
+    return tuple(each for each in dict.fromkeys((cell, unquoted, bare)) if each != text)
 
 
 def other_digits(text: str) -> bool:

@@ -111,8 +111,10 @@ class TestTable:
             ),
             (
                 b'account\n"1"2\n',
-                "Line 2: something stands behind the quotation mark that closes a cell. "
-                "Put the whole cell in quotation marks, and write those inside it twice.",
+                (
+                    "Line 2: something stands behind the quotation mark that closes a cell. "
+                    "Put the whole cell in quotation marks, and write those inside it twice."
+                ),
             ),
             (
                 b"account\n" + b"x" * 200_000,

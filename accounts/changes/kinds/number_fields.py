@@ -30,6 +30,7 @@ _DOLLARS_AFTER: Final = re.compile(r"(?<=[0-9.,])\s?(US\$|USD|\$)", re.IGNORECAS
 _SCIENTIFIC: Final = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+[eE][+-]?[0-9]+")
 _ONE_SEPARATOR: Final = re.compile(r"([0-9]*)([.,])([0-9]*)")
 _GROUPED: Final = re.compile(r"([1-9][0-9]{0,2})(?:( )[0-9]{3}(?: [0-9]{3})*|([.,])[0-9]{3}(?:\3[0-9]{3})+)")
+_ONE_GROUP: Final = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _GROUPED_WITH_DECIMALS: Final = re.compile(r"([1-9][0-9]{0,2}(?:([., ])[0-9]{3})(?:\2[0-9]{3})*)(?!\2)[.,]([0-9]+)")
 _MARKS_BETWEEN_DIGITS: Final = re.compile(r"(?<=[0-9])['_`\N{ACUTE ACCENT}\N{RIGHT SINGLE QUOTATION MARK}\u02bc](?=[0-9])")
 
@@ -86,7 +87,9 @@ def _refuse_doubtful_marks(number: str, unit: NumberUnit) -> None:
         raise ValidationError(f"Write the minus before the digits. {unit.value}")
     mark = _MARKS_BETWEEN_DIGITS.search(number)
     if mark:
-        raise ValidationError(f"Write it without {mark[0]} between the digits: {_MARKS_BETWEEN_DIGITS.sub('', number)}.")
+        shown = _MARKS_BETWEEN_DIGITS.sub(",", number)
+        meant = f": {shown.replace(',', '')}" if _GROUPED.fullmatch(shown) or _ONE_GROUP.fullmatch(shown) else ""
+        raise ValidationError(f"Write it without {mark[0]} between the digits{meant}.")
 
 
 def _written_out(number: str) -> str:
