@@ -214,6 +214,7 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
         "typed_parameters": asked.typed_parameters,
         "heading": kind.words(len(asked.chosen.ids)),
         "source": targets.source_of(asked.chosen),
+        "list_id": asked.typed.get("targets", ""),
         "typed_reason": [(name, asked.typed[name]) for name in ("reason_code", "reason_text") if asked.typed.get(name)],
         "plan": planned,
         "form": form,

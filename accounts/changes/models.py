@@ -275,6 +275,9 @@ class TargetList(models.Model):
     relation = models.CharField(max_length=16, choices=Relation, blank=True, default="", db_default="")
     # Rows that name no target, or a bad one (source.Problem); nothing is submitted before somebody leaves them out.
     problems = models.JSONField(default=list)
+    # How lines were read that nothing is wrong with (source.Note), and the rows with problems as they stood in the file.
+    notes = models.JSONField(default=list)
+    refused_rows = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return f"{len(self.ids)} targets: {self.source}"

@@ -330,6 +330,60 @@ class TestWarnings:
             "Unusual for its size: Trailing drawdown: highest floor at $2,000.00 is 4% of $50,000.00 (usual: 95 to 115%)",
         )
 
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            (
+                "daily_loss_auto_liq_pct",
+                "0.02",
+                ("Daily loss in percent: auto-liquidation at 0.02% of $156,853.00 is $31.37 (usual: 1 to 6%; 2% is written 2)"),
+            ),
+            (
+                "daily_loss_auto_liq_pct",
+                "0.8",
+                "Daily loss in percent: auto-liquidation at 0.8% of $156,853.00 is $1,254.82 (usual: 1 to 6%)",
+            ),
+            (
+                "daily_loss_alert_pct",
+                "40",
+                "Daily loss in percent: alert at 40% of $156,853.00 is $62,741.20 (usual: 0.5 to 6%)",
+            ),
+            (
+                "margin_alert_pct",
+                "0.8",
+                "Margin in use: alert at 0.8% (usual: 25 to 100%; 80% is written 80)",
+            ),
+        ],
+    )
+    def test_a_percentage_that_looks_like_a_slip_is_told_in_dollars(self, name: str, value: str, said: str) -> None:
+        give_cash(limited(), cash="156853", start="156853")
+        assert [warning for warning in warnings_of(**{name: value}) if warning.startswith("Unusual")] == [
+            f"Unusual for its size: {said}"
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("daily_loss_auto_liq_pct", "2"), ("daily_loss_alert_pct", "0.8"), ("margin_auto_liq_pct", "100")],
+    )
+    def test_a_usual_percentage_is_none(self, name: str, value: str) -> None:
+        give_cash(limited(), cash="156853", start="156853")
+        assert [warning for warning in warnings_of(**{name: value}) if warning.startswith("Unusual")] == []
+
+    def test_without_a_balance_at_the_start_of_the_day_it_is_of_the_evaluation_size(self) -> None:
+        limited()
+        assert [warning for warning in warnings_of(daily_loss_auto_liq_pct="0.02") if warning.startswith("Unusual")] == [
+            (
+                "Unusual for its size: Daily loss in percent: auto-liquidation at 0.02% of $50,000.00 is $10.00 "
+                "(usual: 1 to 6%; 2% is written 2)"
+            )
+        ]
+
+    def test_where_no_size_is_known_the_percentage_alone_is_told(self) -> None:
+        give_limits(make_account(101))
+        assert [warning for warning in warnings_of(daily_loss_auto_liq_pct="0.02") if warning.startswith("Unusual")] == [
+            "Unusual for its size: Daily loss in percent: auto-liquidation at 0.02% (usual: 1 to 6%; 2% is written 2)"
+        ]
+
     def test_open_positions_are_told(self) -> None:
         account = limited()
         for number, net_pos in enumerate((1, 0, -2)):

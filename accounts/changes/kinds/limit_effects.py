@@ -50,6 +50,17 @@ _USUAL: Final[dict[str, tuple[Decimal, Decimal]]] = {
 }
 
 
+# The same for percentages of the balance at the start of the day; of the margin in use, for which nobody stops early.
+_USUAL_PCT: Final[dict[str, tuple[Decimal, Decimal]]] = {
+    "daily_loss_alert_pct": _USUAL["daily_loss_alert_usd"],
+    "daily_loss_liq_only_pct": _USUAL["daily_loss_liq_only_usd"],
+    "daily_loss_auto_liq_pct": _USUAL["daily_loss_auto_liq_usd"],
+    "margin_alert_pct": (Decimal(25), Decimal(100)),
+    "margin_liq_only_pct": (Decimal(25), Decimal(100)),
+    "margin_auto_liq_pct": (Decimal(25), Decimal(100)),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Effects:
     """What to know of one account's new limits, and how much they weigh: dollars, or `LIQUIDATES_NOW` and more."""
@@ -69,6 +80,7 @@ def effects_of(account: Account, limits: LevelLimits, *, after: Record, changed:
         *_loosened(before, after, changed),
         *_ill_matched(after, changed),
         *_unusual(account, after, changed),
+        *_unusual_percentages(account, figures, after, changed),
         *_in_the_way(limits, after, changed),
     ]
     largest = max((_money_moved(before, after, field) for field in changed.values()), default=0.0)
@@ -166,6 +178,23 @@ def _unusual(account: Account, after: Record, changed: Changed) -> Iterator[str]
                     f"Unusual for its size: {LIMIT_FIELDS[name].label} at {money(value)} is {_share(share)} "
                     f"of {money(size)} (usual: {number(low)} to {percent(high)})"
                 )
+
+
+def _unusual_percentages(account: Account, figures: Figures, after: Record, changed: Changed) -> Iterator[str]:
+    base = figures.start_of_day_usd or account.evaluation_size_usd
+    for name, (low, high) in _USUAL_PCT.items():
+        if name not in changed:
+            continue
+        value = Decimal(after[name])
+        if low <= value <= high:
+            continue
+        said = f"{LIMIT_FIELDS[name].label} at {percent(value)}"
+        if name.startswith("daily_loss") and base and base > 0:
+            said += f" of {money(base)} is {money(value * base / 100)}"
+        usual = f"usual: {number(low)} to {percent(high)}"
+        if low <= value * 100 <= high:  # a spreadsheet keeps 2% as 0.02
+            usual += f"; {percent(value * 100)} is written {number(value * 100)}"
+        yield f"Unusual for its size: {said} ({usual})"
 
 
 def _in_the_way(limits: LevelLimits, after: Record, changed: Changed) -> Iterator[str]:
