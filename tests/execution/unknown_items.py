@@ -9,15 +9,19 @@ from django.utils import timezone
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.execution.question import question
+from accounts.execution.resolve import Seen
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.changes.mirror import NORMAL, approve, ask, make_account, make_accounts, open_item
+from tests.changes.mirror import ACTED_AT, CLOSING_ONLY, LOCKED, NORMAL, approve, ask, make_account, make_accounts, open_item
 from tests.staff.people import make_person
 
 WHY: Final = "No answer within 15 s"
 AS_BEFORE: Final = {"admin_action": NORMAL, "admin_at": None, "stopped_by_limit": False}
 """What the items of `unknown` and `unknown_many` were before."""
+AS_INTENDED: Final = {"admin_action": LOCKED, "admin_at": ACTED_AT.isoformat(), "stopped_by_limit": False}
+ELSEWHERE: Final = {"admin_action": CLOSING_ONLY, "admin_at": ACTED_AT.isoformat(), "stopped_by_limit": False}
 
 
 def make_call(*items: Item, **columns: Any) -> Call:
@@ -83,3 +87,14 @@ def _support() -> Staff:
 def everything() -> tuple[list[Any], ...]:
     """Every row that a decision could write."""
     return tuple(list(model.objects.order_by("pk").values()) for model in (Change, Item, Call, Event))
+
+
+def seen(*items: Item) -> Seen:
+    """What a page would show of these items now."""
+    asked = [question(Item.objects.select_related("change").get(pk=item.pk)) for item in items]
+    return Seen(evidence_key=asked[0].evidence.key, calls={each.item.pk: each.calls.last for each in asked})
+
+
+def states(*items: Item) -> list[str]:
+    """The states that items are in now."""
+    return [Item.objects.get(pk=item.pk).state for item in items]
