@@ -20,6 +20,7 @@ from accounts.execution.models import Call, Purpose
 from accounts.execution.question import Shown, question, questions
 from accounts.execution.resolve import Decided, Resolution, Seen, WrongCount, read_again_many, resolve_many
 from accounts.execution.unknown import Filters, examine
+from riskadmin.audit.actions import record_all
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -254,7 +255,6 @@ class TestDecideMany:
 
     def test_each_change_is_a_transaction_of_its_own(self, person: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
         first, second = unknown(101), unknown(102)
-        record_all = resolving.record_all
 
         def fail_for_the_second(happenings: Any) -> None:
             found = list(happenings)

@@ -188,7 +188,8 @@ class TestSelection:
 class TestDecidePage:
     @staticmethod
     def open(browser: Client, resolution: str, *items: Item) -> Any:
-        return browser.get(reverse("execution:decide"), {"resolution": resolution, "item": [item.pk for item in items]})
+        query: dict[str, Any] = {"resolution": resolution, "item": [item.pk for item in items]}
+        return browser.get(reverse("execution:decide"), query)
 
     @staticmethod
     def post(browser: Client, page: Any, **fields: Any) -> Any:
@@ -224,7 +225,8 @@ class TestDecidePage:
         read_as(AS_BEFORE, as_before)
         read_as(ELSEWHERE, elsewhere)
         before = everything()
-        for query in ({"item": [as_before.pk, elsewhere.pk]}, {"all": "1"}):
+        queries: list[dict[str, Any]] = [{"item": [as_before.pk, elsewhere.pk]}, {"all": "1"}]
+        for query in queries:
             response = browser.get(reverse("execution:decide"), {"resolution": "applied", **query})
             assert response.status_code == 422
             offers = response.context["offers"]
@@ -310,7 +312,8 @@ class TestDecidePage:
 
     def test_three_hundred_by_filter(self, browser: Client) -> None:
         change = unknown_many(range(101, 401), observed=AS_BEFORE)
-        page = browser.get(reverse("execution:decide"), {"resolution": "applied", "all": "1", "change": change.pk})
+        query: dict[str, Any] = {"resolution": "applied", "all": "1", "change": change.pk}
+        page = browser.get(reverse("execution:decide"), query)
         assert page.context["count"] == 300
         assert self.post(browser, page).status_code == 303
         assert set(change.items.values_list("state", flat=True)) == {ItemState.APPLIED}

@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution import confirm
 from accounts.execution.question import question
 from accounts.execution.resolve import Decided, NotResolved, Resolution, Seen, resolve, resolve_many
+from accounts.execution.settle import settle
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -103,7 +103,6 @@ def test_a_reading_that_is_first_wins(
     """The decision waits for the reading's row lock, and finds the item settled."""
     item = lost_answer(mirror, support, when="after")
     seen_call = question(item).calls.last
-    settle = confirm.settle
     answers: list[Any] = []
 
     def decide() -> None:
@@ -122,7 +121,7 @@ def test_a_reading_that_is_first_wins(
         wait_until(somebody_waits_for_a_lock)
         return settled
 
-    monkeypatch.setattr(confirm, "settle", settle_and_keep_the_lock)
+    monkeypatch.setattr("accounts.execution.confirm.settle", settle_and_keep_the_lock)
     assert read_back_due(origin=ORIGIN) == 1
     deciding.join(timeout=30)
     assert answers == ["This is settled meanwhile: applied."]
@@ -171,7 +170,7 @@ def test_two_who_decide_about_one_item(real_broker: redis.Redis) -> None:
     item = unknown_many([101]).items.select_related("change").get()
     people = make_person(Role.SUPERVISOR, "first"), make_person(Role.SUPERVISOR, "second")
     call = question(item).calls.last
-    answers = at_once(*(lambda person=person: decides(person, item, Resolution.APPLIED, call) for person in people))  # type: ignore[misc]
+    answers = at_once(*(lambda person=person: decides(person, item, Resolution.APPLIED, call) for person in people))
     refusals = [str(answer) for answer in answers if isinstance(answer, NotResolved)]
     assert refusals == ["This is settled meanwhile: applied."]
     assert Event.objects.filter(tag=Tag.ITEM_RESOLVED).count() == 1
