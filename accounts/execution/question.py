@@ -1,21 +1,25 @@
 """An item whose outcome is unknown, as a person decides about it: what its last reading showed, and who may decide."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
 from django.db import models
 from django.db.models import Max, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Difference, Finding, Kind
+from accounts.changes.kinds.kind import Difference, Finding, Kind, State
 from accounts.changes.models import Item
 from accounts.changes.states import Direction, ItemState
 from accounts.execution.models import CallItem, CallState, Purpose
 from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
 
 NOT_NAMED: Final = "did not name it"
 UNREADABLE: Final = "something unreadable"
@@ -46,28 +50,42 @@ _MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, Va
 
 @dataclass(frozen=True, kw_only=True)
 class LastCalls:
-    """The numbers of an item's last calls, 0 where there is none: of all, of its writes, and of its answered read-backs."""
+    """The numbers of an item's last calls, 0 where there is none: of all, of its writes, and of its answered read-backs.
+
+    `written_at` is when its last write ended.
+    """
 
     last: int = 0
     write: int = 0
     read_back: int = 0
+    written_at: datetime | None = None
+
+    @property
+    def are_read(self) -> bool:
+        """Whether a read-back was answered after the last write."""
+        return self.read_back > self.write
 
 
 def last_calls(item_ids: Iterable[int]) -> dict[int, LastCalls]:
     """Return the last calls of items; those without a call are left out. One query."""
+    written = Q(call__purpose=Purpose.WRITE)
     answered = Q(call__purpose=Purpose.READ_BACK, call__state=CallState.ANSWERED)
     rows = (
         CallItem.objects.filter(item__in=list(item_ids))
         .values("item_id")
         .annotate(
             last=Max("call_id"),
-            write=Max("call_id", filter=Q(call__purpose=Purpose.WRITE)),
+            write=Max("call_id", filter=written),
             read_back=Max("call_id", filter=answered),
+            written_at=Max(Coalesce("call__ended_at", "call__started_at"), filter=written),
         )
         .order_by()
     )
     return {
-        row["item_id"]: LastCalls(last=row["last"], write=row["write"] or 0, read_back=row["read_back"] or 0) for row in rows
+        row["item_id"]: LastCalls(
+            last=row["last"], write=row["write"] or 0, read_back=row["read_back"] or 0, written_at=row["written_at"]
+        )
+        for row in rows
     }
 
 
@@ -95,17 +113,25 @@ class Evidence:
         """What it says, for people: "Lock, demo: As before"."""
         kind = KINDS[self.kind_name]
         step = f" ({kind.steps[self.step].lower()})" if len(kind.steps) > 1 else ""
-        fields = f" ({', '.join(self.fields)})" if self.fields else ""
-        return f"{kind.verb}{step}, {self.environment}: {self.shown.label.lower()}{fields}"
+        return f"{kind.verb}{step}, {self.environment}: {self.result[:1].lower()}{self.result[1:]}"
+
+    @property
+    def result(self) -> str:
+        """What the last reading showed, with the fields that differ: "Neither as before nor as intended (Risk action)"."""
+        return f"{self.shown.label} ({', '.join(self.fields)})" if self.fields else self.shown.label
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """An item whose outcome is unknown, as a person has to decide about it."""
+    """An item whose outcome is unknown, as a person has to decide about it.
+
+    `mirrored` is the target's state in the mirror, if that was read after the last write.
+    """
 
     item: Item
     kind: Kind[Any]
-    calls: LastCalls = field(default_factory=LastCalls)
+    calls: LastCalls
+    mirrored: State | None
 
     @property
     def is_open(self) -> bool:
@@ -131,7 +157,14 @@ class Question:
     def why(self) -> str:
         """Why the outcome is unknown, in a sentence or two."""
         note = self.item.note.rstrip(".") or "The call ended without an answer"
+        note = f"{note[:1].upper()}{note[1:]}"
         return f"{note}." if self.is_readable else f"{note}. Tradovate offers no way to read back whether it was applied."
+
+    @property
+    def observed(self) -> State | None:
+        """What was read after its last write, by its own read-back or else for the mirror; None where nothing was."""
+        own: State | None = self.item.observed if self.calls.are_read else None
+        return self.mirrored if own is None else own
 
     @cached_property
     def shown(self) -> Shown:
@@ -139,16 +172,14 @@ class Question:
         item = self.item
         if not self.is_readable:
             return Shown.NO_WAY
-        if self.calls.read_back <= self.calls.write:
-            return Shown.NO_RESULT
-        if NOT_NAMED in item.note:
+        if self.calls.are_read and NOT_NAMED in item.note:
             return Shown.NOT_NAMED
-        if UNREADABLE in item.note:
+        if self.calls.are_read and UNREADABLE in item.note:
             return Shown.UNREADABLE
-        if item.observed is None:
+        if self.observed is None:
             return Shown.NO_RESULT
         try:
-            finding = self.kind.judge(before=item.before or {}, after=item.after or {}, observed=item.observed, step=item.step)
+            finding = self.kind.judge(before=item.before or {}, after=item.after or {}, observed=self.observed, step=item.step)
         except _MALFORMED:
             return Shown.UNREADABLE
         return _SHOWN_BY_FINDING[finding]
@@ -159,7 +190,7 @@ class Question:
         if self.shown not in _SHOWN_BY_FINDING.values():
             return ()
         try:
-            found = self.kind.differences(self.item.before or {}, self.item.observed or {})
+            found = self.kind.differences(self.item.before or {}, self.observed or {})
         except _MALFORMED:
             return ()
         return tuple(each for each in found if each.before != each.after)
@@ -190,14 +221,37 @@ def question(item: Item) -> Question:
 
 
 def questions(items: Iterable[Item]) -> list[Question]:
-    """Return items, with their changes, as questions, in their order. One query."""
+    """Return items, with their changes, as questions, in their order. A fixed number of queries for each kind."""
     found = list(items)
-    calls: Mapping[int, LastCalls] = last_calls(item.pk for item in found)
-    return [
-        Question(
-            item=item,
-            kind=KINDS[item.change.kind].of(item.change.parameters),
-            calls=calls.get(item.pk, LastCalls()),
-        )
-        for item in found
-    ]
+    calls: Mapping[int, LastCalls] = defaultdict(LastCalls, last_calls(item.pk for item in found))
+    kinds = {item.pk: KINDS[item.change.kind].of(item.change.parameters) for item in found}
+    mirrored = _mirrored(found, kinds, calls)
+    return [Question(item=item, kind=kinds[item.pk], calls=calls[item.pk], mirrored=mirrored.get(item.pk)) for item in found]
+
+
+def _mirrored(items: Iterable[Item], kinds: Mapping[int, Kind[Any]], calls: Mapping[int, LastCalls]) -> dict[int, State]:
+    """Return the mirror's states of unknown items that their own read-backs say nothing of, where read after the last write."""
+    wanted: dict[tuple[Kind[Any], str], list[Item]] = defaultdict(list)
+    for item in items:
+        kind, own = kinds[item.pk], calls[item.pk]
+        if item.state == ItemState.UNKNOWN and kind.is_read_back and not (own.are_read and item.observed is not None):
+            wanted[kind, item.environment].append(item)
+    found: dict[int, State] = {}
+    for (kind, environment), some in wanted.items():
+        subjects = kind.subjects(Environment(environment), [item.target_id for item in some])
+        for item in some:
+            state = _state_since(kind, subjects.get(item.target_id), calls[item.pk].written_at)
+            if state is not None:
+                found[item.pk] = state
+    return found
+
+
+def _state_since(kind: Kind[Any], subject: Any, written_at: datetime | None) -> State | None:
+    """Return a mirrored target's state, if all of it was read after this time; None where it was not, or not whole."""
+    if subject is None or written_at is None:
+        return None
+    try:
+        read_at = kind.read_at(subject)
+        return kind.state(subject) if read_at and read_at > written_at else None
+    except _MALFORMED:
+        return None

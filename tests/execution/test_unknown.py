@@ -20,13 +20,14 @@ from accounts.execution.models import Call, Purpose
 from accounts.execution.question import Shown, question, questions
 from accounts.execution.resolve import Decided, Resolution, Seen, WrongCount, read_again_many, resolve_many
 from accounts.execution.unknown import Filters, examine
+from accounts.models import RiskStatus
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.changes.answers import text_of
-from tests.changes.mirror import NORMAL
+from tests.changes.mirror import ACTED_AT, CLOSING_ONLY, LOCKED, NORMAL
 from tests.execution.conftest import ORIGIN
 from tests.execution.unknown_items import (
     AS_BEFORE,
@@ -303,3 +304,45 @@ def test_examining_names_nothing_that_is_settled() -> None:
     unknown(101)
     Item.objects.update(state=ItemState.APPLIED)
     assert list(examine(Filters()).found) == []
+
+
+class TestMirror:
+    """What the mirror read after the last call is a reading too, where the item's own read-back left nothing."""
+
+    @pytest.mark.parametrize(
+        ("columns", "shown"),
+        [
+            ({"admin_action": NORMAL}, Shown.AS_BEFORE),
+            ({"admin_action": LOCKED, "admin_at": ACTED_AT}, Shown.AS_INTENDED),
+            ({"admin_action": CLOSING_ONLY, "admin_at": ACTED_AT}, Shown.NEITHER),
+        ],
+    )
+    def test_what_was_read_since(self, columns: dict[str, Any], shown: Shown) -> None:
+        item = unknown()
+        RiskStatus.objects.update(fresh_at=timezone.now(), **columns)
+        assert question(item).shown == shown
+
+    def test_what_was_read_before_the_call(self) -> None:
+        item = unknown()
+        RiskStatus.objects.update(admin_action=LOCKED, admin_at=ACTED_AT)
+        assert question(item).shown == Shown.NO_RESULT
+
+    def test_its_own_reading_comes_first(self) -> None:
+        item = unknown()
+        read_as(ELSEWHERE, item)
+        RiskStatus.objects.update(fresh_at=timezone.now())
+        assert question(Item.objects.get()).shown == Shown.NEITHER
+
+    def test_one_that_the_mirror_does_not_have_whole(self) -> None:
+        item = unknown()
+        RiskStatus.objects.all().delete()
+        assert question(item).shown == Shown.NO_RESULT
+
+    def test_a_mirror_that_moves_after_the_page_takes_the_item_out(self, person: Staff) -> None:
+        item = unknown()
+        RiskStatus.objects.update(fresh_at=timezone.now())
+        what = seen(item)
+        RiskStatus.objects.update(fresh_at=timezone.now(), admin_action=LOCKED, admin_at=ACTED_AT)
+        decided = say(person, what, Resolution.CANCELLED)
+        assert [reason for _, reason in decided.left_out] == ["Its evidence is another one than that of the others."]
+        assert states(item) == ["unknown"]

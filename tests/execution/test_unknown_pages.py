@@ -202,7 +202,7 @@ class TestDecidePage:
         page = self.open(browser, "cancelled", *change.items.all())
         text = " ".join(text_of(page).split())
         assert "It was not applied; leave it: 20 items" in text
-        assert "Lock, demo: as before" in text
+        assert "<dd> As before </dd>" in text
         assert "The first 10 of 20, oldest first." in text
         assert "KTR50K-000110" in text
         assert "KTR50K-000111" not in text
