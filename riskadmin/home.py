@@ -32,7 +32,8 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "waiting": queries.waiting_for(viewer).count(),
         "asked": queries.waiting_for_others(viewer).count(),
-        "unknown": queries.unresolved_items()[:RECENT],
+        "unknown": queries.unknown_items()[:RECENT],
+        "unknown_count": queries.unknown_items().count(),
         "recent": queries.listed(Change.objects.order_by("-pk")[:RECENT]),
         "decides": viewer.may("changes:decide"),
     }

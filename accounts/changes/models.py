@@ -159,6 +159,10 @@ class Item(models.Model):
     # Tradovate's penalty ticket, replayed with the next attempt (rate-limits page).
     ticket = models.CharField(max_length=256, blank=True)
     settled_at = models.DateTimeField(null=True)
+    # Who decided last about it while its outcome was unknown. Never the person who requested the change (migration 0011).
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
 
     class Meta:
         constraints = [
