@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Q, Subquery
 
 from accounts import models, rows
-from accounts.limit_moves import write_noting_moves
-from accounts.models import Source
+from accounts.mirror_moves import noting_records, write_noting_moves
+from accounts.models import MoveSubject, Source
 from accounts.rows import Reading
 from accounts.upsert import upsert
 from riskadmin.tradovate.entities import (
@@ -59,7 +59,7 @@ def store_accounts(accounts: Sequence[Account], reading: Reading) -> int:
     """Write the accounts; one that was missing and is here again is no longer marked."""
     categories = _keys(models.RiskCategory, reading.environment)
     found = [rows.account_row(each, reading, category_id=categories.get(each.risk_category_id or 0)) for each in accounts]
-    return upsert(models.Account, found, key=IN_PLACE)
+    return write_noting_moves(models.Account, found)
 
 
 def store_permissions(permissions: Sequence[TradingPermission], reading: Reading) -> int:
@@ -113,12 +113,13 @@ def store_risk_statuses(
 def store_statuses_of(keys: Keys, statuses: Iterable[AccountRiskStatus], reading: Reading) -> int:
     """Write risk statuses of the accounts in `keys`."""
     found = [rows.risk_status_row(each, reading, account_id=keys[each.id]) for each in statuses if each.id in keys]
-    return upsert(models.RiskStatus, found, key=("account_id",))
+    return write_noting_moves(models.RiskStatus, found)
 
 
 def store_limits(keys: Keys, limits: Iterable[LossLimits], reading: Reading) -> int:
     """Write limits of either level, each of the account with the same id, and note what of them has moved."""
-    return write_noting_moves([rows.limits_row(each, reading, account_id=keys[each.id]) for each in limits if each.id in keys])
+    found = [rows.limits_row(each, reading, account_id=keys[each.id]) for each in limits if each.id in keys]
+    return write_noting_moves(models.AutoLiqLimits, found)
 
 
 def store_cash(keys: Keys, balances: Iterable[CashBalance], reading: Reading) -> int:
@@ -147,7 +148,7 @@ def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading)
 
 @transaction.atomic
 def _replace_positions(account_ids: Sequence[int], open_: Mapping[int, Sequence[rows.Row]], reading: Reading) -> int:
-    locked = _locked(account_ids, "positions_read_at", reading)
+    locked = list(_locked(account_ids, "positions_read_at", reading))
     kept = [row for account_id in locked for row in open_.get(account_id, ())]
     written = upsert(models.Position, kept, key=("account_id", "tradovate_id"))
     models.Position.objects.filter(account__in=locked, fresh_at__lt=reading.read_at).delete()
@@ -173,10 +174,12 @@ def store_position_limits(keys: Keys, limits: Iterable[UserAccountPositionLimit]
 
 @transaction.atomic
 def _replace_position_limits(account_ids: Sequence[int], found: Mapping[int, Sequence[rows.Row]], reading: Reading) -> int:
-    locked = _locked(account_ids, "position_limits_read_at", reading)
+    known = _locked(account_ids, "position_limits_read_at", reading)
+    locked = list(known)
     kept = [row for account_id in locked for row in found.get(account_id, ())]
-    written = upsert(models.PositionLimit, kept, key=("account_id", "tradovate_id"))
-    models.PositionLimit.objects.filter(account__in=locked, fresh_at__lt=reading.read_at).delete()
+    with noting_records(MoveSubject.POSITION_LIMITS, known, reading):
+        written = upsert(models.PositionLimit, kept, key=("account_id", "tradovate_id"))
+        models.PositionLimit.objects.filter(account__in=locked, fresh_at__lt=reading.read_at).delete()
     return written
 
 
@@ -195,24 +198,29 @@ def store_risk_parameters(keys: Keys, parameters: Iterable[UserAccountRiskParame
 
 @transaction.atomic
 def _replace_risk_parameters(account_ids: Sequence[int], found: Iterable[UserAccountRiskParameter], reading: Reading) -> int:
-    locked = _locked(account_ids, "risk_parameters_read_at", reading)
+    known = _locked(account_ids, "risk_parameters_read_at", reading)
+    locked = list(known)
     limits = dict(models.PositionLimit.objects.filter(account__in=locked).values_list("tradovate_id", "pk"))
     kept = [
         rows.risk_parameter_row(each, reading, position_limit_id=limits[each.user_account_position_limit_id])
         for each in found
         if each.user_account_position_limit_id in limits
     ]
-    written = upsert(models.RiskParameter, kept, key=("position_limit_id", "tradovate_id"))
-    models.RiskParameter.objects.filter(position_limit__account__in=locked, fresh_at__lt=reading.read_at).delete()
+    with noting_records(MoveSubject.RISK_PARAMETERS, known, reading):
+        written = upsert(models.RiskParameter, kept, key=("position_limit_id", "tradovate_id"))
+        models.RiskParameter.objects.filter(position_limit__account__in=locked, fresh_at__lt=reading.read_at).delete()
     return written
 
 
-def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> list[int]:
-    """Lock those of the accounts whose `column` is not from a newer read, and have it say when this one was."""
+def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> dict[int, datetime | None]:
+    """Lock those of the accounts whose `column` is not from a newer read, and have it say when this one was.
+
+    Returns what it said before, by account.
+    """
     older = Q(**{column: None}) | Q(**{f"{column}__lte": reading.read_at})
     accounts = models.Account.objects.filter(older, pk__in=account_ids).order_by("pk")
-    locked = list(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
-    models.Account.objects.filter(pk__in=locked).update(**{column: reading.read_at})
+    locked = dict(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", column))
+    models.Account.objects.filter(pk__in=list(locked)).update(**{column: reading.read_at})
     return locked
 
 

@@ -67,6 +67,8 @@ def _detail_page(
         "firm": firm,
         "trader_limits": trader,
         "explanation": explain(account, firm),
+        "outside_standing": queries.outside_standing(account),
+        "outside_moves": queries.outside_moves(account),
         "figures": figures,
         "limit_groups": limit_groups(firm, trader, figures),
         "drawdown": trailing_drawdown(firm, figures),
