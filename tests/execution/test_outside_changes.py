@@ -17,6 +17,7 @@ from accounts.sync import Part, refresh, sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import Line
 from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between
@@ -26,6 +27,7 @@ from tests.execution.test_undo import run as run_change
 from tests.execution.test_undo import undo
 from tests.execution.worker import read_back_due, run, send_item
 from tests.simulator.driver import SET_ACTION, Simulator
+from tests.staff.people import make_person
 
 LOCKED, CLOSING_ONLY, NORMAL = "LockTradingImmediately", "LiquidateOnlyModeImmediately", "Normal"
 AT = "2026-11-20T15:00:00.000Z"
@@ -183,8 +185,6 @@ def test_our_own_changes_and_their_undo_are_nobody_elses(mirror: Simulator, supp
     own: dict[str, object] = {"level": "firm", "weekly_loss_auto_liq_usd": "6001"}
     run_change(approve(supervisor, ask(support, "auto_liq_limits", account_id, parameters=own)))
     run_change(ask(support, "liquidate_only", account_id))
-    liquidate = approve(supervisor, ask(supervisor, "liquidate", active_account(1))) if False else None
-    assert liquidate is None
     account = Account.objects.get(environment="demo", tradovate_id=account_id)
     new = RiskCategory.objects.filter(environment="demo").exclude(pk=account.risk_category_id)[0]
     category = {"id": new.tradovate_id, "name": new.name, "environment": "demo"}
@@ -246,11 +246,29 @@ def test_our_refused_lock_that_had_its_effect_is_ours(mirror: Simulator, support
     mirror.fault("errorText", when="after", text="Access is denied", endpoint=SET_ACTION, count=1)
     send_item(item.pk, origin=ORIGIN)
     read()
+    read_back_due(origin=ORIGIN)
     Item.objects.filter(pk=item.pk).update(not_before=None)
-    if RiskStatus.objects.get(account__tradovate_id=account_id, account__environment="demo").admin_action != LOCKED:
-        mirror.patch("accountRiskStatus", account_id, adminAction=LOCKED, adminTimestamp=AT)  # it shows late
-        read()
+    assert MirrorMove.objects.get().fields["admin_action"] == [NORMAL, LOCKED]
     assert judged() == []
+    assert left_unjudged() == 0
+
+
+def test_what_a_full_read_sees_between_the_two_calls_of_a_liquidation_is_ours(
+    mirror: Simulator, support: Staff, supervisor: Staff
+) -> None:
+    account_id = active_account()
+    change = approve(make_person(Role.SUPERVISOR, "supervisor2"), ask(supervisor, "liquidate", account_id))
+    item = the_item(change)
+    send_item(item.pk, origin=ORIGIN)
+    read()
+    read_back_due(origin=ORIGIN)
+    send_item(item.pk, origin=ORIGIN)
+    read_back_due(origin=ORIGIN)
+    assert the_item(change).state == ItemState.APPLIED
+    moves = MirrorMove.objects.order_by("pk").values_list("fields__admin_action", flat=True)
+    assert list(moves) == [[NORMAL, "LiquidateImmediately"], ["LiquidateImmediately", LOCKED]]
+    assert judged() == []
+    assert left_unjudged() == 0
 
 
 # --- Both at once -------------------------------------------------------------------------------------------------------
