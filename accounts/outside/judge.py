@@ -65,7 +65,7 @@ def _judge_some(origin: Origin) -> int:
     judged: list[tuple[MirrorMove, tuple[OutsideKind, Pairs] | None]] = []
     for move in moves:
         fitting = [call for call in calls[move.account_id] if call.fits(known_at=move.known_at, noted_at=move.noted_at)]
-        judged.append((move, outside_part(move.subject, move.fields, fitting)))
+        judged.append((move, outside_part(move.subject, move.fields, fitting, noted_at=move.noted_at)))
     with connection.cursor() as cursor:
         cursor.execute(
             _JUDGED,

@@ -60,29 +60,43 @@ class Call(Act):
     proven: dict[str, Any] | None
 
 
-def outside_part(subject: str, fields: Pairs, calls: Sequence[Call]) -> tuple[OutsideKind, Pairs] | None:
+def outside_part(subject: str, fields: Pairs, calls: Sequence[Call], *, noted_at: datetime) -> tuple[OutsideKind, Pairs] | None:
     """Return what somebody outside did of a move, and what of it they moved; None where they moved nothing.
 
-    `calls` are those of the account that can have made the move (`Act.fits`).
+    `calls` are those of the account that can have made the move (`Act.fits`); `noted_at` is when it was noted.
     """
     if subject == MoveSubject.STATUS:
         return _status_part(fields, calls)
-    left = {
-        MoveSubject.CATEGORY: _category_left,
-        MoveSubject.POSITION_LIMITS: _position_limits_left,
-        MoveSubject.RISK_PARAMETERS: _risk_parameters_left,
-    }.get(MoveSubject(subject))
-    part = left(fields, calls) if left else _limits_left(LimitLevel(subject), fields, calls)
+    if subject == MoveSubject.CATEGORY:
+        part = _category_left(fields, calls)
+    elif subject == MoveSubject.POSITION_LIMITS:
+        part = _position_limits_left(fields, calls)
+    elif subject == MoveSubject.RISK_PARAMETERS:
+        part = _risk_parameters_left(fields, calls)
+    else:
+        part = _limits_left(LimitLevel(subject), fields, calls, noted_at)
     return (_RECORD_KINDS[subject], part) if part else None
 
 
 # --- Limits, category, records ------------------------------------------------------------------------------------------
 
 
-def _limits_left(level: LimitLevel, fields: Pairs, calls: Sequence[Call]) -> Pairs:
+def _is_nobodys(name: str, pair: Sequence[Any], noted_at: datetime) -> bool:
+    """Say whether a limit moved by itself: a time to flatten that is over, or the lock against changes, with its session."""
+    was, becomes = pair
+    if was in (None, False) and becomes in (None, False):
+        return True  # Tradovate may leave out what is false
+    if name == "changes_locked":
+        return bool(was) and not becomes
+    return name == "flatten_at" and bool(was) and becomes is None and datetime.fromisoformat(was) <= noted_at
+
+
+def _limits_left(level: LimitLevel, fields: Pairs, calls: Sequence[Call], noted_at: datetime) -> Pairs:
     ours = [call for call in calls if call.kind == AutoLiqLimitsKind.name and call.after.get(LEVEL) == level]
     return {
-        name: pair for name, pair in fields.items() if not any(call.meant(name, as_recorded(name, pair[1])) for call in ours)
+        name: pair
+        for name, pair in fields.items()
+        if not _is_nobodys(name, pair, noted_at) and not any(call.meant(name, as_recorded(name, pair[1])) for call in ours)
     }
 
 

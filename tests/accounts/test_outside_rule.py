@@ -1,5 +1,6 @@
 """Whose act a move is, by example: the window of a call, what was meant, and what Tradovate does by itself."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from accounts.mirror_moves import Pairs
 from accounts.models import MoveSubject
-from accounts.outside.rule import Call, outside_part
+from accounts.outside import rule
+from accounts.outside.rule import Call
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import AdminAction
 
@@ -16,11 +18,15 @@ NORMAL, LOCK, CLOSING = AdminAction.NORMAL.value, AdminAction.LOCK.value, AdminA
 HOLD = AdminAction.PLACE_AUTO_LIQ_ON_HOLD.value
 
 
+def outside_part(subject: MoveSubject, fields: Pairs, calls: list[Call]) -> tuple[OutsideKind, Pairs] | None:
+    return rule.outside_part(subject, fields, calls, noted_at=NOON + timedelta(minutes=1))
+
+
 def at(seconds: float) -> str:
     return (NOON + timedelta(seconds=seconds)).isoformat()
 
 
-def call(kind: str, before: dict[str, Any], after: dict[str, Any], proven: dict[str, Any] | None = None) -> Call:
+def call(kind: str, before: Mapping[str, Any], after: Mapping[str, Any], proven: dict[str, Any] | None = None) -> Call:
     return Call(kind=kind, before=before, after=after, proven=proven, began_at=NOON, over_at=None)
 
 
@@ -128,6 +134,24 @@ def test_limits_are_judged_field_by_field_and_level_by_level() -> None:
     theirs = {"daily_loss_auto_liq_usd": ["400.00", "500.00"]}
     assert outside_part(MoveSubject.FIRM, fields, [ours]) == (OutsideKind.FIRM_LIMITS, theirs)
     assert outside_part(MoveSubject.TRADER, fields, [ours]) == (OutsideKind.TRADER_LIMITS, fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "is_outside"),
+    [
+        ("flatten_at", [at(30), None], False),
+        ("flatten_at", [at(90), None], True),  # taken away before its time
+        ("flatten_at", [None, at(90)], True),
+        ("changes_locked", [True, False], False),
+        ("changes_locked", [True, None], False),
+        ("changes_locked", [None, True], True),
+        ("changes_locked", [None, False], False),
+        ("do_not_unlock", [True, None], True),
+    ],
+)
+def test_limits_that_end_by_themselves(name: str, pair: list[Any], *, is_outside: bool) -> None:
+    found = outside_part(MoveSubject.FIRM, {name: pair}, [])
+    assert found == ((OutsideKind.FIRM_LIMITS, {name: pair}) if is_outside else None)
 
 
 def test_a_category_is_ours_where_we_meant_it() -> None:

@@ -51,6 +51,12 @@ def left_unjudged() -> int:
     return MirrorMove.objects.filter(judged_at=None).count()
 
 
+def another_category(account: Account) -> RiskCategory:
+    """A category of demo that the account is not in."""
+    assert account.risk_category_id is not None
+    return RiskCategory.objects.filter(environment="demo").exclude(pk=account.risk_category_id)[0]
+
+
 def limits_of(account_id: int) -> AutoLiqLimits:
     return AutoLiqLimits.objects.get(account__environment="demo", account__tradovate_id=account_id, level="firm")
 
@@ -142,7 +148,7 @@ def test_limits_of_either_level_a_category_and_a_position_limit_by_somebody_else
     limited = make_limited(mirror)
     account = Account.objects.get(environment="demo", tradovate_id=limited.account_id)
     old = account.risk_category
-    new = RiskCategory.objects.filter(environment="demo").exclude(pk=account.risk_category_id)[0]
+    new = another_category(account)
     assert old is not None
     mirror.patch("userAccountAutoLiq", limited.account_id, weeklyLossAutoLiq=7777)
     mirror.patch("permissionedAccountAutoLiq", limited.account_id, dailyLossAlert=111)
@@ -186,7 +192,7 @@ def test_our_own_changes_and_their_undo_are_nobody_elses(mirror: Simulator, supp
     run_change(approve(supervisor, ask(support, "auto_liq_limits", account_id, parameters=own)))
     run_change(ask(support, "liquidate_only", account_id))
     account = Account.objects.get(environment="demo", tradovate_id=account_id)
-    new = RiskCategory.objects.filter(environment="demo").exclude(pk=account.risk_category_id)[0]
+    new = another_category(account)
     category = {"id": new.tradovate_id, "name": new.name, "environment": "demo"}
     run_change(approve(supervisor, ask(support, "risk_category", account_id, parameters=category)))
     read()
@@ -391,7 +397,7 @@ def test_two_jobs_at_once_record_each_change_once(mirror: Simulator) -> None:
     start.wait()
     for worker in workers:
         worker.join()
-    assert sorted(account for _, account, *_ in judged()) == sorted(ids)
+    assert sorted(str(account) for _, account, *_ in judged()) == sorted(map(str, ids))
 
 
 def test_a_move_that_another_job_is_judging_is_left_to_it(mirror: Simulator) -> None:
@@ -460,4 +466,4 @@ def test_the_account_says_that_it_was_locked_outside_until_it_is_no_longer(
     page = words(client, address)
     assert "Locked outside riskadmin, <span" not in page
     assert "By whom, and why" in page
-    assert f"<div>Locked, <span title=" in page  # among what was changed outside, with its time
+    assert "<div>Locked, <span title=" in page  # among what was changed outside, with its time
