@@ -14,6 +14,7 @@ from accounts.changes.hours import HoursUnknown, hours
 from accounts.changes.models import Change
 from accounts.connection import budget, connected_environments
 from accounts.models import ApiHalt, SyncRun
+from accounts.outside.queries import outside_since_yesterday
 from riskadmin import health
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.budget import BudgetState
@@ -36,6 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "unknown_count": queries.unknown_items().count(),
         "recent": queries.listed(Change.objects.order_by("-pk")[:RECENT]),
         "decides": viewer.may("changes:decide"),
+        "outside": outside_since_yesterday() if viewer.may("accounts:view") else None,
     }
     return render(request, "home/home.html", context)
 

@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "accounts.changes",
     "accounts.limit_templates",
     "accounts.execution",
+    "accounts.outside",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -246,6 +247,7 @@ CELERY_BEAT_SCHEDULE = {
         ("heartbeat-bulk", "execution.heartbeat", ["bulk"], 10, "bulk"),
         ("probe", "accounts.probe", [], 5, "urgent"),
         ("start", "changes.start", [], 5, "urgent"),
+        ("judge-moves", "outside.judge", [], 10, "bulk"),
         ("expire", "changes.expire", [], 60, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),

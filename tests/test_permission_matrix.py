@@ -126,6 +126,7 @@ TABLE = (
     Row("GET", "system", (302, 403, 200, 403, 200)),
     Row("GET", "hour:page", (302, 403, 200, 403, 200)),
     Row("GET", "hour:gauge", EVERYBODY_SIGNED_IN),
+    Row("GET", "outside:list", EVERYBODY_SIGNED_IN),
     Row("GET", "healthz", (200, 200, 200, 200, 200)),
     Row("GET", "readyz", (503, 503, 503, 503, 503)),  # no worker is at work here; nobody has to sign in to learn that
     Row("POST", "web:theme", (303, 303, 303, 303, 303), sent=lambda _: {"theme": "dark"}),

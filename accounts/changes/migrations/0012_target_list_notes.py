@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Two columns, empty for the lists that there are."""
 
-    dependencies = [("changes", "0010_items_without_a_second_index_by_change")]
+    dependencies = [("changes", "0011_refusals_are_verified")]
 
     operations = [
         migrations.AddField("targetlist", "notes", models.JSONField(default=list)),

@@ -44,7 +44,7 @@ DROP FUNCTION changes_guard_resolution();
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("changes", "0010_items_without_a_second_index_by_change"),
+        ("changes", "0012_target_list_notes"),
     ]
 
     operations = [
