@@ -171,6 +171,8 @@ class TestChanges:
             "decider_role = ''",
             "expires_at = expires_at + interval '1 day'",
             "item_count = 2",
+            "effects = NULL",
+            "effects = jsonb_set(effects, '{liquidated}', '9')",
             "id = id + 1000",
         ],
     )
@@ -389,7 +391,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
             )
             return int(cursor.fetchone()[0])
 
-    assert count() == 9
+    assert count() == 10
     try:
         call_command("migrate", "changes", "0001", verbosity=0)
         assert count() == 0
@@ -397,7 +399,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
         call_command("migrate", "changes", verbosity=0)
         for room in ("execution", "limit_templates"):
             call_command("migrate", room, verbosity=0)
-    assert count() == 9
+    assert count() == 10
 
 
 def _insert_change(like: Change, **columns: Any) -> None:
