@@ -33,7 +33,7 @@ from riskadmin.web.paging import keyset
 UNPROCESSABLE, CONFLICT = 422, 409
 CHANGES_SHOWN = 200
 ITEMS_SHOWN = 100
-ITEMS_TO_DECIDE = 25
+ITEMS_TO_DECIDE = 15
 """Fewer, so that what stands below them stays near, also on a phone."""
 SEARCH_MAX = 64
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
