@@ -181,7 +181,8 @@ def store_limits(
         pairs = [(each, rows.limits_row(each, reading, account_id=keys[each.id])) for each in found if _level(each) == of_level]
         if not pairs and not odd:
             continue
-        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading, write=partial(write_noting_moves, models.AutoLiqLimits))
+        write = partial(write_noting_moves, models.AutoLiqLimits)
+        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading, write=write)
     return written
 
 

@@ -22,7 +22,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State, Unit
 from accounts.changes.models import PolicyRule
 from accounts.changes.outlook import cheaper, outlook
-from accounts.changes.overview import by_weight, overview, sheet
+from accounts.changes.overview import RowFilter, by_weight, overview, sheet
 from accounts.changes.plan import Plan, plan
 from accounts.changes.policy import PolicyMissing, requirement
 from accounts.changes.targets import BadTargets, Chosen
@@ -39,7 +39,9 @@ SHOW: Final = "show"
 """Where no script runs, buttons of the reason's form turn the plan's pages, so that what was typed is kept: "skipped 2"."""
 
 NAMING: Final = ("targets", "account", "trader")
-RESERVED: Final = frozenset({"csrfmiddlewaretoken", "preview", "tab", "page", SHOW, *NAMING, *AskForm.base_fields})
+RESERVED: Final = frozenset(
+    {"csrfmiddlewaretoken", "preview", "tab", "page", "effect", "warning", SHOW, *NAMING, *AskForm.base_fields}
+)
 """What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
 
 
@@ -247,15 +249,19 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     path = reverse("changes:new", args=[kind.name])
     urls = {name: f"{path}?{address.urlencode()}{f'&tab={name}' if name else '&tab='}" for name in tabs}
     other = cheaper(planned)
-    shown = sheet(by_weight(rows[tab]) if tab == "" else rows[tab], page)
+    wanted_rows = RowFilter.of(asked.typed) if tab == "" else RowFilter()
+    shown = sheet([row for row in by_weight(planned.sent) if seen.shows(row, wanted_rows)] if tab == "" else rows[tab], page)
     return {
         "overview": seen,
+        "effects": seen.effects,
+        "rows_filter": wanted_rows,
+        "rows_url": urls[""],
         "outlook": outlook(planned),
         "cheaper": other if other and may(asked.request, other.capability) else None,
         "parameter_words": kind.parameter_words(planned.parameters),
         "tab": tab,
         "tabs": [(label, urls[name], name == tab, f"{count:,}") for name, (label, count) in tabs.items()],
-        "tab_url": urls[tab],
+        "tab_url": f"{urls[tab]}{wanted_rows.query}",
         "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
         "sheet": shown,
         "earlier": queries.earlier_items(asked.chosen.link, [row.target for row in shown.rows] if tab != "left_out" else []),

@@ -55,6 +55,9 @@ class Change(models.Model):
     decider_role = models.CharField(max_length=32, blank=True)
     expires_at = models.DateTimeField()
     item_count = models.PositiveIntegerField()
+    # What its preview found, as `effects.ChangeEffects` stores it; frozen, and no part of the digest, since accounts trade on.
+    # Null where it was requested before effects were stored.
+    effects = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     # No call of it leaves before this time, nor outside of its window; where the window closes, it goes on in the next one,
     # or what is left is cancelled.
     runs_at = models.DateTimeField(null=True)

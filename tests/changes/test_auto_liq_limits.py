@@ -12,8 +12,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.caps import check_caps
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import Difference, State
-from accounts.changes.kinds.limit_effects import LIQUIDATES_NOW
 from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, Row, plan
 from accounts.changes.policy import requirement
@@ -223,7 +223,13 @@ class TestWarnings:
             f"{NOW}-$1,200.00 today, new limit -$1,000.00",
             "Holds 1 open position: would be liquidated",
         )
-        assert row.weight == LIQUIDATES_NOW + 1000
+        assert row.weight == 1000
+        assert row.effects == TargetEffects(
+            direction=EffectDirection.TIGHTER,
+            liquidation=Liquidation.NOW,
+            open_positions=1,
+            money_effect_usd=Decimal(1000),
+        )
 
     @pytest.mark.parametrize(
         ("cash", "parameters", "said"),

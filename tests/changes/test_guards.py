@@ -171,6 +171,8 @@ class TestChanges:
             "decider_role = ''",
             "expires_at = expires_at + interval '1 day'",
             "item_count = 2",
+            "effects = NULL",
+            "effects = jsonb_set(effects, '{liquidated}', '9')",
             "id = id + 1000",
         ],
     )

@@ -68,6 +68,7 @@ class AutoLiqLimitsKind(AccountKind):
     action_label = "Change limits"
     effect = "Replaces the limits you fill in; they hold at once. What you leave empty stays as it is, account by account."
     direction = Direction.LOOSENING
+    judges_by_figures = True
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     endpoints = (UPDATE_USER_AUTO_LIQS,)
     icon = "adjustments"
@@ -148,7 +149,13 @@ class AutoLiqLimitsKind(AccountKind):
         if reason:
             return Skip(reason=reason, before=before)
         effects = effects_of(subject, limits, after=becomes, changed=changed)
-        return Planned(before=before, after={**before, **given}, warnings=effects.warnings, weight=effects.weight)
+        return Planned(
+            before=before,
+            after={**before, **given},
+            effects=effects.target,
+            warnings=effects.warnings,
+            weight=effects.weight,
+        )
 
     def _misplaced(self, parameters: State, given: State) -> str:
         """Return why parameters of a single account don't fit the change's level, or ""."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django import forms
 
+from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.states import Direction
 from accounts.complete import Answer
 from accounts.sync import Part
@@ -39,13 +40,14 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What would happen to one target: its state before, what is sent for it, and what to know about it.
+    """What would happen to one target: its state before, what is sent for it, its effects, and what to know about it.
 
-    `weight` sorts the plan: the larger the effect, the further up.
+    `weight` sorts the plan among targets of the same `effects.liquidation`: the larger the effect, the further up.
     """
 
     before: State
     after: State
+    effects: TargetEffects
     warnings: tuple[str, ...] = ()
     weight: float = 0.0
 
@@ -182,6 +184,7 @@ class Kind(ABC, Generic[SubjectT]):
     urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
+    judges_by_figures: ClassVar[bool] = False  # what it would liquidate is judged on realised figures
     answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
     parts: ClassVar[frozenset[Part]] = frozenset()  # what its plan rests on, beside the risk status: what a reading brings

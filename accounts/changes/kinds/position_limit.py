@@ -87,14 +87,24 @@ class PositionLimitKind(PreTradeKind):
         return ""
 
     def warnings(self, subject: Account, record: Record) -> tuple[str, ...]:
+        beyond = self._beyond(subject, record)
+        if not beyond:
+            return ()
+        return (f"Holds more than that already ({'; '.join(beyond)}): what Tradovate does then is not documented",)
+
+    def holds_more(self, subject: Account, record: Record) -> bool:
+        return bool(self._beyond(subject, record))
+
+    def _beyond(self, subject: Account, record: Record) -> list[str]:
+        """Say which limits of a record the account's positions exceed."""
         # Only what surely counts is counted: without another condition, everything, or one contract.
         scope = {field.name for field in POSITION_LIMIT_FIELDS if field.is_scope and field.name in record}
         overall = record["total_by"] == TotalBy.OVERALL and not scope
         if not record["active"] or not (overall or scope == {"contract_id"}):
-            return ()
+            return []
         held = [each.net_pos for each in subject.positions.all() if overall or each.contract_id == record["contract_id"]]
         long, short = sum(each for each in held if each > 0), -sum(each for each in held if each < 0)
-        beyond = [
+        return [
             f"{count:,} {words}, limit {record[name]:,}"
             for name, count, words in (
                 ("long_limit", long, "long"),
@@ -103,9 +113,6 @@ class PositionLimitKind(PreTradeKind):
             )
             if name in record and count > record[name]
         ]
-        if not beyond:
-            return ()
-        return (f"Holds more than that already ({'; '.join(beyond)}): what Tradovate does then is not documented",)
 
     def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:
         (limit,) = (each for each in subject.position_limits.all() if each.tradovate_id == number)

@@ -11,6 +11,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import (
     Difference,
     Done,
@@ -23,7 +24,7 @@ from accounts.changes.kinds.kind import (
     Skip,
     State,
 )
-from accounts.changes.kinds.units import AccountKind, held, reading_of, with_held
+from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
 from accounts.reads import Reader
@@ -101,7 +102,13 @@ class SwitchRiskCategory(AccountKind):
         warnings = (f"Holds {positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
         after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
-        return Planned(before=before, after=after, warnings=warnings, weight=float(positions))
+        effects = TargetEffects(
+            # Which of two categories allows more is not known here.
+            direction=EffectDirection.NEITHER,
+            liquidation=Liquidation.NO if open_positions(subject) == 0 else Liquidation.POSSIBLE,
+            open_positions=open_positions(subject),
+        )
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(positions))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         was = after.get("was") or _number(before.get("category_id"))

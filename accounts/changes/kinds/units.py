@@ -86,6 +86,11 @@ def held(account: Account) -> list[Position]:
     return positions
 
 
+def open_positions(account: Account) -> int | None:
+    """Return how many open positions an account holds, prefetched by `with_held`; None where they were never read."""
+    return len(held(account)) or (0 if account.positions_read_at else None)
+
+
 def gone(account: Account) -> str:
     """Return why nothing is sent for an account that no longer exists at Tradovate, or ""."""
     # A closed account is archived too (account_gone_is_archived), and "closed" says more.
