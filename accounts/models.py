@@ -566,6 +566,7 @@ class ApiHalt(models.Model):
 
     api_user = models.CharField(max_length=64)
     address = models.CharField(max_length=64, db_default="")
+    # Empty for all calls; ends in `@demo` or `@live` where it is stopped in one environment only.
     endpoint = models.CharField(max_length=96, blank=True)
     until = models.DateTimeField()
     reason = models.CharField(max_length=200)
@@ -575,7 +576,12 @@ class ApiHalt(models.Model):
         indexes = [models.Index(fields=["api_user", "until"], name="halt_by_end")]  # the stops still in force
 
     def __str__(self) -> str:
-        return f"{self.endpoint or 'all calls'} until {self.until:%H:%M:%S}"
+        return f"{self.what or 'all calls'} until {self.until:%H:%M:%S}"
+
+    @property
+    def what(self) -> str:
+        """The endpoint in words, with its environment where it is stopped in one only; "" for all calls."""
+        return self.endpoint.replace("@", " on ")
 
 
 class ApiLimit(models.Model):

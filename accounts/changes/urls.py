@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.changes import asking, choosing, steering, undoing, views
+from accounts.changes import asking, choosing, steering, stop_views, undoing, views
 
 app_name = "changes"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("calendar/", views.calendar, name="calendar"),
     path("approvals/", views.approvals, name="approvals"),
     path("policy/", views.policy, name="policy"),
+    path("stops/", stop_views.all_stops, name="stops"),
     path("new/", choosing.choose, name="choose"),
     path("new/<slug:kind_name>/", asking.new, name="new"),
     path("targets/", choosing.freeze, name="freeze"),
@@ -29,6 +30,8 @@ urlpatterns = [
     path("<int:pk>/results.csv", views.results_csv, name="results"),
     path("-/<int:pk>/progress/", views.progress, name="progress"),
     path("-/approvals-count/", views.approvals_count, name="approvals_count"),
+    path("-/stops/", stop_views.strip, name="stops_strip"),
+    path("-/account/<str:environment>/<int:tradovate_id>/stops/", stop_views.account_stops, name="account_stops"),
     path("-/account/<str:environment>/<int:tradovate_id>/", views.account_panel, name="account_panel"),
     path("-/account/<str:environment>/<int:tradovate_id>/actions/", views.account_actions, name="account_actions"),
 ]

@@ -80,6 +80,19 @@ def duration(span: timedelta) -> str:
     return " ".join(parts) or "0 s"
 
 
+def ago(span: timedelta) -> str:
+    """Write how long ago something happened: "9 min ago", "just now".
+
+    What another clock dates in the future, such as Tradovate's where it is ahead of ours, has happened just now.
+    """
+    return f"{duration(span)} ago" if span >= timedelta(seconds=1) else "just now"
+
+
+def ahead(span: timedelta) -> str:
+    """Write how long it is until something happens: "in 10 min", "now" where its time has come."""
+    return f"in {duration(span)}" if span >= timedelta(seconds=1) else "now"
+
+
 def _decimal(value: Number) -> Decimal:
     return value if isinstance(value, Decimal) else Decimal(str(value))
 

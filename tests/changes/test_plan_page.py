@@ -18,7 +18,7 @@ from accounts.changes.topics import Topic, shared, topics
 from accounts.connection import NotConnected
 from accounts.models import Account, RiskStatus
 from riskadmin.staff.models import Staff
-from riskadmin.tradovate.budget import BudgetState
+from riskadmin.tradovate.budget_state import BudgetState
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes.answers import read_aloud, text_of
@@ -257,7 +257,7 @@ class TestOutlook:
         left: dict[str, Any] = {"left_urgent": 500, "left_bulk": 400, "halted_until": None, "finish_at": timezone.now()}
 
         class Budget:
-            def foresee(self, calls: int, lane: Lane) -> tuple[BudgetState, datetime]:
+            def foresee(self, calls: int, lane: Lane, **_: object) -> tuple[BudgetState, datetime]:
                 if left.get("away"):
                     raise NotHandled("Redis is away", reason=NotHandledReason.BUDGET_UNAVAILABLE)
                 left["asked"] = (calls, lane)
@@ -307,7 +307,7 @@ class TestOutlook:
         make_accounts([1])
         page = asking.get(new("lock"), {"targets": listed(support, "1")})
         assert page.context["outlook"].finish_at == budget["halted_until"]
-        assert "calls are stopped until" in text_of(page)
+        assert "it waits for the end of what is stopped" in text_of(page)
 
     def test_where_the_budget_can_not_be_read(self, asking: Client, budget: dict[str, Any]) -> None:
         budget["away"] = True

@@ -29,7 +29,7 @@ from accounts.reads import Reader
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
+from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ID, SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
@@ -49,6 +49,7 @@ class AdminActionKind(AccountKind):
     environments = frozenset({Environment.DEMO})
     urgent_up_to = 50
     endpoints: ClassVar[tuple[Endpoint, ...]] = (SET_ADMIN_AUTO_LIQ_ACTION,)
+    reads: ClassVar[tuple[Endpoint, ...]] = (ACCOUNT_RISK_STATUSES_BY_ID,)
     read_at_once = READ_AT_ONCE
     action: ClassVar[AdminAction]
     already: ClassVar[str]  # why an account is skipped that has this action already

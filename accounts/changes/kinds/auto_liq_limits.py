@@ -49,7 +49,12 @@ from accounts.store import account_keys, store_limits
 from accounts.sync import Part
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import UPDATE_USER_AUTO_LIQS
+from riskadmin.tradovate.endpoints import (
+    PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
+    UPDATE_USER_AUTO_LIQS,
+    USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
+    Endpoint,
+)
 from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.reading import Unreadable, parse_json
@@ -83,6 +88,11 @@ class AutoLiqLimitsKind(AccountKind):
     @property
     def batch_size(self) -> int:  # type: ignore[override]  # a setting: how many Tradovate takes is not documented
         return int(settings.LIMITS_PER_CALL)
+
+    @property
+    def reads(self) -> tuple[Endpoint, ...]:  # type: ignore[override]  # each level has its own
+        is_firm = self.level == LimitLevel.FIRM
+        return (USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT if is_firm else PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,)
 
     @cached_property
     def _traders(self) -> "AutoLiqLimitsKind":

@@ -27,7 +27,7 @@ from accounts.store import account_keys, store_cash
 from accounts.sync import Part
 from riskadmin.tradovate.account_writes import CASH_CHANGE_BOUND_USD, COMMENT_MAX
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import CHANGE_DEMO_BALANCE
+from riskadmin.tradovate.endpoints import CASH_BALANCES_BY_ACCOUNT, CHANGE_DEMO_BALANCE
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -95,6 +95,7 @@ class DemoBalance(AccountKind):
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO})
     endpoints = (CHANGE_DEMO_BALANCE,)
+    reads = (CASH_BALANCES_BY_ACCOUNT,)
     icon = "coin"
     parts = frozenset({Part.CASH, Part.POSITIONS})
     parameters_form = DemoBalanceForm

@@ -180,6 +180,7 @@ class Kind(ABC, Generic[SubjectT]):
     unit: ClassVar[Unit]
     steps: ClassVar[tuple[str, ...]] = ("",)  # what each call for an item does, in order
     endpoints: ClassVar[tuple[Endpoint, ...]] = ()  # what each step calls, where that is the same for all; () where not
+    reads: ClassVar[tuple[Endpoint, ...]] = ()  # what tells how its targets are, before and after its calls, asked by their ids
     batch_size: ClassVar[int] = 1
     urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
@@ -221,6 +222,14 @@ class Kind(ABC, Generic[SubjectT]):
         For the same choice it is the same object. Everything but the words on screen goes through it.
         """
         return self
+
+    def step_endpoints(self) -> tuple[Endpoint, ...]:
+        """Return what each step calls; of a kind whose parameters decide it, that is the answer of the one `of` returns."""
+        return self.endpoints
+
+    def variants(self) -> "tuple[tuple[str, Kind[SubjectT]], ...]":
+        """Return what people tell apart of this kind because Tradovate has an endpoint for each: its label, and the kind."""
+        return ((self.action_label, self),)
 
     def is_resend_safe(self, step: int) -> bool:
         """Say whether this call may be made again once a read-back shows that it had no effect."""

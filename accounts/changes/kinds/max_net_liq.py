@@ -43,7 +43,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import UPDATE_MAX_NET_LIQ
+from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ID, UPDATE_MAX_NET_LIQ
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
@@ -75,6 +75,7 @@ class MaxNetLiq(AccountKind):
     judges_by_figures = True
     environments = frozenset({Environment.DEMO})
     endpoints = (UPDATE_MAX_NET_LIQ,)
+    reads = (ACCOUNT_RISK_STATUSES_BY_ID,)
     icon = "trending-up"
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     parameters_form = MaxNetLiqForm

@@ -18,6 +18,12 @@ from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_position_limits
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import (
+    CREATE_USER_ACCOUNT_POSITION_LIMIT,
+    DELETE_USER_ACCOUNT_POSITION_LIMIT,
+    UPDATE_USER_ACCOUNT_POSITION_LIMIT,
+    USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
+)
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.pre_trade import PositionLimitFields
 from riskadmin.tradovate.reading import parse_json
@@ -49,6 +55,12 @@ class PositionLimitKind(PreTradeKind):
     action_label = "Position limit"
     effect = "Adds, changes or removes how many contracts an account may hold. It holds for orders from now on."
     icon = "scale"
+    endpoint_of = {
+        Action.CREATE: CREATE_USER_ACCOUNT_POSITION_LIMIT,
+        Action.UPDATE: UPDATE_USER_ACCOUNT_POSITION_LIMIT,
+        Action.DELETE: DELETE_USER_ACCOUNT_POSITION_LIMIT,
+    }
+    reads = (USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,)
     parameters_form = PositionLimitForm
     parts = frozenset({Part.PRE_TRADE, Part.POSITIONS})
     noun = "position limit"

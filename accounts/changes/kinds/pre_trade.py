@@ -23,6 +23,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.pre_trade import ID, OWNER, UNSET, Field, Record, Sort, Tighter, about, in_json, in_words
 from accounts.sync import Part
+from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.vocabulary import Environment
 
 ACTION: Final = "action"
@@ -58,6 +59,7 @@ class PreTradeKind(AccountKind):
     required: ClassVar[tuple[str, ...]] = ()  # fields without which none can be made
     owner: ClassVar[str] = ""  # the parameter that names what a new one hangs on, where that is not the account
     key: ClassVar[str]  # the parameter that names one by its number
+    endpoint_of: ClassVar[Mapping[Action, Endpoint]]
     defaults: ClassVar[Record] = {}  # of a new one
 
     def __init__(self, action: Action = Action.CREATE) -> None:
@@ -69,6 +71,14 @@ class PreTradeKind(AccountKind):
 
     def of(self, parameters: State) -> Self:
         return self if self.action != Action.CREATE else self._others.get(str(parameters.get(ACTION)), self)
+
+    def step_endpoints(self) -> tuple[Endpoint, ...]:
+        return (self.endpoint_of[self.action],)
+
+    def variants(self) -> tuple[tuple[str, Self], ...]:
+        return tuple(
+            (f"{self.action_label}: {words.lower()}", self.of({ACTION: action})) for action, words in ACTION_WORDS.items()
+        )
 
     def is_resend_safe(self, step: int) -> bool:
         # Sent again, a second one would be made. A removal that comes too late is refused: there is nothing left to remove.

@@ -53,7 +53,13 @@ from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import CHANGE_DEMO_BALANCE, SET_ADMIN_AUTO_LIQ_ACTION, UPDATE_MAX_NET_LIQ
+from riskadmin.tradovate.endpoints import (
+    ACCOUNT_RISK_STATUSES_BY_ID,
+    CASH_BALANCES_BY_ACCOUNT,
+    CHANGE_DEMO_BALANCE,
+    SET_ADMIN_AUTO_LIQ_ACTION,
+    UPDATE_MAX_NET_LIQ,
+)
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction
@@ -98,6 +104,7 @@ class Remediation(Unlock):
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     steps = ("Set the balance", "Set the max net liq", "Unlock")
     endpoints = (CHANGE_DEMO_BALANCE, UPDATE_MAX_NET_LIQ, SET_ADMIN_AUTO_LIQ_ACTION)
+    reads = (ACCOUNT_RISK_STATUSES_BY_ID, CASH_BALANCES_BY_ACCOUNT)
     parameters_form = RemediationForm
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:

@@ -19,7 +19,7 @@ from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import RESET_AUTO_LIQ_STATUS
+from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ID, RESET_AUTO_LIQ_STATUS
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
@@ -47,6 +47,7 @@ class ResetAutoLiqStatus(AccountKind):
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO})
     endpoints = (RESET_AUTO_LIQ_STATUS,)
+    reads = (ACCOUNT_RISK_STATUSES_BY_ID,)
     icon = "rotate"
     parts = frozenset({Part.LIMITS})
     answer_may_change_nothing = True

@@ -32,7 +32,7 @@ from accounts.rows import Reading as MirrorReading
 from accounts.store import store_accounts
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import SWITCH_RISK_CATEGORY
+from riskadmin.tradovate.endpoints import ACCOUNTS_BY_ID, SWITCH_RISK_CATEGORY
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -58,6 +58,7 @@ class SwitchRiskCategory(AccountKind):
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     endpoints = (SWITCH_RISK_CATEGORY,)
+    reads = (ACCOUNTS_BY_ID,)
     icon = "switch-horizontal"
     batch_size = 10_000
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})

@@ -1,6 +1,6 @@
 """The components every page is made of; `docs/face-components.md` shows how each is used."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
@@ -107,8 +107,20 @@ def weekday(at: datetime) -> str:
 
 @register.simple_tag
 def age(since: datetime | None) -> str:
-    """Write how long ago a time was (or, for one to come, how long it is till then): "3 d 4 h"."""
-    return _time(since, formats.duration(timezone.now() - since)) if since else UNSET
+    """Write how long something has lasted, or how old it is: "3 d 4 h"; "0 s" where another clock dates it in the future."""
+    return _time(since, formats.duration(max(timezone.now() - since, timedelta()))) if since else UNSET
+
+
+@register.simple_tag
+def ago(at: datetime | None) -> str:
+    """Write how long ago something happened: "9 min ago", "just now"."""
+    return _time(at, formats.ago(timezone.now() - at)) if at else UNSET
+
+
+@register.simple_tag
+def ahead(at: datetime | None) -> str:
+    """Write how long it is until something happens: "in 10 min", "now"."""
+    return _time(at, formats.ahead(at - timezone.now())) if at else UNSET
 
 
 def _time(at: datetime, text: str) -> SafeString:

@@ -23,7 +23,7 @@ DROP FUNCTION changes_keep_effects();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("changes", "0010_items_without_a_second_index_by_change")]
+    dependencies = [("changes", "0013_resolved_by_somebody_else")]
 
     operations = [
         migrations.AddField(
