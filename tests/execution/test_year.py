@@ -134,45 +134,58 @@ class Firm:
 
 
 @pytest.fixture
-def simulator_process(tmp_path: Path) -> Iterator[Simulator]:
-    """A simulator of this test alone: its clock is put on, and can't be put back."""
-    with Simulator(tmp_path / "simulator") as simulator:
+def clock() -> Iterator[time_machine.Traveller]:
+    """This process's clock: it stands at BEGINS until the test moves it, whatever the day of the run and however long it takes."""
+    with time_machine.travel(BEGINS, tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
+def simulator_process(clock: time_machine.Traveller, tmp_path: Path) -> Iterator[Simulator]:
+    """A simulator of this test alone, whose clock also stands at BEGINS: it is moved forward, and can't be moved back."""
+    with Simulator(tmp_path / "simulator", now=BEGINS.isoformat(), stopped=True) as simulator:
         yield simulator
 
 
 @pytest.mark.parametrize("seed", [7])
-def test_a_year(mirror: Simulator, support: Staff, supervisor: Staff, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_a_year(
+    clock: time_machine.Traveller,
+    mirror: Simulator,
+    support: Staff,
+    supervisor: Staff,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+) -> None:
     free = Account.objects.filter(
         environment="demo", archived=False, risk_status__admin_action="Normal", risk_status__admin_at=None
     )
     accounts = list(
         free.exclude(risk_status__liquidate_only_at__isnull=False).values_list("tradovate_id", flat=True)[: 2 * len(DAYS)]
     )
-    with time_machine.travel(BEGINS) as clock:
-        known = hours()  # all of the year, once: it is made anew every day otherwise
-        monkeypatch.setattr(timing, "hours", lambda: known)
-        firm = Firm(known, mirror, support, supervisor, clock, Random(seed), accounts)
-        for day in DAYS:
-            begins = datetime(day.year, day.month, day.day, 0, 10, tzinfo=CHICAGO)
-            while (due := firm.next_due()) and due + AT_THE_LATEST < begins:
-                firm.live_through(due)
-            firm.ask(day)
-        while due := firm.next_due():
+    known = hours()  # all of the year, once: it is made anew every day otherwise
+    monkeypatch.setattr(timing, "hours", lambda: known)
+    firm = Firm(known, mirror, support, supervisor, clock, Random(seed), accounts)
+    for day in DAYS:
+        begins = datetime(day.year, day.month, day.day, 0, 10, tzinfo=CHICAGO)
+        while (due := firm.next_due()) and due + AT_THE_LATEST < begins:
             firm.live_through(due)
+        firm.ask(day)
+    while due := firm.next_due():
+        firm.live_through(due)
 
-        assert firm.late == []
-        assert firm.deaths > 3
-        ends = Item.objects.filter(change__relation=Relation.ENDS).select_related("change")
-        assert {item.state for item in ends} == {ItemState.APPLIED}
-        assert len(ends) == len(DAYS)
-        for item in ends:
-            assert item.change.runs_at is not None
-            call = Call.objects.filter(items=item, purpose=Purpose.WRITE, status=200).get()
-            assert timedelta(0) <= call.started_at - item.change.runs_at <= AT_THE_LATEST
-        switches = Call.objects.filter(items__change__kind="risk_category", purpose=Purpose.WRITE)
-        assert switches.count() >= len(DAYS)
-        for call in switches:
-            assert known.is_open(call.started_at)
-            assert not known.is_trading(call.started_at)
-            assert not known.is_trading(call.ended_at or call.started_at)
-        assert set(Item.objects.filter(change__kind="risk_category").values_list("state", flat=True)) == {ItemState.APPLIED}
+    assert firm.late == []
+    assert firm.deaths > 3
+    ends = Item.objects.filter(change__relation=Relation.ENDS).select_related("change")
+    assert {item.state for item in ends} == {ItemState.APPLIED}
+    assert len(ends) == len(DAYS)
+    for item in ends:
+        assert item.change.runs_at is not None
+        call = Call.objects.filter(items=item, purpose=Purpose.WRITE, status=200).get()
+        assert timedelta(0) <= call.started_at - item.change.runs_at <= AT_THE_LATEST
+    switches = Call.objects.filter(items__change__kind="risk_category", purpose=Purpose.WRITE)
+    assert switches.count() >= len(DAYS)
+    for call in switches:
+        assert known.is_open(call.started_at)
+        assert not known.is_trading(call.started_at)
+        assert not known.is_trading(call.ended_at or call.started_at)
+    assert set(Item.objects.filter(change__kind="risk_category").values_list("state", flat=True)) == {ItemState.APPLIED}

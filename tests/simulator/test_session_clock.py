@@ -18,7 +18,7 @@ SUNDAY_ROLL = "2026-06-07T22:00:00.000Z"
 
 @pytest.fixture
 def monday(tmp_path: Path) -> Iterator[Simulator]:
-    with Simulator(tmp_path, traders=20, accounts=60, now=MONDAY_NOON) as simulator:
+    with Simulator(tmp_path, traders=20, accounts=60, now=MONDAY_NOON, stopped=True) as simulator:
         yield simulator
 
 
