@@ -123,7 +123,7 @@ class Control:
 
     async def show_clock(self, _request: Request) -> object:
         """Return the simulated moment and how far it is ahead of the real one."""
-        return {"now": self.world.now(), "offset_s": self.world.clock.offset_ms / 1000}
+        return {"now": self.world.now(), "offset_s": self.world.clock.ahead_ms() / 1000}
 
     async def move_clock(self, request: Request) -> object:
         """Move the clock forward by ``advance_s`` or to ``to``; session starts in between happen."""
