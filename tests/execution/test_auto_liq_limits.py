@@ -323,7 +323,7 @@ def test_what_nobody_named_keeps_the_value_that_tradovate_has_exactly(
     """Between preview and call somebody tightens other limits; unknown fields and long numbers are in the record too."""
     (account_id,) = account_ids(1, skip=14)
     change = decided(support, supervisor, [account_id], weekly_loss_auto_liq_usd="6800")
-    elsewhere = {
+    elsewhere: dict[str, Any] = {
         "trailingMaxDrawdown": 500,
         "doNotUnlock": True,
         "marginPercentageAlert": 66.66666667,
