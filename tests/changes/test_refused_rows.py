@@ -96,7 +96,7 @@ class TestDownload:
             {
                 "account": "'- please lock asap",
                 "line in the file": "1",
-                "what is wrong": "Not understood: This is no account's id or name. Remove it, or leave it out on purpose",
+                "what is wrong": "Not understood: No account's id or name. Remove it, or leave it out on purpose; accounts beside it stay chosen",
             },
             {
                 "account": "NOBODY",
