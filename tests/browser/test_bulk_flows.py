@@ -93,7 +93,7 @@ def test_a_file_with_errors_is_mended_by_leaving_rows_out(
     check_page(page)
     page.get_by_label("In words").fill("Typed before looking at the rows")
     page.get_by_role("link", name="Rows in fault").click()
-    expect(page.locator("#plan-rows")).to_contain_text("Enter a number.")
+    expect(page.locator("#plan-rows")).to_contain_text("Write dollars in digits")
     expect(page.locator("#plan-rows")).to_contain_text("No account has this id or name")
     expect(page.get_by_label("In words")).to_have_value("Typed before looking at the rows")
     check_page(page)
