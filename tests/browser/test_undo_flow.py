@@ -29,7 +29,7 @@ def asked_and_approved(page: Page, stack: LiveStack, reason: str) -> str:
     sign_in(page, stack.base_url, "supervisor")
     page.goto(change)
     page.get_by_role("button", name=re.compile("^Approve:")).click()
-    expect(page.locator("#state-title")).to_have_text("Finished", timeout=60_000)
+    expect(page.locator("#state-title")).to_have_text("Finished")
     sign_out(page)
     sign_in(page, stack.base_url, "support")
     page.goto(change)
