@@ -28,6 +28,9 @@ MOMENTS: Final = (
 )
 CHICAGO: Final = ZoneInfo("America/Chicago")
 LEFT_OUT: Final = ("tests/browser", "tests/faults", "tests/local", "tests/execution/test_time_in_browser.py")
+NEVER_ENDS: Final = "tests/audit/test_list_page.py::test_a_search_that_takes_too_long_is_ended_and_explained"
+"""PostgreSQL's own time limits don't strike under libfaketime."""
+
 LIBRARIES: Final = ("/usr/lib/*/faketime/libfaketime.so.1", "/opt/homebrew/lib/faketime/libfaketime.1.dylib")
 
 
@@ -40,7 +43,14 @@ def main(arguments: Sequence[str]) -> int:
     failed = []
     for moment in MOMENTS:
         print(f"== {moment:%Y-%m-%d %H:%M} in Chicago", flush=True)
-        command = [sys.executable, "-m", "pytest", *arguments, *(f"--ignore={path}" for path in LEFT_OUT)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            *arguments,
+            *(f"--ignore={path}" for path in LEFT_OUT),
+            f"--deselect={NEVER_ENDS}",
+        ]
         if subprocess.run(command, cwd=PROJECT, env=environment(moment, library), check=False).returncode:
             failed.append(f"{moment:%Y-%m-%d %H:%M}")
     print(f"failed on: {', '.join(failed)}" if failed else "passed on every date")
