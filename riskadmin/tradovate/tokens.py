@@ -290,6 +290,8 @@ class TokenSource:
             fields = Fields(reply.value)
             access_token = fields.text("accessToken")
             expires_at = fields.instant("expirationTime") or self._now() + LIFETIME
+            if access_token and not (access_token.isascii() and access_token.isprintable()):
+                raise Unreadable("a token that no header can hold")
         except Unreadable as error:
             raise OutcomeUnknown("an unreadable token answer", exchange=reply.exchange) from error
         if not access_token:
