@@ -73,8 +73,13 @@ class PostgresLedger:
         return [Halt(endpoint or None, reason, left.total_seconds(), *whose) for endpoint, reason, left, *whose in rows]
 
     @stored_at_once
-    def save_halt(self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float) -> None:
-        """Record a halt from now on. A longer one already in force wins: both are kept, and the later end counts."""
+    def save_halt(
+        self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float, is_new: bool = True
+    ) -> None:
+        """Record a halt from now on, with its event if it is new.
+
+        A longer one already in force wins: both are kept, and the later end counts.
+        """
         with transaction.atomic():
             halt = ApiHalt.objects.create(
                 api_user=user,
@@ -84,13 +89,15 @@ class PostgresLedger:
                 reason=reason[:200],
                 noticed_at=Now(),
             )
+            if not is_new:
+                return
             halt.refresh_from_db(fields=["until"])
             record(
                 Happening(
                     tag=Tag.API_HALTED,
                     actor=SYSTEM,
                     origin=Origin(job="budget"),
-                    detail={"endpoint": halt.endpoint, "text": halt.reason, "until": halt.until},
+                    detail={"endpoint": halt.what, "text": halt.reason, "until": halt.until},
                 ),
             )
 

@@ -11,8 +11,10 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.states import Standing, standing_of
+from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -249,26 +251,46 @@ class AutoLiqLimits(MirrorRow):
         return f"{self.account_id} ({self.level})"
 
 
-class LimitsMove(models.Model):
-    """What of one level's limits a reading found otherwise than the mirror knew them; a first reading moves nothing.
+class MoveSubject(models.TextChoices):
+    """What a move is of. Those of limits are called as their level."""
 
-    The move itself happened between `known_at`, when the old values were last read, and `read_at`. `fields` holds the old and
-    the new value of each column that moved, null where it was not set.
+    FIRM = LimitLevel.FIRM.value, "Firm's limits"
+    TRADER = LimitLevel.TRADER.value, "Trader's own limits"
+    STATUS = "status", "Risk status"
+    CATEGORY = "category", "Risk category"
+    POSITION_LIMITS = "position_limits", "Position limits"
+    RISK_PARAMETERS = "risk_parameters", "Risk parameters"
+
+
+class MirrorMove(models.Model):
+    """What of an account a reading found otherwise than the mirror knew it; a first reading moves nothing.
+
+    The move itself happened between `known_at`, when the old values were last read, and the answer of the reading that began
+    at `read_at` and was written at `noted_at`. `fields` holds the old and the new value of each thing that moved, null where
+    it was not set. Once `judged_at`, `outside` holds the part of them that neither riskadmin nor Tradovate itself did.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="limits_moves", db_index=False)
-    level = models.CharField(max_length=8, choices=LimitLevel)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="moves", db_index=False)
+    subject = models.CharField(max_length=16, choices=MoveSubject)
     fields = models.JSONField(encoder=DjangoJSONEncoder)
     known_at = models.DateTimeField()
     read_at = models.DateTimeField()
+    noted_at = models.DateTimeField(default=timezone.now)
     source = models.CharField(max_length=8, choices=Source)
+    judged_at = models.DateTimeField(null=True)
+    outside_kind = models.CharField(max_length=16, choices=OutsideKind, blank=True, default="", db_default="")
+    outside = models.JSONField(null=True)
 
     class Meta:
-        # Since when an account differs from what it should have: the newest moves of one level of an account.
-        indexes = [models.Index(fields=["account", "level", "-read_at"], name="limits_move_newest")]
+        indexes = [
+            # The account's page, and since when its limits differ from what they should be.
+            models.Index(fields=["account", "subject", "-read_at"], name="move_newest"),
+            models.Index(fields=["id"], condition=models.Q(judged_at=None), name="move_to_judge"),
+            models.Index(fields=["-read_at"], condition=~models.Q(outside_kind=""), name="move_outside"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} ({self.level}): {', '.join(self.fields)}"
+        return f"{self.account_id} ({self.subject}): {', '.join(self.fields)}"
 
 
 class Cash(MirrorRow):
@@ -544,6 +566,7 @@ class ApiHalt(models.Model):
 
     api_user = models.CharField(max_length=64)
     address = models.CharField(max_length=64, db_default="")
+    # Empty for all calls; ends in `@demo` or `@live` where it is stopped in one environment only.
     endpoint = models.CharField(max_length=96, blank=True)
     until = models.DateTimeField()
     reason = models.CharField(max_length=200)
@@ -553,7 +576,12 @@ class ApiHalt(models.Model):
         indexes = [models.Index(fields=["api_user", "until"], name="halt_by_end")]  # the stops still in force
 
     def __str__(self) -> str:
-        return f"{self.endpoint or 'all calls'} until {self.until:%H:%M:%S}"
+        return f"{self.what or 'all calls'} until {self.until:%H:%M:%S}"
+
+    @property
+    def what(self) -> str:
+        """The endpoint in words, with its environment where it is stopped in one only; "" for all calls."""
+        return self.endpoint.replace("@", " on ")
 
 
 class ApiLimit(models.Model):

@@ -6,6 +6,7 @@ of the same answer that can't be read: their rows stay as they are, and so do th
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,8 +16,8 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from accounts import models, rows
-from accounts.limit_moves import write_noting_moves
-from accounts.models import LimitLevel, MirroredEntity, Source
+from accounts.mirror_moves import noting_records, write_noting_moves
+from accounts.models import LimitLevel, MirroredEntity, MoveSubject, Source
 from accounts.rows import Reading
 from accounts.unreadable import Sorted, note, sort
 from accounts.upsert import upsert
@@ -78,7 +79,7 @@ def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable:
     found = (
         (each, rows.account_row(each, reading, category_id=categories.get(each.risk_category_id or 0))) for each in accounts
     )
-    write = partial(upsert, models.Account, key=IN_PLACE)
+    write = partial(write_noting_moves, models.Account)
     return _store(MirroredEntity.ACCOUNT, models.Account, found, unreadable, reading, write=write)
 
 
@@ -157,7 +158,7 @@ def store_statuses_of(
 ) -> int:
     """Write risk statuses of the accounts in `keys`."""
     found = ((each, rows.risk_status_row(each, reading, account_id=keys[each.id])) for each in statuses if each.id in keys)
-    write = partial(upsert, models.RiskStatus, key=("account_id",))
+    write = partial(write_noting_moves, models.RiskStatus)
     return _store(MirroredEntity.RISK_STATUS, models.RiskStatus, found, unreadable, reading, write=write)
 
 
@@ -180,7 +181,8 @@ def store_limits(
         pairs = [(each, rows.limits_row(each, reading, account_id=keys[each.id])) for each in found if _level(each) == of_level]
         if not pairs and not odd:
             continue
-        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading, write=write_noting_moves)
+        write = partial(write_noting_moves, models.AutoLiqLimits)
+        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading, write=write)
     return written
 
 
@@ -222,18 +224,25 @@ def _store(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Set:
-    """A table of such rows: `read_at` is the account's column that says when, `owner` a row's column, `account` the way."""
+    """A table of such rows: `read_at` is the account's column that says when, `owner` a row's column, `account` the way.
+
+    `moves` is what its moves are noted as, where they are.
+    """
 
     entity: MirroredEntity
     model: type[models.Position] | type[models.PositionLimit] | type[models.RiskParameter]
     read_at: str
     owner: str = "account_id"
     account: str = "account"
+    moves: MoveSubject | None = None
 
 
 _POSITIONS: Final = _Set(entity=MirroredEntity.POSITION, model=models.Position, read_at="positions_read_at")
 _POSITION_LIMITS: Final = _Set(
-    entity=MirroredEntity.POSITION_LIMIT, model=models.PositionLimit, read_at="position_limits_read_at"
+    entity=MirroredEntity.POSITION_LIMIT,
+    model=models.PositionLimit,
+    read_at="position_limits_read_at",
+    moves=MoveSubject.POSITION_LIMITS,
 )
 _RISK_PARAMETERS: Final = _Set(
     entity=MirroredEntity.RISK_PARAMETER,
@@ -241,6 +250,7 @@ _RISK_PARAMETERS: Final = _Set(
     read_at="risk_parameters_read_at",
     owner="position_limit_id",
     account="position_limit__account",
+    moves=MoveSubject.RISK_PARAMETERS,
 )
 
 
@@ -312,16 +322,18 @@ def _replace_some(
     of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequence[rows.Row]], sorting: Sorted, reading: Reading
 ) -> tuple[int, set[int]]:
     """Write the rows of these accounts; return how many, and which of the accounts were replaced as a whole."""
-    locked = _locked(account_ids, of.read_at, reading)
-    written = upsert(of.model, _rows_of(of, locked, by_owner), key=(of.owner, "tradovate_id"))
-    absent = of.model.objects.filter(**{f"{of.account}__in": locked}, fresh_at__lt=reading.read_at)
-    partly = sorting.accounts
-    if not sorting.is_all_told:
-        partly = partly | set(absent.values_list(of.account, flat=True))  # what nobody can tell may be any of these
-    whole = [account_id for account_id in locked if account_id not in partly]
-    if partly:
-        absent = absent.filter(**{f"{of.account}__in": whole})
-    absent.delete()
+    known = _locked(account_ids, of.read_at, reading)
+    locked = list(known)
+    with noting_records(of.moves, known, reading) if of.moves else nullcontext():
+        written = upsert(of.model, _rows_of(of, locked, by_owner), key=(of.owner, "tradovate_id"))
+        absent = of.model.objects.filter(**{f"{of.account}__in": locked}, fresh_at__lt=reading.read_at)
+        partly = sorting.accounts
+        if not sorting.is_all_told:
+            partly = partly | set(absent.values_list(of.account, flat=True))  # what nobody can tell may be any of these
+        whole = [account_id for account_id in locked if account_id not in partly]
+        if partly:
+            absent = absent.filter(**{f"{of.account}__in": whole})
+        absent.delete()
     models.Account.objects.filter(pk__in=whole).update(**{of.read_at: reading.read_at})
     return written, set(whole)
 
@@ -333,11 +345,11 @@ def _rows_of(of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequen
     return [{**row, of.owner: pk} for tradovate_id, pk in limits for row in by_owner.get(tradovate_id, ())]
 
 
-def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> list[int]:
-    """Lock those of the accounts whose `column` is not from a newer read."""
+def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> dict[int, datetime | None]:
+    """Lock those of the accounts whose `column` is not from a newer read; return what it says, by account."""
     older = Q(**{column: None}) | Q(**{f"{column}__lte": reading.read_at})
     accounts = models.Account.objects.filter(older, pk__in=account_ids).order_by("pk")
-    return list(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+    return dict(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", column))
 
 
 # --- References ---------------------------------------------------------------------------------------------------------

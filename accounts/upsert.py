@@ -31,8 +31,7 @@ def upsert(model: type[MirrorRow], rows: Sequence[Row], *, key: tuple[str, ...])
 def locked_where_differing(model: type[MirrorRow], rows: Sequence[Row], *, key: tuple[str, ...]) -> list[int]:
     """Lock the rows that are there already, in the order of their key, and return the ids of those that `upsert` would alter.
 
-    The age of a row is no difference, nor is how Tradovate wrote it down.
-    `rows` and `key` are those of `upsert`; needs an open transaction.
+    The age of a row is no difference. `rows` and `key` are those of `upsert`; needs an open transaction.
     """
     fields = {column: _field(model, column) for column in rows[0]}
     quote = connection.ops.quote_name
@@ -42,7 +41,7 @@ def locked_where_differing(model: type[MirrorRow], rows: Sequence[Row], *, key: 
         # Cast to the column's own type, so that a number is compared as it would be kept: rounded.
         f"held.{quote(column)} IS DISTINCT FROM given.{quote(column)}::{field.db_type(connection)}"
         for column, field in fields.items()
-        if column not in {*key, "fresh_at", "source", "record"}
+        if column not in {*key, "fresh_at", "source"}
     )
     statement = (
         f"SELECT held.id, held.fresh_at <= given.fresh_at AND ({differs})"  # noqa: S608  (names are the model's own)

@@ -70,6 +70,8 @@ def _detail_page(
         "trader_limits": trader,
         "explanation": explain(account, firm),
         "unreadable": unreadable.of_account(account),
+        "outside_standing": queries.outside_standing(account),
+        "outside_moves": queries.outside_moves(account),
         "figures": figures,
         "limit_groups": limit_groups(firm, trader, figures),
         "drawdown": trailing_drawdown(firm, figures),

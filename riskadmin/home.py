@@ -12,11 +12,13 @@ from redis.exceptions import RedisError
 from accounts.changes import queries
 from accounts.changes.hours import HoursUnknown, hours
 from accounts.changes.models import Change
+from accounts.changes.stop_views import told_to
 from accounts.connection import budget, connected_environments
 from accounts.models import ApiHalt, SyncRun
+from accounts.outside.queries import outside_since_yesterday
 from riskadmin import health
 from riskadmin.staff.queries import person
-from riskadmin.tradovate.budget import BudgetState
+from riskadmin.tradovate.budget_state import BudgetState
 from riskadmin.tradovate.errors import NotHandled, StoreUnavailable
 from riskadmin.web.access import requires, signed_in
 from riskadmin.web.htmx import render_page_or_fragment
@@ -27,14 +29,17 @@ RECENT = 8
 @signed_in
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """What waits for this person, what nobody knows yet, and what was asked for last."""
+    """What is stopped, what waits for this person, what nobody knows yet, and what was asked for last."""
     viewer = person(request)
     context = {
+        "stops": told_to(request),
         "waiting": queries.waiting_for(viewer).count(),
         "asked": queries.waiting_for_others(viewer).count(),
-        "unknown": queries.unresolved_items()[:RECENT],
+        "unknown": queries.unknown_items()[:RECENT],
+        "unknown_count": queries.unknown_items().count(),
         "recent": queries.listed(Change.objects.order_by("-pk")[:RECENT]),
         "decides": viewer.may("changes:decide"),
+        "outside": outside_since_yesterday() if viewer.may("accounts:view") else None,
     }
     return render(request, "home/home.html", context)
 
@@ -55,7 +60,9 @@ def system(request: HttpRequest) -> HttpResponse:
         "checks": health.checks(),
         "budget": _budget(),
         "hours": _hours(),
-        "halts": ApiHalt.objects.order_by("-until")[:20],
+        "stops": told_to(request),
+        "halts": ApiHalt.objects.filter(api_user=settings.TRADOVATE_USERNAME).order_by("-until")[:20],
+        "now": timezone.now(),
         "runs": SyncRun.objects.order_by("-started_at")[:20],
     }
     return render(request, "home/system.html", context)

@@ -16,6 +16,9 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Decision, Item
 from accounts.changes.states import CHANGE_OPEN, ChangeState, ItemState, Verdict, Window
+from accounts.changes.stops import Ahead as Needs
+from accounts.changes.stops import Stops, last_end, stops_now
+from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 
 WINDOWS_AHEAD: Final = timedelta(days=14)
@@ -69,7 +72,7 @@ class Ahead:
 
 
 def ahead() -> Ahead:
-    """Return what will run. Three queries, whatever there is."""
+    """Return what will run. Three queries, whatever there is, and the stops from Redis."""
     now = timezone.now()
     try:
         known = hours()
@@ -94,6 +97,7 @@ def ahead() -> Ahead:
 
 def _entries(changes: Sequence[Change], now: datetime) -> list[Entry]:
     first = dict(Item.objects.filter(change__in=changes, position=1).values_list("change_id", "target_name"))
+    stops = stops_now()
     allowed: dict[int, list[str]] = defaultdict(list)
     approvals = Decision.objects.filter(change__in=changes, verdict=Verdict.APPROVE).order_by("pk")
     for change_id, name in approvals.values_list("change_id", "staff_name"):
@@ -108,7 +112,7 @@ def _entries(changes: Sequence[Change], now: datetime) -> list[Entry]:
                 kind=kind,
                 first=first.get(change.pk, ""),
                 items=items,
-                begins_at=_begins_at(change, now),
+                begins_at=_begins_at(change, now, _free_at(change, kind, items, stops)),
                 calls=-(-items // kind.batch_size) * len(kind.steps),
                 allowed_by=tuple(allowed[change.pk]),
             )
@@ -116,11 +120,17 @@ def _entries(changes: Sequence[Change], now: datetime) -> list[Entry]:
     return found
 
 
-def _begins_at(change: Change, now: datetime) -> datetime | None:
-    """Return when a change begins, or goes on."""
-    at = max((at for at in (change.runs_at, change.held_until, now) if at), default=now)
+def _free_at(change: Change, kind: Kind[Any], items: int, stops: Stops) -> datetime | None:
+    """Return when the stops that hold a change up are over, as far as anybody knows."""
+    needs = Needs(kind=kind, environment=Environment(change.environment), lane=Lane(change.lane), targets=items)
+    return last_end(stops.holding_up(needs))[1]
+
+
+def _begins_at(change: Change, now: datetime, free_at: datetime | None) -> datetime | None:
+    """Return when a change begins, or goes on: not before `free_at`."""
+    at = max((at for at in (change.runs_at, change.held_until, free_at, now) if at), default=now)
     if change.window == Window.ANY:
-        return change.runs_at
+        return max(change.runs_at, free_at) if change.runs_at and free_at else change.runs_at
     try:
         return max(at, hours().window(at).begins_at)
     except HoursUnknown:

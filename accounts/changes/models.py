@@ -55,6 +55,9 @@ class Change(models.Model):
     decider_role = models.CharField(max_length=32, blank=True)
     expires_at = models.DateTimeField()
     item_count = models.PositiveIntegerField()
+    # What its preview found, as `effects.ChangeEffects` stores it; frozen, and no part of the digest, since accounts trade on.
+    # Null where it was requested before effects were stored.
+    effects = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     # No call of it leaves before this time, nor outside of its window; where the window closes, it goes on in the next one,
     # or what is left is cancelled.
     runs_at = models.DateTimeField(null=True)
@@ -159,6 +162,10 @@ class Item(models.Model):
     # Tradovate's penalty ticket, replayed with the next attempt (rate-limits page).
     ticket = models.CharField(max_length=256, blank=True)
     settled_at = models.DateTimeField(null=True)
+    # Who decided last about it while its outcome was unknown. Never the person who requested the change (migration 0011).
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
 
     class Meta:
         constraints = [
@@ -275,6 +282,9 @@ class TargetList(models.Model):
     relation = models.CharField(max_length=16, choices=Relation, blank=True, default="", db_default="")
     # Rows that name no target, or a bad one (source.Problem); nothing is submitted before somebody leaves them out.
     problems = models.JSONField(default=list)
+    # How lines were read that nothing is wrong with (source.Note), and the rows with problems as they stood in the file.
+    notes = models.JSONField(default=list)
+    refused_rows = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return f"{len(self.ids)} targets: {self.source}"

@@ -1,4 +1,4 @@
-"""What a change would cost and when it would be through, from the budget as it stands; and what would be cheaper."""
+"""What a change would cost and when it would be through, as budget and stops are now; and what would be cheaper."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,7 @@ from accounts import connection
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.plan import Plan
+from accounts.changes.stops import NO_STOPS, Ahead, Cause, Stop, Stops, last_end, stops_of
 from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.vocabulary import Lane
 
@@ -21,40 +22,65 @@ DEAR_FROM: Final = 201
 class Outlook:
     """How many calls a change takes, how many its lane may make now, and when the last can be made if nobody else calls.
 
-    `left` is None when the budget can't be read. `finish_at` is None when the calls fit into what is left.
+    `left` is None when the budget can't be read. `finish_at` is None when nothing has to wait, and when nobody knows until
+    when: `is_known` tells them apart. `stops` are those because of which it is done later, `all_stops` are those in force.
     """
 
     calls: int
     lane: Lane
     left: int | None
-    finish_at: datetime | None
-    halted_until: datetime | None
+    finish_at: datetime | None = None
+    stops: tuple[Stop, ...] = ()
+    all_stops: Stops = NO_STOPS
 
     @property
     def fits(self) -> bool:
-        """Whether nothing has to wait for the budget."""
-        return self.left is not None and self.calls <= self.left and self.halted_until is None
+        """Whether nothing has to wait."""
+        return self.left is not None and self.calls <= self.left and not self.stops
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody knows when it would be through."""
+        return self.left is not None and last_end(self.stops)[0] and (self.fits or self.finish_at is not None)
+
+    @property
+    def told(self) -> tuple[Stop, ...]:
+        """The stops that a page tells of: also a lowered limit, where the calls don't fit into what is left."""
+        lowered = (stop for stop in self.all_stops.found if stop.cause == Cause.LOWERED)
+        return (*self.stops, *(lowered if self.left is not None and self.calls > self.left else ()))
 
 
 def outlook(planned: Plan) -> Outlook:
-    """Return what a plan would cost; asks Redis once."""
-    return outlook_of(planned.calls_needed, planned.lane)
+    """Return what a plan would cost; asks Redis once, and once more about an outage."""
+    return outlook_of(planned.calls_needed, ahead_of(planned))
 
 
-def outlook_of(calls: int, lane: Lane) -> Outlook:
-    """Return what so many calls of a lane would cost from now on; asks Redis once."""
+def ahead_of(planned: Plan) -> Ahead:
+    """Return what a plan needs of Tradovate."""
+    return Ahead(kind=planned.kind, environment=planned.environment, lane=planned.lane, targets=len(planned.sent))
+
+
+def outlook_of(calls: int, change: Ahead) -> Outlook:
+    """Return what so many calls of a change would cost from now on; asks Redis once, and once more about an outage."""
+    outage = connection.outage(change.environment)
+    outages = [outage] if outage else []
+    lane = change.lane
     try:
-        state, finish_at = connection.budget().foresee(calls, lane)
+        state, finish_at = connection.budget().foresee(calls, lane, endpoints=change.endpoints, environment=change.environment)
     except NotHandled:
-        return Outlook(calls=calls, lane=lane, left=None, finish_at=None, halted_until=None)
-    left = state.left(lane)
-    waits = calls > left or state.halted_until is not None
+        stops = stops_of(None, outages)
+        return Outlook(calls=calls, lane=lane, left=None, stops=stops.delaying(change), all_stops=stops)
+    left, stops = state.left(lane), stops_of(state, outages)
+    delaying = stops.delaying(change)
+    is_known, end = last_end(delaying)
+    waits = bool(delaying) or calls > left
     return Outlook(
         calls=calls,
         lane=lane,
         left=left,
-        finish_at=finish_at if waits else None,
-        halted_until=state.halted_until,
+        finish_at=max((at for at in (finish_at, end) if at), default=None) if waits and is_known else None,
+        stops=delaying,
+        all_stops=stops,
     )
 
 

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from accounts.changes.models import Change
 from accounts.changes.outlook import Outlook, outlook_of
 from accounts.changes.queries import RATE_OVER, Progress
-from accounts.changes.states import ChangeState, ItemState
-from riskadmin.tradovate.vocabulary import Lane
+from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState
+from accounts.changes.stops import Ahead, Stop, last_end
+from riskadmin.tradovate.vocabulary import Environment, Lane
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,9 @@ class Pace:
 
 
 def pace(following: Progress) -> Pace:
-    """Return how fast a change runs. Asks Redis once while items are queued, PostgreSQL never."""
+    """Return how fast a change runs. Asks Redis twice while anything is still to be called for or read, PostgreSQL never."""
     calls_left = _calls_left(following)
-    asked = outlook_of(calls_left, Lane(following.change.lane)) if calls_left and following.is_open else None
+    asked = outlook_of(calls_left, _ahead(following)) if following.is_open and (calls_left or following.moves) else None
     a_minute = _a_minute(following) if following.is_open else None
     return Pace(
         a_minute=a_minute,
@@ -51,6 +53,28 @@ def _calls_left(following: Progress) -> int:
     return -(-(queued.count * len(kind.steps) - queued.steps) // kind.batch_size)
 
 
+def _ahead(following: Progress) -> Ahead:
+    """Return what the change still needs of Tradovate.
+
+    Where all that is queued has come equally far, the steps that are done need nothing more.
+    """
+    change, queued = following.change, following.tallies.get(ItemState.QUEUED)
+    kind = following.kind.of(change.parameters)
+    step = len(kind.steps)  # nothing more to send, only to be read back
+    if queued:
+        step, rest = divmod(queued.steps, queued.count)
+        step = 0 if rest else step
+    elif following.counts.get(ItemState.WAITING):
+        step = 0
+    return Ahead(
+        kind=kind,
+        environment=Environment(change.environment),
+        lane=Lane(change.lane),
+        targets=following.total - following.settled,
+        step=step,
+    )
+
+
 def _a_minute(following: Progress) -> float | None:
     lately = sum(tally.lately for tally in following.tallies.values())
     begun_at = following.change.decided_at or following.change.submitted_at
@@ -59,12 +83,20 @@ def _a_minute(following: Progress) -> float | None:
 
 
 def _finish_at(following: Progress, asked: Outlook | None, a_minute: float | None) -> datetime | None:
-    """Return when the last item will be settled: not before the budget allows, nor faster than it went until now."""
-    if asked is None or following.change.state != ChangeState.RUNNING:
+    """Return when the last item will be settled: not before budget and stops allow, nor faster than it went until now."""
+    if asked is None or following.change.state != ChangeState.RUNNING or not last_end(asked.stops)[0]:
         return None
     left = following.total - following.settled
     by_rate = timezone.now() + timedelta(minutes=left / a_minute) if a_minute else None
-    return max((at for at in (asked.finish_at, by_rate) if at), default=None)
+    ends = [asked.finish_at, by_rate]
+    if any(ends) or asked.stops:
+        ends.append(_held_until(following.change))
+    return max((at for at in ends if at), default=None)
+
+
+def _held_until(change: Change) -> datetime | None:
+    """Return until when the change makes no call, if that is still to come."""
+    return change.held_until if change.held_until and change.held_until > timezone.now() else None
 
 
 def _holds(following: Progress, asked: Outlook | None) -> list[Hold]:
@@ -74,23 +106,27 @@ def _holds(following: Progress, asked: Outlook | None) -> list[Hold]:
     if change.state == ChangeState.STOPPING:
         words = f"Cancelled by {change.stopped_by_name}; what is already sent is still confirmed"
         holds.append(Hold(words=words, since=change.stopped_at))
-    if change.state == ChangeState.SCHEDULED and change.held_until and change.held_until > timezone.now():
-        holds.append(Hold(words=f"It is due, and what it rests on can't be read: {change.held_why}", until=change.held_until))
+    held_until = _held_until(change)
+    if change.state == ChangeState.SCHEDULED and held_until:
+        holds.append(Hold(words=f"It is due, and what it rests on can't be read: {change.held_why}", until=held_until))
+    stops = asked.stops if asked else ()
+    if change.state in CHANGE_AHEAD:
+        begins_at = max(change.runs_at or timezone.now(), timezone.now())
+        holds += [_hold(stop, "It can't begin") for stop in stops if stop.until is None or stop.until > begins_at]
     if change.state == ChangeState.RUNNING and asked is not None:
-        holds += _budget_holds(asked)
-        due_at = following.tallies[ItemState.QUEUED].due_at
-        if not holds and change.held_until and change.held_until > timezone.now():
-            holds.append(Hold(words=f"Waits: {change.held_why}", until=change.held_until))
-        elif not holds and due_at and due_at > timezone.now():
-            holds.append(Hold(words="The next items wait before they are tried again", until=due_at))
+        holds += [_hold(stop, "Waits") for stop in stops]
+        is_known, end = last_end(stops)
+        queued = following.tallies.get(ItemState.QUEUED)
+        if held_until and is_known and (end is None or held_until > end):
+            holds.append(Hold(words=f"Waits: {change.held_why}", until=held_until))
+        elif not holds and queued and queued.due_at and queued.due_at > timezone.now():
+            holds.append(Hold(words="The next items wait before they are tried again", until=queued.due_at))
     return holds
 
 
-def _budget_holds(asked: Outlook) -> list[Hold]:
-    if asked.left is None:
-        return [Hold(words="The budget of calls can't be read, so nothing is sent")]
-    if asked.halted_until:
-        return [Hold(words="Tradovate has stopped all calls", until=asked.halted_until)]
-    if asked.left == 0:
-        return [Hold(words="The calls of this hour are used up; each comes back an hour after it was made")]
-    return []
+def _hold(stop: Stop, waits: str) -> Hold:
+    """Say that a change is held up by a stop: its calls, or only the reading of what came of them."""
+    if stop.is_warning:
+        waits = "What came of it can't be read"
+    why = stop.because.rstrip(".")
+    return Hold(words=f"{waits}: {why}" if stop.until else f"{waits} {stop.until_words}: {why}", until=stop.until)

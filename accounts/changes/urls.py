@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.changes import asking, choosing, steering, undoing, views
+from accounts.changes import asking, choosing, steering, stop_views, undoing, views
 
 app_name = "changes"
 
@@ -11,9 +11,11 @@ urlpatterns = [
     path("calendar/", views.calendar, name="calendar"),
     path("approvals/", views.approvals, name="approvals"),
     path("policy/", views.policy, name="policy"),
+    path("stops/", stop_views.all_stops, name="stops"),
     path("new/", choosing.choose, name="choose"),
     path("new/<slug:kind_name>/", asking.new, name="new"),
     path("targets/", choosing.freeze, name="freeze"),
+    path("targets/<uuid:list_id>/refused.csv", choosing.refused_rows, name="refused_rows"),
     path("targets/<slug:kind_name>/", choosing.name_targets, name="name_targets"),
     path("targets/<slug:kind_name>/template.csv", choosing.csv_template, name="csv_template"),
     path("<int:pk>/", views.detail, name="detail"),
@@ -28,6 +30,8 @@ urlpatterns = [
     path("<int:pk>/results.csv", views.results_csv, name="results"),
     path("-/<int:pk>/progress/", views.progress, name="progress"),
     path("-/approvals-count/", views.approvals_count, name="approvals_count"),
+    path("-/stops/", stop_views.strip, name="stops_strip"),
+    path("-/account/<str:environment>/<int:tradovate_id>/stops/", stop_views.account_stops, name="account_stops"),
     path("-/account/<str:environment>/<int:tradovate_id>/", views.account_panel, name="account_panel"),
     path("-/account/<str:environment>/<int:tradovate_id>/actions/", views.account_actions, name="account_actions"),
 ]

@@ -24,6 +24,7 @@ from accounts.execution.verdict import Evidence, decide
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
+from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import TradovateError
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -107,12 +108,14 @@ def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Se
     started_at = timezone.now()
     connection.close()
     try:
-        reading = kind.read_step(client(environment, lane), [item.target_id for item in items], items[0].step)
+        tradovate = client(environment, lane)
+        reading = kind.read_step(tradovate, [item.target_id for item in items], items[0].step)
+        gone = _gone(kind, tradovate, items, reading)
     except (TradovateError, NotConnected) as error:
         logger.warning("%s items could not be read back from %s: %s", len(items), environment, error)
         return False
     try:
-        _decide(kind, reading, items, environment=environment, lane=lane, read_at=started_at, origin=origin)
+        _decide(kind, reading, items, gone=gone, environment=environment, lane=lane, read_at=started_at, origin=origin)
     except OperationalError:
         raise  # PostgreSQL is away: nothing can be said of any of them
     except (DatabaseError, ArithmeticError, LookupError, TypeError, ValueError):
@@ -132,6 +135,7 @@ def _decide(
     reading: Reading,
     items: Sequence[Item],
     *,
+    gone: frozenset[int],
     environment: Environment,
     lane: Lane,
     read_at: datetime,
@@ -157,13 +161,26 @@ def _decide(
             calls |= {item.target_id: (call, answer.exchange) for item in told}
         reading.keep()
         found = Evidence(
-            kind=kind, observed=reading.observed, unread=reading.unread, read_at=read_at, origin=origin, calls=calls
+            kind=kind,
+            observed=reading.observed,
+            unread=reading.unread,
+            read_at=read_at,
+            origin=origin,
+            calls=calls,
+            gone=gone,
         )
         by_change: dict[int, list[Item]] = defaultdict(list)
         for item in items:
             by_change[item.change_id].append(item)
         for of_one in by_change.values():
             decide(of_one, found)
+
+
+def _gone(kind: Kind[Any], tradovate: Client, items: Sequence[Item], reading: Reading) -> frozenset[int]:
+    """Return which targets of refused calls Tradovate does not have, where its answers left them out."""
+    left_out = [item.target_id for item in items if item.refusal and item.target_id not in reading.observed]
+    lookup = kind.lookup(tradovate, left_out) if left_out else None
+    return lookup.gone if lookup else frozenset()
 
 
 def _leave_unjudged(item: Item, origin: Origin) -> None:

@@ -160,6 +160,11 @@ def _read_first(change: Change, kind: Kind[Any], calls: int, tradovate: Client) 
             reading.keep()
         unread |= reading.unread
         connection.close()
+    left_out = [target_id for target_id, why in unread.items() if why.may_come]
+    lookup = kind.lookup(tradovate, left_out) if left_out else None
+    if lookup and lookup.gone:
+        kind.note_gone(tradovate.environment, lookup.gone)  # the claim settles them
+        unread = {target_id: why for target_id, why in unread.items() if target_id not in lookup.gone}
     _let_wait(change, kind, unread)
 
 

@@ -37,7 +37,8 @@ OUTCOMES: Final = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemSt
 class Evidence:
     """What was read of some targets, when the reading began, and by which call, where a call was made for these items.
 
-    `source` says in words which reading it was, where it was made for another reason.
+    `gone` are targets that Tradovate answered 404 for. `source` says in words which reading it was, where it was made for
+    another reason.
     """
 
     kind: Kind[Any]
@@ -46,6 +47,7 @@ class Evidence:
     read_at: datetime
     origin: Origin
     calls: Mapping[int, tuple[Call, Exchange]] = field(default_factory=dict)
+    gone: frozenset[int] = frozenset()
     source: str = ""
 
     def call_of(self, item: Item) -> Call | None:
@@ -85,6 +87,8 @@ def _group(item: Item, evidence: Evidence) -> _Group:
     observed = evidence.observed.get(item.target_id)
     unread = evidence.unread.get(item.target_id, LEFT_OUT) if observed is None else None
     finding, words = None, unread.why if unread else ""
+    if item.refusal and item.target_id in evidence.gone:
+        finding, unread = Finding.NOT_APPLIED, None  # refused, and nothing is there that could have changed
     if observed is not None:
         before, after = basis(evidence.kind, item)
         finding = evidence.kind.judge(before=before, after=after, observed=observed, step=item.step)

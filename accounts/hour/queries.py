@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts import connection
 from accounts.models import ApiAttempt, ApiHalt, ApiLimit
 from riskadmin.tradovate.breaker import Outage
-from riskadmin.tradovate.budget import HOUR_S, WINDOW_S, BudgetState
+from riskadmin.tradovate.budget import HOUR_S, WINDOW_S
+from riskadmin.tradovate.budget_state import BudgetState
 from riskadmin.tradovate.endpoints import ENDPOINTS
 from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.vocabulary import Lane

@@ -82,6 +82,11 @@ def stop_for(error: NotHandled) -> Stop | None:
             return None
 
 
+def denial_words(error: NotHandled) -> str:
+    """Say why an endpoint is stopped that denies access whatever the token: what it answered, and what the cause may be."""
+    return f"{error.message}: a permission of the API key may be missing"
+
+
 def _accepted(endpoint: Endpoint, text: str, exchange: Exchange) -> object:
     try:
         data = parse_json(text)
@@ -159,8 +164,10 @@ def _words(endpoint: Endpoint, text: str) -> str:
 
 def _unauthorised(endpoint: Endpoint, status: int, text: str, exchange: Exchange) -> NotHandled:
     words = _words(endpoint, text)
+    # Of a token call it is the login that is refused, which its own message says.
+    where = "" if endpoint.confidential else f" to {endpoint.name}"
     return NotHandled(
-        f"Tradovate denies access (HTTP {status}{': ' + words if words else ''})",
+        f"Tradovate denies access{where} (HTTP {status}{': ' + words if words else ''})",
         reason=NotHandledReason.UNAUTHORISED,
         exchange=exchange,
     )

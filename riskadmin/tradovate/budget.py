@@ -13,9 +13,9 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import redis
@@ -25,16 +25,18 @@ from riskadmin.tradovate.budget_scripts import (
     ABANDON_REBUILD,
     ADMIT,
     BEGIN_REBUILD,
+    DENY,
     HALT,
     LOWER,
     READY,
     RESTORE,
     STATE,
 )
+from riskadmin.tradovate.budget_state import EVERYTHING, IN, BudgetState, instant, scope_of, state_of, text_of
 from riskadmin.tradovate.endpoints import ENDPOINTS, Counts, Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, StoreUnavailable
 from riskadmin.tradovate.ledger import Ledger
-from riskadmin.tradovate.vocabulary import Lane
+from riskadmin.tradovate.vocabulary import Environment, Lane
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +57,25 @@ LOWERED_FOR_S = 24 * 3600.0
 LOWERED_FOR_MAX_S = 32 * LOWERED_FOR_S
 """But no longer than that: a month without a 429 is worth another look at what the settings say."""
 
+DENIED_FOR_S = 60.0
+"""How long an endpoint is stopped that denies us access, the first time; each further time in a row it is twice as long."""
+
+DENIED_FOR_MAX_S = 900.0
+
+DENIAL_FORGOTTEN_S = HOUR_S
+"""A denial that comes so long after the last stop's end is a new one."""
+
 REBUILD_LOCK_MS = 15_000
 REBUILD_WAIT_S = 5.0
 _TRIES = 5
-_EVERYTHING = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Leave to make one attempt. ``at`` is the budget's clock, ``lapses`` this process's monotonic one.
 
-    ``stops`` is how often this process had been told to stop before it asked.
+    ``stops`` is how often this process had been told to stop before it asked. ``denial`` names the denial of access that a
+    success of this attempt ends, "" where there is none.
     """
 
     id: int
@@ -73,48 +83,7 @@ class Admission:
     at: datetime
     lapses: float
     stops: int
-
-
-@dataclass(frozen=True, slots=True)
-class HaltedEndpoint:
-    """An endpoint stopped for a while."""
-
-    endpoint: str
-    until: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lowered:
-    """A limit that is lower than the settings say, because Tradovate answered 429 when only ``counted`` calls were counted."""
-
-    configured: int
-    counted: int
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetState:
-    """What is left of the rolling hour. ``limit`` is the one in force, ``used`` counts every lane.
-
-    ``next_free_at`` is when the oldest counted attempt stops counting, None when none counts. ``halted_until`` is a
-    stop of every call of the user; stops of single endpoints are listed apart. ``lowered`` says why ``limit`` is less than
-    the settings say.
-    """
-
-    limit: int
-    used: int
-    left_urgent: int
-    left_bulk: int
-    next_free_at: datetime | None
-    halted_until: datetime | None
-    halt_reason: str
-    halted_endpoints: tuple[HaltedEndpoint, ...]
-    lowered: Lowered | None = None
-
-    def left(self, lane: Lane) -> int:
-        """How many calls the lane may make now."""
-        return self.left_urgent if lane == Lane.URGENT else self.left_bulk
+    denial: str = ""
 
 
 class Budget:
@@ -157,6 +126,7 @@ class Budget:
         self._calls = f"{prefix}:calls"
         self._halts = f"{prefix}:halts"
         self._learnt = f"{prefix}:limit"
+        self._denials = f"{prefix}:denials"
         self._lock = f"{prefix}:rebuild"
         self._at_address = f"tradovate:budget:at:{{{address}}}"
         self._address_halts = f"{self._at_address}:halts"
@@ -167,26 +137,30 @@ class Budget:
         self._admit_sha = ""
         self._stops = 0
 
-    def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0) -> Admission:
+    def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0, environment: Environment | None = None) -> Admission:
         """Count one attempt, or refuse it.
 
-        ``spare`` leaves that many of the endpoint's own hourly calls untouched. Writes a ledger row and Redis. Raises
-        ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or ``budget_unavailable``.
+        ``spare`` leaves that many of the endpoint's own hourly calls untouched; ``environment`` is where the call goes. Writes
+        a ledger row and Redis. Raises ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or
+        ``budget_unavailable``.
         """
-        return self.reserve_many(endpoint, lane, 1, spare=spare)[0]
+        return self.reserve_many(endpoint, lane, 1, spare=spare, environment=environment)[0]
 
-    def reserve_many(self, endpoint: Endpoint, lane: Lane, calls: int, *, spare: int = 0) -> list[Admission]:
+    def reserve_many(
+        self, endpoint: Endpoint, lane: Lane, calls: int, *, spare: int = 0, environment: Environment | None = None
+    ) -> list[Admission]:
         """Count as many attempts as there is room for, at most ``calls`` and at least one; raises as ``reserve``.
 
         Costs no more than counting one. What is not used must be given back with ``withdraw``.
         """
         started, stops = time.monotonic(), self._stops
+        scope = scope_of(endpoint, environment)
         try:
             # A look first, so that a used-up budget does not write and delete ledger rows per refusal.
-            _, room = self._ask("peek", calls, (), endpoint, lane, spare)
+            _, room, _ = self._ask("peek", calls, (), endpoint, lane, spare, scope)
             ids = self._ledger.append(user=self._user, address=self._address, endpoint=endpoint.name, lane=lane, attempts=room)
             try:
-                now_ms, room = self._ask("take", len(ids), ids, endpoint, lane, spare)
+                now_ms, room, is_denied = self._ask("take", len(ids), ids, endpoint, lane, spare, scope)
             except (NotHandled, RedisError):
                 self._ledger.forget(ids)
                 raise
@@ -194,20 +168,23 @@ class Budget:
                 self._ledger.forget(ids[room:])
         except (RedisError, StoreUnavailable) as error:
             raise _unavailable() from error
-        at, lapses = _instant(now_ms), started + SEND_WITHIN_S
-        return [Admission(attempt_id, endpoint, at, lapses, stops) for attempt_id in ids[:room]]
+        at, lapses = instant(now_ms), started + SEND_WITHIN_S
+        denial = scope if is_denied else ""
+        return [Admission(attempt_id, endpoint, at, lapses, stops, denial) for attempt_id in ids[:room]]
 
     def overtaken(self, admission: Admission) -> bool:
         """Say whether this process was told to stop, for whatever call, since it asked for an attempt. Asks nobody."""
         return admission.stops != self._stops
 
     def succeeded(self, admission: Admission) -> None:
-        """Tell that the attempt did not fail: an endpoint that counts failures only stops counting it."""
-        if admission.endpoint.counts is Counts.FAILED:
-            try:
+        """Tell that the attempt did not fail: an endpoint that counts failures only stops counting it, and a denial is over."""
+        try:
+            if admission.endpoint.counts is Counts.FAILED:
                 self._redis.zrem(self._calls_of(admission.endpoint.name), admission.id)
-            except RedisError:
-                return  # it counts for an hour more than it needs to: too high, never too low
+            if admission.denial:
+                self._redis.hdel(self._denials, admission.denial)
+        except RedisError:
+            return  # it counts for an hour more than it needs to: too high, never too low
 
     def withdraw(self, *admissions: Admission) -> None:
         """Give back attempts of which nothing was sent, so that an outage does not use up the hour."""
@@ -233,10 +210,36 @@ class Budget:
             logger.exception("the stop could not be written to the ledger")
         try:
             for key in (self._halts, self._address_halts) if scope else (self._halts,):
-                self._redis.eval(HALT, 1, key, scope or _EVERYTHING, round(seconds * 1000), reason, self._now())
+                self._redis.eval(HALT, 1, key, scope or EVERYTHING, round(seconds * 1000), reason, self._now())
         except RedisError:
             logger.exception("the stop could not be written to Redis")
         self._stops += 1  # last: whoever sees it and asks again is told of the stop
+
+    def deny(self, endpoint: Endpoint, environment: Environment, reason: str) -> float:
+        """Stop an endpoint that denies us access in one environment, longer each time in a row; return for how many seconds.
+
+        A success ends the row. Only the first stop of a row is told in the trail. Writes Redis, which knows how long the last
+        one was, then the ledger. Raises nothing, as ``halt``.
+        """
+        scope, lasts_s, is_set, is_new = scope_of(endpoint, environment), DENIED_FOR_S, True, True
+        spans = (round(span * 1000) for span in (DENIED_FOR_S, DENIED_FOR_MAX_S, DENIAL_FORGOTTEN_S))
+        try:
+            keys = (self._halts, self._denials)
+            answer: Any = self._redis.eval(DENY, len(keys), *keys, scope, reason, *spans, self._now())
+            lasts_s, is_set, is_new = int(answer[0]) / 1000, bool(answer[1]), bool(answer[2])
+        except RedisError:
+            logger.exception("the denial could not be written to Redis")
+        self._stops += 1
+        if not is_set:
+            return lasts_s
+        logger.warning("calls to Tradovate stopped for %.0f s (%s): %s", lasts_s, scope, reason)
+        try:
+            self._ledger.save_halt(
+                user=self._user, address=self._address, endpoint=scope, reason=reason, seconds=lasts_s, is_new=is_new
+            )
+        except StoreUnavailable:
+            logger.exception("the denial could not be written to the ledger")
+        return lasts_s
 
     def lower(self, refused: Admission) -> None:
         """Learn from a 429 that the true limit is less than we counted up to that call, and keep to that for a while.
@@ -273,65 +276,57 @@ class Budget:
         """What is left now, for a gauge. One round trip. Raises ``NotHandled`` (``budget_unavailable``)."""
         return self.foresee(0, Lane.URGENT)[0]
 
-    def foresee(self, calls: int, lane: Lane) -> tuple[BudgetState, datetime | None]:
+    def foresee(
+        self,
+        calls: int,
+        lane: Lane,
+        *,
+        endpoints: Collection[Endpoint] = (),
+        environment: Environment | None = None,
+    ) -> tuple[BudgetState, datetime | None]:
         """``state``, and when the last of so many calls of a lane can leave if nobody else calls, in the same round trip.
 
-        The time is None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own
-        time, and one window later what took the place frees it again. Raises as ``state``.
+        ``endpoints`` are those that the calls, made in ``environment``, need: none leaves before their stops are over. The time
+        is None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own time, and one
+        window later what took the place frees it again. Raises as ``state``.
         """
+        scopes = [scope for each in endpoints for scope in (each.name, scope_of(each, environment)) if scope]
         keys = (self._calls, self._halts, self._learnt, self._address_halts)
         bulk = self._share_pct[Lane.BULK]
         try:
             for _ in range(_TRIES):
                 args = (self._window_ms, self._limit, self._margin, bulk, self._now(), calls, self._share_pct[lane])
-                answer: Any = self._redis.eval(STATE, len(keys), *keys, *args)
-                if _text(answer[0]) == "state":
+                answer: Any = self._redis.eval(STATE, len(keys), *keys, *args, *scopes)
+                if text_of(answer[0]) == "state":
                     last_ms = int(answer[11])
-                    return self._state_of(answer), None if last_ms < 0 else _instant(last_ms)
+                    return state_of(answer, configured=self._limit, window_s=self._window_s), None if last_ms < 0 else instant(
+                        last_ms
+                    )
                 self._rebuild()
         except (RedisError, StoreUnavailable) as error:
             raise _unavailable() from error
         raise _unavailable()
 
-    def _state_of(self, answer: Any) -> BudgetState:
-        now_ms, used, oldest_ms = (int(each) for each in answer[1:4])
-        limit, left_urgent, left_bulk, learnt_until_ms, counted = (int(each) for each in answer[6:11])
-        longest: dict[str, tuple[int, str]] = {}
-        for flat in answer[4:6]:
-            for scope, halt in zip(map(_text, flat[::2]), map(_text, flat[1::2]), strict=True):
-                until_ms, _, reason = halt.partition(":")
-                if int(until_ms) > max(now_ms, longest.get(scope, (0, ""))[0]):
-                    longest[scope] = (int(until_ms), reason)
-        everything = longest.pop(_EVERYTHING, None)
-        lowered = Lowered(self._limit, counted, _instant(learnt_until_ms)) if learnt_until_ms else None
-        return BudgetState(
-            limit=limit,
-            used=used,
-            left_urgent=left_urgent,
-            left_bulk=left_bulk,
-            next_free_at=_instant(oldest_ms + self._window_ms) if oldest_ms else None,
-            halted_until=_instant(everything[0]) if everything else None,
-            halt_reason=everything[1] if everything else "",
-            halted_endpoints=tuple(HaltedEndpoint(name, _instant(end), why) for name, (end, why) in sorted(longest.items())),
-            lowered=lowered,
-        )
-
     def _ask(  # noqa: PLR0917  (the script's)
-        self, mode: str, calls: int, ids: Sequence[int], endpoint: Endpoint, lane: Lane, spare: int
-    ) -> tuple[int, int]:
-        """Run the admission script; return Redis' time in ms and for how many there is room, or raise ``NotHandled``."""
+        self, mode: str, calls: int, ids: Sequence[int], endpoint: Endpoint, lane: Lane, spare: int, scope: str
+    ) -> tuple[int, int, bool]:
+        """Run the admission script, or raise ``NotHandled``.
+
+        Return Redis' time in ms, for how many there is room, and whether the endpoint denied us access the last time.
+        """
         own_limit = -1 if endpoint.hourly_limit is None else endpoint.hourly_limit - spare
-        keys = (self._calls, self._halts, self._learnt, self._calls_of(endpoint.name), self._address_halts)
+        own_calls = self._calls_of(endpoint.name)
+        keys = (self._calls, self._halts, self._learnt, own_calls, self._address_halts, self._denials)
         own = (self._limit, self._margin, self._share_pct[lane])
         for _ in range(_TRIES):
-            args = (mode, calls, self._window_ms, *own, endpoint.name, own_limit, self._now(), *ids)
+            args = (mode, calls, self._window_ms, *own, endpoint.name, own_limit, self._now(), scope, *ids)
             answer = self._evaluate(keys, args)
-            match _text(answer[0]):
+            match text_of(answer[0]):
                 case "admitted":
-                    return int(answer[1]), int(answer[2])
+                    return int(answer[1]), int(answer[2]), bool(answer[3])
                 case "halted":
                     raise NotHandled(
-                        f"calls are stopped: {_text(answer[2])}",
+                        f"calls are stopped: {text_of(answer[2])}",
                         reason=NotHandledReason.HALTED,
                         retry_after_s=int(answer[1]) / 1000,
                     )
@@ -369,9 +364,9 @@ class Budget:
         deadline = time.monotonic() + REBUILD_WAIT_S
         while True:
             answer: Any = self._redis.eval(BEGIN_REBUILD, 2, self._calls, self._lock, me, REBUILD_LOCK_MS)
-            if _text(answer) == "whole":
+            if text_of(answer) == "whole":
                 return
-            if _text(answer) == "yours":
+            if text_of(answer) == "yours":
                 break
             if time.monotonic() > deadline:
                 raise _unavailable()
@@ -394,8 +389,9 @@ class Budget:
             index = own_key.get(attempt.endpoint, 0) if attempt.address == self._address else 0
             args += [attempt.id, round(attempt.age_s * 1000), int(attempt.user == self._user), index]
         for halt in halts:
-            is_at_address = halt.address == self._address and halt.endpoint is not None
-            scope = halt.endpoint or _EVERYTHING
+            scope = halt.endpoint or EVERYTHING
+            # A denial of access is about the user alone, whose scope names an environment.
+            is_at_address = halt.address == self._address and halt.endpoint is not None and IN not in scope
             args += [scope, round(halt.left_s * 1000), halt.reason, int(halt.user == self._user), int(is_at_address)]
         if lowered:
             args += [lowered.calls, lowered.counted, round(lowered.age_s * 1000), round(lowered.lasts_s * 1000)]
@@ -411,11 +407,3 @@ class Budget:
 
 def _unavailable() -> NotHandled:
     return NotHandled("the rate budget can't be counted just now", reason=NotHandledReason.BUDGET_UNAVAILABLE)
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

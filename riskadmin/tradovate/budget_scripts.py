@@ -3,8 +3,9 @@
 Keys of one user:
 
 - ``{user}:calls``    sorted set, ledger id -> instant of admission in ms, plus the member ``ready``
-- ``{user}:halts``    hash, endpoint name or ``*`` -> ``<until in ms>:<reason>``
+- ``{user}:halts``    hash, ``*``, an endpoint, or ``<endpoint>@<environment>`` -> ``<until in ms>:<reason>``
 - ``{user}:limit``    hash, the hourly limit that Tradovate's 429 taught: ``calls counted stood at until lasts``, times in ms
+- ``{user}:denials``  hash, ``<endpoint>@<environment>`` -> ``<how long its last stop was, in ms>:<until in ms>``, while denied
 - ``{user}:rebuild``  who is rebuilding the others
 
 and of one internet address, shared by every user that calls from it:
@@ -42,11 +43,11 @@ local function ends(halt)
 end
 """
 
-# KEYS calls, halts, limit, calls of the endpoint at the address, halts at the address; ARGV take or peek, how many, window
-# in ms, the user's limit, margin, share of the lane in per cent, endpoint, limit of the endpoint or -1, now in ms or '', and to
-# take as many ledger ids.
-# Answers {'admitted', now, how many: the first so many ids} | {'wiped'} | {'halted', ms left, reason} | {'full', ms until one
-# is free}.
+# KEYS calls, halts, limit, calls of the endpoint at the address, halts at the address, denials; ARGV take or peek, how many,
+# window in ms, the user's limit, margin, share of the lane in per cent, endpoint, limit of the endpoint or -1, now in ms or '',
+# the endpoint's scope in its environment, and to take as many ledger ids.
+# Answers {'admitted', now, how many: the first so many ids, 1 if access was denied last} | {'wiped'} | {'halted', ms left,
+# reason} of the longest stop | {'full', ms until one is free}.
 #
 # An id that is already there was put there by a rebuild that saw its ledger row: it is taken out first, so that it is
 # counted once, and so that running this again after a lost answer changes nothing.
@@ -60,18 +61,20 @@ local take, room, window, endpoint = ARGV[1] == 'take', tonumber(ARGV[2]), tonum
 local now = milliseconds(ARGV[9])
 local since = string.format('%.0f', now - window)
 if take then
-  for index = 10, #ARGV do
+  for index = 11, #ARGV do
     redis.call('ZREM', KEYS[1], ARGV[index])
     redis.call('ZREM', KEYS[4], ARGV[index])
   end
 end
-for _, place in ipairs({{KEYS[2], '*'}, {KEYS[2], endpoint}, {KEYS[5], endpoint}}) do
+local over, why = now, ''
+for _, place in ipairs({{KEYS[2], '*'}, {KEYS[2], endpoint}, {KEYS[2], ARGV[10]}, {KEYS[5], endpoint}}) do
   local halt = redis.call('HGET', place[1], place[2])
   if halt then
-    local over, reason = ends(halt)
-    if over > now then return {'halted', over - now, reason} end
+    local instant, reason = ends(halt)
+    if instant > over then over, why = instant, reason end
   end
 end
+if over > now then return {'halted', over - now, why} end
 local limit = standing_limit(KEYS[3], tonumber(ARGV[4]), now)
 local allowed = capacity(limit, tonumber(ARGV[5]), tonumber(ARGV[6]))
 for _, rule in ipairs({{KEYS[1], allowed}, {KEYS[4], tonumber(ARGV[8])}}) do
@@ -91,23 +94,25 @@ if take then
   local own = tonumber(ARGV[8]) >= 0
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '(0', since)
   if own then redis.call('ZREMRANGEBYSCORE', KEYS[4], '(0', since) end
-  for index = 10, 9 + room do
+  for index = 11, 10 + room do
     redis.call('ZADD', KEYS[1], now, ARGV[index])
     if own then redis.call('ZADD', KEYS[4], now, ARGV[index]) end
   end
 end
-return {'admitted', now, room}
+return {'admitted', now, room, redis.call('HEXISTS', KEYS[6], ARGV[10])}
 """
 )
 
 # KEYS calls, halts, limit, halts at the address; ARGV window in ms, the user's limit, margin, share of bulk in per cent, now in
-# ms or '', how many calls to foresee or 0, share of their lane in per cent.
+# ms or '', how many calls to foresee or 0, share of their lane in per cent, and the scopes of stops that they have to wait for.
 # Answers {'wiped'} | {'state', now, used, instant of the oldest counted or 0, halts of the user as a flat list, those at the
 # address, standing limit, calls left for urgent work, for bulk, instant at which a learnt limit ends or 0, calls counted when
-# it was learnt, instant of the last foreseen call or -1}.
+# it was learnt, instant of the last foreseen call or -1, instants at which the budget has room for the next urgent and the next
+# bulk call or -1}.
 #
 # Foreseen as if nobody else called: a lane that may use `allowed` calls makes one whenever one too many of those counted is
-# over, and one window after each of its own the next; so the n-th leaves whole windows after one of the first `allowed`.
+# over, and one window after each of its own the next; so the n-th leaves whole windows after one of the first `allowed`, and
+# none of these before the stops are over.
 STATE = (
     NOW
     + _CAPACITY
@@ -129,21 +134,27 @@ if limit < setting then
   local learnt = redis.call('HMGET', KEYS[3], 'until', 'counted')
   learnt_until, learnt_of = tonumber(learnt[1]), tonumber(learnt[2])
 end
-local left_urgent = math.max(0, capacity(limit, margin, 100) - used)
-local left_bulk = math.max(0, capacity(limit, margin, tonumber(ARGV[4])) - used)
+local urgent, bulk = capacity(limit, margin, 100), capacity(limit, margin, tonumber(ARGV[4]))
+local function room_at(allowed, number)
+  if allowed < 1 then return -1 end
+  local index = (number - 1) % allowed + used - allowed
+  if index < 0 then return now end
+  return counted_at(index) + window
+end
 local last = -1
 local allowed = capacity(limit, margin, tonumber(ARGV[7]))
 if wanted > 0 and allowed > 0 then
-  local windows = math.floor((wanted - 1) / allowed)
-  local index = (wanted - 1) % allowed + used - allowed
-  last = now
-  if index >= 0 then last = counted_at(index) + window end
-  local halt = redis.call('HGET', KEYS[2], '*')
-  if halt then last = math.max(last, (ends(halt))) end
-  last = last + windows * window
+  last = room_at(allowed, wanted)
+  for scope = 7, #ARGV do
+    for _, key in ipairs({KEYS[2], KEYS[4]}) do
+      local halt = redis.call('HGET', key, scope == 7 and '*' or ARGV[scope])
+      if halt then last = math.max(last, (ends(halt))) end
+    end
+  end
+  last = last + math.floor((wanted - 1) / allowed) * window
 end
-return {'state', now, used, oldest, redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[4]), limit, left_urgent,
-  left_bulk, learnt_until, learnt_of, last}
+return {'state', now, used, oldest, redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[4]), limit,
+  math.max(0, urgent - used), math.max(0, bulk - used), learnt_until, learnt_of, last, room_at(urgent, 1), room_at(bulk, 1)}
 """
 )
 
@@ -156,6 +167,28 @@ local halt = redis.call('HGET', KEYS[1], ARGV[1])
 if halt and tonumber(string.match(halt, '^(%d+):')) >= ends then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', ends) .. ':' .. ARGV[3])
 return 1
+"""
+)
+
+# KEYS halts, denials; ARGV scope, reason, how long the first stop is in ms, the longest, how long after a stop's end a further
+# denial still counts as the same, now in ms or ''. Answers {ms that the stop lasts from now on, 1 if this set it, 1 if the
+# denial is a new one}.
+#
+# Calls that were on their way together are denied together: the first of them sets the stop.
+DENY = (
+    NOW
+    + """
+local now, first, longest = milliseconds(ARGV[6]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local denial, lasts, is_new = redis.call('HGET', KEYS[2], ARGV[1]), first, 1
+if denial then
+  local lasted, over = string.match(denial, '^(%d+):(%d+)$')
+  if tonumber(over) > now then return {tonumber(over) - now, 0, 0} end
+  if now - tonumber(over) < tonumber(ARGV[5]) then lasts, is_new = math.min(2 * tonumber(lasted), longest), 0 end
+end
+local over = string.format('%.0f', now + lasts)
+redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f', lasts) .. ':' .. over)
+redis.call('HSET', KEYS[1], ARGV[1], over .. ':' .. ARGV[2])
+return {lasts, 1, is_new}
 """
 )
 

@@ -1,7 +1,7 @@
 """How a method of the client becomes a call: token, one attempt, the answer read into its type.
 
 No retries inside, with one exception: a 401 was certainly not carried out, so the call is sent once more with a
-renewed token. Both count in the budget.
+renewed token. Both count in the budget. An endpoint that denies access to that token too is stopped for a while.
 """
 
 import logging
@@ -132,7 +132,12 @@ class Calling:
                 self._suspect(token)
             raise
         token = self._tokens.get()
-        return self._caller.attempt(endpoint, lane=self.lane, token=token, query=query, body=body, permit=permit)
+        try:
+            return self._caller.attempt(endpoint, lane=self.lane, token=token, query=query, body=body, permit=permit)
+        except NotHandled as error:
+            if error.reason is NotHandledReason.UNAUTHORISED:
+                raise self._caller.deny(endpoint, error) from error
+            raise
 
     def _refuse(self, token: str, exchange: Exchange | None) -> None:
         """Have the token replaced; if that fails, the exchange shown is still that of the caller's call."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 
 from riskadmin.tradovate.addresses import checked_base_url
-from riskadmin.tradovate.answers import judge, stop_for
+from riskadmin.tradovate.answers import denial_words, judge, stop_for
 from riskadmin.tradovate.breaker import Breaker
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.endpoints import Endpoint
@@ -57,13 +57,23 @@ class Caller:
         Raises ``NotHandled``, also while the breaker is open. What is not spent must go back with ``give_back``.
         """
         failures = self._breaker.check() if self._breaker else 0
-        admissions = self._budget.reserve_many(endpoint, lane, attempts, spare=spare)
+        admissions = self._budget.reserve_many(endpoint, lane, attempts, spare=spare, environment=self._environment)
         return [Paid(admission, failures) for admission in admissions]
 
     def give_back(self, unspent: Sequence[Paid]) -> None:
         """Take back what was counted in advance and is not needed."""
         if unspent:
             self._budget.withdraw(*(paid.admission for paid in unspent))
+
+    def deny(self, endpoint: Endpoint, error: NotHandled) -> NotHandled:
+        """Stop an endpoint that denies access to a renewed token too; return the error that says why and for how long."""
+        reason = denial_words(error)
+        return NotHandled(
+            reason,
+            reason=NotHandledReason.UNAUTHORISED,
+            retry_after_s=self._budget.deny(endpoint, self._environment, reason),
+            exchange=error.exchange,
+        )
 
     def attempt(
         self,

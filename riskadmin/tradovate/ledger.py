@@ -20,7 +20,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A stop that is still in force for ``left_s`` seconds; ``endpoint`` None means every call of the user."""
+    """A stop that is still in force for ``left_s`` seconds; ``endpoint`` None means every call of the user.
+
+    ``endpoint`` may end in ``@demo`` or ``@live``: then only calls of the user to that environment are stopped.
+    """
 
     endpoint: str | None
     reason: str
@@ -58,8 +61,13 @@ class Ledger(Protocol):
     def halts(self, *, user: str, address: str) -> Sequence[Halt]:
         """Every halt of ``user``, and every one of an endpoint at ``address``, still in force."""
 
-    def save_halt(self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float) -> None:
-        """Record a halt from now on for ``seconds``; a longer one already in force for that scope wins."""
+    def save_halt(
+        self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float, is_new: bool = True
+    ) -> None:
+        """Record a halt from now on for ``seconds``; a longer one already in force for that scope wins.
+
+        One that is not ``is_new`` continues an earlier one, and is not told to people again.
+        """
 
     def lowered(self, user: str, /) -> LoweredLimit | None:
         """The limit of ``user`` learnt last, in force or not; None where none was, or it is too long ago to matter."""

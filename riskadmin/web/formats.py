@@ -51,6 +51,14 @@ def moment(at: datetime, zone: ZoneInfo, *, seconds: bool = True) -> str:
     return in_zone(at, zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
+def between(earliest: datetime, latest: datetime, zone: ZoneInfo) -> str:
+    """Write two times that something happened between, as shortly as tells them apart: "between 2026-11-21 10:40 and 10:43"."""
+    seconds = moment(earliest, zone, seconds=False) == moment(latest, zone, seconds=False)
+    first, last = (moment(at, zone, seconds=seconds) for at in (earliest, latest))
+    day, _, time = last.partition(" ")
+    return f"between {first} and {time if first.startswith(day) else last}"
+
+
 def exact_utc(at: datetime) -> str:
     """Write a time for evidence, in UTC with its milliseconds: "2026-11-21 14:03:05.123 UTC"."""
     utc = in_zone(at, UTC)
@@ -70,6 +78,19 @@ def duration(span: timedelta) -> str:
         if len(parts) == 2:  # noqa: PLR2004  (two units)
             break
     return " ".join(parts) or "0 s"
+
+
+def ago(span: timedelta) -> str:
+    """Write how long ago something happened: "9 min ago", "just now".
+
+    What another clock dates in the future, such as Tradovate's where it is ahead of ours, has happened just now.
+    """
+    return f"{duration(span)} ago" if span >= timedelta(seconds=1) else "just now"
+
+
+def ahead(span: timedelta) -> str:
+    """Write how long it is until something happens: "in 10 min", "now" where its time has come."""
+    return f"in {duration(span)}" if span >= timedelta(seconds=1) else "now"
 
 
 def _decimal(value: Number) -> Decimal:

@@ -99,6 +99,16 @@ def test_the_longest_halt_of_each_scope_is_in_force() -> None:
     assert 3500 < halts[None].left_s <= 3600
 
 
+def test_a_stop_is_told_in_the_trail_once_however_long_it_goes_on() -> None:
+    scope = "accountRiskStatus/setadminautoliqaction@demo"
+    ledger.save_halt(user="us", address="", endpoint=scope, reason="denied", seconds=60)
+    ledger.save_halt(user="us", address="", endpoint=scope, reason="denied", seconds=120, is_new=False)
+
+    event = Event.objects.get(tag=Tag.API_HALTED)
+    assert (event.detail["endpoint"], event.detail["text"]) == ("accountRiskStatus/setadminautoliqaction on demo", "denied")
+    assert [halt.endpoint for halt in ledger.halts(user="us", address="")] == [scope, scope]
+
+
 def test_what_nothing_counts_any_more_is_forgotten_a_bounded_number_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "FORGOTTEN_AT_ONCE", 2)
     for _ in range(3):

@@ -13,8 +13,8 @@ from accounts.models import (
     AutoLiqLimits,
     Cash,
     LimitLevel,
-    LimitsMove,
     MirroredEntity,
+    MirrorMove,
     MirrorRow,
     Position,
     PositionLimit,
@@ -256,7 +256,7 @@ def test_what_is_marked_and_healed_is_no_move_of_limits() -> None:
     table = TABLES["firm's limits"]
     for at, odd in ((FIRST, {}), (SECOND, table.odd), (THIRD, {})):
         write(table, at, table.rows[0], table.rows[1] | odd)
-    assert not LimitsMove.objects.exists()
+    assert not MirrorMove.objects.exists()
 
 
 # --- Of an account with several ------------------------------------------------------------------------------------------

@@ -87,7 +87,9 @@ class MemoryLedger:
             if until > now and (of == user or (there == address and endpoint))
         ]
 
-    def save_halt(self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float) -> None:
+    def save_halt(
+        self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float, is_new: bool = True
+    ) -> None:
         self.stops.append((self.clock.now + seconds, user, address, endpoint, reason))
 
     def lowered(self, user: str, /) -> LoweredLimit | None:

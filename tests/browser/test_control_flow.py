@@ -1,4 +1,4 @@
-"""A change of many followed, paused, resumed and cancelled half-way; and what nobody knows settled by a supervisor."""
+"""A change of many followed, paused, resumed and cancelled half-way; and an unknown outcome settled by a supervisor."""
 
 import csv
 import re
@@ -166,16 +166,16 @@ def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, pag
     expect(page.locator(".hold")).to_contain_text("nobody knows the outcome")
     check_page(page)
     page.locator("#items a.row-link").click()
-    expect(page.get_by_role("main")).to_contain_text("A supervisor has to look at it and decide.")
+    expect(page.get_by_role("main")).to_contain_text("A supervisor decides what became of it.")
     expect(page.get_by_role("button", name="It was applied")).to_have_count(0)
 
     sign_out(page)
     sign_in(page, stack.base_url, "supervisor")
-    expect(page.locator(".navigation")).to_contain_text("wait for a person")
-    page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile("^Unknown")).click()
+    expect(page.locator(".navigation")).to_contain_text("not known")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile("^Unknown outcomes")).click()
     check_page(page)
     page.get_by_role("link", name=f"Lock {name}").click()
-    expect(page.get_by_role("main")).to_contain_text("Nobody knows whether Tradovate did this")
+    expect(page.get_by_role("main")).to_contain_text("Tradovate has not confirmed the outcome")
     check_page(page)
 
     # Without a word it is not taken; what Tradovate says to one who asks again may be conclusive, and here it is not.

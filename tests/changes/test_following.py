@@ -17,9 +17,9 @@ from accounts.changes.models import Change, Item
 from accounts.changes.outlook import Outlook
 from accounts.changes.queries import progress
 from accounts.changes.states import ItemState, Verdict
+from accounts.changes.stops import Ahead
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from riskadmin.tradovate.vocabulary import Lane
 from tests.changes.answers import text_of
 from tests.changes.mirror import LOCKED, ORIGIN, approve, ask, make_account, make_accounts, open_item, walk
 from tests.staff.people import make_person
@@ -177,8 +177,8 @@ class TestItems:
 class TestPace:
     @staticmethod
     def with_budget(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
-        def outlook_of(calls: int, lane: Lane) -> Outlook:
-            return Outlook(**{"calls": calls, "lane": lane, "left": 5000, "finish_at": None, "halted_until": None, **fields})  # type: ignore[arg-type]
+        def outlook_of(calls: int, change: Ahead) -> Outlook:
+            return Outlook(**{"calls": calls, "lane": change.lane, "left": 5000, **fields})  # type: ignore[arg-type]
 
         monkeypatch.setattr(pace, "outlook_of", outlook_of)
 
@@ -218,12 +218,6 @@ class TestPace:
         def held() -> list[tuple[str, object]]:
             return [(hold.words, hold.until) for hold in pace.pace(progress(change.pk)).holds]
 
-        self.with_budget(monkeypatch, left=0)
-        assert held() == [("The calls of this hour are used up; each comes back an hour after it was made", None)]
-        self.with_budget(monkeypatch, left=0, halted_until=until)
-        assert held() == [("Tradovate has stopped all calls", until)]
-        self.with_budget(monkeypatch, left=None)
-        assert held() == [("The budget of calls can't be read, so nothing is sent", None)]
         self.with_budget(monkeypatch)
         assert held() == []
         Item.objects.filter(state=ItemState.QUEUED).update(not_before=until)

@@ -48,7 +48,7 @@ class SimulatorError(RuntimeError):
 class Simulator:
     """One simulator process and its control port.
 
-    The API credentials are ADMIN, PASSWORD, CID and SEC above. The same instance may be stopped or
+    A stopped one's clock moves only when it is told to, so that no test rests on how fast the machine is. The API credentials are ADMIN, PASSWORD, CID and SEC above. The same instance may be stopped or
     killed and started again: it keeps its data directory and its ports.
     """
 
@@ -60,6 +60,7 @@ class Simulator:
         traders: int = 60,
         accounts: int = 150,
         now: str | None = None,
+        stopped: bool = False,
         settings: Mapping[str, object] | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
@@ -68,6 +69,7 @@ class Simulator:
         self.traders = traders
         self.accounts = accounts
         self.now = now
+        self.stopped = stopped
         self.settings = dict(settings or {})
         self.arguments = list(arguments)
         self.ports: dict[str, int] = {"demo": 0, "live": 0, "control": 0}
@@ -87,6 +89,8 @@ class Simulator:
             command += ["--set", f"{name}={value}"]
         if self.now is not None:
             command += ["--now", self.now]
+        if self.stopped:
+            command.append("--stopped")
         command += self.arguments
         self.data.mkdir(parents=True, exist_ok=True)
         log = self.data / "stderr.log"
@@ -191,8 +195,12 @@ class Simulator:
     # --- the control port ------------------------------------------------------------------------
 
     def control(self, method: str, path: str, body: object = None, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Make one control call and return its JSON; raise SimulatorError when it is refused."""
-        answer = self._session.request(method, self.control_url + path, json=body, params=query, timeout=60)
+        """Make one control call and return its JSON; raise SimulatorError when it is refused.
+
+        A string goes as the JSON text that it is. NaN and lone surrogates are sent like anything else.
+        """
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        answer = self._session.request(method, self.control_url + path, data=text, params=query, timeout=60)
         if answer.status_code != 200:
             raise SimulatorError(f"{method} {path}: {answer.status_code} {answer.text}")
         found: dict[str, Any] = answer.json()

@@ -22,7 +22,7 @@ TABLES = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS attempt (id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT, address TEXT, endpoint TEXT, lane TEXT,
   at REAL);
-CREATE TABLE IF NOT EXISTS halt (user TEXT, address TEXT, endpoint TEXT, reason TEXT, until REAL);
+CREATE TABLE IF NOT EXISTS halt (user TEXT, address TEXT, endpoint TEXT, reason TEXT, until REAL, is_new INTEGER);
 CREATE TABLE IF NOT EXISTS lowered (user TEXT PRIMARY KEY, calls INTEGER, counted INTEGER, at REAL, lasts REAL);
 CREATE TABLE IF NOT EXISTS token (id INTEGER PRIMARY KEY CHECK (id = 1), access_token TEXT, expires_at REAL,
   generation INTEGER NOT NULL DEFAULT 0, holder TEXT, leased_until REAL NOT NULL DEFAULT 0);
@@ -97,10 +97,19 @@ class SqliteLedger(_File):
             ).fetchall()
         return [Halt(*row) for row in rows]
 
-    def save_halt(self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float) -> None:
+    def save_halt(
+        self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float, is_new: bool = True
+    ) -> None:
         with self.transaction() as connection:
             until = self.clock() + seconds
-            connection.execute("INSERT INTO halt VALUES (?, ?, ?, ?, ?)", (user, address, endpoint, reason, until))
+            row = (user, address, endpoint, reason, until, is_new)
+            connection.execute("INSERT INTO halt VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def stops(self) -> list[tuple[str | None, float, bool]]:
+        """Of every halt on record, oldest first: its scope, its end, and whether it was a new one."""
+        with self.transaction() as connection:
+            rows = connection.execute("SELECT endpoint, until, is_new FROM halt ORDER BY rowid").fetchall()
+        return [(endpoint, until, bool(is_new)) for endpoint, until, is_new in rows]
 
     def lowered(self, user: str, /) -> LoweredLimit | None:
         with self.transaction() as connection:

@@ -10,7 +10,8 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskadmin.tradovate.budget import LOWERED_FOR_S, WINDOW_S, Admission, Budget, Lowered
+from riskadmin.tradovate.budget import LOWERED_FOR_S, WINDOW_S, Admission, Budget
+from riskadmin.tradovate.budget_state import Lowered
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, ACCOUNTS, RENEW_ACCESS_TOKEN
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Lane

@@ -412,17 +412,6 @@ def test_denied_twice_is_not_handled(server: CannedServer, client: Client, denie
     assert server.paths() == [LOCK, RENEW, LOCK]
 
 
-def test_a_lasting_refusal_leaves_renewals_for_when_they_are_due(server: CannedServer, client: Client) -> None:
-    """An endpoint our key has no right to answers 401 to any token."""
-    server.on(LOCK, answer(401))
-    server.on(RENEW, *[answer(200, {"accessToken": f"token-{number}"}) for number in range(2, 30)])
-    for _ in range(12):
-        with pytest.raises(NotHandled) as refusal:
-            lock(client)
-        assert refusal.value.reason is NotHandledReason.UNAUTHORISED
-    assert server.paths().count(RENEW) == 10
-
-
 def test_408_renews_the_token_and_leaves_the_outcome_unknown(server: CannedServer, client: Client) -> None:
     server.on(LOCK, answer(408), answer(200, {}))
     server.on(RENEW, answer(200, {"accessToken": "token-2"}))

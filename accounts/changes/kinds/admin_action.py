@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 
 from django.db.models import QuerySet
 
+from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import (
     Difference,
     Done,
@@ -22,13 +23,13 @@ from accounts.changes.kinds.kind import (
     Skip,
     State,
 )
-from accounts.changes.kinds.units import AccountKind, held, reading_of, with_held
+from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.models import Account, Source
 from accounts.reads import Reader
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
+from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ID, SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
@@ -48,6 +49,7 @@ class AdminActionKind(AccountKind):
     environments = frozenset({Environment.DEMO})
     urgent_up_to = 50
     endpoints: ClassVar[tuple[Endpoint, ...]] = (SET_ADMIN_AUTO_LIQ_ACTION,)
+    reads: ClassVar[tuple[Endpoint, ...]] = (ACCOUNT_RISK_STATUSES_BY_ID,)
     read_at_once = READ_AT_ONCE
     action: ClassVar[AdminAction]
     already: ClassVar[str]  # why an account is skipped that has this action already
@@ -70,7 +72,17 @@ class AdminActionKind(AccountKind):
         # What has it already may lose it to the other change under way: a protective call is then made all the same.
         if self.is_reached(before) and not (contested and self.is_protective):
             return Skip(reason=self.already, before=before)
-        return Planned(before=before, after={"admin_action": self.action.value}, warnings=self.warnings(subject))
+        after = {"admin_action": self.action.value}
+        return Planned(
+            before=before, after=after, effects=self.effects(subject, before, after), warnings=self.warnings(subject)
+        )
+
+    def effects(self, subject: Account, before: State, after: State) -> TargetEffects:
+        """Return what the action does to the account; by itself it closes no position. Pure."""
+        return TargetEffects(
+            direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
+            open_positions=open_positions(subject),
+        )
 
     def is_reached(self, state: State) -> bool:
         """Say whether the account is already where this kind leads."""

@@ -21,7 +21,6 @@ from accounts.changes.kinds.kind import (
     Finding,
     Inverse,
     Irreversible,
-    Lookup,
     Order,
     Planned,
     Reading,
@@ -41,7 +40,7 @@ from accounts.changes.kinds.limit_fields import (
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits, limit_records
-from accounts.changes.kinds.units import AccountKind, accounts_known, gone, reading_of
+from accounts.changes.kinds.units import AccountKind, gone, reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
 from accounts.reads import Reader
@@ -50,7 +49,12 @@ from accounts.store import account_keys, store_limits
 from accounts.sync import Part
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import UPDATE_USER_AUTO_LIQS
+from riskadmin.tradovate.endpoints import (
+    PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
+    UPDATE_USER_AUTO_LIQS,
+    USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
+    Endpoint,
+)
 from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.reading import Unreadable, parse_json
@@ -69,6 +73,7 @@ class AutoLiqLimitsKind(AccountKind):
     action_label = "Change limits"
     effect = "Replaces the limits you fill in; they hold at once. What you leave empty stays as it is, account by account."
     direction = Direction.LOOSENING
+    judges_by_figures = True
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     endpoints = (UPDATE_USER_AUTO_LIQS,)
     icon = "adjustments"
@@ -83,6 +88,11 @@ class AutoLiqLimitsKind(AccountKind):
     @property
     def batch_size(self) -> int:  # type: ignore[override]  # a setting: how many Tradovate takes is not documented
         return int(settings.LIMITS_PER_CALL)
+
+    @property
+    def reads(self) -> tuple[Endpoint, ...]:  # type: ignore[override]  # each level has its own
+        is_firm = self.level == LimitLevel.FIRM
+        return (USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT if is_firm else PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,)
 
     @cached_property
     def _traders(self) -> "AutoLiqLimitsKind":
@@ -149,7 +159,13 @@ class AutoLiqLimitsKind(AccountKind):
         if reason:
             return Skip(reason=reason, before=before)
         effects = effects_of(subject, limits, after=becomes, changed=changed)
-        return Planned(before=before, after={**before, **given}, warnings=effects.warnings, weight=effects.weight)
+        return Planned(
+            before=before,
+            after={**before, **given},
+            effects=effects.target,
+            warnings=effects.warnings,
+            weight=effects.weight,
+        )
 
     def _misplaced(self, parameters: State, given: State) -> str:
         """Return why parameters of a single account don't fit the change's level, or ""."""
@@ -204,9 +220,6 @@ class AutoLiqLimitsKind(AccountKind):
                     exchange=error.exchange,
                 ) from error
             raise
-
-    def lookup(self, client: Client, ids: Sequence[int]) -> Lookup:
-        return accounts_known(client, ids)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         read = Reader(client).limits(self.level, ids)

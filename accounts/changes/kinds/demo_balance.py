@@ -4,7 +4,7 @@ Source: the partner documentation's "Change Demo Balance". What is sent is a dif
 call is made again by itself, whatever a read-back shows. It exists on demo only, and answers with the account's new balance.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -13,10 +13,11 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings, size_warnings
-from accounts.changes.kinds.units import AccountKind, reading_of, with_held
+from accounts.changes.kinds.units import AccountKind, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
 from accounts.reads import Reader
@@ -26,7 +27,7 @@ from accounts.store import account_keys, store_cash
 from accounts.sync import Part
 from riskadmin.tradovate.account_writes import CASH_CHANGE_BOUND_USD, COMMENT_MAX
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import CHANGE_DEMO_BALANCE
+from riskadmin.tradovate.endpoints import CASH_BALANCES_BY_ACCOUNT, CHANGE_DEMO_BALANCE
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -68,6 +69,18 @@ class DemoBalanceForm(forms.Form):
         return cleaned
 
 
+def cash_effects(subject: Account, change_usd: Decimal, differences: Iterable[Difference]) -> TargetEffects:
+    """Return what a change of an account's cash does. Less cash under open positions may end in a liquidation. Pure."""
+    positions = open_positions(subject)
+    is_possible = change_usd < 0 and positions != 0
+    return TargetEffects(
+        direction=EffectDirection.of(each.direction for each in differences),
+        liquidation=Liquidation.POSSIBLE if is_possible else Liquidation.NO,
+        open_positions=positions,
+        money_effect_usd=abs(change_usd),
+    )
+
+
 class DemoBalance(AccountKind):
     """The dollars of a simulation account, by which they change."""
 
@@ -82,6 +95,7 @@ class DemoBalance(AccountKind):
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO})
     endpoints = (CHANGE_DEMO_BALANCE,)
+    reads = (CASH_BALANCES_BY_ACCOUNT,)
     icon = "coin"
     parts = frozenset({Part.CASH, Part.POSITIONS})
     parameters_form = DemoBalanceForm
@@ -134,7 +148,8 @@ class DemoBalance(AccountKind):
             return Skip(reason=reason, before=before)
         size = size_warnings(subject, "Balance", Decimal(after["amount_usd"]))
         warnings = balance_warnings(after) + size + position_warnings(subject)
-        return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
+        effects = cash_effects(subject, change, self.differences(before, after))
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(abs(change)))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return cash_differences(before, after)

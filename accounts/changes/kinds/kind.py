@@ -1,7 +1,7 @@
 """What every kind of change answers; one file in this folder for each kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django import forms
 
+from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.states import Direction
 from accounts.complete import Answer
 from accounts.sync import Part
@@ -39,13 +40,14 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What would happen to one target: its state before, what is sent for it, and what to know about it.
+    """What would happen to one target: its state before, what is sent for it, its effects, and what to know about it.
 
-    `weight` sorts the plan: the larger the effect, the further up.
+    `weight` sorts the plan among targets of the same `effects.liquidation`: the larger the effect, the further up.
     """
 
     before: State
     after: State
+    effects: TargetEffects
     warnings: tuple[str, ...] = ()
     weight: float = 0.0
 
@@ -178,10 +180,12 @@ class Kind(ABC, Generic[SubjectT]):
     unit: ClassVar[Unit]
     steps: ClassVar[tuple[str, ...]] = ("",)  # what each call for an item does, in order
     endpoints: ClassVar[tuple[Endpoint, ...]] = ()  # what each step calls, where that is the same for all; () where not
+    reads: ClassVar[tuple[Endpoint, ...]] = ()  # what tells how its targets are, before and after its calls, asked by their ids
     batch_size: ClassVar[int] = 1
     urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
+    judges_by_figures: ClassVar[bool] = False  # what it would liquidate is judged on realised figures
     answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
     parts: ClassVar[frozenset[Part]] = frozenset()  # what its plan rests on, beside the risk status: what a reading brings
@@ -219,6 +223,14 @@ class Kind(ABC, Generic[SubjectT]):
         """
         return self
 
+    def step_endpoints(self) -> tuple[Endpoint, ...]:
+        """Return what each step calls; of a kind whose parameters decide it, that is the answer of the one `of` returns."""
+        return self.endpoints
+
+    def variants(self) -> "tuple[tuple[str, Kind[SubjectT]], ...]":
+        """Return what people tell apart of this kind because Tradovate has an endpoint for each: its label, and the kind."""
+        return ((self.action_label, self),)
+
     def is_resend_safe(self, step: int) -> bool:
         """Say whether this call may be made again once a read-back shows that it had no effect."""
         return False
@@ -248,11 +260,15 @@ class Kind(ABC, Generic[SubjectT]):
         return {}
 
     def lookup(self, client: Client, ids: Sequence[int]) -> Lookup | None:
-        """Return which of the targets Tradovate has; None for a kind whose calls name one target only.
+        """Return which of the targets Tradovate has; None where it can't be asked.
 
-        Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404).
+        Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404), and when it leaves
+        targets out of the answer to a read.
         """
         return None
+
+    def note_gone(self, environment: Environment, ids: Collection[int]) -> None:
+        """Write into the mirror that Tradovate no longer has these targets."""
 
     @abstractmethod
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, SubjectT]:

@@ -18,6 +18,12 @@ from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_position_limits
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import (
+    CREATE_USER_ACCOUNT_POSITION_LIMIT,
+    DELETE_USER_ACCOUNT_POSITION_LIMIT,
+    UPDATE_USER_ACCOUNT_POSITION_LIMIT,
+    USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
+)
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.pre_trade import PositionLimitFields
 from riskadmin.tradovate.reading import parse_json
@@ -49,6 +55,12 @@ class PositionLimitKind(PreTradeKind):
     action_label = "Position limit"
     effect = "Adds, changes or removes how many contracts an account may hold. It holds for orders from now on."
     icon = "scale"
+    endpoint_of = {
+        Action.CREATE: CREATE_USER_ACCOUNT_POSITION_LIMIT,
+        Action.UPDATE: UPDATE_USER_ACCOUNT_POSITION_LIMIT,
+        Action.DELETE: DELETE_USER_ACCOUNT_POSITION_LIMIT,
+    }
+    reads = (USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,)
     parameters_form = PositionLimitForm
     parts = frozenset({Part.PRE_TRADE, Part.POSITIONS})
     noun = "position limit"
@@ -87,14 +99,24 @@ class PositionLimitKind(PreTradeKind):
         return ""
 
     def warnings(self, subject: Account, record: Record) -> tuple[str, ...]:
+        beyond = self._beyond(subject, record)
+        if not beyond:
+            return ()
+        return (f"Holds more than that already ({'; '.join(beyond)}): what Tradovate does then is not documented",)
+
+    def holds_more(self, subject: Account, record: Record) -> bool:
+        return bool(self._beyond(subject, record))
+
+    def _beyond(self, subject: Account, record: Record) -> list[str]:
+        """Say which limits of a record the account's positions exceed."""
         # Only what surely counts is counted: without another condition, everything, or one contract.
         scope = {field.name for field in POSITION_LIMIT_FIELDS if field.is_scope and field.name in record}
         overall = record["total_by"] == TotalBy.OVERALL and not scope
         if not record["active"] or not (overall or scope == {"contract_id"}):
-            return ()
+            return []
         held = [each.net_pos for each in subject.positions.all() if overall or each.contract_id == record["contract_id"]]
         long, short = sum(each for each in held if each > 0), -sum(each for each in held if each < 0)
-        beyond = [
+        return [
             f"{count:,} {words}, limit {record[name]:,}"
             for name, count, words in (
                 ("long_limit", long, "long"),
@@ -103,9 +125,6 @@ class PositionLimitKind(PreTradeKind):
             )
             if name in record and count > record[name]
         ]
-        if not beyond:
-            return ()
-        return (f"Holds more than that already ({'; '.join(beyond)}): what Tradovate does then is not documented",)
 
     def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:
         (limit,) = (each for each in subject.position_limits.all() if each.tradovate_id == number)

@@ -16,12 +16,14 @@ from typing import Any, ClassVar, Final, Self
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Irreversible, Planned, Skip, State, Target
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.pre_trade import ID, OWNER, UNSET, Field, Record, Sort, Tighter, about, in_json, in_words
 from accounts.sync import Part
+from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.vocabulary import Environment
 
 ACTION: Final = "action"
@@ -57,6 +59,7 @@ class PreTradeKind(AccountKind):
     required: ClassVar[tuple[str, ...]] = ()  # fields without which none can be made
     owner: ClassVar[str] = ""  # the parameter that names what a new one hangs on, where that is not the account
     key: ClassVar[str]  # the parameter that names one by its number
+    endpoint_of: ClassVar[Mapping[Action, Endpoint]]
     defaults: ClassVar[Record] = {}  # of a new one
 
     def __init__(self, action: Action = Action.CREATE) -> None:
@@ -68,6 +71,14 @@ class PreTradeKind(AccountKind):
 
     def of(self, parameters: State) -> Self:
         return self if self.action != Action.CREATE else self._others.get(str(parameters.get(ACTION)), self)
+
+    def step_endpoints(self) -> tuple[Endpoint, ...]:
+        return (self.endpoint_of[self.action],)
+
+    def variants(self) -> tuple[tuple[str, Self], ...]:
+        return tuple(
+            (f"{self.action_label}: {words.lower()}", self.of({ACTION: action})) for action, words in ACTION_WORDS.items()
+        )
 
     def is_resend_safe(self, step: int) -> bool:
         # Sent again, a second one would be made. A removal that comes too late is refused: there is nothing left to remove.
@@ -135,7 +146,7 @@ class PreTradeKind(AccountKind):
             if given:
                 return Skip(reason="A removal takes no new values", before=before)
             after: State = {ACTION: self.action.value, ID: record[ID]}
-            return self._planned(before, after, self.removal_warnings(subject, record[ID]))
+            return self._planned(subject, before, after, self.removal_warnings(subject, record[ID]))
         wanted = {**record, **given}
         if not given or wanted == record:
             return Skip(reason="Already so" if given else "Nothing new was filled in", before=before)
@@ -144,7 +155,7 @@ class PreTradeKind(AccountKind):
         if reason:
             return Skip(reason=reason, before=before)
         after = {ACTION: self.action.value, ID: record[ID], RECORD: wanted}
-        return self._planned(before, after, self.warnings(subject, wanted))
+        return self._planned(subject, before, after, self.warnings(subject, wanted))
 
     def _plan_new(self, subject: Account, parameters: State, given: Record, before: State) -> Planned | Skip:
         if self.key in parameters:
@@ -164,7 +175,7 @@ class PreTradeKind(AccountKind):
         warnings = self.warnings(subject, record)
         if any(_without_number(each) == record for each in self.records(subject)):
             warnings = ("It has one just like it already: there would be two", *warnings)
-        return self._planned(before, after, warnings)
+        return self._planned(subject, before, after, warnings)
 
     def _to_be_set(self, values: Record) -> dict[str, Decimal]:
         return {field.name: Decimal(values[field.name]) for field in self.fields if field.is_number and field.name in values}
@@ -177,9 +188,31 @@ class PreTradeKind(AccountKind):
             return "None of the limits was filled in"
         return ""
 
-    def _planned(self, before: State, after: State, warnings: tuple[str, ...]) -> Planned:
-        looser = sum(each.direction == "looser" for each in self.differences(before, after))
-        return Planned(before=before, after=after, warnings=warnings, weight=float(looser))
+    def _planned(self, subject: Account, before: State, after: State, warnings: tuple[str, ...]) -> Planned:
+        directions = [each.direction for each in self.differences(before, after)]
+        record = after.get(RECORD)
+        open_ = sum(1 for position in subject.positions.all() if position.net_pos)
+        effects = TargetEffects(
+            direction=EffectDirection.of(directions),
+            liquidation=Liquidation.POSSIBLE if record and self.holds_more(subject, record) else Liquidation.NO,
+            open_positions=open_ or (0 if subject.positions_read_at else None),
+            money_effect_usd=self._money_effect(_by_number(before).get(after.get(ID, 0), {}), record or {}),
+        )
+        weight = float(directions.count("looser"))
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=weight)
+
+    def _money_effect(self, was: Record, becomes: Record) -> Decimal | None:
+        """Return by how much the amount in dollars that moves most is altered; unset counts as nothing."""
+        moved = [
+            abs(Decimal(becomes.get(field.name, 0)) - Decimal(was.get(field.name, 0)))
+            for field in self.fields
+            if field.sort is Sort.USD and was.get(field.name) != becomes.get(field.name)
+        ]
+        return max(moved, default=None)
+
+    def holds_more(self, subject: Account, record: Record) -> bool:
+        """Say whether the account holds more than this record would allow. Pure."""
+        return False
 
     def misplaced(self, subject: Account, record: Record) -> str:
         """Return why a new record can't hang where it is asked for, or "". Pure."""

@@ -11,20 +11,20 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import (
     Difference,
     Done,
     Finding,
     Inverse,
     Irreversible,
-    Lookup,
     Order,
     Planned,
     Reading,
     Skip,
     State,
 )
-from accounts.changes.kinds.units import AccountKind, accounts_known, held, reading_of, with_held
+from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
 from accounts.reads import Reader
@@ -32,7 +32,7 @@ from accounts.rows import Reading as MirrorReading
 from accounts.store import store_accounts
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import SWITCH_RISK_CATEGORY
+from riskadmin.tradovate.endpoints import ACCOUNTS_BY_ID, SWITCH_RISK_CATEGORY
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -58,6 +58,7 @@ class SwitchRiskCategory(AccountKind):
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     endpoints = (SWITCH_RISK_CATEGORY,)
+    reads = (ACCOUNTS_BY_ID,)
     icon = "switch-horizontal"
     batch_size = 10_000
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
@@ -102,7 +103,13 @@ class SwitchRiskCategory(AccountKind):
         warnings = (f"Holds {positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
         after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
-        return Planned(before=before, after=after, warnings=warnings, weight=float(positions))
+        effects = TargetEffects(
+            # Which of two categories allows more is not known here.
+            direction=EffectDirection.NEITHER,
+            liquidation=Liquidation.NO if open_positions(subject) == 0 else Liquidation.POSSIBLE,
+            open_positions=open_positions(subject),
+        )
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(positions))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         was = after.get("was") or _number(before.get("category_id"))
@@ -117,9 +124,6 @@ class SwitchRiskCategory(AccountKind):
             ticket=order.ticket,
         )
         return reply.exchange
-
-    def lookup(self, client: Client, ids: Sequence[int]) -> Lookup:
-        return accounts_known(client, ids)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         read = Reader(client).accounts(ids)

@@ -19,6 +19,13 @@ from accounts.reads import Reader
 from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_position_limits, store_risk_parameters
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.endpoints import (
+    CREATE_USER_ACCOUNT_RISK_PARAMETER,
+    DELETE_USER_ACCOUNT_RISK_PARAMETER,
+    UPDATE_USER_ACCOUNT_RISK_PARAMETER,
+    USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
+    USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT,
+)
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.pre_trade import RiskParameterFields
 from riskadmin.tradovate.reading import parse_json
@@ -51,6 +58,12 @@ class RiskParameterKind(PreTradeKind):
     action_label = "Risk parameter"
     effect = "Adds, changes or removes how much an account may order at once. It holds for orders from now on."
     icon = "adjustments"
+    endpoint_of = {
+        Action.CREATE: CREATE_USER_ACCOUNT_RISK_PARAMETER,
+        Action.UPDATE: UPDATE_USER_ACCOUNT_RISK_PARAMETER,
+        Action.DELETE: DELETE_USER_ACCOUNT_RISK_PARAMETER,
+    }
+    reads = (USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT, USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT)
     parameters_form = RiskParameterForm
     noun = "risk parameter"
     fields = RISK_PARAMETER_FIELDS

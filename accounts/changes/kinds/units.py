@@ -1,17 +1,19 @@
 """The two things that changes are about: accounts and traders."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, Lookup, Reading, State, Unit, Unread
 from accounts.complete import Read
-from accounts.models import Account, Position, Trader
+from accounts.models import Account, Position, Source, Trader
 from accounts.queries import AnyOf
 from accounts.reads import ASKED_ALONE, Reader
-from accounts.store import return_to_mirror
+from accounts.rows import Reading as MirrorReading
+from accounts.store import mark_missing, return_to_mirror
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.vocabulary import Environment
@@ -39,6 +41,12 @@ class AccountKind(Kind[Account]):
         # Without all that a plan reads: ten thousand locks ask this in a hurry.
         open_ = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value, archived=False, closed=False)
         return set(ids) - set(open_.values_list("tradovate_id", flat=True))
+
+    def lookup(self, client: Client, ids: Sequence[int]) -> Lookup:
+        return accounts_known(client, ids)
+
+    def note_gone(self, environment: Environment, ids: Collection[int]) -> None:
+        mark_missing(Account, ids, MirrorReading(environment, timezone.now(), Source.CONFIRM))
 
     def read_at(self, subject: Account) -> datetime | None:
         return oldest(*self.readings(subject))
@@ -76,6 +84,11 @@ def held(account: Account) -> list[Position]:
     """Return an account's open positions, prefetched by `with_held`."""
     positions: list[Position] = account.held  # type: ignore[attr-defined]  # by `with_held`
     return positions
+
+
+def open_positions(account: Account) -> int | None:
+    """Return how many open positions an account holds, prefetched by `with_held`; None where they were never read."""
+    return len(held(account)) or (0 if account.positions_read_at else None)
 
 
 def gone(account: Account) -> str:

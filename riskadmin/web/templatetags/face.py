@@ -1,6 +1,6 @@
 """The components every page is made of; `docs/face-components.md` shows how each is used."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
@@ -92,6 +92,13 @@ def time(at: datetime | None, *, seconds: bool = True) -> str:
     return _time(at, formats.moment(at, display_zone(), seconds=seconds)) if at else UNSET
 
 
+@register.simple_tag
+def between(earliest: datetime, latest: datetime) -> SafeString:
+    """Write two times that something happened between, in the display zone, with the exact UTC of both in the title."""
+    title = f"{formats.exact_utc(earliest)} to {formats.exact_utc(latest)}"
+    return format_html('<span title="{}">{}</span>', title, formats.between(earliest, latest, display_zone()))
+
+
 @register.filter
 def weekday(at: datetime) -> str:
     """Write a time's day of the week in the display zone: "Fri"."""
@@ -100,8 +107,20 @@ def weekday(at: datetime) -> str:
 
 @register.simple_tag
 def age(since: datetime | None) -> str:
-    """Write how long ago a time was (or, for one to come, how long it is till then): "3 d 4 h"."""
-    return _time(since, formats.duration(timezone.now() - since)) if since else UNSET
+    """Write how long something has lasted, or how old it is: "3 d 4 h"; "0 s" where another clock dates it in the future."""
+    return _time(since, formats.duration(max(timezone.now() - since, timedelta()))) if since else UNSET
+
+
+@register.simple_tag
+def ago(at: datetime | None) -> str:
+    """Write how long ago something happened: "9 min ago", "just now"."""
+    return _time(at, formats.ago(timezone.now() - at)) if at else UNSET
+
+
+@register.simple_tag
+def ahead(at: datetime | None) -> str:
+    """Write how long it is until something happens: "in 10 min", "now"."""
+    return _time(at, formats.ahead(at - timezone.now())) if at else UNSET
 
 
 def _time(at: datetime, text: str) -> SafeString:

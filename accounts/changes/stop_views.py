@@ -1,0 +1,52 @@
+"""Pages and fragments that tell what is stopped now."""
+
+from functools import partial
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET
+
+from accounts.changes.stop_ways import Subject, Told, told
+from accounts.changes.stops import stops_now
+from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.access import may, requires, signed_in
+from riskadmin.web.htmx import render_page_or_fragment
+
+
+def told_to(request: HttpRequest) -> tuple[Told, ...]:
+    """Return all stops in force, as they are told to the person who asks."""
+    stops = stops_now()
+    return told(stops.found, stops, may=partial(may, request))
+
+
+def told_of_account(request: HttpRequest, environment: Environment, tradovate_id: int) -> tuple[Told, ...]:
+    """Return the stops that are about an account's environment, with what can be done for that account meanwhile."""
+    stops = stops_now()
+    subject = Subject(targets=1, naming=(("account", f"{environment}:{tradovate_id}"),))
+    return told(stops.on(environment), stops, may=partial(may, request), subject=subject)
+
+
+@requires("changes:view")
+@require_GET
+def all_stops(request: HttpRequest) -> HttpResponse:
+    """Everything that is stopped now, until when, why, and what else can be done."""
+    context = {"stops": told_to(request)}
+    return render_page_or_fragment(request, "changes/stops.html", "changes/_stops_or_none.html", context)
+
+
+@requires("changes:view")
+@require_GET
+def account_stops(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """The same for one account: only what is about its environment."""
+    if environment not in set(Environment):
+        raise Http404("There is no such environment.")
+    context = {"stops": told_of_account(request, Environment(environment), tradovate_id)}
+    return render_page_or_fragment(request, "changes/stops.html", "changes/_stops.html", context)
+
+
+@signed_in
+@require_GET
+def strip(request: HttpRequest) -> HttpResponse:
+    """The worst stop in a line, for the frame: every open page polls this. Asks Redis only."""
+    stops = told_to(request)
+    context = {"worst": stops[0] if stops else None, "others": len(stops) - 1}
+    return render_page_or_fragment(request, "changes/stops_strip.html", "changes/_stops_strip.html", context)

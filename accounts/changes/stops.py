@@ -1,0 +1,331 @@
+"""What is stopped now: until when, why, which kinds of change wait because of it, and what else can be done.
+
+Every page that promises a time, or offers an action, asks here. What is stopped is known to the budget (Tradovate's answers,
+the hour's calls), the breaker (outages) and the token store (sign-in); which kinds need what is stopped, the kinds say.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+from django.utils import timezone
+
+from accounts import connection
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind
+from accounts.complete import ASKED_BY_ID
+from accounts.models import ApiToken
+from riskadmin.tradovate.breaker import Outage
+from riskadmin.tradovate.budget_state import BudgetState, HaltedEndpoint
+from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, ENDPOINTS, Endpoint
+from riskadmin.tradovate.errors import NotHandled
+from riskadmin.tradovate.tokens import USABLE
+from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
+
+
+class Cause(IntEnum):
+    """What sort of stop it is, the worst first."""
+
+    UNCOUNTED = 1  # Redis or PostgreSQL is away, so no call is made
+    EVERYTHING = 2  # after a 423 or 429
+    OUTAGE = 3  # Tradovate does not answer
+    SIGN_IN = 4  # no session, and none can be started now
+    ENDPOINT = 5  # after a penalty, a captcha, or a lasting denial of access
+    USED_UP = 6  # the hour has no call left for a lane
+    LOWERED = 7  # fewer calls an hour than usual: nothing waits because of it, but much takes longer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A kind of change that a stop holds up, as people call it; `step` is the call that waits, where it is not the first."""
+
+    label: str
+    kind: Kind[Any]
+    step: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """One stop. `until` is None where nobody knows its end; `environments` are the connected ones that it is about.
+
+    `where` names those, where others go on (" on demo"), and is empty where none does. `waits` lists the kinds whose calls
+    don't leave; `unconfirmed` those whose calls leave, and whose outcome can't be read yet.
+    """
+
+    cause: Cause
+    environments: tuple[Environment, ...]
+    where: str
+    why: str
+    until: datetime | None = None
+    endpoint: str = ""
+    lane: Lane | None = None
+    waits: tuple[Waiting, ...] = ()
+    unconfirmed: tuple[Waiting, ...] = ()
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether no change waits because of it, and some only take longer or are confirmed later."""
+        return not self.waits
+
+    @property
+    def what(self) -> str:
+        """What waits, as the beginning of a sentence that the time ends."""
+        match self.cause:
+            case Cause.LOWERED:
+                return "Changes of many accounts take longer"
+            case Cause.USED_UP:
+                return f"{'Every change waits' if self.lane == Lane.URGENT else 'Bulk changes wait'}{self.where}"
+            case Cause.ENDPOINT:
+                return self._what_of_endpoint
+            case Cause.SIGN_IN if not self.waits:
+                return f"No new session can be started{self.where}"
+            case _:
+                return f"Every change waits{self.where}"
+
+    @property
+    def _what_of_endpoint(self) -> str:
+        unconfirmed = f"{_listed([each.label for each in self.unconfirmed])} can't be confirmed" if self.unconfirmed else ""
+        if self.waits:
+            return f"{_waiting_words(self.waits, self.where)}{f', and {unconfirmed}' if unconfirmed else ''}"
+        words = unconfirmed or f"{self.endpoint} can't be called"
+        return f"{words}{self.where}"
+
+    @property
+    def because(self) -> str:
+        """Why, as a sentence."""
+        return f"{self.why[:1].upper()}{self.why[1:].rstrip('.')}."
+
+    @property
+    def until_words(self) -> str:
+        """Until when, where that is no time."""
+        if self.cause == Cause.OUTAGE:
+            return f"until Tradovate's {' and '.join(self.environments)} environment answers again"
+        return "until Redis and PostgreSQL answer again" if self.cause == Cause.UNCOUNTED else "until further notice"
+
+    def holds_up(self, change: "Ahead") -> bool:
+        """Say whether calls of a change don't leave because of it."""
+        if change.environment not in self.environments or not self.waits:
+            return False
+        if self.cause == Cause.USED_UP:
+            return self.lane == change.lane
+        if self.cause != Cause.ENDPOINT:
+            return True
+        return self.endpoint in change.sends or (change.reads_first and self.endpoint in change.reads)
+
+    def delays(self, change: "Ahead") -> bool:
+        """Say whether a change is done later because of it: its calls, or only the reading of what came of them."""
+        if self.holds_up(change):
+            return True
+        return self.cause == Cause.ENDPOINT and change.environment in self.environments and self.endpoint in change.reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """What a change still needs of Tradovate: calls of `kind` (as its parameters make it), from `step` on, for its targets."""
+
+    kind: Kind[Any]
+    environment: Environment
+    lane: Lane
+    targets: int = 1
+    step: int = 0
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What its calls need; () where that is not known."""
+        return self.kind.step_endpoints()[self.step :]
+
+    @property
+    def sends(self) -> frozenset[str]:
+        """The names of the endpoints that its calls go to."""
+        return frozenset(each.name for each in self.endpoints)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The names of the endpoints that say how its targets are."""
+        names = {each.name for each in self.kind.reads}
+        if self.targets > ASKED_BY_ID:
+            # Many are read with the one call that lists all, where there is one.
+            names |= {listed for name in names if (listed := f"{name.partition('/')[0]}/list") in ENDPOINTS}
+        return frozenset(names)
+
+    @property
+    def reads_first(self) -> bool:
+        """Whether its targets are read before a call leaves."""
+        return self.kind.is_read_back and any(map(self.kind.rests_on, range(self.step, len(self.kind.steps))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stops:
+    """All stops in force, the worst first, and what is left of the hour, None while that can't be counted."""
+
+    found: tuple[Stop, ...]
+    state: BudgetState | None
+
+    def on(self, environment: Environment) -> tuple[Stop, ...]:
+        """Return those that are about an environment."""
+        return tuple(stop for stop in self.found if environment in stop.environments)
+
+    def delaying(self, change: Ahead) -> tuple[Stop, ...]:
+        """Return those because of which a change is done later."""
+        return tuple(stop for stop in self.found if stop.delays(change))
+
+    def holding_up(self, change: Ahead) -> tuple[Stop, ...]:
+        """Return those because of which calls of a change don't leave."""
+        return tuple(stop for stop in self.found if stop.holds_up(change))
+
+
+NO_STOPS = Stops(found=(), state=None)
+
+
+def last_end(stops: Iterable[Stop]) -> tuple[bool, datetime | None]:
+    """Return whether it is known when all of some stops are over, and when; None where there is none."""
+    ends = [stop.until for stop in stops]
+    return all(ends), max((end for end in ends if end), default=None)
+
+
+# --- Finding them -------------------------------------------------------------------------------------------------------
+
+
+def stops_now() -> Stops:
+    """Return all stops in force. Asks Redis once for the budget and once for each environment, PostgreSQL hardly ever."""
+    try:
+        state = connection.budget().state()
+    except NotHandled:
+        state = None
+    return stops_of(state, connection.outages())
+
+
+def stops_of(state: BudgetState | None, outages: Sequence[Outage]) -> Stops:
+    """Return the stops that a state of the budget and the outages mean. One query while nobody can sign in, else none."""
+    everywhere = tuple(connection.connected_environments())
+    if not everywhere:
+        return Stops(found=(), state=state)
+    found = [_of_outage(outage, everywhere) for outage in outages]
+    if state is None:
+        why = "Redis or PostgreSQL does not answer, so calls can't be counted, and none is made"
+        return _sorted([*found, _of_all(Cause.UNCOUNTED, everywhere, why)], state)
+    if state.halted_until:
+        found.append(_of_all(Cause.EVERYTHING, everywhere, state.halt_reason, until=state.halted_until))
+    for halted in state.halted_endpoints:
+        found += _of_endpoint(halted, everywhere)
+    for lane in Lane:
+        if state.left(lane) == 0:
+            whose = "bulk calls" if lane == Lane.BULK else "calls"
+            why = f"the {whose} of this hour are used up; each comes back an hour after it was made"
+            found.append(_of_all(Cause.USED_UP, everywhere, why, until=state.free_at(lane), lane=lane))
+    if state.lowered:
+        why = (
+            f"Tradovate answered 429 when {state.lowered.counted:,} calls were counted, so only {state.limit:,} calls an hour "
+            f"are made instead of {state.lowered.configured:,}"
+        )
+        found.append(Stop(cause=Cause.LOWERED, environments=everywhere, where="", why=why, until=state.lowered.until))
+    return _sorted(found, state)
+
+
+def _sorted(found: Sequence[Stop], state: BudgetState | None) -> Stops:
+    def rank(stop: Stop) -> tuple[bool, int, str]:
+        return stop.is_warning, stop.cause, stop.endpoint
+
+    return Stops(found=tuple(sorted(found, key=rank)), state=state)
+
+
+def _of_all(cause: Cause, everywhere: tuple[Environment, ...], why: str, **more: Any) -> Stop:
+    return Stop(cause=cause, environments=everywhere, where="", why=why, waits=_all_kinds(everywhere), **more)
+
+
+def _of_outage(outage: Outage, everywhere: tuple[Environment, ...]) -> Stop:
+    where, since = (outage.environment,), moment(outage.since, display_zone())
+    return Stop(
+        cause=Cause.OUTAGE,
+        environments=where,
+        where=_where(where, everywhere),
+        why=f"no answer since {since} ({outage.reason}). It is tried again on its own, at the latest every minute",
+        waits=_all_kinds(where),
+    )
+
+
+def _of_endpoint(halted: HaltedEndpoint, everywhere: tuple[Environment, ...]) -> list[Stop]:
+    endpoint = ENDPOINTS.get(halted.endpoint)
+    called_in = endpoint.environments if endpoint else frozenset(Environment)
+    where = tuple(each for each in everywhere if each in called_in and halted.environment in {None, each})
+    if not where:
+        return []
+    if endpoint == ACCESS_TOKEN_REQUEST:
+        return _of_sign_in(halted, where, everywhere)
+    waits: list[Waiting] = []
+    unconfirmed: list[Waiting] = []
+    for environment in where:
+        for label, kind in _offered(environment):
+            change = Ahead(kind=kind, environment=environment, lane=Lane.URGENT)
+            names = [each.name for each in change.endpoints]
+            if halted.endpoint in names:
+                step = names.index(halted.endpoint)
+                waits.append(Waiting(label=label, kind=kind, step=kind.steps[step] if step else ""))
+            elif halted.endpoint in change.reads:
+                (waits if change.reads_first else unconfirmed).append(Waiting(label=label, kind=kind))
+    return [
+        Stop(
+            cause=Cause.ENDPOINT,
+            environments=where,
+            where=_where(where, everywhere),
+            why=halted.reason if halted.endpoint in halted.reason else f"{halted.reason} for {halted.endpoint}",
+            until=halted.until,
+            endpoint=halted.endpoint,
+            waits=_once(waits),
+            unconfirmed=_once(unconfirmed),
+        )
+    ]
+
+
+def _of_sign_in(halted: HaltedEndpoint, where: tuple[Environment, ...], everywhere: tuple[Environment, ...]) -> list[Stop]:
+    """A stop of the login holds up the environments that have no session; the others go on while theirs lasts."""
+    good_until = timezone.now() + USABLE
+    signed_in = set(ApiToken.objects.filter(expires_at__gte=good_until).values_list("environment", flat=True))
+    without, others = (tuple(each for each in where if (each in signed_in) == has) for has in (False, True))
+    shared: dict[str, Any] = {"cause": Cause.SIGN_IN, "until": halted.until, "endpoint": halted.endpoint}
+    found = []
+    if without:
+        why = f"no session at Tradovate is open: {halted.reason}"
+        named = _where(without, everywhere)
+        found.append(Stop(environments=without, where=named, why=why, waits=_all_kinds(without), **shared))
+    if others:
+        why = f"{halted.reason}. Calls go on only while Tradovate accepts the session that is open"
+        found.append(Stop(environments=others, where=_where(others, everywhere), why=why, **shared))
+    return found
+
+
+def _where(environments: Sequence[Environment], everywhere: Sequence[Environment]) -> str:
+    return "" if len(environments) == len(everywhere) else f" on {' and '.join(environments)}"
+
+
+def _offered(environment: Environment) -> list[tuple[str, Kind[Any]]]:
+    """Return the kinds that an environment takes, each as people tell it apart."""
+    return [variant for kind in KINDS.values() if environment in kind.environments for variant in kind.variants()]
+
+
+def _all_kinds(environments: Sequence[Environment]) -> tuple[Waiting, ...]:
+    kinds = (kind for kind in KINDS.values() if kind.environments.intersection(environments))
+    return tuple(Waiting(label=kind.action_label, kind=kind) for kind in kinds)
+
+
+def _once(waiting: Iterable[Waiting]) -> tuple[Waiting, ...]:
+    return tuple({each.label: each for each in waiting}.values())
+
+
+def _waiting_words(waits: Sequence[Waiting], where: str) -> str:
+    """Say which kinds wait: "Lock and Unlock wait on demo, and Remediate before its step “Unlock”,"."""
+    whole = [each.label for each in waits if not each.step]
+    parts = [f"{each.label} before its step “{each.step}”" for each in waits if each.step]
+    if not whole:
+        return f"{_listed(parts)} wait{'s' if len(parts) == 1 else ''}{where}"
+    words = f"{_listed(whole)} wait{'s' if len(whole) == 1 else ''}{where}"
+    return f"{words}, and {_listed(parts)}," if parts else words
+
+
+def _listed(labels: Sequence[str]) -> str:
+    *first, last = labels
+    return f"{', '.join(first)} and {last}" if first else last

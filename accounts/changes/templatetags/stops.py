@@ -1,0 +1,18 @@
+"""What is stopped now, on pages of rooms that know nothing of changes; `{% load stops %}`."""
+
+from typing import Any
+
+from django import template
+
+from accounts.changes.stop_views import told_of_account
+from accounts.models import Account
+from riskadmin.tradovate.vocabulary import Environment
+
+register = template.Library()
+
+
+@register.inclusion_tag("changes/_stops.html", takes_context=True)
+def stops_of_account(context: template.Context, account: Account) -> dict[str, Any]:
+    """Tell what is stopped in the account's environment, and what else can be done for it."""
+    stops = told_of_account(context["request"], Environment(account.environment), account.tradovate_id)
+    return {"stops": stops}

@@ -1,0 +1,468 @@
+"""What is stopped, until when, what waits because of it, and what else can be done: on every page that promises anything."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import unescape
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from accounts.changes.actions import submit
+from accounts.changes.calendar import ahead
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change
+from accounts.changes.outlook import outlook_of
+from accounts.changes.pace import pace
+from accounts.changes.queries import progress
+from accounts.changes.states import ItemState
+from accounts.changes.stops import Ahead, stops_now
+from accounts.changes.timing import Timing
+from accounts.models import ApiToken
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+from tests.changes import stopped as having
+from tests.changes.asking_pages import listed, new
+from tests.changes.mirror import LOCKED, ORIGIN, ask, make_account, make_accounts, open_item, planned
+from tests.changes.stopped import IN_AN_HOUR, NOW, Stopped, connect
+from tests.staff.people import make_person
+
+pytestmark = pytest.mark.django_db
+
+LOCK = "accountRiskStatus/setadminautoliqaction"
+CATEGORY = "accountRiskStatus/switchriskcategory"
+DENIED = f"Tradovate denies access to {LOCK} (HTTP 401: Access is denied): a permission of the API key may be missing"
+AT = "2026-11-21 15:00:00"
+
+
+@pytest.fixture(autouse=True)
+def now() -> Iterator[None]:
+    """Two o'clock in Chicago, where the clock stands still."""
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def stop(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[[Stopped], None]:
+    """Have something stopped."""
+    return lambda stopped: connect(monkeypatch, settings, stopped)
+
+
+@pytest.fixture
+def browser(client: Client, support: Staff, sent: list[Any]) -> Client:
+    client.force_login(support)
+    return client
+
+
+def words(response: Any) -> str:
+    """A page's words, as a person reads them."""
+    assert response.status_code == 200
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split()).replace(" .", ".").replace(" )", ")")
+
+
+def shown(page: str) -> str:
+    """The same, without blanks that only tags have put there."""
+    return page.replace("( ", "(").replace(" ,", ",")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stop, and what pages say of it: its first line, why, and what else can be done; None for `until` is not known."""
+
+    stopped: Stopped
+    title: str
+    why: str
+    ways: str
+    until: datetime | None = IN_AN_HOUR
+
+
+ALL_WAYS = "lock {} by hand in Tradovate's own dashboard"
+LOCKING = f"Lock, Closing only, Unlock and Liquidate wait on demo, and Remediate before its step “Unlock”, until {AT} (in 1 h)."
+CASES = {
+    "captcha": Case(
+        having.endpoint(LOCK),
+        LOCKING,
+        f"Tradovate demands a captcha for {LOCK}.",
+        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+    ),
+    "penalty": Case(
+        having.endpoint(LOCK, "Tradovate makes us wait (p-ticket)"),
+        LOCKING,
+        f"Tradovate makes us wait (p-ticket) for {LOCK}.",
+        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+    ),
+    "denied": Case(
+        having.endpoint(LOCK, DENIED, environment=Environment.DEMO),
+        LOCKING,
+        f"{DENIED}.",
+        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+    ),
+    "429": Case(
+        having.everything(), f"Every change waits until {AT} (in 1 h).", "Too many calls in an hour (HTTP 429).", ALL_WAYS
+    ),
+    "423": Case(
+        having.everything("Tradovate warns of a lockout (HTTP 423)"),
+        f"Every change waits until {AT} (in 1 h).",
+        "Tradovate warns of a lockout (HTTP 423).",
+        ALL_WAYS,
+    ),
+    "login": Case(
+        having.endpoint("auth/accesstokenrequest", "the login was refused: wrong password"),
+        f"Every change waits until {AT} (in 1 h).",
+        "No session at Tradovate is open: the login was refused: wrong password.",
+        ALL_WAYS,
+    ),
+    "outage": Case(
+        having.outage(),
+        "Every change waits on demo until Tradovate's demo environment answers again.",
+        "No answer since 2026-11-21 13:57:00 (HTTP 503). It is tried again on its own, at the latest every minute.",
+        ALL_WAYS,
+        until=None,
+    ),
+    "uncounted": Case(
+        having.uncounted(),
+        "Every change waits until Redis and PostgreSQL answer again.",
+        "Redis or PostgreSQL does not answer, so calls can't be counted, and none is made.",
+        ALL_WAYS,
+        until=None,
+    ),
+    "used up": Case(
+        having.used_up(urgent=0, urgent_free_at=NOW + timedelta(minutes=10)),
+        "Every change waits until 2026-11-21 14:10:00 (in 10 min).",
+        "The calls of this hour are used up; each comes back an hour after it was made.",
+        ALL_WAYS,
+        until=NOW + timedelta(minutes=10),
+    ),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest, stop: Callable[[Stopped], None]) -> Case:
+    """Each stop that holds up a lock."""
+    found = CASES[request.param]
+    stop(found.stopped)
+    return found
+
+
+class TestEachStop:
+    """Each kind of stop on each page."""
+
+    def test_on_the_preview(self, browser: Client, case: Case) -> None:
+        make_account(1)
+        page = browser.get(new("lock"), {"account": "demo:1"})
+        text = shown(words(page))
+        assert f"{case.title} {case.why} Until then: {case.ways.format('it')}." in text
+        assert "As soon as Tradovate answers" not in text
+        found = page.context["outlook"]
+        assert not found.fits
+        if case.until is None:
+            assert found.finish_at is None
+            assert "Not known" in text
+        else:
+            assert found.finish_at >= case.until
+            assert "Finished Not before " in text
+
+    def test_on_the_page_of_an_account(self, browser: Client, case: Case) -> None:
+        account = make_account(1)
+        told = f"{case.title} {case.why} Until then: {case.ways.format('it')}."
+        assert told in shown(words(browser.get(reverse("accounts:detail", args=["demo", account.tradovate_id]))))
+        assert told in shown(words(browser.get(reverse("changes:account_stops", args=["demo", account.tradovate_id]))))
+
+    @pytest.mark.parametrize("name", ["home", "changes:stops"])
+    def test_on_home_and_the_page_of_stops(self, browser: Client, case: Case, name: str) -> None:
+        assert f"{case.title} {case.why} Until then: {case.ways.format('an account')}." in shown(
+            words(browser.get(reverse(name)))
+        )
+
+    def test_on_system(self, client: Client, case: Case) -> None:
+        client.force_login(make_person(Role.ADMINISTRATOR))
+        assert f"{case.title} {case.why}" in shown(words(client.get(reverse("system"))))
+
+    def test_below_the_top_bar_of_every_page(self, browser: Client, case: Case) -> None:
+        text = shown(words(browser.get(reverse("changes:stops_strip"), headers={"HX-Request": "true"})))
+        assert text.startswith(case.title.removesuffix("."))
+        assert text.endswith("can be done")
+        for name in ("home", "accounts:list", "changes:list"):
+            page = browser.get(reverse(name)).content.decode()
+            assert '<div class="stops" hx-get="/changes/-/stops/" hx-trigger="load, poll" data-poll="30s"></div>' in page
+
+    def test_on_the_page_of_a_running_change(self, browser: Client, support: Staff, case: Case) -> None:
+        item = open_item(support, make_account(1), "lock", ItemState.QUEUED)
+        following = pace(progress(item.change_id))
+        (hold,) = following.holds
+        assert hold.until == case.until
+        assert hold.words.endswith(case.why.rstrip("."))
+        assert hold.words.startswith("Waits")
+        if case.until is None:
+            assert following.finish_at is None
+        else:
+            assert following.finish_at is not None
+            assert following.finish_at >= case.until
+        page = shown(words(browser.get(reverse("changes:detail", args=[item.change_id]))))
+        assert hold.words in page
+
+
+class TestWhichWait:
+    """Only what needs what is stopped waits, and ways out are real ones."""
+
+    @staticmethod
+    def ahead(name: str, environment: Environment = Environment.DEMO, **more: Any) -> Ahead:
+        return Ahead(kind=KINDS[name], environment=environment, lane=Lane.URGENT, **more)
+
+    def waiting(self, environment: Environment = Environment.DEMO) -> list[str]:
+        stops = stops_now()
+        return [
+            name
+            for name, kind in KINDS.items()
+            if environment in kind.environments and stops.holding_up(self.ahead(name, environment))
+        ]
+
+    def test_nothing_is_stopped(self, stop: Callable[[Stopped], None], browser: Client) -> None:
+        stop(Stopped())
+        make_account(1)
+        assert stops_now().found == ()
+        assert words(browser.get(reverse("changes:stops_strip"), headers={"HX-Request": "true"})) == ""
+        assert "Nothing waits." in words(browser.get(reverse("changes:stops")))
+        page = browser.get(new("lock"), {"account": "demo:1"})
+        assert page.context["outlook"].fits
+        assert "As soon as Tradovate answers" in words(page)
+        assert 'class="callout tone-danger"' not in page.content.decode()
+
+    def test_no_environment_is_connected(self, stop: Callable[[Stopped], None], settings: Settings) -> None:
+        stop(having.everything())
+        settings.TRADOVATE_URLS = {"demo": "", "live": ""}
+        assert stops_now().found == ()
+
+    @pytest.mark.parametrize(
+        ("endpoint", "waits"),
+        [
+            (LOCK, ["lock", "liquidate_only", "unlock", "liquidate", "remediation"]),
+            (CATEGORY, ["risk_category"]),
+            ("userAccountAutoLiq/updateuserautoliqs", ["auto_liq_limits"]),
+            ("userAccountPositionLimit/create", ["position_limit"]),
+            ("userAccountPositionLimit/deleteuseraccountriskparameter", []),
+            ("user/expireuserlockout", ["user_lockout"]),
+            ("accountRiskStatus/resetautoliqstatus", ["reset_auto_liq_status"]),
+            ("accountRiskStatus/updatemaxnetliq", ["max_net_liq", "remediation"]),
+            ("cashBalance/changedemobalance", ["demo_balance", "remediation"]),
+            ("auth/me", []),
+            ("riskCategory/list", []),
+        ],
+    )
+    def test_a_stopped_endpoint_holds_up_those_that_call_it(
+        self, stop: Callable[[Stopped], None], endpoint: str, waits: list[str]
+    ) -> None:
+        stop(having.endpoint(endpoint))
+        assert self.waiting() == waits
+
+    def test_the_action_on_a_record_decides_which_endpoint_it_is(self, stop: Callable[[Stopped], None]) -> None:
+        stop(having.endpoint("userAccountPositionLimit/deleteuseraccountpositionlimit"))
+        (found,) = stops_now().found
+        assert found.what == "Position limit: remove one waits"
+        removes = KINDS["position_limit"].of({"action": "delete"})
+        assert found.holds_up(Ahead(kind=removes, environment=Environment.LIVE, lane=Lane.BULK))
+        assert not found.holds_up(self.ahead("position_limit"))
+
+    def test_a_denial_is_of_one_environment(self, stop: Callable[[Stopped], None], browser: Client) -> None:
+        stop(having.endpoint(CATEGORY, "denied", environment=Environment.LIVE))
+        assert self.waiting(Environment.LIVE) == ["risk_category"]
+        assert self.waiting(Environment.DEMO) == []
+        (found,) = stops_now().found
+        assert found.what == "Risk category waits on live"
+        make_account(1)
+        assert "Risk category waits" not in words(browser.get(reverse("accounts:detail", args=["demo", 1])))
+
+    def test_a_read_that_is_stopped_delays_what_is_confirmed_by_it(
+        self, stop: Callable[[Stopped], None], browser: Client
+    ) -> None:
+        stop(having.endpoint("accountRiskStatus/items", "Tradovate makes us wait (p-ticket)"))
+        (found,) = stops_now().found
+        assert found.what == (
+            "Closing only, Unlock, Liquidate, Reset auto-liq status, Max net liq and Remediate wait, and Lock can't be confirmed"
+        )
+        assert not found.holds_up(self.ahead("lock")), "a lock rests on nothing: it leaves at once"
+        assert found.delays(self.ahead("lock")), "but what came of it is read later"
+        make_account(1)
+        page = browser.get(new("lock"), {"account": "demo:1"})
+        assert page.context["outlook"].finish_at == IN_AN_HOUR
+
+    def test_lists_are_read_for_many_only(self, stop: Callable[[Stopped], None]) -> None:
+        stop(having.endpoint("account/list"))
+        (found,) = stops_now().found
+        assert (found.what, found.waits) == ("account/list can't be called", ())
+        assert not found.delays(self.ahead("risk_category", targets=300))
+        assert found.delays(self.ahead("risk_category", targets=301))
+
+    @pytest.mark.parametrize(("step", "waits"), [(0, True), (1, False), (2, False)])
+    def test_a_step_that_is_done_needs_nothing(self, stop: Callable[[Stopped], None], step: int, *, waits: bool) -> None:
+        stop(having.endpoint("cashBalance/changedemobalance"))
+        assert bool(stops_now().holding_up(self.ahead("remediation", step=step))) == waits
+
+    def test_an_unlock_has_no_stand_in(self, stop: Callable[[Stopped], None], browser: Client) -> None:
+        stop(having.endpoint(LOCK))
+        make_account(1, LOCKED)
+        text = words(browser.get(new("unlock"), {"account": "demo:1"}))
+        assert "Until then: make the change by hand in Tradovate's own dashboard." in text
+        assert "risk category that allows no orders" not in text
+
+    def test_a_stand_in_that_waits_too_is_none(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Settings, browser: Client
+    ) -> None:
+        both = having.endpoint(LOCK)
+        assert both.state is not None
+        more = having.endpoint(CATEGORY).state
+        assert more is not None
+        object.__setattr__(both.state, "halted_endpoints", both.state.halted_endpoints + more.halted_endpoints)
+        connect(monkeypatch, settings, both)
+        make_account(1)
+        text = shown(words(browser.get(new("lock"), {"account": "demo:1"})))
+        assert "Until then: lock it by hand in Tradovate's own dashboard." in text
+        assert "1 more, and what can be done" in shown(words(browser.get(reverse("changes:stops_strip"))))
+
+    def test_the_way_out_is_a_link_for_those_who_may(
+        self, stop: Callable[[Stopped], None], browser: Client, client: Client
+    ) -> None:
+        stop(having.endpoint(LOCK))
+        make_account(1)
+        link = '<a href="/changes/new/risk_category/?account=demo%3A1">move it to a risk category that allows no orders</a>'
+        account = reverse("accounts:detail", args=["demo", 1])
+        assert link in browser.get(account).content.decode()
+        assert link in browser.get(new("lock"), {"account": "demo:1"}).content.decode()
+        client.force_login(make_person(Role.COMPLIANCE))
+        page = client.get(account).content.decode()
+        assert link not in page
+        assert "move it to a risk category that allows no orders" in page
+
+    def test_a_category_switch_that_waits_leaves_the_lock(self, stop: Callable[[Stopped], None], browser: Client) -> None:
+        stop(having.endpoint(CATEGORY))
+        assert (
+            "Risk category waits until 2026-11-21 15:00:00 (in 1 h). Tradovate demands a captcha for "
+            f"{CATEGORY}. Until then: lock an account, or make the change by hand in Tradovate's own dashboard."
+        ) in shown(words(browser.get(reverse("home"))))
+
+    def test_bulk_calls_that_are_used_up_leave_the_urgent_lane(
+        self, stop: Callable[[Stopped], None], browser: Client, support: Staff
+    ) -> None:
+        stop(having.used_up())
+        make_accounts(range(1, 61))
+        one = browser.get(new("lock"), {"account": "demo:1"})
+        assert one.context["outlook"].fits
+        assert "As soon as Tradovate answers" in words(one)
+        many = browser.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
+        assert (
+            "Bulk changes wait until 2026-11-21 14:25:00 (in 25 min). The bulk calls of this hour are used up; each comes back "
+            "an hour after it was made. Until then: change at most 50 at a time, in the urgent lane (500 calls left), or lock "
+            "them by hand in Tradovate's own dashboard."
+        ) in shown(words(many))
+        assert many.context["outlook"].finish_at == NOW + timedelta(minutes=26)
+        assert "Finished Not before 2026-11-21 14:26:00 (in 26 min)" in shown(words(many))
+
+    def test_a_lowered_limit_is_told_where_it_matters(
+        self, stop: Callable[[Stopped], None], browser: Client, support: Staff
+    ) -> None:
+        stop(having.lowered())
+        make_accounts(range(1, 61))
+        told = (
+            "Changes of many accounts take longer until 2026-11-22 14:00:00 (in 1 d). Tradovate answered 429 when 2,501 calls "
+            "were counted, so only 2,500 calls an hour are made instead of 5,000."
+        )
+        many = browser.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
+        assert told in shown(words(many))
+        assert "Not before 2026-11-21 14:30:00 (in 30 min): this hour's calls have no room" in shown(words(many))
+        assert told not in shown(words(browser.get(new("lock"), {"account": "demo:1"})))
+        assert told in shown(words(browser.get(reverse("home"))))
+
+    @pytest.mark.parametrize(("left", "waits"), [(timedelta(minutes=40), False), (timedelta(seconds=29), True)])
+    def test_a_refused_login_holds_up_only_what_has_no_session(
+        self, stop: Callable[[Stopped], None], browser: Client, left: timedelta, *, waits: bool
+    ) -> None:
+        ApiToken.objects.create(environment="demo", expires_at=NOW + left)
+        stop(having.endpoint("auth/accesstokenrequest", "the login was refused: wrong password"))
+        assert bool(self.waiting()) == waits
+        assert self.waiting(Environment.LIVE)
+        text = shown(words(browser.get(reverse("home"))))
+        if waits:
+            assert f"Every change waits until {AT} (in 1 h)." in text
+        else:
+            assert f"Every change waits on live until {AT} (in 1 h)." in text
+            assert (
+                f"No new session can be started on demo until {AT} (in 1 h). The login was refused: wrong password. Calls go on "
+                "only while Tradovate accepts the session that is open."
+            ) in text
+
+
+class TestPromises:
+    """Nothing is said to be done sooner than a stop's end."""
+
+    def test_an_outlook_ends_with_the_last_of_several_stops(self, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+        stopped = having.endpoint(LOCK, until=NOW + timedelta(hours=2))
+        stopped.finish_at = NOW + timedelta(hours=1)
+        connect(monkeypatch, settings, stopped)
+        change = Ahead(kind=KINDS["lock"], environment=Environment.DEMO, lane=Lane.URGENT)
+        assert outlook_of(1, change).finish_at == NOW + timedelta(hours=2)
+        stopped.finish_at = NOW + timedelta(hours=3)
+        assert outlook_of(1, change).finish_at == NOW + timedelta(hours=3)
+
+    def test_a_running_change_of_many(self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]) -> None:
+        make_accounts(range(1, 11))
+        change = ask(support, "lock", *range(1, 11))
+        stop(having.endpoint(LOCK))
+        found = pace(progress(change.pk))
+        assert found.finish_at == IN_AN_HOUR
+        assert [(hold.words, hold.until) for hold in found.holds] == [
+            (f"Waits: Tradovate demands a captcha for {LOCK}", IN_AN_HOUR)
+        ]
+
+    def test_a_change_that_is_held_for_longer_than_the_stop(
+        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]
+    ) -> None:
+        item = open_item(support, make_account(1), "lock", ItemState.QUEUED)
+        later = NOW + timedelta(hours=2)
+        Change.objects.filter(pk=item.change_id).update(held_until=later, held_why="Tradovate warns of a lockout (HTTP 423)")
+        stop(having.endpoint(LOCK))
+        found = pace(progress(item.change_id))
+        assert found.finish_at == later
+        assert [hold.until for hold in found.holds] == [IN_AN_HOUR, later]
+        Change.objects.filter(pk=item.change_id).update(held_until=IN_AN_HOUR)
+        assert [hold.until for hold in pace(progress(item.change_id)).holds] == [IN_AN_HOUR]
+
+    def test_what_was_sent_and_can_not_be_read_back(
+        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]
+    ) -> None:
+        item = open_item(support, make_account(1), "lock", ItemState.SENT)
+        stop(having.endpoint("accountRiskStatus/items", "Tradovate makes us wait (p-ticket)"))
+        (hold,) = pace(progress(item.change_id)).holds
+        assert hold.words.endswith("Tradovate makes us wait (p-ticket) for accountRiskStatus/items")
+        assert hold.until == IN_AN_HOUR
+        stop(having.endpoint(LOCK))
+        assert pace(progress(item.change_id)).holds == (), "its call has left"
+
+    @pytest.mark.parametrize(("runs_at", "is_told"), [(timedelta(minutes=30), True), (timedelta(hours=2), False)])
+    def test_a_scheduled_change_that_comes_due_before_the_stop_ends(
+        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any], runs_at: timedelta, *, is_told: bool
+    ) -> None:
+        make_account(1)
+        change = submit(
+            actor=support,
+            origin=ORIGIN,
+            kind=KINDS["lock"],
+            environment=Environment.DEMO,
+            target_ids=[1],
+            reason_code=ReasonCode.CLOSE_FRAUD,
+            reason_text="",
+            form_key=uuid4(),
+            shown_digest=planned("lock", 1).digest,
+            timing=Timing(runs_at=NOW + runs_at),
+        )
+        stop(having.endpoint(LOCK))
+        holds = [(hold.words, hold.until) for hold in pace(progress(change.pk)).holds]
+        (entry,) = ahead().days[0].entries
+        assert entry.begins_at == max(IN_AN_HOUR, NOW + runs_at)
+        assert holds == ([(f"It can't begin: Tradovate demands a captcha for {LOCK}", IN_AN_HOUR)] if is_told else [])
