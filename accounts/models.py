@@ -3,6 +3,7 @@
 Tradovate's own ids are `tradovate_id`; they are unique within an environment only. Money is in US dollars.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -10,8 +11,10 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.states import Standing, standing_of
+from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -63,6 +66,7 @@ class Trader(MirrorRow):
     email = models.CharField(max_length=254, blank=True)
     status = models.CharField(max_length=32, blank=True)
     missing_since = models.DateTimeField(null=True)
+    left_out_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trader_once")]
@@ -90,6 +94,8 @@ class Account(MirrorRow):
     restricted = models.BooleanField(default=False)
     archived = models.BooleanField(default=False)
     missing_since = models.DateTimeField(null=True)
+    # When a full read first left it out. Only a second one, later, or a 404 to its own id makes it missing.
+    left_out_at = models.DateTimeField(null=True)
     risk_category = models.ForeignKey(
         RiskCategory,
         null=True,
@@ -101,6 +107,8 @@ class Account(MirrorRow):
     opened_at = models.DateTimeField(null=True)
     # The trader of the newest accepted permission; all permissions are in TradingPermission.
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
+    # What of it could not be read, where `unreadable.attach` was asked to say so.
+    unreadable: "Sequence[UnreadableRecord]" = ()
     # When its positions were last read, all at once: "no position" has no row that could say so.
     positions_read_at = models.DateTimeField(null=True)
     # The same of its position limits, and of their risk parameters; both are read on demand only.
@@ -160,6 +168,7 @@ class TradingPermission(MirrorRow):
     trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="permissions")
     status = models.CharField(max_length=32)
     missing_since = models.DateTimeField(null=True)
+    left_out_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trading_permission_once")]
@@ -231,6 +240,8 @@ class AutoLiqLimits(MirrorRow):
     do_not_unlock = models.BooleanField(null=True)
     stepped_cooldown = models.JSONField(null=True)
     stepped_unlimited = models.BooleanField(null=True)
+    # The record exactly as Tradovate sent it, as JSON: what a change does not name goes back to Tradovate as it was.
+    record = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "level"], name="limits_once_per_level")]
@@ -240,26 +251,46 @@ class AutoLiqLimits(MirrorRow):
         return f"{self.account_id} ({self.level})"
 
 
-class LimitsMove(models.Model):
-    """What of one level's limits a reading found otherwise than the mirror knew them; a first reading moves nothing.
+class MoveSubject(models.TextChoices):
+    """What a move is of. Those of limits are called as their level."""
 
-    The move itself happened between `known_at`, when the old values were last read, and `read_at`. `fields` holds the old and
-    the new value of each column that moved, null where it was not set.
+    FIRM = LimitLevel.FIRM.value, "Firm's limits"
+    TRADER = LimitLevel.TRADER.value, "Trader's own limits"
+    STATUS = "status", "Risk status"
+    CATEGORY = "category", "Risk category"
+    POSITION_LIMITS = "position_limits", "Position limits"
+    RISK_PARAMETERS = "risk_parameters", "Risk parameters"
+
+
+class MirrorMove(models.Model):
+    """What of an account a reading found otherwise than the mirror knew it; a first reading moves nothing.
+
+    The move itself happened between `known_at`, when the old values were last read, and the answer of the reading that began
+    at `read_at` and was written at `noted_at`. `fields` holds the old and the new value of each thing that moved, null where
+    it was not set. Once `judged_at`, `outside` holds the part of them that neither riskadmin nor Tradovate itself did.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="limits_moves", db_index=False)
-    level = models.CharField(max_length=8, choices=LimitLevel)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="moves", db_index=False)
+    subject = models.CharField(max_length=16, choices=MoveSubject)
     fields = models.JSONField(encoder=DjangoJSONEncoder)
     known_at = models.DateTimeField()
     read_at = models.DateTimeField()
+    noted_at = models.DateTimeField(default=timezone.now)
     source = models.CharField(max_length=8, choices=Source)
+    judged_at = models.DateTimeField(null=True)
+    outside_kind = models.CharField(max_length=16, choices=OutsideKind, blank=True, default="", db_default="")
+    outside = models.JSONField(null=True)
 
     class Meta:
-        # Since when an account differs from what it should have: the newest moves of one level of an account.
-        indexes = [models.Index(fields=["account", "level", "-read_at"], name="limits_move_newest")]
+        indexes = [
+            # The account's page, and since when its limits differ from what they should be.
+            models.Index(fields=["account", "subject", "-read_at"], name="move_newest"),
+            models.Index(fields=["id"], condition=models.Q(judged_at=None), name="move_to_judge"),
+            models.Index(fields=["-read_at"], condition=~models.Q(outside_kind=""), name="move_outside"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} ({self.level}): {', '.join(self.fields)}"
+        return f"{self.account_id} ({self.subject}): {', '.join(self.fields)}"
 
 
 class Cash(MirrorRow):
@@ -312,8 +343,10 @@ class PreTradeRow(MirrorRow):
     product_verification_status = models.TextField(blank=True)
     contract_group_id = models.BigIntegerField(null=True)
     fungible_product_id = models.BigIntegerField(null=True)
-    # Names of fields that Tradovate sent and nobody here knows: an update of the record might lose them.
+    # Names of fields that Tradovate sent and this code does not know.
     unknown_fields = models.JSONField(default=list)
+    # The record exactly as Tradovate sent it, as JSON: what a change does not name goes back to Tradovate as it was.
+    record = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         abstract = True
@@ -360,6 +393,53 @@ class RiskParameter(PreTradeRow):
         return f"{self.position_limit_id}: parameter {self.tradovate_id}"
 
 
+class MirroredEntity(models.TextChoices):
+    """What the mirror keeps, under Tradovate's names and in words."""
+
+    RISK_CATEGORY = "riskCategory", "Risk category"
+    TRADER = "user", "Trader"
+    ACCOUNT = "account", "Account"
+    PERMISSION = "tradingPermission", "Trading permission"
+    RISK_STATUS = "accountRiskStatus", "Risk status"
+    FIRM_LIMITS = "userAccountAutoLiq", "Firm's limits"
+    TRADER_LIMITS = "permissionedAccountAutoLiq", "Trader's own limits"
+    CASH = "cashBalance", "Cash balance"
+    POSITION = "position", "Position"
+    POSITION_LIMIT = "userAccountPositionLimit", "Position limit"
+    RISK_PARAMETER = "userAccountRiskParameter", "Risk parameter"
+
+
+class UnreadableRecord(models.Model):
+    """A record that Tradovate sent with a value that can't be read or kept: its mirror row still says what it said before.
+
+    It goes with the next good reading of the same record. `field` is Tradovate's name of the first field that can't be read,
+    empty where the record is no object at all; `value` what stood there, as JSON. Without an id nobody knows which one it is.
+    """
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    entity = models.CharField(max_length=32, choices=MirroredEntity)
+    tradovate_id = models.BigIntegerField(null=True)
+    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE, related_name="+")
+    trader = models.ForeignKey(Trader, null=True, on_delete=models.CASCADE, related_name="+")
+    field = models.TextField(blank=True)
+    value = models.TextField()
+    since = models.DateTimeField()  # when the first reading that failed began
+    read_at = models.DateTimeField()  # and the last one
+
+    class Meta:
+        # Records without an id are all different: PostgreSQL takes no NULL for another's equal.
+        constraints = [models.UniqueConstraint(fields=["environment", "entity", "tradovate_id"], name="unreadable_once")]
+
+    def __str__(self) -> str:
+        return f"{self.entity} {self.tradovate_id}: {self.field} = {self.value}"
+
+    @property
+    def words(self) -> str:
+        """What was sent, in one line for people."""
+        which = "" if self.tradovate_id is None else f" {self.tradovate_id}"
+        return f"{self.get_entity_display()}{which}: {self.field or 'the whole record'} is {self.value}"
+
+
 class AccountNote(models.Model):
     """What somebody of the staff wrote about an account. Kept here, never sent to Tradovate, and never altered."""
 
@@ -396,7 +476,12 @@ class SyncRun(models.Model):
     ended_at = models.DateTimeField(null=True)
     calls = models.IntegerField(default=0)
     rows = models.IntegerField(default=0)
+    # Accounts whose risk status no answer told.
+    untold = models.IntegerField(default=0, db_default=0)
     failure = models.TextField(blank=True)
+    # How many records could not be read, and the first few of them in words.
+    unreadable = models.IntegerField(default=0)
+    unreadable_examples: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)
 
     class Meta:
         constraints = [
@@ -408,6 +493,38 @@ class SyncRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.environment} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class AnswerCap(models.Model):
+    """After how many rows Tradovate cuts an endpoint's answers, as it was last seen. Kept while answers are cut."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    endpoint = models.CharField(max_length=96)
+    rows = models.PositiveIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "endpoint"], name="answer_cap_once")]
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.endpoint}: {self.rows}"
+
+
+class IdProof(models.Model):
+    """Whether records of an entity carry their account's id in an environment, and the account that showed it."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    entity = models.CharField(max_length=64)
+    matches = models.BooleanField()
+    account_id = models.BigIntegerField()
+    record_id = models.BigIntegerField()
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "entity"], name="id_proof_once")]
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.entity}: {'the account id' if self.matches else 'ids of their own'}"
 
 
 class ApiToken(models.Model):

@@ -17,11 +17,14 @@ from accounts.models import (
     AccountNote,
     AutoLiqLimits,
     EnvironmentChoice,
+    MirrorMove,
+    MoveSubject,
     Position,
     RiskCategory,
     SyncRun,
     Trader,
     TradingPermission,
+    UnreadableRecord,
 )
 from accounts.states import Standing, standing_q
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
@@ -34,6 +37,7 @@ TRIGRAM = 3
 """Letters that a trigram index needs; fewer are looked up at the beginning of a name only."""
 
 OTHERS_AT_MOST = 50
+OUTSIDE_AT_MOST = 5
 NOTES_AT_MOST = 20
 BIGGEST_ID = 2**63 - 1
 NEAR = Decimal("0.8")
@@ -48,6 +52,7 @@ class Attention(models.TextChoices):
     STAYS = "stays", "Stays stopped until unlocked"
     NEAR = "near", "Near its daily loss limit"
     UNUSUAL = "unusual", "Auto-liquidation altered"
+    UNREADABLE = "unreadable", "Tradovate sent something unreadable"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +257,7 @@ def attention_q(attention: Attention) -> Q:
         Attention.STAYS: stopped_by_limit & Q(Exists(AutoLiqLimits.objects.filter(**of_account, do_not_unlock=True))),
         Attention.NEAR: ~acted & ~stopped_by_limit & Q(Exists(near)),
         Attention.UNUSUAL: standing_q(Standing.UNUSUAL),
+        Attention.UNREADABLE: Q(Exists(UnreadableRecord.objects.filter(**of_account))),
     }
     open_ = Q(archived=False)
     if attention is not Attention.ANY:
@@ -260,3 +266,30 @@ def attention_q(attention: Attention) -> Q:
     for condition in conditions.values():
         either |= condition
     return open_ & either
+
+
+def outside_moves(account: Account) -> list[MirrorMove]:
+    """Return the newest changes that somebody made to an account outside riskadmin, newest first."""
+    moves = MirrorMove.objects.filter(account=account).exclude(outside_kind="")
+    return list(moves.order_by("-read_at", "-pk")[:OUTSIDE_AT_MOST])
+
+
+def outside_standing(account: Account) -> MirrorMove | None:
+    """Return the change outside riskadmin that made the account stand as it does; None where it was none, or is not known.
+
+    Reads `risk_status`: select it with the account.
+    """
+    status = getattr(account, "risk_status", None)
+    moves = MirrorMove.objects.filter(account=account, subject=MoveSubject.STATUS).exclude(outside_kind="")
+    move = moves.order_by("-read_at", "-pk").first() if status and account.standing.is_asked_for else None
+    if status is None or move is None:
+        return None
+    action, acted_at = (move.fields[name][1] for name in ("admin_action", "admin_at"))
+    return move if action == status.admin_action and _is_at(acted_at, status.admin_at) else None
+
+
+def _is_at(kept: str | None, at: datetime | None) -> bool:
+    """Say whether a time that a move keeps, to the millisecond, is this one."""
+    if kept is None or at is None:
+        return kept is None and at is None
+    return datetime.fromisoformat(kept) == at.replace(microsecond=at.microsecond // 1000 * 1000)

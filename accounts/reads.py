@@ -1,179 +1,245 @@
-"""Reading a whole environment from Tradovate in few calls. Only HTTP happens here, nothing is written.
+"""Reading Tradovate: some accounts, or a whole environment in few calls. Only HTTP happens here, nothing is written.
 
-Tradovate has no pages and caps the entities of one answer at an undisclosed number (FAQ), so a list is compared with the
-ids it should hold. Where some are missing, a sample of them is asked for by id: if Tradovate knows none of the sample, the
-list was whole and they don't exist; if it knows one, the list was cut and all the missing ones are asked for.
+Every read says of each id that was asked for whether it was told (`accounts.complete`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import partial
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
-from django.utils import timezone
-
+from accounts import id_proof, models, sources
+from accounts.answer_caps import AnswerCaps
+from accounts.complete import ASKED_BY_ID, CompleteReader, Read, Source
+from accounts.models import LimitLevel
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import id_batches
+from riskadmin.tradovate.endpoints import RISK_CATEGORIES
 from riskadmin.tradovate.entities import (
     Account,
     AccountRiskStatus,
     CashBalance,
-    PermissionedAccountAutoLiq,
+    LossLimits,
     Position,
     RiskCategory,
     TradingPermission,
     User,
-    UserAccountAutoLiq,
 )
-from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 
 E = TypeVar("E")
-E_co = TypeVar("E_co", covariant=True)
 
-SAMPLE = 200
-"""How many of the missing ids are asked for before the list is believed."""
+ASKED_ALONE: Final = 20
+"""Accounts that a full read left out are asked for one by one, up to so many; of more, a second full read has to tell."""
 
-
-@dataclass(frozen=True, slots=True)
-class Read(Generic[E_co]):
-    """What one read found, and when it began: a newer row in the mirror must not be overwritten by it."""
-
-    read_at: datetime
-    found: Sequence[E_co]
+MISSING_ASKED: Final = 500
+"""So many accounts that are missing, and that another list names all the same, are asked for again in each full read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentRead:
-    """Everything the mirror keeps of one environment, except that archived accounts may be left out."""
-
-    categories: Read[RiskCategory]
-    users: Read[User]
-    accounts: Read[Account]
-    permissions: Read[TradingPermission]
-    risk_statuses: Read[AccountRiskStatus]
-    firm_limits: Read[UserAccountAutoLiq]
-    trader_limits: Read[PermissionedAccountAutoLiq]
-    positions: Read[Position]
-    cash_balances: Read[CashBalance]
-
-
-@dataclass(slots=True)
 class Reader:
-    """Reads through one client and counts the calls; `after_call` runs after each, and may raise to stop the reading."""
+    """Reads through one client. `after_call` runs after each call, and may raise to stop the reading.
 
-    client: Client
-    after_call: Callable[[], None] = lambda: None
-    calls: int = field(default=0, init=False)
+    Every method raises `TradovateError` when its first call fails; a later failure is told by what it returns.
+    """
 
-    def listed(self, read: Callable[[], Reply[list[E]]]) -> Read[E]:
-        """One list, as it came."""
-        read_at = timezone.now()
-        return Read(read_at, self._one(read))
+    def __init__(self, client: Client, after_call: Callable[[], None] = lambda: None) -> None:
+        self.client = client
+        self._complete = CompleteReader(AnswerCaps(client.environment), after_call=after_call)
+        self._after_call = after_call
+        self._single_calls = 0
+        self._accounts_listed: int | None = None
 
-    def by_ids(self, read: Callable[[Sequence[int]], Reply[list[E]]], ids: Iterable[int]) -> Read[E]:
-        """What Tradovate knows under the ids, in as many calls as its caps need."""
-        read_at = timezone.now()
-        return Read(read_at, self._batches(read, ids))
+    @property
+    def calls(self) -> int:
+        """How many calls were made."""
+        return self._complete.calls + self._single_calls
 
-    def completed(
-        self,
-        first: Read[E],
-        read: Callable[[Sequence[int]], Reply[list[E]]],
-        *,
-        id_of: Callable[[E], int],
-        expected: Iterable[int],
-    ) -> Read[E]:
-        """A list with what a cap may have cut off it: `expected` are the ids that it should hold, `read` asks by them."""
-        missing = sorted(set(expected) - {id_of(entity) for entity in first.found})
-        sample = set(missing[:: max(1, len(missing) // SAMPLE)])
-        more = self._batches(read, sorted(sample))
-        if more:
-            more += self._batches(read, (each for each in missing if each not in sample))
-        return Read(first.read_at, [*first.found, *more])
+    def accounts(self, ids: Iterable[int]) -> Read[Account]:
+        """Accounts by their ids."""
+        wanted = list(ids)
+        return self._complete.of(sources.accounts(self.client), wanted, listed=self._listed(wanted))
 
-    def _batches(self, read: Callable[[Sequence[int]], Reply[list[E]]], ids: Iterable[int]) -> list[E]:
-        return [entity for batch in id_batches(ids) for entity in self._one(partial(read, batch))]
+    def traders(self, ids: Iterable[int]) -> Read[User]:
+        """Traders by their ids."""
+        return self._complete.by_ids(sources.traders(self.client), ids)
 
-    def _one(self, read: Callable[[], Reply[list[E]]]) -> list[E]:
-        reply = read()
-        self.calls += 1
-        self.after_call()
-        return reply.value
+    def categories(self) -> Read[RiskCategory]:
+        """The risk categories."""
+        return self._complete.listed(self.client.risk_categories, RISK_CATEGORIES.name)
+
+    def risk_statuses(self, ids: Iterable[int]) -> Read[AccountRiskStatus]:
+        """The risk statuses of accounts."""
+        wanted = list(ids)
+        return self._complete.of(self._statuses_source(wanted), wanted, listed=self._listed(wanted))
+
+    def limits(self, level: LimitLevel, ids: Iterable[int]) -> Read[LossLimits]:
+        """One level's auto-liquidation limits of accounts."""
+        wanted = list(ids)
+        return self._complete.of(self._limits_source(level, wanted), wanted, listed=self._listed(wanted))
+
+    def cash(self, ids: Iterable[int]) -> Read[CashBalance]:
+        """The cash of accounts."""
+        wanted = list(ids)
+        return self._complete.of(sources.cash_balances(self.client), wanted, listed=self._listed(wanted))
+
+    def positions(self, ids: Iterable[int]) -> Read[Position]:
+        """The positions of accounts."""
+        wanted = list(ids)
+        return self._complete.of(sources.positions(self.client), wanted, listed=self._listed(wanted))
+
+    def position_limits(self, ids: Iterable[int]) -> Read[UserAccountPositionLimit]:
+        """The position limits of accounts."""
+        return self._complete.by_ids(sources.position_limits(self.client), ids)
+
+    def risk_parameters(self, position_limit_ids: Iterable[int]) -> Read[UserAccountRiskParameter]:
+        """The risk parameters of position limits."""
+        return self._complete.by_ids(sources.risk_parameters(self.client), position_limit_ids)
+
+    def without(self, account_ids: Sequence[int]) -> set[int]:
+        """Return which of the accounts Tradovate does not have: those to whose own id it answers 404.
+
+        Asks for each by itself; raises `TradovateError`.
+        """
+        gone = set()
+        for account_id in account_ids:
+            if not self.client.account_exists(account_id):
+                gone.add(account_id)
+            self._count_single()
+        return gone
+
+    def _count_single(self) -> None:
+        self._single_calls += 1
+        self._after_call()
+
+    def environment(self, known: "Known") -> "EnvironmentRead":
+        """Read everything, in about a dozen calls where lists come whole. Raises `TradovateError`; then nothing may be stored.
+
+        An account is expected in the list when the mirror has it, or when another list names it. Archived ones are expected
+        only where another list names them and the mirror does not know why: whether Tradovate lists them is not documented.
+        """
+        client, complete = self.client, self._complete
+        categories = self.categories()
+        permissions = complete.everything(sources.permissions(client), known.permissions)
+        named = {each.account_id for each in permissions.found}
+        accounts = complete.everything(sources.accounts(client), known.open_accounts | (named - known.archived_accounts))
+        open_ = sorted(each.id for each in accounts.found if not (each.closed or each.archived or each.active is False))
+        statuses = self._all_statuses(open_)
+        named |= {each.id for each in statuses.found} if statuses else set()
+        unheard = named - known.archived_accounts - known.open_accounts - accounts.told - accounts.left_out
+        self._add(accounts, [*unheard, *sorted(known.missing_accounts & named - accounts.told)[:MISSING_ASKED]])
+        alone = sorted(accounts.left_out & known.open_accounts)[:ASKED_ALONE]
+        gone = self.without(alone)
+        return EnvironmentRead(
+            categories=categories,
+            users=complete.everything(sources.traders(client), known.traders | {each.user_id for each in permissions.found}),
+            accounts=accounts,
+            gone=gone,
+            existing=set(alone) - gone,
+            permissions=permissions,
+            risk_statuses=statuses,
+            firm_limits=self._all_limits(LimitLevel.FIRM, open_),
+            trader_limits=self._all_limits(LimitLevel.TRADER, open_),
+            positions=complete.everything(
+                sources.positions(client), open_, doubtful=known.doubtful_positions, also=accounts.told
+            ),
+            cash_balances=complete.everything(sources.cash_balances(client), open_, also=accounts.told),
+        )
+
+    def _add(self, accounts: Read[Account], ids: Sequence[int]) -> None:
+        """Ask for further accounts by their ids, and add what is found."""
+        if ids:
+            more = self._complete.by_ids(sources.accounts(self.client), ids)
+            accounts.found += more.found
+            accounts.told |= more.told
+            accounts.unreadable |= more.unreadable
+
+    def _all_statuses(self, accounts: Sequence[int]) -> Read[AccountRiskStatus] | None:
+        if not id_proof.has_account_ids(self.client, id_proof.RISK_STATUS, accounts, self._count_single):
+            return None
+        return self._complete.everything(sources.risk_statuses(self.client), accounts)
+
+    def _all_limits(self, level: LimitLevel, accounts: Sequence[int]) -> Read[LossLimits] | None:
+        if not id_proof.has_account_ids(self.client, _limits_entity(level), accounts, self._count_single):
+            return None
+        return self._complete.everything(sources.limits(self.client, level), accounts, sample=True)
+
+    def _statuses_source(self, ids: Sequence[int]) -> Source[AccountRiskStatus]:
+        return self._by_account_if_need_be(sources.risk_statuses(self.client), id_proof.RISK_STATUS, ids)
+
+    def _limits_source(self, level: LimitLevel, ids: Sequence[int]) -> Source[LossLimits]:
+        return self._by_account_if_need_be(sources.limits(self.client, level), _limits_entity(level), ids)
+
+    def _by_account_if_need_be(self, source: Source[E], entity: str, ids: Sequence[int]) -> Source[E]:
+        if id_proof.has_account_ids(self.client, entity, ids, self._count_single):
+            return source
+        return sources.one_by_one(source, *id_proof.by_account(self.client, entity))
+
+    def _listed(self, wanted: Sequence[int]) -> int | None:
+        """Return how many accounts a whole list has, where one may be worth it."""
+        if len(wanted) <= ASKED_BY_ID:
+            return None
+        if self._accounts_listed is None:
+            mirrored = models.Account.objects.filter(environment=self.client.environment.value)
+            self._accounts_listed = mirrored.count()
+        return self._accounts_listed
+
+
+def _limits_entity(level: LimitLevel) -> str:
+    return id_proof.FIRM_LIMITS if level == LimitLevel.FIRM else id_proof.TRADER_LIMITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Tradovate's ids of what the mirror holds and has not marked as missing."""
+    """Tradovate's ids of what the mirror holds.
+
+    `archived_accounts` are those that Tradovate itself called closed or archived, `missing_accounts` those that it no longer
+    had. `position_owners` are the accounts of the open positions, by the positions' ids.
+    """
 
     open_accounts: frozenset[int]
     archived_accounts: frozenset[int]
+    missing_accounts: frozenset[int]
     traders: frozenset[int]
     permissions: frozenset[int]
+    position_owners: Mapping[int, int]
+
+    def doubtful_positions(self, found: Sequence[Position]) -> set[int]:
+        """Return the accounts with a position in the mirror that a list does not name: Tradovate keeps even flat ones."""
+        named = {each.id for each in found}
+        return {owner for position, owner in self.position_owners.items() if position not in named}
 
 
-def read_environment(reader: Reader, known: Known) -> EnvironmentRead:
-    """Read everything, about a dozen calls. Raises `TradovateError`; then nothing of it may be stored.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRead:
+    """Everything the mirror keeps of one environment, except that archived accounts may be left out.
 
-    An account counts as expected when the mirror has it open, or when another list names it and the mirror doesn't know
-    it yet. Archived ones are not asked for again: whether Tradovate lists them is undocumented.
+    Of accounts that the list left out, `gone` are those to whose own id Tradovate answered 404, `existing` those that it
+    answered for by their own id. Risk statuses and limits are None where their records do not
+    carry their account's id, so that a list of them says nothing.
     """
-    client = reader.client
-    categories = reader.listed(client.risk_categories)
-    permissions = reader.listed(client.trading_permissions)
-    statuses = reader.listed(client.account_risk_statuses)
-    accounts = reader.completed(
-        reader.listed(client.accounts),
-        client.accounts_by_id,
-        id_of=lambda account: account.id,
-        expected=known.open_accounts
-        | ({each.account_id for each in permissions.found} | {each.id for each in statuses.found}) - known.archived_accounts,
-    )
-    permissions = reader.completed(
-        permissions,
-        client.trading_permissions_by_id,
-        id_of=lambda permission: permission.id,
-        expected=known.permissions,
-    )
-    open_accounts = {each.id for each in accounts.found if not (each.closed or each.archived or each.active is False)}
-    return EnvironmentRead(
-        categories=categories,
-        users=reader.completed(
-            reader.listed(client.users),
-            client.users_by_id,
-            id_of=lambda user: user.id,
-            expected=known.traders | {each.user_id for each in permissions.found},
-        ),
-        accounts=accounts,
-        permissions=permissions,
-        risk_statuses=reader.completed(
-            statuses,
-            client.account_risk_statuses_by_id,
-            id_of=lambda status: status.id,
-            expected=open_accounts,
-        ),
-        firm_limits=reader.completed(
-            reader.listed(client.user_account_auto_liqs),
-            client.user_account_auto_liqs_by_account,
-            id_of=lambda limits: limits.id,
-            expected=open_accounts,
-        ),
-        trader_limits=reader.completed(
-            reader.listed(client.permissioned_account_auto_liqs),
-            client.permissioned_account_auto_liqs_by_account,
-            id_of=lambda limits: limits.id,
-            expected=open_accounts,
-        ),
-        positions=reader.completed(
-            reader.listed(client.positions),
-            client.positions_by_account,
-            id_of=lambda position: position.account_id,
-            expected=open_accounts,
-        ),
-        cash_balances=reader.completed(
-            reader.listed(client.cash_balances),
-            client.cash_balances_by_account,
-            id_of=lambda balance: balance.account_id,
-            expected=open_accounts,
-        ),
-    )
+
+    categories: Read[RiskCategory]
+    users: Read[User]
+    accounts: Read[Account]
+    gone: set[int]
+    existing: set[int]
+    permissions: Read[TradingPermission]
+    risk_statuses: Read[AccountRiskStatus] | None
+    firm_limits: Read[LossLimits] | None
+    trader_limits: Read[LossLimits] | None
+    positions: Read[Position]
+    cash_balances: Read[CashBalance]
+
+    @property
+    def parts(self) -> list[Read[Any]]:
+        """Every read, in the order in which they were made."""
+        made = (
+            self.categories,
+            self.permissions,
+            self.accounts,
+            self.risk_statuses,
+            self.users,
+            self.firm_limits,
+            self.trader_limits,
+            self.positions,
+            self.cash_balances,
+        )
+        return [part for part in made if part is not None]

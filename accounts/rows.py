@@ -1,16 +1,23 @@
 """Tradovate's entities as rows of the mirror: pure, one function per table.
 
 What Tradovate leaves out is NULL here, or an empty text. A name that is longer than its column is cut, since one odd name
-must not keep ten thousand accounts unread. All ids are our keys except `tradovate_id`.
+must not keep ten thousand accounts unread; a number that is too large for its column can't be cut, and is told by `misfit`.
+All ids are our keys except `tradovate_id`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from accounts.models import LimitLevel, Source
+from django.db import models
+
+from accounts.models import Account as AccountRow
+from accounts.models import AutoLiqLimits, Cash, LimitLevel, RiskParameter, RiskStatus, Source
+from accounts.models import Position as PositionRow
+from riskadmin.tradovate.encoding import to_json, tradovate_name
 from riskadmin.tradovate.entities import (
     Account,
     AccountRiskStatus,
@@ -29,6 +36,75 @@ Row = Mapping[str, Any]
 
 USD = 1
 """Tradovate's currency id of the US dollar."""
+
+# The columns that hold a number, and the field of the entity that it comes from.
+_ACCOUNT_NUMBERS: Final = {"evaluation_size_usd": "evaluation_size"}
+_STATUS_NUMBERS: Final = {"max_net_liq_usd": "max_net_liq", "min_net_liq_usd": "min_net_liq"}
+_LIMITS_NUMBERS: Final = {
+    "margin_alert_pct": "margin_percentage_alert",
+    "margin_liq_only_pct": "margin_percentage_liq_only",
+    "margin_auto_liq_pct": "margin_percentage_auto_liq",
+    "daily_loss_alert_pct": "daily_loss_percentage_alert",
+    "daily_loss_liq_only_pct": "daily_loss_percentage_liq_only",
+    "daily_loss_auto_liq_pct": "daily_loss_percentage_auto_liq",
+    "daily_loss_alert_usd": "daily_loss_alert",
+    "daily_loss_liq_only_usd": "daily_loss_liq_only",
+    "daily_loss_auto_liq_usd": "daily_loss_auto_liq",
+    "weekly_loss_auto_liq_usd": "weekly_loss_auto_liq",
+    "daily_profit_auto_liq_usd": "daily_profit_auto_liq",
+    "weekly_profit_auto_liq_usd": "weekly_profit_auto_liq",
+    # Of the firm's limits only.
+    "trailing_max_drawdown_usd": "trailing_max_drawdown",
+    "trailing_max_drawdown_limit_usd": "trailing_max_drawdown_limit",
+}
+_CASH_NUMBERS: Final = {
+    "amount_usd": "amount",
+    "amount_sod_usd": "amount_sod",
+    "realized_pnl_usd": "realized_pnl",
+    "week_realized_pnl_usd": "week_realized_pnl",
+}
+_POSITION_NUMBERS: Final = {"net_pos": "net_pos", "net_price": "net_price"}
+_RISK_PARAMETER_NUMBERS: Final = {"margin_percentage": "margin_percentage", "margin_dollar_value": "margin_dollar_value"}
+
+_NUMBERS: Final[Mapping[type[models.Model], Mapping[str, str]]] = {
+    AccountRow: _ACCOUNT_NUMBERS,
+    RiskStatus: _STATUS_NUMBERS,
+    AutoLiqLimits: _LIMITS_NUMBERS,
+    Cash: _CASH_NUMBERS,
+    PositionRow: _POSITION_NUMBERS,
+    RiskParameter: _RISK_PARAMETER_NUMBERS,
+}
+"""Of all other columns every number that the client reads fits: they hold int64."""
+
+
+def misfit(model: type[models.Model], row: Row) -> tuple[str, object] | None:
+    """Return Tradovate's name and the value of the first number in a row that its column can't hold, or None."""
+    for column, below, name in _bounds(model):
+        value = row[column]
+        if value is not None and not -below < value < below:
+            return name, value
+    return None
+
+
+@cache
+def _bounds(model: type[models.Model]) -> tuple[tuple[str, Decimal, str], ...]:
+    """Return each number column of a model with what its values stay below, both ways, and Tradovate's name of it."""
+    return tuple(
+        (column, _bound(model._meta.get_field(column)), tradovate_name(field))
+        for column, field in _NUMBERS.get(model, {}).items()
+    )
+
+
+def _bound(field: Any) -> Decimal:
+    if isinstance(field, models.DecimalField):
+        # PostgreSQL rounds half up, away from zero: from here on it would need a digit more.
+        digits, places = field.max_digits, field.decimal_places
+        return Decimal(10) ** (digits - places) - Decimal(5).scaleb(-places - 1)
+    return Decimal(2**31)
+
+
+def _numbers(columns: Mapping[str, str], entity: object) -> Row:
+    return {column: getattr(entity, field, None) for column, field in columns.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +141,7 @@ def trader_row(user: User, reading: Reading) -> Row:
         "email": (user.email or "")[:254],
         "status": (user.status or "")[:32],
         "missing_since": None,
+        "left_out_at": None,
     }
 
 
@@ -80,8 +157,9 @@ def account_row(account: Account, reading: Reading, *, category_id: int | None) 
         "restricted": bool(account.restricted),
         "archived": closed or bool(account.archived) or account.active is False,
         "missing_since": None,
+        "left_out_at": None,
         "risk_category_id": category_id,
-        "evaluation_size_usd": account.evaluation_size,
+        **_numbers(_ACCOUNT_NUMBERS, account),
         "opened_at": account.timestamp,
     }
 
@@ -95,6 +173,7 @@ def permission_row(permission: TradingPermission, reading: Reading, *, account_i
         "trader_id": trader_id,
         "status": (permission.status or "")[:32],
         "missing_since": None,
+        "left_out_at": None,
     }
 
 
@@ -107,8 +186,7 @@ def risk_status_row(status: AccountRiskStatus, reading: Reading, *, account_id: 
         "admin_at": status.admin_timestamp,
         "liquidate_only_at": status.liquidate_only,
         "user_triggered_liq_only": status.user_triggered_liq_only,
-        "max_net_liq_usd": status.max_net_liq,
-        "min_net_liq_usd": status.min_net_liq,
+        **_numbers(_STATUS_NUMBERS, status),
     }
 
 
@@ -121,21 +199,8 @@ def limits_row(limits: LossLimits, reading: Reading, *, account_id: int) -> Row:
         "account_id": account_id,
         "level": (LimitLevel.FIRM if firm else LimitLevel.TRADER).value,
         "changes_locked": limits.changes_locked,
-        "margin_alert_pct": limits.margin_percentage_alert,
-        "margin_liq_only_pct": limits.margin_percentage_liq_only,
-        "margin_auto_liq_pct": limits.margin_percentage_auto_liq,
-        "daily_loss_alert_pct": limits.daily_loss_percentage_alert,
-        "daily_loss_liq_only_pct": limits.daily_loss_percentage_liq_only,
-        "daily_loss_auto_liq_pct": limits.daily_loss_percentage_auto_liq,
-        "daily_loss_alert_usd": limits.daily_loss_alert,
-        "daily_loss_liq_only_usd": limits.daily_loss_liq_only,
-        "daily_loss_auto_liq_usd": limits.daily_loss_auto_liq,
-        "weekly_loss_auto_liq_usd": limits.weekly_loss_auto_liq,
-        "daily_profit_auto_liq_usd": limits.daily_profit_auto_liq,
-        "weekly_profit_auto_liq_usd": limits.weekly_profit_auto_liq,
+        **_numbers(_LIMITS_NUMBERS, limits),
         "flatten_at": firm.flatten_timestamp if firm else None,
-        "trailing_max_drawdown_usd": firm.trailing_max_drawdown if firm else None,
-        "trailing_max_drawdown_limit_usd": firm.trailing_max_drawdown_limit if firm else None,
         "trailing_max_drawdown_mode": ((firm.trailing_max_drawdown_mode if firm else None) or "")[:16],
         "do_not_unlock": firm.do_not_unlock if firm else None,
         "stepped_cooldown": None
@@ -149,6 +214,7 @@ def limits_row(limits: LossLimits, reading: Reading, *, account_id: int) -> Row:
             for step in steps
         ],
         "stepped_unlimited": firm.stepped_unlimited if firm else None,
+        "record": to_json(limits.record),
     }
 
 
@@ -162,10 +228,7 @@ def cash_row(balance: CashBalance, reading: Reading, *, account_id: int) -> Row:
     return {
         **reading.age,
         "account_id": account_id,
-        "amount_usd": balance.amount,
-        "amount_sod_usd": balance.amount_sod,
-        "realized_pnl_usd": balance.realized_pnl,
-        "week_realized_pnl_usd": balance.week_realized_pnl,
+        **_numbers(_CASH_NUMBERS, balance),
     }
 
 
@@ -176,8 +239,7 @@ def position_row(position: Position, reading: Reading, *, account_id: int) -> Ro
         "account_id": account_id,
         "tradovate_id": position.id,
         "contract_id": position.contract_id,
-        "net_pos": position.net_pos,
-        "net_price": position.net_price,
+        **_numbers(_POSITION_NUMBERS, position),
         "traded_at": position.timestamp,
     }
 
@@ -190,6 +252,7 @@ def position_limit_row(limit: UserAccountPositionLimit, reading: Reading, *, acc
         "account_id": account_id,
         "tradovate_id": limit.id,
         "unknown_fields": sorted(limit.extra),
+        "record": to_json(limit.record),
         "active": limit.active,
         "total_by": limit.total_by,
         "risk_time_period_id": limit.risk_time_period_id,
@@ -209,14 +272,14 @@ def risk_parameter_row(parameter: UserAccountRiskParameter, reading: Reading, *,
         "position_limit_id": position_limit_id,
         "tradovate_id": parameter.id,
         "unknown_fields": sorted(parameter.extra),
+        "record": to_json(parameter.record),
         "max_opening_order_qty": parameter.max_opening_order_qty,
         "max_closing_order_qty": parameter.max_closing_order_qty,
         "fungible_max_opening_order_qty": parameter.fungible_max_opening_order_qty,
         "fungible_max_closing_order_qty": parameter.fungible_max_closing_order_qty,
         "max_back_month": parameter.max_back_month,
         "pre_expiration_days": parameter.pre_expiration_days,
-        "margin_percentage": parameter.margin_percentage,
-        "margin_dollar_value": parameter.margin_dollar_value,
+        **_numbers(_RISK_PARAMETER_NUMBERS, parameter),
         "hard_limit": parameter.hard_limit,
     }
 

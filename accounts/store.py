@@ -1,19 +1,25 @@
 """Writing what was read from Tradovate into the mirror. No HTTP happens here.
 
 Every function may run at the same time as itself: rows go through `upsert`, where the newer read wins. Each returns how
-many rows it wrote, which is fewer than were read where the mirror already knew something newer.
+many rows it wrote, which is fewer than were read where the mirror already knew something newer. `unreadable` are the records
+of the same answer that can't be read: their rows stay as they are, and so do those of records that don't fit their columns.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from accounts import models, rows
-from accounts.limit_moves import write_noting_moves
-from accounts.models import Source
+from accounts.mirror_moves import noting_records, write_noting_moves
+from accounts.models import LimitLevel, MirroredEntity, MoveSubject, Source
 from accounts.rows import Reading
+from accounts.unreadable import Sorted, note, sort
 from accounts.upsert import upsert
 from riskadmin.tradovate.entities import (
     Account,
@@ -24,14 +30,22 @@ from riskadmin.tradovate.entities import (
     RiskCategory,
     TradingPermission,
     User,
+    UserAccountAutoLiq,
 )
+from riskadmin.tradovate.exchange import UnreadableRow
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
+from riskadmin.tradovate.rows import Identified
 from riskadmin.tradovate.vocabulary import Environment
 
 IN_PLACE = ("environment", "tradovate_id")
 
+LEFT_OUT_FOR = timedelta(seconds=30)
+"""Two full reads have to leave a row out so far apart before it is missing, where its own id was not asked for."""
+
 # Positions are replaced account by account under row locks, so a transaction covers only so many accounts.
 LOCKED_AT_ONCE = 1_000
+
+_LIMITS: Final = {LimitLevel.FIRM: MirroredEntity.FIRM_LIMITS, LimitLevel.TRADER: MirroredEntity.TRADER_LIMITS}
 
 Keys = Mapping[int, int]
 """Tradovate's ids to our primary keys, within one environment."""
@@ -45,52 +59,80 @@ def account_keys(environment: Environment, account_ids: Iterable[int] | None = N
     return dict(known.values_list("tradovate_id", "pk"))
 
 
-def store_categories(categories: Sequence[RiskCategory], reading: Reading) -> int:
+def store_categories(categories: Sequence[RiskCategory], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the risk categories. One that Tradovate no longer lists stays: accounts may still name it."""
-    return upsert(models.RiskCategory, [rows.category_row(each, reading) for each in categories], key=IN_PLACE)
+    found = ((each, rows.category_row(each, reading)) for each in categories)
+    write = partial(upsert, models.RiskCategory, key=IN_PLACE)
+    return _store(MirroredEntity.RISK_CATEGORY, models.RiskCategory, found, unreadable, reading, write=write)
 
 
-def store_traders(users: Sequence[User], reading: Reading) -> int:
+def store_traders(users: Sequence[User], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the traders."""
-    return upsert(models.Trader, [rows.trader_row(each, reading) for each in users], key=IN_PLACE)
+    found = ((each, rows.trader_row(each, reading)) for each in users)
+    write = partial(upsert, models.Trader, key=IN_PLACE)
+    return _store(MirroredEntity.TRADER, models.Trader, found, unreadable, reading, write=write)
 
 
-def store_accounts(accounts: Sequence[Account], reading: Reading) -> int:
+def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the accounts; one that was missing and is here again is no longer marked."""
     categories = _keys(models.RiskCategory, reading.environment)
-    found = [rows.account_row(each, reading, category_id=categories.get(each.risk_category_id or 0)) for each in accounts]
-    return upsert(models.Account, found, key=IN_PLACE)
+    found = (
+        (each, rows.account_row(each, reading, category_id=categories.get(each.risk_category_id or 0))) for each in accounts
+    )
+    write = partial(write_noting_moves, models.Account)
+    return _store(MirroredEntity.ACCOUNT, models.Account, found, unreadable, reading, write=write)
 
 
-def store_permissions(permissions: Sequence[TradingPermission], reading: Reading) -> int:
+def store_permissions(
+    permissions: Sequence[TradingPermission], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+) -> int:
     """Write who may trade what, as far as the mirror knows both sides, and point each account to its trader."""
     accounts = account_keys(reading.environment)
     traders = _keys(models.Trader, reading.environment)
-    found = [
-        rows.permission_row(each, reading, account_id=accounts[each.account_id], trader_id=traders[each.user_id])
+    found = (
+        (each, rows.permission_row(each, reading, account_id=accounts[each.account_id], trader_id=traders[each.user_id]))
         for each in permissions
         if each.account_id in accounts and each.user_id in traders
-    ]
-    written = upsert(models.TradingPermission, found, key=IN_PLACE)
+    )
+    write = partial(upsert, models.TradingPermission, key=IN_PLACE)
+    written = _store(MirroredEntity.PERMISSION, models.TradingPermission, found, unreadable, reading, write=write)
     _point_to_traders(reading.environment)
     return written
 
 
-def mark_missing(
-    model: type[models.Account] | type[models.Trader] | type[models.TradingPermission],
-    missing_ids: Iterable[int],
-    reading: Reading,
-) -> int:
-    """Mark rows that this read no longer found, unless something newer is known of them. Nothing is deleted."""
+Leaving = type[models.Account] | type[models.Trader] | type[models.TradingPermission]
+"""What may be missing from Tradovate's lists. Nothing of it is ever deleted."""
+
+
+def mark_missing(model: Leaving, missing_ids: Iterable[int], reading: Reading) -> int:
+    """Mark rows that Tradovate no longer has, unless something newer is known of them."""
     marks: dict[str, object] = {"missing_since": reading.read_at}
     if model is models.Account:
         marks["archived"] = True
-    return model.objects.filter(
-        environment=reading.environment,
-        tradovate_id__in=set(missing_ids),
-        missing_since=None,
-        fresh_at__lt=reading.read_at,
-    ).update(**marks)
+    return _left_out(model, missing_ids, reading).update(**marks)
+
+
+def note_left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> None:
+    """Note rows that a full read left out; those that an earlier one left out too, some time before, are missing."""
+    left_out = _left_out(model, ids, reading)
+    earlier = reading.read_at - LEFT_OUT_FOR
+    mark_missing(model, list(left_out.filter(left_out_at__lte=earlier).values_list("tradovate_id", flat=True)), reading)
+    left_out.filter(left_out_at=None).update(left_out_at=reading.read_at)
+
+
+def _left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> "QuerySet[Any]":
+    rows: QuerySet[Any] = model.objects.all()
+    return rows.filter(
+        environment=reading.environment, tradovate_id__in=set(ids), missing_since=None, fresh_at__lt=reading.read_at
+    )
+
+
+def return_to_mirror(environment: Environment, account_ids: Iterable[int], read_at: datetime) -> int:
+    """Take back that accounts are missing: Tradovate has just answered for them. Return how many were missing."""
+    missing = models.Account.objects.filter(
+        environment=environment, tradovate_id__in=set(account_ids), missing_since__lt=read_at
+    )
+    return missing.update(missing_since=None, left_out_at=None, archived=F("closed"))
 
 
 def store_risk_statuses(
@@ -99,6 +141,7 @@ def store_risk_statuses(
     *,
     read_at: datetime,
     source: Source,
+    unreadable: Iterable[UnreadableRow] = (),
 ) -> int:
     """Write risk statuses, each of the account with the same id; `read_at` is when their read *began*.
 
@@ -107,113 +150,209 @@ def store_risk_statuses(
     """
     found = list(statuses)
     keys = account_keys(environment, (each.id for each in found))
-    return store_statuses_of(keys, found, Reading(environment, read_at, source))
+    return store_statuses_of(keys, found, Reading(environment, read_at, source), unreadable=unreadable)
 
 
-def store_statuses_of(keys: Keys, statuses: Iterable[AccountRiskStatus], reading: Reading) -> int:
+def store_statuses_of(
+    keys: Keys, statuses: Iterable[AccountRiskStatus], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+) -> int:
     """Write risk statuses of the accounts in `keys`."""
-    found = [rows.risk_status_row(each, reading, account_id=keys[each.id]) for each in statuses if each.id in keys]
-    return upsert(models.RiskStatus, found, key=("account_id",))
+    found = ((each, rows.risk_status_row(each, reading, account_id=keys[each.id])) for each in statuses if each.id in keys)
+    write = partial(write_noting_moves, models.RiskStatus)
+    return _store(MirroredEntity.RISK_STATUS, models.RiskStatus, found, unreadable, reading, write=write)
 
 
-def store_limits(keys: Keys, limits: Iterable[LossLimits], reading: Reading) -> int:
-    """Write limits of either level, each of the account with the same id, and note what of them has moved."""
-    return write_noting_moves([rows.limits_row(each, reading, account_id=keys[each.id]) for each in limits if each.id in keys])
+def store_limits(
+    keys: Keys,
+    limits: Iterable[LossLimits],
+    reading: Reading,
+    *,
+    unreadable: Iterable[UnreadableRow] = (),
+    level: LimitLevel = LimitLevel.FIRM,
+) -> int:
+    """Write limits of either level, each of the account with the same id, and note what of them has moved.
+
+    `level` is that of the unreadable ones.
+    """
+    found = [each for each in limits if each.id in keys]
+    written = 0
+    for of_level, entity in _LIMITS.items():
+        odd = unreadable if of_level == level else ()
+        pairs = [(each, rows.limits_row(each, reading, account_id=keys[each.id])) for each in found if _level(each) == of_level]
+        if not pairs and not odd:
+            continue
+        write = partial(write_noting_moves, models.AutoLiqLimits)
+        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading, write=write)
+    return written
 
 
-def store_cash(keys: Keys, balances: Iterable[CashBalance], reading: Reading) -> int:
+def _level(limits: LossLimits) -> LimitLevel:
+    return LimitLevel.FIRM if isinstance(limits, UserAccountAutoLiq) else LimitLevel.TRADER
+
+
+def store_cash(
+    keys: Keys, balances: Iterable[CashBalance], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+) -> int:
     """Write the dollars of each account; balances in other currencies are left out. A balance without one is dollars."""
-    found = [
-        rows.cash_row(each, reading, account_id=keys[each.account_id])
+    found = (
+        (each, rows.cash_row(each, reading, account_id=keys[each.account_id]))
         for each in balances
         if each.account_id in keys and each.currency_id in {rows.USD, None}
-    ]
-    return upsert(models.Cash, found, key=("account_id",))
-
-
-def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading) -> int:
-    """Replace the open positions of all the accounts in `keys`, also of those that have none now; return how many are open."""
-    open_: dict[int, list[rows.Row]] = {}
-    for position in positions:
-        account_id = keys.get(position.account_id)
-        if account_id is not None and position.net_pos:
-            open_.setdefault(account_id, []).append(rows.position_row(position, reading, account_id=account_id))
-    ordered = sorted(keys.values())
-    return sum(
-        _replace_positions(ordered[start : start + LOCKED_AT_ONCE], open_, reading)
-        for start in range(0, len(ordered), LOCKED_AT_ONCE)
     )
+    write = partial(upsert, models.Cash, key=("account_id",))
+    return _store(MirroredEntity.CASH, models.Cash, found, unreadable, reading, write=write)
 
 
-@transaction.atomic
-def _replace_positions(account_ids: Sequence[int], open_: Mapping[int, Sequence[rows.Row]], reading: Reading) -> int:
-    locked = _locked(account_ids, "positions_read_at", reading)
-    kept = [row for account_id in locked for row in open_.get(account_id, ())]
-    written = upsert(models.Position, kept, key=("account_id", "tradovate_id"))
-    models.Position.objects.filter(account__in=locked, fresh_at__lt=reading.read_at).delete()
+def _store(
+    entity: MirroredEntity,
+    model: type[models.MirrorRow],
+    found: Iterable[tuple[Identified, rows.Row]],
+    unreadable: Iterable[UnreadableRow],
+    reading: Reading,
+    *,
+    write: Callable[[list[rows.Row]], int],
+) -> int:
+    """Write the rows that can be kept, and note what can't."""
+    sorting = sort(entity, model, found, unreadable, reading)
+    written = write(sorting.rows)
+    note(entity, sorting.odd, reading, good=sorting.good)
     return written
 
 
-def store_position_limits(keys: Keys, limits: Iterable[UserAccountPositionLimit], reading: Reading) -> int:
+# --- What an account has several of, all read together ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Set:
+    """A table of such rows: `read_at` is the account's column that says when, `owner` a row's column, `account` the way.
+
+    `moves` is what its moves are noted as, where they are.
+    """
+
+    entity: MirroredEntity
+    model: type[models.Position] | type[models.PositionLimit] | type[models.RiskParameter]
+    read_at: str
+    owner: str = "account_id"
+    account: str = "account"
+    moves: MoveSubject | None = None
+
+
+_POSITIONS: Final = _Set(entity=MirroredEntity.POSITION, model=models.Position, read_at="positions_read_at")
+_POSITION_LIMITS: Final = _Set(
+    entity=MirroredEntity.POSITION_LIMIT,
+    model=models.PositionLimit,
+    read_at="position_limits_read_at",
+    moves=MoveSubject.POSITION_LIMITS,
+)
+_RISK_PARAMETERS: Final = _Set(
+    entity=MirroredEntity.RISK_PARAMETER,
+    model=models.RiskParameter,
+    read_at="risk_parameters_read_at",
+    owner="position_limit_id",
+    account="position_limit__account",
+    moves=MoveSubject.RISK_PARAMETERS,
+)
+
+
+def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading, *, unreadable: Iterable[UnreadableRow]) -> int:
+    """Replace the open positions of all the accounts in `keys`, also of those that have none now; return how many are open.
+
+    Where one of an account can't be read, nothing of the account's is taken away, and it does not count as read.
+    """
+    found = (
+        (each, rows.position_row(each, reading, account_id=keys[each.account_id]))
+        for each in positions
+        if each.account_id in keys and each.net_pos
+    )
+    return _replace(_POSITIONS, keys, found, unreadable, reading)
+
+
+def store_position_limits(
+    keys: Keys, limits: Iterable[UserAccountPositionLimit], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+) -> int:
     """Replace the position limits of all the accounts in `keys`, also of those that have none now; return how many there are.
 
-    The risk parameters of a limit that is gone go with it, those of the others stay.
+    The risk parameters of a limit that is gone go with it, those of the others stay. Unreadable ones as in `store_positions`.
     """
-    found: dict[int, list[rows.Row]] = {}
-    for limit in limits:
-        account_id = keys.get(limit.account_id)
-        if account_id is not None:
-            found.setdefault(account_id, []).append(rows.position_limit_row(limit, reading, account_id=account_id))
-    ordered = sorted(keys.values())
-    return sum(
-        _replace_position_limits(ordered[start : start + LOCKED_AT_ONCE], found, reading)
-        for start in range(0, len(ordered), LOCKED_AT_ONCE)
+    found = (
+        (each, rows.position_limit_row(each, reading, account_id=keys[each.account_id]))
+        for each in limits
+        if each.account_id in keys
     )
+    return _replace(_POSITION_LIMITS, keys, found, unreadable, reading)
 
 
-@transaction.atomic
-def _replace_position_limits(account_ids: Sequence[int], found: Mapping[int, Sequence[rows.Row]], reading: Reading) -> int:
-    locked = _locked(account_ids, "position_limits_read_at", reading)
-    kept = [row for account_id in locked for row in found.get(account_id, ())]
-    written = upsert(models.PositionLimit, kept, key=("account_id", "tradovate_id"))
-    models.PositionLimit.objects.filter(account__in=locked, fresh_at__lt=reading.read_at).delete()
-    return written
-
-
-def store_risk_parameters(keys: Keys, parameters: Iterable[UserAccountRiskParameter], reading: Reading) -> int:
+def store_risk_parameters(
+    keys: Keys, parameters: Iterable[UserAccountRiskParameter], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+) -> int:
     """Replace the risk parameters of all the accounts in `keys`; return how many there are.
 
-    The position limits are stored first: a parameter of a limit that the mirror does not know is left out.
+    The position limits are stored first: a parameter of a limit that the mirror does not know is left out. Unreadable ones as
+    in `store_positions`.
     """
-    found = list(parameters)
-    ordered = sorted(keys.values())
-    return sum(
-        _replace_risk_parameters(ordered[start : start + LOCKED_AT_ONCE], found, reading)
-        for start in range(0, len(ordered), LOCKED_AT_ONCE)
+    found = (
+        # Tradovate's id of the limit: ours is looked up when its account is locked.
+        (each, rows.risk_parameter_row(each, reading, position_limit_id=each.user_account_position_limit_id))
+        for each in parameters
     )
+    return _replace(_RISK_PARAMETERS, keys, found, unreadable, reading)
 
 
-@transaction.atomic
-def _replace_risk_parameters(account_ids: Sequence[int], found: Iterable[UserAccountRiskParameter], reading: Reading) -> int:
-    locked = _locked(account_ids, "risk_parameters_read_at", reading)
-    limits = dict(models.PositionLimit.objects.filter(account__in=locked).values_list("tradovate_id", "pk"))
-    kept = [
-        rows.risk_parameter_row(each, reading, position_limit_id=limits[each.user_account_position_limit_id])
-        for each in found
-        if each.user_account_position_limit_id in limits
-    ]
-    written = upsert(models.RiskParameter, kept, key=("position_limit_id", "tradovate_id"))
-    models.RiskParameter.objects.filter(position_limit__account__in=locked, fresh_at__lt=reading.read_at).delete()
+def _replace(
+    of: _Set,
+    keys: Keys,
+    found: Iterable[tuple[Identified, rows.Row]],
+    unreadable: Iterable[UnreadableRow],
+    reading: Reading,
+) -> int:
+    sorting = sort(of.entity, of.model, found, unreadable, reading, asked=keys)
+    by_owner: dict[int, list[rows.Row]] = {}
+    for row in sorting.rows:
+        by_owner.setdefault(row[of.owner], []).append(row)
+    written, replaced, ordered = 0, set[int](), sorted(keys.values())
+    for start in range(0, len(ordered), LOCKED_AT_ONCE):
+        more, whole = _replace_some(of, ordered[start : start + LOCKED_AT_ONCE], by_owner, sorting, reading)
+        written, replaced = written + more, replaced | whole
+    note(of.entity, sorting.odd, reading, good=sorting.good, replaced=replaced)
     return written
 
 
-def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> list[int]:
-    """Lock those of the accounts whose `column` is not from a newer read, and have it say when this one was."""
+@transaction.atomic
+def _replace_some(
+    of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequence[rows.Row]], sorting: Sorted, reading: Reading
+) -> tuple[int, set[int]]:
+    """Write the rows of these accounts; return how many, and which of the accounts were replaced as a whole."""
+    known = _locked(account_ids, of.read_at, reading)
+    locked = list(known)
+    with noting_records(of.moves, known, reading) if of.moves else nullcontext():
+        written = upsert(of.model, _rows_of(of, locked, by_owner), key=(of.owner, "tradovate_id"))
+        absent = of.model.objects.filter(**{f"{of.account}__in": locked}, fresh_at__lt=reading.read_at)
+        partly = sorting.accounts
+        if not sorting.is_all_told:
+            partly = partly | set(absent.values_list(of.account, flat=True))  # what nobody can tell may be any of these
+        whole = [account_id for account_id in locked if account_id not in partly]
+        if partly:
+            absent = absent.filter(**{f"{of.account}__in": whole})
+        absent.delete()
+    models.Account.objects.filter(pk__in=whole).update(**{of.read_at: reading.read_at})
+    return written, set(whole)
+
+
+def _rows_of(of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequence[rows.Row]]) -> list[rows.Row]:
+    if of is not _RISK_PARAMETERS:
+        return [row for account_id in account_ids for row in by_owner.get(account_id, ())]
+    limits = models.PositionLimit.objects.filter(account__in=account_ids).values_list("tradovate_id", "pk")
+    return [{**row, of.owner: pk} for tradovate_id, pk in limits for row in by_owner.get(tradovate_id, ())]
+
+
+def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> dict[int, datetime | None]:
+    """Lock those of the accounts whose `column` is not from a newer read; return what it says, by account."""
     older = Q(**{column: None}) | Q(**{f"{column}__lte": reading.read_at})
     accounts = models.Account.objects.filter(older, pk__in=account_ids).order_by("pk")
-    locked = list(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
-    models.Account.objects.filter(pk__in=locked).update(**{column: reading.read_at})
-    return locked
+    return dict(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", column))
+
+
+# --- References ---------------------------------------------------------------------------------------------------------
 
 
 def _point_to_traders(environment: Environment) -> None:

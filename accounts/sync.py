@@ -5,10 +5,10 @@ during a call. A full read may be repeated, overtaken or killed at any point; th
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from enum import StrEnum
-from operator import attrgetter
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
@@ -16,12 +16,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import connection, ledger, models
-from accounts.models import Source, SyncRun
-from accounts.reads import EnvironmentRead, Known, Read, Reader, read_environment
+from accounts.complete import Read
+from accounts.models import LimitLevel, Source, SyncRun
+from accounts.reads import EnvironmentRead, Known, Reader
 from accounts.rows import Reading
 from accounts.store import (
+    Keys,
     account_keys,
     mark_missing,
+    note_left_out,
+    return_to_mirror,
     store_accounts,
     store_cash,
     store_categories,
@@ -34,8 +38,8 @@ from accounts.store import (
     store_statuses_of,
     store_traders,
 )
+from accounts.unreadable import since as unreadable_since
 from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
-from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 __all__ = ["MirrorRefused", "Part", "refresh", "refresh_traders", "store_risk_statuses", "sync"]
@@ -48,9 +52,6 @@ DEAD_AFTER = timedelta(seconds=120)
 """A run that showed no sign of life for so long was killed: no single call or write takes longer."""
 
 RUNS_KEPT = timedelta(days=7)
-
-LISTED_ABOVE = 1_000
-"""Of so many accounts at most `refresh` asks by their ids; of more it reads whole lists, which is fewer calls."""
 
 
 class MirrorRefused(Exception):
@@ -81,7 +82,7 @@ def sync(environment: Environment) -> SyncRun | None:
     run = _begin(environment)
     if run is None:
         return None
-    reader = Reader(client, after_call=lambda: _show_life(run))
+    reader = Reader(client, lambda: _show_life(run))
     try:
         _run(run, reader)
     except (TradovateError, StoreUnavailable, MirrorRefused) as error:
@@ -97,7 +98,13 @@ def sync(environment: Environment) -> SyncRun | None:
         run.calls = reader.calls
         run.ended_at = timezone.now()
         SyncRun.objects.filter(pk=run.pk, ended_at=None).update(
-            calls=run.calls, rows=run.rows, failure=run.failure, ended_at=run.ended_at
+            calls=run.calls,
+            rows=run.rows,
+            untold=run.untold,
+            failure=run.failure,
+            ended_at=run.ended_at,
+            unreadable=run.unreadable,
+            unreadable_examples=run.unreadable_examples,
         )
     _forget_old()
     return run
@@ -113,61 +120,81 @@ def refresh(
     """Read the risk status, and the parts asked for, of some accounts now; return how many calls it took.
 
     `account_ids` are Tradovate's. Costs a call for every 500 accounts and part (the account, limits and pre-trade are two);
-    of more than `LISTED_ABOVE`, a call or two for each part, for then whole lists are read, except pre-trade, which has none.
+    of more than 1,000, a call or two for each part, for then whole lists are read, except pre-trade, which has none. What
+    Tradovate leaves out keeps the age it had. An account that was missing and that Tradovate has something of is back.
     Raises `TradovateError`, and `connection.NotConnected` when the environment has no address; what was read before a
     failure is kept.
     """
     keys = account_keys(environment, account_ids)
+    if not keys:
+        return 0
     ids = sorted(keys)
-    client = connection.client(environment, lane)
-    reader = Reader(client)
+    reader = Reader(connection.client(environment, lane))
+    heard = _store_asked(environment, reader, keys, parts)
+    return_to_mirror(environment, heard & set(ids), timezone.now())
+    return reader.calls
 
-    def reading(read: Read[object]) -> Reading:
+
+def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: frozenset[Part]) -> set[int]:
+    """Read what `refresh` was asked for and store it; return the accounts of which Tradovate had something."""
+    ids = sorted(keys)
+    heard: set[int] = set()
+
+    def reading(read: Read[E]) -> Reading:
         return Reading(environment, read.read_at, Source.REFRESH)
 
-    def found(
-        everything: Callable[[], Reply[list[E]]], some: Callable[[Sequence[int]], Reply[list[E]]], id_of: Callable[[E], int]
-    ) -> Read[E]:
-        if len(ids) <= LISTED_ABOVE:
-            return reader.by_ids(some, ids)
-        return reader.completed(reader.listed(everything), some, id_of=id_of, expected=ids)
-
-    if Part.ACCOUNT in parts and ids:
+    if Part.ACCOUNT in parts:
         # An account names its category by number, and one that is new to the mirror would look like none.
-        categories = reader.listed(client.risk_categories)
-        store_categories(categories.found, reading(categories))
-        accounts = found(client.accounts, client.accounts_by_id, attrgetter("id"))
-        store_accounts([each for each in accounts.found if each.id in keys], reading(accounts))
-    statuses = found(client.account_risk_statuses, client.account_risk_statuses_by_id, attrgetter("id"))
-    store_statuses_of(keys, statuses.found, reading(statuses))
+        categories = reader.categories()
+        store_categories(categories.found, reading(categories), unreadable=categories.odd)
+        accounts = _whole(reader.accounts(ids))
+        store_accounts(accounts.found, reading(accounts), unreadable=accounts.odd)
+        heard |= accounts.told
+    statuses = _whole(reader.risk_statuses(ids))
+    store_statuses_of(keys, statuses.found, reading(statuses), unreadable=statuses.odd)
+    heard |= statuses.told
     if Part.POSITIONS in parts:
-        positions = found(client.positions, client.positions_by_account, attrgetter("account_id"))
-        store_positions(keys, positions.found, reading(positions))
+        positions = _whole(reader.positions(ids))
+        store_positions(_told(keys, positions), positions.found, reading(positions), unreadable=positions.odd)
+        heard |= {each.account_id for each in positions.found}
     if Part.CASH in parts:
-        cash = found(client.cash_balances, client.cash_balances_by_account, attrgetter("account_id"))
-        store_cash(keys, cash.found, reading(cash))
+        cash = _whole(reader.cash(ids))
+        store_cash(keys, cash.found, reading(cash), unreadable=cash.odd)
+        heard |= {each.account_id for each in cash.found}
     if Part.LIMITS in parts:
-        firm = found(client.user_account_auto_liqs, client.user_account_auto_liqs_by_account, attrgetter("id"))
-        store_limits(keys, firm.found, reading(firm))
-        trader = found(
-            client.permissioned_account_auto_liqs, client.permissioned_account_auto_liqs_by_account, attrgetter("id")
-        )
-        store_limits(keys, trader.found, reading(trader))
+        for level in LimitLevel:
+            limits = _whole(reader.limits(level, ids))
+            store_limits(keys, limits.found, reading(limits), unreadable=limits.odd, level=level)
+            heard |= limits.told
     if Part.PRE_TRADE in parts:
-        limits = reader.by_ids(client.user_account_position_limits_by_account, ids)
-        store_position_limits(keys, limits.found, reading(limits))
-        of_limits = (limit.id for limit in limits.found)
-        parameters = reader.by_ids(client.user_account_risk_parameters_by_position_limit, of_limits)
-        store_risk_parameters(keys, parameters.found, reading(parameters))
-    return reader.calls
+        position_limits = _whole(reader.position_limits(ids))
+        limits_told, at = _told(keys, position_limits), reading(position_limits)
+        store_position_limits(limits_told, position_limits.found, at, unreadable=position_limits.odd)
+        parameters = _whole(reader.risk_parameters(limit.id for limit in position_limits.found))
+        incomplete = {limit.account_id for limit in position_limits.found if limit.id not in parameters.told}
+        whole = {each: pk for each, pk in limits_told.items() if each not in incomplete}
+        store_risk_parameters(whole, parameters.found, reading(parameters), unreadable=parameters.odd)
+        heard |= {limit.account_id for limit in position_limits.found}
+    return heard
+
+
+def _told(keys: Keys, read: Read[E]) -> Keys:
+    """Return the keys of the accounts of which everything is told."""
+    return {account_id: pk for account_id, pk in keys.items() if account_id in read.told}
+
+
+def _whole(read: Read[E]) -> Read[E]:
+    """Return a read on demand; raise what ended it early: a person waits for all of it."""
+    if read.failure is not None:
+        raise read.failure
+    return read
 
 
 def refresh_traders(environment: Environment, trader_ids: Iterable[int], *, lane: Lane) -> int:
     """Read some traders now, by Tradovate's ids; return how many calls it took. Raises as `refresh` does."""
-    client = connection.client(environment, lane)
-    reader = Reader(client)
-    users = reader.by_ids(client.users_by_id, trader_ids)
-    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH))
+    reader = Reader(connection.client(environment, lane))
+    users = _whole(reader.traders(trader_ids))
+    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH), unreadable=users.odd)
     return reader.calls
 
 
@@ -192,36 +219,49 @@ def _show_life(run: SyncRun) -> None:
 def _run(run: SyncRun, reader: Reader) -> None:
     environment = Environment(run.environment)
     known = _known(environment)
-    read = read_environment(reader, known)
-    missing_accounts = _missing("accounts", known.open_accounts, {each.id for each in read.accounts.found})
-    missing_traders = _missing("traders", known.traders, {each.id for each in read.users.found})
-    missing_permissions = _missing("trading permissions", known.permissions, {each.id for each in read.permissions.found})
+    read = reader.environment(known)
+    accounts = _believable("accounts", known.open_accounts, read.accounts) - read.gone
+    traders = _believable("traders", known.traders, read.users)
+    permissions = _believable("trading permissions", known.permissions, read.permissions)
 
-    def reading(part: Read[object]) -> Reading:
+    def reading(part: Read[Any]) -> Reading:
         return Reading(environment, part.read_at, Source.SYNC)
 
-    mark_missing(models.Account, missing_accounts, reading(read.accounts))
-    mark_missing(models.Trader, missing_traders, reading(read.users))
-    mark_missing(models.TradingPermission, missing_permissions, reading(read.permissions))
+    mark_missing(models.Account, read.gone, reading(read.accounts))
+    note_left_out(models.Account, accounts - read.existing, reading(read.accounts))
+    note_left_out(models.Trader, traders, reading(read.users))
+    note_left_out(models.TradingPermission, permissions, reading(read.permissions))
     for store in _stores(environment, read, reading):
         run.rows += store()
         _show_life(run)
+    run.unreadable, run.unreadable_examples = unreadable_since(environment, run.started_at)
+    if run.unreadable:
+        logger.warning("%d records of %s can't be read: %s", run.unreadable, environment, "; ".join(run.unreadable_examples))
+    run.untold = len(read.accounts.told - read.risk_statuses.told) if read.risk_statuses else len(read.accounts.told)
+    for part in read.parts:
+        if part.failure is not None:
+            raise part.failure
 
 
 def _stores(
-    environment: Environment, read: EnvironmentRead, reading: Callable[[Read[object]], Reading]
+    environment: Environment, read: EnvironmentRead, reading: Callable[[Read[Any]], Reading]
 ) -> Iterable[Callable[[], int]]:
     """The writes in the order of their references; each is a transaction of its own."""
-    yield lambda: store_categories(read.categories.found, reading(read.categories))
-    yield lambda: store_traders(read.users.found, reading(read.users))
-    yield lambda: store_accounts(read.accounts.found, reading(read.accounts))
-    yield lambda: store_permissions(read.permissions.found, reading(read.permissions))
+    yield lambda: store_categories(read.categories.found, reading(read.categories), unreadable=read.categories.odd)
+    yield lambda: store_traders(read.users.found, reading(read.users), unreadable=read.users.odd)
+    yield lambda: store_accounts(read.accounts.found, reading(read.accounts), unreadable=read.accounts.odd)
+    yield lambda: store_permissions(read.permissions.found, reading(read.permissions), unreadable=read.permissions.odd)
     keys = account_keys(environment)
-    yield lambda: store_statuses_of(keys, read.risk_statuses.found, reading(read.risk_statuses))
-    yield lambda: store_limits(keys, read.firm_limits.found, reading(read.firm_limits))
-    yield lambda: store_limits(keys, read.trader_limits.found, reading(read.trader_limits))
-    yield lambda: store_cash(keys, read.cash_balances.found, reading(read.cash_balances))
-    yield lambda: store_positions(keys, read.positions.found, reading(read.positions))
+    statuses = read.risk_statuses
+    if statuses is not None:
+        yield lambda: store_statuses_of(keys, statuses.found, reading(statuses), unreadable=statuses.odd)
+    for level, limits in ((LimitLevel.FIRM, read.firm_limits), (LimitLevel.TRADER, read.trader_limits)):
+        if limits is not None:
+            yield partial(store_limits, keys, limits.found, reading(limits), unreadable=limits.odd, level=level)
+    cash, positions = read.cash_balances, read.positions
+    yield lambda: store_cash(keys, cash.found, reading(cash), unreadable=cash.odd)
+    told = _told(keys, positions)
+    yield lambda: store_positions(told, positions.found, reading(positions), unreadable=positions.odd)
 
 
 def _known(environment: Environment) -> Known:
@@ -229,21 +269,24 @@ def _known(environment: Environment) -> Known:
         return frozenset(rows.values_list("tradovate_id", flat=True))
 
     accounts = models.Account.objects.filter(environment=environment)
+    positions = models.Position.objects.filter(account__environment=environment, account__archived=False)
     return Known(
         open_accounts=ids(accounts.filter(archived=False)),
         archived_accounts=ids(accounts.filter(archived=True)),
+        missing_accounts=ids(accounts.filter(missing_since__isnull=False, closed=False)),
         traders=ids(models.Trader.objects.filter(environment=environment, missing_since=None)),
         permissions=ids(models.TradingPermission.objects.filter(environment=environment, missing_since=None)),
+        position_owners=dict(positions.values_list("tradovate_id", "account__tradovate_id")),
     )
 
 
-def _missing(what: str, known: frozenset[int], found: set[int]) -> frozenset[int]:
-    """What is known and was not found; refuse to believe it of more than half."""
-    missing = known - found
-    if 2 * len(missing) > len(known):
-        message = f"{len(missing):,} of {len(known):,} {what} are missing from what Tradovate answered. Nothing was stored."
+def _believable(what: str, known: frozenset[int], read: Read[Any]) -> set[int]:
+    """Return what is known and was left out; refuse to believe it of more than half."""
+    left_out = read.left_out & known
+    if 2 * len(left_out) > len(known):
+        message = f"{len(left_out):,} of {len(known):,} {what} are missing from what Tradovate answered. Nothing was stored."
         raise MirrorRefused(message)
-    return missing
+    return left_out
 
 
 def _forget_old() -> None:

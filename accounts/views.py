@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import actions, pre_trade, queries
+from accounts import actions, pre_trade, queries, unreadable
 from accounts.connection import NotConnected
 from accounts.explanation import explain
 from accounts.forms import FilterForm, NoteForm
@@ -36,8 +36,10 @@ def account_list(request: HtmxHttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context, status=422)
     filters = form.filters()
+    found = queries.accounts_page(filters, request.GET.get("cursor"))
+    unreadable.attach(found.page.rows)
     context |= {
-        "found": queries.accounts_page(filters, request.GET.get("cursor")),
+        "found": found,
         "is_filtered": filters != Filters(),
         "requests": [(kind, words) for kind, words in REQUESTS if may(request, f"changes:request:{kind}")],
     }
@@ -67,6 +69,9 @@ def _detail_page(
         "firm": firm,
         "trader_limits": trader,
         "explanation": explain(account, firm),
+        "unreadable": unreadable.of_account(account),
+        "outside_standing": queries.outside_standing(account),
+        "outside_moves": queries.outside_moves(account),
         "figures": figures,
         "limit_groups": limit_groups(firm, trader, figures),
         "drawdown": trailing_drawdown(firm, figures),

@@ -15,6 +15,7 @@ from accounts.changes.models import Change
 from accounts.changes.stop_views import notices_for
 from accounts.connection import budget, connected_environments
 from accounts.models import ApiHalt, SyncRun
+from accounts.outside.queries import outside_since_yesterday
 from riskadmin import health
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.budget_state import BudgetState
@@ -34,9 +35,11 @@ def home(request: HttpRequest) -> HttpResponse:
         "stops": notices_for(request),
         "waiting": queries.waiting_for(viewer).count(),
         "asked": queries.waiting_for_others(viewer).count(),
-        "unknown": queries.unresolved_items()[:RECENT],
+        "unknown": queries.unknown_items()[:RECENT],
+        "unknown_count": queries.unknown_items().count(),
         "recent": queries.listed(Change.objects.order_by("-pk")[:RECENT]),
         "decides": viewer.may("changes:decide"),
+        "outside": outside_since_yesterday() if viewer.may("accounts:view") else None,
     }
     return render(request, "home/home.html", context)
 

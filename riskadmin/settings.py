@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "accounts.changes",
     "accounts.limit_templates",
     "accounts.execution",
+    "accounts.outside",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -106,7 +107,7 @@ NAVIGATION = [
     ("Changes", "changes:list", "list-check", "changes:view"),
     ("Calendar", "changes:calendar", "calendar-event", "changes:view"),
     ("Approvals", "changes:approvals", "gavel", "changes:view", "changes:approvals_count"),
-    ("Unknown", "execution:unresolved", "help-circle", "changes:resolve", "execution:unresolved_count"),
+    ("Unknown outcomes", "execution:unresolved", "help-circle", "changes:view", "execution:unresolved_count"),
     ("Audit", "audit:list", "history", "audit:view"),
     ("Templates", "limit_templates:list", "adjustments", "changes:view", "limit_templates:waiting_count"),
     ("People", "staff:people", "user-circle", "staff:manage"),
@@ -138,7 +139,7 @@ CAPABILITY_WORDS = {
     "changes:request:demo_balance": "ask to change the balance of accounts",
     "changes:request:remediation": "ask to remediate accounts",
     "changes:decide": "approve or reject changes",
-    "changes:resolve": "settle outcomes that nobody knows",
+    "changes:resolve": "decide about unknown outcomes",
     "policy:view": "see the policy",
     "audit:view": "read the audit trail",
     "staff:manage": "manage people and their roles",
@@ -246,6 +247,7 @@ CELERY_BEAT_SCHEDULE = {
         ("heartbeat-bulk", "execution.heartbeat", ["bulk"], 10, "bulk"),
         ("probe", "accounts.probe", [], 5, "urgent"),
         ("start", "changes.start", [], 5, "urgent"),
+        ("judge-moves", "outside.judge", [], 10, "bulk"),
         ("expire", "changes.expire", [], 60, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),

@@ -17,6 +17,7 @@ urlpatterns = [
     path("changes/", include("accounts.changes.urls")),
     path("templates/", include("accounts.limit_templates.urls")),
     path("execution/", include("accounts.execution.urls")),
+    path("outside/", include("accounts.outside.urls")),
     path("audit/", include("riskadmin.audit.urls")),
 ]
 

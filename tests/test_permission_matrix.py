@@ -17,7 +17,10 @@ from django.utils import timezone
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
+from accounts.execution.forms import SeenField
 from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.execution.question import question
+from accounts.execution.resolve import Seen
 from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
@@ -61,6 +64,7 @@ class Row:
     answers: tuple[int, int, int, int, int]
     arguments: Callable[[World], tuple[Any, ...]] = field(default=lambda _: (), repr=False)
     sent: Callable[[World], dict[str, Any]] = field(default=lambda _: {}, repr=False)
+    query: Callable[[World], dict[str, Any]] = field(default=lambda _: {}, repr=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.name}"
@@ -80,6 +84,12 @@ def _unknown_item(world: World) -> tuple[int]:
 
 def _resolves(world: World) -> dict[str, Any]:
     return {"resolution": "applied", "comment": "Looked at it", "seen_call": world.call.pk}
+
+
+def _decides_many(world: World) -> dict[str, Any]:
+    asked = question(world.unknown)
+    seen = Seen(evidence_key=asked.evidence.key, calls={world.unknown.pk: asked.calls.last})
+    return {"resolution": "applied", "comment": "Looked at it", "seen": SeenField.signed(seen)}
 
 
 def _account(_: World) -> tuple[str, int]:
@@ -116,6 +126,7 @@ TABLE = (
     Row("GET", "system", (302, 403, 200, 403, 200)),
     Row("GET", "hour:page", (302, 403, 200, 403, 200)),
     Row("GET", "hour:gauge", EVERYBODY_SIGNED_IN),
+    Row("GET", "outside:list", EVERYBODY_SIGNED_IN),
     Row("GET", "healthz", (200, 200, 200, 200, 200)),
     Row("GET", "readyz", (503, 503, 503, 503, 503)),  # no worker is at work here; nobody has to sign in to learn that
     Row("POST", "web:theme", (303, 303, 303, 303, 303), sent=lambda _: {"theme": "dark"}),
@@ -224,6 +235,12 @@ TABLE = (
     Row("GET", "execution:item", EVERYBODY_SIGNED_IN, _unknown_item),
     Row("GET", "execution:unresolved", EVERYBODY_SIGNED_IN),
     Row("GET", "execution:unresolved_count", EVERYBODY_SIGNED_IN),
+    Row(
+        "POST", "execution:selection", (302, 403, 303, 403, 403), sent=lambda world: {"item": world.unknown.pk, "do": "applied"}
+    ),
+    Row("POST", "execution:selection", (302, 403, 303, 403, 403), sent=lambda _: {"all": 1, "do": "read_again"}),
+    Row("GET", "execution:decide", (302, 403, 200, 403, 403), query=lambda _: {"resolution": "applied", "all": 1}),
+    Row("POST", "execution:decide", (302, 403, 303, 403, 403), sent=_decides_many),
     Row("POST", "execution:resolve", (302, 403, 303, 403, 403), _unknown_item, _resolves),
     Row("POST", "execution:resolve", (302, 403, 409, 403, 403), lambda world: (world.running.pk,), _resolves),
     Row("POST", "execution:read_again", (302, 403, 303, 403, 403), _unknown_item),
@@ -378,7 +395,10 @@ def names(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str
 def address(row: Row, world: World) -> str:
     path = reverse(row.name, args=row.arguments(world))
     sent = row.sent(world)
-    return f"{path}?account={sent['account']}" if row.method == "GET" and "account" in sent else path
+    if row.method == "GET" and "account" in sent:
+        return f"{path}?account={sent['account']}"
+    query = row.query(world)
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def everything() -> dict[str, str | None]:

@@ -23,7 +23,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State, Unit
 from accounts.changes.models import PolicyRule
 from accounts.changes.outlook import cheaper, outlook
-from accounts.changes.overview import by_weight, overview, sheet
+from accounts.changes.overview import RowFilter, by_weight, overview, sheet
 from accounts.changes.plan import Plan, plan
 from accounts.changes.policy import PolicyMissing, requirement
 from accounts.changes.stop_notices import Subject, notices
@@ -41,7 +41,9 @@ SHOW: Final = "show"
 """Where no script runs, buttons of the reason's form turn the plan's pages, so that what was typed is kept: "skipped 2"."""
 
 NAMING: Final = ("targets", "account", "trader")
-RESERVED: Final = frozenset({"csrfmiddlewaretoken", "preview", "tab", "page", SHOW, *NAMING, *AskForm.base_fields})
+RESERVED: Final = frozenset(
+    {"csrfmiddlewaretoken", "preview", "tab", "page", "effect", "warning", SHOW, *NAMING, *AskForm.base_fields}
+)
 """What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
 
 
@@ -216,6 +218,7 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
         "typed_parameters": asked.typed_parameters,
         "heading": kind.words(len(asked.chosen.ids)),
         "source": targets.source_of(asked.chosen),
+        "list_id": asked.typed.get("targets", ""),
         "typed_reason": [(name, asked.typed[name]) for name in ("reason_code", "reason_text") if asked.typed.get(name)],
         "plan": planned,
         "form": form,
@@ -249,16 +252,20 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     urls = {name: f"{path}?{address.urlencode()}{f'&tab={name}' if name else '&tab='}" for name in tabs}
     other, expected = cheaper(planned), outlook(planned)
     subject = Subject(targets=len(planned.sent), naming=asked.naming, kind=kind, environment=planned.environment)
-    shown = sheet(by_weight(rows[tab]) if tab == "" else rows[tab], page)
+    wanted_rows = RowFilter.of(asked.typed) if tab == "" else RowFilter()
+    shown = sheet([row for row in by_weight(planned.sent) if seen.shows(row, wanted_rows)] if tab == "" else rows[tab], page)
     return {
         "overview": seen,
+        "effects": seen.effects,
+        "rows_filter": wanted_rows,
+        "rows_url": urls[""],
         "outlook": expected,
         "stops": notices(expected.shown_stops, expected.all_stops, may=partial(may, asked.request), subject=subject),
         "cheaper": other if other and may(asked.request, other.capability) else None,
         "parameter_words": kind.parameter_words(planned.parameters),
         "tab": tab,
         "tabs": [(label, urls[name], name == tab, f"{count:,}") for name, (label, count) in tabs.items()],
-        "tab_url": urls[tab],
+        "tab_url": f"{urls[tab]}{wanted_rows.query}",
         "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
         "sheet": shown,
         "earlier": queries.earlier_items(asked.chosen.link, [row.target for row in shown.rows] if tab != "left_out" else []),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import BadRequest
@@ -15,7 +16,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.changes import targets
 from accounts.changes.asking import NAMING, kind_or_404, named_targets
-from accounts.changes.csv_upload import HEADINGS, Unreadable, columns_of, read_csv, template
+from accounts.changes.csv_columns import HEADINGS, columns_of, template
+from accounts.changes.csv_table import Unreadable
+from accounts.changes.csv_upload import read_csv, refused_as_csv
 from accounts.changes.forms import FileForm, NamesForm, read_targets
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State, Unit
@@ -216,13 +219,26 @@ class _Naming:
 
 def _read(form: forms.Form, kind: Kind[Any]) -> Chosen | None:
     """Return what the file chooses; None, with an error for each reason, when it can't be read."""
-    file = form.cleaned_data["file"]
+    said = form.cleaned_data
+    file, environment = said["file"], Environment(said["environment"])
     try:
-        return read_csv(kind, Environment(form.cleaned_data["environment"]), file.read(), filename=file.name)
+        return read_csv(kind, environment, file.read(), filename=file.name, ignore_unknown=said["ignore_unknown"])
     except Unreadable as error:
         for reason in error.reasons:
             form.add_error("file", reason)
         return None
+
+
+@requires("changes:view")
+@require_GET
+def refused_rows(request: HttpRequest, list_id: UUID) -> HttpResponse:
+    """The rows with problems of a list of one's own, as a file to correct and upload again."""
+    target_list = targets.kept(person(request), list_id)
+    if target_list is None or not target_list.problems:
+        raise Http404("There is no such list of targets, or nothing of it was refused.")
+    headers = {"Content-Disposition": 'attachment; filename="refused-rows.csv"'}
+    content = "".join(refused_as_csv(targets.chosen_of(target_list)))
+    return HttpResponse(content, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @requires("changes:view")

@@ -8,10 +8,11 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
-from accounts.changes.csv_upload import BYTES_MAX
+from accounts.changes.csv_table import BYTES_MAX
 from accounts.changes.kinds.kind import Kind, Unit
+from accounts.changes.name_lookup import is_id
 from accounts.changes.states import ChangeState, ItemState, Priority, Verdict
-from accounts.changes.targets import TARGETS_MAX, BadTargets, is_id
+from accounts.changes.targets import TARGETS_MAX, BadTargets
 from accounts.changes.timing_form import TimingForm
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
@@ -109,7 +110,7 @@ class NamesForm(forms.Form):
         label="Ids or names",
         max_length=1_000_000,
         widget=forms.Textarea({"rows": 8, "spellcheck": "false", "autocapitalize": "off"}),
-        help_text="One a line, or several between commas.",
+        help_text="One a line, or several between commas. Bullets, numbering and quotes around them are ignored.",
     )
 
     def __init__(self, *args: Any, kind: Kind[Any], **kwargs: Any) -> None:
@@ -126,7 +127,14 @@ class FileForm(forms.Form):
         max_length=255,
         allow_empty_file=True,  # said better by who reads it
         widget=forms.FileInput({"accept": ".csv,text/csv"}),
-        help_text=f"UTF-8, commas or semicolons, at most {BYTES_MAX // 1024 // 1024} MiB and {TARGETS_MAX:,} rows.",
+        help_text=(
+            f"As spreadsheets save it, best as “CSV UTF-8”. At most {BYTES_MAX // 1024 // 1024} MiB and {TARGETS_MAX:,} rows."
+        ),
+    )
+    ignore_unknown = forms.BooleanField(
+        label="Ignore columns with other headings",
+        required=False,
+        help_text="Otherwise a file with a column that is not listed below is refused.",
     )
 
     def __init__(self, *args: Any, kind: Kind[Any], **kwargs: Any) -> None:

@@ -55,6 +55,9 @@ class Change(models.Model):
     decider_role = models.CharField(max_length=32, blank=True)
     expires_at = models.DateTimeField()
     item_count = models.PositiveIntegerField()
+    # What its preview found, as `effects.ChangeEffects` stores it; frozen, and no part of the digest, since accounts trade on.
+    # Null where it was requested before effects were stored.
+    effects = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     # No call of it leaves before this time, nor outside of its window; where the window closes, it goes on in the next one,
     # or what is left is cancelled.
     runs_at = models.DateTimeField(null=True)
@@ -142,7 +145,13 @@ class Item(models.Model):
     state = models.CharField(max_length=16, choices=ItemState)
     # Why it was skipped, Tradovate's words when it was rejected, what is not known when it is unknown.
     note = models.TextField(blank=True)
+    # What the last reading showed, and when that began.
     observed = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    seen_at = models.DateTimeField(null=True)
+    # What was read right before the call, where that is not `before`: what the change does not name may have moved.
+    found = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    # Tradovate's words, where it refused the last call: rejected only once a read-back shows that nothing happened.
+    refusal = models.TextField(blank=True, default="", db_default="")
     # Which of the kind's calls is next or under way: some kinds need several, one after the other.
     step = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -153,6 +162,10 @@ class Item(models.Model):
     # Tradovate's penalty ticket, replayed with the next attempt (rate-limits page).
     ticket = models.CharField(max_length=256, blank=True)
     settled_at = models.DateTimeField(null=True)
+    # Who decided last about it while its outcome was unknown. Never the person who requested the change (migration 0011).
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
 
     class Meta:
         constraints = [
@@ -269,6 +282,9 @@ class TargetList(models.Model):
     relation = models.CharField(max_length=16, choices=Relation, blank=True, default="", db_default="")
     # Rows that name no target, or a bad one (source.Problem); nothing is submitted before somebody leaves them out.
     problems = models.JSONField(default=list)
+    # How lines were read that nothing is wrong with (source.Note), and the rows with problems as they stood in the file.
+    notes = models.JSONField(default=list)
+    refused_rows = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return f"{len(self.ids)} targets: {self.source}"

@@ -1,18 +1,20 @@
-"""A plan in brief: how many of what, what to know first, and one page of its rows. What 10,000 rows mean, people read here."""
+"""A plan in brief: its effects, its warnings, what is skipped, and one page of its rows: how people read 10,000 rows."""
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
+from urllib.parse import quote
 
 from django.db.models import Count, Q, TextField
 from django.utils import timezone
 
+from accounts.changes.effects import MEASURES, ChangeEffects, counted
+from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.models import Item
 from accounts.changes.plan import Plan, Row
 from accounts.changes.states import ItemState
+from accounts.changes.topics import Topic, key_of, shared, topics
 from accounts.queries import AnyOf
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -23,46 +25,13 @@ LATELY: Final = timedelta(days=7)
 OFTEN: Final = 2
 """So many things done to one target lately are worth a look before the next one."""
 
+CHANGED_OFTEN: Final = "Changed twice or more within 7 days"
+ON_LIVE: Final = "Touches live: orders there are filled for real money"
+"""Warnings about a whole plan, beside those of its rows."""
+
 _TOUCHED: Final = (ItemState.APPLIED, ItemState.UNCHANGED)
-_NUMBER: Final = re.compile(r"[-+\N{MINUS SIGN}]?\$?\d[\d,]*(?:\.\d+)?%?")
-_PLURAL: Final = re.compile(r"s\b")
 
 Shown = TypeVar("Shown")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Topic:
-    """What is said of many rows, and of how many."""
-
-    words: str
-    count: int
-
-
-def topics(texts: Iterable[str]) -> tuple[Topic, ...]:
-    """Return what texts have in common, commonest first: those that differ in numbers, or after a colon, are one topic."""
-    return tuple(sorted(shared((text,) for text in texts), key=lambda topic: -topic.count))
-
-
-def shared(told: Iterable[Sequence[str]]) -> tuple[Topic, ...]:
-    """Return the topics of what is told of each of many rows, in the order in which they come up, with the number of rows."""
-    heads: dict[str, str] = {}
-    found: dict[str, dict[str, None]] = defaultdict(dict)
-    counts: Counter[str] = Counter()
-    for texts in told:
-        for text in texts:
-            if text not in heads:
-                heads[text] = _PLURAL.sub("", _shortened(text))
-                found[heads[text]][text] = None
-        counts.update({heads[text] for text in texts})
-    return tuple(
-        # A single text says it best itself; of several, the plural is what they have in common.
-        Topic(words=next(iter(same)) if len(same) == 1 else max(map(_shortened, same), key=len), count=counts[head])
-        for head, same in found.items()
-    )
-
-
-def _shortened(text: str) -> str:
-    return _NUMBER.sub("…", text.partition(":")[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +42,12 @@ class Sheet(Generic[Shown]):
     number: int
     pages: int
     total: int
+    size: int = ROWS_A_PAGE
 
     @property
     def first(self) -> int:
         """The number of its first row, counted over all pages."""
-        return (self.number - 1) * ROWS_A_PAGE + 1
+        return (self.number - 1) * self.size + 1
 
     @property
     def last(self) -> int:
@@ -95,26 +65,55 @@ class Sheet(Generic[Shown]):
         return self.number + 1 if self.number < self.pages else None
 
 
-def sheet(rows: Sequence[Shown], wanted: str) -> Sheet[Shown]:
+def sheet(rows: Sequence[Shown], wanted: str, size: int = ROWS_A_PAGE) -> Sheet[Shown]:
     """Return the page that an address wants; the nearest there is where it wants none or nonsense."""
-    pages = max(1, -(-len(rows) // ROWS_A_PAGE))
+    pages = max(1, -(-len(rows) // size))
     is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) <= PAGE_DIGITS_MAX
     number = min(max(int(wanted), 1), pages) if is_number else 1
-    return Sheet(rows=rows[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE], number=number, pages=pages, total=len(rows))
+    return Sheet(rows=rows[(number - 1) * size : number * size], number=number, pages=pages, total=len(rows), size=size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowFilter:
+    """Which rows of a plan a list shows: those that a measure of `MEASURES` holds for, or that have a warning, by its key."""
+
+    effect: str = ""
+    warning: str = ""
+
+    @classmethod
+    def of(cls, address: Mapping[str, str], *, also: Iterable[str] = ()) -> "RowFilter":
+        """Return what an address asks for; what is neither a measure nor in `also` shows every row."""
+        effect = address.get("effect", "")
+        return cls(effect=effect if effect in {*MEASURES, *also} else "", warning=address.get("warning", ""))
+
+    @property
+    def query(self) -> str:
+        """Its part of an address, with the ampersand before it; "" where it leaves out nothing."""
+        said = {"effect": self.effect, "warning": self.warning}
+        return "".join(f"&{name}={quote(value)}" for name, value in said.items() if value)
+
+    def __bool__(self) -> bool:
+        """Return whether it leaves out any row."""
+        return bool(self.effect or self.warning)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """A plan's counts: what is skipped and why, what to know, and which targets were changed several times lately.
+    """A plan in brief: its effects, why rows are skipped, and which targets were changed several times lately."""
 
-    `looser` and `tighter` say in how many targets something becomes so; one may be among both.
-    """
-
-    looser: int
-    tighter: int
+    effects: ChangeEffects
     skips: tuple[Topic, ...]
-    warnings: tuple[Topic, ...]
     touched: dict[str, int]
+
+    def shows(self, row: Row, wanted: RowFilter) -> bool:
+        """Say whether a filter shows a row."""
+        if wanted.effect and not (row.effects and MEASURES[wanted.effect].holds(row.effects)):
+            return False
+        return not wanted.warning or wanted.warning in self._keys(row)
+
+    def _keys(self, row: Row) -> set[str]:
+        keys = {key_of(warning) for warning in row.warnings} | {key_of(ON_LIVE)}
+        return keys | {key_of(CHANGED_OFTEN)} if row.target in self.touched else keys
 
 
 def overview(planned: Plan) -> Overview:
@@ -123,27 +122,27 @@ def overview(planned: Plan) -> Overview:
     # The rows of the largest effect first, and each row's gravest word first: so those stand above what is merely common.
     warnings = shared(row.warnings for row in by_weight(planned.sent))
     if touched:
-        warnings += (Topic(words="Changed twice or more within 7 days", count=len(touched)),)
+        warnings += (Topic(words=CHANGED_OFTEN, count=len(touched)),)
     if planned.sent and planned.environment == Environment.LIVE:
-        on_live = Topic(words="Touches live: orders there are filled for real money", count=len(planned.sent))
-        warnings = (on_live, *warnings)
-    directions = Counter(direction for row in planned.sent for direction in _directions(planned, row))
+        warnings = (Topic(words=ON_LIVE, count=len(planned.sent)), *warnings)
     return Overview(
-        looser=directions["looser"],
-        tighter=directions["tighter"],
+        effects=counted(effects_in(planned.sent), skipped=len(planned.skipped), warnings=warnings),
         skips=topics(row.skip_reason for row in planned.skipped),
-        warnings=warnings,
         touched=touched,
     )
 
 
-def _directions(planned: Plan, row: Row) -> set[str]:
-    return {each.direction for each in planned.kind.differences(row.before or {}, row.after or {})}
+def effects_in(rows: Iterable[Row]) -> list[TargetEffects]:
+    """Return the effects of rows, as far as they have any."""
+    return [row.effects for row in rows if row.effects is not None]
+
+
+_URGENCY: Final = {Liquidation.NOW: 0, Liquidation.POSSIBLE: 1, Liquidation.NO: 2}
 
 
 def by_weight(rows: Iterable[Row]) -> list[Row]:
-    """Return rows with those of the largest effect first, the others in their order."""
-    return sorted(rows, key=lambda row: -row.weight)
+    """Return rows worst first: what would be liquidated, then the largest effect, the others in their order."""
+    return sorted(rows, key=lambda row: (_URGENCY[row.effects.liquidation] if row.effects else 2, -row.weight))
 
 
 def touched_often(rows: Sequence[Row]) -> dict[str, int]:

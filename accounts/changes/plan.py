@@ -11,11 +11,14 @@ from typing import Any, Final
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, TextField
 
+from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
-from accounts.models import Account, Trader
+from accounts.models import Account, MirroredEntity, Trader, UnreadableRecord
 from accounts.queries import AnyOf
+from accounts.sync import Part
+from accounts.unreadable import attach
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
@@ -35,6 +38,7 @@ class Row:
     before: State | None
     after: State | None
     skip_reason: str
+    effects: TargetEffects | None  # None for what is skipped
     warnings: tuple[str, ...]
     weight: float
 
@@ -124,16 +128,20 @@ def plan(
     parameters: State | None = None,
     per_target: Mapping[int, State] | None = None,
     aside: Mapping[int, str] | None = None,
+    requested_as: int | None = None,
 ) -> Plan:
     """Return the plan for targets by Tradovate's ids, in the order given, each once.
 
     `per_target` holds parameters of single targets, which win over those of all; `aside` says why targets are to be left alone.
+    `requested_as` is the change that has requested this already: other changes of its targets then add a warning, and no
+    target is skipped because of them, since approving it would send it all the same.
     Costs a fixed number of queries, whatever the number of targets.
     """
     common, own, left_alone = parameters or {}, per_target or {}, aside or {}
     kind = kind.of(common)
     wanted = list(dict.fromkeys(target_ids))
     found = kind.subjects(environment, wanted)
+    attach(subject for subject in found.values() if isinstance(subject, Account))
     pending = _open_items([target_of(environment, target_id, kind.unit) for target_id in wanted])
     rows = (
         _row(
@@ -144,6 +152,7 @@ def plan(
             pending=pending.get(target_of(environment, target_id, kind.unit), ()),
             parameters={**common, **own.get(target_id, {})},
             aside=left_alone.get(target_id, ""),
+            requested_as=requested_as,
         )
         for target_id in wanted
     )
@@ -200,9 +209,19 @@ def _row(
     pending: Sequence[_Pending],
     parameters: State,
     aside: str,
+    requested_as: int | None,
 ) -> Row:
-    outcome = Skip(reason=aside) if aside else _outcome(kind, environment, subject, pending, parameters)
+    others = [item for item in pending if item.change_id != requested_as]
+    blocks = _blocking(kind, others)
+    if aside:
+        outcome: Planned | Skip = Skip(reason=aside)
+    else:
+        skipped_for = blocks if requested_as is None else ""
+        outcome = _outcome(kind, environment, subject, others, parameters=parameters, blocks=skipped_for)
     planned = outcome if isinstance(outcome, Planned) else None
+    warnings = planned.warnings if planned else ()
+    if planned and blocks:
+        warnings += (blocks,)
     return Row(
         target=target_of(environment, target_id, kind.unit),
         target_id=target_id,
@@ -211,7 +230,8 @@ def _row(
         before=outcome.before,
         after=planned.after if planned else None,
         skip_reason=outcome.reason if isinstance(outcome, Skip) else "",
-        warnings=planned.warnings if planned else (),
+        effects=planned.effects if planned else None,
+        warnings=warnings,
         weight=planned.weight if planned else 0.0,
     )
 
@@ -221,7 +241,9 @@ def _outcome(
     environment: Environment,
     subject: Account | Trader | None,
     pending: Sequence[_Pending],
+    *,
     parameters: State,
+    blocks: str,
 ) -> Planned | Skip:
     if environment not in kind.environments:
         where = " and ".join(sorted(each.value for each in kind.environments))
@@ -231,12 +253,38 @@ def _outcome(
     obstacle = kind.obstacle(subject)
     if obstacle:
         return Skip(reason=obstacle)
-    blocking = next((item for item in pending if _blocks(kind, item)), None)
-    if blocking:
-        return Skip(reason=blocking.words(kind.unit.value))
-    contested = any(item.kind_name != kind.name for item in pending)
+    if blocks:
+        return Skip(reason=blocks)
+    unreadable = _unreadable(kind, subject)
+    if unreadable and not kind.is_protective:
+        return Skip(reason=f"Tradovate sent something unreadable. {unreadable.words}")
+    # A protective call is made all the same, also where the state that was read before says that it is not needed.
+    contested = bool(unreadable) or any(item.kind_name != kind.name for item in pending)
     outcome: Planned | Skip = kind.plan(subject, parameters=parameters, contested=contested)
     return outcome
+
+
+def _unreadable(kind: Kind[Any], subject: Account | Trader) -> UnreadableRecord | None:
+    """Return something of an account that can't be read and that the kind's plan rests on."""
+    if not isinstance(subject, Account):
+        return None
+    needed = {MirroredEntity.RISK_STATUS, *(entity for part in kind.parts for entity in _ENTITIES[part])}
+    return next((record for record in subject.unreadable if record.entity in needed), None)
+
+
+_ENTITIES: Final = {
+    Part.ACCOUNT: (MirroredEntity.ACCOUNT,),
+    Part.CASH: (MirroredEntity.CASH,),
+    Part.POSITIONS: (MirroredEntity.POSITION,),
+    Part.LIMITS: (MirroredEntity.FIRM_LIMITS, MirroredEntity.TRADER_LIMITS),
+    Part.PRE_TRADE: (MirroredEntity.POSITION_LIMIT, MirroredEntity.RISK_PARAMETER),
+}
+
+
+def _blocking(kind: Kind[Any], pending: Sequence[_Pending]) -> str:
+    """Say which open item stands in the way of another change of the same target, or ""."""
+    blocking = next((item for item in pending if _blocks(kind, item)), None)
+    return blocking.words(kind.unit.value) if blocking else ""
 
 
 def _blocks(kind: Kind[Any], item: _Pending) -> bool:

@@ -245,9 +245,9 @@ def followers(change: Change) -> QuerySet[Change]:
     return change.followers.order_by("pk")
 
 
-def unresolved_items() -> QuerySet[Item]:
-    """Return the items whose outcome nobody knows and that wait for a person, oldest first."""
-    return Item.objects.select_related("change").filter(state=ItemState.UNKNOWN, not_before=None).order_by("pk")
+def unknown_items() -> QuerySet[Item]:
+    """Return the items whose outcome is unknown, be they read again by themselves or not, oldest first."""
+    return Item.objects.select_related("change").filter(state=ItemState.UNKNOWN).order_by("pk")
 
 
 def policy_rules() -> QuerySet[PolicyRule]:

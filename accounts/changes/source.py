@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -24,10 +24,12 @@ class Fault(StrEnum):
     UNKNOWN = "Unknown"
     AMBIGUOUS = "Ambiguous"
     GONE = "Archived or closed"
-    DUPLICATE = "Twice"
+    DUPLICATE = "Twice"  # only in lists kept before such rows were merged and noted
     CONTRADICTION = "Contradicts another row"
     BAD_VALUE = "Bad value"
     MISSHAPEN = "Not as the header says"
+    MISMATCH = "Id and name differ"
+    NOT_UNDERSTOOD = "Not understood"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,41 @@ class Problem:
     def from_json(cls, kept: Mapping[str, Any]) -> "Problem":
         """Return what `to_json` made."""
         return cls(**{**kept, "fault": Fault(kept["fault"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What to know of how a line was read, though nothing is wrong with it."""
+
+    line: int
+    words: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a target list keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "Note":
+        """Return what `to_json` made."""
+        return cls(**kept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedRows:
+    """The rows of a file that have problems, as they stood there, by their lines: to be corrected and uploaded again."""
+
+    heading: tuple[str, ...] = ()
+    rows: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as a target list keeps them."""
+        return {"heading": list(self.heading), "rows": [[line, *cells] for line, cells in self.rows.items()]}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "RefusedRows":
+        """Return what `to_json` made."""
+        rows = {int(line): tuple(cells) for line, *cells in kept.get("rows", ())}
+        return cls(heading=tuple(kept.get("heading", ())), rows=rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,15 +80,19 @@ ITEM_TRANSITIONS: Final[dict[ItemState, frozenset[ItemState]]] = {
     # Straight to skipped: when its turn came, the account no longer stood as it was shown.
     ItemState.QUEUED: frozenset({ItemState.SENDING, ItemState.SKIPPED, ItemState.CANCELLED}),
     # Back to queued only when Tradovate certainly did not handle the call.
-    # Straight to applied only for kinds that Tradovate offers no read for.
+    # Straight to applied or rejected only for kinds that Tradovate offers no read for, or when nothing was sent.
     ItemState.SENDING: frozenset(
         {ItemState.SENT, ItemState.REJECTED, ItemState.UNKNOWN, ItemState.QUEUED, ItemState.APPLIED},
     ),
-    # Back to queued for its next step.
-    ItemState.SENT: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.UNKNOWN, ItemState.QUEUED}),
+    # Back to queued for its next step. Rejected once a read-back shows that a refused call did nothing.
+    ItemState.SENT: frozenset(
+        {ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED, ItemState.UNKNOWN, ItemState.QUEUED}
+    ),
     # Reconciled by what Tradovate says now; back to queued only for kinds that may be sent again, or by a person.
     # Cancelled only by a person, who found that it was not applied.
-    ItemState.UNKNOWN: frozenset({ItemState.APPLIED, ItemState.UNCHANGED, ItemState.QUEUED, ItemState.CANCELLED}),
+    ItemState.UNKNOWN: frozenset(
+        {ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED, ItemState.QUEUED, ItemState.CANCELLED}
+    ),
     ItemState.APPLIED: frozenset(),
     ItemState.UNCHANGED: frozenset(),
     ItemState.REJECTED: frozenset(),

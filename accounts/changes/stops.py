@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import connection
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
-from accounts.changes.kinds.units import BY_ID_MAX
+from accounts.complete import ASKED_BY_ID
 from accounts.models import ApiToken
 from riskadmin.tradovate.breaker import Outage
 from riskadmin.tradovate.budget_state import BudgetState, HaltedEndpoint
@@ -147,7 +147,7 @@ class Ahead:
     def reads(self) -> frozenset[str]:
         """The names of the endpoints that say how its targets are."""
         names = {each.name for each in self.kind.reads}
-        if self.targets > BY_ID_MAX:
+        if self.targets > ASKED_BY_ID:
             # Many are read with the one call that lists all, where there is one.
             names |= {listed for name in names if (listed := f"{name.partition('/')[0]}/list") in ENDPOINTS}
         return frozenset(names)

@@ -4,23 +4,24 @@ Whatever way they come, targets are looked up in bulk, each name that leads nowh
 is frozen in a `TargetList`. Nothing here asks for a change.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import TextField
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, State, Unit
 from accounts.changes.models import Change, TargetList
-from accounts.changes.source import Fault, Link, Problem, Source
+from accounts.changes.name_lookup import Directory, quoted
+from accounts.changes.pasted_list import is_remark, is_word, pasted
+from accounts.changes.source import Fault, Link, Note, Problem, RefusedRows, Source
 from accounts.changes.states import Relation
 from accounts.models import Account, EnvironmentChoice, RiskCategory, Trader
-from accounts.queries import BIGGEST_ID, AnyOf, Attention, Filters, matching
+from accounts.queries import AnyOf, Attention, Filters, matching
 from accounts.states import Standing
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
@@ -30,11 +31,7 @@ LINES_NAMED: Final = 3
 """Lines of a file that a refusal names; of the others it says how many there are."""
 KEPT_FOR: Final = timedelta(days=2)
 
-_NAME_MAX: Final = 64  # the mirror's column
 _SOURCE_MAX: Final = 200
-_QUOTED_MAX: Final = 60
-_BETWEEN_ACCOUNTS: Final = re.compile(r"[,;\s]+")
-_BETWEEN_TRADERS: Final = re.compile(r"[,;\t\r]+")
 
 
 class BadTargets(ValueError):
@@ -52,16 +49,20 @@ class Chosen:
     parameters: State = field(default_factory=dict)
     per_target: Mapping[int, State] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    notes: tuple[Note, ...] = ()
+    refused_rows: RefusedRows = field(default_factory=RefusedRows)
     link: Link | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A target as somebody named it: the line, the heading it stood under, what stood there, and parameters of its own."""
+    """A target as somebody named it: the line, what stood there, with the heading it stood under, and parameters of its own.
+
+    Several cells, such as its id and its name, all have to mean the same target.
+    """
 
     line: int
-    text: str
-    column: str = ""
+    cells: tuple[tuple[str, str], ...]
     parameters: State | None = None
 
 
@@ -80,6 +81,8 @@ def keep(actor: Staff, chosen: Chosen, *, kind: Kind[Any] | None = None) -> Targ
         per_target={str(target_id): dict(own) for target_id, own in chosen.per_target.items()},
         source=chosen.source[:_SOURCE_MAX],
         problems=[problem.to_json() for problem in chosen.problems],
+        notes=[note.to_json() for note in chosen.notes],
+        refused_rows=chosen.refused_rows.to_json(),
         of_change_id=chosen.link.change_id if chosen.link else None,
         relation=chosen.link.relation if chosen.link else "",
     )
@@ -100,6 +103,8 @@ def chosen_of(target_list: TargetList) -> Chosen:
         parameters=target_list.parameters,
         per_target={int(target_id): own for target_id, own in target_list.per_target.items()},
         problems=tuple(Problem.from_json(problem) for problem in target_list.problems),
+        notes=tuple(Note.from_json(note) for note in target_list.notes),
+        refused_rows=RefusedRows.from_json(target_list.refused_rows),
         link=Link(change_id=target_list.of_change_id, relation=Relation(target_list.relation))
         if target_list.of_change_id
         else None,
@@ -197,25 +202,33 @@ def had_own_parameters(change: Change) -> bool:
 def of_names(environment: Environment, unit: Unit, named: Sequence[Named], *, source: str) -> Chosen:
     """Look up targets that are named by id or name, each in its place, with a problem for each that is no target.
 
-    A target that comes twice with the same parameters counts once, and its later rows are problems; where its rows say
-    different things, none of them counts. A fixed number of queries, whatever the number of names.
+    A target that comes twice with the same parameters counts once, and a note says so; where its rows say different things,
+    none of them counts. A fixed number of queries, whatever the number of names.
     """
-    directory = _directory(environment, unit, {each.text for each in named})
+    directory = Directory(environment, unit, {text for each in named for _, text in each.cells})
+    return _of_directory(directory, environment, unit, named, source=source)
+
+
+def _of_directory(directory: Directory, environment: Environment, unit: Unit, named: Sequence[Named], *, source: str) -> Chosen:
     problems: list[Problem] = []
+    notes: list[Note] = []
     rows: dict[int, list[Named]] = defaultdict(list)
     for each in named:
-        found = directory.get(each.text, ())
-        wrong = _not_one(found, unit)
-        if wrong:
-            problems.append(_problem(each, *wrong))
-        else:
-            rows[found[0].id].append(each)
+        found = directory.resolve([text for _, text in each.cells])
+        if found.target_id is None:
+            column, text = each.cells[found.number]
+            problems.append(Problem(line=each.line, column=column, value=quoted(text), fault=found.fault, reason=found.reason))
+            continue
+        rows[found.target_id].append(each)
+        if found.words:
+            notes.append(Note(line=each.line, words=found.words))
     good: dict[int, Named] = {}
     for target_id, same in rows.items():
-        wrong_ones = _repeated(same)
-        problems.extend(wrong_ones)
-        if len(wrong_ones) < len(same):
+        contradictions = _contradictions(same)
+        problems.extend(contradictions)
+        if not contradictions:
             good[target_id] = same[0]
+            notes.extend(_repetitions(same))
     own = {target_id: each.parameters for target_id, each in good.items() if each.parameters is not None}
     common = in_common(list(own.values()))
     return Chosen(
@@ -229,84 +242,77 @@ def of_names(environment: Environment, unit: Unit, named: Sequence[Named], *, so
             for target_id, parameters in own.items()
         },
         problems=tuple(sorted(problems, key=lambda problem: problem.line)),
+        notes=tuple(sorted(notes, key=lambda note: note.line)),
     )
 
 
 def of_text(environment: Environment, unit: Unit, text: str) -> Chosen:
-    """Return the targets that a pasted text names, one a line or several between commas, semicolons or tabs.
+    """Return the targets that a pasted text names, however it was set out. What is left over is a problem. Raises BadTargets.
 
-    Accounts may stand between blanks too; no account's name has any. Raises BadTargets.
+    Accounts may stand between blanks too, unless one has a name with blanks.
     """
-    between = _BETWEEN_ACCOUNTS if unit == Unit.ACCOUNT else _BETWEEN_TRADERS
-    named = [
-        Named(line=line, text=part.strip())
-        for line, row in enumerate(text.split("\n"), start=1)
-        for part in between.split(row)
-        if part.strip()
-    ]
-    if not named:
+    parts, is_counted = pasted(text, unit)
+    count = sum(is_word(word) for part in parts for word in part.words)
+    if not count:
         raise BadTargets(f"Write at least one {unit.value}'s id or name.")
-    if len(named) > TARGETS_MAX:
-        raise BadTargets(f"{len(named):,} {unit.value}s are named; one change takes at most {TARGETS_MAX:,}.")
-    return of_names(environment, unit, named, source="pasted list")
+    if count > TARGETS_MAX:
+        raise BadTargets(f"{count:,} {unit.value}s are named; one change takes at most {TARGETS_MAX:,}.")
+    directory = Directory(environment, unit, {each for part in parts for each in (part.as_written, part.text, *part.words)})
+    named: list[Named] = []
+    problems: list[Problem] = []
+    for part in parts:
+        whole = next((each for each in (part.as_written, part.text) if directory.has(each)), None)
+        for words in [(whole,)] if whole is not None else _runs(part.words, directory):
+            if is_remark(words):
+                remark = quoted(" ".join(words))
+                reason = (
+                    f"No {unit.value}'s id or name. Remove it, or leave it out on purpose; {unit.value}s beside it stay chosen"
+                )
+                problems.append(Problem(line=part.line, value=remark, fault=Fault.NOT_UNDERSTOOD, reason=reason))
+            else:
+                named.extend(Named(line=part.line, cells=(("", word),)) for word in words if is_word(word))
+    found = _of_directory(directory, environment, unit, named, source="pasted list")
+    counted = (
+        [Note(line=1, words="The numbers before the tabs count the lines, and were not read as ids.")] if is_counted else []
+    )
+    return replace(
+        found,
+        problems=tuple(sorted([*problems, *found.problems], key=lambda problem: problem.line)),
+        notes=(*counted, *found.notes),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    id: int
-    is_gone: bool
+def _runs(words: Sequence[str], directory: Directory) -> list[tuple[str, ...]]:
+    """Return words in their order: each that leads somewhere alone, those between them together."""
+    runs: list[tuple[str, ...]] = []
+    for leads, group in groupby(words, key=directory.has):
+        run = tuple(group)
+        runs.extend([(word,) for word in run] if leads else [run])
+    return runs
 
 
-def _directory(environment: Environment, unit: Unit, texts: set[str]) -> dict[str, tuple[_Entry, ...]]:
-    """Return for each text the targets that it may mean: by Tradovate's id, by name as written, else in capitals."""
-    ids = {text: int(text) for text in texts if is_id(text)}
-    names = {text for text in texts if text and len(text) <= _NAME_MAX and "\0" not in text}
-    columns = ["tradovate_id", "name", *(("archived",) if unit == Unit.ACCOUNT else ("missing_since",))]
-    everything = (Account if unit == Unit.ACCOUNT else Trader).objects.filter(environment=environment.value)
-    by_id: dict[int, _Entry] = {}
-    by_name: dict[str, dict[int, _Entry]] = defaultdict(dict)
-    # Two queries: with OR, PostgreSQL would use neither index.
-    either_case = [*(names | {name.upper() for name in names})]
-    for wanted in (AnyOf("tradovate_id", [*set(ids.values())]), AnyOf("name", either_case, TextField())):
-        for target_id, name, gone in everything.filter(wanted).values_list(*columns):
-            entry = _Entry(id=target_id, is_gone=bool(gone))
-            by_id[target_id] = entry
-            by_name[name][target_id] = entry
-    found: dict[str, tuple[_Entry, ...]] = {}
-    for text in texts:
-        meant = dict(by_name.get(text) or by_name.get(text.upper()) or {})
-        if text in ids and ids[text] in by_id:
-            meant[ids[text]] = by_id[ids[text]]
-        found[text] = tuple(meant.values())
-    return found
-
-
-def is_id(text: str) -> bool:
-    """Say whether a text could be an id of Tradovate's, as far as its digits and its size tell."""
-    return text.isascii() and text.isdecimal() and len(text) <= len(str(BIGGEST_ID)) and int(text) <= BIGGEST_ID
-
-
-def _not_one(found: Sequence[_Entry], unit: Unit) -> tuple[Fault, str] | None:
-    """Return why a name does not lead to exactly one open target."""
-    if not found:
-        return Fault.UNKNOWN, f"No {unit.value} has this id or name"
-    if len(found) > 1:
-        ids = ", ".join(str(entry.id) for entry in found[:3])
-        return Fault.AMBIGUOUS, f"{len(found)} {unit.value}s are called so: write the id ({ids})"
-    if found[0].is_gone:
-        what = "archived or closed" if unit == Unit.ACCOUNT else "no longer listed by Tradovate"
-        return Fault.GONE, f"This {unit.value} is {what}"
-    return None
-
-
-def _repeated(same: Sequence[Named]) -> list[Problem]:
-    """Return the problems of rows that name one target: none for a single one."""
+def _repetitions(same: Sequence[Named]) -> list[Note]:
+    """Return notes on the rows that say again what the first said."""
     first, *later = same
-    if all(each.parameters == first.parameters for each in later):
-        return [_problem(each, Fault.DUPLICATE, f"The same as line {first.line}") for each in later]
+    return [
+        Note(line=each.line, words=f"{quoted(each.cells[0][1])}: the same as line {first.line}; it counts once.")
+        for each in later
+    ]
+
+
+def _contradictions(same: Sequence[Named]) -> list[Problem]:
+    """Return the problems of rows that name one target and say different things of it: none where all say the same."""
+    if all(each.parameters == same[0].parameters for each in same):
+        return []
     lines = [each.line for each in same]
     return [
-        _problem(each, Fault.CONTRADICTION, f"Says otherwise than {_lines_in_words([n for n in lines if n != each.line])}")
+        Problem(
+            line=each.line,
+            column=each.cells[0][0],
+            value=quoted(each.cells[0][1]),
+            fault=Fault.CONTRADICTION,
+            reason=f"Says otherwise than {_lines_in_words([n for n in lines if n != each.line])}. Keep one of them",
+        )
         for each in same
     ]
 
@@ -318,16 +324,6 @@ def _lines_in_words(lines: Sequence[int]) -> str:
     if len(lines) > LINES_NAMED:
         shown.append(f"{len(lines) - LINES_NAMED} more")
     return f"lines {', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _problem(named: Named, fault: Fault, reason: str) -> Problem:
-    return Problem(line=named.line, column=named.column, value=quoted(named.text), fault=fault, reason=reason)
-
-
-def quoted(text: str) -> str:
-    """Return what somebody wrote, as a problem shows it: not too long, and without a character that can't be kept."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    return shown if len(shown) <= _QUOTED_MAX else f"{shown[: _QUOTED_MAX - 1]}…"
 
 
 def in_common(own: Sequence[State]) -> State:

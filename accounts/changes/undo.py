@@ -16,10 +16,10 @@ from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind, State
 from accounts.changes.models import Change, Item
-from accounts.changes.overview import Topic, topics
 from accounts.changes.source import Link
 from accounts.changes.states import ITEM_FINAL, ItemState, Relation
 from accounts.changes.targets import Chosen, in_common
+from accounts.changes.topics import Topic, topics
 from accounts.models import Account, Trader
 from riskadmin.tradovate.vocabulary import Environment
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.admin_action import AdminActionKind
+from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import Done, Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, Row
@@ -32,7 +33,12 @@ def end_plan(planned: Plan) -> Plan:
 
 def _end_row(kind: AdminActionKind, row: Row) -> Row:
     before = {**(row.before or {}), **(row.after or {}), "admin_at": None}
-    return replace(row, before=before, after={"admin_action": kind.action.value}, warnings=(), weight=0.0)
+    after = {"admin_action": kind.action.value}
+    # The lock leaves open positions as they are, and so does its end.
+    positions = row.effects.open_positions if row.effects else None
+    direction = EffectDirection.of(each.direction for each in kind.differences(before, after))
+    effects = TargetEffects(direction=direction, open_positions=positions)
+    return replace(row, before=before, after=after, effects=effects, warnings=(), weight=0.0)
 
 
 def learnt(

@@ -15,6 +15,7 @@ urlpatterns = [
     path("new/", choosing.choose, name="choose"),
     path("new/<slug:kind_name>/", asking.new, name="new"),
     path("targets/", choosing.freeze, name="freeze"),
+    path("targets/<uuid:list_id>/refused.csv", choosing.refused_rows, name="refused_rows"),
     path("targets/<slug:kind_name>/", choosing.name_targets, name="name_targets"),
     path("targets/<slug:kind_name>/template.csv", choosing.csv_template, name="csv_template"),
     path("<int:pk>/", views.detail, name="detail"),

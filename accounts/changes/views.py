@@ -2,22 +2,27 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
 from accounts.changes import actions, control, queries, results
 from accounts.changes.calendar import ahead
+from accounts.changes.effects import ChangeEffects
 from accounts.changes.forms import DecideForm, FilterForm, ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import Change, Item
+from accounts.changes.overview import RowFilter, sheet
 from accounts.changes.pace import pace
-from accounts.changes.states import ChangeState, ItemState, Verdict
+from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
+from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
@@ -28,6 +33,9 @@ from riskadmin.web.paging import keyset
 UNPROCESSABLE, CONFLICT = 422, 409
 CHANGES_SHOWN = 200
 ITEMS_SHOWN = 100
+ITEMS_TO_DECIDE = 15
+"""Fewer, so that what stands below them stays near, also on a phone."""
+SEARCH_MAX = 64
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 AT_ONCE = ("lock", "liquidate_only", "unlock")
 """The kinds that an account's page offers by name; the others are one step further."""
@@ -120,12 +128,18 @@ def _detail_page(
     change = following.change
     viewer = person(request)
     is_pending = change.state == ChangeState.PENDING
+    may_decide = is_pending and queries.waiting_for(viewer).filter(pk=pk).exists()
+    # Only for who decides is Tradovate read first; not again right after an approval was refused, which has read it.
+    review = recomputed(change, read=may_decide and request.method == "GET") if is_pending else None
     context |= {
+        "review": review,
+        **(_review_context(request, review) if review else {}),
         "form": form or DecideForm(initial={"digest": change.digest}),
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),
         "button": following.kind.words(following.counts.get(ItemState.WAITING, 0)),
-        "may_decide": is_pending and queries.waiting_for(viewer).filter(pk=pk).exists(),
+        "waiting": following.counts.get(ItemState.WAITING, 0),
+        "may_decide": may_decide,
         "may_withdraw": is_pending and change.requested_by_id == viewer.pk,
         "decides": may(request, "changes:decide"),
         "priority_form": PriorityForm(initial={"priority": change.priority}),
@@ -135,6 +149,22 @@ def _detail_page(
     return render(request, "changes/detail.html", context, status=status)
 
 
+def _review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
+    """Return what the page of a decision lists: the items that its address asks for, worst first, a page at a time."""
+    wanted = RowFilter.of(request.GET, also=FILTERS)
+    search = request.GET.get("q", "").strip()[:SEARCH_MAX]
+    path = reverse("changes:detail", args=[review.change.pk])
+    rows_url = f"{path}?q={quote(search)}"
+    return {
+        "rows_filter": wanted,
+        "search": search,
+        "rows_url": rows_url,
+        "tab_url": f"{rows_url}{wanted.query}",
+        "sheet": sheet(review.filtered(wanted, search), request.GET.get("page", "1"), ITEMS_TO_DECIDE),
+        "parameter_words": review.plan.kind.parameter_words(review.change.parameters),
+    }
+
+
 def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
     """Return what the live part shows. Two queries, whoever looks and however many items there are."""
     try:
@@ -142,10 +172,13 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
     except Change.DoesNotExist as error:
         raise Http404(f"There is no change {pk}.") from error
     form = ItemsForm(request.GET)
-    items = queries.items_of(following.change, **form.narrowed)
-    page = keyset(items, ("position", "id"), request.GET.get("cursor"), size=ITEMS_SHOWN)
+    change = following.change
+    is_pending = change.state == ChangeState.PENDING
+    items = queries.items_of(change, **form.narrowed)
+    size = ITEMS_TO_DECIDE if is_pending else ITEMS_SHOWN
+    page = keyset(items, ("position", "id"), request.GET.get("cursor"), size=size)
     for item in page.rows:
-        item.change = following.change
+        item.change = change
     return {
         "progress": following,
         "pace": pace(following),
@@ -159,11 +192,14 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "may_copy": may(request, following.kind.capability),
         "items_form": form,
         "is_narrowed": any(form.narrowed.values()),
-        "change": following.change,
+        "change": change,
+        "stored": ChangeEffects.from_json(change.effects),
+        # What waits for a decision is listed as it is recomputed, but for the ends of locks.
+        "shows_items": not is_pending or change.relation == Relation.ENDS,
         "kind": following.kind,
         "page": page,
         "items": [(item, _way(item, following)) for item in page.rows],
-        "environment": following.change.environment,
+        "environment": change.environment,
     }
 
 

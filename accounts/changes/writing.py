@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.overview import overview
 from accounts.changes.plan import Plan, digest_of
 from accounts.changes.policy import Requirement, requirement
 from accounts.changes.source import NOWHERE, Link, Source
@@ -43,7 +44,8 @@ def compose(
 ) -> Change:
     """Return a change of what is planned, under the policy in force, not yet written. Raises `policy.PolicyMissing`.
 
-    Decisions are taken until the policy's time has passed, counted from when it is to run.
+    Decisions are taken until the policy's time has passed, counted from when it is to run. The effects of the plan are kept
+    as they are now.
     """
     needed = _needed(planned, decisions_at_least)
     decided = needed.decisions_needed == 0
@@ -63,6 +65,7 @@ def compose(
         decider_role=needed.decider_role,
         expires_at=max(at, timing.runs_at or at) + needed.expires_after,
         item_count=len(planned.rows),
+        effects=overview(planned).effects.to_json(),
         runs_at=timing.runs_at,
         window=timing.window,
         goes_on=timing.goes_on,

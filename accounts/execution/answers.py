@@ -41,20 +41,21 @@ OK = 200
 def write_down(answers: Sequence[Answered], *, read_back_at: datetime, origin: Origin) -> None:
     """Write down how calls ended. Afterwards no item of theirs is `sending`, and every call row has its end.
 
-    What Tradovate took is `sent`, to be read back from `read_back_at` on. Each ending is a transaction of its own, but for
-    those without an error, which are one for each change; an item that somebody else has moved meanwhile stays as it is.
+    What Tradovate took is `sent`, to be read back from `read_back_at` on, and so is what it refused: an error is no proof
+    that nothing happened. Each ending is a transaction of its own, but for those without an error, which are one for each
+    change; an item that somebody else has moved meanwhile stays as it is.
     """
     clean: dict[int, list[Answered]] = defaultdict(list)
     for answer in answers:
         if answer.error is None and answer.claim.kind.is_read_back:
             clean[answer.claim.change.pk].append(answer)
         else:
-            _write_down(answer, origin)
+            _write_down(answer, read_back_at, origin)
     for of_one in clean.values():
         _taken(of_one, read_back_at, origin)
 
 
-def _write_down(answer: Answered, origin: Origin) -> None:
+def _write_down(answer: Answered, read_back_at: datetime, origin: Origin) -> None:
     error = answer.error
     if error is None:
         _done(answer, origin)
@@ -62,10 +63,14 @@ def _write_down(answer: Answered, origin: Origin) -> None:
         _not_handled(answer.claim, error, origin)
     elif isinstance(error, OutcomeUnknown):
         _unknown(answer.claim, error, origin)
-    elif answer.lookup_error or answer.known is not None:
-        _isolate(answer, error, origin)
-    else:
+    elif not isinstance(error, Rejected):
+        _refused_here(answer.claim, error, origin)
+    elif not answer.claim.kind.is_read_back:
         _rejected(answer.claim, error, origin)
+    elif answer.lookup_error or answer.lookup:
+        _batch_refused(answer, error, read_back_at, origin)
+    else:
+        _refused(answer.claim, error, read_back_at, origin)
 
 
 def _taken(answers: Sequence[Answered], read_back_at: datetime, origin: Origin) -> None:
@@ -110,31 +115,76 @@ def _done(answer: Answered, origin: Origin) -> None:
         )
 
 
-def _rejected(claimed: Claim, error: TradovateError, origin: Origin) -> None:
+def _refused_here(claimed: Claim, error: TradovateError, origin: Origin) -> None:
+    """The call was refused by our own code: nothing was sent."""
     with transaction.atomic():
         end_call(claimed.call, state=CallState.REJECTED, exchange=error.exchange, note=error.message)
-        _settle_rejected(claimed, claimed.items, _refusal_words(error), error.exchange, origin)
+        _settle_rejected(claimed, error.message, error.exchange, origin)
 
 
-def _isolate(answer: Answered, error: TradovateError, origin: Origin) -> None:
-    """One unknown id has refused a whole batch: reject it alone, and queue the others again."""
-    claimed, failed = answer.claim, answer.lookup_error
-    if failed:
-        note = f"One of the ids is unknown to Tradovate, and which one can't be read now: {failed.message}"
-        wait_s = waiting_s(failed, claimed.items[0].attempts)
-        _put_back(claimed, claimed.items, PutBack(note=note, wait_s=wait_s, exchange=error.exchange), origin)
-        return
-    known = answer.known or set()
-    unknown = [item for item in claimed.items if item.target_id not in known]
-    if not unknown:
-        _rejected(claimed, error, origin)
-        return
-    rest = [item for item in claimed.items if item.target_id in known]
+def _rejected(claimed: Claim, error: Rejected, origin: Origin) -> None:
+    """Tradovate refused a call of a kind that it offers no read for: its answer is all there is."""
     with transaction.atomic():
-        words = f"{_refusal_words(error)}: it does not know this id"
-        _settle_rejected(claimed, unknown, words, error.exchange, origin)
-    left_out = f"{len(unknown)} unknown id{'' if len(unknown) == 1 else 's'} left out, sent again without"
-    _put_back(claimed, rest, PutBack(note=left_out, wait_s=0.0, exchange=error.exchange), origin)
+        end_call(claimed.call, state=CallState.REJECTED, exchange=error.exchange, note=error.message)
+        _settle_rejected(claimed, refusal_words(error), error.exchange, origin)
+
+
+def _refused(claimed: Claim, error: Rejected, read_back_at: datetime, origin: Origin) -> None:
+    """Tradovate refused the call. It is read back like one that was taken: the effect may be there all the same."""
+    with transaction.atomic():
+        end_call(claimed.call, state=CallState.REJECTED, exchange=error.exchange, note=error.message)
+        words = refusal_words(error)
+        _read_back_refusal(claimed, claimed.items, words, exchange=error.exchange, read_back_at=read_back_at, origin=origin)
+
+
+def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, origin: Origin) -> None:
+    """One unknown id has refused a whole batch. It is refused alone; the others are read back, and sent again without it."""
+    claimed, lookup = answer.claim, answer.lookup
+    items = claimed.items
+    gone = [item for item in items if lookup and item.target_id in lookup.gone]
+    if lookup and not gone and all(item.target_id in lookup.known for item in items):
+        _refused(claimed, error, read_back_at, origin)  # they are all there: it was something else
+        return
+    words = refusal_words(error)
+    rest = [item for item in items if item not in gone]
+    if answer.lookup_error:
+        why = f"{words}: one of the ids is unknown, and which one can't be read now ({answer.lookup_error.message})"
+    elif gone:
+        why = f"{words}: {len(gone)} unknown id{'' if len(gone) == 1 else 's'} left out, read back before it is sent without"
+    else:
+        why = f"{words}: one of the ids is unknown, and Tradovate does not tell which one"
+    # Where nobody knows which id it was, a call more would end the same: it counts as one that ended unclear.
+    state = CallState.REJECTED if gone else CallState.UNKNOWN
+    with transaction.atomic():
+        end_call(claimed.call, state=state, exchange=error.exchange, note=error.message)
+        unknown = f"{words}: it does not know this id"
+        _read_back_refusal(claimed, gone, unknown, exchange=error.exchange, read_back_at=read_back_at, origin=origin)
+        moved = move(
+            rest, came_from=ItemState.SENDING, to=ItemState.UNKNOWN, not_before=timezone.now(), lease_until=None, note=why
+        )
+        tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail={"text": why, **answer_detail(error.exchange)})
+
+
+def _read_back_refusal(
+    claimed: Claim,
+    items: Sequence[Item],
+    words: str,
+    *,
+    exchange: Exchange | None,
+    read_back_at: datetime,
+    origin: Origin,
+) -> None:
+    moved = move(
+        items,
+        came_from=ItemState.SENDING,
+        to=ItemState.SENT,
+        not_before=read_back_at,
+        lease_until=read_back_at + CONFIRM_WITHIN,
+        ticket="",
+        refusal=words,
+        note=f"{words}. It is read back to see that nothing happened.",
+    )
+    tell(Tag.ITEM_SENT, moved, origin=origin, call=claimed.call, detail={"text": words, **answer_detail(exchange)})
 
 
 def _not_handled(claimed: Claim, error: NotHandled, origin: Origin) -> None:
@@ -144,7 +194,8 @@ def _not_handled(claimed: Claim, error: NotHandled, origin: Origin) -> None:
         note=error.message,
         wait_s=waiting_s(error, first.attempts),
         exchange=error.exchange,
-        ticket=error.ticket or first.ticket,
+        # A ticket is good for one call: once that was sent, it is used.
+        ticket=error.ticket or ("" if was_sent(error) else first.ticket),
         reason=error.reason.value,
         # What stops one call stops the next one too, but for a process that slept.
         holds_change=error.reason != NotHandledReason.HELD_UP,
@@ -207,20 +258,25 @@ def _unknown(claimed: Claim, error: OutcomeUnknown, origin: Origin) -> None:
         tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail=detail)
 
 
-def _settle_rejected(claimed: Claim, items: Sequence[Item], words: str, exchange: Exchange | None, origin: Origin) -> None:
+def _settle_rejected(claimed: Claim, words: str, exchange: Exchange | None, origin: Origin) -> None:
     settle(
-        items,
+        claimed.items,
         came_from=ItemState.SENDING,
         to=ItemState.REJECTED,
-        note=half_done(claimed.kind.steps, items[0].step) + words,
+        note=half_done(claimed.kind.steps, claimed.items[0].step) + words,
         origin=origin,
         call=claimed.call,
         detail=answer_detail(exchange),
     )
 
 
-def _refusal_words(error: TradovateError) -> str:
-    if not isinstance(error, Rejected):
-        return error.message
-    status = "" if error.status == OK else f" (HTTP {error.status})"
-    return f"Tradovate answered: {error.message}{status}"
+def refusal_words(error: Rejected) -> str:
+    """Return in words what Tradovate answered to a call that it refused."""
+    status = f"HTTP {error.status}"
+    told = "" if error.status == OK or error.message == status else f" ({status})"
+    return f"Tradovate answered: {error.message}{told}"
+
+
+def was_sent(error: NotHandled) -> bool:
+    """Say whether a call that was not handled had left all the same: an answer came."""
+    return error.exchange is not None and error.exchange.status is not None

@@ -5,8 +5,8 @@ import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,10 +15,11 @@ from django.utils import timezone
 
 from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, Order, Target
+from accounts.changes.kinds.kind import Finding, Kind, Order, State, Target
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.changes.timing import closed_until
+from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.queue import first_items
 from accounts.execution.settle import about, settle
@@ -59,6 +60,7 @@ class Claim:
     items: Sequence[Item]
     call: Call
     permit: WritePermit
+    carried: Mapping[int, Any] = field(default_factory=dict)
 
     @property
     def order(self) -> Order:
@@ -66,12 +68,16 @@ class Claim:
         first = self.items[0]
         return Order(
             permit=self.permit,
-            targets=[Target(id=item.target_id, before=item.before or {}, after=item.after or {}) for item in self.items],
+            targets=[self._target(item) for item in self.items],
             step=first.step,
             reason_code=ReasonCode(self.change.reason_code),
             reason_text=self.change.reason_text,
             ticket=first.ticket or None,
         )
+
+    def _target(self, item: Item) -> Target:
+        before, after = basis(self.kind, item)
+        return Target(id=item.target_id, before=before, after=after, carried=self.carried.get(item.target_id))
 
 
 def this_worker() -> str:
@@ -95,6 +101,8 @@ def claim(change: Change, *, calls: int, origin: Origin, step: int | None = None
             items = _still_right(kind, found, origin)
             if not items:
                 return []
+            after = {item.target_id: item.after or {} for item in items}
+            carried = kind.carried(Environment(change.environment), after)
             batches = [[item] for item in items] if kind.batch_size == 1 else [items]
             claimed = _write(change, kind, batches, at=at, origin=origin)
     except IntegrityError as error:
@@ -113,6 +121,7 @@ def claim(change: Change, *, calls: int, origin: Origin, step: int | None = None
             kind=kind,
             items=items,
             call=call,
+            carried=carried,
             permit=WritePermit(call_id=call.pk, good_for_s=PERMIT_GOOD_FOR_S, made_at=made_at),
         )
         for items, call in claimed
@@ -166,18 +175,45 @@ def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Ite
     else:
         found, gone = {}, kind.gone_among(environment, ids)
     wrong: dict[tuple[int, str], list[Item]] = defaultdict(list)
-    right = []
+    right, rebased = [], []
     for item in items:
         if item.target_id in gone:
             wrong[item.step, f"The {kind.unit.value} was archived or closed meanwhile"].append(item)
-        elif kind.rests_on(item.step) and not kind.is_as_shown(
-            before=item.before or {}, now=kind.state(found[item.target_id]), step=item.step
-        ):
-            reason = f"The {kind.unit.value} has changed since this was decided; ask again if it is still wanted"
-            wrong[item.step, reason].append(item)
-        else:
-            right.append(item)
+            continue
+        if kind.rests_on(item.step):
+            now = kind.state(found[item.target_id])
+            moved = _moved(kind, item, now)
+            if moved:
+                wrong[item.step, moved].append(item)
+                continue
+            as_found = _found(kind, item, now)
+            if as_found != item.found:
+                item.found = as_found
+                rebased.append(item)
+        right.append(item)
+    Item.objects.bulk_update(rebased, ["found"])
     for (step, reason), skipped in wrong.items():
         note = half_done(kind.steps, step) + reason
         settle(skipped, came_from=ItemState.QUEUED, to=ItemState.SKIPPED, note=note, origin=origin)
     return right
+
+
+def _found(kind: Kind[Any], item: Item, now: State) -> State | None:
+    """Return the state that an item starts from, where that is not the one that was shown."""
+    before, after = item.before or {}, item.after or {}
+    if dict(now) == dict(before) or not kind.is_as_shown(before=before, after=after, now=now, step=item.step):
+        return None
+    return dict(now)
+
+
+def _moved(kind: Kind[Any], item: Item, now: State) -> str:
+    """Return why an item is not sent for a target that stands as `now`, naming what has moved, or ""."""
+    before, after = item.before or {}, item.after or {}
+    if kind.is_as_shown(before=before, after=after, now=now, step=item.step):
+        return ""
+    if item.attempts and kind.judge(before=before, after=after, observed=now, step=item.step) == Finding.APPLIED:
+        return ""  # the effect of an earlier call for it, which came late: sent again, the read-back proves it
+    shown, present = (kind.relevant(state, before=before, after=after) for state in (before, now))
+    words = "; ".join(f"{each.label}: {each.before} → {each.after}" for each in kind.differences(shown, present))
+    told = f" ({words})" if words else ""
+    return f"The {kind.unit.value} has changed since this was decided{told}; request it again if it is still wanted"

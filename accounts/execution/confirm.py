@@ -3,54 +3,35 @@
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Count, F, Max, Q
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Finding, Kind, Reading
+from accounts.changes.kinds.kind import Kind, Reading
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.telling import about_item
 from accounts.connection import NotConnected, client
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import answer_detail, evidence, move, settle, tell
-from accounts.execution.timing import (
-    CONFIRM_AGAIN,
-    CONFIRM_WITHIN,
-    EFFECT_WITHIN,
-    READ_BATCH,
-    READING_LEASE,
-    UNKNOWN_ENDS_MAX,
-    WATCHED_EVERY,
-    WATCHED_FOR,
-)
+from accounts.execution.settle import evidence, move
+from accounts.execution.timing import CONFIRM_WITHIN, READ_BATCH, READING_LEASE
+from accounts.execution.verdict import Evidence, decide
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
+from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import TradovateError
+from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 logger = logging.getLogger(__name__)
 
 TO_READ = (ItemState.SENT, ItemState.UNKNOWN)
-_OUTCOMES = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemState.UNCHANGED}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadBack:
-    """One batched read, as the judging of its items needs it."""
-
-    kind: Kind[Any]
-    reading: Reading
-    call: Call
-    read_at: datetime
-    origin: Origin
 
 
 def next_read_at(lane: Lane, *, early: bool = False) -> datetime | None:
@@ -120,162 +101,96 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
 
 
 def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
-    """Read back items that stand at the same step, and settle what that proves; say whether they could be read."""
+    """Read back items that stand at the same step, and settle what that proves; say whether they could be read.
+
+    What can't be judged or written down of one item must not keep the others open: they are then read in halves.
+    """
     started_at = timezone.now()
     connection.close()
     try:
-        reading = kind.read_step(client(environment, lane), [item.target_id for item in items], items[0].step)
+        tradovate = client(environment, lane)
+        reading = kind.read_step(tradovate, [item.target_id for item in items], items[0].step)
+        gone = _gone(kind, tradovate, items, reading)
     except (TradovateError, NotConnected) as error:
         logger.warning("%s items could not be read back from %s: %s", len(items), environment, error)
         return False
+    try:
+        _decide(kind, reading, items, gone=gone, environment=environment, lane=lane, read_at=started_at, origin=origin)
+    except OperationalError:
+        raise  # PostgreSQL is away: nothing can be said of any of them
+    except (DatabaseError, ArithmeticError, LookupError, TypeError, ValueError):
+        logger.exception("what was read back of %s items could not be judged", len(items))
+        if len(items) == 1:
+            _leave_unjudged(items[0], origin)
+            return True
+        middle = len(items) // 2
+        halves = (items[:middle], items[middle:])
+        read = [_read_batch(kind, environment, lane, half, origin) for half in halves]
+        return all(read)
+    return True
+
+
+def _decide(
+    kind: Kind[Any],
+    reading: Reading,
+    items: Sequence[Item],
+    *,
+    gone: frozenset[int],
+    environment: Environment,
+    lane: Lane,
+    read_at: datetime,
+    origin: Origin,
+) -> None:
+    """Keep the calls of a reading, and what it says for the mirror and for the items, in one transaction."""
     with transaction.atomic():
-        call = Call.objects.create(
-            purpose=Purpose.READ_BACK,
-            environment=environment.value,
-            lane=lane.value,
-            worker=this_worker(),
-            state=CallState.ANSWERED,
-            started_at=started_at,
-            ended_at=timezone.now(),
-            **evidence(reading.exchange),
-        )
-        CallItem.objects.bulk_create([CallItem(call=call, item=item) for item in items], batch_size=5000)
+        calls: dict[int, tuple[Call, Exchange]] = {}
+        for answer in reading.answers:
+            call = Call.objects.create(
+                purpose=Purpose.READ_BACK,
+                environment=environment.value,
+                lane=lane.value,
+                worker=this_worker(),
+                state=CallState.ANSWERED,
+                started_at=answer.exchange.sent_at,
+                ended_at=timezone.now(),
+                **evidence(answer.exchange),
+            )
+            asked = set(answer.asked)
+            told = [item for item in items if item.target_id in asked]
+            CallItem.objects.bulk_create([CallItem(call=call, item=item) for item in told], batch_size=5000)
+            calls |= {item.target_id: (call, answer.exchange) for item in told}
         reading.keep()
-        read_back = ReadBack(kind=kind, reading=reading, call=call, read_at=started_at, origin=origin)
+        found = Evidence(
+            kind=kind,
+            observed=reading.observed,
+            unread=reading.unread,
+            read_at=read_at,
+            origin=origin,
+            calls=calls,
+            gone=gone,
+        )
         by_change: dict[int, list[Item]] = defaultdict(list)
         for item in items:
             by_change[item.change_id].append(item)
         for of_one in by_change.values():
-            _judge(of_one, read_back)
-    return True
+            decide(of_one, found)
 
 
-def _judge(items: Sequence[Item], read: ReadBack) -> None:
-    """Settle the items of one change by what was read, or say when to read them again."""
-    found: dict[tuple[ItemState, Finding | None], list[Item]] = defaultdict(list)
-    for item in items:
-        observed = read.reading.observed.get(item.target_id)
-        finding = None
-        if observed is not None:
-            finding = read.kind.judge(before=item.before or {}, after=item.after or {}, observed=observed, step=item.step)
-        found[ItemState(item.state), finding].append(item)
-    for (came_from, finding), alike in found.items():
-        if finding is None:
-            _leave_to_people(alike, came_from, read, "Tradovate did not name it when it was read back")
-        elif finding == Finding.ELSEWHERE:
-            _leave_to_people(alike, came_from, read, "When it was read back, it stood neither as before nor as intended")
-        elif finding != Finding.NOT_APPLIED:
-            _reached(alike, came_from, _OUTCOMES[finding], read)
-        elif came_from == ItemState.SENT:
-            _not_yet(alike, read)
+def _gone(kind: Kind[Any], tradovate: Client, items: Sequence[Item], reading: Reading) -> frozenset[int]:
+    """Return which targets of refused calls Tradovate does not have, where its answers left them out."""
+    left_out = [item.target_id for item in items if item.refusal and item.target_id not in reading.observed]
+    lookup = kind.lookup(tradovate, left_out) if left_out else None
+    return lookup.gone if lookup else frozenset()
+
+
+def _leave_unjudged(item: Item, origin: Origin) -> None:
+    """Leave an item to people that no reading can be held against: its neighbours go on."""
+    note = "What Tradovate said when it was read back can't be compared with what was shown"
+    with transaction.atomic():
+        state = ItemState(item.state)
+        if state == ItemState.UNKNOWN:
+            left = bool(Item.objects.filter(pk=item.pk, state=state).update(not_before=None, note=note))
         else:
-            _did_nothing(alike, read)
-
-
-def _reached(items: Sequence[Item], came_from: ItemState, outcome: ItemState, read: ReadBack) -> None:
-    """The step is done: the next one is queued, or the item has its outcome."""
-    if not items:
-        return
-    step = items[0].step  # a batch is read at one step of its items
-    if step + 1 == len(read.kind.steps):
-        settle(
-            items,
-            came_from=came_from,
-            to=outcome,
-            note="" if came_from == ItemState.SENT else "No answer came, but the read-back shows it",
-            observed=read.reading.observed,
-            call=read.call,
-            origin=read.origin,
-            detail=answer_detail(read.reading.exchange),
-        )
-        return
-    moved = move(
-        items,
-        came_from=came_from,
-        to=ItemState.QUEUED,
-        step=step + 1,
-        attempts=0,
-        not_before=None,
-        lease_until=None,
-        ticket="",
-        note=f"Done: {read.kind.steps[step]}",
-    )
-    for item in moved:
-        _keep_observed(item, read)
-    tell(Tag.ITEM_STEP_DONE, moved, origin=read.origin, call=read.call, detail={"text": read.kind.steps[step]})
-
-
-def _keep_observed(item: Item, read: ReadBack) -> None:
-    """Write down what this step's read-back showed: the next one may read something else."""
-    observed = {**(item.observed or {}), **read.reading.observed[item.target_id]}
-    Item.objects.filter(pk=item.pk).update(observed=observed)
-
-
-def _not_yet(items: Sequence[Item], read: ReadBack) -> None:
-    """Tradovate took the call but still shows the old state: look again for a while, then say that nobody knows.
-
-    Of a call that may alter nothing this is the outcome, as soon as a late effect can be ruled out.
-    """
-    if read.kind.answer_may_change_nothing:
-        over = [item for item in items if item.claimed_at and read.read_at >= item.claimed_at + EFFECT_WITHIN]
-        _reached(over, ItemState.SENT, ItemState.UNCHANGED, read)
-        items = [item for item in items if item not in over]
-    patient = [item.pk for item in items if item.lease_until is None or read.read_at < item.lease_until]
-    Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=timezone.now() + CONFIRM_AGAIN)
-    note = "Tradovate took the call, but still shows the target as it was"
-    late = move(
-        [item for item in items if item.pk not in patient],
-        came_from=ItemState.SENT,
-        to=ItemState.UNKNOWN,
-        not_before=timezone.now(),
-        lease_until=None,
-        note=note,
-    )
-    tell(Tag.ITEM_UNKNOWN, late, origin=read.origin, call=read.call, detail={"text": note})
-
-
-def _did_nothing(items: Sequence[Item], read: ReadBack) -> None:
-    """An unknown call shows no effect: send again what may be sent again, once a late effect can be ruled out.
-
-    That is counted from the call's end, not its beginning: Tradovate may carry out what we have given up waiting for.
-    """
-    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, state=CallState.UNKNOWN)
-    ends = {
-        pk: (count, last)
-        for pk, count, last in calls.values_list("items__pk").annotate(Count("pk"), Max("ended_at")).order_by()
-    }
-    again, to_people = [], []
-    for item in items:
-        unclear, ended_at = ends.get(item.pk, (0, None))
-        may_go_again = read.kind.is_resend_safe(item.step) and unclear < UNKNOWN_ENDS_MAX
-        over_at = ended_at or item.claimed_at or read.read_at
-        certain_at = over_at + (EFFECT_WITHIN if may_go_again else WATCHED_FOR)
-        if read.read_at < certain_at:
-            next_look = min(certain_at, max(over_at + EFFECT_WITHIN, read.read_at + WATCHED_EVERY))
-            Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=next_look)
-        elif may_go_again:
-            again.append(item)
-        else:
-            to_people.append(item)
-    note = "The read-back shows no effect; sent again"
-    moved = move(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, note=note)
-    tell(Tag.ITEM_RESENT, moved, origin=read.origin, call=read.call, detail={"text": note})
-    reason = "The read-back shows no effect, and it is not sent again by itself"
-    _leave_to_people(to_people, ItemState.UNKNOWN, read, reason)
-
-
-def _leave_to_people(items: Sequence[Item], came_from: ItemState, read: ReadBack, note: str) -> None:
-    """Keep items unknown, without a time to read them again: a person has to look."""
-    if came_from == ItemState.UNKNOWN:
-        left = [
-            item
-            for item in items
-            if Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=None, note=note)
-        ]
-    else:
-        left = move(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=note)
-    for item in left:
-        observed = {**(item.observed or {}), **read.reading.observed.get(item.target_id, {})} or None
-        Item.objects.filter(pk=item.pk).update(observed=observed)
-        detail = {"text": note, "needs_person": True, "observed": observed}
-        record(about_item(Tag.ITEM_UNKNOWN, item, origin=read.origin, call_id=read.call.pk, detail=detail))
+            left = bool(move([item], came_from=state, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=note))
+        if left:
+            record(about_item(Tag.ITEM_UNKNOWN, item, origin=origin, detail={"text": note, "needs_person": True}))

@@ -1,15 +1,11 @@
 """Reading what proves an item's outcome: its calls, as far as they tell of it, and its events."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import F, Func, QuerySet, TextField, Value
 from django.db.models.functions import Greatest, Left, Length, StrIndex, Substr
 
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Item
-from accounts.changes.states import Direction, ItemState
 from accounts.execution.models import Call
 from riskadmin.audit.models import NEWEST_FIRST, Event
 from riskadmin.audit.rendering import Line
@@ -58,41 +54,3 @@ def events_of(item: Item, calls: list[Call]) -> list[Line]:
     shared = list(events.filter(item_id=None, call_id__in=[call.pk for call in calls]).order_by(*NEWEST_FIRST)[:EVENTS_SHOWN])
     both = sorted([*own, *shared], key=lambda event: (event.occurred_at, event.pk), reverse=True)
     return [Line(event) for event in both]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """An item whose outcome nobody knows, as a person has to decide about it."""
-
-    item: Item
-    kind: Kind[Any]
-
-    @property
-    def is_readable(self) -> bool:
-        """Whether Tradovate can be asked once more."""
-        return self.kind.is_read_back
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it waits for a person: nothing will be read back by itself."""
-        return self.item.state == ItemState.UNKNOWN and self.item.not_before is None
-
-    @property
-    def name_asked(self) -> bool:
-        """Whether sending it again has to be meant so much that the target's name is typed: a second time may do harm."""
-        return self.kind.direction == Direction.DESTRUCTIVE or not self.kind.is_resend_safe(self.item.step)
-
-    @property
-    def why(self) -> str:
-        """Why nobody knows, in a sentence or two."""
-        note = self.item.note.rstrip(".") or "The call ended without an answer"
-        if not self.is_readable:
-            return f"{note}. Tradovate offers no way to read back whether it was applied."
-        if self.item.not_before is not None:
-            return f"{note}. It is being read back from Tradovate."
-        return f"{note}. What Tradovate says proves neither that it was applied nor that it was not, so a person decides."
-
-
-def question(item: Item) -> Question:
-    """Return an item as a question; it need not be unknown."""
-    return Question(item=item, kind=KINDS[item.change.kind].of(item.change.parameters))

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -41,10 +41,13 @@ from accounts.execution.timing import (
     WRITE_DOWN_WITHIN_S,
 )
 from riskadmin.audit.origin import Origin
-from riskadmin.tradovate.errors import NotHandled
+from riskadmin.tradovate.errors import NotHandled, OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Lane
 
 logger = logging.getLogger(__name__)
+
+UNWRITABLE: Final = (DatabaseError, InterfaceError, ArithmeticError, LookupError, TypeError, ValueError)
+"""What one answer of Tradovate's may cause that can't be written down as it is."""
 
 
 @dataclass
@@ -176,7 +179,7 @@ class _Leader:
         ready = self._ready_beside()
         room = self.at_once + ready - len(self.flying)
         # While half of what stands ready is left, a claim can wait, and be of more calls.
-        if _stopping.is_set() or self.unwritten or (self.flying and room < max(1, ready // 2)):
+        if _stopping.is_set() or (self.flying and room < max(1, ready // 2)):
             return
         try:
             claims: list[Claim] = []
@@ -221,18 +224,14 @@ class _Leader:
     # --- Writing down -----------------------------------------------------------------------------------------------------
 
     def _write_down_ended(self) -> None:
-        """Write down what Tradovate answered; what can't be written now is kept and tried again.
+        """Write down what Tradovate answered. What PostgreSQL can't take now, since it is away, is kept and tried again.
 
         What can't be written for long is left to the sweeper, which finds the items by their lease and what Tradovate did by a
         read-back.
         """
         for future in [future for future in self.flying if future.done()]:
             claim = self.flying.pop(future)
-            failure = future.exception()
-            if failure:  # a fault of ours: whether the call was made, its lease and a read-back will tell
-                logger.error("call %s broke off", claim.call.pk, exc_info=failure)
-                continue
-            answer = future.result()
+            answer = self._ended(future, claim)
             self.unwritten.append(answer)
             exchange = answer.exchange or (answer.error.exchange if answer.error else None)
             if exchange:
@@ -245,22 +244,38 @@ class _Leader:
         except OperationalError:
             logger.exception("the ends of %s calls could not be written down yet", len(self.unwritten))
             connection.close()
-        except (DatabaseError, InterfaceError):
-            # One of them may be what PostgreSQL does not take: it must not hold up the others.
+        except UNWRITABLE:
+            # One of them is what can't be written: it must not hold up the others.
+            logger.exception("the ends of %s calls could not be written down together", len(self.unwritten))
             self.unwritten = [answer for answer in self.unwritten if not self._written_alone(answer)]
         if self.unwritten:
             self.write_again_at = time.monotonic() + WRITE_AGAIN_AFTER_S
             give_up_before = time.monotonic() - WRITE_DOWN_WITHIN_S
             self.unwritten = [each for each in self.unwritten if each.claim.permit.made_at > give_up_before]
 
+    @staticmethod
+    def _ended(future: Future[Answered], claim: Claim) -> Answered:
+        """Return how a call ended; where our own code failed on the way, that it is unknown."""
+        failure = future.exception()
+        if failure is None:
+            return future.result()
+        logger.error("call %s broke off", claim.call.pk, exc_info=failure)
+        why = f"The call broke off here ({type(failure).__name__}), and whether it was carried out is read back"
+        return Answered(claim=claim, error=OutcomeUnknown(why))
+
     def _written_alone(self, answer: Answered) -> bool:
-        try:
-            self._write_down([answer])
-        except (DatabaseError, InterfaceError):
-            logger.exception("the end of call %s could not be written down yet", answer.claim.call.pk)
-            connection.close()
-            return False
-        return True
+        """Write down one end by itself: whole, or at least that there was one, with what of the answer any column takes."""
+        for end in (answer, _in_plain_letters(answer)):
+            try:
+                self._write_down([end])
+            except OperationalError:
+                connection.close()
+                return False
+            except UNWRITABLE:
+                logger.exception("the end of call %s could not be written down", answer.claim.call.pk)
+            else:
+                return True
+        return False
 
     def _write_down(self, answers: Sequence[Answered]) -> None:
         read_back_at = _next_reading(self._read_every())
@@ -286,7 +301,9 @@ class _Leader:
         if self.reading:
             if not self.reading.done():
                 return
-            self.reading = None
+            failure, self.reading = self.reading.exception(), None
+            if failure:
+                logger.error("a reading of the %s lane broke off", self.lane, exc_info=failure)
         is_idle = not self.flying and not self.unwritten
         early = is_idle and self.read_every == READ_EVERY[self.lane]
         if is_idle or self.read_at is None:
@@ -302,6 +319,14 @@ class _Leader:
         except (DatabaseError, InterfaceError):
             logger.exception("nothing can be read back in the %s lane", self.lane)
             return None
+
+
+def _in_plain_letters(answer: Answered) -> Answered:
+    """Return an end of which only what is certain is kept: Tradovate's answer in ASCII, and that a read-back has to tell."""
+    exchange = answer.exchange or (answer.error.exchange if answer.error else None)
+    kept = replace(exchange, response_text=ascii(exchange.response_text)) if exchange else None
+    why = "Tradovate answered something that can't be written down; what it did is read back"
+    return Answered(claim=answer.claim, error=OutcomeUnknown(why, exchange=kept))
 
 
 def _read_back(lane: Lane, origin: Origin, *, early: bool) -> int:

@@ -1,8 +1,10 @@
 """Making calls: read the targets first where that matters, claim them, and call. `answers` says what becomes of them."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -10,7 +12,7 @@ from django.utils import timezone
 from accounts.changes.control import close_window
 from accounts.changes.hours import HoursUnknown
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.kind import Kind, Lookup, Unread
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.changes.telling import about_item
@@ -19,7 +21,7 @@ from accounts.connection import NotConnected, client
 from accounts.execution.claim import Claim, claim
 from accounts.execution.queue import first_items
 from accounts.execution.settle import hold
-from accounts.execution.timing import JUST_READ, waiting_s
+from accounts.execution.timing import JUST_READ, UNREAD_AGAIN, waiting_s
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -31,19 +33,22 @@ from riskadmin.tradovate.vocabulary import Environment, Lane
 
 NOT_FOUND = 404
 
+BATCHES_READ_AHEAD: Final = 2
+"""So many batches are read together: what was read just now is not read again for the next one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
     """A call that was made, or tried, and how it ended: with an exchange, or with an error.
 
-    `known` says, when Tradovate refused a batch because of an unknown id, which ids it knows; `lookup_error` why that can't
-    be told.
+    `lookup` says, when Tradovate refused a batch because of an unknown id, which ids it has and which it has not;
+    `lookup_error` why that can't be told.
     """
 
     claim: Claim
     exchange: Exchange | None = None
     error: TradovateError | None = None
-    known: set[int] | None = None
+    lookup: Lookup | None = None
     lookup_error: TradovateError | None = None
 
 
@@ -128,30 +133,50 @@ def give_back(claimed: Claim) -> None:
 def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Answered:
     """One unknown id has refused a whole batch, and the refusal does not say which: ask."""
     try:
-        known = claimed.kind.lookup(tradovate, [item.target_id for item in claimed.items])
+        lookup = claimed.kind.lookup(tradovate, [item.target_id for item in claimed.items])
     except TradovateError as failed:
         return Answered(claim=claimed, error=error, lookup_error=failed)
-    return Answered(claim=claimed, error=error, known=known)
+    return Answered(claim=claimed, error=error, lookup=lookup)
 
 
 def _read_first(change: Change, kind: Kind[Any], calls: int, tradovate: Client) -> None:
-    """Bring the mirror up to now for targets that a step is only right for while they stand as they were shown.
+    """Bring the mirror up to now for targets that a step is only right for while they are as they were shown.
 
     What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since.
-    One read tells of the next calls too, as far as it costs no more. A batch rests on the reading that its plan was made
-    from, and on what every full read since has found.
+    One read tells of the next calls too, as far as it costs no more. What Tradovate does not tell of is not sent: it waits.
     """
-    if kind.batch_size > 1 or not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))):
+    if not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))):
         return
     now = timezone.now()
-    if not _to_read(kind, first_items(change, now, count=calls), now - JUST_READ):
+    needed = calls if kind.batch_size == 1 else kind.batch_size
+    if not _to_read(kind, first_items(change, now, count=needed), now - JUST_READ):
         return
-    ids = _to_read(kind, first_items(change, now, count=max(calls, kind.read_at_once)), now - JUST_READ)
+    ahead = max(needed, kind.read_at_once) if kind.batch_size == 1 else BATCHES_READ_AHEAD * kind.batch_size
+    ids = _to_read(kind, first_items(change, now, count=ahead), now - JUST_READ)
     connection.close()
+    unread: dict[int, Unread] = {}
     for reading in kind.read_all(tradovate, ids):
         with transaction.atomic():
             reading.keep()
+        unread |= reading.unread
         connection.close()
+    left_out = [target_id for target_id, why in unread.items() if why.may_come]
+    lookup = kind.lookup(tradovate, left_out) if left_out else None
+    if lookup and lookup.gone:
+        kind.note_gone(tradovate.environment, lookup.gone)  # the claim settles them
+        unread = {target_id: why for target_id, why in unread.items() if target_id not in lookup.gone}
+    _let_wait(change, kind, unread)
+
+
+def _let_wait(change: Change, kind: Kind[Any], unread: Mapping[int, Unread]) -> None:
+    """Leave queued items for later whose targets could not be read: nothing is sent over what is not known."""
+    again_at = timezone.now() + UNREAD_AGAIN
+    queued = Item.objects.filter(change=change, state=ItemState.QUEUED)
+    by_words: dict[str, list[str]] = defaultdict(list)
+    for target_id, why in unread.items():
+        by_words[why.why].append(f"{change.environment}:{kind.unit.value}:{target_id}")
+    for words, targets in by_words.items():
+        queued.filter(target__in=targets).update(not_before=again_at, note=f"Not sent: {words}")
 
 
 def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[int]:
@@ -170,7 +195,7 @@ def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[i
         subject = subjects.get(item.target_id)
         if subject is None:
             continue  # the claim settles it
-        read_at = kind.read_at(subject)
+        read_at = kind.compared_at(subject)
         if item.target in unclear or read_at is None or read_at <= good_since:
             ids.append(item.target_id)
     return ids

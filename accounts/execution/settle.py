@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -63,10 +63,12 @@ def settle(
     call: Call | None = None,
     observed: Mapping[int, State] | None = None,
     detail: Mapping[str, Any] | None = None,
+    seen_at: datetime | None = None,
 ) -> list[Item]:
     """Give items of one change their final outcome with the events, and finish the change with its last item.
 
-    `observed` is what was read back, by target. Needs an open transaction. Returns the items that still were in `came_from`.
+    `observed` is what was read back, by target, in a reading that began at `seen_at`.
+    Needs an open transaction. Returns the items that still were in `came_from`.
     """
     if to not in ITEM_TRANSITIONS[came_from] or to not in ITEM_FINAL:
         raise ValueError(f"No item ends as {to} from {came_from}.")
@@ -80,13 +82,14 @@ def settle(
         cursor.execute(
             """
             UPDATE changes_item SET state = %s, note = %s, observed = given.observed::jsonb, settled_at = %s,
-                   not_before = NULL, lease_until = NULL
+                   seen_at = coalesce(%s, seen_at), not_before = NULL, lease_until = NULL
             FROM unnest(%s::bigint[], %s::text[]) AS given (id, observed) WHERE changes_item.id = given.id
             """,
             [
                 to.value,
                 note,
                 timezone.now(),
+                seen_at,
                 [item.pk for item in there],
                 [_json(seen.get(item.target_id)) for item in there],
             ],

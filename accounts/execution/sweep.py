@@ -17,6 +17,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, ItemState
 from accounts.changes.telling import about_item
+from accounts.execution.heal import heal
 from accounts.execution.lane import has_work
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.settle import end_call, move
@@ -33,6 +34,7 @@ def sweep(*, origin: Origin) -> None:
     """Do each of the sweeper's parts once. Every part may run at the same time as itself and as any worker."""
     give_up_lapsed(origin=origin)
     cancel_put_back(origin=origin)
+    heal(origin=origin)
     wake_lanes()
     finish_done(origin=origin)
 
@@ -51,6 +53,8 @@ def _give_up(item: Item, origin: Origin) -> bool:
     was = ItemState(item.state)
     readable = KINDS[item.change.kind].is_read_back
     note = "The worker that sent it did not come back" if was == ItemState.SENDING else "It could not be read back in time"
+    if item.refusal:
+        note = f"{item.refusal}. {note}"
     with transaction.atomic():
         due_at = timezone.now() if readable else None
         if not move([item], came_from=was, to=ItemState.UNKNOWN, not_before=due_at, lease_until=None, note=note):

@@ -24,6 +24,8 @@ WATCHED_FOR: Final = timedelta(seconds=60)
 WATCHED_EVERY: Final = timedelta(seconds=10)
 # A mirror row younger than this counts as read just now.
 JUST_READ: Final = timedelta(seconds=10)
+# What Tradovate did not tell of is not sent, and asked for again so much later.
+UNREAD_AGAIN: Final = timedelta(seconds=30)
 # How often what was sent is read back: what ends in between is read together. Of urgent work at once.
 READ_EVERY: Final = {Lane.URGENT: timedelta(0), Lane.BULK: timedelta(seconds=3)}
 # While so small a part of the hour's calls is left, calls trickle, and a read-back waits until there are more to read.

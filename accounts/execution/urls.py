@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.execution import views
+from accounts.execution import unknown_views, views
 
 app_name = "execution"
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("item/<int:pk>/", views.item, name="item"),
     path("item/<int:pk>/resolve/", views.resolve, name="resolve"),
     path("item/<int:pk>/read-again/", views.read_again, name="read_again"),
-    path("unknown/", views.unresolved, name="unresolved"),
-    path("-/unknown-count/", views.unresolved_count, name="unresolved_count"),
+    path("unknown/", unknown_views.unresolved, name="unresolved"),
+    path("unknown/selection/", unknown_views.selection, name="selection"),
+    path("unknown/decide/", unknown_views.decide, name="decide"),
+    path("-/unknown-count/", unknown_views.unresolved_count, name="unresolved_count"),
 ]

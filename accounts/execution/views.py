@@ -16,14 +16,15 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState
 from accounts.execution import resolve as resolving
-from accounts.execution.evidence import calls_of, events_of, in_short, question
+from accounts.execution.evidence import calls_of, events_of, in_short
 from accounts.execution.forms import ResolveForm
 from accounts.execution.models import Call
+from accounts.execution.question import Question, question
 from accounts.execution.resolve import Resolution
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
-from riskadmin.web.errors import conflict
+from riskadmin.web.errors import Problem, conflict, respond
 from riskadmin.web.formats import exact_utc
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.paging import keyset
@@ -78,9 +79,9 @@ def item(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:resolve")
 @require_POST
 def resolve(request: HttpRequest, pk: int) -> HttpResponse:
-    """Settle an item that nobody knows of, or send it again; refused with 409 when it has moved since it was shown."""
+    """Settle an unknown item, or send it again; refused with 409 when it has changed since it was shown."""
     asked = question(_item_or_404(pk))
-    form = _form(asked.item, request.POST)
+    form = _form(asked, request.POST)
     if not form.is_valid():
         return _item_page(request, pk, form=form, status=UNPROCESSABLE)
     said = form.cleaned_data
@@ -97,6 +98,8 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
     except resolving.WrongName as error:
         form.add_error("name", str(error))
         return _item_page(request, pk, form=form, status=UNPROCESSABLE)
+    except resolving.OwnRequest as error:
+        return own_request(request, str(error))
     except resolving.NotResolved as error:
         return _refused(request, pk, str(error))
     messages.success(request, f"{asked.item.target_name}: {Resolution(said['resolution']).label.lower()}. It is on record.")
@@ -132,18 +135,18 @@ def _item_page(request: HttpRequest, pk: int, *, form: ResolveForm | None = None
         ],
         "calls": made,
         "lines": events_of(found, made),
-        "may_resolve": asked.is_waiting and may(request, "changes:resolve"),
+        "resolves": may(request, "changes:resolve"),
+        "refusal": asked.refuses(person(request)),
         "may_send": found.change.state == ChangeState.RUNNING,
-        "form": form or _form(found),
+        "form": form or _form(asked),
         "environment": found.environment,
     }
     return render(request, "execution/item.html", context, status=status)
 
 
-def _form(of_item: Item, *data: Any) -> ResolveForm:
-    asked = question(of_item)
-    initial = {"seen_call": resolving.last_call_of(of_item)}
-    return ResolveForm(*data, initial=initial, name=of_item.target_name, name_asked=asked.name_asked)
+def _form(asked: Question, *data: Any) -> ResolveForm:
+    initial = {"seen_call": asked.calls.last}
+    return ResolveForm(*data, initial=initial, name=asked.item.target_name, name_asked=asked.is_typed)
 
 
 def _item_or_404(pk: int) -> Item:
@@ -151,6 +154,19 @@ def _item_or_404(pk: int) -> Item:
     if found is None:
         raise Http404(f"There is no item {pk}.")
     return found
+
+
+def own_request(request: HttpRequest, why: str) -> HttpResponse:
+    """Answer 403: the person who requested a change doesn't decide about its unknown items."""
+    problem = Problem(
+        status=403,
+        title="Somebody else has to decide",
+        meaning=f"{why} Nothing was done.",
+        next_step="Ask a colleague who may decide about unknown outcomes.",
+        link_label="Unknown outcomes",
+        link_url=reverse("execution:unresolved"),
+    )
+    return respond(request, problem)
 
 
 def _refused(request: HttpRequest, pk: int, why: str) -> HttpResponse:
@@ -161,26 +177,3 @@ def _refused(request: HttpRequest, pk: int, why: str) -> HttpResponse:
         link_label=f"Item {pk}",
         link_url=reverse("execution:item", args=[pk]),
     )
-
-
-# --- What nobody knows --------------------------------------------------------------------------------------------------
-
-
-@requires("changes:view")
-@require_GET
-def unresolved(request: HttpRequest) -> HttpResponse:
-    """The items whose outcome nobody knows and that wait for a person, oldest first."""
-    page = keyset(queries.unresolved_items(), ("id",), request.GET.get("cursor"))
-    context = {
-        "page": page,
-        "questions": [question(each) for each in page.rows],
-        "resolves": may(request, "changes:resolve"),
-    }
-    return render_page_or_fragment(request, "execution/unresolved.html", "execution/_unresolved.html", context)
-
-
-@requires("changes:view")
-@require_GET
-def unresolved_count(request: HttpRequest) -> HttpResponse:
-    """The number beside Unknown in the navigation."""
-    return render(request, "execution/_unresolved_count.html", {"count": queries.unresolved_items().count()})

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.changes import targets
 from accounts.changes.asking import NAMING, named_targets
-from accounts.changes.csv_upload import Unreadable, read_csv
+from accounts.changes.csv_table import Unreadable
+from accounts.changes.csv_upload import read_csv
 from accounts.changes.forms import FileForm, NamesForm
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.targets import BadTargets, Chosen
@@ -98,8 +99,8 @@ def _of_names(form: forms.Form) -> Chosen:
 
 
 def _of_file(form: forms.Form) -> Chosen:
-    file = form.cleaned_data["file"]
-    return read_csv(KIND, _environment(form), file.read(), filename=file.name)
+    file, ignore_unknown = form.cleaned_data["file"], form.cleaned_data["ignore_unknown"]
+    return read_csv(KIND, _environment(form), file.read(), filename=file.name, ignore_unknown=ignore_unknown)
 
 
 def _environment(form: forms.Form) -> Environment:

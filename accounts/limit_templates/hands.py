@@ -1,24 +1,23 @@
 """Since when a field is as it is, and by whose hand: that of a change here, or somebody's outside of riskadmin.
 
-What is known is two things: the changes that altered the field, with what was read back, and the moves that readings found.
-A move that began to be known only after a change had ended is none of that change's.
+What is known is two things: the changes that altered the field, and the moves that readings found. Which of those a change can
+have made, `changes.authorship` says.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import F, Func, Q, TextField, Window
 from django.db.models.functions import RowNumber
 
+from accounts.changes.authorship import Act, as_recorded
 from accounts.changes.kinds.auto_liq_limits import LEVEL, AutoLiqLimitsKind
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, digits, in_json
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.limit_templates.models import Governed
-from accounts.models import LimitsMove
+from accounts.models import LimitLevel, MirrorMove
 
 ITEMS_AT_MOST: Final = 20
 """So many of an account's last changes are looked through for the one that altered a field."""
@@ -44,18 +43,12 @@ class Hand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Done:
-    """A change's item that was applied: what it altered, and when."""
+class _Done(Act):
+    """A change's item that was applied, and when it was settled."""
 
     change_id: int
     person: str
-    before: Mapping[str, Any]
-    observed: Mapping[str, Any]
     at: datetime
-
-    def altered(self, name: str, now: Any) -> bool:
-        """Whether it altered a field, to what it is now."""
-        return bool(self.before.get(name) != self.observed.get(name) and self.observed.get(name) == now)
 
 
 def hands(rows: Sequence[Governed], records: Mapping[Any, Mapping[str, Any]]) -> dict[tuple[Any, str], Hand]:
@@ -76,12 +69,11 @@ def hands(rows: Sequence[Governed], records: Mapping[Any, Mapping[str, Any]]) ->
     }
 
 
-def _hand(name: str, now: Any, done: Sequence[_Done], move: LimitsMove | None) -> Hand:
-    by = next((item for item in done if item.altered(name, now)), None)
-    # What was still known otherwise after a change had ended, that change did not do.
-    if by and (move is None or move.known_at <= by.at):
+def _hand(name: str, now: Any, done: Sequence[_Done], move: MirrorMove | None) -> Hand:
+    by = next((item for item in done if item.meant(name, now)), None)
+    if by and (move is None or by.fits(known_at=move.known_at, noted_at=move.noted_at)):
         return Hand(change_id=by.change_id, person=by.person, at=by.at)
-    if move is None or _kept(name, move.fields[name][1]) != now:
+    if move is None or as_recorded(name, move.fields[name][1]) != now:
         return Hand()
     return Hand(after=move.known_at, at=move.read_at)
 
@@ -106,34 +98,29 @@ def _done(rows: Sequence[Governed]) -> dict[tuple[int, str], list[_Done]]:
     )
     found: dict[tuple[int, str], list[_Done]] = {}
     for item in items.select_related("change"):
+        settled_at = item.settled_at or item.change.submitted_at
         done = _Done(
             change_id=item.change_id,
             person=item.change.requested_by_name,
             before=item.before or {},
-            # Where Tradovate said nothing when it was read back, a person knew that it had been done.
-            observed=item.observed or item.after or {},
-            at=item.settled_at or item.change.submitted_at,
+            after=item.after or {},
+            began_at=item.claimed_at or item.change.submitted_at,
+            over_at=settled_at,
+            at=settled_at,
         )
         found.setdefault((item.account_id or 0, item.level), []).append(done)
     return found
 
 
-def _moved(rows: Sequence[Governed]) -> dict[tuple[int, str, str], LimitsMove]:
+def _moved(rows: Sequence[Governed]) -> dict[tuple[int, str, str], MirrorMove]:
     """Return the newest move of each field that is asked about, by account, level and field."""
     each = Func(F("fields"), function="jsonb_object_keys", output_field=TextField())
     each.set_returning = True
     asked = Q(fields__has_any_keys=sorted({name for row in rows for name in row.differing}))
     newest = (
-        LimitsMove.objects.filter(asked, account__in={row.account_id for row in rows})
+        MirrorMove.objects.filter(asked, account__in={row.account_id for row in rows}, subject__in=LimitLevel.values)
         .annotate(name=each)
-        .order_by("account", "level", "name", "-read_at", "-pk")
-        .distinct("account", "level", "name")
+        .order_by("account", "subject", "name", "-read_at", "-pk")
+        .distinct("account", "subject", "name")
     )
-    return {(move.account_id, move.level, move.name): move for move in newest}
-
-
-def _kept(name: str, value: Any) -> Any:
-    """Return a value that a move keeps in the terms of records."""
-    if value is not None and LIMIT_FIELDS[name].is_number:
-        return digits(Decimal(value))
-    return in_json(value)
+    return {(move.account_id, move.subject, move.name): move for move in newest}

@@ -9,7 +9,6 @@ from django.db import transaction
 from riskadmin.audit.copying import copy_in
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin, Subject, Who
-from riskadmin.audit.storable import storable_text
 from riskadmin.audit.tags import Tag
 
 
@@ -64,12 +63,12 @@ def _row(happening: Happening) -> dict[str, Any]:
         "address": origin.address,
         "environment": subject.environment if subject else "",
         "account_id": subject.account_id if subject else None,
-        "account_name": storable_text(subject.account_name) if subject else "",
+        "account_name": subject.account_name if subject else "",
         "change_id": happening.change_id,
         "item_id": happening.item_id,
         "call_id": happening.call_id,
         "reason_code": happening.reason_code,
-        "reason_text": storable_text(happening.reason_text),
+        "reason_text": happening.reason_text,
         "before": None if happening.before is None else dict(happening.before),
         "after": None if happening.after is None else dict(happening.after),
         "detail": dict(happening.detail),

@@ -16,6 +16,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "change": "Changes",
     "item": "Accounts in a change",
     "account": "Notes about accounts",
+    "outside": "Changes outside riskadmin",
     "template": "Limit templates",
     "staff": "People and sign-in",
     "api": "Connection to Tradovate",

@@ -12,10 +12,11 @@ from typing import Any, Final
 from django.utils.dateparse import parse_datetime
 
 from riskadmin.audit.models import Event
+from riskadmin.audit.outside import OUTSIDE, OutsideKind
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, value_words
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import moment
+from riskadmin.web.formats import between, moment
 
 Formatter = Callable[[Event], str]
 
@@ -55,6 +56,8 @@ class Line:
         """What happened, for an item's end its outcome; a tag of a later version is shown as it is."""
         if self.event.tag == Tag.ITEM_SETTLED and _detail(self.event, "outcome"):
             return _detail(self.event, "outcome").capitalize()
+        if self.is_outside and _detail(self.event, "kind") in OutsideKind.values:
+            return f"{OutsideKind(_detail(self.event, 'kind')).label} {OUTSIDE}"
         return Tag(self.event.tag).label if self.event.tag in Tag.values else self.event.tag
 
     @property
@@ -73,6 +76,8 @@ class Line:
     @property
     def actor(self) -> str:
         """Who did it: the person as they were called then, or riskadmin itself, or nobody we know."""
+        if self.is_outside:
+            return "Outside riskadmin"
         if self.event.staff_id is not None:
             return self.event.staff_name or f"Person {self.event.staff_id}"
         return "riskadmin" if self.event.job or not self.event.address else "Not signed in"
@@ -80,7 +85,12 @@ class Line:
     @property
     def actor_role(self) -> str:
         """Their roles then, or the part of riskadmin that it was."""
-        return self.event.staff_role or self.event.job
+        return "" if self.is_outside else self.event.staff_role or self.event.job
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether somebody did it at Tradovate, who is not known; riskadmin only found it."""
+        return self.event.tag.startswith("outside:")
 
     @property
     def reason(self) -> str:
@@ -127,12 +137,17 @@ def _detail(event: Event, key: str) -> str:
 
 def _when(event: Event, key: str) -> str:
     """Return a recorded time in the zone of the pages, or as it was recorded."""
-    text = _detail(event, key)
+    at = _time(event, key)
+    return moment(at, display_zone()) if at else _detail(event, key)
+
+
+def _time(event: Event, key: str) -> datetime | None:
+    """Return a recorded time; None for anything else."""
     try:
-        at = parse_datetime(text)
+        at = parse_datetime(_detail(event, key))
     except ValueError:
-        return text
-    return moment(at, display_zone()) if isinstance(at, datetime) and at.tzinfo else text
+        return None
+    return at if isinstance(at, datetime) and at.tzinfo else None
 
 
 def _joined(*parts: str, by: str = ", ") -> str:
@@ -233,7 +248,8 @@ def _claimed(event: Event) -> str:
 
 def _answered(event: Event) -> str:
     elapsed = _detail(event, "elapsed_ms")
-    return _joined(_prefixed("HTTP ", _detail(event, "status")), f"after {elapsed} ms" if elapsed else "", by=" ")
+    answer = _joined(_prefixed("HTTP ", _detail(event, "status")), f"after {elapsed} ms" if elapsed else "", by=" ")
+    return _joined(answer, _detail(event, "text"), by=": ")
 
 
 def _deferred(event: Event) -> str:
@@ -257,6 +273,11 @@ def _template_decision_refused(event: Event) -> str:
 
 def _template_assigned(event: Event) -> str:
     return _joined(_detail(event, "template"), _detail(event, "to"), by=" for ")
+
+
+def _outside(event: Event) -> str:
+    earliest, latest = _time(event, "known_at"), _time(event, "read_at")
+    return between(earliest, latest, display_zone()) if earliest and latest else ""
 
 
 FORMATTERS: Final[dict[str, Formatter]] = {
@@ -297,6 +318,11 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.ITEM_READ_AGAIN: _explained,
     Tag.ITEM_RESOLVED: _resolved,
     Tag.ITEM_RESENT: _explained,
+    Tag.OUTSIDE_STATUS: _outside,
+    Tag.OUTSIDE_LIMITS: _outside,
+    Tag.OUTSIDE_CATEGORY: _outside,
+    Tag.OUTSIDE_POSITION_LIMITS: _outside,
+    Tag.OUTSIDE_RISK_PARAMETERS: _outside,
     Tag.API_HALTED: _halted,
     Tag.API_LIMIT_LOWERED: _halted,
 }
@@ -316,6 +342,11 @@ TONES: Final[dict[str, str]] = {
     Tag.CHANGE_WINDOW_CLOSED: "warn",
     Tag.CHANGE_PAUSED: "warn",
     Tag.CHANGE_STOPPED: "warn",
+    Tag.OUTSIDE_STATUS: "warn",
+    Tag.OUTSIDE_LIMITS: "warn",
+    Tag.OUTSIDE_CATEGORY: "warn",
+    Tag.OUTSIDE_POSITION_LIMITS: "warn",
+    Tag.OUTSIDE_RISK_PARAMETERS: "warn",
     Tag.API_HALTED: "danger",
     Tag.API_LIMIT_LOWERED: "warn",
 }

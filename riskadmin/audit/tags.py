@@ -51,5 +51,11 @@ class Tag(models.TextChoices):
     ITEM_RESOLVED = "item:outcome:resolved", "Outcome decided by a person"
     ITEM_RESENT = "item:call:resent", "Queued again"
 
+    OUTSIDE_STATUS = "outside:status:changed", "Risk action set outside riskadmin"
+    OUTSIDE_LIMITS = "outside:limits:changed", "Limits changed outside riskadmin"
+    OUTSIDE_CATEGORY = "outside:category:changed", "Risk category changed outside riskadmin"
+    OUTSIDE_POSITION_LIMITS = "outside:position_limits:changed", "Position limits changed outside riskadmin"
+    OUTSIDE_RISK_PARAMETERS = "outside:risk_parameters:changed", "Risk parameters changed outside riskadmin"
+
     API_HALTED = "api:budget:halted", "Calls to Tradovate stopped"
     API_LIMIT_LOWERED = "api:budget:lowered", "Hourly limit of calls lowered"

@@ -47,6 +47,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "max_net_liq_usd": "Max net liq in USD",
     "lockout": "Own lockout",
     "admin_at": "Risk action set",
+    "category": "Risk category",
     "stopped_by_limit": "Stopped by a limit",
     "username": "Username",
     "name": "Name",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -80,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--traders", type=int, default=600, metavar="N")
     parser.add_argument("--accounts", type=int, default=1500, metavar="N")
     parser.add_argument("--now", metavar="ISO", help="the simulated moment of a first start (default: the real one)")
+    parser.add_argument("--stopped", action="store_true", help="of a first start: only the control port moves the clock")
     parser.add_argument("--ports-file", type=Path, metavar="FILE", help="gets the line that is printed when ready")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of docs/simulator.md")
     options = parser.parse_args()
@@ -94,10 +96,8 @@ def _load(store: Store, options: argparse.Namespace) -> tuple[Clock, dict[str, H
     wanted = {"seed": options.seed, "traders": options.traders, "accounts": options.accounts}
     present = store.meta("population")
     if present is None:
-        clock = Clock()
-        if options.now is not None:
-            clock.offset_ms = parse_iso(options.now) - clock.now_ms()
-        born_ms = clock.now_ms() if options.now is None else parse_iso(options.now)
+        born_ms = Clock().now_ms() if options.now is None else parse_iso(options.now)
+        clock = Clock.at(born_ms, stopped=options.stopped)
         populate(hosts, **wanted, born_ms=born_ms)
         for host in hosts.values():
             for kind, table in host.tables.items():
@@ -105,13 +105,14 @@ def _load(store: Store, options: argparse.Namespace) -> tuple[Clock, dict[str, H
                     store.put_entity(host.name, kind, key, table.encoded(key))
         store.put_meta("population", wanted)
         store.put_meta("offset_ms", clock.offset_ms)
+        store.put_meta("clock_stopped", clock.stopped)
         store.put_meta("settled_ms", born_ms)
         store.flush()
         return clock, hosts
     if present != wanted:
         raise OtherPopulationError(f"{options.data} holds the population {present}, not {wanted}; use another directory")
     store.load(hosts)
-    return Clock(store.meta("offset_ms")), hosts
+    return Clock(store.meta("offset_ms"), stopped=bool(store.meta("clock_stopped"))), hosts
 
 
 def _settings(store: Store, given: list[str]) -> Settings:
@@ -123,6 +124,8 @@ def _settings(store: Store, given: list[str]) -> Settings:
         present = getattr(settings, name, None)
         if isinstance(present, bool):
             changes[name] = text.lower() in {"1", "true", "yes"}
+        elif isinstance(present, dict):
+            changes[name] = json.loads(text)
         else:
             changes[name] = int(text) if isinstance(present, int) else text
     return settings.patched(changes)

@@ -8,17 +8,18 @@ together before the first byte of the answer leaves.
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import parse_qs
 
 from riskadmin.simulator.auto_liq import auto_liq_endpoints
-from riskadmin.simulator.calls import Answer, Call, Caller, Endpoint, ok, plain
+from riskadmin.simulator.calls import JSON, Answer, Call, Caller, Endpoint, ok, plain
 from riskadmin.simulator.cash import cash_endpoints
 from riskadmin.simulator.clock import in_maintenance
+from riskadmin.simulator.edge import without_false
 from riskadmin.simulator.faults import Cut, Fault, Faults
 from riskadmin.simulator.fields import BadRequestError
+from riskadmin.simulator.json_text import decode
 from riskadmin.simulator.limits import Limits
 from riskadmin.simulator.lockouts import lockout_endpoints
 from riskadmin.simulator.login import auth_endpoints
@@ -73,6 +74,7 @@ class Row:
     outcome: str = "waiting"
     fault: str = ""
     counted: bool = False
+    answer: str | None = None
 
 
 class Api:
@@ -85,6 +87,7 @@ class Api:
         self._faults = faults
         self._calendar = calendar
         self._next_call = world.store.next_id("call")
+        self._late: set[asyncio.Task[None]] = set()
 
     async def answer(self, host: Host, request: Request) -> Answer | Cut:
         """Handle one request and return what to send."""
@@ -93,10 +96,12 @@ class Api:
             self._calendar.settle()
         row, refusal = self._arrive(host, request, now_ms)
         if refusal is not None:
+            self._keep_answer(row, refusal)
             self._commit(row)
             return refusal
         call = row.call
         hit = self._faults.hitting(call) if self._faults else []
+        call.row_rules = self._faults.row_rules(call) if self._faults else []
         redeemed = "p-ticket" in call.parameters
         # A redeemed ticket is what lets a penalised request through.
         hit = [fault for fault in hit if not (redeemed and fault.kind == "p-ticket")]
@@ -119,7 +124,24 @@ class Api:
                 await asyncio.sleep(self._world.settings.latency_ms / 1000)
             return own if replaced is None else replaced
         self._finish(row, replaced, "fault")
+        for fault in before:
+            if fault.effect_after_ms:
+                self._take_effect_later(row, fault)
+                break
         return replaced
+
+    def _take_effect_later(self, row: Row, fault: Fault) -> None:
+        """Carry out a call that was refused, when the fault says so; its answer is seen by nobody."""
+
+        async def take_effect() -> None:
+            await fault.wait_for_effect()
+            self._perform(row)
+            row.outcome = "late"
+            self._commit(row)
+
+        task = asyncio.create_task(take_effect())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     # --- arrival ---------------------------------------------------------------------------------
 
@@ -223,7 +245,15 @@ class Api:
         except BadRequestError as error:
             answer = plain(400, str(error))
         self._count_failure(row, answer)
-        return answer
+        acting = [rule.fault.kind for rule in call.row_rules if rule.has_acted]
+        row.fault = ",".join(filter(None, [row.fault, *acting]))
+        return self._as_spoken(answer)
+
+    def _as_spoken(self, answer: Answer) -> Answer:
+        """Return an answer in the way this host speaks."""
+        if not self._world.settings.omit_false or answer.content_type != JSON:
+            return answer
+        return replace(answer, body=without_false(answer.body))
 
     def _count_failure(self, row: Row, answer: Answer) -> None:
         limit = row.call.endpoint.limit
@@ -236,6 +266,8 @@ class Api:
             if fault.kind == "p-ticket":
                 return self._ticket(call, captcha=fault.captcha, seconds=fault.p_time)
             outcome = fault.outcome(call)
+            if isinstance(outcome, Answer) and fault.kind == "errorText":
+                return self._as_spoken(outcome)
             if outcome is not None:
                 return outcome
         return None
@@ -245,7 +277,14 @@ class Api:
     def _finish(self, row: Row, sent: Answer | Cut, outcome: str) -> None:
         row.status = None if sent is Cut.SILENT else 200 if isinstance(sent, Cut) else sent.status
         row.outcome = outcome
+        self._keep_answer(row, sent)
         self._commit(row)
+
+    def _keep_answer(self, row: Row, sent: Answer | Cut) -> None:
+        """Keep what was answered as far as the setting wants it; an answer of /auth may hold a token."""
+        most = self._world.settings.kept_answer_bytes
+        if isinstance(sent, Answer) and len(sent.body) <= most and not row.call.endpoint.path.startswith("/auth/"):
+            row.answer = sent.body.decode(errors="replace")
 
     def _commit(self, row: Row) -> None:
         call = row.call
@@ -265,6 +304,7 @@ class Api:
                 row.fault,
                 row.counted,
                 row.request,
+                row.answer,
             ),
         )
         self._world.store.flush()
@@ -278,7 +318,7 @@ def _parameters(request: Request) -> Entity:
         found = {name: values[0] if len(values) == 1 else values for name, values in pairs.items()}
     if request.body:
         try:
-            body = json.loads(request.body)
+            body = decode(request.body)
         except ValueError:
             raise BadRequestError("The body is not JSON") from None
         if not isinstance(body, dict):

@@ -8,6 +8,7 @@ from riskadmin.simulator import vocabulary as words
 from riskadmin.simulator.access import account_refusal, ignored, may_see
 from riskadmin.simulator.calls import Answer, Call, Endpoint, invalid, not_admin, plain
 from riskadmin.simulator.clock import parse_iso
+from riskadmin.simulator.edge import asked_id, kept_items, shown_entity
 from riskadmin.simulator.fields import (
     BadRequestError,
     Problem,
@@ -18,11 +19,12 @@ from riskadmin.simulator.fields import (
     number,
     whole_number,
 )
-from riskadmin.simulator.tables import encode
+from riskadmin.simulator.limits import TICKET_KEYS
 from riskadmin.simulator.trading import enforce_limits
 from riskadmin.simulator.vocabulary import Entity
 
 _FLAGS: Final = ("changesLocked", "doNotUnlock", "steppedUnlimited")
+_KNOWN: Final = frozenset({*words.OWNER_FIELDS, "id", "accountId", "asOwner", *TICKET_KEYS})
 _STEP_FIELDS: Final = ("stepNumber", "stepDistance", "cooldownMinutes")
 
 
@@ -58,7 +60,10 @@ def _update_many(call: Call) -> Answer:
             return call.endpoint.refuse(problem.text)
     if not all(may_see(call, "account", item["accountId"]) for item in items):
         return plain(404, words.NOT_FOUND)
-    return Answer(200, b'{"userAutoLiqs":[' + b",".join([_update(call, item) for item in items]) + b"]}")
+    for item in items:
+        _update(call, item)
+    shown = kept_items(call, "userAccountAutoLiq", [item["accountId"] for item in items])
+    return Answer(200, b'{"userAutoLiqs":[' + b",".join([_records(call, account_id) for account_id in shown]) + b"]}")
 
 
 def _update_one(call: Call) -> Answer:
@@ -67,7 +72,10 @@ def _update_one(call: Call) -> Answer:
     if problem is not None:
         return call.endpoint.refuse(problem.text)
     refusal = account_refusal(call, call.parameters.get("accountId", 0))
-    return refusal or Answer(200, _update(call, call.parameters))
+    if refusal is not None:
+        return refusal
+    _update(call, call.parameters)
+    return Answer(200, _records(call, call.parameters["accountId"]))
 
 
 def _item_problem(item: Entity) -> Problem | None:
@@ -76,13 +84,17 @@ def _item_problem(item: Entity) -> Problem | None:
     return not_positive(account_id, "accountId") or _limits_problem(item)
 
 
-def _update(call: Call, item: Entity) -> bytes:
-    """Carry out one item and return both of the account's records as JSON."""
+def _update(call: Call, item: Entity) -> None:
+    """Carry out one item."""
     account_id: int = item["accountId"]
     if not ignored(call, account_id):
         # asOwner picks the record; without it an administrator acts as owner [?].
         owner = item.get("asOwner", True)
         _store(call, "userAccountAutoLiq" if owner else "permissionedAccountAutoLiq", account_id, item)
+
+
+def _records(call: Call, account_id: int) -> bytes:
+    """Return both of the account's records as JSON."""
     return b'{"userAccountAutoLiq":%b,"permissionedAccountAutoLiq":%b}' % (
         _record(call, "userAccountAutoLiq", account_id),
         _record(call, "permissionedAccountAutoLiq", account_id),
@@ -95,18 +107,16 @@ def _store(call: Call, kind: str, account_id: int, given: Entity) -> None:
     record: Entity = {"id": account_id}
     if call.world.settings.omitted_limits == "keep":
         record = dict(call.host.get(kind, account_id) or record)
-    for name in names:
-        if name in given:
-            record[name] = given[name]
-        if record.get(name) is None:
-            record.pop(name, None)
+    # Fields that no document names are stored as they come [?]: a newer page may know them.
+    record |= {name: value for name, value in given.items() if name in names or name not in _KNOWN}
+    record = {name: value for name, value in record.items() if value is not None}
     call.world.change(call.host, kind, record, action="limits_updated", cause=call.cause)
     enforce_limits(call.world, call.host, account_id, cause=call.cause)
 
 
 def _record(call: Call, kind: str, account_id: int) -> bytes:
-    table = call.host.tables[kind]
-    return table.encoded(account_id) if account_id in table.rows else encode({"id": account_id})
+    record = call.host.get(kind, account_id)
+    return shown_entity(call, kind, {"id": account_id} if record is None else record, account_id)
 
 
 # --- create and update, of the entity --------------------------------------------------------------
@@ -124,8 +134,10 @@ def _write_entity(call: Call, *, make: bool) -> Answer:
     """Write the owner's record; its id is the account's [?], and answer with it."""
     if not call.who.admin:
         return not_admin(call)
-    account_id = whole_number(call.parameters.get("id", 0), "id")
-    problem = not_positive(account_id, "id") or _limits_problem(call.parameters)
+    given_id = whole_number(call.parameters.get("id", 0), "id")
+    # Nobody knows a record's own id before there is one: create names the account [?].
+    account_id = given_id if make else asked_id(call, "userAccountAutoLiq", given_id)
+    problem = not_positive(given_id, "id") or _limits_problem(call.parameters)
     if problem is not None:
         return invalid(problem)
     kind = "userAccountAutoLiq"

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from riskadmin.simulator.edge import RowRule, asked_id
 from riskadmin.simulator.fields import BadRequestError, Problem, id_list
+from riskadmin.simulator.json_text import encode
 from riskadmin.simulator.limits import EndpointLimit
 from riskadmin.simulator.sessions import Sessions
-from riskadmin.simulator.tables import Host, encode
+from riskadmin.simulator.tables import Host
 from riskadmin.simulator.vocabulary import ACCESS_DENIED, Entity
 from riskadmin.simulator.world import Cause, World
 
@@ -62,6 +64,8 @@ class Call:
     parameters: Entity
     token: str = ""
     caller: Caller | None = None
+    row_rules: list[RowRule] = field(default_factory=list)
+    """The faults that may edit or leave out rows of the answer."""
     _accounts: frozenset[int] | None = field(default=None, repr=False)
 
     @property
@@ -135,20 +139,30 @@ def not_admin(call: Call) -> Answer:
     return plain(call.world.settings.not_admin_status, ACCESS_DENIED)
 
 
+def _readable_ids(lists: list[object]) -> list[int]:
+    """Return the ids of every value that can be read as ids."""
+    found: list[int] = []
+    for value in lists:
+        try:
+            found += id_list(value, "")
+        except BadRequestError:
+            continue
+    return found
+
+
 def _named_accounts(call: Call) -> list[int]:
     parameters, host = call.parameters, call.host
     lists: list[object] = [parameters.get("accountId"), parameters.get("accountIds")]
+    kind = call.endpoint.path.split("/")[1]
     items = parameters.get("items")
     if isinstance(items, list):
         lists += [item.get("accountId") for item in items if isinstance(item, dict)]
     if not call.endpoint.path.lower().startswith(("/user/", "/tradingpermission/")):
-        lists += [parameters.get(name) for name in ("id", "ids", "masterid", "masterids")]
-    named: list[int] = []
-    for value in lists:
-        try:
-            named += id_list(value, "")
-        except BadRequestError:
-            continue
+        lists += [parameters.get(name) for name in ("masterid", "masterids")]
+        own = [parameters.get(name) for name in ("id", "ids")]
+    else:
+        own = []
+    named = _readable_ids(lists) + [asked_id(call, kind, given) for given in _readable_ids(own)]
     for kind in ("userAccountPositionLimit", "userAccountRiskParameter"):
         key = parameters.get(f"{kind}Id")
         entity = host.get(kind, key) if isinstance(key, int) else None

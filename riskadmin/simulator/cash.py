@@ -6,8 +6,10 @@ from typing import Final
 
 from riskadmin.simulator import vocabulary as words
 from riskadmin.simulator.access import ignored, may_see
-from riskadmin.simulator.calls import Answer, Call, Endpoint, ok, plain
+from riskadmin.simulator.calls import Answer, Call, Endpoint, plain
 from riskadmin.simulator.clock import trade_date
+from riskadmin.simulator.edge import shown_entity
+from riskadmin.simulator.faults import SNAPSHOT
 from riskadmin.simulator.fields import not_positive, number, text, whole_number
 from riskadmin.simulator.tables import Host
 from riskadmin.simulator.trading import set_max_net_liq, state_of
@@ -38,7 +40,7 @@ def _change_demo_balance(call: Call) -> Answer:
         return call.endpoint.refuse(error)
     if not ignored(call, account_id):
         _add_cash(call, account_id, change, comment)
-    return ok(_snapshot(call.host, account_id))
+    return _snapshot_answer(call, account_id)
 
 
 def _request_error(call: Call, account_id: int, change: float, comment: str) -> str | None:
@@ -108,7 +110,12 @@ def _get_snapshot(call: Call) -> Answer:
     # 404 as for any other read [?]: that refusals are HTTP 200 is documented of changedemobalance only.
     if not may_see(call, "account", account_id):
         return plain(404, words.NOT_FOUND)
-    return ok(_snapshot(call.host, account_id))
+    return _snapshot_answer(call, account_id)
+
+
+def _snapshot_answer(call: Call, account_id: int) -> Answer:
+    snapshot = _snapshot(call.host, account_id)
+    return Answer(200, shown_entity(call, SNAPSHOT, snapshot, account_id))
 
 
 def _snapshot(host: Host, account_id: int) -> Entity:

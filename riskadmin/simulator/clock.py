@@ -1,4 +1,4 @@
-"""The simulator's clock (real time plus an adjustable offset) and the exchange's calendar in Chicago time."""
+"""The simulator's clock and the exchange's calendar in Chicago time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,28 @@ SUNDAY: Final = 6
 
 
 class Clock:
-    """Milliseconds since the epoch, moved forward at will; it never goes back."""
+    """Milliseconds since the epoch, moved forward at will; it never goes back.
 
-    def __init__(self, offset_ms: int = 0) -> None:
+    It runs with the machine's clock, `offset_ms` ahead of it, or it is `stopped`: then only `advance` moves it, and
+    `offset_ms` counts from the epoch.
+    """
+
+    def __init__(self, offset_ms: int = 0, *, stopped: bool = False) -> None:
         self.offset_ms = offset_ms
+        self.stopped = stopped
+
+    @classmethod
+    def at(cls, moment_ms: int, *, stopped: bool = False) -> Clock:
+        """Return a clock that shows this moment now."""
+        return cls(moment_ms if stopped else moment_ms - _machine_ms(), stopped=stopped)
 
     def now_ms(self) -> int:
         """Return the simulated moment."""
-        return time.time_ns() // 1_000_000 + self.offset_ms
+        return self.offset_ms if self.stopped else self.offset_ms + _machine_ms()
+
+    def ahead_ms(self) -> int:
+        """Return how far it is ahead of the machine's clock."""
+        return self.now_ms() - _machine_ms()
 
     def advance(self, milliseconds: int) -> None:
         """Move the clock forward; raise ValueError for a step back, which no store could follow."""
@@ -31,6 +45,10 @@ class Clock:
             msg = "the clock only goes forward"
             raise ValueError(msg)
         self.offset_ms += milliseconds
+
+
+def _machine_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def iso(at_ms: int) -> str:

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from riskadmin.simulator import inspection, trading
 from riskadmin.simulator.api import ENDPOINTS
 from riskadmin.simulator.clock import parse_iso, trade_date
 from riskadmin.simulator.faults import BadFaultError, Fault, Faults
+from riskadmin.simulator.json_text import decode, encode
 from riskadmin.simulator.limits import Limits
 from riskadmin.simulator.sessions import Sessions
 from riskadmin.simulator.settings import BadSettingError
@@ -77,11 +78,12 @@ class Control:
         ]
 
     def _route(self, path: str, **methods: Callable[[Request], Awaitable[object]]) -> Route:
-        async def endpoint(request: Request) -> JSONResponse:
+        async def endpoint(request: Request) -> Response:
             self.calendar.settle()
             result = await methods["GET" if request.method == "HEAD" else request.method](request)
             self.world.store.flush()
-            return JSONResponse(result)
+            # The simulator's own encoder: an entity may hold what Starlette's refuses.
+            return Response(encode(result), media_type="application/json")
 
         return Route(path, endpoint, methods=list(methods))
 
@@ -121,7 +123,7 @@ class Control:
 
     async def show_clock(self, _request: Request) -> object:
         """Return the simulated moment and how far it is ahead of the real one."""
-        return {"now": self.world.now(), "offset_s": self.world.clock.offset_ms / 1000}
+        return {"now": self.world.now(), "offset_s": self.world.clock.ahead_ms() / 1000}
 
     async def move_clock(self, request: Request) -> object:
         """Move the clock forward by ``advance_s`` or to ``to``; session starts in between happen."""
@@ -322,9 +324,10 @@ def _public(kind: str) -> str:
 
 async def _json(request: Request) -> dict[str, Any]:
     """Return the JSON object of a body; an empty body is an empty object."""
-    if not await request.body():
+    given = await request.body()
+    if not given:
         return {}
-    body = await request.json()
+    body = decode(given)
     if not isinstance(body, dict):
         raise TypeError("the body must be a JSON object")
     return body

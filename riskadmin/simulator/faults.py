@@ -9,17 +9,28 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from riskadmin.simulator.calls import HTML, JSON, TEXT, Answer, Call
-from riskadmin.simulator.tables import encode
+from riskadmin.simulator.edge import RowRule
+from riskadmin.simulator.json_text import encode
+from riskadmin.simulator.tables import PUBLIC_KINDS
 from riskadmin.simulator.vocabulary import HOSTS
 
 DELAYS: Final = frozenset({"latency", "hold", "hang"})
 ANSWERS: Final = frozenset({"429", "423", "500", "errorText", "html", "answer"})
 CUTS: Final = frozenset({"hang", "cut", "cut-body"})
-KINDS: Final = DELAYS | ANSWERS | CUTS | {"p-ticket"}
+ROWS: Final = frozenset({"odd", "omit"})
+"""Kinds that edit rows of the call's own answer, or leave some out."""
+KINDS: Final = DELAYS | ANSWERS | CUTS | ROWS | {"p-ticket"}
+
+SNAPSHOT: Final = "cashBalanceSnapshot"
+"""The one row of an answer that is made for it and stored nowhere."""
+ROW_KINDS: Final = (*PUBLIC_KINDS, SNAPSHOT)
 
 # Kind -> status and body. The documents give a body for none of them but 429: empty [?].
 _BARE: Final = {"429": (429, ""), "423": (423, "Locked"), "500": (500, "Internal Server Error")}
 _HTML_PAGE: Final = b"<!DOCTYPE html><html><head><title>Tradovate</title></head><body><h1>Just a moment</h1></body></html>"
+
+
+_ABSENT: Final = object()
 
 
 class BadFaultError(ValueError):
@@ -57,6 +68,15 @@ class Fault:
     status: int = 200
     body: Any = None
     content_type: str = ""
+    effect_after_ms: int = 0
+    """So long after the refusal a call takes effect after all; 0: never."""
+    entity: str | None = None
+    account_ids: list[int] | None = None
+    ids: list[int] | None = None
+    fields: dict[str, Any] | None = None
+    without: list[str] | None = None
+    row: Any = _ABSENT
+    """What stands in place of the whole row: a string, null, anything."""
 
     hits: int = 0
     holding: int = 0
@@ -67,16 +87,26 @@ class Fault:
     def __post_init__(self) -> None:
         self._dice.seed(self.seed)
 
-    def take(self, call: Call) -> bool:
-        """Say whether this call is hit, and count it."""
-        if self.count is not None and self.hits >= self.count:
-            return False
-        if (
+    def matches(self, call: Call) -> bool:
+        """Say whether this rule is about such a call."""
+        return not (
             (self.host is not None and self.host != call.host.name)
             or (self.endpoint is not None and self.endpoint != call.endpoint.path.lower())
             or (self.account_id is not None and self.account_id not in call.accounts)
             or (self.user_id is not None and (call.caller is None or call.caller.user_id != self.user_id))
-        ):
+        )
+
+    def is_about(self, kind: str, key: int | None, account_id: int | None) -> bool:
+        """Say whether this rule is about such a row of an answer."""
+        return (
+            (self.entity is None or self.entity == kind)
+            and (self.account_ids is None or account_id in self.account_ids)
+            and (self.ids is None or key in self.ids)
+        )
+
+    def spend(self) -> bool:
+        """Say whether a call that the rule is about is hit, and count it."""
+        if self.count is not None and self.hits >= self.count:
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -99,6 +129,26 @@ class Fault:
                 self.holding -= 1
                 self.changed.set()
 
+    async def wait_for_effect(self) -> None:
+        """Wait until a refused call is to take effect after all: its time has come, or the rule lets go of it."""
+        self.holding += 1
+        self.changed.set()
+        try:
+            async with asyncio.timeout(self.effect_after_ms / 1000):
+                await self.released.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self.holding -= 1
+            self.changed.set()
+
+    def edited(self, entity: object) -> object:
+        """Return a row as this rule shows it."""
+        if self.row is not _ABSENT or not isinstance(entity, dict):
+            return self.row if self.row is not _ABSENT else entity
+        edited = {**entity, **(self.fields or {})}
+        return {name: value for name, value in edited.items() if name not in (self.without or ())}
+
     def outcome(self, call: Call) -> Answer | Cut | None:
         """Return what replaces the call's own answer, if anything; tickets are made by the gate."""
         if self.kind in CUTS:
@@ -115,12 +165,12 @@ class Fault:
     def _given_answer(self) -> Answer:
         """Return the status and body of the rule: a string goes as text, anything else as JSON."""
         raw = isinstance(self.body, str)
-        content = self.body.encode() if raw else encode(self.body)
+        content = self.body.encode(errors="surrogatepass") if raw else encode(self.body)
         return Answer(self.status, content, self.content_type.encode() or (TEXT if raw else JSON), failed=True)
 
     def as_json(self) -> dict[str, Any]:
         """Return the rule and its progress."""
-        names = [name for name in _FIELDS if getattr(self, name) not in (None, "")]
+        names = [name for name in _FIELDS if not _is_unset(getattr(self, name))]
         return {
             "id": self.id,
             "kind": self.kind,
@@ -147,7 +197,18 @@ _FIELDS: Final[dict[str, type | tuple[type, ...]]] = {
     "status": int,
     "body": object,
     "content_type": str,
+    "effect_after_ms": int,
+    "entity": str,
+    "account_ids": list,
+    "ids": list,
+    "fields": dict,
+    "without": list,
+    "row": object,
 }
+
+
+def _is_unset(value: object) -> bool:
+    return value is None or value is _ABSENT or value == ""
 
 
 class Faults:
@@ -182,8 +243,12 @@ class Faults:
         return bool(self._rules)
 
     def hitting(self, call: Call) -> list[Fault]:
-        """Return the rules that hit this call, counting each hit."""
-        return [fault for fault in self._rules.values() if fault.take(call)]
+        """Return the rules that hit this call as a whole, counting each hit."""
+        return [fault for fault in self._rules.values() if fault.kind not in ROWS and fault.matches(call) and fault.spend()]
+
+    def row_rules(self, call: Call) -> list[RowRule]:
+        """Return the rules that may edit or leave out rows of this call's answer."""
+        return [RowRule(fault) for fault in self._rules.values() if fault.kind in ROWS and fault.matches(call)]
 
     def get(self, fault_id: int) -> Fault | None:
         """Return a rule by id."""
@@ -216,3 +281,23 @@ def _check(kind: str, rule: dict[str, Any], known_endpoints: frozenset[str]) -> 
         raise BadFaultError("host must be demo or live")
     if "endpoint" in rule and rule["endpoint"] not in known_endpoints:
         raise BadFaultError(f"no endpoint {rule['endpoint']}")
+    if "effect_after_ms" in rule and (kind not in ANSWERS | {"cut"} or rule.get("when") == "after"):
+        raise BadFaultError("an effect can come later only where an answer or a cut came before it")
+    _check_rows(kind, rule)
+
+
+def _check_rows(kind: str, rule: dict[str, Any]) -> None:
+    """Raise BadFaultError when what a rule says about rows makes no sense."""
+    editing = rule.keys() & {"fields", "without", "row"}
+    if kind not in ROWS and rule.keys() & {"entity", "account_ids", "ids"} | editing:
+        raise BadFaultError(f"only {' and '.join(sorted(ROWS))} are about rows of answers")
+    if kind == "odd" and ("entity" not in rule or not editing):
+        raise BadFaultError("odd needs an entity, and fields, without or row")
+    if kind == "omit" and editing:
+        raise BadFaultError("omit leaves rows out and edits none")
+    if kind in ROWS and "when" in rule:
+        raise BadFaultError("an answer's rows have no when")
+    if "entity" in rule and rule["entity"] not in ROW_KINDS:
+        raise BadFaultError(f"entity must be one of {', '.join(ROW_KINDS)}")
+    if any(type(each) is not int for name in ("account_ids", "ids") for each in rule.get(name, [])):
+        raise BadFaultError("account_ids and ids are lists of ids")

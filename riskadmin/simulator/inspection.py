@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 from riskadmin.simulator.clock import iso
+from riskadmin.simulator.json_text import decode
 from riskadmin.simulator.tables import Host
 from riskadmin.simulator.trading import lockout_active, permissions_of, restrictions, state_of
 from riskadmin.simulator.vocabulary import Entity
@@ -50,7 +50,7 @@ def effects(world: World, filters: dict[str, str]) -> list[dict[str, Any]]:
     """Return the rows of the effects log, oldest first."""
     found = []
     for row in _rows(world, "effect", filters, EFFECT_FILTERS):
-        parsed = {name: None if row[name] is None else json.loads(row[name]) for name in ("before", "after", "detail")}
+        parsed = {name: None if row[name] is None else decode(row[name]) for name in ("before", "after", "detail")}
         found.append(row | parsed)
     return found
 

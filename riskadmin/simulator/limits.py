@@ -12,9 +12,9 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from riskadmin.simulator.json_text import encode
 from riskadmin.simulator.settings import Settings
 from riskadmin.simulator.store import DROP_TICKET, PUT_BLOCK, PUT_TICKET, Store
-from riskadmin.simulator.tables import encode
 from riskadmin.simulator.vocabulary import Entity
 
 HOUR_MS: Final = 3_600_000

@@ -13,6 +13,7 @@ from typing import Final
 from riskadmin.simulator import vocabulary as words
 from riskadmin.simulator.access import ignored, may_see
 from riskadmin.simulator.calls import Answer, Call, Endpoint, deletion_failure, invalid, not_admin, ok, plain
+from riskadmin.simulator.edge import shown, shown_entity
 from riskadmin.simulator.fields import (
     Problem,
     first,
@@ -27,8 +28,10 @@ from riskadmin.simulator.fields import (
     too_long,
     whole_number,
 )
-from riskadmin.simulator.tables import encode
+from riskadmin.simulator.limits import TICKET_KEYS
 from riskadmin.simulator.vocabulary import NOT_FOUND, Entity
+
+_NEVER_STORED: Final = frozenset({"id", *TICKET_KEYS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def _create(family: Family, call: Call) -> Answer:
     if ignored(call, _account(family, call, entity)):
         # Accepted, and its id leads nowhere [?].
         table.next_id += 1
-        return Answer(200, encode(entity))
+        return Answer(200, shown_entity(call, family.kind, entity, _account(family, call, entity)))
     return _store(family, call, entity, "created")
 
 
@@ -142,9 +145,9 @@ def _update(family: Family, call: Call) -> Answer:
         changed = f"{in_words(family.owner_field)} can't be changed"  # [?]
         return invalid(Problem(changed, "immutable", entity[family.owner_field]))
     if ignored(call, _account(family, call, entity)):
-        return Answer(200, call.host.tables[family.kind].encoded(key))
+        return Answer(200, shown(call, family.kind, key))
     kept = present if call.world.settings.omitted_limits == "keep" else {"id": key}
-    merged = {**kept, **{name: call.parameters[name] for name in _names(family) if name in call.parameters}}
+    merged = {**kept, **{name: value for name, value in call.parameters.items() if _is_field(family, name)}}
     return _store(family, call, {name: value for name, value in merged.items() if value is not None}, "updated")
 
 
@@ -169,7 +172,7 @@ def _delete(family: Family, call: Call) -> Answer:
 
 def _store(family: Family, call: Call, entity: Entity, verb: str) -> Answer:
     call.world.change(call.host, family.kind, entity, action=f"{family.effect}_{verb}", cause=call.cause)
-    return Answer(200, call.host.tables[family.kind].encoded(entity["id"]))
+    return Answer(200, shown(call, family.kind, entity["id"]))
 
 
 def _remove(family: Family, call: Call, key: int) -> None:
@@ -183,12 +186,13 @@ def _account(family: Family, call: Call, entity: Entity) -> int:
     return account
 
 
-def _names(family: Family) -> tuple[str, ...]:
-    return (family.owner_field, *family.fields)
+def _is_field(family: Family, name: str) -> bool:
+    """Say whether a body's key is stored: documented fields, and those that no document names [?]."""
+    return name == family.owner_field or name in family.fields or name not in _NEVER_STORED
 
 
 def _read(family: Family, body: Entity) -> Entity:
-    """Return the documented fields that a body has, without its id; raise BadRequestError when one has the wrong type."""
+    """Return the fields that a body has, without its id; raise BadRequestError when one has the wrong type."""
     for name in (*family.ids, *family.counts):
         if body.get(name) is not None:
             whole_number(body[name], name)
@@ -200,7 +204,7 @@ def _read(family: Family, body: Entity) -> Entity:
     for name in family.texts:
         text(body.get(name), name)
     owner = whole_number(body.get(family.owner_field, 0), family.owner_field)
-    present = {name: body[name] for name in family.fields if body.get(name) is not None}
+    present = {name: value for name, value in body.items() if value is not None and _is_field(family, name)}
     return {family.owner_field: owner, **present}
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from riskadmin.simulator.access import may_see, visible
 from riskadmin.simulator.calls import Answer, Call, Endpoint, plain
+from riskadmin.simulator.edge import asked_id, chosen_rows, shown, shown_many
 from riskadmin.simulator.fields import BadRequestError, id_list
 from riskadmin.simulator.vocabulary import NOT_FOUND
 
@@ -47,13 +48,8 @@ def read_endpoints() -> list[Endpoint]:
 
 
 def _many(call: Call, kind: str, keys: Iterable[int]) -> Answer:
-    """Answer with an array, cut silently at the entity cap like the real thing's undisclosed one."""
-    table = call.host.tables[kind]
-    cap = call.world.settings.entity_cap
-    chosen = list(keys)
-    if cap:
-        chosen = chosen[:cap]
-    return Answer(200, b"[" + b",".join([table.encoded(key) for key in chosen]) + b"]")
+    """Answer with an array of the rows that this host's habits leave in it."""
+    return Answer(200, b"[" + b",".join(shown_many(call, kind, chosen_rows(call, kind, keys))) + b"]")
 
 
 def _seen(call: Call, kind: str, keys: Iterable[int]) -> list[int]:
@@ -73,13 +69,15 @@ def _item(kind: str, call: Call) -> Answer:
     keys = id_list(call.parameters.get("id"), "id")
     if len(keys) != 1:
         raise BadRequestError("id must be one id")
-    if not may_see(call, kind, keys[0]):
+    key = asked_id(call, kind, keys[0])
+    if not may_see(call, kind, key):
         return plain(404, NOT_FOUND)
-    return Answer(200, call.host.tables[kind].encoded(keys[0]))
+    return Answer(200, shown(call, kind, key))
 
 
 def _items(kind: str, call: Call) -> Answer:
-    return _many(call, kind, _seen(call, kind, id_list(call.parameters.get("ids"), "ids")))
+    asked = [asked_id(call, kind, given) for given in id_list(call.parameters.get("ids"), "ids")]
+    return _many(call, kind, _seen(call, kind, asked))
 
 
 def _deps(kind: str, call: Call) -> Answer:
@@ -103,5 +101,5 @@ def _find(kind: str, call: Call) -> Answer:
     rows = call.host.tables[kind].rows
     for key in visible(call, kind):
         if rows[key]["name"].lower() == name:
-            return Answer(200, call.host.tables[kind].encoded(key))
+            return Answer(200, shown(call, kind, key))
     return plain(404, NOT_FOUND)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from riskadmin.simulator import vocabulary as words
 from riskadmin.simulator.access import account_refusal, ignored, may_see
 from riskadmin.simulator.calls import Answer, Call, Endpoint, not_admin, ok, plain, simple_failure
+from riskadmin.simulator.edge import shown
 from riskadmin.simulator.fields import BadRequestError, number, text, whole_number
 from riskadmin.simulator.limits import EndpointLimit
 from riskadmin.simulator.trading import close_positions, enforce_limits, reset_auto_liq, set_admin_action, set_max_net_liq
@@ -54,10 +55,9 @@ def _set_admin_auto_liq_action(call: Call) -> Answer:
 
 def _status_answer(call: Call, account_id: int) -> Answer:
     """Answer with the account's risk status as it is now, or nothing when it has none."""
-    table = call.host.tables["accountRiskStatus"]
-    if account_id not in table.rows:
+    if account_id not in call.host.tables["accountRiskStatus"].rows:
         return ok({})
-    return Answer(200, b'{"accountRiskStatus":' + table.encoded(account_id) + b"}")
+    return Answer(200, b'{"accountRiskStatus":' + shown(call, "accountRiskStatus", account_id) + b"}")
 
 
 def _admin_action_error(account_id: int, body: Entity, reason: str | None) -> str | None:

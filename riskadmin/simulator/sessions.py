@@ -6,9 +6,9 @@ import secrets
 from dataclasses import asdict, dataclass
 from enum import Enum, auto
 
+from riskadmin.simulator.json_text import encode
 from riskadmin.simulator.settings import Settings
 from riskadmin.simulator.store import PUT_SESSION, Store
-from riskadmin.simulator.tables import encode
 
 
 class TokenState(Enum):

@@ -14,6 +14,9 @@ CHOICES: Final[dict[str, frozenset[object]]] = {
     "bad_login_status": frozenset({200, 401}),
     "not_admin_status": frozenset({200, 401}),
     "omitted_limits": frozenset({"clear", "keep"}),
+    "entity_cap_varies": frozenset({"day", "call"}),
+    "entity_cap_drops": frozenset({"tail", "random"}),
+    "answer_order": frozenset({"plain", "shuffled"}),
     "maintenance": frozenset({"off", "on", "schedule"}),
 }
 
@@ -51,6 +54,22 @@ class Settings:
 
     entity_cap: int = 0
     """Most entities in one answer, further ones are left out silently; 0 = no cap [?]."""
+    entity_caps: dict[str, int] = field(default_factory=dict)
+    """The same for single paths, in lower case (``/position/list``); 0 lifts the cap of one [?]."""
+    entity_cap_min: int = 0
+    """Above 0, each cap is drawn between this and its own value: a limit that varies [?]."""
+    entity_cap_varies: str = "day"
+    """How often a varying cap is drawn again: with each simulated day (UTC), or with each call."""
+    entity_cap_drops: str = "tail"
+    """Which entities a cut answer leaves out: those at its end, or random ones."""
+    answer_order: str = "plain"
+    """Plain (lists and ``items`` by id, updates as they were sent) or shuffled, in reads and updateuserautoliqs [?]."""
+    omit_false: bool = False
+    """Whether booleans that are false are left out of answers [?]."""
+    extension_id_offset: int = 0
+    """How far the ids of an account's risk status and limits are from the account's own: 0 is the inferred rule [?]."""
+    habit_seed: int = 1
+    """What varying caps, random cuts and shuffled orders are drawn from."""
     list_archived: bool = True
     """Whether account/list shows archived accounts [?]."""
     archived_effect: bool = False
@@ -68,6 +87,8 @@ class Settings:
     maintenance_status: int = 503
     latency_ms: int = 0
     """Delay of every answer, after the effect."""
+    kept_answer_bytes: int = 0
+    """Answers up to this size are kept beside their calls, except those of /auth; 0 keeps none."""
 
     def patched(self, changes: dict[str, Any]) -> Settings:
         """Return the settings with ``changes`` applied; raise BadSettingError and change nothing otherwise."""
@@ -82,6 +103,9 @@ class Settings:
             if isinstance(value, int) and value < 0:
                 msg = f"{name} must not be negative"
                 raise BadSettingError(msg)
+            if isinstance(value, dict) and not all(_is_path_number(*pair) for pair in value.items()):
+                msg = f"{name} must be numbers from 0 up by lower-case path, not {value!r}"
+                raise BadSettingError(msg)
             if name in CHOICES and value not in CHOICES[name]:
                 msg = f"{name} must be one of {sorted(map(str, CHOICES[name]))}, not {value!r}"
                 raise BadSettingError(msg)
@@ -90,3 +114,9 @@ class Settings:
     def as_json(self) -> dict[str, Any]:
         """Return every setting by name, ready for JSON."""
         return asdict(self)
+
+
+def _is_path_number(path: object, value: object) -> bool:
+    """Say whether this is a pair of a lower-case path and a number from 0 up."""
+    is_path = isinstance(path, str) and path.startswith("/") and path == path.lower()
+    return is_path and type(value) is int and value >= 0

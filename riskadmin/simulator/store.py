@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from riskadmin.simulator.json_text import decode
 from riskadmin.simulator.tables import PRIVATE_KINDS, PUBLIC_KINDS, Host
 from riskadmin.simulator.vocabulary import Entity
 
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS block (subject TEXT PRIMARY KEY, until_ms INTEGER NOT
 CREATE TABLE IF NOT EXISTS call (
     id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, host TEXT NOT NULL, method TEXT NOT NULL,
     endpoint TEXT NOT NULL, ip TEXT NOT NULL, subject TEXT NOT NULL, user_id INTEGER,
-    status INTEGER, outcome TEXT NOT NULL, fault TEXT NOT NULL, counted INTEGER NOT NULL, request TEXT
+    status INTEGER, outcome TEXT NOT NULL, fault TEXT NOT NULL, counted INTEGER NOT NULL, request TEXT, answer TEXT
 );
 CREATE TABLE IF NOT EXISTS effect (
     id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, host TEXT NOT NULL, source TEXT NOT NULL,
@@ -46,8 +47,8 @@ PUT_TICKET: Final = "INSERT OR REPLACE INTO ticket (id, body) VALUES (?, ?)"
 DROP_TICKET: Final = "DELETE FROM ticket WHERE id = ?"
 PUT_BLOCK: Final = "INSERT OR REPLACE INTO block (subject, until_ms) VALUES (?, ?)"
 PUT_CALL: Final = """INSERT OR REPLACE INTO call
-    (id, at_ms, host, method, endpoint, ip, subject, user_id, status, outcome, fault, counted, request)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (id, at_ms, host, method, endpoint, ip, subject, user_id, status, outcome, fault, counted, request, answer)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 PUT_EFFECT: Final = """INSERT INTO effect
     (id, at_ms, host, source, call_id, user_id, endpoint, action, entity, entity_id, account_id, before, after, detail)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -73,9 +74,15 @@ class Store:
             # Some 80 MB of log between checkpoints: each one stops the only thread there is.
             self._db.execute("PRAGMA wal_autocheckpoint = 20000")
             self._db.executescript(SCHEMA)
+            self._add_new_columns()
         except sqlite3.OperationalError as error:
             raise StoreInUseError(f"{path} can't be opened, is another simulator using it? ({error})") from error
         self._pending: list[tuple[str, tuple[object, ...]]] = []
+
+    def _add_new_columns(self) -> None:
+        """Bring a file of an earlier version up to date."""
+        if "answer" not in {row["name"] for row in self._db.execute("PRAGMA table_info(call)")}:
+            self._db.execute("ALTER TABLE call ADD COLUMN answer TEXT")
 
     def close(self) -> None:
         """Close the file."""
@@ -122,7 +129,7 @@ class Store:
         for kind in (*PUBLIC_KINDS, *PRIVATE_KINDS):
             query = "SELECT host, body FROM entity WHERE kind = ? ORDER BY host, id"
             for row in self._db.execute(query, (kind,)):
-                hosts[row["host"]].put(kind, json.loads(row["body"]))
+                hosts[row["host"]].put(kind, decode(row["body"]))
         # The effects remember what was deleted: no id is given twice.
         query = "SELECT host, entity, max(entity_id) AS id FROM effect WHERE after IS NULL AND before IS NOT NULL GROUP BY 1, 2"
         for row in self._db.execute(query):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
+from riskadmin.simulator.json_text import encode
 from riskadmin.simulator.vocabulary import HOSTS, Entity
 
 EVERYBODY: Final = 0
@@ -36,15 +36,6 @@ _BY_USER: Final = frozenset({"account", "tradingPermission"})
 # These share the id of a contract or product, which are their masters and not kept here [?].
 _MARGINS: Final = frozenset({"contractMargin", "productMargin"})
 _UNOWNED: Final = _MARGINS | {"riskCategory", "_role", "_lockout", "_lots"}
-
-
-# Made once: json.dumps with separators makes an encoder per call, a tenth of a write's time.
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
-
-
-def encode(value: object) -> bytes:
-    """Return compact JSON."""
-    return _ENCODER.encode(value).encode()
 
 
 class Table:

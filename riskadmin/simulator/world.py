@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from riskadmin.simulator.clock import Clock, iso
+from riskadmin.simulator.json_text import encode
 from riskadmin.simulator.settings import Settings
 from riskadmin.simulator.store import PUT_EFFECT, Store
-from riskadmin.simulator.tables import Host, encode
+from riskadmin.simulator.tables import Host
 from riskadmin.simulator.vocabulary import Entity
 
 

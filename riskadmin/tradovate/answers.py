@@ -133,7 +133,7 @@ def _refusal(data: dict[str, object]) -> str | None:
         return "; ".join(_violation(each) for each in violations)
     for verdict in ("ok", "success"):
         if data.get(verdict) is False:
-            return f"Tradovate answered {verdict}: false"
+            return f"{verdict}: false, without a reason"
     return None
 
 

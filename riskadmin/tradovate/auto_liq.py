@@ -1,14 +1,14 @@
 """Changing auto-liq limits: what may be asked for and what comes back. Source: seed 000."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
 from riskadmin.tradovate.encoding import positive, sent_fields
 from riskadmin.tradovate.entities import CooldownStep, PermissionedAccountAutoLiq, UserAccountAutoLiq
-from riskadmin.tradovate.reading import Fields, Unreadable
+from riskadmin.tradovate.reading import Fields
 from riskadmin.tradovate.vocabulary import TrailingDrawdownMode
 
 MAX_AUTO_LIQ_UPDATES = 10_000
@@ -80,43 +80,50 @@ class AutoLiqUpdate:
     """New limits of one account.
 
     ``as_owner`` picks the firm's own record (True) or the trader's stricter one, which knows fewer fields [inferred].
+    ``carried`` is the record as Tradovate has it, unknown fields and digits included: what ``fields`` does not name is sent
+    as it is there.
     """
 
     account_id: int
     as_owner: bool
     fields: AutoLiqFields
+    carried: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Return the item; raise ``ValueError`` for what can't be meant."""
         positive("an account id", self.account_id)
         if not self.as_owner and any(getattr(self.fields, name) is not None for name in _FIRM_ONLY):
             raise ValueError("a trader's own limits have no drawdown, flatten time, unlocking or cooldown")
-        return {"accountId": self.account_id, "asOwner": self.as_owner, **self.fields.to_json()}
+        kept = {name: value for name, value in self.carried.items() if name != "id" and value is not None}
+        return {**kept, "accountId": self.account_id, "asOwner": self.as_owner, **self.fields.to_json()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoLiqUpdated:
-    """What Tradovate says an account's limits now are; it leaves out a record that it has nothing to say of."""
+    """What Tradovate says the limits of one account now are: both levels, or only one of them.
 
-    account_id: int
+    It names no account: ``record_ids`` are the ids of its records, which are the account's where that is proven.
+    """
+
     user_account_auto_liq: UserAccountAutoLiq | None
     permissioned_account_auto_liq: PermissionedAccountAutoLiq | None
     extra: Mapping[str, object]
 
     @classmethod
-    def from_json(cls, data: object, *, account_id: int) -> Self:
-        """Read the answer to one item. It names no account: a record whose id is another account's is unreadable."""
+    def from_json(cls, data: object) -> Self:
+        """Read one as Tradovate sends it."""
         source = Fields(data)
         source.text("errorText")  # the singular endpoint's, empty in an answer that gets here
         firm = source.raw("userAccountAutoLiq")
         trader = source.raw("permissionedAccountAutoLiq")
-        updated = cls(
-            account_id=account_id,
+        return cls(
             user_account_auto_liq=None if firm is None else UserAccountAutoLiq.from_json(firm),
             permissioned_account_auto_liq=None if trader is None else PermissionedAccountAutoLiq.from_json(trader),
             extra=source.rest(),
         )
-        for record in (updated.user_account_auto_liq, updated.permissioned_account_auto_liq):
-            if record is not None and record.id != account_id:
-                raise Unreadable(f"limits of {record.id} where those of account {account_id} belong")
-        return updated
+
+    @property
+    def record_ids(self) -> frozenset[int]:
+        """The ids of the records in it."""
+        records = (self.user_account_auto_liq, self.permissioned_account_auto_liq)
+        return frozenset(record.id for record in records if record is not None)

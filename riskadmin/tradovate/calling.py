@@ -18,6 +18,7 @@ from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnkn
 from riskadmin.tradovate.exchange import Exchange, Reply
 from riskadmin.tradovate.permit import Paid, WritePermit
 from riskadmin.tradovate.reading import Unreadable
+from riskadmin.tradovate.rows import Identified, read_rows
 from riskadmin.tradovate.tokens import TokenSource
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
@@ -27,6 +28,7 @@ TIMEOUT = (3.05, 15.0)
 """Seconds to connect, and to wait between two bytes."""
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Identified)
 
 
 class Calling:
@@ -75,13 +77,11 @@ class Calling:
         """Take back what was counted in advance and is not needed."""
         self._caller.give_back(unspent)
 
-    def _list(self, endpoint: Endpoint, read: Callable[[object], T], query: str = "") -> Reply[list[T]]:
-        """Read every row of a list."""
-
-        def read_all(data: object) -> list[T]:
-            return [read(each) for each in data] if isinstance(data, list) else []
-
-        return self._one(endpoint, read_all, query=query)
+    def _list(self, endpoint: Endpoint, read: Callable[[object], R], query: str = "") -> Reply[list[R]]:
+        """Read a list row by row; what can't be read is told by the reply's ``unreadable``."""
+        reply = self._call(endpoint, query=query)
+        found, unreadable = read_rows(reply.value if isinstance(reply.value, list) else [], read)
+        return Reply(found, reply.exchange, unreadable)
 
     def _one(
         self,

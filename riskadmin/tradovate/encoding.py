@@ -6,7 +6,7 @@ read back, it would differ from what was asked for.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 DIGITS_MAX = 15
 """Significant decimal digits that survive a double."""
 
-_WORD = re.compile(r"_([a-z])")
+_WORD = re.compile(r"_([a-z]+)")
+_SPELLED_OTHERWISE = {"pnl": "PnL", "sod": "SOD", "usd": "USD"}
 
 
 def to_json(value: object) -> str:
@@ -43,7 +44,17 @@ def sent_fields(request: "DataclassInstance", of: "type[DataclassInstance] | Non
     Raise ``ValueError`` for a number that a double can't hold and for a time without its offset.
     """
     present = ((each.name, getattr(request, each.name)) for each in fields(of or request))
-    return {_camel(name): _sent(name, value) for name, value in present if value is not None}
+    return {tradovate_name(name): _sent(name, value) for name, value in present if value is not None}
+
+
+def merged(carried: Mapping[str, object], request: Mapping[str, object], altered: Collection[str]) -> dict[str, object]:
+    """Return a record as Tradovate has it with some fields of a request in their place; ``altered`` names those, in our names.
+
+    What is not altered goes back as it came, digit for digit, with the fields that this code does not know.
+    """
+    names = {tradovate_name(name) for name in altered}
+    kept = {name: value for name, value in carried.items() if name != "id" and value is not None}
+    return {**kept, **{name: value for name, value in request.items() if name in names or name not in kept}}
 
 
 def positive(name: str, value: int) -> int:
@@ -75,5 +86,6 @@ def _sent(name: str, value: object) -> object:
 
 
 @cache
-def _camel(name: str) -> str:
-    return _WORD.sub(lambda word: word[1].upper(), name)
+def tradovate_name(name: str) -> str:
+    """Return what Tradovate calls a field that a dataclass here calls ``name``."""
+    return _WORD.sub(lambda word: _SPELLED_OTHERWISE.get(word[1], word[1].capitalize()), name)

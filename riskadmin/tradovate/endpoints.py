@@ -106,6 +106,7 @@ ME = Endpoint(
 )
 
 ACCOUNTS = _read("account/list")
+ACCOUNT = Endpoint(name="account/item", method="GET", answer="object", body_limit=_WRITE_LIMIT)
 ACCOUNTS_BY_ID = _read("account/items")
 USERS = _read("user/list")
 USERS_BY_ID = _read("user/items")

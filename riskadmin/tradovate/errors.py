@@ -1,7 +1,7 @@
 """The four ways in which a call to Tradovate is not simply done.
 
-A caller learns exactly one thing from the class: whether the call may have had an effect. ``Rejected``,
-``NotHandled`` and ``WrongEnvironment`` say it had none; ``OutcomeUnknown`` says that nobody knows.
+A caller learns from the class what the answer said of the call: ``NotHandled`` and ``WrongEnvironment`` say that it certainly
+had no effect, ``Rejected`` that Tradovate said no, ``OutcomeUnknown`` that no answer tells.
 """
 
 from enum import StrEnum
@@ -19,7 +19,7 @@ class TradovateError(Exception):
 
 
 class Rejected(TradovateError):
-    """Tradovate understood the call and said no: definitely not applied, sending it again changes nothing.
+    """Tradovate said no. That is no proof that nothing happened: a write is read back all the same.
 
     ``text`` is Tradovate's own words where it gave any; ``status`` the HTTP status they came with.
     """

@@ -14,6 +14,9 @@ RESPONSE_TEXT_MAX = 64 * 1024
 WITHHELD = "[withheld]"
 """Stands in an ``Exchange`` where a secret was."""
 
+VALUE_MAX = 200
+"""Characters of a value that can't be read that are kept as evidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -42,9 +45,29 @@ class Exchange:
 T_co = TypeVar("T_co", covariant=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableRow:
+    """One row of an answer that can't be read, as far as it says whose it is.
+
+    ``id`` is the row's own. ``account_id`` and ``position_limit_id`` are set where the row names its account or its
+    position limit. ``field`` is Tradovate's name of the first field that can't be read, empty where the row is no object.
+    ``value`` is that field's value as JSON, fit to be stored, cut at ``VALUE_MAX`` characters.
+    """
+
+    id: int | None
+    account_id: int | None
+    position_limit_id: int | None = None
+    field: str
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T_co]):
-    """What Tradovate answered to a call it accepted, with the exchange that proves it."""
+    """What Tradovate answered to a call it accepted, with the exchange that proves it.
+
+    A list holds the rows that can be read; ``unreadable`` the others.
+    """
 
     value: T_co
     exchange: Exchange
+    unreadable: tuple[UnreadableRow, ...] = ()

@@ -4,12 +4,12 @@ As in ``account_writes``: a permit, a ticket of an earlier ``NotHandled``, ``Val
 answer is proof. Source of the pre-trade ones: the partner OpenAPI document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.auto_liq import MAX_AUTO_LIQ_UPDATES, AutoLiqFields, AutoLiqUpdate, AutoLiqUpdated
 from riskadmin.tradovate.calling import Calling
-from riskadmin.tradovate.encoding import positive
+from riskadmin.tradovate.encoding import merged, positive
 from riskadmin.tradovate.entities import UserAccountAutoLiq
 from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.permit import WritePermit
@@ -31,24 +31,34 @@ class LimitWrites(Calling):
         permit: WritePermit,
         items: Sequence[AutoLiqUpdate],
         ticket: str | None = None,
-    ) -> Reply[list[AutoLiqUpdated]]:
-        """Change the limits of many accounts at once (seed 000); the answers are in the order of ``items``.
+    ) -> Reply[dict[int, AutoLiqUpdated]]:
+        """Change the limits of many accounts at once (seed 000). Each account's level at most once.
 
-        Each account's level at most once. An answer that has not one record for each item, or another account's in its
-        place, is ``OutcomeUnknown``. Whether one bad item fails the others is not documented [?].
+        The value maps an account to what the answer says of it, by the ids of its records and not by their order; what the
+        answer says of no account of ``items`` is left out, and so is what can't be read. Nothing rests on it: a read-back tells
+        what has changed. Whether one bad item fails the others is not documented [?].
         """
         if not 1 <= len(items) <= MAX_AUTO_LIQ_UPDATES:
             raise ValueError(f"1 to {MAX_AUTO_LIQ_UPDATES} updates are sent at once")
         if len({(item.account_id, item.as_owner) for item in items}) != len(items):
             raise ValueError("an account's limits of one level are changed twice")
         body = {"items": [item.to_json() for item in items]}
+        asked = {item.account_id for item in items}
 
-        def read(data: object) -> list[AutoLiqUpdated]:
+        def read(data: object) -> dict[int, AutoLiqUpdated]:
             answers = data.get("userAutoLiqs") if isinstance(data, dict) else None
-            if not isinstance(answers, list) or len(answers) != len(items):
-                raise Unreadable("userAutoLiqs has not one record for each item")
-            pairs = zip(items, answers, strict=True)
-            return [AutoLiqUpdated.from_json(answer, account_id=item.account_id) for item, answer in pairs]
+            if not isinstance(answers, list):
+                raise Unreadable("userAutoLiqs is missing")
+            found = {}
+            for answer in answers:
+                try:
+                    updated = AutoLiqUpdated.from_json(answer)
+                except Unreadable:
+                    continue  # the read-back tells
+                if len(updated.record_ids) == 1 and updated.record_ids <= asked:
+                    (account_id,) = updated.record_ids
+                    found[account_id] = updated
+            return found
 
         return self._write(endpoints.UPDATE_USER_AUTO_LIQS, body, read, permit=permit, ticket=ticket)
 
@@ -60,11 +70,9 @@ class LimitWrites(Calling):
         ticket: str | None = None,
     ) -> Reply[AutoLiqUpdated]:
         """Change the limits of one account: one item of ``update_user_auto_liqs``."""
-
-        def read(data: object) -> AutoLiqUpdated:
-            return AutoLiqUpdated.from_json(data, account_id=item.account_id)
-
-        return self._write(endpoints.UPDATE_USER_AUTO_LIQ, item.to_json(), read, permit=permit, ticket=ticket)
+        return self._write(
+            endpoints.UPDATE_USER_AUTO_LIQ, item.to_json(), AutoLiqUpdated.from_json, permit=permit, ticket=ticket
+        )
 
     def create_user_account_auto_liq(
         self,
@@ -124,12 +132,14 @@ class LimitWrites(Calling):
         permit: WritePermit,
         position_limit_id: int,
         limit: PositionLimitFields,
+        carried: Mapping[str, object],
+        altered: Collection[str],
         ticket: str | None = None,
     ) -> Reply[UserAccountPositionLimit]:
-        """Replace a position limit by ``limit``, all of it."""
+        """Replace a position limit by the record ``carried``, in which the fields ``altered`` are those of ``limit``."""
         return self._write(
             endpoints.UPDATE_USER_ACCOUNT_POSITION_LIMIT,
-            {"id": positive("a position limit's id", position_limit_id), **limit.to_json()},
+            {"id": positive("a position limit's id", position_limit_id), **merged(carried, limit.to_json(), altered)},
             UserAccountPositionLimit.from_json,
             permit=permit,
             ticket=ticket,
@@ -168,12 +178,14 @@ class LimitWrites(Calling):
         permit: WritePermit,
         risk_parameter_id: int,
         parameter: RiskParameterFields,
+        carried: Mapping[str, object],
+        altered: Collection[str],
         ticket: str | None = None,
     ) -> Reply[UserAccountRiskParameter]:
-        """Replace a risk parameter by ``parameter``, all of it."""
+        """Replace a risk parameter by the record ``carried``, in which the fields ``altered`` are those of ``parameter``."""
         return self._write(
             endpoints.UPDATE_USER_ACCOUNT_RISK_PARAMETER,
-            {"id": positive("a risk parameter's id", risk_parameter_id), **parameter.to_json()},
+            {"id": positive("a risk parameter's id", risk_parameter_id), **merged(carried, parameter.to_json(), altered)},
             UserAccountRiskParameter.from_json,
             permit=permit,
             ticket=ticket,

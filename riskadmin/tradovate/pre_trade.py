@@ -5,31 +5,44 @@ fields that a request may carry, so ``dataclasses.replace`` of a record as it st
 an update drops what is left out is not documented [?].
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Self, TypedDict
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from riskadmin.tradovate.encoding import positive, sent_fields
-from riskadmin.tradovate.reading import Fields
+from riskadmin.tradovate.entity import Entity
+from riskadmin.tradovate.values import (
+    Extra,
+    Flag,
+    Integer,
+    OptionalFlag,
+    OptionalInteger,
+    OptionalNumber,
+    OptionalText,
+    Record,
+    optional_word,
+    word,
+)
 from riskadmin.tradovate.vocabulary import ProductType, ProductVerificationStatus, TotalBy
 
 DESCRIPTION_MAX = 64
 """Characters of a position limit's description."""
+
+_ProductType = Annotated[ProductType | str | None, optional_word(ProductType)]
+_VerificationStatus = Annotated[ProductVerificationStatus | str | None, optional_word(ProductVerificationStatus)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What a limit is about; all None means everything. Words are kept as they came, and sent only if documented."""
 
-    contract_id: int | None = None
-    product_id: int | None = None
-    exchange_id: int | None = None
-    product_type: ProductType | str | None = None
-    risk_discount_contract_group_id: int | None = None
-    product_verification_status: ProductVerificationStatus | str | None = None
-    contract_group_id: int | None = None
-    fungible_product_id: int | None = None
+    contract_id: OptionalInteger = None
+    product_id: OptionalInteger = None
+    exchange_id: OptionalInteger = None
+    product_type: _ProductType = None
+    risk_discount_contract_group_id: OptionalInteger = None
+    product_verification_status: _VerificationStatus = None
+    contract_group_id: OptionalInteger = None
+    fungible_product_id: OptionalInteger = None
 
     def _check_scope(self) -> None:
         if self.product_type is not None:
@@ -42,15 +55,15 @@ class Scope:
 class PositionLimitFields(Scope):
     """How many contracts an account may hold: short, long, and in all (``exposed``). Without a number there is no limit."""
 
-    account_id: int
-    active: bool
-    total_by: TotalBy | str
-    risk_time_period_id: int | None = None
-    short_limit: int | None = None
-    long_limit: int | None = None
-    exposed_limit: int | None = None
-    fungible_exposed_limit: int | None = None
-    description: str | None = None
+    account_id: Integer
+    active: Flag
+    total_by: Annotated[TotalBy | str, word(TotalBy)]
+    risk_time_period_id: OptionalInteger = None
+    short_limit: OptionalInteger = None
+    long_limit: OptionalInteger = None
+    exposed_limit: OptionalInteger = None
+    fungible_exposed_limit: OptionalInteger = None
+    description: OptionalText = None
 
     def to_json(self) -> dict[str, object]:
         """Return the request, without an id; raise ``ValueError`` for what is not documented as possible."""
@@ -66,30 +79,12 @@ class PositionLimitFields(Scope):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserAccountPositionLimit(PositionLimitFields):
+class UserAccountPositionLimit(PositionLimitFields, Entity):
     """A position limit as it stands."""
 
-    id: int
-    extra: Mapping[str, object]
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Read one as Tradovate sends it."""
-        source = Fields(data)
-        return cls(
-            id=source.need_integer("id"),
-            account_id=source.need_integer("accountId"),
-            active=source.need_flag("active"),
-            total_by=source.need_word("totalBy", TotalBy),
-            **_scope(source),
-            risk_time_period_id=source.integer("riskTimePeriodId"),
-            short_limit=source.integer("shortLimit"),
-            long_limit=source.integer("longLimit"),
-            exposed_limit=source.integer("exposedLimit"),
-            fungible_exposed_limit=source.integer("fungibleExposedLimit"),
-            description=source.text("description"),
-            extra=source.rest(),
-        )
+    id: Integer
+    extra: Extra
+    record: Record = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +95,16 @@ class RiskParameterFields(Scope):
     quantities of 100.
     """
 
-    user_account_position_limit_id: int
-    max_opening_order_qty: int | None = None
-    max_closing_order_qty: int | None = None
-    fungible_max_opening_order_qty: int | None = None
-    fungible_max_closing_order_qty: int | None = None
-    max_back_month: int | None = None
-    pre_expiration_days: int | None = None
-    margin_percentage: Decimal | None = None
-    margin_dollar_value: Decimal | None = None
-    hard_limit: bool | None = None
+    user_account_position_limit_id: Integer
+    max_opening_order_qty: OptionalInteger = None
+    max_closing_order_qty: OptionalInteger = None
+    fungible_max_opening_order_qty: OptionalInteger = None
+    fungible_max_closing_order_qty: OptionalInteger = None
+    max_back_month: OptionalInteger = None
+    pre_expiration_days: OptionalInteger = None
+    margin_percentage: OptionalNumber = None
+    margin_dollar_value: OptionalNumber = None
+    hard_limit: OptionalFlag = None
 
     def to_json(self) -> dict[str, object]:
         """Return the request, without an id; raise ``ValueError`` for what is not documented as possible."""
@@ -119,52 +114,9 @@ class RiskParameterFields(Scope):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserAccountRiskParameter(RiskParameterFields):
+class UserAccountRiskParameter(RiskParameterFields, Entity):
     """A risk parameter as it stands."""
 
-    id: int
-    extra: Mapping[str, object]
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Read one as Tradovate sends it."""
-        source = Fields(data)
-        return cls(
-            id=source.need_integer("id"),
-            user_account_position_limit_id=source.need_integer("userAccountPositionLimitId"),
-            **_scope(source),
-            max_opening_order_qty=source.integer("maxOpeningOrderQty"),
-            max_closing_order_qty=source.integer("maxClosingOrderQty"),
-            fungible_max_opening_order_qty=source.integer("fungibleMaxOpeningOrderQty"),
-            fungible_max_closing_order_qty=source.integer("fungibleMaxClosingOrderQty"),
-            max_back_month=source.integer("maxBackMonth"),
-            pre_expiration_days=source.integer("preExpirationDays"),
-            margin_percentage=source.decimal("marginPercentage"),
-            margin_dollar_value=source.decimal("marginDollarValue"),
-            hard_limit=source.flag("hardLimit"),
-            extra=source.rest(),
-        )
-
-
-class _ScopeFields(TypedDict):
-    contract_id: int | None
-    product_id: int | None
-    exchange_id: int | None
-    product_type: ProductType | str | None
-    risk_discount_contract_group_id: int | None
-    product_verification_status: ProductVerificationStatus | str | None
-    contract_group_id: int | None
-    fungible_product_id: int | None
-
-
-def _scope(source: Fields) -> _ScopeFields:
-    return {
-        "contract_id": source.integer("contractId"),
-        "product_id": source.integer("productId"),
-        "exchange_id": source.integer("exchangeId"),
-        "product_type": source.word("productType", ProductType),
-        "risk_discount_contract_group_id": source.integer("riskDiscountContractGroupId"),
-        "product_verification_status": source.word("productVerificationStatus", ProductVerificationStatus),
-        "contract_group_id": source.integer("contractGroupId"),
-        "fungible_product_id": source.integer("fungibleProductId"),
-    }
+    id: Integer
+    extra: Extra
+    record: Record = field(default_factory=dict, compare=False, repr=False)

@@ -1,147 +1,182 @@
-"""Reads one JSON object of Tradovate's field by field, strictly in type and leniently in presence.
+"""Reads Tradovate's JSON: strict about the type of each value, lenient about what is absent.
 
-A missing field and a null one are the same. What no one asked for is kept by ``rest``. A value of the wrong type
-raises ``Unreadable``: guessing would put a wrong number in front of a person who is about to lock an account.
+A missing field and a null one are the same. A value of the wrong type raises ``Unreadable``: a guess would put a wrong
+number in front of a person who is about to lock an account. The text as a whole is read even where a number in it is none
+(NaN), so that such a number costs the row that it stands in, and no other.
 """
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from decimal import Decimal, InvalidOperation
+from itertools import islice
 from types import MappingProxyType
-from typing import NoReturn, TypeVar
 
-E = TypeVar("E", bound=StrEnum)
-T = TypeVar("T")
+INTEGER_MAX = 2**63 - 1
+"""Tradovate documents its integers as int64."""
+
+EXPONENT_MAX = 308
+"""Tradovate holds its numbers as doubles: larger ones, and smaller ones than its negative, are none of Tradovate's."""
+
+DEPTH_MAX = 32
+"""Levels of a value that nobody here knows. Tradovate documents none with more than three."""
 
 
 class Unreadable(ValueError):
-    """The text is not JSON, or not of the documented shape."""
+    """The text is not JSON, or not of the documented shape.
+
+    ``field`` is Tradovate's name of what can't be read, empty where it is no single field; ``value`` is what stands there.
+    """
+
+    def __init__(self, message: str, *, field: str = "", value: object = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class BadNumber:
+    """Stands for a number that can't be read as one: NaN, an infinity, or one of thousands of digits."""
+
+    literal: str
+
+    def __str__(self) -> str:
+        return self.literal
 
 
 def parse_json(text: str) -> object:
-    """Parse with every non-integer as ``Decimal``; raise ``Unreadable`` for anything that is not strict JSON."""
+    """Parse with every non-integer as ``Decimal`` and what is no number as ``BadNumber``; raise ``Unreadable`` for no JSON."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        return json.loads(text, parse_float=Decimal, parse_constant=BadNumber)
+    except RecursionError as error:
+        raise Unreadable("not JSON") from error
+    except (ValueError, InvalidOperation):
+        return _parse_warily(text)
+
+
+def _parse_warily(text: str) -> object:
+    """Parse a text that holds numbers which Python refuses to read, if it is JSON at all. Slower than ``parse_json``."""
+    try:
+        return json.loads(text, parse_int=_integer, parse_float=_decimal, parse_constant=BadNumber)
+    except ValueError as error:
         raise Unreadable("not JSON") from error
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _integer(literal: str) -> int | BadNumber:
+    try:
+        return int(literal)
+    except ValueError:  # more digits than sys.get_int_max_str_digits()
+        return BadNumber(literal)
+
+
+def _decimal(literal: str) -> Decimal | BadNumber:
+    try:
+        return Decimal(literal)
+    except InvalidOperation:  # an exponent beyond decimal.MAX_EMAX
+        return BadNumber(literal)
 
 
 def parse_instant(value: str) -> datetime:
-    """An ISO-8601 timestamp as an aware datetime; Tradovate means UTC where it names no offset."""
+    """Return an ISO-8601 timestamp as an aware datetime; Tradovate means UTC where it names no offset.
+
+    In its first and last year a timestamp can't be shown in every time zone: it is refused.
+    """
     try:
         instant = datetime.fromisoformat(value)
     except ValueError as error:
-        raise Unreadable(f"not a timestamp: {value[:40]!r}") from error
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        raise Unreadable(f"not a timestamp: {value[:40]!r}", value=value) from error
+    if MINYEAR < instant.year < MAXYEAR:
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    raise Unreadable(f"beyond any time zone: {value[:40]!r}", value=value)
+
+
+def is_number(value: int | Decimal) -> bool:
+    """Tell whether a number is one that Tradovate can hold."""
+    if isinstance(value, int):
+        return -INTEGER_MAX <= value <= INTEGER_MAX
+    return -EXPONENT_MAX <= value.adjusted() <= EXPONENT_MAX and value.is_finite()
+
+
+def is_sound(value: object, depth: int = DEPTH_MAX) -> bool:
+    """Tell whether a parsed value can be kept and sent back as it came: its numbers are numbers, and it ends somewhere."""
+    match value:
+        case None | bool() | str():
+            return True
+        case int() | Decimal():
+            return is_number(value)
+        case dict():
+            return depth > 0 and all(is_sound(each, depth - 1) for each in value.values())
+        case list():
+            return depth > 0 and all(is_sound(each, depth - 1) for each in value)
+        case _:
+            return False
+
+
+def as_json(value: object, length: int) -> str:
+    """Return at most the first ``length`` characters of a parsed value as JSON, without NUL and lone surrogates.
+
+    A number that is none is left as it was written.
+    """
+    return "".join(islice((char for part in _spell(value) for char in part), length))
+
+
+def _text(value: object) -> str:
+    """Return a text as JSON, readable, but a lone surrogate as its escape: no encoding has one."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+
+
+def _spell(value: object, depth: int = DEPTH_MAX) -> Iterator[str]:
+    match value:
+        case Decimal() | BadNumber():
+            yield str(value)
+        case dict() | list() if depth == 0:
+            yield "…"
+        case dict():
+            for number, (name, each) in enumerate(value.items()):
+                yield ", " if number else "{"
+                yield f"{_text(name)}: "
+                yield from _spell(each, depth - 1)
+            yield "}" if value else "{}"
+        case list():
+            for number, each in enumerate(value):
+                yield ", " if number else "["
+                yield from _spell(each, depth - 1)
+            yield "]" if value else "[]"
+        case _:
+            yield _text(value)
 
 
 class Fields:
-    """One JSON object being taken apart. Each field can be taken once."""
+    """One JSON object being taken apart, for answers that are no entity. Each field can be taken once."""
 
     def __init__(self, data: object) -> None:
         if not isinstance(data, dict):
-            raise Unreadable(f"expected an object, got {type(data).__name__}")
+            raise Unreadable(f"expected an object, got {type(data).__name__}", value=data)
         self._left: dict[str, object] = dict(data)
-
-    def integer(self, name: str) -> int | None:
-        """An integer; a boolean is none."""
-        value = self._take(name)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-            return value
-        raise self._wrong(name, "an integer", value)
-
-    def need_integer(self, name: str) -> int:
-        """An integer that must be there."""
-        return self._need(name, self.integer(name))
-
-    def decimal(self, name: str) -> Decimal | None:
-        """Any number, exactly as written."""
-        value = self._take(name)
-        if value is None or isinstance(value, Decimal):
-            return value
-        if isinstance(value, int) and not isinstance(value, bool):
-            return Decimal(value)
-        raise self._wrong(name, "a number", value)
-
-    def need_decimal(self, name: str) -> Decimal:
-        """A number that must be there."""
-        return self._need(name, self.decimal(name))
 
     def text(self, name: str) -> str | None:
         """A text."""
         value = self._take(name)
         if value is None or isinstance(value, str):
             return value
-        raise self._wrong(name, "a text", value)
-
-    def need_text(self, name: str) -> str:
-        """A text that must be there."""
-        return self._need(name, self.text(name))
-
-    def word(self, name: str, words: type[E]) -> E | str | None:
-        """A value of ``words``, or the plain text where Tradovate knows a word that we don't."""
-        value = self.text(name)
-        if value is None:
-            return None
-        try:
-            return words(value)
-        except ValueError:
-            return value
-
-    def need_word(self, name: str, words: type[E]) -> E | str:
-        """A word that must be there."""
-        return self._need(name, self.word(name, words))
+        raise Unreadable(f"{name} should be a text, got {type(value).__name__}", field=name, value=value)
 
     def flag(self, name: str) -> bool | None:
         """True or false."""
         value = self._take(name)
         if value is None or isinstance(value, bool):
             return value
-        raise self._wrong(name, "true or false", value)
-
-    def need_flag(self, name: str) -> bool:
-        """True or false, and there."""
-        return self._need(name, self.flag(name))
+        raise Unreadable(f"{name} should be true or false, got {type(value).__name__}", field=name, value=value)
 
     def instant(self, name: str) -> datetime | None:
         """An ISO-8601 timestamp as an aware datetime."""
         value = self.text(name)
         return None if value is None else parse_instant(value)
 
-    def trade_date(self, name: str) -> date | None:
-        """Tradovate's ``TradeDate``: an object of ``year``, ``month`` and ``day``."""
-        value = self._take(name)
-        if value is None:
-            return None
-        parts = Fields(value)
-        try:
-            return date(parts.need_integer("year"), parts.need_integer("month"), parts.need_integer("day"))
-        except ValueError as error:
-            raise self._wrong(name, "a trade date", value) from error
-
     def raw(self, name: str) -> object:
         """Whatever is there, for another reader to take apart."""
         return self._take(name)
-
-    def nested(self, name: str) -> "Fields | None":
-        """One object inside this one."""
-        value = self._take(name)
-        return None if value is None else Fields(value)
-
-    def each(self, name: str) -> "list[Fields]":
-        """The objects of a list; none where the list is missing."""
-        value = self._take(name)
-        if value is None:
-            return []
-        if isinstance(value, list):
-            return [Fields(item) for item in value]
-        raise self._wrong(name, "a list", value)
 
     def rest(self) -> Mapping[str, object]:
         """What nobody took: kept, so that a field Tradovate adds tomorrow is not lost."""
@@ -149,13 +184,3 @@ class Fields:
 
     def _take(self, name: str) -> object:
         return self._left.pop(name, None)
-
-    @staticmethod
-    def _need(name: str, value: T | None) -> T:
-        if value is None:
-            raise Unreadable(f"{name} is missing")
-        return value
-
-    @staticmethod
-    def _wrong(name: str, expected: str, value: object) -> Unreadable:
-        return Unreadable(f"{name} should be {expected}, got {type(value).__name__}")

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.calling import Calling
@@ -23,6 +24,7 @@ from riskadmin.tradovate.entities import (
     User,
     UserAccountAutoLiq,
 )
+from riskadmin.tradovate.errors import Rejected
 from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 
@@ -37,6 +39,16 @@ class Reads(Calling):
     def accounts_by_id(self, ids: Iterable[int]) -> Reply[list[Account]]:
         """The accounts with these ids, in any order; unknown ids are simply missing from the answer."""
         return self._list(endpoints.ACCOUNTS_BY_ID, Account.from_json, _ids("ids", ids))
+
+    def account_exists(self, account_id: int) -> bool:
+        """Say whether Tradovate has an account: False only where it answers 404 to this very id."""
+        try:
+            self._one(endpoints.ACCOUNT, Account.from_json, query=f"id={positive('an account id', account_id)}")
+        except Rejected as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
 
     def users(self) -> Reply[list[User]]:
         """Every user in the caller's scope."""

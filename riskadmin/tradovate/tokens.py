@@ -292,6 +292,8 @@ class TokenSource:
             expires_at = fields.instant("expirationTime") or self._now() + LIFETIME
         except Unreadable as error:
             raise OutcomeUnknown("an unreadable token answer", exchange=reply.exchange) from error
+        if access_token and not (access_token.isascii() and access_token.isprintable()):
+            raise OutcomeUnknown("a token that no header can hold", exchange=reply.exchange)
         if not access_token:
             raise Rejected("Tradovate gave no token", status=200, exchange=reply.exchange)
         saved = self._store.save(holder=self._holder, access_token=access_token, expires_at=expires_at)

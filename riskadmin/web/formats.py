@@ -3,7 +3,7 @@
 A value that isn't set (None or "") is the caller's to show, as an em dash and never as 0; these functions want a value.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -38,14 +38,30 @@ def number(value: Number, *, always_signed: bool = False) -> str:
     return _sign(exact, always_signed=always_signed) + digits
 
 
+def in_zone(at: datetime, zone: tzinfo) -> datetime:
+    """Return a time in a zone; as it is where the zone has no such time, in the first and the last year there are."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at
+
+
 def moment(at: datetime, zone: ZoneInfo, *, seconds: bool = True) -> str:
     """Write a time in a zone, sortable by eye: "2026-11-21 08:03:05"; without seconds where order doesn't matter."""
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+    return in_zone(at, zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def between(earliest: datetime, latest: datetime, zone: ZoneInfo) -> str:
+    """Write two times that something happened between, as shortly as tells them apart: "between 2026-11-21 10:40 and 10:43"."""
+    seconds = moment(earliest, zone, seconds=False) == moment(latest, zone, seconds=False)
+    first, last = (moment(at, zone, seconds=seconds) for at in (earliest, latest))
+    day, _, time = last.partition(" ")
+    return f"between {first} and {time if first.startswith(day) else last}"
 
 
 def exact_utc(at: datetime) -> str:
     """Write a time for evidence, in UTC with its milliseconds: "2026-11-21 14:03:05.123 UTC"."""
-    utc = at.astimezone(UTC)
+    utc = in_zone(at, UTC)
     return f"{utc:%Y-%m-%d %H:%M:%S}.{utc.microsecond // 1000:03d} UTC"
 
 

@@ -30,13 +30,15 @@ def store(at: datetime, *limits: dict[str, Any], accounts: tuple[int, ...] = (ID
     common = {"accountId": ID, "active": True, "totalBy": "Overall"}
     found = [UserAccountPositionLimit.from_json(common | each) for each in limits]
     keys = account_keys(Environment.DEMO, accounts)
-    return store_position_limits(keys, found, Reading(Environment.DEMO, at, Source.REFRESH))
+    return store_position_limits(keys, found, Reading(Environment.DEMO, at, Source.REFRESH), unreadable=())
 
 
 def store_parameters(at: datetime, *parameters: dict[str, Any]) -> int:
     """Write risk parameters as a read of the account finds them."""
     found = [UserAccountRiskParameter.from_json({"userAccountPositionLimitId": 5} | each) for each in parameters]
-    return store_risk_parameters(account_keys(Environment.DEMO, [ID]), found, Reading(Environment.DEMO, at, Source.REFRESH))
+    return store_risk_parameters(
+        account_keys(Environment.DEMO, [ID]), found, Reading(Environment.DEMO, at, Source.REFRESH), unreadable=()
+    )
 
 
 def test_all_of_an_accounts_are_replaced() -> None:

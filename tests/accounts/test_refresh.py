@@ -62,7 +62,8 @@ def test_no_account_is_no_call(simulator: Simulator, account: Account) -> None:
 
 def test_of_many_accounts_whole_lists_are_read(simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     open_ids = list(Account.objects.filter(archived=False).values_list("tradovate_id", flat=True))
-    monkeypatch.setattr("accounts.sync.LISTED_ABOVE", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.complete.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.reads.ASKED_BY_ID", len(open_ids) - 1)
     simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="LockTradingImmediately")
     asked = frozenset({Part.ACCOUNT, Part.CASH, Part.POSITIONS, Part.LIMITS})
 

@@ -56,7 +56,7 @@ def write_cash(at: datetime, word: str) -> int:
 
 def write_position(at: datetime, word: str) -> int:
     position = entities.Position.from_json({"id": 5, "accountId": ID, "contractId": 9, "netPos": len(word)})
-    return store.store_positions(account_keys(Environment.DEMO), [position], reading(at))
+    return store.store_positions(account_keys(Environment.DEMO), [position], reading(at), unreadable=())
 
 
 Write = Callable[[datetime, str], int]
@@ -96,7 +96,7 @@ def test_a_flat_account_is_not_given_back_its_position_by_an_older_read() -> Non
     keys = account_keys(Environment.DEMO)
     assert write_position(OLDER, "x") == 1
 
-    store.store_positions(keys, [], reading(NEWER))
+    store.store_positions(keys, [], reading(NEWER), unreadable=())
     assert write_position(OLDER, "x") == 0
 
     assert not Position.objects.exists()
@@ -109,7 +109,7 @@ def test_positions_of_accounts_that_were_not_read_stay() -> None:
     make_account(tradovate_id=ID + 1)
     write_position(OLDER, "x")
 
-    store.store_positions(account_keys(Environment.DEMO, [ID + 1]), [], reading(NEWER))
+    store.store_positions(account_keys(Environment.DEMO, [ID + 1]), [], reading(NEWER), unreadable=())
 
     assert Position.objects.get().account.tradovate_id == ID
 
@@ -120,7 +120,7 @@ def test_flat_rows_and_other_currencies_are_left_out() -> None:
     flat = entities.Position.from_json({"id": 5, "accountId": ID, "contractId": 9, "netPos": 0})
     euros = entities.CashBalance.from_json({"id": 5, "accountId": ID, "amount": 1, "currencyId": 2})
 
-    assert store.store_positions(keys, [flat], reading(NEWER)) == 0
+    assert store.store_positions(keys, [flat], reading(NEWER), unreadable=()) == 0
     assert store.store_cash(keys, [euros], reading(NEWER)) == 0
 
     assert not Position.objects.exists()

@@ -161,6 +161,12 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         (Tag.ITEM_DEFERRED, {"detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}}, "Penalty, again in 5 s"),
         (Tag.ITEM_SETTLED, {"detail": {"outcome": "rejected", "text": "Access is denied"}}, "Access is denied"),
         (Tag.ITEM_UNKNOWN, {"detail": {"text": "No answer within 15 s"}}, "No answer within 15 s"),
+        (
+            Tag.OUTSIDE_LIMITS,
+            {"detail": {"known_at": "2026-11-21T16:40:12+00:00", "read_at": "2026-11-21T16:43:15+00:00"}},
+            "between 2026-11-21 10:40 and 10:43",
+        ),
+        (Tag.OUTSIDE_LIMITS, {"detail": {"known_at": "2026-11-21T16:40:12+00:00"}}, ""),
         (Tag.API_HALTED, {"detail": {"until": "2026-11-21T15:00:00Z", "text": "429"}}, "until 2026-11-21 09:00:00, 429"),
         (
             Tag.API_LIMIT_LOWERED,
@@ -180,6 +186,20 @@ def test_who_did_it_is_always_somebody() -> None:
     assert line(Tag.ITEM_SENT, job="execution.sweep").actor_role == "execution.sweep"
     assert line(Tag.ITEM_SENT).actor == "riskadmin"
     assert line(Tag.STAFF_SIGN_IN_REFUSED, address="192.0.2.1").actor == "Not signed in"
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "title"),
+    [
+        (Tag.OUTSIDE_STATUS, "lock", "Locked outside riskadmin"),
+        (Tag.OUTSIDE_STATUS, "closing_only", "Set to closing only outside riskadmin"),
+        (Tag.OUTSIDE_STATUS, "of a later version", "Risk action set outside riskadmin"),
+        (Tag.OUTSIDE_LIMITS, "trader_limits", "Trader's own limits changed outside riskadmin"),
+    ],
+)
+def test_what_others_did_is_not_called_riskadmins(tag: Tag, kind: str, title: str) -> None:
+    shown = line(tag, job="outside changes", detail={"kind": kind}, before={"a": 1}, after={"a": 2})
+    assert (shown.title, shown.actor, shown.actor_role, shown.is_intent) == (title, "Outside riskadmin", "", False)
 
 
 def test_before_and_after_are_in_words() -> None:

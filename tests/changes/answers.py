@@ -1,5 +1,7 @@
 """Reading what a page answers."""
 
+import re
+from html import unescape
 from typing import Protocol
 
 
@@ -15,3 +17,8 @@ class Answer(Protocol):
 def text_of(answer: Answer) -> str:
     """Return the body as text."""
     return answer.content.decode()
+
+
+def read_aloud(answer: Answer) -> str:
+    """Return the words of a page in one line, without its tags."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", text_of(answer))).split())

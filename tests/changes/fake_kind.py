@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NoReturn
 
 from django import forms
 
+from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
@@ -70,7 +71,10 @@ class FakeKind(AccountKind):
             return Skip(reason=f"Not normal: {subject.risk_status.admin_action}", before=self.state(subject))
         amount = Decimal(parameters["amount"])
         warnings = (f"Costs {amount:,} dollars: a lot",) if amount >= 1000 else ()
-        return Planned(before=self.state(subject), after=dict(parameters), warnings=warnings, weight=float(amount))
+        effects = TargetEffects(direction=EffectDirection.NEITHER, money_effect_usd=amount)
+        return Planned(
+            before=self.state(subject), after=dict(parameters), effects=effects, warnings=warnings, weight=float(amount)
+        )
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return tuple(Difference(label=name.capitalize(), before="—", after=str(value)) for name, value in after.items())

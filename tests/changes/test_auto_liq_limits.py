@@ -12,8 +12,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.caps import check_caps
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import Difference, State
-from accounts.changes.kinds.limit_effects import LIQUIDATES_NOW
 from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, Row, plan
 from accounts.changes.policy import requirement
@@ -223,7 +223,13 @@ class TestWarnings:
             f"{NOW}-$1,200.00 today, new limit -$1,000.00",
             "Holds 1 open position: would be liquidated",
         )
-        assert row.weight == LIQUIDATES_NOW + 1000
+        assert row.weight == 1000
+        assert row.effects == TargetEffects(
+            direction=EffectDirection.TIGHTER,
+            liquidation=Liquidation.NOW,
+            open_positions=1,
+            money_effect_usd=Decimal(1000),
+        )
 
     @pytest.mark.parametrize(
         ("cash", "parameters", "said"),
@@ -329,6 +335,60 @@ class TestWarnings:
             "The floor stops at $2,000.00, a balance, which is no more than the drawdown itself",
             "Unusual for its size: Trailing drawdown: highest floor at $2,000.00 is 4% of $50,000.00 (usual: 95 to 115%)",
         )
+
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            (
+                "daily_loss_auto_liq_pct",
+                "0.02",
+                ("Daily loss in percent: auto-liquidation at 0.02% of $156,853.00 is $31.37 (usual: 1 to 6%; 2% is written 2)"),
+            ),
+            (
+                "daily_loss_auto_liq_pct",
+                "0.8",
+                "Daily loss in percent: auto-liquidation at 0.8% of $156,853.00 is $1,254.82 (usual: 1 to 6%)",
+            ),
+            (
+                "daily_loss_alert_pct",
+                "40",
+                "Daily loss in percent: alert at 40% of $156,853.00 is $62,741.20 (usual: 0.5 to 6%)",
+            ),
+            (
+                "margin_alert_pct",
+                "0.8",
+                "Margin in use: alert at 0.8% (usual: 25 to 100%; 80% is written 80)",
+            ),
+        ],
+    )
+    def test_a_percentage_that_looks_like_a_slip_is_told_in_dollars(self, name: str, value: str, said: str) -> None:
+        give_cash(limited(), cash="156853", start="156853")
+        assert [warning for warning in warnings_of(**{name: value}) if warning.startswith("Unusual")] == [
+            f"Unusual for its size: {said}"
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("daily_loss_auto_liq_pct", "2"), ("daily_loss_alert_pct", "0.8"), ("margin_auto_liq_pct", "100")],
+    )
+    def test_a_usual_percentage_is_none(self, name: str, value: str) -> None:
+        give_cash(limited(), cash="156853", start="156853")
+        assert [warning for warning in warnings_of(**{name: value}) if warning.startswith("Unusual")] == []
+
+    def test_without_a_balance_at_the_start_of_the_day_it_is_of_the_evaluation_size(self) -> None:
+        limited()
+        assert [warning for warning in warnings_of(daily_loss_auto_liq_pct="0.02") if warning.startswith("Unusual")] == [
+            (
+                "Unusual for its size: Daily loss in percent: auto-liquidation at 0.02% of $50,000.00 is $10.00 "
+                "(usual: 1 to 6%; 2% is written 2)"
+            )
+        ]
+
+    def test_where_no_size_is_known_the_percentage_alone_is_told(self) -> None:
+        give_limits(make_account(101))
+        assert [warning for warning in warnings_of(daily_loss_auto_liq_pct="0.02") if warning.startswith("Unusual")] == [
+            "Unusual for its size: Daily loss in percent: auto-liquidation at 0.02% (usual: 1 to 6%; 2% is written 2)"
+        ]
 
     def test_open_positions_are_told(self) -> None:
         account = limited()

@@ -298,13 +298,13 @@ def test_the_unlock_of_a_remediation_is_judged(before: State, observed: State, f
 )
 def test_what_moved_stops_a_remediation(now: State, *, may_begin: bool, may_unlock: bool) -> None:
     shown = risk(LOCKED)
-    assert REMEDIATION.is_as_shown(before=shown, now=now, step=0) == may_begin
-    assert REMEDIATION.is_as_shown(before=shown, now=now, step=2) == may_unlock
+    assert REMEDIATION.is_as_shown(before=shown, after={}, now=now, step=0) == may_begin
+    assert REMEDIATION.is_as_shown(before=shown, after={}, now=now, step=2) == may_unlock
     assert [REMEDIATION.rests_on(step) for step in range(3)] == [True, False, True]
 
 
 def test_a_stop_that_ended_meanwhile_does_not_keep_the_unlock_away() -> None:
-    assert REMEDIATION.is_as_shown(before=risk(LOCKED, stopped=True), now=risk(LOCKED), step=2)
+    assert REMEDIATION.is_as_shown(before=risk(LOCKED, stopped=True), after={}, now=risk(LOCKED), step=2)
 
 
 def reset(action: str = NORMAL, at: str | None = None, *, stopped_at: str | None = None, own: bool = False) -> dict[str, Any]:

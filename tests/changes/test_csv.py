@@ -9,7 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accounts.changes.csv_upload import BYTES_MAX, HEADINGS, Unreadable, columns_of, read_csv, template
+from accounts.changes.csv_columns import HEADINGS, columns_of, template
+from accounts.changes.csv_table import BYTES_MAX, SAVE_AS, Unreadable
+from accounts.changes.csv_upload import read_csv
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.source import Fault
@@ -23,6 +25,7 @@ from tests.changes.traders import make_trader
 pytestmark = pytest.mark.django_db
 
 FAKE = FakeKind()
+IGNORABLE = "Remove the columns that are not needed, or tick “Ignore columns with other headings”."
 NAME = "KTR50K-{:06}".format
 
 
@@ -32,6 +35,10 @@ def read(*lines: str, kind: Any = FAKE, encoding: str = "utf-8", end: str = "\r\
 
 def told(chosen: Chosen) -> list[tuple[int, str, str, str, str]]:
     return [(each.line, each.column, each.value, each.fault.value, each.reason) for each in chosen.problems]
+
+
+def noted(chosen: Chosen) -> list[tuple[int, str]]:
+    return [(each.line, each.words) for each in chosen.notes]
 
 
 def refused(*lines: str, **how: Any) -> tuple[str, ...]:
@@ -65,7 +72,13 @@ class TestTable:
     def test_quotes_hold_delimiters_quotes_and_lines(self) -> None:
         chosen = read("account;amount", '"1";"10"', '"nobody; ""him""\nor her";5', "9;5")
         assert told(chosen) == [
-            (3, "account", 'nobody; "him"\N{REPLACEMENT CHARACTER}or her', "Unknown", "No account has this id or name"),
+            (
+                3,
+                "account",
+                'nobody; "him"\N{REPLACEMENT CHARACTER}or her',
+                "Bad value",
+                "The cell runs over lines 3 to 4. Close or remove its quotation mark",
+            ),
             (5, "account", "9", "Unknown", "No account has this id or name"),
         ]
 
@@ -88,18 +101,24 @@ class TestTable:
             (b"\r\n \r\n,,\r\n", "The file is empty."),
             (b"account\r\n", "There is no row below the header."),
             (
-                b"account\n1\nJos\xe9\n",
-                "Line 3: the file is not UTF-8 (byte 0xE9). In a spreadsheet, save it as “CSV UTF-8”.",
+                b"acc\xf6unt\n1\n",
+                f"Line 1: the header has letters that can't be read: the file is not UTF-8. {SAVE_AS}",
+            ),
+            (b"\xff\xfea\x00\x00\xd8", f"The file begins as UTF-16 and can't be read as that. {SAVE_AS}"),
+            (
+                b'account\n1\n"2\n3\n',
+                "Line 3: a quotation mark opens a cell here and is never closed. Close it, or remove it.",
             ),
             (
-                "account\n1\n".encode("utf-16"),
-                "Line 1: the file is not UTF-8 (byte 0xFF). In a spreadsheet, save it as “CSV UTF-8”.",
+                b'account\n"1"2\n',
+                (
+                    "Line 2: something stands behind the quotation mark that closes a cell. "
+                    "Put the whole cell in quotation marks, and write those inside it twice."
+                ),
             ),
-            (b'account\n1\n"2\n3\n', "Line 3: the row can't be read (unexpected end of data). Look at its quotes."),
-            (b'account\n"1"2\n', "Line 2: the row can't be read (',' expected after '\"'). Look at its quotes."),
             (
                 b"account\n" + b"x" * 200_000,
-                "Line 2: the row can't be read (field larger than field limit (131072)). Look at its quotes.",
+                "Line 2: the row can't be read (field larger than field limit (131072)). Look at its quotation marks.",
             ),
             (b"account\n" + b"1\n" * (BYTES_MAX // 2), "The file has 5.0 MiB; at most 5 MiB are taken. Split it."),
             (b"account\n" + b"1\n" * (TARGETS_MAX + 1), "The file has more than 20,000 rows below its header. Split it."),
@@ -126,16 +145,17 @@ class TestHeader:
 
     def test_every_fault_of_it_is_told(self) -> None:
         assert refused("account,name,floor,floor,,colour", "1,1,1,1,1,1") == (
-            "Line 1: the column “floor” comes twice.",
+            "Line 1: the column “floor” comes twice. Keep one of them.",
             "Line 1: column 5 has no heading.",
             "Line 1: there is no column “colour” here (amount, floor, mode, sticky, level).",
-            "Line 1: “account” and “name” both name the account. Keep one of them.",
+            IGNORABLE,
             "Line 1: the column “amount” is missing; every row needs it.",
         )
 
     def test_a_kind_without_parameters_has_no_columns_for_them(self) -> None:
         assert refused("account,amount", "1,1", kind=KINDS["lock"]) == (
             "Line 1: there is no column “amount” here (this change has no parameters of single rows).",
+            IGNORABLE,
         )
         assert read("account", "1", kind=KINDS["lock"]).ids == (1,)
 
@@ -176,7 +196,7 @@ class TestRows:
             "2,666,,,",
             "2,10,,soon,",
             "2,10,,,perhaps",
-            "2,10",  # 19
+            "3,10",  # 19: taken, a spreadsheet leaves empty cells at the end out
             "2,10,,,,more",
             ",10,,,",
             "3,1\x000,,,",
@@ -184,14 +204,20 @@ class TestRows:
             '"1,200",10,,,',
             '4,"1,200",,,',
         )
-        assert chosen.ids == (1,)
+        assert chosen.ids == (1, 3)
         assert told(chosen) == [
             (3, "account", "404", "Unknown", "No account has this id or name"),
             (4, "account", "NOBODY", "Unknown", "No account has this id or name"),
             (5, "account", "6", "Archived or closed", "This account is archived or closed"),
             (6, "account", "KTR50K-000007", "Archived or closed", "This account is archived or closed"),
-            (7, "account", "TWIN", "Ambiguous", "2 accounts are called so: write the id (8, 9)"),
-            (8, "account", "11", "Ambiguous", "2 accounts are called so: write the id (10, 11)"),
+            (7, "account", "TWIN", "Ambiguous", "2 accounts have this name. Write the id instead (8, 9)"),
+            (
+                8,
+                "account",
+                "11",
+                "Ambiguous",
+                "This is the id of KTR50K-000011 and the name of account 10. Write KTR50K-000011 or 10 instead, whichever is meant",
+            ),
             (9, "account", "12", "Unknown", "No account has this id or name"),
             (10, "amount", "ten", "Bad value", "Enter a number."),
             (11, "amount", "0.5", "Bad value", "Ensure this value is greater than or equal to 1."),
@@ -201,36 +227,60 @@ class TestRows:
             (14, "floor", "20", "Bad value", "The floor is above the amount."),
             (15, "floor", "13", "Bad value", "13 brings bad luck."),
             (16, "", "", "Bad value", "This amount is the beast's."),
-            (17, "mode", "soon", "Bad value", "Select a valid choice. soon is not one of the available choices."),
+            (
+                17,
+                "mode",
+                "soon",
+                "Bad value",
+                "Select a valid choice. soon is not one of the available choices. Write eod or now.",
+            ),
             (18, "sticky", "perhaps", "Bad value", "Write yes or no."),
-            (19, "", "", "Not as the header says", "2 cells, where the header has 5"),
-            (20, "", "", "Not as the header says", "6 cells, where the header has 5"),
-            (21, "account", "", "Not as the header says", "It is empty"),
-            (22, "amount", "1\N{REPLACEMENT CHARACTER}0", "Bad value", "A NUL character stands in it"),
-            (23, "account", "3\N{REPLACEMENT CHARACTER}", "Bad value", "A NUL character stands in it"),
-            (24, "account", "1,200", "Unknown", "No account has this id or name"),
+            (
+                20,
+                "",
+                "",
+                "Not as the header says",
+                "6 cells, where the header has 5. If a number or name has a delimiter in it, put it in quotation marks",
+            ),
+            (
+                21,
+                "account",
+                "",
+                "Not as the header says",
+                "No account is named here. Write its id or name, or delete the row",
+            ),
+            (22, "amount", "1\N{REPLACEMENT CHARACTER}0", "Bad value", "A NUL character stands in it. Write the cell again"),
+            (23, "account", "3\N{REPLACEMENT CHARACTER}", "Bad value", "A NUL character stands in it. Write the cell again"),
+            (
+                24,
+                "account",
+                "1,200",
+                "Unknown",
+                "No account has this id or name. Write the id without separators: 1200",
+            ),
             (25, "amount", "1,200", "Bad value", "Enter a number."),
         ]
 
     def test_the_same_twice_counts_once(self) -> None:
         chosen = read("account,amount", "1,10", f"{NAME(1)},10", "1, 10 ")
         assert (chosen.ids, chosen.parameters) == ((1,), {"amount": "10", "level": "firm"})
-        assert told(chosen) == [
-            (3, "account", "KTR50K-000001", "Twice", "The same as line 2"),
-            (4, "account", "1", "Twice", "The same as line 2"),
+        assert chosen.problems == ()
+        assert noted(chosen) == [
+            (3, "KTR50K-000001: the same as line 2; it counts once."),
+            (4, "1: the same as line 2; it counts once."),
         ]
 
     def test_rows_that_disagree_count_for_nothing(self) -> None:
         chosen = read("account,amount", "1,10", "2,20", f"{NAME(1)},11", "1,10", "3,1", "3,2", "1,12", "1,13")
         assert chosen.ids == (2,)
         assert [(line, reason) for line, _, _, fault, reason in told(chosen) if fault == Fault.CONTRADICTION] == [
-            (2, "Says otherwise than lines 4, 5, 8 and 1 more"),
-            (4, "Says otherwise than lines 2, 5, 8 and 1 more"),
-            (5, "Says otherwise than lines 2, 4, 8 and 1 more"),
-            (6, "Says otherwise than line 7"),
-            (7, "Says otherwise than line 6"),
-            (8, "Says otherwise than lines 2, 4, 5 and 1 more"),
-            (9, "Says otherwise than lines 2, 4, 5 and 1 more"),
+            (2, "Says otherwise than lines 4, 5, 8 and 1 more. Keep one of them"),
+            (4, "Says otherwise than lines 2, 5, 8 and 1 more. Keep one of them"),
+            (5, "Says otherwise than lines 2, 4, 8 and 1 more. Keep one of them"),
+            (6, "Says otherwise than line 7. Keep one of them"),
+            (7, "Says otherwise than line 6. Keep one of them"),
+            (8, "Says otherwise than lines 2, 4, 5 and 1 more. Keep one of them"),
+            (9, "Says otherwise than lines 2, 4, 5 and 1 more. Keep one of them"),
         ]
 
     @pytest.mark.parametrize(
@@ -245,7 +295,8 @@ class TestRows:
 
     def test_an_id_may_have_zeros_before_it(self) -> None:
         chosen = read("account", "0000001", "1")
-        assert (chosen.ids, told(chosen)) == ((1,), [(3, "account", "1", "Twice", "The same as line 2")])
+        assert (chosen.ids, told(chosen)) == ((1,), [])
+        assert noted(chosen) == [(3, "1: the same as line 2; it counts once.")]
 
     @pytest.mark.parametrize(
         "value", ["9" * 30, "9223372036854775808", "-1", "1.0", "+1", "\u0661", "=1", "x" * 70, "%", "_", "' OR 1=1 --", "1e0"]
@@ -316,7 +367,9 @@ def test_a_row_is_as_good_as_the_same_typed_into_the_form(amount: str, floor: st
         # A file may say a choice by its label, which the form's own drop-down never sends.
         spared = {"mode", "level"} if "End of day" in {mode, level} else set()
         said = {(name, " ".join(map(str, reasons))) for name, reasons in form.errors.items() if name not in spared}
-        assert said <= wrong or (spared and chosen.problems == ())
+        # Of a choice, a file also says what may be written.
+        assert {name for name, _ in said} <= {name for name, _ in wrong} or (spared and chosen.problems == ())
+        assert {each for each in said if each[0] not in {"mode", "level"}} <= wrong or (spared and chosen.problems == ())
 
 
 @given(content=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))

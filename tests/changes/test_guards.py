@@ -171,6 +171,8 @@ class TestChanges:
             "decider_role = ''",
             "expires_at = expires_at + interval '1 day'",
             "item_count = 2",
+            "effects = NULL",
+            "effects = jsonb_set(effects, '{liquidated}', '9')",
             "id = id + 1000",
         ],
     )
@@ -240,7 +242,7 @@ class TestChanges:
         refuses(lambda: sql("UPDATE changes_change SET state = 'finished'"), "has items without an outcome")
         if open_state in {ItemState.SENDING, ItemState.SENT}:
             sql("UPDATE changes_item SET state = 'unknown'")
-        sql("UPDATE changes_item SET state = 'cancelled'")
+        sql("UPDATE changes_item SET state = %s", "cancelled" if open_state == ItemState.QUEUED else "applied")
         assert sql("UPDATE changes_change SET state = 'finished'") == 1
 
     def test_exactly_the_known_steps(self, support: Staff, supervisor: Staff, sent: Sent) -> None:
@@ -362,12 +364,37 @@ class TestItems:
                     continue
                 number += 1
                 item = open_item(support, make_account(number), "lock", came_from)
+                if (came_from, to) == (ItemState.UNKNOWN, ItemState.CANCELLED):
+                    continue  # only with the person who says so: below
                 if to in ITEM_TRANSITIONS[came_from]:
                     assert sql("UPDATE changes_item SET state = %s WHERE id = %s", to, item.pk) == 1
                     continue
                 with pytest.raises(IntegrityError, match=r"can't go from|has its outcome"), transaction.atomic():
                     sql("UPDATE changes_item SET state = %s WHERE id = %s", to, item.pk)
                 assert Item.objects.get(pk=item.pk).state == came_from
+
+    def test_an_unknown_item_is_decided_about_by_somebody_else_than_the_requester(
+        self, support: Staff, supervisor: Staff
+    ) -> None:
+        says = "UPDATE changes_item SET state = %s, resolved_by_id = %s WHERE id = %s"
+        for number, to in enumerate(("applied", "queued", "cancelled"), start=101):
+            item = open_item(support, make_account(number), "lock", ItemState.UNKNOWN)
+            refuses(lambda to=to, pk=item.pk: sql(says, to, support.pk, pk), "who requested change")  # type: ignore[misc]
+            assert sql(says, to, supervisor.pk, item.pk) == 1
+
+    def test_who_decided_about_it_is_written_with_the_decision_only(
+        self, support: Staff, supervisor: Staff, second_supervisor: Staff
+    ) -> None:
+        item = open_item(support, make_account(101), "lock", ItemState.UNKNOWN)
+        refuses(lambda: sql("UPDATE changes_item SET state = 'cancelled'"), "only a person can say")
+        refuses(lambda: sql("UPDATE changes_item SET resolved_by_id = %s", supervisor.pk), "keeps who decided")
+        refuses(
+            lambda: sql("UPDATE changes_item SET state = 'unchanged', resolved_by_id = %s", supervisor.pk), "keeps who decided"
+        )
+        assert sql("UPDATE changes_item SET state = 'cancelled', resolved_by_id = %s", supervisor.pk) == 1
+        for person in (second_supervisor.pk, None):
+            refuses(lambda person=person: sql("UPDATE changes_item SET resolved_by_id = %s", person), "keeps who decided")  # type: ignore[misc]
+        assert Item.objects.get(pk=item.pk).resolved_by == supervisor
 
     def test_exactly_the_known_steps_of_one_that_waits(self, support: Staff, supervisor: Staff, sent: Sent) -> None:
         make_account(101, LOCKED)
@@ -389,7 +416,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
             )
             return int(cursor.fetchone()[0])
 
-    assert count() == 9
+    assert count() == 10
     try:
         call_command("migrate", "changes", "0001", verbosity=0)
         assert count() == 0
@@ -397,7 +424,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
         call_command("migrate", "changes", verbosity=0)
         for room in ("execution", "limit_templates"):
             call_command("migrate", room, verbosity=0)
-    assert count() == 9
+    assert count() == 10
 
 
 def _insert_change(like: Change, **columns: Any) -> None:

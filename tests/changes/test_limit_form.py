@@ -76,7 +76,11 @@ FIRM_ONLY = "Only the firm's limits have this. Leave it as it is, or choose the 
 REFUSED = [
     ({"daily_loss_auto_liq_usd": "0"}, "daily_loss_auto_liq_usd", ZERO_USD),
     ({"daily_loss_auto_liq_usd": "-5"}, "daily_loss_auto_liq_usd", ZERO_USD),
-    ({"weekly_loss_auto_liq_usd": "1.005"}, "weekly_loss_auto_liq_usd", "Ensure that there are no more than 2 decimal places."),
+    (
+        {"weekly_loss_auto_liq_usd": "1000.005"},
+        "weekly_loss_auto_liq_usd",
+        "Ensure that there are no more than 2 decimal places.",
+    ),
     (
         {"weekly_loss_auto_liq_usd": "12345678901234.00"},
         "weekly_loss_auto_liq_usd",
@@ -88,7 +92,7 @@ REFUSED = [
     ({"do_not_unlock": "perhaps"}, "do_not_unlock", None),
     ({"level": "both"}, "level", None),
     ({"flatten_at": "2020-01-01T10:00"}, "flatten_at", "This time has passed. Choose one that is still to come."),
-    ({"flatten_at": "tomorrow"}, "flatten_at", "Enter a valid date/time."),
+    ({"flatten_at": "tomorrow"}, "flatten_at", "Write year, month, day and time, such as 2026-12-31T15:10."),
     ({"level": "trader", "do_not_unlock": "no"}, "do_not_unlock", FIRM_ONLY),
     ({"level": "trader", "trailing_max_drawdown_usd": "100"}, "trailing_max_drawdown_usd", FIRM_ONLY),
     ({"level": "trader", "stepped_cooldown": "1:1"}, "stepped_cooldown", FIRM_ONLY),

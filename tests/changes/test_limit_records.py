@@ -141,6 +141,7 @@ def accounts(draw: st.DrawFn, level: LimitLevel) -> Account:
     )
     account.level_limits = LevelLimits(  # type: ignore[attr-defined]
         record=draw(records(level, odd=True)),
+        limits_read_at=draw(TIMES),
         read_at=draw(TIMES),
         figures=figures,
         is_stopped=draw(st.booleans()),

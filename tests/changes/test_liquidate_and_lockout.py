@@ -265,7 +265,8 @@ class TestLockout:
         (row,) = plan(LOCKOUT, environment=Environment.DEMO, target_ids=[77]).rows
         assert row.before is not None
         assert row.after is not None
-        planned = Planned(before=row.before, after=row.after)
+        assert row.effects is not None
+        planned = Planned(before=row.before, after=row.after, effects=row.effects)
         assert sent(LOCKOUT, planned, target_id=77, reason="Called") == [
             ("user/expireuserlockout", '{"userId": 77, "notes": "Called"}')
         ]

@@ -12,15 +12,16 @@ from django.utils import timezone
 
 from accounts.changes import freshness
 from accounts.changes.models import Item
-from accounts.changes.overview import ROWS_A_PAGE, Topic, shared, sheet, topics
+from accounts.changes.overview import ROWS_A_PAGE, sheet
 from accounts.changes.states import ItemState
+from accounts.changes.topics import Topic, shared, topics
 from accounts.connection import NotConnected
 from accounts.models import Account, RiskStatus
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.budget_state import BudgetState
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.changes.answers import text_of
+from tests.changes.answers import read_aloud, text_of
 from tests.changes.asking_pages import listed, new, typed, uploaded
 from tests.changes.fake_kind import FakeKind
 from tests.changes.mirror import CLOSING_ONLY, LOCKED, make_account, make_accounts, make_stale, open_item, written
@@ -112,7 +113,7 @@ class TestTopics:
     def test_they_stand_above_the_rows(self, asking: Client, support: Staff) -> None:
         make_accounts([1, 2, 3])
         page = asking.get(new(), {"targets": uploaded(support, "account,amount", "1,1000", "2,2000", "3,3")})
-        assert page.context["overview"].warnings == (Topic(words="Costs … dollars", count=2),)
+        assert page.context["overview"].effects.warnings == (Topic(words="Costs … dollars", count=2),)
 
 
 def test_what_touches_live_is_told_first(asking: Client) -> None:
@@ -120,7 +121,7 @@ def test_what_touches_live_is_told_first(asking: Client) -> None:
     make_account(2)
     live = asking.get(new(), {"account": "live:1", "amount": "20", "level": "firm", "preview": "1"})
     words = "Touches live: orders there are filled for real money"
-    assert live.context["overview"].warnings[0] == Topic(words=words, count=1)
+    assert live.context["overview"].effects.warnings[0] == Topic(words=words, count=1)
     assert words in text_of(live)
     demo = asking.get(new(), {"account": "demo:2", "amount": "20", "level": "firm", "preview": "1"})
     assert words not in text_of(demo)
@@ -130,11 +131,12 @@ def test_what_gets_looser_or_tighter_is_counted(asking: Client, support: Staff) 
     make_account(1, LOCKED)
     make_account(2, CLOSING_ONLY)
     make_account(3)
-    unlocked = asking.get(new("unlock"), {"targets": listed(support, "1 2 3")}).context["overview"]
+    unlocked = asking.get(new("unlock"), {"targets": listed(support, "1 2 3")}).context["overview"].effects
     assert (unlocked.looser, unlocked.tighter) == (2, 0)
     locked = asking.get(new("lock"), {"targets": listed(support, "1 2 3")})
-    assert (locked.context["overview"].looser, locked.context["overview"].tighter) == (0, 2)
-    assert " for 2 accounts" in text_of(locked)
+    assert (locked.context["effects"].looser, locked.context["effects"].tighter) == (0, 2)
+    assert "0 accounts would be liquidated now" in read_aloud(locked)
+    assert "2 become tighter" in read_aloud(locked)
 
 
 class TestTurnedWithoutAScript:
@@ -183,7 +185,7 @@ class TestTouchedOften:
             self.touch(support, refused, outcome=ItemState.REJECTED)
         page = asking.get(new("lock"), {"targets": listed(support, "1 2 3 4 5")})
         assert page.context["overview"].touched == {"demo:account:1": 2, "demo:account:5": 3}
-        assert Topic(words="Changed twice or more within 7 days", count=2) in page.context["overview"].warnings
+        assert Topic(words="Changed twice or more within 7 days", count=2) in page.context["overview"].effects.warnings
         assert "Changed 3 times within 7 days" in text_of(page)
 
 

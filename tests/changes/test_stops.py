@@ -24,6 +24,7 @@ from accounts.changes.queries import progress
 from accounts.changes.states import ItemState
 from accounts.changes.stops import Ahead, stops_now
 from accounts.changes.timing import Timing
+from accounts.complete import ASKED_BY_ID
 from accounts.models import ApiToken
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -282,7 +283,7 @@ class TestWhichWait:
     def test_a_read_that_is_stopped_delays_what_is_confirmed_by_it(
         self, stop: Callable[[Stopped], None], browser: Client
     ) -> None:
-        stop(having.endpoint("accountRiskStatus/items", "Tradovate makes us wait (p-ticket)"))
+        stop(having.endpoint("accountRiskStatus/ldeps", "Tradovate makes us wait (p-ticket)"))
         (found,) = stops_now().found
         assert found.what == (
             "Closing only, Unlock, Liquidate, Reset auto-liq status, Max net liq and Remediate wait, and Lock can't be confirmed"
@@ -297,8 +298,8 @@ class TestWhichWait:
         stop(having.endpoint("account/list"))
         (found,) = stops_now().found
         assert (found.what, found.waits) == ("account/list can't be called", ())
-        assert not found.delays(self.ahead("risk_category", targets=300))
-        assert found.delays(self.ahead("risk_category", targets=301))
+        assert not found.delays(self.ahead("risk_category", targets=ASKED_BY_ID))
+        assert found.delays(self.ahead("risk_category", targets=ASKED_BY_ID + 1))
 
     @pytest.mark.parametrize(("step", "waits"), [(0, True), (1, False), (2, False)])
     def test_a_step_that_is_done_needs_nothing(self, stop: Callable[[Stopped], None], step: int, *, waits: bool) -> None:
@@ -445,9 +446,9 @@ class TestPromises:
         self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]
     ) -> None:
         item = open_item(support, make_account(1), "lock", ItemState.SENT)
-        stop(having.endpoint("accountRiskStatus/items", "Tradovate makes us wait (p-ticket)"))
+        stop(having.endpoint("accountRiskStatus/ldeps", "Tradovate makes us wait (p-ticket)"))
         (hold,) = pace(progress(item.change_id)).holds
-        assert hold.words.endswith("Tradovate makes us wait (p-ticket) for accountRiskStatus/items")
+        assert hold.words.endswith("Tradovate makes us wait (p-ticket) for accountRiskStatus/ldeps")
         assert hold.until == IN_AN_HOUR
         stop(having.endpoint(LOCK))
         assert pace(progress(item.change_id)).holds == (), "its call has left"

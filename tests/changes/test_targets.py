@@ -215,10 +215,10 @@ class TestNamedByHand:
             (2, "nobody", Fault.UNKNOWN),
             (3, "TWIN", Fault.AMBIGUOUS),
             (3, "3", Fault.GONE),
-            (4, "KTR50K-000001", Fault.DUPLICATE),
             (6, "x\N{REPLACEMENT CHARACTER}y", Fault.UNKNOWN),
         ]
-        assert targets.source_of(chosen).lines_left_out == (2, 3, 4, 6)
+        assert targets.source_of(chosen).lines_left_out == (2, 3, 6)
+        assert [(each.line, each.words) for each in chosen.notes] == [(4, "KTR50K-000001: the same as line 1; it counts once.")]
 
     def test_the_page_leads_on_to_the_plan(self, asking: Client) -> None:
         make_accounts([1, 2])
@@ -265,15 +265,17 @@ class TestFile:
         response = asking.post(naming(), csv("account\n1\n2\n2\n", name="../../Müller <b>.csv"))
         kept = TargetList.objects.get()
         assert response["Location"] == f"{reverse('changes:new', args=['lock'])}?targets={kept.pk}"
-        assert (kept.ids, len(kept.problems), kept.source) == ([1, 2], 1, "CSV Müller <b>.csv")
-        assert "Müller &lt;b&gt;.csv" in text_of(asking.get(response["Location"]))
+        assert (kept.ids, kept.problems, kept.source) == ([1, 2], [], "CSV Müller <b>.csv")
+        shown = text_of(asking.get(response["Location"]))
+        assert "Müller &lt;b&gt;.csv" in shown
+        assert "Line 4: 2: the same as line 3; it counts once." in shown
 
     @pytest.mark.parametrize(
         ("content", "message"),
         [
             ("", "The file is empty."),
             ("1\n2\n", "Line 1: the header is missing, or has no column “account” (the account&#x27;s id or name)."),
-            (b"account\n\xff", "Line 2: the file is not UTF-8 (byte 0xFF)."),
+            (b"acc\xffunt\n1", "Line 1: the header has letters that can&#x27;t be read: the file is not UTF-8."),
             (b"x" * (5 * 1024 * 1024 + 1), "The file has 5.0 MiB; at most 5 MiB are taken. Split it."),
         ],
     )

@@ -108,6 +108,7 @@ def _limited_account(state: State) -> Account:
     account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001")
     account.level_limits = LevelLimits(  # type: ignore[attr-defined]
         record={name: value for name, value in state.items() if name != "level"},
+        limits_read_at=T1,
         read_at=T1,
         figures=Figures(today_usd=None, week_usd=None, start_of_day_usd=None, cash_usd=None, peak_usd=None),
         is_stopped=False,

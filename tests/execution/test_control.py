@@ -3,7 +3,8 @@
 from accounts.changes import control
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.resolve import Resolution, last_call_of, resolve
+from accounts.execution.question import question
+from accounts.execution.resolve import Resolution, resolve
 from accounts.sync import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -105,7 +106,7 @@ def test_sent_again_by_a_person_it_is_applied(mirror: Simulator, support: Staff,
         item_id=item.pk,
         resolution=Resolution.QUEUED,
         comment="Tradovate works again",
-        seen_call=last_call_of(item),
+        seen_call=question(item).calls.last,
     )
     assert run(item).state == ItemState.APPLIED
     assert Change.objects.get().state == ChangeState.FINISHED

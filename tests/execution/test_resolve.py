@@ -1,7 +1,7 @@
-"""What nobody knows is settled by a person, on the evidence that they were shown: who may, what is written, what is refused."""
+"""An unknown outcome is settled by a person, on the evidence that they were shown: who may, what is written, what is refused."""
 
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -14,21 +14,20 @@ from accounts.changes import control
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution import resolve as resolving
-from accounts.execution.evidence import question
-from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.resolve import NotResolved, Resolution, WrongName, read_again, resolve
+from accounts.execution.models import Call, CallState, Purpose
+from accounts.execution.question import question
+from accounts.execution.resolve import NotResolved, OwnRequest, Resolution, WrongName, read_again, resolve
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.changes.answers import text_of
-from tests.changes.mirror import ask, make_account, make_accounts, open_item, walk
+from tests.changes.mirror import ask, make_accounts, walk
 from tests.execution.conftest import ORIGIN
+from tests.execution.unknown_items import WHY, everything, make_call, unknown
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
-
-WHY = "No answer within 15 s"
 
 
 @pytest.fixture
@@ -49,46 +48,13 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return changes
 
 
-def make_call(*items: Item, **columns: Any) -> Call:
-    now = timezone.now()
-    call = Call.objects.create(
-        **{
-            "purpose": Purpose.WRITE,
-            "environment": "demo",
-            "lane": "urgent",
-            "worker": "one",
-            "state": CallState.UNKNOWN,
-            "started_at": now,
-            "ended_at": now,
-            "method": "POST",
-            "path": "/v1/x",
-            **columns,
-        }
-    )
-    CallItem.objects.bulk_create([CallItem(call=call, item=item) for item in items])
-    return call
-
-
-def unknown(number: int = 101, kind: str = "lock") -> Item:
-    """An item of a running change whose outcome nobody knows after its one call."""
-    support = Staff.objects.filter(username="support").first() or make_person(Role.SUPPORT)
-    item = open_item(support, make_account(number), kind, ItemState.UNKNOWN, form_key=uuid4())
-    Item.objects.filter(pk=item.pk).update(note=WHY, claimed_at=timezone.now())
-    make_call(item, note=WHY)
-    return Item.objects.select_related("change").get(pk=item.pk)
-
-
 def say(person: Staff, item: Item, resolution: Resolution, **fields: Any) -> Item:
     return resolve(
         actor=person,
         origin=ORIGIN,
         item_id=item.pk,
-        **{"resolution": resolution, "comment": "Seen", "seen_call": resolving.last_call_of(item), **fields},
+        **{"resolution": resolution, "comment": "Seen", "seen_call": question(item).calls.last, **fields},
     )
-
-
-def everything() -> tuple[list[Any], ...]:
-    return tuple(list(model.objects.order_by("pk").values()) for model in (Change, Item, Call, Event))
 
 
 class TestResolve:
@@ -105,7 +71,7 @@ class TestResolve:
         item = unknown()
         say(person, item, resolution)
         item.refresh_from_db()
-        assert (item.state, item.note) == (resolution.value, note)
+        assert (item.state, item.note, item.resolved_by) == (resolution.value, note, person)
         assert item.settled_at is not None
         assert Change.objects.get().state == ChangeState.FINISHED
         event = Event.objects.get(item_id=item.pk, tag=Tag.ITEM_RESOLVED)
@@ -117,11 +83,11 @@ class TestResolve:
 
     def test_it_is_sent_again(self, person: Staff, announced: list[int]) -> None:
         item = unknown()
-        Item.objects.filter(pk=item.pk).update(attempts=3, ticket="t")
+        Item.objects.filter(pk=item.pk).update(attempts=3, ticket="t", observed={"admin_action": "Normal"})
         say(person, item, Resolution.QUEUED)
         item.refresh_from_db()
         assert (item.state, item.attempts, item.ticket, item.not_before) == (ItemState.QUEUED, 0, "", None)
-        assert item.note == "Sent again by supervisor: Seen"
+        assert (item.note, item.observed) == ("Sent again by supervisor: Seen", None)  # it was read before this call
         assert Event.objects.get(item_id=item.pk, tag=Tag.ITEM_RESENT).staff_id == person.pk
         assert (announced, Change.objects.get().state) == ([item.change_id], ChangeState.RUNNING)
 
@@ -161,17 +127,28 @@ class TestResolve:
                 say(person, item, resolution)
         assert everything() == before
 
-    def test_one_that_is_being_read_back(self, person: Staff) -> None:
+    @pytest.mark.parametrize("due_in", [timedelta(0), timedelta(hours=1)])
+    def test_one_that_is_to_be_read_again(self, person: Staff, due_in: timedelta) -> None:
+        """A reading that fails again and again keeps nobody from deciding."""
         item = unknown()
-        Item.objects.filter(pk=item.pk).update(not_before=timezone.now())
+        Item.objects.filter(pk=item.pk).update(not_before=timezone.now() + due_in)
+        say(person, item, Resolution.APPLIED)
+        item.refresh_from_db()
+        assert (item.state, item.not_before) == (ItemState.APPLIED, None)
+
+    def test_the_requester_does_not_decide(self, person: Staff, announced: list[int]) -> None:
+        item = unknown(requested_by=person)
         before = everything()
-        with pytest.raises(NotResolved, match="being read back"):
-            say(person, item, Resolution.APPLIED)
-        assert everything() == before
+        for resolution in Resolution:
+            with pytest.raises(OwnRequest, match=r"^You requested this change, so somebody else has to decide\.$"):
+                say(person, item, resolution)
+        assert (everything(), announced) == (before, [])
+        say(make_person(Role.SUPERVISOR, "another"), item, Resolution.APPLIED)
+        assert Item.objects.get().state == ItemState.APPLIED
 
     def test_on_evidence_that_is_no_longer_all(self, person: Staff) -> None:
         item = unknown()
-        seen = resolving.last_call_of(item)
+        seen = question(item).calls.last
         make_call(item)
         before = everything()
         with pytest.raises(NotResolved, match="Another call was made"):
@@ -180,7 +157,7 @@ class TestResolve:
 
     def test_a_change_of_several_waits_for_the_last(self, person: Staff) -> None:
         make_accounts([1, 2])
-        change = ask(person, "lock", 1, 2)
+        change = ask(make_person(Role.SUPPORT), "lock", 1, 2)
         for item in change.items.all():
             walk(item, ItemState.UNKNOWN)
         first, second = change.items.select_related("change").order_by("position")
@@ -193,13 +170,30 @@ class TestResolve:
 class TestReadAgain:
     def test_it_comes_due(self, person: Staff) -> None:
         item = unknown()
+        Item.objects.filter(pk=item.pk).update(not_before=timezone.now() + timedelta(hours=1))
         read_again(actor=person, origin=ORIGIN, item_id=item.pk)
         item.refresh_from_db()
         assert item.state == ItemState.UNKNOWN
         assert item.not_before is not None
+        assert item.not_before <= timezone.now()
         assert Event.objects.get(item_id=item.pk, tag=Tag.ITEM_READ_AGAIN).staff_id == person.pk
-        with pytest.raises(NotResolved):
+        before = everything()
+        with pytest.raises(NotResolved, match="to be read back already"):
             read_again(actor=person, origin=ORIGIN, item_id=item.pk)
+        assert everything() == before
+
+    def test_the_requester_may_have_it_read(self, person: Staff) -> None:
+        item = unknown(requested_by=person)
+        read_again(actor=person, origin=ORIGIN, item_id=item.pk)
+        assert Event.objects.get(item_id=item.pk, tag=Tag.ITEM_READ_AGAIN).staff_id == person.pk
+
+    def test_one_that_was_settled_meanwhile(self, person: Staff) -> None:
+        item = unknown()
+        Item.objects.filter(pk=item.pk).update(state=ItemState.APPLIED)
+        before = everything()
+        with pytest.raises(NotResolved, match="settled meanwhile: applied"):
+            read_again(actor=person, origin=ORIGIN, item_id=item.pk)
+        assert everything() == before
 
     def test_what_can_not_be_read(self, person: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
         item = unknown()
@@ -211,14 +205,11 @@ class TestReadAgain:
 
 
 class TestWords:
-    def test_why_nobody_knows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_why_it_is_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         item = unknown()
-        assert question(item).why == (
-            f"{WHY}. What Tradovate says proves neither that it was applied nor that it was not, so a person decides."
-        )
-        item.not_before = timezone.now()
-        assert question(item).why == f"{WHY}. It is being read back from Tradovate."
+        assert question(item).why == f"{WHY}."
         item.note = ""
+        assert question(item).why == "The call ended without an answer."
         monkeypatch.setattr(type(question(item).kind), "is_read_back", False)
         assert question(item).why == (
             "The call ended without an answer. Tradovate offers no way to read back whether it was applied."
@@ -228,19 +219,22 @@ class TestWords:
 class TestPages:
     @staticmethod
     def post(client: Client, item: Item, **fields: Any) -> Any:
-        sent = {"resolution": "applied", "comment": "Seen", "seen_call": resolving.last_call_of(item), **fields}
+        sent = {"resolution": "applied", "comment": "Seen", "seen_call": question(item).calls.last, **fields}
         return client.post(reverse("execution:resolve", args=[item.pk]), sent)
 
     def test_the_list_and_its_count(self, client: Client, person: Staff) -> None:
         item, soon = unknown(), unknown(102)
-        Item.objects.filter(pk=soon.pk).update(not_before=timezone.now())
+        Item.objects.filter(pk=soon.pk).update(not_before=timezone.now() + timedelta(hours=1))
         client.force_login(person)
         response = client.get(reverse("execution:unresolved"))
-        assert [asked.item.pk for asked in response.context["questions"]] == [item.pk]
-        assert f"{WHY}. What Tradovate says proves neither" in text_of(response)
+        assert [row.item.pk for row in response.context["rows"]] == [item.pk, soon.pk]
+        page = " ".join(text_of(response).split())
+        assert page.count(f"{WHY}.") == 2
+        assert page.count("It is not read again by itself") == page.count("It is read again at <time") == 1
         count = reverse("execution:unresolved_count")
-        assert "1<span" in text_of(client.get(count))
+        assert "2<span" in text_of(client.get(count))
         say(person, item, Resolution.APPLIED)
+        say(person, soon, Resolution.APPLIED)
         assert text_of(client.get(count)).strip() == ""
         assert "Every outcome is known." in text_of(client.get(reverse("execution:unresolved")))
 
@@ -263,8 +257,8 @@ class TestPages:
         item = unknown()
         client.force_login(person)
         page = text_of(client.get(reverse("execution:item", args=[item.pk])))
-        assert "Nobody knows whether Tradovate did this" in page
-        assert f'name="seen_call" value="{resolving.last_call_of(item)}"' in page
+        assert "Tradovate has not confirmed the outcome" in page
+        assert f'name="seen_call" value="{question(item).calls.last}"' in page
         response = self.post(client, item)
         assert (response.status_code, response["Location"]) == (303, reverse("execution:item", args=[item.pk]))
         page = text_of(client.get(response["Location"]))
@@ -299,12 +293,35 @@ class TestPages:
         item = unknown()
         client.force_login(make_person(role, "another"))
         page = text_of(client.get(reverse("execution:item", args=[item.pk])))
-        assert "A supervisor has to look at it and decide." in page
+        assert "A supervisor decides what became of it." in page
         assert reverse("execution:resolve", args=[item.pk]) not in page
         before = everything()
         assert self.post(client, item).status_code == 403
         assert client.post(reverse("execution:read_again", args=[item.pk])).status_code == 403
         assert everything() == before
+
+    def test_the_requester_sees_why_not_and_a_forged_form_is_refused(self, client: Client, person: Staff) -> None:
+        item = unknown(requested_by=person)
+        client.force_login(person)
+        page = text_of(client.get(reverse("execution:item", args=[item.pk])))
+        assert page.count("You requested this change, so somebody else has to decide.") == 1
+        assert reverse("execution:resolve", args=[item.pk]) not in page
+        assert reverse("execution:read_again", args=[item.pk]) in page
+        before = everything()
+        for resolution in Resolution:
+            response = self.post(client, item, resolution=resolution.value)
+            assert response.status_code == 403
+            assert "Somebody else has to decide" in text_of(response)
+        assert everything() == before
+
+    def test_the_page_says_when_it_is_read_again_and_takes_a_decision(self, client: Client, person: Staff) -> None:
+        item = unknown()
+        Item.objects.filter(pk=item.pk).update(not_before=timezone.now() + timedelta(hours=1))
+        client.force_login(person)
+        page = " ".join(text_of(client.get(reverse("execution:item", args=[item.pk]))).split())
+        assert "It is read again at <time" in page
+        assert self.post(client, item).status_code == 303
+        assert Item.objects.get().state == ItemState.APPLIED
 
     @pytest.mark.parametrize("name", ["resolve", "read_again", "item"])
     def test_one_that_is_not_there(self, client: Client, person: Staff, name: str) -> None:

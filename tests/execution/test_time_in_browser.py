@@ -15,11 +15,10 @@ from accounts.changes.models import Change
 from accounts.changes.start import start_due
 from accounts.changes.states import CHANGE_STARTED, ItemState, Relation
 from accounts.models import Account, RiskCategory
-from accounts.sync import sync
 from riskadmin.staff.models import Staff
-from riskadmin.tradovate.vocabulary import Environment
 from tests.browser.people import sign_in, sign_out
 from tests.execution.conftest import ORIGIN, active_account
+from tests.execution.present import Present, present_from
 from tests.execution.worker import send_batch, sweep
 from tests.simulator.driver import Simulator
 from tests.staff.people import PASSWORD
@@ -33,34 +32,25 @@ TUESDAY, SESSION_ENDS = datetime(2026, 12, 8, 18, 0, tzinfo=UTC), datetime(2026,
 CheckPage = Callable[[Page], None]
 
 
-class Clock:
-    """The time, here and at Tradovate."""
-
-    def __init__(self, simulator: Simulator, traveller: time_machine.Traveller) -> None:
-        self.simulator = simulator
-        self.traveller = traveller
-
-    def turn_to(self, moment: datetime) -> None:
-        """Let it be another time."""
-        self.traveller.move_to(moment)
-        self.simulator.advance_to(moment.isoformat())
+@pytest.fixture
+def here() -> Iterator[time_machine.Traveller]:
+    """This process's clock, from before the mirror is filled."""
+    with time_machine.travel(SATURDAY, tick=False) as traveller:
+        yield traveller
 
 
 @pytest.fixture
-def simulator_process(tmp_path: Path) -> Iterator[Simulator]:
-    """A simulator of this test alone: its clock is put on, and can't be put back."""
-    with Simulator(tmp_path / "simulator") as simulator:
+def simulator_process(here: time_machine.Traveller, tmp_path: Path) -> Iterator[Simulator]:
+    """A simulator of this test alone: its clock begins on Saturday evening."""
+    with Simulator(tmp_path / "simulator", now=SATURDAY.isoformat(), stopped=True) as simulator:
         yield simulator
 
 
 @pytest.fixture
-def clock(mirror: Simulator) -> Iterator[Clock]:
-    """The clock, on Saturday evening, with the mirror as it is then."""
-    with time_machine.travel(SATURDAY) as traveller:
-        clock = Clock(mirror, traveller)
-        clock.turn_to(SATURDAY)
-        sync(Environment.DEMO)
-        yield clock
+def present(here: time_machine.Traveller, mirror: Simulator) -> Iterator[Present]:
+    """The present, on Saturday evening, with the mirror as it is then."""
+    with present_from(here, mirror, SATURDAY) as present:
+        yield present
 
 
 def work(*, calls: int = 100) -> None:
@@ -79,7 +69,7 @@ def sign_in_as(page: Page, server: LiveServer, person: Staff) -> None:
 
 
 def test_a_switch_for_tonight_that_goes_on_tomorrow(  # noqa: PLR0917  (fixtures)
-    clock: Clock,
+    present: Present,
     live_server: LiveServer,
     page: Page,
     check_page: CheckPage,
@@ -97,7 +87,7 @@ def test_a_switch_for_tonight_that_goes_on_tomorrow(  # noqa: PLR0917  (fixtures
     page.get_by_role("button", name="Show what would happen").click()
     page.get_by_label("Risk category").select_option(category.name)
     page.get_by_role("button", name="Show what would happen").click()
-    expect(page.locator("#plan-rows")).to_be_visible(timeout=30_000)
+    expect(page.locator("#plan-rows")).to_be_visible()
     page.get_by_text("When it runs").click()
     page.get_by_role("combobox", name="When").select_option("window")
     page.get_by_label(re.compile("^Not before")).fill("2026-12-05T21:00")
@@ -122,9 +112,9 @@ def test_a_switch_for_tonight_that_goes_on_tomorrow(  # noqa: PLR0917  (fixtures
     check_page(page)
 
     # Its time comes, and after two of the three calls its window closes.
-    clock.turn_to(SATURDAY + timedelta(hours=1, seconds=3))
+    present.move_to(SATURDAY + timedelta(hours=1, seconds=3))
     work(calls=2)
-    clock.turn_to(SATURDAY + timedelta(hours=1, minutes=31))
+    present.move_to(SATURDAY + timedelta(hours=1, minutes=31))
     work()
     page.goto(change)
     expect(page.locator("#progress")).to_contain_text("its window has closed, and it goes on in the next one")
@@ -132,7 +122,7 @@ def test_a_switch_for_tonight_that_goes_on_tomorrow(  # noqa: PLR0917  (fixtures
     assert Change.objects.get().items.filter(state=ItemState.QUEUED).count() == 1
     check_page(page)
 
-    clock.turn_to(SUNDAY + timedelta(seconds=3))
+    present.move_to(SUNDAY + timedelta(seconds=3))
     work()
     page.goto(change)
     if page.url != change:  # signed out overnight
@@ -141,13 +131,13 @@ def test_a_switch_for_tonight_that_goes_on_tomorrow(  # noqa: PLR0917  (fixtures
     expect(page.locator("#state-title")).to_have_text("Finished")
     assert set(Change.objects.get().items.values_list("state", flat=True)) == {ItemState.APPLIED}
     for account in accounts:
-        assert clock.simulator.account(account.tradovate_id)["account"]["riskCategoryId"] == category.tradovate_id
+        assert present.simulator.account(account.tradovate_id)["account"]["riskCategoryId"] == category.tradovate_id
 
 
 def test_a_lock_until_the_end_of_the_session(  # noqa: PLR0917  (fixtures)
-    clock: Clock, live_server: LiveServer, page: Page, check_page: CheckPage, support: Staff, supervisor: Staff
+    present: Present, live_server: LiveServer, page: Page, check_page: CheckPage, support: Staff, supervisor: Staff
 ) -> None:
-    clock.turn_to(TUESDAY)
+    present.move_to(TUESDAY)
     account_id = active_account(7)
     sign_in_as(page, live_server, support)
     page.goto(f"{live_server.url}/accounts/demo/{account_id}/")
@@ -159,7 +149,7 @@ def test_a_lock_until_the_end_of_the_session(  # noqa: PLR0917  (fixtures)
     page.get_by_role("button", name=re.compile("^Lock 1 account")).click()
     page.wait_for_url(re.compile(r"/changes/\d+/$"))
     work()
-    assert clock.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "LockTradingImmediately"
+    assert present.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "LockTradingImmediately"
     page.goto(f"{live_server.url}/accounts/demo/{account_id}/")
     expect(page.get_by_text(re.compile("it ends 2026-12-08 16:00"))).to_be_visible()
     check_page(page)
@@ -170,10 +160,10 @@ def test_a_lock_until_the_end_of_the_session(  # noqa: PLR0917  (fixtures)
     expect(page.locator("#state-title")).to_have_text("Scheduled")
     check_page(page)
 
-    clock.turn_to(SESSION_ENDS - timedelta(seconds=5))
+    present.move_to(SESSION_ENDS - timedelta(seconds=5))
     work()
-    assert clock.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "LockTradingImmediately"
-    clock.turn_to(SESSION_ENDS + timedelta(seconds=5))
+    assert present.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "LockTradingImmediately"
+    present.move_to(SESSION_ENDS + timedelta(seconds=5))
     work()
-    assert clock.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "Normal"
+    assert present.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == "Normal"
     assert Change.objects.get(relation=Relation.ENDS).items.get().state == ItemState.APPLIED

@@ -27,6 +27,7 @@ from accounts.execution.send import next_claims
 from accounts.models import Account, RiskCategory
 from riskadmin.staff.models import Staff
 from tests.execution.conftest import ORIGIN, approve, ask, the_item
+from tests.execution.present import Present, present_from
 from tests.execution.worker import run, send_batch, sweep
 from tests.simulator.driver import Simulator
 
@@ -55,23 +56,17 @@ class Firm:
     """A firm that asks for a lock with an end and for a switch on each of those days, and its clock."""
 
     hours: Hours
-    simulator: Simulator
+    present: Present
     support: Staff
     supervisor: Staff
-    clock: time_machine.Traveller
     chance: Random
     accounts: list[int]
     deaths: int = 0
     late: list[str] = field(default_factory=list)
 
-    def travel(self, to: datetime) -> None:
-        """Let it be another time, here and at Tradovate."""
-        self.clock.move_to(to)
-        self.simulator.advance_to(to.isoformat())
-
     def ask(self, day: date) -> None:
         """Ask for a lock that ends, and for a switch in a window; support's lock goes out at once."""
-        self.travel(datetime(day.year, day.month, day.day, 0, 10, tzinfo=CHICAGO).astimezone(UTC))
+        self.present.move_to(datetime(day.year, day.month, day.day, 0, 10, tzinfo=CHICAGO).astimezone(UTC))
         now = timezone.now()
         ends_at = self.chance.choice(
             [self.hours.session_end(now), self.hours.next_session(now), now + timedelta(minutes=self.chance.randint(1, 3000))]
@@ -103,12 +98,12 @@ class Firm:
 
     def live_through(self, due: datetime) -> None:
         """Let what is due at a time be done: clock and workers look every five seconds, and workers die."""
-        self.travel(due - timedelta(seconds=2))
+        self.present.move_to(due - timedelta(seconds=2))
         assert start_due(origin=ORIGIN) == 0
-        self.travel(due)
+        self.present.move_to(due)
         at = due + self.chance.random() * TICK
         while at <= due + AT_THE_LATEST and self._is_under_way():
-            self.travel(at)
+            self.present.move_to(at)
             start_due(origin=ORIGIN)
             for change in Change.objects.filter(state__in=CHANGE_STARTED):
                 if self.deaths < 3 * len(DAYS) and self.chance.random() < 0.4 and self._dies(change):
@@ -134,45 +129,58 @@ class Firm:
 
 
 @pytest.fixture
-def simulator_process(tmp_path: Path) -> Iterator[Simulator]:
-    """A simulator of this test alone: its clock is put on, and can't be put back."""
-    with Simulator(tmp_path / "simulator") as simulator:
+def here() -> Iterator[time_machine.Traveller]:
+    """This process's clock, from before the mirror is filled."""
+    with time_machine.travel(BEGINS, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def simulator_process(here: time_machine.Traveller, tmp_path: Path) -> Iterator[Simulator]:
+    """A simulator of this test alone: its clock begins with the year."""
+    with Simulator(tmp_path / "simulator", now=BEGINS.isoformat(), stopped=True) as simulator:
         yield simulator
 
 
+@pytest.fixture
+def present(here: time_machine.Traveller, mirror: Simulator) -> Iterator[Present]:
+    """The present, at the year's beginning."""
+    with present_from(here, mirror, BEGINS) as present:
+        yield present
+
+
 @pytest.mark.parametrize("seed", [7])
-def test_a_year(mirror: Simulator, support: Staff, supervisor: Staff, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_a_year(present: Present, support: Staff, supervisor: Staff, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     free = Account.objects.filter(
         environment="demo", archived=False, risk_status__admin_action="Normal", risk_status__admin_at=None
     )
     accounts = list(
         free.exclude(risk_status__liquidate_only_at__isnull=False).values_list("tradovate_id", flat=True)[: 2 * len(DAYS)]
     )
-    with time_machine.travel(BEGINS) as clock:
-        known = hours()  # all of the year, once: it is made anew every day otherwise
-        monkeypatch.setattr(timing, "hours", lambda: known)
-        firm = Firm(known, mirror, support, supervisor, clock, Random(seed), accounts)
-        for day in DAYS:
-            begins = datetime(day.year, day.month, day.day, 0, 10, tzinfo=CHICAGO)
-            while (due := firm.next_due()) and due + AT_THE_LATEST < begins:
-                firm.live_through(due)
-            firm.ask(day)
-        while due := firm.next_due():
+    known = hours()  # all of the year, once: it is made anew every day otherwise
+    monkeypatch.setattr(timing, "hours", lambda: known)
+    firm = Firm(known, present, support, supervisor, Random(seed), accounts)
+    for day in DAYS:
+        begins = datetime(day.year, day.month, day.day, 0, 10, tzinfo=CHICAGO)
+        while (due := firm.next_due()) and due + AT_THE_LATEST < begins:
             firm.live_through(due)
+        firm.ask(day)
+    while due := firm.next_due():
+        firm.live_through(due)
 
-        assert firm.late == []
-        assert firm.deaths > 3
-        ends = Item.objects.filter(change__relation=Relation.ENDS).select_related("change")
-        assert {item.state for item in ends} == {ItemState.APPLIED}
-        assert len(ends) == len(DAYS)
-        for item in ends:
-            assert item.change.runs_at is not None
-            call = Call.objects.filter(items=item, purpose=Purpose.WRITE, status=200).get()
-            assert timedelta(0) <= call.started_at - item.change.runs_at <= AT_THE_LATEST
-        switches = Call.objects.filter(items__change__kind="risk_category", purpose=Purpose.WRITE)
-        assert switches.count() >= len(DAYS)
-        for call in switches:
-            assert known.is_open(call.started_at)
-            assert not known.is_trading(call.started_at)
-            assert not known.is_trading(call.ended_at or call.started_at)
-        assert set(Item.objects.filter(change__kind="risk_category").values_list("state", flat=True)) == {ItemState.APPLIED}
+    assert firm.late == []
+    assert firm.deaths > 3
+    ends = Item.objects.filter(change__relation=Relation.ENDS).select_related("change")
+    assert {item.state for item in ends} == {ItemState.APPLIED}
+    assert len(ends) == len(DAYS)
+    for item in ends:
+        assert item.change.runs_at is not None
+        call = Call.objects.filter(items=item, purpose=Purpose.WRITE, status=200).get()
+        assert timedelta(0) <= call.started_at - item.change.runs_at <= AT_THE_LATEST
+    switches = Call.objects.filter(items__change__kind="risk_category", purpose=Purpose.WRITE)
+    assert switches.count() >= len(DAYS)
+    for call in switches:
+        assert known.is_open(call.started_at)
+        assert not known.is_trading(call.started_at)
+        assert not known.is_trading(call.ended_at or call.started_at)
+    assert set(Item.objects.filter(change__kind="risk_category").values_list("state", flat=True)) == {ItemState.APPLIED}

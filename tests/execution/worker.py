@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db.models import Count
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
@@ -69,6 +70,23 @@ def reconciled(item: Item, *, rounds: int = 4) -> Item:
         sweep(origin=ORIGIN)
         run(item)
     return Item.objects.select_related("change").get(pk=item.pk)
+
+
+def later(change: Change, *, rounds: int = 4) -> dict[str, int]:
+    """Let so much time pass that each item of a change has its outcome or waits for a person; return how many are in each state."""
+    for _ in range(rounds):
+        waiting = Item.objects.filter(change=change, not_before__isnull=False)
+        past = timezone.now() - timedelta(seconds=61)
+        Call.objects.filter(items__in=waiting, ended_at__gt=past).update(ended_at=past)
+        waiting.filter(claimed_at__isnull=False).update(claimed_at=past)
+        waiting.update(not_before=timezone.now() - timedelta(seconds=1))
+        Change.objects.filter(pk=change.pk).update(held_until=None)
+        sweep(origin=ORIGIN)
+        while send_batch(change.pk, origin=ORIGIN):
+            pass
+        read_back_due(origin=ORIGIN)
+    counts = Item.objects.filter(change=change).values_list("state").annotate(Count("pk")).order_by()
+    return dict(counts)
 
 
 def worker_dies(item: Item) -> None:

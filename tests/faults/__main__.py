@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,21 @@ class Tally:
         )
 
     @property
+    def drawn(self) -> str:
+        """How many runs drew each fault."""
+        runs = Counter(name for result in self.results for name in {blow.name for _, blow in result.scenario.struck_at_s})
+        return "drawn: " + " ".join(f"{name}={runs[name]}" for name in sorted(runs))
+
+    @property
+    def promises(self) -> str:
+        """How often each promise about outcomes was broken, and any other one."""
+        from tests.faults.judge import OUTCOME_RULES
+
+        broken = Counter(violation.rule for result in self.results for violation in result.violations)
+        others = sum(count for rule, count in broken.items() if rule not in OUTCOME_RULES)
+        return "broken: " + ", ".join(f"{broken[rule]} {word}" for rule, word in OUTCOME_RULES.items()) + f", {others} other"
+
+    @property
     def violations(self) -> int:
         """A run that could not be judged counts as one."""
         return self.broken + sum(len(result.violations) for result in self.results)
@@ -105,7 +121,8 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="riskadmin-faults-"))
     with contextlib.suppress(KeyboardInterrupt), new_world(directory) as world:
         _run_all(world, order, tally)
-    say(tally.line)
+    for line in (tally.drawn, tally.promises, tally.line):
+        say(line)
     return 0 if tally.results and not tally.violations else 1
 
 
@@ -136,7 +153,7 @@ def _runner(world: World, order: Order) -> Runner:
 
     import riskadmin.celery  # noqa: F401  (tasks sent by name go to this world's broker)
     from tests.faults.asking import let_go, set_up
-    from tests.faults.blows import LONG, SHORT
+    from tests.faults.blow import LONG, SHORT
     from tests.faults.runner import Runner
 
     call_command("migrate", verbosity=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -73,6 +74,7 @@ class Wanted:
     form_key: UUID
     verdict: str
     starts_in_s: float  # 0: as soon as it is decided
+    decided_after_s: float = 0.0  # so long its decision waits
 
 
 def set_up(world: World) -> Pools:
@@ -226,6 +228,7 @@ class Asker:
         self.wanted = wanted
         self.change_id = 0
         self.is_decided = False
+        self._decides_at_s = 0.0
         self._refused = 0
 
     def submit(self) -> None:
@@ -259,9 +262,12 @@ class Asker:
                 raise Later from moved  # somebody else's call was read back just now: look at the plan again
         self.change_id = change.pk
         self.is_decided = change.state != ChangeState.PENDING
+        self._decides_at_s = time.monotonic() + wanted.decided_after_s
 
     def decide(self) -> None:
         """Decide about it; what can't be approved any more is taken back by who asked."""
+        if time.monotonic() < self._decides_at_s:
+            raise Later
         with _later_without_database():
             change = Change.objects.select_related("requested_by").get(pk=self.change_id)
             if change.state == ChangeState.PENDING:

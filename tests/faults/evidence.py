@@ -21,6 +21,7 @@ class Item:
     resend_safe: tuple[bool, ...] = (True,)  # one for each step
     is_read_back: bool = True
     may_change_nothing: bool = False
+    submitted_at: datetime | None = None
     is_due: bool = False  # a time is set at which it is looked at again
     note: str = ""
 
@@ -71,9 +72,30 @@ class Landing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TouchedField:
+    """One field that a call of an item changed, in a record that was there before.
+
+    `is_named` says that the item was about this field, `action` which admin action was set, `moved_at` when somebody else had
+    last given it the value that the call replaced; None when nobody had.
+    """
+
+    item_id: int
+    call_id: int
+    field: str
+    is_named: bool
+    arrived_at: datetime
+    action: str = ""
+    before: object = None
+    after: object = None
+    moved_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Everything about one run. `reached` are steps whose intended state the simulator's log shows by somebody else's call.
 
+    `touched` are the fields that our calls changed, `unreadable` the targets whose rows were odd, missing or changed by others
+    during the run, `requests` what the strict reader of our requests found wrong.
     `trail_full` are the times in which no event could be written; `complaints` what went wrong with the faults themselves.
     """
 
@@ -87,6 +109,9 @@ class Evidence:
     silenced: Sequence[str] = ()
     trail_full: Sequence[tuple[datetime, datetime]] = ()
     complaints: Sequence[str] = ()
+    touched: Sequence[TouchedField] = ()
+    unreadable: frozenset[str] = frozenset()
+    requests: Sequence[str] = ()
     hits: int = 0  # calls that a fault of the simulator met
 
 

@@ -14,13 +14,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from accounts.changes.kinds import KINDS
+from tests.checker import check
 from tests.faults.evidence import Call, Event, Evidence, Item, Landing
+from tests.faults.other_hands import OtherHands
 from tests.faults.world import World
 from tests.simulator import driver
 
 ITEMS: Final = """
     SELECT item.id, item.change_id, change.kind, item.target, item.state, item.step, item.not_before IS NOT NULL, item.note,
-           item.after, change.reason_text, change.parameters
+           item.after, change.reason_text, change.parameters, change.submitted_at
     FROM changes_item item JOIN changes_change change ON change.id = item.change_id ORDER BY item.id
 """
 CALLS: Final = """
@@ -47,17 +49,17 @@ def gather(world: World) -> Evidence:
         for step, sign in enumerate(_signs(item, after=row[8] or {}, reason=row[9])):
             signs[sign] = (item.id, step)
     effects: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for effect in _all(world, "effects", source="call"):
-        effects[effect["call_id"]].append(effect)
-    landings, strays = [], []
-    silenced: list[str] = []
-    hits = 0
+    others = OtherHands(world.real_time)
+    for effect in _all(world, "effects"):
+        others.learn(effect)
+        if effect["source"] == "call":
+            effects[effect["call_id"]].append(effect)
+    landings, strays, touched = [], [], []
+    calls = list(_all(world, "calls"))
+    on_demo = [call for call in calls if call["host"] == "demo"]
     done: set[tuple[int, str]] = set()  # target and what was done to it
-    for call in _all(world, "calls", host="demo"):
-        hits += bool(call["fault"])
-        if call["status"] == 429 and not call["fault"]:
-            silenced.append(f"429 for call {call['id']}, {call['endpoint']}, at {call['at']}")
-        if call["endpoint"].lower() not in _WRITES or call["outcome"] in REFUSED:
+    for call in on_demo:
+        if call["endpoint"].lower() not in _WRITES or _was_refused(call):
             continue
         for sign in _named(call):
             if sign not in signs:
@@ -65,10 +67,12 @@ def gather(world: World) -> Evidence:
                 continue
             item_id, step = signs[sign]
             own = [effect for effect in effects[call["id"]] if sign[1] in {effect["account_id"], effect["entity_id"]}]
+            at = world.real_time(datetime.fromisoformat(call["at"]))
+            touched += [field for effect in own for field in others.touched(effect, item_id=item_id, arrived_at=at)]
             landings.append(
                 Landing(
                     id=call["id"],
-                    at=world.real_time(datetime.fromisoformat(call["at"])),
+                    at=at,
                     item_id=item_id,
                     step=step,
                     effect=bool(own),
@@ -76,7 +80,10 @@ def gather(world: World) -> Evidence:
                 )
             )
             done |= {(sign[1], _result(sign)) for _ in own[:1]}
-    reached = frozenset(place for sign, place in signs.items() if (sign[1], _result(sign)) in done)
+    reached = frozenset(
+        place for sign, place in signs.items() if (sign[1], _result(sign)) in done or _is_done_by_others(sign, others)
+    )
+    id_offset = int(world.simulator.control("GET", "/settings")["extension_id_offset"])
     return Evidence(
         items=items,
         calls=[
@@ -91,11 +98,24 @@ def gather(world: World) -> Evidence:
         change_states=dict(world.rows("SELECT id, state FROM changes_change")),
         reached=reached,
         strays=strays,
-        silenced=silenced,
+        silenced=[_silence(call) for call in on_demo if call["status"] == 429 and not call["fault"]],
         trail_full=tuple(world.trail_full),
         complaints=tuple(world.complaints),
-        hits=hits,
+        touched=touched,
+        # Whose records can't be told apart can't be read back either.
+        unreadable=frozenset(item.target for item in items) if id_offset else frozenset(world.unreadable),
+        requests=check(calls, extension_id_offset=id_offset),
+        hits=sum(bool(call["fault"]) for call in on_demo),
     )
+
+
+def _was_refused(call: dict[str, Any]) -> bool:
+    """Say whether a call never came as far as its operation: for its token, whether it is good or a fault says no."""
+    return call["outcome"] in REFUSED or (call["outcome"] == "fault" and call["status"] == 401)
+
+
+def _silence(call: dict[str, Any]) -> str:
+    return f"429 for call {call['id']}, {call['endpoint']}, at {call['at']}"
 
 
 def _item(row: tuple[Any, ...]) -> Item:
@@ -108,6 +128,7 @@ def _item(row: tuple[Any, ...]) -> Item:
         state=row[4],
         step=row[5],
         is_due=row[6],
+        submitted_at=row[11],
         note=row[7],
         resend_safe=tuple(kind.is_resend_safe(step) for step in range(len(kind.steps))),
         is_read_back=kind.is_read_back,
@@ -202,6 +223,16 @@ def _result(sign: Sign) -> str:
     """Return what a call makes of its target, where another one's call may make the same of it."""
     endpoint, _, value = sign
     return value.split(" ", 1)[0] if endpoint == driver.SET_ACTION.lower() else f"{endpoint} {value}"
+
+
+def _is_done_by_others(sign: Sign, others: OtherHands) -> bool:
+    """Say whether somebody else has given the target what the call was to give it."""
+    endpoint, target, value = sign
+    if endpoint == driver.SET_ACTION.lower():
+        return (target, "adminAction", _result(sign)) in others.reached
+    if endpoint == driver.SWITCH_CATEGORY.lower():
+        return (target, "riskCategoryId", int(value)) in others.reached
+    return False
 
 
 def _usd(amount: object) -> str:

@@ -17,6 +17,18 @@ NOTHING_DONE: Final = frozenset({"rejected", "skipped", "cancelled"})
 UNCLEAR_ENDS_MAX: Final = 3
 """So many calls without a clear end, and also a kind that may be sent again is left to people."""
 
+RACE: Final = timedelta(seconds=6)
+"""A call may follow the reading before it by so much: what somebody else sets in between is lost to any client."""
+
+OUTCOME_RULES: Final = {
+    "false applied": "false applied",
+    "false rejected": "false rejected",
+    "overwritten": "overwritten",
+    "unsettled": "lost",
+    "effect twice": "doubled",
+}
+"""The rules that outcomes are about, with the word that the sum of all runs has for each."""
+
 TOLERANCE: Final = timedelta(milliseconds=10)
 """The simulator's times are whole milliseconds, and its clock is read when the call has arrived."""
 
@@ -60,6 +72,8 @@ def _unknown_with_reason(found: Evidence) -> Iterator[str]:
         if item.state != "unknown":
             continue
         contested = targets[item.target] > 1
+        if item.target in found.unreadable:
+            contested = True
         again = item.is_read_back and item.resend_safe[item.step]
         if again and not contested and unclear[item.id] < UNCLEAR_ENDS_MAX:
             yield f"{_of(item)} is left unknown, though it could have been sent again: {item.note}"
@@ -70,14 +84,10 @@ def _unknown_with_reason(found: Evidence) -> Iterator[str]:
             yield f"{_of(item)} is unknown, and no event says that it needs a person"
 
 
-def _true_outcome(found: Evidence) -> Iterator[str]:
-    """An outcome says what the simulator's log says."""
-    effects, alterations = set(), set()
-    for landing in found.landings:
-        if landing.effect:
-            effects.add((landing.item_id, landing.step))
-        if landing.altered:
-            alterations.add((landing.item_id, landing.step))
+def _truly_applied(found: Evidence) -> Iterator[str]:
+    """Applied is an effect in the simulator's log, unchanged is none that altered anything."""
+    effects = {(landing.item_id, landing.step) for landing in found.landings if landing.effect}
+    alterations = {(landing.item_id, landing.step) for landing in found.landings if landing.altered}
     for item in found.items:
         for step in range(item.steps):
             here = (item.id, step)
@@ -85,8 +95,35 @@ def _true_outcome(found: Evidence) -> Iterator[str]:
                 yield f"{_of(item)} is applied, and step {step} had no effect at the simulator"
             if item.state == "unchanged" and here in alterations:
                 yield f"{_of(item)} is unchanged, and step {step} did alter its target"
+
+
+def _truly_rejected(found: Evidence) -> Iterator[str]:
+    """Rejected, skipped and cancelled is no effect in the simulator's log."""
+    effects = {(landing.item_id, landing.step) for landing in found.landings if landing.effect}
+    for item in found.items:
+        for step in range(item.steps):
+            here = (item.id, step)
             if item.state in NOTHING_DONE and step >= item.step and here in effects:
                 yield f"{_of(item)} is {item.state}, and step {step} had an effect at the simulator"
+
+
+def _nothing_overwritten(found: Evidence) -> Iterator[str]:
+    """A call changes the fields that its item is about and no others, and none that somebody else moved since it was asked for.
+
+    What somebody else sets in the last seconds before the call is lost to any client. A lock may follow whatever others did.
+    """
+    items = {item.id: item for item in found.items}
+    for touched in found.touched:
+        item = items[touched.item_id]
+        if touched.moved_at is not None and touched.arrived_at - touched.moved_at < RACE:
+            continue
+        was = f"{touched.field} from {touched.before!r} to {touched.after!r} by the simulator's call {touched.call_id}"
+        if not touched.is_named:
+            yield f"{_of(item)}: nobody asked to change {was}"
+        elif touched.moved_at is None or item.submitted_at is None or touched.action not in {"", "Normal"}:
+            continue
+        elif touched.moved_at > item.submitted_at:
+            yield f"{_of(item)}: somebody else had moved what it changed, {was}"
 
 
 def _once(found: Evidence) -> Iterator[str]:
@@ -198,6 +235,11 @@ def _no_event_no_call(found: Evidence) -> Iterator[str]:
                 yield f"the simulator's call {landing.id} came at {landing.at:%H:%M:%S.%f}, while no event could be written"
 
 
+def _requests_allowed(found: Evidence) -> Iterator[str]:
+    """Each request is one that the pages of its operation allow."""
+    yield from found.requests
+
+
 def _faults_worked(found: Evidence) -> Iterator[str]:
     """What the faults themselves had to complain of."""
     yield from found.complaints
@@ -206,7 +248,9 @@ def _faults_worked(found: Evidence) -> Iterator[str]:
 RULES: Final[dict[str, Rule]] = {
     "unsettled": _settled,
     "unknown without need": _unknown_with_reason,
-    "false outcome": _true_outcome,
+    "false applied": _truly_applied,
+    "false rejected": _truly_rejected,
+    "overwritten": _nothing_overwritten,
     "effect twice": _once,
     "event missing": _events,
     "call without event": _calls_told,
@@ -214,6 +258,7 @@ RULES: Final[dict[str, Rule]] = {
     "two at once": _one_at_a_time,
     "429 caused": _no_429,
     "call without trail": _no_event_no_call,
+    "request": _requests_allowed,
     "fault": _faults_worked,
 }
 

@@ -14,8 +14,9 @@ import psycopg
 import requests
 from redis.exceptions import RedisError
 
+from tests.checker import KEEP_ANSWERS
 from tests.faults.asking import Asker, Later, Pools, let_go
-from tests.faults.blows import Scale, Step
+from tests.faults.blow import Scale, Step
 from tests.faults.evidence import Violation
 from tests.faults.gathering import gather
 from tests.faults.judge import judge
@@ -67,7 +68,8 @@ class Runner:
         scenario = draw(seed, self._pools, self._scale, faults=faults)
         world = self._world
         let_go()
-        world.begin(scenario.env, {"latency_ms": scenario.latency_ms})
+        settings = {"latency_ms": scenario.latency_ms, "kept_answer_bytes": KEEP_ANSWERS, **scenario.settings}
+        world.begin(scenario.env, settings)
         world.keep_offset()
         try:
             for change in scenario.changes:

@@ -8,7 +8,8 @@ from random import Random
 from typing import Final
 
 from tests.faults.asking import Drawer, Pools, Wanted
-from tests.faults.blows import BLOWS, Blow, Lot, Scale
+from tests.faults.blow import Blow, Lot, Scale
+from tests.faults.blows import BLOWS
 
 ITEMS_MAX: Final = 60
 ASKED_WITHIN_S: Final = 5.0
@@ -18,6 +19,7 @@ ALIKE: Final = (
     frozenset({"postgres_restart", "postgres_gone"}),
     frozenset({"worker_term", "worker_freeze", "deploy", "duplicate_delivery"}),
     frozenset({"few_calls", "429", "423", "captcha", "clock_jump"}),
+    frozenset({"few_calls", "cap"}),  # completing cut answers costs more calls than there are
 )
 
 
@@ -40,6 +42,11 @@ class Scenario:
         return given
 
     @property
+    def settings(self) -> dict[str, object]:
+        """The settings of the run's simulator."""
+        return {name: value for _, blow in self.struck_at_s for name, value in blow.settings.items()}
+
+    @property
     def words(self) -> str:
         """The faults, for people."""
         return "; ".join(f"{blow.name} at {at_s:.1f} s ({blow.words})" for at_s, blow in self.struck_at_s)
@@ -50,16 +57,19 @@ def draw(seed: int, pools: Pools, scale: Scale, *, faults: Sequence[str] = ()) -
     rng = Random(seed)
     names = list(faults) or _names(rng)
     within_s = max(ASKED_WITHIN_S, FOR_EACH_FAULT_S * len(names))
-    changes = tuple(Drawer(rng, pools, seed).changes(most_items=ITEMS_MAX, within_s=within_s))
+    changes = list(Drawer(rng, pools, seed).changes(most_items=ITEMS_MAX, within_s=within_s))
     struck = []
     for name in names:
         met = rng.choice(changes)
-        blow = replace(BLOWS[name](Lot(rng, scale, met.kind)), name=name)
+        blow = replace(BLOWS[name](Lot(rng, scale, met.kind, met.targets)), name=name)
+        if blow.decided_after_s:
+            place = changes.index(met)
+            changes[place] = replace(met, decided_after_s=blow.decided_after_s, verdict="approve")
         at_s = max(met.at_s - rng.uniform(0, 0.5), 0.0) if blow.lies_in_wait else met.at_s + rng.uniform(0.1, 1.5)
         struck.append((round(at_s, 2), blow))
     return Scenario(
         seed=seed,
-        changes=changes,
+        changes=tuple(changes),
         struck_at_s=tuple(sorted(struck, key=_at)),
         latency_ms=rng.choice((20, 100, 300, 800)),
         sync_seconds=rng.choice((10, 180, 180)),

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from random import Random
+
+import pytest
+
 from accounts.changes.kinds import KINDS
+from riskadmin.local.places import PROJECT
 from tests.faults.asking import KINDS_DRAWN, Pools
-from tests.faults.blows import BLOWS, LONG, SHORT, WRITES
+from tests.faults.blow import LONG, SHORT, WRITES, Lot
+from tests.faults.blows import BLOWS
 from tests.faults.gathering import MARKS
+from tests.faults.judge import RULES
 from tests.faults.scenario import ALIKE, Scenario, draw
 
 NOT_DRAWN = {"risk_parameter"}  # hangs on a position limit of its account: docs/faults.md says so
@@ -61,3 +69,43 @@ def test_an_account_is_asked_for_once_but_by_a_rival_who_locks() -> None:
             targets = {("trader" if change.kind == "user_lockout" else "account", target) for target in change.targets}
             assert change.kind == "lock" or not targets & taken
             taken |= targets
+
+
+def test_a_habit_is_there_from_the_runs_start() -> None:
+    scenario = draw(5, POOLS, SHORT, faults=("cap", "reorder", "omitted_falses", "other_ids", "partial_updates"))
+    settings = scenario.settings
+    assert settings.pop("habit_seed")
+    assert 6 <= settings.pop("entity_cap") <= 30  # type: ignore[operator]
+    assert {"entity_cap_min", "entity_cap_drops"} <= set(settings)
+    assert settings["entity_cap_varies"] == "call"
+    assert settings["answer_order"] == "shuffled"
+    assert settings["omit_false"] is True
+    assert settings["extension_id_offset"] == 7_000_000
+    assert settings["omitted_limits"] == "keep"
+    assert draw(5, POOLS, SHORT, faults=("worker_kill",)).settings == {}
+
+
+def test_somebody_else_acts_while_the_change_waits_for_its_decision() -> None:
+    for seed in range(20):
+        scenario = draw(seed, POOLS, SHORT, faults=("another_hand",))
+        [(struck_at_s, _)] = scenario.struck_at_s
+        [waiting] = [change for change in scenario.changes if change.decided_after_s]
+        assert waiting.verdict == "approve"
+        assert waiting.at_s < struck_at_s < waiting.at_s + waiting.decided_after_s - 6
+
+
+@pytest.mark.parametrize("kind", [kind for kind, *_ in KINDS_DRAWN])
+def test_faults_of_rows_meet_targets_of_the_change(kind: str) -> None:
+    for seed in range(20):
+        lot = Lot(Random(seed), SHORT, kind, (1000, 1001, 1002, 1003))
+        for name in ("odd_rows", "missing_rows", "another_hand"):
+            assert re.search(r"\b100[0-3]\b", BLOWS[name](lot).words)
+
+
+def test_the_manual_lists_every_fault_and_rule() -> None:
+    manual = (PROJECT / "docs" / "faults.md").read_text()
+    section = manual.partition("## The faults\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]+) \|", section, flags=re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(BLOWS)
+    rules = re.findall(r"^\| ([a-z0-9 ]+) \|", manual.partition("## What the judge wants\n")[2], flags=re.MULTILINE)
+    assert set(rules) - {"rule"} == set(RULES)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.__main__ import p95
-from tests.faults.evidence import Call, Event, Evidence, Item, Landing
+from tests.faults.evidence import Call, Event, Evidence, Item, Landing, TouchedField
 from tests.faults.judge import RULES, judge
 
 T0 = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -131,6 +131,24 @@ RIVAL = more(
 )
 """Another change has the same account; when its call was claimed is for each test to say."""
 
+
+def touching(field: str, *, named: bool, moved_s: float | None = None, item: int = LOCKED, action: str = "") -> Evidence:
+    """The world with a field that the lock's call at second 20.5 changed, which somebody else had set at `moved_s`."""
+    touched = TouchedField(
+        item_id=item,
+        call_id=102,
+        field=field,
+        is_named=named,
+        arrived_at=at(20.5),
+        action=action,
+        before=500,
+        after=2000,
+        moved_at=None if moved_s is None else at(moved_s),
+    )
+    asked = [replace(each, submitted_at=at(1)) for each in GOOD.items]
+    return replace(GOOD, items=asked, touched=[touched])
+
+
 BROKEN: tuple[tuple[str, str, Evidence], ...] = (
     ("unsettled", "an item under way", with_item(LOCKED, state="sent")),
     ("unsettled", "an item in its queue", with_item(LOCKED, state="queued")),
@@ -141,18 +159,18 @@ BROKEN: tuple[tuple[str, str, Evidence], ...] = (
     ("unknown without need", "nobody told", without_event(23)),
     ("unknown without need", "told, but not that a person is needed", with_event(23, detail={"needs_person": False})),
     ("unknown without need", "the effect was there to be read", with_landing(103, effect=True, altered=True)),
-    ("false outcome", "applied without any effect", with_landing(102, effect=False, altered=False)),
-    ("false outcome", "applied without any call", replace(GOOD, landings=GOOD.landings[2:])),
-    ("false outcome", "half done, called applied", with_item(LIQUIDATED, state="applied")),
-    ("false outcome", "unchanged, and altered", with_item(LOCKED, state="unchanged")),
-    ("false outcome", "rejected, and done", with_landing(104, effect=True)),
+    ("false applied", "applied without any effect", with_landing(102, effect=False, altered=False)),
+    ("false applied", "applied without any call", replace(GOOD, landings=GOOD.landings[2:])),
+    ("false applied", "half done, called applied", with_item(LIQUIDATED, state="applied")),
+    ("false applied", "unchanged, and altered", with_item(LOCKED, state="unchanged")),
+    ("false rejected", "rejected, and done", with_landing(104, effect=True)),
     (
-        "false outcome",
+        "false rejected",
         "skipped, and done",
         more(GOOD, landings=[Landing(id=105, at=at(9), item_id=SKIPPED, step=0, effect=True)]),
     ),
     (
-        "false outcome",
+        "false rejected",
         "cancelled, and done",
         more(GOOD, landings=[Landing(id=105, at=at(9), item_id=WITHDRAWN, step=0, effect=True)]),
     ),
@@ -194,6 +212,12 @@ BROKEN: tuple[tuple[str, str, Evidence], ...] = (
     ("two at once", "a rival's call begins in the midst", more(RIVAL, events=[event(15, "item:call:claimed", 6, 6)])),
     ("429 caused", "silenced", replace(GOOD, silenced=["429 for call 9"])),
     ("call without trail", "a call while nothing could be written", with_landing(104, at=at(35))),
+    ("overwritten", "a field that nobody named", touching("weeklyLossAutoLiq", named=False)),
+    ("overwritten", "a field that somebody else had set", touching("weeklyLossAutoLiq", named=False, moved_s=3)),
+    ("overwritten", "a field set before it was asked", touching("weeklyLossAutoLiq", named=False, moved_s=0)),
+    ("overwritten", "what is to change, moved since it was asked", touching("dailyLossAutoLiq", named=True, moved_s=3)),
+    ("overwritten", "somebody else's lock, undone", touching("adminAction", named=True, moved_s=3, action="Normal")),
+    ("request", "a request that no page allows", replace(GOOD, requests=["call 1: unknown key colour"])),
     ("fault", "a worker that does not leave", replace(GOOD, complaints=["a worker does not leave"])),
 )
 
@@ -216,6 +240,32 @@ def test_every_rule_is_tried() -> None:
 @pytest.mark.parametrize("number", [each.id for each in GOOD.events if each.tag != "item:call:resent"])
 def test_no_event_may_be_missing(number: int) -> None:
     assert judge(without_event(number))
+
+
+NOT_OVERWRITTEN = (
+    ("what is to change, moved by nobody", touching("dailyLossAutoLiq", named=True)),
+    ("what is to change, moved before it was asked", touching("dailyLossAutoLiq", named=True, moved_s=0.5)),
+    ("moved in the last seconds before the call", touching("weeklyLossAutoLiq", named=False, moved_s=15)),
+    ("moved while the call was held", touching("weeklyLossAutoLiq", named=False, moved_s=21)),
+    ("a lock after somebody else's", touching("adminAction", named=True, moved_s=3, action="LockTradingImmediately")),
+)
+
+
+@pytest.mark.parametrize("found", [pytest.param(found, id=what) for what, found in NOT_OVERWRITTEN])
+def test_what_any_client_may_change_is_not_overwritten(found: Evidence) -> None:
+    assert judge(found) == []
+
+
+def test_what_could_not_be_read_may_be_left_to_people() -> None:
+    left = with_landing(103, effect=True, altered=True)
+    assert {violation.rule for violation in judge(left)} == {"unknown without need"}
+    assert judge(replace(left, unreadable=frozenset({"demo:account:2"}))) == []
+    assert judge(replace(left, unreadable=frozenset({"demo:account:3"})))
+
+
+def test_an_effect_that_came_late_is_a_false_rejection() -> None:
+    refused = with_item(LOCKED, state="rejected")
+    assert "false rejected" in {violation.rule for violation in judge(refused)}
 
 
 def test_a_rival_after_the_end_is_none() -> None:

@@ -106,6 +106,8 @@ class World:
         self.kills = 0
         self.deaths: list[str] = []
         self.complaints: list[str] = []
+        self.unreadable: set[str] = set()
+        """Targets whose rows a fault of the run made odd or left out, or that somebody else changed."""
         self.trail_full: list[tuple[datetime, datetime]] = []
         self.jumps: list[tuple[datetime, timedelta]] = []
         self._full_since: datetime | None = None

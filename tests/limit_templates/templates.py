@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Sort
 from accounts.changes.states import Verdict
-from accounts.limit_moves import write_noting_moves
 from accounts.limit_templates.actions import assign, decide, propose_template, propose_version
 from accounts.limit_templates.models import Assignment, TemplateVersion
-from accounts.models import Account, LimitLevel, RiskCategory, Source
+from accounts.mirror_moves import write_noting_moves
+from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskCategory, Source
 from accounts.rows import Reading, limits_row
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.encoding import number
@@ -94,8 +94,11 @@ def read_limits(
     keys = dict(Account.objects.filter(environment="demo", tradovate_id__in=records).values_list("tradovate_id", "pk"))
     entity = UserAccountAutoLiq if level == LimitLevel.FIRM else PermissionedAccountAutoLiq
     write_noting_moves(
-        limits_row(entity.from_json({"id": account_id, **_answered(record)}), reading, account_id=keys[account_id])
-        for account_id, record in records.items()
+        AutoLiqLimits,
+        (
+            limits_row(entity.from_json({"id": account_id, **_answered(record)}), reading, account_id=keys[account_id])
+            for account_id, record in records.items()
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from accounts.limit_templates import queries
 from accounts.limit_templates.actions import NotPossible, unassign
 from accounts.limit_templates.drift import Wanted, drift, of_account
 from accounts.limit_templates.hands import Hand
-from accounts.models import Account, AutoLiqLimits, LimitLevel, LimitsMove, RiskCategory, Source
+from accounts.models import Account, AutoLiqLimits, LimitLevel, MirrorMove, RiskCategory, Source
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from tests.changes.mirror import ORIGIN, make_account, make_accounts, walk
@@ -243,7 +243,7 @@ class TestTheList:
         address = reverse("limit_templates:drift") + query.format(many)
         counts = []
         for kept in (60, 1):
-            LimitsMove.objects.all().delete()
+            MirrorMove.objects.all().delete()
             Account.objects.filter(tradovate_id__gt=kept).delete()
             with django_assert_num_queries(9):
                 counts.append(client.get(address).content.count(b"row-link"))

@@ -16,7 +16,7 @@ from accounts.limit_templates.drift import Wanted, drift
 from accounts.limit_templates.fields import fields_of
 from accounts.limit_templates.models import Governed, LimitTemplate, TemplateVersion
 from accounts.limit_templates.queries import assigned_accounts
-from accounts.models import Account, LimitLevel, LimitsMove, RiskCategory, Source
+from accounts.models import Account, LimitLevel, MirrorMove, RiskCategory, Source
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import make_account
@@ -56,7 +56,7 @@ def _value(field: LimitField) -> st.SearchStrategy[Any]:
 
 def forget() -> None:
     """Begin anew within one test: the rows of the example before."""
-    LimitsMove.objects.all().delete()
+    MirrorMove.objects.all().delete()
     Account.objects.all().delete()
 
 

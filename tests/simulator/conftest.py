@@ -18,7 +18,7 @@ Post = Callable[..., requests.Response]
 
 @pytest.fixture(scope="session")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with Simulator(tmp_path_factory.mktemp("simulator"), traders=100, accounts=400) as simulator:
+    with Simulator(tmp_path_factory.mktemp("simulator"), traders=100, accounts=400, stopped=True) as simulator:
         yield simulator
 
 

@@ -16,8 +16,8 @@ from typing import Any, Final, Self
 import requests
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S: Final = 30.0
-STOP_TIMEOUT_S: Final = 10.0
+START_TIMEOUT_S: Final = 180.0
+STOP_TIMEOUT_S: Final = 60.0
 
 PASSWORD: Final = "simulator"
 CID: Final = "8"
@@ -48,7 +48,7 @@ class SimulatorError(RuntimeError):
 class Simulator:
     """One simulator process and its control port.
 
-    The API credentials are ADMIN, PASSWORD, CID and SEC above. The same instance may be stopped or
+    A stopped one's clock moves only when it is told to, so that no test rests on how fast the machine is. The API credentials are ADMIN, PASSWORD, CID and SEC above. The same instance may be stopped or
     killed and started again: it keeps its data directory and its ports.
     """
 
@@ -60,6 +60,7 @@ class Simulator:
         traders: int = 60,
         accounts: int = 150,
         now: str | None = None,
+        stopped: bool = False,
         settings: Mapping[str, object] | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
@@ -68,6 +69,7 @@ class Simulator:
         self.traders = traders
         self.accounts = accounts
         self.now = now
+        self.stopped = stopped
         self.settings = dict(settings or {})
         self.arguments = list(arguments)
         self.ports: dict[str, int] = {"demo": 0, "live": 0, "control": 0}
@@ -87,6 +89,8 @@ class Simulator:
             command += ["--set", f"{name}={value}"]
         if self.now is not None:
             command += ["--now", self.now]
+        if self.stopped:
+            command.append("--stopped")
         command += self.arguments
         self.data.mkdir(parents=True, exist_ok=True)
         log = self.data / "stderr.log"
@@ -170,13 +174,15 @@ class Simulator:
         token: str | None = None,
         body: object = None,
         query: Mapping[str, Any] | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float = 60.0,
     ) -> requests.Response:
-        """Make one API call on a connection of its own and return whatever came."""
+        """Make one API call on a connection of its own and return whatever came. The timeout is for the answer."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, self.url(host) + path, headers=headers, json=body, params=query, timeout=timeout_s)
+            return session.request(
+                method, self.url(host) + path, headers=headers, json=body, params=query, timeout=(60, timeout_s)
+            )
 
     def credentials(self, name: str = ADMIN) -> dict[str, object]:
         """Return a valid body of accesstokenrequest."""
@@ -191,8 +197,12 @@ class Simulator:
     # --- the control port ------------------------------------------------------------------------
 
     def control(self, method: str, path: str, body: object = None, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Make one control call and return its JSON; raise SimulatorError when it is refused."""
-        answer = self._session.request(method, self.control_url + path, json=body, params=query, timeout=60)
+        """Make one control call and return its JSON; raise SimulatorError when it is refused.
+
+        A string goes as the JSON text that it is. NaN and lone surrogates are sent like anything else.
+        """
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        answer = self._session.request(method, self.control_url + path, data=text, params=query, timeout=60)
         if answer.status_code != 200:
             raise SimulatorError(f"{method} {path}: {answer.status_code} {answer.text}")
         found: dict[str, Any] = answer.json()
@@ -222,7 +232,7 @@ class Simulator:
         """Let go of the calls that a hold fault holds."""
         self.control("POST", f"/faults/{fault_id}/release")
 
-    def wait_held(self, fault_id: int, *, count: int = 1, timeout_s: float = 20.0) -> None:
+    def wait_held(self, fault_id: int, *, count: int = 1, timeout_s: float = 55.0) -> None:
         """Return when so many calls are held; raise SimulatorError when they don't come in time."""
         found = self.control("GET", f"/faults/{fault_id}/held", query={"count": count, "timeout_s": timeout_s})
         if not found["held"]:

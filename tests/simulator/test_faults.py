@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import requests
 
 from tests.simulator.driver import SET_ACTION, Simulator, SimulatorError
+from tests.waiting import wait_until
 
 LOCK = {"adminAction": "LockTradingImmediately", "adminActionReasonCode": "RestrictedRiskRestriction"}
 
@@ -107,6 +109,53 @@ def test_a_call_held_before_its_effect_takes_effect_when_released(simulator: Sim
         assert pending.result().status_code == 200
     assert effects(simulator, account) == 1
     assert simulator.calls(endpoint=SET_ACTION)[0]["outcome"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("errorText", {"text": "Busy"}),
+        ("answer", {"status": 404, "body": "Not found"}),
+        ("answer", {"body": {"ok": False}}),
+        ("500", {}),
+        ("html", {}),
+    ],
+)
+def test_a_refused_call_takes_effect_later(
+    simulator: Simulator, token: str, account: int, kind: str, fields: dict[str, Any]
+) -> None:
+    fault = simulator.fault(kind, endpoint=SET_ACTION, effect_after_ms=3_600_000, count=1, **fields)
+    answer = lock(simulator, token, account)
+    assert "accountRiskStatus" not in answer.text
+    simulator.wait_held(fault)
+    assert effects(simulator, account) == 0
+    assert simulator.calls(endpoint=SET_ACTION)[0]["outcome"] == "fault"
+
+    simulator.release(fault)
+
+    wait_until(lambda: effects(simulator, account))
+    [call] = simulator.calls(endpoint=SET_ACTION)
+    assert (call["outcome"], call["status"]) == ("late", answer.status_code)
+    [effect] = simulator.effects(account_id=account, action="admin_action")
+    assert (effect["call_id"], effect["after"]["adminAction"]) == (call["id"], "LockTradingImmediately")
+
+
+def test_a_late_effect_comes_by_itself_and_after_a_cut_too(simulator: Simulator, token: str, account: int) -> None:
+    simulator.fault("cut", account_id=account, effect_after_ms=1)
+    with pytest.raises(requests.ConnectionError):
+        lock(simulator, token, account)
+    wait_until(lambda: effects(simulator, account))
+    assert effects(simulator, account) == 1
+
+
+def test_one_endpoint_may_refuse_for_good_without_signing_anybody_out(simulator: Simulator, token: str) -> None:
+    simulator.fault("answer", status=401, body="Access is denied", endpoint="/position/list")
+    for _ in range(3):
+        answer = simulator.call("GET", "/position/list", token=token)
+        assert (answer.status_code, answer.text) == (401, "Access is denied")
+        assert simulator.call("GET", "/account/list", token=token).status_code == 200
+    assert simulator.call("GET", "/position/list", token=simulator.token()).status_code == 401
+    assert simulator.call("GET", "/auth/me", token=token).status_code == 200
 
 
 def test_latency_delays_but_changes_nothing(simulator: Simulator, token: str, account: int) -> None:

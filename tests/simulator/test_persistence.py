@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,14 @@ def test_the_ports_file_holds_the_announced_line(tmp_path: Path) -> None:
     with Simulator(tmp_path / "a", traders=1, accounts=1, arguments=["--ports-file", str(ports_file)]) as simulator:
         written = json.loads(ports_file.read_text())
         assert written == {"ready": True, "pid": simulator.pid, **simulator.ports}
+
+
+def test_a_store_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    with Simulator(tmp_path, traders=3, accounts=3) as simulator:
+        simulator.stop()
+        with closing(sqlite3.connect(tmp_path / "simulator.sqlite3")) as store:
+            store.execute("ALTER TABLE call DROP COLUMN answer")
+            store.commit()
+        simulator.start()
+        simulator.token()
+        assert [call["answer"] for call in simulator.calls()] == [None]

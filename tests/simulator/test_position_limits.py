@@ -42,7 +42,7 @@ def new_ones(simulator: Simulator, account: int) -> list[tuple[str, str]]:
 def test_a_limit_is_made_changed_and_deleted(simulator: Simulator, post: Post, token: str, account: int) -> None:
     before = of_account(simulator, token, LIMIT, account)
 
-    answer = post(f"{LIMIT}/create", limit(account, id=5, colour="red", shortLimit=None)).json()
+    answer = post(f"{LIMIT}/create", limit(account, id=5, shortLimit=None)).json()
     assert answer == {"id": answer["id"], **limit(account)}
     assert answer["id"] != 5
     assert of_account(simulator, token, LIMIT, account) == [*before, answer]

@@ -18,7 +18,7 @@ SUNDAY_ROLL = "2026-06-07T22:00:00.000Z"
 
 @pytest.fixture
 def monday(tmp_path: Path) -> Iterator[Simulator]:
-    with Simulator(tmp_path, traders=20, accounts=60, now=MONDAY_NOON) as simulator:
+    with Simulator(tmp_path, traders=20, accounts=60, now=MONDAY_NOON, stopped=True) as simulator:
         yield simulator
 
 
@@ -130,3 +130,12 @@ def test_the_clock_never_goes_back(monday: Simulator) -> None:
         monday.advance(-1)
     with pytest.raises(SimulatorError, match="only goes forward"):
         monday.advance_to("2026-05-01T00:00:00Z")
+
+
+def test_a_stopped_clock_moves_only_when_told_to_and_stays_stopped_over_a_restart(tmp_path: Path) -> None:
+    with Simulator(tmp_path, traders=20, accounts=60, now=MONDAY_NOON, stopped=True) as simulator:
+        assert simulator.control("GET", "/clock")["now"] == MONDAY_NOON
+        assert simulator.advance(1.5) == "2026-06-01T17:00:01.500Z"
+        simulator.kill()
+        simulator.start()
+        assert simulator.control("GET", "/clock")["now"] == "2026-06-01T17:00:01.500Z"

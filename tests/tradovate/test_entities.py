@@ -93,7 +93,7 @@ def test_missing_and_null_are_the_same_and_the_unknown_is_kept(entity: type[Acco
     known = entity.from_json(required | nulls | {"fromTomorrow": {"a": [1]}})
     assert known.extra["fromTomorrow"] == {"a": [1]}
     for field in entity.__dataclass_fields__:
-        if field != "extra":
+        if field not in {"extra", "record"}:
             assert getattr(known, field) == getattr(bare, field)
     for name in required:
         with pytest.raises(Unreadable):
@@ -116,7 +116,7 @@ def test_missing_and_null_are_the_same_and_the_unknown_is_kept(entity: type[Acco
     ],
 )
 def test_a_wrong_type_is_not_guessed_at(field: str, value: object) -> None:
-    with pytest.raises(Unreadable, match=field if value != "yesterday" else "yesterday"):
+    with pytest.raises(Unreadable, match=f"{field} should be"):
         Account.from_json({"id": 1, "name": "A1", field: value})
 
 

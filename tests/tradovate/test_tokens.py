@@ -380,6 +380,17 @@ def test_secrets_are_in_no_repr(store: SqliteTokenStore, make_source: Callable[.
         assert_no_secret(repr(thing))
 
 
+@pytest.mark.parametrize("token", ["token\n2", "token\0", "tok\ud800en", "t\u00f6ken"])
+def test_a_token_that_no_header_can_hold_is_no_token(
+    server: CannedServer, make_source: Callable[..., TokenSource], empty: SqliteTokenStore, token: str
+) -> None:
+    server.on(LOGIN, answer(200, {"accessToken": token, "expirationTime": FAR}))
+    with pytest.raises(NotHandled) as raised:
+        make_source(empty).get()
+    assert raised.value.reason is NotHandledReason.TOKEN_UNAVAILABLE
+    assert empty.load() is None
+
+
 @pytest.mark.parametrize(
     "echo",
     [

@@ -208,8 +208,8 @@ def test_live(server: CannedServer, make_client: Callable[..., Client], ledger: 
 REJECTED: list[tuple[Play, str, int]] = [
     (answer(200, {"errorText": "Access is denied"}), "Access is denied", 200),
     (answer(200, {"ok": True, "errorText": "Empty accountIds"}), "Empty accountIds", 200),
-    (answer(200, {"ok": False, "errorText": ""}), "Tradovate answered ok: false", 200),
-    (answer(200, {"success": False}), "Tradovate answered success: false", 200),
+    (answer(200, {"ok": False, "errorText": ""}), "ok: false, without a reason", 200),
+    (answer(200, {"success": False}), "success: false, without a reason", 200),
     (answer(200, {"violations": [{"description": "must be at least 1"}]}), "must be at least 1", 200),
     (answer(400, {"errorText": "accountId must be an integer"}), "accountId must be an integer", 400),
     (answer(404, b"Not found", content_type="text/plain"), "Not found", 404),
@@ -271,16 +271,21 @@ def test_a_risk_status_may_be_left_out(server: CannedServer, client: Client, met
     assert write(client).value.id == 41
 
 
-def test_updated_limits_come_back_in_the_order_they_were_sent(server: CannedServer, client: Client) -> None:
+def test_updated_limits_are_matched_by_their_ids_and_never_by_their_place(server: CannedServer, client: Client) -> None:
     write = BY_METHOD["update_user_auto_liqs"]
     items = [item(number) for number in (43, 41, 42)]
-    answers = [{"userAccountAutoLiq": {"id": each.account_id, "dailyLossAutoLiq": 500}} for each in items]
-    server.on(write.path, answer(200, {"userAutoLiqs": [*answers[:2], {"somethingNew": 1}]}))
+    answers: list[object] = [
+        {"userAccountAutoLiq": {"id": 41, "dailyLossAutoLiq": 500}},
+        {"somethingNew": 1},  # of no account
+        None,
+        {"userAccountAutoLiq": {"id": 99}},  # of one that was not asked about
+        {"userAccountAutoLiq": {"id": 42}, "permissionedAccountAutoLiq": {"id": 43}},  # of two at once
+        {"userAccountAutoLiq": {"id": 43, "dailyLossAutoLiq": 600}},
+    ]
+    server.on(write.path, answer(200, {"userAutoLiqs": answers}))
     updated = write(client, items=items).value
-    assert [each.account_id for each in updated] == [43, 41, 42]
-    assert [each.user_account_auto_liq.daily_loss_auto_liq for each in updated[:2]] == [Decimal(500)] * 2
-    assert (updated[2].user_account_auto_liq, updated[2].permissioned_account_auto_liq) == (None, None)
-    assert updated[2].extra == {"somethingNew": 1}
+    limits = {account_id: each.user_account_auto_liq.daily_loss_auto_liq for account_id, each in updated.items()}
+    assert limits == {41: Decimal(500), 43: Decimal(600)}
 
 
 def test_every_limit_comes_back_as_it_was_sent(server: CannedServer, client: Client) -> None:
@@ -299,13 +304,14 @@ def test_a_changed_balance_comes_back(server: CannedServer, client: Client) -> N
 
 
 def test_a_record_as_it_stands_is_changed_whole(server: CannedServer, client: Client) -> None:
-    """Whether Tradovate keeps what is left out is not documented, so nothing is left out."""
+    """Whether Tradovate keeps what is left out is not documented, so nothing is left out, unknown fields neither."""
     limit = UserAccountPositionLimit.from_json(
         {"id": 3, "accountId": 41, "active": True, "totalBy": "Overall", "shortLimit": 2, "description": "old", "new": 1}
     )
     write = BY_METHOD["update_user_account_position_limit"]
     server.on(write.path, answer(200, write.answer))
-    write(client, limit=dataclasses.replace(limit, long_limit=4))
+    altered = dataclasses.replace(limit, long_limit=4, description="rounded on the way")
+    write(client, limit=altered, carried=limit.record, altered=["long_limit"])
     assert server.requests[0].json() == {
         "id": 3,
         "accountId": 41,
@@ -314,6 +320,7 @@ def test_a_record_as_it_stands_is_changed_whole(server: CannedServer, client: Cl
         "shortLimit": 2,
         "longLimit": 4,
         "description": "old",
+        "new": 1,
     }
 
 

@@ -55,7 +55,7 @@ def test_limits_of_many_accounts_are_set_at_both_levels(simulator: Simulator, cl
     items += [AutoLiqUpdate(account_id=each, as_owner=False, fields=trader) for each in ids]
     reply = client.update_user_auto_liqs(permit=PERMIT, items=items)
     assert response_errors("updateuserautoliqs", json.loads(reply.exchange.response_text)) == []
-    assert [each.account_id for each in reply.value] == [*reversed(ids), *ids]
+    assert reply.value.keys() == set(ids)
     firm = client.user_account_auto_liqs_by_account(ids).value
     assert {(each.daily_loss_auto_liq, each.weekly_loss_auto_liq, each.do_not_unlock) for each in firm} == {
         (Decimal("512.35"), Decimal(1500), True)
@@ -150,15 +150,25 @@ def test_position_limits_and_risk_parameters_live_and_die(simulator: Simulator, 
     limit = client.create_user_account_position_limit(permit=PERMIT, limit=fields).value
     assert limit in client.user_account_position_limits_by_account([account_id]).value
     wider = dataclasses.replace(limit, long_limit=8)
-    client.update_user_account_position_limit(permit=PERMIT, position_limit_id=limit.id, limit=wider)
-    assert client.user_account_position_limits_by_id([limit.id]).value == [wider]
+    client.update_user_account_position_limit(
+        permit=PERMIT, position_limit_id=limit.id, limit=wider, carried=limit.record, altered=["long_limit"]
+    )
+    (updated,) = client.user_account_position_limits_by_id([limit.id]).value
+    assert dataclasses.replace(updated, record=limit.record) == wider
 
     below = dataclasses.replace(RISK_PARAMETER, user_account_position_limit_id=limit.id)
     parameter = client.create_user_account_risk_parameter(permit=PERMIT, parameter=below).value
     assert client.user_account_risk_parameters_by_position_limit([limit.id]).value == [parameter]
     larger = dataclasses.replace(parameter, max_opening_order_qty=4)
-    client.update_user_account_risk_parameter(permit=PERMIT, risk_parameter_id=parameter.id, parameter=larger)
-    assert client.user_account_risk_parameters_by_id([parameter.id]).value == [larger]
+    client.update_user_account_risk_parameter(
+        permit=PERMIT,
+        risk_parameter_id=parameter.id,
+        parameter=larger,
+        carried=parameter.record,
+        altered=["max_opening_order_qty"],
+    )
+    (altered,) = client.user_account_risk_parameters_by_id([parameter.id]).value
+    assert dataclasses.replace(altered, record=parameter.record) == larger
 
     client.delete_user_account_risk_parameter(permit=PERMIT, risk_parameter_id=parameter.id)
     assert client.user_account_risk_parameters_by_id([parameter.id]).value == []
@@ -167,7 +177,13 @@ def test_position_limits_and_risk_parameters_live_and_die(simulator: Simulator, 
     for gone in (
         partial(client.delete_user_account_risk_parameter, risk_parameter_id=parameter.id),
         partial(client.delete_user_account_position_limit, position_limit_id=limit.id),
-        partial(client.update_user_account_position_limit, position_limit_id=limit.id, limit=wider),
+        partial(
+            client.update_user_account_position_limit,
+            position_limit_id=limit.id,
+            limit=wider,
+            carried=limit.record,
+            altered=["long_limit"],
+        ),
         partial(client.create_user_account_risk_parameter, parameter=below),
     ):
         with pytest.raises(Rejected) as refusal:

@@ -200,15 +200,7 @@ WRITES = [
                 {"permissionedAccountAutoLiq": {"id": 41, "dailyLossAlert": 0.1}},
             ],
         },
-        unreadable=[
-            {},
-            {"userAutoLiqs": []},
-            {"userAutoLiqs": [{}]},
-            {"userAutoLiqs": [{}, {}, {}]},
-            {"userAutoLiqs": [{}, 7]},
-            {"userAutoLiqs": [{"userAccountAutoLiq": {"id": 42}}, {}]},
-            {"userAutoLiqs": [{}, {"permissionedAccountAutoLiq": {"id": 42}}]},
-        ],
+        unreadable=[{}, {"userAutoLiqs": None}, {"userAutoLiqs": {}}],
     ),
     Write(
         method="update_user_auto_liq",
@@ -216,7 +208,7 @@ WRITES = [
         arguments={"item": AutoLiqUpdate(account_id=41, as_owner=True, fields=EVERY_FIELD)},
         body={"accountId": 41, "asOwner": True, **EVERY_FIELD_SENT},
         answer={"errorText": "", "userAccountAutoLiq": {"id": 41, **EVERY_FIELD_SENT}},
-        unreadable=[{"userAccountAutoLiq": {"id": 42}}, {"userAccountAutoLiq": 7}],
+        unreadable=[{"userAccountAutoLiq": {"id": "x"}}, {"userAccountAutoLiq": 7}],
     ),
     Write(
         method="create_user_account_auto_liq",
@@ -245,7 +237,7 @@ WRITES = [
     Write(
         method="update_user_account_position_limit",
         path="userAccountPositionLimit/update",
-        arguments={"position_limit_id": 3, "limit": POSITION_LIMIT},
+        arguments={"position_limit_id": 3, "limit": POSITION_LIMIT, "carried": {}, "altered": ()},
         body={"id": 3, **POSITION_LIMIT_SENT},
         answer={"id": 3, **POSITION_LIMIT_SENT},
         unreadable=ENTITY_UNREADABLE,
@@ -268,7 +260,7 @@ WRITES = [
     Write(
         method="update_user_account_risk_parameter",
         path="userAccountRiskParameter/update",
-        arguments={"risk_parameter_id": 5, "parameter": RISK_PARAMETER},
+        arguments={"risk_parameter_id": 5, "parameter": RISK_PARAMETER, "carried": {}, "altered": ()},
         body={"id": 5, **RISK_PARAMETER_SENT},
         answer={"id": 5, **RISK_PARAMETER_SENT},
         unreadable=ENTITY_UNREADABLE,

@@ -54,6 +54,19 @@ def test_times_are_shown_in_the_zone_and_proven_in_utc() -> None:
 
 
 @pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        (0.5, "between 2026-11-21 08:03:05 and 08:03:35"),
+        (3, "between 2026-11-21 08:03 and 08:06"),
+        (60 * 24, "between 2026-11-21 08:03 and 2026-11-22 08:03"),
+    ],
+)
+def test_two_times_are_written_as_shortly_as_tells_them_apart(minutes: float, expected: str) -> None:
+    at = datetime(2026, 11, 21, 14, 3, 5, tzinfo=UTC)
+    assert formats.between(at, at + timedelta(minutes=minutes), CHICAGO) == expected
+
+
+@pytest.mark.parametrize(
     ("span", "expected"),
     [
         (timedelta(0), "0 s"),

@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 
 from django.db.models import QuerySet
 
+from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import (
     Difference,
     Done,
@@ -22,20 +23,21 @@ from accounts.changes.kinds.kind import (
     Skip,
     State,
 )
-from accounts.changes.kinds.units import AccountKind, by_id_or_all, held, with_held
+from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.models import Account, Source
+from accounts.reads import Reader
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ID, SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
+from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
-BY_ID_MAX: Final = 300
-"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+READ_AT_ONCE: Final = 300
+"""Accounts in one read-back: so many of the longest ids fit one address (tradovate.endpoints)."""
 
 LEAVES: Final = "leaves"
 """The parameter of an unlock that is not to lift every restriction: the admin action that it leaves."""
@@ -47,8 +49,8 @@ class AdminActionKind(AccountKind):
     environments = frozenset({Environment.DEMO})
     urgent_up_to = 50
     endpoints: ClassVar[tuple[Endpoint, ...]] = (SET_ADMIN_AUTO_LIQ_ACTION,)
-    reads: ClassVar[tuple[Endpoint, ...]] = (ACCOUNT_RISK_STATUSES_BY_ID,)
-    read_at_once = BY_ID_MAX
+    reads: ClassVar[tuple[Endpoint, ...]] = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
+    read_at_once = READ_AT_ONCE
     action: ClassVar[AdminAction]
     already: ClassVar[str]  # why an account is skipped that has this action already
 
@@ -62,12 +64,25 @@ class AdminActionKind(AccountKind):
         status = subject.risk_status
         return risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
+
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
         # What has it already may lose it to the other change under way: a protective call is then made all the same.
         if self.is_reached(before) and not (contested and self.is_protective):
             return Skip(reason=self.already, before=before)
-        return Planned(before=before, after={"admin_action": self.action.value}, warnings=self.warnings(subject))
+        after = {"admin_action": self.action.value}
+        return Planned(
+            before=before, after=after, effects=self.effects(subject, before, after), warnings=self.warnings(subject)
+        )
+
+    def effects(self, subject: Account, before: State, after: State) -> TargetEffects:
+        """Return what the action does to the account; by itself it closes no position. Pure."""
+        return TargetEffects(
+            direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
+            open_positions=open_positions(subject),
+        )
 
     def is_reached(self, state: State) -> bool:
         """Say whether the account is already where this kind leads."""
@@ -155,13 +170,13 @@ def send_admin_action(client: Client, order: Order, action: AdminAction) -> Exch
 
 
 def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[AccountRiskStatus], State]) -> Reading:
-    """Read the risk status of accounts in one call; `state` says one in a kind's terms."""
-    read_at = datetime.now(UTC)
-    reply = by_id_or_all(ids, client.account_risk_statuses_by_id, client.account_risk_statuses)
-    return Reading(
-        observed={status.id: state(status) for status in reply.value},
-        exchange=reply.exchange,
-        keep=lambda: store_risk_statuses(client.environment, reply.value, read_at=read_at, source=Source.CONFIRM),
+    """Read the risk status of accounts; `state` says one in a kind's terms."""
+    read = Reader(client).risk_statuses(ids)
+    return reading_of(
+        client,
+        read,
+        observed={status.id: state(status) for status in read.found},
+        keep=lambda: store_risk_statuses(client.environment, read.found, read_at=read.read_at, source=Source.CONFIRM),
     )
 
 

@@ -2,12 +2,12 @@
 
 Source: seed "Update User Auto Liqs". Tradovate keeps two records for an account, the firm's (`asOwner`) and the trader's own;
 a change is about one of them, its *level*. What becomes of a field that a call leaves out is not documented, so every call
-carries the whole record of its level: what was read, with what is altered. How to clear a field is not documented either,
-and is not offered.
+carries the whole record of its level as it was read right before, exactly, with what is altered. How to clear a field is
+not documented either, and is not offered.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
@@ -39,10 +39,11 @@ from accounts.changes.kinds.limit_fields import (
     unsendable,
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
-from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
-from accounts.changes.kinds.units import AccountKind, by_id_or_all, gone, known_accounts
+from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits, limit_records
+from accounts.changes.kinds.units import AccountKind, gone, reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
+from accounts.reads import Reader
 from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_limits
 from accounts.sync import Part
@@ -54,9 +55,8 @@ from riskadmin.tradovate.endpoints import (
     USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
     Endpoint,
 )
-from riskadmin.tradovate.entities import LossLimits
 from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
-from riskadmin.tradovate.exchange import Exchange, Reply
+from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.reading import Unreadable, parse_json
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -73,6 +73,7 @@ class AutoLiqLimitsKind(AccountKind):
     action_label = "Change limits"
     effect = "Replaces the limits you fill in; they hold at once. What you leave empty stays as it is, account by account."
     direction = Direction.LOOSENING
+    judges_by_figures = True
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     endpoints = (UPDATE_USER_AUTO_LIQS,)
     icon = "adjustments"
@@ -131,6 +132,10 @@ class AutoLiqLimitsKind(AccountKind):
         limits = level_limits(subject)
         return (limits.read_at,) if limits else (None,)
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        limits = level_limits(subject)
+        return limits.limits_read_at if limits else None
+
     def state(self, subject: Account) -> State:
         limits = level_limits(subject)
         return {LEVEL: self.level.value, **(limits.record if limits else {})}
@@ -148,11 +153,19 @@ class AutoLiqLimitsKind(AccountKind):
         reason = self._misplaced(parameters, given)
         if not reason and not changed:
             reason = "Already so" if given else "No limit was filled in"
-        reason = reason or unsendable(becomes) or beyond_cap(subject, _numbers(changed, becomes))
+        reason = (
+            reason or unsendable({name: becomes[name] for name in changed}) or beyond_cap(subject, _numbers(changed, becomes))
+        )
         if reason:
             return Skip(reason=reason, before=before)
         effects = effects_of(subject, limits, after=becomes, changed=changed)
-        return Planned(before=before, after={**before, **given}, warnings=effects.warnings, weight=effects.weight)
+        return Planned(
+            before=before,
+            after={**before, **given},
+            effects=effects.target,
+            warnings=effects.warnings,
+            weight=effects.weight,
+        )
 
     def _misplaced(self, parameters: State, given: State) -> str:
         """Return why parameters of a single account don't fit the change's level, or ""."""
@@ -179,13 +192,22 @@ class AutoLiqLimitsKind(AccountKind):
 
     # --- Tradovate --------------------------------------------------------------------------------------------------------
 
+    def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
+        return limit_records(environment, list(targets), self.level)
+
+    def relevant(self, state: State, *, before: State, after: State) -> State:
+        return {name: state[name] for name in (LEVEL, *_altered(before, after)) if name in state}
+
+    def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
+        return now, {**now, **_altered(before, after)}
+
     def send(self, client: Client, order: Order) -> Exchange:
-        # The client holds each answer against its item, by position and by id.
         items = [
             AutoLiqUpdate(
                 account_id=target.id,
                 as_owner=target.after[LEVEL] == LimitLevel.FIRM,
-                fields=fields_to_send(_record(target.after)),
+                fields=fields_to_send(_altered(target.before, target.after)),
+                carried=target.carried,
             )
             for target in order.targets
         ]
@@ -199,26 +221,15 @@ class AutoLiqLimitsKind(AccountKind):
                 ) from error
             raise
 
-    def lookup(self, client: Client, ids: Sequence[int]) -> set[int]:
-        return known_accounts(client, ids)
-
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        read_at = datetime.now(UTC)
-        reply = self._read(client, ids)
-        wanted = set(ids)
-        records = [record for record in reply.value if record.id in wanted]
+        read = Reader(client).limits(self.level, ids)
 
         def keep() -> None:
-            reading = MirrorReading(client.environment, read_at, Source.CONFIRM)
-            store_limits(account_keys(client.environment, wanted), records, reading)
+            reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
+            store_limits(account_keys(client.environment, read.told), read.found, reading)
 
-        observed = {record.id: {LEVEL: self.level.value, **record_read(record, self.level)} for record in records}
-        return Reading(observed=observed, exchange=reply.exchange, keep=keep)
-
-    def _read(self, client: Client, ids: Sequence[int]) -> Reply[Sequence[LossLimits]]:
-        if self.level == LimitLevel.FIRM:
-            return by_id_or_all(ids, client.user_account_auto_liqs_by_account, client.user_account_auto_liqs)
-        return by_id_or_all(ids, client.permissioned_account_auto_liqs_by_account, client.permissioned_account_auto_liqs)
+        observed = {record.id: {LEVEL: self.level.value, **record_read(record, self.level)} for record in read.found}
+        return reading_of(client, read, observed=observed, keep=keep)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # The whole record counts: had Tradovate dropped a field that was to stay, the account would have lost a limit.
@@ -233,7 +244,7 @@ class AutoLiqLimitsKind(AccountKind):
 
         All or nothing: limits are set to fit each other, and some old beside some new are limits that nobody ever chose.
         """
-        altered = _altered(done)
+        altered = _altered(done.before, done.after)
         unset = [field.label for name, field in LIMIT_FIELDS.items() if name in altered and name not in done.before]
         if unset:
             return Irreversible(reason=f"Not set before, and Tradovate documents no way to clear it again: {', '.join(unset)}")
@@ -242,22 +253,17 @@ class AutoLiqLimitsKind(AccountKind):
 
     def stands_as_left(self, done: Done, now: State) -> bool:
         # Of the others somebody may have set one since: it stays, since an undo sends them as they are.
-        return all(now.get(name) == value for name, value in _altered(done).items())
+        return all(now.get(name) == value for name, value in _altered(done.before, done.after).items())
 
 
-def _altered(done: Done) -> dict[str, Any]:
-    """Return the limits that an item has altered, as it left them."""
-    return {name: value for name, value in _record(done.after).items() if done.before.get(name) != value}
+def _altered(before: State, after: State) -> dict[str, Any]:
+    """Return the limits that an item is to alter, with their new values."""
+    return {name: value for name, value in after.items() if name in LIMIT_FIELDS and before.get(name) != value}
 
 
 def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> dict[str, Decimal]:
     """Return the numbers among the changed fields, as the record has them."""
     return {name: Decimal(record[name]) for name, field in changed.items() if field.is_number}
-
-
-def _record(state: State) -> dict[str, Any]:
-    """Return the limits alone, without whose they are."""
-    return {name: value for name, value in state.items() if name != LEVEL}
 
 
 def _did_some(exchange: Exchange | None) -> bool:

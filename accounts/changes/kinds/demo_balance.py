@@ -4,8 +4,8 @@ Source: the partner documentation's "Change Demo Balance". What is sent is a dif
 call is made again by itself, whatever a read-back shows. It exists on demo only, and answers with the account's new balance.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,12 +13,14 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings, size_warnings
-from accounts.changes.kinds.units import AccountKind, by_id_or_all, with_held
+from accounts.changes.kinds.units import AccountKind, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
+from accounts.reads import Reader
 from accounts.rows import USD
 from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_cash
@@ -67,6 +69,18 @@ class DemoBalanceForm(forms.Form):
         return cleaned
 
 
+def cash_effects(subject: Account, change_usd: Decimal, differences: Iterable[Difference]) -> TargetEffects:
+    """Return what a change of an account's cash does. Less cash under open positions may end in a liquidation. Pure."""
+    positions = open_positions(subject)
+    is_possible = change_usd < 0 and positions != 0
+    return TargetEffects(
+        direction=EffectDirection.of(each.direction for each in differences),
+        liquidation=Liquidation.POSSIBLE if is_possible else Liquidation.NO,
+        open_positions=positions,
+        money_effect_usd=abs(change_usd),
+    )
+
+
 class DemoBalance(AccountKind):
     """The dollars of a simulation account, by which they change."""
 
@@ -111,6 +125,9 @@ class DemoBalance(AccountKind):
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), *(cash_read(subject) or (None,))
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        return subject.cash.fresh_at if hasattr(subject, "cash") else None
+
     def state(self, subject: Account) -> State:
         return cash_state(subject.cash.amount_usd, subject.cash.week_realized_pnl_usd)
 
@@ -131,7 +148,8 @@ class DemoBalance(AccountKind):
             return Skip(reason=reason, before=before)
         size = size_warnings(subject, "Balance", Decimal(after["amount_usd"]))
         warnings = balance_warnings(after) + size + position_warnings(subject)
-        return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
+        effects = cash_effects(subject, change, self.differences(before, after))
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(abs(change)))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return cash_differences(before, after)
@@ -144,6 +162,9 @@ class DemoBalance(AccountKind):
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         return judge_cash(before=before, after=after, observed=observed)
+
+    def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
+        return cash_doubt(before=before, observed=observed)
 
     def inverse(self, done: Done) -> Inverse:
         # The amount, not the balance before: what was won or lost since is the trader's.
@@ -234,39 +255,47 @@ def send_cash_change(client: Client, order: Order) -> Exchange:
 
 
 def read_cash(client: Client, ids: Sequence[int]) -> Reading:
-    """Read the dollars of accounts in one call, and say them in the terms of `cash_state`."""
-    read_at = datetime.now(UTC)
-    reply = by_id_or_all(ids, client.cash_balances_by_account, client.cash_balances)
-    wanted = set(ids)
-    dollars = [each for each in reply.value if each.account_id in wanted and each.currency_id in {USD, None}]
+    """Read the dollars of accounts, and say them in the terms of `cash_state`."""
+    read = Reader(client).cash(ids)
+    dollars = [each for each in read.found if each.currency_id in {USD, None}]
 
     def keep() -> object:
-        keys = account_keys(client.environment, wanted)
-        return store_cash(keys, dollars, MirrorReading(client.environment, read_at, Source.CONFIRM))
+        keys = account_keys(client.environment, ids)
+        return store_cash(keys, dollars, MirrorReading(client.environment, read.read_at, Source.CONFIRM))
 
     observed = {each.account_id: cash_state(each.amount, each.week_realized_pnl) for each in dollars}
-    return Reading(observed=observed, exchange=reply.exchange, keep=keep)
+    return reading_of(client, read, observed=observed, keep=keep)
 
 
 def judge_cash(*, before: State, after: State, observed: State) -> Finding:
     """Say what a balance tells about a call that was to change it by `cash_change_usd`.
 
     Trading moves it too, and the week's realised profit by the same amount. That a changed balance leaves that profit alone
-    is not documented [?], so it only ever explains what the balance by itself does not, and to the cent or not at all.
+    is not documented [?]: where trade and call each explain the figures by themselves, neither is proven.
     """
     change = Decimal(after["cash_change_usd"])
     moved = _moved(before, observed, "amount_usd") or Decimal(0)
-    if moved == change:
-        return Finding.APPLIED
-    if not moved:
-        return Finding.NOT_APPLIED
     traded = _moved(before, observed, "week_realized_pnl_usd")
-    if traded is None:
-        return Finding.ELSEWHERE
+    if not traded:
+        return Finding.APPLIED if moved == change else Finding.ELSEWHERE if moved else Finding.NOT_APPLIED
     unexplained = moved - traded
+    if moved in {change, Decimal(0)} and unexplained in {change, Decimal(0)}:
+        # Trading alone explains the balance as well as the call does, to the cent: which it was, these figures don't say.
+        return Finding.ELSEWHERE
     if unexplained == change:
         return Finding.APPLIED
-    return Finding.ELSEWHERE if unexplained else Finding.NOT_APPLIED
+    return Finding.ELSEWHERE if moved and unexplained else Finding.NOT_APPLIED
+
+
+def cash_doubt(*, before: State, observed: State) -> str:
+    """Return in words why a balance proves neither that it was changed by a call nor that it was not."""
+    moved = usd_words(_difference(before, observed, "amount_usd"), always_signed=True)
+    traded = usd_words(_difference(before, observed, "week_realized_pnl_usd"), always_signed=True)
+    return f"The balance moved by {moved}, and trading realised {traded} meanwhile: which of it was this call can't be told"
+
+
+def _difference(before: State, observed: State, name: str) -> str | None:
+    return usd_text(_moved(before, observed, name))
 
 
 def _moved(before: State, observed: State, name: str) -> Decimal | None:

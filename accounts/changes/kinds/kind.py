@@ -1,7 +1,7 @@
 """What every kind of change answers; one file in this folder for each kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django import forms
 
+from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.states import Direction
+from accounts.complete import Answer
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import Endpoint
@@ -38,13 +40,14 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What would happen to one target: its state before, what is sent for it, and what to know about it.
+    """What would happen to one target: its state before, what is sent for it, its effects, and what to know about it.
 
-    `weight` sorts the plan: the larger the effect, the further up.
+    `weight` sorts the plan among targets of the same `effects.liquidation`: the larger the effect, the further up.
     """
 
     before: State
     after: State
+    effects: TargetEffects
     warnings: tuple[str, ...] = ()
     weight: float = 0.0
 
@@ -68,11 +71,15 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One target as a kind sends it; `id` is Tradovate's, of an account or a trader."""
+    """One target as a kind sends it; `id` is Tradovate's, of an account or a trader.
+
+    `carried` is what a call repeats of it as Tradovate has it, where it replaces a whole record (`Kind.carried`).
+    """
 
     id: int
     before: State
     after: State
+    carried: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +105,33 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What Tradovate said when it was read back: a state for each target it named, the evidence, and the mirror's part.
+class Unread:
+    """Why a reading tells nothing of a target; `may_come`: the next reading may."""
 
-    `keep` writes what was read into the mirror; it is called inside the transaction that settles the items.
+    why: str
+    may_come: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What Tradovate said when it was read: a state for each target that it told of, the evidence, and the mirror's part.
+
+    `unread` says why nothing is known of a target that was asked for. `keep` writes what was read into the mirror; it is called
+    inside the transaction that settles the items.
     """
 
     observed: Mapping[int, State]
-    exchange: Exchange
+    unread: Mapping[int, Unread]
+    answers: Sequence[Answer]
     keep: Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """Which targets Tradovate has, and which it surely does not have. Of any other one nothing is known."""
+
+    known: frozenset[int]
+    gone: frozenset[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +185,7 @@ class Kind(ABC, Generic[SubjectT]):
     urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
+    judges_by_figures: ClassVar[bool] = False  # what it would liquidate is judged on realised figures
     answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
     parts: ClassVar[frozenset[Part]] = frozenset()  # what its plan rests on, beside the risk status: what a reading brings
@@ -213,16 +239,36 @@ class Kind(ABC, Generic[SubjectT]):
         """Say whether this step is only right while the target stands as `is_as_shown` wants it."""
         return self.rests_on_before and step == 0
 
-    def is_as_shown(self, *, before: State, now: State, step: int) -> bool:
+    def relevant(self, state: State, *, before: State, after: State) -> State:
+        """Return the part of a target's state that has to be as it was shown: all of it, or what is to change. Pure."""
+        return state
+
+    def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         """Say whether a target that was shown as `before` and stands as `now` is one to take this step for. Pure."""
-        return dict(now) == dict(before)
+        shown, present = (self.relevant(state, before=before, after=after) for state in (before, now))
+        return dict(shown) == dict(present)
 
-    def lookup(self, client: Client, ids: Sequence[int]) -> set[int] | None:
-        """Return which of the targets Tradovate knows, in one read; None for a kind whose calls name one target only.
+    def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
+        """Return what an item starts from and leads to, for a target that is as it was shown in what is relevant. Pure.
 
-        Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404).
+        Where a call replaces a whole record, what else has moved since is to stay as it is `now`.
+        """
+        return before, after
+
+    def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
+        """Return what calls repeat of their targets as Tradovate has it, from the mirror; `targets` are their `after` by id."""
+        return {}
+
+    def lookup(self, client: Client, ids: Sequence[int]) -> Lookup | None:
+        """Return which of the targets Tradovate has; None where it can't be asked.
+
+        Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404), and when it leaves
+        targets out of the answer to a read.
         """
         return None
+
+    def note_gone(self, environment: Environment, ids: Collection[int]) -> None:
+        """Write into the mirror that Tradovate no longer has these targets."""
 
     @abstractmethod
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, SubjectT]:
@@ -240,6 +286,10 @@ class Kind(ABC, Generic[SubjectT]):
     @abstractmethod
     def read_at(self, subject: SubjectT) -> datetime | None:
         """Return when the oldest of what the plan rests on was read from Tradovate; None where some of it never was. Pure."""
+
+    def compared_at(self, subject: SubjectT) -> datetime | None:
+        """Return when that was read which has to be as it was shown right before a call; None where it never was. Pure."""
+        return self.read_at(subject)
 
     @abstractmethod
     def state(self, subject: SubjectT) -> State:
@@ -262,10 +312,10 @@ class Kind(ABC, Generic[SubjectT]):
 
     @abstractmethod
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        """Read in one call what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
+        """Read what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
 
     def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:
-        """Read in one call what tells of this step; `judge` is asked about it in these terms."""
+        """Read what tells of this step; `judge` is asked about it in these terms."""
         return self.read(client, ids)
 
     def read_all(self, client: Client, ids: Sequence[int]) -> Iterator[Reading]:
@@ -275,6 +325,14 @@ class Kind(ABC, Generic[SubjectT]):
     @abstractmethod
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         """Say what a read-back tells about a call that was meant to change the target from `before`. Pure."""
+
+    def rests_on_absence(self, after: State) -> bool:
+        """Say whether it would be proven by something that is gone: then one answer without it is not enough."""
+        return False
+
+    def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
+        """Return in words why a reading that is `ELSEWHERE` proves nothing. Pure."""
+        return "When it was read back, it was neither as before nor as intended"
 
     @abstractmethod
     def inverse(self, done: Done) -> Inverse | Irreversible:

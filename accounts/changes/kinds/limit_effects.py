@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, Record, Sort, direction, in_words, out_of_order
 from accounts.changes.kinds.limit_mirror import LevelLimits
 from accounts.limits import Distance, Figures, distance_to, trailing_distance
@@ -17,9 +18,6 @@ from riskadmin.web.formats import money, number, percent
 
 Changed = Mapping[str, LimitField]
 """The fields whose value differs, by name."""
-
-LIQUIDATES_NOW: Final = 1e15
-"""Weighs more than any amount of money, so that these stand first in a plan."""
 
 SLIP_PCT: Final = 1000
 """Per cent from which a share can only be a slip, so that its cents do not matter."""
@@ -32,6 +30,7 @@ _LIQUIDATING: Final = (
     "weekly_profit_auto_liq_usd",
 )
 _RESTRICTING: Final = ("daily_loss_liq_only_usd", "daily_loss_liq_only_pct")
+_MARGIN: Final = "margin_auto_liq_pct"
 _TRAILING: Final = ("trailing_max_drawdown_usd", "trailing_max_drawdown_limit_usd", "trailing_max_drawdown_mode")
 
 # In percent of the evaluation size. Programmes commonly end a day at 2 to 5 %, a week at 5 to 10 %, and trail by 3 to 6 %.
@@ -50,12 +49,28 @@ _USUAL: Final[dict[str, tuple[Decimal, Decimal]]] = {
 }
 
 
+# The same for percentages of the balance at the start of the day; of the margin in use, for which nobody stops early.
+_USUAL_PCT: Final[dict[str, tuple[Decimal, Decimal]]] = {
+    "daily_loss_alert_pct": _USUAL["daily_loss_alert_usd"],
+    "daily_loss_liq_only_pct": _USUAL["daily_loss_liq_only_usd"],
+    "daily_loss_auto_liq_pct": _USUAL["daily_loss_auto_liq_usd"],
+    "margin_alert_pct": (Decimal(25), Decimal(100)),
+    "margin_liq_only_pct": (Decimal(25), Decimal(100)),
+    "margin_auto_liq_pct": (Decimal(25), Decimal(100)),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Effects:
-    """What to know of one account's new limits, and how much they weigh: dollars, or `LIQUIDATES_NOW` and more."""
+    """What one account's new limits do, and what to know of them."""
 
+    target: TargetEffects
     warnings: tuple[str, ...]
-    weight: float
+
+    @property
+    def weight(self) -> float:
+        """The largest amount that moves, in dollars."""
+        return float(self.target.money_effect_usd or 0)
 
 
 def effects_of(account: Account, limits: LevelLimits, *, after: Record, changed: Changed) -> Effects:
@@ -69,10 +84,18 @@ def effects_of(account: Account, limits: LevelLimits, *, after: Record, changed:
         *_loosened(before, after, changed),
         *_ill_matched(after, changed),
         *_unusual(account, after, changed),
+        *_unusual_percentages(account, figures, after, changed),
         *_in_the_way(limits, after, changed),
     ]
-    largest = max((_money_moved(before, after, field) for field in changed.values()), default=0.0)
-    return Effects(warnings=tuple(warnings), weight=largest + (LIQUIDATES_NOW if liquidating else 0.0))
+    directions = (direction(field, before.get(name), after.get(name)) for name, field in changed.items())
+    moved = (_money_moved(before, after, field) for field in changed.values() if field.sort is Sort.USD)
+    target = TargetEffects(
+        direction=EffectDirection.of(directions),
+        liquidation=Liquidation.NOW if liquidating else _unforeseeable(limits, after, changed),
+        open_positions=limits.open_positions or (None if limits.read_at is None else 0),
+        money_effect_usd=max(moved, default=None),
+    )
+    return Effects(target=target, warnings=tuple(warnings))
 
 
 # --- What would act at once -----------------------------------------------------------------------------------------------
@@ -99,6 +122,25 @@ def _reached_now(limits: LevelLimits, after: Record, changed: Changed) -> Iterat
             f"Would auto-liquidate now, on realised figures: {money(floor.now_usd)} of cash, "
             f"{'new' if is_new else 'unchanged'} floor {money(floor.at_usd)} ({where})"
         )
+
+
+def _unforeseeable(limits: LevelLimits, after: Record, changed: Changed) -> Liquidation:
+    """Say whether a limit that becomes tighter may liquidate although no figure here shows it.
+
+    It may where its figure was not read, or, as the margin in use, never is; not without positions.
+    """
+    if limits.open_positions == 0 and limits.read_at is not None:
+        return Liquidation.NO
+    tighter = {
+        name for name, field in changed.items() if direction(field, limits.record.get(name), after.get(name)) == "tighter"
+    }
+    is_hidden = _MARGIN in tighter or any(
+        distance_to(name, Decimal(after[name]), limits.figures) is None for name in _LIQUIDATING if name in tighter
+    )
+    drawdown = after.get("trailing_max_drawdown_usd")
+    if tighter & set(_TRAILING) and drawdown is not None:
+        is_hidden |= trailing_distance(Decimal(drawdown), None, limits.figures) is None
+    return Liquidation.POSSIBLE if is_hidden else Liquidation.NO
 
 
 def _restricted_now(figures: Figures, after: Record, changed: Changed) -> Iterator[str]:
@@ -168,6 +210,23 @@ def _unusual(account: Account, after: Record, changed: Changed) -> Iterator[str]
                 )
 
 
+def _unusual_percentages(account: Account, figures: Figures, after: Record, changed: Changed) -> Iterator[str]:
+    base = figures.start_of_day_usd or account.evaluation_size_usd
+    for name, (low, high) in _USUAL_PCT.items():
+        if name not in changed:
+            continue
+        value = Decimal(after[name])
+        if low <= value <= high:
+            continue
+        said = f"{LIMIT_FIELDS[name].label} at {percent(value)}"
+        if name.startswith("daily_loss") and base and base > 0:
+            said += f" of {money(base)} is {money(value * base / 100)}"
+        usual = f"usual: {number(low)} to {percent(high)}"
+        if low <= value * 100 <= high:  # a spreadsheet keeps 2% as 0.02
+            usual += f"; {percent(value * 100)} is written {number(value * 100)}"
+        yield f"Unusual for its size: {said} ({usual})"
+
+
 def _in_the_way(limits: LevelLimits, after: Record, changed: Changed) -> Iterator[str]:
     if limits.record.get("changes_locked"):
         yield "Locked against changes: Tradovate may refuse this until the session ends"
@@ -177,8 +236,8 @@ def _in_the_way(limits: LevelLimits, after: Record, changed: Changed) -> Iterato
         yield f"Flatten time has passed: {in_words(LIMIT_FIELDS['flatten_at'], flatten_at)}, {what}"
 
 
-def _money_moved(before: Record, after: Record, field: LimitField) -> float:
-    return abs(float(after[field.name]) - float(before.get(field.name, 0))) if field.sort is Sort.USD else 0.0
+def _money_moved(before: Record, after: Record, field: LimitField) -> Decimal:
+    return abs(Decimal(after[field.name]) - Decimal(before.get(field.name, 0)))
 
 
 def _touches(changed: Changed, names: tuple[str, ...]) -> bool:

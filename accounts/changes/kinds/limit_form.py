@@ -1,15 +1,14 @@
 """The form for new auto-liq limits: what is left empty stays as it is, account by account."""
 
 import re
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
 from accounts.changes.kinds.caps import hold_against_caps
+from accounts.changes.kinds.flatten_field import FlattenField
 from accounts.changes.kinds.limit_fields import (
     LIMIT_FIELDS,
     MODE_WORDS,
@@ -19,6 +18,7 @@ from accounts.changes.kinds.limit_fields import (
     in_words,
     out_of_order,
 )
+from accounts.changes.kinds.number_fields import AmountField, NumberUnit, PercentField, plain_number
 from accounts.models import LimitLevel
 from riskadmin.tradovate.encoding import DIGITS_MAX
 from riskadmin.web.clock import display_zone
@@ -31,26 +31,7 @@ STEPS_MAX: Final = 20
 MINUTES_MAX: Final = 10_080  # a week
 
 _LEAVE: Final = ("", "Leave as it is")
-_STEP: Final = re.compile(r"\$?(\d+(?:\.\d+)?)\s*:\s*(\d+)")
-
-
-class FlattenField(forms.DateTimeField):
-    """A time to come, typed in the zone that people read times in."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-        super().__init__(widget=widget, input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"], **kwargs)
-
-    def to_python(self, value: Any) -> datetime | None:
-        """Return the aware time; a time that the clocks skip or repeat is refused."""
-        with timezone.override(display_zone()):
-            return super().to_python(value)
-
-    def validate(self, value: datetime | None) -> None:
-        """Refuse what has passed: at best it does nothing."""
-        super().validate(value)
-        if value is not None and value <= timezone.now():
-            raise ValidationError("This time has passed. Choose one that is still to come.")
+_STEP: Final = re.compile(r"([^:]*[0-9])\s*:\s*([0-9]+)")
 
 
 class StepsField(forms.CharField):
@@ -85,12 +66,21 @@ def _step(number: int, text: str) -> dict[str, Any]:
     found = _STEP.fullmatch(text)
     if found is None:
         raise ValidationError(f"Step {number} is {text!r}. Write dollars, a colon and whole minutes, such as 250:15.")
-    distance, minutes = Decimal(found[1]), int(found[2])
-    if distance <= 0 or distance != distance.quantize(Decimal("0.01")) or len(found[1]) > DIGITS_MAX:
-        raise ValidationError(f"Step {number}: {found[1]} is no amount above 0 in dollars and cents.")
+    distance, minutes = _distance(number, found[1]), int(found[2])
     if not 1 <= minutes <= MINUTES_MAX:
         raise ValidationError(f"Step {number}: a cool-down takes 1 to {MINUTES_MAX:,} minutes, not {minutes:,}.")
     return {"step": number, "distance_usd": digits(distance), "cooldown_minutes": minutes}
+
+
+def _distance(number: int, text: str) -> Decimal:
+    try:
+        amount = plain_number(text, NumberUnit.USD)
+    except ValidationError as error:
+        raise ValidationError(f"Step {number}: {error.message}") from error
+    distance = Decimal(amount)
+    if distance <= 0 or distance != distance.quantize(Decimal("0.01")) or len(amount) > DIGITS_MAX:
+        raise ValidationError(f"Step {number}: {text} is no amount above 0 in dollars and cents.")
+    return distance
 
 
 class LimitsForm(forms.Form):
@@ -150,16 +140,12 @@ def _form_field(field: LimitField) -> forms.Field:
 def _money(shared: dict[str, Any]) -> forms.Field:
     # 0 is no way to clear a limit: a loss limit of 0 would liquidate everybody who is not ahead.
     messages = {"min_value": "Write an amount above 0. A limit can't be taken away here."}
-    return forms.DecimalField(
-        min_value=Decimal("0.01"), max_digits=DIGITS_MAX, decimal_places=2, error_messages=messages, **shared
-    )
+    return AmountField(min_value=Decimal("0.01"), max_digits=DIGITS_MAX, error_messages=messages, **shared)
 
 
 def _percent(shared: dict[str, Any]) -> forms.Field:
     messages = {"min_value": "Write a percentage above 0. A limit can't be taken away here."}
-    return forms.DecimalField(
-        min_value=Decimal("0.0001"), max_value=Decimal(100), decimal_places=4, error_messages=messages, **shared
-    )
+    return PercentField(min_value=Decimal("0.0001"), max_value=Decimal(100), error_messages=messages, **shared)
 
 
 # Django reads a form's fields from its class; these stand in the table already.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import BigIntegerField, BooleanField, Count, ExpressionWrapper, Func, Q
+from django.db.models import BigIntegerField, BooleanField, Case, Count, ExpressionWrapper, Func, Q, When
 from django.db.models.functions import Least
 
 from accounts.changes.kinds.limit_fields import FIELDS_OF, in_json
@@ -16,6 +16,7 @@ from accounts.changes.kinds.units import found_by_ids
 from accounts.limits import Figures
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position
 from accounts.queries import AnyOf
+from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -24,6 +25,7 @@ class LevelLimits:
     """One level's limits of an account as the mirror has them, and how the account stands."""
 
     record: dict[str, Any]
+    limits_read_at: datetime | None  # None where their record is not kept as Tradovate sent it
     read_at: datetime | None  # the oldest of limits, positions, and figures as far as there are some; None: not all ever were
     figures: Figures
     is_stopped: bool  # by a limit, so that its positions are closed already
@@ -47,6 +49,7 @@ class _Microseconds(Func):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LIMITS_READ_AT = _Microseconds(Case(When(~Q(record=""), then="fresh_at")))
 _READ_AT = _Microseconds(Least("fresh_at", "account__cash__fresh_at", "account__risk_status__fresh_at"))
 _POSITIONS_READ_AT = _Microseconds("account__positions_read_at")
 _STOPPED = ExpressionWrapper(Q(account__risk_status__liquidate_only_at__isnull=False), BooleanField())
@@ -78,18 +81,26 @@ def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> 
     held = dict(Position.objects.filter(of_these).exclude(net_pos=0).values_list("account_id").annotate(Count("pk")).order_by())
     names = [field.name for field in FIELDS_OF[level]]
     rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list(
-        "account_id", _READ_AT, _POSITIONS_READ_AT, _STOPPED, *_STANDING, *names
+        "account_id", _LIMITS_READ_AT, _READ_AT, _POSITIONS_READ_AT, _STOPPED, *_STANDING, *names
     )
     found: dict[int, LevelLimits] = {}
-    for key, read_us, positions_us, is_stopped, today, week, start_of_day, cash, peak, *values in rows:
+    for key, limits_us, read_us, positions_us, is_stopped, today, week, start_of_day, cash, peak, *values in rows:
         figures = Figures(today_usd=today, week_usd=week, start_of_day_usd=start_of_day, cash_usd=cash, peak_usd=peak)
         found[key] = LevelLimits(
             record={
                 name: in_json(value) for name, value in zip(names, values, strict=True) if value is not None and value != ""
             },
+            limits_read_at=None if limits_us is None else _EPOCH + timedelta(microseconds=limits_us),
             read_at=None if positions_us is None else _EPOCH + timedelta(microseconds=min(read_us, positions_us)),
             figures=figures,
             is_stopped=is_stopped,
             open_positions=held.get(key, 0),
         )
     return found
+
+
+def limit_records(environment: Environment, ids: Sequence[int], level: LimitLevel) -> dict[int, object]:
+    """Return one level's records of accounts exactly as Tradovate sent them when they were last read, by Tradovate's ids."""
+    of_these = Q(AnyOf("account__tradovate_id", ids), account__environment=environment.value)
+    rows = AutoLiqLimits.objects.filter(of_these, level=level).exclude(record="")
+    return {account_id: parse_json(text) for account_id, text in rows.values_list("account__tradovate_id", "record")}

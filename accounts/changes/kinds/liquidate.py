@@ -4,11 +4,13 @@ Source: seed "Set Admin Auto Liq Action", which says of `LiquidateImmediately` b
 set after it. What a liquidation has closed stays closed, so the first call is made again by a person only.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from accounts.changes.kinds.admin_action import AdminActionKind, send_admin_action
+from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Skip, State
-from accounts.changes.kinds.units import held
+from accounts.changes.kinds.units import held, open_positions
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
@@ -43,8 +45,19 @@ class Liquidate(AdminActionKind):
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         after = {"admin_actions": [AdminAction.LIQUIDATE.value, AdminAction.LOCK.value]}
-        weight = float(sum(position.size for position in held(subject)))
-        return Planned(before=self.state(subject), after=after, warnings=self.warnings(subject), weight=weight)
+        before, weight = self.state(subject), float(sum(position.size for position in held(subject)))
+        return Planned(
+            before=before,
+            after=after,
+            effects=self.effects(subject, before, after),
+            warnings=self.warnings(subject),
+            weight=weight,
+        )
+
+    def effects(self, subject: Account, before: State, after: State) -> TargetEffects:
+        positions = open_positions(subject)
+        liquidation = Liquidation.POSSIBLE if positions is None else Liquidation.NOW if positions else Liquidation.NO
+        return replace(super().effects(subject, before, after), liquidation=liquidation)
 
     def warnings(self, account: Account) -> tuple[str, ...]:
         positions = held(account)

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import cash_read
+from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import (
     Difference,
     Done,
@@ -28,13 +29,21 @@ from accounts.changes.kinds.kind import (
     State,
 )
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import firm_limits_read, floor_warnings, position_warnings, size_warnings, with_firm_limits
-from accounts.changes.kinds.units import AccountKind, with_held
+from accounts.changes.kinds.peak import (
+    firm_limits_read,
+    floor_distance,
+    floor_liquidation,
+    floor_warnings,
+    position_warnings,
+    size_warnings,
+    with_firm_limits,
+)
+from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ID, UPDATE_MAX_NET_LIQ
+from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, UPDATE_MAX_NET_LIQ
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
@@ -63,9 +72,10 @@ class MaxNetLiq(AccountKind):
         "more room, a higher one less, and may liquidate at once."
     )
     direction = Direction.LOOSENING
+    judges_by_figures = True
     environments = frozenset({Environment.DEMO})
     endpoints = (UPDATE_MAX_NET_LIQ,)
-    reads = (ACCOUNT_RISK_STATUSES_BY_ID,)
+    reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
     icon = "trending-up"
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     parameters_form = MaxNetLiqForm
@@ -85,6 +95,9 @@ class MaxNetLiq(AccountKind):
 
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), *cash_read(subject), *firm_limits_read(subject)
+
+    def compared_at(self, subject: Account) -> datetime | None:
+        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
 
     def state(self, subject: Account) -> State:
         return {"max_net_liq_usd": usd_text(subject.risk_status.max_net_liq_usd)}
@@ -107,7 +120,13 @@ class MaxNetLiq(AccountKind):
             *position_warnings(subject),
         )
         moved = abs(peak - Decimal(before["max_net_liq_usd"] or 0))
-        return Planned(before=before, after=after, warnings=warnings, weight=float(moved))
+        effects = TargetEffects(
+            direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
+            liquidation=floor_liquidation(subject, floor_distance(subject, peak_usd=peak, cash_usd=cash)),
+            open_positions=open_positions(subject),
+            money_effect_usd=moved,
+        )
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(moved))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return (peak_difference(before, after),)

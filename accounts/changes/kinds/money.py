@@ -6,9 +6,8 @@ The mirror keeps cents, so what is read is brought to cents before it is compare
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
-from django import forms
-
 from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.number_fields import AmountField
 from riskadmin.web.formats import money
 
 CENT: Final = Decimal("0.01")
@@ -17,11 +16,11 @@ USD_MAX: Final = Decimal("9999999999999.99")
 """Both ways: the most digits that Tradovate's doubles hold to the cent (tradovate.encoding.DIGITS_MAX)."""
 
 
-class UsdField(forms.DecimalField):
+class UsdField(AmountField):
     """An amount that can be planned with."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=15, decimal_places=2, **options)
+        super().__init__(max_digits=15, **options)
 
 
 def usd_text(amount: Decimal | None) -> str | None:

@@ -7,8 +7,9 @@ from typing import Final
 
 from django.db.models import Prefetch, QuerySet
 
+from accounts.changes.kinds.effects import Liquidation
 from accounts.changes.kinds.units import held
-from accounts.limits import figures_of, trailing_drawdown
+from accounts.limits import Distance, figures_of, trailing_drawdown
 from accounts.models import Account, AutoLiqLimits, LimitLevel
 from riskadmin.web.formats import money, percent
 
@@ -36,11 +37,30 @@ def never_unlocks(account: Account) -> bool:
     return any(each.do_not_unlock for each in limits)
 
 
+def floor_distance(account: Account, *, peak_usd: Decimal | None, cash_usd: Decimal | None) -> Distance | None:
+    """Return how far the account would be from its trailing drawdown's floor if peak and cash became these.
+
+    None without a drawdown, or where a figure isn't known. Open profit never is.
+    """
+    return trailing_drawdown(_firm(account), replace(figures_of(account), peak_usd=peak_usd, cash_usd=cash_usd))
+
+
+def floor_liquidation(account: Account, distance: Distance | None) -> Liquidation:
+    """Return whether the trailing drawdown would liquidate the account at this distance from its floor."""
+    if distance is not None:
+        return Liquidation.NOW if distance.is_reached else Liquidation.NO
+    firm = _firm(account)
+    return Liquidation.POSSIBLE if firm and firm.trailing_max_drawdown_usd is not None else Liquidation.NO
+
+
+def _firm(account: Account) -> AutoLiqLimits | None:
+    limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
+    return limits[0] if limits else None
+
+
 def floor_warnings(account: Account, *, peak_usd: Decimal | None, cash_usd: Decimal | None) -> tuple[str, ...]:
     """Return what a person should know of the trailing drawdown if peak and cash became these. Open profit is not known."""
-    limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
-    firm = limits[0] if limits else None
-    distance = trailing_drawdown(firm, replace(figures_of(account), peak_usd=peak_usd, cash_usd=cash_usd))
+    distance = floor_distance(account, peak_usd=peak_usd, cash_usd=cash_usd)
     if distance is None or not (distance.is_reached or distance.is_near):
         return ()
     where = (

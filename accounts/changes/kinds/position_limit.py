@@ -3,14 +3,17 @@
 Source: the partner OpenAPI document, userAccountPositionLimit. Exists on demo and live [?].
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from accounts.changes.kinds.kind import Order, Reading
+from accounts.changes.kinds.kind import Order, Reading, State
 from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
-from accounts.models import Account, Source
+from accounts.changes.kinds.units import reading_of
+from accounts.models import Account, PositionLimit, Source
 from accounts.pre_trade import ID, POSITION_LIMIT_FIELDS, Record, position_limit_record
+from accounts.reads import Reader
 from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_position_limits
 from accounts.sync import Part
@@ -23,7 +26,8 @@ from riskadmin.tradovate.endpoints import (
 )
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.pre_trade import PositionLimitFields
-from riskadmin.tradovate.vocabulary import TotalBy
+from riskadmin.tradovate.reading import parse_json
+from riskadmin.tradovate.vocabulary import Environment, TotalBy
 
 KEY = "limit"
 
@@ -70,14 +74,22 @@ class PositionLimitKind(PreTradeKind):
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), subject.positions_read_at
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        is_kept = all(limit.record for limit in subject.position_limits.all())
+        return subject.position_limits_read_at if is_kept else None
+
     def were_read(self, subject: Account) -> bool:
         return subject.position_limits_read_at is not None
 
     def records(self, subject: Account) -> list[Record]:
         return sorted(map(position_limit_record, subject.position_limits.all()), key=lambda record: int(record[ID]))
 
-    def unknown_fields(self, subject: Account, number: int) -> Sequence[str]:
-        return next((limit.unknown_fields for limit in subject.position_limits.all() if limit.tradovate_id == number), ())
+    def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
+        if self.action != Action.UPDATE:
+            return {}
+        numbers = {after[ID]: account_id for account_id, after in targets.items()}
+        limits = PositionLimit.objects.filter(account__environment=environment.value, tradovate_id__in=list(numbers))
+        return {numbers[number]: parse_json(text) for number, text in limits.values_list("tradovate_id", "record") if text}
 
     def unsendable(self, account_id: int, record: Record) -> str:
         try:
@@ -87,14 +99,24 @@ class PositionLimitKind(PreTradeKind):
         return ""
 
     def warnings(self, subject: Account, record: Record) -> tuple[str, ...]:
+        beyond = self._beyond(subject, record)
+        if not beyond:
+            return ()
+        return (f"Holds more than that already ({'; '.join(beyond)}): what Tradovate does then is not documented",)
+
+    def holds_more(self, subject: Account, record: Record) -> bool:
+        return bool(self._beyond(subject, record))
+
+    def _beyond(self, subject: Account, record: Record) -> list[str]:
+        """Say which limits of a record the account's positions exceed."""
         # Only what surely counts is counted: without another condition, everything, or one contract.
         scope = {field.name for field in POSITION_LIMIT_FIELDS if field.is_scope and field.name in record}
         overall = record["total_by"] == TotalBy.OVERALL and not scope
         if not record["active"] or not (overall or scope == {"contract_id"}):
-            return ()
+            return []
         held = [each.net_pos for each in subject.positions.all() if overall or each.contract_id == record["contract_id"]]
         long, short = sum(each for each in held if each > 0), -sum(each for each in held if each < 0)
-        beyond = [
+        return [
             f"{count:,} {words}, limit {record[name]:,}"
             for name, count, words in (
                 ("long_limit", long, "long"),
@@ -103,9 +125,6 @@ class PositionLimitKind(PreTradeKind):
             )
             if name in record and count > record[name]
         ]
-        if not beyond:
-            return ()
-        return (f"Holds more than that already ({'; '.join(beyond)}): what Tradovate does then is not documented",)
 
     def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:
         (limit,) = (each for each in subject.position_limits.all() if each.tradovate_id == number)
@@ -126,19 +145,23 @@ class PositionLimitKind(PreTradeKind):
         if after[ACTION] == Action.CREATE:
             return client.create_user_account_position_limit(permit=order.permit, limit=limit, ticket=order.ticket).exchange
         return client.update_user_account_position_limit(
-            permit=order.permit, position_limit_id=after[ID], limit=limit, ticket=order.ticket
+            permit=order.permit,
+            position_limit_id=after[ID],
+            limit=limit,
+            carried=target.carried,
+            altered=self.altered(target),
+            ticket=order.ticket,
         ).exchange
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        read_at = datetime.now(UTC)
-        reply = client.user_account_position_limits_by_account(ids)
+        read = Reader(client).position_limits(ids)
 
         def keep() -> None:
-            reading = MirrorReading(client.environment, read_at, Source.CONFIRM)
-            store_position_limits(account_keys(client.environment, ids), reply.value, reading)
+            reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
+            store_position_limits(account_keys(client.environment, read.told), read.found, reading)
 
-        observed = by_account(ids, [(limit.account_id, position_limit_record(limit)) for limit in reply.value])
-        return Reading(observed=observed, exchange=reply.exchange, keep=keep)
+        records = [(limit.account_id, position_limit_record(limit)) for limit in read.found]
+        return reading_of(client, read, observed=by_account(read.told, records), keep=keep)
 
 
 def _request(account_id: int, record: Record) -> PositionLimitFields:

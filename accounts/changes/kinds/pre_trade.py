@@ -6,7 +6,7 @@ carries the whole record; how to clear a field is not documented either, and is 
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Final, Self
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap
-from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Irreversible, Planned, Skip, State
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
+from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Irreversible, Planned, Skip, State, Target
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -30,7 +31,7 @@ RECORD: Final = "record"
 RECORDS: Final = "records"
 
 AT_ONCE: Final = 50
-"""Accounts in one read-back: Tradovate caps an answer at an undisclosed number (FAQ), and what is cut off looks removed."""
+"""Accounts in one read-back: each may have many records."""
 
 
 class Action(StrEnum):
@@ -145,7 +146,7 @@ class PreTradeKind(AccountKind):
             if given:
                 return Skip(reason="A removal takes no new values", before=before)
             after: State = {ACTION: self.action.value, ID: record[ID]}
-            return self._planned(before, after, self.removal_warnings(subject, record[ID]))
+            return self._planned(subject, before, after, self.removal_warnings(subject, record[ID]))
         wanted = {**record, **given}
         if not given or wanted == record:
             return Skip(reason="Already so" if given else "Nothing new was filled in", before=before)
@@ -154,8 +155,7 @@ class PreTradeKind(AccountKind):
         if reason:
             return Skip(reason=reason, before=before)
         after = {ACTION: self.action.value, ID: record[ID], RECORD: wanted}
-        warnings = (*self._lost(subject, record[ID]), *self.warnings(subject, wanted))
-        return self._planned(before, after, warnings)
+        return self._planned(subject, before, after, self.warnings(subject, wanted))
 
     def _plan_new(self, subject: Account, parameters: State, given: Record, before: State) -> Planned | Skip:
         if self.key in parameters:
@@ -175,7 +175,7 @@ class PreTradeKind(AccountKind):
         warnings = self.warnings(subject, record)
         if any(_without_number(each) == record for each in self.records(subject)):
             warnings = ("It has one just like it already: there would be two", *warnings)
-        return self._planned(before, after, warnings)
+        return self._planned(subject, before, after, warnings)
 
     def _to_be_set(self, values: Record) -> dict[str, Decimal]:
         return {field.name: Decimal(values[field.name]) for field in self.fields if field.is_number and field.name in values}
@@ -188,15 +188,31 @@ class PreTradeKind(AccountKind):
             return "None of the limits was filled in"
         return ""
 
-    def _planned(self, before: State, after: State, warnings: tuple[str, ...]) -> Planned:
-        looser = sum(each.direction == "looser" for each in self.differences(before, after))
-        return Planned(before=before, after=after, warnings=warnings, weight=float(looser))
+    def _planned(self, subject: Account, before: State, after: State, warnings: tuple[str, ...]) -> Planned:
+        directions = [each.direction for each in self.differences(before, after)]
+        record = after.get(RECORD)
+        open_ = sum(1 for position in subject.positions.all() if position.net_pos)
+        effects = TargetEffects(
+            direction=EffectDirection.of(directions),
+            liquidation=Liquidation.POSSIBLE if record and self.holds_more(subject, record) else Liquidation.NO,
+            open_positions=open_ or (0 if subject.positions_read_at else None),
+            money_effect_usd=self._money_effect(_by_number(before).get(after.get(ID, 0), {}), record or {}),
+        )
+        weight = float(directions.count("looser"))
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=weight)
 
-    def _lost(self, subject: Account, number: int) -> tuple[str, ...]:
-        names = self.unknown_fields(subject, number)
-        if not names:
-            return ()
-        return (f"Tradovate keeps more of it than is known here ({', '.join(names)}): this may be lost",)
+    def _money_effect(self, was: Record, becomes: Record) -> Decimal | None:
+        """Return by how much the amount in dollars that moves most is altered; unset counts as nothing."""
+        moved = [
+            abs(Decimal(becomes.get(field.name, 0)) - Decimal(was.get(field.name, 0)))
+            for field in self.fields
+            if field.sort is Sort.USD and was.get(field.name) != becomes.get(field.name)
+        ]
+        return max(moved, default=None)
+
+    def holds_more(self, subject: Account, record: Record) -> bool:
+        """Say whether the account holds more than this record would allow. Pure."""
+        return False
 
     def misplaced(self, subject: Account, record: Record) -> str:
         """Return why a new record can't hang where it is asked for, or "". Pure."""
@@ -209,10 +225,6 @@ class PreTradeKind(AccountKind):
     def removal_warnings(self, subject: Account, number: int) -> tuple[str, ...]:
         """Return what a person should know before this record is removed. Pure."""
         return ()
-
-    @abstractmethod
-    def unknown_fields(self, subject: Account, number: int) -> Sequence[str]:
-        """Return the names of the fields that Tradovate sent with a record and nobody here knows. Pure."""
 
     @abstractmethod
     def unsendable(self, account_id: int, record: Record) -> str:
@@ -272,6 +284,11 @@ class PreTradeKind(AccountKind):
         told = (f"{each.label.lower()} {in_words(each, record[each.name])}" for each in self.fields if each.name in record)
         return f"{record[ID]}: {', '.join(told)}"
 
+    def altered(self, target: Target) -> tuple[str, ...]:
+        """Return the names of the fields that an update gives another value."""
+        was, becomes = _by_number(target.before)[target.after[ID]], target.after[RECORD]
+        return tuple(field.name for field in self.fields if was.get(field.name) != becomes.get(field.name))
+
     # --- Tradovate --------------------------------------------------------------------------------------------------------
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
@@ -286,6 +303,9 @@ class PreTradeKind(AccountKind):
         if found == wanted:
             return Finding.UNCHANGED if shown == wanted else Finding.APPLIED
         return Finding.NOT_APPLIED if found == shown else Finding.ELSEWHERE
+
+    def rests_on_absence(self, after: State) -> bool:
+        return bool(after.get(ACTION) == Action.DELETE)
 
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 
@@ -343,7 +363,7 @@ def typed(record: Record, fields: Sequence[Field]) -> dict[str, Any]:
     }
 
 
-def by_account(ids: Sequence[int], records: Sequence[tuple[int, Record]]) -> dict[int, State]:
+def by_account(ids: Iterable[int], records: Sequence[tuple[int, Record]]) -> dict[int, State]:
     """Return the state of each account that was asked about, from records with their accounts; without any it has none."""
     found: dict[int, list[Record]] = {account_id: [] for account_id in ids}
     for account_id, record in sorted(records, key=lambda pair: int(pair[1][ID])):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 
 from accounts.changes.kinds.caps import hold_against_caps
+from accounts.changes.kinds.number_fields import AmountField, CountField, PercentField
 from accounts.changes.kinds.pre_trade import ACTION, ACTION_WORDS, Action
 from accounts.pre_trade import Field, Sort, Tighter
 from riskadmin.tradovate.encoding import DIGITS_MAX
@@ -74,12 +75,10 @@ def action_field(noun: str) -> forms.ChoiceField:
     )
 
 
-def number_field(label: str, help_text: str) -> forms.IntegerField:
+def number_field(label: str, help_text: str) -> CountField:
     """Return a field for Tradovate's number of a record."""
     messages = {"min_value": "Tradovate's numbers begin with 1."}
-    return forms.IntegerField(
-        label=label, help_text=help_text, required=False, min_value=1, max_value=ID_MAX, error_messages=messages
-    )
+    return CountField(label=label, help_text=help_text, required=False, min_value=1, max_value=ID_MAX, error_messages=messages)
 
 
 def record_form_fields(fields: Sequence[Field]) -> Mapping[str, forms.Field]:
@@ -92,7 +91,7 @@ def _form_field(field: Field) -> forms.Field:
     match field.sort:
         case Sort.COUNT:
             messages = {"min_value": "Write a whole number, 0 or more.", "invalid": "Write a whole number, 0 or more."}
-            return forms.IntegerField(min_value=0, max_value=COUNT_MAX, error_messages=messages, **shared)
+            return CountField(min_value=0, max_value=COUNT_MAX, error_messages=messages, **shared)
         case Sort.NUMBER:
             shared["help_text"] = field.help or "Tradovate's number of it."
             return number_field(field.label, shared["help_text"])
@@ -108,9 +107,7 @@ def _form_field(field: Field) -> forms.Field:
             )
         case Sort.PCT | Sort.USD:
             messages = {"min_value": "Write a number, 0 or more."}
-            places = 4 if field.sort == Sort.PCT else 2
-            return forms.DecimalField(
-                min_value=Decimal(0), max_digits=DIGITS_MAX, decimal_places=places, error_messages=messages, **shared
-            )
+            number = PercentField if field.sort == Sort.PCT else AmountField
+            return number(min_value=Decimal(0), max_digits=DIGITS_MAX, error_messages=messages, **shared)
         case Sort.TEXT:
             return forms.CharField(max_length=DESCRIPTION_MAX, **shared)

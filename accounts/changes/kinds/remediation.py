@@ -6,6 +6,7 @@ again, and a remediation that ends half done leaves it locked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -25,6 +26,8 @@ from accounts.changes.kinds.demo_balance import (
     balance_warnings,
     cash_after,
     cash_differences,
+    cash_doubt,
+    cash_effects,
     cash_read,
     cash_state,
     judge_cash,
@@ -33,17 +36,25 @@ from accounts.changes.kinds.demo_balance import (
     send_cash_change,
     to_be_set,
 )
+from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
-from accounts.changes.kinds.peak import floor_warnings, position_warnings, size_warnings
+from accounts.changes.kinds.peak import (
+    floor_distance,
+    floor_liquidation,
+    floor_warnings,
+    position_warnings,
+    size_warnings,
+)
+from accounts.changes.kinds.units import oldest
 from accounts.changes.kinds.unlock import Unlock
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import (
-    ACCOUNT_RISK_STATUSES_BY_ID,
+    ACCOUNT_RISK_STATUSES_BY_ACCOUNT,
     CASH_BALANCES_BY_ACCOUNT,
     CHANGE_DEMO_BALANCE,
     SET_ADMIN_AUTO_LIQ_ACTION,
@@ -87,12 +98,13 @@ class Remediation(Unlock):
         "after it then wait for a person."
     )
     direction = Direction.LOOSENING
+    judges_by_figures = True
     icon = "first-aid-kit"
     urgent_up_to = 0
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     steps = ("Set the balance", "Set the max net liq", "Unlock")
     endpoints = (CHANGE_DEMO_BALANCE, UPDATE_MAX_NET_LIQ, SET_ADMIN_AUTO_LIQ_ACTION)
-    reads = (ACCOUNT_RISK_STATUSES_BY_ID, CASH_BALANCES_BY_ACCOUNT)
+    reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT, CASH_BALANCES_BY_ACCOUNT)
     parameters_form = RemediationForm
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
@@ -122,6 +134,9 @@ class Remediation(Unlock):
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), *(cash_read(subject) or (None,))
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        return oldest(super().compared_at(subject), subject.cash.fresh_at if hasattr(subject, "cash") else None)
+
     def state(self, subject: Account) -> State:
         status, cash = subject.risk_status, subject.cash
         return {
@@ -133,9 +148,9 @@ class Remediation(Unlock):
     def rests_on(self, step: int) -> bool:
         return step in {BALANCE, UNLOCK}
 
-    def is_as_shown(self, *, before: State, now: State, step: int) -> bool:
+    def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         if step != UNLOCK:
-            return super().is_as_shown(before=before, now=now, step=step)
+            return super().is_as_shown(before=before, after=after, now=now, step=step)
         # What was locked anew meanwhile is another person's or limit's lock, which nobody allowed to be taken away.
         acted = (now["admin_action"], now["admin_at"]) != (before["admin_action"], before["admin_at"])
         return not acted and now["stopped_by_limit"] <= before["stopped_by_limit"]
@@ -160,7 +175,19 @@ class Remediation(Unlock):
         floor = floor_warnings(subject, peak_usd=peak, cash_usd=amount)
         size = size_warnings(subject, "Balance", amount) + size_warnings(subject, "Max net liq", peak)
         warnings = (*open_, *balance_warnings(after), *floor, *size, *position_warnings(subject), *self.limit_warnings(subject))
-        return Planned(before=before, after=after, warnings=warnings, weight=float(abs(change)))
+        effects = self._effects(subject, before, after, change)
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(abs(change)))
+
+    def _effects(self, subject: Account, before: State, after: State, change: Decimal) -> TargetEffects:
+        cash = cash_effects(subject, change, self.differences(before, after))
+        amount, peak = Decimal(after["amount_usd"]), Decimal(after["max_net_liq_usd"])
+        floor = floor_liquidation(subject, floor_distance(subject, peak_usd=peak, cash_usd=amount))
+        moved = abs(peak - Decimal(before["max_net_liq_usd"] or 0))
+        return replace(
+            cash,
+            liquidation=floor if floor is Liquidation.NOW or cash.liquidation is Liquidation.NO else cash.liquidation,
+            money_effect_usd=max(abs(change), moved),
+        )
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         # A read-back tells of one step only.
@@ -191,6 +218,11 @@ class Remediation(Unlock):
         found = super().judge(before=_risk(before), after=after, observed=_risk(observed), step=step)
         # The item is more than its last step, and its balance has been changed.
         return Finding.APPLIED if found == Finding.UNCHANGED else found
+
+    def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
+        if step == BALANCE:
+            return cash_doubt(before=before, observed=observed)
+        return super().doubt(before=before, after=after, observed=observed, step=step)
 
     def inverse(self, done: Done) -> Irreversible:
         return Irreversible(

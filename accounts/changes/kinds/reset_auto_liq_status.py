@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import read_risk_statuses
+from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
-from accounts.changes.kinds.units import AccountKind
+from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync import Part
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ID, RESET_AUTO_LIQ_STATUS
+from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, RESET_AUTO_LIQ_STATUS
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
@@ -46,16 +47,19 @@ class ResetAutoLiqStatus(AccountKind):
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO})
     endpoints = (RESET_AUTO_LIQ_STATUS,)
-    reads = (ACCOUNT_RISK_STATUSES_BY_ID,)
+    reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
     icon = "rotate"
     parts = frozenset({Part.LIMITS})
     answer_may_change_nothing = True
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        return with_firm_limits(super().mirrored(accounts))
+        return with_held(with_firm_limits(super().mirrored(accounts)))
 
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), *firm_limits_read(subject)
+
+    def compared_at(self, subject: Account) -> datetime | None:
+        return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
 
     def state(self, subject: Account) -> State:
         status = subject.risk_status
@@ -76,7 +80,12 @@ class ResetAutoLiqStatus(AccountKind):
         if before["admin_action"] != AdminAction.NORMAL:
             words = ADMIN_ACTION_WORDS.get(before["admin_action"], before["admin_action"])
             warnings += (f"{words}: whether a reset touches that is not documented",)
-        return Planned(before=before, after={"auto_liq_status": "reset"}, warnings=warnings)
+        after = {"auto_liq_status": "reset"}
+        effects = TargetEffects(
+            direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
+            open_positions=open_positions(subject),
+        )
+        return Planned(before=before, after=after, effects=effects, warnings=warnings)
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         if "auto_liq_status" in after:

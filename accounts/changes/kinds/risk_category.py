@@ -5,12 +5,13 @@ refuses the whole call with HTTP 404, which does not say which one (assumed all 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 
+from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import (
     Difference,
     Done,
@@ -23,9 +24,10 @@ from accounts.changes.kinds.kind import (
     Skip,
     State,
 )
-from accounts.changes.kinds.units import AccountKind, by_id_or_all, held, known_accounts, with_held
+from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
+from accounts.reads import Reader
 from accounts.rows import Reading as MirrorReading
 from accounts.store import store_accounts
 from accounts.sync import Part
@@ -84,6 +86,9 @@ class SwitchRiskCategory(AccountKind):
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return subject.fresh_at, subject.positions_read_at
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        return subject.fresh_at
+
     def state(self, subject: Account) -> State:
         category = subject.risk_category
         return {"category_id": category.tradovate_id if category else None}
@@ -98,7 +103,13 @@ class SwitchRiskCategory(AccountKind):
         warnings = (f"Holds {positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
         after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
-        return Planned(before=before, after=after, warnings=warnings, weight=float(positions))
+        effects = TargetEffects(
+            # Which of two categories allows more is not known here.
+            direction=EffectDirection.NEITHER,
+            liquidation=Liquidation.NO if open_positions(subject) == 0 else Liquidation.POSSIBLE,
+            open_positions=open_positions(subject),
+        )
+        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(positions))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         was = after.get("was") or _number(before.get("category_id"))
@@ -114,18 +125,13 @@ class SwitchRiskCategory(AccountKind):
         )
         return reply.exchange
 
-    def lookup(self, client: Client, ids: Sequence[int]) -> set[int]:
-        return known_accounts(client, ids)
-
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        read_at = datetime.now(UTC)
-        reply = by_id_or_all(ids, client.accounts_by_id, client.accounts)
-        wanted = set(ids)
-        named = [account for account in reply.value if account.id in wanted]
-        return Reading(
-            observed={account.id: {"category_id": account.risk_category_id} for account in named},
-            exchange=reply.exchange,
-            keep=lambda: store_accounts(named, MirrorReading(client.environment, read_at, Source.CONFIRM)),
+        read = Reader(client).accounts(ids)
+        return reading_of(
+            client,
+            read,
+            observed={account.id: {"category_id": account.risk_category_id} for account in read.found},
+            keep=lambda: store_accounts(read.found, MirrorReading(client.environment, read.read_at, Source.CONFIRM)),
         )
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:

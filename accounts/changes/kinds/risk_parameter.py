@@ -4,14 +4,18 @@ Source: the partner OpenAPI document, userAccountRiskParameter; the removal's pa
 demo and live [?].
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
-from accounts.changes.kinds.kind import Order, Reading
+from accounts.changes.kinds.kind import Order, Reading, State
 from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
+from accounts.changes.kinds.units import oldest, reading_of, unread
 from accounts.models import Account, RiskParameter, Source
 from accounts.pre_trade import ID, OWNER, RISK_PARAMETER_FIELDS, Record, about, risk_parameter_record
+from accounts.reads import Reader
 from accounts.rows import Reading as MirrorReading
 from accounts.store import account_keys, store_position_limits, store_risk_parameters
 from riskadmin.tradovate.client import Client
@@ -21,10 +25,11 @@ from riskadmin.tradovate.endpoints import (
     UPDATE_USER_ACCOUNT_RISK_PARAMETER,
     USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
     USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT,
-    id_batches,
 )
 from riskadmin.tradovate.exchange import Exchange
-from riskadmin.tradovate.pre_trade import RiskParameterFields, UserAccountRiskParameter
+from riskadmin.tradovate.pre_trade import RiskParameterFields
+from riskadmin.tradovate.reading import parse_json
+from riskadmin.tradovate.vocabulary import Environment
 
 KEY, LIMIT = "parameter", "limit"
 
@@ -66,14 +71,15 @@ class RiskParameterKind(PreTradeKind):
     owner = LIMIT
     number_words = {KEY: "Risk parameter", LIMIT: "Of position limit"}
 
+    def compared_at(self, subject: Account) -> datetime | None:
+        is_kept = all(parameter.record for parameter in _parameters(subject))
+        return oldest(subject.position_limits_read_at, subject.risk_parameters_read_at) if is_kept else None
+
     def were_read(self, subject: Account) -> bool:
         return subject.risk_parameters_read_at is not None
 
     def records(self, subject: Account) -> list[Record]:
         return sorted(map(risk_parameter_record, _parameters(subject)), key=lambda record: int(record[ID]))
-
-    def unknown_fields(self, subject: Account, number: int) -> Sequence[str]:
-        return next((each.unknown_fields for each in _parameters(subject) if each.tradovate_id == number), ())
 
     def misplaced(self, subject: Account, record: Record) -> str:
         if record[OWNER] is None:
@@ -81,6 +87,14 @@ class RiskParameterKind(PreTradeKind):
         if not any(limit.tradovate_id == record[OWNER] for limit in subject.position_limits.all()):
             return f"It has no position limit {record[OWNER]}"
         return ""
+
+    def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
+        if self.action != Action.UPDATE:
+            return {}
+        numbers = {after[ID]: account_id for account_id, after in targets.items()}
+        of_environment = RiskParameter.objects.filter(position_limit__account__environment=environment.value)
+        found = of_environment.filter(tradovate_id__in=list(numbers)).values_list("tradovate_id", "record")
+        return {numbers[number]: parse_json(text) for number, text in found if text}
 
     def unsendable(self, account_id: int, record: Record) -> str:
         try:
@@ -105,28 +119,34 @@ class RiskParameterKind(PreTradeKind):
                 permit=order.permit, parameter=parameter, ticket=order.ticket
             ).exchange
         return client.update_user_account_risk_parameter(
-            permit=order.permit, risk_parameter_id=after[ID], parameter=parameter, ticket=order.ticket
+            permit=order.permit,
+            risk_parameter_id=after[ID],
+            parameter=parameter,
+            carried=target.carried,
+            altered=self.altered(target),
+            ticket=order.ticket,
         ).exchange
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        # A parameter names its position limit only, and that its account: two calls, of which the second is the evidence.
-        read_at = datetime.now(UTC)
-        limits = client.user_account_position_limits_by_account(ids)
-        account_of = {limit.id: limit.account_id for limit in limits.value}
-        exchange, found = limits.exchange, list[UserAccountRiskParameter]()
-        for batch in id_batches(account_of):
-            reply = client.user_account_risk_parameters_by_position_limit(batch)
-            exchange = reply.exchange
-            found += (each for each in reply.value if each.user_account_position_limit_id in account_of)
+        # A parameter names its position limit only, and that its account.
+        reader = Reader(client)
+        limits = reader.position_limits(ids)
+        account_of = {limit.id: limit.account_id for limit in limits.found}
+        parameters = reader.risk_parameters(account_of)
+        incomplete = {account_id for limit_id, account_id in account_of.items() if limit_id not in parameters.told}
+        told = limits.told - incomplete
 
         def keep() -> None:
-            reading = MirrorReading(client.environment, read_at, Source.CONFIRM)
-            keys = account_keys(client.environment, ids)
-            store_position_limits(keys, limits.value, reading)
-            store_risk_parameters(keys, found, reading)
+            reading = MirrorReading(client.environment, limits.read_at, Source.CONFIRM)
+            store_position_limits(account_keys(client.environment, limits.told), limits.found, reading)
+            store_risk_parameters(account_keys(client.environment, told), parameters.found, reading)
 
-        records = [(account_of[each.user_account_position_limit_id], risk_parameter_record(each)) for each in found]
-        return Reading(observed=by_account(ids, records), exchange=exchange, keep=keep)
+        records = [(account_of[each.user_account_position_limit_id], risk_parameter_record(each)) for each in parameters.found]
+        reading = reading_of(client, limits, observed=by_account(told, records), keep=keep)
+        why = {account_of[limit_id]: words for limit_id, words in unread(parameters).items()}
+        # Which accounts an answer about position limits tells of, the accounts' own ids say.
+        answers = [replace(each, asked=[account_of[limit_id] for limit_id in each.asked]) for each in parameters.answers]
+        return replace(reading, unread={**reading.unread, **why}, answers=[*limits.answers, *answers])
 
 
 def _parameters(account: Account) -> list[RiskParameter]:

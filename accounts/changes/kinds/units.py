@@ -1,20 +1,22 @@
 """The two things that changes are about: accounts and traders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 
-from accounts.changes.kinds.kind import Kind, Unit
-from accounts.models import Account, Position, Trader
+from accounts.changes.kinds.kind import Kind, Lookup, Reading, State, Unit, Unread
+from accounts.complete import Read
+from accounts.models import Account, Position, Source, Trader
 from accounts.queries import AnyOf
+from accounts.reads import ASKED_ALONE, Reader
+from accounts.rows import Reading as MirrorReading
+from accounts.store import mark_missing, return_to_mirror
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.vocabulary import Environment
-
-E = TypeVar("E")
 
 
 class AccountKind(Kind[Account]):
@@ -39,6 +41,12 @@ class AccountKind(Kind[Account]):
         # Without all that a plan reads: ten thousand locks ask this in a hurry.
         open_ = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value, archived=False, closed=False)
         return set(ids) - set(open_.values_list("tradovate_id", flat=True))
+
+    def lookup(self, client: Client, ids: Sequence[int]) -> Lookup:
+        return accounts_known(client, ids)
+
+    def note_gone(self, environment: Environment, ids: Collection[int]) -> None:
+        mark_missing(Account, ids, MirrorReading(environment, timezone.now(), Source.CONFIRM))
 
     def read_at(self, subject: Account) -> datetime | None:
         return oldest(*self.readings(subject))
@@ -78,6 +86,11 @@ def held(account: Account) -> list[Position]:
     return positions
 
 
+def open_positions(account: Account) -> int | None:
+    """Return how many open positions an account holds, prefetched by `with_held`; None where they were never read."""
+    return len(held(account)) or (0 if account.positions_read_at else None)
+
+
 def gone(account: Account) -> str:
     """Return why nothing is sent for an account that no longer exists at Tradovate, or ""."""
     # A closed account is archived too (account_gone_is_archived), and "closed" says more.
@@ -106,18 +119,40 @@ class TraderKind(Kind[Trader]):
 
 # --- Reading back -------------------------------------------------------------------------------------------------------
 
-BY_ID_MAX: Final = 300
-"""So many of the longest ids fit one address (tradovate.endpoints); more are read with the one call that lists all."""
+
+def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State], keep: Callable[[], object]) -> Reading:
+    """Return what a read of accounts told, as kinds pass it on; `keep` writes what was found into the mirror.
+
+    An account that the mirror had for missing, and that Tradovate has something of, is back.
+    """
+
+    def keep_all() -> None:
+        keep()
+        return_to_mirror(client.environment, observed.keys(), read.read_at)
+
+    return Reading(observed=observed, unread=unread(read), answers=read.answers, keep=keep_all)
 
 
-def by_id_or_all(
-    ids: Sequence[int], some: Callable[[Sequence[int]], Reply[list[E]]], everything: Callable[[], Reply[list[E]]]
-) -> Reply[list[E]]:
-    """Read what is asked for in one call: by the ids where they fit into one, else with the list of all."""
-    return some(ids) if len(ids) <= BY_ID_MAX else everything()
+def unread(read: Read[Any]) -> dict[int, Unread]:
+    """Return why a read tells nothing of some targets, by their ids."""
+    why = {
+        key: Unread(why=f"Tradovate sent something unreadable: {row.field} is {row.value}", may_come=False)
+        for key, row in read.unreadable.items()
+    }
+    why |= dict.fromkeys(read.left_out, LEFT_OUT)
+    if read.failure is not None:
+        why |= dict.fromkeys(read.not_asked, Unread(why=f"It could not be read: {read.failure.message}"))
+    return why
 
 
-def known_accounts(client: Client, ids: Sequence[int]) -> set[int]:
-    """Return which of the accounts Tradovate knows, in one read."""
-    found = by_id_or_all(ids, client.accounts_by_id, client.accounts)
-    return {account.id for account in found.value} & set(ids)
+LEFT_OUT: Final = Unread(why="Tradovate left it out of its answers")
+
+
+def accounts_known(client: Client, ids: Sequence[int]) -> Lookup:
+    """Return which of the accounts Tradovate has, and which it answered 404 for. Raises `TradovateError`."""
+    reader = Reader(client)
+    read = reader.accounts(ids)
+    there = read.told | read.unreadable.keys()
+    asked = sorted(read.left_out)[:ASKED_ALONE]
+    gone = reader.without(asked)
+    return Lookup(known=frozenset(there | (set(asked) - gone)), gone=frozenset(gone))

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from django.db.models import Prefetch
 
+from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
 from accounts.changes.kinds.units import TraderKind
 from accounts.changes.states import Direction
@@ -60,7 +61,10 @@ class UserLockout(TraderKind):
         permissions: list[TradingPermission] = subject.open_permissions  # type: ignore[attr-defined]  # by `subjects`
         accounts = len({permission.account_id for permission in permissions})
         told = f"Trades {accounts:,} open account{'' if accounts == 1 else 's'}" if accounts else "Trades no open account"
-        return Planned(before=self.state(subject), after={"lockout": "ended"}, warnings=(told,), weight=float(accounts))
+        # The positions are those of the trader's accounts, which are not read here.
+        effects = TargetEffects(direction=EffectDirection.LOOSER)
+        after = {"lockout": "ended"}
+        return Planned(before=self.state(subject), after=after, effects=effects, warnings=(told,), weight=float(accounts))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return (Difference(label="Own lockout", before="not known", after="ended", direction="looser"),)

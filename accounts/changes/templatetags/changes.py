@@ -7,7 +7,8 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.effects import ChangeEffects, Measure
+from accounts.changes.kinds.kind import Kind, State, Unit
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress
 from accounts.changes.states import CHANGE_LOOK, ITEM_LOOK, ChangeState, ItemState
@@ -80,6 +81,12 @@ def times(counted: Mapping[str, int], what: str) -> int:
 def of(found: Mapping[str, Item], target: str) -> Item | None:
     """Return the item of a target, if there is one."""
     return found.get(target)
+
+
+@register.filter
+def measured(effects: ChangeEffects, kind: Kind[Any]) -> list[tuple[Measure, int]]:
+    """Return the measures of a change's effects that a page shows, each with its count."""
+    return effects.measured(of_accounts=kind.unit == Unit.ACCOUNT)
 
 
 @register.filter

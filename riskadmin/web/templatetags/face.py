@@ -92,10 +92,17 @@ def time(at: datetime | None, *, seconds: bool = True) -> str:
     return _time(at, formats.moment(at, display_zone(), seconds=seconds)) if at else UNSET
 
 
+@register.simple_tag
+def between(earliest: datetime, latest: datetime) -> SafeString:
+    """Write two times that something happened between, in the display zone, with the exact UTC of both in the title."""
+    title = f"{formats.exact_utc(earliest)} to {formats.exact_utc(latest)}"
+    return format_html('<span title="{}">{}</span>', title, formats.between(earliest, latest, display_zone()))
+
+
 @register.filter
 def weekday(at: datetime) -> str:
     """Write a time's day of the week in the display zone: "Fri"."""
-    return f"{at.astimezone(display_zone()):%a}"
+    return f"{formats.in_zone(at, display_zone()):%a}"
 
 
 @register.simple_tag

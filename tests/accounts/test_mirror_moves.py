@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.limit_moves import write_noting_moves
-from accounts.models import AutoLiqLimits, LimitsMove, Source
+from accounts.mirror_moves import write_noting_moves
+from accounts.models import AutoLiqLimits, MirrorMove, Source
 from accounts.rows import Reading
 from accounts.store import account_keys, store_limits
 from riskadmin.tradovate.entities import LossLimits, PermissionedAccountAutoLiq, UserAccountAutoLiq
@@ -30,8 +30,8 @@ def firm(account_id: int = 77, **fields: Any) -> UserAccountAutoLiq:
 
 
 def moves() -> list[tuple[int, str, dict[str, Any], datetime, datetime, str]]:
-    rows = LimitsMove.objects.order_by("pk")
-    return list(rows.values_list("account__tradovate_id", "level", "fields", "known_at", "read_at", "source"))
+    rows = MirrorMove.objects.order_by("pk")
+    return list(rows.values_list("account__tradovate_id", "subject", "fields", "known_at", "read_at", "source"))
 
 
 def test_a_reading_that_differs_is_noted_with_what_was_known_before() -> None:
@@ -85,13 +85,12 @@ def test_many_are_noted_with_as_many_statements_as_one(django_assert_num_queries
         assert read_rows(keys, SECOND, Decimal(100)) == 50
     with django_assert_num_queries(7):  # beside those: before, after, and all the moves at once
         assert read_rows(keys, THIRD, Decimal(200)) == 50
-    assert LimitsMove.objects.count() == 50
+    assert MirrorMove.objects.count() == 50
 
 
 def read_rows(keys: dict[int, int], at: datetime, alert: Decimal) -> int:
     from accounts.rows import limits_row
 
     reading = Reading(Environment.DEMO, at, Source.SYNC)
-    return write_noting_moves(
-        limits_row(firm(number, dailyLossAlert=alert), reading, account_id=pk) for number, pk in keys.items()
-    )
+    rows = [limits_row(firm(number, dailyLossAlert=alert), reading, account_id=pk) for number, pk in keys.items()]
+    return write_noting_moves(AutoLiqLimits, rows)

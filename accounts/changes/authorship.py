@@ -1,0 +1,45 @@
+"""Whether what a reading found changed can be the work of a change made here. The one rule, for every page that says whose.
+
+A reading shows an account as it was at some moment after it began and before it was written down. So a call can have made a
+move unless it began only after the move was noted, or was over before the old values were last read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Sort, digits, in_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """What an item was sent to do: the state it was shown, what was meant, and when it can have had its effect.
+
+    `over_at` is None while its call is still open.
+    """
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    began_at: datetime
+    over_at: datetime | None
+
+    def fits(self, *, known_at: datetime, noted_at: datetime) -> bool:
+        """Say whether it can have made a move that was noted at `noted_at`, with the old values last read at `known_at`."""
+        return self.began_at <= noted_at and (self.over_at is None or known_at <= self.over_at)
+
+    def meant(self, name: str, value: Any) -> bool:
+        """Say whether it was meant to alter a field, to this value."""
+        return bool(self.before.get(name) != self.after.get(name) and self.after.get(name) == value)
+
+
+def as_recorded(name: str, value: Any) -> Any:
+    """Return a limit's value as a move keeps it in the terms of an item's states."""
+    if value is None:
+        return None
+    if LIMIT_FIELDS[name].is_number:
+        return digits(Decimal(value))
+    if LIMIT_FIELDS[name].sort is Sort.TIME:
+        return in_json(datetime.fromisoformat(value))
+    return in_json(value)

@@ -1,0 +1,82 @@
+"""The form field for the time at which an account is flattened, typed or written into a file."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from accounts.changes.written_text import other_digits, plain
+from riskadmin.web.clock import display_zone
+
+EXAMPLE: Final = "2026-12-31T15:10"
+
+_WRITTEN: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?) ?([Zz]|UTC|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_SLASHES: Final = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{2}|[0-9]{4})\b.*")
+_DATE_ALONE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class FlattenField(forms.DateTimeField):
+    """A time to come: in the zone that people read times in, or with an offset of its own."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        super().__init__(widget=widget, **kwargs)
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the aware time. One that the clocks skip or show twice is refused, and so is a day that can be read as two."""
+        return _read(plain(value)) if isinstance(value, str) else super().to_python(value)
+
+    def validate(self, value: datetime | None) -> None:
+        """Refuse what has passed: at best it does nothing."""
+        super().validate(value)
+        if value is not None and value <= timezone.now():
+            raise ValidationError("This time has passed. Choose one that is still to come.")
+
+
+def _read(text: str) -> datetime | None:
+    if not text:
+        return None
+    found = None if other_digits(text) else _WRITTEN.fullmatch(text)
+    if found is None:
+        raise ValidationError(_how_to_write(text))
+    day, at, offset = found.groups()
+    try:
+        local = datetime.fromisoformat(f"{day}T{at}")
+        if offset is None:
+            return _in_zone(local)
+        return datetime.fromisoformat(f"{day}T{at}{'+00:00' if offset.upper() in {'Z', 'UTC'} else offset}").astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValidationError(f"There is no such day or time. Write it as {EXAMPLE}.") from error
+
+
+def _in_zone(local: datetime) -> datetime:
+    """Return a local time, aware. Raises ValidationError where the clocks skip it or show it twice."""
+    zone = display_zone()
+    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    before, after = first.utcoffset(), second.utcoffset()
+    if before == after or before is None or after is None:
+        return first
+    if before < after:
+        next_real = first.astimezone(UTC).astimezone(zone)
+        raise ValidationError(
+            f"This time does not exist: the clocks of {zone.key} skip it on {local:%Y-%m-%d}. "
+            f"Write another, such as {next_real:%Y-%m-%dT%H:%M}."
+        )
+    raise ValidationError(
+        f"This time comes twice: the clocks of {zone.key} are set back on {local:%Y-%m-%d}. Write "
+        f"{first.isoformat(timespec='minutes')} for the first or {second.isoformat(timespec='minutes')} for the second."
+    )
+
+
+def _how_to_write(text: str) -> str:
+    slashes = _SLASHES.fullmatch(text)
+    if slashes:
+        return f"{text} does not say which number is the month. Write year, month, day and time, such as {EXAMPLE}."
+    if _DATE_ALONE.fullmatch(text):
+        return f"Write the time of day too, such as {EXAMPLE}."
+    return f"Write year, month, day and time, such as {EXAMPLE}."

@@ -1,0 +1,164 @@
+"""A pending change, recomputed from the mirror as it is now: what people are shown before they decide about it.
+
+What they approve are the items as they were requested. What those would do, and what has moved since, is worked out again each
+time the page is opened; nothing is written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+from accounts.changes.effects import MEASURES, ChangeEffects, Measure
+from accounts.changes.freshness import good_since, read_anew, stale
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.models import Change, Item
+from accounts.changes.overview import Overview, RowFilter, by_weight, overview
+from accounts.changes.plan import Plan, Row, moved_since, plan
+from accounts.changes.states import ItemState, Relation
+from accounts.changes.topics import Topic, topics
+from riskadmin.tradovate.vocabulary import Environment
+
+MOVED: Final = "moved"
+NOT_RECOMPUTED: Final = "not_recomputed"
+SKIPPED: Final = "skipped"
+"""What a list of items can be filtered by, beside the measures of their effects."""
+
+FILTERS: Final = (MOVED, NOT_RECOMPUTED, SKIPPED)
+
+_COLUMNS: Final = ("change", "position", "target", "target_name", "before", "after", "own_parameters", "state", "note")
+
+COMPARED: Final = ("liquidated", "possibly_liquidated", "holding_positions")
+"""Measures that move while accounts trade on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviewed:
+    """One item as it was requested, and its row as it is planned now; None for one that was skipped when requested.
+
+    `has_moved` says that its target is no longer in the state it was shown in; `now` is the present state, None if it is gone.
+    """
+
+    item: Item
+    row: Row | None = None
+    has_moved: bool = False
+    now: State | None = None
+
+    @property
+    def not_recomputed(self) -> str:
+        """Why its effects could not be worked out now, or ""."""
+        return self.row.skip_reason if self.row else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recomputed:
+    """A pending change as it is planned now, its items worst first.
+
+    `old` counts the targets that were read too long ago to decide by, and `unread` says why they can't be read.
+    """
+
+    change: Change
+    plan: Plan
+    overview: Overview
+    items: tuple[Reviewed, ...]
+    skipped: tuple[Reviewed, ...]
+    old: int
+    unread: str
+
+    @property
+    def oldest_read_at(self) -> datetime | None:
+        """When the oldest of what it rests on was read."""
+        return self.plan.oldest_read_at
+
+    @cached_property
+    def moved(self) -> tuple[Reviewed, ...]:
+        """The items whose targets are no longer in the state that they were shown in."""
+        return tuple(each for each in self.items if each.has_moved)
+
+    @cached_property
+    def not_recomputed(self) -> tuple[Topic, ...]:
+        """Why effects could not be worked out now, and for how many items."""
+        return topics(each.not_recomputed for each in self.items if each.not_recomputed)
+
+    @property
+    def requested(self) -> ChangeEffects | None:
+        """The effects that were stored when it was requested."""
+        return ChangeEffects.from_json(self.change.effects)
+
+    @property
+    def differing(self) -> list[tuple[Measure, int, int]]:
+        """What the effects were when it was requested and are now, as far as they differ."""
+        was, now = self.requested, self.overview.effects
+        if was is None:
+            return []
+        pairs = ((MEASURES[name], getattr(was, name), getattr(now, name)) for name in COMPARED)
+        return [(measure, before, after) for measure, before, after in pairs if before != after]
+
+    def filtered(self, wanted: RowFilter, search: str) -> Sequence[Reviewed]:
+        """Return the items that a filter and a search by a part of the name or the whole id show."""
+        found = self.skipped if wanted.effect == SKIPPED else self.items
+        if wanted.effect == MOVED:
+            found = self.moved
+        elif wanted.effect == NOT_RECOMPUTED:
+            found = tuple(each for each in self.items if each.not_recomputed)
+        elif wanted and wanted.effect != SKIPPED:
+            found = tuple(each for each in self.items if each.row and self.overview.shows(each.row, wanted))
+        words = search.casefold()
+        return [each for each in found if words in each.item.target_name.casefold() or words == str(each.item.target_id)]
+
+
+def recomputed(change: Change, *, read: bool) -> Recomputed | None:
+    """Return a pending change as it is planned now; None for the end of a lock, which is planned when its time comes.
+
+    With `read`, what was read too long ago is read from Tradovate first. Else a fixed number of queries, whatever its items.
+    """
+    if change.relation == Relation.ENDS:
+        return None
+    items = list(change.items.order_by("position").only(*_COLUMNS))
+    waiting = [item for item in items if item.state == ItemState.WAITING]
+    kind = KINDS[change.kind].of(change.parameters)
+    planned, since, unread = _planned(change, kind, waiting), good_since(), ""
+    old = _old(planned, since)
+    if old and read:
+        unread = read_anew(kind, planned.environment, old, lane=planned.lane)
+        planned = _planned(change, kind, waiting)
+        old = _old(planned, since)
+    return Recomputed(
+        change=change,
+        plan=planned,
+        overview=overview(planned),
+        items=_reviewed(kind, waiting, planned),
+        skipped=tuple(Reviewed(item=item) for item in items if item.state == ItemState.SKIPPED),
+        old=len(old),
+        unread=unread,
+    )
+
+
+def _planned(change: Change, kind: Kind[Any], waiting: Sequence[Item]) -> Plan:
+    planned = plan(
+        kind,
+        environment=Environment(change.environment),
+        target_ids=[item.target_id for item in waiting],
+        parameters=change.parameters,
+        per_target={item.target_id: item.own_parameters for item in waiting if item.own_parameters},
+        requested_as=change.pk,
+    )
+    # Of a target that the mirror has lost, the item still knows the name.
+    names = {item.target: item.target_name for item in waiting}
+    return replace(planned, rows=tuple(row if row.subject else replace(row, name=names[row.target]) for row in planned.rows))
+
+
+def _old(planned: Plan, since: datetime) -> list[int]:
+    return stale(planned.kind, {row.target_id: row.subject for row in planned.rows if row.subject}, since)
+
+
+def _reviewed(kind: Kind[Any], waiting: Sequence[Item], planned: Plan) -> tuple[Reviewed, ...]:
+    of_target = {item.target: item for item in waiting}
+    found = {row.target_id: row.subject for row in planned.rows if row.subject}
+    moved = {item.target: now for item, now in moved_since(kind, waiting, found)}
+    return tuple(
+        Reviewed(item=of_target[row.target], row=row, has_moved=row.target in moved, now=moved.get(row.target))
+        for row in by_weight(planned.rows)
+    )

@@ -1,0 +1,300 @@
+"""Reading many rows so that none is taken for missing because an answer was short.
+
+Tradovate leaves rows out of long answers; how many it gives varies from day to day (partner FAQ). So every read of many rows
+knows which ids it asks for, asks again in smaller batches for those that did not come, learns how long an answer may be, and
+says of each id whether it was told, left out, unreadable, or not asked for because a call failed on the way.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+from django.utils import timezone
+
+from accounts.answer_caps import AnswerCaps
+from riskadmin.tradovate.endpoints import MAX_IDS_PER_READ, id_batches
+from riskadmin.tradovate.errors import TradovateError
+from riskadmin.tradovate.exchange import Exchange, Reply, UnreadableRow
+
+E = TypeVar("E")
+
+ASKED_BY_ID: Final = 1_000
+"""Up to so many rows are asked for by their ids; of more, the whole list is asked for first, where that is fewer calls."""
+
+WORTH_A_LIST: Final = 20
+"""A whole list is asked for when it has at most so many times the rows that are wanted."""
+
+SAMPLE: Final = 200
+"""Of a list that may rightly lack rows, so many ids are asked for by themselves before the list is believed."""
+
+CHECKED: Final = 40
+"""Of a list with many rows for an id, so many ids are asked for by themselves: their answer is too short to be cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source(Generic[E]):
+    """One sort of rows, and the two ways to read it: all of them, and those of some ids.
+
+    `key` says which of the ids asked for a row answers, `owner` the same of a row that can't be read, None where it does not
+    say. An id may have `many` rows, such as the positions of an account: then the ids that came don't show what was cut off.
+    """
+
+    some: Callable[[Sequence[int]], Reply[list[E]]]
+    some_name: str
+    key: Callable[[E], int]
+    owner: Callable[[UnreadableRow], int | None]
+    whole: Callable[[], Reply[list[E]]] | None = None
+    whole_name: str = ""
+    many: bool = False
+    ids_per_call: int = MAX_IDS_PER_READ
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One call of a read, with the ids that it was to tell about."""
+
+    exchange: Exchange
+    asked: Sequence[int]
+
+
+@dataclass(slots=True)
+class Read(Generic[E]):
+    """What a read found of the ids that were asked for; `read_at` is when it began.
+
+    Of each id one thing is true. `told`: everything that Tradovate has of it is in `found`. `left_out`: answers that could
+    hold it didn't, twice. `unreadable`: it has a row with something in it that can't be read. `not_asked`: its turn did not
+    come, because a call failed (`failure`) or because a sample had to do. `strays` are unreadable rows that name no id.
+    """
+
+    read_at: datetime
+    found: list[E] = field(default_factory=list)
+    told: set[int] = field(default_factory=set)
+    left_out: set[int] = field(default_factory=set)
+    unreadable: dict[int, UnreadableRow] = field(default_factory=dict)
+    not_asked: set[int] = field(default_factory=set)
+    strays: list[UnreadableRow] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    failure: TradovateError | None = None
+
+    @property
+    def odd(self) -> tuple[UnreadableRow, ...]:
+        """The rows that can't be read, those that name no id too."""
+        return (*self.unreadable.values(), *self.strays)
+
+    def is_settled(self, key: int) -> bool:
+        """Say whether an answer told of the id, readable or not."""
+        return key in self.told or key in self.unreadable
+
+
+class CompleteReader:
+    """Reads one environment. `after_call` runs after each call and may raise to stop the reading; `calls` counts them."""
+
+    def __init__(self, caps: AnswerCaps, *, after_call: Callable[[], None] = lambda: None) -> None:
+        self._caps = caps
+        self._after_call = after_call
+        self.calls = 0
+
+    def by_ids(self, source: Source[E], ids: Iterable[int]) -> Read[E]:
+        """Read what Tradovate has under these ids. Raises `TradovateError` when the first call fails."""
+        return self.of(source, ids, listed=None)
+
+    def of(self, source: Source[E], ids: Iterable[int], *, listed: int | None) -> Read[E]:
+        """Read what Tradovate has under these ids, in few calls: a whole list of about `listed` rows may be one of them.
+
+        Raises `TradovateError` when the first call fails.
+        """
+        wanted = list(dict.fromkeys(ids))
+        read = Read[E](timezone.now())
+        suspects: dict[int, tuple[str, int]] = {}
+        if listed is not None and self._is_list_worth_it(source, len(wanted), listed):
+            suspects = self._list(source, read, wanted)
+            if source.many:
+                self._check(source, read, wanted, doubtful=())
+        self._ask(source, read, [each for each in wanted if not read.is_settled(each)], suspects)
+        return read
+
+    def listed(self, whole: Callable[[], Reply[list[E]]], name: str) -> Read[E]:
+        """Read a list that nothing else tells the length of. Raises `TradovateError`."""
+        read = Read[E](timezone.now())
+        reply = self._call(whole, read, ())
+        if reply is not None:
+            self._caps.heard(name, len(reply.value) + len(reply.unreadable))
+            read.found += reply.value
+            read.strays += reply.unreadable
+        return read
+
+    def everything(
+        self,
+        source: Source[E],
+        expected: Iterable[int],
+        *,
+        sample: bool = False,
+        doubtful: Callable[[Sequence[E]], Iterable[int]] = lambda _: (),
+        also: Iterable[int] = (),
+    ) -> Read[E]:
+        """Read a whole list, and by their ids those of `expected` that it should hold and doesn't.
+
+        With `sample`, rows may rightly be missing: some of the missing ids are asked for, and all of them only if Tradovate has
+        one of those. `doubtful` returns ids whose rows in the list are to be compared with answers about them alone; `also` are
+        ids of which the list may tell and that nothing else is asked about.
+        Raises `TradovateError` when the first call fails.
+        """
+        wanted = sorted(set(expected))
+        read = Read[E](timezone.now())
+        suspects = self._list(source, read, None, wanted)
+        if source.many:
+            self._check(source, read, wanted, doubtful=doubtful(read.found), also=also)
+        missing = [each for each in wanted if not read.is_settled(each)]
+        if sample and len(missing) > SAMPLE:
+            some = missing[:: len(missing) // SAMPLE]
+            self._ask(source, read, some, suspects)
+            if read.failure is None and not any(map(read.is_settled, some)):
+                read.not_asked |= set(missing) - set(some)
+                return read
+            missing = [each for each in missing if each not in set(some)]
+        self._ask(source, read, missing, suspects)
+        return read
+
+    # --- Calls --------------------------------------------------------------------------------------------------------------
+
+    def _is_list_worth_it(self, source: Source[E], wanted: int, listed: int) -> bool:
+        if source.whole is None or wanted <= ASKED_BY_ID or listed > wanted * WORTH_A_LIST:
+            return False
+        cap = self._caps.cap(source.whole_name)
+        return cap is None or cap > source.ids_per_call
+
+    def _call(self, call: Callable[[], Reply[list[E]]], read: Read[E], asked: Sequence[int]) -> Reply[list[E]] | None:
+        """Make one call; a failure after the first one is kept in `read`, as is all that was read before."""
+        try:
+            reply = call()
+        except TradovateError as error:
+            if not read.answers:
+                raise
+            read.failure = error
+            return None
+        self.calls += 1
+        read.answers.append(Answer(reply.exchange, asked))
+        self._after_call()
+        return reply
+
+    def _list(
+        self, source: Source[E], read: Read[E], wanted: Sequence[int] | None, expected: Sequence[int] = ()
+    ) -> dict[int, tuple[str, int]]:
+        """Read the whole list, keeping what is wanted, or all; return what it lacks, with how long it was."""
+        if source.whole is None:
+            raise ValueError(f"{source.some_name} has no list")
+        reply = self._call(source.whole, read, wanted or ())
+        if reply is None:
+            return {}
+        rows = len(reply.value) + len(reply.unreadable)
+        self._caps.heard(source.whole_name, rows)
+        self._take(source, read, reply, None if wanted is None else set(wanted))
+        lacking = (each for each in (expected if wanted is None else wanted) if not read.is_settled(each))
+        return dict.fromkeys(lacking, (source.whole_name, rows))
+
+    def _take(self, source: Source[E], read: Read[E], reply: Reply[list[E]], wanted: set[int] | None) -> None:
+        """Keep the rows of an answer that are wanted, all of them where that is None."""
+        for row in reply.value:
+            key = source.key(row)
+            if (wanted is None or key in wanted) and (source.many or key not in read.told):
+                read.found.append(row)
+                read.told.add(key)
+        for unreadable in reply.unreadable:
+            owner = source.owner(unreadable)
+            if owner is None:
+                read.strays.append(unreadable)
+            elif wanted is None or owner in wanted:
+                read.unreadable[owner] = unreadable
+        read.told -= read.unreadable.keys()
+        read.left_out -= read.told
+        read.not_asked -= read.told
+
+    # --- Completing ---------------------------------------------------------------------------------------------------------
+
+    def _ask(
+        self, source: Source[E], read: Read[E], ids: Sequence[int], suspects: dict[int, tuple[str, int]] | None = None
+    ) -> None:
+        """Ask for ids in batches, and again in smaller ones for what did not come.
+
+        `suspects` are answers that lacked an id, by the id: where a later answer has it, that one was cut.
+        """
+        suspects = {} if suspects is None else suspects
+        size = min(source.ids_per_call, self._caps.cap(source.some_name) or source.ids_per_call)
+        todo = [(part, False) for batch in id_batches(ids) for part in _parts(batch, size)]
+        while todo:
+            batch, is_again = todo.pop(0)
+            cap = self._caps.cap(source.some_name)
+            if cap and len(batch) > cap:  # learnt since the batches were made: all that is left is divided again
+                waiting = [*batch, *(each for part, again in todo if again == is_again for each in part)]
+                todo = [(part, is_again) for part in _parts(waiting, cap)] + [each for each in todo if each[1] != is_again]
+                continue
+            reply = self._call(lambda: source.some(batch), read, batch) if read.failure is None else None  # noqa: B023  (called at once)
+            if reply is None:
+                read.not_asked |= set(batch)
+                continue
+            rows = len(reply.value) + len(reply.unreadable)
+            self._caps.heard(source.some_name, rows)
+            is_whole = self._caps.is_whole(source.some_name, rows)
+            if source.many:
+                todo[:0] = self._after_many(source, read, reply, batch, is_whole=is_whole)
+                continue
+            self._take(source, read, reply, set(batch))
+            for each in batch:
+                if each in suspects and read.is_settled(each):
+                    self._caps.learn(*suspects.pop(each))
+            missing = [each for each in batch if not read.is_settled(each)]
+            if missing and (len(batch) == 1 or (rows == 0 or is_whole)) and is_again:
+                read.left_out |= set(missing)
+            elif missing:
+                suspects |= dict.fromkeys(missing, (source.some_name, rows)) if rows and not is_whole else {}
+                todo[:0] = [(part, True) for part in _parts(missing, _smaller(len(batch), rows))]
+
+    def _after_many(
+        self, source: Source[E], read: Read[E], reply: Reply[list[E]], batch: Sequence[int], *, is_whole: bool
+    ) -> list[tuple[Sequence[int], bool]]:
+        """Take an answer about ids that may have many rows each, or return the halves that are to be asked for instead."""
+        if is_whole or len(batch) == 1:
+            self._take(source, read, reply, set(batch))
+            read.told |= set(batch) - read.unreadable.keys()
+            return []
+        # Perhaps cut, and then of any id: each half is shorter, and together they show how long an answer may be.
+        middle = len(batch) // 2
+        return [(batch[:middle], True), (batch[middle:], True)]
+
+    def _check(
+        self, source: Source[E], read: Read[E], ids: Sequence[int], *, doubtful: Iterable[int], also: Iterable[int] = ()
+    ) -> None:
+        """Hold a list with many rows for an id against answers about some ids; believe all of it, or only those answers.
+
+        `also` are further ids that it tells of if it is believed, and that are not asked for otherwise.
+        """
+        listed, unreadable = read.found, dict(read.unreadable)
+        known, doubted = set(ids), list(dict.fromkeys(doubtful))
+        # Other ones each time, so that what one list hides from one sample another one finds.
+        step = max(1, len(ids) // CHECKED)
+        chosen = dict.fromkeys([*doubted[:CHECKED], *ids[int(read.read_at.timestamp()) % step :: step]])
+        read.found, read.told = [], set()
+        self._ask(source, read, [each for each in chosen if each in known])
+        in_list = {(source.key(row), _id(row)) for row in listed}
+        if any((source.key(row), _id(row)) not in in_list for row in read.found):
+            self._caps.learn(source.whole_name, len(listed) + len(unreadable))
+        elif read.failure is None:
+            asked = read.told | read.unreadable.keys()
+            believed = (known | set(also)) - asked - set(doubted)
+            read.found += (row for row in listed if source.key(row) in believed)
+            read.told |= believed - unreadable.keys()
+            read.unreadable |= {key: row for key, row in unreadable.items() if key in believed}
+
+
+def _parts(ids: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def _smaller(asked: int, rows: int) -> int:
+    """Return how many ids to ask for after an answer to `asked` ids had `rows` rows: what came fits into one answer."""
+    return max(1, min(rows, asked - 1) if rows else asked)
+
+
+def _id(row: Any) -> int:
+    return int(row.id)

@@ -1,0 +1,15 @@
+"""What an item starts from and leads to, once its target was read right before the call."""
+
+from typing import Any
+
+from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.models import Item
+
+
+def basis(kind: Kind[Any], item: Item) -> tuple[State, State]:
+    """Return the states that an item's call starts from and is to lead to.
+
+    They are those that were shown, but for what the change does not name and somebody else has changed since: that stays.
+    """
+    before, after = item.before or {}, item.after or {}
+    return (before, after) if item.found is None else kind.rebased(before=before, after=after, now=item.found)

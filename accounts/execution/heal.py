@@ -1,0 +1,95 @@
+"""Settling what is unknown by readings that were made for another reason: a full read, a look at an account, another change.
+
+An item that waits for a person is compared with the mirror each time the mirror has something newer of its target.
+"""
+
+from collections import defaultdict
+from typing import Any, Final
+
+from django.db import transaction
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Finding, Kind, State
+from accounts.changes.models import Change, Item
+from accounts.changes.states import ItemState
+from accounts.execution.basis import basis
+from accounts.execution.verdict import Evidence, decide
+from riskadmin.audit.origin import Origin
+from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
+
+AT_ONCE: Final = 1_000
+PROVEN: Final = frozenset({Finding.APPLIED, Finding.UNCHANGED})
+
+
+def heal(*, origin: Origin) -> int:
+    """Settle unknown items that wait for a person and that the mirror proves; return how many were compared.
+
+    What proves nothing is left as it is, with what was seen. May run at the same time as itself and as any person's decision.
+    """
+    groups: dict[tuple[Kind[Any], str, int, int], list[Item]] = defaultdict(list)
+    for item in _waiting():
+        kind = KINDS[item.change.kind].of(item.change.parameters)
+        if kind.is_read_back:
+            groups[kind, item.environment, item.step, item.change_id].append(item)
+    return sum(_heal(kind, Environment(environment), items, origin) for (kind, environment, *_), items in groups.items())
+
+
+def _waiting() -> list[Item]:
+    """Return unknown items that nothing reads back by itself, those that were compared longest ago first."""
+    unknown = Item.objects.filter(state=ItemState.UNKNOWN, not_before=None)
+    items = list(unknown.order_by("seen_at", "pk")[:AT_ONCE])
+    changes = Change.objects.in_bulk({item.change_id for item in items})
+    for item in items:
+        item.change = changes[item.change_id]
+    return items
+
+
+def _heal(kind: Kind[Any], environment: Environment, items: list[Item], origin: Origin) -> int:
+    subjects = kind.subjects(environment, [item.target_id for item in items])
+    by_reading: dict[Any, list[Item]] = defaultdict(list)
+    for item in items:
+        subject = subjects.get(item.target_id)
+        read_at = None if subject is None or kind.obstacle(subject) else kind.compared_at(subject)
+        last = item.seen_at or item.claimed_at
+        if read_at is not None and (last is None or read_at > last):
+            by_reading[read_at].append(item)
+    for read_at, newer in by_reading.items():
+        observed = {item.target_id: kind.state(subjects[item.target_id]) for item in newer}
+        evidence = Evidence(
+            kind=kind,
+            observed=observed,
+            unread={},
+            read_at=read_at,
+            origin=origin,
+            source=f"a later reading ({moment(read_at, display_zone())})",
+        )
+        with transaction.atomic():
+            # Locked and read again: a person or a read-back may have settled one meanwhile.
+            there = Item.objects.select_for_update(of=("self",), skip_locked=True).filter(
+                pk__in=[item.pk for item in newer], state=ItemState.UNKNOWN, not_before=None
+            )
+            changes = {item.pk: item.change for item in newer}
+            locked = list(there.order_by("pk"))
+            for item in locked:
+                item.change = changes[item.pk]
+            proven = [item for item in locked if _proves(kind, item, observed[item.target_id])]
+            if proven:
+                decide(proven, evidence)
+            _note_seen([item for item in locked if item not in proven], observed, evidence)
+    return sum(map(len, by_reading.values()))
+
+
+def _proves(kind: Kind[Any], item: Item, observed: State) -> bool:
+    """Say whether a reading settles an item: it shows the effect, or that a refused call had none."""
+    before, after = basis(kind, item)
+    finding = kind.judge(before=before, after=after, observed=observed, step=item.step)
+    return finding in PROVEN or (finding == Finding.NOT_APPLIED and bool(item.refusal))
+
+
+def _note_seen(items: list[Item], observed: dict[int, State], evidence: Evidence) -> None:
+    for item in items:
+        item.observed = {**(item.observed or {}), **observed[item.target_id]}
+        item.seen_at = evidence.read_at
+    Item.objects.bulk_update(items, ["observed", "seen_at"], batch_size=1000)

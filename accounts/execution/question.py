@@ -1,0 +1,257 @@
+"""An item whose outcome is unknown, as a person decides about it: what its last reading showed, and who may decide."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Final
+
+from django.db import models
+from django.db.models import Max, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Difference, Finding, Kind, State
+from accounts.changes.models import Item
+from accounts.changes.states import Direction, ItemState
+from accounts.execution.models import CallItem, CallState, Purpose
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
+
+NOT_NAMED: Final = "left it out of its answers"
+UNREADABLE: Final = "something unreadable"
+"""Words in the note of an item whose last reading brought no state to compare."""
+
+
+class Shown(models.TextChoices):
+    """What the last reading after the last call showed of an item."""
+
+    AS_BEFORE = "as_before", "As before"
+    AS_INTENDED = "as_intended", "As intended"
+    NEITHER = "neither", "Neither as before nor as intended"
+    NOT_NAMED = "not_named", "Tradovate did not name it"
+    UNREADABLE = "unreadable", "Unreadable"
+    NO_RESULT = "no_result", "No result yet"
+    NO_WAY = "no_way", "Tradovate offers no way to read it"
+
+
+_SHOWN_BY_FINDING: Final = {
+    Finding.NOT_APPLIED: Shown.AS_BEFORE,
+    Finding.APPLIED: Shown.AS_INTENDED,
+    Finding.UNCHANGED: Shown.AS_INTENDED,
+    Finding.ELSEWHERE: Shown.NEITHER,
+}
+_MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What comparing a recorded state may raise when Tradovate sent a value that the kind does not expect."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastCalls:
+    """The numbers of an item's last calls, 0 where there is none: of all, of its writes, and of its answered read-backs.
+
+    `written_at` is when its last write ended.
+    """
+
+    last: int = 0
+    write: int = 0
+    read_back: int = 0
+    written_at: datetime | None = None
+
+    @property
+    def are_read(self) -> bool:
+        """Whether a read-back was answered after the last write."""
+        return self.read_back > self.write
+
+
+def last_calls(item_ids: Iterable[int]) -> dict[int, LastCalls]:
+    """Return the last calls of items; those without a call are left out. One query."""
+    written = Q(call__purpose=Purpose.WRITE)
+    answered = Q(call__purpose=Purpose.READ_BACK, call__state=CallState.ANSWERED)
+    rows = (
+        CallItem.objects.filter(item__in=list(item_ids))
+        .values("item_id")
+        .annotate(
+            last=Max("call_id"),
+            write=Max("call_id", filter=written),
+            read_back=Max("call_id", filter=answered),
+            written_at=Max(Coalesce("call__ended_at", "call__started_at"), filter=written),
+        )
+        .order_by()
+    )
+    return {
+        row["item_id"]: LastCalls(
+            last=row["last"], write=row["write"] or 0, read_back=row["read_back"] or 0, written_at=row["written_at"]
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known of an unknown item. Items with equal evidence can be decided about together.
+
+    `fields` names what the reading showed differently from before, where it is neither as before nor as intended.
+    """
+
+    environment: str
+    kind_name: str
+    step: int
+    shown: Shown
+    fields: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A short name for it in addresses and forms."""
+        key = f"{self.environment}-{self.kind_name}-{self.step}-{self.shown.value}"
+        return f"{key}-{sha256('|'.join(self.fields).encode()).hexdigest()[:12]}" if self.fields else key
+
+    @property
+    def words(self) -> str:
+        """What it says, for people: "Lock, demo: As before"."""
+        kind = KINDS[self.kind_name]
+        step = f" ({kind.steps[self.step].lower()})" if len(kind.steps) > 1 else ""
+        return f"{kind.verb}{step}, {self.environment}: {self.result[:1].lower()}{self.result[1:]}"
+
+    @property
+    def result(self) -> str:
+        """What the last reading showed, with the fields that differ: "Neither as before nor as intended (Risk action)"."""
+        return f"{self.shown.label} ({', '.join(self.fields)})" if self.fields else self.shown.label
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """An item whose outcome is unknown, as a person has to decide about it.
+
+    `mirrored` is the target's state in the mirror, if that was read after the last write.
+    """
+
+    item: Item
+    kind: Kind[Any]
+    calls: LastCalls
+    mirrored: State | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its outcome is unknown, so that a person may decide about it."""
+        return self.item.state == ItemState.UNKNOWN
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether Tradovate can be asked once more."""
+        return self.kind.is_read_back
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be read back as soon as Tradovate can be reached."""
+        return self.item.not_before is not None and self.item.not_before <= timezone.now()
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether a decision takes a name or number to be typed: a second call may do harm, or what it does is final."""
+        return self.kind.direction == Direction.DESTRUCTIVE or not self.kind.is_resend_safe(self.item.step)
+
+    @property
+    def why(self) -> str:
+        """Why the outcome is unknown, in a sentence or two."""
+        note = self.item.note.rstrip(".") or "The call ended without an answer"
+        note = f"{note[:1].upper()}{note[1:]}"
+        return f"{note}." if self.is_readable else f"{note}. Tradovate offers no way to read back whether it was applied."
+
+    @property
+    def observed(self) -> State | None:
+        """What was read after its last write, by its own read-back or else for the mirror; None where nothing was."""
+        own: State | None = self.item.observed if self.calls.are_read else None
+        return self.mirrored if own is None else own
+
+    @cached_property
+    def shown(self) -> Shown:
+        """What its last reading showed."""
+        item = self.item
+        if not self.is_readable:
+            return Shown.NO_WAY
+        if self.calls.are_read and NOT_NAMED in item.note:
+            return Shown.NOT_NAMED
+        if self.calls.are_read and UNREADABLE in item.note:
+            return Shown.UNREADABLE
+        if self.observed is None:
+            return Shown.NO_RESULT
+        try:
+            finding = self.kind.judge(before=item.before or {}, after=item.after or {}, observed=self.observed, step=item.step)
+        except _MALFORMED:
+            return Shown.UNREADABLE
+        return _SHOWN_BY_FINDING[finding]
+
+    @cached_property
+    def moved(self) -> tuple[Difference, ...]:
+        """What the last reading showed differently from before; nothing where it showed no state."""
+        if self.shown not in _SHOWN_BY_FINDING.values():
+            return ()
+        try:
+            found = self.kind.differences(self.item.before or {}, self.observed or {})
+        except _MALFORMED:
+            return ()
+        return tuple(each for each in found if each.before != each.after)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What is known of it."""
+        fields = (f"{each.label} {each.direction}".strip() for each in self.moved) if self.shown == Shown.NEITHER else ()
+        return Evidence(
+            environment=self.item.environment,
+            kind_name=self.item.change.kind,
+            step=self.item.step,
+            shown=self.shown,
+            fields=tuple(sorted(set(fields))),
+        )
+
+    def refuses(self, person: Staff) -> str:
+        """Return why this person can't decide about it, or ""."""
+        if self.item.change.requested_by_id == person.pk:
+            return "You requested this change, so somebody else has to decide."
+        return ""
+
+
+def question(item: Item) -> Question:
+    """Return one item as a question; it need not be unknown."""
+    (asked,) = questions([item])
+    return asked
+
+
+def questions(items: Iterable[Item]) -> list[Question]:
+    """Return items, with their changes, as questions, in their order. A fixed number of queries for each kind."""
+    found = list(items)
+    calls: Mapping[int, LastCalls] = defaultdict(LastCalls, last_calls(item.pk for item in found))
+    kinds = {item.pk: KINDS[item.change.kind].of(item.change.parameters) for item in found}
+    mirrored = _mirrored(found, kinds, calls)
+    return [Question(item=item, kind=kinds[item.pk], calls=calls[item.pk], mirrored=mirrored.get(item.pk)) for item in found]
+
+
+def _mirrored(items: Iterable[Item], kinds: Mapping[int, Kind[Any]], calls: Mapping[int, LastCalls]) -> dict[int, State]:
+    """Return the mirror's states of unknown items that their own read-backs say nothing of, where read after the last write."""
+    wanted: dict[tuple[Kind[Any], str], list[Item]] = defaultdict(list)
+    for item in items:
+        kind, own = kinds[item.pk], calls[item.pk]
+        if item.state == ItemState.UNKNOWN and kind.is_read_back and not (own.are_read and item.observed is not None):
+            wanted[kind, item.environment].append(item)
+    found: dict[int, State] = {}
+    for (kind, environment), some in wanted.items():
+        subjects = kind.subjects(Environment(environment), [item.target_id for item in some])
+        for item in some:
+            state = _state_since(kind, subjects.get(item.target_id), calls[item.pk].written_at)
+            if state is not None:
+                found[item.pk] = state
+    return found
+
+
+def _state_since(kind: Kind[Any], subject: Any, written_at: datetime | None) -> State | None:
+    """Return a mirrored target's state, if all of it was read after this time; None where it was not, or not whole."""
+    if subject is None or written_at is None:
+        return None
+    try:
+        read_at = kind.read_at(subject)
+        return kind.state(subject) if read_at and read_at > written_at else None
+    except _MALFORMED:
+        return None

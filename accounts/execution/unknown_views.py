@@ -1,0 +1,286 @@
+"""The pages of unknown outcomes: the list, reading many again, and one decision about many with the same evidence."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.changes import queries
+from accounts.changes.models import Item
+from accounts.changes.states import ChangeState, ItemState
+from accounts.execution import resolve as resolving
+from accounts.execution.forms import DecideForm, SeenField, UnknownFilterForm, named_items
+from accounts.execution.question import Question, Shown
+from accounts.execution.resolve import DECIDED_AT_ONCE, Decided, Resolution, Seen
+from accounts.execution.unknown import EXAMINED_MAX, Chosen, Filters, Group, chosen, chosen_by, examine, ids_to_read, rows_of
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
+from riskadmin.web.access import may, requires
+from riskadmin.web.errors import conflict
+from riskadmin.web.htmx import HttpResponseSeeOther, redirect, render_page_or_fragment
+
+UNPROCESSABLE: Final = 422
+SAMPLE: Final = 10
+"""Items, differences and notes of a group that its page names."""
+
+READ_AGAIN: Final = "read_again"
+CONTRADICTED_BY: Final = {
+    Resolution.APPLIED: Shown.AS_BEFORE,
+    Resolution.CANCELLED: Shown.AS_INTENDED,
+    Resolution.QUEUED: Shown.AS_INTENDED,
+}
+"""What a last reading shows that speaks against a decision."""
+
+
+@requires("changes:view")
+@require_GET
+def unresolved(request: HttpRequest) -> HttpResponse:
+    """The items whose outcome is unknown, oldest first, narrowed by the filters in the address."""
+    form = UnknownFilterForm(request.GET)
+    context: dict[str, Any] = {"form": form, "resolves": may(request, "changes:resolve"), "examined_max": EXAMINED_MAX}
+    status = 200
+    if form.is_valid():
+        filters = form.filters()
+        examined = examine(filters)
+        form.offer(examined.groups)
+        page, rows = examined.page(person(request), request.GET.get("cursor"))
+        context |= {"examined": examined, "page": page, "rows": rows, "is_filtered": filters != Filters()}
+    else:
+        form.offer([])
+        status = UNPROCESSABLE
+    return render_page_or_fragment(request, "execution/unresolved.html", "execution/_unresolved.html", context, status=status)
+
+
+@requires("changes:view")
+@require_GET
+def unresolved_count(request: HttpRequest) -> HttpResponse:
+    """The number next to Unknown outcomes in the navigation."""
+    return render(request, "execution/_unresolved_count.html", {"count": queries.unknown_items().count()})
+
+
+@requires("changes:resolve")
+@require_POST
+def selection(request: HttpRequest) -> HttpResponse:
+    """Have the chosen items read again, or lead to the page where one decision about them is made.
+
+    Takes the numbers of items, or `all` with the list's filters; and in `do` what is to be done.
+    """
+    form, wanted = _filters_form(request.POST), request.POST.get("do", "")
+    filters = form.filters()
+    item_ids = None if request.POST.get("all") else named_items(request.POST.getlist("item"))
+    if wanted == READ_AGAIN:
+        ids = ids_to_read(filters) if item_ids is None else item_ids
+        count = resolving.read_again_many(actor=person(request), origin=origin_of(request), item_ids=ids)
+        words = "1 item is" if count == 1 else f"{count:,} items are"
+        if count:
+            messages.success(request, f"{words} read from Tradovate again within seconds. The list updates itself.")
+        else:
+            messages.info(request, "Nothing was left to read: each is to be read already, is settled, or can't be read.")
+        return HttpResponseSeeOther(_list_url(filters))
+    if wanted not in Resolution.values:
+        raise BadRequest("The form does not say what is to be done.")
+    named = [("resolution", wanted), *(("item", item_id) for item_id in item_ids or ())]
+    rest = "" if item_ids else f"&all=1&{filters.query}"
+    return HttpResponseSeeOther(f"{reverse('execution:decide')}?{urlencode(named)}{rest}")
+
+
+@requires("changes:resolve")
+@require_http_methods(["GET", "POST"])
+def decide(request: HttpRequest) -> HttpResponse:
+    """The page of one decision about many items: their evidence and the form; POST makes it.
+
+    Items with different evidence are refused with 422, and each group is offered by itself.
+    """
+    if request.method == "POST":
+        return _decide(request)
+    if request.GET.get("resolution") not in Resolution.values:
+        raise BadRequest("The address does not say what is to be decided.")
+    filters = _filters_form(request.GET).filters()
+    item_ids = None if request.GET.get("all") else named_items(request.GET.getlist("item"))
+    about = _About(
+        viewer=person(request),
+        resolution=Resolution(request.GET["resolution"]),
+        chosen=chosen_by(filters) if item_ids is None else chosen(item_ids),
+    )
+    if len(about.groups) > 1:
+        return _one_group_at_a_time(request, about, filters if item_ids is None else None)
+    if not about.right:
+        return _nothing_left(request, about.left_out)
+    form = DecideForm(initial={"resolution": about.resolution.value, "seen": SeenField.signed(about.seen)})
+    return _page(request, about, form)
+
+
+def _filters_form(typed: QueryDict) -> UnknownFilterForm:
+    form = UnknownFilterForm(typed)
+    if not form.is_valid():
+        raise BadRequest("The filters are none that the list of unknown outcomes knows.")
+    return form
+
+
+def _list_url(filters: Filters) -> str:
+    query = filters.query
+    return reverse("execution:unresolved") + (f"?{query}" if query else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What one decision would be about: the items chosen, those that it can settle, and those that are left out, and why."""
+
+    viewer: Staff
+    resolution: Resolution
+    chosen: Chosen
+
+    def _reason(self, asked: Question) -> str:
+        item = asked.item
+        if not asked.is_open:
+            return f"Settled already: {ItemState(item.state).label.lower()}."
+        if self.resolution == Resolution.QUEUED and item.change.state != ChangeState.RUNNING:
+            return f"Nothing is sent for change {item.change_id}: it is {item.change.get_state_display().lower()}."
+        return asked.refuses(self.viewer)
+
+    @cached_property
+    def left_out(self) -> list[tuple[Item, str]]:
+        """The items that it is not about, each with the reason."""
+        return [(asked.item, reason) for asked in self.chosen.asked if (reason := self._reason(asked))]
+
+    @cached_property
+    def right(self) -> list[Question]:
+        """The items that it is about."""
+        return [asked for asked in self.chosen.asked if not self._reason(asked)]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Those by their evidence, most first; a decision is made about one of them."""
+        counts = Counter(asked.evidence for asked in self.right)
+        return [Group(evidence=evidence, count=count) for evidence, count in counts.most_common()]
+
+    @property
+    def seen(self) -> Seen:
+        """What the page shows, to be sent back with the decision."""
+        calls = {asked.item.pk: asked.calls.last for asked in self.right}
+        return Seen(evidence_key=self.right[0].evidence.key, calls=calls)
+
+
+def _page(request: HttpRequest, about: _About, form: DecideForm, *, status: int = 200) -> HttpResponse:
+    first = about.right[0]
+    if any(asked.is_typed for asked in about.right):
+        form.ask_for_count(len(about.right) if not form.is_bound else len(_seen_of(form).calls))
+    else:
+        del form.fields["count"]
+    moved = Counter((each.label, each.before, each.after, each.direction) for asked in about.right for each in asked.moved)
+    context: dict[str, Any] = {
+        "form": form,
+        "resolution": about.resolution,
+        "kind": first.kind,
+        "step": first.kind.steps[first.item.step],
+        "evidence": first.evidence,
+        "environment": first.item.environment,
+        "count": len(about.right),
+        "is_contradicted": CONTRADICTED_BY[about.resolution] == first.shown,
+        "rows": rows_of(about.right[:SAMPLE], about.viewer),
+        "moved": moved.most_common(SAMPLE),
+        "moved_more": max(len(moved) - SAMPLE, 0),
+        "notes": Counter(asked.why for asked in about.right).most_common(SAMPLE),
+        "changes": sorted(Counter(asked.item.change_id for asked in about.right).items()),
+        "requesters": sorted({asked.item.change.requested_by_name for asked in about.right}),
+        "left_out": _by_reason(about.left_out),
+        "is_cut": about.chosen.is_cut,
+        "decided_at_once": DECIDED_AT_ONCE,
+    }
+    return render(request, "execution/decide.html", context, status=status)
+
+
+def _one_group_at_a_time(request: HttpRequest, about: _About, filters: Filters | None) -> HttpResponse:
+    """Refuse items with different evidence, and offer each group: named one by one, or as the filters with its evidence."""
+    offers = []
+    for group in about.groups:
+        named: list[tuple[str, Any]] = [("resolution", about.resolution.value)]
+        if filters is None:
+            named += [("item", asked.item.pk) for asked in about.right if asked.evidence == group.evidence]
+        else:
+            narrowed = {"change": filters.change_id, "kind": filters.kind_name, "environment": filters.environment}
+            named += [("all", 1), *((name, value) for name, value in narrowed.items() if value)]
+            named += [("evidence", group.evidence.key)]
+        offers.append((group, f"{reverse('execution:decide')}?{urlencode(named)}"))
+    context = {"resolution": about.resolution, "offers": offers}
+    return render(request, "execution/decide_groups.html", context, status=UNPROCESSABLE)
+
+
+def _seen_of(form: DecideForm) -> Seen:
+    """Return what a sent form says was shown. Raises BadRequest when it was damaged."""
+    form.is_valid()
+    seen = form.cleaned_data.get("seen")
+    if not isinstance(seen, Seen):
+        raise BadRequest("The list of items in this form is damaged. Nothing was decided. Choose the items again.")
+    return seen
+
+
+def _decide(request: HttpRequest) -> HttpResponse:
+    form = DecideForm(request.POST)
+    seen = _seen_of(form)
+    if "resolution" in form.errors:
+        raise BadRequest("The form does not say what is to be decided.")
+    resolution = Resolution(form.cleaned_data["resolution"])
+    actor = person(request)
+    if form.is_valid():
+        try:
+            decided = resolving.resolve_many(
+                actor=actor,
+                origin=origin_of(request),
+                seen=seen,
+                resolution=resolution,
+                comment=form.cleaned_data["comment"],
+                typed_count=form.cleaned_data["count"],
+            )
+        except resolving.WrongCount as error:
+            form.add_error("count", str(error))
+        else:
+            return _told(request, decided, resolution)
+    about = _About(viewer=actor, resolution=resolution, chosen=chosen(seen.calls))
+    if not about.right:
+        return _nothing_left(request, about.left_out)
+    return _page(request, about, form, status=UNPROCESSABLE)
+
+
+def _told(request: HttpRequest, decided: Decided, resolution: Resolution) -> HttpResponse:
+    """Say what came of a decision, the items that were left out by name."""
+    if not decided.items:
+        return _nothing_left(request, decided.left_out)
+    count = len(decided.items)
+    messages.success(request, f"{count:,} item{'' if count == 1 else 's'}: {resolution.label.lower()}. It is on record.")
+    for reason, names in _by_reason(decided.left_out):
+        messages.warning(request, f"Left out: {names}. {reason}")
+    changes = {item.change_id for item in decided.items}
+    return redirect(request, _list_url(Filters(change_id=changes.pop()) if len(changes) == 1 else Filters()))
+
+
+def _nothing_left(request: HttpRequest, left_out: Sequence[tuple[Item, str]]) -> HttpResponse:
+    reasons = " ".join(f"{names}: {reason}" for reason, names in _by_reason(left_out))
+    return conflict(
+        request,
+        meaning=f"Nothing was decided. {reasons or 'None of these items is unknown any more.'}",
+        next_step="Look at what is still unknown.",
+        link_label="Unknown outcomes",
+        link_url=reverse("execution:unresolved"),
+    )
+
+
+def _by_reason(left_out: Sequence[tuple[Item, str]]) -> list[tuple[str, str]]:
+    """Return each reason with the names of its items, the first of many by name."""
+    names: dict[str, list[str]] = {}
+    for item, reason in left_out:
+        names.setdefault(reason, []).append(item.target_name)
+    return [
+        (reason, ", ".join(each[:SAMPLE]) + (f" and {len(each) - SAMPLE:,} more" if len(each) > SAMPLE else ""))
+        for reason, each in names.items()
+    ]

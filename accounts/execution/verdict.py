@@ -1,0 +1,387 @@
+"""What a reading decides about items: an outcome, the next step, another look later, or that a person has to decide."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count, Max
+from django.utils import timezone
+
+from accounts.changes.ending import half_done
+from accounts.changes.kinds.kind import Finding, Kind, State, Unread
+from accounts.changes.kinds.units import LEFT_OUT
+from accounts.changes.models import Item
+from accounts.changes.states import ItemState
+from accounts.changes.telling import about_item
+from accounts.execution.basis import basis
+from accounts.execution.models import Call, CallState, Purpose
+from accounts.execution.settle import answer_detail, move, settle, tell
+from accounts.execution.timing import (
+    CONFIRM_AGAIN,
+    EFFECT_WITHIN,
+    UNKNOWN_ENDS_MAX,
+    WATCHED_EVERY,
+    WATCHED_FOR,
+)
+from riskadmin.audit.actions import record_all
+from riskadmin.audit.origin import Origin
+from riskadmin.audit.tags import Tag
+from riskadmin.tradovate.exchange import Exchange
+
+OUTCOMES: Final = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemState.UNCHANGED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What was read of some targets, when the reading began, and by which call, where a call was made for these items.
+
+    `gone` are targets that Tradovate answered 404 for. `source` says in words which reading it was, where it was made for
+    another reason.
+    """
+
+    kind: Kind[Any]
+    observed: Mapping[int, State]
+    unread: Mapping[int, Unread]
+    read_at: datetime
+    origin: Origin
+    calls: Mapping[int, tuple[Call, Exchange]] = field(default_factory=dict)
+    gone: frozenset[int] = frozenset()
+    source: str = ""
+
+    def call_of(self, item: Item) -> Call | None:
+        """Return the call that told of an item."""
+        found = self.calls.get(item.target_id)
+        return found[0] if found else None
+
+    def detail_of(self, item: Item) -> dict[str, Any]:
+        """Return what an event repeats of the answer that told of an item."""
+        found = self.calls.get(item.target_id)
+        return answer_detail(found[1] if found else None)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Items of which a reading says the same, and which one call told of."""
+
+    came_from: ItemState
+    finding: Finding | None
+    refusal: str
+    words: str
+    may_come: bool
+    call_id: int | None
+
+
+def decide(items: Sequence[Item], evidence: Evidence) -> None:
+    """Settle the items of one change by what was read, or say when to read them again. Needs an open transaction."""
+    groups: dict[_Group, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[_group(item, evidence)].append(item)
+    for group, alike in groups.items():
+        _decide(group, alike, evidence)
+
+
+def _group(item: Item, evidence: Evidence) -> _Group:
+    call = evidence.call_of(item)
+    observed = evidence.observed.get(item.target_id)
+    unread = evidence.unread.get(item.target_id, LEFT_OUT) if observed is None else None
+    finding, words = None, unread.why if unread else ""
+    if item.refusal and item.target_id in evidence.gone:
+        finding, unread = Finding.NOT_APPLIED, None  # refused, and nothing is there that could have changed
+    if observed is not None:
+        before, after = basis(evidence.kind, item)
+        finding = evidence.kind.judge(before=before, after=after, observed=observed, step=item.step)
+        if finding == Finding.ELSEWHERE:
+            words = evidence.kind.doubt(before=before, after=after, observed=observed, step=item.step)
+    return _Group(
+        came_from=ItemState(item.state),
+        finding=finding,
+        refusal=item.refusal,
+        words=words,
+        may_come=unread.may_come if unread else False,
+        call_id=call.pk if call else None,
+    )
+
+
+def _decide(group: _Group, items: Sequence[Item], evidence: Evidence) -> None:
+    match group.finding:
+        case None if group.may_come:
+            _look_again(items, group, evidence)
+        case None | Finding.ELSEWHERE:
+            _leave_to_people(items, group.came_from, group.words, evidence)
+        case Finding.NOT_APPLIED if group.refusal:
+            _refused(items, group, evidence)
+        case Finding.NOT_APPLIED if group.came_from == ItemState.SENT:
+            _not_yet(items, evidence)
+        case Finding.NOT_APPLIED:
+            _did_nothing(items, evidence)
+        case finding:
+            _reached(_proven(items, group, evidence), group, OUTCOMES[finding], evidence)
+
+
+# --- The effect is there ------------------------------------------------------------------------------------------------
+
+
+def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[Item]:
+    """Return the items whose effect is proven. What is only gone from one answer may have been left out of it."""
+    if group.came_from == ItemState.SENT and not group.refusal:
+        return list(items)  # Tradovate took the call, and the reading agrees
+    proven = []
+    for item in items:
+        is_first = item.seen_at is None or evidence.read_at < item.seen_at + WATCHED_EVERY or not _saw_it_gone(item, evidence)
+        if evidence.kind.rests_on_absence(item.after or {}) and is_first:
+            note = "It is gone from one answer; a second one has to show it before it counts as removed"
+            _keep_seen([item], evidence)
+            Item.objects.filter(pk=item.pk, state=group.came_from).update(
+                not_before=timezone.now() + WATCHED_EVERY, note=note, lease_until=_later(item.lease_until)
+            )
+        else:
+            proven.append(item)
+    return proven
+
+
+def _saw_it_gone(item: Item, evidence: Evidence) -> bool:
+    if item.observed is None:
+        return False
+    before, after = basis(evidence.kind, item)
+    return evidence.kind.judge(before=before, after=after, observed=item.observed, step=item.step) in OUTCOMES
+
+
+def _later(lease_until: datetime | None) -> datetime | None:
+    return None if lease_until is None else max(lease_until, timezone.now() + 2 * WATCHED_EVERY)
+
+
+def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence: Evidence) -> None:
+    """The step is done: the next one is queued, or the item has its outcome."""
+    if not items:
+        return
+    step, steps = items[0].step, evidence.kind.steps  # a batch is read at one step of its items
+    call = evidence.call_of(items[0])
+    if step + 1 == len(steps):
+        for note, alike in _by_note(items, group, evidence).items():
+            settle(
+                alike,
+                came_from=group.came_from,
+                to=outcome,
+                note=note,
+                observed=evidence.observed,
+                call=call,
+                origin=evidence.origin,
+                detail=evidence.detail_of(alike[0]),
+                seen_at=evidence.read_at,
+            )
+        return
+    moved = move(
+        items,
+        came_from=group.came_from,
+        to=ItemState.QUEUED,
+        step=step + 1,
+        attempts=0,
+        not_before=None,
+        lease_until=None,
+        ticket="",
+        refusal="",
+        note=f"Done: {steps[step]}",
+    )
+    _keep_seen(moved, evidence)
+    tell(Tag.ITEM_STEP_DONE, moved, origin=evidence.origin, call=call, detail={"text": steps[step]})
+
+
+def _by_note(items: Sequence[Item], group: _Group, evidence: Evidence) -> dict[str, list[Item]]:
+    """Return items by what is to be noted of an effect that was not simply answered for."""
+    if group.refusal:
+        return {f"{group.refusal}. It was carried out all the same, as {_shown(evidence)}": list(items)}
+    if group.came_from == ItemState.SENT and not evidence.source:
+        return {"": list(items)}
+    notes: dict[str, list[Item]] = defaultdict(list)
+    answered = _last_answers(items)
+    for item in items:
+        status, note = answered.get(item.pk, (None, ""))
+        told = "No answer came" if status is None else note.rstrip(".") or "Tradovate answered"
+        notes[f"{told}, but {_shown(evidence)}"].append(item)
+    return notes
+
+
+def _shown(evidence: Evidence) -> str:
+    return f"{evidence.source} shows" if evidence.source else "the read-back shows it"
+
+
+def _last_answers(items: Sequence[Item]) -> dict[int, tuple[int | None, str]]:
+    """Return the status and note of the last write call of each item, by the item's key."""
+    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE).order_by("pk")
+    return {item: (status, note) for item, status, note in calls.values_list("items__pk", "status", "note")}
+
+
+# --- The effect is not there --------------------------------------------------------------------------------------------
+
+
+def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
+    """Tradovate refused the call and nothing happened: rejected, as soon as a late effect can be ruled out."""
+    over, early = [], []
+    ends = _ends_of_calls(items)
+    for item in items:
+        certain_at = ends.get(item.pk, item.claimed_at or evidence.read_at) + EFFECT_WITHIN
+        if evidence.read_at >= certain_at:
+            over.append(item)
+        else:
+            early.append((item, certain_at))
+    if over:
+        settle(
+            over,
+            came_from=group.came_from,
+            to=ItemState.REJECTED,
+            note=half_done(evidence.kind.steps, over[0].step) + group.refusal,
+            observed=evidence.observed,
+            call=evidence.call_of(over[0]),
+            origin=evidence.origin,
+            detail=evidence.detail_of(over[0]),
+            seen_at=evidence.read_at,
+        )
+    note = f"{group.refusal}. Nothing has happened so far; it is read back once more, as an effect may come late."
+    waiting = [item for item, _ in early]
+    if group.came_from == ItemState.SENT and waiting:
+        # Unknown and not under way: another call for the target, such as a second lock, need not wait for it.
+        first = min(certain_at for _, certain_at in early)
+        moved = move(waiting, came_from=ItemState.SENT, to=ItemState.UNKNOWN, not_before=first, lease_until=None, note=note)
+        call = evidence.call_of(waiting[0])
+        tell(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": note})
+    for item, certain_at in early:
+        Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=certain_at)
+    _keep_seen(waiting, evidence)
+
+
+def _ends_of_calls(items: Sequence[Item]) -> dict[int, datetime]:
+    """Return when the last write call of each item ended, by the item's key."""
+    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, ended_at__isnull=False)
+    return dict(calls.values_list("items__pk").annotate(Max("ended_at")).order_by())
+
+
+def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
+    """Tradovate took the call but still shows the old state: look again for a while, then it is unknown.
+
+    Of a call that may alter nothing this is the outcome, as soon as a late effect can be ruled out.
+    """
+    if evidence.kind.answer_may_change_nothing:
+        over = [item for item in items if item.claimed_at and evidence.read_at >= item.claimed_at + EFFECT_WITHIN]
+        if over:
+            settle(
+                over,
+                came_from=ItemState.SENT,
+                to=ItemState.UNCHANGED,
+                note="",
+                observed=evidence.observed,
+                call=evidence.call_of(over[0]),
+                origin=evidence.origin,
+                detail=evidence.detail_of(over[0]),
+                seen_at=evidence.read_at,
+            )
+        items = [item for item in items if item not in over]
+    patient = [item.pk for item in items if item.lease_until is None or evidence.read_at < item.lease_until]
+    Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=timezone.now() + CONFIRM_AGAIN)
+    note = "Tradovate took the call, but still shows the target as it was"
+    late = move(
+        [item for item in items if item.pk not in patient],
+        came_from=ItemState.SENT,
+        to=ItemState.UNKNOWN,
+        not_before=timezone.now(),
+        lease_until=None,
+        note=note,
+    )
+    _keep_seen(late, evidence)
+    if late:
+        tell(Tag.ITEM_UNKNOWN, late, origin=evidence.origin, call=evidence.call_of(late[0]), detail={"text": note})
+
+
+def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
+    """An unknown call shows no effect: send again what may be sent again, once a late effect can be ruled out.
+
+    That is counted from the call's end, not its beginning: Tradovate may carry out what we have given up waiting for.
+    """
+    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, state=CallState.UNKNOWN)
+    unclear = dict(calls.values_list("items__pk").annotate(Count("pk")).order_by())
+    ends = _ends_of_calls(items)
+    again, to_people = [], []
+    for item in items:
+        may_go_again = evidence.kind.is_resend_safe(item.step) and unclear.get(item.pk, 0) < UNKNOWN_ENDS_MAX
+        over_at = ends.get(item.pk) or item.claimed_at or evidence.read_at
+        certain_at = over_at + (EFFECT_WITHIN if may_go_again else WATCHED_FOR)
+        if evidence.read_at < certain_at:
+            next_look = min(certain_at, max(over_at + EFFECT_WITHIN, evidence.read_at + WATCHED_EVERY))
+            Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=next_look)
+        elif may_go_again:
+            again.append(item)
+        else:
+            to_people.append(item)
+    note = "The read-back shows no effect; sent again"
+    moved = move(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, note=note)
+    if moved:
+        tell(Tag.ITEM_RESENT, moved, origin=evidence.origin, call=evidence.call_of(moved[0]), detail={"text": note})
+    reason = "The read-back shows no effect, and it is not sent again by itself"
+    _leave_to_people(to_people, ItemState.UNKNOWN, reason, evidence)
+
+
+# --- The reading does not tell ------------------------------------------------------------------------------------------
+
+
+def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
+    """A target was left out of the answers: read again for a while, since missing rows prove nothing; then people decide."""
+    at = timezone.now()
+    if group.came_from == ItemState.SENT:
+        patient = [item.pk for item in items if item.lease_until is None or evidence.read_at < item.lease_until]
+        Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=at + CONFIRM_AGAIN, note=group.words)
+        late = [item for item in items if item.pk not in patient]
+        moved = move(
+            late,
+            came_from=ItemState.SENT,
+            to=ItemState.UNKNOWN,
+            not_before=at + WATCHED_EVERY,
+            lease_until=None,
+            note=group.words,
+        )
+        if moved:
+            call = evidence.call_of(moved[0])
+            tell(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": group.words})
+        return
+    ends = _ends_of_calls(items)
+    watched: timedelta = WATCHED_FOR + EFFECT_WITHIN
+    over = [item for item in items if evidence.read_at >= (ends.get(item.pk) or item.claimed_at or at) + watched]
+    keys = {item.pk for item in over}
+    again = [item.pk for item in items if item.pk not in keys]
+    Item.objects.filter(pk__in=again, state=ItemState.UNKNOWN).update(not_before=at + WATCHED_EVERY, note=group.words)
+    _leave_to_people(over, ItemState.UNKNOWN, group.words, evidence)
+
+
+def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evidence: Evidence) -> None:
+    """Keep items unknown, without a time to read them again: a person has to look, unless a later reading proves them."""
+    if not items:
+        return
+    is_refused = bool(items[0].refusal)
+    told = f"{items[0].refusal}. {note}" if is_refused else note
+    if came_from == ItemState.UNKNOWN:
+        waiting = Item.objects.filter(pk__in=[item.pk for item in items], state=ItemState.UNKNOWN)
+        keys = set(waiting.values_list("pk", flat=True))
+        waiting.update(not_before=None, note=told)
+        left = [item for item in items if item.pk in keys]
+    else:
+        left = move(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=told)
+    _keep_seen(left, evidence)
+    record_all(
+        about_item(
+            Tag.ITEM_UNKNOWN,
+            item,
+            origin=evidence.origin,
+            call_id=call.pk if (call := evidence.call_of(item)) else None,
+            detail={"text": told, "needs_person": True, "observed": item.observed},
+        )
+        for item in left
+    )
+
+
+def _keep_seen(items: Sequence[Item], evidence: Evidence) -> None:
+    """Write down what a reading showed of items, and when it began; of earlier steps, what theirs showed stays beside it."""
+    seen = [item for item in items if item.target_id in evidence.observed]
+    for item in seen:
+        item.observed = {**(item.observed or {}), **evidence.observed[item.target_id]}
+        item.seen_at = evidence.read_at
+    Item.objects.bulk_update(seen, ["observed", "seen_at"], batch_size=1000)

@@ -1,0 +1,163 @@
+"""Judging moves of the mirror: what nobody here did, and Tradovate did not do by itself, becomes an audit event.
+
+May run at the same time as itself: a move is judged by whoever has locked its row, in one transaction with its event.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from accounts.changes.models import Item
+from accounts.changes.states import ITEM_UNDER_WAY, ItemState
+from accounts.execution.models import CallItem, CallState, Purpose
+from accounts.execution.timing import WATCHED_FOR
+from accounts.mirror_moves import Pairs
+from accounts.models import MirrorMove, MoveSubject
+from accounts.outside.rule import Call, outside_part
+from riskadmin.audit.actions import Happening, record_all
+from riskadmin.audit.origin import SYSTEM, Origin, Subject
+from riskadmin.audit.outside import OutsideKind
+from riskadmin.audit.tags import Tag
+
+AT_ONCE: Final = 2_000
+"""Moves of one transaction; the vendor may move every account there is."""
+
+LATE: Final[timedelta] = WATCHED_FOR
+"""So long after its end a call may still show an effect, where no read-back has shown it."""
+
+_JUDGED: Final = """
+    UPDATE accounts_mirrormove SET judged_at = %s, outside_kind = given.kind, outside = given.part::jsonb
+    FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS given (id, kind, part) WHERE accounts_mirrormove.id = given.id
+"""
+
+_TAGS: Final[dict[str, Tag]] = {
+    MoveSubject.STATUS: Tag.OUTSIDE_STATUS,
+    MoveSubject.CATEGORY: Tag.OUTSIDE_CATEGORY,
+    MoveSubject.FIRM: Tag.OUTSIDE_LIMITS,
+    MoveSubject.TRADER: Tag.OUTSIDE_LIMITS,
+    MoveSubject.POSITION_LIMITS: Tag.OUTSIDE_POSITION_LIMITS,
+    MoveSubject.RISK_PARAMETERS: Tag.OUTSIDE_RISK_PARAMETERS,
+}
+UNTOLD: Final = frozenset({"category_id"})
+"""Left out where a move is told: the name beside it says it. It stays in the move."""
+
+
+def judge_moves(*, origin: Origin) -> int:
+    """Judge every move whose account has no call under way or unread; return how many were judged."""
+    judged = 0
+    while some := _judge_some(origin):
+        judged += some
+    return judged
+
+
+@transaction.atomic
+def _judge_some(origin: Origin) -> int:
+    moves = list(_ready().select_for_update(skip_locked=True, of=("self",)).select_related("account").order_by("pk")[:AT_ONCE])
+    if not moves:
+        return 0
+    calls = _calls(moves)
+    judged: list[tuple[MirrorMove, tuple[OutsideKind, Pairs] | None]] = []
+    for move in moves:
+        fitting = [call for call in calls[move.account_id] if call.fits(known_at=move.known_at, noted_at=move.noted_at)]
+        judged.append((move, outside_part(move.subject, move.fields, fitting, noted_at=move.noted_at)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _JUDGED,
+            [
+                timezone.now(),
+                [move.pk for move, _ in judged],
+                [found[0].value if found else "" for _, found in judged],
+                [json.dumps(found[1]) if found else None for _, found in judged],
+            ],
+        )
+    record_all(_event(move, *found, origin) for move, found in judged if found)
+    return len(judged)
+
+
+def _ready() -> QuerySet[MirrorMove]:
+    """Return the moves to judge, without those of accounts for which a call is under way or is still to be read back."""
+    unread = Q(state__in=ITEM_UNDER_WAY) | Q(state=ItemState.UNKNOWN, not_before__isnull=False)
+    return MirrorMove.objects.filter(judged_at=None).exclude(Exists(Item.objects.filter(unread, account=OuterRef("account"))))
+
+
+def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[Call]]:
+    """Return the calls that may have moved these accounts, by account, whatever became of them; one query.
+
+    A call is written down before it leaves, so whatever a reading shows of one is found here.
+    """
+    found: dict[int, list[Call]] = defaultdict(list)
+    earliest, latest = min(move.known_at for move in moves), max(move.noted_at for move in moves)
+    carried = (
+        CallItem.objects.filter(
+            Q(call__ended_at=None) | Q(call__ended_at__gte=earliest - LATE),
+            call__purpose=Purpose.WRITE,
+            call__started_at__lte=latest,
+            item__account__in={move.account_id for move in moves},
+        )
+        .exclude(call__state=CallState.NOT_HANDLED)  # which certainly had no effect
+        .select_related("call", "item__change")
+        .only(
+            "call__started_at",
+            "call__ended_at",
+            "item__account_id",
+            "item__before",
+            "item__after",
+            "item__observed",
+            "item__state",
+            "item__settled_at",
+            "item__change__kind",
+        )
+    )
+    for each in carried:
+        item = each.item
+        is_proven = item.state in {ItemState.APPLIED, ItemState.UNCHANGED} and item.observed is not None
+        over_at = each.call.ended_at and each.call.ended_at + LATE
+        if is_proven and item.settled_at:
+            over_at = min(item.settled_at, over_at or item.settled_at)
+        found[item.account_id or 0].append(
+            Call(
+                kind=item.change.kind,
+                before=item.before or {},
+                after=item.after or {},
+                began_at=each.call.started_at,
+                over_at=over_at,
+                proven=item.observed if is_proven else None,
+            )
+        )
+    return found
+
+
+def _event(move: MirrorMove, kind: OutsideKind, part: Pairs, origin: Origin) -> Happening:
+    account = move.account
+    before, after = ({_called(move, name): pair[side] for name, pair in part.items() if name not in UNTOLD} for side in (0, 1))
+    detail: dict[str, Any] = {
+        "kind": kind.value,
+        "known_at": move.known_at.isoformat(),
+        "read_at": move.read_at.isoformat(),
+        "source": move.source,
+        "move": move.pk,
+    }
+    return Happening(
+        tag=_TAGS[move.subject],
+        actor=SYSTEM,
+        origin=origin,
+        subject=Subject(environment=account.environment, account_id=account.tradovate_id, account_name=account.name),
+        before=before,
+        after=after,
+        detail=detail,
+    )
+
+
+def _called(move: MirrorMove, name: str) -> str:
+    """Return what an event calls a thing that moved: a record by its sort and number, a limit's stop as items call it."""
+    if move.subject == MoveSubject.POSITION_LIMITS:
+        return f"position_limit_{name}"
+    if move.subject == MoveSubject.RISK_PARAMETERS:
+        return f"risk_parameter_{name}"
+    return "stopped_at" if name == "liquidate_only_at" else name

@@ -1,0 +1,103 @@
+"""What others changed at Tradovate, counted and folded for pages: the vendor may move every account at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count, Func, JSONField, Min, QuerySet
+from django.utils import timezone
+
+from accounts.models import Account, MirrorMove
+from accounts.outside.judge import UNTOLD
+from riskadmin.audit.outside import OutsideKind
+from riskadmin.audit.rendering import FieldChange
+from riskadmin.audit.wording import field_words, value_words
+from riskadmin.web.clock import display_zone
+
+FOLDS_AT_MOST: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """How many changes there were, in all and of each kind in words, the most frequent first."""
+
+    count: int
+    kinds: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """The same change of one or many accounts, found by one reading; `account` is the first of them."""
+
+    kind: OutsideKind
+    account: Account
+    count: int
+    known_at: datetime
+    read_at: datetime
+    changes: Sequence[FieldChange]
+
+    @property
+    def others(self) -> int:
+        """How many accounts are not named."""
+        return self.count - 1
+
+
+class _WithoutTimes(Func):
+    """What moved, without when: each account has its own time of the same act."""
+
+    template = "(%(expressions)s - '{admin_at,liquidate_only_at}'::text[])"
+    output_field = JSONField()
+
+
+def yesterday() -> datetime:
+    """Return when yesterday began, in the zone of the pages."""
+    today = timezone.now().astimezone(display_zone()).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=1)
+
+
+def outside_since_yesterday() -> Counted:
+    """Count what was found changed since yesterday; one query."""
+    kinds = _outside(yesterday()).order_by().values_list("outside_kind").annotate(count=Count("pk"))
+    found = sorted(kinds, key=lambda pair: (-pair[1], pair[0]))
+    return Counted(
+        count=sum(count for _, count in found),
+        kinds=[(OutsideKind(kind).label, count) for kind, count in found],
+    )
+
+
+def folds(since: datetime) -> list[Fold]:
+    """Return what was found changed, newest first, each change once for all accounts that one reading found it of.
+
+    Two queries; one more than `FOLDS_AT_MOST` tells of more.
+    """
+    rows = list(
+        _outside(since)
+        .values("account__environment", "read_at", "outside_kind", part=_WithoutTimes("outside"))
+        .annotate(count=Count("pk"), earliest=Min("known_at"), first=Min("account"))
+        .order_by("-read_at", "first")[: FOLDS_AT_MOST + 1]
+    )
+    accounts = Account.objects.in_bulk([row["first"] for row in rows])
+    return [
+        Fold(
+            kind=OutsideKind(row["outside_kind"]),
+            account=accounts[row["first"]],
+            count=row["count"],
+            known_at=row["earliest"],
+            read_at=row["read_at"],
+            changes=_changes(row["part"]),
+        )
+        for row in rows
+    ]
+
+
+def _outside(since: datetime) -> QuerySet[MirrorMove]:
+    return MirrorMove.objects.exclude(outside_kind="").filter(read_at__gte=since)
+
+
+def _changes(part: Mapping[str, Sequence[Any]]) -> list[FieldChange]:
+    return [
+        FieldChange(name, field_words(name), value_words(name, before), value_words(name, after))
+        for name, (before, after) in part.items()
+        if name not in UNTOLD
+    ]

@@ -1,0 +1,56 @@
+"""Every text and every JSON value that is sent to PostgreSQL is made storable here, whoever sends it.
+
+Tradovate's words and people's reach many columns. A rule that each writer had to remember would be forgotten once, and then
+one character would keep an answer of Tradovate's from being written down.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import DataError
+from psycopg.adapt import Buffer
+from psycopg.types.json import Json, Jsonb, JsonbDumper, JsonDumper
+from psycopg.types.string import StrDumperUnknown
+
+from riskadmin.audit.storable import is_storable_json, storable, storable_text
+
+
+class StorableTextDumper(StrDumperUnknown):
+    """Sends a text as psycopg does; one that PostgreSQL would refuse, as `storable_text` makes it."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        """Return the text's bytes. Almost none needs a second try, and psycopg's own first one is in C."""
+        with suppress(UnicodeEncodeError, DataError):
+            return super().dump(obj)
+        return super().dump(storable_text(obj))
+
+
+class StorableJsonDumper(JsonDumper):
+    """Sends a JSON value as psycopg does; one that PostgreSQL would refuse, as `storable` makes it."""
+
+    def dump(self, obj: Any) -> Buffer | None:
+        """Return the value's JSON."""
+        with suppress(UnicodeEncodeError):
+            data = super().dump(obj)
+            if data is None or is_storable_json(bytes(data)):
+                return data
+        return super().dump(_storable_wrapped(obj))
+
+
+class StorableJsonbDumper(StorableJsonDumper):
+    """The same for `jsonb`."""
+
+    oid = JsonbDumper.oid
+
+
+def _storable_wrapped(wrapped: Json | Jsonb) -> Json | Jsonb:
+    return type(wrapped)(storable(wrapped.obj), wrapped.dumps)
+
+
+def send_only_what_is_storable(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Have a new connection of Django's use these, for parameters, arrays and COPY alike."""
+    adapters = connection.connection.adapters
+    adapters.register_dumper(str, StorableTextDumper)
+    adapters.register_dumper(Json, StorableJsonDumper)
+    adapters.register_dumper(Jsonb, StorableJsonbDumper)

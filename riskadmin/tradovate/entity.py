@@ -1,0 +1,80 @@
+"""What all of Tradovate's entities share: how a row becomes one, by pydantic and the types of its fields."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from types import MappingProxyType, NoneType
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from riskadmin.tradovate.encoding import tradovate_name
+from riskadmin.tradovate.reading import Unreadable, as_json, is_sound
+from riskadmin.tradovate.values import EXTRA, RECORD
+
+_SHOWN: Final = 40
+_NOT_IN_THE_ROW: Final = frozenset({"extra", "record"})
+_ALWAYS_SOUND: Final = frozenset({NoneType, bool, str})
+
+
+class Entity:
+    """Base of the dataclasses that are read from JSON. Their fields have the types of ``values``, in Tradovate's names."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(alias_generator=tradovate_name)
+
+    ignored: ClassVar[frozenset[str]] = frozenset()
+    """Tradovate's names of fields that stand in the row and say nothing of the entity."""
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Return the entity that a parsed row holds; raise ``Unreadable`` with the first field that can't be read.
+
+        That may also be a field which the entity does not name: it is kept, and perhaps sent back.
+        """
+        return _read(cls, data)
+
+
+E = TypeVar("E", bound=Entity)
+
+
+class _Reader(NamedTuple):
+    names: frozenset[str]
+    validate: Callable[[object], Any]
+
+
+_READERS: Final[dict[type[Entity], _Reader]] = {}
+
+
+def _reader(entity: type[Entity]) -> _Reader:
+    """Return the reader of an entity, made when it is first needed."""
+    reader = _READERS.get(entity)
+    if reader is None:
+        ours = (field.name for field in fields(entity))  # type: ignore[arg-type]  # each is a dataclass
+        names = {tradovate_name(name) for name in ours if name not in _NOT_IN_THE_ROW}
+        reader = _Reader(entity.ignored | names, TypeAdapter(entity).validator.validate_python)
+        _READERS[entity] = reader
+    return reader
+
+
+def _read(entity: type[E], data: object) -> E:
+    if type(data) is not dict:
+        raise Unreadable(f"expected an object, got {type(data).__name__}", value=data)
+    names, validate = _reader(entity)
+    rest = {name: value for name, value in data.items() if name not in names}
+    for name, value in rest.items():
+        if type(value) not in _ALWAYS_SOUND and not is_sound(value):
+            raise Unreadable(f"{name} holds what is no number", field=name, value=value)
+    try:
+        read: E = validate({**data, EXTRA: MappingProxyType(rest), RECORD: MappingProxyType(data)})
+    except ValidationError as error:
+        raise _first(error, data) from error
+    return read
+
+
+def _first(error: ValidationError, data: dict[str, object]) -> Unreadable:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    value = data.get(name)
+    if value is None:
+        return Unreadable(f"{name} is missing", field=name)
+    return Unreadable(f"{name} should be {first['msg']}, got {as_json(value, _SHOWN)}", field=name, value=value)
