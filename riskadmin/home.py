@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from accounts.changes import queries
 from accounts.changes.hours import HoursUnknown, hours
 from accounts.changes.models import Change
-from accounts.changes.stop_views import told_to
+from accounts.changes.stop_views import notices_for
 from accounts.connection import budget, connected_environments
 from accounts.models import ApiHalt, SyncRun
 from accounts.outside.queries import outside_since_yesterday
@@ -32,7 +32,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What is stopped, what waits for this person, what nobody knows yet, and what was asked for last."""
     viewer = person(request)
     context = {
-        "stops": told_to(request),
+        "stops": notices_for(request),
         "waiting": queries.waiting_for(viewer).count(),
         "asked": queries.waiting_for_others(viewer).count(),
         "unknown": queries.unknown_items()[:RECENT],
@@ -60,7 +60,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "checks": health.checks(),
         "budget": _budget(),
         "hours": _hours(),
-        "stops": told_to(request),
+        "stops": notices_for(request),
         "halts": ApiHalt.objects.filter(api_user=settings.TRADOVATE_USERNAME).order_by("-until")[:20],
         "now": timezone.now(),
         "runs": SyncRun.objects.order_by("-started_at")[:20],

@@ -26,7 +26,7 @@ from accounts.changes.outlook import cheaper, outlook
 from accounts.changes.overview import RowFilter, by_weight, overview, sheet
 from accounts.changes.plan import Plan, plan
 from accounts.changes.policy import PolicyMissing, requirement
-from accounts.changes.stop_ways import Subject, told
+from accounts.changes.stop_notices import Subject, notices
 from accounts.changes.targets import BadTargets, Chosen
 from accounts.changes.undo import left_alone
 from riskadmin.audit.origin import origin_of
@@ -251,7 +251,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     path = reverse("changes:new", args=[kind.name])
     urls = {name: f"{path}?{address.urlencode()}{f'&tab={name}' if name else '&tab='}" for name in tabs}
     other, expected = cheaper(planned), outlook(planned)
-    subject = Subject(targets=len(planned.sent), naming=asked.naming, kind=kind)
+    subject = Subject(targets=len(planned.sent), naming=asked.naming, kind=kind, environment=planned.environment)
     wanted_rows = RowFilter.of(asked.typed) if tab == "" else RowFilter()
     shown = sheet([row for row in by_weight(planned.sent) if seen.shows(row, wanted_rows)] if tab == "" else rows[tab], page)
     return {
@@ -260,7 +260,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "rows_filter": wanted_rows,
         "rows_url": urls[""],
         "outlook": expected,
-        "stops": told(expected.told, expected.all_stops, may=partial(may, asked.request), subject=subject),
+        "stops": notices(expected.shown_stops, expected.all_stops, may=partial(may, asked.request), subject=subject),
         "cheaper": other if other and may(asked.request, other.capability) else None,
         "parameter_words": kind.parameter_words(planned.parameters),
         "tab": tab,

@@ -44,7 +44,7 @@ class Outlook:
         return self.left is not None and last_end(self.stops)[0] and (self.fits or self.finish_at is not None)
 
     @property
-    def told(self) -> tuple[Stop, ...]:
+    def shown_stops(self) -> tuple[Stop, ...]:
         """The stops that a page tells of: also a lowered limit, where the calls don't fit into what is left."""
         lowered = (stop for stop in self.all_stops.found if stop.cause == Cause.LOWERED)
         return (*self.stops, *(lowered if self.left is not None and self.calls > self.left else ()))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.utils import timezone
 
@@ -11,6 +12,9 @@ from accounts.changes.queries import RATE_OVER, Progress
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState
 from accounts.changes.stops import Ahead, Stop, last_end
 from riskadmin.tradovate.vocabulary import Environment, Lane
+
+SAME_END: Final = timedelta(seconds=5)
+"""A change is held for as long as the stop that its call met was to last, from a moment later on: that is one hold, not two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +121,7 @@ def _holds(following: Progress, asked: Outlook | None) -> list[Hold]:
         holds += [_hold(stop, "Waits") for stop in stops]
         is_known, end = last_end(stops)
         queued = following.tallies.get(ItemState.QUEUED)
-        if held_until and is_known and (end is None or held_until > end):
+        if held_until and is_known and (end is None or held_until > end + SAME_END):
             holds.append(Hold(words=f"Waits: {change.held_why}", until=held_until))
         elif not holds and queued and queued.due_at and queued.due_at > timezone.now():
             holds.append(Hold(words="The next items wait before they are tried again", until=queued.due_at))

@@ -5,31 +5,31 @@ from functools import partial
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from accounts.changes.stop_ways import Subject, Told, told
+from accounts.changes.stop_notices import Notice, Subject, notices
 from accounts.changes.stops import stops_now
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires, signed_in
 from riskadmin.web.htmx import render_page_or_fragment
 
 
-def told_to(request: HttpRequest) -> tuple[Told, ...]:
-    """Return all stops in force, as they are told to the person who asks."""
+def notices_for(request: HttpRequest) -> tuple[Notice, ...]:
+    """Return all stops in force, as they are shown to the person who asks."""
     stops = stops_now()
-    return told(stops.found, stops, may=partial(may, request))
+    return notices(stops.found, stops, may=partial(may, request))
 
 
-def told_of_account(request: HttpRequest, environment: Environment, tradovate_id: int) -> tuple[Told, ...]:
+def notices_for_account(request: HttpRequest, environment: Environment, tradovate_id: int) -> tuple[Notice, ...]:
     """Return the stops that are about an account's environment, with what can be done for that account meanwhile."""
     stops = stops_now()
-    subject = Subject(targets=1, naming=(("account", f"{environment}:{tradovate_id}"),))
-    return told(stops.on(environment), stops, may=partial(may, request), subject=subject)
+    subject = Subject(targets=1, naming=(("account", f"{environment}:{tradovate_id}"),), environment=environment)
+    return notices(stops.on(environment), stops, may=partial(may, request), subject=subject)
 
 
 @requires("changes:view")
 @require_GET
 def all_stops(request: HttpRequest) -> HttpResponse:
     """Everything that is stopped now, until when, why, and what else can be done."""
-    context = {"stops": told_to(request)}
+    context = {"stops": notices_for(request)}
     return render_page_or_fragment(request, "changes/stops.html", "changes/_stops_or_none.html", context)
 
 
@@ -39,7 +39,7 @@ def account_stops(request: HttpRequest, environment: str, tradovate_id: int) -> 
     """The same for one account: only what is about its environment."""
     if environment not in set(Environment):
         raise Http404("There is no such environment.")
-    context = {"stops": told_of_account(request, Environment(environment), tradovate_id)}
+    context = {"stops": notices_for_account(request, Environment(environment), tradovate_id)}
     return render_page_or_fragment(request, "changes/stops.html", "changes/_stops.html", context)
 
 
@@ -47,6 +47,6 @@ def account_stops(request: HttpRequest, environment: str, tradovate_id: int) -> 
 @require_GET
 def strip(request: HttpRequest) -> HttpResponse:
     """The worst stop in a line, for the frame: every open page polls this. Asks Redis only."""
-    stops = told_to(request)
+    stops = notices_for(request)
     context = {"worst": stops[0] if stops else None, "others": len(stops) - 1}
     return render_page_or_fragment(request, "changes/stops_strip.html", "changes/_stops_strip.html", context)

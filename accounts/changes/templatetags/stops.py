@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from accounts.changes.stop_views import told_of_account
+from accounts.changes.stop_views import notices_for_account
 from accounts.models import Account
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -14,5 +14,5 @@ register = template.Library()
 @register.inclusion_tag("changes/_stops.html", takes_context=True)
 def stops_of_account(context: template.Context, account: Account) -> dict[str, Any]:
     """Tell what is stopped in the account's environment, and what else can be done for it."""
-    stops = told_of_account(context["request"], Environment(account.environment), account.tradovate_id)
+    stops = notices_for_account(context["request"], Environment(account.environment), account.tradovate_id)
     return {"stops": stops}
