@@ -8,7 +8,7 @@ LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test faults bench lint format screenshots lock clean environment
+.PHONY: help demo demo-reset test test-on-dates faults bench lint format screenshots lock clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,10 @@ demo-reset: ## forget the demo's data
 
 test: environment ## run every test, those in a browser too; ARGS="-k lock" narrows
 	@$(VENV)/python -m riskadmin.local.chromium
-	@$(VENV)/python -m pytest -n 3 --dist load --maxschedchunk 4 $(ARGS)
+	@$(VENV)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+test-on-dates: environment ## run the tests with the machine's clock at five dates to come; needs libfaketime (apt-get install faketime)
+	@$(VENV)/python -m tests.dates -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 faults: environment ## hurt everything at random and judge what is left: SEED=7 RUNS=500, or MINUTES=30
 	@$(VENV)/python -m tests.faults

@@ -224,6 +224,11 @@ class CompleteReader:
         todo = [(part, False) for batch in id_batches(ids) for part in _parts(batch, size)]
         while todo:
             batch, is_again = todo.pop(0)
+            cap = self._caps.cap(source.some_name)
+            if cap and len(batch) > cap:  # learnt since the batches were made: all that is left is divided again
+                waiting = [*batch, *(each for part, again in todo if again == is_again for each in part)]
+                todo = [(part, is_again) for part in _parts(waiting, cap)] + [each for each in todo if each[1] != is_again]
+                continue
             reply = self._call(lambda: source.some(batch), read, batch) if read.failure is None else None  # noqa: B023  (called at once)
             if reply is None:
                 read.not_asked |= set(batch)

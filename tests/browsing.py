@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from riskadmin.local import chromium
 from riskadmin.local.places import PROJECT
+from tests.waiting import PATIENCE_S
 
 FAILURES = PROJECT / ".run" / "failures"
+PATIENCE_MS = 1000 * PATIENCE_S
 VIEWPORT_WIDTH, VIEWPORT_HEIGHT = 1280, 800
 ARGUMENTS = (
     "--no-sandbox",  # as root there is none
@@ -42,7 +44,8 @@ def watched_page(browser: Browser, *, name: str, failed: Callable[[], bool]) -> 
     Raises AssertionError at the end when a script failed or the content security policy was breached.
     """
     context = browser.new_context(viewport={"width": VIEWPORT_WIDTH, "height": VIEWPORT_HEIGHT}, reduced_motion="reduce")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     context.tracing.start()  # a picture and a copy of every page in it take a third of the browser's time
     page = context.new_page()
     problems: list[str] = []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -24,19 +27,27 @@ from tests.stack import LiveStack
 settings.register_profile("whatever the load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("whatever the load")
 
+LOT = 8
+"""Tests of one file that go to a worker together."""
+
 AXE = Path(__file__).parent / "browser" / "vendor" / "axe.min.js"
 # Of a long table the first rows tell: the others are drawn by the same template.
 RUN = """async only => (await axe.run({exclude: ["tbody tr:nth-child(n+13)"]}, {runOnly: only}))
     .violations.map(found => `${found.id}: ${found.nodes.map(node => node.html.slice(0, 200)).join(" | ")}`)"""
 EVERYTHING = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+# Nothing is being loaded, nor will be right away: a panel that has come may ask for another one.
+SETTLED = """() => {
+    const calm = !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added");
+    const since = calm ? window.calmSince ?? performance.now() : null;
+    window.calmSince = since;
+    return calm && performance.now() - since > 60;
+}"""
 COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 """What a theme can do to a page; all else is the same in both."""
 
 
 SLOW = (
     "tests/faults/test_short",
-    "tests/browser/",
-    "tests/execution/test_recovery",
     "tests/execution/test_time_in_browser",
     "tests/execution/test_year",
     "tests/limit_templates/test_drift_any",
@@ -45,8 +56,27 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, so that no worker is left with it while the other has nothing to do."""
-    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+    """Begin with what takes long, so that no worker is left with it while the others have nothing to do.
+
+    All tests of the whole stack go to one worker, first of all (`--dist loadgroup`): it is started once. A worker takes the
+    others in small lots of one file, for each test on its own has to be sent to it.
+    """
+    items.sort(key=lambda item: (not _needs_whole_stack(item), not item.nodeid.startswith(SLOW)))
+    taken: Counter[str] = Counter()
+    for item in items:
+        if _needs_whole_stack(item):
+            group = "whole stack"
+        elif item.nodeid.startswith(SLOW):
+            continue
+        else:
+            file = item.nodeid.partition("::")[0]
+            group = f"{file} {taken[file] // LOT}"
+            taken[file] += 1
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _needs_whole_stack(item: pytest.Item) -> bool:
+    return "whole_stack" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
@@ -231,17 +261,27 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture(scope="session")
+def seen_in_dark() -> set[str]:
+    """The views that were checked in dark: the same parts have the same colours in each of their states."""
+    return set()
+
+
 @pytest.fixture
-def check_page() -> Callable[[Page], None]:
-    """What every page must stand: a function that finds no violation on it as it is, in light and in dark."""
+def check_page(seen_in_dark: set[str]) -> Callable[[Page], None]:
+    """What every page must stand: a function that finds no violation on it as it is, in light and, once for each view, in dark."""
 
     def check(page: Page) -> None:
-        page.wait_for_load_state("networkidle")
-        page.evaluate(AXE.read_text(encoding="utf-8"))
+        page.wait_for_load_state()
+        page.wait_for_function(SETTLED)
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(AXE.read_text(encoding="utf-8"))
         before = page.evaluate("document.documentElement.dataset.bsTheme")
-        for theme, rules in (("light", EVERYTHING), ("dark", COLOURS)):
+        view = re.sub(r"\d+", "N", urlsplit(page.url).path)
+        for theme, rules in (("light", EVERYTHING), *((("dark", COLOURS),) if view not in seen_in_dark else ())):
             page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme }", theme)
             assert page.evaluate(RUN, rules) == [], f"{page.url} in {theme}"
         page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme }", before)
+        seen_in_dark.add(view)
 
     return check

@@ -23,7 +23,7 @@ class PeopleClient:
 
     def get(self, path: str) -> requests.Response:
         """Open a page."""
-        return self.session.get(self.base_url + path, timeout=30)
+        return self.session.get(self.base_url + path, timeout=120)
 
     def post(self, path: str, page: requests.Response, **fields: object) -> requests.Response:
         """Send the form of a page with its hidden fields and these."""
@@ -32,7 +32,7 @@ class PeopleClient:
             hidden.setdefault(name, []).append(value)
         data = {**hidden, **{name: [str(value)] for name, value in fields.items()}}
         data["csrfmiddlewaretoken"] = data["csrfmiddlewaretoken"][:1]
-        return self.session.post(self.base_url + path, data=data, timeout=30, headers={"Referer": self.base_url + path})
+        return self.session.post(self.base_url + path, data=data, timeout=120, headers={"Referer": self.base_url + path})
 
     def ask(self, kind: str, account_id: int, *, reason: str) -> int:
         """Ask for a change of one demo account and return its number."""

@@ -20,12 +20,14 @@ from riskadmin.local.program import Process, Program
 from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports
 from tests import servers
 from tests.simulator.driver import Simulator
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 T = TypeVar("T")
 
 PROCESSES = ("web", "worker-urgent", "worker-bulk", "beat")
 PASSWORD = "demo"
+TRADERS, ACCOUNTS = 200, 600
+"""Enough for every test to have accounts of its own."""
 
 
 def run(program: Program) -> None:
@@ -47,7 +49,7 @@ class LiveStack:
         self.base_url = f"http://{LOOPBACK}:{port}"
         self.database_url = database_url
         self.redis = redis.Redis.from_url(redis_url)
-        self.simulator = Simulator(places.run / "simulator", traders=400, accounts=1200).start()
+        self.simulator = Simulator(places.run / "simulator", traders=TRADERS, accounts=ACCOUNTS).start()
         simulated = SimulatorPorts(**self.simulator.ports)
         env = {
             **servers.environment(database_url=database_url, redis_url=redis_url),
@@ -81,7 +83,7 @@ class LiveStack:
         for name, process in self._processes.items():
             if not process.running:
                 self.start(name)
-        wait_until(self.ready, timeout=60, every=0.3)
+        wait_until(self.ready, every=0.2)
 
     def ready(self) -> bool:
         """Whether /readyz says that all is well."""
@@ -130,9 +132,9 @@ class LiveStack:
             cursor = connection.execute(query.encode(), parameters)
             return cursor.fetchall() if cursor.description else []
 
-    def wait_until(self, condition: Callable[[], T], timeout: float = 60.0) -> T:
-        """As `tests.waiting.wait_until`, with the time that recovery may take."""
-        return wait_until(condition, timeout)
+    def wait_until(self, condition: Callable[[], T], timeout: float = PATIENCE_S) -> T:
+        """As `tests.waiting.wait_until`, asking less often: others need the machine meanwhile."""
+        return wait_until(condition, timeout, every=0.05)
 
     def log(self, name: str) -> str:
         """Everything a process has logged."""

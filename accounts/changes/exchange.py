@@ -23,25 +23,33 @@ FAILURES: Final = (
 )
 
 
+Session = tuple[datetime, datetime]
+"""Begin and end, in UTC."""
+
+
 class CalendarError(Exception):
-    """A calendar can't be read, or doesn't reach as far as asked; the words are for people."""
+    """A calendar can't be read; the words are for people."""
 
 
-def sessions(names: Iterable[str], *, since: date, until: date) -> list[tuple[datetime, datetime]]:
-    """Return begin and end, in UTC, of every session of every calendar named, from the day `since` until past `until`.
+def sessions(names: Iterable[str], *, since: date, until: date) -> tuple[list[Session], datetime]:
+    """Return every session of every calendar named, from the day `since` on, and until when all of them are known.
 
-    They are as the calendars give them: in no order, and those of two calendars overlap. Pauses within a session count as
-    trading. Raises CalendarError when a calendar is unknown, fails, or doesn't know its sessions until then.
+    That is the beginning of `until`, or the end of the last session of the calendar that ends first. Sessions are as the
+    calendars give them: in no order, and those of two calendars overlap. Pauses within a session count as trading. Raises
+    CalendarError when a calendar is unknown, fails, or has no sessions at all.
     """
     try:
         # Here and not above: it brings pandas along, which costs 0.7 s and 67 MiB, and many a process never asks.
         import pandas_market_calendars as library  # noqa: PLC0415  (for the reason above)
     except FAILURES as error:
         raise CalendarError(f"The library of the exchange's calendars can't be loaded: {error}") from error
-    return [session for name in names for session in _of_calendar(library, name, since, until)]
+    of_each = [_of_calendar(library, name, since, until) for name in names]
+    last_ends = [max(ends for _, ends in found) for found in of_each]
+    known_until = min([*last_ends, datetime.combine(until, time.min, tzinfo=UTC)])
+    return [session for found in of_each for session in found], known_until
 
 
-def _of_calendar(library: Any, name: str, since: date, until: date) -> list[tuple[datetime, datetime]]:
+def _of_calendar(library: Any, name: str, since: date, until: date) -> list[Session]:
     try:
         schedule = library.get_calendar(name).schedule(start_date=since, end_date=until + MARGIN)
         found = [
@@ -54,8 +62,8 @@ def _of_calendar(library: Any, name: str, since: date, until: date) -> list[tupl
         raise CalendarError(f"The calendar {name!r} can't be read: {_in_short(error)}") from error
     if backwards:
         raise CalendarError(f"The calendar {name!r} has a session of {backwards[0]:%Y-%m-%d} that ends before it begins.")
-    if not found or max(ends for _, ends in found) < datetime.combine(until, time.min, tzinfo=UTC):
-        raise CalendarError(f"The calendar {name!r} doesn't know its sessions until {until}.")
+    if not found:
+        raise CalendarError(f"The calendar {name!r} has no sessions since {since}.")
     return found
 
 

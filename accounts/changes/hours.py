@@ -189,7 +189,7 @@ def _of_day(
     since, until = today - KNOWN_BACK, today + timedelta(days=known_days)
     try:
         # A week earlier, for a session that began before and still trades then.
-        sessions = exchange.sessions(calendars, since=since - WEEK, until=until)
+        sessions, known_until = exchange.sessions(calendars, since=since - WEEK, until=until)
     except exchange.CalendarError as error:
         raise HoursUnknown(str(error)) from error
     return Hours.of(
@@ -198,7 +198,7 @@ def _of_day(
         buffer=buffer,
         closes_before=closes_before,
         known_since=datetime.combine(since, time.min, tzinfo=UTC),
-        known_until=datetime.combine(until, time.min, tzinfo=UTC),
+        known_until=known_until,
     )
 
 

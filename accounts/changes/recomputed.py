@@ -28,6 +28,8 @@ SKIPPED: Final = "skipped"
 
 FILTERS: Final = (MOVED, NOT_RECOMPUTED, SKIPPED)
 
+_COLUMNS: Final = ("change", "position", "target", "target_name", "before", "after", "own_parameters", "state", "note")
+
 COMPARED: Final = ("liquidated", "possibly_liquidated", "holding_positions")
 """Measures that move while accounts trade on."""
 
@@ -114,7 +116,7 @@ def recomputed(change: Change, *, read: bool) -> Recomputed | None:
     """
     if change.relation == Relation.ENDS:
         return None
-    items = list(change.items.order_by("position"))
+    items = list(change.items.order_by("position").only(*_COLUMNS))
     waiting = [item for item in items if item.state == ItemState.WAITING]
     kind = KINDS[change.kind].of(change.parameters)
     planned, since, unread = _planned(change, kind, waiting), good_since(), ""

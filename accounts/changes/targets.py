@@ -265,7 +265,9 @@ def of_text(environment: Environment, unit: Unit, text: str) -> Chosen:
         for words in [(whole,)] if whole is not None else _runs(part.words, directory):
             if is_remark(words):
                 remark = quoted(" ".join(words))
-                reason = f"This is no {unit.value}'s id or name. Remove it, or leave it out on purpose"
+                reason = (
+                    f"No {unit.value}'s id or name. Remove it, or leave it out on purpose; {unit.value}s beside it stay chosen"
+                )
                 problems.append(Problem(line=part.line, value=remark, fault=Fault.NOT_UNDERSTOOD, reason=reason))
             else:
                 named.extend(Named(line=part.line, cells=(("", word),)) for word in words if is_word(word))

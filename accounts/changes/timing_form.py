@@ -82,6 +82,9 @@ class TimingForm(forms.Form):
             self._offer("lasts", {Lasts.OPEN, Lasts.UNTIL})
             self.fields["when"].help_text = f"Sessions and windows can't be offered: {error}"
             return
+        self.fields[
+            "when"
+        ].help_text = f"Trading hours are known until {moment(known.known_until, display_zone(), seconds=False)}."
         opens = "open now" if window.begins_at <= self._at else f"from {_short(window.begins_at)}"
         words = {
             When.SESSION_END: f"At the end of the session ({_short(ends)})",
@@ -124,7 +127,7 @@ class TimingForm(forms.Form):
     def _runs(self, cleaned: dict[str, Any]) -> tuple[datetime | None, Window]:
         when, typed = cleaned.get("when", When.NOW), cleaned.get("runs_at")
         if when == When.SESSION_END:
-            return hours().session_end(self._at), Window.ANY
+            return self._session_end(), Window.ANY
         if when == When.NOW or "runs_at" in self.errors:
             return None, Window.ANY
         if when == When.AT and typed is None:
@@ -135,6 +138,13 @@ class TimingForm(forms.Form):
             self._demand_window(typed)
             return typed, Window.OUTSIDE_TRADING
         return typed, Window.ANY
+
+    def _session_end(self) -> datetime | None:
+        try:
+            return hours().session_end(self._at)
+        except HoursUnknown as error:
+            self.add_error("when", str(error))
+            return None
 
     def _demand_window(self, typed: datetime | None) -> None:
         try:

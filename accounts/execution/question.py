@@ -21,7 +21,7 @@ from accounts.execution.models import CallItem, CallState, Purpose
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 
-NOT_NAMED: Final = "did not name it"
+NOT_NAMED: Final = "left it out of its answers"
 UNREADABLE: Final = "something unreadable"
 """Words in the note of an item whose last reading brought no state to compare."""
 

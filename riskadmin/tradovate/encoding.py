@@ -53,7 +53,7 @@ def merged(carried: Mapping[str, object], request: Mapping[str, object], altered
     What is not altered goes back as it came, digit for digit, with the fields that this code does not know.
     """
     names = {tradovate_name(name) for name in altered}
-    kept = {name: value for name, value in carried.items() if value is not None}
+    kept = {name: value for name, value in carried.items() if name != "id" and value is not None}
     return {**kept, **{name: value for name, value in request.items() if name in names or name not in kept}}
 
 

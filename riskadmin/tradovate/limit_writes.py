@@ -139,7 +139,7 @@ class LimitWrites(Calling):
         """Replace a position limit by the record ``carried``, in which the fields ``altered`` are those of ``limit``."""
         return self._write(
             endpoints.UPDATE_USER_ACCOUNT_POSITION_LIMIT,
-            {**merged(carried, limit.to_json(), altered), "id": positive("a position limit's id", position_limit_id)},
+            {"id": positive("a position limit's id", position_limit_id), **merged(carried, limit.to_json(), altered)},
             UserAccountPositionLimit.from_json,
             permit=permit,
             ticket=ticket,
@@ -185,7 +185,7 @@ class LimitWrites(Calling):
         """Replace a risk parameter by the record ``carried``, in which the fields ``altered`` are those of ``parameter``."""
         return self._write(
             endpoints.UPDATE_USER_ACCOUNT_RISK_PARAMETER,
-            {**merged(carried, parameter.to_json(), altered), "id": positive("a risk parameter's id", risk_parameter_id)},
+            {"id": positive("a risk parameter's id", risk_parameter_id), **merged(carried, parameter.to_json(), altered)},
             UserAccountRiskParameter.from_json,
             permit=permit,
             ticket=ticket,

@@ -1,10 +1,11 @@
 """One account's page: exact figures and words, 404 for what isn't there, and reading it anew through Tradovate."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import redis
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -23,6 +24,7 @@ from tests.accounts.mirrored import (
     make_category,
     make_limits,
     make_position,
+    make_status,
     make_trader,
 )
 from tests.simulator.driver import Simulator
@@ -107,6 +109,24 @@ def test_the_page_says_why_what_and_how_far(support: Client) -> None:
     assert "ana@firm.example" in page
     assert "EVAL-2" in page
     assert "Gold" in page
+
+
+def test_what_tradovate_dates_ten_minutes_ahead_of_our_clock_has_happened_just_now(support: Client) -> None:
+    account = make_account("EVAL-1")
+    now = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
+    make_status(account, admin_action="LockTradingImmediately", admin_at=now + timedelta(minutes=10), fresh_at=now)
+
+    with time_machine.travel(now + timedelta(seconds=30), tick=False):
+        page = text(support, account)
+        row = support.get(reverse("accounts:list")).content.decode()
+
+    since = page[page.index("<dt>Since</dt>") :]
+    assert ">2026-11-21 14:10:00</time>" in since
+    assert ">just now</time>" in since[: since.index("</dd>")]
+    assert "9 min" not in page
+    assert ">30 s ago</time>" in page
+    assert ">0 s</time>" in row
+    assert "9 min" not in row
 
 
 def test_the_panels_of_upper_rooms_are_links_too(support: Client) -> None:

@@ -1,4 +1,4 @@
-"""Asking for many, as people do it: a file with errors, limits for hundreds, a category for chosen rows, a trader's lockout."""
+"""Asking for many, as people do it: a file with errors, limits for more than a hundred, a category for chosen rows, a trader's lockout."""
 
 import re
 from collections.abc import Callable
@@ -19,6 +19,8 @@ TRADERS = """
 """
 
 CheckPage = Callable[[Page], None]
+MANY = 120
+"""More than fit on a page, and than are asked for without typing how many they are."""
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def approve(page: Page, stack: LiveStack, change: str, button: str) -> None:
     sign_in(page, stack.base_url, "supervisor")
     page.goto(change)
     page.get_by_role("button", name=re.compile(f"^Approve: {button}")).click()
-    expect(page.locator("#state-title")).to_have_text("Finished", timeout=60_000)
+    expect(page.locator("#state-title")).to_have_text("Finished")
 
 
 def outcomes(stack: LiveStack, change: str) -> dict[str, int]:
@@ -93,7 +95,7 @@ def test_a_file_with_errors_is_mended_by_leaving_rows_out(
     check_page(page)
     page.get_by_label("In words").fill("Typed before looking at the rows")
     page.get_by_role("link", name="Rows in fault").click()
-    expect(page.locator("#plan-rows")).to_contain_text("Enter a number.")
+    expect(page.locator("#plan-rows")).to_contain_text("Write dollars in digits")
     expect(page.locator("#plan-rows")).to_contain_text("No account has this id or name")
     expect(page.get_by_label("In words")).to_have_value("Typed before looking at the rows")
     check_page(page)
@@ -112,9 +114,9 @@ def test_a_file_with_errors_is_mended_by_leaving_rows_out(
     assert [auto_liq(live_stack, each, "weeklyLossAutoLiq") for each in (first, second, third)] == [6123.5, before, 6200]
 
 
-def test_limits_for_three_hundred_accounts(live_stack: LiveStack, support_page: Page, check_page: CheckPage) -> None:
+def test_limits_for_more_than_a_hundred_accounts(live_stack: LiveStack, support_page: Page, check_page: CheckPage) -> None:
     page = support_page
-    chosen = free_accounts(live_stack, 300)
+    chosen = free_accounts(live_stack, MANY)
     page.goto(f"{live_stack.base_url}/changes/targets/auto_liq_limits/")
     page.get_by_label("Ids or names", exact=True).fill("\n".join(name for _, name in chosen))
     page.get_by_role("button", name="Show what would happen").click()
@@ -132,27 +134,27 @@ def test_limits_for_three_hundred_accounts(live_stack: LiveStack, support_page: 
     page.get_by_label("Daily loss: alert").fill("")
     page.get_by_label("Daily loss: auto-liquidation").fill("")
     page.get_by_role("button", name="Show what would happen").click()
-    expect(page.locator("#ask")).to_contain_text("300 to send")
+    expect(page.locator("#ask")).to_contain_text(f"{MANY} to send")
     expect(page).to_have_url(re.compile("weekly_loss_auto_liq_usd=7321"))
     check_page(page)
     expect(page.locator("#plan-rows tbody tr")).to_have_count(100)
     page.get_by_role("link", name="Next", exact=True).click()
-    expect(page.locator("#plan-rows")).to_contain_text("101 to 200 of 300")
+    expect(page.locator("#plan-rows")).to_contain_text(f"101 to {MANY} of {MANY}")
     check_page(page)
 
     # So many are asked for by whoever types how many they are.
-    page.get_by_label("How many is that?").fill("30")
+    page.get_by_label("How many is that?").fill(str(MANY - 1))
     page.get_by_label("Reason", exact=True).select_option("Other")
     page.get_by_label("In words").fill("Evaluation accounts were opened with the wrong limit")
     page.get_by_role("button", name=re.compile("^Ask for approval")).click()
     expect(page.get_by_role("alert")).to_contain_text("type that number to go on")
     check_page(page)
-    page.get_by_label("How many is that?").fill("300")
+    page.get_by_label("How many is that?").fill(str(MANY))
     change = ask(page, "Evaluation accounts were opened with the wrong limit")
-    approve(page, live_stack, change, ".*300 accounts")
+    approve(page, live_stack, change, f".*{MANY} accounts")
 
-    assert outcomes(live_stack, change) == {"applied": 300}
-    assert {auto_liq(live_stack, account_id, "weeklyLossAutoLiq") for account_id, _ in chosen[::37]} == {7321}
+    assert outcomes(live_stack, change) == {"applied": MANY}
+    assert {auto_liq(live_stack, account_id, "weeklyLossAutoLiq") for account_id, _ in chosen[::17]} == {7321}
 
 
 def test_a_category_for_chosen_rows(live_stack: LiveStack, support_page: Page, check_page: CheckPage) -> None:

@@ -1,4 +1,4 @@
-"""A limit template, from an account that has the right limits to two hundred others, and back when one of them drifts."""
+"""A limit template, from an account that has the right limits to forty others, and back when one of them drifts."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tests.stack import LiveStack
 from tests.targets import free_accounts
 
 CheckPage = Callable[[Page], None]
-MANY = 200
+MANY = 40
 SIZE = 77_000
 """A size that no other account has, so that the template is for these alone."""
 NAME = "77K evaluation"

@@ -1,11 +1,13 @@
 """Undoing a file's limits, as people do it: two accounts have been changed since, and are left alone by name."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from playwright.sync_api import FilePayload, Page, expect
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from tests.browser.people import sign_in, sign_out
+from tests.browser.people import sign_in
+from tests.browsing import watched_page
 from tests.stack import LiveStack
 from tests.targets import free_accounts
 
@@ -18,26 +20,30 @@ def weekly_loss(stack: LiveStack, account_id: int) -> object:
     return stack.simulator.account(account_id)["userAccountAutoLiq"].get(FIELD)
 
 
-def asked_and_approved(page: Page, stack: LiveStack, reason: str) -> str:
-    """Ask for what the page shows, let the supervisor approve it, wait for its end, and return its address as support."""
+@pytest.fixture
+def supervisor(live_stack: LiveStack, browser: Browser) -> Iterator[Page]:
+    """A page of another browser session, on which a supervisor has signed in."""
+    with watched_page(browser, name="undo-supervisor", failed=lambda: False) as page:
+        sign_in(page, live_stack.base_url, "supervisor")
+        yield page
+
+
+def asked_and_approved(page: Page, supervisor: Page, reason: str) -> str:
+    """Ask for what the page shows, let the supervisor approve it, wait for its end, and return its address, which is open."""
     page.get_by_label("Reason", exact=True).select_option("Other")
     page.get_by_label("In words").fill(reason)
     page.get_by_role("button", name=re.compile("^Ask for approval")).click()
     page.wait_for_url(re.compile(r"/changes/\d+/$"))
     change = page.url
-    sign_out(page)
-    sign_in(page, stack.base_url, "supervisor")
-    page.goto(change)
-    page.get_by_role("button", name=re.compile("^Approve:")).click()
-    expect(page.locator("#state-title")).to_have_text("Finished", timeout=60_000)
-    sign_out(page)
-    sign_in(page, stack.base_url, "support")
+    supervisor.goto(change)
+    supervisor.get_by_role("button", name=re.compile("^Approve:")).click()
+    expect(supervisor.locator("#state-title")).to_have_text("Finished")
     page.goto(change)
     return change
 
 
 def test_a_file_of_limits_is_undone_but_for_what_has_changed_since(
-    live_stack: LiveStack, page: Page, check_page: CheckPage
+    live_stack: LiveStack, page: Page, supervisor: Page, check_page: CheckPage
 ) -> None:
     chosen = free_accounts(live_stack, 10)
     before = {account_id: weekly_loss(live_stack, account_id) for account_id, _ in chosen}
@@ -49,7 +55,7 @@ def test_a_file_of_limits_is_undone_but_for_what_has_changed_since(
         FilePayload(name="wrong.csv", mimeType="text/csv", buffer=f"account,weekly_loss_auto_liq_usd\n{rows}\n".encode())
     )
     page.get_by_role("button", name="Check the file").click()
-    change = asked_and_approved(page, live_stack, "The new weekly limits")
+    change = asked_and_approved(page, supervisor, "The new weekly limits")
     assert [weekly_loss(live_stack, account_id) for account_id, _ in chosen] == list(range(6100, 6110))
 
     # Two of them get another limit.
@@ -60,7 +66,7 @@ def test_a_file_of_limits_is_undone_but_for_what_has_changed_since(
     page.get_by_label("Weekly loss: auto-liquidation").fill("7777")
     page.get_by_role("button", name="Show what would happen").click()
     expect(page.locator("#ask")).to_contain_text("2 to send")
-    asked_and_approved(page, live_stack, "These two have a programme of their own")
+    asked_and_approved(page, supervisor, "These two have a programme of their own")
 
     page.goto(change)
     check_page(page)
@@ -73,7 +79,7 @@ def test_a_file_of_limits_is_undone_but_for_what_has_changed_since(
     page.get_by_role("button", name="Show what would happen").click()
     expect(page.locator("#ask")).to_contain_text("8 to send, 2 skipped")
     check_page(page)
-    undo = asked_and_approved(page, live_stack, "They were the limits of another programme")
+    undo = asked_and_approved(page, supervisor, "They were the limits of another programme")
 
     left = {account_id for account_id, _ in moved}
     assert {account_id: weekly_loss(live_stack, account_id) for account_id, _ in chosen} == {

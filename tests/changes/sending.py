@@ -51,7 +51,7 @@ def sent(kind: Kind[Any], planned: Planned, *, target_id: int = 1, reason: str =
         kind.send(
             notebook,
             Order(
-                permit=WritePermit(call_id=1),
+                permit=WritePermit(call_id=1, good_for_s=3600.0),
                 targets=[Target(id=target_id, before=planned.before, after=planned.after)],
                 step=step,
                 reason_code=ReasonCode.OTHER,

@@ -38,7 +38,7 @@ def in_chicago(span: Span) -> tuple[str, str]:
 def of_calendars(*names: str) -> Hours:
     """Hours of two years, with the settings' maintenance."""
     return Hours.of(
-        sessions=exchange.sessions(names, since=FIRST - timedelta(days=7), until=LAST),
+        sessions=exchange.sessions(names, since=FIRST - timedelta(days=7), until=LAST)[0],
         weekly=settings.MAINTENANCE_WINDOWS,
         buffer=timedelta(minutes=30),
         closes_before=timedelta(seconds=120),
@@ -428,11 +428,7 @@ def schedule_of(*sessions: tuple[str, str]) -> pd.DataFrame:
         (OneCalendar(ValueError("no data")), "'CME' can't be read: no data"),
         (OneCalendar(KeyError()), "'CME' can't be read: KeyError"),
         (OneCalendar(pd.DataFrame()), "'CME' can't be read"),
-        (OneCalendar(schedule_of()), "'CME' doesn't know its sessions until 2027-03-02"),
-        (
-            OneCalendar(schedule_of(("2027-02-26 23:00", "2027-02-27 22:00"))),
-            "'CME' doesn't know its sessions until 2027-03-02",
-        ),
+        (OneCalendar(schedule_of()), "'CME' has no sessions since 2025-12-23"),
         (
             OneCalendar(schedule_of(("2027-03-05 23:00", "2027-03-05 22:00"))),
             "'CME' has a session of 2027-03-05 that ends before",
@@ -446,6 +442,18 @@ def test_without_the_calendars_there_are_no_hours(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "pandas_market_calendars", library)
     with pytest.raises(HoursUnknown, match=words):
         hours()
+
+
+@time_machine.travel(utc("2026-03-02 12:00"), tick=False)
+@override_settings(EXCHANGE_CALENDARS=["CME"])
+def test_a_calendar_that_ends_early_is_known_until_then_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = schedule_of(("2026-03-01 23:00", "2026-03-02 22:00"), ("2026-03-02 23:00", "2026-03-03 22:00"))
+    monkeypatch.setitem(sys.modules, "pandas_market_calendars", OneCalendar(short))
+    known = hours()
+    assert known.known_until == utc("2026-03-03 22:00")
+    assert known.session_end(utc("2026-03-03 12:00")) == utc("2026-03-03 22:00")
+    with pytest.raises(BeyondHorizon, match="known until 2026-03-03 16:00"):
+        known.is_trading(utc("2026-03-03 22:00"))
 
 
 @override_settings(EXCHANGE_CALENDARS=[EQUITIES, "CME Globex Equitiy"])

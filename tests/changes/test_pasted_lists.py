@@ -14,7 +14,7 @@ from tests.changes.traders import make_trader
 pytestmark = pytest.mark.django_db
 
 BOTH = (4200001, 4200003)
-NOT_UNDERSTOOD = "This is no account's id or name. Remove it, or leave it out on purpose"
+NOT_UNDERSTOOD = "No account's id or name. Remove it, or leave it out on purpose; accounts beside it stay chosen"
 CASE = Path(__file__).parent / "cases" / "paste01_lists_as_people_paste_them.txt"
 
 

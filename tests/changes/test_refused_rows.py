@@ -19,6 +19,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.answers import text_of
 from tests.changes.asking_pages import listed, new, typed
 from tests.changes.mirror import ask, make_account, make_accounts, written
+from tests.changes.test_auto_liq_limits import give_cash, give_limits
 from tests.changes.traders import make_trader
 
 pytestmark = pytest.mark.django_db
@@ -96,7 +97,7 @@ class TestDownload:
             {
                 "account": "'- please lock asap",
                 "line in the file": "1",
-                "what is wrong": "Not understood: This is no account's id or name. Remove it, or leave it out on purpose",
+                "what is wrong": "Not understood: No account's id or name. Remove it, or leave it out on purpose; accounts beside it stay chosen",
             },
             {
                 "account": "NOBODY",
@@ -157,8 +158,6 @@ class TestPages:
         assert TargetList.objects.get().ids == [1]
 
     def test_a_percentage_that_is_a_fraction_is_warned_of_on_the_plan(self, asking: Client) -> None:
-        from tests.changes.test_auto_liq_limits import give_cash, give_limits
-
         account = make_account(4200001, name="KTR25K-000001")
         give_limits(account)
         give_cash(account, cash="156853", start="156853")

@@ -86,7 +86,7 @@ def test_a_category_for_all_of_a_call(ids: list[int], category: int, was: int | 
     assert isinstance(outcome, Planned)
     notebook = Notebook()
     targets = [Target(id=each, before=outcome.before, after=outcome.after) for each in ids]
-    permit = WritePermit(call_id=1)
+    permit = WritePermit(call_id=1, good_for_s=3600.0)
     kind.send(
         notebook, Order(permit=permit, targets=targets, step=0, reason_code=ReasonCode.OTHER, reason_text="x", ticket=None)
     )

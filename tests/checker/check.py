@@ -48,9 +48,6 @@ RECORDS: Final = {
     "useraccountpositionlimit-update": "userAccountPositionLimit",
     "useraccountriskparameter-update": "userAccountRiskParameter",
 }
-NOT_HANDLED: Final = frozenset({"unauthorized", "silenced", "maintenance"})
-"""Outcomes of calls that were refused before anybody looked at what they carry; their ticket is not used up."""
-
 Rule = Callable[[Exchange, Answered], Iterator[str]]
 
 
@@ -104,8 +101,8 @@ def _ticket(exchange: Exchange, answered: Answered) -> Iterator[str]:
 
 
 def _ticket_used_again(exchange: Exchange, sent_with: dict[str, int]) -> Iterator[str]:
-    """No ticket is sent twice."""
-    if "p-ticket" not in exchange.asked or exchange.outcome in NOT_HANDLED:
+    """No ticket is sent twice, but by a call that was refused before anybody looked at it."""
+    if "p-ticket" not in exchange.asked or exchange.was_refused:
         return
     ticket = str(exchange.asked["p-ticket"])
     if ticket in sent_with:

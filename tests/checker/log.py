@@ -49,6 +49,7 @@ class Exchange:
     method: str
     endpoint: str
     outcome: str
+    status: int | None
     fault: str
     asked: Mapping[str, Any]
     answer: Any
@@ -85,6 +86,7 @@ class Exchange:
             method=row["method"],
             endpoint=row["endpoint"],
             outcome=row["outcome"],
+            status=row["status"],
             fault=row["fault"],
             asked=asked,
             answer=_readable(row["answer"]),
@@ -101,6 +103,11 @@ class Exchange:
     def is_read(self) -> bool:
         """Whether this is one of the documented reads."""
         return self.path in READ_PATHS
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether it was refused before anybody looked at what it carries: for its token, the number of calls, or the hour."""
+        return self.outcome in {"unauthorized", "silenced", "maintenance"} or (self.outcome == "fault" and self.status == 401)
 
     @property
     def without_ticket(self) -> dict[str, Any]:

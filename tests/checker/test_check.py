@@ -187,13 +187,14 @@ def test_what_is_wrong_is_named(calls: tuple[dict[str, Any], ...], words: str) -
     assert any(words in problem for problem in found), found
 
 
-def test_a_ticket_whose_sending_was_refused_for_its_token_is_not_used_up() -> None:
+@pytest.mark.parametrize("refusal", [{"outcome": "unauthorized"}, {"outcome": "fault", "fault": "answer", "status": 401}])
+def test_a_ticket_whose_sending_was_refused_for_its_token_is_not_used_up(refusal: dict[str, Any]) -> None:
     sent = {**SWITCH, "p-ticket": "T"}
     assert (
         check(
             (
                 call(1, SWITCH_CATEGORY, SWITCH, TICKET),
-                call(2, SWITCH_CATEGORY, sent, **LATER, outcome="unauthorized"),
+                call(2, SWITCH_CATEGORY, sent, **LATER, **refusal),
                 call(3, SWITCH_CATEGORY, sent, **LATER),
             )
         )

@@ -9,7 +9,6 @@ from tests.stack import LiveStack
 from tests.targets import free_accounts
 
 LOCKED = "LockTradingImmediately"
-RECOVERY_S = 60.0
 
 
 def lock(stack: LiveStack, account_id: int, reason: str) -> int:
@@ -23,7 +22,7 @@ def state_of(stack: LiveStack, change: int) -> str:
 
 
 def wait_applied(stack: LiveStack, change: int) -> None:
-    stack.wait_until(lambda: state_of(stack, change) == "applied", RECOVERY_S)
+    stack.wait_until(lambda: state_of(stack, change) == "applied")
 
 
 def effects(stack: LiveStack, account_id: int) -> list[dict[str, Any]]:

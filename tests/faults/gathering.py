@@ -59,7 +59,7 @@ def gather(world: World) -> Evidence:
     on_demo = [call for call in calls if call["host"] == "demo"]
     done: set[tuple[int, str]] = set()  # target and what was done to it
     for call in on_demo:
-        if call["endpoint"].lower() not in _WRITES or call["outcome"] in REFUSED:
+        if call["endpoint"].lower() not in _WRITES or _was_refused(call):
             continue
         for sign in _named(call):
             if sign not in signs:
@@ -107,6 +107,11 @@ def gather(world: World) -> Evidence:
         requests=check(calls, extension_id_offset=id_offset),
         hits=sum(bool(call["fault"]) for call in on_demo),
     )
+
+
+def _was_refused(call: dict[str, Any]) -> bool:
+    """Say whether a call never came as far as its operation: for its token, whether it is good or a fault says no."""
+    return call["outcome"] in REFUSED or (call["outcome"] == "fault" and call["status"] == 401)
 
 
 def _silence(call: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ from typing import Any, Final, Self
 import requests
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S: Final = 30.0
-STOP_TIMEOUT_S: Final = 10.0
+START_TIMEOUT_S: Final = 180.0
+STOP_TIMEOUT_S: Final = 60.0
 
 PASSWORD: Final = "simulator"
 CID: Final = "8"
@@ -174,13 +174,15 @@ class Simulator:
         token: str | None = None,
         body: object = None,
         query: Mapping[str, Any] | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float = 60.0,
     ) -> requests.Response:
-        """Make one API call on a connection of its own and return whatever came."""
+        """Make one API call on a connection of its own and return whatever came. The timeout is for the answer."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, self.url(host) + path, headers=headers, json=body, params=query, timeout=timeout_s)
+            return session.request(
+                method, self.url(host) + path, headers=headers, json=body, params=query, timeout=(60, timeout_s)
+            )
 
     def credentials(self, name: str = ADMIN) -> dict[str, object]:
         """Return a valid body of accesstokenrequest."""
@@ -230,7 +232,7 @@ class Simulator:
         """Let go of the calls that a hold fault holds."""
         self.control("POST", f"/faults/{fault_id}/release")
 
-    def wait_held(self, fault_id: int, *, count: int = 1, timeout_s: float = 20.0) -> None:
+    def wait_held(self, fault_id: int, *, count: int = 1, timeout_s: float = 55.0) -> None:
         """Return when so many calls are held; raise SimulatorError when they don't come in time."""
         found = self.control("GET", f"/faults/{fault_id}/held", query={"count": count, "timeout_s": timeout_s})
         if not found["held"]:

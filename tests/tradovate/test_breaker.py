@@ -196,7 +196,7 @@ def guarded(server: CannedServer, store: SqliteTokenStore, budget: Budget, break
             budget=budget,
             breaker=breaker,
             lane=lane,
-            timeout=(0.5, 0.5),
+            timeout=(10.0, 10.0),
         )
 
     return make
@@ -204,7 +204,7 @@ def guarded(server: CannedServer, store: SqliteTokenStore, budget: Budget, break
 
 def lock(client: Client) -> None:
     client.set_admin_auto_liq_action(
-        permit=WritePermit(call_id=1),
+        permit=WritePermit(call_id=1, good_for_s=3600.0),
         account_id=1,
         action=AdminAction.LOCK,
         reason_code=ReasonCode.OTHER,

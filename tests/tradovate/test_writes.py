@@ -208,8 +208,8 @@ def test_live(server: CannedServer, make_client: Callable[..., Client], ledger: 
 REJECTED: list[tuple[Play, str, int]] = [
     (answer(200, {"errorText": "Access is denied"}), "Access is denied", 200),
     (answer(200, {"ok": True, "errorText": "Empty accountIds"}), "Empty accountIds", 200),
-    (answer(200, {"ok": False, "errorText": ""}), "Tradovate answered ok: false", 200),
-    (answer(200, {"success": False}), "Tradovate answered success: false", 200),
+    (answer(200, {"ok": False, "errorText": ""}), "ok: false, without a reason", 200),
+    (answer(200, {"success": False}), "success: false, without a reason", 200),
     (answer(200, {"violations": [{"description": "must be at least 1"}]}), "must be at least 1", 200),
     (answer(400, {"errorText": "accountId must be an integer"}), "accountId must be an integer", 400),
     (answer(404, b"Not found", content_type="text/plain"), "Not found", 404),

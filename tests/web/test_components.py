@@ -1,7 +1,7 @@
 """Template tags and includes: what they write, and that nothing typed by a person gets out unescaped."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -51,6 +51,8 @@ def test_values(source: str, value: object, expected: str) -> None:
         "{{ value|unset }}",
         "{% time value %}",
         "{% age value %}",
+        "{% ago value %}",
+        "{% ahead value %}",
     ],
 )
 @pytest.mark.parametrize("value", [None, ""])
@@ -71,6 +73,16 @@ def test_times_carry_their_utc(settings: Settings) -> None:
         )
         assert ">2026-11-21 08:03<" in _render("{% time value seconds=False %}", value=NOW)
         assert ">3 d 4 h<" in _render("{% age value %}", value=NOW)
+        assert ">3 d 4 h ago<" in _render("{% ago value %}", value=NOW)
+        assert ">now<" in _render("{% ahead value %}", value=NOW)
+
+
+def test_a_clock_that_is_ahead_of_ours_makes_nothing_older() -> None:
+    """Tradovate's, by ten minutes: what it dates has happened just now."""
+    with time_machine.travel(NOW - timedelta(minutes=10), tick=False):
+        assert ">just now<" in _render("{% ago value %}", value=NOW)
+        assert ">0 s<" in _render("{% age value %}", value=NOW)
+        assert ">in 10 min<" in _render("{% ahead value %}", value=NOW)
 
 
 def test_a_state_is_word_icon_and_tone() -> None:

@@ -81,3 +81,19 @@ def test_two_times_are_written_as_shortly_as_tells_them_apart(minutes: float, ex
 )
 def test_ages_by_their_two_largest_units(span: timedelta, expected: str) -> None:
     assert formats.duration(span) == expected
+
+
+@pytest.mark.parametrize(
+    ("span", "ago", "ahead"),
+    [
+        (timedelta(0), "just now", "now"),
+        (timedelta(seconds=0.9), "just now", "now"),
+        (timedelta(seconds=1), "1 s ago", "in 1 s"),
+        (timedelta(minutes=9, seconds=30), "9 min 30 s ago", "in 9 min 30 s"),
+        (-timedelta(seconds=1), "just now", "now"),
+        (-timedelta(minutes=10), "just now", "now"),
+    ],
+)
+def test_what_has_happened_is_never_said_to_be_as_old_as_another_clock_is_ahead(span: timedelta, ago: str, ahead: str) -> None:
+    assert formats.ago(span) == ago
+    assert formats.ahead(span) == ahead

@@ -1,0 +1,239 @@
+"""Reading many rows from a Tradovate that cuts its answers: nothing is taken for missing, and nothing for complete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from operator import attrgetter
+from random import Random
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.answer_caps import NEVER_CUT, AnswerCaps
+from accounts.complete import CompleteReader, Source
+from riskadmin.tradovate.errors import OutcomeUnknown, TradovateError
+from riskadmin.tradovate.exchange import Exchange, Reply, UnreadableRow
+from riskadmin.tradovate.vocabulary import Environment
+
+
+@dataclass(frozen=True)
+class Row:
+    id: int
+    account_id: int
+
+
+@dataclass
+class Tradovate:
+    """Rows, how many of them go into an answer, and which ones are left out of a long one."""
+
+    rows: Sequence[Row]
+    cap: int = 0
+    dice: Random | None = None
+    unreadable: frozenset[int] = frozenset()
+    fails_at: int = 0
+    calls: list[tuple[str, int]] = field(default_factory=list)
+
+    def some(self, ids: Sequence[int]) -> Reply[list[Row]]:
+        wanted = set(ids)
+        return self._answer("some", [row for row in self.rows if row.account_id in wanted])
+
+    def whole(self) -> Reply[list[Row]]:
+        return self._answer("whole", list(self.rows))
+
+    def _answer(self, endpoint: str, rows: list[Row]) -> Reply[list[Row]]:
+        self.calls.append((endpoint, len(rows)))
+        if len(self.calls) == self.fails_at:
+            raise OutcomeUnknown("no whole answer")
+        if self.dice:
+            self.dice.shuffle(rows)
+        told = rows[: self.cap] if self.cap else rows
+        odd = tuple(
+            UnreadableRow(id=row.id, account_id=row.account_id, field="name", value="null")
+            for row in told
+            if row.account_id in self.unreadable
+        )
+        return Reply([row for row in told if row.account_id not in self.unreadable], exchange(endpoint), odd)
+
+    def source(self, *, many: bool = False) -> Source[Row]:
+        return Source(
+            some=self.some,
+            some_name="some",
+            whole=self.whole,
+            whole_name="whole",
+            key=attrgetter("account_id"),
+            owner=attrgetter("account_id"),
+            many=many,
+        )
+
+
+@dataclass
+class Caps:
+    """Caps that live as long as a test, without PostgreSQL."""
+
+    caps: dict[str, int] = field(default_factory=dict)
+    longest: dict[str, int] = field(default_factory=dict)
+
+    def cap(self, endpoint: str) -> int | None:
+        return self.caps.get(endpoint)
+
+    def is_whole(self, endpoint: str, rows: int) -> bool:
+        cap = self.cap(endpoint)
+        return (rows < NEVER_CUT or rows < self.longest.get(endpoint, 0)) and (cap is None or rows < cap)
+
+    def heard(self, endpoint: str, rows: int) -> None:
+        self.longest[endpoint] = max(rows, self.longest.get(endpoint, 0))
+
+    def learn(self, endpoint: str, rows: int) -> None:
+        self.caps[endpoint] = rows
+
+
+def exchange(endpoint: str) -> Exchange:
+    return Exchange(
+        endpoint=endpoint,
+        environment=Environment.DEMO,
+        method="GET",
+        path=f"/{endpoint}",
+        request_body=None,
+        status=200,
+        response_text="[]",
+        sent_at=datetime.now(UTC),
+        elapsed_ms=1,
+    )
+
+
+def reader(caps: Caps | None = None) -> CompleteReader:
+    return CompleteReader(cast(AnswerCaps, caps or Caps()))
+
+
+def one_each(count: int) -> list[Row]:
+    return [Row(id=number, account_id=number) for number in range(1, count + 1)]
+
+
+@given(
+    count=st.integers(1, 3_000),
+    absent=st.sets(st.integers(1, 3_000), max_size=30),
+    cap=st.sampled_from([0, 1, 7, 60, 200, 700, 1024]),
+    seed=st.none() | st.integers(0, 5),
+    listed=st.booleans(),
+)
+def test_of_one_row_each_all_that_exist_are_told_whatever_the_cap(
+    *, count: int, absent: set[int], cap: int, seed: int | None, listed: bool
+) -> None:
+    rows = [row for row in one_each(count) if row.account_id not in absent]
+    if cap and cap < 60:
+        rows = rows[:200]
+    ids = [row.account_id for row in rows] + sorted(absent)
+    tradovate = Tradovate(rows, cap=cap, dice=None if seed is None else Random(seed))
+
+    read = reader().of(tradovate.source(), ids, listed=len(rows) if listed else None)
+
+    assert read.told == {row.account_id for row in rows}
+    assert sorted(read.found, key=attrgetter("id")) == sorted(rows, key=attrgetter("id"))
+    assert read.left_out == set(ids) - read.told
+    assert not read.not_asked
+
+
+@given(
+    held=st.lists(st.integers(0, 5), min_size=1, max_size=400),
+    cap=st.sampled_from([0, 50, 60, 200, 700]),
+    seed=st.none() | st.integers(0, 5),
+)
+def test_of_many_rows_each_nothing_counts_as_told_that_is_not_complete(held: list[int], cap: int, seed: int | None) -> None:
+    rows: list[Row] = []
+    for account_id, count in enumerate(held, start=1):
+        rows += [Row(id=len(rows) + number, account_id=account_id) for number in range(1, count + 1)]
+    tradovate = Tradovate(rows, cap=cap, dice=None if seed is None else Random(seed))
+    ids = range(1, len(held) + 1)
+
+    read = reader().by_ids(tradovate.source(many=True), ids)
+
+    assert read.told == set(ids)
+    assert sorted(read.found, key=attrgetter("id")) == rows
+
+
+@pytest.mark.parametrize("cap", [1024, 700, 200])
+@pytest.mark.parametrize("count", [8_000, 12_000])
+def test_calls_that_completing_a_cut_list_costs(cap: int, count: int) -> None:
+    """A list that comes whole is one call; a cut one costs a call for each batch that fits into an answer."""
+    tradovate, whole = Tradovate(one_each(count), cap=cap), Tradovate(one_each(count))
+    caps = Caps()
+
+    reader(caps).of(whole.source(), range(1, count + 1), listed=count)
+    read = reader(caps).of(tradovate.source(), range(1, count + 1), listed=count)
+
+    assert len(whole.calls) == 1
+    assert len(read.told) == count
+    found_out = 3 if cap < 500 else 0  # a batch that was too long, and what it lacked
+    assert len(tradovate.calls) <= 1 + -(-(count - cap) // min(cap, 500)) + found_out
+
+
+def test_a_cap_is_learnt_and_the_next_read_asks_in_batches_that_fit() -> None:
+    tradovate, caps = Tradovate(one_each(900), cap=200), Caps()
+
+    reader(caps).by_ids(tradovate.source(), range(1, 901))
+    first = len(tradovate.calls)
+    reader(caps).by_ids(tradovate.source(), range(1, 901))
+
+    assert caps.caps == {"some": 200}
+    again = [rows for _, rows in tradovate.calls[first:]]
+    assert (max(again), sum(again), len(again)) == (200, 900, 5)
+
+
+def test_a_list_of_many_rows_that_was_cut_is_found_out_and_read_by_account() -> None:
+    rows = [Row(id=number, account_id=1 + number % 300) for number in range(900)]
+    caps, tradovate = Caps(), Tradovate(rows, cap=500)
+
+    read = reader(caps).everything(tradovate.source(many=True), range(1, 301))
+
+    assert len(read.found) == 900
+    assert read.told == set(range(1, 301))
+    assert caps.caps["whole"] == 500
+
+
+def test_rows_that_the_mirror_has_and_a_list_lacks_are_asked_for_by_account() -> None:
+    """An account with one of two positions in the list is not complete, however well the rest of the list agrees."""
+    rows = [Row(id=number, account_id=number // 2) for number in range(2, 402)]
+
+    class Forgetful(Tradovate):
+        def whole(self) -> Reply[list[Row]]:
+            reply = super().whole()
+            return Reply([row for row in reply.value if row.id != 201], reply.exchange)
+
+    tradovate = Forgetful(rows)
+
+    def doubtful(found: Sequence[Row]) -> list[int]:
+        return [row.account_id for row in rows if row not in found]
+
+    read = reader().everything(tradovate.source(many=True), range(1, 201), doubtful=doubtful)
+
+    assert Row(id=201, account_id=100) in read.found
+    assert read.told == set(range(1, 201))
+
+
+def test_an_unreadable_row_is_neither_told_nor_left_out() -> None:
+    tradovate = Tradovate(one_each(5), unreadable=frozenset({3}))
+
+    read = reader().by_ids(tradovate.source(), range(1, 7))
+
+    assert read.told == {1, 2, 4, 5}
+    assert read.unreadable.keys() == {3}
+    assert read.left_out == {6}
+
+
+def test_a_call_that_fails_on_the_way_leaves_the_rest_not_asked_for_and_keeps_what_came() -> None:
+    tradovate = Tradovate(one_each(1_200), fails_at=2)
+
+    read = reader().by_ids(tradovate.source(), range(1, 1_201))
+
+    assert read.told == set(range(1, 501))
+    assert read.not_asked == set(range(501, 1_201))
+    assert isinstance(read.failure, TradovateError)
+
+
+def test_a_first_call_that_fails_is_raised() -> None:
+    with pytest.raises(OutcomeUnknown):
+        reader().by_ids(Tradovate(one_each(3), fails_at=1).source(), [1])
