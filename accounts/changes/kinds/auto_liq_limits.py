@@ -229,7 +229,9 @@ class AutoLiqLimitsKind(AccountKind):
 
         def keep() -> None:
             reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
-            store_limits(account_keys(client.environment, read.told), read.found, reading)
+            store_limits(
+                account_keys(client.environment, read.told), read.found, reading, unreadable=read.odd, level=self.level
+            )
 
         observed = {record.id: {LEVEL: self.level.value, **record_read(record, self.level)} for record in read.found}
         return reading_of(client, read, observed=observed, keep=keep)
