@@ -215,6 +215,8 @@ def note(
 def attach(accounts: Iterable[Account]) -> None:
     """Have each of the accounts say in `unreadable` what of it can't be read; one query."""
     by_key = {account.pk: account for account in accounts}
+    if not by_key:
+        return
     found: dict[int, list[UnreadableRecord]] = {}
     for record in of_accounts(list(by_key)):
         found.setdefault(record.account_id or 0, []).append(record)

@@ -21,7 +21,7 @@ from accounts.connection import NotConnected, client
 from accounts.execution.claim import Claim, claim
 from accounts.execution.queue import first_items
 from accounts.execution.settle import hold
-from accounts.execution.timing import JUST_READ, UNREAD_AGAIN, waiting_s
+from accounts.execution.timing import JUST_READ, JUST_READ_FOR_CALL, UNREAD_AGAIN, waiting_s
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -149,10 +149,11 @@ def _read_first(change: Change, kind: Kind[Any], calls: int, tradovate: Client) 
         return
     now = timezone.now()
     needed = calls if kind.batch_size == 1 else kind.batch_size
-    if not _to_read(kind, first_items(change, now, count=needed), now - JUST_READ):
+    good_since = now - (JUST_READ_FOR_CALL if kind.reads_right_before else JUST_READ)
+    if not _to_read(kind, first_items(change, now, count=needed), good_since):
         return
     ahead = max(needed, kind.read_at_once) if kind.batch_size == 1 else BATCHES_READ_AHEAD * kind.batch_size
-    ids = _to_read(kind, first_items(change, now, count=ahead), now - JUST_READ)
+    ids = _to_read(kind, first_items(change, now, count=ahead), good_since)
     connection.close()
     unread: dict[int, Unread] = {}
     for reading in kind.read_all(tradovate, ids):

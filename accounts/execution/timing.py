@@ -24,6 +24,8 @@ WATCHED_FOR: Final = timedelta(seconds=60)
 WATCHED_EVERY: Final = timedelta(seconds=10)
 # A mirror row younger than this counts as read just now.
 JUST_READ: Final = timedelta(seconds=10)
+# The same for what is read right before its call: a whole record that it replaces, and what others may have set in it.
+JUST_READ_FOR_CALL: Final = timedelta(seconds=3)
 # What Tradovate did not tell of is not sent, and asked for again so much later.
 UNREAD_AGAIN: Final = timedelta(seconds=30)
 # How often what was sent is read back: what ends in between is read together. Of urgent work at once.

@@ -12,7 +12,7 @@ from riskadmin.tradovate.encoding import positive, sent_fields
 from riskadmin.tradovate.entity import Entity
 from riskadmin.tradovate.values import (
     Extra,
-    Flag,
+    FlagOrFalse,
     Integer,
     OptionalFlag,
     OptionalInteger,
@@ -56,7 +56,7 @@ class PositionLimitFields(Scope):
     """How many contracts an account may hold: short, long, and in all (``exposed``). Without a number there is no limit."""
 
     account_id: Integer
-    active: Flag
+    active: FlagOrFalse
     total_by: Annotated[TotalBy | str, word(TotalBy)]
     risk_time_period_id: OptionalInteger = None
     short_limit: OptionalInteger = None

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field, PlainValidator, SkipValidation
+from pydantic import BeforeValidator, Field, PlainValidator, SkipValidation
 from pydantic_core import PydanticCustomError
 
 from riskadmin.tradovate.reading import INTEGER_MAX, Unreadable, is_number, parse_instant
@@ -117,6 +117,8 @@ OptionalNumber = Annotated[Decimal | None, PlainValidator(_optional_number), ABS
 Text = Annotated[str, PlainValidator(_text)]
 OptionalText = Annotated[str | None, PlainValidator(_optional_text), ABSENT]
 Flag = Annotated[bool, _FLAG]
+FlagOrFalse = Annotated[bool, _FLAG, BeforeValidator(lambda value: False if value is None else value), Field(default=False)]
+"""A flag that may be left out where it is false."""
 OptionalFlag = Annotated[Annotated[bool, _FLAG] | None, ABSENT]
 OptionalInstant = Annotated[datetime | None, PlainValidator(_optional_instant), ABSENT]
 OptionalTradeDate = Annotated[date | None, _or_none(_trade_date), ABSENT]

@@ -202,7 +202,7 @@ class TestPlan:
             account = limited(number)
             give_cash(account, today="-1500")
             hold_position(account, 1, number)
-        with django_assert_num_queries(4):  # accounts, positions, limits with their figures, open items
+        with django_assert_num_queries(5):  # accounts, positions, limits with their figures, what is unreadable, open items
             found = planned(*range(1, count + 1), daily_loss_auto_liq_usd="1200")
         assert len(found.sent) == count
 

@@ -257,6 +257,18 @@ class TestMovedSince:
         assert [item.target_name for item, _ in caught.value.moved] == ["KTR50K-000002"]
         assert (Change.objects.get().state, Decision.objects.count()) == (ChangeState.PENDING, 0)
 
+    def test_of_many_that_moved_five_are_named_and_the_others_are_a_click_away(
+        self, client: Client, support: Staff, supervisor: Staff, sent: Sent
+    ) -> None:
+        make_evaluations(range(1, 8), limit="2500")
+        change = request_change(support, "auto_liq_limits", range(1, 8), NEW_LIMIT)
+        AutoLiqLimits.objects.update(daily_loss_auto_liq_usd=2000)
+        page = opened(client, supervisor, change)
+        told = text_of(page).partition('id="moved"')[2].partition('id="effects"')[0]
+        assert re.findall(r"KTR50K-\d+", told) == [f"KTR50K-{number:06}" for number in range(1, 6)]
+        assert "Show all 7" in told
+        assert len(names(opened(client, supervisor, change, effect="moved"))) == 7
+
     def test_what_is_approved_is_shown_as_it_was_requested(self, client: Client, change: Change, supervisor: Staff) -> None:
         AutoLiqLimits.objects.filter(account__tradovate_id=2).update(daily_loss_auto_liq_usd=2000)
         page = opened(client, supervisor, change)

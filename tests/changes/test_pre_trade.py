@@ -214,7 +214,7 @@ class TestPlan:
         for number in range(101, 121):
             make_parameter(make_limit(make_limited(number)))
         for count in (1, 20):
-            with django_assert_num_queries(5):
+            with django_assert_num_queries(6):
                 found = plan(
                     KINDS[kind],
                     environment=Environment.DEMO,

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.changes.kinds import KINDS
@@ -73,6 +74,11 @@ def run_batches(change: Change) -> dict[str, int]:
     return {state: states.count(state) for state in set(states)}
 
 
+def read_long_ago() -> None:
+    """Let the mirror's limits be older than what counts as read right before a call."""
+    AutoLiqLimits.objects.update(fresh_at=timezone.now() - timedelta(minutes=1))
+
+
 def as_sent(item: Item) -> dict[str, Any]:
     """What `after` says, in Tradovate's terms: numbers as they are written, digit for digit."""
     after = dict(item.after or {})
@@ -133,10 +139,10 @@ def test_new_limits_are_applied_and_the_others_stay(mirror: Simulator, support: 
     assert (str(kept.weekly_loss_auto_liq_usd), kept.source) == ("6100.25", Source.CONFIRM)
     settled = Event.objects.get(item_id=item.pk, tag=Tag.ITEM_SETTLED)
     assert (settled.detail["outcome"], settled.after) == ("applied", item.after)
-    assert (mirror.call_count(UPDATE_LIMITS), mirror.call_count(FIRM_READ)) == (1, 1)
+    assert (mirror.call_count(UPDATE_LIMITS), mirror.call_count(FIRM_READ)) == (1, 2)  # right before, and afterwards
 
 
-def test_300_accounts_are_three_calls_and_one_read(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
+def test_300_accounts_are_three_calls_and_three_reads(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
     ids = account_ids(300, skip=1)
 
     change = decided(support, supervisor, ids, weekly_loss_auto_liq_usd="7000", do_not_unlock=True)
@@ -182,7 +188,7 @@ def test_the_two_levels_are_two_records_and_two_reads(mirror: Simulator, support
     assert now["userAccountAutoLiq"] == before["userAccountAutoLiq"]
     assert now["permissionedAccountAutoLiq"] == {**before["permissionedAccountAutoLiq"], "dailyLossPercentageAutoLiq": 8.5}
     assert sent_items(other) == [as_sent(the_item(other))]
-    assert (mirror.call_count(FIRM_READ), mirror.call_count(TRADER_READ)) == (1, 1)
+    assert (mirror.call_count(FIRM_READ), mirror.call_count(TRADER_READ)) == (2, 2)  # before and after each call
 
 
 def test_what_is_so_already_is_not_sent(mirror: Simulator) -> None:
@@ -305,6 +311,7 @@ def test_a_limit_that_somebody_else_has_set_meanwhile_is_named_and_not_replaced(
     change = decided(support, supervisor, [moved, steady], weekly_loss_auto_liq_usd="6700")
     was = mirror.account(moved)["userAccountAutoLiq"]["weeklyLossAutoLiq"]
     mirror.patch("userAccountAutoLiq", moved, weeklyLossAutoLiq=1234.5)
+    read_long_ago()
 
     assert run_batches(change) == {ItemState.SKIPPED: 1, ItemState.APPLIED: 1}
 
@@ -330,6 +337,7 @@ def test_what_nobody_named_keeps_the_value_that_tradovate_has_exactly(
         "newRule": {"steps": [1.25, None, "x"]},
     }
     mirror.patch("userAccountAutoLiq", account_id, **elsewhere)
+    read_long_ago()
     expected = {**mirror.account(account_id)["userAccountAutoLiq"], "weeklyLossAutoLiq": 6800}
 
     assert run_batches(change) == {ItemState.APPLIED: 1}

@@ -64,7 +64,7 @@ def run(change: Change) -> dict[str, int]:
     return {state: states.count(state) for state in set(states)}
 
 
-def test_many_accounts_are_one_call_and_one_read(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
+def test_many_accounts_are_one_call_and_two_reads(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
     ids = account_ids(40)
     wanted = category()
 
@@ -72,7 +72,7 @@ def test_many_accounts_are_one_call_and_one_read(mirror: Simulator, support: Sta
     assert run(change) == {ItemState.APPLIED: 40}
 
     assert mirror.call_count(SWITCH_CATEGORY) == 1
-    assert mirror.call_count("/account/items") + mirror.call_count("/account/list") == 1
+    assert mirror.call_count("/account/items") + mirror.call_count("/account/list") == 2  # before and after
     (call,) = Call.objects.filter(purpose=Purpose.WRITE)
     assert json.loads(call.request_text) == {"accountIds": ids, "riskCategoryId": wanted.tradovate_id}
     assert call.items.count() == 40

@@ -176,7 +176,9 @@ def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[Acco
         client,
         read,
         observed={status.id: state(status) for status in read.found},
-        keep=lambda: store_risk_statuses(client.environment, read.found, read_at=read.read_at, source=Source.CONFIRM),
+        keep=lambda: store_risk_statuses(
+            client.environment, read.found, read_at=read.read_at, source=Source.CONFIRM, unreadable=read.odd
+        ),
     )
 
 

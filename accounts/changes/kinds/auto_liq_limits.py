@@ -37,6 +37,7 @@ from accounts.changes.kinds.limit_fields import (
     in_words,
     record_read,
     unsendable,
+    without_falses,
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits, limit_records
@@ -77,6 +78,7 @@ class AutoLiqLimitsKind(AccountKind):
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     endpoints = (UPDATE_USER_AUTO_LIQS,)
     icon = "adjustments"
+    reads_right_before = True
     urgent_up_to = 50
     parts = frozenset({Part.LIMITS, Part.CASH, Part.POSITIONS})
     parameters_form = LimitsForm
@@ -196,7 +198,8 @@ class AutoLiqLimitsKind(AccountKind):
         return limit_records(environment, list(targets), self.level)
 
     def relevant(self, state: State, *, before: State, after: State) -> State:
-        return {name: state[name] for name in (LEVEL, *_altered(before, after)) if name in state}
+        altered = (LEVEL, *_altered(before, after))
+        return {name: value for name, value in without_falses(state).items() if name in altered}
 
     def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
         return now, {**now, **_altered(before, after)}
@@ -226,16 +229,19 @@ class AutoLiqLimitsKind(AccountKind):
 
         def keep() -> None:
             reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
-            store_limits(account_keys(client.environment, read.told), read.found, reading)
+            store_limits(
+                account_keys(client.environment, read.told), read.found, reading, unreadable=read.odd, level=self.level
+            )
 
         observed = {record.id: {LEVEL: self.level.value, **record_read(record, self.level)} for record in read.found}
         return reading_of(client, read, observed=observed, keep=keep)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # The whole record counts: had Tradovate dropped a field that was to stay, the account would have lost a limit.
-        if dict(observed) == dict(after):
-            return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED
-        return Finding.NOT_APPLIED if dict(observed) == dict(before) else Finding.ELSEWHERE
+        was, meant, found = map(without_falses, (before, after, observed))
+        if found == meant:
+            return Finding.UNCHANGED if was == meant else Finding.APPLIED
+        return Finding.NOT_APPLIED if found == was else Finding.ELSEWHERE
 
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 

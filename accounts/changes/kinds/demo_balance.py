@@ -261,7 +261,8 @@ def read_cash(client: Client, ids: Sequence[int]) -> Reading:
 
     def keep() -> object:
         keys = account_keys(client.environment, ids)
-        return store_cash(keys, dollars, MirrorReading(client.environment, read.read_at, Source.CONFIRM))
+        reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
+        return store_cash(keys, dollars, reading, unreadable=read.odd)
 
     observed = {each.account_id: cash_state(each.amount, each.week_realized_pnl) for each in dollars}
     return reading_of(client, read, observed=observed, keep=keep)

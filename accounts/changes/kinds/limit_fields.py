@@ -250,6 +250,11 @@ def record_read(limits: LossLimits, level: LimitLevel) -> dict[str, Any]:
     return record
 
 
+def without_falses(record: Record) -> dict[str, Any]:
+    """Return a record as it is compared: Tradovate may leave out a flag that is false."""
+    return {name: value for name, value in record.items() if value is not False}
+
+
 def in_json(value: object) -> Any:
     """Return a field's value as JSON, the same for every way of writing it."""
     match value:

@@ -158,7 +158,7 @@ class PositionLimitKind(PreTradeKind):
 
         def keep() -> None:
             reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
-            store_position_limits(account_keys(client.environment, read.told), read.found, reading)
+            store_position_limits(account_keys(client.environment, read.told), read.found, reading, unreadable=read.odd)
 
         records = [(limit.account_id, position_limit_record(limit)) for limit in read.found]
         return reading_of(client, read, observed=by_account(read.told, records), keep=keep)

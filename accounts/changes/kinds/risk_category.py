@@ -61,6 +61,7 @@ class SwitchRiskCategory(AccountKind):
     reads = (ACCOUNTS_BY_ID,)
     icon = "switch-horizontal"
     batch_size = 10_000
+    reads_right_before = True
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
     takes_own_parameters = False  # a call names one category
@@ -131,7 +132,9 @@ class SwitchRiskCategory(AccountKind):
             client,
             read,
             observed={account.id: {"category_id": account.risk_category_id} for account in read.found},
-            keep=lambda: store_accounts(read.found, MirrorReading(client.environment, read.read_at, Source.CONFIRM)),
+            keep=lambda: store_accounts(
+                read.found, MirrorReading(client.environment, read.read_at, Source.CONFIRM), unreadable=read.odd
+            ),
         )
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:

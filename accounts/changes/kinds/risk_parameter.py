@@ -138,8 +138,8 @@ class RiskParameterKind(PreTradeKind):
 
         def keep() -> None:
             reading = MirrorReading(client.environment, limits.read_at, Source.CONFIRM)
-            store_position_limits(account_keys(client.environment, limits.told), limits.found, reading)
-            store_risk_parameters(account_keys(client.environment, told), parameters.found, reading)
+            store_position_limits(account_keys(client.environment, limits.told), limits.found, reading, unreadable=limits.odd)
+            store_risk_parameters(account_keys(client.environment, told), parameters.found, reading, unreadable=parameters.odd)
 
         records = [(account_of[each.user_account_position_limit_id], risk_parameter_record(each)) for each in parameters.found]
         reading = reading_of(client, limits, observed=by_account(told, records), keep=keep)
