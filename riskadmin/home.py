@@ -9,12 +9,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 from redis.exceptions import RedisError
 
+from accounts.api_models import ApiHalt
 from accounts.changes import queries
 from accounts.changes.hours import HoursUnknown, hours
 from accounts.changes.models import Change
 from accounts.changes.stop_views import notices_for
 from accounts.connection import budget, connected_environments
-from accounts.models import ApiHalt, SyncRun
+from accounts.models import SyncRun
 from accounts.outside.queries import outside_since_yesterday
 from riskadmin import health
 from riskadmin.staff.queries import person
