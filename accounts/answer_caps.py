@@ -11,7 +11,7 @@ from typing import Final
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.models import AnswerCap
+from accounts.api_models import AnswerCap
 from riskadmin.tradovate.vocabulary import Environment
 
 HOLDS_FOR: Final = timedelta(hours=1)

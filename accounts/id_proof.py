@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.models import IdProof
+from accounts.api_models import IdProof
 from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.exchange import Reply

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from accounts.models import ApiAttempt, ApiHalt, ApiLimit
+from accounts.api_models import ApiAttempt, ApiHalt, ApiLimit
 from accounts.storage import stored, stored_at_once
 from riskadmin.audit.actions import Happening, record
 from riskadmin.audit.origin import SYSTEM, Origin

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from accounts.models import ApiToken
+from accounts.api_models import ApiToken
 from accounts.storage import stored, stored_at_once
 from riskadmin.tradovate.tokens import StoredToken
 from riskadmin.tradovate.vocabulary import Environment

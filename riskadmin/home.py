@@ -9,12 +9,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 from redis.exceptions import RedisError
 
+from accounts.answer_caps import cuts
+from accounts.api_models import ApiHalt
 from accounts.changes import queries
 from accounts.changes.hours import HoursUnknown, hours
 from accounts.changes.models import Change
 from accounts.changes.stop_views import notices_for
 from accounts.connection import budget, connected_environments
-from accounts.models import ApiHalt, SyncRun
+from accounts.id_proof import refuted
+from accounts.models import SyncRun
 from accounts.outside.queries import outside_since_yesterday
 from riskadmin import health
 from riskadmin.staff.queries import person
@@ -48,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 def status(request: HttpRequest) -> HttpResponse:
     """The strip in the frame: whether Tradovate was read lately. The gauge beside it is the budget's."""
-    context = {"reads": _reads()}
+    context = {"reads": _reads(), "cuts": cuts()}
     return render_page_or_fragment(request, "home/status.html", "home/_status.html", context)
 
 
@@ -63,6 +66,8 @@ def system(request: HttpRequest) -> HttpResponse:
         "stops": notices_for(request),
         "halts": ApiHalt.objects.filter(api_user=settings.TRADOVATE_USERNAME).order_by("-until")[:20],
         "now": timezone.now(),
+        "cuts": cuts(),
+        "own_ids": refuted(),
         "runs": SyncRun.objects.order_by("-started_at")[:20],
     }
     return render(request, "home/system.html", context)

@@ -1,14 +1,16 @@
 """The system page: what it says of trading hours."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from django.test import Client, override_settings
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import strip_tags
 
+from accounts.api_models import AnswerCap, IdProof
 from riskadmin.staff.roles import Role
 from tests.staff.people import make_person
 
@@ -84,3 +86,22 @@ def test_it_says_why_nothing_is_known(client: Client) -> None:
     assert "The trading hours are not known, so no window opens." in found
     assert "The calendar &#x27;Nowhere&#x27; can&#x27;t be read" in found
     assert facts(found) == {}
+
+
+def test_answers_that_are_cut_and_records_with_ids_of_their_own_are_told(client: Client) -> None:
+    now = timezone.now()
+    AnswerCap.objects.create(environment="demo", endpoint="account/list", rows=1024, seen_at=now)
+    AnswerCap.objects.create(environment="demo", endpoint="user/list", rows=700, seen_at=now - timedelta(hours=2))
+    IdProof.objects.create(
+        environment="live", entity="accountRiskStatus", matches=False, account_id=7, record_id=9, checked_at=now
+    )
+    client.force_login(make_person(Role.SUPERVISOR))
+
+    page = " ".join(strip_tags(client.get(reverse("system")).content.decode()).split())
+
+    assert "Tradovate cuts long answers." in page
+    assert "account/list on demo: at most 1,024 rows" in page
+    assert "user/list" not in page  # not seen for an hour
+    assert "Records of accountRiskStatus on live have ids of their own." in page
+    assert "The record of account 7 is 9" in page
+    assert "lists cut" in strip_tags(client.get(reverse("status")).content.decode())

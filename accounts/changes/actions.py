@@ -14,6 +14,7 @@ from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item
+from accounts.changes.odd_records import readable
 from accounts.changes.plan import Plan, moved_since, plan
 from accounts.changes.source import NOWHERE, Link, Source
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation, Verdict
@@ -251,7 +252,7 @@ def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> Decisio
     items = list(change.items.filter(state=ItemState.WAITING))
     found = kind.subjects(Environment(change.environment), [item.target_id for item in items])
     what = kind.unit.value
-    if stale(kind, found, since):
+    if stale(kind, readable(kind, found), since):
         why = unread or f"it did not name every {what}"
         return DecisionRefused(f"The {what}s can't be read from Tradovate now ({why}), and what is known of them is old.")
     moved = moved_since(kind, items, found)

@@ -14,10 +14,10 @@ from django.db.models import Q, TextField
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
+from accounts.changes.odd_records import unreadable_for
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
-from accounts.models import Account, MirroredEntity, Trader, UnreadableRecord
+from accounts.models import Account, Trader
 from accounts.queries import AnyOf
-from accounts.sync import Part
 from accounts.unreadable import attach
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
@@ -255,30 +255,13 @@ def _outcome(
         return Skip(reason=obstacle)
     if blocks:
         return Skip(reason=blocks)
-    unreadable = _unreadable(kind, subject)
+    unreadable = unreadable_for(kind, subject)
     if unreadable and not kind.is_protective:
         return Skip(reason=f"Tradovate sent something unreadable. {unreadable.words}")
     # A protective call is made all the same, also where the state that was read before says that it is not needed.
     contested = bool(unreadable) or any(item.kind_name != kind.name for item in pending)
     outcome: Planned | Skip = kind.plan(subject, parameters=parameters, contested=contested)
     return outcome
-
-
-def _unreadable(kind: Kind[Any], subject: Account | Trader) -> UnreadableRecord | None:
-    """Return something of an account that can't be read and that the kind's plan rests on."""
-    if not isinstance(subject, Account):
-        return None
-    needed = {MirroredEntity.RISK_STATUS, *(entity for part in kind.parts for entity in _ENTITIES[part])}
-    return next((record for record in subject.unreadable if record.entity in needed), None)
-
-
-_ENTITIES: Final = {
-    Part.ACCOUNT: (MirroredEntity.ACCOUNT,),
-    Part.CASH: (MirroredEntity.CASH,),
-    Part.POSITIONS: (MirroredEntity.POSITION,),
-    Part.LIMITS: (MirroredEntity.FIRM_LIMITS, MirroredEntity.TRADER_LIMITS),
-    Part.PRE_TRADE: (MirroredEntity.POSITION_LIMIT, MirroredEntity.RISK_PARAMETER),
-}
 
 
 def _blocking(kind: Kind[Any], pending: Sequence[_Pending]) -> str:

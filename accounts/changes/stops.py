@@ -13,10 +13,10 @@ from typing import Any
 from django.utils import timezone
 
 from accounts import connection
+from accounts.api_models import ApiToken
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.complete import ASKED_BY_ID
-from accounts.models import ApiToken
 from riskadmin.tradovate.breaker import Outage
 from riskadmin.tradovate.budget_state import BudgetState, HaltedEndpoint
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, ENDPOINTS, Endpoint

@@ -221,6 +221,7 @@ def _write(
         # The time, the attempts and what was read before are of the earlier call; the calls themselves stay.
         note, tag = f"Sent again by {who.name}: {comment}", Tag.ITEM_RESENT
         fields: dict[str, Any] = {"note": note, "not_before": None, "attempts": 0, "ticket": "", "observed": None}
+        fields |= {"refusal": "", "found": None, "seen_at": None}
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
     else:
         applied = resolution == Resolution.APPLIED

@@ -12,7 +12,7 @@ from django.db.models.functions import Now, TruncMinute
 from django.utils import timezone
 
 from accounts import connection
-from accounts.models import ApiAttempt, ApiHalt, ApiLimit
+from accounts.api_models import ApiAttempt, ApiHalt, ApiLimit
 from riskadmin.tradovate.breaker import Outage
 from riskadmin.tradovate.budget import HOUR_S, WINDOW_S
 from riskadmin.tradovate.budget_state import BudgetState

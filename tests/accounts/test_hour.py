@@ -9,9 +9,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts import connection
+from accounts.api_models import ApiAttempt
 from accounts.hour.queries import WINDOW, hour
 from accounts.ledger import PostgresLedger
-from accounts.models import ApiAttempt
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.breaker import FAILURES
 from riskadmin.tradovate.endpoints import ACCOUNTS, RENEW_ACCESS_TOKEN

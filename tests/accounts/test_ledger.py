@@ -7,8 +7,8 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from accounts import ledger as ledger_module
+from accounts.api_models import ApiAttempt, ApiHalt
 from accounts.ledger import PostgresLedger, forget_old
-from accounts.models import ApiAttempt, ApiHalt
 from accounts.storage import InsideTransaction
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag

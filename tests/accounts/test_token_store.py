@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from accounts.models import ApiToken
+from accounts.api_models import ApiToken
 from accounts.storage import InsideTransaction
 from accounts.token_store import PostgresTokenStore
 from riskadmin.tradovate.vocabulary import Environment

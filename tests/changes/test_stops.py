@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from accounts.api_models import ApiToken
 from accounts.changes.actions import submit
 from accounts.changes.calendar import ahead
 from accounts.changes.kinds import KINDS
@@ -25,7 +26,6 @@ from accounts.changes.states import ItemState
 from accounts.changes.stops import Ahead, stops_now
 from accounts.changes.timing import Timing
 from accounts.complete import ASKED_BY_ID
-from accounts.models import ApiToken
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode

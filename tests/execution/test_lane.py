@@ -11,6 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.api_models import ApiAttempt
 from accounts.changes.kinds.liquidate_only import LiquidateOnly
 from accounts.changes.kinds.lock import Lock
 from accounts.changes.models import Change, Item
@@ -21,7 +22,7 @@ from accounts.execution.claim import Claim
 from accounts.execution.lane import has_work, stop_soon, work
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.send import Answered, make, next_claims
-from accounts.models import Account, ApiAttempt
+from accounts.models import Account
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

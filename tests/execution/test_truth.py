@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.api_models import AnswerCap, IdProof
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.states import ItemState
@@ -15,7 +16,7 @@ from accounts.execution.heal import heal
 from accounts.execution.lane import work
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.sweep import sweep as sweep_once
-from accounts.models import Account, AnswerCap, AutoLiqLimits, IdProof, Position, PositionLimit, RiskCategory, RiskStatus
+from accounts.models import Account, AutoLiqLimits, Position, PositionLimit, RiskCategory, RiskStatus
 from accounts.sync import Part, refresh, sync
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane

@@ -1,0 +1,114 @@
+"""What is known of Tradovate's interface itself: the session, the calls of the last hour, stops, and how answers are cut."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from riskadmin.tradovate.vocabulary import Environment
+
+ENVIRONMENTS = [(each.value, each.value.title()) for each in Environment]
+
+
+class AnswerCap(models.Model):
+    """After how many rows Tradovate cuts an endpoint's answers, as it was last seen. Kept while answers are cut."""
+
+    environment = models.CharField(max_length=8, choices=ENVIRONMENTS)
+    endpoint = models.CharField(max_length=96)
+    rows = models.PositiveIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "endpoint"], name="answer_cap_once")]
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.endpoint}: {self.rows}"
+
+
+class IdProof(models.Model):
+    """Whether records of an entity carry their account's id in an environment, and the account that showed it."""
+
+    environment = models.CharField(max_length=8, choices=ENVIRONMENTS)
+    entity = models.CharField(max_length=64)
+    matches = models.BooleanField()
+    account_id = models.BigIntegerField()
+    record_id = models.BigIntegerField()
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "entity"], name="id_proof_once")]
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.entity}: {'the account id' if self.matches else 'ids of their own'}"
+
+
+class ApiToken(models.Model):
+    """The one access token per environment that all processes share, encrypted, with the lease of who renews it."""
+
+    environment = models.CharField(max_length=8, choices=ENVIRONMENTS, unique=True)
+    ciphertext = models.BinaryField(default=b"")
+    expires_at = models.DateTimeField(null=True)
+    generation = models.BigIntegerField(default=0)
+    lease_holder = models.CharField(max_length=64, blank=True)
+    leased_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.environment} token, generation {self.generation}"
+
+
+class ApiAttempt(models.Model):
+    """The slim ledger of calls to Tradovate in the last hour: it rebuilds the rate budget when Redis was wiped."""
+
+    api_user = models.CharField(max_length=64)
+    # Named in the settings: Tradovate counts an endpoint's own limit by the internet address that calls come from.
+    address = models.CharField(max_length=64, db_default="")
+    endpoint = models.CharField(max_length=96)
+    lane = models.CharField(max_length=8)
+    attempted_at = models.DateTimeField(db_default=Now())  # the database's clock, the one that all processes share
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["api_user", "attempted_at"], name="attempt_by_time"),  # rebuild, the page of the hour
+            models.Index(fields=["attempted_at"], name="attempt_age"),  # deleting old ones; those of an address in a rebuild
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} at {self.attempted_at:%H:%M:%S}"
+
+
+class ApiHalt(models.Model):
+    """A stop of all calls (or of one endpoint) that Tradovate asked for; kept here so that it survives a wiped Redis."""
+
+    api_user = models.CharField(max_length=64)
+    address = models.CharField(max_length=64, db_default="")
+    # Empty for all calls; ends in `@demo` or `@live` where it is stopped in one environment only.
+    endpoint = models.CharField(max_length=96, blank=True)
+    until = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+    noticed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["api_user", "until"], name="halt_by_end")]  # the stops still in force
+
+    def __str__(self) -> str:
+        return f"{self.what or 'all calls'} until {self.until:%H:%M:%S}"
+
+    @property
+    def what(self) -> str:
+        """The endpoint in words, with its environment where it is stopped in one only; "" for all calls."""
+        return self.endpoint.replace("@", " on ")
+
+
+class ApiLimit(models.Model):
+    """A lower hourly limit than the settings say, learnt from a 429; kept here so that it survives a wiped Redis."""
+
+    api_user = models.CharField(max_length=64)
+    calls = models.PositiveIntegerField()
+    counted = models.PositiveIntegerField()
+    learnt_at = models.DateTimeField(db_default=Now())
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(calls__gte=1), name="limit_leaves_a_call")]
+        indexes = [models.Index(fields=["api_user", "-learnt_at"], name="limit_newest")]  # the one that may be in force
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls an hour until {self.until:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,34 @@
+"""Records of an account that can't be read, as far as a kind of change rests on them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from accounts.changes.kinds.kind import Kind
+from accounts.models import Account, MirroredEntity, Trader, UnreadableRecord
+from accounts.sync import Part
+from accounts.unreadable import attach
+
+_ENTITIES: Final = {
+    Part.ACCOUNT: (MirroredEntity.ACCOUNT,),
+    Part.CASH: (MirroredEntity.CASH,),
+    Part.POSITIONS: (MirroredEntity.POSITION,),
+    Part.LIMITS: (MirroredEntity.FIRM_LIMITS, MirroredEntity.TRADER_LIMITS),
+    Part.PRE_TRADE: (MirroredEntity.POSITION_LIMIT, MirroredEntity.RISK_PARAMETER),
+}
+
+
+def unreadable_for(kind: Kind[Any], subject: Account | Trader) -> UnreadableRecord | None:
+    """Return something of an account that can't be read and that a kind rests on. Reads what `attach` has put there."""
+    if not isinstance(subject, Account):
+        return None
+    needed = {MirroredEntity.RISK_STATUS, *(entity for part in kind.parts for entity in _ENTITIES[part])}
+    return next((record for record in subject.unreadable if record.entity in needed), None)
+
+
+def readable(kind: Kind[Any], subjects: Mapping[int, Any]) -> dict[int, Any]:
+    """Return the targets of which all can be read that the kind's plan rests on.
+
+    One that can't be read keeps its age, and must not keep others from being approved: nothing is sent over it.
+    """
+    attach(subject for subject in subjects.values() if isinstance(subject, Account))
+    return {target_id: subject for target_id, subject in subjects.items() if unreadable_for(kind, subject) is None}
