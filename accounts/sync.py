@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -52,6 +53,12 @@ DEAD_AFTER = timedelta(seconds=120)
 """A run that showed no sign of life for so long was killed: no single call or write takes longer."""
 
 RUNS_KEPT = timedelta(days=7)
+
+SYNC_SHARE = 0.2
+"""The part of the hour's calls that full reads of one environment may use, where completing cut lists takes many."""
+
+SYNCS_LEFT_OUT_AT_MOST = 3
+"""So many times the usual pause at most, however many calls the last full read took."""
 
 
 class MirrorRefused(Exception):
@@ -108,6 +115,16 @@ def sync(environment: Environment) -> SyncRun | None:
         )
     _forget_old()
     return run
+
+
+def is_due(environment: Environment) -> bool:
+    """Say whether it is time for a full read: one that took many calls, since lists are cut, leaves the next one more time."""
+    last = SyncRun.objects.filter(environment=environment, ended_at__isnull=False).order_by("-started_at").first()
+    if last is None or last.failure:
+        return True
+    share = settings.BUDGET_CALLS_PER_HOUR * SYNC_SHARE
+    wait_s = min(3600 * last.calls / share, SYNCS_LEFT_OUT_AT_MOST * settings.SYNC_SECONDS)
+    return bool(timezone.now() >= last.started_at + timedelta(seconds=wait_s))
 
 
 def refresh(

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts import connection
-from accounts.sync import sync
+from accounts.sync import is_due, sync
 
 
 @shared_task(name="accounts.probe")
@@ -14,6 +14,7 @@ def probe_task() -> None:
 
 @shared_task(name="accounts.sync")
 def sync_task() -> None:
-    """Read every connected environment into the mirror; how that went is in the `SyncRun` rows."""
+    """Read every connected environment whose turn it is into the mirror; how that went is in the `SyncRun` rows."""
     for environment in connection.connected_environments():
-        sync(environment)
+        if is_due(environment):
+            sync(environment)

@@ -12,7 +12,7 @@ from accounts.models import Account, AutoLiqLimits, Cash, Position, RiskStatus, 
 from accounts.reads import EnvironmentRead, Known, Reader
 from accounts.states import Standing
 from accounts.store import store_risk_statuses
-from accounts.sync import sync
+from accounts.sync import is_due, sync
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.vocabulary import Environment
 from tests.simulator.driver import Simulator
@@ -323,3 +323,21 @@ def test_an_environment_without_an_address_is_not_read(simulator: Simulator) -> 
 
     assert not SyncRun.objects.exists()
     assert simulator.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("calls", "failure", "ago_s", "due"),
+    [
+        (13, "", 179, True),  # 47 s of the share of an hour
+        (100, "", 300, False),
+        (100, "", 361, True),
+        (4_000, "", 539, False),
+        (4_000, "", 541, True),  # never rarer than every third time
+        (4_000, "No", 1, True),
+    ],
+)
+@pytest.mark.django_db
+def test_a_full_read_of_many_calls_leaves_the_next_one_more_time(calls: int, failure: str, ago_s: int, *, due: bool) -> None:
+    at = datetime.now(UTC) - timedelta(seconds=ago_s)
+    SyncRun.objects.create(environment="demo", started_at=at, seen_at=at, ended_at=at, calls=calls, failure=failure)
+    assert is_due(Environment.DEMO) == due
