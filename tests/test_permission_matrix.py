@@ -194,6 +194,7 @@ TABLE = (
     Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),
     Row("POST", "changes:undo", (302, 409, 409, 403, 403), _of("running"), lambda _: {"part": "1"}),
     Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "changes:refused_rows", (302, 404, 404, 404, 404), lambda _: (uuid4(),)),  # only of lists of one's own
     Row("GET", "limit_templates:list", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:new", (302, 200, 200, 403, 403)),
     Row(

@@ -213,7 +213,7 @@ def _moved(kind: Kind[Any], item: Item, now: State) -> str:
         return ""
     if item.attempts and kind.judge(before=before, after=after, observed=now, step=item.step) == Finding.APPLIED:
         return ""  # the effect of an earlier call for it, which came late: sent again, the read-back proves it
-    shown, present = (kind.relevant(state, before=before, after=after) for state in (before, now))
+    shown, present = (kind.relevant(state, before=before, after=after, step=item.step) for state in (before, now))
     words = "; ".join(f"{each.label}: {each.before} → {each.after}" for each in kind.differences(shown, present))
     told = f" ({words})" if words else ""
     return f"The {kind.unit.value} has changed since this was decided{told}; request it again if it is still wanted"

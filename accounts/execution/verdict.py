@@ -191,7 +191,7 @@ def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence:
 def _by_note(items: Sequence[Item], group: _Group, evidence: Evidence) -> dict[str, list[Item]]:
     """Return items by what is to be noted of an effect that was not simply answered for."""
     if group.refusal:
-        return {f"{group.refusal}. It was carried out all the same, as {_shown(evidence)}": list(items)}
+        return {f"{group.refusal}. It is as intended all the same: {_shown(evidence)}": list(items)}
     if group.came_from == ItemState.SENT and not evidence.source:
         return {"": list(items)}
     notes: dict[str, list[Item]] = defaultdict(list)
@@ -204,7 +204,7 @@ def _by_note(items: Sequence[Item], group: _Group, evidence: Evidence) -> dict[s
 
 
 def _shown(evidence: Evidence) -> str:
-    return f"{evidence.source} shows" if evidence.source else "the read-back shows it"
+    return f"{evidence.source or 'the read-back'} shows it"
 
 
 def _last_answers(items: Sequence[Item]) -> dict[int, tuple[int | None, str]]:
@@ -252,8 +252,9 @@ def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
 
 
 def _ends_of_calls(items: Sequence[Item]) -> dict[int, datetime]:
-    """Return when the last write call of each item ended, by the item's key."""
-    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, ended_at__isnull=False)
+    """Return when the last call of each item ended that was refused or ended unclear, by the item's key."""
+    unclear = (CallState.REJECTED, CallState.UNKNOWN)
+    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, state__in=unclear)
     return dict(calls.values_list("items__pk").annotate(Max("ended_at")).order_by())
 
 

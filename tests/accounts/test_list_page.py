@@ -241,7 +241,7 @@ def test_twenty_and_two_hundred_accounts_take_the_same_queries(support: Client) 
     assert Account.objects.count() == 200
     assert (queries_of(), queries_of(q="garcia", attention="any", standing="active")) == (plain, searched)
     assert plain <= 10
-    assert searched == plain + 1
+    assert searched <= plain + 1
 
 
 def test_rows_say_what_they_know_and_an_em_dash_for_what_they_dont(support: Client) -> None:

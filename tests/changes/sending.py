@@ -44,7 +44,9 @@ class Notebook(Client):
         return Reply(value=None, exchange=EXCHANGE)
 
 
-def sent(kind: Kind[Any], planned: Planned, *, target_id: int = 1, reason: str = "A test") -> list[tuple[str, str]]:
+def sent(
+    kind: Kind[Any], planned: Planned, *, target_id: int = 1, reason: str = "A test", carried: Any = None
+) -> list[tuple[str, str]]:
     """Return every call that a planned target takes, in its order. Raises ValueError for what the client would not send."""
     notebook = Notebook()
     for step in range(len(kind.steps)):
@@ -52,7 +54,7 @@ def sent(kind: Kind[Any], planned: Planned, *, target_id: int = 1, reason: str =
             notebook,
             Order(
                 permit=WritePermit(call_id=1, good_for_s=3600.0),
-                targets=[Target(id=target_id, before=planned.before, after=planned.after)],
+                targets=[Target(id=target_id, before=planned.before, after=planned.after, carried=carried)],
                 step=step,
                 reason_code=ReasonCode.OTHER,
                 reason_text=reason,

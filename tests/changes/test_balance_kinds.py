@@ -224,8 +224,9 @@ JUDGED = [
     # Trading moved both alike: what is left is the change, or nothing.
     (BEFORE, cash("50900", "0"), Finding.APPLIED),
     (BEFORE, cash("49900", "0"), Finding.NOT_APPLIED),
-    # A change that is booked as a profit too, if Tradovate should do that.
-    (BEFORE, cash("51000", "1100"), Finding.APPLIED),
+    # Trading alone explains it as well as the call does.
+    (BEFORE, cash("51000", "1100"), Finding.ELSEWHERE),
+    (BEFORE, cash("50000", "-900"), Finding.ELSEWHERE),
     # Neither explains it, by a cent.
     (BEFORE, cash("50900.01", "0"), Finding.ELSEWHERE),
     (BEFORE, cash("50500", "100"), Finding.ELSEWHERE),

@@ -416,7 +416,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
             )
             return int(cursor.fetchone()[0])
 
-    assert count() == 10
+    assert count() == 11
     try:
         call_command("migrate", "changes", "0001", verbosity=0)
         assert count() == 0
@@ -424,7 +424,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
         call_command("migrate", "changes", verbosity=0)
         for room in ("execution", "limit_templates"):
             call_command("migrate", room, verbosity=0)
-    assert count() == 10
+    assert count() == 11
 
 
 def _insert_change(like: Change, **columns: Any) -> None:

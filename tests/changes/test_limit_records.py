@@ -1,5 +1,7 @@
 """Records of limits: compared, judged, sent and read back, whatever the mirror and Tradovate say."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +21,7 @@ from accounts.changes.kinds.limit_fields import (
     in_json,
     in_words,
     record_read,
+    without_falses,
 )
 from accounts.changes.kinds.limit_mirror import LevelLimits, accounts_with_limits, level_limits
 from accounts.limits import Figures
@@ -26,6 +29,7 @@ from accounts.models import Account, LimitLevel, Source
 from accounts.rows import Reading
 from accounts.store import account_keys, store_limits
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
+from riskadmin.tradovate.encoding import tradovate_name
 from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import make_account
@@ -167,16 +171,48 @@ def test_every_account_can_be_planned_and_what_is_shown_is_what_is_sent(data: st
     shown = kind.differences(outcome.before, outcome.after)
     assert 0 < len(shown) <= len(given_)
     assert all(each.before != each.after for each in shown)
-    # The client takes it, and what it sends holds exactly the fields of `after`.
-    record = {name: value for name, value in outcome.after.items() if name != "level"}
-    update = AutoLiqUpdate(account_id=1, as_owner=level == LimitLevel.FIRM, fields=fields_to_send(record))
+    # The client takes what is altered, and what it sends beside it is what Tradovate has, as it has it.
+    altered = {name: value for name, value in given_.items() if outcome.before.get(name) != value}
+    carried = {"id": 1, "newRule": [1], **in_tradovates_terms(outcome.before)}
+    update = AutoLiqUpdate(account_id=1, as_owner=level == LimitLevel.FIRM, fields=fields_to_send(altered), carried=carried)
     body = update.to_json()
-    assert len(body) == len(record) + 2
+    named = {tradovate_name(LIMIT_FIELDS[name].sent_as) for name in altered}
+    assert {name: body[name] for name in carried if name not in {"id", *named}} == {
+        name: value for name, value in carried.items() if name not in {"id", *named}
+    }
+    assert len(body) == len(outcome.after) - 1 + 3  # without the level; with account, level and what is not known here
     # Read back as sent, it is what was meant.
     entity = UserAccountAutoLiq if level == LimitLevel.FIRM else PermissionedAccountAutoLiq
     answer = entity.from_json({"id": 1, **{name: body[name] for name in body if name not in {"accountId", "asOwner"}}})
     observed = {"level": level.value, **record_read(answer, level)}
-    assert kind.judge(before=outcome.before, after=outcome.after, observed=observed, step=0) == Finding.APPLIED
+    finding = kind.judge(before=outcome.before, after=outcome.after, observed=observed, step=0)
+    assert finding == (
+        Finding.APPLIED if without_falses(outcome.before) != without_falses(outcome.after) else Finding.UNCHANGED
+    )
+
+
+def in_tradovates_terms(record: Mapping[str, Any]) -> dict[str, object]:
+    """A record as Tradovate would hold it, however odd: the client sends it back unread."""
+    found: dict[str, object] = {}
+    for name, value in record.items():
+        if name == "level":
+            continue
+        field = LIMIT_FIELDS[name]
+        sent = Decimal(value) if field.is_number else value
+        if field.sort is Sort.TIME:
+            sent = datetime.fromisoformat(value).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if field.sort is Sort.STEPS:
+            steps = (
+                {
+                    "stepNumber": step["step"],
+                    "stepDistance": Decimal(step["distance_usd"]),
+                    "cooldownMinutes": step["cooldown_minutes"],
+                }
+                for step in value
+            )
+            sent = {"steps": list(steps)}
+        found[tradovate_name(field.sent_as)] = sent
+    return found
 
 
 @given(data=st.data(), level=st.sampled_from(list(LimitLevel)))
@@ -184,7 +220,7 @@ def test_every_read_back_can_be_judged_and_said(data: st.DataObject, level: Limi
     kind = FIRM.of({"level": level.value})
     before, after, observed = ({"level": level.value, **data.draw(records(level, odd=True))} for _ in range(3))
     finding = kind.judge(before=before, after=after, observed=observed, step=0)
-    assert (finding in {Finding.APPLIED, Finding.UNCHANGED}) == (observed == after)
+    assert (finding in {Finding.APPLIED, Finding.UNCHANGED}) == (without_falses(observed) == without_falses(after))
     for shown in (kind.differences(before, after), kind.differences(after, observed)):
         assert all(isinstance(each, Difference) and each.direction in {"", "looser", "tighter"} for each in shown)
 

@@ -189,13 +189,11 @@ class TestPlan:
         make_parameter(limit, tradovate_id=42)
         assert row("position_limit", **removal).warnings[0].startswith("2 risk parameters hang on it")
 
-    def test_what_tradovate_may_drop_is_told(self) -> None:
+    def test_fields_that_are_not_known_here_need_no_warning_since_they_are_carried_over(self) -> None:
         limit = make_limit(make_limited(), unknown_fields=["colour", "mood"])
         make_parameter(limit, unknown_fields=["taste"])
-        told = "Tradovate keeps more of it than is known here (colour, mood): this may be lost"
-        assert told in row("position_limit", action="update", limit=LIMIT_ID, long_limit=9).warnings
-        found = row("risk_parameter", action="update", parameter=PARAMETER_ID, max_back_month=1)
-        assert found.warnings == ("Tradovate keeps more of it than is known here (taste): this may be lost",)
+        assert row("position_limit", action="update", limit=LIMIT_ID, long_limit=9).warnings == ()
+        assert row("risk_parameter", action="update", parameter=PARAMETER_ID, max_back_month=1).warnings == ()
 
     def test_a_second_one_just_like_it_is_told(self) -> None:
         make_limit(make_limited())

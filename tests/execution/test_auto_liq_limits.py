@@ -79,6 +79,12 @@ def read_long_ago() -> None:
     AutoLiqLimits.objects.update(fresh_at=timezone.now() - timedelta(minutes=1))
 
 
+@pytest.fixture(autouse=True)
+def what_is_read_before_a_call_is_good_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a loaded machine takes from one batch to the next."""
+    monkeypatch.setattr("accounts.execution.send.JUST_READ_FOR_CALL", timedelta(seconds=50))
+
+
 def as_sent(item: Item) -> dict[str, Any]:
     """What `after` says, in Tradovate's terms: numbers as they are written, digit for digit."""
     after = dict(item.after or {})
@@ -121,6 +127,7 @@ def test_new_limits_are_applied_and_the_others_stay(mirror: Simulator, support: 
         stepped_cooldown=[{"step": 1, "distance_usd": "250.5", "cooldown_minutes": 15}],
         stepped_unlimited=True,
     )
+    read_long_ago()
     item = run(the_item(change))
 
     assert (item.state, item.note, item.change.state) == (ItemState.APPLIED, "", ChangeState.FINISHED)
@@ -147,6 +154,7 @@ def test_300_accounts_are_three_calls_and_three_reads(mirror: Simulator, support
 
     change = decided(support, supervisor, ids, weekly_loss_auto_liq_usd="7000", do_not_unlock=True)
     assert change.lane == Lane.BULK
+    read_long_ago()
     assert run_batches(change) == {ItemState.APPLIED: 300}
 
     assert mirror.call_count(UPDATE_LIMITS) == 3
@@ -168,6 +176,7 @@ def test_more_than_are_worth_asking_for_by_id_are_listed(
     PolicyRule.objects.filter(kind=KIND.name, at_least_items__gt=1).delete()
     ids = account_ids(320)
     change = decided(support, supervisor, ids, margin_auto_liq_pct="99.5")
+    read_long_ago()
     assert run_batches(change) == {ItemState.APPLIED: 320}
     assert mirror.call_count(UPDATE_LIMITS) == 2
     assert (mirror.call_count("/userAccountAutoLiq/list"), mirror.call_count(FIRM_READ)) == (2, 0)  # before and after
@@ -179,6 +188,7 @@ def test_the_two_levels_are_two_records_and_two_reads(mirror: Simulator, support
 
     one = decided(support, supervisor, [firms], daily_loss_auto_liq_pct="9.5")
     other = decided(support, supervisor, [traders], level="trader", daily_loss_auto_liq_pct="8.5")
+    read_long_ago()
     for change in (one, other):
         send_item(the_item(change).pk, origin=ORIGIN)
     read_back_due(origin=ORIGIN)

@@ -16,7 +16,7 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import make_due, read_back_due, reconciled, run, send_item, sweep
+from tests.execution.worker import make_due, read_back_due, reconciled, run, run_once, send_item, sweep
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 
@@ -102,7 +102,7 @@ def test_what_tradovate_refuses_is_rejected_in_its_words(
     account_id = active_account()
     mirror.fault(fault, endpoint=SET_ACTION, **fields)
 
-    item = run(the_item(ask(support, "lock", account_id)))
+    item = run_once(the_item(ask(support, "lock", account_id)))
     assert item.state == ItemState.UNKNOWN  # an effect may still come
     assert item.note.startswith(f"{note}. Nothing has happened so far")
 

@@ -261,7 +261,8 @@ def test_a_lock_that_somebody_sets_meanwhile_is_not_taken_away(
     assert left.state == ItemState.SKIPPED
     assert left.note == (
         "Half done (Set the balance, Set the max net liq). "
-        "The account has changed since this was decided; ask again if it is still wanted"
+        "The account has changed since this was decided (Risk action: Locked (no orders), stopped by a limit → Liquidated and "
+        "locked, stopped by a limit); request it again if it is still wanted"
     )
     assert left.is_half_done
     assert account.action == "LiquidateImmediately"

@@ -1,6 +1,7 @@
 """The category switch against a real simulator: many accounts a call, and one unknown id does not stop the rest."""
 
 import json
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -69,6 +70,7 @@ def test_many_accounts_are_one_call_and_two_reads(mirror: Simulator, support: St
     wanted = category()
 
     change = switched(support, supervisor, ids)
+    Account.objects.update(fresh_at=timezone.now() - timedelta(minutes=1))
     assert run(change) == {ItemState.APPLIED: 40}
 
     assert mirror.call_count(SWITCH_CATEGORY) == 1

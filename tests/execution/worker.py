@@ -6,6 +6,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
+from accounts.changes.states import ItemState
 from accounts.execution import confirm
 from accounts.execution import sweep as sweeper
 from accounts.execution.answers import write_down
@@ -45,11 +46,23 @@ def sweep(*, origin: Origin) -> None:
     read_back_due(origin=origin)
 
 
-def run(item: Item) -> Item:
-    """Do what a worker does for one item."""
+def run_once(item: Item) -> Item:
+    """Do what a worker does for one item: its call, and the read-back after it."""
     send_item(item.pk, origin=ORIGIN)
     read_back_due(origin=ORIGIN)
     return Item.objects.select_related("change").get(pk=item.pk)
+
+
+def run(item: Item) -> Item:
+    """Do what a worker does for one item; where Tradovate refused, until a late effect can be ruled out."""
+    ended = run_once(item)
+    for _ in range(3):
+        if not ended.refusal or ended.not_before is None or ended.state not in {ItemState.SENT, ItemState.UNKNOWN}:
+            break
+        make_due(ended)
+        read_back_due(origin=ORIGIN)
+        ended = Item.objects.select_related("change").get(pk=item.pk)
+    return ended
 
 
 def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> None:
@@ -57,7 +70,8 @@ def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> N
     past = timezone.now() - timedelta(seconds=1)
     Call.objects.filter(items=item, ended_at__isnull=False).update(ended_at=timezone.now() - claimed_ago - timedelta(seconds=1))
     claimed_at = timezone.now() - claimed_ago if item.claimed_at else None
-    Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at)
+    seen_at = item.seen_at - claimed_ago if item.seen_at else None
+    Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at, seen_at=seen_at)
     Change.objects.filter(pk=item.change_id).update(held_until=None)
 
 
@@ -79,6 +93,7 @@ def later(change: Change, *, rounds: int = 4) -> dict[str, int]:
         past = timezone.now() - timedelta(seconds=61)
         Call.objects.filter(items__in=waiting, ended_at__gt=past).update(ended_at=past)
         waiting.filter(claimed_at__isnull=False).update(claimed_at=past)
+        waiting.filter(seen_at__gt=past).update(seen_at=past)
         waiting.update(not_before=timezone.now() - timedelta(seconds=1))
         Change.objects.filter(pk=change.pk).update(held_until=None)
         sweep(origin=ORIGIN)

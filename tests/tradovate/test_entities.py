@@ -228,7 +228,11 @@ def test_words_of_pre_trade_limits_that_we_do_not_know_are_kept_and_never_sent()
         limit.to_json()
 
 
-@pytest.mark.parametrize("missing", ["id", "accountId", "active", "totalBy"])
+def test_a_position_limit_without_a_word_about_being_in_force_is_not() -> None:
+    assert UserAccountPositionLimit.from_json({**POSITION_LIMIT, "active": None}).active is False
+
+
+@pytest.mark.parametrize("missing", ["id", "accountId", "totalBy"])
 def test_a_position_limit_needs_what_makes_it_one(missing: str) -> None:
     with pytest.raises(Unreadable, match=missing):
         UserAccountPositionLimit.from_json({**POSITION_LIMIT, missing: None})

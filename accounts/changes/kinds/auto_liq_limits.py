@@ -197,7 +197,7 @@ class AutoLiqLimitsKind(AccountKind):
     def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
         return limit_records(environment, list(targets), self.level)
 
-    def relevant(self, state: State, *, before: State, after: State) -> State:
+    def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
         altered = (LEVEL, *_altered(before, after))
         return {name: value for name, value in without_falses(state).items() if name in altered}
 

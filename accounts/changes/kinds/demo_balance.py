@@ -164,7 +164,7 @@ class DemoBalance(AccountKind):
         return judge_cash(before=before, after=after, observed=observed)
 
     def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
-        return cash_doubt(before=before, observed=observed)
+        return cash_doubt(before=before, after=after, observed=observed)
 
     def inverse(self, done: Done) -> Inverse:
         # The amount, not the balance before: what was won or lost since is the trader's.
@@ -283,16 +283,20 @@ def judge_cash(*, before: State, after: State, observed: State) -> Finding:
     if moved in {change, Decimal(0)} and unexplained in {change, Decimal(0)}:
         # Trading alone explains the balance as well as the call does, to the cent: which it was, these figures don't say.
         return Finding.ELSEWHERE
-    if unexplained == change:
+    if change in {moved, unexplained}:
         return Finding.APPLIED
     return Finding.ELSEWHERE if moved and unexplained else Finding.NOT_APPLIED
 
 
-def cash_doubt(*, before: State, observed: State) -> str:
+def cash_doubt(*, before: State, after: State, observed: State) -> str:
     """Return in words why a balance proves neither that it was changed by a call nor that it was not."""
+    called = usd_words(after["cash_change_usd"], always_signed=True)
     moved = usd_words(_difference(before, observed, "amount_usd"), always_signed=True)
     traded = usd_words(_difference(before, observed, "week_realized_pnl_usd"), always_signed=True)
-    return f"The balance moved by {moved}, and trading realised {traded} meanwhile: which of it was this call can't be told"
+    return (
+        f"The call was for {called}, the balance moved by {moved}, and trading realised {traded} meanwhile: "
+        "these figures don't prove whether it was carried out"
+    )
 
 
 def _difference(before: State, observed: State, name: str) -> str | None:

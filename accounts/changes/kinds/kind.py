@@ -240,13 +240,13 @@ class Kind(ABC, Generic[SubjectT]):
         """Say whether this step is only right while the target stands as `is_as_shown` wants it."""
         return self.rests_on_before and step == 0
 
-    def relevant(self, state: State, *, before: State, after: State) -> State:
-        """Return the part of a target's state that has to be as it was shown: all of it, or what is to change. Pure."""
+    def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
+        """Return the part of a target's state that has to be as it was shown for a step: all of it, or less. Pure."""
         return state
 
     def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         """Say whether a target that was shown as `before` and stands as `now` is one to take this step for. Pure."""
-        shown, present = (self.relevant(state, before=before, after=after) for state in (before, now))
+        shown, present = (self.relevant(state, before=before, after=after, step=step) for state in (before, now))
         return dict(shown) == dict(present)
 
     def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:

@@ -148,6 +148,9 @@ class Remediation(Unlock):
     def rests_on(self, step: int) -> bool:
         return step in {BALANCE, UNLOCK}
 
+    def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
+        return _risk(state) if step == UNLOCK else state
+
     def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         if step != UNLOCK:
             return super().is_as_shown(before=before, after=after, now=now, step=step)
@@ -221,7 +224,7 @@ class Remediation(Unlock):
 
     def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
         if step == BALANCE:
-            return cash_doubt(before=before, observed=observed)
+            return cash_doubt(before=before, after=after, observed=observed)
         return super().doubt(before=before, after=after, observed=observed, step=step)
 
     def inverse(self, done: Done) -> Irreversible:
