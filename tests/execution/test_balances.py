@@ -367,11 +367,11 @@ class TestReset:
         self, mirror: Simulator, account_id: int, support: Staff, supervisor: Staff
     ) -> None:
         Account.objects.filter(tradovate_id=account_id, environment="demo").update(tradovate_id=987_654_321)
-        item = approved(support, supervisor, "reset_auto_liq_status", 987_654_321)
-        send_item(item.pk, origin=ORIGIN)
 
-        assert the_item(item.change).state == ItemState.REJECTED
-        assert "404" in the_item(item.change).note
+        item = run(approved(support, supervisor, "reset_auto_liq_status", 987_654_321))
+
+        assert item.state == ItemState.REJECTED
+        assert "404" in item.note
 
     def test_cut_after_its_effect(self, mirror: Simulator, stopped: int, support: Staff, supervisor: Staff) -> None:
         mirror.fault("cut", when="after", endpoint=RESET, count=1)

@@ -224,11 +224,10 @@ def test_an_unknown_account_is_rejected_with_the_status(mirror: Simulator, super
     Account.objects.filter(tradovate_id=active_account(), environment="demo").update(tradovate_id=gone)
     change = approve(make_person(Role.SUPERVISOR, "supervisor2"), ask(supervisor, "liquidate", gone))
 
-    item = the_item(change)
-    send_item(item.pk, origin=ORIGIN)
+    item = run(the_item(change))
 
-    assert the_item(change).state == ItemState.REJECTED
-    assert "404" in the_item(change).note
+    assert item.state == ItemState.REJECTED
+    assert "404" in item.note
 
 
 def test_a_refused_lock_is_shown_as_half_done(

@@ -121,7 +121,7 @@ def test_a_reading_that_is_first_wins(
         wait_until(somebody_waits_for_a_lock)
         return settled
 
-    monkeypatch.setattr("accounts.execution.confirm.settle", settle_and_keep_the_lock)
+    monkeypatch.setattr("accounts.execution.verdict.settle", settle_and_keep_the_lock)
     assert read_back_due(origin=ORIGIN) == 1
     deciding.join(timeout=30)
     assert answers == ["This is settled meanwhile: applied."]
