@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.changes.kinds import KINDS
 from accounts.models import Account, LimitLevel, MirroredEntity, SyncRun, UnreadableRecord
@@ -208,7 +209,10 @@ def test_no_page_fails_whatever_is_in_the_mirror(client: Client, odd_account: Ac
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_no_preview_fails_whatever_is_in_the_mirror(client: Client, odd_account: Account, kind: str) -> None:
+def test_no_preview_fails_whatever_is_in_the_mirror(
+    client: Client, odd_account: Account, kind: str, settings: Settings
+) -> None:
+    settings.STALE_SECONDS = 86_400  # nothing is read here
     client.force_login(make_person(Role.SUPERVISOR))
     target = f"demo:{odd_account.tradovate_id}"
     assert client.get(reverse("changes:new", args=[kind]), {"account": target}).status_code in {200, 302, 403, 422}

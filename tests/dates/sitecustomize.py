@@ -15,4 +15,4 @@ def _sleep(seconds: float | SupportsIndex, /) -> None:
     select.select([], [], [], float(seconds))
 
 
-time.sleep = _sleep  # type: ignore[assignment]  # it takes what the real one takes
+time.sleep = _sleep

@@ -16,6 +16,7 @@ from accounts.changes.states import ItemState
 from accounts.execution.heal import heal
 from accounts.execution.lane import work
 from accounts.execution.models import Call, CallState, Purpose
+from accounts.execution.settle import answer_detail
 from accounts.execution.sweep import sweep as sweep_once
 from accounts.models import Account, AutoLiqLimits, Position, PositionLimit, RiskCategory, RiskStatus
 from accounts.sync import Part, refresh, sync
@@ -188,6 +189,8 @@ def test_what_was_carried_out_in_spite_of_a_refusal_is_applied_and_says_so(
     account_id = open_accounts(1, skip=3)[0]
     if kind == "risk_category":
         parameters = dict(switch_to(RiskCategory.objects.exclude(accounts__tradovate_id=account_id).order_by("pk")[0]))
+    if kind == "auto_liq_limits":
+        parameters = {"weekly_loss_auto_liq_usd": str(7100 + len(refusal))}
     change = decided(support, supervisor, kind, account_id, **parameters)
     body: dict[str, Any] = {
         "errorText": {"status": 200, "body": {"errorText": "Busy", "ok": False}},
@@ -430,10 +433,8 @@ def test_whatever_a_refusal_says_the_next_emergency_lock_leaves_at_once(mirror: 
 def test_an_answer_that_cannot_be_written_down_ends_as_unknown_and_keeps_no_other_from_leaving(
     mirror: Simulator, support: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from accounts.execution import answers
-
     first, *others = open_accounts(6)
-    evidence = answers.answer_detail
+    evidence = answer_detail
 
     def cannot(exchange: Any) -> dict[str, Any]:
         if (
@@ -444,7 +445,7 @@ def test_an_answer_that_cannot_be_written_down_ends_as_unknown_and_keeps_no_othe
             raise ValueError("no column takes this")
         return evidence(exchange)
 
-    monkeypatch.setattr(answers, "answer_detail", cannot)
+    monkeypatch.setattr("accounts.execution.answers.answer_detail", cannot)
     change = ask(support, "lock", first, *others)
 
     work(Lane.URGENT, origin=ORIGIN)

@@ -31,6 +31,7 @@ from accounts.changes.kinds.limit_effects import effects_of
 from accounts.changes.kinds.limit_fields import (
     LIMIT_FIELDS,
     LimitField,
+    differs,
     direction,
     fields_to_send,
     in_json,
@@ -150,20 +151,19 @@ class AutoLiqLimitsKind(AccountKind):
             return Skip(reason=self.obstacle(subject))
         before = self.state(subject)
         given = {name: value for name, value in parameters.items() if name in LIMIT_FIELDS}
-        becomes = {**limits.record, **given}
-        changed = {name: LIMIT_FIELDS[name] for name, value in given.items() if limits.record.get(name) != value}
+        new = {name: value for name, value in given.items() if differs(limits.record.get(name), value)}
+        changed = {name: LIMIT_FIELDS[name] for name in new}
+        becomes = {**limits.record, **new}
         reason = self._misplaced(parameters, given)
         if not reason and not changed:
             reason = "Already so" if given else "No limit was filled in"
-        reason = (
-            reason or unsendable({name: becomes[name] for name in changed}) or beyond_cap(subject, _numbers(changed, becomes))
-        )
+        reason = reason or unsendable(new) or beyond_cap(subject, _numbers(changed, becomes))
         if reason:
             return Skip(reason=reason, before=before)
         effects = effects_of(subject, limits, after=becomes, changed=changed)
         return Planned(
             before=before,
-            after={**before, **given},
+            after={**before, **new},
             effects=effects.target,
             warnings=effects.warnings,
             weight=effects.weight,
@@ -264,7 +264,7 @@ class AutoLiqLimitsKind(AccountKind):
 
 def _altered(before: State, after: State) -> dict[str, Any]:
     """Return the limits that an item is to alter, with their new values."""
-    return {name: value for name, value in after.items() if name in LIMIT_FIELDS and before.get(name) != value}
+    return {name: value for name, value in after.items() if name in LIMIT_FIELDS and differs(before.get(name), value)}
 
 
 def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> dict[str, Decimal]:
