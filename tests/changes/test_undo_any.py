@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Done, Irreversible, State
-from accounts.changes.kinds.limit_fields import differs
 from accounts.changes.kinds.money import usd_text
 from accounts.models import LimitLevel
 from accounts.pre_trade import OWNER, POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
@@ -127,7 +126,7 @@ def test_limits(data: st.DataObject, level: LimitLevel) -> None:
     before = {**whose, **data.draw(records(level, odd=False))}
     given_ = data.draw(records(level, odd=False))
     done = applied(LIMITS, "auto_liq_limits", {**whose, **given_}, before)
-    altered = {name for name, value in given_.items() if differs(before.get(name), value)}
+    altered = {name for name, value in given_.items() if before.get(name) != value}
 
     found = inverse_of("auto_liq_limits", whose, done)
     assert isinstance(found, Irreversible) == any(name not in before for name in altered)

@@ -31,7 +31,6 @@ from accounts.changes.kinds.limit_effects import effects_of
 from accounts.changes.kinds.limit_fields import (
     LIMIT_FIELDS,
     LimitField,
-    differs,
     direction,
     fields_to_send,
     in_json,
@@ -151,7 +150,7 @@ class AutoLiqLimitsKind(AccountKind):
             return Skip(reason=self.obstacle(subject))
         before = self.state(subject)
         given = {name: value for name, value in parameters.items() if name in LIMIT_FIELDS}
-        new = {name: value for name, value in given.items() if differs(limits.record.get(name), value)}
+        new = {name: value for name, value in given.items() if limits.record.get(name) != value}
         changed = {name: LIMIT_FIELDS[name] for name in new}
         becomes = {**limits.record, **new}
         reason = self._misplaced(parameters, given)
@@ -238,10 +237,11 @@ class AutoLiqLimitsKind(AccountKind):
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # The whole record counts: had Tradovate dropped a field that was to stay, the account would have lost a limit.
-        was, meant, found = map(without_falses, (before, after, observed))
-        if found == meant:
-            return Finding.UNCHANGED if was == meant else Finding.APPLIED
-        return Finding.NOT_APPLIED if found == was else Finding.ELSEWHERE
+        if dict(observed) != dict(after):  # an absent flag that means false is false
+            before, after, observed = map(without_falses, (before, after, observed))
+        if dict(observed) == dict(after):
+            return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED
+        return Finding.NOT_APPLIED if dict(observed) == dict(before) else Finding.ELSEWHERE
 
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 
@@ -264,7 +264,7 @@ class AutoLiqLimitsKind(AccountKind):
 
 def _altered(before: State, after: State) -> dict[str, Any]:
     """Return the limits that an item is to alter, with their new values."""
-    return {name: value for name, value in after.items() if name in LIMIT_FIELDS and differs(before.get(name), value)}
+    return {name: value for name, value in after.items() if name in LIMIT_FIELDS and before.get(name) != value}
 
 
 def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> dict[str, Decimal]:

@@ -250,11 +250,6 @@ def record_read(limits: LossLimits, level: LimitLevel) -> dict[str, Any]:
     return record
 
 
-def differs(before: object, value: object) -> bool:
-    """Say whether a field's value is another one than before. A flag that is absent is false."""
-    return (before or None if isinstance(before, bool) else before) != (value or None if isinstance(value, bool) else value)
-
-
 def without_falses(record: Record) -> dict[str, Any]:
     """Return a record as it is compared: Tradovate may leave out a flag that is false."""
     return {name: value for name, value in record.items() if value is not False}
