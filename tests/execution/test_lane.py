@@ -118,6 +118,7 @@ def test_what_may_not_be_sent_twice_is_claimed_when_it_can_leave(
     monkeypatch.setattr(Lock, "is_resend_safe", lambda _self, _step: is_resend_safe)
     change = ask(support, "lock", *accounts(16))
     with working_with_held(mirror, 16):
+        wait_until(lambda: states(change).get(ItemState.SENDING, 0) >= claimed)
         held = states(change)
 
     assert held == {ItemState.SENDING: claimed, ItemState.QUEUED: 16 - claimed}
@@ -206,6 +207,8 @@ def test_a_refusal_holds_the_change_and_not_each_item(mirror: Simulator, support
 def test_a_process_that_stops_finishes_what_it_began_and_returns_the_rest(mirror: Simulator, support: Staff) -> None:
     change = ask(support, "lock", *accounts(12))
     with working_with_held(mirror, 12):
+        wait_until(lambda: states(change) == {ItemState.SENDING: 12})
+        wait_until(lambda: sum(thread.name.startswith("urgent-call") for thread in threading.enumerate()) == 5)
         stop_soon()
         wait_until(lambda: Call.objects.filter(state=CallState.NOT_HANDLED).count() == 7)
 
