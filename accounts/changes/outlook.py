@@ -22,7 +22,7 @@ DEAR_FROM: Final = 201
 class Outlook:
     """How many calls a change takes, how many its lane may make now, and when the last can be made if nobody else calls.
 
-    `left` is None when the budget can't be read. `finish_at` is None when nothing has to wait, and when nobody knows until
+    `left` is None when the budget can't be read. `finish_at` is None when nothing has to wait, and when it is not known until
     when: `is_known` tells them apart. `stops` are those because of which it is done later, `all_stops` are those in force.
     """
 
@@ -45,7 +45,7 @@ class Outlook:
 
     @property
     def shown_stops(self) -> tuple[Stop, ...]:
-        """The stops that a page tells of: also a lowered limit, where the calls don't fit into what is left."""
+        """The stops that a page shows: also a lowered limit, where the calls don't fit into what is left."""
         lowered = (stop for stop in self.all_stops.found if stop.cause == Cause.LOWERED)
         return (*self.stops, *(lowered if self.left is not None and self.calls > self.left else ()))
 

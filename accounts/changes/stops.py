@@ -50,7 +50,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """One stop. `until` is None where nobody knows its end; `environments` are the connected ones that it is about.
+    """One stop. `until` is None where its end is not known; `environments` are the connected ones that it is about.
 
     `where` names those, where others go on (" on demo"), and is empty where none does. `waits` lists the kinds whose calls
     don't leave; `unconfirmed` those whose calls leave, and whose outcome can't be read yet.

@@ -153,7 +153,7 @@ def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, or
         why = f"{words}: {len(gone)} unknown id{'' if len(gone) == 1 else 's'} left out, read back before it is sent without"
     else:
         why = f"{words}: one of the ids is unknown, and Tradovate does not tell which one"
-    # Where nobody knows which id it was, a call more would end the same: it counts as one that ended unclear.
+    # Where it is not known which id it was, another call would end the same: it counts as one that ended unclear.
     state = CallState.REJECTED if gone else CallState.UNKNOWN
     with transaction.atomic():
         end_call(claimed.call, state=state, exchange=error.exchange, note=error.message)

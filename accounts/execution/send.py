@@ -143,7 +143,7 @@ def _read_first(change: Change, kind: Kind[Any], calls: int, tradovate: Client) 
     """Bring the mirror up to now for targets that a step is only right for while they are as they were shown.
 
     What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since.
-    One read tells of the next calls too, as far as it costs no more. What Tradovate does not tell of is not sent: it waits.
+    One read covers the next calls too, as far as it costs no more. What the answer leaves out is not sent: it waits.
     """
     if not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))):
         return

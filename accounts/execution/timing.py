@@ -26,7 +26,7 @@ WATCHED_EVERY: Final = timedelta(seconds=10)
 JUST_READ: Final = timedelta(seconds=10)
 # The same for what is read right before its call: a whole record that it replaces, and what others may have set in it.
 JUST_READ_FOR_CALL: Final = timedelta(seconds=3)
-# What Tradovate did not tell of is not sent, and asked for again so much later.
+# How long a target that an answer left out waits until it is asked for again; nothing is sent for it before.
 UNREAD_AGAIN: Final = timedelta(seconds=30)
 # How often what was sent is read back: what ends in between is read together. Of urgent work at once.
 READ_EVERY: Final = {Lane.URGENT: timedelta(0), Lane.BULK: timedelta(seconds=3)}

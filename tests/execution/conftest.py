@@ -124,3 +124,9 @@ def active_account(number: int = 0) -> int:
         risk_status__liquidate_only_at=None,
     )
     return accounts.order_by("tradovate_id").values_list("tradovate_id", flat=True)[number]
+
+
+@pytest.fixture
+def person() -> Staff:
+    """A supervisor."""
+    return make_person(Role.SUPERVISOR)

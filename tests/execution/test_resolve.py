@@ -31,12 +31,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def person() -> Staff:
-    """A supervisor."""
-    return make_person(Role.SUPERVISOR)
-
-
-@pytest.fixture
 def announced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The changes that were announced to the workers."""
     changes: list[int] = []

@@ -25,7 +25,6 @@ from riskadmin.audit.actions import record_all
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from riskadmin.staff.roles import Role
 from tests.changes.answers import text_of
 from tests.changes.mirror import ACTED_AT, CLOSING_ONLY, LOCKED, NORMAL
 from tests.execution.conftest import ORIGIN
@@ -42,17 +41,10 @@ from tests.execution.unknown_items import (
     unknown,
     unknown_many,
 )
-from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
 
 LIST = "execution:unresolved"
-
-
-@pytest.fixture
-def person() -> Staff:
-    """A supervisor."""
-    return make_person(Role.SUPERVISOR)
 
 
 @pytest.fixture

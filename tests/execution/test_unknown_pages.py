@@ -42,12 +42,6 @@ LIST = "execution:unresolved"
 
 
 @pytest.fixture
-def person() -> Staff:
-    """A supervisor."""
-    return make_person(Role.SUPERVISOR)
-
-
-@pytest.fixture
 def browser(client: Client, person: Staff) -> Client:
     """The supervisor's browser."""
     client.force_login(person)

@@ -316,7 +316,7 @@ class Kind(ABC, Generic[SubjectT]):
         """Read what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
 
     def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:
-        """Read what tells of this step; `judge` is asked about it in these terms."""
+        """Read what shows the outcome of this step, in the form that `judge` takes."""
         return self.read(client, ids)
 
     def read_all(self, client: Client, ids: Sequence[int]) -> Iterator[Reading]:

@@ -144,7 +144,7 @@ class RiskParameterKind(PreTradeKind):
         records = [(account_of[each.user_account_position_limit_id], risk_parameter_record(each)) for each in parameters.found]
         reading = reading_of(client, limits, observed=by_account(told, records), keep=keep)
         why = {account_of[limit_id]: words for limit_id, words in unread(parameters).items()}
-        # Which accounts an answer about position limits tells of, the accounts' own ids say.
+        # The rows of an answer about position limits carry the ids of their accounts.
         answers = [replace(each, asked=[account_of[limit_id] for limit_id in each.asked]) for each in parameters.answers]
         return replace(reading, unread={**reading.unread, **why}, answers=[*limits.answers, *answers])
 
