@@ -154,6 +154,9 @@ def test_limits_of_several_accounts_of_which_one_was_changed_since(
 
 def test_limits_that_were_not_set_before_are_named(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
     account_id = active_account()
+    # Other tests set limits of this account too, and the simulator keeps them.
+    mirror.patch("userAccountAutoLiq", account_id, marginPercentageAlert=None)
+    refresh(Environment.DEMO, [account_id], lane=Lane.BULK, parts=frozenset({Part.LIMITS}))
     parameters = {"level": "firm", "margin_alert_pct": "87.5", "weekly_loss_auto_liq_usd": "6004"}
     change = run(approve(supervisor, ask(support, "auto_liq_limits", account_id, parameters=parameters)))
 
