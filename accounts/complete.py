@@ -240,9 +240,9 @@ class CompleteReader:
                 todo[:0] = self._after_many(source, read, reply, batch, is_whole=is_whole)
                 continue
             self._take(source, read, reply, set(batch))
-            for each in batch:
-                if each in suspects and read.is_settled(each):
-                    self._caps.learn(*suspects.pop(each))
+            proven = dict.fromkeys(suspects.pop(each) for each in batch if each in suspects and read.is_settled(each))
+            for name, cut_at in proven:
+                self._caps.learn(name, cut_at)
             missing = [each for each in batch if not read.is_settled(each)]
             if missing and (len(batch) == 1 or (rows == 0 or is_whole)) and is_again:
                 read.left_out |= set(missing)

@@ -19,7 +19,7 @@ from accounts.connection import NotConnected, client
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.settle import evidence, move
-from accounts.execution.timing import CONFIRM_WITHIN, READ_BATCH, READING_LEASE
+from accounts.execution.timing import CONFIRM_WITHIN, READ_BATCH, reading_lease
 from accounts.execution.verdict import Evidence, decide
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -92,7 +92,7 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
         items = list(due.order_by("pk")[:READ_BATCH])
         if lane == Lane.URGENT:
             items += rows.filter(_in_the_way())
-        Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=at + READING_LEASE)
+        Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=at + reading_lease(len(items)))
     # Each change is read once: joined to ten thousand items, it would be made as often.
     changes = Change.objects.in_bulk({item.change_id for item in items})
     for item in items:

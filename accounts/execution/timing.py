@@ -14,8 +14,11 @@ PERMIT_GOOD_FOR_S: Final = 5.0
 LEASE: Final = timedelta(seconds=30)
 # How long a read-back may go on showing the old state before the outcome is called unknown.
 CONFIRM_WITHIN: Final = timedelta(seconds=30)
-# A second reader leaves an item alone for so long after the first one took it.
+# A second reader leaves an item alone for so long after the first one took it: at least the first, longer by a second for each
+# so many items that are read together (a cut list takes a call for each 200 of them), never longer than the last.
 READING_LEASE: Final = timedelta(seconds=20)
+ITEMS_READ_PER_SECOND: Final = 400
+LONGEST_READING_LEASE: Final = timedelta(seconds=50)
 CONFIRM_AGAIN: Final = timedelta(seconds=3)
 # A call that was cut off, or given up, may still take effect: only so long after its end does an unchanged state mean that it
 # did nothing. What is not sent again by itself is watched for longer before a person is asked, who might do it again.
@@ -53,6 +56,11 @@ UNKNOWN_ENDS_MAX: Final = 3
 READ_BATCH: Final = 20_000  # a kind reads few by their ids, many with the one call that lists all
 SWEEP_BATCH: Final = 500
 WAKE_EXPIRES_S: Final = 15.0
+
+
+def reading_lease(items: int) -> timedelta:
+    """Return for how long a reader of so many items has them to itself."""
+    return min(READING_LEASE + timedelta(seconds=items / ITEMS_READ_PER_SECOND), LONGEST_READING_LEASE)
 
 
 def waiting_s(error: TradovateError | NotConnected | HoursUnknown, attempts: int) -> float:

@@ -76,6 +76,7 @@ class Caps:
 
     caps: dict[str, int] = field(default_factory=dict)
     longest: dict[str, int] = field(default_factory=dict)
+    learnt: int = 0
 
     def cap(self, endpoint: str) -> int | None:
         return self.caps.get(endpoint)
@@ -89,6 +90,7 @@ class Caps:
 
     def learn(self, endpoint: str, rows: int) -> None:
         self.caps[endpoint] = rows
+        self.learnt += 1
 
 
 def exchange(endpoint: str) -> Exchange:
@@ -181,6 +183,14 @@ def test_a_cap_is_learnt_and_the_next_read_asks_in_batches_that_fit() -> None:
     assert caps.caps == {"some": 200}
     again = [rows for _, rows in tradovate.calls[first:]]
     assert (max(again), sum(again), len(again)) == (200, 900, 5)
+
+
+def test_a_cap_is_written_down_once_for_each_answer_and_not_for_each_row() -> None:
+    tradovate, caps = Tradovate(one_each(8_000), cap=200), Caps()
+
+    reader(caps).of(tradovate.source(), range(1, 8_001), listed=8_000)
+
+    assert caps.learnt <= len(tradovate.calls)
 
 
 def test_a_list_of_many_rows_that_was_cut_is_found_out_and_read_by_account() -> None:

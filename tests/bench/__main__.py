@@ -1,4 +1,4 @@
-"""Run every benchmark: `SCALE=small` (the default, some four minutes) or `SCALE=full` (the sizes of the goals)."""
+"""Run every benchmark, or those that `PARTS` names: `SCALE=small` (the default) or `SCALE=full` (the sizes of the goals)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from tests import servers
 SIZES = {"small": 1_150, "full": 11_400}
 """Accounts of the firm; one in eight of them is closed or archived."""
 
+PARTS = ("changes", "execution", "short_answers", "year")
+
 
 def main() -> int:
     """Measure, print, write `.run/bench.json`; 1 when a goal is missed."""
     scale = os.environ.get("SCALE", "small")
     if scale not in SIZES:
         print(f"SCALE is {' or '.join(SIZES)}, not {scale!r}.")
+        return 2
+    parts = os.environ.get("PARTS", ",".join(PARTS)).split(",")
+    if not set(parts) <= set(PARTS):
+        print(f"PARTS is some of {','.join(PARTS)}, not {','.join(parts)!r}.")
         return 2
     # With autovacuum, as everywhere but in tests: rows die by the ten thousand here, and a queue among the dead is slow.
     own = servers.start({**FORGETFUL, "autovacuum": "on"})
@@ -28,15 +34,25 @@ def main() -> int:
 
         django.setup()
         import riskadmin.celery  # noqa: F401  (tasks sent by name go to this run's own broker)
-        from tests.bench import changes, execution, year
+        from tests.bench import changes, execution, short_answers, year
         from tests.bench.firm import Firm
         from tests.bench.report import Report
 
         report = Report()
-        with tempfile.TemporaryDirectory() as directory, Firm(Path(directory), accounts=SIZES[scale]) as firm:
-            changes.measure(firm, report)
-            execution.measure(firm, report, Path(directory))
-        year.measure(report, redis_url=own.redis_url, scale=scale)
+        if {"changes", "execution"} & set(parts):
+            with tempfile.TemporaryDirectory() as directory, Firm(Path(directory), accounts=SIZES[scale]) as firm:
+                if "changes" in parts:
+                    changes.measure(firm, report)
+                if "execution" in parts:
+                    execution.measure(firm, report, Path(directory))
+        if "short_answers" in parts:
+            with (
+                tempfile.TemporaryDirectory() as directory,
+                Firm(Path(directory), accounts=short_answers.ACCOUNTS[scale]) as firm,
+            ):
+                short_answers.measure(firm, report, Path(directory), scale=scale)
+        if "year" in parts:
+            year.measure(report, redis_url=own.redis_url, scale=scale)
         print(f"written: {report.write().name}")
         return 0 if all(finding.met for finding in report.findings) else 1
     finally:

@@ -98,7 +98,7 @@ def _rate(firm: Firm, report: Report, ids: Sequence[int], *, latency_ms: int) ->
 
 def _locked(firm: Firm, ids: Sequence[int]) -> tuple[float, Change]:
     """Ask for the locks and wait for the last one; return the seconds it took from the ask to the last outcome."""
-    change = _finished(approved(firm, submitted(firm, list(ids), _locks(ids))))
+    change = finished(approved(firm, submitted(firm, list(ids), _locks(ids))))
     assert change.decided_at
     assert change.finished_at
     return (change.finished_at - change.decided_at).total_seconds(), change
@@ -143,7 +143,7 @@ def _category(firm: Firm, report: Report, ids: Sequence[int]) -> None:
     parameters = kind.parameters({"category": category})
     shown = plan(kind, environment=Environment.DEMO, target_ids=ids, parameters=parameters)
     firm.simulator.reset_counters()
-    _finished(approved(firm, submitted(firm, list(ids), shown)))
+    finished(approved(firm, submitted(firm, list(ids), shown)))
     calls = firm.simulator.counters()["calls"]
     report.at_most(
         f"category switch of {len(shown.sent):,}: calls for each account, read-back included",
@@ -166,7 +166,7 @@ def _urgent(firm: Firm, report: Report, ids: Sequence[int], running: Workers) ->
         busy = [_click_to_arrival(firm, person, account_id) for account_id in ids[CLICKS : 2 * CLICKS]]
         change.refresh_from_db()
         was_running = change.state == ChangeState.RUNNING
-        _finished(change)
+        finished(change)
     finally:
         firm.simulator.set(latency_ms=0)
     report.at_most(
@@ -205,7 +205,7 @@ def _recovery(firm: Firm, report: Report, ids: Sequence[int], running: Workers) 
         killed_at = datetime.now(UTC)
         under_way = list(change.items.filter(state__in=ITEM_UNDER_WAY).values_list("pk", flat=True))
         running.start("bulk", "urgent", clock=False)
-        _finished(change)
+        finished(change)
     finally:
         firm.simulator.set(latency_ms=0)
     recovered_at = Item.objects.filter(pk__in=under_way).aggregate(at=Max("settled_at"))["at"]
@@ -279,7 +279,7 @@ def _locks(ids: Sequence[int]) -> Plan:
     return plan(KINDS["lock"], environment=Environment.DEMO, target_ids=ids)
 
 
-def _finished(change: Change) -> Change:
+def finished(change: Change) -> Change:
     """Wait for a change's last item, with somebody looking on."""
     wait_until(lambda: progress(change.pk).change.state == ChangeState.FINISHED, timeout=900, every=1.0)
     change.refresh_from_db()

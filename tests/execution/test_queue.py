@@ -1,6 +1,7 @@
 """The queue of a large change that PostgreSQL has no statistics of yet: its next items are found without reading the others."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from accounts.changes.models import Change, Item
 from accounts.execution.queue import first_items, with_work
+from accounts.execution.timing import READING_LEASE, reading_lease
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Lane
 from tests.changes.mirror import ask, make_accounts
@@ -86,3 +88,10 @@ def half_done(change: Change) -> None:
     change.items.filter(position__lte=500).update(state="sending")
     change.items.filter(position__lte=450).update(state="sent")
     change.items.filter(position__lte=450).update(state="applied")
+
+
+def test_a_reader_of_more_items_has_them_to_itself_for_longer_and_never_past_the_recovery_time() -> None:
+    """10,000 items of answers cut at 200 rows are 50 calls: a second reader must not make them again."""
+    assert reading_lease(1) < reading_lease(8_000) < timedelta(seconds=60)
+    assert reading_lease(10_000) >= READING_LEASE + timedelta(seconds=25)
+    assert reading_lease(1_000_000) <= timedelta(seconds=50)
