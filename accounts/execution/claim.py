@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError, connection, transaction
@@ -23,7 +23,7 @@ from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.queue import first_items
 from accounts.execution.settle import about, settle
-from accounts.execution.timing import LEASE, PERMIT_GOOD_FOR_S
+from accounts.execution.timing import LEASE, NOT_READ_AGAIN, PERMIT_GOOD_FOR_S
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -80,16 +80,23 @@ class Claim:
         return Target(id=item.target_id, before=before, after=after, carried=self.carried.get(item.target_id))
 
 
+def extend_lease(claimed: Claim, by: timedelta) -> None:
+    """Keep the sweeper off claimed items for so long from now: their worker asks Tradovate more before their call ends."""
+    sending = Item.objects.filter(pk__in=[item.pk for item in claimed.items], state=ItemState.SENDING)
+    sending.update(lease_until=timezone.now() + by)
+
+
 def this_worker() -> str:
     """Return the name of this worker: host, process, thread."""
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"[:128]
 
 
-def claim(change: Change, *, calls: int, origin: Origin, step: int | None = None) -> list[Claim]:
+def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, step: int | None = None) -> list[Claim]:
     """Claim the items of a change that may be sent now, for as many as `calls` calls: those at `step`, if it is given.
 
     Commits them as `sending` with their call rows and events. Items whose target has moved since it was shown are settled as
-    skipped instead. PostgreSQL refuses the step for a change that lacks its decisions, and a second item of the same target.
+    skipped instead, and where it matters how a target stands, those not read since `read_since` stay queued.
+    PostgreSQL refuses the step for a change that lacks its decisions, and a second item of the same target.
     """
     at, made_at = timezone.now(), time.monotonic()
     kind = KINDS[change.kind].of(change.parameters)
@@ -98,7 +105,7 @@ def claim(change: Change, *, calls: int, origin: Origin, step: int | None = None
             found = _next(change, kind, at, calls, step)
             if not found or closed_until(change.window, at):
                 return []
-            items = _still_right(kind, found, origin)
+            items = _still_right(kind, found, read_since, origin)
             if not items:
                 return []
             after = {item.target_id: item.after or {} for item in items}
@@ -111,7 +118,7 @@ def claim(change: Change, *, calls: int, origin: Origin, step: int | None = None
         if "item_target_under_way" not in str(error):
             raise
         # A rival's call for the same target began meanwhile, and spoils the claim of all: alone, the others go through.
-        return claim(change, calls=1, origin=origin, step=step) if calls > 1 else []
+        return claim(change, calls=1, origin=origin, read_since=read_since, step=step) if calls > 1 else []
     for items, _ in claimed:
         for item in items:
             item.state, item.claimed_at, item.attempts = ItemState.SENDING, at, item.attempts + 1
@@ -166,8 +173,11 @@ def _next(change: Change, kind: Kind[Any], at: datetime, calls: int, step: int |
     return first_items(change, at, count=kind.batch_size, step=first.step, ticket=first.ticket, locked=True)
 
 
-def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Item]:
-    """Settle as skipped the items that must not be sent any more; return the others."""
+def _still_right(kind: Kind[Any], items: list[Item], read_since: datetime, origin: Origin) -> list[Item]:
+    """Settle as skipped the items that must not be sent any more; return the others, but for those not read lately enough.
+
+    Those stay queued for a moment: they came up for sending while others were being read.
+    """
     environment, ids = Environment(items[0].environment), [item.target_id for item in items]
     if any(kind.rests_on(item.step) for item in items):
         found = kind.subjects(environment, ids)
@@ -175,12 +185,15 @@ def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Ite
     else:
         found, gone = {}, kind.gone_among(environment, ids)
     wrong: dict[tuple[int, str], list[Item]] = defaultdict(list)
-    right, rebased = [], []
+    right, rebased, unread = [], [], []
     for item in items:
         if item.target_id in gone:
             wrong[item.step, f"The {kind.unit.value} was archived or closed meanwhile"].append(item)
             continue
         if kind.rests_on(item.step):
+            if kind.is_read_back and _is_old(kind.compared_at(found[item.target_id]), read_since):
+                unread.append(item.pk)
+                continue
             now = kind.state(found[item.target_id])
             moved = _moved(kind, item, now)
             if moved:
@@ -191,11 +204,16 @@ def _still_right(kind: Kind[Any], items: list[Item], origin: Origin) -> list[Ite
                 item.found = as_found
                 rebased.append(item)
         right.append(item)
-    Item.objects.bulk_update(rebased, ["found"])
+    Item.objects.bulk_update(rebased, ["found"], batch_size=1000)
+    Item.objects.filter(pk__in=unread).update(not_before=timezone.now() + NOT_READ_AGAIN)
     for (step, reason), skipped in wrong.items():
         note = half_done(kind.steps, step) + reason
         settle(skipped, came_from=ItemState.QUEUED, to=ItemState.SKIPPED, note=note, origin=origin)
     return right
+
+
+def _is_old(read_at: datetime | None, read_since: datetime) -> bool:
+    return read_at is None or read_at < read_since
 
 
 def _found(kind: Kind[Any], item: Item, now: State) -> State | None:
@@ -211,7 +229,9 @@ def _moved(kind: Kind[Any], item: Item, now: State) -> str:
     before, after = item.before or {}, item.after or {}
     if kind.is_as_shown(before=before, after=after, now=now, step=item.step):
         return ""
-    if item.attempts and kind.judge(before=before, after=after, observed=now, step=item.step) == Finding.APPLIED:
+    # Not of a call that adds something: what looks like its effect may be somebody else's, and it would be added twice.
+    may_be_late = item.attempts and kind.is_resend_safe(item.step)
+    if may_be_late and kind.judge(before=before, after=after, observed=now, step=item.step) == Finding.APPLIED:
         return ""  # the effect of an earlier call for it, which came late: sent again, the read-back proves it
     shown, present = (kind.relevant(state, before=before, after=after, step=item.step) for state in (before, now))
     words = "; ".join(f"{each.label}: {each.before} → {each.after}" for each in kind.differences(shown, present))

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
@@ -19,8 +20,8 @@ from accounts.connection import NotConnected, client
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.settle import evidence, move
-from accounts.execution.timing import CONFIRM_WITHIN, READ_BATCH, reading_lease
-from accounts.execution.verdict import Evidence, decide
+from accounts.execution.timing import CONFIRM_AGAIN, CONFIRM_WITHIN, READ_BATCH, reading_lease
+from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -92,7 +93,11 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
         items = list(due.order_by("pk")[:READ_BATCH])
         if lane == Lane.URGENT:
             items += rows.filter(_in_the_way())
-        Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=at + reading_lease(len(items)))
+        until = at + reading_lease(len(items))
+        mine = Item.objects.filter(pk__in=[item.pk for item in items])
+        mine.update(not_before=until)
+        # Nor does the sweeper give up an answered one while it is being read.
+        mine.filter(state=ItemState.SENT).update(lease_until=Greatest("lease_until", until + CONFIRM_AGAIN))
     # Each change is read once: joined to ten thousand items, it would be made as often.
     changes = Change.objects.in_bulk({item.change_id for item in items})
     for item in items:
@@ -118,7 +123,7 @@ def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Se
         _decide(kind, reading, items, gone=gone, environment=environment, lane=lane, read_at=started_at, origin=origin)
     except OperationalError:
         raise  # PostgreSQL is away: nothing can be said of any of them
-    except (DatabaseError, ArithmeticError, LookupError, TypeError, ValueError):
+    except (DatabaseError, *UNJUDGEABLE):
         logger.exception("what was read back of %s items could not be judged", len(items))
         if len(items) == 1:
             _leave_unjudged(items[0], origin)
@@ -143,22 +148,7 @@ def _decide(
 ) -> None:
     """Keep the calls of a reading, and what it says for the mirror and for the items, in one transaction."""
     with transaction.atomic():
-        calls: dict[int, tuple[Call, Exchange]] = {}
-        for answer in reading.answers:
-            call = Call.objects.create(
-                purpose=Purpose.READ_BACK,
-                environment=environment.value,
-                lane=lane.value,
-                worker=this_worker(),
-                state=CallState.ANSWERED,
-                started_at=answer.exchange.sent_at,
-                ended_at=timezone.now(),
-                **evidence(answer.exchange),
-            )
-            asked = set(answer.asked)
-            told = [item for item in items if item.target_id in asked]
-            CallItem.objects.bulk_create([CallItem(call=call, item=item) for item in told], batch_size=5000)
-            calls |= {item.target_id: (call, answer.exchange) for item in told}
+        calls = _keep_calls(reading, items, environment=environment, lane=lane)
         reading.keep()
         found = Evidence(
             kind=kind,
@@ -174,6 +164,40 @@ def _decide(
             by_change[item.change_id].append(item)
         for of_one in by_change.values():
             decide(of_one, found)
+
+
+def _keep_calls(
+    reading: Reading, items: Sequence[Item], *, environment: Environment, lane: Lane
+) -> dict[int, tuple[Call, Exchange]]:
+    """Write down the calls of a reading with the items that each asked about; return the last one about each target."""
+    made = Call.objects.bulk_create(
+        [
+            Call(
+                purpose=Purpose.READ_BACK,
+                environment=environment.value,
+                lane=lane.value,
+                worker=this_worker(),
+                state=CallState.ANSWERED,
+                started_at=answer.exchange.sent_at,
+                ended_at=timezone.now(),
+                **evidence(answer.exchange),
+            )
+            for answer in reading.answers
+        ],
+        batch_size=500,
+    )
+    by_target: dict[int, list[Item]] = defaultdict(list)
+    for item in items:
+        by_target[item.target_id].append(item)
+    calls: dict[int, tuple[Call, Exchange]] = {}
+    told = []
+    for call, answer in zip(made, reading.answers, strict=True):
+        for target_id in dict.fromkeys(answer.asked):
+            if target_id in by_target:
+                told += [CallItem(call=call, item=item) for item in by_target[target_id]]
+                calls[target_id] = (call, answer.exchange)
+    CallItem.objects.bulk_create(told, batch_size=5000)
+    return calls
 
 
 def _gone(kind: Kind[Any], tradovate: Client, items: Sequence[Item], reading: Reading) -> frozenset[int]:

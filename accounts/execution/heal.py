@@ -3,7 +3,9 @@
 An item that waits for a person is compared with the mirror each time the mirror has something newer of its target.
 """
 
+import logging
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, Final
 
 from django.db import transaction
@@ -13,13 +15,15 @@ from accounts.changes.kinds.kind import Finding, Kind, State
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution.basis import basis
-from accounts.execution.verdict import Evidence, decide
+from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
-AT_ONCE: Final = 1_000
+logger = logging.getLogger(__name__)
+
+COMPARED_TOGETHER: Final = 1_000
 PROVEN: Final = frozenset({Finding.APPLIED, Finding.UNCHANGED})
 
 
@@ -28,22 +32,31 @@ def heal(*, origin: Origin) -> int:
 
     What proves nothing is left as it is, with what was seen. May run at the same time as itself and as any person's decision.
     """
-    groups: dict[tuple[Kind[Any], str, int, int], list[Item]] = defaultdict(list)
-    for item in _waiting():
-        kind = KINDS[item.change.kind].of(item.change.parameters)
-        if kind.is_read_back:
-            groups[kind, item.environment, item.step, item.change_id].append(item)
-    return sum(_heal(kind, Environment(environment), items, origin) for (kind, environment, *_), items in groups.items())
+    compared = 0
+    for waiting in _waiting():
+        groups: dict[tuple[Kind[Any], str, int, int], list[Item]] = defaultdict(list)
+        for item in waiting:
+            kind = KINDS[item.change.kind].of(item.change.parameters)
+            if kind.is_read_back:
+                groups[kind, item.environment, item.step, item.change_id].append(item)
+        for (kind, environment, *_), items in groups.items():
+            compared += _heal(kind, Environment(environment), items, origin)
+    return compared
 
 
-def _waiting() -> list[Item]:
-    """Return unknown items that nothing reads back by itself, those that were compared longest ago first."""
-    unknown = Item.objects.filter(state=ItemState.UNKNOWN, not_before=None)
-    items = list(unknown.order_by("seen_at", "pk")[:AT_ONCE])
-    changes = Change.objects.in_bulk({item.change_id for item in items})
-    for item in items:
-        item.change = changes[item.change_id]
-    return items
+def _waiting() -> Iterator[list[Item]]:
+    """Yield the unknown items that nothing reads back by itself, some at a time."""
+    after = 0
+    while True:
+        unknown = Item.objects.filter(state=ItemState.UNKNOWN, not_before=None, pk__gt=after)
+        items = list(unknown.order_by("pk")[:COMPARED_TOGETHER])
+        if not items:
+            return
+        changes = Change.objects.in_bulk({item.change_id for item in items})
+        for item in items:
+            item.change = changes[item.change_id]
+        yield items
+        after = items[-1].pk
 
 
 def _heal(kind: Kind[Any], environment: Environment, items: list[Item], origin: Origin) -> int:
@@ -77,14 +90,19 @@ def _heal(kind: Kind[Any], environment: Environment, items: list[Item], origin: 
             proven = [item for item in locked if _proves(kind, item, observed[item.target_id])]
             if proven:
                 decide(proven, evidence)
-            _note_seen([item for item in locked if item not in proven], observed, evidence)
+            settled = {item.pk for item in proven}
+            _note_seen([item for item in locked if item.pk not in settled], observed, evidence)
     return sum(map(len, by_reading.values()))
 
 
 def _proves(kind: Kind[Any], item: Item, observed: State) -> bool:
     """Say whether a reading settles an item: it shows the effect, or that a refused call had none."""
-    before, after = basis(kind, item)
-    finding = kind.judge(before=before, after=after, observed=observed, step=item.step)
+    try:
+        before, after = basis(kind, item)
+        finding = kind.judge(before=before, after=after, observed=observed, step=item.step)
+    except UNJUDGEABLE:
+        logger.exception("item %s can't be compared with what was read", item.pk)
+        return False
     return finding in PROVEN or (finding == Finding.NOT_APPLIED and bool(item.refusal))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
@@ -27,9 +27,10 @@ from accounts.execution.answers import put_back_unsent, write_down
 from accounts.execution.claim import Claim
 from accounts.execution.confirm import next_read_at, read_back_due
 from accounts.execution.queue import with_work
-from accounts.execution.send import Answered, give_back, make, next_claims
+from accounts.execution.send import Answered, give_back, just_read, make, next_claims, read_targets, targets_to_read
 from accounts.execution.timing import (
     GATHER_S,
+    JUST_READ_FOR_CALL,
     LOOK_S,
     READ_EVERY,
     READ_EVERY_WHEN_SCARCE,
@@ -48,6 +49,13 @@ logger = logging.getLogger(__name__)
 
 UNWRITABLE: Final = (DatabaseError, InterfaceError, ArithmeticError, LookupError, TypeError, ValueError)
 """What one answer of Tradovate's may cause that can't be written down as it is."""
+
+
+FIRST_READS_AT_ONCE: Final = 4
+"""So many changes of a lane have their targets read at the same time, before calls of theirs are claimed."""
+
+_FirstRead: TypeAlias = tuple[datetime | None, datetime]
+"""Since when targets count as read right before their calls, None where they could not be read, and when that ended."""
 
 
 @dataclass
@@ -138,6 +146,7 @@ class _Leader:
         self.unwritten: list[Answered] = []
         self.write_again_at = 0.0
         self.reading: Future[int] | None = None
+        self.first_reads: dict[int, Future[_FirstRead]] = {}
         self.read_at: datetime | None = None
         self.read_every = READ_EVERY[lane]
         self.asks_budget_at = 0.0
@@ -149,13 +158,14 @@ class _Leader:
             # A few more than may call at once: some prepare a call, or read its answer, while others wait for Tradovate.
             ThreadPoolExecutor(self.at_once + self.at_once // 4, thread_name_prefix=f"{self.lane}-call") as callers,
             ThreadPoolExecutor(1, thread_name_prefix=f"{self.lane}-read") as reader,
+            ThreadPoolExecutor(FIRST_READS_AT_ONCE, thread_name_prefix=f"{self.lane}-first") as first_reader,
         ):
             while True:
                 self.seat.bell.clear()
                 if _stopping.is_set():
                     self._return_unbegun()
                 self._write_down_ended()
-                self._claim(callers)
+                self._claim(callers, first_reader)
                 self._read_back(reader)
                 connection.close()
                 if self._is_done() and not self.seat.bell.is_set():
@@ -169,13 +179,15 @@ class _Leader:
             return False
         if _stopping.is_set():
             return True
+        if self.first_reads:
+            return False
         soon = timezone.now() + STAY_FOR
         return not (self.read_at and self.read_at <= soon) and not (self.goes_on_at and self.goes_on_at <= soon)
 
     # --- Sending ----------------------------------------------------------------------------------------------------------
 
-    def _claim(self, callers: ThreadPoolExecutor) -> None:
-        """Claim the next calls of the change whose turn it is, and have them made."""
+    def _claim(self, callers: ThreadPoolExecutor, first_reader: ThreadPoolExecutor) -> None:
+        """Claim the next calls of the change whose turn it is, and have them made. One whose targets are being read waits."""
         ready = self._ready_beside()
         room = self.at_once + ready - len(self.flying)
         # While half of what stands ready is left, a claim can wait, and be of more calls.
@@ -183,11 +195,16 @@ class _Leader:
             return
         try:
             claims: list[Claim] = []
-            for change in self.seat.in_turn(with_work(self.lane, timezone.now())):
+            with_something = with_work(self.lane, timezone.now())
+            self._forget_first_reads(with_something)
+            for change in self.seat.in_turn(with_something):
                 calls = room if _may_stand_ready(change) else room - ready
                 if calls < 1:
                     break  # it has its turn when so many have come back; whoever is next would take their places for ever
-                claims = next_claims(change, calls=calls, origin=self.origin)
+                read_since = self._read_since(change, calls, first_reader)
+                if read_since is None:
+                    continue
+                claims = next_claims(change, calls=calls, origin=self.origin, read_since=read_since)
                 if claims:
                     self.seat.served[change.pk] += len(claims)
                     break
@@ -201,13 +218,41 @@ class _Leader:
             self.flying[future] = claim
             future.add_done_callback(self._ring)
 
+    def _read_since(self, change: Change, calls: int, first_reader: ThreadPoolExecutor) -> datetime | None:
+        """Return since when what a change's next calls rest on was read; None while that is being read, beside all else."""
+        read = self.first_reads.get(change.pk)
+        if read is not None:
+            if not read.done():
+                return None
+            del self.first_reads[change.pk]
+            failure = read.exception()
+            if failure:
+                logger.error("the targets of change %s could not be read first", change.pk, exc_info=failure)
+                return None
+            read_since, ended_at = read.result()
+            if read_since is None or timezone.now() < ended_at + JUST_READ_FOR_CALL:
+                return read_since
+        ids = targets_to_read(change, calls=calls)
+        if not ids:
+            return just_read(change, timezone.now())
+        self.first_reads[change.pk] = first_reader.submit(_read_first, change, ids, self.origin)
+        self.first_reads[change.pk].add_done_callback(self._ring)
+        return None
+
+    def _forget_first_reads(self, with_something: Iterable[Change]) -> None:
+        """Drop what was read for changes that have nothing to send any more, such as those that are held now."""
+        going_on = {change.pk for change in with_something}
+        for change_id, read in list(self.first_reads.items()):
+            if read.done() and change_id not in going_on:
+                del self.first_reads[change_id]
+
     def _ready_beside(self) -> int:
         """Return how many calls may stand ready beside those that fly: no more than leave before their permits lapse."""
         if self.latency_s < SWIFT_S:
             return 2 * self.at_once
         return self.at_once // 2 if self.latency_s < SLOW_S else 0
 
-    def _ring(self, _: Future[Answered] | Future[int]) -> None:
+    def _ring(self, _: Future[Any]) -> None:
         self.seat.bell.set()
 
     def _return_unbegun(self) -> None:
@@ -327,6 +372,13 @@ def _in_plain_letters(answer: Answered) -> Answered:
     kept = replace(exchange, response_text=ascii(exchange.response_text)) if exchange else None
     why = "Tradovate answered something that can't be written down; what it did is read back"
     return Answered(claim=answer.claim, error=OutcomeUnknown(why, exchange=kept))
+
+
+def _read_first(change: Change, ids: Sequence[int], origin: Origin) -> _FirstRead:
+    try:
+        return read_targets(change, ids, origin=origin), timezone.now()
+    finally:
+        connection.close()
 
 
 def _read_back(lane: Lane, origin: Origin, *, early: bool) -> int:

@@ -1,7 +1,7 @@
 """Making calls: read the targets first where that matters, claim them, and call. `answers` says what becomes of them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,10 +18,10 @@ from accounts.changes.states import ItemState
 from accounts.changes.telling import about_item
 from accounts.changes.timing import closed_until
 from accounts.connection import NotConnected, client
-from accounts.execution.claim import Claim, claim
+from accounts.execution.claim import Claim, claim, extend_lease
 from accounts.execution.queue import first_items
 from accounts.execution.settle import hold
-from accounts.execution.timing import JUST_READ, JUST_READ_FOR_CALL, UNREAD_AGAIN, waiting_s
+from accounts.execution.timing import JUST_READ, JUST_READ_FOR_CALL, LONGEST_READING_LEASE, UNREAD_AGAIN, waiting_s
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -52,11 +52,52 @@ class Answered:
     lookup_error: TradovateError | None = None
 
 
-def next_claims(change: Change, *, calls: int, origin: Origin) -> list[Claim]:
-    """Claim what may be sent now among the items of a change, for at most `calls` calls, read anew where that matters.
+def targets_to_read(change: Change, *, calls: int) -> list[int]:
+    """Return the targets that must be read before the next `calls` calls of a change are claimed; asks PostgreSQL only.
 
-    The calls are counted before they are claimed, where their endpoint is known beforehand. When the targets can't be read, or
-    nothing may be sent, the change is held for a while and nothing is claimed.
+    What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since.
+    One read covers the next calls too, as far as it costs no more.
+    """
+    kind = KINDS[change.kind].of(change.parameters)
+    now = timezone.now()
+    if not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))) or _is_closed(change, now):
+        return []
+    needed = calls if kind.batch_size == 1 else kind.batch_size
+    good_since = just_read(change, now)
+    if not _to_read(kind, first_items(change, now, count=needed), good_since):
+        return []
+    ahead = max(needed, kind.read_at_once) if kind.batch_size == 1 else BATCHES_READ_AHEAD * kind.batch_size
+    return _to_read(kind, first_items(change, now, count=ahead), good_since)
+
+
+def just_read(change: Change, now: datetime) -> datetime:
+    """Return since when a target must have been read to count as read right before a call."""
+    return now - (JUST_READ_FOR_CALL if KINDS[change.kind].reads_right_before else JUST_READ)
+
+
+def read_targets(change: Change, ids: Sequence[int], *, origin: Origin) -> datetime | None:
+    """Bring the mirror up to now for targets of a change; return since when its targets count as read, None where it failed.
+
+    What the answer leaves out is not sent: it waits. When nothing can be read, the change is held for a while.
+    Holds no connection of PostgreSQL while Tradovate is waited for.
+    """
+    read_since = just_read(change, timezone.now())  # the others were read after that
+    kind = KINDS[change.kind].of(change.parameters)
+    try:
+        tradovate = client(Environment(change.environment), Lane(change.lane))
+        _read(change, kind, ids, tradovate)
+    except (TradovateError, NotConnected) as error:
+        _postpone(change, error, origin)
+        return None
+    return read_since
+
+
+def next_claims(change: Change, *, calls: int, origin: Origin, read_since: datetime) -> list[Claim]:
+    """Claim what may be sent now among the items of a change, for at most `calls` calls.
+
+    Where it matters how a target stands, only those read since `read_since` are claimed. The calls are counted before they are
+    claimed, where their endpoint is known beforehand. When nothing may be sent, the change is held for a while and nothing is
+    claimed.
     """
     kind = KINDS[change.kind].of(change.parameters)
     try:
@@ -65,7 +106,6 @@ def next_claims(change: Change, *, calls: int, origin: Origin) -> list[Claim]:
             close_window(change, closed, origin=origin)
             return []
         tradovate = client(Environment(change.environment), Lane(change.lane))
-        _read_first(change, kind, calls, tradovate)
         step = _next_step(change, kind)
         if step is None:
             return []
@@ -75,14 +115,22 @@ def next_claims(change: Change, *, calls: int, origin: Origin) -> list[Claim]:
         return []
     try:
         if kind.batch_size > 1 or not paid:
-            claims = claim(change, calls=1, origin=origin)
+            claims = claim(change, calls=1, origin=origin, read_since=read_since)
         else:
-            claims = claim(change, calls=len(paid), origin=origin, step=step)
+            claims = claim(change, calls=len(paid), origin=origin, read_since=read_since, step=step)
         for claimed in claims if paid else ():
             claimed.permit.paid.append(paid.pop())
     finally:
         tradovate.give_back(paid)
     return claims
+
+
+def _is_closed(change: Change, now: datetime) -> bool:
+    """Say whether nothing of a change may be sent now because of its hours; where those are unknown, the claim says so."""
+    try:
+        return bool(closed_until(change.window, now))
+    except HoursUnknown:
+        return True
 
 
 def _next_step(change: Change, kind: Kind[Any]) -> int | None:
@@ -113,6 +161,7 @@ def make(claimed: Claim) -> Answered:
     except Rejected as error:
         if error.status != NOT_FOUND or len(claimed.items) == 1:
             return Answered(claim=claimed, error=error)
+        extend_lease(claimed, LONGEST_READING_LEASE)
         return _which_is_unknown(claimed, error, tradovate)
     except TradovateError as error:
         return Answered(claim=claimed, error=error)
@@ -139,21 +188,7 @@ def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Ans
     return Answered(claim=claimed, error=error, lookup=lookup)
 
 
-def _read_first(change: Change, kind: Kind[Any], calls: int, tradovate: Client) -> None:
-    """Bring the mirror up to now for targets that a step is only right for while they are as they were shown.
-
-    What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since.
-    One read covers the next calls too, as far as it costs no more. What the answer leaves out is not sent: it waits.
-    """
-    if not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))):
-        return
-    now = timezone.now()
-    needed = calls if kind.batch_size == 1 else kind.batch_size
-    good_since = now - (JUST_READ_FOR_CALL if kind.reads_right_before else JUST_READ)
-    if not _to_read(kind, first_items(change, now, count=needed), good_since):
-        return
-    ahead = max(needed, kind.read_at_once) if kind.batch_size == 1 else BATCHES_READ_AHEAD * kind.batch_size
-    ids = _to_read(kind, first_items(change, now, count=ahead), good_since)
+def _read(change: Change, kind: Kind[Any], ids: Sequence[int], tradovate: Client) -> None:
     connection.close()
     unread: dict[int, Unread] = {}
     for reading in kind.read_all(tradovate, ids):
@@ -197,7 +232,7 @@ def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[i
         if subject is None:
             continue  # the claim settles it
         read_at = kind.compared_at(subject)
-        if item.target in unclear or read_at is None or read_at <= good_since:
+        if item.target in unclear or read_at is None or read_at < good_since:
             ids.append(item.target_id)
     return ids
 

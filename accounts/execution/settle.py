@@ -76,12 +76,17 @@ def settle(
     if not there:
         return []
     # Of an item of several steps, what an earlier step's read-back showed stays beside it.
-    seen = {item.target_id: {**(item.observed or {}), **observed[item.target_id]} for item in there} if observed else {}
+    seen = {
+        item.target_id: {**(item.observed or {}), **observed[item.target_id]}
+        for item in there
+        if observed and item.target_id in observed
+    }
     # One statement, whatever the number of items: each has its own `observed`.
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE changes_item SET state = %s, note = %s, observed = given.observed::jsonb, settled_at = %s,
+            UPDATE changes_item SET state = %s, note = %s, settled_at = %s,
+                   observed = coalesce(given.observed::jsonb, changes_item.observed),
                    seen_at = coalesce(%s, seen_at), not_before = NULL, lease_until = NULL
             FROM unnest(%s::bigint[], %s::text[]) AS given (id, observed) WHERE changes_item.id = given.id
             """,

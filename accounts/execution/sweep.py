@@ -1,12 +1,13 @@
 """The sweeper: finds what a killed worker, a wiped Redis or a lost message left behind. PostgreSQL is the queue of record."""
 
 import logging
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from celery import current_app
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import connection, transaction
+from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -16,13 +17,11 @@ from accounts.changes.ending import finish_change
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, ItemState
-from accounts.changes.telling import about_item
 from accounts.execution.heal import heal
 from accounts.execution.lane import has_work
-from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.settle import end_call, move
-from accounts.execution.timing import SWEEP_BATCH, WAKE_EXPIRES_S
-from riskadmin.audit.actions import record
+from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.execution.settle import end_call, move, tell
+from accounts.execution.timing import GIVEN_UP_TOGETHER, SWEEP_BATCH, WAKE_EXPIRES_S
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.vocabulary import Lane
@@ -32,39 +31,53 @@ logger = logging.getLogger(__name__)
 
 def sweep(*, origin: Origin) -> None:
     """Do each of the sweeper's parts once. Every part may run at the same time as itself and as any worker."""
-    give_up_lapsed(origin=origin)
-    cancel_put_back(origin=origin)
-    heal(origin=origin)
-    wake_lanes()
-    finish_done(origin=origin)
+    for part in (give_up_lapsed, cancel_put_back, heal, finish_done):
+        _on_its_own(part, origin=origin)
+    _on_its_own(wake_lanes)
+
+
+def _on_its_own(part: Callable[..., object], **arguments: object) -> None:
+    """Do one part of the sweep; what breaks it must not keep the others from their work, above all the waking of lanes."""
+    try:
+        part(**arguments)
+    except Exception:
+        logger.exception("a part of the sweep broke off: %s", part.__name__)
+        connection.close()
 
 
 def give_up_lapsed(*, origin: Origin) -> int:
     """Call unknown every item that was under way for too long, so that it stands in nobody's way; return how many.
 
-    Its worker died before or after the call, or the answered call could not be read back.
+    Its worker died before or after the call, or the answered call could not be read back. Those of one call go together.
     """
-    now = timezone.now()
-    lapsed = Item.objects.select_related("change").filter(state__in=ITEM_UNDER_WAY, lease_until__lt=now).order_by("pk")
-    return sum(_give_up(item, origin) for item in lapsed[:SWEEP_BATCH])
+    lapsed = Item.objects.filter(state__in=ITEM_UNDER_WAY, lease_until__lt=timezone.now())
+    items = list(lapsed.order_by("pk")[:GIVEN_UP_TOGETHER])
+    changes = Change.objects.in_bulk({item.change_id for item in items})
+    writes = CallItem.objects.filter(item__in=items, call__purpose=Purpose.WRITE).order_by("item")
+    calls = dict(writes.values_list("item").annotate(Max("call")))
+    together: dict[tuple[int, int | None, str, str], list[Item]] = defaultdict(list)
+    for item in items:
+        item.change = changes[item.change_id]
+        together[item.change_id, calls.get(item.pk), item.state, item.refusal].append(item)
+    return sum(_give_up(alike, call_id, origin) for (_, call_id, *_), alike in together.items())
 
 
-def _give_up(item: Item, origin: Origin) -> bool:
-    was = ItemState(item.state)
-    readable = KINDS[item.change.kind].is_read_back
+def _give_up(items: list[Item], call_id: int | None, origin: Origin) -> int:
+    """Call items of one change and call unknown that are all in the same state; return how many still were in it."""
+    first = items[0]
+    was = ItemState(first.state)
+    readable = KINDS[first.change.kind].is_read_back
     note = "The worker that sent it did not come back" if was == ItemState.SENDING else "It could not be read back in time"
-    if item.refusal:
-        note = f"{item.refusal}. {note}"
+    if first.refusal:
+        note = f"{first.refusal}. {note}"
     with transaction.atomic():
         due_at = timezone.now() if readable else None
-        if not move([item], came_from=was, to=ItemState.UNKNOWN, not_before=due_at, lease_until=None, note=note):
-            return False
-        call = Call.objects.filter(items=item, purpose=Purpose.WRITE).order_by("-pk").first()
-        if call:
+        moved = move(items, came_from=was, to=ItemState.UNKNOWN, not_before=due_at, lease_until=None, note=note)
+        call = None if call_id is None else Call.objects.get(pk=call_id)
+        if moved and call:
             end_call(call, state=CallState.UNKNOWN, exchange=None, note=note)
-        detail = {"text": note, "needs_person": not readable}
-        record(about_item(Tag.ITEM_UNKNOWN, item, origin=origin, call_id=call.pk if call else None, detail=detail))
-    return True
+        tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=call, detail={"text": note, "needs_person": not readable})
+    return len(moved)
 
 
 def wake_lanes() -> None:

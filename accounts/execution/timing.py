@@ -31,6 +31,8 @@ JUST_READ: Final = timedelta(seconds=10)
 JUST_READ_FOR_CALL: Final = timedelta(seconds=3)
 # How long a target that an answer left out waits until it is asked for again; nothing is sent for it before.
 UNREAD_AGAIN: Final = timedelta(seconds=30)
+# The same for a target that came up for sending while others were read: the next read has it too.
+NOT_READ_AGAIN: Final = timedelta(seconds=5)
 # How often what was sent is read back: what ends in between is read together. Of urgent work at once.
 READ_EVERY: Final = {Lane.URGENT: timedelta(0), Lane.BULK: timedelta(seconds=3)}
 # While so small a part of the hour's calls is left, calls trickle, and a read-back waits until there are more to read.
@@ -55,6 +57,7 @@ WAIT_LAST_S: Final = 300.0
 UNKNOWN_ENDS_MAX: Final = 3
 READ_BATCH: Final = 20_000  # a kind reads few by their ids, many with the one call that lists all
 SWEEP_BATCH: Final = 500
+GIVEN_UP_TOGETHER: Final = 20_000  # lapsed items that one sweep takes: two calls of the largest batch
 WAKE_EXPIRES_S: Final = 15.0
 
 

@@ -1,19 +1,20 @@
 """What a reading decides about items: an outcome, the next step, another look later, or that a person has to decide."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Max
+from django.db.models import Max
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.changes.ending import half_done
 from accounts.changes.kinds.kind import Finding, Kind, State, Unread
 from accounts.changes.kinds.units import LEFT_OUT
 from accounts.changes.models import Item
-from accounts.changes.states import ItemState
+from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.telling import about_item
 from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
@@ -29,6 +30,13 @@ from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.vocabulary import Lane
+
+LEFT_WITHOUT_PROOF: Final = frozenset({CallState.UNKNOWN, CallState.ANSWERED})
+"""Ends of calls that Tradovate may have carried out."""
+
+UNJUDGEABLE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What comparing an item with a reading may raise, where one of them holds what no code expected."""
 
 OUTCOMES: Final = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemState.UNCHANGED}
 
@@ -127,17 +135,23 @@ def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[It
     """Return the items whose effect is proven. What is only gone from one answer may have been left out of it."""
     if group.came_from == ItemState.SENT and not group.refusal:
         return list(items)  # Tradovate took the call, and the reading agrees
-    proven = []
+    proven, unproven = [], []
     for item in items:
         is_first = item.seen_at is None or evidence.read_at < item.seen_at + WATCHED_EVERY or not _saw_it_gone(item, evidence)
         if evidence.kind.rests_on_absence(item.after or {}) and is_first:
-            note = "It is gone from one answer; a second one has to show it before it counts as removed"
-            _keep_seen([item], evidence)
-            Item.objects.filter(pk=item.pk, state=group.came_from).update(
-                not_before=timezone.now() + WATCHED_EVERY, note=note, lease_until=_later(item.lease_until)
-            )
+            unproven.append(item)
         else:
             proven.append(item)
+    if unproven:
+        note = "It is gone from one answer; a second one has to show it before it counts as removed"
+        _keep_seen(unproven, evidence)
+        again_at = timezone.now() + WATCHED_EVERY
+        waiting = Item.objects.filter(pk__in=[item.pk for item in unproven], state=group.came_from)
+        # An answered one keeps its lease until then; GREATEST leaves NULL aside, which an unknown one has.
+        waiting.filter(lease_until=None).update(not_before=again_at, note=note)
+        waiting.exclude(lease_until=None).update(
+            not_before=again_at, note=note, lease_until=Greatest("lease_until", again_at + WATCHED_EVERY)
+        )
     return proven
 
 
@@ -146,10 +160,6 @@ def _saw_it_gone(item: Item, evidence: Evidence) -> bool:
         return False
     before, after = basis(evidence.kind, item)
     return evidence.kind.judge(before=before, after=after, observed=item.observed, step=item.step) in OUTCOMES
-
-
-def _later(lease_until: datetime | None) -> datetime | None:
-    return None if lease_until is None else max(lease_until, timezone.now() + 2 * WATCHED_EVERY)
 
 
 def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence: Evidence) -> None:
@@ -218,14 +228,15 @@ def _last_answers(items: Sequence[Item]) -> dict[int, tuple[int | None, str]]:
 
 def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
     """Tradovate refused the call and nothing happened: rejected, as soon as a late effect can be ruled out."""
-    over, early = [], []
+    over: list[Item] = []
+    early: dict[datetime, list[Item]] = defaultdict(list)
     ends = _ends_of_calls(items)
     for item in items:
         certain_at = ends.get(item.pk, item.claimed_at or evidence.read_at) + EFFECT_WITHIN
         if evidence.read_at >= certain_at:
             over.append(item)
         else:
-            early.append((item, certain_at))
+            early[certain_at].append(item)
     if over:
         settle(
             over,
@@ -239,16 +250,22 @@ def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
             seen_at=evidence.read_at,
         )
     note = f"{group.refusal}. Nothing has happened so far; it is read back once more, as an effect may come late."
-    waiting = [item for item, _ in early]
+    waiting = [item for alike in early.values() for item in alike]
     if group.came_from == ItemState.SENT and waiting:
         # Unknown and not under way: another call for the target, such as a second lock, need not wait for it.
-        first = min(certain_at for _, certain_at in early)
-        moved = move(waiting, came_from=ItemState.SENT, to=ItemState.UNKNOWN, not_before=first, lease_until=None, note=note)
+        moved = move(
+            waiting, came_from=ItemState.SENT, to=ItemState.UNKNOWN, not_before=min(early), lease_until=None, note=note
+        )
         call = evidence.call_of(waiting[0])
         tell(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": note})
-    for item, certain_at in early:
-        Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=certain_at)
+    _read_again_at(early)
     _keep_seen(waiting, evidence)
+
+
+def _read_again_at(times: Mapping[datetime, Sequence[Item]]) -> None:
+    """Say of unknown items when each is read again; those of one call have the same time, however many they are."""
+    for at, items in times.items():
+        Item.objects.filter(pk__in=[item.pk for item in items], state=ItemState.UNKNOWN).update(not_before=at)
 
 
 def _ends_of_calls(items: Sequence[Item]) -> dict[int, datetime]:
@@ -277,8 +294,9 @@ def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
                 detail=evidence.detail_of(over[0]),
                 seen_at=evidence.read_at,
             )
-        items = [item for item in items if item not in over]
-    patient = [item.pk for item in items if item.lease_until is None or evidence.read_at < item.lease_until]
+        done = {item.pk for item in over}
+        items = [item for item in items if item.pk not in done]
+    patient = _patient(items, evidence)
     Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=timezone.now() + CONFIRM_AGAIN)
     note = "Tradovate took the call, but still shows the target as it was"
     late = move(
@@ -294,32 +312,64 @@ def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
         tell(Tag.ITEM_UNKNOWN, late, origin=evidence.origin, call=evidence.call_of(late[0]), detail={"text": note})
 
 
+def _patient(items: Sequence[Item], evidence: Evidence) -> set[int]:
+    """Return the keys of answered items that may wait longer for their effect to show: nothing urgent waits for them.
+
+    The others become unknown, and then they are in nobody's way.
+    """
+    early = [item for item in items if item.lease_until is None or evidence.read_at < item.lease_until]
+    if not early or early[0].change.lane == Lane.URGENT:
+        return {item.pk for item in early}
+    urgent = Item.objects.filter(
+        target__in=[item.target for item in early],
+        state=ItemState.QUEUED,
+        change__state=ChangeState.RUNNING,
+        change__lane=Lane.URGENT.value,
+    )
+    waited_for = set(urgent.values_list("target", flat=True))
+    return {item.pk for item in early if item.target not in waited_for}
+
+
 def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
     """An unknown call shows no effect: send again what may be sent again, once a late effect can be ruled out.
 
     That is counted from the call's end, not its beginning: Tradovate may carry out what we have given up waiting for.
     """
-    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, state=CallState.UNKNOWN)
-    unclear = dict(calls.values_list("items__pk").annotate(Count("pk")).order_by())
+    fruitless = _fruitless_calls(items)
     ends = _ends_of_calls(items)
     again, to_people = [], []
+    later: dict[datetime, list[Item]] = defaultdict(list)
     for item in items:
-        may_go_again = evidence.kind.is_resend_safe(item.step) and unclear.get(item.pk, 0) < UNKNOWN_ENDS_MAX
+        may_go_again = evidence.kind.is_resend_safe(item.step) and fruitless[item.pk] < UNKNOWN_ENDS_MAX
         over_at = ends.get(item.pk) or item.claimed_at or evidence.read_at
         certain_at = over_at + (EFFECT_WITHIN if may_go_again else WATCHED_FOR)
         if evidence.read_at < certain_at:
-            next_look = min(certain_at, max(over_at + EFFECT_WITHIN, evidence.read_at + WATCHED_EVERY))
-            Item.objects.filter(pk=item.pk, state=ItemState.UNKNOWN).update(not_before=next_look)
+            later[min(certain_at, max(over_at + EFFECT_WITHIN, evidence.read_at + WATCHED_EVERY))].append(item)
         elif may_go_again:
             again.append(item)
         else:
             to_people.append(item)
+    _read_again_at(later)
     note = "The read-back shows no effect; sent again"
     moved = move(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, note=note)
     if moved:
         tell(Tag.ITEM_RESENT, moved, origin=evidence.origin, call=evidence.call_of(moved[0]), detail={"text": note})
     reason = "The read-back shows no effect, and it is not sent again by itself"
     _leave_to_people(to_people, ItemState.UNKNOWN, reason, evidence)
+
+
+def _fruitless_calls(items: Sequence[Item]) -> Counter[int]:
+    """Return how many calls of its present step left for each item, answered or not, and had no effect; by the item's key."""
+    calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE).order_by("-pk")
+    attempts = {item.pk: item.attempts for item in items}
+    newest: Counter[int] = Counter()
+    fruitless: Counter[int] = Counter()
+    for item_id, state in calls.values_list("items__pk", "state"):
+        newest[item_id] += 1
+        # `attempts` counts the claims of a step from its beginning: older calls belong to earlier steps.
+        if newest[item_id] <= attempts.get(item_id, 0) and state in LEFT_WITHOUT_PROOF:
+            fruitless[item_id] += 1
+    return fruitless
 
 
 # --- The reading does not tell ------------------------------------------------------------------------------------------
@@ -329,7 +379,7 @@ def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> Non
     """A target was left out of the answers: read again for a while, since missing rows prove nothing; then people decide."""
     at = timezone.now()
     if group.came_from == ItemState.SENT:
-        patient = [item.pk for item in items if item.lease_until is None or evidence.read_at < item.lease_until]
+        patient = _patient(items, evidence)
         Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=at + CONFIRM_AGAIN, note=group.words)
         late = [item for item in items if item.pk not in patient]
         moved = move(

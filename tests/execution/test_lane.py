@@ -21,14 +21,14 @@ from accounts.execution.answers import write_down
 from accounts.execution.claim import Claim
 from accounts.execution.lane import has_work, stop_soon, work
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.send import Answered, make, next_claims
+from accounts.execution.send import Answered, make
 from accounts.models import Account
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Lane
 from tests.execution.conftest import ORIGIN, active_account, ask, the_item
-from tests.execution.worker import reconciled
+from tests.execution.worker import claims_of, reconciled
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 
@@ -290,7 +290,7 @@ def test_an_emergency_has_what_stands_in_its_way_read_back_at_once(
     account_id = active_account()
     bulk = ask(support, "liquidate_only", account_id)
     assert bulk.lane == Lane.BULK
-    claims = next_claims(bulk, calls=1, origin=ORIGIN)
+    claims = claims_of(bulk, origin=ORIGIN)
     write_down([make(claim) for claim in claims], read_back_at=timezone.now() + timedelta(minutes=1), origin=ORIGIN)
     assert the_item(bulk).state == ItemState.SENT
     lock = ask(support, "lock", account_id)

@@ -23,12 +23,11 @@ from accounts.changes.start import start_due
 from accounts.changes.states import CHANGE_STARTED, ChangeState, ItemState, Relation, Window
 from accounts.changes.timing import Timing
 from accounts.execution.models import Call, Purpose
-from accounts.execution.send import next_claims
 from accounts.models import Account, RiskCategory
 from riskadmin.staff.models import Staff
 from tests.execution.conftest import ORIGIN, approve, ask, the_item
 from tests.execution.present import Present, present_from
-from tests.execution.worker import run, send_batch, sweep
+from tests.execution.worker import claims_of, run, send_batch, sweep
 from tests.simulator.driver import Simulator
 
 CHICAGO: Final = ZoneInfo("America/Chicago")
@@ -123,7 +122,7 @@ class Firm:
         """Let a worker claim what is next and die with it, once for an item: only its lease and a read-back can tell."""
         if Item.objects.filter(change=change, attempts__gt=0).exists():
             return False
-        died = bool(next_claims(change, calls=1, origin=ORIGIN))
+        died = bool(claims_of(change, origin=ORIGIN))
         self.deaths += died
         return died
 

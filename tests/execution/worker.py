@@ -10,8 +10,9 @@ from accounts.changes.states import ItemState
 from accounts.execution import confirm
 from accounts.execution import sweep as sweeper
 from accounts.execution.answers import write_down
+from accounts.execution.claim import Claim
 from accounts.execution.models import Call, Purpose
-from accounts.execution.send import make, next_claims
+from accounts.execution.send import just_read, make, next_claims, read_targets, targets_to_read
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Lane
 from tests.execution.conftest import ORIGIN
@@ -30,9 +31,16 @@ def send_batch(change_id: int, *, origin: Origin) -> bool:
 
 def _send_next(change_id: int, origin: Origin) -> set[int]:
     """Make the next call of a change; return which items it carried."""
-    claims = next_claims(Change.objects.get(pk=change_id), calls=1, origin=origin)
+    claims = claims_of(Change.objects.get(pk=change_id), origin=origin)
     write_down([make(claimed) for claimed in claims], read_back_at=timezone.now(), origin=origin)
     return {item.pk for claimed in claims for item in claimed.items}
+
+
+def claims_of(change: Change, *, origin: Origin) -> list[Claim]:
+    """Read what the next call of a change rests on, and claim it."""
+    ids = targets_to_read(change, calls=1)
+    read_since = read_targets(change, ids, origin=origin) if ids else just_read(change, timezone.now())
+    return next_claims(change, calls=1, origin=origin, read_since=read_since) if read_since else []
 
 
 def read_back_due(*, origin: Origin) -> int:
