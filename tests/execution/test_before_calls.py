@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.changes.kinds.auto_liq_limits import AutoLiqLimitsKind
@@ -280,14 +281,15 @@ def test_what_an_earlier_reading_showed_stays_where_the_last_one_shows_nothing(
     first, second = claimed.items
     Item.objects.filter(pk=second.pk).update(observed={"weekly_loss_auto_liq_usd": "1"})
 
-    settled = settle(
-        claimed.items,
-        came_from=ItemState.SENDING,
-        to=ItemState.REJECTED,
-        note="",
-        origin=ORIGIN,
-        observed={first.target_id: {"weekly_loss_auto_liq_usd": "2"}},
-    )
+    with transaction.atomic():
+        settled = settle(
+            claimed.items,
+            came_from=ItemState.SENDING,
+            to=ItemState.REJECTED,
+            note="",
+            origin=ORIGIN,
+            observed={first.target_id: {"weekly_loss_auto_liq_usd": "2"}},
+        )
 
     assert len(settled) == 2
     assert Item.objects.get(pk=first.pk).observed == {"weekly_loss_auto_liq_usd": "2"}

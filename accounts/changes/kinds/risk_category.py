@@ -61,7 +61,6 @@ class SwitchRiskCategory(AccountKind):
     reads = (ACCOUNTS_BY_ID,)
     icon = "switch-horizontal"
     batch_size = 10_000
-    reads_right_before = True
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
     takes_own_parameters = False  # a call names one category
