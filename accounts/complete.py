@@ -149,10 +149,11 @@ class CompleteReader:
         if sample and len(missing) > SAMPLE:
             some = missing[:: len(missing) // SAMPLE]
             self._ask(source, read, some, suspects)
+            sampled = set(some)
             if read.failure is None and not any(map(read.is_settled, some)):
-                read.not_asked |= set(missing) - set(some)
+                read.not_asked |= set(missing) - sampled
                 return read
-            missing = [each for each in missing if each not in set(some)]
+            missing = [each for each in missing if each not in sampled]
         self._ask(source, read, missing, suspects)
         return read
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -222,6 +222,23 @@ def test_rows_that_the_mirror_has_and_a_list_lacks_are_asked_for_by_account() ->
 
     assert Row(id=201, account_id=100) in read.found
     assert read.told == set(range(1, 201))
+
+
+def test_what_a_sample_asked_for_is_sorted_out_once_and_not_for_each_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(*values: Any) -> set[Any]:
+        nonlocal made
+        made += 1
+        return set(*values)
+
+    monkeypatch.setattr("accounts.complete.set", counted, raising=False)
+    tradovate = Tradovate(one_each(5_000), cap=4_990)
+
+    read = reader().everything(tradovate.source(), range(1, 18_001), sample=True)
+
+    assert read.told == set(range(1, 5_001))
+    assert made < 3_000  # a few for each answer, and not one for each of 13,000 ids
 
 
 def test_an_unreadable_row_is_neither_told_nor_left_out() -> None:
