@@ -83,7 +83,8 @@ class Reader:
     def positions(self, ids: Iterable[int]) -> Read[Position]:
         """The positions of accounts."""
         wanted = list(ids)
-        return self._complete.of(sources.positions(self.client), wanted, listed=self._listed(wanted))
+        source, listed = sources.positions(self.client), self._listed(wanted)
+        return self._complete.of(source, wanted, listed=listed, doubtful=self._without_their_positions)
 
     def position_limits(self, ids: Iterable[int]) -> Read[UserAccountPositionLimit]:
         """The position limits of accounts."""
@@ -104,6 +105,11 @@ class Reader:
                 gone.add(account_id)
             self._count_single()
         return gone
+
+    def _without_their_positions(self, found: Sequence[Position]) -> set[int]:
+        """Return the accounts with a position in the mirror that a list does not name."""
+        mirrored = models.Position.objects.filter(account__environment=self.client.environment.value)
+        return _owners_unnamed(dict(mirrored.values_list("tradovate_id", "account__tradovate_id")), found)
 
     def _count_single(self) -> None:
         self._single_calls += 1
@@ -186,6 +192,12 @@ def _limits_entity(level: LimitLevel) -> str:
     return id_proof.FIRM_LIMITS if level == LimitLevel.FIRM else id_proof.TRADER_LIMITS
 
 
+def _owners_unnamed(owners: Mapping[int, int], found: Sequence[Position]) -> set[int]:
+    """Return the accounts of the positions that are not among those found; `owners` are accounts, by position."""
+    named = {each.id for each in found}
+    return {owner for position, owner in owners.items() if position not in named}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """Tradovate's ids of what the mirror holds.
@@ -203,8 +215,7 @@ class Known:
 
     def doubtful_positions(self, found: Sequence[Position]) -> set[int]:
         """Return the accounts with a position in the mirror that a list does not name: Tradovate keeps even flat ones."""
-        named = {each.id for each in found}
-        return {owner for position, owner in self.position_owners.items() if position not in named}
+        return _owners_unnamed(self.position_owners, found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

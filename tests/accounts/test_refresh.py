@@ -79,6 +79,25 @@ def test_of_many_accounts_whole_lists_are_read(simulator: Simulator, account: Ac
     simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="Normal")
 
 
+def test_a_position_that_the_mirror_has_and_a_cut_list_hides_is_not_taken_away(
+    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a preview of many accounts would say that nothing of it would be liquidated."""
+    open_ids = list(Account.objects.filter(archived=False).values_list("tradovate_id", flat=True))
+    monkeypatch.setattr("accounts.complete.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.reads.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.complete._chosen", lambda *args: args[3] or open_ids[:1])  # a sample that shows nothing
+    simulator.open_position(account.tradovate_id, 3)
+    listed = simulator.call("GET", "/position/list", token=simulator.token()).json()
+    shown = [each for each in listed if each["accountId"] != account.tradovate_id]
+    simulator.fault("answer", endpoint="/position/list", body=shown)
+    refresh(Environment.DEMO, [account.tradovate_id], lane=Lane.BULK, parts=frozenset({Part.POSITIONS}))
+
+    refresh(Environment.DEMO, open_ids, lane=Lane.BULK, parts=frozenset({Part.POSITIONS}))
+
+    assert [position.net_pos for position in account.positions.all()] == [3]
+
+
 def test_traders_are_read_by_their_ids(simulator: Simulator, account: Account) -> None:
     trader = Trader.objects.order_by("pk")[0]
     assert refresh_traders(Environment.DEMO, [trader.tradovate_id], lane=Lane.URGENT) == 1
