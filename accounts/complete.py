@@ -102,6 +102,19 @@ class Read(Generic[E]):
         """Say whether an answer told of the id, readable or not."""
         return key in self.told or key in self.unreadable
 
+    def merge(self, more: "Read[E]") -> None:
+        """Add all that another read of the same sort of rows found of other ids, or of some of the same ids later."""
+        self.found += more.found
+        self.told |= more.told
+        self.unreadable |= more.unreadable
+        self.told -= self.unreadable.keys()
+        settled = self.told | self.unreadable.keys()
+        self.left_out = (self.left_out | more.left_out) - settled
+        self.not_asked = (self.not_asked | more.not_asked) - settled - self.left_out
+        self.strays += more.strays
+        self.answers += more.answers
+        self.failure = self.failure or more.failure
+
 
 class CompleteReader:
     """Reads one environment. `after_call` runs after each call and may raise to stop the reading; `calls` counts them."""

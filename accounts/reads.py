@@ -130,7 +130,9 @@ class Reader:
         statuses = self._all_statuses(open_)
         named |= {each.id for each in statuses.found} if statuses else set()
         unheard = named - known.archived_accounts - known.open_accounts - accounts.told - accounts.left_out
-        self._add(accounts, [*unheard, *sorted(known.missing_accounts & named - accounts.told)[:MISSING_ASKED]])
+        more = [*unheard, *sorted(known.missing_accounts & named - accounts.told)[:MISSING_ASKED]]
+        if more:
+            accounts.merge(complete.by_ids(sources.accounts(client), more))
         alone = sorted(accounts.left_out & known.open_accounts)[:ASKED_ALONE]
         gone = self.without(alone)
         return EnvironmentRead(
@@ -148,14 +150,6 @@ class Reader:
             ),
             cash_balances=complete.everything(sources.cash_balances(client), open_, also=accounts.told),
         )
-
-    def _add(self, accounts: Read[Account], ids: Sequence[int]) -> None:
-        """Ask for further accounts by their ids, and add what is found."""
-        if ids:
-            more = self._complete.by_ids(sources.accounts(self.client), ids)
-            accounts.found += more.found
-            accounts.told |= more.told
-            accounts.unreadable |= more.unreadable
 
     def _all_statuses(self, accounts: Sequence[int]) -> Read[AccountRiskStatus] | None:
         if not id_proof.has_account_ids(self.client, id_proof.RISK_STATUS, accounts, self._count_single):

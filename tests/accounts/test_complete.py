@@ -377,6 +377,27 @@ def test_a_call_that_fails_on_the_way_leaves_the_rest_not_asked_for_and_keeps_wh
     assert isinstance(read.failure, TradovateError)
 
 
+def test_merging_a_read_adds_all_that_it_found_and_all_that_it_did_not() -> None:
+    tradovate = Tradovate(one_each(1_200), unreadable=frozenset({7}), fails_at=4)
+    first = reader().by_ids(Tradovate(one_each(5)).source(), range(1, 8))
+    second = reader().by_ids(tradovate.source(), [6, 7, 8, *range(1_199, 3_000)])
+    stray = UnreadableRow(id=None, account_id=None, field="id", value="null")
+    second.strays.append(stray)
+    assert second.left_out
+    assert second.not_asked
+
+    first.merge(second)
+
+    assert first.told == {1, 2, 3, 4, 5, 6, 8, 1_199, 1_200}
+    assert {row.account_id for row in first.found} == first.told
+    assert first.unreadable.keys() == {7}
+    assert first.left_out == second.left_out  # 6 and 7 came
+    assert first.not_asked == second.not_asked
+    assert first.odd == (first.unreadable[7], stray)
+    assert len(first.answers) == 5
+    assert first.failure is second.failure is not None
+
+
 def test_a_first_call_that_fails_is_raised() -> None:
     with pytest.raises(OutcomeUnknown):
         reader().by_ids(Tradovate(one_each(3), fails_at=1).source(), [1])

@@ -216,6 +216,28 @@ def test_a_list_that_a_cap_has_cut_is_completed_by_id(simulator: Simulator) -> N
     assert before.calls < after.calls <= 30
 
 
+def test_what_goes_wrong_when_further_accounts_are_asked_for_is_told(
+    simulator: Simulator, upstream: Callable[[str], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts that only another list names are asked for in a read of their own: what fails of it must not be forgotten."""
+    synced()
+    hidden = sorted(each["id"] for each in upstream("account"))[-3:]
+    Account.objects.filter(tradovate_id__in=hidden).delete()
+    simulator.fault("omit", entity="account", account_ids=hidden)
+    permissions = upstream("tradingPermission")
+    simulator.fault(
+        "answer", endpoint="/tradingPermission/list", body=[each for each in permissions if each["accountId"] not in hidden]
+    )
+    simulator.fault("answer", endpoint="/tradingPermission/items", body=[])
+    found: list[EnvironmentRead] = []
+    read_environment = Reader.environment
+    monkeypatch.setattr(Reader, "environment", lambda *args: found.append(read_environment(*args)) or found[-1])
+
+    sync(Environment.DEMO)
+
+    assert found[0].accounts.left_out >= set(hidden)
+
+
 def test_archived_accounts_that_the_list_leaves_out_are_found_and_not_asked_for_again(simulator: Simulator) -> None:
     simulator.set(list_archived=False)
 
