@@ -3,8 +3,9 @@
 Every read says of each id that was asked for whether it was told (`accounts.complete`).
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from accounts import id_proof, models, sources
@@ -23,7 +24,11 @@ from riskadmin.tradovate.entities import (
     TradingPermission,
     User,
 )
+from riskadmin.tradovate.errors import OutcomeUnknown, Rejected, TradovateError
+from riskadmin.tradovate.exchange import UnreadableRow
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
+
+logger = logging.getLogger(__name__)
 
 E = TypeVar("E")
 
@@ -97,14 +102,32 @@ class Reader:
     def without(self, account_ids: Sequence[int]) -> set[int]:
         """Return which of the accounts Tradovate does not have: those to whose own id it answers 404.
 
-        Asks for each by itself; raises `TradovateError`.
+        Asks for each by itself. Raises `TradovateError` where it can't be told of one, when all have been asked for.
         """
-        gone = set()
+        alone = self.alone(account_ids)
+        if alone.failure is not None:
+            raise alone.failure
+        return alone.gone
+
+    def alone(self, account_ids: Sequence[int]) -> "Alone":
+        """Ask for accounts one by one; what is wrong with one of them says nothing of the others.
+
+        Raises `NotHandled`: that is no answer about an account, and the next call would end the same.
+        """
+        found = Alone()
         for account_id in account_ids:
-            if not self.client.account_exists(account_id):
-                gone.add(account_id)
+            try:
+                reply = self.client.account(account_id)
+            except (OutcomeUnknown, Rejected) as error:
+                logger.warning("Whether Tradovate has account %s can't be told: %s", account_id, error.message)
+                found.failure = error
+            else:
+                if reply is None:
+                    found.gone.add(account_id)
+                elif reply.unreadable:
+                    found.unreadable[account_id] = replace(reply.unreadable[0], id=account_id)
             self._count_single()
-        return gone
+        return found
 
     def _without_their_positions(self, found: Sequence[Position]) -> set[int]:
         """Return the accounts with a position in the mirror that a list does not name."""
@@ -134,13 +157,15 @@ class Reader:
         if more:
             accounts.merge(complete.by_ids(sources.accounts(client), more))
         alone = sorted(accounts.left_out & known.open_accounts)[:ASKED_ALONE]
-        gone = self.without(alone)
+        asked = self.alone(alone)
+        accounts.unreadable |= asked.unreadable
+        accounts.left_out -= asked.unreadable.keys()
         return EnvironmentRead(
             categories=categories,
             users=complete.everything(sources.traders(client), known.traders | {each.user_id for each in permissions.found}),
             accounts=accounts,
-            gone=gone,
-            existing=set(alone) - gone,
+            gone=asked.gone,
+            existing=set(alone) - asked.gone,
             permissions=permissions,
             risk_statuses=statuses,
             firm_limits=self._all_limits(LimitLevel.FIRM, open_),
@@ -186,6 +211,18 @@ def _limits_entity(level: LimitLevel) -> str:
     return id_proof.FIRM_LIMITS if level == LimitLevel.FIRM else id_proof.TRADER_LIMITS
 
 
+@dataclass(slots=True, kw_only=True)
+class Alone:
+    """What asking for accounts one by one told: `gone` drew a 404, `unreadable` have an answer that can't be read.
+
+    `failure` is the last one after which it is not known of an account whether Tradovate has it.
+    """
+
+    gone: set[int] = field(default_factory=set)
+    unreadable: dict[int, UnreadableRow] = field(default_factory=dict)
+    failure: TradovateError | None = None
+
+
 def _owners_unnamed(owners: Mapping[int, int], found: Sequence[Position]) -> set[int]:
     """Return the accounts of the positions that are not among those found; `owners` are accounts, by position."""
     named = {each.id for each in found}
@@ -216,9 +253,9 @@ class Known:
 class EnvironmentRead:
     """Everything the mirror keeps of one environment, except that archived accounts may be left out.
 
-    Of accounts that the list left out, `gone` are those to whose own id Tradovate answered 404, `existing` those that it
-    answered for by their own id. Risk statuses and limits are None where their records do not
-    carry their account's id, so that a list of them says nothing.
+    Of accounts that the list left out and that were asked for by their own id, `gone` are those that Tradovate answered 404
+    to, `existing` all others: nothing else says that an account is gone. Risk statuses and limits are None where their records
+    do not carry their account's id, so that a list of them says nothing.
     """
 
     categories: Read[RiskCategory]
