@@ -72,13 +72,11 @@ class Reader:
 
     def risk_statuses(self, ids: Iterable[int]) -> Read[AccountRiskStatus]:
         """The risk statuses of accounts."""
-        wanted = list(ids)
-        return self._complete.of(self._statuses_source(wanted), wanted, listed=self._listed(wanted))
+        return self._by_account(sources.risk_statuses(self.client), id_proof.RISK_STATUS, list(ids))
 
     def limits(self, level: LimitLevel, ids: Iterable[int]) -> Read[LossLimits]:
         """One level's auto-liquidation limits of accounts."""
-        wanted = list(ids)
-        return self._complete.of(self._limits_source(level, wanted), wanted, listed=self._listed(wanted))
+        return self._by_account(sources.limits(self.client, level), _limits_entity(level), list(ids))
 
     def cash(self, ids: Iterable[int]) -> Read[CashBalance]:
         """The cash of accounts."""
@@ -177,25 +175,46 @@ class Reader:
         )
 
     def _all_statuses(self, accounts: Sequence[int]) -> Read[AccountRiskStatus] | None:
-        if not id_proof.has_account_ids(self.client, id_proof.RISK_STATUS, accounts, self._count_single):
-            return None
-        return self._complete.everything(sources.risk_statuses(self.client), accounts)
+        return self._all_by_account(sources.risk_statuses(self.client), id_proof.RISK_STATUS, accounts, sample=False)
 
     def _all_limits(self, level: LimitLevel, accounts: Sequence[int]) -> Read[LossLimits] | None:
-        if not id_proof.has_account_ids(self.client, _limits_entity(level), accounts, self._count_single):
+        return self._all_by_account(sources.limits(self.client, level), _limits_entity(level), accounts, sample=True)
+
+    def _all_by_account(self, source: Source[E], entity: str, accounts: Sequence[int], *, sample: bool) -> Read[E] | None:
+        """Read the list of records that name no account; None where they don't carry its id, or nothing shows that they do."""
+        has_ids = self._has_account_ids(entity, accounts)
+        if has_ids:
+            return self._complete.everything(source, accounts, sample=sample)
+        if has_ids is False:
             return None
-        return self._complete.everything(sources.limits(self.client, level), accounts, sample=True)
+        comparison = id_proof.Comparison(self.client, entity, accounts, self._count_single)
+        compared = sources.compared(source, *id_proof.by_account(self.client, entity), comparison)
+        try:
+            read = self._complete.everything(compared, accounts, sample=sample)
+        except id_proof.Refuted:
+            self._count_single()  # the call that brought what was compared
+            return None
+        return read if comparison.is_proven or not read.found else None
 
-    def _statuses_source(self, ids: Sequence[int]) -> Source[AccountRiskStatus]:
-        return self._by_account_if_need_be(sources.risk_statuses(self.client), id_proof.RISK_STATUS, ids)
+    def _by_account(self, source: Source[E], entity: str, ids: Sequence[int]) -> Read[E]:
+        """Read records of accounts that name no account: by list or batch where they carry its id, else one by one.
 
-    def _limits_source(self, level: LimitLevel, ids: Sequence[int]) -> Source[LossLimits]:
-        return self._by_account_if_need_be(sources.limits(self.client, level), _limits_entity(level), ids)
+        While nothing shows either, in batches by account: where nobody has a record there is nothing to mistake.
+        """
+        has_ids = self._has_account_ids(entity, ids)
+        if has_ids:
+            return self._complete.of(source, ids, listed=self._listed(ids))
+        by_account = id_proof.by_account(self.client, entity)
+        if has_ids is None:
+            comparison = id_proof.Comparison(self.client, entity, ids, self._count_single)
+            try:
+                return self._complete.by_ids(sources.compared(source, *by_account, comparison), ids)
+            except id_proof.Refuted:
+                self._count_single()  # the call that brought what was compared
+        return self._complete.by_ids(sources.one_by_one(source, *by_account), ids)
 
-    def _by_account_if_need_be(self, source: Source[E], entity: str, ids: Sequence[int]) -> Source[E]:
-        if id_proof.has_account_ids(self.client, entity, ids, self._count_single):
-            return source
-        return sources.one_by_one(source, *id_proof.by_account(self.client, entity))
+    def _has_account_ids(self, entity: str, ids: Sequence[int]) -> bool | None:
+        return id_proof.has_account_ids(self.client, entity, ids, self._count_single)
 
     def _listed(self, wanted: Sequence[int]) -> int | None:
         """Return how many accounts a whole list has, where one may be worth it."""

@@ -223,7 +223,8 @@ def test_an_account_whose_own_answer_cannot_be_read_is_one_that_tradovate_has(si
     found = KINDS["risk_category"].lookup(client(Environment.DEMO, Lane.BULK), [odd, gone, *others])
 
     assert found is not None
-    assert (found.known, found.gone) == ({odd, *others}, {gone})
+    assert found.known == {odd, *others}
+    assert found.gone == {gone}
 
 
 def test_which_accounts_are_gone_is_not_told_where_one_of_them_gets_no_answer(simulator: Simulator) -> None:
@@ -300,7 +301,12 @@ def test_what_goes_wrong_when_further_accounts_are_asked_for_is_told(
     simulator.fault("answer", endpoint="/tradingPermission/items", body=[])
     found: list[EnvironmentRead] = []
     read_environment = Reader.environment
-    monkeypatch.setattr(Reader, "environment", lambda *args: found.append(read_environment(*args)) or found[-1])
+
+    def kept(reader: Reader, known: Known) -> EnvironmentRead:
+        found.append(read_environment(reader, known))
+        return found[-1]
+
+    monkeypatch.setattr(Reader, "environment", kept)
 
     sync(Environment.DEMO)
 
