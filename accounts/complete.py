@@ -282,11 +282,13 @@ class CompleteReader:
             for name, cut_at in proven:
                 self._caps.learn(name, cut_at)
             missing = [each for each in batch if not read.is_settled(each)]
-            if missing and (len(batch) == 1 or (rows == 0 or is_whole)) and is_again:
+            if missing and is_again and (len(batch) == 1 or rows == 0):
                 read.left_out |= set(missing)
             elif missing:
                 suspects |= dict.fromkeys(missing, (source.some_name, rows)) if rows and not is_whole else {}
-                todo[:0] = [(part, True) for part in _parts(missing, _smaller(len(batch), rows))]
+                # What a short answer lacks is mostly not there: it is asked for at once, in small parts only if some comes.
+                size = len(missing) if is_whole and not is_again else _smaller(len(batch), rows)
+                todo[:0] = [(part, True) for part in _parts(missing, size)]
 
     def _after_many(
         self, source: Source[E], read: Read[E], reply: Reply[list[E]], batch: Sequence[int], *, is_whole: bool

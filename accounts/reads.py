@@ -199,7 +199,7 @@ class Reader:
     def _by_account(self, source: Source[E], entity: str, ids: Sequence[int]) -> Read[E]:
         """Read records of accounts that name no account: by list or batch where they carry its id, else one by one.
 
-        While nothing shows either, in batches by account: where nobody has a record there is nothing to mistake.
+        While nothing shows either, by list or in batches by account: where nobody has a record there is nothing to mistake.
         """
         has_ids = self._has_account_ids(entity, ids)
         if has_ids:
@@ -208,7 +208,7 @@ class Reader:
         if has_ids is None:
             comparison = id_proof.Comparison(self.client, entity, ids, self._count_single)
             try:
-                return self._complete.by_ids(sources.compared(source, *by_account, comparison), ids)
+                return self._complete.of(sources.compared(source, *by_account, comparison), ids, listed=self._listed(ids))
             except id_proof.Refuted:
                 self._count_single()  # the call that brought what was compared
         return self._complete.by_ids(sources.one_by_one(source, *by_account), ids)

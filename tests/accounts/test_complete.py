@@ -183,6 +183,16 @@ def test_calls_that_completing_a_cut_list_costs(cap: int, count: int) -> None:
     assert len(tradovate.calls) <= 1 + -(-(count - cap) // min(cap, 500)) + found_out
 
 
+def test_what_few_of_many_ids_have_is_asked_for_twice_and_not_in_parts_as_small_as_the_answer() -> None:
+    """500 accounts of which five have limits: the other 495 were asked for five at a time."""
+    tradovate = Tradovate(one_each(5))
+
+    read = reader().by_ids(tradovate.source(), range(1, 501))
+
+    assert read.left_out == set(range(6, 501))
+    assert len(tradovate.calls) == 2
+
+
 def test_a_cap_is_learnt_and_the_next_read_asks_in_batches_that_fit() -> None:
     tradovate, caps = Tradovate(one_each(900), cap=200), Caps()
 

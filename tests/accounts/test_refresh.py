@@ -144,7 +144,7 @@ def test_where_few_accounts_have_a_record_the_ids_that_came_are_compared(simulat
 
     assert mirrored_holders() == holders
     assert IdProof.objects.get(entity=TRADER_LIMITS).matches
-    assert simulator.call_count(f"/{TRADER_LIMITS}/ldeps") < 80  # what did not come is asked for again, three at a time
+    assert simulator.call_count(f"/{TRADER_LIMITS}/ldeps") <= 10  # six accounts, all of them, two that came, and the rest again
     assert calls == len(simulator.calls())
 
 
