@@ -6,6 +6,7 @@ An item that waits for a person is compared with the mirror each time the mirror
 import logging
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -15,7 +16,8 @@ from accounts.changes.kinds.kind import Finding, Kind, State
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution.basis import basis
-from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide
+from accounts.execution.timing import SENT_AGAIN_WITHIN, UNKNOWN_ENDS_MAX
+from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide, fruitless_calls
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.clock import display_zone
@@ -87,7 +89,7 @@ def _heal(kind: Kind[Any], environment: Environment, items: list[Item], origin: 
             locked = list(there.order_by("pk"))
             for item in locked:
                 item.change = changes[item.pk]
-            proven = [item for item in locked if _proves(kind, item, observed[item.target_id])]
+            proven = [item for item in locked if _proves(kind, item, observed[item.target_id], read_at)]
             if proven:
                 decide(proven, evidence)
             settled = {item.pk for item in proven}
@@ -95,15 +97,28 @@ def _heal(kind: Kind[Any], environment: Environment, items: list[Item], origin: 
     return sum(map(len, by_reading.values()))
 
 
-def _proves(kind: Kind[Any], item: Item, observed: State) -> bool:
-    """Say whether a reading settles an item: it shows the effect, or that a refused call had none."""
+def _proves(kind: Kind[Any], item: Item, observed: State, read_at: datetime) -> bool:
+    """Say whether a reading decides about an item.
+
+    It shows the effect, or that a refused call had none. Or it shows that a call that ended unclear had none, soon after it was
+    made, and that call may be sent again by itself.
+    """
     try:
         before, after = basis(kind, item)
         finding = kind.judge(before=before, after=after, observed=observed, step=item.step)
     except UNJUDGEABLE:
         logger.exception("item %s can't be compared with what was read", item.pk)
         return False
-    return finding in PROVEN or (finding == Finding.NOT_APPLIED and bool(item.refusal))
+    if finding != Finding.NOT_APPLIED:
+        return finding in PROVEN
+    return bool(item.refusal) or _may_be_sent_again(kind, item, read_at)
+
+
+def _may_be_sent_again(kind: Kind[Any], item: Item, read_at: datetime) -> bool:
+    if item.claimed_at is None or item.resolved_by_id or not kind.is_resend_safe(item.step):
+        return False
+    is_soon = read_at < item.claimed_at + SENT_AGAIN_WITHIN
+    return is_soon and fruitless_calls([item])[item.pk] < UNKNOWN_ENDS_MAX
 
 
 def _note_seen(items: list[Item], observed: dict[int, State], evidence: Evidence) -> None:

@@ -25,6 +25,8 @@ CONFIRM_AGAIN: Final = timedelta(seconds=3)
 EFFECT_WITHIN: Final = timedelta(seconds=10)
 WATCHED_FOR: Final = timedelta(seconds=60)
 WATCHED_EVERY: Final = timedelta(seconds=10)
+# So long after its call, what a later reading shows to be without effect is sent again by itself; after that a person decides.
+SENT_AGAIN_WITHIN: Final = timedelta(minutes=15)
 # A mirror row younger than this counts as read right before a call: what others set since then, a call may undo.
 JUST_READ: Final = timedelta(seconds=3)
 # How long a target that an answer left out waits until it is asked for again; nothing is sent for it before.

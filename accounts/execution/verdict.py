@@ -233,7 +233,9 @@ def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
     ends = _ends_of_calls(items)
     for item in items:
         certain_at = ends.get(item.pk, item.claimed_at or evidence.read_at) + EFFECT_WITHIN
-        if evidence.read_at >= certain_at:
+        if evidence.kind.refuted_by_absence(item.after or {}) and not _was_seen_since(item, certain_at):
+            early[max(certain_at, evidence.read_at + WATCHED_EVERY)].append(item)
+        elif evidence.read_at >= certain_at:
             over.append(item)
         else:
             early[certain_at].append(item)
@@ -260,6 +262,11 @@ def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
         tell(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": note})
     _read_again_at(early)
     _keep_seen(waiting, evidence)
+
+
+def _was_seen_since(item: Item, at: datetime) -> bool:
+    """Say whether an earlier reading, begun after that, has told of an item already."""
+    return item.seen_at is not None and item.seen_at >= at
 
 
 def _read_again_at(times: Mapping[datetime, Sequence[Item]]) -> None:
@@ -335,7 +342,7 @@ def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
 
     That is counted from the call's end, not its beginning: Tradovate may carry out what we have given up waiting for.
     """
-    fruitless = _fruitless_calls(items)
+    fruitless = fruitless_calls(items)
     ends = _ends_of_calls(items)
     again, to_people = [], []
     later: dict[datetime, list[Item]] = defaultdict(list)
@@ -358,7 +365,7 @@ def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
     _leave_to_people(to_people, ItemState.UNKNOWN, reason, evidence)
 
 
-def _fruitless_calls(items: Sequence[Item]) -> Counter[int]:
+def fruitless_calls(items: Sequence[Item]) -> Counter[int]:
     """Return how many calls of its present step left for each item, answered or not, and had no effect; by the item's key."""
     calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE).order_by("-pk")
     attempts = {item.pk: item.attempts for item in items}

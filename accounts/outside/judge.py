@@ -101,6 +101,7 @@ def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[Call]]:
             item__account__in={move.account_id for move in moves},
         )
         .exclude(call__state=CallState.NOT_HANDLED)  # which certainly had no effect
+        .exclude(item__state=ItemState.REJECTED)  # its outcome says that it had none: an effect that came later is to be told
         .select_related("call", "item__change")
         .only(
             "call__started_at",

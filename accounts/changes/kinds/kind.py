@@ -330,6 +330,10 @@ class Kind(ABC, Generic[SubjectT]):
         """Say whether it would be proven by something that is gone: then one answer without it is not enough."""
         return False
 
+    def refuted_by_absence(self, after: State) -> bool:
+        """Say whether something that is not there would show that it had no effect: then one answer is not enough."""
+        return False
+
     def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
         """Return in words why a reading that is `ELSEWHERE` proves nothing. Pure."""
         return "When it was read back, it was neither as before nor as intended"

@@ -307,6 +307,9 @@ class PreTradeKind(AccountKind):
     def rests_on_absence(self, after: State) -> bool:
         return bool(after.get(ACTION) == Action.DELETE)
 
+    def refuted_by_absence(self, after: State) -> bool:
+        return bool(after.get(ACTION) == Action.CREATE)
+
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 
     back_again: ClassVar[str] = "It comes back under a new number"
