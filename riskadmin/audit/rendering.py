@@ -105,7 +105,7 @@ class Line:
     @cached_property
     def fields(self) -> list[FieldChange]:
         """Every field of the recorded before and after; of an intent only what was meant to change."""
-        before, after = _mapping(self.event.before), _mapping(self.event.after)
+        before, after = _with_category_named(_mapping(self.event.before), _mapping(self.event.after))
         keys = after if self.is_intent and after else dict.fromkeys([*before, *after])
         return [
             FieldChange(key, field_words(key), value_words(key, before.get(key)), value_words(key, after.get(key)))
@@ -127,6 +127,22 @@ class Line:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _with_category_named(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return both with a category as one field, by name: items record its number, and beside it the names for people."""
+    if "category_id" not in before and "category_id" not in after:
+        return before, after
+    return _named(before, after.get("was")), _named(after, after.get("category"))
+
+
+def _named(side: Mapping[str, Any], category: object) -> Mapping[str, Any]:
+    others = {name: value for name, value in side.items() if name not in {"category_id", "category", "was"}}
+    return {"category": category or _number_of(side["category_id"]), **others} if "category_id" in side else others
+
+
+def _number_of(category_id: object) -> str | None:
+    return None if category_id is None else f"number {category_id}"
 
 
 def _detail(event: Event, key: str) -> str:
