@@ -230,8 +230,18 @@ def _rows_left_out(event: Event) -> str:
     return _joined(counted, _prefixed("of ", _detail(event, "source")), by=" ")
 
 
+SHOWN_WORDS: Final = {
+    "liquidated": "would be liquidated",
+    "possibly_liquidated": "might be liquidated",
+}
+"""What of the effects that somebody was shown is told in the line of their decision; the event has all of them."""
+
+
 def _decided(event: Event) -> str:
-    return _joined(_kind(event), _quoted(_detail(event, "comment")), by=": ")
+    effects = _mapping(_mapping(event.detail).get("effects"))
+    shown = (f"{effects[name]} {words}" for name, words in SHOWN_WORDS.items() if isinstance(effects.get(name), int))
+    told = _prefixed("shown that ", _joined(*(each for each in shown if not each.startswith("0 ")), by=" and "))
+    return _joined(_joined(_kind(event), told), _quoted(_detail(event, "comment")), by=": ")
 
 
 def _decision_refused(event: Event) -> str:

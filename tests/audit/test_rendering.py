@@ -134,6 +134,12 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         ),
         (Tag.CHANGE_APPROVED, {"detail": {"digest": "x", "comment": "called him", "kind": "unlock"}}, "Unlock: “called him”"),
         (Tag.CHANGE_REJECTED, {"detail": {"comment": ""}}, ""),
+        (
+            Tag.CHANGE_APPROVED,
+            {"detail": {"kind": "unlock", "effects": {"liquidated": 10, "possibly_liquidated": 0}, "comment": "Agreed"}},
+            "Unlock, shown that 10 would be liquidated: “Agreed”",
+        ),
+        (Tag.CHANGE_APPROVED, {"detail": {"kind": "lock", "effects": {"liquidated": "x", "y": 1}}}, "Lock"),
         (Tag.CHANGE_DECISION_REFUSED, {"detail": {"verdict": "approve", "why": "It moved."}}, "approve: It moved."),
         (Tag.CHANGE_FINISHED, {"detail": {"counts": {"applied": 2, "rejected": 1, "unknown": 0}}}, "2 applied, 1 rejected"),
         (Tag.CHANGE_PAUSED, {"detail": {"kind": "lock"}}, "Lock"),
