@@ -5,7 +5,7 @@ Old rows stay as they were written, so a formatter asks for nothing: what is mis
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from riskadmin.audit.outside import OUTSIDE, OutsideKind
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, value_words
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import between, moment
+from riskadmin.web.formats import between, duration, moment
 
 Formatter = Callable[[Event], str]
 
@@ -25,6 +25,9 @@ CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
 
 
 PRIORITY_WORDS: Final = {10: "before others", 0: "normal", -10: "after others"}
+
+WAIT_MAX_S: Final = 365 * 86_400
+"""Nothing waits for longer; a larger number is no wait."""
 
 EVIDENCE_FIELDS: Final = frozenset({"admin_at"})
 """Recorded with a state to tell one act from another."""
@@ -273,14 +276,22 @@ def _claimed(event: Event) -> str:
 
 
 def _answered(event: Event) -> str:
-    elapsed = _detail(event, "elapsed_ms")
-    answer = _joined(_prefixed("HTTP ", _detail(event, "status")), f"after {elapsed} ms" if elapsed else "", by=" ")
-    return _joined(answer, _detail(event, "text"), by=": ")
+    elapsed, status = _detail(event, "elapsed_ms"), _detail(event, "status")
+    answer = _joined(_prefixed("HTTP ", status), f"after {elapsed} ms" if elapsed else "", by=" ")
+    # The title says already that Tradovate answered, and this line with what status.
+    text = _detail(event, "text").removeprefix(f"{Tag.ITEM_SENT.label}: ").removesuffix(f" (HTTP {status})")
+    return _joined(answer, text, by=": ")
 
 
 def _deferred(event: Event) -> str:
-    seconds = _detail(event, "wait_s")
-    return _joined(_explained(event), f"again in {seconds} s" if seconds else "")
+    return _joined(_explained(event), _again(_mapping(event.detail).get("wait_s")))
+
+
+def _again(wait_s: object) -> str:
+    """Say when something is tried again, by a recorded wait in seconds; "" for anything else."""
+    if not isinstance(wait_s, int | float) or isinstance(wait_s, bool) or not 0 <= wait_s <= WAIT_MAX_S:
+        return ""
+    return f"again in {duration(timedelta(seconds=round(wait_s)))}" if wait_s >= 1 else "again at once"
 
 
 def _halted(event: Event) -> str:

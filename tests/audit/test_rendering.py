@@ -166,7 +166,21 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         (Tag.ITEM_CLAIMED, {"call_id": 12, "detail": {"attempt": 1}}, "call 12"),
         (Tag.ITEM_CLAIMED, {"call_id": 13, "detail": {"attempt": 2}}, "call 13, try 2"),
         (Tag.ITEM_SENT, {"detail": {"status": 200, "response": "{}", "elapsed_ms": 12}}, "HTTP 200 after 12 ms"),
+        (
+            Tag.ITEM_SENT,
+            {"detail": {"status": 200, "elapsed_ms": 60, "text": "Tradovate answered: Daily loss is too low"}},
+            "HTTP 200 after 60 ms: Daily loss is too low",
+        ),
+        (
+            Tag.ITEM_SENT,
+            {"detail": {"status": 422, "elapsed_ms": 60, "text": "Tradovate answered: Too low (HTTP 422)"}},
+            "HTTP 422 after 60 ms: Too low",
+        ),
         (Tag.ITEM_DEFERRED, {"detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}}, "Penalty, again in 5 s"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "captcha", "wait_s": 3600.0}}, "captcha, again in 1 h"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": 0.0}}, "Not sent, again at once"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": float("inf")}}, "Not sent"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": True}}, "Not sent"),
         (Tag.ITEM_SETTLED, {"detail": {"outcome": "rejected", "text": "Access is denied"}}, "Access is denied"),
         (Tag.ITEM_UNKNOWN, {"detail": {"text": "No answer within 15 s"}}, "No answer within 15 s"),
         (
