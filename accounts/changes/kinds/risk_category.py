@@ -101,7 +101,7 @@ class SwitchRiskCategory(AccountKind):
         if before["category_id"] == parameters["id"]:
             return Skip(reason="Already in this category", before=before)
         positions = len(held(subject))
-        warnings = (f"Holds {positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
+        warnings = (f"{positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
         after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
         effects = TargetEffects(
