@@ -158,11 +158,11 @@ def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
     if chosen.unit != kind.unit:
         raise BadTargets(f"These are {chosen.unit.value}s, and this is about {kind.unit.value}s.")
     form = None
-    if kind.parameters_form is not None and not (chosen.parameters or chosen.per_target):
+    if not (chosen.parameters or chosen.per_target):
         is_filled_in = request.method == "POST" or "preview" in typed
         # A link may propose values, such as those of the row that it stands beside.
         proposed = {name: typed[name] for name in typed if name not in RESERVED}
-        form = kind.parameters_form(typed) if is_filled_in else kind.parameters_form(initial=proposed)
+        form = kind.form(chosen.environment, **({"data": typed} if is_filled_in else {"initial": proposed}))
     naming = tuple((name, value) for name in NAMING for value in typed.getlist(name))
     return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form)
 
