@@ -10,12 +10,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.effects import ChangeEffects
 from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import Plan, moved_since, plan
+from accounts.changes.shown import EFFECTS
 from accounts.changes.source import NOWHERE, Link, Source
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation, Verdict
 from accounts.changes.timing import AT_ONCE, Timing
@@ -150,11 +152,21 @@ def _end_of(actor: Staff, planned: Plan, reason: Reason, form_key: UUID, timing:
     return compose(actor, end, reason, form_key=uuid5(form_key, "end"), timing=Timing(runs_at=timing.ends_at)), end
 
 
-def decide(*, actor: Staff, origin: Origin, change_id: int, verdict: Verdict, digest: str, comment: str) -> Change:
+def decide(
+    *,
+    actor: Staff,
+    origin: Origin,
+    change_id: int,
+    verdict: Verdict,
+    digest: str,
+    comment: str,
+    shown: ChangeEffects | None = None,
+) -> Change:
     """Take one person's decision about a pending change and return the change as it then is.
 
-    `digest` is the one of what they were shown. An approval reads anew what is old of what its plan rests on, and is refused
-    when one can't be read or has moved. The last approval that policy asks for lets the change run; one rejection ends it.
+    `digest` is the one of what they were shown, and `shown` its effects as they were then. An approval reads anew what is old
+    of what its plan rests on, and is refused when one can't be read or has moved. The last approval that policy asks for lets
+    the change run; one rejection ends it.
     Raises DecisionRefused, after recording the refusal.
     """
     since = good_since()
@@ -166,7 +178,7 @@ def decide(*, actor: Staff, origin: Origin, change_id: int, verdict: Verdict, di
         if refusal is None and verdict == Verdict.APPROVE and change.relation != Relation.ENDS:
             refusal = _no_longer_as_shown(change, since, unread)
         if refusal is None:
-            _take(change, actor, origin, verdict, comment)
+            _take(change, actor, origin, verdict, comment, shown=shown)
             return change
         # The refusal is a result of its own: it is committed, and only then told.
         record(
@@ -264,7 +276,9 @@ def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> Decisio
     return None
 
 
-def _take(change: Change, actor: Staff, origin: Origin, verdict: Verdict, comment: str) -> None:
+def _take(
+    change: Change, actor: Staff, origin: Origin, verdict: Verdict, comment: str, *, shown: ChangeEffects | None = None
+) -> None:
     who = actor.who()
     Decision.objects.create(
         change=change,
@@ -281,7 +295,12 @@ def _take(change: Change, actor: Staff, origin: Origin, verdict: Verdict, commen
             actor=who,
             origin=origin,
             change_id=change.pk,
-            detail={"digest": change.digest, "comment": comment, "kind": change.kind},
+            detail={
+                "digest": change.digest,
+                "comment": comment,
+                "kind": change.kind,
+                **({EFFECTS: shown.to_json()} if shown else {}),
+            },
         ),
     )
     # Asked for together, decided together: whoever decides about a lock decides about its end, as far as they may.

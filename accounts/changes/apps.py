@@ -9,7 +9,10 @@ class ChangesConfig(AppConfig):
     label = "changes"
 
     def ready(self) -> None:
-        """Refuse to start with caps that would hold nobody."""
-        from accounts.changes.kinds.caps import check_caps  # noqa: PLC0415  (models can't be imported before)
+        """Refuse to start with caps that would hold nobody, and tell the trail what limits are called."""
+        # Models can't be imported before.
+        from accounts.changes.kinds.caps import check_caps  # noqa: PLC0415
+        from accounts.changes.kinds.recorded_words import name_recorded_fields  # noqa: PLC0415
 
         check_caps(settings.LIMIT_CAPS)
+        name_recorded_fields()

@@ -26,6 +26,7 @@ from accounts.changes.outlook import cheaper, outlook
 from accounts.changes.overview import RowFilter, by_weight, overview, sheet
 from accounts.changes.plan import Plan, plan
 from accounts.changes.policy import PolicyMissing, requirement
+from accounts.changes.states import Relation
 from accounts.changes.stop_notices import Subject, notices
 from accounts.changes.targets import BadTargets, Chosen
 from accounts.changes.undo import left_alone
@@ -121,6 +122,9 @@ def new(request: HttpRequest, kind_name: str) -> HttpResponse:
         asked = _asked(request, kind)
     except BadTargets as error:
         raise BadRequest(str(error)) from error
+    if not asked.chosen.ids:
+        # Nothing that is typed here could be of use: what is wrong with the list comes first.
+        return _page(asked, None, None, status=UNPROCESSABLE if asked.is_submitted else 200)
     parameters = asked.parameters()
     if parameters is None:
         is_wrong = asked.form is not None and asked.form.is_bound
@@ -154,11 +158,11 @@ def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
     if chosen.unit != kind.unit:
         raise BadTargets(f"These are {chosen.unit.value}s, and this is about {kind.unit.value}s.")
     form = None
-    if kind.parameters_form is not None and not (chosen.parameters or chosen.per_target):
+    if not (chosen.parameters or chosen.per_target):
         is_filled_in = request.method == "POST" or "preview" in typed
         # A link may propose values, such as those of the row that it stands beside.
         proposed = {name: typed[name] for name in typed if name not in RESERVED}
-        form = kind.parameters_form(typed) if is_filled_in else kind.parameters_form(initial=proposed)
+        form = kind.form(chosen.environment, **({"data": typed} if is_filled_in else {"initial": proposed}))
     naming = tuple((name, value) for name in NAMING for value in typed.getlist(name))
     return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form)
 
@@ -213,10 +217,10 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
         "environment": asked.chosen.environment.value,
         "naming": asked.naming,
         "remark": asked.remark,
-        "parameters_form": asked.form,
+        "parameters_form": asked.form if asked.chosen.ids else None,
         "parameter_templates": [f"changes/kinds/_{kind.name}.html", "changes/_parameters.html"],
         "typed_parameters": asked.typed_parameters,
-        "heading": kind.words(len(asked.chosen.ids)),
+        "heading": kind.words(len(asked.chosen.ids)) if asked.chosen.ids else f"{kind.action_label}: nothing can be used",
         "source": targets.source_of(asked.chosen),
         "list_id": asked.typed.get("targets", ""),
         "typed_reason": [(name, asked.typed[name]) for name in ("reason_code", "reason_text") if asked.typed.get(name)],
@@ -228,17 +232,38 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
         context |= _plan_context(asked, planned)
         if form is not None and planned.asks_for_count:
             form.fields["confirm_count"].required = True  # on the page; what was sent is judged by `submit`
+    else:
+        context |= _faults_context(asked)
     return render_page_or_fragment(asked.request, "changes/new.html", "changes/_ask.html", context, status=status)
+
+
+def _faults_context(asked: Asked) -> dict[str, Any]:
+    """Return what the page shows before there is a plan: the rows in fault, which nobody has to fill in anything to see."""
+    link = asked.chosen.link
+    again = reverse("changes:name_targets", args=[asked.kind.name])
+    return {
+        "rows_left_out": asked.rows_left_out,
+        "sheet": sheet(asked.chosen.problems, asked.shown[1]),
+        "tab_url": _address(asked),
+        "again_url": f"{again}?copy_of={link.change_id}" if link and link.relation == Relation.COPIES else again,
+        "is_file": bool(asked.chosen.refused_rows.heading),
+    }
+
+
+def _address(asked: Asked) -> str:
+    """Return the address of this page, as it is filled in."""
+    address = QueryDict(mutable=True)
+    for name, value in (*asked.naming, *asked.typed_parameters):
+        address.appendlist(name, value)
+    if asked.form and asked.form.is_bound:
+        address["preview"] = "1"
+    return f"{reverse('changes:new', args=[asked.kind.name])}?{address.urlencode()}"
 
 
 def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     kind, seen = asked.kind, overview(planned)
     needed, problem = _needed(planned)
-    address = QueryDict(mutable=True)
-    for name, value in (*asked.naming, *asked.typed_parameters):
-        address.appendlist(name, value)
-    if asked.form:
-        address["preview"] = "1"
+    address = _address(asked)
     problems = asked.chosen.problems
     tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
     if problems:
@@ -246,10 +271,9 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     wanted, page = asked.shown
     tab = wanted if wanted in tabs else ""
     if not planned.sent and wanted is None:
-        tab = "left_out" if not planned.rows and problems else "skipped"
+        tab = "skipped"
     rows: dict[str, Any] = {"": planned.sent, "skipped": planned.skipped, "left_out": problems}
-    path = reverse("changes:new", args=[kind.name])
-    urls = {name: f"{path}?{address.urlencode()}{f'&tab={name}' if name else '&tab='}" for name in tabs}
+    urls = {name: f"{address}&tab={name}" for name in tabs}
     other, expected = cheaper(planned), outlook(planned)
     subject = Subject(targets=len(planned.sent), naming=asked.naming, kind=kind, environment=planned.environment)
     wanted_rows = RowFilter.of(asked.typed) if tab == "" else RowFilter()

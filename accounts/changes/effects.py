@@ -138,6 +138,18 @@ class ChangeEffects:
         )
 
 
+COMPARED: Final = ("liquidated", "possibly_liquidated", "holding_positions")
+"""Measures that move while accounts trade on."""
+
+
+def differing(was: ChangeEffects | None, now: ChangeEffects | None) -> list[tuple[Measure, int, int]]:
+    """Return the measures that moved between two times, with both counts; none where either time's are not known."""
+    if was is None or now is None:
+        return []
+    pairs = ((MEASURES[name], getattr(was, name), getattr(now, name)) for name in COMPARED)
+    return [(measure, before, after) for measure, before, after in pairs if before != after]
+
+
 _COUNTS: Final = ("targets", "skipped", *MEASURES, "open_positions")
 
 

@@ -167,6 +167,7 @@ class DecideForm(forms.Form):
     verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
     comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
     digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    shown = forms.CharField(required=False, max_length=100_000, widget=forms.HiddenInput)
 
 
 class PriorityForm(forms.Form):

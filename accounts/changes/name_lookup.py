@@ -70,7 +70,8 @@ class Directory:
         meant = [self._meant(text) for text in texts]
         for number, found in enumerate(meant):
             if not found:
-                return Resolution(reason=not_found(texts[number], self._unit), number=number)
+                others = [_said(text, known) for text, known in zip(texts, meant, strict=True) if known]
+                return Resolution(reason=not_found(texts[number], self._unit, others), number=number)
         common = {target_id: entry for target_id, entry in meant[0].items() if all(target_id in each for each in meant[1:])}
         if not common:
             said = " and ".join(_said(text, found) for text, found in zip(texts, meant, strict=True))
@@ -158,10 +159,17 @@ def is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= len(str(BIGGEST_ID)) and int(text) <= BIGGEST_ID
 
 
-def not_found(text: str, unit: Unit) -> str:
-    """Return that nothing has this id or name, and how to write it where that can be told."""
+def not_found(text: str, unit: Unit, others: Sequence[str] = ()) -> str:
+    """Return that nothing has this id or name, and how to write it where that can be told.
+
+    `others` say what the other cells of its row mean: then it is this one that has to be looked at.
+    """
     hint = _how_to_write(visible(text))
-    return f"No {unit.value} has this id or name" + (f". {hint}" if hint else "")
+    if not others:
+        return f"No {unit.value} has this id or name" + (f". {hint}" if hint else "")
+    which = "id" if is_id(visible(text)) else "name"
+    ways = hint or "Correct it, or leave its cell empty"
+    return f"No {unit.value} has this {which}, though {' and '.join(others)}. {ways}"
 
 
 def _how_to_write(text: str) -> str:

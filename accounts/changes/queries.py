@@ -27,6 +27,7 @@ from accounts.changes.states import (
     ItemState,
     Relation,
 )
+from accounts.changes.waiting import Wait, waits
 from accounts.models import Account
 from riskadmin.staff.models import Staff
 
@@ -257,26 +258,29 @@ def policy_rules() -> QuerySet[PolicyRule]:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A change as a row of a list: with the name of its first target, and whether an item's outcome is not known."""
+    """A change as a row of a list: with the name of its first target, whether an item's outcome is not known, and its wait."""
 
     change: Change
     kind: Kind[Any]
     first: str
     has_unknown: bool
+    wait: Wait | None
 
 
 def listed(found: Iterable[Change]) -> list[Listed]:
-    """Return changes as rows of a list, in their order. Two queries beside that of the changes."""
+    """Return changes as rows of a list, in their order. Two queries beside that of the changes, and one where any runs."""
     shown = list(found)
     items = Item.objects.filter(change__in=shown)
     first = dict(items.filter(position=1).values_list("change_id", "target_name"))
     unknown = set(items.filter(state=ItemState.UNKNOWN).values_list("change_id", flat=True).distinct())
+    waiting = waits(shown)
     return [
         Listed(
             change=change,
             kind=KINDS[change.kind],
             first=first.get(change.pk, ""),
             has_unknown=change.pk in unknown,
+            wait=waiting.get(change.pk),
         )
         for change in shown
     ]

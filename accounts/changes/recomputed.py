@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from accounts.changes.effects import MEASURES, ChangeEffects, Measure
+from accounts.changes.effects import ChangeEffects, Measure, differing
 from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
@@ -29,9 +29,6 @@ SKIPPED: Final = "skipped"
 FILTERS: Final = (MOVED, NOT_RECOMPUTED, SKIPPED)
 
 _COLUMNS: Final = ("change", "position", "target", "target_name", "before", "after", "own_parameters", "state", "note")
-
-COMPARED: Final = ("liquidated", "possibly_liquidated", "holding_positions")
-"""Measures that move while accounts trade on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +87,7 @@ class Recomputed:
     @property
     def differing(self) -> list[tuple[Measure, int, int]]:
         """What the effects were when it was requested and are now, as far as they differ."""
-        was, now = self.requested, self.overview.effects
-        if was is None:
-            return []
-        pairs = ((MEASURES[name], getattr(was, name), getattr(now, name)) for name in COMPARED)
-        return [(measure, before, after) for measure, before, after in pairs if before != after]
+        return differing(self.requested, self.overview.effects)
 
     def filtered(self, wanted: RowFilter, search: str) -> Sequence[Reviewed]:
         """Return the items that a filter and a search by a part of the name or the whole id show."""

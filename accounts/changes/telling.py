@@ -30,9 +30,16 @@ def about_item(
         actor=actor,
         call_id=call_id,
         before=item.before,
-        after=after if after is not None else item.after,
+        after=_with_names(after, item.after) if after is not None else item.after,
         detail=detail,
     )
+
+
+def _with_names(seen: Mapping[str, Any], meant: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return what was seen with the names that the plan has beside a category's number, where it is the one that was meant."""
+    if not meant or "category_id" not in seen or seen["category_id"] != meant.get("category_id"):
+        return seen
+    return {**{name: meant[name] for name in ("category", "was") if name in meant}, **seen}
 
 
 def about_target(

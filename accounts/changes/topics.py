@@ -9,6 +9,7 @@ from typing import Final
 from django.utils.text import slugify
 
 _NUMBER: Final = re.compile(r"[-+\N{MINUS SIGN}]?\$?\d[\d,]*(?:\.\d+)?%?")
+_COUNTED: Final = re.compile(r"… \S")
 _PLURAL: Final = re.compile(r"s\b")
 
 
@@ -49,7 +50,7 @@ def shared(told: Iterable[Sequence[str]]) -> tuple[Topic, ...]:
 
 
 def key_of(text: str) -> str:
-    """Return the key of the topic that a text belongs to: "Holds 2 open positions: they stay" is "holds-open-position"."""
+    """Return the key of the topic that a text belongs to: "2 open positions: they stay" is "open-position"."""
     return slugify(_head(text))
 
 
@@ -58,4 +59,7 @@ def _head(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return _NUMBER.sub("…", text.partition(":")[0])
+    """Return what texts that differ in numbers have in common: "2 open positions: they stay" is "Open positions"."""
+    said = _NUMBER.sub("…", text.partition(":")[0])
+    # The count beside it is the number that a reader of many looks for.
+    return said[2].upper() + said[3:] if _COUNTED.match(said) else said

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
-from accounts.changes import actions, control, queries, results
+from accounts.changes import actions, control, queries, results, shown
 from accounts.changes.calendar import ahead
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.forms import DecideForm, FilterForm, ItemsForm, PriorityForm
@@ -73,6 +73,11 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
     try:
+        effects = shown.unsealed(pk, person(request), form.cleaned_data["shown"])
+    except shown.NotShown:
+        refusal = actions.DecisionRefused("This is not what you were shown. Look at it again.")
+        return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
+    try:
         change = actions.decide(
             actor=person(request),
             origin=origin_of(request),
@@ -80,6 +85,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
             verdict=Verdict(form.cleaned_data["verdict"]),
             digest=form.cleaned_data["digest"],
             comment=form.cleaned_data["comment"],
+            shown=effects,
         )
     except actions.DecisionRefused as refusal:
         return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
@@ -135,6 +141,8 @@ def _detail_page(
         "review": review,
         **(_review_context(request, review) if review else {}),
         "form": form or DecideForm(initial={"digest": change.digest}),
+        "shown": shown.sealed(change, viewer, review.overview.effects) if review and may_decide else "",
+        "approved": [] if is_pending else shown.approved(change),
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),
         "button": following.kind.words(following.counts.get(ItemState.WAITING, 0)),

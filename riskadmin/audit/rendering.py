@@ -5,7 +5,7 @@ Old rows stay as they were written, so a formatter asks for nothing: what is mis
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from riskadmin.audit.outside import OUTSIDE, OutsideKind
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, value_words
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import between, moment
+from riskadmin.web.formats import between, duration, moment
 
 Formatter = Callable[[Event], str]
 
@@ -25,6 +25,9 @@ CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
 
 
 PRIORITY_WORDS: Final = {10: "before others", 0: "normal", -10: "after others"}
+
+WAIT_MAX_S: Final = 365 * 86_400
+"""Nothing waits for longer; a larger number is no wait."""
 
 EVIDENCE_FIELDS: Final = frozenset({"admin_at"})
 """Recorded with a state to tell one act from another."""
@@ -105,7 +108,7 @@ class Line:
     @cached_property
     def fields(self) -> list[FieldChange]:
         """Every field of the recorded before and after; of an intent only what was meant to change."""
-        before, after = _mapping(self.event.before), _mapping(self.event.after)
+        before, after = _with_category_named(_mapping(self.event.before), _mapping(self.event.after))
         keys = after if self.is_intent and after else dict.fromkeys([*before, *after])
         return [
             FieldChange(key, field_words(key), value_words(key, before.get(key)), value_words(key, after.get(key)))
@@ -127,6 +130,22 @@ class Line:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _with_category_named(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return both with a category as one field, by name: items record its number, and beside it the names for people."""
+    if "category_id" not in before and "category_id" not in after:
+        return before, after
+    return _named(before, after.get("was")), _named(after, after.get("category"))
+
+
+def _named(side: Mapping[str, Any], category: object) -> Mapping[str, Any]:
+    others = {name: value for name, value in side.items() if name not in {"category_id", "category", "was"}}
+    return {"category": category or _number_of(side["category_id"]), **others} if "category_id" in side else others
+
+
+def _number_of(category_id: object) -> str | None:
+    return None if category_id is None else f"number {category_id}"
 
 
 def _detail(event: Event, key: str) -> str:
@@ -214,8 +233,18 @@ def _rows_left_out(event: Event) -> str:
     return _joined(counted, _prefixed("of ", _detail(event, "source")), by=" ")
 
 
+SHOWN_WORDS: Final = {
+    "liquidated": "would be liquidated",
+    "possibly_liquidated": "might be liquidated",
+}
+"""What of the effects that somebody was shown is told in the line of their decision; the event has all of them."""
+
+
 def _decided(event: Event) -> str:
-    return _joined(_kind(event), _quoted(_detail(event, "comment")), by=": ")
+    effects = _mapping(_mapping(event.detail).get("effects"))
+    shown = (f"{effects[name]} {words}" for name, words in SHOWN_WORDS.items() if isinstance(effects.get(name), int))
+    told = _prefixed("shown that ", _joined(*(each for each in shown if not each.startswith("0 ")), by=" and "))
+    return _joined(_joined(_kind(event), told), _quoted(_detail(event, "comment")), by=": ")
 
 
 def _decision_refused(event: Event) -> str:
@@ -247,14 +276,22 @@ def _claimed(event: Event) -> str:
 
 
 def _answered(event: Event) -> str:
-    elapsed = _detail(event, "elapsed_ms")
-    answer = _joined(_prefixed("HTTP ", _detail(event, "status")), f"after {elapsed} ms" if elapsed else "", by=" ")
-    return _joined(answer, _detail(event, "text"), by=": ")
+    elapsed, status = _detail(event, "elapsed_ms"), _detail(event, "status")
+    answer = _joined(_prefixed("HTTP ", status), f"after {elapsed} ms" if elapsed else "", by=" ")
+    # The title says already that Tradovate answered, and this line with what status.
+    text = _detail(event, "text").removeprefix(f"{Tag.ITEM_SENT.label}: ").removesuffix(f" (HTTP {status})")
+    return _joined(answer, text, by=": ")
 
 
 def _deferred(event: Event) -> str:
-    seconds = _detail(event, "wait_s")
-    return _joined(_explained(event), f"again in {seconds} s" if seconds else "")
+    return _joined(_explained(event), _again(_mapping(event.detail).get("wait_s")))
+
+
+def _again(wait_s: object) -> str:
+    """Say when something is tried again, by a recorded wait in seconds; "" for anything else."""
+    if not isinstance(wait_s, int | float) or isinstance(wait_s, bool) or not 0 <= wait_s <= WAIT_MAX_S:
+        return ""
+    return f"again in {duration(timedelta(seconds=round(wait_s)))}" if wait_s >= 1 else "again at once"
 
 
 def _halted(event: Event) -> str:

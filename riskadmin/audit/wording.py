@@ -1,6 +1,8 @@
 """Tradovate's own words, and riskadmin's, as a person reads them. Unknown ones are shown as they are, never hidden."""
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
 
@@ -55,6 +57,22 @@ FIELD_WORDS: Final[dict[str, str]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class FieldWords:
+    """How another room calls a field that it records, and how it says its values, which may be of any shape."""
+
+    label: str
+    value: Callable[[Any], str]
+
+
+_OF_OTHER_ROOMS: Final[dict[str, FieldWords]] = {}
+
+
+def name_fields(words: Mapping[str, FieldWords]) -> None:
+    """Have fields called here as the room calls them that knows them; rooms call this once, as they start."""
+    _OF_OTHER_ROOMS.update(words)
+
+
 def reason_words(code: str) -> str:
     """Return a reason code in words."""
     return REASON_WORDS.get(code, code)
@@ -62,6 +80,8 @@ def reason_words(code: str) -> str:
 
 def field_words(field: str) -> str:
     """Return the name of a recorded field in words."""
+    if field in _OF_OTHER_ROOMS:
+        return _OF_OTHER_ROOMS[field].label
     return FIELD_WORDS.get(field, field.replace("_", " ").capitalize())
 
 
@@ -70,6 +90,8 @@ def value_words(field: str, value: object) -> str:
     match value:
         case None | "" | []:
             return ""
+        case _ if field in _OF_OTHER_ROOMS:
+            return _said_there(field, value)
         case bool():
             return "yes" if value else "no"
         case str() if field in {"admin_action", "admin_actions"}:
@@ -80,3 +102,10 @@ def value_words(field: str, value: object) -> str:
             return ", ".join(f"{field_words(key)}: {value_words(key, part) or '—'}" for key, part in value.items())
         case _:
             return str(value)
+
+
+def _said_there(field: str, value: object) -> str:
+    try:
+        return _OF_OTHER_ROOMS[field].value(value)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return str(value)  # an old row, or one of another shape

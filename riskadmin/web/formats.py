@@ -12,6 +12,8 @@ CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 Number = Decimal | int | float
 
+PLACES_MAX = 8
+
 
 def money(amount: Number, currency: str = "USD", *, always_signed: bool = False) -> str:
     """Write an amount with sign and currency: "$50.00", "-$1,200.00" with a true minus, "7.00 CHF".
@@ -27,6 +29,15 @@ def money(amount: Number, currency: str = "USD", *, always_signed: bool = False)
 def percent(points: Number, *, always_signed: bool = False) -> str:
     """Write percentage points, as stored in `*_pct`: 12.50 is "12.5%"."""
     return number(points, always_signed=always_signed) + "%"
+
+
+def percent_outside(points: Decimal, low: Number, high: Number, *, places: int = 0) -> str:
+    """Write percentage points that lie outside a range with as many places as show that: 6.002 beside 1 to 6 is "6.002%"."""
+    for more in range(places, PLACES_MAX):
+        rounded = round(points, more)
+        if not low <= rounded <= high:
+            return percent(rounded)
+    return percent(points)
 
 
 def number(value: Number, *, always_signed: bool = False) -> str:

@@ -1,5 +1,6 @@
 """What others changed at Tradovate, on Home and on its own page: counted by kind, and one row for many accounts at once."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,6 +104,17 @@ def test_the_page_says_what_when_and_of_which_accounts(support: Client) -> None:
     assert ">EVAL-A</a>" in page
     assert "and 1 more" in page
     assert ">EVAL-B</a>" not in page
+
+
+def test_limits_are_called_as_on_their_form_here_and_in_the_trail(client: Client) -> None:
+    limits = {"daily_loss_auto_liq_usd": ["1000.00", "777.00"]}
+    account = make_account("EVAL-A")
+    moved([account], MoveSubject.FIRM, yesterday() + timedelta(hours=1), **limits)
+    client.force_login(make_person(Role.COMPLIANCE))
+    history = reverse("audit:account_history", args=["demo", account.tradovate_id])
+    for address in (PAGE, f"{reverse('audit:list')}?what=outside", history):
+        page = re.sub(r"<[^>]*>", " ", words(client, address))
+        assert "Daily loss: auto-liquidation: from $1,000.00 to $777.00" in " ".join(page.split()), address
 
 
 def test_older_ones_are_left_out_where_only_the_newest_are_asked_for(support: Client) -> None:

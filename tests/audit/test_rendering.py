@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
+from accounts.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, SCOPE
 from riskadmin.audit.forms import SUBJECT_WORDS, subject_of
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import FORMATTERS, OUTCOME_TONES, TONES, Line
 from riskadmin.audit.tags import Tag
-from riskadmin.audit.wording import ADMIN_ACTION_WORDS, REASON_WORDS, reason_words, value_words
+from riskadmin.audit.wording import ADMIN_ACTION_WORDS, REASON_WORDS, field_words, reason_words, value_words
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
 from riskadmin.web.templatetags.face import TONE_ICONS
 
@@ -132,6 +134,12 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         ),
         (Tag.CHANGE_APPROVED, {"detail": {"digest": "x", "comment": "called him", "kind": "unlock"}}, "Unlock: “called him”"),
         (Tag.CHANGE_REJECTED, {"detail": {"comment": ""}}, ""),
+        (
+            Tag.CHANGE_APPROVED,
+            {"detail": {"kind": "unlock", "effects": {"liquidated": 10, "possibly_liquidated": 0}, "comment": "Agreed"}},
+            "Unlock, shown that 10 would be liquidated: “Agreed”",
+        ),
+        (Tag.CHANGE_APPROVED, {"detail": {"kind": "lock", "effects": {"liquidated": "x", "y": 1}}}, "Lock"),
         (Tag.CHANGE_DECISION_REFUSED, {"detail": {"verdict": "approve", "why": "It moved."}}, "approve: It moved."),
         (Tag.CHANGE_FINISHED, {"detail": {"counts": {"applied": 2, "rejected": 1, "unknown": 0}}}, "2 applied, 1 rejected"),
         (Tag.CHANGE_PAUSED, {"detail": {"kind": "lock"}}, "Lock"),
@@ -158,7 +166,21 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
         (Tag.ITEM_CLAIMED, {"call_id": 12, "detail": {"attempt": 1}}, "call 12"),
         (Tag.ITEM_CLAIMED, {"call_id": 13, "detail": {"attempt": 2}}, "call 13, try 2"),
         (Tag.ITEM_SENT, {"detail": {"status": 200, "response": "{}", "elapsed_ms": 12}}, "HTTP 200 after 12 ms"),
+        (
+            Tag.ITEM_SENT,
+            {"detail": {"status": 200, "elapsed_ms": 60, "text": "Tradovate answered: Daily loss is too low"}},
+            "HTTP 200 after 60 ms: Daily loss is too low",
+        ),
+        (
+            Tag.ITEM_SENT,
+            {"detail": {"status": 422, "elapsed_ms": 60, "text": "Tradovate answered: Too low (HTTP 422)"}},
+            "HTTP 422 after 60 ms: Too low",
+        ),
         (Tag.ITEM_DEFERRED, {"detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}}, "Penalty, again in 5 s"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "captcha", "wait_s": 3600.0}}, "captcha, again in 1 h"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": 0.0}}, "Not sent, again at once"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": float("inf")}}, "Not sent"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": True}}, "Not sent"),
         (Tag.ITEM_SETTLED, {"detail": {"outcome": "rejected", "text": "Access is denied"}}, "Access is denied"),
         (Tag.ITEM_UNKNOWN, {"detail": {"text": "No answer within 15 s"}}, "No answer within 15 s"),
         (
@@ -213,6 +235,51 @@ def test_before_and_after_are_in_words() -> None:
         ("Risk action", "Normal", "Locked (no orders)")
     ]
     assert len(shown.fields) == 2
+
+
+def test_a_limit_is_called_as_on_its_form() -> None:
+    shown = line(
+        Tag.OUTSIDE_LIMITS,
+        before={"daily_loss_auto_liq_usd": "1000.00", "do_not_unlock": None},
+        after={"daily_loss_auto_liq_usd": "777.00", "do_not_unlock": True},
+    )
+    assert [(field.label, field.before, field.after) for field in shown.changes] == [
+        ("Daily loss: auto-liquidation", "$1,000.00", "$777.00"),
+        ("Stays locked once a limit has acted", "", "Yes"),
+    ]
+
+
+def test_every_limit_has_the_words_of_its_form() -> None:
+    for limit in LIMIT_FIELDS.values():
+        assert field_words(limit.name) == limit.label
+    for field in (*POSITION_LIMIT_FIELDS, *RISK_PARAMETER_FIELDS, *SCOPE):
+        assert field_words(field.name) == field.label
+
+
+@pytest.mark.parametrize("name", LIMIT_FIELDS)
+@pytest.mark.parametrize("value", [*SHAPES, "1000.00", "soon", "2026-11-21", [{"step": 1}], "NaN"])
+def test_a_limit_of_any_shape_can_be_read(name: str, value: Any) -> None:
+    (field,) = line(Tag.OUTSIDE_LIMITS, before={name: value}).fields
+    assert isinstance(field.before, str)
+
+
+CATEGORY_MEANT = {"was": "Sim Funded", "category": "Trading Halted", "category_id": 6}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"category_id": 5}, CATEGORY_MEANT, [("Risk category", "Sim Funded", "Trading Halted")]),
+        ({"category_id": 5}, {"category_id": 6}, [("Risk category", "number 5", "number 6")]),  # an old row
+        ({"category_id": None}, {**CATEGORY_MEANT, "was": ""}, [("Risk category", "", "Trading Halted")]),
+        ({"category": "C7"}, {"category": "C9"}, [("Risk category", "C7", "C9")]),
+        ({"category_id": 5, "x": 1}, None, [("Risk category", "number 5", ""), ("X", "1", "")]),
+    ],
+)
+@pytest.mark.parametrize("tag", [Tag.CHANGE_SUBMITTED, Tag.ITEM_SETTLED])
+def test_a_category_is_one_field_and_called_by_its_name(tag: Tag, before: Any, after: Any, said: Any) -> None:
+    shown = line(tag, before=before, after=after, detail={"outcome": "applied"})
+    assert [(field.label, field.before, field.after) for field in shown.fields] == said
 
 
 @pytest.mark.parametrize(

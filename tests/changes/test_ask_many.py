@@ -193,9 +193,10 @@ class TestList:
     def test_nothing_but_faults(self, asking: Client, support: Staff) -> None:
         page = asking.get(new("lock"), {"targets": listed(support, "nobody")})
         said = text_of(page)
-        assert page.context["tab"] == "left_out"
-        assert "Nothing would happen." in said
+        assert page.context["plan"] is None
+        assert "The only row can't be used, so there is nothing to change." in said
         assert "No account has this id or name" in said
+        assert "reason_code" not in said
 
     def test_without_faults_nothing_is_said_of_them(self, asking: Client, support: Staff) -> None:
         make_accounts([1])

@@ -205,7 +205,7 @@ class TestWarnings:
         (row,) = planned(101, daily_loss_auto_liq_usd="1000").rows
         assert told(row) == (
             f"{NOW}-$1,200.00 today, new limit -$1,000.00",
-            "Holds 1 open position: would be liquidated",
+            "1 open position: would be liquidated",
         )
         assert row.weight == 1000
         assert row.effects == TargetEffects(
@@ -294,6 +294,14 @@ class TestWarnings:
                 ),
             ),
             (
+                {},
+                {"daily_loss_auto_liq_usd": "3001"},
+                (
+                    "Loosens: Daily loss: auto-liquidation",
+                    "Unusual for its size: Daily loss: auto-liquidation at $3,001.00 is 6.002% of $50,000.00 (usual: 1 to 6%)",
+                ),
+            ),
+            (
                 {"changes_locked": True},
                 {"weekly_loss_auto_liq_usd": "2400"},
                 ("Locked against changes: Tradovate may refuse this until the session ends",),
@@ -378,9 +386,7 @@ class TestWarnings:
         account = limited()
         for number, net_pos in enumerate((1, 0, -2)):
             hold_position(account, net_pos, number)
-        assert warnings_of(weekly_loss_auto_liq_usd="2400") == (
-            "Holds 2 open positions: judged by the new limits from then on",
-        )
+        assert warnings_of(weekly_loss_auto_liq_usd="2400") == ("2 open positions: judged by the new limits from then on",)
 
 
 # --- Caps ---------------------------------------------------------------------------------------------------------------

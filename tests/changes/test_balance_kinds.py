@@ -185,14 +185,14 @@ class TestWarnings:
         warnings = planned("remediation", wanted, drawdown="2500", stopped_at=T0, positions=2).warnings
         assert [warning.split(":")[0] for warning in warnings] == [
             "Would be liquidated at once",
-            "Holds 2 open positions",
+            "2 open positions",
             "A limit stopped it and is set not to unlock by itself",
         ]
 
     def test_an_account_that_trades_meanwhile(self) -> None:
         wanted = {"amount_usd": "51000", "max_net_liq_usd": "51000"}
         assert planned("remediation", wanted, action=NORMAL).warnings[0].startswith("Not locked")
-        held = "Holds 1 open position: its figures move by themselves, and once they have moved nothing is sent"
+        held = "1 open position: its figures move by themselves, and once they have moved nothing is sent"
         assert planned("demo_balance", {"cash_change_usd": "-1"}, positions=1).warnings == (held,)
 
     def test_balances_out_of_the_ordinary(self) -> None:

@@ -344,6 +344,7 @@ class TestColumns:
         chosen = read(
             b"account_id,account_name,daily_loss_auto_liq_usd\n"
             b"4200001,KTR25K-000001,1500\n4200003,,1600\n,KTR25K-000006,1700\n4200008,KTR25K-000009,1800\n4200009,NOBODY,1900\n"
+            b"404,KTR25K-000011,2000\n405,NOBODY,2100\n"
         )
         assert values(chosen) == {4200001: "1500", 4200003: "1600", 4200006: "1700"}
         assert told(chosen) == [
@@ -354,7 +355,21 @@ class TestColumns:
                 "Id and name differ",
                 ("4200008 is KTR25K-000008 and KTR25K-000009 is 4200009. Correct one of them, or leave its cell empty"),
             ),
-            (6, "account_name", "NOBODY", "Unknown", "No account has this id or name"),
+            (
+                6,
+                "account_name",
+                "NOBODY",
+                "Unknown",
+                "No account has this name, though 4200009 is KTR25K-000009. Correct it, or leave its cell empty",
+            ),
+            (
+                7,
+                "account_id",
+                "404",
+                "Unknown",
+                "No account has this id, though KTR25K-000011 is 4200011. Correct it, or leave its cell empty",
+            ),
+            (8, "account_id", "405", "Unknown", "No account has this id or name"),
         ]
 
     def test_an_environment_beside_the_account_has_to_be_the_chosen_one(self) -> None:

@@ -23,6 +23,7 @@ from accounts.changes.topics import Topic
 from accounts.changes.views import ITEMS_TO_DECIDE
 from accounts.connection import NotConnected
 from accounts.models import Account, AutoLiqLimits, Cash, LimitLevel, Position, RiskStatus, Source
+from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -241,6 +242,42 @@ class TestMovedSince:
         change.refresh_from_db()
         assert change.effects is not None
         assert change.effects["liquidated"] == 1
+
+    def test_what_was_approved_is_kept_and_shown_beside_what_was_requested(
+        self, client: Client, change: Change, supervisor: Staff
+    ) -> None:
+        Cash.objects.filter(account__tradovate_id__in=[2, 3]).update(realized_pnl_usd="-1700")
+        page = opened(client, supervisor, change)
+        form = {"digest": change.digest, "verdict": "approve", "comment": "Agreed", "shown": page.context["shown"]}
+        # What the figures are by now is not what was looked at.
+        Cash.objects.update(realized_pnl_usd="0")
+        assert client.post(reverse("changes:decide", args=[change.pk]), form).status_code == 303
+        event = Event.objects.get(change_id=change.pk, tag="change:decision:approved")
+        assert event.detail["effects"] == page.context["review"].overview.effects.to_json()
+        assert event.detail["effects"]["liquidated"] == 3
+        words = read_aloud(opened(client, supervisor, change))
+        assert f"{supervisor.who().name} approved what was shown" in words
+        assert "3 would be liquidated; 1 when it was requested." in words
+        assert "shown that 3 would be liquidated" in read_aloud(client.get(reverse("audit:change_history", args=[change.pk])))
+
+    def test_where_nothing_differs_nothing_is_added(self, client: Client, change: Change, supervisor: Staff) -> None:
+        page = opened(client, supervisor, change)
+        form = {"digest": change.digest, "verdict": "approve", "shown": page.context["shown"]}
+        assert client.post(reverse("changes:decide", args=[change.pk]), form).status_code == 303
+        assert Event.objects.get(tag="change:decision:approved").detail["effects"]["liquidated"] == 1
+        assert "approved what was shown" not in read_aloud(opened(client, supervisor, change))
+
+    def test_what_was_shown_of_another_change_or_to_somebody_else_decides_nothing(
+        self, client: Client, change: Change, supervisor: Staff, second_supervisor: Staff, support: Staff
+    ) -> None:
+        others = opened(client, second_supervisor, change).context["shown"]
+        shown = opened(client, supervisor, change).context["shown"]
+        for forged in (others, f"{shown}x", "x"):
+            form = {"digest": change.digest, "verdict": "approve", "shown": forged}
+            answer = client.post(reverse("changes:decide", args=[change.pk]), form)
+            assert answer.status_code == 409
+            assert "Nothing was decided: This is not what you were shown. Look at it again." in read_aloud(answer)
+        assert not Decision.objects.exists()
 
     def test_an_account_whose_limits_moved_is_named_and_the_approval_refused(
         self, client: Client, change: Change, supervisor: Staff

@@ -69,8 +69,8 @@ class TestBeforeAndAfter:
         ("held", "warning"),
         [
             ((0,), ()),
-            ((2,), ("Holds 1 open position: they stay open, and the trader can't close them.",)),
-            ((2, 0, -1), ("Holds 2 open positions: they stay open, and the trader can't close them.",)),
+            ((2,), ("1 open position: they stay open, and the trader can't close them.",)),
+            ((2, 0, -1), ("2 open positions: they stay open, and the trader can't close them.",)),
         ],
     )
     def test_open_positions_are_told(self, held: tuple[int, ...], warning: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ from tests.changes.answers import text_of
 from tests.changes.asking_pages import listed, new, typed
 from tests.changes.mirror import ask, make_account, make_accounts, written
 from tests.changes.test_auto_liq_limits import give_cash, give_limits
+from tests.changes.test_csv_cases import CASES
 from tests.changes.traders import make_trader
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +121,63 @@ class TestDownload:
         fine = listed(Staff.objects.get(username="support"), "1")
         for list_id in (others, fine, uuid4()):
             assert asking.get(reverse("changes:refused_rows", args=[list_id])).status_code == 404
+
+
+class TestNothingTaken:
+    """Every row is in fault: the reasons come at once, and nothing is to be filled in for 0 accounts."""
+
+    @pytest.mark.parametrize(
+        ("name", "count", "said"),
+        [
+            ("csv09", "All 5 rows", "If this is the whole number, write 1500."),
+            ("csv18", "The only row", "the file is not UTF-8"),
+            ("csv31", "All 2 rows", "Write it with the digits 0 to 9"),
+            ("csv33", "All 2 rows", "Write"),
+        ],
+    )
+    def test_the_reasons_come_at_once(self, asking: Client, name: str, count: str, said: str) -> None:
+        for number in (1, 3, 6, 8, 9):
+            make_account(4200000 + number, name=f"KTR25K-{number:06}")
+        (path,) = CASES.glob(f"{name}_*")
+        page = asking.get(upload(asking, path.read_bytes())["Location"])
+        shown = text_of(page)
+        assert page.status_code == 200
+        assert f"{count} can't be used, so there is nothing to change." in shown
+        assert said in shown
+        assert "What stands there" in shown
+        assert f'href="{reverse("changes:name_targets", args=[LIMITS])}"' in shown
+        assert reverse("changes:refused_rows", args=[TargetList.objects.get().pk]) in shown
+        for nothing in ("0 accounts", "Show what would happen", "daily_loss_alert_usd", "is skipped", "Nothing would happen"):
+            assert nothing not in shown
+
+    def test_what_is_sent_all_the_same_is_refused(self, asking: Client, support: Staff) -> None:
+        upload(asking, b"account\n404\n")
+        form = {"targets": str(TargetList.objects.get().pk), "daily_loss_alert_usd": "5", "reason_code": "Other"}
+        answer = asking.post(new(LIMITS), form)
+        assert answer.status_code == 422
+        assert "No account has this id or name" in text_of(answer)
+        assert written() == NOTHING
+
+    def test_while_values_are_still_asked_for_the_faults_stand_below(self, asking: Client) -> None:
+        make_accounts([1])
+        page = asking.get(upload(asking, b"account\n1\n404\n")["Location"])
+        shown = text_of(page)
+        assert "Show what would happen" in shown
+        assert "No account has this id or name" in shown
+        assert "can't be used" not in shown
+
+    def test_more_than_a_page_of_faults_can_be_turned(self, asking: Client) -> None:
+        at = upload(asking, "\n".join(["account", *(f"NOBODY{n}" for n in range(250))]).encode())["Location"]
+        assert "NOBODY99<" in text_of(asking.get(at))
+        second = text_of(asking.get(f"{at}&page=2"))
+        assert "NOBODY99<" not in second
+        assert "NOBODY199<" in second
+
+    def test_a_copy_is_chosen_again_as_a_copy(self, asking: Client, support: Staff) -> None:
+        make_accounts([1])
+        change = ask(support, "lock", 1)
+        page = asking.get(upload(asking, b"account\n404\n", kind="lock", copy_of=str(change.pk))["Location"])
+        assert f"{reverse('changes:name_targets', args=['lock'])}?copy_of={change.pk}" in text_of(page)
 
 
 class TestPages:

@@ -16,6 +16,7 @@ from accounts.connection import client
 from accounts.execution.models import Call, Purpose
 from accounts.models import Account, RiskCategory, RiskStatus, Source
 from riskadmin.audit.models import Event
+from riskadmin.audit.rendering import Line
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
@@ -83,7 +84,13 @@ def test_many_accounts_are_one_call_and_two_reads(mirror: Simulator, support: St
     assert set(Account.objects.filter(tradovate_id__in=ids, environment="demo").values_list("risk_category", flat=True)) == {
         wanted.pk
     }
-    assert Event.objects.filter(change_id=change.pk, tag=Tag.ITEM_SETTLED).count() == 40
+    settled = Event.objects.filter(change_id=change.pk, tag=Tag.ITEM_SETTLED)
+    assert settled.count() == 40
+    item = change.items.earliest("pk")
+    was = (item.after or {})["was"]
+    for event in Event.objects.filter(item_id=item.pk):  # asked for, claimed, sent, settled
+        told = [(field.label, field.before, field.after) for field in Line(event).changes]
+        assert told == [("Risk category", was, wanted.name)], event.tag
     change.refresh_from_db()
     assert change.state == ChangeState.FINISHED
 

@@ -97,3 +97,17 @@ def test_ages_by_their_two_largest_units(span: timedelta, expected: str) -> None
 def test_what_has_happened_is_never_said_to_be_as_old_as_another_clock_is_ahead(span: timedelta, ago: str, ahead: str) -> None:
     assert formats.ago(span) == ago
     assert formats.ahead(span) == ahead
+
+
+@pytest.mark.parametrize(
+    ("points", "places", "expected"),
+    [
+        ("6.002", 0, "6.002%"),
+        ("0.9996", 2, "0.9996%"),
+        ("30.4", 0, "30%"),
+        ("0.126", 2, "0.13%"),
+        ("6.0000000001", 0, "6.0000000001%"),
+    ],
+)
+def test_a_share_outside_a_range_is_shown_as_outside_of_it(points: str, places: int, expected: str) -> None:
+    assert formats.percent_outside(Decimal(points), 1, 6, places=places) == expected

@@ -93,7 +93,7 @@ class AdminActionKind(AccountKind):
         positions = held(account)
         if not positions:
             return ()
-        return (f"Holds {len(positions)} open position{'' if len(positions) == 1 else 's'}: {self.open_positions}",)
+        return (f"{len(positions)} open position{'' if len(positions) == 1 else 's'}: {self.open_positions}",)
 
     open_positions: ClassVar[str]  # what becomes of open positions
 

@@ -208,6 +208,13 @@ class Kind(ABC, Generic[SubjectT]):
         """Return what the button says: "Lock 1 account"."""
         return f"{self.verb} {count:,} {self.unit.value}{'' if count == 1 else 's'}"
 
+    def form(self, environment: Environment, **given: Any) -> forms.Form | None:
+        """Return the form of its parameters, as its targets' environment has it; None where nothing is to be filled in.
+
+        `given` is what a form takes.
+        """
+        return self.parameters_form(**given) if self.parameters_form else None
+
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         """Return the parameters that a valid form holds, as the change keeps them: JSON values only."""
         return {name: value for name, value in cleaned.items() if value not in {None, ""}}

@@ -14,7 +14,7 @@ from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, Record
 from accounts.changes.kinds.limit_mirror import LevelLimits
 from accounts.limits import Distance, Figures, distance_to, trailing_distance
 from accounts.models import Account
-from riskadmin.web.formats import money, number, percent
+from riskadmin.web.formats import money, number, percent, percent_outside
 
 Changed = Mapping[str, LimitField]
 """The fields whose value differs, by name."""
@@ -165,7 +165,7 @@ def _sum(name: str, distance: Distance, figures: Figures, after: Record, changed
 def _positions(held: int, *, will_close: bool) -> Iterator[str]:
     if held:
         what = "would be liquidated" if will_close else "judged by the new limits from then on"
-        yield f"Holds {held} open position{'' if held == 1 else 's'}: {what}"
+        yield f"{held} open position{'' if held == 1 else 's'}: {what}"
 
 
 # --- What looks wrong -----------------------------------------------------------------------------------------------------
@@ -204,8 +204,9 @@ def _unusual(account: Account, after: Record, changed: Changed) -> Iterator[str]
             value = Decimal(after[name])
             share = value / size * 100
             if not low <= share <= high:
+                shown = percent_outside(share, low, high, places=2 if share < SLIP_PCT else 0)
                 yield (
-                    f"Unusual for its size: {LIMIT_FIELDS[name].label} at {money(value)} is {_share(share)} "
+                    f"Unusual for its size: {LIMIT_FIELDS[name].label} at {money(value)} is {shown} "
                     f"of {money(size)} (usual: {number(low)} to {percent(high)})"
                 )
 
@@ -242,7 +243,3 @@ def _money_moved(before: Record, after: Record, field: LimitField) -> Decimal:
 
 def _touches(changed: Changed, names: tuple[str, ...]) -> bool:
     return any(name in changed for name in names)
-
-
-def _share(share: Decimal) -> str:
-    return percent(share.quantize(Decimal("0.01") if share < SLIP_PCT else Decimal(1)))

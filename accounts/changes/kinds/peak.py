@@ -11,7 +11,7 @@ from accounts.changes.kinds.effects import Liquidation
 from accounts.changes.kinds.units import held
 from accounts.limits import Distance, figures_of, trailing_drawdown
 from accounts.models import Account, AutoLiqLimits, LimitLevel
-from riskadmin.web.formats import money, percent
+from riskadmin.web.formats import money, percent_outside
 
 FIRM_LIMITS = "firm_limits"
 
@@ -77,7 +77,7 @@ def size_warnings(account: Account, label: str, amount_usd: Decimal) -> tuple[st
     size = account.evaluation_size_usd
     if not size or size <= 0 or USUAL_PCT[0] <= amount_usd / size * 100 <= USUAL_PCT[1]:
         return ()
-    share = percent((amount_usd / size * 100).quantize(Decimal(1)))
+    share = percent_outside(amount_usd / size * 100, *USUAL_PCT)
     return (f"Unusual for its size: {label} at {money(amount_usd)} is {share} of {money(size)}",)
 
 
@@ -86,5 +86,5 @@ def position_warnings(account: Account) -> tuple[str, ...]:
     positions = len(held(account))
     if not positions:
         return ()
-    holds = f"Holds {positions:,} open position{'' if positions == 1 else 's'}"
+    holds = f"{positions:,} open position{'' if positions == 1 else 's'}"
     return (f"{holds}: its figures move by themselves, and once they have moved nothing is sent",)

@@ -42,13 +42,26 @@ from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
 
+class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none where it runs
+    """A choice of category. Both environments have ones of the same name: each is named with its own, unless all are of one."""
+
+    is_of_one_environment = False
+
+    def label_from_instance(self, obj: RiskCategory) -> str:
+        """Return what a category is called in the choice."""
+        return obj.name if self.is_of_one_environment else f"{obj.name} ({obj.get_environment_display()})"
+
+
 class CategoryForm(forms.Form):
     """Which category the accounts are switched to."""
 
-    category = forms.ModelChoiceField(
+    category = CategoryField(
         RiskCategory.objects.order_by("name", "pk"),
         label="Risk category",
         empty_label="Choose a category",
+        error_messages={
+            "invalid_choice": "Choose one of these categories: accounts can only be in one of their own environment."
+        },
         help_text="Tradovate's Eval Support makes categories; they are listed as they were last read.",
     )
 
@@ -73,6 +86,14 @@ class SwitchRiskCategory(AccountKind):
         "Tradovate judges open positions anew when the category changes, and may liquidate them: switch outside of trading "
         "hours, or accounts without open positions."
     )
+
+    def form(self, environment: Environment, **given: Any) -> CategoryForm:
+        form = CategoryForm(**given)
+        category = form.fields["category"]
+        assert isinstance(category, CategoryField)  # noqa: S101  (declared above; for mypy)
+        category.is_of_one_environment = True
+        category.queryset = RiskCategory.objects.filter(environment=environment.value).order_by("name", "pk")
+        return form
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         category: RiskCategory = cleaned["category"]
@@ -105,7 +126,7 @@ class SwitchRiskCategory(AccountKind):
         if before["category_id"] == parameters["id"]:
             return Skip(reason="Already in this category", before=before)
         positions = len(held(subject))
-        warnings = (f"Holds {positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
+        warnings = (f"{positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
         after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
         effects = TargetEffects(

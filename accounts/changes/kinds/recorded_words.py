@@ -1,0 +1,15 @@
+"""What the audit trail calls the fields that these kinds record: as their forms and plans do, from the same labels."""
+
+from functools import partial
+
+from accounts import pre_trade
+from accounts.changes.kinds import limit_fields
+from riskadmin.audit.wording import FieldWords, name_fields
+
+
+def name_recorded_fields() -> None:
+    """Tell the trail; called as Django starts."""
+    limits = limit_fields.LIMIT_FIELDS.values()
+    records = (*pre_trade.SCOPE, *pre_trade.POSITION_LIMIT_FIELDS, *pre_trade.RISK_PARAMETER_FIELDS)
+    name_fields({each.name: FieldWords(label=each.label, value=partial(pre_trade.in_words, each)) for each in records})
+    name_fields({each.name: FieldWords(label=each.label, value=partial(limit_fields.in_words, each)) for each in limits})

@@ -1,0 +1,72 @@
+"""Which running changes wait, and until when, in short: for lists, where "Running" would promise that something happens now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import F, Min
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change, Item
+from accounts.changes.states import ChangeState, ItemState
+from accounts.changes.stops import Ahead, last_end, stops_now
+from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import in_zone, moment
+
+SHORT: Final = timedelta(seconds=30)
+"""A pause of less is part of running."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """That a change makes no call now; `until` is None where nobody knows when it goes on."""
+
+    until: datetime | None
+
+    @property
+    def words(self) -> str:
+        """What a list says: with the time of day, and the day unless it is today."""
+        if self.until is None:
+            return "Waiting"
+        zone = display_zone()
+        day, _, time = moment(self.until, zone, seconds=False).partition(" ")
+        is_today = in_zone(self.until, zone).date() == in_zone(timezone.now(), zone).date()
+        return f"Waiting until {time if is_today else f'{day} {time}'}"
+
+
+def waits(changes: Iterable[Change]) -> dict[int, Wait]:
+    """Return the running changes that wait, by their numbers. One query, and Redis is asked once, where any of them runs."""
+    running = {change.pk: change for change in changes if change.state == ChangeState.RUNNING}
+    if not running:
+        return {}
+    # Of what is queued nothing leaves before the first is due. What is only to be read back is under way.
+    queued = (
+        Item.objects.filter(change__in=running, state=ItemState.QUEUED)
+        .order_by()
+        .values("change_id")
+        .annotate(first_at=Min(Coalesce("not_before", F("change__submitted_at"))), first_step=Min("step"))
+        .values_list("change_id", "first_at", "first_step")
+    )
+    now, stops, found = timezone.now(), stops_now(), {}
+    for change_id, first_at, step in queued:
+        change = running[change_id]
+        holding = stops.holding_up(_ahead(change, step))
+        is_known, over_at = last_end(holding)
+        until = max(at for at in (first_at, change.held_until, over_at, now) if at)
+        if holding or until > now + SHORT:
+            found[change_id] = Wait(until=until if is_known else None)
+    return found
+
+
+def _ahead(change: Change, step: int) -> Ahead:
+    return Ahead(
+        kind=KINDS[change.kind].of(change.parameters),
+        environment=Environment(change.environment),
+        lane=Lane(change.lane),
+        targets=change.item_count,
+        step=step,
+    )
