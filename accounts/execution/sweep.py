@@ -2,11 +2,11 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from celery import current_app
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -30,19 +30,16 @@ logger = logging.getLogger(__name__)
 
 
 def sweep(*, origin: Origin) -> None:
-    """Do each of the sweeper's parts once. Every part may run at the same time as itself and as any worker."""
-    for part in (give_up_lapsed, cancel_put_back, heal, finish_done):
-        _on_its_own(part, origin=origin)
-    _on_its_own(wake_lanes)
+    """Do each of the sweeper's parts once. Every part may run at the same time as itself and as any worker.
 
-
-def _on_its_own(part: Callable[..., object], **arguments: object) -> None:
-    """Do one part of the sweep; what breaks it must not keep the others from their work, above all the waking of lanes."""
-    try:
-        part(**arguments)
-    except Exception:
-        logger.exception("a part of the sweep broke off: %s", part.__name__)
-        connection.close()
+    What breaks one of them keeps no other from its work, and is raised when all are done.
+    """
+    with ExitStack() as parts:  # left in reverse order, each whatever becomes of the others
+        parts.callback(finish_done, origin=origin)
+        parts.callback(wake_lanes)
+        parts.callback(heal, origin=origin)
+        parts.callback(cancel_put_back, origin=origin)
+        parts.callback(give_up_lapsed, origin=origin)
 
 
 def give_up_lapsed(*, origin: Origin) -> int:

@@ -265,7 +265,8 @@ def test_a_part_of_the_sweep_that_breaks_leaves_the_others_to_their_work(
     claims_of(item.change, origin=ORIGIN)
     worker_dies(item)
 
-    sweep(origin=ORIGIN)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        sweep(origin=ORIGIN)
 
     assert woken
     assert Item.objects.get(pk=item.pk).state != ItemState.SENDING
