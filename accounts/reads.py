@@ -24,7 +24,7 @@ from riskadmin.tradovate.entities import (
     TradingPermission,
     User,
 )
-from riskadmin.tradovate.errors import OutcomeUnknown, Rejected, TradovateError
+from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
 from riskadmin.tradovate.exchange import UnreadableRow
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 
@@ -97,16 +97,6 @@ class Reader:
         """The risk parameters of position limits."""
         return self._complete.by_ids(sources.risk_parameters(self.client), position_limit_ids)
 
-    def without(self, account_ids: Sequence[int]) -> set[int]:
-        """Return which of the accounts Tradovate does not have: those to whose own id it answers 404.
-
-        Asks for each by itself. Raises `TradovateError` where it can't be told of one, when all have been asked for.
-        """
-        alone = self.alone(account_ids)
-        if alone.failure is not None:
-            raise alone.failure
-        return alone.gone
-
     def alone(self, account_ids: Sequence[int]) -> "Alone":
         """Ask for accounts one by one; what is wrong with one of them says nothing of the others.
 
@@ -118,7 +108,7 @@ class Reader:
                 reply = self.client.account(account_id)
             except (OutcomeUnknown, Rejected) as error:
                 logger.warning("Whether Tradovate has account %s can't be told: %s", account_id, error.message)
-                found.failure = error
+                found.untold.add(account_id)
             else:
                 if reply is None:
                     found.gone.add(account_id)
@@ -234,12 +224,12 @@ def _limits_entity(level: LimitLevel) -> str:
 class Alone:
     """What asking for accounts one by one told: `gone` drew a 404, `unreadable` have an answer that can't be read.
 
-    `failure` is the last one after which it is not known of an account whether Tradovate has it.
+    Of `untold` no answer says whether Tradovate has them.
     """
 
     gone: set[int] = field(default_factory=set)
     unreadable: dict[int, UnreadableRow] = field(default_factory=dict)
-    failure: TradovateError | None = None
+    untold: set[int] = field(default_factory=set)
 
 
 def _owners_unnamed(owners: Mapping[int, int], found: Sequence[Position]) -> set[int]:
