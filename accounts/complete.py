@@ -6,7 +6,7 @@ says of each id whether it was told, left out, unreadable, or not asked for beca
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -35,19 +35,28 @@ As many more as fit into that call are asked for of which the list names no row:
 where they have nothing they make the answer no longer.
 """
 
+DIVIDED: Final = 100
+"""So many answers at most are asked for in halves because a row in them names nobody: where all rows are so, each would be."""
+
+
+def _of_account(row: UnreadableRow, account_id: int) -> UnreadableRow:
+    return replace(row, account_id=account_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source(Generic[E]):
     """One sort of rows, and the two ways to read it: all of them, and those of some ids.
 
     `key` says which of the ids asked for a row answers, `owner` the same of a row that can't be read, None where it does not
-    say. An id may have `many` rows, such as the positions of an account: then the ids that came don't show what was cut off.
+    say; `owned` has such a row say it. An id may have `many` rows, such as the positions of an account: then the ids that came
+    don't show what was cut off.
     """
 
     some: Callable[[Sequence[int]], Reply[list[E]]]
     some_name: str
     key: Callable[[E], int]
     owner: Callable[[UnreadableRow], int | None]
+    owned: Callable[[UnreadableRow, int], UnreadableRow] = _of_account
     whole: Callable[[], Reply[list[E]]] | None = None
     whole_name: str = ""
     many: bool = False
@@ -102,6 +111,11 @@ class Read(Generic[E]):
         """Say whether an answer told of the id, readable or not."""
         return key in self.told or key in self.unreadable
 
+    def leave_out(self, keys: set[int]) -> None:
+        """Take ids for left out, whatever came of them."""
+        self.told -= keys
+        self.left_out |= keys
+
     def merge(self, more: "Read[E]") -> None:
         """Add all that another read of the same sort of rows found of other ids, or of some of the same ids later."""
         self.found += more.found
@@ -122,6 +136,7 @@ class CompleteReader:
     def __init__(self, caps: AnswerCaps, *, after_call: Callable[[], None] = lambda: None) -> None:
         self._caps = caps
         self._after_call = after_call
+        self._divided = 0
         self.calls = 0
 
     def by_ids(self, source: Source[E], ids: Iterable[int]) -> Read[E]:
@@ -293,14 +308,28 @@ class CompleteReader:
     def _after_many(
         self, source: Source[E], read: Read[E], reply: Reply[list[E]], batch: Sequence[int], *, is_whole: bool
     ) -> list[tuple[Sequence[int], bool]]:
-        """Take an answer about ids that may have many rows each, or return the halves that are to be asked for instead."""
-        if is_whole or len(batch) == 1:
-            self._take(source, read, reply, set(batch))
+        """Take an answer about ids that may have many rows each, or return the halves that are to be asked for instead.
+
+        An unreadable row that names no id may be of any that was asked for: of one asked for alone, it is that one's.
+        """
+        strays = [row for row in reply.unreadable if source.owner(row) is None]
+        if len(batch) > 1 and (not is_whole or (strays and self._may_divide())):
+            # Perhaps cut, and then of any id: each half is shorter, and together they show how long an answer may be.
+            middle = len(batch) // 2
+            return [(batch[:middle], True), (batch[middle:], True)]
+        if strays and len(batch) == 1:
+            read.unreadable[batch[0]] = source.owned(strays[0], batch[0])
+            reply = replace(reply, unreadable=tuple(row for row in reply.unreadable if row not in strays))
+        self._take(source, read, reply, set(batch))
+        if strays:
+            read.leave_out(set(batch) - read.unreadable.keys())
+        else:
             read.told |= set(batch) - read.unreadable.keys()
-            return []
-        # Perhaps cut, and then of any id: each half is shorter, and together they show how long an answer may be.
-        middle = len(batch) // 2
-        return [(batch[:middle], True), (batch[middle:], True)]
+        return []
+
+    def _may_divide(self) -> bool:
+        self._divided += 1
+        return self._divided <= DIVIDED
 
     def _check(
         self,
@@ -314,13 +343,15 @@ class CompleteReader:
     ) -> None:
         """Hold a list with many rows for an id against answers about some ids; believe all of it, or only those answers.
 
-        One that is as long as a cut one is not believed, however well they agree: a few rows that are cut off escape them.
+        One that is as long as a cut one is not believed, however well they agree: a few rows that are cut off escape them. Nor
+        is one with rows that name nobody: whose they are, only answers about few ids tell.
         `also` are further ids that it tells of if it is believed, and that are not asked for otherwise.
         """
         listed, unreadable = read.found, dict(read.unreadable)
         known, doubted = set(ids), set(doubtful)
         read.found, read.told = [], set()
-        if listing.may_be_cut:
+        if listing.may_be_cut or read.strays:
+            read.strays = []
             return
         self._ask(source, read, _chosen(source, read, ids, [each for each in ids if each in doubted], listing))
         if _rows(source, read) - listing.kept:

@@ -148,6 +148,7 @@ def risk_parameters(client: Client) -> Source[UserAccountRiskParameter]:
         some_name=endpoints.USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT.name,
         key=attrgetter("user_account_position_limit_id"),
         owner=attrgetter("position_limit_id"),
+        owned=lambda row, limit_id: replace(row, position_limit_id=limit_id),
         many=True,
         ids_per_call=PRE_TRADE_IDS,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from random import Random
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from accounts.answer_caps import NEVER_CUT, AnswerCaps
 from accounts.api_models import AnswerCap
-from accounts.complete import CompleteReader, Read, Source
+from accounts.complete import DIVIDED, CompleteReader, Read, Source
 from riskadmin.tradovate.errors import OutcomeUnknown, TradovateError
 from riskadmin.tradovate.exchange import Exchange, Reply, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
@@ -27,6 +27,9 @@ class Row:
     account_id: int
 
 
+NAMELESS = UnreadableRow(id=None, account_id=None, field="", value="null")
+
+
 @dataclass
 class Tradovate:
     """Rows, how many of them go into an answer, and which ones are left out of a long one."""
@@ -35,6 +38,7 @@ class Tradovate:
     cap: int = 0
     dice: Random | None = None
     unreadable: frozenset[int] = frozenset()
+    nameless: frozenset[int] = frozenset()
     fails_at: int = 0
     calls: list[tuple[str, int]] = field(default_factory=list)
 
@@ -57,7 +61,9 @@ class Tradovate:
             for row in told
             if row.account_id in self.unreadable
         )
-        return Reply([row for row in told if row.account_id not in self.unreadable], exchange(endpoint), odd)
+        odd += tuple(NAMELESS for row in told if row.account_id in self.nameless)
+        readable = [row for row in told if row.account_id not in self.unreadable | self.nameless]
+        return Reply(readable, exchange(endpoint), odd)
 
     def source(self, *, many: bool = False) -> Source[Row]:
         return Source(
@@ -375,6 +381,39 @@ def test_an_unreadable_row_is_neither_told_nor_left_out() -> None:
     assert read.told == {1, 2, 4, 5}
     assert read.unreadable.keys() == {3}
     assert read.left_out == {6}
+
+
+@pytest.mark.parametrize("asked", [1, 2, 40, 500])
+def test_an_unreadable_row_that_names_nobody_is_found_to_be_of_one_id_and_the_others_are_told(asked: int) -> None:
+    tradovate = Tradovate(one_each(400), nameless=frozenset({1}))
+
+    read = reader().by_ids(tradovate.source(many=True), range(1, asked + 1))
+
+    assert read.unreadable == {1: replace(NAMELESS, account_id=1)}
+    assert read.told == set(range(2, asked + 1))
+    assert not read.strays
+    assert len(tradovate.calls) <= 19
+
+
+def test_where_all_rows_name_nobody_not_each_id_is_asked_for() -> None:
+    tradovate = Tradovate(one_each(500), nameless=frozenset(range(1, 501)))
+
+    read = reader().by_ids(tradovate.source(many=True), range(1, 501))
+
+    assert not read.told
+    assert read.unreadable.keys() | read.left_out == set(range(1, 501))
+    assert read.strays  # evidence, though of nobody
+    assert len(tradovate.calls) <= 2 * DIVIDED + 9
+
+
+def test_a_list_with_a_row_that_names_nobody_is_not_believed(read_all: ReadAll) -> None:
+    tradovate = Tradovate(POSITIONS, nameless=frozenset({700}))
+
+    read = read_all(reader(), tradovate.source(many=True))
+
+    assert read.unreadable.keys() == {700}
+    assert read.told == set(EVERYBODY) - {700}
+    assert not read.strays
 
 
 def test_a_call_that_fails_on_the_way_leaves_the_rest_not_asked_for_and_keeps_what_came() -> None:
