@@ -5,7 +5,8 @@ knows which ids it asks for, asks again in smaller batches for those that did no
 says of each id whether it was told, left out, unreadable, or not asked for because a call failed on the way.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
@@ -14,8 +15,10 @@ from django.utils import timezone
 
 from accounts.answer_caps import AnswerCaps
 from riskadmin.tradovate.endpoints import MAX_IDS_PER_READ, id_batches
-from riskadmin.tradovate.errors import TradovateError
+from riskadmin.tradovate.errors import OutcomeUnknown, Rejected, TradovateError
 from riskadmin.tradovate.exchange import Exchange, Reply, UnreadableRow
+
+logger = logging.getLogger(__name__)
 
 E = TypeVar("E")
 
@@ -35,6 +38,9 @@ As many more as fit into that call are asked for of which the list names no row:
 where they have nothing they make the answer no longer.
 """
 
+ABSENT_ASKED: Final = 20
+"""So many rows that a read lacks are asked for by their own ids, or all of one id where it lacks more of that one alone."""
+
 DIVIDED: Final = 100
 """So many answers at most are asked for in halves because a row in them names nobody: where all rows are so, each would be."""
 
@@ -49,7 +55,7 @@ class Source(Generic[E]):
 
     `key` says which of the ids asked for a row answers, `owner` the same of a row that can't be read, None where it does not
     say; `owned` has such a row say it. An id may have `many` rows, such as the positions of an account: then the ids that came
-    don't show what was cut off.
+    don't show what was cut off, and `one` asks for a row by its own id: without a row, Tradovate does not have it.
     """
 
     some: Callable[[Sequence[int]], Reply[list[E]]]
@@ -60,6 +66,7 @@ class Source(Generic[E]):
     whole: Callable[[], Reply[list[E]]] | None = None
     whole_name: str = ""
     many: bool = False
+    one: Callable[[int], Reply[list[E]]] | None = None
     ids_per_call: int = MAX_IDS_PER_READ
 
 
@@ -167,6 +174,28 @@ class CompleteReader:
         self._note_cut_again(source, read, listing)
         return read
 
+    def ask_for_absent(self, source: Source[E], read: Read[E], known: Mapping[int, int]) -> None:
+        """Ask for the rows that are known and that a read lacks; `known` says what each of them answers, by its own id.
+
+        Only a 404 proves that one is gone. What is there is added. Of an id that has a row which can't be read, or of which no
+        answer tells, the read says so; an id that has too many to be asked for counts as left out.
+        """
+        came = {_id(row) for row in read.found}
+        absent: dict[int, list[int]] = {}
+        for row_id, key in known.items():
+            if key in read.told and row_id not in came:
+                absent.setdefault(key, []).append(row_id)
+        asked = 0
+        for key in sorted(absent, key=lambda each: len(absent[each])):
+            asked += len(absent[key])
+            if read.failure is not None:
+                read.told.discard(key)
+                read.not_asked.add(key)
+            elif asked > max(ABSENT_ASKED, len(absent[key])):
+                read.leave_out({key})
+            else:
+                self._ask_for_rows(source, read, key, absent[key])
+
     def listed(self, whole: Callable[[], Reply[list[E]]], name: str) -> Read[E]:
         """Read a list that nothing else tells the length of. Raises `TradovateError`."""
         read = Read[E](timezone.now())
@@ -228,10 +257,42 @@ class CompleteReader:
                 raise
             read.failure = error
             return None
-        self.calls += 1
         read.answers.append(Answer(reply.exchange, asked))
-        self._after_call()
+        self._called()
         return reply
+
+    def _ask_for_rows(self, source: Source[E], read: Read[E], key: int, row_ids: Iterable[int]) -> None:
+        """Ask for rows that should answer `key` by their own ids, until something keeps it from being told."""
+        if source.one is None:
+            raise ValueError(f"{source.some_name} has no rows with ids of their own")
+        for row_id in row_ids:
+            try:
+                reply = source.one(row_id)
+            except (OutcomeUnknown, Rejected) as error:
+                logger.warning("Whether %s still has %s can't be told: %s", key, row_id, error.message)
+                self._called()
+                read.leave_out({key})
+                return
+            except TradovateError as error:
+                read.failure = error
+                read.told.discard(key)
+                read.not_asked.add(key)
+                return
+            self._called()
+            read.answers.append(Answer(reply.exchange, (key,)))
+            if reply.unreadable:
+                read.unreadable[key] = replace(source.owned(reply.unreadable[0], key), id=row_id)
+                read.told.discard(key)
+                return
+            if reply.value and _id(reply.value[0]) != row_id:
+                read.leave_out({key})
+                return
+            # One that answers something else by now is gone from where it was.
+            read.found += (row for row in reply.value if source.key(row) in read.told)
+
+    def _called(self) -> None:
+        self.calls += 1
+        self._after_call()
 
     def _list(self, source: Source[E], read: Read[E], wanted: set[int] | None) -> _Listing:
         """Read the whole list, the first call of a read, keeping what is wanted, or all; return what came."""

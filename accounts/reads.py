@@ -12,6 +12,7 @@ from accounts import id_proof, models, sources
 from accounts.answer_caps import AnswerCaps
 from accounts.complete import ASKED_BY_ID, CompleteReader, Read, Source
 from accounts.models import LimitLevel
+from accounts.queries import AnyOf
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import RISK_CATEGORIES
 from riskadmin.tradovate.entities import (
@@ -31,6 +32,9 @@ from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountR
 logger = logging.getLogger(__name__)
 
 E = TypeVar("E")
+
+Several = type[models.Position] | type[models.PositionLimit] | type[models.RiskParameter]
+"""What an account, or a position limit, has several of."""
 
 ASKED_ALONE: Final = 20
 """Accounts that a full read left out are asked for one by one, up to so many; of more, a second full read has to tell."""
@@ -87,15 +91,28 @@ class Reader:
         """The positions of accounts."""
         wanted = list(ids)
         source, listed = sources.positions(self.client), self._listed(wanted)
-        return self._complete.of(source, wanted, listed=listed, doubtful=self._without_their_positions)
+        read = self._complete.of(source, wanted, listed=listed, doubtful=self._without_their_positions)
+        return self._with_absent(source, read, models.Position, "account")
 
     def position_limits(self, ids: Iterable[int]) -> Read[UserAccountPositionLimit]:
         """The position limits of accounts."""
-        return self._complete.by_ids(sources.position_limits(self.client), ids)
+        source = sources.position_limits(self.client)
+        return self._with_absent(source, self._complete.by_ids(source, ids), models.PositionLimit, "account")
 
     def risk_parameters(self, position_limit_ids: Iterable[int]) -> Read[UserAccountRiskParameter]:
         """The risk parameters of position limits."""
-        return self._complete.by_ids(sources.risk_parameters(self.client), position_limit_ids)
+        source = sources.risk_parameters(self.client)
+        read = self._complete.by_ids(source, position_limit_ids)
+        return self._with_absent(source, read, models.RiskParameter, "position_limit")
+
+    def _with_absent(self, source: Source[E], read: Read[E], model: Several, owner: str) -> Read[E]:
+        """Have a read rest on no absence: what the mirror has and it lacks is asked for by its own id."""
+        account = "account" if owner == "account" else f"{owner}__account"
+        mirrored = model.objects.filter(
+            AnyOf(f"{owner}__tradovate_id", list(read.told)), **{f"{account}__environment": self.client.environment.value}
+        )
+        self._complete.ask_for_absent(source, read, dict(mirrored.values_list("tradovate_id", f"{owner}__tradovate_id")))
+        return read
 
     def alone(self, account_ids: Sequence[int]) -> "Alone":
         """Ask for accounts one by one; what is wrong with one of them says nothing of the others.
@@ -110,10 +127,10 @@ class Reader:
                 logger.warning("Whether Tradovate has account %s can't be told: %s", account_id, error.message)
                 found.untold.add(account_id)
             else:
-                if reply is None:
-                    found.gone.add(account_id)
-                elif reply.unreadable:
+                if reply.unreadable:
                     found.unreadable[account_id] = replace(reply.unreadable[0], id=account_id)
+                elif not reply.value:
+                    found.gone.add(account_id)
             self._count_single()
         return found
 

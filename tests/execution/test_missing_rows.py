@@ -8,11 +8,17 @@ from django.utils import timezone
 
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
-from accounts.models import Account
+from accounts.execution.models import CallItem
+from accounts.models import Account, MirrorMove, PositionLimit, RiskParameter
+from accounts.outside.judge import judge_moves
+from accounts.sync import Part, refresh
+from riskadmin.audit.models import Event
+from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, the_item
-from tests.execution.pre_trade import LIMIT, Limited, approved, make_limited
-from tests.execution.worker import reconciled, send_item
+from tests.execution.pre_trade import LIMIT, PARAMETER, Limited, approved, make_limited
+from tests.execution.worker import later, reconciled, send_item
 from tests.simulator.driver import CREATE_POSITION_LIMIT, DELETE_POSITION_LIMIT, Simulator
 
 ENTITY = "userAccountPositionLimit"
@@ -72,6 +78,87 @@ def test_a_removal_that_was_refused_is_not_proven_by_a_row_that_names_nobody(
 
     assert limited.limit in limited.position_limits()
     assert item.state == ItemState.UNKNOWN
+
+
+def left_out(limited: Limited, *numbers: int, **fields: Any) -> None:
+    """Have answers leave position limits out; what is asked for by its own id is not a list."""
+    limited.simulator.fault("omit", entity=ENTITY, ids=list(numbers), **fields)
+
+
+def test_a_removal_that_was_refused_is_not_proven_by_answers_without_the_row(
+    limited: Limited, support: Staff, supervisor: Staff
+) -> None:
+    item = approved(support, supervisor, "position_limit", limited.account_id, action="delete", limit=limited.limit)
+    refused(item, limited, DELETE_POSITION_LIMIT)
+    left_out(limited, limited.limit)
+
+    item = read_back(item)
+
+    assert limited.limit in limited.position_limits()
+    assert item.state == ItemState.REJECTED
+
+
+def test_a_change_whose_row_one_answer_leaves_out_is_seen_all_the_same(
+    limited: Limited, support: Staff, supervisor: Staff
+) -> None:
+    parameters = {"action": "update", "limit": limited.limit, "long_limit": 4}
+    item = approved(support, supervisor, "position_limit", limited.account_id, **parameters)
+    send_item(item.pk, origin=ORIGIN)
+    left_out(limited, limited.limit, count=1)
+
+    assert later(item.change, rounds=1) == {ItemState.APPLIED: 1}
+    assert limited.simulator.call_count(f"{LIMIT}/item") == 1
+    assert CallItem.objects.filter(item=item, call__endpoint="userAccountPositionLimit/item").count() == 1
+
+
+def test_an_answer_without_a_limit_and_no_answer_about_it_leaves_the_item_open(
+    limited: Limited, support: Staff, supervisor: Staff
+) -> None:
+    item = approved(support, supervisor, "position_limit", limited.account_id, action="delete", limit=limited.limit)
+    send_item(item.pk, origin=ORIGIN)
+    limited.simulator.fault("answer", endpoint=f"{LIMIT}/item", status=500, body="Oops", count=1)
+
+    assert later(item.change, rounds=1) != {ItemState.APPLIED: 1}
+    assert PositionLimit.objects.filter(tradovate_id=limited.limit).exists()
+    assert later(item.change, rounds=1) == {ItemState.APPLIED: 1}
+    assert not PositionLimit.objects.filter(tradovate_id=limited.limit).exists()
+
+
+def test_one_answer_without_a_limit_is_no_event_of_its_removal(limited: Limited) -> None:
+    judge_moves(origin=ORIGIN)
+    moves = MirrorMove.objects.count()
+    left_out(limited, limited.limit, count=1)
+
+    refresh(Environment.DEMO, [limited.account_id], lane=Lane.BULK, parts=frozenset({Part.PRE_TRADE}))
+    judge_moves(origin=ORIGIN)
+
+    assert PositionLimit.objects.filter(tradovate_id=limited.limit).exists()
+    assert RiskParameter.objects.filter(tradovate_id=limited.parameter).exists()
+    assert MirrorMove.objects.count() == moves
+    assert not Event.objects.filter(tag=Tag.OUTSIDE_POSITION_LIMITS).exists()
+
+
+@pytest.mark.parametrize("lost", ["userAccountRiskParameter", ENTITY])
+def test_a_parameter_that_was_changed_is_seen_where_answers_leave_it_or_its_limit_out(
+    limited: Limited, support: Staff, supervisor: Staff, lost: str
+) -> None:
+    parameters = {"action": "update", "parameter": limited.parameter, "max_opening_order_qty": 5}
+    item = approved(support, supervisor, "risk_parameter", limited.account_id, **parameters)
+    send_item(item.pk, origin=ORIGIN)
+    limited.simulator.fault("omit", entity=lost, ids=[limited.limit if lost == ENTITY else limited.parameter])
+
+    assert later(item.change, rounds=1) == {ItemState.APPLIED: 1}
+
+
+def test_a_parameter_that_was_refused_and_made_is_found_where_answers_leave_its_limit_out(
+    limited: Limited, support: Staff, supervisor: Staff
+) -> None:
+    parameters = {"action": "create", "limit": limited.limit, "max_opening_order_qty": 7}
+    item = approved(support, supervisor, "risk_parameter", limited.account_id, **parameters)
+    refused(item, limited, f"{PARAMETER}/create", when="after")
+    left_out(limited, limited.limit)
+
+    assert read_back(item).state == ItemState.APPLIED
 
 
 def test_a_position_limit_whose_row_names_no_account_is_not_sent_over(
