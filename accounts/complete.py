@@ -123,6 +123,18 @@ class Read(Generic[E]):
         self.told -= keys
         self.left_out |= keys
 
+    def add_told(self, key: int, reply: Reply[list[E]]) -> None:
+        """Add an answer about one id that has one row at most; one without a row leaves the id as it was."""
+        self.answers.append(Answer(reply.exchange, (key,)))
+        if reply.unreadable:
+            self.unreadable[key] = replace(reply.unreadable[0], id=key)
+        elif reply.value:
+            self.found.append(reply.value[0])
+            self.told.add(key)
+        if reply.unreadable or reply.value:
+            self.left_out.discard(key)
+            self.not_asked.discard(key)
+
     def merge(self, more: "Read[E]") -> None:
         """Add all that another read of the same sort of rows found of other ids, or of some of the same ids later."""
         self.found += more.found

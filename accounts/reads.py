@@ -4,7 +4,7 @@ Every read says of each id that was asked for whether it was told (`accounts.com
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
@@ -25,7 +25,7 @@ from riskadmin.tradovate.entities import (
     TradingPermission,
     User,
 )
-from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
+from riskadmin.tradovate.errors import OutcomeUnknown, Rejected, TradovateError
 from riskadmin.tradovate.exchange import UnreadableRow
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 
@@ -191,7 +191,8 @@ class Reader:
         """Read the list of records that name no account; None where they don't carry its id, or nothing shows that they do."""
         has_ids = self._has_account_ids(entity, accounts)
         if has_ids:
-            return self._complete.everything(source, accounts, sample=sample)
+            read = self._complete.everything(source, accounts, sample=sample)
+            return read if self._do_ids_hold(entity, read) else None
         if has_ids is False:
             return None
         comparison = id_proof.Comparison(self.client, entity, accounts, self._count_single)
@@ -209,9 +210,11 @@ class Reader:
         While nothing shows either, by list or in batches by account: where nobody has a record there is nothing to mistake.
         """
         has_ids = self._has_account_ids(entity, ids)
-        if has_ids:
-            return self._complete.of(source, ids, listed=self._listed(ids))
         by_account = id_proof.by_account(self.client, entity)
+        if has_ids:
+            read = self._complete.of(source, ids, listed=self._listed(ids))
+            if self._do_ids_hold(entity, read):
+                return read
         if has_ids is None:
             comparison = id_proof.Comparison(self.client, entity, ids, self._count_single)
             try:
@@ -219,6 +222,39 @@ class Reader:
             except id_proof.Refuted:
                 self._count_single()  # the call that brought what was compared
         return self._complete.by_ids(sources.one_by_one(source, *by_account), ids)
+
+    def _do_ids_hold(self, entity: str, read: Read[Any]) -> bool:
+        """Say whether a read through the accounts' ids may be used: nothing shows that records have ids of their own.
+
+        Some accounts that it left out and that should have a record are asked for by themselves, others each time. What comes
+        with its account's id is added.
+        """
+        if read.failure is not None:
+            return True
+        holders = self._holders(entity, read.left_out | read.not_asked)
+        turn = read.read_at.microsecond % len(holders) if holders else 0
+        for account_id in (holders[turn:] + holders[:turn])[: id_proof.DOUBTED]:
+            try:
+                reply = id_proof.look_for(self.client, entity, account_id, self._count_single)
+            except id_proof.Refuted:
+                return False
+            except TradovateError as error:
+                logger.warning("Whether the %s of account %s has its id can't be told: %s", entity, account_id, error.message)
+                break
+            read.add_told(account_id, reply)
+        return True
+
+    def _holders(self, entity: str, account_ids: Collection[int]) -> list[int]:
+        """Return which of the accounts have such a record for all the mirror knows: of risk statuses, any open account."""
+        if not account_ids:
+            return []
+        accounts = models.Account.objects.filter(
+            AnyOf("tradovate_id", list(account_ids)), environment=self.client.environment.value, archived=False
+        )
+        for level in LimitLevel:
+            if entity == _limits_entity(level):
+                accounts = accounts.filter(limits__level=level)
+        return list(accounts.order_by("tradovate_id").values_list("tradovate_id", flat=True))
 
     def _has_account_ids(self, entity: str, ids: Sequence[int]) -> bool | None:
         return id_proof.has_account_ids(self.client, entity, ids, self._count_single)

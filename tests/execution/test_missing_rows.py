@@ -1,24 +1,26 @@
 """Rows that answers leave out, or that can't be read and name nobody: outcomes stay true, and the mirror keeps what is there."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from accounts.api_models import IdProof
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.execution.models import CallItem
-from accounts.models import Account, MirrorMove, PositionLimit, RiskParameter
+from accounts.models import Account, AutoLiqLimits, MirrorMove, PositionLimit, RiskParameter, RiskStatus
 from accounts.outside.judge import judge_moves
-from accounts.sync import Part, refresh
+from accounts.sync import Part, refresh, sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, the_item
+from tests.execution.conftest import ORIGIN, active_account, ask, the_item
 from tests.execution.pre_trade import LIMIT, PARAMETER, Limited, approved, make_limited
-from tests.execution.worker import later, reconciled, send_item
+from tests.execution.worker import later, reconciled, run, send_item
 from tests.simulator.driver import CREATE_POSITION_LIMIT, DELETE_POSITION_LIMIT, Simulator
 
 ENTITY = "userAccountPositionLimit"
@@ -176,3 +178,71 @@ def test_a_position_limit_whose_row_names_no_account_is_not_sent_over(
     assert (now["exposedLimit"], now.get("description")) == (1, "By hand")
     assert limited.simulator.call_count(f"{LIMIT}/update") <= 1
     assert the_item(item.change).state in {ItemState.APPLIED, ItemState.SKIPPED}
+
+
+# --- Ids that turn out different -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other_ids(mirror: Simulator) -> Iterator[Simulator]:
+    """A Tradovate whose risk statuses and limits had their accounts' ids when that was last compared, and no longer have."""
+    assert set(IdProof.objects.values_list("matches", flat=True)) == {True}
+    mirror.set(extension_id_offset=7_000_000)
+    yield mirror
+    mirror.set(extension_id_offset=0)
+
+
+def test_a_proof_of_ids_that_no_longer_holds_is_refuted_by_the_first_read_that_leaves_an_account_out(
+    other_ids: Simulator, support: Staff, supervisor: Staff
+) -> None:
+    account_id = active_account(5)
+    other_ids.patch("accountRiskStatus", account_id, adminAction="LockTradingImmediately")
+    RiskStatus.objects.filter(account__tradovate_id=account_id).update(admin_action="LockTradingImmediately")
+
+    item = run(approved(support, supervisor, "unlock", account_id))
+
+    assert item.state == ItemState.APPLIED
+    proof = IdProof.objects.get(environment="demo", entity="accountRiskStatus")
+    assert (proof.matches, proof.account_id, proof.record_id) == (False, account_id, account_id + 7_000_000)
+
+    limits = {"weekly_loss_auto_liq_usd": "7100"}
+    AutoLiqLimits.objects.update(fresh_at=timezone.now() - timedelta(minutes=1))
+    assert run(approved(support, supervisor, "auto_liq_limits", account_id, **limits)).state == ItemState.APPLIED
+    assert not IdProof.objects.get(environment="demo", entity="userAccountAutoLiq").matches
+
+
+def test_a_full_read_refutes_a_proof_of_ids_that_no_longer_holds_and_stores_no_such_record(other_ids: Simulator) -> None:
+    before = set(RiskStatus.objects.values_list("account", "fresh_at"))
+    before_limits = set(AutoLiqLimits.objects.values_list("account", "level", "fresh_at"))
+
+    done = sync(Environment.DEMO)
+
+    assert done is not None
+    assert done.failure == ""
+    assert set(IdProof.objects.values_list("matches", flat=True)) == {False}
+    assert set(RiskStatus.objects.values_list("account", "fresh_at")) == before
+    assert set(AutoLiqLimits.objects.values_list("account", "level", "fresh_at")) == before_limits
+
+
+def test_a_risk_status_that_a_read_by_its_id_leaves_out_is_read_by_its_account(
+    mirror: Simulator, support: Staff, supervisor: Staff
+) -> None:
+    account_id = active_account(6)
+    item = the_item(ask(support, "lock", account_id))
+    send_item(item.pk, origin=ORIGIN)
+    mirror.fault("answer", endpoint="/accountRiskStatus/items", body=[])
+
+    assert later(item.change, rounds=1) == {ItemState.APPLIED: 1}
+    assert IdProof.objects.get(environment="demo", entity="accountRiskStatus").matches
+    mirror.clear_faults()
+
+
+def test_where_accounts_cannot_be_asked_for_by_themselves_the_ids_count_as_they_did(mirror: Simulator) -> None:
+    account_id = active_account(7)
+    mirror.fault("answer", endpoint="/accountRiskStatus/items", body=[])
+    mirror.fault("answer", endpoint="/accountRiskStatus/ldeps", status=500, body="Oops")
+
+    refresh(Environment.DEMO, [account_id], lane=Lane.BULK)
+
+    assert IdProof.objects.get(environment="demo", entity="accountRiskStatus").matches
+    mirror.clear_faults()
