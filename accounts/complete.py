@@ -5,8 +5,9 @@ knows which ids it asks for, asks again in smaller batches for those that did no
 says of each id whether it was told, left out, unreadable, or not asked for because a call failed on the way.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -14,8 +15,10 @@ from django.utils import timezone
 
 from accounts.answer_caps import AnswerCaps
 from riskadmin.tradovate.endpoints import MAX_IDS_PER_READ, id_batches
-from riskadmin.tradovate.errors import TradovateError
+from riskadmin.tradovate.errors import OutcomeUnknown, Rejected, TradovateError
 from riskadmin.tradovate.exchange import Exchange, Reply, UnreadableRow
+
+logger = logging.getLogger(__name__)
 
 E = TypeVar("E")
 
@@ -35,22 +38,35 @@ As many more as fit into that call are asked for of which the list names no row:
 where they have nothing they make the answer no longer.
 """
 
+ABSENT_ASKED: Final = 20
+"""So many rows that a read lacks are asked for by their own ids, or all of one id where it lacks more of that one alone."""
+
+DIVIDED: Final = 100
+"""So many answers at most are asked for in halves because a row in them names nobody: where all rows are so, each would be."""
+
+
+def _of_account(row: UnreadableRow, account_id: int) -> UnreadableRow:
+    return replace(row, account_id=account_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source(Generic[E]):
     """One sort of rows, and the two ways to read it: all of them, and those of some ids.
 
     `key` says which of the ids asked for a row answers, `owner` the same of a row that can't be read, None where it does not
-    say. An id may have `many` rows, such as the positions of an account: then the ids that came don't show what was cut off.
+    say; `owned` has such a row say it. An id may have `many` rows, such as the positions of an account: then the ids that came
+    don't show what was cut off, and `one` asks for a row by its own id: without a row, Tradovate does not have it.
     """
 
     some: Callable[[Sequence[int]], Reply[list[E]]]
     some_name: str
     key: Callable[[E], int]
     owner: Callable[[UnreadableRow], int | None]
+    owned: Callable[[UnreadableRow, int], UnreadableRow] = _of_account
     whole: Callable[[], Reply[list[E]]] | None = None
     whole_name: str = ""
     many: bool = False
+    one: Callable[[int], Reply[list[E]]] | None = None
     ids_per_call: int = MAX_IDS_PER_READ
 
 
@@ -102,6 +118,23 @@ class Read(Generic[E]):
         """Say whether an answer told of the id, readable or not."""
         return key in self.told or key in self.unreadable
 
+    def leave_out(self, keys: set[int]) -> None:
+        """Take ids for left out, whatever came of them."""
+        self.told -= keys
+        self.left_out |= keys
+
+    def add_told(self, key: int, reply: Reply[list[E]]) -> None:
+        """Add an answer about one id that has one row at most; one without a row leaves the id as it was."""
+        self.answers.append(Answer(reply.exchange, (key,)))
+        if reply.unreadable:
+            self.unreadable[key] = replace(reply.unreadable[0], id=key)
+        elif reply.value:
+            self.found.append(reply.value[0])
+            self.told.add(key)
+        if reply.unreadable or reply.value:
+            self.left_out.discard(key)
+            self.not_asked.discard(key)
+
     def merge(self, more: "Read[E]") -> None:
         """Add all that another read of the same sort of rows found of other ids, or of some of the same ids later."""
         self.found += more.found
@@ -122,6 +155,7 @@ class CompleteReader:
     def __init__(self, caps: AnswerCaps, *, after_call: Callable[[], None] = lambda: None) -> None:
         self._caps = caps
         self._after_call = after_call
+        self._divided = 0
         self.calls = 0
 
     def by_ids(self, source: Source[E], ids: Iterable[int]) -> Read[E]:
@@ -151,6 +185,28 @@ class CompleteReader:
         self._ask(source, read, *_unsettled(source, read, listing, wanted))
         self._note_cut_again(source, read, listing)
         return read
+
+    def ask_for_absent(self, source: Source[E], read: Read[E], known: Mapping[int, int]) -> None:
+        """Ask for the rows that are known and that a read lacks; `known` says what each of them answers, by its own id.
+
+        Only a 404 proves that one is gone. What is there is added. Of an id that has a row which can't be read, or of which no
+        answer tells, the read says so; an id that has too many to be asked for counts as left out.
+        """
+        came = {_id(row) for row in read.found}
+        absent: dict[int, list[int]] = {}
+        for row_id, key in known.items():
+            if key in read.told and row_id not in came:
+                absent.setdefault(key, []).append(row_id)
+        asked = 0
+        for key in sorted(absent, key=lambda each: len(absent[each])):
+            asked += len(absent[key])
+            if read.failure is not None:
+                read.told.discard(key)
+                read.not_asked.add(key)
+            elif asked > max(ABSENT_ASKED, len(absent[key])):
+                read.leave_out({key})
+            else:
+                self._ask_for_rows(source, read, key, absent[key])
 
     def listed(self, whole: Callable[[], Reply[list[E]]], name: str) -> Read[E]:
         """Read a list that nothing else tells the length of. Raises `TradovateError`."""
@@ -213,10 +269,42 @@ class CompleteReader:
                 raise
             read.failure = error
             return None
-        self.calls += 1
         read.answers.append(Answer(reply.exchange, asked))
-        self._after_call()
+        self._called()
         return reply
+
+    def _ask_for_rows(self, source: Source[E], read: Read[E], key: int, row_ids: Iterable[int]) -> None:
+        """Ask for rows that should answer `key` by their own ids, until something keeps it from being told."""
+        if source.one is None:
+            raise ValueError(f"{source.some_name} has no rows with ids of their own")
+        for row_id in row_ids:
+            try:
+                reply = source.one(row_id)
+            except (OutcomeUnknown, Rejected) as error:
+                logger.warning("Whether %s still has %s can't be told: %s", key, row_id, error.message)
+                self._called()
+                read.leave_out({key})
+                return
+            except TradovateError as error:
+                read.failure = error
+                read.told.discard(key)
+                read.not_asked.add(key)
+                return
+            self._called()
+            read.answers.append(Answer(reply.exchange, (key,)))
+            if reply.unreadable:
+                read.unreadable[key] = replace(source.owned(reply.unreadable[0], key), id=row_id)
+                read.told.discard(key)
+                return
+            if reply.value and _id(reply.value[0]) != row_id:
+                read.leave_out({key})
+                return
+            # One that answers something else by now is gone from where it was.
+            read.found += (row for row in reply.value if source.key(row) in read.told)
+
+    def _called(self) -> None:
+        self.calls += 1
+        self._after_call()
 
     def _list(self, source: Source[E], read: Read[E], wanted: set[int] | None) -> _Listing:
         """Read the whole list, the first call of a read, keeping what is wanted, or all; return what came."""
@@ -293,14 +381,28 @@ class CompleteReader:
     def _after_many(
         self, source: Source[E], read: Read[E], reply: Reply[list[E]], batch: Sequence[int], *, is_whole: bool
     ) -> list[tuple[Sequence[int], bool]]:
-        """Take an answer about ids that may have many rows each, or return the halves that are to be asked for instead."""
-        if is_whole or len(batch) == 1:
-            self._take(source, read, reply, set(batch))
+        """Take an answer about ids that may have many rows each, or return the halves that are to be asked for instead.
+
+        An unreadable row that names no id may be of any that was asked for: of one asked for alone, it is that one's.
+        """
+        strays = [row for row in reply.unreadable if source.owner(row) is None]
+        if len(batch) > 1 and (not is_whole or (strays and self._may_divide())):
+            # Perhaps cut, and then of any id: each half is shorter, and together they show how long an answer may be.
+            middle = len(batch) // 2
+            return [(batch[:middle], True), (batch[middle:], True)]
+        if strays and len(batch) == 1:
+            read.unreadable[batch[0]] = source.owned(strays[0], batch[0])
+            reply = replace(reply, unreadable=tuple(row for row in reply.unreadable if row not in strays))
+        self._take(source, read, reply, set(batch))
+        if strays:
+            read.leave_out(set(batch) - read.unreadable.keys())
+        else:
             read.told |= set(batch) - read.unreadable.keys()
-            return []
-        # Perhaps cut, and then of any id: each half is shorter, and together they show how long an answer may be.
-        middle = len(batch) // 2
-        return [(batch[:middle], True), (batch[middle:], True)]
+        return []
+
+    def _may_divide(self) -> bool:
+        self._divided += 1
+        return self._divided <= DIVIDED
 
     def _check(
         self,
@@ -314,13 +416,15 @@ class CompleteReader:
     ) -> None:
         """Hold a list with many rows for an id against answers about some ids; believe all of it, or only those answers.
 
-        One that is as long as a cut one is not believed, however well they agree: a few rows that are cut off escape them.
+        One that is as long as a cut one is not believed, however well they agree: a few rows that are cut off escape them. Nor
+        is one with rows that name nobody: whose they are, only answers about few ids tell.
         `also` are further ids that it tells of if it is believed, and that are not asked for otherwise.
         """
         listed, unreadable = read.found, dict(read.unreadable)
         known, doubted = set(ids), set(doubtful)
         read.found, read.told = [], set()
-        if listing.may_be_cut:
+        if listing.may_be_cut or read.strays:
+            read.strays = []
             return
         self._ask(source, read, _chosen(source, read, ids, [each for each in ids if each in doubted], listing))
         if _rows(source, read) - listing.kept:

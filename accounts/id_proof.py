@@ -6,6 +6,8 @@ is kept for each environment, and looked at again once a day.
 
 Where the first accounts have no record, that refutes nothing: then the read itself goes by account, in batches, and the first
 records that come are compared before they are used (`Comparison`).
+
+What was found is doubted as soon as a read through those ids leaves an account out that should have a record (`look_for`).
 """
 
 import logging
@@ -26,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 HOLDS_FOR: Final = timedelta(days=1)
 ACCOUNTS_ASKED: Final = 2
+DOUBTED: Final = 2
+"""So many accounts that a read left out are asked for again, by account."""
+
 TRIES: Final = 6
 """Accounts that are asked for until so many had a record: not every account has one of each."""
 
@@ -60,6 +65,21 @@ def has_account_ids(client: Client, entity: str, account_ids: Sequence[int], aft
         environment=client.environment.value, entity=entity, checked_at__gte=Now() - HOLDS_FOR
     ).first()
     return _compare(client, entity, account_ids, after_call) if known is None else known.matches
+
+
+def look_for(client: Client, entity: str, account_id: int, after_call: Callable[[], None]) -> Reply[list[Any]]:
+    """Ask by account for the record that a read through the accounts' ids left out; return it if it has its account's id.
+
+    Raises `Refuted` where it has another one, which is kept, and `TradovateError`.
+    """
+    call, _ = by_account(client, entity)
+    reply = call([account_id])
+    after_call()
+    for record in reply.value:
+        if record.id != account_id:
+            _refute(client, entity, account_id, record.id)
+            raise Refuted
+    return reply
 
 
 class Comparison:
@@ -115,8 +135,7 @@ def _compare(client: Client, entity: str, account_ids: Sequence[int], after_call
         after_call()
         for record in records:
             if record.id != account_id:
-                _keep(client, entity, account_id, record.id)
-                logger.warning("The %s of account %s has the id %s", entity, account_id, record.id)
+                _refute(client, entity, account_id, record.id)
                 return False
             compared.append(account_id)
         if len(compared) >= ACCOUNTS_ASKED:
@@ -130,6 +149,11 @@ def _compare(client: Client, entity: str, account_ids: Sequence[int], after_call
 def refuted() -> list[IdProof]:
     """Return where records were found to have ids of their own, for people."""
     return list(IdProof.objects.filter(matches=False).order_by("environment", "entity"))
+
+
+def _refute(client: Client, entity: str, account_id: int, record_id: int) -> None:
+    logger.warning("The %s of account %s has the id %s", entity, account_id, record_id)
+    _keep(client, entity, account_id, record_id)
 
 
 def _keep(client: Client, entity: str, account_id: int, record_id: int) -> None:

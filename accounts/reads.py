@@ -4,7 +4,7 @@ Every read says of each id that was asked for whether it was told (`accounts.com
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
@@ -12,6 +12,7 @@ from accounts import id_proof, models, sources
 from accounts.answer_caps import AnswerCaps
 from accounts.complete import ASKED_BY_ID, CompleteReader, Read, Source
 from accounts.models import LimitLevel
+from accounts.queries import AnyOf
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import RISK_CATEGORIES
 from riskadmin.tradovate.entities import (
@@ -31,6 +32,9 @@ from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountR
 logger = logging.getLogger(__name__)
 
 E = TypeVar("E")
+
+Several = type[models.Position] | type[models.PositionLimit] | type[models.RiskParameter]
+"""What an account, or a position limit, has several of."""
 
 ASKED_ALONE: Final = 20
 """Accounts that a full read left out are asked for one by one, up to so many; of more, a second full read has to tell."""
@@ -87,25 +91,28 @@ class Reader:
         """The positions of accounts."""
         wanted = list(ids)
         source, listed = sources.positions(self.client), self._listed(wanted)
-        return self._complete.of(source, wanted, listed=listed, doubtful=self._without_their_positions)
+        read = self._complete.of(source, wanted, listed=listed, doubtful=self._without_their_positions)
+        return self._with_absent(source, read, models.Position, "account")
 
     def position_limits(self, ids: Iterable[int]) -> Read[UserAccountPositionLimit]:
         """The position limits of accounts."""
-        return self._complete.by_ids(sources.position_limits(self.client), ids)
+        source = sources.position_limits(self.client)
+        return self._with_absent(source, self._complete.by_ids(source, ids), models.PositionLimit, "account")
 
     def risk_parameters(self, position_limit_ids: Iterable[int]) -> Read[UserAccountRiskParameter]:
         """The risk parameters of position limits."""
-        return self._complete.by_ids(sources.risk_parameters(self.client), position_limit_ids)
+        source = sources.risk_parameters(self.client)
+        read = self._complete.by_ids(source, position_limit_ids)
+        return self._with_absent(source, read, models.RiskParameter, "position_limit")
 
-    def without(self, account_ids: Sequence[int]) -> set[int]:
-        """Return which of the accounts Tradovate does not have: those to whose own id it answers 404.
-
-        Asks for each by itself. Raises `TradovateError` where it can't be told of one, when all have been asked for.
-        """
-        alone = self.alone(account_ids)
-        if alone.failure is not None:
-            raise alone.failure
-        return alone.gone
+    def _with_absent(self, source: Source[E], read: Read[E], model: Several, owner: str) -> Read[E]:
+        """Have a read rest on no absence: what the mirror has and it lacks is asked for by its own id."""
+        account = "account" if owner == "account" else f"{owner}__account"
+        mirrored = model.objects.filter(
+            AnyOf(f"{owner}__tradovate_id", list(read.told)), **{f"{account}__environment": self.client.environment.value}
+        )
+        self._complete.ask_for_absent(source, read, dict(mirrored.values_list("tradovate_id", f"{owner}__tradovate_id")))
+        return read
 
     def alone(self, account_ids: Sequence[int]) -> "Alone":
         """Ask for accounts one by one; what is wrong with one of them says nothing of the others.
@@ -118,12 +125,12 @@ class Reader:
                 reply = self.client.account(account_id)
             except (OutcomeUnknown, Rejected) as error:
                 logger.warning("Whether Tradovate has account %s can't be told: %s", account_id, error.message)
-                found.failure = error
+                found.untold.add(account_id)
             else:
-                if reply is None:
-                    found.gone.add(account_id)
-                elif reply.unreadable:
+                if reply.unreadable:
                     found.unreadable[account_id] = replace(reply.unreadable[0], id=account_id)
+                elif not reply.value:
+                    found.gone.add(account_id)
             self._count_single()
         return found
 
@@ -184,7 +191,8 @@ class Reader:
         """Read the list of records that name no account; None where they don't carry its id, or nothing shows that they do."""
         has_ids = self._has_account_ids(entity, accounts)
         if has_ids:
-            return self._complete.everything(source, accounts, sample=sample)
+            read = self._complete.everything(source, accounts, sample=sample)
+            return read if self._do_ids_hold(entity, read) else None
         if has_ids is False:
             return None
         comparison = id_proof.Comparison(self.client, entity, accounts, self._count_single)
@@ -202,9 +210,11 @@ class Reader:
         While nothing shows either, by list or in batches by account: where nobody has a record there is nothing to mistake.
         """
         has_ids = self._has_account_ids(entity, ids)
-        if has_ids:
-            return self._complete.of(source, ids, listed=self._listed(ids))
         by_account = id_proof.by_account(self.client, entity)
+        if has_ids:
+            read = self._complete.of(source, ids, listed=self._listed(ids))
+            if self._do_ids_hold(entity, read):
+                return read
         if has_ids is None:
             comparison = id_proof.Comparison(self.client, entity, ids, self._count_single)
             try:
@@ -212,6 +222,39 @@ class Reader:
             except id_proof.Refuted:
                 self._count_single()  # the call that brought what was compared
         return self._complete.by_ids(sources.one_by_one(source, *by_account), ids)
+
+    def _do_ids_hold(self, entity: str, read: Read[Any]) -> bool:
+        """Say whether a read through the accounts' ids may be used: nothing shows that records have ids of their own.
+
+        Some accounts that it left out and that should have a record are asked for by themselves, others each time. What comes
+        with its account's id is added.
+        """
+        if read.failure is not None:
+            return True
+        holders = self._holders(entity, read.left_out | read.not_asked)
+        turn = read.read_at.microsecond % len(holders) if holders else 0
+        for account_id in (holders[turn:] + holders[:turn])[: id_proof.DOUBTED]:
+            try:
+                reply = id_proof.look_for(self.client, entity, account_id, self._count_single)
+            except id_proof.Refuted:
+                return False
+            except TradovateError as error:
+                logger.warning("Whether the %s of account %s has its id can't be told: %s", entity, account_id, error.message)
+                break
+            read.add_told(account_id, reply)
+        return True
+
+    def _holders(self, entity: str, account_ids: Collection[int]) -> list[int]:
+        """Return which of the accounts have such a record for all the mirror knows: of risk statuses, any open account."""
+        if not account_ids:
+            return []
+        accounts = models.Account.objects.filter(
+            AnyOf("tradovate_id", list(account_ids)), environment=self.client.environment.value, archived=False
+        )
+        for level in LimitLevel:
+            if entity == _limits_entity(level):
+                accounts = accounts.filter(limits__level=level)
+        return list(accounts.order_by("tradovate_id").values_list("tradovate_id", flat=True))
 
     def _has_account_ids(self, entity: str, ids: Sequence[int]) -> bool | None:
         return id_proof.has_account_ids(self.client, entity, ids, self._count_single)
@@ -234,12 +277,12 @@ def _limits_entity(level: LimitLevel) -> str:
 class Alone:
     """What asking for accounts one by one told: `gone` drew a 404, `unreadable` have an answer that can't be read.
 
-    `failure` is the last one after which it is not known of an account whether Tradovate has it.
+    Of `untold` no answer says whether Tradovate has them.
     """
 
     gone: set[int] = field(default_factory=set)
     unreadable: dict[int, UnreadableRow] = field(default_factory=dict)
-    failure: TradovateError | None = None
+    untold: set[int] = field(default_factory=set)
 
 
 def _owners_unnamed(owners: Mapping[int, int], found: Sequence[Position]) -> set[int]:

@@ -113,6 +113,7 @@ def positions(client: Client) -> Source[Position]:
         key=_ACCOUNT,
         owner=_ACCOUNT,
         many=True,
+        one=client.position,
     )
 
 
@@ -137,6 +138,7 @@ def position_limits(client: Client) -> Source[UserAccountPositionLimit]:
         key=_ACCOUNT,
         owner=_ACCOUNT,
         many=True,
+        one=client.user_account_position_limit,
         ids_per_call=PRE_TRADE_IDS,
     )
 
@@ -148,7 +150,9 @@ def risk_parameters(client: Client) -> Source[UserAccountRiskParameter]:
         some_name=endpoints.USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT.name,
         key=attrgetter("user_account_position_limit_id"),
         owner=attrgetter("position_limit_id"),
+        owned=lambda row, limit_id: replace(row, position_limit_id=limit_id),
         many=True,
+        one=client.user_account_risk_parameter,
         ids_per_call=PRE_TRADE_IDS,
     )
 

@@ -61,6 +61,10 @@ def _read(name: str) -> Endpoint:
     return Endpoint(name=name, method="GET", answer="list")
 
 
+def _read_one(name: str) -> Endpoint:
+    return Endpoint(name=name, method="GET", answer="object", body_limit=_WRITE_LIMIT)
+
+
 def _write(
     name: str,
     *,
@@ -106,7 +110,7 @@ ME = Endpoint(
 )
 
 ACCOUNTS = _read("account/list")
-ACCOUNT = Endpoint(name="account/item", method="GET", answer="object", body_limit=_WRITE_LIMIT)
+ACCOUNT = _read_one("account/item")
 ACCOUNTS_BY_ID = _read("account/items")
 USERS = _read("user/list")
 USERS_BY_ID = _read("user/items")
@@ -121,8 +125,10 @@ USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT = _read("userAccountAutoLiq/ldeps")
 PERMISSIONED_ACCOUNT_AUTO_LIQS = _read("permissionedAccountAutoLiq/list")
 PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ID = _read("permissionedAccountAutoLiq/items")
 PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT = _read("permissionedAccountAutoLiq/ldeps")
+USER_ACCOUNT_POSITION_LIMIT = _read_one("userAccountPositionLimit/item")
 USER_ACCOUNT_POSITION_LIMITS_BY_ID = _read("userAccountPositionLimit/items")
 USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT = _read("userAccountPositionLimit/ldeps")
+USER_ACCOUNT_RISK_PARAMETER = _read_one("userAccountRiskParameter/item")
 USER_ACCOUNT_RISK_PARAMETERS_BY_ID = _read("userAccountRiskParameter/items")
 USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT = _read("userAccountRiskParameter/ldeps")
 CONTRACT_MARGINS_BY_ID = _read("contractMargin/items")
@@ -130,6 +136,7 @@ CONTRACT_MARGINS_BY_CONTRACT = _read("contractMargin/ldeps")
 PRODUCT_MARGINS = _read("productMargin/list")
 PRODUCT_MARGINS_BY_ID = _read("productMargin/items")
 PRODUCT_MARGINS_BY_PRODUCT = _read("productMargin/ldeps")
+POSITION = _read_one("position/item")
 POSITIONS = _read("position/list")
 POSITIONS_BY_ACCOUNT = _read("position/ldeps")
 CASH_BALANCES = _read("cashBalance/list")

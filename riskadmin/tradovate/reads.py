@@ -1,10 +1,12 @@
 """The reads: what Tradovate knows of accounts, traders, limits and money. Source: the partner OpenAPI document.
 
-``item`` and ``deps`` have no methods of their own: ``items`` and ``ldeps`` with one id ask the same.
+``deps`` have no methods: ``ldeps`` with one id asks the same. Of the ``item``s only those have one whose 404 is needed: a row
+that is missing from a list proves nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from typing import TypeVar
 
 from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.calling import Calling
@@ -27,7 +29,9 @@ from riskadmin.tradovate.entities import (
 from riskadmin.tradovate.errors import Rejected
 from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
-from riskadmin.tradovate.rows import read_rows
+from riskadmin.tradovate.rows import Identified, read_rows
+
+R = TypeVar("R", bound=Identified)
 
 
 class Reads(Calling):
@@ -41,19 +45,9 @@ class Reads(Calling):
         """The accounts with these ids, in any order; unknown ids are simply missing from the answer."""
         return self._list(endpoints.ACCOUNTS_BY_ID, Account.from_json, _ids("ids", ids))
 
-    def account(self, account_id: int) -> Reply[list[Account]] | None:
-        """One account by its own id; None only where Tradovate answers 404 to this very id.
-
-        Any other answer says that Tradovate has it, also one that can't be read: that is told like a row of a list.
-        """
-        try:
-            reply = self._call(endpoints.ACCOUNT, query=f"id={positive('an account id', account_id)}")
-        except Rejected as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                return None
-            raise
-        found, unreadable = read_rows([reply.value], Account.from_json)
-        return Reply(found, reply.exchange, unreadable)
+    def account(self, account_id: int) -> Reply[list[Account]]:
+        """One account by its own id; no row only where Tradovate answers 404 to this very id."""
+        return self._item(endpoints.ACCOUNT, Account.from_json, positive("an account id", account_id))
 
     def users(self) -> Reply[list[User]]:
         """Every user in the caller's scope."""
@@ -115,6 +109,10 @@ class Reads(Calling):
             _ids("masterids", ids),
         )
 
+    def position(self, position_id: int) -> Reply[list[Position]]:
+        """One position by its own id; no row only where Tradovate answers 404 to this very id."""
+        return self._item(endpoints.POSITION, Position.from_json, positive("a position's id", position_id))
+
     def positions(self) -> Reply[list[Position]]:
         """Every position, flat ones included."""
         return self._list(endpoints.POSITIONS, Position.from_json)
@@ -135,6 +133,11 @@ class Reads(Calling):
         """The organisation's risk categories."""
         return self._list(endpoints.RISK_CATEGORIES, RiskCategory.from_json)
 
+    def user_account_position_limit(self, position_limit_id: int) -> Reply[list[UserAccountPositionLimit]]:
+        """One position limit by its own id; no row only where Tradovate answers 404 to this very id."""
+        limit_id = positive("a position limit's id", position_limit_id)
+        return self._item(endpoints.USER_ACCOUNT_POSITION_LIMIT, UserAccountPositionLimit.from_json, limit_id)
+
     def user_account_position_limits_by_id(self, ids: Iterable[int]) -> Reply[list[UserAccountPositionLimit]]:
         """The position limits with these ids, in any order; unknown ids are simply missing from the answer."""
         return self._list(endpoints.USER_ACCOUNT_POSITION_LIMITS_BY_ID, UserAccountPositionLimit.from_json, _ids("ids", ids))
@@ -146,6 +149,11 @@ class Reads(Calling):
             UserAccountPositionLimit.from_json,
             _ids("masterids", ids),
         )
+
+    def user_account_risk_parameter(self, risk_parameter_id: int) -> Reply[list[UserAccountRiskParameter]]:
+        """One risk parameter by its own id; no row only where Tradovate answers 404 to this very id."""
+        parameter_id = positive("a risk parameter's id", risk_parameter_id)
+        return self._item(endpoints.USER_ACCOUNT_RISK_PARAMETER, UserAccountRiskParameter.from_json, parameter_id)
 
     def user_account_risk_parameters_by_id(self, ids: Iterable[int]) -> Reply[list[UserAccountRiskParameter]]:
         """The risk parameters with these ids, in any order; unknown ids are simply missing from the answer."""
@@ -187,6 +195,20 @@ class Reads(Calling):
     def me(self) -> Reply[Me]:
         """Who Tradovate takes us for. Ten failures an hour are allowed, so this is no heartbeat."""
         return self._one(endpoints.ME, Me.from_json)
+
+    def _item(self, endpoint: endpoints.Endpoint, read: Callable[[object], R], number: int) -> Reply[list[R]]:
+        """Read one row by its own id, as a list of one; none only where Tradovate answers 404: it has no such row.
+
+        Any other answer says that Tradovate has it, also one that can't be read: that is told like a row of a list.
+        """
+        try:
+            reply = self._call(endpoint, query=f"id={number}")
+        except Rejected as error:
+            if error.status == HTTPStatus.NOT_FOUND and error.exchange is not None:
+                return Reply([], error.exchange)
+            raise
+        found, unreadable = read_rows([reply.value], read)
+        return Reply(found, reply.exchange, unreadable)
 
 
 def _ids(name: str, ids: Iterable[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from random import Random
@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from accounts.answer_caps import NEVER_CUT, AnswerCaps
 from accounts.api_models import AnswerCap
-from accounts.complete import CompleteReader, Read, Source
-from riskadmin.tradovate.errors import OutcomeUnknown, TradovateError
+from accounts.complete import ABSENT_ASKED, DIVIDED, CompleteReader, Read, Source
+from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, TradovateError
 from riskadmin.tradovate.exchange import Exchange, Reply, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -27,6 +27,9 @@ class Row:
     account_id: int
 
 
+NAMELESS = UnreadableRow(id=None, account_id=None, field="", value="null")
+
+
 @dataclass
 class Tradovate:
     """Rows, how many of them go into an answer, and which ones are left out of a long one."""
@@ -35,6 +38,7 @@ class Tradovate:
     cap: int = 0
     dice: Random | None = None
     unreadable: frozenset[int] = frozenset()
+    nameless: frozenset[int] = frozenset()
     fails_at: int = 0
     calls: list[tuple[str, int]] = field(default_factory=list)
 
@@ -44,6 +48,9 @@ class Tradovate:
 
     def whole(self) -> Reply[list[Row]]:
         return self._answer("whole", list(self.rows))
+
+    def one(self, row_id: int) -> Reply[list[Row]]:
+        return self._answer("one", [row for row in self.rows if row.id == row_id])
 
     def _answer(self, endpoint: str, rows: list[Row]) -> Reply[list[Row]]:
         self.calls.append((endpoint, len(rows)))
@@ -57,7 +64,9 @@ class Tradovate:
             for row in told
             if row.account_id in self.unreadable
         )
-        return Reply([row for row in told if row.account_id not in self.unreadable], exchange(endpoint), odd)
+        odd += tuple(NAMELESS for row in told if row.account_id in self.nameless)
+        readable = [row for row in told if row.account_id not in self.unreadable | self.nameless]
+        return Reply(readable, exchange(endpoint), odd)
 
     def source(self, *, many: bool = False) -> Source[Row]:
         return Source(
@@ -68,6 +77,7 @@ class Tradovate:
             key=attrgetter("account_id"),
             owner=attrgetter("account_id"),
             many=many,
+            one=self.one,
         )
 
 
@@ -375,6 +385,71 @@ def test_an_unreadable_row_is_neither_told_nor_left_out() -> None:
     assert read.told == {1, 2, 4, 5}
     assert read.unreadable.keys() == {3}
     assert read.left_out == {6}
+
+
+@pytest.mark.parametrize("asked", [1, 2, 40, 500])
+def test_an_unreadable_row_that_names_nobody_is_found_to_be_of_one_id_and_the_others_are_told(asked: int) -> None:
+    tradovate = Tradovate(one_each(400), nameless=frozenset({1}))
+
+    read = reader().by_ids(tradovate.source(many=True), range(1, asked + 1))
+
+    assert read.unreadable == {1: replace(NAMELESS, account_id=1)}
+    assert read.told == set(range(2, asked + 1))
+    assert not read.strays
+    assert len(tradovate.calls) <= 19
+
+
+def test_where_all_rows_name_nobody_not_each_id_is_asked_for() -> None:
+    tradovate = Tradovate(one_each(500), nameless=frozenset(range(1, 501)))
+
+    read = reader().by_ids(tradovate.source(many=True), range(1, 501))
+
+    assert not read.told
+    assert read.unreadable.keys() | read.left_out == set(range(1, 501))
+    assert read.strays  # evidence, though of nobody
+    assert len(tradovate.calls) <= 2 * DIVIDED + 9
+
+
+def test_a_list_with_a_row_that_names_nobody_is_not_believed(read_all: ReadAll) -> None:
+    tradovate = Tradovate(POSITIONS, nameless=frozenset({700}))
+
+    read = read_all(reader(), tradovate.source(many=True))
+
+    assert read.unreadable.keys() == {700}
+    assert read.told == set(EVERYBODY) - {700}
+    assert not read.strays
+
+
+@pytest.mark.parametrize("gone_each", [[20], [1] * 20, [25], [1, 25], [2, 3, 30]])
+def test_of_rows_that_are_gone_so_many_are_asked_for_and_the_ids_of_the_others_count_as_left_out(gone_each: list[int]) -> None:
+    """Those of one id are all asked for, however many: else it would be left out for ever."""
+    known = {key * 100 + number: key for key, count in enumerate(gone_each, start=1) for number in range(count)}
+    tradovate, complete = Tradovate([]), reader()
+    ids = range(1, len(gone_each) + 1)
+    read = complete.by_ids(tradovate.source(many=True), ids)
+
+    complete.ask_for_absent(tradovate.source(many=True), read, known)
+
+    told = [count for key, count in enumerate(gone_each, start=1) if key in read.told]
+    assert sum(told) == tradovate.calls.count(("one", 0))
+    assert told == (gone_each if sum(gone_each) <= ABSENT_ASKED or len(gone_each) == 1 else gone_each[:-1])
+    assert read.left_out == set(ids) - read.told
+
+
+def test_once_a_call_is_not_answered_at_all_no_other_row_is_asked_for() -> None:
+    class Stopped(Tradovate):
+        def one(self, row_id: int) -> Reply[list[Row]]:
+            self.calls.append(("one", row_id))
+            raise NotHandled("Stopped", reason=NotHandledReason.HALTED)
+
+    tradovate, complete = Stopped([]), reader()
+    read = complete.by_ids(tradovate.source(many=True), [1, 2, 3])
+
+    complete.ask_for_absent(tradovate.source(many=True), read, {10: 1, 20: 2})
+
+    assert tradovate.calls[1:] == [("one", 10)]
+    assert (read.told, read.not_asked) == ({3}, {1, 2})
+    assert isinstance(read.failure, NotHandled)
 
 
 def test_a_call_that_fails_on_the_way_leaves_the_rest_not_asked_for_and_keeps_what_came() -> None:

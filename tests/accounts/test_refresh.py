@@ -1,11 +1,12 @@
 """Reading a few accounts on demand: few calls, exact rows, and what was known stays when Tradovate doesn't answer."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from accounts.api_models import IdProof
-from accounts.models import Account, AutoLiqLimits, RiskParameter, RiskStatus, Source, Trader
+from accounts.models import Account, AutoLiqLimits, RiskParameter, RiskStatus, Source, Trader, UnreadableRecord
 from accounts.sync import Part, refresh, refresh_traders, sync
 from riskadmin.tradovate.errors import OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -99,6 +100,69 @@ def test_a_position_that_the_mirror_has_and_a_cut_list_hides_is_not_taken_away(
     refresh(Environment.DEMO, open_ids, lane=Lane.BULK, parts=frozenset({Part.POSITIONS}))
 
     assert [position.net_pos for position in account.positions.all()] == [3]
+
+
+# --- Rows that the mirror has and an answer lacks -----------------------------------------------------------------------
+
+POSITIONS = frozenset({Part.POSITIONS})
+
+
+@pytest.fixture
+def held(simulator: Simulator, account: Account) -> int:
+    """The number of a position of `account` that the mirror has."""
+    simulator.open_position(account.tradovate_id, 3)
+    refresh(Environment.DEMO, [account.tradovate_id], lane=Lane.BULK, parts=POSITIONS)
+    simulator.reset_counters()
+    return account.positions.get().tradovate_id
+
+
+def test_a_position_that_an_answer_leaves_out_is_asked_for_by_its_own_id_and_kept(
+    simulator: Simulator, account: Account, held: int
+) -> None:
+    simulator.fault("omit", entity="position", ids=[held])
+
+    calls = refresh(Environment.DEMO, [account.tradovate_id], lane=Lane.BULK, parts=POSITIONS)
+
+    assert [each.net_pos for each in account.positions.all()] == [3]
+    assert simulator.call_count("/position/item") == 1
+    assert calls == len(simulator.calls())
+
+
+def test_a_position_that_its_own_id_draws_a_404_for_is_gone(simulator: Simulator, account: Account, held: int) -> None:
+    simulator.fault("omit", entity="position", ids=[held])
+    simulator.fault("answer", endpoint="/position/item", status=404, body="Not found")
+
+    refresh(Environment.DEMO, [account.tradovate_id], lane=Lane.BULK, parts=POSITIONS)
+
+    assert not account.positions.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "unreadable"),
+    [
+        ({"status": 500, "body": "Oops"}, False),
+        ({"status": 400, "body": "No"}, False),
+        ({"body": []}, False),
+        ({"body": {"id": 1, "accountId": 1, "contractId": 1, "netPos": 0}}, False),  # another one
+        ({"body": {"netPos": "three"}}, True),
+    ],
+    ids=["500", "400", "no object", "another", "unreadable"],
+)
+def test_any_other_answer_about_a_position_proves_nothing(
+    simulator: Simulator, account: Account, held: int, answer: dict[str, Any], *, unreadable: bool
+) -> None:
+    account.refresh_from_db()
+    read_at = account.positions_read_at
+    simulator.fault("omit", entity="position", ids=[held])
+    simulator.fault("answer", endpoint="/position/item", **answer)
+
+    refresh(Environment.DEMO, [account.tradovate_id], lane=Lane.BULK, parts=POSITIONS)
+
+    account.refresh_from_db()
+    assert [each.net_pos for each in account.positions.all()] == [3]
+    assert account.positions_read_at == read_at
+    records = UnreadableRecord.objects.filter(account=account, entity="position")
+    assert list(records.values_list("tradovate_id", flat=True)) == ([held] if unreadable else [])
 
 
 # --- Records that name no account, where few accounts have one ----------------------------------------------------------

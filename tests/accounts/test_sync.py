@@ -26,7 +26,6 @@ from accounts.states import Standing
 from accounts.store import store_risk_statuses
 from accounts.sync import is_due, sync
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.errors import OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.simulator.driver import Simulator
 
@@ -227,16 +226,20 @@ def test_an_account_whose_own_answer_cannot_be_read_is_one_that_tradovate_has(si
     assert found.gone == {gone}
 
 
-def test_which_accounts_are_gone_is_not_told_where_one_of_them_gets_no_answer(simulator: Simulator) -> None:
-    silent, gone = simulator.account_ids()[:2]
-    simulator.fault("answer", endpoint="/account/item", account_id=silent, status=500, body="Oops")
+@pytest.mark.parametrize("answer", [{"status": 500, "body": "Oops"}, {"status": 400, "body": "No"}])
+def test_an_account_that_gets_no_answer_is_neither_known_nor_gone_and_the_others_are_told(
+    simulator: Simulator, answer: dict[str, Any]
+) -> None:
+    silent, gone, *others = simulator.account_ids()[:5]
+    simulator.fault("omit", entity="account", account_ids=[silent, gone])
+    simulator.fault("answer", endpoint="/account/item", account_id=silent, **answer)
     simulator.fault("answer", endpoint="/account/item", status=404, body="Not found")
-    reader = Reader(client(Environment.DEMO, Lane.BULK))
 
-    with pytest.raises(OutcomeUnknown):
-        reader.without([silent, gone])
+    found = KINDS["risk_category"].lookup(client(Environment.DEMO, Lane.BULK), [silent, gone, *others])
 
-    assert reader.alone([silent, gone]).gone == {gone}
+    assert found is not None
+    assert found.known == set(others)
+    assert found.gone == {gone}
 
 
 @pytest.mark.parametrize("kind", ["account", "user", "tradingPermission"])

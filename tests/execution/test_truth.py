@@ -396,6 +396,7 @@ def test_a_limit_that_is_gone_from_one_answer_after_an_unanswered_removal_is_not
     mirror.fault("cut", when="before", endpoint="/userAccountPositionLimit/deleteuseraccountpositionlimit", count=1)
     send_item(the_item(removal).pk, origin=ORIGIN)
     short = mirror.fault("answer", endpoint="/userAccountPositionLimit/ldeps", body=[])
+    wrong = mirror.fault("answer", endpoint="/userAccountPositionLimit/item", status=404, body="Not found")
     make_due(the_item(removal))
     read_back_due(origin=ORIGIN)
 
@@ -403,7 +404,8 @@ def test_a_limit_that_is_gone_from_one_answer_after_an_unanswered_removal_is_not
     assert item.state == ItemState.UNKNOWN
     assert item.note == "It is gone from one answer; a second one has to show it before it counts as removed"
 
-    mirror.control("DELETE", f"/faults/{short}")
+    for fault in (short, wrong):
+        mirror.control("DELETE", f"/faults/{fault}")
     assert reconciled(item).state == ItemState.APPLIED  # there all along: sent again, and removed now
     assert mirror.call_count("/userAccountPositionLimit/deleteuseraccountpositionlimit") == 2
     held = mirror.account(account_id)["userAccountPositionLimits"]

@@ -149,10 +149,13 @@ LEFT_OUT: Final = Unread(why="Tradovate left it out of its answers")
 
 
 def accounts_known(client: Client, ids: Sequence[int]) -> Lookup:
-    """Return which of the accounts Tradovate has, and which it answered 404 for. Raises `TradovateError`."""
+    """Return which of the accounts Tradovate has, and which it answered 404 for; one that it does not tell of is neither.
+
+    Raises `TradovateError`.
+    """
     reader = Reader(client)
     read = reader.accounts(ids)
-    there = read.told | read.unreadable.keys()
     asked = sorted(read.left_out)[:ASKED_ALONE]
-    gone = reader.without(asked)
-    return Lookup(known=frozenset(there | (set(asked) - gone)), gone=frozenset(gone))
+    alone = reader.alone(asked)
+    known = read.told | read.unreadable.keys() | (set(asked) - alone.gone - alone.untold)
+    return Lookup(known=frozenset(known), gone=frozenset(alone.gone))
