@@ -67,13 +67,13 @@ def _read(entity: type[E], data: object) -> E:
     for name, value in rest.items():
         if type(value) not in _ALWAYS_SOUND and not is_sound(value):
             raise Unreadable(f"{name} holds what is no number", field=name, value=value)
-    for beside, name in entity.required_with.items():
-        if data.get(beside) is not None and data.get(name) is None:
-            raise Unreadable(f"{name} is missing beside {beside}", field=name)
     try:
         read: E = validate({**data, EXTRA: MappingProxyType(rest), RECORD: MappingProxyType(data)})
     except ValidationError as error:
         raise _first(error, data) from error
+    for beside, name in entity.required_with.items():
+        if data.get(beside) is not None and data.get(name) is None:
+            raise Unreadable(f"{name} is missing beside {beside}", field=name)
     return read
 
 
