@@ -64,11 +64,15 @@ def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
         what = ["The trader asked for it: only closing orders." if by_trader else "A limit stopped it: only closing orders."]
         until = _UNTIL_UNLOCKED if stays else _UNTIL_SESSION
         return Explanation(what=tuple(what), since=status.liquidate_only_at, until=until, raw_action=status.admin_action)
+    if standing == Standing.UNKNOWN:
+        what = [f"Unknown admin action: {status.admin_action}. Whether orders may be placed is not known."]
+        what.append("Tradovate's documentation does not name it; ask Tradovate what it does.")
+        if stopped:
+            what.append("One of its limits had stopped it as well.")
+        return Explanation(what=tuple(what), since=status.admin_at, until="", raw_action=status.admin_action)
     if standing == Standing.UNUSUAL:
-        words = f"Tradovate's admin action is “{status.admin_action}”, which isn't in its documentation."
-        known = {action.value: text for action, text in _UNUSUAL.items()}
         return Explanation(
-            what=(known.get(status.admin_action, words),),
+            what=(_UNUSUAL[AdminAction(status.admin_action)],),
             since=status.admin_at,
             until="Orders may be placed meanwhile.",
             raw_action=status.admin_action,

@@ -81,8 +81,14 @@ def test_no_raw_action_stands_in_for_words(action: AdminAction) -> None:
     assert action not in " ".join((*said.what, said.until))
 
 
-def test_an_action_nobody_knows_is_quoted() -> None:
-    assert "“SomethingNew”" in explain(account("SomethingNew"), None).what[0]
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_an_action_that_is_not_documented_allows_is_not_known(*, stopped: bool) -> None:
+    said = explain(account("FreezeForAudit", stopped=stopped), None)
+
+    assert said.what[0] == "Unknown admin action: FreezeForAudit. Whether orders may be placed is not known."
+    assert ("One of its limits had stopped it as well." in said.what) == stopped
+    assert "Orders may be placed" not in " ".join((*said.what, said.until))
+    assert (said.since, said.raw_action) == (ACTED, "FreezeForAudit")
 
 
 def test_an_active_account_needs_nothing() -> None:

@@ -113,7 +113,7 @@ def test_a_lock_by_somebody_else_is_an_event_with_before_after_and_the_two_readi
     [
         (CLOSING_ONLY, "closing_only", "Set to closing only outside riskadmin"),
         ("LiquidateImmediately", "liquidate", "Liquidated and locked outside riskadmin"),
-        ("DisableAutoLiq", "action", "Risk action set outside riskadmin"),
+        ("DisableAutoLiq", "action", "Admin action changed outside riskadmin"),
     ],
 )
 def test_each_action_of_somebody_else_has_its_name(mirror: Simulator, action: str, kind: str, title: str) -> None:
