@@ -7,8 +7,10 @@ page for limits, which end with their session unless the firm's limits say that 
 from dataclasses import dataclass
 from datetime import datetime
 
-from accounts.models import Account, AutoLiqLimits, RiskStatus
+from accounts.models import Account, AutoLiqLimits, MirrorMove, RiskStatus
 from accounts.states import Standing
+from riskadmin.audit.outside import OutsideKind
+from riskadmin.audit.wording import value_words
 from riskadmin.tradovate.vocabulary import AdminAction
 
 _BY_AN_ADMIN = {
@@ -78,6 +80,15 @@ def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
             raw_action=status.admin_action,
         )
     return Explanation(what=("Orders may be placed.",), since=None, until="", raw_action=status.admin_action)
+
+
+def outside_words(move: MirrorMove) -> str:
+    """Say what somebody did outside riskadmin: of an admin action that its kind does not name, from what to what."""
+    label = OutsideKind(move.outside_kind).label
+    if move.outside_kind != OutsideKind.ACTION:
+        return label
+    was, becomes = (value_words("admin_action", value) or "not set" for value in move.fields["admin_action"])
+    return f"{label} ({was} → {becomes})"
 
 
 def _gone(account: Account, standing: Standing) -> Explanation:

@@ -16,7 +16,6 @@ from django.utils import timezone
 import accounts.api_models  # noqa: F401  (Django looks for models here)
 from accounts.states import Standing, standing_of
 from riskadmin.audit.outside import OutsideKind
-from riskadmin.audit.wording import value_words
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -293,15 +292,6 @@ class MirrorMove(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} ({self.subject}): {', '.join(self.fields)}"
-
-    @property
-    def outside_words(self) -> str:
-        """What somebody did outside riskadmin: an admin action that its kind does not name, from what to what."""
-        label = OutsideKind(self.outside_kind).label
-        if self.outside_kind != OutsideKind.ACTION:
-            return label
-        was, becomes = (value_words("admin_action", value) or "not set" for value in self.fields["admin_action"])
-        return f"{label} ({was} → {becomes})"
 
 
 class Cash(MirrorRow):
