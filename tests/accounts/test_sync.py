@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from accounts import models
+from accounts.changes.stops import FULL_READ
 from accounts.connection import NotConnected
 from accounts.models import Account, AutoLiqLimits, Cash, Position, RiskStatus, Source, SyncRun, Trader, TradingPermission
 from accounts.reads import EnvironmentRead, Known, Reader
@@ -341,3 +342,16 @@ def test_a_full_read_of_many_calls_leaves_the_next_one_more_time(calls: int, fai
     at = datetime.now(UTC) - timedelta(seconds=ago_s)
     SyncRun.objects.create(environment="demo", started_at=at, seen_at=at, ended_at=at, calls=calls, failure=failure)
     assert is_due(Environment.DEMO) == due
+
+
+def test_what_stops_say_a_full_read_calls_it_calls_and_fails_without(simulator: Simulator) -> None:
+    simulator.reset_counters()
+    synced()
+    called = {call["endpoint"].removeprefix("/") for call in simulator.calls()}
+    assert called >= FULL_READ
+    for name in ("position/ldeps", "userAccountAutoLiq/list"):
+        simulator.fault("500", endpoint=f"/{name}")
+        run = sync(Environment.DEMO)
+        assert run is not None
+        assert run.failure
+        simulator.clear_faults()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
@@ -22,12 +22,13 @@ from accounts.changes.models import Change
 from accounts.changes.outlook import outlook_of
 from accounts.changes.pace import pace
 from accounts.changes.queries import progress
-from accounts.changes.states import ItemState
+from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.stops import Ahead, stops_now
 from accounts.changes.timing import Timing
 from accounts.complete import ASKED_BY_ID
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from riskadmin.tradovate.budget_state import HaltedEndpoint
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 from tests.changes import stopped as having
 from tests.changes.asking_pages import listed, new
@@ -82,8 +83,18 @@ class Case:
     why: str
     ways: str
     until: datetime | None = IN_AN_HOUR
+    also: str = ""
+
+    def told(self, subject: str) -> str:
+        """All that a callout says, of this subject."""
+        also = f" {self.also}" if self.also else ""
+        return f"{self.title} {self.why}{also} Until then: {self.ways.format(subject)}."
 
 
+NOTHING_IS_READ = (
+    "Nothing is read from Tradovate either: what pages show is what was known before, and changes made outside riskadmin may "
+    "go unseen."
+)
 ALL_WAYS = "lock {} by hand in Tradovate's own dashboard"
 LOCKING = f"Lock, Closing only, Unlock and Liquidate wait on demo, and Remediate before its step “Unlock”, until {AT} (in 1 h)."
 CASES = {
@@ -91,34 +102,41 @@ CASES = {
         having.endpoint(LOCK),
         LOCKING,
         f"Tradovate demands a captcha for {LOCK}.",
-        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+        "move {} to a risk category that your firm has set up to allow no orders, or lock it by hand in Tradovate's own dashboard",
     ),
     "penalty": Case(
         having.endpoint(LOCK, "Tradovate makes us wait (p-ticket)"),
         LOCKING,
         f"Tradovate makes us wait (p-ticket) for {LOCK}.",
-        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+        "move {} to a risk category that your firm has set up to allow no orders, or lock it by hand in Tradovate's own dashboard",
     ),
     "denied": Case(
         having.endpoint(LOCK, DENIED, environment=Environment.DEMO),
-        LOCKING,
-        f"{DENIED}.",
-        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+        LOCKING.replace(f"until {AT} (in 1 h)", "until Tradovate allows access again"),
+        f"{DENIED}. It is tried again at {AT}; until the permission is back, it will be refused again.",
+        "move {} to a risk category that your firm has set up to allow no orders, or lock it by hand in Tradovate's own dashboard",
+        until=None,
     ),
     "429": Case(
-        having.everything(), f"Every change waits until {AT} (in 1 h).", "Too many calls in an hour (HTTP 429).", ALL_WAYS
+        having.everything(),
+        f"Every change waits until {AT} (in 1 h).",
+        "Too many calls in an hour (HTTP 429).",
+        ALL_WAYS,
+        also=NOTHING_IS_READ,
     ),
     "423": Case(
         having.everything("Tradovate warns of a lockout (HTTP 423)"),
         f"Every change waits until {AT} (in 1 h).",
         "Tradovate warns of a lockout (HTTP 423).",
         ALL_WAYS,
+        also=NOTHING_IS_READ,
     ),
     "login": Case(
         having.endpoint("auth/accesstokenrequest", "the login was refused: wrong password"),
         f"Every change waits until {AT} (in 1 h).",
         "No session at Tradovate is open: the login was refused: wrong password.",
         ALL_WAYS,
+        also=NOTHING_IS_READ,
     ),
     "outage": Case(
         having.outage(),
@@ -126,6 +144,7 @@ CASES = {
         "No answer since 2026-11-21 13:57:00 (HTTP 503). It is tried again on its own, at the latest every minute.",
         ALL_WAYS,
         until=None,
+        also=NOTHING_IS_READ.replace("Tradovate either", "Tradovate on demo either"),
     ),
     "uncounted": Case(
         having.uncounted(),
@@ -133,6 +152,7 @@ CASES = {
         "Redis or PostgreSQL does not answer, so calls can't be counted, and none is made.",
         ALL_WAYS,
         until=None,
+        also=NOTHING_IS_READ,
     ),
     "used up": Case(
         having.used_up(urgent=0, urgent_free_at=NOW + timedelta(minutes=10)),
@@ -140,6 +160,7 @@ CASES = {
         "The calls of this hour are used up; each comes back an hour after it was made.",
         ALL_WAYS,
         until=NOW + timedelta(minutes=10),
+        also=NOTHING_IS_READ,
     ),
 }
 
@@ -159,7 +180,7 @@ class TestEachStop:
         make_account(1)
         page = browser.get(new("lock"), {"account": "demo:1"})
         text = shown(words(page))
-        assert f"{case.title} {case.why} Until then: {case.ways.format('it')}." in text
+        assert case.told("it") in text
         assert "As soon as Tradovate answers" not in text
         found = page.context["outlook"]
         assert not found.fits
@@ -172,15 +193,13 @@ class TestEachStop:
 
     def test_on_the_page_of_an_account(self, browser: Client, case: Case) -> None:
         account = make_account(1)
-        told = f"{case.title} {case.why} Until then: {case.ways.format('it')}."
+        told = case.told("it")
         assert told in shown(words(browser.get(reverse("accounts:detail", args=["demo", account.tradovate_id]))))
         assert told in shown(words(browser.get(reverse("changes:account_stops", args=["demo", account.tradovate_id]))))
 
     @pytest.mark.parametrize("name", ["home", "changes:stops"])
     def test_on_home_and_the_page_of_stops(self, browser: Client, case: Case, name: str) -> None:
-        assert f"{case.title} {case.why} Until then: {case.ways.format('an account')}." in shown(
-            words(browser.get(reverse(name)))
-        )
+        assert case.told("an account") in shown(words(browser.get(reverse(name))))
 
     def test_on_system(self, client: Client, case: Case) -> None:
         client.force_login(make_person(Role.ADMINISTRATOR))
@@ -294,10 +313,32 @@ class TestWhichWait:
         page = browser.get(new("lock"), {"account": "demo:1"})
         assert page.context["outlook"].finish_at == IN_AN_HOUR
 
+    @pytest.mark.parametrize(
+        ("endpoint", "what", "also"),
+        [
+            (
+                "position/list",
+                "Positions can't be read on demo",
+                "Full reads on demo fail because of it: what pages show is old, ",
+            ),
+            ("riskCategory/list", "Risk categories can't be read on demo", "Full reads on demo fail because of it"),
+            ("account/items", "Risk category waits on demo", "Some readings of accounts fail because of it"),
+            ("userAccountRiskParameter/ldeps", "Risk parameter", "What pages show of risk parameters is old."),
+        ],
+    )
+    def test_a_denied_reading_is_told_in_words(
+        self, stop: Callable[[Stopped], None], browser: Client, endpoint: str, what: str, also: str
+    ) -> None:
+        stop(having.endpoint(endpoint, DENIED, environment=Environment.DEMO))
+        page = shown(words(browser.get(reverse("changes:stops"))))
+        assert what in page
+        assert also in page
+        assert "can't be called" not in page
+
     def test_lists_are_read_for_many_only(self, stop: Callable[[Stopped], None]) -> None:
         stop(having.endpoint("account/list"))
         (found,) = stops_now().found
-        assert (found.what, found.waits) == ("account/list can't be called", ())
+        assert (found.what, found.waits) == ("Accounts can't be read", ())
         assert not found.delays(self.ahead("risk_category", targets=ASKED_BY_ID))
         assert found.delays(self.ahead("risk_category", targets=ASKED_BY_ID + 1))
 
@@ -311,7 +352,7 @@ class TestWhichWait:
         make_account(1, LOCKED)
         text = words(browser.get(new("unlock"), {"account": "demo:1"}))
         assert "Until then: make the change by hand in Tradovate's own dashboard." in text
-        assert "risk category that allows no orders" not in text
+        assert "risk category that your firm has set up to allow no orders" not in text
 
     def test_a_stand_in_that_waits_too_is_none(
         self, monkeypatch: pytest.MonkeyPatch, settings: Settings, browser: Client
@@ -332,14 +373,14 @@ class TestWhichWait:
     ) -> None:
         stop(having.endpoint(LOCK))
         make_account(1)
-        link = '<a href="/changes/new/risk_category/?account=demo%3A1">move it to a risk category that allows no orders</a>'
+        link = '<a href="/changes/new/risk_category/?account=demo%3A1">move it to a risk category that your firm has set up to allow no orders</a>'
         account = reverse("accounts:detail", args=["demo", 1])
         assert link in browser.get(account).content.decode()
         assert link in browser.get(new("lock"), {"account": "demo:1"}).content.decode()
         client.force_login(make_person(Role.COMPLIANCE))
         page = client.get(account).content.decode()
         assert link not in page
-        assert "move it to a risk category that allows no orders" in page
+        assert "move it to a risk category that your firm has set up to allow no orders" in page
 
     def test_a_category_switch_that_waits_leaves_the_lock(self, stop: Callable[[Stopped], None], browser: Client) -> None:
         stop(having.endpoint(CATEGORY))
@@ -366,7 +407,8 @@ class TestWhichWait:
         many = browser.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
         assert (
             "Bulk changes wait until 2026-11-21 14:25:00 (in 25 min). The bulk calls of this hour are used up; each comes back "
-            "an hour after it was made. Until then: change at most 50 at a time, in the urgent lane (500 calls left), or lock "
+            "an hour after it was made. Full reads wait too: what pages show is what was known before, and changes made outside "
+            "riskadmin may go unseen. Until then: change at most 50 at a time, in the urgent lane (500 calls left), or lock "
             "them by hand in Tradovate's own dashboard."
         ) in shown(words(many))
         assert many.context["outlook"].finish_at == NOW + timedelta(minutes=26)
@@ -408,6 +450,60 @@ class TestWhichWait:
 
 class TestPromises:
     """Nothing is said to be done sooner than a stop's end."""
+
+    def test_a_stop_of_one_endpoint_ends_no_sooner_than_that_of_all_calls(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Settings, browser: Client, support: Staff
+    ) -> None:
+        account, other, state = make_account(1), make_account(2), having.everything().state
+        assert state is not None
+        soon = NOW + timedelta(minutes=48)
+        both = (HaltedEndpoint(LOCK, soon, "captcha"), HaltedEndpoint(CATEGORY, soon, DENIED, Environment.DEMO))
+        connect(monkeypatch, settings, Stopped(state=replace(state, halted_endpoints=both)))
+        item = open_item(support, account, "lock", ItemState.QUEUED)
+        pages = [new("lock"), reverse("home"), reverse("changes:stops"), reverse("changes:detail", args=[item.change_id])]
+        for page in (*pages, reverse("accounts:detail", args=["demo", account.tradovate_id])):
+            text = words(browser.get(page, {"account": f"demo:{other.tradovate_id}"} if page == pages[0] else {}))
+            assert AT in text
+            assert "14:48:00" not in text
+        assert {stop.until for stop in stops_now().found} == {IN_AN_HOUR, None}
+        assert {stop.again_at for stop in stops_now().found} == {IN_AN_HOUR, None}
+
+    def test_no_end_of_a_denial_is_promised(
+        self, stop: Callable[[Stopped], None], browser: Client, support: Staff, sent: list[Any]
+    ) -> None:
+        item = open_item(support, make_account(1), "lock", ItemState.QUEUED)
+        stop(having.endpoint(LOCK, DENIED, environment=Environment.DEMO))
+        page = shown(words(browser.get(reverse("changes:detail", args=[item.change_id]))))
+        assert f"Waits until Tradovate allows access again: {DENIED}. It is tried again at {AT}" in page
+        assert f"until {AT}" not in page
+        assert "through at about" not in page
+        preview = browser.get(new("lock"), {"account": "demo:1"})
+        assert f"until {AT}" not in shown(words(preview))
+        assert not preview.context["outlook"].is_known
+
+    def test_a_scheduled_change_whose_reading_is_denied_is_promised_no_end_either(
+        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]
+    ) -> None:
+        make_account(1)
+        change = submit(
+            actor=support,
+            origin=ORIGIN,
+            kind=KINDS["lock"],
+            environment=Environment.DEMO,
+            target_ids=[1],
+            reason_code=ReasonCode.CLOSE_FRAUD,
+            reason_text="",
+            form_key=uuid4(),
+            shown_digest=planned("lock", 1).digest,
+            timing=Timing(runs_at=NOW + timedelta(minutes=30)),
+        )
+        Change.objects.filter(pk=change.pk).update(held_until=IN_AN_HOUR, held_why=DENIED)
+        change.refresh_from_db()
+        assert change.state == ChangeState.SCHEDULED
+        stop(having.endpoint("accountRiskStatus/ldeps", DENIED, environment=Environment.DEMO))
+        first, *_ = pace(progress(change.pk)).holds
+        assert first.words == f"It is due, and what it rests on can't be read: {DENIED}. It is tried again at {AT}"
+        assert first.until is None
 
     def test_an_outlook_ends_with_the_last_of_several_stops(self, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
         stopped = having.endpoint(LOCK, until=NOW + timedelta(hours=2))
