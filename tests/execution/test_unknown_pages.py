@@ -70,7 +70,11 @@ class TestList:
     ) -> None:
         item, now = unknown(), timezone.now()
         evidence = {"resolution": "applied", "item": item.pk}
-        pages = [(reverse(LIST), {}), (reverse("execution:item", args=[item.pk]), {}), (reverse("execution:decide"), evidence)]
+        pages: list[tuple[str, dict[str, Any]]] = [
+            (reverse(LIST), {}),
+            (reverse("execution:item", args=[item.pk]), {}),
+            (reverse("execution:decide"), evidence),
+        ]
 
         def says(words: str, not_before: datetime | None, stopped: Stopped) -> bool:
             connect(monkeypatch, settings, stopped)
