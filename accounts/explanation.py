@@ -79,7 +79,8 @@ def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
             until="Orders may be placed meanwhile.",
             raw_action=status.admin_action,
         )
-    return Explanation(what=("Orders may be placed.",), since=None, until="", raw_action=status.admin_action)
+    orders = "Orders could be placed then." if account.untold_since else "Orders may be placed."
+    return Explanation(what=(orders,), since=None, until="", raw_action=status.admin_action)
 
 
 def outside_words(move: MirrorMove) -> str:

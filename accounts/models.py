@@ -110,6 +110,8 @@ class Account(MirrorRow):
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
     # What of it could not be read, where `unreadable.attach` was asked to say so.
     unreadable: "Sequence[UnreadableRecord]" = ()
+    # When its risk status was last told, where full reads no longer tell it and `untold.attach` was asked to say so.
+    untold_since: datetime | None = None
     # When its positions were last read, all at once: "no position" has no row that could say so.
     positions_read_at = models.DateTimeField(null=True)
     # The same of its position limits, and of their risk parameters; both are read on demand only.

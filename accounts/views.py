@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import actions, pre_trade, queries, unreadable
+from accounts import actions, pre_trade, queries, unreadable, untold
 from accounts.connection import NotConnected
 from accounts.explanation import explain, outside_words
 from accounts.forms import FilterForm, NoteForm
@@ -37,6 +37,7 @@ def account_list(request: HtmxHttpRequest) -> HttpResponse:
     filters = form.filters()
     found = queries.accounts_page(filters, request.GET.get("cursor"))
     unreadable.attach(found.page.rows)
+    untold.attach(found.page.rows)
     context |= {
         "found": found,
         "is_filtered": filters != Filters(),
@@ -55,6 +56,7 @@ def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int
 def _detail_page(
     request: HtmxHttpRequest, account: Account, *, form: NoteForm | None = None, status: int = 200
 ) -> HttpResponse:
+    untold.attach([account])
     limits = {row.level: row for row in account.limits.all()}
     firm, trader = limits.get(LimitLevel.FIRM.value), limits.get(LimitLevel.TRADER.value)
     figures = figures_of(account)
@@ -70,6 +72,7 @@ def _detail_page(
         "trader_limits": trader,
         "explanation": explain(account, firm),
         "unreadable": unreadable.of_account(account),
+        "untold": untold.parts(account),
         "outside_standing": outside_standing,
         "outside_standing_words": outside_words(outside_standing) if outside_standing else "",
         "outside_moves": [(outside_words(move), move) for move in queries.outside_moves(account)],
