@@ -46,7 +46,7 @@ class Explanation:
 
 
 def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
-    """Say why the account stands where it stands. Reads `risk_status`: select it with the account."""
+    """Say why the account stands where it stands. Reads `risk_status` and `risk_category`: select them with the account."""
     status: RiskStatus | None = getattr(account, "risk_status", None)
     standing = account.standing
     if standing in {Standing.CLOSED, Standing.ARCHIVED}:
@@ -76,11 +76,18 @@ def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
         return Explanation(
             what=(_UNUSUAL[AdminAction(status.admin_action)],),
             since=status.admin_at,
-            until="Orders may be placed meanwhile.",
+            until=f"That is no lock. {_by_category(account)}",
             raw_action=status.admin_action,
         )
-    orders = "Orders could be placed then." if account.untold_since else "Orders may be placed."
-    return Explanation(what=(orders,), since=None, until="", raw_action=status.admin_action)
+    lock = "It had no lock then." if account.untold_since else "No lock."
+    return Explanation(what=(f"{lock} {_by_category(account)}",), since=None, until="", raw_action=status.admin_action)
+
+
+def _by_category(account: Account) -> str:
+    """Say that a risk category may stop an account too; which one does nobody here knows. Reads `risk_category`."""
+    if account.risk_category is None:
+        return "Which risk category it is in, and what that allows, is not known here."
+    return f"What its risk category ({account.risk_category.name}) allows is not known here."
 
 
 def outside_words(move: MirrorMove) -> str:

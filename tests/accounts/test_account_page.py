@@ -99,7 +99,7 @@ def test_the_page_says_why_what_and_how_far(support: Client) -> None:
 
     page = text(support, account)
 
-    assert "Orders may be placed." in page
+    assert "No lock. What its risk category (Gold) allows is not known here." in page
     assert "stays stopped until unlocked" in page
     assert f"{MINUS}$1,200.00; auto-liquidates at {MINUS}$1,500.00: $300.00 left" in page
     assert "trader's limit is the nearer" in page

@@ -68,8 +68,8 @@ def test_a_record_that_names_no_account_is_told_on_the_account_that_it_is_missed
     assert "Tradovate's last answers did not tell its risk status." in page
     assert "Risk status: not told since" in page
     assert "Not told lately" in page
-    assert "Orders could be placed then." in page
-    assert "Orders may be placed." not in page
+    assert "It had no lock then." in page
+    assert "No lock." not in page
     assert "Firm's limits: not told since" in page_of(client, limited)
     assert "Firm's limits: not told since" not in page
     assert words(client, reverse("accounts:list"), q=account.name).count(">Not told lately<") == 1
@@ -98,7 +98,7 @@ def test_what_was_told_lately_is_not_marked(support: Client) -> None:
     make_limits(account, LimitLevel.FIRM)
     page = page_of(support, account)
     assert "did not tell" not in page
-    assert "Orders may be placed." in page
+    assert "No lock." in page
     assert "Not told lately" not in words(support, reverse("accounts:list"))
 
 
