@@ -202,8 +202,7 @@ _STOPPED_BY_LIMIT: Final = 1  # tighter than nothing; an admin action says more 
 
 def _direction(before: State, after: State) -> str:
     if not (is_known(before["admin_action"]) and is_known(after["admin_action"])):
-        # Nobody knows what such an action refuses; `Normal` refuses nothing.
-        return "looser" if after["admin_action"] == AdminAction.NORMAL else ""
+        return ""  # nobody knows what such an action refuses
     was, becomes = _tightness(before), _tightness(after)
     return "looser" if becomes < was else "tighter" if becomes > was else ""
 
