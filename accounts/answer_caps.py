@@ -48,6 +48,14 @@ class AnswerCaps:
         cap = self.cap(endpoint)
         return (rows < NEVER_CUT or rows < self._longest.get(endpoint, 0)) and (cap is None or rows < cap)
 
+    def may_be_cut(self, endpoint: str, rows: int) -> bool:
+        """Say whether a list of so many rows ends where answers are cut: it is no shorter than the cap of its endpoint.
+
+        Or exactly as long as answers of another endpoint that were: Tradovate's FAQ speaks of one number for all.
+        """
+        cap = self.cap(endpoint)
+        return (cap is not None and rows >= cap) or rows in self._caps.values()
+
     def heard(self, endpoint: str, rows: int) -> None:
         """Note how many rows an answer had; one that is longer than the cap lifts it."""
         self._longest[endpoint] = max(rows, self._longest.get(endpoint, 0))

@@ -29,7 +29,11 @@ SAMPLE: Final = 200
 """Of a list that may rightly lack rows, so many ids are asked for by themselves before the list is believed."""
 
 CHECKED: Final = 40
-"""Of a list with many rows for an id, so many ids are asked for by themselves: their answer is too short to be cut."""
+"""Of a list with many rows for an id, so many ids are asked for by themselves: their answer is too short to be cut.
+
+As many more as fit into that call are asked for of which the list names no row: what is cut off mostly belongs to those, and
+where they have nothing they make the answer no longer.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,18 @@ class Answer:
 
     exchange: Exchange
     asked: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """A whole list as it came: how many `rows` it had, wanted or not, and whether that is as many as a cut one has.
+
+    `kept` are the rows taken from it, each by what it answers and its own id.
+    """
+
+    rows: int
+    may_be_cut: bool
+    kept: frozenset[tuple[int, int]]
 
 
 @dataclass(slots=True)
@@ -86,6 +102,19 @@ class Read(Generic[E]):
         """Say whether an answer told of the id, readable or not."""
         return key in self.told or key in self.unreadable
 
+    def merge(self, more: "Read[E]") -> None:
+        """Add all that another read of the same sort of rows found of other ids, or of some of the same ids later."""
+        self.found += more.found
+        self.told |= more.told
+        self.unreadable |= more.unreadable
+        self.told -= self.unreadable.keys()
+        settled = self.told | self.unreadable.keys()
+        self.left_out = (self.left_out | more.left_out) - settled
+        self.not_asked = (self.not_asked | more.not_asked) - settled - self.left_out
+        self.strays += more.strays
+        self.answers += more.answers
+        self.failure = self.failure or more.failure
+
 
 class CompleteReader:
     """Reads one environment. `after_call` runs after each call and may raise to stop the reading; `calls` counts them."""
@@ -99,19 +128,28 @@ class CompleteReader:
         """Read what Tradovate has under these ids. Raises `TradovateError` when the first call fails."""
         return self.of(source, ids, listed=None)
 
-    def of(self, source: Source[E], ids: Iterable[int], *, listed: int | None) -> Read[E]:
+    def of(
+        self,
+        source: Source[E],
+        ids: Iterable[int],
+        *,
+        listed: int | None,
+        doubtful: Callable[[Sequence[E]], Iterable[int]] = lambda _: (),
+    ) -> Read[E]:
         """Read what Tradovate has under these ids, in few calls: a whole list of about `listed` rows may be one of them.
 
-        Raises `TradovateError` when the first call fails.
+        `doubtful` as in `everything`. Raises `TradovateError` when the first call fails.
         """
         wanted = list(dict.fromkeys(ids))
         read = Read[E](timezone.now())
-        suspects: dict[int, tuple[str, int]] = {}
-        if listed is not None and self._is_list_worth_it(source, len(wanted), listed):
-            suspects = self._list(source, read, wanted)
-            if source.many:
-                self._check(source, read, wanted, doubtful=())
-        self._ask(source, read, [each for each in wanted if not read.is_settled(each)], suspects)
+        if listed is None or not self._is_list_worth_it(source, len(wanted), listed):
+            self._ask(source, read, wanted)
+            return read
+        listing = self._list(source, read, set(wanted))
+        if source.many:
+            self._check(source, read, listing, wanted, doubtful=doubtful(read.found))
+        self._ask(source, read, *_unsettled(source, read, listing, wanted))
+        self._note_cut_again(source, read, listing)
         return read
 
     def listed(self, whole: Callable[[], Reply[list[E]]], name: str) -> Read[E]:
@@ -142,18 +180,20 @@ class CompleteReader:
         """
         wanted = sorted(set(expected))
         read = Read[E](timezone.now())
-        suspects = self._list(source, read, None, wanted)
+        listing = self._list(source, read, None)
         if source.many:
-            self._check(source, read, wanted, doubtful=doubtful(read.found), also=also)
-        missing = [each for each in wanted if not read.is_settled(each)]
+            self._check(source, read, listing, wanted, doubtful=doubtful(read.found), also=also)
+        missing, suspects = _unsettled(source, read, listing, wanted)
         if sample and len(missing) > SAMPLE:
             some = missing[:: len(missing) // SAMPLE]
             self._ask(source, read, some, suspects)
+            sampled = set(some)
             if read.failure is None and not any(map(read.is_settled, some)):
-                read.not_asked |= set(missing) - set(some)
+                read.not_asked |= set(missing) - sampled
                 return read
-            missing = [each for each in missing if each not in set(some)]
+            missing = [each for each in missing if each not in sampled]
         self._ask(source, read, missing, suspects)
+        self._note_cut_again(source, read, listing)
         return read
 
     # --- Calls --------------------------------------------------------------------------------------------------------------
@@ -178,20 +218,18 @@ class CompleteReader:
         self._after_call()
         return reply
 
-    def _list(
-        self, source: Source[E], read: Read[E], wanted: Sequence[int] | None, expected: Sequence[int] = ()
-    ) -> dict[int, tuple[str, int]]:
-        """Read the whole list, keeping what is wanted, or all; return what it lacks, with how long it was."""
+    def _list(self, source: Source[E], read: Read[E], wanted: set[int] | None) -> _Listing:
+        """Read the whole list, the first call of a read, keeping what is wanted, or all; return what came."""
         if source.whole is None:
             raise ValueError(f"{source.some_name} has no list")
-        reply = self._call(source.whole, read, wanted or ())
+        reply = self._call(source.whole, read, () if wanted is None else tuple(wanted))
         if reply is None:
-            return {}
+            raise ValueError("a list is read first")
         rows = len(reply.value) + len(reply.unreadable)
+        may_be_cut = self._caps.may_be_cut(source.whole_name, rows)  # before a longer answer lifts the cap
         self._caps.heard(source.whole_name, rows)
-        self._take(source, read, reply, None if wanted is None else set(wanted))
-        lacking = (each for each in (expected if wanted is None else wanted) if not read.is_settled(each))
-        return dict.fromkeys(lacking, (source.whole_name, rows))
+        self._take(source, read, reply, wanted)
+        return _Listing(rows=rows, may_be_cut=may_be_cut, kept=_rows(source, read) if source.many else frozenset())
 
     def _take(self, source: Source[E], read: Read[E], reply: Reply[list[E]], wanted: set[int] | None) -> None:
         """Keep the rows of an answer that are wanted, all of them where that is None."""
@@ -244,11 +282,13 @@ class CompleteReader:
             for name, cut_at in proven:
                 self._caps.learn(name, cut_at)
             missing = [each for each in batch if not read.is_settled(each)]
-            if missing and (len(batch) == 1 or (rows == 0 or is_whole)) and is_again:
+            if missing and is_again and (len(batch) == 1 or rows == 0):
                 read.left_out |= set(missing)
             elif missing:
                 suspects |= dict.fromkeys(missing, (source.some_name, rows)) if rows and not is_whole else {}
-                todo[:0] = [(part, True) for part in _parts(missing, _smaller(len(batch), rows))]
+                # What a short answer lacks is mostly not there: it is asked for at once, in small parts only if some comes.
+                size = len(missing) if is_whole and not is_again else _smaller(len(batch), rows)
+                todo[:0] = [(part, True) for part in _parts(missing, size)]
 
     def _after_many(
         self, source: Source[E], read: Read[E], reply: Reply[list[E]], batch: Sequence[int], *, is_whole: bool
@@ -263,28 +303,74 @@ class CompleteReader:
         return [(batch[:middle], True), (batch[middle:], True)]
 
     def _check(
-        self, source: Source[E], read: Read[E], ids: Sequence[int], *, doubtful: Iterable[int], also: Iterable[int] = ()
+        self,
+        source: Source[E],
+        read: Read[E],
+        listing: _Listing,
+        ids: Sequence[int],
+        *,
+        doubtful: Iterable[int],
+        also: Iterable[int] = (),
     ) -> None:
         """Hold a list with many rows for an id against answers about some ids; believe all of it, or only those answers.
 
+        One that is as long as a cut one is not believed, however well they agree: a few rows that are cut off escape them.
         `also` are further ids that it tells of if it is believed, and that are not asked for otherwise.
         """
         listed, unreadable = read.found, dict(read.unreadable)
-        known, doubted = set(ids), list(dict.fromkeys(doubtful))
-        # Other ones each time, so that what one list hides from one sample another one finds.
-        step = max(1, len(ids) // CHECKED)
-        chosen = dict.fromkeys([*doubted[:CHECKED], *ids[int(read.read_at.timestamp()) % step :: step]])
+        known, doubted = set(ids), set(doubtful)
         read.found, read.told = [], set()
-        self._ask(source, read, [each for each in chosen if each in known])
-        in_list = {(source.key(row), _id(row)) for row in listed}
-        if any((source.key(row), _id(row)) not in in_list for row in read.found):
-            self._caps.learn(source.whole_name, len(listed) + len(unreadable))
+        if listing.may_be_cut:
+            return
+        self._ask(source, read, _chosen(source, read, ids, [each for each in ids if each in doubted], listing))
+        if _rows(source, read) - listing.kept:
+            self._caps.learn(source.whole_name, listing.rows)
         elif read.failure is None:
             asked = read.told | read.unreadable.keys()
-            believed = (known | set(also)) - asked - set(doubted)
+            believed = (known | set(also)) - asked - doubted
             read.found += (row for row in listed if source.key(row) in believed)
             read.told |= believed - unreadable.keys()
             read.unreadable |= {key: row for key, row in unreadable.items() if key in believed}
+
+    def _note_cut_again(self, source: Source[E], read: Read[E], listing: _Listing) -> None:
+        """Note that a list which ended at a known cap did lack rows, so that the cap is not forgotten while it holds.
+
+        One that is longer than the cap was has lifted it; what it lacks may be rows that are newer than it.
+        """
+        is_at_cap = listing.may_be_cut and self._caps.may_be_cut(source.whole_name, listing.rows)
+        if source.many and is_at_cap and _rows(source, read) - listing.kept:
+            self._caps.learn(source.whole_name, listing.rows)
+
+
+def _unsettled(
+    source: Source[E], read: Read[E], listing: _Listing, wanted: Sequence[int]
+) -> tuple[list[int], dict[int, tuple[str, int]]]:
+    """Return the ids that a list did not tell of, and the list as the answer that may have been cut, by these ids."""
+    missing = [each for each in wanted if not read.is_settled(each)]
+    return missing, dict.fromkeys(missing, (source.whole_name, listing.rows))
+
+
+def _chosen(source: Source[E], read: Read[E], ids: Sequence[int], doubted: Sequence[int], listing: _Listing) -> list[int]:
+    """Return the ids that a list is held against: doubted ones, others from all over, and those of which it names no row.
+
+    Other ones each time, so that what one list hides from one sample another one finds.
+    """
+    turn = read.read_at.microsecond
+    chosen = dict.fromkeys([*doubted[:CHECKED], *_spread(ids, CHECKED, turn)])
+    named = {key for key, _ in listing.kept}
+    unnamed = [each for each in ids if each not in named and each not in chosen]
+    return [*chosen, *_spread(unnamed, max(1, source.ids_per_call - len(chosen)), turn)]
+
+
+def _spread(ids: Sequence[int], count: int, turn: int) -> Sequence[int]:
+    """Return at most so many of the ids, evenly from the first to the last; `turn` says which."""
+    step = max(1, -(-len(ids) // count))
+    return ids[turn % step :: step]
+
+
+def _rows(source: Source[E], read: Read[E]) -> frozenset[tuple[int, int]]:
+    """Return the rows that were found, each by what it answers and its own id."""
+    return frozenset((source.key(row), _id(row)) for row in read.found)
 
 
 def _parts(ids: Sequence[int], size: int) -> list[Sequence[int]]:

@@ -3,6 +3,9 @@
 Such records (risk status, both levels of limits) name no account. So before a list of them is used, the records of two
 accounts are asked for by account, where the answer is surely about that account, and their ids are compared. What was found
 is kept for each environment, and looked at again once a day.
+
+Where the first accounts have no record, that refutes nothing: then the read itself goes by account, in batches, and the first
+records that come are compared before they are used (`Comparison`).
 """
 
 import logging
@@ -16,6 +19,7 @@ from django.utils import timezone
 from accounts.api_models import IdProof
 from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.errors import OutcomeUnknown
 from riskadmin.tradovate.exchange import Reply
 
 logger = logging.getLogger(__name__)
@@ -43,17 +47,67 @@ def by_account(client: Client, entity: str) -> tuple[Callable[[Sequence[int]], R
             raise ValueError(f"{entity} does not belong to one account")
 
 
-def has_account_ids(client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> bool:
+class Refuted(Exception):
+    """Records of an entity have ids of their own: what a read has of them so far belongs to nobody."""
+
+
+def has_account_ids(client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> bool | None:
     """Say whether records of an entity carry their account's id, asking Tradovate about some accounts if need be.
 
-    False also where none of those accounts has a record, so that nothing could be compared: then nothing relies on it.
-    Raises `TradovateError`.
+    None where none of those accounts has a record, so that nothing could be compared. Raises `TradovateError`.
     """
     known = IdProof.objects.filter(
         environment=client.environment.value, entity=entity, checked_at__gte=Now() - HOLDS_FOR
     ).first()
-    if known is not None:
-        return known.matches
+    return _compare(client, entity, account_ids, after_call) if known is None else known.matches
+
+
+class Comparison:
+    """Compares the first records that a read brings, where nothing is known of their ids yet.
+
+    `is_proven`: they carry their account's id. While nothing came, nothing can be mistaken either.
+    """
+
+    def __init__(self, client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> None:
+        self._client = client
+        self._entity = entity
+        self._accounts = set(account_ids)
+        self._after_call = after_call
+        self.is_proven = False
+
+    def of_some(self, asked: Sequence[int], came: Sequence[int]) -> None:
+        """Compare what an answer about some accounts brought. Raises `Refuted`, and `TradovateError` where it can't be told."""
+        if self.is_proven or not came:
+            return
+        is_strange = not set(came) <= set(asked)
+        if self._ask([self._owner(asked)] if is_strange else came) is None:
+            raise OutcomeUnknown(f"Whose the {self._entity} records are can't be told: by themselves, accounts have none")
+
+    def of_list(self, came: Sequence[int]) -> None:
+        """Compare what a whole list brought, as far as it can be told. Raises `Refuted` and `TradovateError`."""
+        self._ask([each for each in came if each in self._accounts])
+
+    def _ask(self, account_ids: Sequence[int]) -> bool | None:
+        found = _compare(self._client, self._entity, account_ids, self._after_call)
+        if found is False:
+            raise Refuted
+        self.is_proven = self.is_proven or bool(found)
+        return found
+
+    def _owner(self, asked: Sequence[int]) -> int:
+        """Return an account with a record whose id is none of those asked for, by asking for halves of them."""
+        call, _ = by_account(self._client, self._entity)
+        everybody = set(asked)
+        while len(asked) > 1:
+            half = asked[: len(asked) // 2]
+            came = {record.id for record in call(half).value}
+            self._after_call()
+            asked = half if came - everybody else asked[len(half) :]
+        return asked[0]
+
+
+def _compare(client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> bool | None:
+    """Ask for accounts by themselves until two had a record, and keep whether it has its account's id; None if none had one."""
     call, _ = by_account(client, entity)
     compared: list[int] = []
     for account_id in account_ids[:TRIES]:
@@ -68,7 +122,7 @@ def has_account_ids(client: Client, entity: str, account_ids: Sequence[int], aft
         if len(compared) >= ACCOUNTS_ASKED:
             break
     if not compared:
-        return False
+        return None
     _keep(client, entity, compared[-1], compared[-1])
     return True
 

@@ -3,8 +3,9 @@
 Every read says of each id that was asked for whether it was told (`accounts.complete`).
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from accounts import id_proof, models, sources
@@ -23,7 +24,11 @@ from riskadmin.tradovate.entities import (
     TradingPermission,
     User,
 )
+from riskadmin.tradovate.errors import OutcomeUnknown, Rejected, TradovateError
+from riskadmin.tradovate.exchange import UnreadableRow
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
+
+logger = logging.getLogger(__name__)
 
 E = TypeVar("E")
 
@@ -67,13 +72,11 @@ class Reader:
 
     def risk_statuses(self, ids: Iterable[int]) -> Read[AccountRiskStatus]:
         """The risk statuses of accounts."""
-        wanted = list(ids)
-        return self._complete.of(self._statuses_source(wanted), wanted, listed=self._listed(wanted))
+        return self._by_account(sources.risk_statuses(self.client), id_proof.RISK_STATUS, list(ids))
 
     def limits(self, level: LimitLevel, ids: Iterable[int]) -> Read[LossLimits]:
         """One level's auto-liquidation limits of accounts."""
-        wanted = list(ids)
-        return self._complete.of(self._limits_source(level, wanted), wanted, listed=self._listed(wanted))
+        return self._by_account(sources.limits(self.client, level), _limits_entity(level), list(ids))
 
     def cash(self, ids: Iterable[int]) -> Read[CashBalance]:
         """The cash of accounts."""
@@ -83,7 +86,8 @@ class Reader:
     def positions(self, ids: Iterable[int]) -> Read[Position]:
         """The positions of accounts."""
         wanted = list(ids)
-        return self._complete.of(sources.positions(self.client), wanted, listed=self._listed(wanted))
+        source, listed = sources.positions(self.client), self._listed(wanted)
+        return self._complete.of(source, wanted, listed=listed, doubtful=self._without_their_positions)
 
     def position_limits(self, ids: Iterable[int]) -> Read[UserAccountPositionLimit]:
         """The position limits of accounts."""
@@ -96,14 +100,37 @@ class Reader:
     def without(self, account_ids: Sequence[int]) -> set[int]:
         """Return which of the accounts Tradovate does not have: those to whose own id it answers 404.
 
-        Asks for each by itself; raises `TradovateError`.
+        Asks for each by itself. Raises `TradovateError` where it can't be told of one, when all have been asked for.
         """
-        gone = set()
+        alone = self.alone(account_ids)
+        if alone.failure is not None:
+            raise alone.failure
+        return alone.gone
+
+    def alone(self, account_ids: Sequence[int]) -> "Alone":
+        """Ask for accounts one by one; what is wrong with one of them says nothing of the others.
+
+        Raises `NotHandled`: that is no answer about an account, and the next call would end the same.
+        """
+        found = Alone()
         for account_id in account_ids:
-            if not self.client.account_exists(account_id):
-                gone.add(account_id)
+            try:
+                reply = self.client.account(account_id)
+            except (OutcomeUnknown, Rejected) as error:
+                logger.warning("Whether Tradovate has account %s can't be told: %s", account_id, error.message)
+                found.failure = error
+            else:
+                if reply is None:
+                    found.gone.add(account_id)
+                elif reply.unreadable:
+                    found.unreadable[account_id] = replace(reply.unreadable[0], id=account_id)
             self._count_single()
-        return gone
+        return found
+
+    def _without_their_positions(self, found: Sequence[Position]) -> set[int]:
+        """Return the accounts with a position in the mirror that a list does not name."""
+        mirrored = models.Position.objects.filter(account__environment=self.client.environment.value)
+        return _owners_unnamed(dict(mirrored.values_list("tradovate_id", "account__tradovate_id")), found)
 
     def _count_single(self) -> None:
         self._single_calls += 1
@@ -124,15 +151,19 @@ class Reader:
         statuses = self._all_statuses(open_)
         named |= {each.id for each in statuses.found} if statuses else set()
         unheard = named - known.archived_accounts - known.open_accounts - accounts.told - accounts.left_out
-        self._add(accounts, [*unheard, *sorted(known.missing_accounts & named - accounts.told)[:MISSING_ASKED]])
+        more = [*unheard, *sorted(known.missing_accounts & named - accounts.told)[:MISSING_ASKED]]
+        if more:
+            accounts.merge(complete.by_ids(sources.accounts(client), more))
         alone = sorted(accounts.left_out & known.open_accounts)[:ASKED_ALONE]
-        gone = self.without(alone)
+        asked = self.alone(alone)
+        accounts.unreadable |= asked.unreadable
+        accounts.left_out -= asked.unreadable.keys()
         return EnvironmentRead(
             categories=categories,
             users=complete.everything(sources.traders(client), known.traders | {each.user_id for each in permissions.found}),
             accounts=accounts,
-            gone=gone,
-            existing=set(alone) - gone,
+            gone=asked.gone,
+            existing=set(alone) - asked.gone,
             permissions=permissions,
             risk_statuses=statuses,
             firm_limits=self._all_limits(LimitLevel.FIRM, open_),
@@ -143,34 +174,47 @@ class Reader:
             cash_balances=complete.everything(sources.cash_balances(client), open_, also=accounts.told),
         )
 
-    def _add(self, accounts: Read[Account], ids: Sequence[int]) -> None:
-        """Ask for further accounts by their ids, and add what is found."""
-        if ids:
-            more = self._complete.by_ids(sources.accounts(self.client), ids)
-            accounts.found += more.found
-            accounts.told |= more.told
-            accounts.unreadable |= more.unreadable
-
     def _all_statuses(self, accounts: Sequence[int]) -> Read[AccountRiskStatus] | None:
-        if not id_proof.has_account_ids(self.client, id_proof.RISK_STATUS, accounts, self._count_single):
-            return None
-        return self._complete.everything(sources.risk_statuses(self.client), accounts)
+        return self._all_by_account(sources.risk_statuses(self.client), id_proof.RISK_STATUS, accounts, sample=False)
 
     def _all_limits(self, level: LimitLevel, accounts: Sequence[int]) -> Read[LossLimits] | None:
-        if not id_proof.has_account_ids(self.client, _limits_entity(level), accounts, self._count_single):
+        return self._all_by_account(sources.limits(self.client, level), _limits_entity(level), accounts, sample=True)
+
+    def _all_by_account(self, source: Source[E], entity: str, accounts: Sequence[int], *, sample: bool) -> Read[E] | None:
+        """Read the list of records that name no account; None where they don't carry its id, or nothing shows that they do."""
+        has_ids = self._has_account_ids(entity, accounts)
+        if has_ids:
+            return self._complete.everything(source, accounts, sample=sample)
+        if has_ids is False:
             return None
-        return self._complete.everything(sources.limits(self.client, level), accounts, sample=True)
+        comparison = id_proof.Comparison(self.client, entity, accounts, self._count_single)
+        compared = sources.compared(source, *id_proof.by_account(self.client, entity), comparison)
+        try:
+            read = self._complete.everything(compared, accounts, sample=sample)
+        except id_proof.Refuted:
+            self._count_single()  # the call that brought what was compared
+            return None
+        return read if comparison.is_proven or not read.found else None
 
-    def _statuses_source(self, ids: Sequence[int]) -> Source[AccountRiskStatus]:
-        return self._by_account_if_need_be(sources.risk_statuses(self.client), id_proof.RISK_STATUS, ids)
+    def _by_account(self, source: Source[E], entity: str, ids: Sequence[int]) -> Read[E]:
+        """Read records of accounts that name no account: by list or batch where they carry its id, else one by one.
 
-    def _limits_source(self, level: LimitLevel, ids: Sequence[int]) -> Source[LossLimits]:
-        return self._by_account_if_need_be(sources.limits(self.client, level), _limits_entity(level), ids)
+        While nothing shows either, by list or in batches by account: where nobody has a record there is nothing to mistake.
+        """
+        has_ids = self._has_account_ids(entity, ids)
+        if has_ids:
+            return self._complete.of(source, ids, listed=self._listed(ids))
+        by_account = id_proof.by_account(self.client, entity)
+        if has_ids is None:
+            comparison = id_proof.Comparison(self.client, entity, ids, self._count_single)
+            try:
+                return self._complete.of(sources.compared(source, *by_account, comparison), ids, listed=self._listed(ids))
+            except id_proof.Refuted:
+                self._count_single()  # the call that brought what was compared
+        return self._complete.by_ids(sources.one_by_one(source, *by_account), ids)
 
-    def _by_account_if_need_be(self, source: Source[E], entity: str, ids: Sequence[int]) -> Source[E]:
-        if id_proof.has_account_ids(self.client, entity, ids, self._count_single):
-            return source
-        return sources.one_by_one(source, *id_proof.by_account(self.client, entity))
+    def _has_account_ids(self, entity: str, ids: Sequence[int]) -> bool | None:
+        return id_proof.has_account_ids(self.client, entity, ids, self._count_single)
 
     def _listed(self, wanted: Sequence[int]) -> int | None:
         """Return how many accounts a whole list has, where one may be worth it."""
@@ -184,6 +228,24 @@ class Reader:
 
 def _limits_entity(level: LimitLevel) -> str:
     return id_proof.FIRM_LIMITS if level == LimitLevel.FIRM else id_proof.TRADER_LIMITS
+
+
+@dataclass(slots=True, kw_only=True)
+class Alone:
+    """What asking for accounts one by one told: `gone` drew a 404, `unreadable` have an answer that can't be read.
+
+    `failure` is the last one after which it is not known of an account whether Tradovate has it.
+    """
+
+    gone: set[int] = field(default_factory=set)
+    unreadable: dict[int, UnreadableRow] = field(default_factory=dict)
+    failure: TradovateError | None = None
+
+
+def _owners_unnamed(owners: Mapping[int, int], found: Sequence[Position]) -> set[int]:
+    """Return the accounts of the positions that are not among those found; `owners` are accounts, by position."""
+    named = {each.id for each in found}
+    return {owner for position, owner in owners.items() if position not in named}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,17 +265,16 @@ class Known:
 
     def doubtful_positions(self, found: Sequence[Position]) -> set[int]:
         """Return the accounts with a position in the mirror that a list does not name: Tradovate keeps even flat ones."""
-        named = {each.id for each in found}
-        return {owner for position, owner in self.position_owners.items() if position not in named}
+        return _owners_unnamed(self.position_owners, found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentRead:
     """Everything the mirror keeps of one environment, except that archived accounts may be left out.
 
-    Of accounts that the list left out, `gone` are those to whose own id Tradovate answered 404, `existing` those that it
-    answered for by their own id. Risk statuses and limits are None where their records do not
-    carry their account's id, so that a list of them says nothing.
+    Of accounts that the list left out and that were asked for by their own id, `gone` are those that Tradovate answered 404
+    to, `existing` all others: nothing else says that an account is gone. Risk statuses and limits are None where their records
+    do not carry their account's id, so that a list of them says nothing.
     """
 
     categories: Read[RiskCategory]

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from accounts.complete import Source
+from accounts.id_proof import Comparison
 from accounts.models import LimitLevel
 from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.client import Client
@@ -150,6 +151,29 @@ def risk_parameters(client: Client) -> Source[UserAccountRiskParameter]:
         many=True,
         ids_per_call=PRE_TRADE_IDS,
     )
+
+
+def compared(
+    source: Source[Any],
+    by_account: Callable[[Sequence[int]], Reply[list[Any]]],
+    name: str,
+    comparison: Comparison,
+) -> Source[Any]:
+    """Return a source of records of which nobody knows yet whether they carry their account's id: the first are compared."""
+
+    def some(ids: Sequence[int]) -> Reply[list[Any]]:
+        reply = by_account(ids)
+        comparison.of_some(ids, [row.id for row in reply.value])
+        return reply
+
+    def whole() -> Reply[list[Any]]:
+        if source.whole is None:
+            raise ValueError(f"{source.some_name} has no list")
+        reply = source.whole()
+        comparison.of_list([row.id for row in reply.value])
+        return reply
+
+    return replace(source, some=some, some_name=name, whole=whole)
 
 
 def one_by_one(source: Source[Any], by_account: Callable[[Sequence[int]], Reply[list[Any]]], name: str) -> Source[Any]:

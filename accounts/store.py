@@ -8,7 +8,7 @@ of the same answer that can't be read: their rows stay as they are, and so do th
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -42,6 +42,9 @@ IN_PLACE = ("environment", "tradovate_id")
 LEFT_OUT_FOR = timedelta(seconds=30)
 """Two full reads have to leave a row out so far apart before it is missing, where its own id was not asked for."""
 
+NAME_NEVER_READ: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The age of a category of which only the number is known."""
+
 # Positions are replaced account by account under row locks, so a transaction covers only so many accounts.
 LOCKED_AT_ONCE = 1_000
 
@@ -74,13 +77,29 @@ def store_traders(users: Sequence[User], reading: Reading, *, unreadable: Iterab
 
 
 def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
-    """Write the accounts; one that was missing and is here again is no longer marked."""
+    """Write the accounts; one that was missing and is here again is no longer marked.
+
+    A category that the mirror does not know is added by its number: without it the account would look like one in none.
+    """
+    _add_categories(unknown_categories(reading.environment, accounts), reading)
     categories = _keys(models.RiskCategory, reading.environment)
     found = (
         (each, rows.account_row(each, reading, category_id=categories.get(each.risk_category_id or 0))) for each in accounts
     )
     write = partial(write_noting_moves, models.Account)
     return _store(MirroredEntity.ACCOUNT, models.Account, found, unreadable, reading, write=write)
+
+
+def unknown_categories(environment: Environment, accounts: Iterable[Account]) -> set[int]:
+    """Return the categories, by Tradovate's ids, that accounts are in and that the mirror does not know."""
+    named = {each.risk_category_id for each in accounts if each.risk_category_id}
+    return named - _keys(models.RiskCategory, environment).keys()
+
+
+def _add_categories(category_ids: Iterable[int], reading: Reading) -> None:
+    """Write categories that are known by number only; any reading of their names wins, also one that began before."""
+    unnamed = (rows.category_row(RiskCategory.from_json({"id": each}), reading) for each in category_ids)
+    upsert(models.RiskCategory, [{**row, "fresh_at": NAME_NEVER_READ} for row in unnamed], key=IN_PLACE)
 
 
 def store_permissions(

@@ -160,7 +160,7 @@ class Item(models.Model):
     lease_until = models.DateTimeField(null=True)
     worker = models.CharField(max_length=128, blank=True)
     # Tradovate's penalty ticket, replayed with the next attempt (rate-limits page).
-    ticket = models.CharField(max_length=256, blank=True)
+    ticket = models.TextField(blank=True)
     settled_at = models.DateTimeField(null=True)
     # Who decided last about it while its outcome was unknown. Never the person who requested the change (migration 0011).
     resolved_by = models.ForeignKey(

@@ -205,7 +205,9 @@ def _still_right(kind: Kind[Any], items: list[Item], read_since: datetime, origi
                 rebased.append(item)
         right.append(item)
     Item.objects.bulk_update(rebased, ["found"], batch_size=1000)
-    Item.objects.filter(pk__in=unread).update(not_before=timezone.now() + NOT_READ_AGAIN)
+    Item.objects.filter(pk__in=unread).update(
+        not_before=timezone.now() + NOT_READ_AGAIN, note="Not sent yet: it has to be read right before the call"
+    )
     for (step, reason), skipped in wrong.items():
         note = half_done(kind.steps, step) + reason
         settle(skipped, came_from=ItemState.QUEUED, to=ItemState.SKIPPED, note=note, origin=origin)

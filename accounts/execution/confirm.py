@@ -119,20 +119,27 @@ def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Se
     except (TradovateError, NotConnected) as error:
         logger.warning("%s items could not be read back from %s: %s", len(items), environment, error)
         return False
+    except UNJUDGEABLE:
+        logger.exception("what Tradovate says of %s items could not be understood", len(items))
+        return _read_in_halves(kind, environment, lane, items, origin)
     try:
         _decide(kind, reading, items, gone=gone, environment=environment, lane=lane, read_at=started_at, origin=origin)
     except OperationalError:
         raise  # PostgreSQL is away: nothing can be said of any of them
     except (DatabaseError, *UNJUDGEABLE):
         logger.exception("what was read back of %s items could not be judged", len(items))
-        if len(items) == 1:
-            _leave_unjudged(items[0], origin)
-            return True
-        middle = len(items) // 2
-        halves = (items[:middle], items[middle:])
-        read = [_read_batch(kind, environment, lane, half, origin) for half in halves]
-        return all(read)
+        return _read_in_halves(kind, environment, lane, items, origin)
     return True
+
+
+def _read_in_halves(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
+    """Read items back again without those among which nothing can be told of one; leave that one to people."""
+    if len(items) == 1:
+        _leave_unjudged(items[0], origin)
+        return True
+    middle = len(items) // 2
+    read = [_read_batch(kind, environment, lane, half, origin) for half in (items[:middle], items[middle:])]
+    return all(read)
 
 
 def _decide(

@@ -27,10 +27,11 @@ from accounts.execution.answers import put_back_unsent, write_down
 from accounts.execution.claim import Claim
 from accounts.execution.confirm import next_read_at, read_back_due
 from accounts.execution.queue import with_work
-from accounts.execution.send import Answered, give_back, just_read, make, next_claims, read_targets, targets_to_read
+from accounts.execution.send import Answered, give_back, make, next_claims, read_targets, targets_to_read
+from accounts.execution.settle import hold
 from accounts.execution.timing import (
     GATHER_S,
-    JUST_READ_FOR_CALL,
+    JUST_READ,
     LOOK_S,
     READ_EVERY,
     READ_EVERY_WHEN_SCARCE,
@@ -38,9 +39,11 @@ from accounts.execution.timing import (
     SLOW_S,
     STAY_FOR,
     SWIFT_S,
+    UNREAD_AGAIN,
     WRITE_AGAIN_AFTER_S,
     WRITE_DOWN_WITHIN_S,
 )
+from accounts.execution.verdict import UNJUDGEABLE
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.errors import NotHandled, OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Lane
@@ -201,10 +204,7 @@ class _Leader:
                 calls = room if _may_stand_ready(change) else room - ready
                 if calls < 1:
                     break  # it has its turn when so many have come back; whoever is next would take their places for ever
-                read_since = self._read_since(change, calls, first_reader)
-                if read_since is None:
-                    continue
-                claims = next_claims(change, calls=calls, origin=self.origin, read_since=read_since)
+                claims = self._claims_of(change, calls, first_reader)
                 if claims:
                     self.seat.served[change.pk] += len(claims)
                     break
@@ -218,6 +218,23 @@ class _Leader:
             self.flying[future] = claim
             future.add_done_callback(self._ring)
 
+    def _claims_of(self, change: Change, calls: int, first_reader: ThreadPoolExecutor) -> list[Claim]:
+        """Claim calls of one change; where something in it can't be handled, it waits and the others go on."""
+        try:
+            read_since = self._read_since(change, calls, first_reader)
+            if read_since is None:
+                return []
+            return next_claims(change, calls=calls, origin=self.origin, read_since=read_since)
+        except UNJUDGEABLE as error:
+            self._let_wait(change, error)
+            return []
+
+    @staticmethod
+    def _let_wait(change: Change, error: BaseException) -> None:
+        logger.error("change %s has to wait", change.pk, exc_info=error)
+        why = f"Something in this change can't be handled here ({type(error).__name__}); it is tried again"
+        hold(change.pk, UNREAD_AGAIN.total_seconds(), why)
+
     def _read_since(self, change: Change, calls: int, first_reader: ThreadPoolExecutor) -> datetime | None:
         """Return since when what a change's next calls rest on was read; None while that is being read, beside all else."""
         read = self.first_reads.get(change.pk)
@@ -227,14 +244,14 @@ class _Leader:
             del self.first_reads[change.pk]
             failure = read.exception()
             if failure:
-                logger.error("the targets of change %s could not be read first", change.pk, exc_info=failure)
+                self._let_wait(change, failure)
                 return None
             read_since, ended_at = read.result()
-            if read_since is None or timezone.now() < ended_at + JUST_READ_FOR_CALL:
+            if read_since is None or timezone.now() < ended_at + JUST_READ:
                 return read_since
         ids = targets_to_read(change, calls=calls)
         if not ids:
-            return just_read(change, timezone.now())
+            return timezone.now() - JUST_READ
         self.first_reads[change.pk] = first_reader.submit(_read_first, change, ids, self.origin)
         self.first_reads[change.pk].add_done_callback(self._ring)
         return None

@@ -1,7 +1,7 @@
 """Making calls: read the targets first where that matters, claim them, and call. `answers` says what becomes of them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,7 @@ from accounts.connection import NotConnected, client
 from accounts.execution.claim import Claim, claim, extend_lease
 from accounts.execution.queue import first_items
 from accounts.execution.settle import hold
-from accounts.execution.timing import JUST_READ, JUST_READ_FOR_CALL, LONGEST_READING_LEASE, UNREAD_AGAIN, waiting_s
+from accounts.execution.timing import JUST_READ, LONGEST_READING_LEASE, UNREAD_AGAIN, waiting_s
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -32,6 +32,8 @@ from riskadmin.tradovate.permit import Paid
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 NOT_FOUND = 404
+
+NOT_KEPT: Final = Unread(why="What Tradovate said of it can't be kept here", may_come=False)
 
 BATCHES_READ_AHEAD: Final = 2
 """So many batches are read together: what was read just now is not read again for the next one."""
@@ -63,16 +65,11 @@ def targets_to_read(change: Change, *, calls: int) -> list[int]:
     if not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))) or _is_closed(change, now):
         return []
     needed = calls if kind.batch_size == 1 else kind.batch_size
-    good_since = just_read(change, now)
+    good_since = now - JUST_READ
     if not _to_read(kind, first_items(change, now, count=needed), good_since):
         return []
     ahead = max(needed, kind.read_at_once) if kind.batch_size == 1 else BATCHES_READ_AHEAD * kind.batch_size
     return _to_read(kind, first_items(change, now, count=ahead), good_since)
-
-
-def just_read(change: Change, now: datetime) -> datetime:
-    """Return since when a target must have been read to count as read right before a call."""
-    return now - (JUST_READ_FOR_CALL if KINDS[change.kind].reads_right_before else JUST_READ)
 
 
 def read_targets(change: Change, ids: Sequence[int], *, origin: Origin) -> datetime | None:
@@ -81,7 +78,7 @@ def read_targets(change: Change, ids: Sequence[int], *, origin: Origin) -> datet
     What the answer leaves out is not sent: it waits. When nothing can be read, the change is held for a while.
     Holds no connection of PostgreSQL while Tradovate is waited for.
     """
-    read_since = just_read(change, timezone.now())  # the others were read after that
+    read_since = timezone.now() - JUST_READ  # the others were read after that
     kind = KINDS[change.kind].of(change.parameters)
     try:
         tradovate = client(Environment(change.environment), Lane(change.lane))
@@ -190,6 +187,7 @@ def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Ans
 
 def _read(change: Change, kind: Kind[Any], ids: Sequence[int], tradovate: Client) -> None:
     connection.close()
+    began_at = timezone.now()
     unread: dict[int, Unread] = {}
     for reading in kind.read_all(tradovate, ids):
         with transaction.atomic():
@@ -201,7 +199,15 @@ def _read(change: Change, kind: Kind[Any], ids: Sequence[int], tradovate: Client
     if lookup and lookup.gone:
         kind.note_gone(tradovate.environment, lookup.gone)  # the claim settles them
         unread = {target_id: why for target_id, why in unread.items() if target_id not in lookup.gone}
+    unread |= _still_old(kind, tradovate.environment, set(ids) - unread.keys(), began_at)
     _let_wait(change, kind, unread)
+
+
+def _still_old(kind: Kind[Any], environment: Environment, ids: Collection[int], began_at: datetime) -> dict[int, Unread]:
+    """Return which targets the mirror still has from before a reading: what came of them could not be kept."""
+    subjects = kind.subjects(environment, sorted(ids))
+    kept_at = {target_id: kind.compared_at(subject) for target_id, subject in subjects.items() if not kind.obstacle(subject)}
+    return {target_id: NOT_KEPT for target_id, at in kept_at.items() if at is None or at < began_at}
 
 
 def _let_wait(change: Change, kind: Kind[Any], unread: Mapping[int, Unread]) -> None:

@@ -25,10 +25,8 @@ CONFIRM_AGAIN: Final = timedelta(seconds=3)
 EFFECT_WITHIN: Final = timedelta(seconds=10)
 WATCHED_FOR: Final = timedelta(seconds=60)
 WATCHED_EVERY: Final = timedelta(seconds=10)
-# A mirror row younger than this counts as read just now.
-JUST_READ: Final = timedelta(seconds=10)
-# The same for what is read right before its call: a whole record that it replaces, and what others may have set in it.
-JUST_READ_FOR_CALL: Final = timedelta(seconds=3)
+# A mirror row younger than this counts as read right before a call: what others set since then, a call may undo.
+JUST_READ: Final = timedelta(seconds=3)
 # How long a target that an answer left out waits until it is asked for again; nothing is sent for it before.
 UNREAD_AGAIN: Final = timedelta(seconds=30)
 # The same for a target that came up for sending while others were read: the next read has it too.

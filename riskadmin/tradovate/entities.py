@@ -6,6 +6,7 @@ whole, all of it exactly as it came. ``from_json`` raises ``reading.Unreadable``
 Sources: seeds 000 and 001 for risk status and auto-liq limits, the partner OpenAPI document for the others.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -85,7 +86,12 @@ class TradingPermission(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRiskStatus(Entity):
-    """What restricts an account now. It names no account: its id is taken to be the account's (inferred)."""
+    """What restricts an account now. It names no account: its id is taken to be the account's (inferred).
+
+    An action that is absent although it has a time is missing, and no sign that nothing was done.
+    """
+
+    required_with: ClassVar[Mapping[str, str]] = {"adminTimestamp": "adminAction"}
 
     id: Integer
     admin_action: Annotated[AdminAction | str | None, optional_word(AdminAction), ABSENT]

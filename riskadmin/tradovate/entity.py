@@ -1,6 +1,6 @@
 """What all of Tradovate's entities share: how a row becomes one, by pydantic and the types of its fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from types import MappingProxyType, NoneType
 from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
@@ -24,6 +24,9 @@ class Entity:
 
     ignored: ClassVar[frozenset[str]] = frozenset()
     """Tradovate's names of fields that stand in the row and say nothing of the entity."""
+
+    required_with: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Tradovate's names of fields that must stand in a row, by those that they must stand beside."""
 
     @classmethod
     def from_json(cls, data: object) -> Self:
@@ -66,6 +69,9 @@ def _read(entity: type[E], data: object) -> E:
         for name, value in rest.items()
         if type(value) not in _ALWAYS_SOUND and not is_sound(value)
     }
+    for beside, name in entity.required_with.items():
+        if data.get(beside) is not None and data.get(name) is None:
+            bad[name] = f"{name} is missing beside {beside}"
     try:
         read: E = validate({**data, EXTRA: MappingProxyType(rest), RECORD: MappingProxyType(data)})
     except ValidationError as error:

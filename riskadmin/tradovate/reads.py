@@ -27,6 +27,7 @@ from riskadmin.tradovate.entities import (
 from riskadmin.tradovate.errors import Rejected
 from riskadmin.tradovate.exchange import Reply
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
+from riskadmin.tradovate.rows import read_rows
 
 
 class Reads(Calling):
@@ -40,15 +41,19 @@ class Reads(Calling):
         """The accounts with these ids, in any order; unknown ids are simply missing from the answer."""
         return self._list(endpoints.ACCOUNTS_BY_ID, Account.from_json, _ids("ids", ids))
 
-    def account_exists(self, account_id: int) -> bool:
-        """Say whether Tradovate has an account: False only where it answers 404 to this very id."""
+    def account(self, account_id: int) -> Reply[list[Account]] | None:
+        """One account by its own id; None only where Tradovate answers 404 to this very id.
+
+        Any other answer says that Tradovate has it, also one that can't be read: that is told like a row of a list.
+        """
         try:
-            self._one(endpoints.ACCOUNT, Account.from_json, query=f"id={positive('an account id', account_id)}")
+            reply = self._call(endpoints.ACCOUNT, query=f"id={positive('an account id', account_id)}")
         except Rejected as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                return False
+                return None
             raise
-        return True
+        found, unreadable = read_rows([reply.value], Account.from_json)
+        return Reply(found, reply.exchange, unreadable)
 
     def users(self) -> Reply[list[User]]:
         """Every user in the caller's scope."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.answer_caps import NEVER_CUT, AnswerCaps
-from accounts.complete import CompleteReader, Source
+from accounts.api_models import AnswerCap
+from accounts.complete import CompleteReader, Read, Source
 from riskadmin.tradovate.errors import OutcomeUnknown, TradovateError
 from riskadmin.tradovate.exchange import Exchange, Reply, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
@@ -85,12 +86,21 @@ class Caps:
         cap = self.cap(endpoint)
         return (rows < NEVER_CUT or rows < self.longest.get(endpoint, 0)) and (cap is None or rows < cap)
 
+    def may_be_cut(self, endpoint: str, rows: int) -> bool:
+        cap = self.cap(endpoint)
+        return (cap is not None and rows >= cap) or rows in self.caps.values()
+
     def heard(self, endpoint: str, rows: int) -> None:
         self.longest[endpoint] = max(rows, self.longest.get(endpoint, 0))
+        if rows > self.caps.get(endpoint, rows):
+            del self.caps[endpoint]
 
     def learn(self, endpoint: str, rows: int) -> None:
         self.caps[endpoint] = rows
         self.learnt += 1
+
+
+ReadAll = Callable[[CompleteReader, Source[Row]], Read[Row]]
 
 
 def exchange(endpoint: str) -> Exchange:
@@ -173,6 +183,16 @@ def test_calls_that_completing_a_cut_list_costs(cap: int, count: int) -> None:
     assert len(tradovate.calls) <= 1 + -(-(count - cap) // min(cap, 500)) + found_out
 
 
+def test_what_few_of_many_ids_have_is_asked_for_twice_and_not_in_parts_as_small_as_the_answer() -> None:
+    """500 accounts of which five have limits: the other 495 were asked for five at a time."""
+    tradovate = Tradovate(one_each(5))
+
+    read = reader().by_ids(tradovate.source(), range(1, 501))
+
+    assert read.left_out == set(range(6, 501))
+    assert len(tradovate.calls) == 2
+
+
 def test_a_cap_is_learnt_and_the_next_read_asks_in_batches_that_fit() -> None:
     tradovate, caps = Tradovate(one_each(900), cap=200), Caps()
 
@@ -204,6 +224,112 @@ def test_a_list_of_many_rows_that_was_cut_is_found_out_and_read_by_account() -> 
     assert caps.caps["whole"] == 500
 
 
+# A list of 8,000 accounts' 1,100 positions, the last 76 of which are cut off: 40 accounts rarely show that.
+POSITIONS = one_each(1_100)
+EVERYBODY = range(1, 8_001)
+
+
+@pytest.fixture(params=["all of them", "those of a change"])
+def read_all(request: pytest.FixtureRequest) -> ReadAll:
+    """Both ways in which a whole list is read."""
+    if request.param == "all of them":
+        return lambda reader, source: reader.everything(source, EVERYBODY)
+    return lambda reader, source: reader.of(source, EVERYBODY, listed=len(EVERYBODY))
+
+
+@pytest.fixture
+def moments(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Reads begin at a given second and microsecond, which choose the sample."""
+
+    def begin(number: int) -> None:
+        at = datetime.fromtimestamp(1_800_000_000 + number, UTC).replace(microsecond=number)
+        monkeypatch.setattr("accounts.complete.timezone.now", lambda: at)
+
+    return begin
+
+
+@pytest.mark.parametrize("moment", range(0, 200, 10))
+@pytest.mark.parametrize(
+    ("known", "cap"),
+    [({"whole": 1_024}, 1_024), ({"another": 1_024}, 1_024), ({"whole": 1_000}, 1_024), ({"whole": 1_024}, 0)],
+    ids=["at its cap", "at the cap of another endpoint", "longer than its cap", "longer, and whole"],
+)
+def test_a_list_of_many_rows_that_ends_at_a_known_cap_is_never_believed(
+    moments: Callable[[int], None], read_all: ReadAll, known: dict[str, int], cap: int, moment: int
+) -> None:
+    moments(moment)
+    tradovate = Tradovate(POSITIONS, cap=cap)
+
+    read = read_all(reader(Caps(dict(known))), tradovate.source(many=True))
+
+    assert sorted(read.found, key=attrgetter("id")) == POSITIONS
+    assert read.told == set(EVERYBODY)
+    assert sum(endpoint == "some" for endpoint, _ in tradovate.calls) >= 16  # all of them by id
+
+
+@pytest.mark.parametrize("moment", range(0, 200, 10))
+def test_without_a_known_cap_the_accounts_that_a_list_names_no_row_of_show_that_it_was_cut(
+    moments: Callable[[int], None], read_all: ReadAll, moment: int
+) -> None:
+    moments(moment)
+    caps = Caps()
+
+    read = read_all(reader(caps), Tradovate(POSITIONS, cap=1_024).source(many=True))
+
+    assert sorted(read.found, key=attrgetter("id")) == POSITIONS
+    assert caps.caps["whole"] == 1_024
+
+
+@pytest.mark.django_db
+def test_a_list_may_be_cut_that_is_as_long_as_any_answer_that_was() -> None:
+    now = datetime.now(UTC)
+    for endpoint, rows, ago in (("a", 1_024, 0), ("b", 700, 30), ("c", 500, 61)):
+        AnswerCap.objects.create(environment="demo", endpoint=endpoint, rows=rows, seen_at=now - timedelta(minutes=ago))
+    caps = AnswerCaps(Environment.DEMO)
+
+    assert [rows for rows in (500, 700, 701, 1_023, 1_024, 1_025) if caps.may_be_cut("a", rows)] == [700, 1_024, 1_025]
+    assert [rows for rows in (500, 700, 701, 1_024, 1_025) if caps.may_be_cut("c", rows)] == [700, 1_024]
+
+
+def test_a_whole_list_of_many_rows_is_two_calls(read_all: ReadAll) -> None:
+    tradovate = Tradovate(POSITIONS)
+
+    read = read_all(reader(Caps({"whole": 5_000})), tradovate.source(many=True))
+
+    assert read.told == set(EVERYBODY)
+    assert [endpoint for endpoint, _ in tradovate.calls] == ["whole", "some"]
+
+
+def test_a_cap_that_still_cuts_is_learnt_again_and_one_that_a_longer_list_has_lifted_is_not(read_all: ReadAll) -> None:
+    for known, learnt in (({"whole": 1_024}, 1), ({"whole": 1_000}, 0)):
+        caps = Caps(dict(known))
+        read_all(reader(caps), Tradovate(POSITIONS, cap=1_024).source(many=True))
+        assert caps.learnt == learnt
+
+
+def test_what_is_learnt_of_a_cut_list_is_how_long_it_was_and_not_how_much_of_it_was_wanted() -> None:
+    rows = [Row(id=number, account_id=1 + number % 4_000) for number in range(8_000)]
+    caps = Caps()
+
+    read = reader(caps).of(Tradovate(rows, cap=5_000).source(many=True), range(1, 2_001), listed=4_000)
+
+    assert len(read.found) == 4_000
+    assert caps.caps["whole"] == 5_000
+
+
+def test_of_a_list_that_was_read_for_a_change_too_what_the_mirror_has_and_it_lacks_is_asked_for_by_account(
+    moments: Callable[[int], None],
+) -> None:
+    """One account of 8,000 has two positions, and the list has one of them: no sample finds that."""
+    moments(0)
+    lacking = Row(id=9_000, account_id=777)
+    tradovate = Tradovate([*POSITIONS, lacking], cap=1_100)
+
+    read = reader().of(tradovate.source(many=True), EVERYBODY, listed=8_000, doubtful=lambda _: [777])
+
+    assert lacking in read.found
+
+
 def test_rows_that_the_mirror_has_and_a_list_lacks_are_asked_for_by_account() -> None:
     """An account with one of two positions in the list is not complete, however well the rest of the list agrees."""
     rows = [Row(id=number, account_id=number // 2) for number in range(2, 402)]
@@ -224,6 +350,23 @@ def test_rows_that_the_mirror_has_and_a_list_lacks_are_asked_for_by_account() ->
     assert read.told == set(range(1, 201))
 
 
+def test_what_a_sample_asked_for_is_sorted_out_once_and_not_for_each_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(*values: Any) -> set[Any]:
+        nonlocal made
+        made += 1
+        return set(*values)
+
+    monkeypatch.setattr("accounts.complete.set", counted, raising=False)
+    tradovate = Tradovate(one_each(5_000), cap=4_990)
+
+    read = reader().everything(tradovate.source(), range(1, 18_001), sample=True)
+
+    assert read.told == set(range(1, 5_001))
+    assert made < 3_000  # a few for each answer, and not one for each of 13,000 ids
+
+
 def test_an_unreadable_row_is_neither_told_nor_left_out() -> None:
     tradovate = Tradovate(one_each(5), unreadable=frozenset({3}))
 
@@ -242,6 +385,27 @@ def test_a_call_that_fails_on_the_way_leaves_the_rest_not_asked_for_and_keeps_wh
     assert read.told == set(range(1, 501))
     assert read.not_asked == set(range(501, 1_201))
     assert isinstance(read.failure, TradovateError)
+
+
+def test_merging_a_read_adds_all_that_it_found_and_all_that_it_did_not() -> None:
+    tradovate = Tradovate(one_each(1_200), unreadable=frozenset({7}), fails_at=4)
+    first = reader().by_ids(Tradovate(one_each(5)).source(), range(1, 8))
+    second = reader().by_ids(tradovate.source(), [6, 7, 8, *range(1_199, 3_000)])
+    stray = UnreadableRow(id=None, account_id=None, field="id", value="null")
+    second.strays.append(stray)
+    assert second.left_out
+    assert second.not_asked
+
+    first.merge(second)
+
+    assert first.told == {1, 2, 3, 4, 5, 6, 8, 1_199, 1_200}
+    assert {row.account_id for row in first.found} == first.told
+    assert first.unreadable.keys() == {7}
+    assert first.left_out == second.left_out  # 6 and 7 came
+    assert first.not_asked == second.not_asked
+    assert first.odd == (first.unreadable[7], stray)
+    assert len(first.answers) == 5
+    assert first.failure is second.failure is not None
 
 
 def test_a_first_call_that_fails_is_raised() -> None:

@@ -1,8 +1,11 @@
 """Reading a few accounts on demand: few calls, exact rows, and what was known stays when Tradovate doesn't answer."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from accounts.models import Account, RiskParameter, RiskStatus, Source, Trader
+from accounts.api_models import IdProof
+from accounts.models import Account, AutoLiqLimits, RiskParameter, RiskStatus, Source, Trader
 from accounts.sync import Part, refresh, refresh_traders, sync
 from riskadmin.tradovate.errors import OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -77,6 +80,116 @@ def test_of_many_accounts_whole_lists_are_read(simulator: Simulator, account: Ac
     assert not Account.objects.filter(archived=False).exclude(source=Source.REFRESH).exists()
     assert calls == len(simulator.calls())
     simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="Normal")
+
+
+def test_a_position_that_the_mirror_has_and_a_cut_list_hides_is_not_taken_away(
+    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a preview of many accounts would say that nothing of it would be liquidated."""
+    open_ids = list(Account.objects.filter(archived=False).values_list("tradovate_id", flat=True))
+    monkeypatch.setattr("accounts.complete.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.reads.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.complete._chosen", lambda *args: args[3] or open_ids[:1])  # a sample that shows nothing
+    simulator.open_position(account.tradovate_id, 3)
+    listed = simulator.call("GET", "/position/list", token=simulator.token()).json()
+    shown = [each for each in listed if each["accountId"] != account.tradovate_id]
+    simulator.fault("answer", endpoint="/position/list", body=shown)
+    refresh(Environment.DEMO, [account.tradovate_id], lane=Lane.BULK, parts=frozenset({Part.POSITIONS}))
+
+    refresh(Environment.DEMO, open_ids, lane=Lane.BULK, parts=frozenset({Part.POSITIONS}))
+
+    assert [position.net_pos for position in account.positions.all()] == [3]
+
+
+# --- Records that name no account, where few accounts have one ----------------------------------------------------------
+
+TRADER_LIMITS = "permissionedAccountAutoLiq"
+
+
+def only(simulator: Simulator, *holders: int) -> None:
+    """Have nobody else have trader-level limits, and nothing known of their ids."""
+    everybody = Account.objects.order_by("tradovate_id")
+    without = everybody.exclude(tradovate_id__in=holders).values_list("tradovate_id", flat=True)
+    simulator.fault("omit", entity=TRADER_LIMITS, account_ids=list(without))
+    IdProof.objects.filter(entity=TRADER_LIMITS).delete()
+    AutoLiqLimits.objects.filter(level="trader").delete()
+    simulator.reset_counters()
+
+
+def open_accounts() -> list[int]:
+    return list(Account.objects.filter(archived=False).order_by("tradovate_id").values_list("tradovate_id", flat=True))
+
+
+def mirrored_holders() -> set[int]:
+    return set(AutoLiqLimits.objects.filter(level="trader").values_list("account__tradovate_id", flat=True))
+
+
+def test_where_no_account_has_a_record_they_are_read_in_batches(simulator: Simulator, account: Account) -> None:
+    open_ids = open_accounts()
+    only(simulator)
+
+    refresh(Environment.DEMO, open_ids, lane=Lane.BULK, parts=frozenset({Part.LIMITS}))
+
+    assert simulator.call_count(f"/{TRADER_LIMITS}/ldeps") <= 8  # six accounts, and all of them twice
+    assert not IdProof.objects.filter(entity=TRADER_LIMITS).exists()
+    assert not mirrored_holders()
+
+
+def test_where_few_accounts_have_a_record_the_ids_that_came_are_compared(simulator: Simulator, account: Account) -> None:
+    open_ids = open_accounts()
+    holders = set(open_ids[-3:])
+    only(simulator, *holders)
+
+    calls = refresh(Environment.DEMO, open_ids, lane=Lane.BULK, parts=frozenset({Part.LIMITS}))
+
+    assert mirrored_holders() == holders
+    assert IdProof.objects.get(entity=TRADER_LIMITS).matches
+    assert simulator.call_count(f"/{TRADER_LIMITS}/ldeps") <= 10  # six accounts, all of them, two that came, and the rest again
+    assert calls == len(simulator.calls())
+
+
+@pytest.fixture
+def other_ids(simulator: Simulator, account: Account) -> Iterator[Simulator]:
+    """A Tradovate whose risk statuses and limits turn out to have ids of their own."""
+    simulator.set(extension_id_offset=50_000_000)
+    yield simulator
+    simulator.set(extension_id_offset=0)
+
+
+def test_where_few_accounts_have_a_record_with_an_id_of_its_own_that_is_found_out(
+    other_ids: Simulator, account: Account
+) -> None:
+    open_ids = open_accounts()
+    holder = open_ids[40]
+    only(other_ids, holder)
+    IdProof.objects.all().delete()
+
+    calls = refresh(Environment.DEMO, open_ids, lane=Lane.BULK, parts=frozenset({Part.LIMITS}))
+
+    proof = IdProof.objects.get(entity=TRADER_LIMITS)
+    assert (proof.matches, proof.account_id, proof.record_id) == (False, holder, holder + 50_000_000)
+    assert mirrored_holders() == {holder}
+    assert calls == len(other_ids.calls())
+
+
+@pytest.mark.parametrize("offset", [0, 50_000_000])
+def test_a_full_read_of_limits_that_few_accounts_have_relies_on_ids_only_where_they_are_the_accounts(
+    simulator: Simulator, account: Account, offset: int
+) -> None:
+    open_ids = open_accounts()
+    holders = set(open_ids[-3:])
+    only(simulator, *holders)
+    simulator.set(extension_id_offset=offset)
+    try:
+        run = sync(Environment.DEMO)
+    finally:
+        simulator.set(extension_id_offset=0)
+
+    assert run is not None
+    assert run.failure == ""
+    assert run.calls == len([each for each in simulator.calls() if not each["endpoint"].startswith("/auth/")])
+    assert mirrored_holders() == (set() if offset else holders)
+    assert IdProof.objects.get(entity=TRADER_LIMITS).matches == (not offset)
 
 
 def test_traders_are_read_by_their_ids(simulator: Simulator, account: Account) -> None:

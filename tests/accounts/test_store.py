@@ -210,3 +210,22 @@ def test_long_names_are_cut_and_stepped_limits_kept() -> None:
 
     assert Account.objects.get().name == "N" * 64
     assert AutoLiqLimits.objects.get().stepped_cooldown == [{"step": 1, "distance_usd": "250.5", "cooldown_minutes": 30}]
+
+
+def test_an_account_in_a_category_that_nobody_lists_is_in_that_number_until_its_name_is_read() -> None:
+    store.store_accounts([entities.Account.from_json({"id": ID, "name": "A", "riskCategoryId": 9})], reading(NEWER))
+    category = RiskCategory.objects.get()
+    assert Account.objects.get().risk_category == category
+    assert (category.tradovate_id, category.name) == (9, "Category 9")
+
+    # Read before, and stored after: a full read lists the categories first.
+    store.store_categories([entities.RiskCategory.from_json({"id": 9, "name": "Nine"})], reading(OLDER))
+    store.store_accounts([entities.Account.from_json({"id": ID, "name": "A", "riskCategoryId": 9})], reading(NEWER))
+
+    assert RiskCategory.objects.get().name == "Nine"
+
+
+def test_an_account_in_no_category_is_in_none() -> None:
+    store.store_accounts([entities.Account.from_json({"id": ID, "name": "A"})], reading(NEWER))
+    assert Account.objects.get().risk_category is None
+    assert not RiskCategory.objects.exists()

@@ -7,15 +7,28 @@ from typing import Any
 import pytest
 
 from accounts import models
+from accounts.changes.kinds import KINDS
 from accounts.changes.stops import FULL_READ
-from accounts.connection import NotConnected
-from accounts.models import Account, AutoLiqLimits, Cash, Position, RiskStatus, Source, SyncRun, Trader, TradingPermission
+from accounts.connection import NotConnected, client
+from accounts.models import (
+    Account,
+    AutoLiqLimits,
+    Cash,
+    Position,
+    RiskStatus,
+    Source,
+    SyncRun,
+    Trader,
+    TradingPermission,
+    UnreadableRecord,
+)
 from accounts.reads import EnvironmentRead, Known, Reader
 from accounts.states import Standing
 from accounts.store import store_risk_statuses
 from accounts.sync import is_due, sync
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.tradovate.errors import OutcomeUnknown
+from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.simulator.driver import Simulator
 
 TABLES = (Account, AutoLiqLimits, Cash, Position, RiskStatus, Trader, TradingPermission, models.RiskCategory)
@@ -170,6 +183,63 @@ def test_an_account_that_the_list_leaves_out_but_tradovate_knows_by_id_is_not_mi
     assert simulator.call_count("/account/items") == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_unreadable"),
+    [
+        ({"status": 200, "body": {"id": 1, "name": None}}, True),
+        ({"status": 200, "body": [1]}, False),
+        ({"status": 500, "body": "Oops"}, False),
+        ({"status": 400, "body": "No"}, False),
+    ],
+    ids=["no name", "no object", "500", "400"],
+)
+def test_an_account_whose_own_answer_cannot_be_read_is_not_gone_and_the_rest_is_stored(
+    simulator: Simulator, upstream: Callable[[str], list[dict[str, Any]]], answer: dict[str, Any], *, is_unreadable: bool
+) -> None:
+    synced()
+    odd, gone = sorted(each["id"] for each in upstream("account") if not each.get("closed"))[:2]
+    simulator.fault("omit", entity="account", account_ids=[odd, gone])
+    simulator.fault("answer", endpoint="/account/item", account_id=odd, **answer)
+    simulator.fault("answer", endpoint="/account/item", status=404, body="Not found")
+    listed = upstream("account")
+    for _ in range(2):
+        Account.objects.filter(left_out_at__isnull=False).update(left_out_at=datetime.now(UTC) - timedelta(minutes=3))
+
+        run = synced()
+
+        assert Account.objects.get(tradovate_id=gone).missing_since is not None
+        row = Account.objects.get(tradovate_id=odd)
+        assert (row.missing_since, row.left_out_at) == (None, None)
+        assert Account.objects.filter(fresh_at__gte=run.started_at).count() == len(listed)
+        assert UnreadableRecord.objects.filter(account=row).exists() == is_unreadable
+
+
+def test_an_account_whose_own_answer_cannot_be_read_is_one_that_tradovate_has(simulator: Simulator) -> None:
+    """A change asks so which of its accounts is unknown, and one odd answer must not hold all of it."""
+    odd, gone, *others = simulator.account_ids()[:5]
+    simulator.fault("omit", entity="account", account_ids=[odd, gone])
+    simulator.fault("answer", endpoint="/account/item", account_id=odd, body={"id": odd, "name": None})
+    simulator.fault("answer", endpoint="/account/item", status=404, body="Not found")
+
+    found = KINDS["risk_category"].lookup(client(Environment.DEMO, Lane.BULK), [odd, gone, *others])
+
+    assert found is not None
+    assert found.known == {odd, *others}
+    assert found.gone == {gone}
+
+
+def test_which_accounts_are_gone_is_not_told_where_one_of_them_gets_no_answer(simulator: Simulator) -> None:
+    silent, gone = simulator.account_ids()[:2]
+    simulator.fault("answer", endpoint="/account/item", account_id=silent, status=500, body="Oops")
+    simulator.fault("answer", endpoint="/account/item", status=404, body="Not found")
+    reader = Reader(client(Environment.DEMO, Lane.BULK))
+
+    with pytest.raises(OutcomeUnknown):
+        reader.without([silent, gone])
+
+    assert reader.alone([silent, gone]).gone == {gone}
+
+
 @pytest.mark.parametrize("kind", ["account", "user", "tradingPermission"])
 @pytest.mark.parametrize("kept", [0, 0.4])
 def test_more_than_half_vanishing_at_once_is_refused(
@@ -215,6 +285,33 @@ def test_a_list_that_a_cap_has_cut_is_completed_by_id(simulator: Simulator) -> N
         stale = model._default_manager.filter(account__archived=False, fresh_at__lt=after.started_at)
         assert not stale.exists()
     assert before.calls < after.calls <= 30
+
+
+def test_what_goes_wrong_when_further_accounts_are_asked_for_is_told(
+    simulator: Simulator, upstream: Callable[[str], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts that only another list names are asked for in a read of their own: what fails of it must not be forgotten."""
+    synced()
+    hidden = sorted(each["id"] for each in upstream("account"))[-3:]
+    Account.objects.filter(tradovate_id__in=hidden).delete()
+    simulator.fault("omit", entity="account", account_ids=hidden)
+    permissions = upstream("tradingPermission")
+    simulator.fault(
+        "answer", endpoint="/tradingPermission/list", body=[each for each in permissions if each["accountId"] not in hidden]
+    )
+    simulator.fault("answer", endpoint="/tradingPermission/items", body=[])
+    found: list[EnvironmentRead] = []
+    read_environment = Reader.environment
+
+    def kept(reader: Reader, known: Known) -> EnvironmentRead:
+        found.append(read_environment(reader, known))
+        return found[-1]
+
+    monkeypatch.setattr(Reader, "environment", kept)
+
+    sync(Environment.DEMO)
+
+    assert found[0].accounts.left_out >= set(hidden)
 
 
 def test_archived_accounts_that_the_list_leaves_out_are_found_and_not_asked_for_again(simulator: Simulator) -> None:

@@ -82,7 +82,7 @@ def read_long_ago() -> None:
 @pytest.fixture(autouse=True)
 def what_is_read_before_a_call_is_good_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a loaded machine takes from one batch to the next."""
-    monkeypatch.setattr("accounts.execution.send.JUST_READ_FOR_CALL", timedelta(seconds=50))
+    monkeypatch.setattr("accounts.execution.send.JUST_READ", timedelta(seconds=50))
 
 
 def as_sent(item: Item) -> dict[str, Any]:

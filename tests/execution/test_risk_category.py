@@ -12,12 +12,13 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
+from accounts.connection import client
 from accounts.execution.models import Call, Purpose
 from accounts.models import Account, RiskCategory, RiskStatus, Source
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 from tests.execution.conftest import ORIGIN, approve
 from tests.execution.worker import later, make_due, read_back_due, send_batch, sweep
 from tests.simulator.driver import SWITCH_CATEGORY, Simulator
@@ -154,6 +155,50 @@ def test_a_lost_answer_is_reconciled(mirror: Simulator, support: Staff, supervis
 
     assert run(change) == {ItemState.APPLIED: 5}
     assert {mirror.account(each)["account"]["riskCategoryId"] for each in ids} == {wanted.tradovate_id}
+
+
+@pytest.mark.parametrize("categories", ["readable", "away", "unlisted"])
+def test_a_category_that_is_new_to_the_mirror_is_read_before_an_account_is_stored_in_it(
+    mirror: Simulator, categories: str
+) -> None:
+    """Without it the account would be stored in none, and a preview would say so."""
+    (account_id,) = account_ids(1)
+    account = Account.objects.select_related("risk_category").get(tradovate_id=account_id, environment="demo")
+    was = account.risk_category
+    assert was is not None
+    new = RiskCategory.objects.filter(environment="demo").exclude(accounts=None).exclude(pk=was.pk).order_by("pk")[0]
+    number, name = new.tradovate_id, new.name
+    mirror.patch("account", account_id, riskCategoryId=number)
+    new.delete()
+    if categories == "away":
+        mirror.fault("500", endpoint="/riskCategory/list")
+    if categories == "unlisted":
+        mirror.fault("answer", endpoint="/riskCategory/list", body=[])
+    mirror.reset_counters()
+
+    reading = KIND.read(client(Environment.DEMO, Lane.BULK), [account_id])
+    reading.keep()
+
+    mirror.patch("account", account_id, riskCategoryId=was.tradovate_id)
+    account.refresh_from_db()
+    assert account.risk_category is not None
+    if categories == "away":
+        assert account.risk_category == was
+        assert "the categories could not be read" in reading.unread[account_id].why
+        assert account_id not in reading.observed
+    else:
+        assert account.risk_category.tradovate_id == number
+        assert account.risk_category.name == (name if categories == "readable" else f"Category {number}")
+        assert reading.observed[account_id] == {"category_id": number}
+    assert mirror.call_count("/riskCategory/list") == 1
+
+
+def test_categories_are_not_read_where_the_mirror_knows_them_all(mirror: Simulator) -> None:
+    mirror.reset_counters()
+
+    KIND.read(client(Environment.DEMO, Lane.BULK), account_ids(5)).keep()
+
+    assert mirror.call_count("/riskCategory/list") == 0
 
 
 def test_a_category_of_the_other_environment_fits_nobody(mirror: Simulator) -> None:

@@ -12,7 +12,8 @@ from accounts.execution import sweep as sweeper
 from accounts.execution.answers import write_down
 from accounts.execution.claim import Claim
 from accounts.execution.models import Call, Purpose
-from accounts.execution.send import just_read, make, next_claims, read_targets, targets_to_read
+from accounts.execution.send import make, next_claims, read_targets, targets_to_read
+from accounts.execution.timing import JUST_READ
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Lane
 from tests.execution.conftest import ORIGIN
@@ -39,7 +40,7 @@ def _send_next(change_id: int, origin: Origin) -> set[int]:
 def claims_of(change: Change, *, origin: Origin) -> list[Claim]:
     """Read what the next call of a change rests on, and claim it."""
     ids = targets_to_read(change, calls=1)
-    read_since = read_targets(change, ids, origin=origin) if ids else just_read(change, timezone.now())
+    read_since = read_targets(change, ids, origin=origin) if ids else timezone.now() - JUST_READ
     return next_claims(change, calls=1, origin=origin, read_since=read_since) if read_since else []
 
 

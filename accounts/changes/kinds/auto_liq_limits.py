@@ -78,7 +78,6 @@ class AutoLiqLimitsKind(AccountKind):
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     endpoints = (UPDATE_USER_AUTO_LIQS,)
     icon = "adjustments"
-    reads_right_before = True
     urgent_up_to = 50
     parts = frozenset({Part.LIMITS, Part.CASH, Part.POSITIONS})
     parameters_form = LimitsForm

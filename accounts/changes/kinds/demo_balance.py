@@ -4,6 +4,7 @@ Source: the partner documentation's "Change Demo Balance". What is sent is a dif
 call is made again by itself, whatever a read-back shows. It exists on demo only, and answers with the account's new balance.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -28,7 +29,8 @@ from accounts.sync import Part
 from riskadmin.tradovate.account_writes import CASH_CHANGE_BOUND_USD, COMMENT_MAX
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import CASH_BALANCES_BY_ACCOUNT, CHANGE_DEMO_BALANCE
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.entities import CashBalance
+from riskadmin.tradovate.exchange import Exchange, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
 
 CASH_CHANGE_MOST_USD: Final = CASH_CHANGE_BOUND_USD - CENT
@@ -257,7 +259,17 @@ def send_cash_change(client: Client, order: Order) -> Exchange:
 def read_cash(client: Client, ids: Sequence[int]) -> Reading:
     """Read the dollars of accounts, and say them in the terms of `cash_state`."""
     read = Reader(client).cash(ids)
-    dollars = [each for each in read.found if each.currency_id in {USD, None}]
+    by_account: dict[int, list[CashBalance]] = defaultdict(list)
+    for each in read.found:
+        if each.currency_id in {USD, None}:
+            by_account[each.account_id].append(each)
+    for account_id, balances in by_account.items():
+        if len({each.amount for each in balances}) > 1:
+            amounts = ", ".join(str(each.amount) for each in balances)
+            read.unreadable[account_id] = UnreadableRow(
+                id=balances[0].id, account_id=account_id, field="amount", value=f"[{amounts}]"
+            )
+    dollars = [balances[-1] for account_id, balances in by_account.items() if account_id not in read.unreadable]
 
     def keep() -> object:
         keys = account_keys(client.environment, ids)
@@ -277,13 +289,15 @@ def judge_cash(*, before: State, after: State, observed: State) -> Finding:
     change = Decimal(after["cash_change_usd"])
     moved = _moved(before, observed, "amount_usd") or Decimal(0)
     traded = _moved(before, observed, "week_realized_pnl_usd")
+    if traded is None and before.get("week_realized_pnl_usd") is not None:
+        return Finding.ELSEWHERE if moved else Finding.NOT_APPLIED  # whether it was traded is not told any more
     if not traded:
         return Finding.APPLIED if moved == change else Finding.ELSEWHERE if moved else Finding.NOT_APPLIED
     unexplained = moved - traded
     if moved in {change, Decimal(0)} and unexplained in {change, Decimal(0)}:
         # Trading alone explains the balance as well as the call does, to the cent: which it was, these figures don't say.
         return Finding.ELSEWHERE
-    if change in {moved, unexplained}:
+    if change == unexplained:
         return Finding.APPLIED
     return Finding.ELSEWHERE if moved and unexplained else Finding.NOT_APPLIED
 

@@ -184,7 +184,6 @@ class Kind(ABC, Generic[SubjectT]):
     batch_size: ClassVar[int] = 1
     urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
     rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
-    reads_right_before: ClassVar[bool] = False  # its targets are read right before the call, however short ago they were
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
     judges_by_figures: ClassVar[bool] = False  # what it would liquidate is judged on realised figures
     answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged

@@ -27,7 +27,10 @@ def usd_text(amount: Decimal | None) -> str | None:
     """Return an amount as kinds keep it; halves of a cent are rounded away from zero, as the mirror's columns do."""
     if amount is None:
         return None
-    cents = amount.quantize(CENT, ROUND_HALF_UP)
+    try:
+        cents = amount.quantize(CENT, ROUND_HALF_UP)
+    except InvalidOperation:  # more digits than any amount of money has: it is compared as it came
+        return format(amount, "f")
     return format(cents.normalize(), "f") if cents else "0"
 
 

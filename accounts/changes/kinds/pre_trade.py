@@ -52,7 +52,6 @@ class PreTradeKind(AccountKind):
     environments = frozenset({Environment.DEMO, Environment.LIVE})
     urgent_up_to = 50
     read_at_once = AT_ONCE
-    reads_right_before = True
     parts = frozenset({Part.PRE_TRADE})
 
     noun: ClassVar[str]  # "position limit"

@@ -108,9 +108,11 @@ class ResetAutoLiqStatus(AccountKind):
         if dict(observed) == dict(before):
             return Finding.NOT_APPLIED
         moved = {name for name, value in observed.items() if value != before[name]}
+        if "admin_at" in moved:
+            return Finding.ELSEWHERE  # somebody acted on it: what is looser now may be their work
         # A new restriction is somebody else's or a limit's act, and hides whether the reset did anything.
         restricted = (
-            bool(moved & {"admin_action", "admin_at"} and observed["admin_action"] != AdminAction.NORMAL)
+            bool("admin_action" in moved and observed["admin_action"] != AdminAction.NORMAL)
             or bool("stopped_at" in moved and observed["stopped_at"])
             or bool("user_triggered" in moved and observed["user_triggered"])
         )

@@ -5,6 +5,7 @@ refuses the whole call with HTTP 404, which does not say which one (assumed all 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,16 +24,20 @@ from accounts.changes.kinds.kind import (
     Reading,
     Skip,
     State,
+    Unread,
 )
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
+from accounts.complete import Read
 from accounts.models import Account, RiskCategory, Source
 from accounts.reads import Reader
 from accounts.rows import Reading as MirrorReading
-from accounts.store import store_accounts
+from accounts.store import store_accounts, store_categories, unknown_categories
 from accounts.sync import Part
+from riskadmin.tradovate import entities
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNTS_BY_ID, SWITCH_RISK_CATEGORY
+from riskadmin.tradovate.errors import TradovateError
 from riskadmin.tradovate.exchange import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -61,7 +66,6 @@ class SwitchRiskCategory(AccountKind):
     reads = (ACCOUNTS_BY_ID,)
     icon = "switch-horizontal"
     batch_size = 10_000
-    reads_right_before = True
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
     takes_own_parameters = False  # a call names one category
@@ -127,15 +131,20 @@ class SwitchRiskCategory(AccountKind):
         return reply.exchange
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        read = Reader(client).accounts(ids)
-        return reading_of(
-            client,
-            read,
-            observed={account.id: {"category_id": account.risk_category_id} for account in read.found},
-            keep=lambda: store_accounts(
-                read.found, MirrorReading(client.environment, read.read_at, Source.CONFIRM), unreadable=read.odd
-            ),
-        )
+        reader = Reader(client)
+        read = reader.accounts(ids)
+        categories, unread = _new_categories(reader, read)
+
+        def keep() -> None:
+            if categories is not None:
+                at = MirrorReading(client.environment, categories.read_at, Source.CONFIRM)
+                store_categories(categories.found, at, unreadable=categories.odd)
+            at = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
+            store_accounts(read.found, at, unreadable=read.odd)
+
+        observed = {account.id: {"category_id": account.risk_category_id} for account in read.found}
+        reading = reading_of(client, read, observed=observed, keep=keep)
+        return replace(reading, unread={**reading.unread, **unread})
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # Only the number is compared: the names beside it are for people.
@@ -152,6 +161,26 @@ class SwitchRiskCategory(AccountKind):
 
     def stands_as_left(self, done: Done, now: State) -> bool:
         return bool(now["category_id"] == done.after["category_id"])
+
+
+def _new_categories(
+    reader: Reader, read: Read[entities.Account]
+) -> tuple[Read[entities.RiskCategory] | None, dict[int, Unread]]:
+    """Read the categories where an account is in one that is new to the mirror: stored before, it would look like in none.
+
+    Where that fails, nothing of these accounts counts as read, and the mirror keeps what it had: return why, by account.
+    """
+    unknown = unknown_categories(reader.client.environment, read.found)
+    if not unknown:
+        return None, {}
+    try:
+        return reader.categories(), {}
+    except TradovateError as error:
+        why = Unread(why=f"It is in a new risk category, and the categories could not be read: {error.message}")
+    unread = {account.id: why for account in read.found if account.risk_category_id in unknown}
+    read.found = [account for account in read.found if account.id not in unread]
+    read.told -= unread.keys()
+    return None, unread
 
 
 def _number(category_id: object) -> str:
