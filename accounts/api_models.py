@@ -96,6 +96,11 @@ class ApiHalt(models.Model):
         """The endpoint in words, with its environment where it is stopped in one only; "" for all calls."""
         return self.endpoint.replace("@", " on ")
 
+    @property
+    def is_denial(self) -> bool:
+        """Whether we are denied access: at `until` it is tried again, and refused again unless access was given."""
+        return "@" in self.endpoint
+
 
 class ApiLimit(models.Model):
     """A lower hourly limit than the settings say, learnt from a 429; kept here so that it survives a wiped Redis."""

@@ -7,8 +7,10 @@ page for limits, which end with their session unless the firm's limits say that 
 from dataclasses import dataclass
 from datetime import datetime
 
-from accounts.models import Account, AutoLiqLimits, RiskStatus
+from accounts.models import Account, AutoLiqLimits, MirrorMove, RiskStatus
 from accounts.states import Standing
+from riskadmin.audit.outside import OutsideKind
+from riskadmin.audit.wording import value_words
 from riskadmin.tradovate.vocabulary import AdminAction
 
 _BY_AN_ADMIN = {
@@ -44,7 +46,7 @@ class Explanation:
 
 
 def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
-    """Say why the account stands where it stands. Reads `risk_status`: select it with the account."""
+    """Say why the account stands where it stands. Reads `risk_status` and `risk_category`: select them with the account."""
     status: RiskStatus | None = getattr(account, "risk_status", None)
     standing = account.standing
     if standing in {Standing.CLOSED, Standing.ARCHIVED}:
@@ -64,16 +66,37 @@ def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
         what = ["The trader asked for it: only closing orders." if by_trader else "A limit stopped it: only closing orders."]
         until = _UNTIL_UNLOCKED if stays else _UNTIL_SESSION
         return Explanation(what=tuple(what), since=status.liquidate_only_at, until=until, raw_action=status.admin_action)
+    if standing == Standing.UNKNOWN:
+        what = [f"Unknown admin action: {status.admin_action}. Whether orders may be placed is not known."]
+        what.append("Tradovate's documentation does not name it; ask Tradovate what it does.")
+        if stopped:
+            what.append("One of its limits had stopped it as well.")
+        return Explanation(what=tuple(what), since=status.admin_at, until="", raw_action=status.admin_action)
     if standing == Standing.UNUSUAL:
-        words = f"Tradovate's admin action is “{status.admin_action}”, which isn't in its documentation."
-        known = {action.value: text for action, text in _UNUSUAL.items()}
         return Explanation(
-            what=(known.get(status.admin_action, words),),
+            what=(_UNUSUAL[AdminAction(status.admin_action)],),
             since=status.admin_at,
-            until="Orders may be placed meanwhile.",
+            until=f"That is no lock. {_by_category(account)}",
             raw_action=status.admin_action,
         )
-    return Explanation(what=("Orders may be placed.",), since=None, until="", raw_action=status.admin_action)
+    lock = "It had no lock then." if account.untold_since else "No lock."
+    return Explanation(what=(f"{lock} {_by_category(account)}",), since=None, until="", raw_action=status.admin_action)
+
+
+def _by_category(account: Account) -> str:
+    """Say that a risk category may stop an account too; which one does nobody here knows. Reads `risk_category`."""
+    if account.risk_category is None:
+        return "Which risk category it is in, and what that allows, is not known here."
+    return f"What its risk category ({account.risk_category.name}) allows is not known here."
+
+
+def outside_words(move: MirrorMove) -> str:
+    """Say what somebody did outside riskadmin: of an admin action that its kind does not name, from what to what."""
+    label = OutsideKind(move.outside_kind).label
+    if move.outside_kind != OutsideKind.ACTION:
+        return label
+    was, becomes = (value_words("admin_action", value) or "not set" for value in move.fields["admin_action"])
+    return f"{label} ({was} → {becomes})"
 
 
 def _gone(account: Account, standing: Standing) -> Explanation:

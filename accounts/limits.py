@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from accounts.models import Account, AutoLiqLimits, Cash, LimitLevel, RiskStatus
+from riskadmin.tradovate.vocabulary import TrailingDrawdownMode
 
 
 class Unit(StrEnum):
@@ -215,10 +216,20 @@ def distance_to(field: str, limit: Decimal, figures: Figures) -> Distance | None
 
 
 def trailing_drawdown(firm: AutoLiqLimits | None, figures: Figures) -> Distance | None:
-    """Return how far the cash is above the trailing floor; None when there is no such limit or its peak isn't known."""
+    """Return how far the cash is above the trailing floor; None when there is no such limit or its peak isn't known.
+
+    None too where its mode is one that Tradovate does not document: nobody knows what such a floor trails.
+    """
     if firm is None or firm.trailing_max_drawdown_usd is None:
         return None
+    if not is_known_mode(firm.trailing_max_drawdown_mode):
+        return None
     return trailing_distance(firm.trailing_max_drawdown_usd, firm.trailing_max_drawdown_limit_usd, figures)
+
+
+def is_known_mode(mode: str | None) -> bool:
+    """Say whether Tradovate documents this mode of a trailing drawdown; none at all is one."""
+    return not mode or mode in set(TrailingDrawdownMode)
 
 
 def trailing_distance(drawdown_usd: Decimal, stops_at_usd: Decimal | None, figures: Figures) -> Distance | None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 import accounts.api_models  # noqa: F401  (Django looks for models here)
 from accounts.states import Standing, standing_of
 from riskadmin.audit.outside import OutsideKind
+from riskadmin.tradovate.exchange import what_stands
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -110,6 +111,8 @@ class Account(MirrorRow):
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
     # What of it could not be read, where `unreadable.attach` was asked to say so.
     unreadable: "Sequence[UnreadableRecord]" = ()
+    # When its risk status was last told, where full reads no longer tell it and `untold.attach` was asked to say so.
+    untold_since: datetime | None = None
     # When its positions were last read, all at once: "no position" has no row that could say so.
     positions_read_at = models.DateTimeField(null=True)
     # The same of its position limits, and of their risk parameters; both are read on demand only.
@@ -413,8 +416,8 @@ class MirroredEntity(models.TextChoices):
 class UnreadableRecord(models.Model):
     """A record that Tradovate sent with a value that can't be read or kept: its mirror row still says what it said before.
 
-    It goes with the next good reading of the same record. `field` is Tradovate's name of the first field that can't be read,
-    empty where the record is no object at all; `value` what stood there, as JSON. Without an id nobody knows which one it is.
+    It goes with the next good reading of the same record. `field` names what can't be read, several with commas between, and is
+    empty where that is no object at all; `value` is what stood there, as JSON. Without an id nobody knows which one it is.
     """
 
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
@@ -438,7 +441,7 @@ class UnreadableRecord(models.Model):
     def words(self) -> str:
         """What was sent, in one line for people."""
         which = "" if self.tradovate_id is None else f" {self.tradovate_id}"
-        return f"{self.get_entity_display()}{which}: {self.field or 'the whole record'} is {self.value}"
+        return f"{self.get_entity_display()}{which}: {what_stands(self.field, self.value)}"
 
 
 class AccountNote(models.Model):

@@ -257,7 +257,7 @@ def attention_q(attention: Attention) -> Q:
         Attention.STAYS: stopped_by_limit & Q(Exists(AutoLiqLimits.objects.filter(**of_account, do_not_unlock=True))),
         Attention.NEAR: ~acted & ~stopped_by_limit & Q(Exists(near)),
         Attention.UNUSUAL: standing_q(Standing.UNUSUAL),
-        Attention.UNREADABLE: Q(Exists(UnreadableRecord.objects.filter(**of_account))),
+        Attention.UNREADABLE: Q(Exists(UnreadableRecord.objects.filter(**of_account))) | standing_q(Standing.UNKNOWN),
     }
     open_ = Q(archived=False)
     if attention is not Attention.ANY:
@@ -281,7 +281,8 @@ def outside_standing(account: Account) -> MirrorMove | None:
     """
     status = getattr(account, "risk_status", None)
     moves = MirrorMove.objects.filter(account=account, subject=MoveSubject.STATUS).exclude(outside_kind="")
-    move = moves.order_by("-read_at", "-pk").first() if status and account.standing.is_asked_for else None
+    is_somebodys = account.standing.is_asked_for or account.standing == Standing.UNKNOWN
+    move = moves.order_by("-read_at", "-pk").first() if status and is_somebodys else None
     if status is None or move is None:
         return None
     action, acted_at = (move.fields[name][1] for name in ("admin_action", "admin_at"))

@@ -30,6 +30,7 @@ from riskadmin.tradovate.entities import (
     UserAccountAutoLiq,
 )
 from riskadmin.tradovate.pre_trade import Scope, UserAccountPositionLimit, UserAccountRiskParameter
+from riskadmin.tradovate.reading import named
 from riskadmin.tradovate.vocabulary import Environment
 
 Row = Mapping[str, Any]
@@ -78,12 +79,19 @@ _NUMBERS: Final[Mapping[type[models.Model], Mapping[str, str]]] = {
 
 
 def misfit(model: type[models.Model], row: Row) -> tuple[str, object] | None:
-    """Return Tradovate's name and the value of the first number in a row that its column can't hold, or None."""
-    for column, below, name in _bounds(model):
-        value = row[column]
-        if value is not None and not -below < value < below:
-            return name, value
-    return None
+    """Return Tradovate's name and the value of the number in a row that its column can't hold, or None where each can.
+
+    Of several the names have commas between, and the values stand by them.
+    """
+    bad = {
+        name: value
+        for column, below, name in _bounds(model)
+        if (value := row[column]) is not None and not -below < value < below
+    }
+    if not bad:
+        return None
+    error = named(bad)
+    return error.field, error.value
 
 
 @cache

@@ -8,18 +8,17 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import actions, pre_trade, queries, unreadable
+from accounts import actions, pre_trade, queries, unreadable, untold
 from accounts.connection import NotConnected
-from accounts.explanation import explain
+from accounts.explanation import explain, outside_words
 from accounts.forms import FilterForm, NoteForm
 from accounts.limits import figures_of, limit_groups, trailing_drawdown
 from accounts.models import Account, EnvironmentChoice, LimitLevel
 from accounts.queries import BIGGEST_ID, Filters
-from accounts.sync import Part, refresh
+from accounts.read_now import read_now
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
-from riskadmin.tradovate.errors import TradovateError
-from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther, render_page_or_fragment
 
@@ -38,6 +37,7 @@ def account_list(request: HtmxHttpRequest) -> HttpResponse:
     filters = form.filters()
     found = queries.accounts_page(filters, request.GET.get("cursor"))
     unreadable.attach(found.page.rows)
+    untold.attach(found.page.rows)
     context |= {
         "found": found,
         "is_filtered": filters != Filters(),
@@ -56,9 +56,11 @@ def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int
 def _detail_page(
     request: HtmxHttpRequest, account: Account, *, form: NoteForm | None = None, status: int = 200
 ) -> HttpResponse:
+    untold.attach([account])
     limits = {row.level: row for row in account.limits.all()}
     firm, trader = limits.get(LimitLevel.FIRM.value), limits.get(LimitLevel.TRADER.value)
     figures = figures_of(account)
+    outside_standing = queries.outside_standing(account)
     others = queries.other_accounts(account)
     notes = queries.notes_of(account)
     context = {
@@ -70,8 +72,10 @@ def _detail_page(
         "trader_limits": trader,
         "explanation": explain(account, firm),
         "unreadable": unreadable.of_account(account),
-        "outside_standing": queries.outside_standing(account),
-        "outside_moves": queries.outside_moves(account),
+        "untold": untold.parts(account),
+        "outside_standing": outside_standing,
+        "outside_standing_words": outside_words(outside_standing) if outside_standing else "",
+        "outside_moves": [(outside_words(move), move) for move in queries.outside_moves(account)],
         "figures": figures,
         "limit_groups": limit_groups(firm, trader, figures),
         "drawdown": trailing_drawdown(firm, figures),
@@ -110,21 +114,15 @@ def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) 
 @requires("accounts:view")
 @require_POST
 def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """Read one account from Tradovate now (five calls: no auto-liq limits), then show its page."""
+    """Read all that an account's page shows from Tradovate now, then show the page, and what of it could not be read."""
     account = _account_or_404(environment, tradovate_id)
     try:
-        refresh(
-            Environment(account.environment),
-            [account.tradovate_id],
-            lane=Lane.BULK,
-            parts=frozenset({Part.CASH, Part.POSITIONS, Part.PRE_TRADE}),
-        )
+        outcome = read_now(account)
     except NotConnected as error:
         messages.error(request, f"{error} What you see is what was known last.")
-    except TradovateError as error:
-        messages.error(request, f"Tradovate can't be read now: {error}. What you see is what was known last.")
     else:
-        messages.success(request, "Read from Tradovate just now.")
+        level = messages.SUCCESS if not outcome.not_read else messages.ERROR if outcome.is_nothing else messages.WARNING
+        messages.add_message(request, level, outcome.words)
     # Not `web.htmx.redirect`: htmx follows it by itself and swaps the page's content, so the place is kept.
     return HttpResponseSeeOther(reverse("accounts:detail", args=[account.environment, account.tradovate_id]))
 

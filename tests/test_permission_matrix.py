@@ -23,6 +23,7 @@ from accounts.execution.question import question
 from accounts.execution.resolve import Seen
 from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import RiskStatus
+from accounts.read_now import Outcome
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -261,7 +262,7 @@ def people(db: None) -> dict[str, Staff]:
 @pytest.fixture
 def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> World:
     """What there is to be opened, with an empty Redis and without a Tradovate."""
-    monkeypatch.setattr("accounts.views.refresh", lambda *_, **__: 0)
+    monkeypatch.setattr("accounts.views.read_now", lambda _account: Outcome())
     make_account(101, LOCKED)
     make_account(102)
     make_account(103, LOCKED)

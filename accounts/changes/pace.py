@@ -1,5 +1,6 @@
 """How fast a change runs, when it will be through, and what holds it up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +13,8 @@ from accounts.changes.queries import RATE_OVER, Progress
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState
 from accounts.changes.stops import Ahead, Stop, last_end
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
 
 SAME_END: Final = timedelta(seconds=5)
 """A change is held for as long as the stop that its call met was to last, from a moment later on: that is one hold, not two."""
@@ -111,9 +114,9 @@ def _holds(following: Progress, asked: Outlook | None) -> list[Hold]:
         words = f"Cancelled by {change.stopped_by_name}; what is already sent is still confirmed"
         holds.append(Hold(words=words, since=change.stopped_at))
     held_until = _held_until(change)
-    if change.state == ChangeState.SCHEDULED and held_until:
-        holds.append(Hold(words=f"It is due, and what it rests on can't be read: {change.held_why}", until=held_until))
     stops = asked.stops if asked else ()
+    if change.state == ChangeState.SCHEDULED and held_until:
+        holds.append(_unread_hold(change, held_until, stops))
     if change.state in CHANGE_AHEAD:
         begins_at = max(change.runs_at or timezone.now(), timezone.now())
         holds += [_hold(stop, "It can't begin") for stop in stops if stop.until is None or stop.until > begins_at]
@@ -126,6 +129,14 @@ def _holds(following: Progress, asked: Outlook | None) -> list[Hold]:
         elif not holds and queued and queued.due_at and queued.due_at > timezone.now():
             holds.append(Hold(words="The next items wait before they are tried again", until=queued.due_at))
     return holds
+
+
+def _unread_hold(change: Change, held_until: datetime, stops: Iterable[Stop]) -> Hold:
+    """Say that what a change rests on can't be read: until when, or, where access is denied, when it is tried again."""
+    words = f"It is due, and what it rests on can't be read: {change.held_why}"
+    if any(stop.again_at for stop in stops):
+        return Hold(words=f"{words.rstrip('.')}. It is tried again at {moment(held_until, display_zone())}")
+    return Hold(words=words, until=held_until)
 
 
 def _hold(stop: Stop, waits: str) -> Hold:

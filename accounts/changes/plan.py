@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, TextField
 
+from accounts import untold
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
@@ -141,7 +142,9 @@ def plan(
     kind = kind.of(common)
     wanted = list(dict.fromkeys(target_ids))
     found = kind.subjects(environment, wanted)
-    attach(subject for subject in found.values() if isinstance(subject, Account))
+    accounts = [subject for subject in found.values() if isinstance(subject, Account)]
+    attach(accounts)
+    untold.attach(accounts)
     pending = _open_items([target_of(environment, target_id, kind.unit) for target_id in wanted])
     rows = (
         _row(
@@ -222,6 +225,10 @@ def _row(
     warnings = planned.warnings if planned else ()
     if planned and blocks:
         warnings += (blocks,)
+    untold_since = _untold_since(subject)
+    if planned and untold_since:
+        at = moment(untold_since, display_zone())
+        warnings += (f"Tradovate's last answers did not tell its risk status: what is shown is from {at} and may have changed",)
     return Row(
         target=target_of(environment, target_id, kind.unit),
         target_id=target_id,
@@ -234,6 +241,10 @@ def _row(
         warnings=warnings,
         weight=planned.weight if planned else 0.0,
     )
+
+
+def _untold_since(subject: Account | Trader | None) -> datetime | None:
+    return subject.untold_since if isinstance(subject, Account) else None
 
 
 def _outcome(
@@ -259,7 +270,7 @@ def _outcome(
     if unreadable and not kind.is_protective:
         return Skip(reason=f"Tradovate sent something unreadable. {unreadable.words}")
     # A protective call is made all the same, also where the state that was read before says that it is not needed.
-    contested = bool(unreadable) or any(item.kind_name != kind.name for item in pending)
+    contested = bool(unreadable or _untold_since(subject)) or any(item.kind_name != kind.name for item in pending)
     outcome: Planned | Skip = kind.plan(subject, parameters=parameters, contested=contested)
     return outcome
 

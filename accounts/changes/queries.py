@@ -12,7 +12,7 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.admin_action import risk_state
+from accounts.changes.kinds.admin_action import AdminActionKind, risk_state
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
@@ -226,6 +226,18 @@ def standing_lock(environment: str, account_id: int) -> StandingLock | None:
         return None
     end = item.change.followers.filter(relation=Relation.ENDS, state__in=CHANGE_OPEN).first()
     return StandingLock(item=item, end=end)
+
+
+def act_that_stands(account: Account) -> Item | None:
+    """Return the item that set the admin action under which an account stands, if that was done here; one query.
+
+    Reads `risk_status`: select it with the account.
+    """
+    acts = [kind.name for kind in KINDS.values() if isinstance(kind, AdminActionKind)]
+    target = target_of(account.environment, account.tradovate_id)
+    items = Item.objects.filter(target=target, state=ItemState.APPLIED, change__kind__in=acts)
+    item = items.select_related("change").order_by("-pk").first()
+    return item if item and item.observed and _still_holds(account, item.observed) else None
 
 
 def _still_holds(account: Account, left: Mapping[str, Any]) -> bool:

@@ -16,6 +16,8 @@ STAND_INS: Final = {"lock": "risk_category", "liquidate_only": "risk_category", 
 """Which other kind can keep an account from trading, by the kind that waits."""
 
 DASHBOARD: Final = "in Tradovate's own dashboard"
+CATEGORY: Final = "to a risk category that your firm has set up to allow no orders"
+"""Which one that is nobody here knows: a category says nothing of it."""
 BY_HAND: Final = f"by hand {DASHBOARD}"
 
 
@@ -100,7 +102,9 @@ def _stand_ins(stop: Stop, stops: Stops, waiting: set[str], may: Callable[[str],
         if any(stops.holding_up(Ahead(kind=kind, environment=each, lane=lane, targets=subject.targets)) for each in where):
             continue
         what = subject.first
-        words = f"lock {what}" if name == "lock" else f"move {what} to a risk category that allows no orders"
+        words = (
+            f"lock {what}" if name == "lock" else f"move {what} to a risk category that your firm has set up to allow no orders"
+        )
         is_linked = subject.naming and may(kind.capability)
         url = f"{reverse('changes:new', args=[name])}?{urlencode(subject.naming)}" if is_linked else ""
         found.append(Alternative(words=words, url=url))

@@ -5,10 +5,10 @@ the hour's calls), the breaker (outages) and the token store (sign-in); which ki
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -17,6 +17,8 @@ from accounts.api_models import ApiToken
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.complete import ASKED_BY_ID
+from accounts.models import MirroredEntity
+from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.breaker import Outage
 from riskadmin.tradovate.budget_state import BudgetState, HaltedEndpoint
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, ENDPOINTS, Endpoint
@@ -52,6 +54,9 @@ class Waiting:
 class Stop:
     """One stop. `until` is None where its end is not known; `environments` are the connected ones that it is about.
 
+    A denial of access ends when somebody gives access back: at `again_at` it is only tried again. `also` says in sentences what
+    else does not happen because of it.
+
     `where` names those, where others go on (" on demo"), and is empty where none does. `waits` lists the kinds whose calls
     don't leave; `unconfirmed` those whose calls leave, and whose outcome can't be read yet.
     """
@@ -61,6 +66,8 @@ class Stop:
     where: str
     why: str
     until: datetime | None = None
+    again_at: datetime | None = None
+    also: str = ""
     endpoint: str = ""
     lane: Lane | None = None
     waits: tuple[Waiting, ...] = ()
@@ -91,19 +98,26 @@ class Stop:
         unconfirmed = f"{_listed([each.label for each in self.unconfirmed])} can't be confirmed" if self.unconfirmed else ""
         if self.waits:
             return f"{_waiting_words(self.waits, self.where)}{f', and {unconfirmed}' if unconfirmed else ''}"
-        words = unconfirmed or f"{self.endpoint} can't be called"
-        return f"{words}{self.where}"
+        read = read_words(self.endpoint)
+        other = f"{read[:1].upper()}{read[1:]} can't be read" if read else f"{self.endpoint} can't be called"
+        return f"{unconfirmed or other}{self.where}"
 
     @property
     def because(self) -> str:
-        """Why, as a sentence."""
-        return f"{self.why[:1].upper()}{self.why[1:].rstrip('.')}."
+        """Why, as a sentence or two."""
+        why = f"{self.why[:1].upper()}{self.why[1:].rstrip('.')}."
+        if self.again_at is None:
+            return why
+        again = moment(self.again_at, display_zone())
+        return f"{why} It is tried again at {again}; until the permission is back, it will be refused again."
 
     @property
     def until_words(self) -> str:
         """Until when, where that is no time."""
         if self.cause == Cause.OUTAGE:
             return f"until Tradovate's {' and '.join(self.environments)} environment answers again"
+        if self.again_at:
+            return "until Tradovate allows access again"
         return "until Redis and PostgreSQL answer again" if self.cause == Cause.UNCOUNTED else "until further notice"
 
     def holds_up(self, change: "Ahead") -> bool:
@@ -223,7 +237,14 @@ def stops_of(state: BudgetState | None, outages: Sequence[Outage]) -> Stops:
             f"are made instead of {state.lowered.configured:,}"
         )
         found.append(Stop(cause=Cause.LOWERED, environments=everywhere, where="", why=why, until=state.lowered.until))
-    return _sorted(found, state)
+    return _sorted([_not_before(stop, state.halted_until) for stop in found], state)
+
+
+def _not_before(stop: Stop, until: datetime | None) -> Stop:
+    """Return a stop that is over no sooner than the stop of all calls is, where there is one."""
+    if until is None or stop.cause == Cause.LOWERED:
+        return stop
+    return replace(stop, until=stop.until and max(stop.until, until), again_at=stop.again_at and max(stop.again_at, until))
 
 
 def _sorted(found: Sequence[Stop], state: BudgetState | None) -> Stops:
@@ -234,7 +255,8 @@ def _sorted(found: Sequence[Stop], state: BudgetState | None) -> Stops:
 
 
 def _of_all(cause: Cause, everywhere: tuple[Environment, ...], why: str, **more: Any) -> Stop:
-    return Stop(cause=cause, environments=everywhere, where="", why=why, waits=_all_kinds(everywhere), **more)
+    also = _FULL_READS_WAIT if more.get("lane") == Lane.BULK else _nothing_is_read("")
+    return Stop(cause=cause, environments=everywhere, where="", why=why, waits=_all_kinds(everywhere), also=also, **more)
 
 
 def _of_outage(outage: Outage, everywhere: tuple[Environment, ...]) -> Stop:
@@ -245,6 +267,7 @@ def _of_outage(outage: Outage, everywhere: tuple[Environment, ...]) -> Stop:
         where=_where(where, everywhere),
         why=f"no answer since {since} ({outage.reason}). It is tried again on its own, at the latest every minute",
         waits=_all_kinds(where),
+        also=_nothing_is_read(_where(where, everywhere)),
     )
 
 
@@ -273,7 +296,9 @@ def _of_endpoint(halted: HaltedEndpoint, everywhere: tuple[Environment, ...]) ->
             environments=where,
             where=_where(where, everywhere),
             why=halted.reason if halted.endpoint in halted.reason else f"{halted.reason} for {halted.endpoint}",
-            until=halted.until,
+            until=None if halted.is_denial else halted.until,
+            again_at=halted.until if halted.is_denial else None,
+            also=_not_read(halted.endpoint, _where(where, everywhere)),
             endpoint=halted.endpoint,
             waits=_once(waits),
             unconfirmed=_once(unconfirmed),
@@ -291,11 +316,73 @@ def _of_sign_in(halted: HaltedEndpoint, where: tuple[Environment, ...], everywhe
     if without:
         why = f"no session at Tradovate is open: {halted.reason}"
         named = _where(without, everywhere)
-        found.append(Stop(environments=without, where=named, why=why, waits=_all_kinds(without), **shared))
+        found.append(
+            Stop(environments=without, where=named, why=why, waits=_all_kinds(without), also=_nothing_is_read(named), **shared)
+        )
     if others:
         why = f"{halted.reason}. Calls go on only while Tradovate accepts the session that is open"
         found.append(Stop(environments=others, where=_where(others, everywhere), why=why, **shared))
     return found
+
+
+_READ_WORDS: Final = {
+    MirroredEntity.RISK_CATEGORY: "risk categories",
+    MirroredEntity.TRADER: "traders",
+    MirroredEntity.ACCOUNT: "accounts",
+    MirroredEntity.PERMISSION: "trading permissions",
+    MirroredEntity.RISK_STATUS: "risk statuses",
+    MirroredEntity.FIRM_LIMITS: "the firm's limits",
+    MirroredEntity.TRADER_LIMITS: "the traders' own limits",
+    MirroredEntity.CASH: "cash balances",
+    MirroredEntity.POSITION: "positions",
+    MirroredEntity.POSITION_LIMIT: "position limits",
+    MirroredEntity.RISK_PARAMETER: "risk parameters",
+}
+FULL_READ: Final = frozenset(
+    each.name
+    for each in (
+        endpoints.RISK_CATEGORIES,
+        endpoints.TRADING_PERMISSIONS,
+        endpoints.ACCOUNTS,
+        endpoints.ACCOUNT_RISK_STATUSES,
+        endpoints.USERS,
+        endpoints.USER_ACCOUNT_AUTO_LIQS,
+        endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS,
+        endpoints.POSITIONS,
+        endpoints.POSITIONS_BY_ACCOUNT,
+        endpoints.CASH_BALANCES,
+        endpoints.CASH_BALANCES_BY_ACCOUNT,
+    )
+)
+"""What every full read calls, and fails without."""
+
+_UNSEEN: Final = "and changes made outside riskadmin may go unseen."
+_FULL_READS_WAIT: Final = f"Full reads wait too: what pages show is what was known before, {_UNSEEN}"
+
+
+def read_words(endpoint: str) -> str:
+    """Return what an endpoint reads, as people call it; "" for one that writes, or reads nothing that the mirror keeps."""
+    known = ENDPOINTS.get(endpoint)
+    entity = endpoint.partition("/")[0]
+    if known is None or known.writes or entity not in MirroredEntity.values:
+        return ""
+    return _READ_WORDS[MirroredEntity(entity)]
+
+
+def _nothing_is_read(where: str) -> str:
+    return f"Nothing is read from Tradovate{where} either: what pages show is what was known before, {_UNSEEN}"
+
+
+def _not_read(endpoint: str, where: str) -> str:
+    """Say what becomes of readings while an endpoint is stopped."""
+    words = read_words(endpoint)
+    if not words:
+        return ""
+    if endpoint in FULL_READ:
+        return f"Full reads{where} fail because of it: what pages show is old, {_UNSEEN}"
+    if endpoint.partition("/")[0] in {MirroredEntity.POSITION_LIMIT, MirroredEntity.RISK_PARAMETER}:
+        return f"What pages show of {words} is old."
+    return f"Some readings of {words} fail because of it: what pages show of them may be old."
 
 
 def _where(environments: Sequence[Environment], everywhere: Sequence[Environment]) -> str:

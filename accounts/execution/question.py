@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
@@ -17,9 +17,12 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Difference, Finding, Kind, State
 from accounts.changes.models import Item
 from accounts.changes.states import Direction, ItemState
-from accounts.execution.models import CallItem, CallState, Purpose
+from accounts.changes.stops import Ahead, Stop, Stops, stops_now
+from accounts.execution.models import Call, CallItem, CallState, Purpose
 from riskadmin.staff.models import Staff
-from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.clock import display_zone
+from riskadmin.web.formats import moment
 
 NOT_NAMED: Final = "left it out of its answers"
 UNREADABLE: Final = "something unreadable"
@@ -52,13 +55,14 @@ _MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, Va
 class LastCalls:
     """The numbers of an item's last calls, 0 where there is none: of all, of its writes, and of its answered read-backs.
 
-    `written_at` is when its last write ended.
+    `written_at` is when its last write ended, `write_note` what was noted of it.
     """
 
     last: int = 0
     write: int = 0
     read_back: int = 0
     written_at: datetime | None = None
+    write_note: str = ""
 
     @property
     def are_read(self) -> bool:
@@ -67,10 +71,10 @@ class LastCalls:
 
 
 def last_calls(item_ids: Iterable[int]) -> dict[int, LastCalls]:
-    """Return the last calls of items; those without a call are left out. One query."""
+    """Return the last calls of items; those without a call are left out. Two queries."""
     written = Q(call__purpose=Purpose.WRITE)
     answered = Q(call__purpose=Purpose.READ_BACK, call__state=CallState.ANSWERED)
-    rows = (
+    rows = list(
         CallItem.objects.filter(item__in=list(item_ids))
         .values("item_id")
         .annotate(
@@ -81,12 +85,32 @@ def last_calls(item_ids: Iterable[int]) -> dict[int, LastCalls]:
         )
         .order_by()
     )
+    writes = {row["write"] for row in rows if row["write"]}
+    notes: dict[int | None, str] = dict(Call.objects.filter(pk__in=writes).values_list("pk", "note"))
     return {
         row["item_id"]: LastCalls(
-            last=row["last"], write=row["write"] or 0, read_back=row["read_back"] or 0, written_at=row["written_at"]
+            last=row["last"],
+            write=row["write"] or 0,
+            read_back=row["read_back"] or 0,
+            written_at=row["written_at"],
+            write_note=notes.get(row["write"], ""),
         )
         for row in rows
     }
+
+
+class Reach:
+    """What keeps readings from being made now; Redis is asked when that is first asked for."""
+
+    @cached_property
+    def stops(self) -> Stops:
+        """All stops in force."""
+        return stops_now()
+
+    def delaying(self, kind: Kind[Any], environment: str, lane: str) -> Stop | None:
+        """Return the worst stop because of which a target of a kind can't be read back now; None where there is none."""
+        ahead = Ahead(kind=kind, environment=Environment(environment), lane=Lane(lane), step=len(kind.steps))
+        return next(iter(self.stops.delaying(ahead)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +134,10 @@ class Evidence:
 
     @property
     def words(self) -> str:
-        """What it says, for people: "Lock, demo: As before"."""
+        """What it says, for people: "Lock on demo: As before"."""
         kind = KINDS[self.kind_name]
         step = f" ({kind.steps[self.step].lower()})" if len(kind.steps) > 1 else ""
-        return f"{kind.verb}{step}, {self.environment}: {self.result[:1].lower()}{self.result[1:]}"
+        return f"{kind.action_label}{step} on {self.environment}: {self.result}"
 
     @property
     def result(self) -> str:
@@ -132,6 +156,7 @@ class Question:
     kind: Kind[Any]
     calls: LastCalls
     mirrored: State | None
+    reach: Reach = field(default_factory=Reach, compare=False, repr=False)
 
     @property
     def is_open(self) -> bool:
@@ -145,8 +170,28 @@ class Question:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is to be read back as soon as Tradovate can be reached."""
+        """Whether the time has come to read it back."""
         return self.item.not_before is not None and self.item.not_before <= timezone.now()
+
+    @property
+    def next_reading_at(self) -> datetime | None:
+        """The time still to come at which it is read again; None where `next_reading` says something else."""
+        return self.item.not_before if self.is_readable and not self.is_due else None
+
+    @property
+    def next_reading(self) -> str:
+        """Whether it is read again, and when, as a sentence without its full stop."""
+        if not self.is_readable:
+            return "It can't be read"
+        if self.item.not_before is None:
+            return "It is not read again by itself; a full read that proves what came of it settles it"
+        if self.next_reading_at:
+            return f"It is read again at {moment(self.next_reading_at, display_zone())}"
+        stop = self.reach.delaying(self.kind, self.item.environment, self.item.change.lane)
+        if stop is None:
+            return "It is read again within seconds"
+        until = f"until {moment(stop.until, display_zone())}" if stop.until else stop.until_words
+        return f"It is to be read again, which waits {until}: {stop.because.rstrip('.')}"
 
     @property
     def is_typed(self) -> bool:
@@ -155,9 +200,10 @@ class Question:
 
     @property
     def why(self) -> str:
-        """Why the outcome is unknown, in a sentence or two."""
-        note = self.item.note.rstrip(".") or "The call ended without an answer"
-        note = f"{note[:1].upper()}{note[1:]}"
+        """Why the outcome is unknown, in a sentence or three: what became of the call comes first, then what was read."""
+        call, later = (note.strip().rstrip(".") for note in (self.calls.write_note, self.item.note))
+        notes = [note for note in ("" if call in later else call, later) if note] or ["The call ended without an answer"]
+        note = ". ".join(f"{note[:1].upper()}{note[1:]}" for note in notes)
         return f"{note}." if self.is_readable else f"{note}. Tradovate offers no way to read back whether it was applied."
 
     @property
@@ -226,7 +272,11 @@ def questions(items: Iterable[Item]) -> list[Question]:
     calls: Mapping[int, LastCalls] = defaultdict(LastCalls, last_calls(item.pk for item in found))
     kinds = {item.pk: KINDS[item.change.kind].of(item.change.parameters) for item in found}
     mirrored = _mirrored(found, kinds, calls)
-    return [Question(item=item, kind=kinds[item.pk], calls=calls[item.pk], mirrored=mirrored.get(item.pk)) for item in found]
+    reach = Reach()
+    return [
+        Question(item=item, kind=kinds[item.pk], calls=calls[item.pk], mirrored=mirrored.get(item.pk), reach=reach)
+        for item in found
+    ]
 
 
 def _mirrored(items: Iterable[Item], kinds: Mapping[int, Kind[Any]], calls: Mapping[int, LastCalls]) -> dict[int, State]:

@@ -149,7 +149,7 @@ def read_again(*, actor: Staff, origin: Origin, item_id: int) -> Item:
         if not asked.is_readable:
             raise NotResolved("Tradovate offers no way to read this back.")
         if asked.is_due:
-            raise NotResolved("It is to be read back already, as soon as Tradovate can be reached.")
+            raise NotResolved(f"It is to be read back already. {asked.next_reading}.")
         _make_due([asked], actor=actor, origin=origin)
     return asked.item
 

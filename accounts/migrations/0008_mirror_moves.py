@@ -11,7 +11,7 @@ KINDS = [
     ("liquidate", "Liquidated and locked"),
     ("closing_only", "Set to closing only"),
     ("unlock", "Unlocked"),
-    ("action", "Risk action set"),
+    ("action", "Admin action changed"),
     ("category", "Risk category changed"),
     ("firm_limits", "Firm's limits changed"),
     ("trader_limits", "Trader's own limits changed"),

@@ -21,6 +21,7 @@ from accounts.changes.kinds.risk_parameter import RiskParameterKind
 from accounts.mirror_moves import Pairs
 from accounts.models import LimitLevel, MoveSubject
 from accounts.pre_trade import ID, OWNER, Record
+from accounts.states import is_known
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import AdminAction
 
@@ -159,7 +160,16 @@ def _status_part(fields: Pairs, calls: Sequence[Call]) -> tuple[OutsideKind, Pai
     if any(_set_by(call, now) for call in calls) or _is_by_itself(was, now, calls):
         return None
     names = ["admin_action", "admin_at", *(["liquidate_only_at"] if was.stopped_at != now.stopped_at else [])]
-    return _KINDS.get(now.action, OutsideKind.ACTION), {name: fields[name] for name in names}
+    return _status_kind(was, now), {name: fields[name] for name in names}
+
+
+def _status_kind(was: _Status, now: _Status) -> OutsideKind:
+    """Return what was done: back to Normal is an unlock only where what stood before is known to have kept from trading."""
+    kind = _KINDS.get(now.action, OutsideKind.ACTION)
+    if kind == OutsideKind.UNLOCK and was.action not in _KINDS:
+        ended_stop = was.stopped_at is not None and now.stopped_at is None
+        return kind if ended_stop and is_known(was.action) else OutsideKind.ACTION
+    return kind
 
 
 def _side(fields: Pairs, index: int) -> _Status:

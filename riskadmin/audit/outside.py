@@ -10,7 +10,7 @@ class OutsideKind(models.TextChoices):
     LIQUIDATE = "liquidate", "Liquidated and locked"
     CLOSING_ONLY = "closing_only", "Set to closing only"
     UNLOCK = "unlock", "Unlocked"
-    ACTION = "action", "Risk action set"
+    ACTION = "action", "Admin action changed"
     CATEGORY = "category", "Risk category changed"
     FIRM_LIMITS = "firm_limits", "Firm's limits changed"
     TRADER_LIMITS = "trader_limits", "Trader's own limits changed"

@@ -23,6 +23,11 @@ class HaltedEndpoint:
     reason: str
     environment: Environment | None = None
 
+    @property
+    def is_denial(self) -> bool:
+        """Whether we are denied access: that is of one environment, and over when access is given, not at ``until``."""
+        return self.environment is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Lowered:

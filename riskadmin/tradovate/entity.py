@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from riskadmin.tradovate.encoding import tradovate_name
-from riskadmin.tradovate.reading import Unreadable, as_json, is_sound
+from riskadmin.tradovate.reading import Unreadable, as_json, is_sound, named
 from riskadmin.tradovate.values import EXTRA, RECORD
 
 _SHOWN: Final = 40
@@ -30,9 +30,9 @@ class Entity:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Return the entity that a parsed row holds; raise ``Unreadable`` with the first field that can't be read.
+        """Return the entity that a parsed row holds; raise ``Unreadable`` with every field that can't be read.
 
-        That may also be a field which the entity does not name: it is kept, and perhaps sent back.
+        Those may also be fields which the entity does not name: they are kept, and perhaps sent back.
         """
         return _read(cls, data)
 
@@ -64,23 +64,33 @@ def _read(entity: type[E], data: object) -> E:
         raise Unreadable(f"expected an object, got {type(data).__name__}", value=data)
     names, validate = _reader(entity)
     rest = {name: value for name, value in data.items() if name not in names}
-    for name, value in rest.items():
-        if type(value) not in _ALWAYS_SOUND and not is_sound(value):
-            raise Unreadable(f"{name} holds what is no number", field=name, value=value)
+    bad = {
+        name: f"{name} holds what is no number"
+        for name, value in rest.items()
+        if type(value) not in _ALWAYS_SOUND and not is_sound(value)
+    }
+    for beside, name in entity.required_with.items():
+        if data.get(beside) is not None and data.get(name) is None:
+            bad[name] = f"{name} is missing beside {beside}"
     try:
         read: E = validate({**data, EXTRA: MappingProxyType(rest), RECORD: MappingProxyType(data)})
     except ValidationError as error:
-        raise _first(error, data) from error
-    for beside, name in entity.required_with.items():
-        if data.get(beside) is not None and data.get(name) is None:
-            raise Unreadable(f"{name} is missing beside {beside}", field=name)
+        raise _unreadable(bad | _wrong(error, data), data) from error
+    if bad:
+        raise _unreadable(bad, data)
     return read
 
 
-def _first(error: ValidationError, data: dict[str, object]) -> Unreadable:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = str(first["loc"][0])
-    value = data.get(name)
-    if value is None:
-        return Unreadable(f"{name} is missing", field=name)
-    return Unreadable(f"{name} should be {first['msg']}, got {as_json(value, _SHOWN)}", field=name, value=value)
+def _wrong(error: ValidationError, data: dict[str, object]) -> dict[str, str]:
+    """Return what is wrong with each of the entity's own fields that can't be read, by Tradovate's name of it."""
+    found: dict[str, str] = {}
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(each["loc"][0])
+        value = data.get(name)
+        missing = f"{name} is missing"
+        found.setdefault(name, missing if value is None else f"{name} should be {each['msg']}, got {as_json(value, _SHOWN)}")
+    return found
+
+
+def _unreadable(bad: dict[str, str], data: dict[str, object]) -> Unreadable:
+    return named({name: data.get(name) for name in bad}, "; ".join(bad.values()))

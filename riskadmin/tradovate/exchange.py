@@ -42,6 +42,11 @@ class Exchange:
         return "" if self.request_body is None else to_json(self.request_body)
 
 
+def what_stands(field: str, value: str) -> str:
+    """Say what stands in the field, or fields, of an ``UnreadableRow``."""
+    return f"{field or 'the whole record'} {'are' if ', ' in field else 'is'} {value}"
+
+
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -50,8 +55,9 @@ class UnreadableRow:
     """One row of an answer that can't be read, as far as it says whose it is.
 
     ``id`` is the row's own. ``account_id`` and ``position_limit_id`` are set where the row names its account or its
-    position limit. ``field`` is Tradovate's name of the first field that can't be read, empty where the row is no object.
-    ``value`` is that field's value as JSON, fit to be stored, cut at ``VALUE_MAX`` characters.
+    position limit. ``field`` is Tradovate's name of the field that can't be read, of several with commas between, empty where
+    the row is no object. ``value`` is what stands there as JSON, of several by their names, fit to be stored, cut at
+    ``VALUE_MAX`` characters.
     """
 
     id: int | None

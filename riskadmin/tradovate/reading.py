@@ -26,13 +26,20 @@ DEPTH_MAX = 32
 class Unreadable(ValueError):
     """The text is not JSON, or not of the documented shape.
 
-    ``field`` is Tradovate's name of what can't be read, empty where it is no single field; ``value`` is what stands there.
+    ``field`` is Tradovate's name of what can't be read, of several with commas between, empty where it is no field;
+    ``value`` is what stands there, of several by their names.
     """
 
     def __init__(self, message: str, *, field: str = "", value: object = None) -> None:
         super().__init__(message)
         self.field = field
         self.value = value
+
+
+def named(bad: Mapping[str, object], message: str = "") -> Unreadable:
+    """Return that some fields of a row can't be read, with what stands there."""
+    names = list(bad)
+    return Unreadable(message, field=", ".join(names), value=bad[names[0]] if len(names) == 1 else dict(bad))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import Account, LimitLevel, RiskStatus, Source
@@ -98,7 +99,7 @@ def test_the_page_says_why_what_and_how_far(support: Client) -> None:
 
     page = text(support, account)
 
-    assert "Orders may be placed." in page
+    assert "No lock. What its risk category (Gold) allows is not known here." in page
     assert "stays stopped until unlocked" in page
     assert f"{MINUS}$1,200.00; auto-liquidates at {MINUS}$1,500.00: $300.00 left" in page
     assert "trader's limit is the nearer" in page
@@ -177,7 +178,7 @@ def test_one_and_thirty_other_accounts_take_the_same_queries(support: Client) ->
         make_cash(make_active(trader=trader))
         make_position(account)
 
-    assert queries() == few <= 12
+    assert queries() == few <= 13
 
 
 @pytest.fixture
@@ -189,9 +190,7 @@ def mirrored(simulator: Simulator, client: Client) -> Account:
     return Account.objects.filter(archived=False, risk_status__admin_action="Normal")[0]
 
 
-def test_read_now_reads_this_account_in_four_calls_and_shows_it(
-    simulator: Simulator, mirrored: Account, client: Client
-) -> None:
+def test_read_now_reads_all_that_the_page_shows(simulator: Simulator, mirrored: Account, client: Client) -> None:
     simulator.patch("accountRiskStatus", mirrored.tradovate_id, adminAction="LockTradingImmediately")
 
     response = client.post(refresh_of(mirrored), follow=True)
@@ -202,20 +201,53 @@ def test_read_now_reads_this_account_in_four_calls_and_shows_it(
     assert "Locked (no orders)" in page
     assert RiskStatus.objects.get(account=mirrored).source == Source.REFRESH
     assert sorted(call["endpoint"] for call in simulator.calls()) == [
+        "/account/items",
         "/accountRiskStatus/items",
         "/cashBalance/ldeps",
+        "/permissionedAccountAutoLiq/ldeps",
         "/position/ldeps",
+        "/riskCategory/list",
+        "/user/items",
+        "/userAccountAutoLiq/ldeps",
         "/userAccountPositionLimit/ldeps",
         *(["/userAccountRiskParameter/ldeps"] if mirrored.position_limits.exists() else []),
     ]
     simulator.patch("accountRiskStatus", mirrored.tradovate_id, adminAction="Normal")
 
 
+def test_read_now_shows_limits_that_somebody_has_changed_outside(
+    simulator: Simulator, mirrored: Account, client: Client
+) -> None:
+    simulator.patch("userAccountAutoLiq", mirrored.tradovate_id, dailyLossAutoLiq=4321.5)
+    assert "$4,321.50" not in text(client, mirrored)
+    client.post(refresh_of(mirrored))
+    assert "$4,321.50" in text(client, mirrored)
+
+
+def test_read_now_says_which_part_could_not_be_read_and_reads_the_others(
+    simulator: Simulator, mirrored: Account, client: Client
+) -> None:
+    began_at = timezone.now()
+    simulator.fault("answer", status=401, body="Access is denied", endpoint="/position/ldeps")
+    page = client.post(refresh_of(mirrored), follow=True).content.decode().replace("&#x27;", "'")
+    assert "Read from Tradovate just now, except positions: " in page
+    assert "What you see of that was read before." in page
+    assert "Tradovate can't be read now" not in page
+    mirrored.refresh_from_db()
+    assert mirrored.positions_read_at
+    assert mirrored.positions_read_at < began_at < mirrored.cash.fresh_at
+    assert mirrored.position_limits_read_at
+    assert mirrored.position_limits_read_at > began_at
+    assert all(each.fresh_at > began_at for each in mirrored.limits.all())
+
+
 def test_when_tradovate_fails_the_page_says_so_and_keeps_what_was_known(
     simulator: Simulator, mirrored: Account, client: Client
 ) -> None:
     before = RiskStatus.objects.get(account=mirrored).fresh_at
-    simulator.fault("500", endpoint="/accountriskstatus/items")
+    simulator.patch("accountRiskStatus", mirrored.tradovate_id, adminAction="LockTradingImmediately")
+    for endpoint in ("/riskcategory/list", "/accountriskstatus/items"):
+        simulator.fault("500", endpoint=endpoint)
 
     page = client.post(refresh_of(mirrored), follow=True).content.decode().replace("&#x27;", "'")
 

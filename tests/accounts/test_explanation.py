@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from accounts.explanation import explain
-from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskStatus
+from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskCategory, RiskStatus
 from riskadmin.tradovate.vocabulary import AdminAction
 
 ACTED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+NO_CATEGORY = "No lock. Which risk category it is in, and what that allows, is not known here."
 STOPPED = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
 
 
@@ -81,14 +82,29 @@ def test_no_raw_action_stands_in_for_words(action: AdminAction) -> None:
     assert action not in " ".join((*said.what, said.until))
 
 
-def test_an_action_nobody_knows_is_quoted() -> None:
-    assert "“SomethingNew”" in explain(account("SomethingNew"), None).what[0]
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_an_action_that_is_not_documented_allows_is_not_known(*, stopped: bool) -> None:
+    said = explain(account("FreezeForAudit", stopped=stopped), None)
+
+    assert said.what[0] == "Unknown admin action: FreezeForAudit. Whether orders may be placed is not known."
+    assert ("One of its limits had stopped it as well." in said.what) == stopped
+    assert "Orders may be placed" not in " ".join((*said.what, said.until))
+    assert (said.since, said.raw_action) == (ACTED, "FreezeForAudit")
 
 
 def test_an_active_account_needs_nothing() -> None:
     said = explain(account(), limits(do_not_unlock=True))
 
-    assert (said.what, said.since, said.until) == (("Orders may be placed.",), None, "")
+    assert (said.what, said.since, said.until) == ((NO_CATEGORY,), None, "")
+
+
+@pytest.mark.parametrize(("action", "where"), [("Normal", "what"), ("DisableAutoLiq", "until")])
+def test_what_its_risk_category_allows_is_not_known(action: str, where: str) -> None:
+    row = account(action)
+    row.risk_category = RiskCategory(environment="demo", tradovate_id=7, name="Trading Halted")
+    said = "".join(getattr(explain(row, None), where))
+    assert "What its risk category (Trading Halted) allows is not known here." in said
+    assert "Orders may be placed" not in said
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,14 @@ def test_the_drawdown_floor_trails_the_peak_up_to_its_limit(limit: str, floor: s
     )
 
 
+def test_what_a_drawdown_of_an_undocumented_mode_trails_is_unknown() -> None:
+    firm = limits(trailing_max_drawdown_usd="2500")
+    firm.trailing_max_drawdown_mode = "EOD"
+    assert trailing_drawdown(firm, figures()) is not None
+    firm.trailing_max_drawdown_mode = "Weekly"
+    assert trailing_drawdown(firm, figures()) is None
+
+
 @pytest.mark.parametrize("unknown", ["peak_usd", "cash_usd"])
 def test_without_peak_or_cash_the_drawdown_is_unknown(unknown: str) -> None:
     assert trailing_drawdown(limits(trailing_max_drawdown_usd="2500"), figures(**{unknown: ""})) is None

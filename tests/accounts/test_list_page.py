@@ -271,7 +271,7 @@ def test_the_page_tells_how_old_it_is_and_that_reading_fails(support: Client, se
     assert "Live" not in page.partition('class="freshness"')[2].partition("</div>")[0]
 
     later = datetime(2026, 11, 20, 12, 5, tzinfo=UTC)
-    SyncRun.objects.create(environment="demo", started_at=later, seen_at=later, ended_at=later, failure="Tradovate is shut.")
+    SyncRun.objects.create(environment="demo", started_at=later, seen_at=later, ended_at=later, failure="Tradovate is shut")
 
     page = support.get(LIST).content.decode()
     assert "can't be read from Tradovate" in page.replace("&#x27;", "'")

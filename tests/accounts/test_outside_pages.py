@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Account, MirrorMove, MoveSubject, Source
 from accounts.outside.judge import AT_ONCE, judge_moves
@@ -19,7 +20,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.staff.roles import Role
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between
-from tests.accounts.mirrored import AGE, make_account
+from tests.accounts.mirrored import AGE, make_account, make_status
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,33 @@ def test_limits_are_called_as_on_their_form_here_and_in_the_trail(client: Client
     for address in (PAGE, f"{reverse('audit:list')}?what=outside", history):
         page = re.sub(r"<[^>]*>", " ", words(client, address))
         assert "Daily loss: auto-liquidation: from $1,000.00 to $777.00" in " ".join(page.split()), address
+
+
+def test_the_end_of_an_unknown_admin_action_is_no_unlock(support: Client) -> None:
+    account = make_account()
+    make_status(account)
+    status = {"liquidate_only_at": [None, None], "user_triggered_liq_only": [None, None]}
+    times = {"admin_at": [None, "2026-11-20T15:00:00Z"]}
+    moved([account], MoveSubject.STATUS, timezone.now(), admin_action=["FreezeForAudit", "Normal"], **times, **status)
+
+    page = words(support, PAGE)
+    assert "Admin action changed" in page
+    assert "FreezeForAudit" in page
+    assert "Unlocked" not in page
+    assert "Unlocked" not in words(support, reverse("home"))
+    detail = words(support, reverse("accounts:detail", args=["demo", account.tradovate_id]))
+    assert "Admin action changed (FreezeForAudit → Normal)" in detail
+
+
+def test_an_unknown_admin_action_is_told_as_unknown_and_found_as_unreadable(support: Client) -> None:
+    account = make_account()
+    make_status(account, admin_action="FreezeForAudit")
+    detail = words(support, reverse("accounts:detail", args=["demo", account.tradovate_id]))
+    assert "Unknown admin action: FreezeForAudit. Whether orders may be placed is not known." in detail
+    assert "Orders may be placed meanwhile" not in detail
+    found = words(support, f"{reverse('accounts:list')}?attention=unreadable")
+    assert account.name in found
+    assert "Unknown admin action" in found
 
 
 def test_older_ones_are_left_out_where_only_the_newest_are_asked_for(support: Client) -> None:

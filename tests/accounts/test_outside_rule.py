@@ -75,6 +75,11 @@ def test_when_a_call_can_have_made_a_move(began: float, over: float | None, *, f
         (status((LOCK, NORMAL), (at(1), at(5))), OutsideKind.UNLOCK),
         (status((LOCK, HOLD), (at(1), at(5))), OutsideKind.ACTION),
         (status((NORMAL, "SomethingNew"), (None, at(5))), OutsideKind.ACTION),
+        # What an unknown action kept the account from, and so what its end allows, nobody knows.
+        (status(("SomethingNew", NORMAL), (at(1), at(5))), OutsideKind.ACTION),
+        (status(("SomethingNew", NORMAL), (at(1), at(5)), (at(1), None)), OutsideKind.ACTION),
+        (status(("DisableAutoLiq", NORMAL), (at(1), at(5))), OutsideKind.ACTION),
+        (status(("DisableAutoLiq", NORMAL), (at(1), at(5)), (at(1), None)), OutsideKind.UNLOCK),
         # Closing only is noted where a limit's stop is, and is a person's act all the same.
         (status((NORMAL, CLOSING), (None, at(5)), (None, at(5))), OutsideKind.CLOSING_ONLY),
         # A lock of an account that a limit had stopped before.

@@ -55,7 +55,8 @@ class StandingTwice(TestCase):
         ("LiquidateOnlyModeImmediately", False, Standing.LIQUIDATE_ONLY),
         ("DisableAutoLiq", False, Standing.UNUSUAL),
         ("DisableAutoLiq", True, Standing.BREACHED),
-        ("SomethingNew", False, Standing.UNUSUAL),
+        ("SomethingNew", False, Standing.UNKNOWN),
+        ("SomethingNew", True, Standing.UNKNOWN),
     ],
 )
 def test_what_an_open_account_is_called(admin_action: str, standing: Standing, *, stopped: bool) -> None:

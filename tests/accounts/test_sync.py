@@ -8,6 +8,7 @@ import pytest
 
 from accounts import models
 from accounts.changes.kinds import KINDS
+from accounts.changes.stops import FULL_READ
 from accounts.connection import NotConnected, client
 from accounts.models import (
     Account,
@@ -441,3 +442,16 @@ def test_a_full_read_of_many_calls_leaves_the_next_one_more_time(calls: int, fai
     at = datetime.now(UTC) - timedelta(seconds=ago_s)
     SyncRun.objects.create(environment="demo", started_at=at, seen_at=at, ended_at=at, calls=calls, failure=failure)
     assert is_due(Environment.DEMO) == due
+
+
+def test_what_stops_say_a_full_read_calls_it_calls_and_fails_without(simulator: Simulator) -> None:
+    simulator.reset_counters()
+    synced()
+    called = {call["endpoint"].removeprefix("/") for call in simulator.calls()}
+    assert called >= FULL_READ
+    for name in ("position/ldeps", "userAccountAutoLiq/list"):
+        simulator.fault("500", endpoint=f"/{name}")
+        run = sync(Environment.DEMO)
+        assert run is not None
+        assert run.failure
+        simulator.clear_faults()

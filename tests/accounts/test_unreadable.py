@@ -243,6 +243,15 @@ def test_a_large_number_that_just_fits_is_kept() -> None:
     assert (cash.amount_usd, cash.realized_pnl_usd) == (Decimal("99999999999999.99"), Decimal("-99999999999999.99"))
 
 
+def test_every_number_that_does_not_fit_is_named() -> None:
+    make_account(tradovate_id=1)
+    table = TABLES["cash"]
+    write(table, FIRST, table.rows[0] | {"amount": Decimal("1e17"), "realizedPnL": Decimal("-1e18")})
+    (record,) = UnreadableRecord.objects.all()
+    assert (record.field, record.value) == ("amount, realizedPnL", '{"amount": 1E+17, "realizedPnL": -1E+18}')
+    assert record.words.endswith(f"amount, realizedPnL are {record.value}")
+
+
 def test_names_with_nul_and_lone_surrogates_are_stored_with_the_replacement_character() -> None:
     account = entities.Account.from_json({"id": 1, "name": "A\0B\ud800"})
     store.store_accounts([account], reading(FIRST))

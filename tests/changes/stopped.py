@@ -1,7 +1,9 @@
 """A budget and environments in the state that a test says, for pages that tell of stops."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -16,6 +18,12 @@ NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 """14:00 in Chicago, in which the pages' times are."""
 
 IN_AN_HOUR = NOW + timedelta(hours=1)
+AT = "2026-11-21 15:00:00"
+"""The same as pages show it."""
+
+LOCK = "accountRiskStatus/setadminautoliqaction"
+CATEGORY = "accountRiskStatus/switchriskcategory"
+DENIED = f"Tradovate denies access to {LOCK} (HTTP 401: Access is denied): a permission of the API key may be missing"
 
 FREE = BudgetState(
     limit=5000,
@@ -106,3 +114,14 @@ def connect(monkeypatch: pytest.MonkeyPatch, settings: Settings, stopped: Stoppe
     monkeypatch.setattr("accounts.connection.budget", Budget)
     monkeypatch.setattr("accounts.connection.outages", lambda: stopped.outages)
     monkeypatch.setattr("accounts.connection.outage", outage_of)
+
+
+def words(response: Any) -> str:
+    """A page's words, as a person reads them."""
+    assert response.status_code == 200
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split()).replace(" .", ".").replace(" )", ")")
+
+
+def shown(page: str) -> str:
+    """The same, without blanks that only tags have put there."""
+    return page.replace("( ", "(").replace(" ,", ",")

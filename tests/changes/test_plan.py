@@ -381,3 +381,11 @@ def test_every_read_back_can_be_judged(shown: Account, found: Account, kind_name
     if finding in {Finding.APPLIED, Finding.UNCHANGED} and isinstance(intended, Planned):
         assert intended.after.items() <= observed.items()
     assert all(isinstance(each, Difference) for each in kind.differences(before, observed))
+
+
+@pytest.mark.parametrize("kind", ["lock", "liquidate_only", "unlock"])
+def test_nothing_is_tighter_or_looser_than_an_unknown_admin_action(kind: str) -> None:
+    was = {"admin_action": "FreezeForAudit", "admin_at": None, "stopped_by_limit": False}
+    becomes = {"admin_action": KINDS[kind].action}  # type: ignore[attr-defined]  # these three set one
+    (difference,) = KINDS[kind].differences(was, becomes)
+    assert difference.direction == ""

@@ -1,12 +1,9 @@
 """What is stopped, until when, what waits because of it, and what else can be done: on every page that promises anything."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from html import unescape
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import time_machine
@@ -15,32 +12,22 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.api_models import ApiToken
-from accounts.changes.actions import submit
-from accounts.changes.calendar import ahead
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change
-from accounts.changes.outlook import outlook_of
 from accounts.changes.pace import pace
 from accounts.changes.queries import progress
 from accounts.changes.states import ItemState
 from accounts.changes.stops import Ahead, stops_now
-from accounts.changes.timing import Timing
 from accounts.complete import ASKED_BY_ID
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes import stopped as having
 from tests.changes.asking_pages import listed, new
-from tests.changes.mirror import LOCKED, ORIGIN, ask, make_account, make_accounts, open_item, planned
-from tests.changes.stopped import IN_AN_HOUR, NOW, Stopped, connect
+from tests.changes.mirror import LOCKED, make_account, make_accounts, open_item
+from tests.changes.stopped import AT, CATEGORY, DENIED, IN_AN_HOUR, LOCK, NOW, Stopped, connect, shown, words
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
-
-LOCK = "accountRiskStatus/setadminautoliqaction"
-CATEGORY = "accountRiskStatus/switchriskcategory"
-DENIED = f"Tradovate denies access to {LOCK} (HTTP 401: Access is denied): a permission of the API key may be missing"
-AT = "2026-11-21 15:00:00"
 
 
 @pytest.fixture(autouse=True)
@@ -62,17 +49,6 @@ def browser(client: Client, support: Staff, sent: list[Any]) -> Client:
     return client
 
 
-def words(response: Any) -> str:
-    """A page's words, as a person reads them."""
-    assert response.status_code == 200
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split()).replace(" .", ".").replace(" )", ")")
-
-
-def shown(page: str) -> str:
-    """The same, without blanks that only tags have put there."""
-    return page.replace("( ", "(").replace(" ,", ",")
-
-
 @dataclass(frozen=True)
 class Case:
     """A stop, and what pages say of it: its first line, why, and what else can be done; None for `until` is not known."""
@@ -82,8 +58,18 @@ class Case:
     why: str
     ways: str
     until: datetime | None = IN_AN_HOUR
+    also: str = ""
+
+    def told(self, subject: str) -> str:
+        """All that a callout says, of this subject."""
+        also = f" {self.also}" if self.also else ""
+        return f"{self.title} {self.why}{also} Until then: {self.ways.format(subject)}."
 
 
+NOTHING_IS_READ = (
+    "Nothing is read from Tradovate either: what pages show is what was known before, and changes made outside riskadmin may "
+    "go unseen."
+)
 ALL_WAYS = "lock {} by hand in Tradovate's own dashboard"
 LOCKING = f"Lock, Closing only, Unlock and Liquidate wait on demo, and Remediate before its step “Unlock”, until {AT} (in 1 h)."
 CASES = {
@@ -91,34 +77,41 @@ CASES = {
         having.endpoint(LOCK),
         LOCKING,
         f"Tradovate demands a captcha for {LOCK}.",
-        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+        "move {} to a risk category that your firm has set up to allow no orders, or lock it by hand in Tradovate's own dashboard",
     ),
     "penalty": Case(
         having.endpoint(LOCK, "Tradovate makes us wait (p-ticket)"),
         LOCKING,
         f"Tradovate makes us wait (p-ticket) for {LOCK}.",
-        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+        "move {} to a risk category that your firm has set up to allow no orders, or lock it by hand in Tradovate's own dashboard",
     ),
     "denied": Case(
         having.endpoint(LOCK, DENIED, environment=Environment.DEMO),
-        LOCKING,
-        f"{DENIED}.",
-        "move {} to a risk category that allows no orders, or lock it by hand in Tradovate's own dashboard",
+        LOCKING.replace(f"until {AT} (in 1 h)", "until Tradovate allows access again"),
+        f"{DENIED}. It is tried again at {AT}; until the permission is back, it will be refused again.",
+        "move {} to a risk category that your firm has set up to allow no orders, or lock it by hand in Tradovate's own dashboard",
+        until=None,
     ),
     "429": Case(
-        having.everything(), f"Every change waits until {AT} (in 1 h).", "Too many calls in an hour (HTTP 429).", ALL_WAYS
+        having.everything(),
+        f"Every change waits until {AT} (in 1 h).",
+        "Too many calls in an hour (HTTP 429).",
+        ALL_WAYS,
+        also=NOTHING_IS_READ,
     ),
     "423": Case(
         having.everything("Tradovate warns of a lockout (HTTP 423)"),
         f"Every change waits until {AT} (in 1 h).",
         "Tradovate warns of a lockout (HTTP 423).",
         ALL_WAYS,
+        also=NOTHING_IS_READ,
     ),
     "login": Case(
         having.endpoint("auth/accesstokenrequest", "the login was refused: wrong password"),
         f"Every change waits until {AT} (in 1 h).",
         "No session at Tradovate is open: the login was refused: wrong password.",
         ALL_WAYS,
+        also=NOTHING_IS_READ,
     ),
     "outage": Case(
         having.outage(),
@@ -126,6 +119,7 @@ CASES = {
         "No answer since 2026-11-21 13:57:00 (HTTP 503). It is tried again on its own, at the latest every minute.",
         ALL_WAYS,
         until=None,
+        also=NOTHING_IS_READ.replace("Tradovate either", "Tradovate on demo either"),
     ),
     "uncounted": Case(
         having.uncounted(),
@@ -133,6 +127,7 @@ CASES = {
         "Redis or PostgreSQL does not answer, so calls can't be counted, and none is made.",
         ALL_WAYS,
         until=None,
+        also=NOTHING_IS_READ,
     ),
     "used up": Case(
         having.used_up(urgent=0, urgent_free_at=NOW + timedelta(minutes=10)),
@@ -140,6 +135,7 @@ CASES = {
         "The calls of this hour are used up; each comes back an hour after it was made.",
         ALL_WAYS,
         until=NOW + timedelta(minutes=10),
+        also=NOTHING_IS_READ,
     ),
 }
 
@@ -159,7 +155,7 @@ class TestEachStop:
         make_account(1)
         page = browser.get(new("lock"), {"account": "demo:1"})
         text = shown(words(page))
-        assert f"{case.title} {case.why} Until then: {case.ways.format('it')}." in text
+        assert case.told("it") in text
         assert "As soon as Tradovate answers" not in text
         found = page.context["outlook"]
         assert not found.fits
@@ -172,15 +168,13 @@ class TestEachStop:
 
     def test_on_the_page_of_an_account(self, browser: Client, case: Case) -> None:
         account = make_account(1)
-        told = f"{case.title} {case.why} Until then: {case.ways.format('it')}."
+        told = case.told("it")
         assert told in shown(words(browser.get(reverse("accounts:detail", args=["demo", account.tradovate_id]))))
         assert told in shown(words(browser.get(reverse("changes:account_stops", args=["demo", account.tradovate_id]))))
 
     @pytest.mark.parametrize("name", ["home", "changes:stops"])
     def test_on_home_and_the_page_of_stops(self, browser: Client, case: Case, name: str) -> None:
-        assert f"{case.title} {case.why} Until then: {case.ways.format('an account')}." in shown(
-            words(browser.get(reverse(name)))
-        )
+        assert case.told("an account") in shown(words(browser.get(reverse(name))))
 
     def test_on_system(self, client: Client, case: Case) -> None:
         client.force_login(make_person(Role.ADMINISTRATOR))
@@ -294,10 +288,32 @@ class TestWhichWait:
         page = browser.get(new("lock"), {"account": "demo:1"})
         assert page.context["outlook"].finish_at == IN_AN_HOUR
 
+    @pytest.mark.parametrize(
+        ("endpoint", "what", "also"),
+        [
+            (
+                "position/list",
+                "Positions can't be read on demo",
+                "Full reads on demo fail because of it: what pages show is old, ",
+            ),
+            ("riskCategory/list", "Risk categories can't be read on demo", "Full reads on demo fail because of it"),
+            ("account/items", "Risk category waits on demo", "Some readings of accounts fail because of it"),
+            ("userAccountRiskParameter/ldeps", "Risk parameter", "What pages show of risk parameters is old."),
+        ],
+    )
+    def test_a_denied_reading_is_told_in_words(
+        self, stop: Callable[[Stopped], None], browser: Client, endpoint: str, what: str, also: str
+    ) -> None:
+        stop(having.endpoint(endpoint, DENIED, environment=Environment.DEMO))
+        page = shown(words(browser.get(reverse("changes:stops"))))
+        assert what in page
+        assert also in page
+        assert "can't be called" not in page
+
     def test_lists_are_read_for_many_only(self, stop: Callable[[Stopped], None]) -> None:
         stop(having.endpoint("account/list"))
         (found,) = stops_now().found
-        assert (found.what, found.waits) == ("account/list can't be called", ())
+        assert (found.what, found.waits) == ("Accounts can't be read", ())
         assert not found.delays(self.ahead("risk_category", targets=ASKED_BY_ID))
         assert found.delays(self.ahead("risk_category", targets=ASKED_BY_ID + 1))
 
@@ -311,7 +327,7 @@ class TestWhichWait:
         make_account(1, LOCKED)
         text = words(browser.get(new("unlock"), {"account": "demo:1"}))
         assert "Until then: make the change by hand in Tradovate's own dashboard." in text
-        assert "risk category that allows no orders" not in text
+        assert "risk category that your firm has set up to allow no orders" not in text
 
     def test_a_stand_in_that_waits_too_is_none(
         self, monkeypatch: pytest.MonkeyPatch, settings: Settings, browser: Client
@@ -332,14 +348,14 @@ class TestWhichWait:
     ) -> None:
         stop(having.endpoint(LOCK))
         make_account(1)
-        link = '<a href="/changes/new/risk_category/?account=demo%3A1">move it to a risk category that allows no orders</a>'
+        link = '<a href="/changes/new/risk_category/?account=demo%3A1">move it to a risk category that your firm has set up to allow no orders</a>'
         account = reverse("accounts:detail", args=["demo", 1])
         assert link in browser.get(account).content.decode()
         assert link in browser.get(new("lock"), {"account": "demo:1"}).content.decode()
         client.force_login(make_person(Role.COMPLIANCE))
         page = client.get(account).content.decode()
         assert link not in page
-        assert "move it to a risk category that allows no orders" in page
+        assert "move it to a risk category that your firm has set up to allow no orders" in page
 
     def test_a_category_switch_that_waits_leaves_the_lock(self, stop: Callable[[Stopped], None], browser: Client) -> None:
         stop(having.endpoint(CATEGORY))
@@ -366,7 +382,8 @@ class TestWhichWait:
         many = browser.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
         assert (
             "Bulk changes wait until 2026-11-21 14:25:00 (in 25 min). The bulk calls of this hour are used up; each comes back "
-            "an hour after it was made. Until then: change at most 50 at a time, in the urgent lane (500 calls left), or lock "
+            "an hour after it was made. Full reads wait too: what pages show is what was known before, and changes made outside "
+            "riskadmin may go unseen. Until then: change at most 50 at a time, in the urgent lane (500 calls left), or lock "
             "them by hand in Tradovate's own dashboard."
         ) in shown(words(many))
         assert many.context["outlook"].finish_at == NOW + timedelta(minutes=26)
@@ -404,74 +421,3 @@ class TestWhichWait:
                 f"No new session can be started on demo until {AT} (in 1 h). The login was refused: wrong password. Calls go on "
                 "only while Tradovate accepts the session that is open."
             ) in text
-
-
-class TestPromises:
-    """Nothing is said to be done sooner than a stop's end."""
-
-    def test_an_outlook_ends_with_the_last_of_several_stops(self, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-        stopped = having.endpoint(LOCK, until=NOW + timedelta(hours=2))
-        stopped.finish_at = NOW + timedelta(hours=1)
-        connect(monkeypatch, settings, stopped)
-        change = Ahead(kind=KINDS["lock"], environment=Environment.DEMO, lane=Lane.URGENT)
-        assert outlook_of(1, change).finish_at == NOW + timedelta(hours=2)
-        stopped.finish_at = NOW + timedelta(hours=3)
-        assert outlook_of(1, change).finish_at == NOW + timedelta(hours=3)
-
-    def test_a_running_change_of_many(self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]) -> None:
-        make_accounts(range(1, 11))
-        change = ask(support, "lock", *range(1, 11))
-        stop(having.endpoint(LOCK))
-        found = pace(progress(change.pk))
-        assert found.finish_at == IN_AN_HOUR
-        assert [(hold.words, hold.until) for hold in found.holds] == [
-            (f"Waits: Tradovate demands a captcha for {LOCK}", IN_AN_HOUR)
-        ]
-
-    def test_a_change_that_is_held_for_longer_than_the_stop(
-        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]
-    ) -> None:
-        item = open_item(support, make_account(1), "lock", ItemState.QUEUED)
-        later = NOW + timedelta(hours=2)
-        Change.objects.filter(pk=item.change_id).update(held_until=later, held_why="Tradovate warns of a lockout (HTTP 423)")
-        stop(having.endpoint(LOCK))
-        found = pace(progress(item.change_id))
-        assert found.finish_at == later
-        assert [hold.until for hold in found.holds] == [IN_AN_HOUR, later]
-        # The call that met the stop was answered a moment before it was written down.
-        Change.objects.filter(pk=item.change_id).update(held_until=IN_AN_HOUR + timedelta(milliseconds=40))
-        assert [hold.until for hold in pace(progress(item.change_id)).holds] == [IN_AN_HOUR]
-
-    def test_what_was_sent_and_can_not_be_read_back(
-        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]
-    ) -> None:
-        item = open_item(support, make_account(1), "lock", ItemState.SENT)
-        stop(having.endpoint("accountRiskStatus/ldeps", "Tradovate makes us wait (p-ticket)"))
-        (hold,) = pace(progress(item.change_id)).holds
-        assert hold.words.endswith("Tradovate makes us wait (p-ticket) for accountRiskStatus/ldeps")
-        assert hold.until == IN_AN_HOUR
-        stop(having.endpoint(LOCK))
-        assert pace(progress(item.change_id)).holds == (), "its call has left"
-
-    @pytest.mark.parametrize(("runs_at", "is_told"), [(timedelta(minutes=30), True), (timedelta(hours=2), False)])
-    def test_a_scheduled_change_that_comes_due_before_the_stop_ends(
-        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any], runs_at: timedelta, *, is_told: bool
-    ) -> None:
-        make_account(1)
-        change = submit(
-            actor=support,
-            origin=ORIGIN,
-            kind=KINDS["lock"],
-            environment=Environment.DEMO,
-            target_ids=[1],
-            reason_code=ReasonCode.CLOSE_FRAUD,
-            reason_text="",
-            form_key=uuid4(),
-            shown_digest=planned("lock", 1).digest,
-            timing=Timing(runs_at=NOW + runs_at),
-        )
-        stop(having.endpoint(LOCK))
-        holds = [(hold.words, hold.until) for hold in pace(progress(change.pk)).holds]
-        (entry,) = ahead().days[0].entries
-        assert entry.begins_at == max(IN_AN_HOUR, NOW + runs_at)
-        assert holds == ([(f"It can't begin: Tradovate demands a captcha for {LOCK}", IN_AN_HOUR)] if is_told else [])

@@ -71,7 +71,7 @@ def test_after_a_captcha_on_a_lock_the_next_preview_says_until_when(browser: Bro
     assert "As soon as Tradovate answers" not in words(page)
     for shown in (words(page), words(browser.get(reverse("accounts:detail", args=["demo", 1])))):
         assert f"Tradovate demands a captcha for {LOCK}." in shown
-        assert "Until then: move it to a risk category that allows no orders" in shown
+        assert "Until then: move it to a risk category that your firm has set up to allow no orders" in shown
 
 
 def test_a_lasting_denial_is_a_stop_like_any_other_and_one_event(browser: Browser, tradovate: CannedServer) -> None:
@@ -87,10 +87,11 @@ def test_a_lasting_denial_is_a_stop_like_any_other_and_one_event(browser: Browse
     event = Event.objects.get(tag=Tag.API_HALTED)
     assert (event.detail["endpoint"], event.detail["text"]) == ("account/list on demo", told)
     (stop,) = stops_now().found
-    assert (stop.what, stop.because) == ("account/list can't be called", f"{told}.")
+    assert stop.what == "Accounts can't be read"
+    assert stop.because.startswith(f"{told}. It is tried again at ")
     for name in ("home", "changes:stops"):
         assert f"{told}." in words(browser.get(reverse(name)))
-    assert "account/list can't be called until" in words(browser.get(reverse("changes:stops_strip")))
+    assert "Accounts can't be read until Tradovate allows access again" in words(browser.get(reverse("changes:stops_strip")))
 
 
 # What kinds say that they need.

@@ -16,6 +16,7 @@ from accounts.outside.judge import judge_moves
 from accounts.sync import Part, refresh, sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import Line
+from riskadmin.audit.wording import reason_words
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -113,7 +114,7 @@ def test_a_lock_by_somebody_else_is_an_event_with_before_after_and_the_two_readi
     [
         (CLOSING_ONLY, "closing_only", "Set to closing only outside riskadmin"),
         ("LiquidateImmediately", "liquidate", "Liquidated and locked outside riskadmin"),
-        ("DisableAutoLiq", "action", "Risk action set outside riskadmin"),
+        ("DisableAutoLiq", "action", "Admin action changed outside riskadmin"),
     ],
 )
 def test_each_action_of_somebody_else_has_its_name(mirror: Simulator, action: str, kind: str, title: str) -> None:
@@ -467,3 +468,33 @@ def test_the_account_says_that_it_was_locked_outside_until_it_is_no_longer(
     assert "Locked outside riskadmin, <span" not in page
     assert "By whom, and why" in page
     assert "<div>Locked, <span title=" in page  # among what was changed outside, with its time
+
+
+def test_the_account_says_who_asked_for_its_lock_when_and_why(
+    mirror: Simulator, support: Staff, supervisor: Staff, client: Client
+) -> None:
+    account_id = active_account()
+    client.force_login(support)
+    address = reverse("accounts:detail", args=["demo", account_id])
+    change = ask(support, "lock", account_id)
+    run_change(change)
+    page = words(client, address)
+    told = page[page.index("By whom, and why") :]
+    told = told[: told.index("</div>")]
+    assert change.requested_by_name in told
+    assert reason_words(change.reason_code) in told
+    assert reverse("changes:detail", args=[change.pk]) in told
+    assert "see History" not in told
+
+    # Another act at Tradovate, of the same word: it is no longer that change's.
+    mirror.patch("accountRiskStatus", account_id, adminAction=LOCKED, adminTimestamp=AT)
+    read()
+    assert "see History" in words(client, address)
+
+
+def test_an_account_that_was_locked_before_the_first_reading_says_so(mirror: Simulator, support: Staff, client: Client) -> None:
+    account = Account.objects.filter(archived=False, risk_status__admin_action=LOCKED, moves=None, items=None)[0]
+    client.force_login(support)
+    page = words(client, reverse("accounts:detail", args=["demo", account.tradovate_id]))
+    assert "Not known: it stood so when riskadmin first read it, and Tradovate does not say" in page
+    assert "see History" not in page

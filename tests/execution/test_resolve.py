@@ -203,6 +203,11 @@ class TestWords:
         item = unknown()
         assert question(item).why == f"{WHY}."
         item.note = ""
+        assert question(item).why == f"{WHY}."
+        item.note = "The read-back shows the target as it was"
+        assert question(item).why == f"{WHY}. The read-back shows the target as it was.", "what became of the call comes first"
+        item.note = ""
+        Call.objects.update(note="")
         assert question(item).why == "The call ended without an answer."
         monkeypatch.setattr(type(question(item).kind), "is_read_back", False)
         assert question(item).why == (

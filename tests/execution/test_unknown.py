@@ -112,7 +112,7 @@ class TestShown:
             ("Risk action", "Normal", "Closing orders only")
         ]
         assert asked.evidence.fields == ("Risk action tighter",)
-        assert asked.evidence.words == "Lock, demo: neither as before nor as intended (Risk action tighter)"
+        assert asked.evidence.words == "Lock on demo: Neither as before nor as intended (Risk action tighter)"
         assert asked.evidence.key.startswith("demo-lock-0-neither-")
 
 

@@ -1,6 +1,7 @@
 """The pages of unknown outcomes: the list with its filters, what is done with chosen items, and the page of a decision."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,18 +12,22 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.execution import unknown as listing
 from accounts.execution.forms import SEEN_SALT, SeenField
-from accounts.execution.question import Shown
+from accounts.execution.question import NOT_NAMED, Shown
 from accounts.execution.resolve import Resolution
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from riskadmin.tradovate.vocabulary import Environment
+from tests.changes import stopped as having
 from tests.changes.answers import text_of
+from tests.changes.stopped import Stopped, connect
 from tests.execution.unknown_items import (
     AS_BEFORE,
     ELSEWHERE,
@@ -57,8 +62,38 @@ class TestList:
         assert "Lock KTR50K-000101" in page
         assert "Neither as before nor as intended" in page
         assert f"{WHY}." in page
-        assert "It is read again as soon as Tradovate can be reached" in page
+        assert "It is read again within seconds" in page
         assert reverse("changes:detail", args=[item.change_id]) in page
+
+    def test_it_and_the_page_of_the_item_say_the_same_of_the_next_reading(
+        self, browser: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    ) -> None:
+        item, now = unknown(), timezone.now()
+        evidence = {"resolution": "applied", "item": item.pk}
+        pages: list[tuple[str, dict[str, Any]]] = [
+            (reverse(LIST), {}),
+            (reverse("execution:item", args=[item.pk]), {}),
+            (reverse("execution:decide"), evidence),
+        ]
+
+        def says(words: str, not_before: datetime | None, stopped: Stopped) -> bool:
+            connect(monkeypatch, settings, stopped)
+            Item.objects.update(not_before=not_before)
+            return all(words in " ".join(unescape(text_of(browser.get(*page))).split()) for page in pages)
+
+        denied = having.endpoint("accountRiskStatus/ldeps", "Access is denied", environment=Environment.DEMO)
+        assert says("It is read again within seconds", now - timedelta(seconds=1), Stopped())
+        assert says("It is to be read again, which waits until 2026-11-21 15:00:00: Too many calls", now, having.everything())
+        assert says("It is to be read again, which waits until Tradovate allows access again: Access is denied", now, denied)
+        assert says("It is not read again by itself; a full read that proves what came of it settles it", None, Stopped())
+
+    def test_evidence_is_named_in_sentences(self, browser: Client) -> None:
+        read_as(None, unknown(), note=f"Tradovate {NOT_NAMED}")
+        form = browser.get(reverse(LIST)).context["form"]
+        assert [words for _, words in form.fields["evidence"].widget.choices] == [
+            "Any",
+            "Lock on demo: Tradovate did not name it (1)",
+        ]
 
     def test_the_filters(self, browser: Client) -> None:
         lock, unlock = unknown(101), unknown(102, "unlock")

@@ -14,7 +14,7 @@ from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.entities import Account, PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.errors import OutcomeUnknown
-from riskadmin.tradovate.exchange import VALUE_MAX, Reply, UnreadableRow
+from riskadmin.tradovate.exchange import VALUE_MAX, Reply, UnreadableRow, what_stands
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 from riskadmin.tradovate.reading import BadNumber, parse_json
@@ -184,6 +184,18 @@ def test_a_number_that_is_none_in_a_field_that_nobody_knows_makes_its_row_unread
     reply = client.accounts()
     assert [account.extra for account in reply.value] == [{"new": {"a": [Decimal("1.50"), {"b": None}]}}]
     assert [(row.id, row.field, row.value[:8]) for row in reply.unreadable] == [(2, "new", '{"a": [N'), (3, "new", "[[[[[[[[")]
+
+
+def test_every_field_that_cannot_be_read_is_named(server: CannedServer, client: Client) -> None:
+    body = b"""[{"id": 1, "name": 7, "evaluationSize": NaN, "new": [Infinity], "timestamp": "2026-03-02T10:00:00Z"},
+                {"name": "B", "closed": 0}, {"id": 3, "name": "C"}]"""
+    server.on("account/list", answer(200, body))
+    first, second = client.accounts().unreadable
+    assert sorted(first.field.split(", ")) == ["evaluationSize", "name", "new"]
+    assert all(each in first.value for each in ('"name": 7', '"evaluationSize": NaN', '"new": [Infinity]'))
+    assert what_stands("name, new", first.value).startswith("name, new are {")
+    assert sorted(second.field.split(", ")) == ["closed", "id"]
+    assert '"closed": 0' in second.value
 
 
 def test_names_with_odd_characters_are_read_and_evidence_of_them_can_be_encoded(server: CannedServer, client: Client) -> None:

@@ -26,6 +26,7 @@ from accounts.changes.kinds.kind import (
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.models import Account, Source
 from accounts.reads import Reader
+from accounts.states import is_known
 from accounts.sync import store_risk_statuses
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
@@ -90,6 +91,15 @@ class AdminActionKind(AccountKind):
 
     def warnings(self, account: Account) -> tuple[str, ...]:
         """Return what a person should know before doing this to the account."""
+        return self._action_warnings(account) + self._position_warnings(account)
+
+    def _action_warnings(self, account: Account) -> tuple[str, ...]:
+        action = account.risk_status.admin_action
+        if is_known(action):
+            return ()
+        return (f"Unknown admin action: {action}. Whether orders may be placed now is not known",)
+
+    def _position_warnings(self, account: Account) -> tuple[str, ...]:
         positions = held(account)
         if not positions:
             return ()
@@ -98,7 +108,6 @@ class AdminActionKind(AccountKind):
     open_positions: ClassVar[str]  # what becomes of open positions
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        was, becomes = _tightness(before), _tightness(after)
         words = _words(before), _words(after)
         if words[0] == words[1] and "admin_at" in after and after["admin_at"] != before.get("admin_at"):
             # Set anew since it was shown: the same word, but another person's act.
@@ -108,7 +117,7 @@ class AdminActionKind(AccountKind):
                 label="Risk action",
                 before=words[0],
                 after=words[1],
-                direction="looser" if becomes < was else "tighter" if becomes > was else "",
+                direction=_direction(before, after),
             ),
         )
 
@@ -189,6 +198,13 @@ _TIGHTNESS: Final = {
     AdminAction.LIQUIDATE: 3,
 }
 _STOPPED_BY_LIMIT: Final = 1  # tighter than nothing; an admin action says more and lasts longer
+
+
+def _direction(before: State, after: State) -> str:
+    if not (is_known(before["admin_action"]) and is_known(after["admin_action"])):
+        return ""  # nobody knows what such an action refuses
+    was, becomes = _tightness(before), _tightness(after)
+    return "looser" if becomes < was else "tighter" if becomes > was else ""
 
 
 def _tightness(state: State) -> int:

@@ -12,7 +12,7 @@ from typing import Final
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, Record, Sort, direction, in_words, out_of_order
 from accounts.changes.kinds.limit_mirror import LevelLimits
-from accounts.limits import Distance, Figures, distance_to, trailing_distance
+from accounts.limits import Distance, Figures, distance_to, is_known_mode, trailing_distance
 from accounts.models import Account
 from riskadmin.web.formats import money, number, percent, percent_outside
 
@@ -113,6 +113,8 @@ def _reached_now(limits: LevelLimits, after: Record, changed: Changed) -> Iterat
     is_new = _touches(changed, _TRAILING)
     if drawdown is None or (limits.is_stopped and not is_new):
         return
+    if not is_known_mode(after.get("trailing_max_drawdown_mode")):
+        return
     stops_at = after.get("trailing_max_drawdown_limit_usd")
     floor = trailing_distance(Decimal(drawdown), None if stops_at is None else Decimal(stops_at), figures)
     if floor and floor.is_reached and figures.peak_usd is not None:
@@ -139,6 +141,7 @@ def _unforeseeable(limits: LevelLimits, after: Record, changed: Changed) -> Liqu
     )
     drawdown = after.get("trailing_max_drawdown_usd")
     if tighter & set(_TRAILING) and drawdown is not None:
+        is_hidden |= not is_known_mode(after.get("trailing_max_drawdown_mode"))
         is_hidden |= trailing_distance(Decimal(drawdown), None, limits.figures) is None
     return Liquidation.POSSIBLE if is_hidden else Liquidation.NO
 

@@ -16,6 +16,7 @@ from accounts.rows import Reading as MirrorReading
 from accounts.store import mark_missing, return_to_mirror
 from accounts.sync import Part
 from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.exchange import what_stands
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -136,7 +137,7 @@ def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State]
 def unread(read: Read[Any]) -> dict[int, Unread]:
     """Return why a read tells nothing of some targets, by their ids."""
     why = {
-        key: Unread(why=f"Tradovate sent something unreadable: {row.field} is {row.value}", may_come=False)
+        key: Unread(why=f"Tradovate sent something unreadable: {what_stands(row.field, row.value)}", may_come=False)
         for key, row in read.unreadable.items()
     }
     why |= dict.fromkeys(read.left_out, LEFT_OUT)

@@ -63,6 +63,13 @@ def unset(value: object) -> object:
 
 
 @register.filter
+def sentence(text: str) -> str:
+    """End a text that may come from elsewhere with one full stop, for another sentence follows."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?", "…")) or not text else f"{text}."
+
+
+@register.filter
 def money(amount: Number | None, currency: str = "USD") -> str:
     """Write an amount, "-$1,200.00", with a true minus; for limits and balances."""
     return formats.money(amount, currency) if _is_set(amount) else UNSET

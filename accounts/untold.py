@@ -1,0 +1,71 @@
+"""What Tradovate's last answers did not tell of an account, so that what is shown of it is older than the last full read.
+
+A record without an id, or one that is left out, names no account: that an account's own row has grown old is all that tells.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import Account, Cash, LimitLevel, RiskStatus, SyncRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untold:
+    """A part of an account that full reads no longer tell, and when it was last told."""
+
+    what: str
+    since: datetime
+
+
+def attach(accounts: Iterable[Account]) -> None:
+    """Have each open account say in `untold_since` when its risk status was last told, if full reads no longer tell it.
+
+    At most a query for each environment, and none where all were told lately. Of accounts whose `risk_status` was not selected
+    with them it says nothing: what is made of those does not rest on it.
+    """
+    told_until: dict[str, datetime | None] = {}
+    for account in accounts:
+        status: RiskStatus | None = account._state.fields_cache.get("risk_status")  # noqa: SLF001  (to ask for nothing)
+        if account.archived or status is None or status.fresh_at >= timezone.now() - _one_sync():
+            continue
+        if account.environment not in told_until:
+            told_until[account.environment] = _told_until(account.environment)
+        until = told_until[account.environment]
+        if until is not None and status.fresh_at < until:
+            account.untold_since = status.fresh_at
+
+
+def parts(account: Account) -> list[Untold]:
+    """Return what full reads no longer tell of an account, as far as it was ever read. Reads what its page has selected."""
+    until = None if account.archived else _told_until(account.environment)
+    if until is None:
+        return []
+    status: RiskStatus | None = getattr(account, "risk_status", None)
+    cash: Cash | None = getattr(account, "cash", None)
+    limits = {row.level: row.fresh_at for row in account.limits.all()}
+    read: tuple[tuple[str, datetime | None], ...] = (
+        ("risk status", status.fresh_at if status else None),
+        ("firm's limits", limits.get(LimitLevel.FIRM.value)),
+        ("trader's own limits", limits.get(LimitLevel.TRADER.value)),
+        ("cash", cash.fresh_at if cash else None),
+        ("open positions", account.positions_read_at),
+    )
+    return [Untold(what=what, since=at) for what, at in read if at is not None and at < until]
+
+
+def _one_sync() -> timedelta:
+    return timedelta(seconds=settings.SYNC_SECONDS)
+
+
+def _told_until(environment: str) -> datetime | None:
+    """Return the time before which nothing should have been read last; None before the first full read that ended well.
+
+    That is one sync before the newest: a single answer that was short is made up for by the next.
+    """
+    good = SyncRun.objects.filter(environment=environment, ended_at__isnull=False, failure="")
+    newest = good.order_by("-started_at").values_list("started_at", flat=True).first()
+    return newest - _one_sync() if newest else None
