@@ -8,11 +8,16 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import randrange
+from typing import Final
 
 from riskadmin.local.places import PROJECT, Places
 from riskadmin.local.program import Program
 
 LOOPBACK = "127.0.0.1"
+
+PORTS: Final = (20_000, 32_000)
+"""Ports of our own programs lie between these."""
 
 # Threads of Celery: one leads the lane, the others take the clock's messages. How many calls fly at once is CALLS_AT_ONCE.
 THREADS: Mapping[str, int] = {"urgent": 4, "bulk": 4}
@@ -110,11 +115,19 @@ def listening(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment, all different."""
-    probes = [socket.socket() for _ in range(count)]
+    """Ports that nobody listens on at this moment, all different.
+
+    They lie below those that systems give to outgoing connections, so that a program which is started again finds its own free.
+    """
+    probes: list[socket.socket] = []
     try:
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
+        while len(probes) < count:
+            probe = socket.socket()
+            probes.append(probe)
+            try:
+                probe.bind((LOOPBACK, randrange(*PORTS)))  # noqa: S311  (no secret)
+            except OSError:
+                probes.pop().close()
         return [int(probe.getsockname()[1]) for probe in probes]
     finally:
         for probe in probes:

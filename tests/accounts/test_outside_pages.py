@@ -20,7 +20,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.staff.roles import Role
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between
-from tests.accounts.mirrored import AGE, make_account, make_status
+from tests.accounts.mirrored import make_account, make_status, read_a_minute_ago
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ PAGE = reverse("outside:list")
 def make_accounts(count: int) -> list[Account]:
     """Many accounts with one statement."""
     return Account.objects.bulk_create(
-        Account(environment="demo", tradovate_id=10_000 + number, name=f"EVAL-{10_000 + number}", **AGE)
+        Account(environment="demo", tradovate_id=10_000 + number, name=f"EVAL-{10_000 + number}", **read_a_minute_ago())
         for number in range(count)
     )
 

@@ -230,8 +230,9 @@ JUDGED = [
     # Neither explains it, by a cent.
     (BEFORE, cash("50900.01", "0"), Finding.ELSEWHERE),
     (BEFORE, cash("50500", "100"), Finding.ELSEWHERE),
-    # The week began anew, or its profit isn't told.
-    (BEFORE, cash("51000", "0"), Finding.APPLIED),
+    # The week began anew, so that its profit doesn't say what was traded, or it isn't told.
+    (BEFORE, cash("51000", "0"), Finding.ELSEWHERE),
+    (BEFORE, cash("51000", None), Finding.ELSEWHERE),
     (BEFORE, cash("50000", "0"), Finding.NOT_APPLIED),
     (BEFORE, cash("50900", None), Finding.ELSEWHERE),
     (cash("50000", None), cash("51000", None), Finding.APPLIED),
@@ -317,7 +318,8 @@ def reset(action: str = NORMAL, at: str | None = None, *, stopped_at: str | None
     [
         (reset(), reset(), Finding.NOT_APPLIED),
         (reset(stopped_at="t0"), reset(), Finding.APPLIED),
-        (reset(LOCKED, "t0", stopped_at="t0"), reset(NORMAL, "t1"), Finding.APPLIED),
+        # Somebody acted on it: what is looser may be their work.
+        (reset(LOCKED, "t0", stopped_at="t0"), reset(NORMAL, "t1"), Finding.ELSEWHERE),
         (reset(own=True), reset(), Finding.APPLIED),
         # New restrictions are somebody else's or a limit's.
         (reset(), reset(LOCKED, "t1"), Finding.ELSEWHERE),

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import Count
+from django.db.models import Count, F
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
@@ -77,8 +77,8 @@ def run(item: Item) -> Item:
 def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> None:
     """Let time have passed for an item: everything it waits for is due, and its calls ended long ago."""
     past = timezone.now() - timedelta(seconds=1)
-    Call.objects.filter(items=item, ended_at__isnull=False).update(ended_at=timezone.now() - claimed_ago - timedelta(seconds=1))
-    claimed_at = timezone.now() - claimed_ago if item.claimed_at else None
+    Call.objects.filter(items=item, ended_at__isnull=False).update(ended_at=F("ended_at") - claimed_ago - timedelta(seconds=1))
+    claimed_at = item.claimed_at - claimed_ago if item.claimed_at else None
     seen_at = item.seen_at - claimed_ago if item.seen_at else None
     Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at, seen_at=seen_at)
     Change.objects.filter(pk=item.change_id).update(held_until=None)
@@ -99,10 +99,9 @@ def later(change: Change, *, rounds: int = 4) -> dict[str, int]:
     """Let so much time pass that each item of a change has its outcome or waits for a person; return how many are in each state."""
     for _ in range(rounds):
         waiting = Item.objects.filter(change=change, not_before__isnull=False)
-        past = timezone.now() - timedelta(seconds=61)
-        Call.objects.filter(items__in=waiting, ended_at__gt=past).update(ended_at=past)
-        waiting.filter(claimed_at__isnull=False).update(claimed_at=past)
-        waiting.filter(seen_at__gt=past).update(seen_at=past)
+        ago = timedelta(seconds=61)
+        Call.objects.filter(items__in=waiting, ended_at__isnull=False).update(ended_at=F("ended_at") - ago)
+        waiting.update(claimed_at=F("claimed_at") - ago, seen_at=F("seen_at") - ago)
         waiting.update(not_before=timezone.now() - timedelta(seconds=1))
         Change.objects.filter(pk=change.pk).update(held_until=None)
         sweep(origin=ORIGIN)

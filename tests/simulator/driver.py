@@ -81,6 +81,8 @@ class Simulator:
 
     def start(self) -> Self:
         """Start the process and return when it answers; raise SimulatorError when it doesn't."""
+        if not any(self.ports.values()):
+            self.ports = dict(zip(self.ports, free_ports(len(self.ports)), strict=True))
         command = [sys.executable, "-m", "riskadmin.simulator", "--data", str(self.data), "--seed", str(self.seed)]
         command += ["--traders", str(self.traders), "--accounts", str(self.accounts)]
         for name, port in self.ports.items():
