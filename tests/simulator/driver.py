@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 
 import requests
 
+from riskadmin.local.stack import free_ports
+
 PROJECT: Final = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S: Final = 180.0
 STOP_TIMEOUT_S: Final = 60.0
