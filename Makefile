@@ -33,7 +33,7 @@ bench: environment ## measure speed and calls, as ratios of one run; SCALE=full 
 	@$(VENV)/python -m tests.bench
 
 lint: export SECRET_KEY = only-for-checks-that-read-the-settings-000000
-lint: environment ## check style, types, rooms and templates (a test checks migrations)
+lint: environment ## check style, types, packages and templates (a test checks migrations)
 	@failed=; for check in "ruff check" "ruff format --check" "mypy ." lint-imports "djlint --quiet --check --lint templates"; do \
 		echo "== $$check"; $(VENV)/$$check || failed="$$failed ($$check)"; \
 	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }

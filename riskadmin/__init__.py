@@ -1,1 +1,1 @@
-"""riskadmin: the composition root of the risk administration dashboard, and the rooms below it."""
+"""riskadmin: the composition root of the risk administration dashboard, and the packages below it."""

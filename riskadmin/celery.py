@@ -11,3 +11,4 @@ app = Celery("riskadmin")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue("urgent"), Queue("bulk")]
 app.autodiscover_tasks()
+app.autodiscover_tasks(["accounts.sync"])  # no app of its own

@@ -14,8 +14,8 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts.connection import connected_environments
-from accounts.execution.beat import lanes_at_work
+from accounts.execution.heartbeat import lanes_at_work
+from accounts.gateway.connection import connected_environments
 from accounts.models import SyncRun
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.access import public

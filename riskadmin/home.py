@@ -1,4 +1,4 @@
-"""Pages that look into several rooms: home, the state strip of every page, and the system page."""
+"""Pages that look into several packages: home, the state strip of every page, and the system page."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 from redis.exceptions import RedisError
 
-from accounts.answer_caps import cuts
-from accounts.api_models import ApiHalt
 from accounts.changes import queries
-from accounts.changes.hours import HoursUnknown, hours
 from accounts.changes.models import Change
+from accounts.changes.scheduling.hours import HoursUnknown, hours
 from accounts.changes.stop_views import notices_for
-from accounts.connection import budget, connected_environments
-from accounts.id_proof import refuted
+from accounts.gateway.connection import budget, connected_environments
 from accounts.models import SyncRun
+from accounts.models.api import ApiHalt
 from accounts.outside.queries import outside_since_yesterday
+from accounts.sync.answer_caps import cuts
+from accounts.sync.id_proof import refuted
 from riskadmin import health
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.budget_state import BudgetState

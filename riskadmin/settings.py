@@ -49,7 +49,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-# --- Rooms ----------------------------------------------------------------------------------------------------------
+# --- Packages ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -113,7 +113,7 @@ NAVIGATION = [
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Policy", "changes:policy", "scale", "policy:view"),
     ("System", "system", "activity", "system:view"),
-    ("Budget", "hour:page", "hourglass", "system:view"),
+    ("Budget", "usage:page", "hourglass", "system:view"),
 ]
 
 # --- People ---------------------------------------------------------------------------------------------------------

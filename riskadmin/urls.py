@@ -1,4 +1,4 @@
-"""Every address, by room. What a page may be opened by is marked at its view (`riskadmin.web.access`)."""
+"""Every address, by package. What a page may be opened by is marked at its view (`riskadmin.web.access`)."""
 
 from django.urls import include, path
 
@@ -12,8 +12,8 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("", include("riskadmin.web.urls")),
     path("", include("riskadmin.staff.urls")),
-    path("accounts/", include("accounts.urls")),
-    path("budget/", include("accounts.hour.urls")),
+    path("accounts/", include("accounts.pages.urls")),
+    path("budget/", include("accounts.gateway.usage.urls")),
     path("changes/", include("accounts.changes.urls")),
     path("templates/", include("accounts.limit_templates.urls")),
     path("execution/", include("accounts.execution.urls")),

@@ -17,13 +17,13 @@ from django.utils import timezone
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
+from accounts.execution.decisions import Seen
 from accounts.execution.forms import SeenField
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.question import question
-from accounts.execution.resolve import Seen
+from accounts.execution.unknown_item import question
 from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import RiskStatus
-from accounts.read_now import Outcome
+from accounts.pages.read_now import Outcome
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -125,8 +125,8 @@ TABLE = (
     Row("GET", "home", EVERYBODY_SIGNED_IN),
     Row("GET", "status", EVERYBODY_SIGNED_IN),
     Row("GET", "system", (302, 403, 200, 403, 200)),
-    Row("GET", "hour:page", (302, 403, 200, 403, 200)),
-    Row("GET", "hour:gauge", EVERYBODY_SIGNED_IN),
+    Row("GET", "usage:page", (302, 403, 200, 403, 200)),
+    Row("GET", "usage:gauge", EVERYBODY_SIGNED_IN),
     Row("GET", "outside:list", EVERYBODY_SIGNED_IN),
     Row("GET", "healthz", (200, 200, 200, 200, 200)),
     Row("GET", "readyz", (503, 503, 503, 503, 503)),  # no worker is at work here; nobody has to sign in to learn that
@@ -262,7 +262,7 @@ def people(db: None) -> dict[str, Staff]:
 @pytest.fixture
 def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> World:
     """What there is to be opened, with an empty Redis and without a Tradovate."""
-    monkeypatch.setattr("accounts.views.read_now", lambda _account: Outcome())
+    monkeypatch.setattr("accounts.pages.views.read_now", lambda _account: Outcome())
     make_account(101, LOCKED)
     make_account(102)
     make_account(103, LOCKED)

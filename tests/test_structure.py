@@ -202,7 +202,7 @@ def test_rooms_import_only_downwards() -> None:
 
 
 def test_a_room_reaches_no_model_of_a_higher_one() -> None:
-    """Foreign keys join rooms in the database as imports do in the code, and may only point downwards too."""
+    """Foreign keys join packages in the database as imports do in the code, and may only point downwards too."""
     height = {
         "contenttypes": 0,
         "auth": 0,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from accounts.api_models import AnswerCap, IdProof
+from accounts.models.api import AnswerCap, IdProof
 from riskadmin.staff.roles import Role
 from tests.staff.people import make_person
 

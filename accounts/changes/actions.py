@@ -17,12 +17,12 @@ from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import Plan, moved_since, plan
+from accounts.changes.scheduling.temporary_locks import end_plan
+from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.shown import EFFECTS
-from accounts.changes.source import NOWHERE, Link, Source
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation, Verdict
-from accounts.changes.timing import AT_ONCE, Timing
-from accounts.changes.undo import left_alone
-from accounts.changes.until import end_plan
+from accounts.changes.targeting.source import NOWHERE, Link, Source
+from accounts.changes.tracking.undo import left_alone
 from accounts.changes.writing import Reason, compose, write, write_end
 from riskadmin.audit.actions import Happening, record
 from riskadmin.audit.origin import SYSTEM, Origin

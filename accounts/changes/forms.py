@@ -8,12 +8,12 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
-from accounts.changes.csv_table import BYTES_MAX
 from accounts.changes.kinds.kind import Kind, Unit
-from accounts.changes.name_lookup import is_id
+from accounts.changes.scheduling.timing_form import TimingForm
 from accounts.changes.states import ChangeState, ItemState, Priority, Verdict
-from accounts.changes.targets import TARGETS_MAX, BadTargets
-from accounts.changes.timing_form import TimingForm
+from accounts.changes.targeting.csv_table import BYTES_MAX
+from accounts.changes.targeting.name_lookup import is_id
+from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
 from riskadmin.web.fields import LinesField

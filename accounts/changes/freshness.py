@@ -8,9 +8,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, Unit
-from accounts.connection import NotConnected
+from accounts.gateway.connection import NotConnected
 from accounts.models import Account, Trader
-from accounts.sync import refresh, refresh_traders
+from accounts.sync.actions import refresh, refresh_traders
 from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
 

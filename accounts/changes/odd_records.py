@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from accounts.changes.kinds.kind import Kind
 from accounts.models import Account, MirroredEntity, Trader, UnreadableRecord
-from accounts.sync import Part
-from accounts.unreadable import attach
+from accounts.sync.actions import Part
+from accounts.sync.unreadable import attach
 
 _ENTITIES: Final = {
     Part.ACCOUNT: (MirroredEntity.ACCOUNT,),

@@ -11,15 +11,15 @@ from typing import Any, Final
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, TextField
 
-from accounts import untold
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
 from accounts.changes.models import Item
 from accounts.changes.odd_records import unreadable_for
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
 from accounts.models import Account, Trader
-from accounts.queries import AnyOf
-from accounts.unreadable import attach
+from accounts.models.ids import AnyOf
+from accounts.sync import untold
+from accounts.sync.unreadable import attach
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment

@@ -16,7 +16,6 @@ from accounts.changes.kinds.admin_action import AdminActionKind, risk_state
 from accounts.changes.kinds.kind import Kind, Unit
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
-from accounts.changes.source import Link
 from accounts.changes.states import (
     CHANGE_OPEN,
     ITEM_FAILED,
@@ -27,7 +26,8 @@ from accounts.changes.states import (
     ItemState,
     Relation,
 )
-from accounts.changes.waiting import Wait, waits
+from accounts.changes.targeting.source import Link
+from accounts.changes.tracking.waiting import Wait, waits
 from accounts.models import Account
 from riskadmin.staff.models import Staff
 

@@ -15,8 +15,8 @@ from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Item
-from accounts.changes.overview import Overview, RowFilter, by_weight, overview
 from accounts.changes.plan import Plan, Row, moved_since, plan
+from accounts.changes.plan_summary import Overview, RowFilter, by_weight, overview
 from accounts.changes.states import ItemState, Relation
 from accounts.changes.topics import Topic, topics
 from riskadmin.tradovate.vocabulary import Environment

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from accounts import connection
-from accounts.api_models import ApiToken
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
-from accounts.complete import ASKED_BY_ID
+from accounts.gateway import connection
 from accounts.models import MirroredEntity
+from accounts.models.api import ApiToken
+from accounts.sync.complete import ASKED_BY_ID
 from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.breaker import Outage
 from riskadmin.tradovate.budget_state import BudgetState, HaltedEndpoint

@@ -1,10 +1,10 @@
-"""What the clock starts in this room."""
+"""What the clock starts in this package."""
 
 from celery import shared_task
 
 from accounts.changes.actions import expire_overdue
-from accounts.changes.start import start_due
-from accounts.changes.targets import forget_target_lists
+from accounts.changes.scheduling.start import start_due
+from accounts.changes.targeting.targets import forget_target_lists
 from riskadmin.audit.origin import Origin
 
 

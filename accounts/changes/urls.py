@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from accounts.changes import asking, choosing, steering, stop_views, undoing, views
+from accounts.changes import preview_views, stop_views, views
+from accounts.changes.targeting import views as targeting_views
+from accounts.changes.tracking import undo_views
+from accounts.changes.tracking import views as tracking_views
 
 app_name = "changes"
 
@@ -12,21 +15,21 @@ urlpatterns = [
     path("approvals/", views.approvals, name="approvals"),
     path("policy/", views.policy, name="policy"),
     path("stops/", stop_views.all_stops, name="stops"),
-    path("new/", choosing.choose, name="choose"),
-    path("new/<slug:kind_name>/", asking.new, name="new"),
-    path("targets/", choosing.freeze, name="freeze"),
-    path("targets/<uuid:list_id>/refused.csv", choosing.refused_rows, name="refused_rows"),
-    path("targets/<slug:kind_name>/", choosing.name_targets, name="name_targets"),
-    path("targets/<slug:kind_name>/template.csv", choosing.csv_template, name="csv_template"),
+    path("new/", targeting_views.choose, name="choose"),
+    path("new/<slug:kind_name>/", preview_views.new, name="new"),
+    path("targets/", targeting_views.freeze, name="freeze"),
+    path("targets/<uuid:list_id>/refused.csv", targeting_views.refused_rows, name="refused_rows"),
+    path("targets/<slug:kind_name>/", targeting_views.name_targets, name="name_targets"),
+    path("targets/<slug:kind_name>/template.csv", targeting_views.csv_template, name="csv_template"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/decide/", views.decide, name="decide"),
     path("<int:pk>/withdraw/", views.withdraw, name="withdraw"),
-    path("<int:pk>/pause/", steering.pause, name="pause"),
-    path("<int:pk>/resume/", steering.resume, name="resume"),
-    path("<int:pk>/cancel/", steering.cancel, name="cancel"),
-    path("<int:pk>/priority/", steering.prioritise, name="prioritise"),
-    path("<int:pk>/retry/", steering.retry, name="retry"),
-    path("<int:pk>/undo/", undoing.undo, name="undo"),
+    path("<int:pk>/pause/", tracking_views.pause, name="pause"),
+    path("<int:pk>/resume/", tracking_views.resume, name="resume"),
+    path("<int:pk>/cancel/", tracking_views.cancel, name="cancel"),
+    path("<int:pk>/priority/", tracking_views.prioritise, name="prioritise"),
+    path("<int:pk>/retry/", tracking_views.retry, name="retry"),
+    path("<int:pk>/undo/", undo_views.undo, name="undo"),
     path("<int:pk>/results.csv", views.results_csv, name="results"),
     path("-/<int:pk>/progress/", views.progress, name="progress"),
     path("-/approvals-count/", views.approvals_count, name="approvals_count"),

@@ -12,17 +12,18 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
-from accounts.changes import actions, control, queries, results, shown
-from accounts.changes.calendar import ahead
+from accounts.changes import actions, queries, shown
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.forms import DecideForm, FilterForm, ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import Change, Item
-from accounts.changes.overview import RowFilter, sheet
-from accounts.changes.pace import pace
+from accounts.changes.plan_summary import RowFilter, sheet
 from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
+from accounts.changes.scheduling.calendar import ahead
 from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
+from accounts.changes.tracking import control, results
+from accounts.changes.tracking.pace import pace
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment

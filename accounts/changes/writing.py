@@ -7,16 +7,16 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from accounts.changes.audit_events import about_target
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item, PolicyRule
-from accounts.changes.overview import overview
 from accounts.changes.plan import Plan, digest_of
+from accounts.changes.plan_summary import overview
 from accounts.changes.policy import Requirement, requirement
-from accounts.changes.source import NOWHERE, Link, Source
+from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation
-from accounts.changes.telling import about_target
-from accounts.changes.timing import AT_ONCE, Timing
+from accounts.changes.targeting.source import NOWHERE, Link, Source
 from riskadmin.audit.actions import Happening, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
 from riskadmin.audit.origin import Origin, Who

@@ -17,8 +17,8 @@ from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Kind, Order, State, Target
 from accounts.changes.models import Change, Item
+from accounts.changes.scheduling.timing import closed_until
 from accounts.changes.states import ItemState
-from accounts.changes.timing import closed_until
 from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.queue import first_items

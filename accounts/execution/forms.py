@@ -10,8 +10,8 @@ from django.core.exceptions import BadRequest
 
 from accounts.changes.forms import CountField
 from accounts.changes.kinds import KINDS
-from accounts.execution.resolve import Resolution, Seen
-from accounts.execution.unknown import Filters, Group
+from accounts.execution.decisions import Resolution, Seen
+from accounts.execution.unknown_items import Filters, Group
 from accounts.models import EnvironmentChoice
 from riskadmin.web.fields import LinesField
 

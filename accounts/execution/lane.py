@@ -18,14 +18,12 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from accounts.changes.hours import HoursUnknown
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
+from accounts.changes.scheduling.hours import HoursUnknown
 from accounts.changes.states import ChangeState
-from accounts.connection import budget
-from accounts.execution.answers import put_back_unsent, write_down
+from accounts.execution.call_results import put_back_unsent, write_down
 from accounts.execution.claim import Claim
-from accounts.execution.confirm import next_read_at, read_back_due
 from accounts.execution.queue import with_work
 from accounts.execution.send import Answered, give_back, make, next_claims, read_targets, targets_to_read
 from accounts.execution.settle import hold
@@ -44,6 +42,8 @@ from accounts.execution.timing import (
     WRITE_DOWN_WITHIN_S,
 )
 from accounts.execution.verdict import UNJUDGEABLE
+from accounts.execution.verify import next_read_at, read_back_due
+from accounts.gateway.connection import budget
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.errors import NotHandled, OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Lane

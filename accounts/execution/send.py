@@ -9,25 +9,25 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.changes.control import close_window
-from accounts.changes.hours import HoursUnknown
+from accounts.changes.audit_events import about_item
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, Lookup, Unread
 from accounts.changes.models import Change, Item
+from accounts.changes.scheduling.hours import HoursUnknown
+from accounts.changes.scheduling.timing import closed_until
 from accounts.changes.states import ItemState
-from accounts.changes.telling import about_item
-from accounts.changes.timing import closed_until
-from accounts.connection import NotConnected, client
+from accounts.changes.tracking.control import close_window
 from accounts.execution.claim import Claim, claim, extend_lease
 from accounts.execution.queue import first_items
 from accounts.execution.settle import hold
 from accounts.execution.timing import JUST_READ, LONGEST_READING_LEASE, UNREAD_AGAIN, waiting_s
+from accounts.gateway.connection import NotConnected, client
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import Rejected, TradovateError
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.permit import Paid
 from riskadmin.tradovate.vocabulary import Environment, Lane
 

@@ -11,16 +11,16 @@ from django.db.models import Q
 from django.utils import timezone
 from psycopg import sql
 
+from accounts.changes.audit_events import about_item
 from accounts.changes.ending import finish_change
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_FINAL, ITEM_TRANSITIONS, ItemState
-from accounts.changes.telling import about_item
 from accounts.execution.models import Call, CallState
 from riskadmin.audit.actions import Happening, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 
 EVENT_RESPONSE_MAX = 2000
 """Characters of Tradovate's answer that an event repeats; the call has all of it."""

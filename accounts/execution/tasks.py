@@ -5,10 +5,10 @@ The workers run threads, which no time limit can end: the client's timeouts boun
 
 from celery import shared_task
 
-from accounts.execution.beat import beat
 from accounts.execution.claim import this_worker
+from accounts.execution.heartbeat import beat
 from accounts.execution.lane import lane_of, work
-from accounts.execution.sweep import sweep
+from accounts.execution.recover import sweep
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Lane
 

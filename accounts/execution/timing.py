@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
-from accounts.changes.hours import HoursUnknown
-from accounts.connection import NotConnected
+from accounts.changes.scheduling.hours import HoursUnknown
+from accounts.gateway.connection import NotConnected
 from riskadmin.tradovate.errors import NotHandled, TradovateError
 from riskadmin.tradovate.vocabulary import Lane
 

@@ -17,11 +17,21 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.changes import queries
 from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution import resolve as resolving
+from accounts.execution import decisions as resolving
+from accounts.execution.decisions import DECIDED_AT_ONCE, Decided, Resolution, Seen
 from accounts.execution.forms import DecideForm, SeenField, UnknownFilterForm, named_items
-from accounts.execution.question import Question, Shown
-from accounts.execution.resolve import DECIDED_AT_ONCE, Decided, Resolution, Seen
-from accounts.execution.unknown import EXAMINED_MAX, Chosen, Filters, Group, chosen, chosen_by, examine, ids_to_read, rows_of
+from accounts.execution.unknown_item import Question, Shown
+from accounts.execution.unknown_items import (
+    EXAMINED_MAX,
+    Chosen,
+    Filters,
+    Group,
+    chosen,
+    chosen_by,
+    examine,
+    ids_to_read,
+    rows_of,
+)
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person

@@ -10,12 +10,12 @@ from django.db.models import Max
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from accounts.changes.audit_events import about_item
 from accounts.changes.ending import half_done
 from accounts.changes.kinds.kind import Finding, Kind, State, Unread
 from accounts.changes.kinds.units import LEFT_OUT
 from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.changes.telling import about_item
 from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.settle import answer_detail, move, settle, tell
@@ -29,7 +29,7 @@ from accounts.execution.timing import (
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import Lane
 
 LEFT_WITHOUT_PROOF: Final = frozenset({CallState.UNKNOWN, CallState.ANSWERED})

@@ -15,12 +15,12 @@ from accounts.changes import queries
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState
-from accounts.execution import resolve as resolving
+from accounts.execution import decisions as resolving
+from accounts.execution.decisions import Resolution
 from accounts.execution.evidence import calls_of, events_of, in_short
 from accounts.execution.forms import ResolveForm
 from accounts.execution.models import Call
-from accounts.execution.question import Question, question
-from accounts.execution.resolve import Resolution
+from accounts.execution.unknown_item import Question, question
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires

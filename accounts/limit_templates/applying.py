@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from accounts.changes import targets
 from accounts.changes.actions import NotAllowed
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import TargetList
-from accounts.changes.targets import TARGETS_MAX, BadTargets, Chosen
+from accounts.changes.targeting import targets
+from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, Chosen
 from accounts.limit_templates import drift, queries
 from accounts.limit_templates.actions import KIND, NotPossible
 from accounts.limit_templates.drift import Wanted

@@ -12,8 +12,8 @@ from django.db import models
 from django.db.models import Count, F, Func, Q, QuerySet
 
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, direction, in_json, in_words
+from accounts.limit_templates.attribution import Hand, hands
 from accounts.limit_templates.fields import TEMPLATE_FIELDS
-from accounts.limit_templates.hands import Hand, hands
 from accounts.limit_templates.models import Governed, LimitTemplate
 from accounts.models import Account
 from riskadmin.tradovate.vocabulary import Environment

@@ -10,20 +10,20 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.changes import targets
-from accounts.changes.asking import NAMING, named_targets
-from accounts.changes.csv_table import Unreadable
-from accounts.changes.csv_upload import read_csv
 from accounts.changes.forms import FileForm, NamesForm
 from accounts.changes.kinds.kind import Unit
-from accounts.changes.targets import BadTargets, Chosen
+from accounts.changes.preview_views import NAMING, named_targets
+from accounts.changes.targeting import targets
+from accounts.changes.targeting.csv_table import Unreadable
+from accounts.changes.targeting.csv_upload import read_csv
+from accounts.changes.targeting.targets import BadTargets, Chosen
 from accounts.limit_templates import applying, drift, queries
 from accounts.limit_templates.actions import KIND, NotPossible
 from accounts.limit_templates.drift import Wanted
 from accounts.limit_templates.forms import CorrectForm, DriftForm
 from accounts.limit_templates.models import LimitTemplate
 from accounts.models import Account, EnvironmentChoice
-from accounts.queries import BIGGEST_ID
+from accounts.models.ids import BIGGEST_ID
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires

@@ -13,7 +13,7 @@ from accounts.changes.states import Verdict
 from accounts.limit_templates.fields import PASSING, TEMPLATE_FIELDS, fields_of
 from accounts.limit_templates.models import LimitTemplate
 from accounts.models import Account, EnvironmentChoice, LimitLevel, RiskCategory
-from accounts.queries import categories
+from accounts.pages.queries import categories
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.fields import LinesField
 from riskadmin.web.formats import money

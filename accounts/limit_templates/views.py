@@ -13,7 +13,7 @@ from accounts.changes.forms import read_targets
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
 from accounts.changes.policy import PolicyMissing
 from accounts.changes.states import Verdict
-from accounts.changes.targets import BadTargets
+from accounts.changes.targeting.targets import BadTargets
 from accounts.limit_templates import actions, drift, queries
 from accounts.limit_templates.actions import NotPossible
 from accounts.limit_templates.fields import governed

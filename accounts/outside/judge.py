@@ -17,9 +17,9 @@ from accounts.changes.models import Item
 from accounts.changes.states import ITEM_UNDER_WAY, ItemState
 from accounts.execution.models import CallItem, CallState, Purpose
 from accounts.execution.timing import WATCHED_FOR
-from accounts.mirror_moves import Pairs
 from accounts.models import MirrorMove, MoveSubject
 from accounts.outside.rule import Call, outside_part
+from accounts.sync.history import Pairs
 from riskadmin.audit.actions import Happening, record_all
 from riskadmin.audit.origin import SYSTEM, Origin, Subject
 from riskadmin.audit.outside import OutsideKind

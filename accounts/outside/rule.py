@@ -18,10 +18,10 @@ from accounts.changes.kinds.position_limit import PositionLimitKind
 from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action
 from accounts.changes.kinds.risk_category import SwitchRiskCategory
 from accounts.changes.kinds.risk_parameter import RiskParameterKind
-from accounts.mirror_moves import Pairs
 from accounts.models import LimitLevel, MoveSubject
-from accounts.pre_trade import ID, OWNER, Record
-from accounts.states import is_known
+from accounts.models.pre_trade import ID, OWNER, Record
+from accounts.models.status import is_known
+from accounts.sync.history import Pairs
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import AdminAction
 

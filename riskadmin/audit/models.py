@@ -12,7 +12,7 @@ NEWEST_FIRST = (F("occurred_at").desc(), F("id").desc())
 class Event(models.Model):
     """Something that happened, with who, why, before, after, and the call that proves it.
 
-    Other rooms' rows are named by plain numbers: an event outlives what it tells of, and nothing cascades into the trail.
+    Other packages' rows are named by plain numbers: an event outlives what it tells of, and nothing cascades into the trail.
     """
 
     occurred_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -1,4 +1,4 @@
-"""The trail's addresses; those under `-/` are panels on other rooms' pages."""
+"""The trail's addresses; those under `-/` are panels on other packages' pages."""
 
 from django.urls import path
 

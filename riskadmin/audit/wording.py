@@ -59,7 +59,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class FieldWords:
-    """How another room calls a field that it records, and how it says its values, which may be of any shape."""
+    """How another package calls a field that it records, and how it says its values, which may be of any shape."""
 
     label: str
     value: Callable[[Any], str]
@@ -69,7 +69,7 @@ _OF_OTHER_ROOMS: Final[dict[str, FieldWords]] = {}
 
 
 def name_fields(words: Mapping[str, FieldWords]) -> None:
-    """Have fields called here as the room calls them that knows them; rooms call this once, as they start."""
+    """Have fields called here as the package calls them that knows them; packages call this once, as they start."""
     _OF_OTHER_ROOMS.update(words)
 
 

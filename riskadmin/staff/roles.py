@@ -1,6 +1,6 @@
 """The four roles and what each may do.
 
-A capability is `room:verb`; views name the one they need (`riskadmin.web.access.requires`), and the permission matrix in
+A capability is `package:verb`; views name the one they need (`riskadmin.web.access.requires`), and the permission matrix in
 the tests holds every address against every role. Roles are Django groups, so that a directory can hand them out later.
 """
 

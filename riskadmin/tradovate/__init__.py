@@ -1,5 +1,5 @@
 """Tradovate's partner API: typed client, errors, session tokens, rate budget.
 
-Room 0: it knows nothing of Django or of the other rooms. What it must remember goes through two protocols,
+It knows nothing of Django or of the other packages. What it must remember goes through two protocols,
 ``ledger.Ledger`` and ``tokens.TokenStore``, which ``accounts`` implements over PostgreSQL.
 """

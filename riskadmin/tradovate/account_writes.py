@@ -11,7 +11,7 @@ from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.calling import Calling
 from riskadmin.tradovate.encoding import number, positive
 from riskadmin.tradovate.entities import AccountRiskStatus, CashBalanceSnapshot
-from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.reading import Fields, Unreadable
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, REASON_TEXT_MAX, AdminAction, ReasonCode

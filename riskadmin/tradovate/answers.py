@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.reading import Unreadable, parse_json
 
 HALT_S = 3600.0

@@ -15,7 +15,7 @@ from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown
-from riskadmin.tradovate.exchange import Exchange, Reply
+from riskadmin.tradovate.http_record import Exchange, Reply
 from riskadmin.tradovate.permit import Paid, WritePermit
 from riskadmin.tradovate.reading import Unreadable
 from riskadmin.tradovate.rows import Identified, read_rows

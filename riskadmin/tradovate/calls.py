@@ -11,7 +11,7 @@ from riskadmin.tradovate.breaker import Breaker
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, WrongEnvironment
-from riskadmin.tradovate.exchange import RESPONSE_TEXT_MAX, WITHHELD, Exchange, Reply
+from riskadmin.tradovate.http_record import RESPONSE_TEXT_MAX, WITHHELD, Exchange, Reply
 from riskadmin.tradovate.permit import Paid, WritePermit
 from riskadmin.tradovate.transport import DEADLINE_S, WRITE_DEADLINE_S, Answer, Transport
 from riskadmin.tradovate.vocabulary import Environment, Lane

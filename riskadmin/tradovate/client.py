@@ -5,7 +5,7 @@ Which endpoint is behind which method, and why some have none, is in docs/endpoi
 
 from riskadmin.tradovate.account_writes import AccountWrites
 from riskadmin.tradovate.calling import TIMEOUT
-from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.limit_writes import LimitWrites
 from riskadmin.tradovate.reads import Reads
 

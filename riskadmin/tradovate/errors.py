@@ -6,7 +6,7 @@ had no effect, ``Rejected`` that Tradovate said no, ``OutcomeUnknown`` that no a
 
 from enum import StrEnum
 
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 
 
 class TradovateError(Exception):

@@ -11,7 +11,7 @@ from riskadmin.tradovate.auto_liq import MAX_AUTO_LIQ_UPDATES, AutoLiqFields, Au
 from riskadmin.tradovate.calling import Calling
 from riskadmin.tradovate.encoding import merged, positive
 from riskadmin.tradovate.entities import UserAccountAutoLiq
-from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import (
     PositionLimitFields,

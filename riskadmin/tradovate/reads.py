@@ -27,7 +27,7 @@ from riskadmin.tradovate.entities import (
     UserAccountAutoLiq,
 )
 from riskadmin.tradovate.errors import Rejected
-from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 from riskadmin.tradovate.rows import Identified, read_rows
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from riskadmin.tradovate.exchange import VALUE_MAX, UnreadableRow
+from riskadmin.tradovate.http_record import VALUE_MAX, UnreadableRow
 from riskadmin.tradovate.reading import INTEGER_MAX, Unreadable, as_json
 
 

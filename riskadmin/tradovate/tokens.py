@@ -20,7 +20,7 @@ from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, RENEW_ACCESS_TOKEN
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected, StoreUnavailable
-from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.reading import Fields, Unreadable
 from riskadmin.tradovate.vocabulary import Environment, Lane
 

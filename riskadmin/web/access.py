@@ -1,7 +1,7 @@
 """Who may open which page: every view carries a mark, and a view without one is closed to all.
 
 The mark is read by `AccessMiddleware` before the view runs, so a refused request has done nothing at all. Which roles
-hold which capability is the staff room's business; a person is asked with `may(capability)`.
+hold which capability is the staff package's business; a person is asked with `may(capability)`.
 """
 
 import logging

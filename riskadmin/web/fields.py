@@ -1,4 +1,4 @@
-"""Form fields that several rooms use."""
+"""Form fields that several packages use."""
 
 from typing import Any
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import Account, LimitLevel, RiskStatus, Source
-from accounts.sync import sync
+from accounts.sync.actions import sync
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.formats import MINUS

@@ -7,9 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from accounts import connection
+from accounts.gateway import connection
 from accounts.models import Account, SyncRun
-from accounts.tasks import sync_task
+from accounts.sync.tasks import sync_task
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.simulator.driver import Simulator
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.answer_caps import NEVER_CUT, AnswerCaps
-from accounts.api_models import AnswerCap
-from accounts.complete import ABSENT_ASKED, DIVIDED, CompleteReader, Read, Source
+from accounts.models.api import AnswerCap
+from accounts.sync.answer_caps import NEVER_CUT, AnswerCaps
+from accounts.sync.complete import ABSENT_ASKED, DIVIDED, CompleteReader, Read, Source
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, TradovateError
-from riskadmin.tradovate.exchange import Exchange, Reply, UnreadableRow
+from riskadmin.tradovate.http_record import Exchange, Reply, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -368,7 +368,7 @@ def test_what_a_sample_asked_for_is_sorted_out_once_and_not_for_each_id(monkeypa
         made += 1
         return set(*values)
 
-    monkeypatch.setattr("accounts.complete.set", counted, raising=False)
+    monkeypatch.setattr("accounts.sync.complete.set", counted, raising=False)
     tradovate = Tradovate(one_each(5_000), cap=4_990)
 
     read = reader().everything(tradovate.source(), range(1, 18_001), sample=True)

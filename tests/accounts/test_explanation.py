@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from accounts.explanation import explain
 from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskCategory, RiskStatus
+from accounts.pages.explanation import explain
 from riskadmin.tradovate.vocabulary import AdminAction
 
 ACTED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -8,10 +8,10 @@ import redis
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts import connection
-from accounts.api_models import ApiAttempt
-from accounts.hour.queries import WINDOW, hour
-from accounts.ledger import PostgresLedger
+from accounts.gateway import connection
+from accounts.gateway.ledger import PostgresLedger
+from accounts.gateway.usage.queries import WINDOW, hour
+from accounts.models.api import ApiAttempt
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.breaker import FAILURES
 from riskadmin.tradovate.endpoints import ACCOUNTS, RENEW_ACCESS_TOKEN

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from accounts import ledger as ledger_module
-from accounts.api_models import ApiAttempt, ApiHalt
-from accounts.ledger import PostgresLedger, forget_old
-from accounts.storage import InsideTransaction
+from accounts.gateway import ledger as ledger_module
+from accounts.gateway.ledger import PostgresLedger, forget_old
+from accounts.gateway.storage import InsideTransaction
+from accounts.models.api import ApiAttempt, ApiHalt
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.errors import StoreUnavailable

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from accounts.limits import Distance, Figures, Line, Unit, limit_groups, trailing_drawdown
 from accounts.models import AutoLiqLimits, LimitLevel
+from accounts.models.limit_distances import Distance, Figures, Line, Unit, limit_groups, trailing_drawdown
 
 
 def figures(**given: str) -> Figures:

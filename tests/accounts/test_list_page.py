@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from accounts import queries
 from accounts.models import Account, LimitLevel, SyncRun
+from accounts.pages import queries
 from riskadmin.staff.roles import Role
 from tests.accounts.mirrored import (
     make_account,

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.mirror_moves import write_noting_moves
 from accounts.models import AutoLiqLimits, MirrorMove, Source
-from accounts.rows import Reading
-from accounts.store import account_keys, store_limits
+from accounts.sync.history import write_noting_moves
+from accounts.sync.mapping import Reading
+from accounts.sync.store import account_keys, store_limits
 from riskadmin.tradovate.entities import LossLimits, PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.vocabulary import Environment
 from tests.accounts.mirrored import make_account
@@ -89,7 +89,7 @@ def test_many_are_noted_with_as_many_statements_as_one(django_assert_num_queries
 
 
 def read_rows(keys: dict[int, int], at: datetime, alert: Decimal) -> int:
-    from accounts.rows import limits_row
+    from accounts.sync.mapping import limits_row
 
     reading = Reading(Environment.DEMO, at, Source.SYNC)
     rows = [limits_row(firm(number, dailyLossAlert=alert), reading, account_id=pk) for number, pk in keys.items()]

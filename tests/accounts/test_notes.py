@@ -7,9 +7,9 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from accounts.actions import NotAllowed, add_note
 from accounts.models import Account, AccountNote
-from accounts.queries import NOTES_AT_MOST
+from accounts.pages.actions import NotAllowed, add_note
+from accounts.pages.queries import NOTES_AT_MOST
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag

@@ -8,8 +8,8 @@ from django.conf import settings as django_settings
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import connection
-from accounts.tasks import probe_task
+from accounts.gateway import connection
+from accounts.sync.tasks import probe_task
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.breaker import FAILURES
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from accounts.mirror_moves import Pairs
 from accounts.models import MoveSubject
 from accounts.outside import rule
 from accounts.outside.rule import Call
+from accounts.sync.history import Pairs
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import AdminAction
 

@@ -8,10 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts import pre_trade
-from accounts.models import Account, PositionLimit, RiskParameter, Source
-from accounts.rows import Reading
-from accounts.store import account_keys, store_position_limits, store_risk_parameters
+from accounts.models import Account, PositionLimit, RiskParameter, Source, pre_trade
+from accounts.sync.mapping import Reading
+from accounts.sync.store import account_keys, store_position_limits, store_risk_parameters
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 from riskadmin.tradovate.vocabulary import Environment

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from accounts.api_models import IdProof
 from accounts.models import Account, AutoLiqLimits, RiskParameter, RiskStatus, Source, Trader, UnreadableRecord
-from accounts.sync import Part, refresh, refresh_traders, sync
+from accounts.models.api import IdProof
+from accounts.sync.actions import Part, refresh, refresh_traders, sync
 from riskadmin.tradovate.errors import OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.simulator.driver import Simulator
@@ -66,8 +66,8 @@ def test_no_account_is_no_call(simulator: Simulator, account: Account) -> None:
 
 def test_of_many_accounts_whole_lists_are_read(simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     open_ids = list(Account.objects.filter(archived=False).values_list("tradovate_id", flat=True))
-    monkeypatch.setattr("accounts.complete.ASKED_BY_ID", len(open_ids) - 1)
-    monkeypatch.setattr("accounts.reads.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.sync.complete.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.sync.reads.ASKED_BY_ID", len(open_ids) - 1)
     simulator.patch("accountRiskStatus", account.tradovate_id, adminAction="LockTradingImmediately")
     asked = frozenset({Part.ACCOUNT, Part.CASH, Part.POSITIONS, Part.LIMITS})
 
@@ -88,9 +88,9 @@ def test_a_position_that_the_mirror_has_and_a_cut_list_hides_is_not_taken_away(
 ) -> None:
     """Else a preview of many accounts would say that nothing of it would be liquidated."""
     open_ids = list(Account.objects.filter(archived=False).values_list("tradovate_id", flat=True))
-    monkeypatch.setattr("accounts.complete.ASKED_BY_ID", len(open_ids) - 1)
-    monkeypatch.setattr("accounts.reads.ASKED_BY_ID", len(open_ids) - 1)
-    monkeypatch.setattr("accounts.complete._chosen", lambda *args: args[3] or open_ids[:1])  # a sample that shows nothing
+    monkeypatch.setattr("accounts.sync.complete.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.sync.reads.ASKED_BY_ID", len(open_ids) - 1)
+    monkeypatch.setattr("accounts.sync.complete._chosen", lambda *args: args[3] or open_ids[:1])  # a sample that shows nothing
     simulator.open_position(account.tradovate_id, 3)
     listed = simulator.call("GET", "/position/list", token=simulator.token()).json()
     shown = [each for each in listed if each["accountId"] != account.tradovate_id]

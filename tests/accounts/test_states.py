@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from accounts.models import Account
-from accounts.states import STANDING_LOOK, Standing, standing_q
+from accounts.models.status import STANDING_LOOK, Standing, standing_q
 from riskadmin.tradovate.vocabulary import AdminAction
 from riskadmin.web.icons import icon_names
 from riskadmin.web.templatetags.face import TONE_ICONS

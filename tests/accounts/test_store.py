@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts import store
 from accounts.models import Account, AutoLiqLimits, Cash, MirrorRow, Position, RiskCategory, RiskStatus, Source, Trader
-from accounts.rows import Reading
-from accounts.store import account_keys, mark_missing, store_risk_statuses
+from accounts.sync import store
+from accounts.sync.mapping import Reading
+from accounts.sync.store import account_keys, mark_missing, store_risk_statuses
 from riskadmin.tradovate import entities
 from riskadmin.tradovate.vocabulary import Environment
 from tests.accounts.mirrored import make_account, make_active, make_trader

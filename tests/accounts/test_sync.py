@@ -9,7 +9,7 @@ import pytest
 from accounts import models
 from accounts.changes.kinds import KINDS
 from accounts.changes.stops import FULL_READ
-from accounts.connection import NotConnected, client
+from accounts.gateway.connection import NotConnected, client
 from accounts.models import (
     Account,
     AutoLiqLimits,
@@ -22,10 +22,10 @@ from accounts.models import (
     TradingPermission,
     UnreadableRecord,
 )
-from accounts.reads import EnvironmentRead, Known, Reader
-from accounts.states import Standing
-from accounts.store import store_risk_statuses
-from accounts.sync import is_due, sync
+from accounts.models.status import Standing
+from accounts.sync.actions import is_due, sync
+from accounts.sync.reads import EnvironmentRead, Known, Reader
+from accounts.sync.store import store_risk_statuses
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.simulator.driver import Simulator

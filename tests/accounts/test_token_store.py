@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from accounts.api_models import ApiToken
-from accounts.storage import InsideTransaction
-from accounts.token_store import PostgresTokenStore
+from accounts.gateway.storage import InsideTransaction
+from accounts.gateway.token_store import PostgresTokenStore
+from accounts.models.api import ApiToken
 from riskadmin.tradovate.vocabulary import Environment
 
 pytestmark = pytest.mark.django_db(transaction=True)

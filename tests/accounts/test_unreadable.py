@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from accounts import store
 from accounts.models import (
     Account,
     AutoLiqLimits,
@@ -26,11 +25,12 @@ from accounts.models import (
     Trader,
     UnreadableRecord,
 )
-from accounts.rows import Reading
-from accounts.store import account_keys
-from accounts.sync import sync
+from accounts.sync import store
+from accounts.sync.actions import sync
+from accounts.sync.mapping import Reading
+from accounts.sync.store import account_keys
 from riskadmin.tradovate import entities, pre_trade
-from riskadmin.tradovate.exchange import UnreadableRow
+from riskadmin.tradovate.http_record import UnreadableRow
 from riskadmin.tradovate.rows import read_rows
 from riskadmin.tradovate.vocabulary import Environment
 from tests.accounts.mirrored import make_account, make_position

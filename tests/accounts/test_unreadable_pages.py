@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from accounts.changes.kinds import KINDS
 from accounts.models import Account, LimitLevel, MirroredEntity, SyncRun, UnreadableRecord
-from accounts.queries import Attention
-from accounts.states import Standing
+from accounts.models.status import Standing
+from accounts.pages.queries import Attention
 from riskadmin.staff.roles import Role
 from tests.accounts.mirrored import (
     make_account,

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskStatus, SyncRun
-from accounts.sync import sync
-from accounts.untold import attach
+from accounts.sync.actions import sync
+from accounts.sync.untold import attach
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
 from tests.accounts.mirrored import make_account as make_unread

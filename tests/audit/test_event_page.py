@@ -1,4 +1,4 @@
-"""One event with everything recorded, and the histories that stand on other rooms' pages."""
+"""One event with everything recorded, and the histories that stand on other packages' pages."""
 
 from datetime import UTC, datetime
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
-from accounts.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, SCOPE
+from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, SCOPE
 from riskadmin.audit.forms import SUBJECT_WORDS, subject_of
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import FORMATTERS, OUTCOME_TONES, TONES, Line

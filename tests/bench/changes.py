@@ -9,12 +9,12 @@ from uuid import uuid4
 from django.utils import timezone
 
 from accounts.changes.actions import decide, submit
-from accounts.changes.csv_upload import read_csv
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change
 from accounts.changes.plan import Plan, plan
 from accounts.changes.states import ItemState, Verdict
+from accounts.changes.targeting.csv_upload import read_csv
 from accounts.models import Account, RiskCategory, RiskStatus, Source
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode

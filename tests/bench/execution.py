@@ -17,14 +17,14 @@ from django.conf import settings
 from django.db.models import Max
 from django.utils import timezone
 
-from accounts.api_models import ApiAttempt
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
 from accounts.changes.queries import progress
 from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
 from accounts.models import RiskCategory
-from accounts.sync import sync
+from accounts.models.api import ApiAttempt
+from accounts.sync.actions import sync
 from riskadmin.tradovate.vocabulary import Environment
 from tests.bench.changes import UNKNOWN, approved, submitted
 from tests.bench.firm import Firm

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import setup_test_environment
 
 from accounts.models import Account
-from accounts.sync import sync
+from accounts.sync.actions import sync
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment

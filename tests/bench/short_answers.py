@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from accounts.api_models import AnswerCap
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import State
 from accounts.changes.plan import plan
 from accounts.changes.states import ItemState
 from accounts.models import Account, RiskCategory
+from accounts.models.api import AnswerCap
 from riskadmin.tradovate.vocabulary import Environment
 from tests.bench.changes import approved, submitted
 from tests.bench.execution import finished

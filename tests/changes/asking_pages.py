@@ -4,10 +4,10 @@ from typing import Any
 
 from django.urls import reverse
 
-from accounts.changes import targets
-from accounts.changes.csv_upload import read_csv
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
+from accounts.changes.targeting import targets
+from accounts.changes.targeting.csv_upload import read_csv
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 

@@ -12,7 +12,7 @@ from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
 

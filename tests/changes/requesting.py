@@ -8,7 +8,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
-from accounts.changes.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 from tests.changes.mirror import ORIGIN

@@ -8,7 +8,7 @@ from accounts.changes.kinds.kind import Kind, Order, Planned, Target
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.encoding import to_json
 from riskadmin.tradovate.endpoints import Endpoint
-from riskadmin.tradovate.exchange import Exchange, Reply
+from riskadmin.tradovate.http_record import Exchange, Reply
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 

@@ -111,9 +111,9 @@ def connect(monkeypatch: pytest.MonkeyPatch, settings: Settings, stopped: Stoppe
     def outage_of(environment: Environment) -> Outage | None:
         return next((each for each in stopped.outages if each.environment == environment), None)
 
-    monkeypatch.setattr("accounts.connection.budget", Budget)
-    monkeypatch.setattr("accounts.connection.outages", lambda: stopped.outages)
-    monkeypatch.setattr("accounts.connection.outage", outage_of)
+    monkeypatch.setattr("accounts.gateway.connection.budget", Budget)
+    monkeypatch.setattr("accounts.gateway.connection.outages", lambda: stopped.outages)
+    monkeypatch.setattr("accounts.gateway.connection.outage", outage_of)
 
 
 def words(response: Any) -> str:

@@ -4,12 +4,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.changes import asking as asking_page
-from accounts.changes import targets
+from accounts.changes import preview_views as asking_page
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import Direction
+from accounts.changes.targeting import targets
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment

@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.changes.forms import ADDRESS_MAX, read_targets
 from accounts.changes.models import Change, PolicyRule
 from accounts.changes.states import ChangeState
-from accounts.changes.targets import BadTargets
+from accounts.changes.targeting.targets import BadTargets
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode

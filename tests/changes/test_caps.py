@@ -10,11 +10,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.changes.csv_upload import read_csv
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.caps import CAPPED, check_caps
 from accounts.changes.kinds.kind import Skip, State
 from accounts.changes.kinds.pre_trade import PreTradeKind
+from accounts.changes.targeting.csv_upload import read_csv
 from accounts.models import PositionLimit, Source
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment

@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes import control
 from accounts.changes.actions import NotAllowed
-from accounts.changes.control import Moved
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import ChangeState, ItemState, Priority
+from accounts.changes.tracking import control
+from accounts.changes.tracking.control import Moved
 from accounts.execution.queue import first_items
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM

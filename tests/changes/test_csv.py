@@ -9,13 +9,13 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accounts.changes.csv_columns import HEADINGS, columns_of, template
-from accounts.changes.csv_table import BYTES_MAX, SAVE_AS, Unreadable
-from accounts.changes.csv_upload import read_csv
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
-from accounts.changes.source import Fault
-from accounts.changes.targets import TARGETS_MAX, Chosen
+from accounts.changes.targeting.csv_columns import HEADINGS, columns_of, template
+from accounts.changes.targeting.csv_table import BYTES_MAX, SAVE_AS, Unreadable
+from accounts.changes.targeting.csv_upload import read_csv
+from accounts.changes.targeting.source import Fault
+from accounts.changes.targeting.targets import TARGETS_MAX, Chosen
 from accounts.models import Account
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.fake_kind import FakeForm, FakeKind

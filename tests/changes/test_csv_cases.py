@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from accounts.changes.csv_table import SAVE_AS, Unreadable
-from accounts.changes.csv_upload import read_csv
 from accounts.changes.kinds import KINDS
-from accounts.changes.targets import Chosen
+from accounts.changes.targeting.csv_table import SAVE_AS, Unreadable
+from accounts.changes.targeting.csv_upload import read_csv
+from accounts.changes.targeting.targets import Chosen
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import make_account
 

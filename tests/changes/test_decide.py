@@ -12,7 +12,7 @@ from accounts.changes.actions import DecisionRefused, NotAllowed, expire_overdue
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.changes.tasks import expire_task
-from accounts.connection import NotConnected
+from accounts.gateway.connection import NotConnected
 from accounts.models import Account
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin

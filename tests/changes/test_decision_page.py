@@ -17,11 +17,11 @@ from accounts.changes.actions import DecisionRefused
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Decision, Item
 from accounts.changes.plan import plan
+from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import ChangeState, ItemState, Relation
-from accounts.changes.timing import Timing
 from accounts.changes.topics import Topic
 from accounts.changes.views import ITEMS_TO_DECIDE
-from accounts.connection import NotConnected
+from accounts.gateway.connection import NotConnected
 from accounts.models import Account, AutoLiqLimits, Cash, LimitLevel, Position, RiskStatus, Source
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff

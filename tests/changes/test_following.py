@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes import control, pace
+from accounts.changes.estimate import Outlook
 from accounts.changes.models import Change, Item
-from accounts.changes.outlook import Outlook
 from accounts.changes.queries import progress
 from accounts.changes.states import ItemState, Verdict
 from accounts.changes.stops import Ahead
+from accounts.changes.tracking import control, pace
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.changes.answers import text_of

@@ -28,7 +28,7 @@ def sql(statement: str, *values: Any) -> int:
 
 
 def content() -> tuple[list[Any], ...]:
-    """Every row of the room's three tables."""
+    """Every row of the package's three tables."""
     return (
         list(Change.objects.order_by("pk").values()),
         list(Item.objects.order_by("pk").values()),
@@ -422,8 +422,8 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
         assert count() == 0
     finally:
         call_command("migrate", "changes", verbosity=0)
-        for room in ("execution", "limit_templates"):
-            call_command("migrate", room, verbosity=0)
+        for package in ("execution", "limit_templates"):
+            call_command("migrate", package, verbosity=0)
     assert count() == 11
 
 

@@ -14,8 +14,8 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.changes import exchange
-from accounts.changes.hours import CHICAGO, BeyondHorizon, Hours, HoursUnknown, Span, hours
+from accounts.changes.scheduling import market_calendar
+from accounts.changes.scheduling.hours import CHICAGO, BeyondHorizon, Hours, HoursUnknown, Span, hours
 
 EQUITIES = "CME Globex Equity"
 MINUTE = timedelta(minutes=1)
@@ -38,7 +38,7 @@ def in_chicago(span: Span) -> tuple[str, str]:
 def of_calendars(*names: str) -> Hours:
     """Hours of two years, with the settings' maintenance."""
     return Hours.of(
-        sessions=exchange.sessions(names, since=FIRST - timedelta(days=7), until=LAST)[0],
+        sessions=market_calendar.sessions(names, since=FIRST - timedelta(days=7), until=LAST)[0],
         weekly=settings.MAINTENANCE_WINDOWS,
         buffer=timedelta(minutes=30),
         closes_before=timedelta(seconds=120),

@@ -24,10 +24,10 @@ from accounts.changes.kinds.limit_fields import (
     without_falses,
 )
 from accounts.changes.kinds.limit_mirror import LevelLimits, accounts_with_limits, level_limits
-from accounts.limits import Figures
 from accounts.models import Account, LimitLevel, Source
-from accounts.rows import Reading
-from accounts.store import account_keys, store_limits
+from accounts.models.limit_distances import Figures
+from accounts.sync.mapping import Reading
+from accounts.sync.store import account_keys, store_limits
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.encoding import tradovate_name
 from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccountAutoLiq

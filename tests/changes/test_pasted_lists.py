@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from accounts.changes import targets
 from accounts.changes.kinds.kind import Unit
-from accounts.changes.targets import BadTargets, Chosen
+from accounts.changes.targeting import targets
+from accounts.changes.targeting.targets import BadTargets, Chosen
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import make_account
 from tests.changes.traders import make_trader

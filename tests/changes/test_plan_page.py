@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from accounts.changes import freshness
 from accounts.changes.models import Item
-from accounts.changes.overview import ROWS_A_PAGE, sheet
+from accounts.changes.plan_summary import ROWS_A_PAGE, sheet
 from accounts.changes.states import ItemState
 from accounts.changes.topics import Topic, shared, topics
-from accounts.connection import NotConnected
+from accounts.gateway.connection import NotConnected
 from accounts.models import Account, RiskStatus
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.budget_state import BudgetState
@@ -273,7 +273,7 @@ class TestOutlook:
                 )
                 return state, left["finish_at"]
 
-        monkeypatch.setattr("accounts.connection.budget", Budget)
+        monkeypatch.setattr("accounts.gateway.connection.budget", Budget)
         return left
 
     def test_a_few_have_room_in_the_urgent_lane(self, asking: Client, support: Staff, budget: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Planned, Skip, State
 from accounts.models import Account, PositionLimit, RiskParameter
-from accounts.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
+from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
 from tests.changes.sending import sent
 
 READ = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)

@@ -10,10 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from accounts.changes.csv_upload import read_csv
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import TargetList
-from accounts.changes.results import HEADINGS
+from accounts.changes.targeting.csv_upload import read_csv
+from accounts.changes.tracking.results import HEADINGS
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.answers import text_of

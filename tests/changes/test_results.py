@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.models import Change, Item
-from accounts.changes.results import HEADINGS, cell
 from accounts.changes.states import ItemState
+from accounts.changes.tracking.results import HEADINGS, cell
 from riskadmin.staff.models import Staff
 from tests.changes.mirror import LOCKED, NORMAL, ask, make_account, make_accounts, walk
 

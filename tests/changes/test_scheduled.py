@@ -11,18 +11,18 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes import start, timing
 from accounts.changes.actions import DecisionRefused, submit
-from accounts.changes.control import WINDOW_CLOSED, Moved, cancel, close_window
-from accounts.changes.hours import Hours, HoursUnknown
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item, PolicyRule
-from accounts.changes.pace import pace
 from accounts.changes.plan import plan
 from accounts.changes.queries import progress
-from accounts.changes.start import MOVED, UNREAD, start_due
+from accounts.changes.scheduling import start, timing
+from accounts.changes.scheduling.hours import Hours, HoursUnknown
+from accounts.changes.scheduling.start import MOVED, UNREAD, start_due
+from accounts.changes.scheduling.timing import Timing, closed_until
 from accounts.changes.states import ChangeState, ItemState, Relation, Window
-from accounts.changes.timing import Timing, closed_until
+from accounts.changes.tracking.control import WINDOW_CLOSED, Moved, cancel, close_window
+from accounts.changes.tracking.pace import pace
 from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag

@@ -13,15 +13,15 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.changes.actions import submit
-from accounts.changes.calendar import ahead
+from accounts.changes.estimate import outlook_of
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
-from accounts.changes.outlook import outlook_of
-from accounts.changes.pace import pace
 from accounts.changes.queries import progress
+from accounts.changes.scheduling.calendar import ahead
+from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.stops import Ahead, stops_now
-from accounts.changes.timing import Timing
+from accounts.changes.tracking.pace import pace
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.budget_state import HaltedEndpoint
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode

@@ -11,13 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from accounts.api_models import ApiToken
 from accounts.changes.kinds import KINDS
-from accounts.changes.pace import pace
 from accounts.changes.queries import progress
 from accounts.changes.states import ItemState
 from accounts.changes.stops import Ahead, stops_now
-from accounts.complete import ASKED_BY_ID
+from accounts.changes.tracking.pace import pace
+from accounts.models.api import ApiToken
+from accounts.sync.complete import ASKED_BY_ID
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane

@@ -12,10 +12,10 @@ from django.test import Client as Browser
 from django.urls import reverse
 from pytest_django import Settings
 
-from accounts import connection
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.stops import Ahead, stops_now
+from accounts.gateway import connection
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.roles import Role
@@ -23,7 +23,7 @@ from riskadmin.tradovate.calling import Calling
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.errors import NotHandled
-from riskadmin.tradovate.exchange import Exchange, Reply
+from riskadmin.tradovate.http_record import Exchange, Reply
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes.asking_pages import new
 from tests.changes.mirror import make_account

@@ -11,15 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes import targets
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import TargetList
-from accounts.changes.source import Fault
-from accounts.changes.targets import TARGETS_MAX, BadTargets, Chosen
+from accounts.changes.targeting import targets
+from accounts.changes.targeting.source import Fault
+from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, Chosen
 from accounts.changes.tasks import forget_target_lists_task
 from accounts.models import RiskCategory, Source
-from accounts.queries import Attention, Filters
+from accounts.pages.queries import Attention, Filters
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
@@ -97,7 +97,7 @@ class TestFilter:
         assert targets.of_filters(Filters(environment="demo", standing="locked")).ids == (3, 2)
 
     def test_a_search_that_leaves_traders_out_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("accounts.queries.TRADERS_AT_MOST", 1)
+        monkeypatch.setattr("accounts.pages.queries.TRADERS_AT_MOST", 1)
         make_trader(1, "common one")
         make_trader(2, "common two")
         with pytest.raises(BadTargets, match="more than 200 traders"):

@@ -9,12 +9,12 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from accounts.changes import hours as hours_module
-from accounts.changes import timing_form
 from accounts.changes.forms import AskForm
-from accounts.changes.hours import Hours, HoursUnknown
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
+from accounts.changes.scheduling import hours as hours_module
+from accounts.changes.scheduling import timing_form
+from accounts.changes.scheduling.hours import Hours, HoursUnknown
 from accounts.changes.states import ChangeState, Relation, Window
 from riskadmin.staff.models import Staff
 from tests.changes.asking_pages import new, typed

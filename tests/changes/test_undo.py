@@ -9,12 +9,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes import control
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item, TargetList
-from accounts.changes.source import Link
 from accounts.changes.states import ChangeState, ItemState, Relation
-from accounts.changes.undo import left_alone, undo_of
+from accounts.changes.targeting.source import Link
+from accounts.changes.tracking import control
+from accounts.changes.tracking.undo import left_alone, undo_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import CAPABILITIES, Role
 from tests.changes.answers import text_of

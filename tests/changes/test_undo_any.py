@@ -11,7 +11,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Done, Irreversible, State
 from accounts.changes.kinds.money import usd_text
 from accounts.models import LimitLevel
-from accounts.pre_trade import OWNER, POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
+from accounts.models.pre_trade import OWNER, POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from tests.changes.mirror import CLOSING_ONLY, LIQUIDATED, LOCKED, NORMAL
 from tests.changes.test_limit_records import records

@@ -10,9 +10,9 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind, Skip, State
 from accounts.changes.kinds.limit_mirror import LevelLimits
 from accounts.changes.kinds.money import usd_text
-from accounts.limits import Figures
 from accounts.models import Account, PositionLimit, RiskCategory, RiskParameter
-from accounts.pre_trade import OWNER
+from accounts.models.limit_distances import Figures
+from accounts.models.pre_trade import OWNER
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from tests.changes.unsaved import T0, T1, an_account
 

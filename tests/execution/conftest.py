@@ -13,11 +13,11 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
+from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import Verdict
-from accounts.changes.timing import AT_ONCE, Timing
 from accounts.execution import claim
 from accounts.models import Account
-from accounts.sync import sync
+from accounts.sync.actions import sync
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.changes.models import Item
-from accounts.connection import client
-from accounts.sync import Part, refresh
+from accounts.gateway.connection import client
+from accounts.sync.actions import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import PositionLimitFields, RiskParameterFields

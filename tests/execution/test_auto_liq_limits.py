@@ -16,7 +16,7 @@ from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, Purpose
 from accounts.models import Account, AutoLiqLimits, RiskStatus, Source
-from accounts.sync import sync
+from accounts.sync.actions import sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

@@ -14,7 +14,7 @@ from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.models import Account, Cash, RiskStatus
-from accounts.sync import refresh
+from accounts.sync.actions import refresh
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item

@@ -15,10 +15,10 @@ from accounts.changes.kinds.auto_liq_limits import AutoLiqLimitsKind
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.states import ItemState
-from accounts.execution import heal as healing
-from accounts.execution import sweep as sweeper
-from accounts.execution.answers import write_down
+from accounts.execution import reconcile as healing
+from accounts.execution import recover as sweeper
 from accounts.execution.basis import basis
+from accounts.execution.call_results import write_down
 from accounts.execution.lane import work
 from accounts.execution.send import make
 from accounts.execution.settle import settle
@@ -242,7 +242,7 @@ def test_an_item_that_nothing_can_be_compared_with_keeps_no_other_from_healing(
 
     monkeypatch.setattr(healing, "basis", basis_but_of_one)
     run(the_item(ask(support, "lock", open_accounts(1, skip=20)[0])))
-    from accounts.sync import sync
+    from accounts.sync.actions import sync
     from riskadmin.tradovate.vocabulary import Environment
 
     sync(Environment.DEMO)

@@ -1,11 +1,11 @@
 """A change that is paused or cancelled while its calls are under way, against a real simulator."""
 
-from accounts.changes import control
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.question import question
-from accounts.execution.resolve import Resolution, resolve
-from accounts.sync import Part, refresh
+from accounts.changes.tracking import control
+from accounts.execution.decisions import Resolution, resolve
+from accounts.execution.unknown_item import question
+from accounts.sync.actions import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane

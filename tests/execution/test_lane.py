@@ -11,18 +11,18 @@ from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.api_models import ApiAttempt
 from accounts.changes.kinds.liquidate_only import LiquidateOnly
 from accounts.changes.kinds.lock import Lock
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution import lane as lane_module
-from accounts.execution.answers import write_down
+from accounts.execution.call_results import write_down
 from accounts.execution.claim import Claim
 from accounts.execution.lane import has_work, stop_soon, work
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.send import Answered, make
 from accounts.models import Account
+from accounts.models.api import ApiAttempt
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

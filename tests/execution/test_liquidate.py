@@ -14,7 +14,7 @@ from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.models import Account
-from accounts.sync import Part, refresh
+from accounts.sync.actions import Part, refresh
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

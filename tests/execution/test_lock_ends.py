@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts.changes.actions import decide, withdraw
 from accounts.changes.models import Change, Item, PolicyRule
-from accounts.changes.start import start_due
+from accounts.changes.scheduling.start import start_due
+from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
-from accounts.changes.timing import Timing
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

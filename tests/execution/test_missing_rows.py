@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.api_models import IdProof
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.execution.models import CallItem
 from accounts.models import Account, AutoLiqLimits, MirrorMove, PositionLimit, RiskParameter, RiskStatus
+from accounts.models.api import IdProof
 from accounts.outside.judge import judge_moves
-from accounts.sync import Part, refresh, sync
+from accounts.sync.actions import Part, refresh, sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

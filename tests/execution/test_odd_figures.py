@@ -14,10 +14,10 @@ from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution.lane import work
 from accounts.execution.models import Call
-from accounts.execution.sweep import sweep as sweep_once
+from accounts.execution.recover import sweep as sweep_once
 from accounts.models import Account, AutoLiqLimits, Cash, RiskCategory, RiskStatus
 from accounts.outside.judge import judge_moves
-from accounts.sync import Part, refresh, sync
+from accounts.sync.actions import Part, refresh, sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

@@ -13,7 +13,7 @@ from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.models import Account, AutoLiqLimits, MirrorMove, RiskCategory, RiskStatus
 from accounts.outside.judge import judge_moves
-from accounts.sync import Part, refresh, sync
+from accounts.sync.actions import Part, refresh, sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import Line
 from riskadmin.audit.wording import reason_words

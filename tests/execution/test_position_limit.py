@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.changes.states import ItemState
 from accounts.models import Account, PositionLimit
-from accounts.sync import Part, refresh
+from accounts.sync.actions import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, active_account, the_item

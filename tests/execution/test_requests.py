@@ -13,7 +13,7 @@ from accounts.changes.kinds.kind import State
 from accounts.changes.states import ChangeState
 from accounts.execution.models import Call, Purpose
 from accounts.models import Account, RiskCategory
-from accounts.sync import Part, refresh, sync
+from accounts.sync.actions import Part, refresh, sync
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.checker import KEEP_ANSWERS, check

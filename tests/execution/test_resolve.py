@@ -10,13 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes import control
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution import resolve as resolving
+from accounts.changes.tracking import control
+from accounts.execution import decisions as resolving
+from accounts.execution.decisions import NotResolved, OwnRequest, Resolution, WrongName, read_again, resolve
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.question import question
-from accounts.execution.resolve import NotResolved, OwnRequest, Resolution, WrongName, read_again, resolve
+from accounts.execution.unknown_item import question
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

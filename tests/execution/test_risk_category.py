@@ -12,8 +12,8 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
-from accounts.connection import client
 from accounts.execution.models import Call, Purpose
+from accounts.gateway.connection import client
 from accounts.models import Account, RiskCategory, RiskStatus, Source
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import Line

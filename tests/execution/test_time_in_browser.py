@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
-from accounts.changes.start import start_due
+from accounts.changes.scheduling.start import start_due
 from accounts.changes.states import CHANGE_STARTED, ItemState, Relation
 from accounts.models import Account, RiskCategory
 from riskadmin.staff.models import Staff

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.api_models import AnswerCap, IdProof
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.states import ItemState
-from accounts.execution.heal import heal
 from accounts.execution.lane import work
 from accounts.execution.models import Call, CallState, Purpose
+from accounts.execution.reconcile import heal
+from accounts.execution.recover import sweep as sweep_once
 from accounts.execution.settle import answer_detail
-from accounts.execution.sweep import sweep as sweep_once
 from accounts.models import Account, AutoLiqLimits, Position, PositionLimit, RiskCategory, RiskStatus
-from accounts.sync import Part, refresh, sync
+from accounts.models.api import AnswerCap, IdProof
+from accounts.sync.actions import Part, refresh, sync
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
@@ -447,7 +447,7 @@ def test_an_answer_that_cannot_be_written_down_ends_as_unknown_and_keeps_no_othe
             raise ValueError("no column takes this")
         return evidence(exchange)
 
-    monkeypatch.setattr("accounts.execution.answers.answer_detail", cannot)
+    monkeypatch.setattr("accounts.execution.call_results.answer_detail", cannot)
     change = ask(support, "lock", first, *others)
 
     work(Lane.URGENT, origin=ORIGIN)

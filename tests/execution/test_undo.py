@@ -5,15 +5,15 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.changes import targets
 from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState, Relation
-from accounts.changes.undo import left_alone, undo_of
+from accounts.changes.targeting import targets
+from accounts.changes.tracking.undo import left_alone, undo_of
 from accounts.models import Account, RiskCategory
-from accounts.sync import Part, refresh
+from accounts.sync.actions import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode

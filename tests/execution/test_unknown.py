@@ -10,16 +10,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes import control
 from accounts.changes.kinds.kind import Finding
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution import question as questioning
-from accounts.execution import resolve as resolving
+from accounts.changes.tracking import control
+from accounts.execution import decisions as resolving
+from accounts.execution import unknown_item as questioning
+from accounts.execution.decisions import Decided, Resolution, Seen, WrongCount, read_again_many, resolve_many
 from accounts.execution.models import Call, Purpose
-from accounts.execution.question import Shown, question, questions
-from accounts.execution.resolve import Decided, Resolution, Seen, WrongCount, read_again_many, resolve_many
-from accounts.execution.unknown import Filters, examine
+from accounts.execution.unknown_item import Shown, question, questions
+from accounts.execution.unknown_items import Filters, examine
 from accounts.models import RiskStatus
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.models import Event

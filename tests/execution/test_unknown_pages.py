@@ -16,10 +16,10 @@ from pytest_django import Settings
 
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
-from accounts.execution import unknown as listing
+from accounts.execution import unknown_items as listing
+from accounts.execution.decisions import Resolution
 from accounts.execution.forms import SEEN_SALT, SeenField
-from accounts.execution.question import NOT_NAMED, Shown
-from accounts.execution.resolve import Resolution
+from accounts.execution.unknown_item import NOT_NAMED, Shown
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

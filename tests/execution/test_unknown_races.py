@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.question import question
-from accounts.execution.resolve import Decided, NotResolved, Resolution, Seen, resolve, resolve_many
+from accounts.execution.decisions import Decided, NotResolved, Resolution, Seen, resolve, resolve_many
 from accounts.execution.settle import settle
+from accounts.execution.unknown_item import question
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff

@@ -15,13 +15,13 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from accounts.changes import timing
-from accounts.changes.hours import Hours, hours
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
-from accounts.changes.start import start_due
+from accounts.changes.scheduling import timing
+from accounts.changes.scheduling.hours import Hours, hours
+from accounts.changes.scheduling.start import start_due
+from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import CHANGE_STARTED, ChangeState, ItemState, Relation, Window
-from accounts.changes.timing import Timing
 from accounts.execution.models import Call, Purpose
 from accounts.models import Account, RiskCategory
 from riskadmin.staff.models import Staff

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
+from accounts.execution.decisions import Seen
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.question import question
-from accounts.execution.resolve import Seen
+from accounts.execution.unknown_item import question
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
-from accounts.execution import confirm
-from accounts.execution import sweep as sweeper
-from accounts.execution.answers import write_down
+from accounts.execution import recover as sweeper
+from accounts.execution import verify
+from accounts.execution.call_results import write_down
 from accounts.execution.claim import Claim
 from accounts.execution.models import Call, Purpose
 from accounts.execution.send import make, next_claims, read_targets, targets_to_read
@@ -46,7 +46,7 @@ def claims_of(change: Change, *, origin: Origin) -> list[Claim]:
 
 def read_back_due(*, origin: Origin) -> int:
     """Read back what is due in either lane; return how many items that were."""
-    return sum(confirm.read_back_due(lane, origin=origin) for lane in Lane)
+    return sum(verify.read_back_due(lane, origin=origin) for lane in Lane)
 
 
 def sweep(*, origin: Origin) -> None:

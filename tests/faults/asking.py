@@ -20,10 +20,10 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, PolicyRule
 from accounts.changes.plan import plan
+from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import ChangeState, Verdict
-from accounts.changes.timing import Timing
 from accounts.models import Account, RiskCategory, Trader
-from accounts.sync import Part, refresh, sync
+from accounts.sync.actions import Part, refresh, sync
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role

@@ -11,9 +11,9 @@ from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Sort
 from accounts.changes.states import Verdict
 from accounts.limit_templates.actions import assign, decide, propose_template, propose_version
 from accounts.limit_templates.models import Assignment, TemplateVersion
-from accounts.mirror_moves import write_noting_moves
 from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskCategory, Source
-from accounts.rows import Reading, limits_row
+from accounts.sync.history import write_noting_moves
+from accounts.sync.mapping import Reading, limits_row
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.encoding import number
 from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccountAutoLiq

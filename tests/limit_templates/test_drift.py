@@ -14,8 +14,8 @@ from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.limit_templates import queries
 from accounts.limit_templates.actions import NotPossible, unassign
+from accounts.limit_templates.attribution import Hand
 from accounts.limit_templates.drift import Wanted, drift, of_account
-from accounts.limit_templates.hands import Hand
 from accounts.models import Account, AutoLiqLimits, LimitLevel, MirrorMove, RiskCategory, Source
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff

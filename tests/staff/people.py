@@ -1,4 +1,4 @@
-"""People for tests of every room: made as the application makes them, event included."""
+"""People for tests of every package: made as the application makes them, event included."""
 
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.actions import create_person

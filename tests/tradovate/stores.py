@@ -1,6 +1,6 @@
-"""The two protocols of the room over a SQLite file: durable, and shared by threads and processes.
+"""The two protocols of the package over a SQLite file: durable, and shared by threads and processes.
 
-The real ones, over PostgreSQL, belong to `accounts` and are tested there; this room knows no database.
+The real ones, over PostgreSQL, belong to `accounts` and are tested there; this package knows no database.
 """
 
 from __future__ import annotations

@@ -203,8 +203,8 @@ def test_permits_are_made_by_execution_alone() -> None:
     root = Path(__file__).parents[2]
     made_in = {
         path.relative_to(root)
-        for room in ("riskadmin", "accounts")
-        for path in (root / room).rglob("*.py")
+        for package in ("riskadmin", "accounts")
+        for path in (root / package).rglob("*.py")
         if re.search(r"\bWritePermit\(", path.read_text())
     }
     assert {path for path in made_in if path.parts[:2] != ("accounts", "execution")} == set()

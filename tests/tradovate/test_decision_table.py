@@ -20,7 +20,7 @@ from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected, TradovateError
-from riskadmin.tradovate.exchange import RESPONSE_TEXT_MAX, Reply
+from riskadmin.tradovate.http_record import RESPONSE_TEXT_MAX, Reply
 from riskadmin.tradovate.permit import Paid, WritePermit
 from riskadmin.tradovate.transport import Transport
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode

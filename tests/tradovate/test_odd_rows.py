@@ -14,7 +14,7 @@ from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.entities import Account, PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.errors import OutcomeUnknown
-from riskadmin.tradovate.exchange import VALUE_MAX, Reply, UnreadableRow, what_stands
+from riskadmin.tradovate.http_record import VALUE_MAX, Reply, UnreadableRow, what_stands
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 from riskadmin.tradovate.reading import BadNumber, parse_json

@@ -10,7 +10,7 @@ from typing import Any
 from riskadmin.tradovate.auto_liq import AutoLiqFields, AutoLiqUpdate
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.entities import CooldownStep
-from riskadmin.tradovate.exchange import Reply
+from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import PositionLimitFields, RiskParameterFields
 from riskadmin.tradovate.vocabulary import AdminAction, ProductType, ReasonCode, TotalBy

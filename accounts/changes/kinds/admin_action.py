@@ -25,14 +25,14 @@ from accounts.changes.kinds.kind import (
 )
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.models import Account, Source
-from accounts.reads import Reader
-from accounts.states import is_known
-from accounts.sync import store_risk_statuses
+from accounts.models.status import is_known
+from accounts.sync.actions import store_risk_statuses
+from accounts.sync.reads import Reader
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment

@@ -44,10 +44,10 @@ from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limi
 from accounts.changes.kinds.units import AccountKind, gone, reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
-from accounts.reads import Reader
-from accounts.rows import Reading as MirrorReading
-from accounts.store import account_keys, store_limits
-from accounts.sync import Part
+from accounts.sync.actions import Part
+from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.reads import Reader
+from accounts.sync.store import account_keys, store_limits
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import (
@@ -57,7 +57,7 @@ from riskadmin.tradovate.endpoints import (
     Endpoint,
 )
 from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.reading import Unreadable, parse_json
 from riskadmin.tradovate.vocabulary import Environment
 

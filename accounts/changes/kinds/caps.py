@@ -14,10 +14,9 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts import pre_trade
 from accounts.changes.kinds import limit_fields
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
-from accounts.models import Account
+from accounts.models import Account, pre_trade
 from riskadmin.web.formats import money, percent
 
 Caps = Mapping[str, Mapping[str, Decimal]]

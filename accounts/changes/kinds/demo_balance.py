@@ -21,16 +21,16 @@ from accounts.changes.kinds.peak import position_warnings, size_warnings
 from accounts.changes.kinds.units import AccountKind, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
-from accounts.reads import Reader
-from accounts.rows import USD
-from accounts.rows import Reading as MirrorReading
-from accounts.store import account_keys, store_cash
-from accounts.sync import Part
+from accounts.sync.actions import Part
+from accounts.sync.mapping import USD
+from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.reads import Reader
+from accounts.sync.store import account_keys, store_cash
 from riskadmin.tradovate.account_writes import CASH_CHANGE_BOUND_USD, COMMENT_MAX
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import CASH_BALANCES_BY_ACCOUNT, CHANGE_DEMO_BALANCE
 from riskadmin.tradovate.entities import CashBalance
-from riskadmin.tradovate.exchange import Exchange, UnreadableRow
+from riskadmin.tradovate.http_record import Exchange, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
 
 CASH_CHANGE_MOST_USD: Final = CASH_CHANGE_BOUND_USD - CENT

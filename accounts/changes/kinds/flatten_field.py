@@ -8,8 +8,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from accounts.changes.written_text import other_digits, plain
 from riskadmin.web.clock import display_zone
+from riskadmin.web.pasted_text import other_digits, plain
 
 EXAMPLE: Final = "2026-12-31T15:10"
 

@@ -11,11 +11,11 @@ from django import forms
 
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.states import Direction
-from accounts.complete import Answer
-from accounts.sync import Part
+from accounts.sync.actions import Part
+from accounts.sync.complete import Answer
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import Endpoint
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 

@@ -12,8 +12,8 @@ from typing import Final
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, Record, Sort, direction, in_words, out_of_order
 from accounts.changes.kinds.limit_mirror import LevelLimits
-from accounts.limits import Distance, Figures, distance_to, is_known_mode, trailing_distance
 from accounts.models import Account
+from accounts.models.limit_distances import Distance, Figures, distance_to, is_known_mode, trailing_distance
 from riskadmin.web.formats import money, number, percent, percent_outside
 
 Changed = Mapping[str, LimitField]

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from accounts.models import LimitLevel, Source
-from accounts.rows import Reading, limits_row
+from accounts.sync.mapping import Reading, limits_row
 from riskadmin.tradovate.auto_liq import AutoLiqFields
 from riskadmin.tradovate.encoding import DIGITS_MAX, number
 from riskadmin.tradovate.entities import CooldownStep, LossLimits

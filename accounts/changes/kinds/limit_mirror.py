@@ -13,9 +13,9 @@ from django.db.models.functions import Least
 
 from accounts.changes.kinds.limit_fields import FIELDS_OF, in_json
 from accounts.changes.kinds.units import found_by_ids
-from accounts.limits import Figures
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position
-from accounts.queries import AnyOf
+from accounts.models.ids import AnyOf
+from accounts.models.limit_distances import Figures
 from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment
 

@@ -13,10 +13,10 @@ from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible,
 from accounts.changes.kinds.units import held, open_positions
 from accounts.changes.states import Direction
 from accounts.models import Account
-from accounts.sync import Part
+from accounts.sync.actions import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction
 
 LIQUIDATE_STEP: Final = 0

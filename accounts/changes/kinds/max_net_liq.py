@@ -41,11 +41,11 @@ from accounts.changes.kinds.peak import (
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
-from accounts.sync import Part
+from accounts.sync.actions import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, UPDATE_MAX_NET_LIQ
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
 

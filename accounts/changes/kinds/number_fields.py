@@ -12,7 +12,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 
-from accounts.changes.written_text import MINUS_SIGN, in_plain_digits, other_digits, plain
+from riskadmin.web.pasted_text import MINUS_SIGN, in_plain_digits, other_digits, plain
 
 
 class NumberUnit(Enum):

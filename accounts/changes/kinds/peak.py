@@ -9,8 +9,8 @@ from django.db.models import Prefetch, QuerySet
 
 from accounts.changes.kinds.effects import Liquidation
 from accounts.changes.kinds.units import held
-from accounts.limits import Distance, figures_of, trailing_drawdown
 from accounts.models import Account, AutoLiqLimits, LimitLevel
+from accounts.models.limit_distances import Distance, figures_of, trailing_drawdown
 from riskadmin.web.formats import money, percent_outside
 
 FIRM_LIMITS = "firm_limits"

@@ -12,11 +12,11 @@ from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKin
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
 from accounts.changes.kinds.units import reading_of
 from accounts.models import Account, PositionLimit, Source
-from accounts.pre_trade import ID, POSITION_LIMIT_FIELDS, Record, position_limit_record
-from accounts.reads import Reader
-from accounts.rows import Reading as MirrorReading
-from accounts.store import account_keys, store_position_limits
-from accounts.sync import Part
+from accounts.models.pre_trade import ID, POSITION_LIMIT_FIELDS, Record, position_limit_record
+from accounts.sync.actions import Part
+from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.reads import Reader
+from accounts.sync.store import account_keys, store_position_limits
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import (
     CREATE_USER_ACCOUNT_POSITION_LIMIT,
@@ -24,7 +24,7 @@ from riskadmin.tradovate.endpoints import (
     UPDATE_USER_ACCOUNT_POSITION_LIMIT,
     USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
 )
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.pre_trade import PositionLimitFields
 from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment, TotalBy

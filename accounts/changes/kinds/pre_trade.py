@@ -21,8 +21,8 @@ from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Irre
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
-from accounts.pre_trade import ID, OWNER, UNSET, Field, Record, Sort, Tighter, about, in_json, in_words
-from accounts.sync import Part
+from accounts.models.pre_trade import ID, OWNER, UNSET, Field, Record, Sort, Tighter, about, in_json, in_words
+from accounts.sync.actions import Part
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.vocabulary import Environment
 

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from accounts import pre_trade
 from accounts.changes.kinds import limit_fields
+from accounts.models import pre_trade
 from riskadmin.audit.wording import FieldWords, name_fields
 
 

@@ -51,7 +51,7 @@ from accounts.changes.kinds.units import oldest
 from accounts.changes.kinds.unlock import Unlock
 from accounts.changes.states import Direction
 from accounts.models import Account
-from accounts.sync import Part
+from accounts.sync.actions import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import (
     ACCOUNT_RISK_STATUSES_BY_ACCOUNT,
@@ -61,7 +61,7 @@ from riskadmin.tradovate.endpoints import (
     UPDATE_MAX_NET_LIQ,
 )
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction
 
 BALANCE, PEAK, UNLOCK = range(3)

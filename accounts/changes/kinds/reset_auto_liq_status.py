@@ -16,12 +16,12 @@ from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_fi
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
-from accounts.sync import Part
+from accounts.sync.actions import Part
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, RESET_AUTO_LIQ_STATUS
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment

@@ -28,17 +28,17 @@ from accounts.changes.kinds.kind import (
 )
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
-from accounts.complete import Read
 from accounts.models import Account, RiskCategory, Source
-from accounts.reads import Reader
-from accounts.rows import Reading as MirrorReading
-from accounts.store import store_accounts, store_categories, unknown_categories
-from accounts.sync import Part
+from accounts.sync.actions import Part
+from accounts.sync.complete import Read
+from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.reads import Reader
+from accounts.sync.store import store_accounts, store_categories, unknown_categories
 from riskadmin.tradovate import entities
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNTS_BY_ID, SWITCH_RISK_CATEGORY
 from riskadmin.tradovate.errors import TradovateError
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
 

@@ -14,10 +14,10 @@ from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKin
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
 from accounts.changes.kinds.units import oldest, reading_of, unread
 from accounts.models import Account, RiskParameter, Source
-from accounts.pre_trade import ID, OWNER, RISK_PARAMETER_FIELDS, Record, about, risk_parameter_record
-from accounts.reads import Reader
-from accounts.rows import Reading as MirrorReading
-from accounts.store import account_keys, store_position_limits, store_risk_parameters
+from accounts.models.pre_trade import ID, OWNER, RISK_PARAMETER_FIELDS, Record, about, risk_parameter_record
+from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.reads import Reader
+from accounts.sync.store import account_keys, store_position_limits, store_risk_parameters
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import (
     CREATE_USER_ACCOUNT_RISK_PARAMETER,
@@ -26,7 +26,7 @@ from riskadmin.tradovate.endpoints import (
     USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
     USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT,
 )
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.pre_trade import RiskParameterFields
 from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment

@@ -8,15 +8,15 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, Lookup, Reading, State, Unit, Unread
-from accounts.complete import Read
 from accounts.models import Account, Position, Source, Trader
-from accounts.queries import AnyOf
-from accounts.reads import ASKED_ALONE, Reader
-from accounts.rows import Reading as MirrorReading
-from accounts.store import mark_missing, return_to_mirror
-from accounts.sync import Part
+from accounts.models.ids import AnyOf
+from accounts.sync.actions import Part
+from accounts.sync.complete import Read
+from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.reads import ASKED_ALONE, Reader
+from accounts.sync.store import mark_missing, return_to_mirror
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.exchange import what_stands
+from riskadmin.tradovate.http_record import what_stands
 from riskadmin.tradovate.vocabulary import Environment
 
 

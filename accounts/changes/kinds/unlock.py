@@ -10,7 +10,7 @@ from accounts.changes.kinds.kind import Done, Inverse, Irreversible, Planned, Sk
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
 from accounts.changes.states import Direction
 from accounts.models import Account
-from accounts.sync import Part
+from accounts.sync.actions import Part
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.vocabulary import AdminAction
 

@@ -17,7 +17,7 @@ from accounts.changes.states import Direction
 from accounts.models import Trader, TradingPermission
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import EXPIRE_USER_LOCKOUT
-from riskadmin.tradovate.exchange import Exchange
+from riskadmin.tradovate.http_record import Exchange
 from riskadmin.tradovate.vocabulary import Environment
 
 

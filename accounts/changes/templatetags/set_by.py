@@ -1,4 +1,4 @@
-"""Who set the admin action that an account stands under, for pages of rooms below this one; `{% load set_by %}`."""
+"""Who set the admin action that an account stands under, for pages of packages below this one; `{% load set_by %}`."""
 
 from typing import Any
 

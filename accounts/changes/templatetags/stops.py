@@ -1,4 +1,4 @@
-"""What is stopped now, on pages of rooms that know nothing of changes; `{% load stops %}`."""
+"""What is stopped now, on pages of packages that know nothing of changes; `{% load stops %}`."""
 
 from typing import Any
 

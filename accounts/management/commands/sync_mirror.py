@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts import connection
-from accounts.sync import sync
+from accounts.gateway import connection
+from accounts.sync.actions import sync
 from riskadmin.tradovate.vocabulary import Environment
 
 

@@ -1,0 +1,157 @@
+"""A plan in brief: its effects, its warnings, what is skipped, and one page of its rows: how people read 10,000 rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+from urllib.parse import quote
+
+from django.db.models import Count, Q, TextField
+from django.utils import timezone
+
+from accounts.changes.effects import MEASURES, ChangeEffects, counted
+from accounts.changes.kinds.effects import Liquidation, TargetEffects
+from accounts.changes.models import Item
+from accounts.changes.plan import Plan, Row
+from accounts.changes.states import ItemState
+from accounts.changes.topics import Topic, key_of, shared, topics
+from accounts.models.ids import AnyOf
+from riskadmin.tradovate.vocabulary import Environment
+
+ROWS_A_PAGE: Final = 100
+PAGE_DIGITS_MAX: Final = 9
+"""More digits are no page's number, and need not be read."""
+LATELY: Final = timedelta(days=7)
+OFTEN: Final = 2
+"""So many things done to one target lately are worth a look before the next one."""
+
+CHANGED_OFTEN: Final = "Changed twice or more within 7 days"
+ON_LIVE: Final = "Touches live: orders there are filled for real money"
+"""Warnings about a whole plan, beside those of its rows."""
+
+_TOUCHED: Final = (ItemState.APPLIED, ItemState.UNCHANGED)
+
+Shown = TypeVar("Shown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet(Generic[Shown]):
+    """One page of rows that are all at hand; `number` counts from 1."""
+
+    rows: Sequence[Shown]
+    number: int
+    pages: int
+    total: int
+    size: int = ROWS_A_PAGE
+
+    @property
+    def first(self) -> int:
+        """The number of its first row, counted over all pages."""
+        return (self.number - 1) * self.size + 1
+
+    @property
+    def last(self) -> int:
+        """The number of its last row."""
+        return self.first + len(self.rows) - 1
+
+    @property
+    def previous(self) -> int | None:
+        """The page before, if there is one."""
+        return self.number - 1 if self.number > 1 else None
+
+    @property
+    def next(self) -> int | None:
+        """The page after, if there is one."""
+        return self.number + 1 if self.number < self.pages else None
+
+
+def sheet(rows: Sequence[Shown], wanted: str, size: int = ROWS_A_PAGE) -> Sheet[Shown]:
+    """Return the page that an address wants; the nearest there is where it wants none or nonsense."""
+    pages = max(1, -(-len(rows) // size))
+    is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) <= PAGE_DIGITS_MAX
+    number = min(max(int(wanted), 1), pages) if is_number else 1
+    return Sheet(rows=rows[(number - 1) * size : number * size], number=number, pages=pages, total=len(rows), size=size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowFilter:
+    """Which rows of a plan a list shows: those that a measure of `MEASURES` holds for, or that have a warning, by its key."""
+
+    effect: str = ""
+    warning: str = ""
+
+    @classmethod
+    def of(cls, address: Mapping[str, str], *, also: Iterable[str] = ()) -> "RowFilter":
+        """Return what an address asks for; what is neither a measure nor in `also` shows every row."""
+        effect = address.get("effect", "")
+        return cls(effect=effect if effect in {*MEASURES, *also} else "", warning=address.get("warning", ""))
+
+    @property
+    def query(self) -> str:
+        """Its part of an address, with the ampersand before it; "" where it leaves out nothing."""
+        said = {"effect": self.effect, "warning": self.warning}
+        return "".join(f"&{name}={quote(value)}" for name, value in said.items() if value)
+
+    def __bool__(self) -> bool:
+        """Return whether it leaves out any row."""
+        return bool(self.effect or self.warning)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """A plan in brief: its effects, why rows are skipped, and which targets were changed several times lately."""
+
+    effects: ChangeEffects
+    skips: tuple[Topic, ...]
+    touched: dict[str, int]
+
+    def shows(self, row: Row, wanted: RowFilter) -> bool:
+        """Say whether a filter shows a row."""
+        if wanted.effect and not (row.effects and MEASURES[wanted.effect].holds(row.effects)):
+            return False
+        return not wanted.warning or wanted.warning in self._keys(row)
+
+    def _keys(self, row: Row) -> set[str]:
+        keys = {key_of(warning) for warning in row.warnings} | {key_of(ON_LIVE)}
+        return keys | {key_of(CHANGED_OFTEN)} if row.target in self.touched else keys
+
+
+def overview(planned: Plan) -> Overview:
+    """Return a plan in brief; one query."""
+    touched = touched_often(planned.sent)
+    # The rows of the largest effect first, and each row's gravest word first: so those stand above what is merely common.
+    warnings = shared(row.warnings for row in by_weight(planned.sent))
+    if touched:
+        warnings += (Topic(words=CHANGED_OFTEN, count=len(touched)),)
+    if planned.sent and planned.environment == Environment.LIVE:
+        warnings = (Topic(words=ON_LIVE, count=len(planned.sent)), *warnings)
+    return Overview(
+        effects=counted(effects_in(planned.sent), skipped=len(planned.skipped), warnings=warnings),
+        skips=topics(row.skip_reason for row in planned.skipped),
+        touched=touched,
+    )
+
+
+def effects_in(rows: Iterable[Row]) -> list[TargetEffects]:
+    """Return the effects of rows, as far as they have any."""
+    return [row.effects for row in rows if row.effects is not None]
+
+
+_URGENCY: Final = {Liquidation.NOW: 0, Liquidation.POSSIBLE: 1, Liquidation.NO: 2}
+
+
+def by_weight(rows: Iterable[Row]) -> list[Row]:
+    """Return rows worst first: what would be liquidated, then the largest effect, the others in their order."""
+    return sorted(rows, key=lambda row: (_URGENCY[row.effects.liquidation] if row.effects else 2, -row.weight))
+
+
+def touched_often(rows: Sequence[Row]) -> dict[str, int]:
+    """Return how often something was done to each target lately, for those where it was often; one query."""
+    accounts = [row.account.pk for row in rows if row.account]
+    whose = (
+        Q(AnyOf("account_id", accounts))
+        if accounts
+        else Q(AnyOf("target", [row.target for row in rows], TextField()), account=None)
+    )
+    items = Item.objects.filter(whose, state__in=_TOUCHED, settled_at__gte=timezone.now() - LATELY)
+    return dict(items.values_list("target").annotate(times=Count("pk")).filter(times__gte=OFTEN).order_by())

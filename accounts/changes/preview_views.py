@@ -1,0 +1,369 @@
+"""The page of asking for a change: its parameters, what it would do to whom, and the form for its reason.
+
+One address for all of it. With GET the parameters stand in the address (`preview` says that they are filled in), so that a plan
+can be pasted into a ticket; POST submits, or with `preview` shows the plan without writing anything.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.changes import actions, queries
+from accounts.changes.estimate import cheaper, outlook
+from accounts.changes.forms import AskForm, read_targets
+from accounts.changes.freshness import good_since, read_anew, stale
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind, State, Unit
+from accounts.changes.models import PolicyRule
+from accounts.changes.plan import Plan, plan
+from accounts.changes.plan_summary import RowFilter, by_weight, overview, sheet
+from accounts.changes.policy import PolicyMissing, requirement
+from accounts.changes.states import Relation
+from accounts.changes.stop_notices import Subject, notices
+from accounts.changes.targeting import targets
+from accounts.changes.targeting.targets import BadTargets, Chosen
+from accounts.changes.tracking.undo import left_alone
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.queries import person
+from riskadmin.tradovate.vocabulary import ReasonCode
+from riskadmin.web.access import demand, may, requires
+from riskadmin.web.htmx import redirect, render_page_or_fragment
+
+UNPROCESSABLE, CONFLICT = 422, 409
+
+SHOW: Final = "show"
+"""Where no script runs, buttons of the reason's form turn the plan's pages, so that what was typed is kept: "skipped 2"."""
+
+NAMING: Final = ("targets", "account", "trader")
+RESERVED: Final = frozenset(
+    {"csrfmiddlewaretoken", "preview", "tab", "page", "effect", "warning", SHOW, *NAMING, *AskForm.base_fields}
+)
+"""What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What one request is about: the kind, the targets and how they are named, and the parameters as they were typed."""
+
+    request: HttpRequest
+    kind: Kind[Any]
+    chosen: Chosen
+    naming: tuple[tuple[str, str], ...]
+    remark: str
+    form: forms.Form | None  # None where nothing is to be filled in
+
+    @property
+    def typed(self) -> QueryDict:
+        """What came with the request."""
+        return self.request.POST if self.request.method == "POST" else self.request.GET
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether this is the asking itself, not a look at what it would be."""
+        return self.request.method == "POST" and "preview" not in self.typed and SHOW not in self.typed
+
+    @property
+    def shown(self) -> tuple[str | None, str]:
+        """Which rows are to be shown, and which page of them; None where nobody has chosen."""
+        if SHOW in self.typed:
+            tab, _, page = str(self.typed[SHOW]).partition(" ")
+            return tab, page
+        return self.typed.get("tab"), self.typed.get("page", "1")
+
+    @property
+    def typed_parameters(self) -> tuple[tuple[str, str], ...]:
+        """The kind's parameters as they were typed, to be carried along."""
+        if self.form is None or not self.form.is_bound:
+            return ()
+        names = [name for name in self.typed if name not in RESERVED]
+        return tuple((name, value) for name in names for value in self.typed.getlist(name))
+
+    def parameters(self) -> State | None:
+        """Return the parameters of all targets; None while they are not filled in, or not well."""
+        if self.form is None:
+            return self.chosen.parameters
+        return self.kind.parameters(self.form.cleaned_data) if self.form.is_bound and self.form.is_valid() else None
+
+    def plan(self, parameters: State) -> Plan:
+        """Return what would happen, as the mirror stands."""
+        return plan(
+            self.kind,
+            environment=self.chosen.environment,
+            target_ids=self.chosen.ids,
+            parameters=parameters,
+            per_target=self.chosen.per_target,
+            aside=left_alone(self.chosen.link, self.chosen.ids),
+        )
+
+    def ask_form(self, digest: str) -> AskForm:
+        """Return the form for the reason, with what was typed into it before."""
+        return AskForm.fresh(digest, self.typed, kind=self.kind, rows_left_out=self.rows_left_out)
+
+    @property
+    def rows_left_out(self) -> int:
+        """How many rows of the list name no target, or a bad one."""
+        return len(targets.source_of(self.chosen).lines_left_out)
+
+
+@requires("changes:view")
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest, kind_name: str) -> HttpResponse:
+    """The page to ask for a change: its parameters, what it would do, and the form for its reason."""
+    kind = kind_or_404(kind_name)
+    demand(request, kind.capability)
+    try:
+        asked = _asked(request, kind)
+    except BadTargets as error:
+        raise BadRequest(str(error)) from error
+    if not asked.chosen.ids:
+        # Nothing that is typed here could be of use: what is wrong with the list comes first.
+        return _page(asked, None, None, status=UNPROCESSABLE if asked.is_submitted else 200)
+    parameters = asked.parameters()
+    if parameters is None:
+        is_wrong = asked.form is not None and asked.form.is_bound
+        return _page(asked, None, None, status=UNPROCESSABLE if is_wrong else 200)
+    if asked.is_submitted:
+        return _submit(asked, parameters)
+    planned, unread = _with_fresh_rows(asked, asked.plan(parameters), parameters)
+    return _page(asked, planned, asked.ask_form(planned.digest), unread=unread)
+
+
+def kind_or_404(name: str) -> Kind[Any]:
+    """Return a kind by its name."""
+    kind = KINDS.get(name)
+    if kind is None:
+        raise Http404("There is no such kind of change.")
+    return kind
+
+
+# --- What is asked ------------------------------------------------------------------------------------------------------
+
+
+def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
+    """Read targets and parameters off a request. Raises BadTargets, and Http404 for a list that isn't one's own."""
+    typed = request.POST if request.method == "POST" else request.GET
+    chosen = named_targets(request, typed, kind)
+    remark = ""
+    if kind.unit == Unit.TRADER and chosen.unit == Unit.ACCOUNT:
+        found, without = targets.traders_of(chosen.environment, chosen.ids)
+        chosen = replace(chosen, unit=Unit.TRADER, ids=tuple(found))
+        remark = f"{without:,} of the accounts ha{'s' if without == 1 else 've'} no trader that we know." if without else ""
+    if chosen.unit != kind.unit:
+        raise BadTargets(f"These are {chosen.unit.value}s, and this is about {kind.unit.value}s.")
+    form = None
+    if not (chosen.parameters or chosen.per_target):
+        is_filled_in = request.method == "POST" or "preview" in typed
+        # A link may propose values, such as those of the row that it stands beside.
+        proposed = {name: typed[name] for name in typed if name not in RESERVED}
+        form = kind.form(chosen.environment, **({"data": typed} if is_filled_in else {"initial": proposed}))
+    naming = tuple((name, value) for name in NAMING for value in typed.getlist(name))
+    return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form)
+
+
+def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind[Any] | None) -> Chosen:
+    """Return the targets that an address or form names. Raises BadTargets, and Http404 for a list that isn't one's own."""
+    if "targets" in typed:
+        return _listed(request, str(typed["targets"]), kind)
+    name = Unit.TRADER if "trader" in typed else Unit.ACCOUNT
+    environment, ids = read_targets(typed.getlist(name.value), name)
+    return Chosen(environment=environment, unit=name, ids=tuple(ids), source="")
+
+
+def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> Chosen:
+    try:
+        target_list = targets.kept(person(request), UUID(list_id))
+    except ValueError:
+        target_list = None
+    if target_list is None:
+        raise Http404("There is no such list of targets.")
+    chosen = targets.chosen_of(target_list)
+    # Accounts are accounts to any kind, but parameters are one kind's own.
+    if kind and target_list.kind != kind.name and (chosen.parameters or chosen.per_target):
+        raise BadTargets("This file was made for another kind of change.")
+    # Nor is another kind of change what was to come of an earlier one.
+    return chosen if kind is None or target_list.kind == kind.name else replace(chosen, link=None)
+
+
+# --- Showing ------------------------------------------------------------------------------------------------------------
+
+
+def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Plan, str]:
+    """Return the plan after reading anew what it rests on and is old, and why that can't be read, if so.
+
+    What is right however the account stands waits for no reading: a lock is asked for in a hurry.
+    """
+    kind = planned.kind
+    if not kind.rests_on_before:
+        return planned, ""
+    old = stale(kind, {row.target_id: row.subject for row in planned.rows if row.subject}, good_since())
+    if not old:
+        return planned, ""
+    unread = read_anew(kind, planned.environment, old, lane=planned.lane)
+    return (planned, f"Tradovate can't be read now: {unread}") if unread else (asked.plan(parameters), "")
+
+
+def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: str = "", status: int = 200) -> HttpResponse:
+    kind = planned.kind if planned is not None else asked.kind
+    context: dict[str, Any] = {
+        "kind": kind,
+        "chosen": asked.chosen,
+        "environment": asked.chosen.environment.value,
+        "naming": asked.naming,
+        "remark": asked.remark,
+        "parameters_form": asked.form if asked.chosen.ids else None,
+        "parameter_templates": [f"changes/kinds/_{kind.name}.html", "changes/_parameters.html"],
+        "typed_parameters": asked.typed_parameters,
+        "heading": kind.words(len(asked.chosen.ids)) if asked.chosen.ids else f"{kind.action_label}: nothing can be used",
+        "source": targets.source_of(asked.chosen),
+        "list_id": asked.typed.get("targets", ""),
+        "typed_reason": [(name, asked.typed[name]) for name in ("reason_code", "reason_text") if asked.typed.get(name)],
+        "plan": planned,
+        "form": form,
+        "unread": unread,
+    }
+    if planned is not None:
+        context |= _plan_context(asked, planned)
+        if form is not None and planned.asks_for_count:
+            form.fields["confirm_count"].required = True  # on the page; what was sent is judged by `submit`
+    else:
+        context |= _faults_context(asked)
+    return render_page_or_fragment(asked.request, "changes/new.html", "changes/_ask.html", context, status=status)
+
+
+def _faults_context(asked: Asked) -> dict[str, Any]:
+    """Return what the page shows before there is a plan: the rows in fault, which nobody has to fill in anything to see."""
+    link = asked.chosen.link
+    again = reverse("changes:name_targets", args=[asked.kind.name])
+    return {
+        "rows_left_out": asked.rows_left_out,
+        "sheet": sheet(asked.chosen.problems, asked.shown[1]),
+        "tab_url": _address(asked),
+        "again_url": f"{again}?copy_of={link.change_id}" if link and link.relation == Relation.COPIES else again,
+        "is_file": bool(asked.chosen.refused_rows.heading),
+    }
+
+
+def _address(asked: Asked) -> str:
+    """Return the address of this page, as it is filled in."""
+    address = QueryDict(mutable=True)
+    for name, value in (*asked.naming, *asked.typed_parameters):
+        address.appendlist(name, value)
+    if asked.form and asked.form.is_bound:
+        address["preview"] = "1"
+    return f"{reverse('changes:new', args=[asked.kind.name])}?{address.urlencode()}"
+
+
+def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
+    kind, seen = asked.kind, overview(planned)
+    needed, problem = _needed(planned)
+    address = _address(asked)
+    problems = asked.chosen.problems
+    tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
+    if problems:
+        tabs["left_out"] = ("Rows in fault", asked.rows_left_out)
+    wanted, page = asked.shown
+    tab = wanted if wanted in tabs else ""
+    if not planned.sent and wanted is None:
+        tab = "skipped"
+    rows: dict[str, Any] = {"": planned.sent, "skipped": planned.skipped, "left_out": problems}
+    urls = {name: f"{address}&tab={name}" for name in tabs}
+    other, expected = cheaper(planned), outlook(planned)
+    subject = Subject(targets=len(planned.sent), naming=asked.naming, kind=kind, environment=planned.environment)
+    wanted_rows = RowFilter.of(asked.typed) if tab == "" else RowFilter()
+    shown = sheet([row for row in by_weight(planned.sent) if seen.shows(row, wanted_rows)] if tab == "" else rows[tab], page)
+    return {
+        "overview": seen,
+        "effects": seen.effects,
+        "rows_filter": wanted_rows,
+        "rows_url": urls[""],
+        "outlook": expected,
+        "stops": notices(expected.shown_stops, expected.all_stops, may=partial(may, asked.request), subject=subject),
+        "cheaper": other if other and may(asked.request, other.capability) else None,
+        "parameter_words": kind.parameter_words(planned.parameters),
+        "tab": tab,
+        "tabs": [(label, urls[name], name == tab, f"{count:,}") for name, (label, count) in tabs.items()],
+        "tab_url": f"{urls[tab]}{wanted_rows.query}",
+        "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
+        "sheet": shown,
+        "earlier": queries.earlier_items(asked.chosen.link, [row.target for row in shown.rows] if tab != "left_out" else []),
+        "oldest": _oldest(planned),
+        "needed": needed,
+        "problem": problem,
+        "button": kind.words(len(planned.sent)) if needed and not needed.decisions_needed else "Ask for approval",
+    }
+
+
+def _oldest(planned: Plan) -> datetime | None:
+    """Return when the oldest row was read, if that is too long ago to rest on."""
+    oldest = planned.oldest_read_at
+    return oldest if oldest and oldest < good_since() else None
+
+
+def _needed(planned: Plan) -> tuple[Any, str]:
+    """Return what policy asks of the plan, or in words that it says nothing."""
+    if not planned.sent:
+        return None, ""
+    try:
+        return requirement(
+            PolicyRule.objects.all(),
+            kind=planned.kind.name,
+            environment=planned.environment.value,
+            items=len(planned.sent),
+        ), ""
+    except PolicyMissing as error:
+        return None, str(error)
+
+
+# --- Submitting ---------------------------------------------------------------------------------------------------------
+
+
+def _submit(asked: Asked, parameters: State) -> HttpResponse:
+    form = AskForm(asked.typed, kind=asked.kind, rows_left_out=asked.rows_left_out)
+    if not form.is_valid():
+        return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
+    said = form.cleaned_data
+    try:
+        change = actions.submit(
+            actor=person(asked.request),
+            origin=origin_of(asked.request),
+            kind=asked.kind,
+            environment=asked.chosen.environment,
+            target_ids=asked.chosen.ids,
+            parameters=parameters,
+            per_target=asked.chosen.per_target,
+            reason_code=ReasonCode(said["reason_code"]),
+            reason_text=said["reason_text"],
+            form_key=said["form_key"],
+            shown_digest=said["digest"],
+            confirmed_count=said["confirm_count"],
+            source=targets.source_of(asked.chosen),
+            link=asked.chosen.link,
+            timing=form.timing,
+        )
+    except actions.PlanMoved as error:
+        return _ask_again(asked, error.plan)
+    except actions.CountNotConfirmed as error:
+        form.add_error("confirm_count", str(error))
+        return _page(asked, error.plan, form, status=UNPROCESSABLE)
+    except (actions.NothingToDo, actions.NotAllowed, PolicyMissing) as error:
+        form.add_error(None, str(error))
+        return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
+    return redirect(asked.request, "changes:detail", change.pk)
+
+
+def _ask_again(asked: Asked, now: Plan) -> HttpResponse:
+    """Show the plan as it is now, with what was typed; the digest in the form becomes that of the new plan."""
+    typed = asked.typed.copy()
+    typed["digest"] = now.digest
+    again = AskForm(typed, kind=asked.kind, rows_left_out=asked.rows_left_out)
+    what = asked.kind.unit.one.capitalize()
+    again.add_error(None, f"{what} has changed since this page was shown, so nothing was asked for. This is how it stands now.")
+    return _page(asked, now, again, status=CONFLICT)

@@ -1,0 +1,187 @@
+"""Beginning scheduled changes: each is planned again when its time comes, and what moved since it was decided is set aside.
+
+What is set aside goes back to the deciders as a change of its own; the rest runs.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.changes.audit_events import about_item
+from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.ending import finish_change
+from accounts.changes.freshness import read_anew, stale
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.models import Change, Item
+from accounts.changes.plan import moved_since, plan
+from accounts.changes.policy import PolicyMissing
+from accounts.changes.scheduling.hours import HoursUnknown
+from accounts.changes.scheduling.temporary_locks import learnt
+from accounts.changes.scheduling.timing import Timing, closed_until
+from accounts.changes.states import ChangeState, ItemState, Relation, Window
+from accounts.changes.targeting.source import Link
+from accounts.changes.tracking.undo import left_alone
+from accounts.changes.writing import Reason, compose, write
+from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.origin import SYSTEM, Origin
+from riskadmin.audit.tags import Tag
+from riskadmin.tradovate.vocabulary import Environment, Lane
+
+logger = logging.getLogger(__name__)
+
+TRY_AGAIN_AFTER: Final = timedelta(seconds=10)
+MOVED: Final = "It has changed since this was decided, so it was set aside"
+UNREAD: Final = "Tradovate did not name it when this was to begin, so it was set aside"
+
+Aside = tuple[Item, str]
+"""An item that does not run, and why."""
+
+
+def start_due(*, origin: Origin) -> int:
+    """Begin every scheduled change whose time has come, and return how many those were.
+
+    One whose targets can't be read is tried again a little later. May run at the same time as itself.
+    """
+    return sum(_start(change, origin) for change in _due() if _is_open(change))
+
+
+def _due() -> QuerySet[Change]:
+    at = timezone.now()
+    come = Q(runs_at__isnull=True) | Q(runs_at__lte=at)
+    free = Q(held_until__isnull=True) | Q(held_until__lte=at)
+    return Change.objects.filter(come, free, state=ChangeState.SCHEDULED).order_by("runs_at", "pk")
+
+
+def _is_open(change: Change) -> bool:
+    try:
+        return closed_until(change.window, timezone.now()) is None
+    except HoursUnknown:
+        logger.exception("change %s can't begin: nobody knows when the exchange trades", change.pk)
+        return False
+
+
+def _start(change: Change, origin: Origin) -> bool:
+    kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
+    since = timezone.now()
+    unread = _read(change, kind, environment, since)
+    if unread:
+        until = timezone.now() + TRY_AGAIN_AFTER
+        Change.objects.filter(pk=change.pk, state=ChangeState.SCHEDULED).update(held_until=until, held_why=unread)
+        return False
+    with transaction.atomic():
+        scheduled = Change.objects.select_for_update(of=("self",), skip_locked=True)
+        locked = scheduled.filter(pk=change.pk, state=ChangeState.SCHEDULED).first()
+        if locked is None:
+            return False  # another one begins it, or it was cancelled just now
+        _begin(locked, kind, environment, since, origin)
+    return True
+
+
+def _read(change: Change, kind: Kind[Any], environment: Environment, since: datetime) -> str:
+    """Read what a change rests on, however short a time ago it was read; return why that can't be, or "".
+
+    A lock rests on nothing, and waits for no reading.
+    """
+    if not kind.rests_on_before:
+        return ""
+    waiting = [item.target_id for item in change.items.filter(state=ItemState.WAITING).only("target")]
+    old = stale(kind, kind.subjects(environment, waiting), since)
+    return read_anew(kind, environment, old, lane=Lane(change.lane)) if old else ""
+
+
+def _begin(change: Change, kind: Kind[Any], environment: Environment, since: datetime, origin: Origin) -> None:
+    """Queue what still stands as it was decided, and set aside the rest. The change is locked."""
+    items = list(Item.objects.filter(change=change, state=ItemState.WAITING).order_by("position"))
+    for item in items:
+        item.change = change
+    right, aside = _sorted_out(change, kind, environment, items, since)
+    change.state, change.held_until = ChangeState.RUNNING, None
+    change.save(update_fields=["state", "held_until"])
+    _queue(change, right)
+    _set_aside(aside, origin)
+    detail = {"kind": change.kind, "items": len(right), "set_aside": len(aside)}
+    record(Happening(tag=Tag.CHANGE_STARTED, actor=SYSTEM, origin=origin, change_id=change.pk, detail=detail))
+    if right:
+        dispatch_on_commit(change_id=change.pk, lane=change.lane)
+    if aside and change.relation != Relation.ENDS:
+        _carry_on(change, [item for item, _ in aside], origin)
+    finish_change(change, origin=origin)
+
+
+def _sorted_out(
+    change: Change, kind: Kind[Any], environment: Environment, items: Sequence[Item], since: datetime
+) -> tuple[list[Item], list[Aside]]:
+    """Return the items that run, and those that don't."""
+    found = kind.subjects(environment, [item.target_id for item in items])
+    if change.relation == Relation.ENDS:
+        return learnt(kind, change, items, found)
+    aside: dict[int, Aside] = {}
+    for item, now in moved_since(kind, items, found):
+        if now is None or kind.rests_on_before:
+            aside[item.pk] = item, MOVED
+    if kind.rests_on_before:
+        unread = set(stale(kind, found, since))
+        aside |= {item.pk: (item, UNREAD) for item in items if item.target_id in unread}
+    return [item for item in items if item.pk not in aside], list(aside.values())
+
+
+def _queue(change: Change, items: Sequence[Item]) -> None:
+    if change.relation == Relation.ENDS:
+        for item in items:
+            item.state = ItemState.QUEUED
+        Item.objects.bulk_update(items, ["state", "before"], batch_size=1000)
+    else:
+        Item.objects.filter(pk__in=[item.pk for item in items]).update(state=ItemState.QUEUED)
+
+
+def _set_aside(aside: Sequence[Aside], origin: Origin) -> None:
+    at = timezone.now()
+    for item, why in aside:
+        item.state, item.note, item.settled_at = ItemState.SKIPPED, why, at
+    Item.objects.bulk_update([item for item, _ in aside], ["state", "note", "settled_at"], batch_size=1000)
+    record_all(
+        about_item(Tag.ITEM_SETTLED, item, origin=origin, detail={"outcome": ItemState.SKIPPED.value, "text": why})
+        for item, why in aside
+    )
+
+
+def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
+    """Ask the deciders anew for what was set aside, as it now stands, in the name of who asked for it."""
+    asker, kind = change.requested_by, KINDS[change.kind]
+    if not asker.is_active or not asker.may(kind.capability):
+        return
+    own = {item.target_id: item.own_parameters for item in items if item.own_parameters}
+    link = Link(change_id=change.pk, relation=Relation.CARRIES_ON)
+    ids = [item.target_id for item in items]
+    planned = plan(
+        kind,
+        environment=Environment(change.environment),
+        target_ids=ids,
+        parameters=change.parameters,
+        per_target=own,
+        aside=left_alone(link, ids),
+    )
+    if not planned.sent:
+        return
+    try:
+        with transaction.atomic():
+            again = compose(
+                asker,
+                planned,
+                Reason(code=change.reason_code, text=change.reason_text),
+                form_key=uuid4(),
+                timing=Timing(window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by),
+                link=link,
+                decisions_at_least=1,
+            )
+            write(again, planned, who=SYSTEM, origin=origin, per_target=own)
+    except (PolicyMissing, IntegrityError) as error:
+        # Policy covers it no more, or PostgreSQL takes it no more, such as a template's version that another one has replaced.
+        logger.warning("what was set aside of change %s is not asked for anew: %s", change.pk, error)

@@ -1,0 +1,49 @@
+"""When a change runs, and how long what it does lasts: a part of what is decided about."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from accounts.changes.scheduling.hours import hours
+from accounts.changes.states import Window
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Not before `runs_at`, and only within `window`; where that closes, it `goes_on` in the next, or its rest is cancelled.
+
+    Of a lock alone: `ends_at`, when it is to be taken away again, or `review_by`, the day by which somebody looks at it.
+    """
+
+    runs_at: datetime | None = None
+    window: Window = Window.ANY
+    goes_on: bool = False
+    ends_at: datetime | None = None
+    review_by: date | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it does not begin as soon as it is decided."""
+        return self.runs_at is not None or self.window != Window.ANY
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a digest is made over: only what was asked for, so that a change at once is as it ever was."""
+        said = {
+            "runs_at": self.runs_at,
+            "window": self.window.value,
+            "goes_on": self.goes_on,
+            "ends_at": self.ends_at,
+            "review_by": self.review_by,
+        }
+        return {name: value for name, value in said.items() if value}
+
+
+AT_ONCE = Timing()
+
+
+def closed_until(window: str, at: datetime) -> datetime | None:
+    """Return when calls with this window may leave again; None when they may at that time. Raises HoursUnknown."""
+    if window == Window.ANY:
+        return None
+    known = hours()
+    return None if known.is_open(at) else known.window(at).begins_at

@@ -1,0 +1,173 @@
+"""Choosing targets, and parameters of their own, by a CSV file with a header.
+
+What can't be read as a table is refused as a whole (`Unreadable`); a row that is wrong is a problem of its own, told with
+line, column, reason and how to write it, beside the good ones.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.targeting.csv_columns import HEADINGS, LINE_HEADING, REASON_HEADING, Layout, check_problem, layout_of
+from accounts.changes.targeting.csv_table import SAVE_AS, Table, as_western, read_table, undecoded
+from accounts.changes.targeting.csv_values import RowCheck
+from accounts.changes.targeting.name_lookup import quoted
+from accounts.changes.targeting.source import Fault, Note, Problem, RefusedRows
+from accounts.changes.targeting.targets import Chosen, Named, of_names
+from accounts.changes.tracking.results import cell as spreadsheet_cell
+from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.pasted_text import plain, visible
+
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+def read_csv(
+    kind: Kind[Any], environment: Environment, content: bytes, *, filename: str, ignore_unknown: bool = False
+) -> Chosen:
+    """Return what a file chooses. Raises Unreadable; costs a fixed number of queries, whatever its length.
+
+    Columns that mean nothing here are only skipped where `ignore_unknown` says so.
+    """
+    table = read_table(content)
+    layout = layout_of(kind, table, ignore_unknown=ignore_unknown)
+    reader = _RowReader(kind, environment, table, layout)
+    named: list[Named] = []
+    problems: list[Problem] = []
+    for line, cells in table.rows:
+        read = reader.read(line, cells)
+        if isinstance(read, Named):
+            named.append(read)
+        else:
+            problems.extend(read)
+    found = of_names(environment, kind.unit, named, source=f"CSV {quoted(filename)}")
+    every = tuple(sorted([*problems, *found.problems], key=lambda problem: problem.line))
+    words = tuple(Note(line=table.heading_line, words=each) for each in layout.words)
+    return replace(found, problems=every, notes=(*words, *found.notes), refused_rows=_refused(table, every))
+
+
+def _refused(table: Table, problems: Iterable[Problem]) -> RefusedRows:
+    lines = {problem.line for problem in problems}
+    rows = {line: tuple(map(_storable, cells)) for line, cells in table.rows if line in lines}
+    return RefusedRows(heading=tuple(map(_storable, table.heading)), rows=rows) if rows else RefusedRows()
+
+
+def _storable(text: str) -> str:
+    """Return a cell as PostgreSQL can keep it, which has neither NUL nor halves of characters."""
+    shown = as_western(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return shown.encode("utf-8", "replace").decode()
+
+
+# --- A row --------------------------------------------------------------------------------------------------------------
+
+
+class _RowReader:
+    """Reads the rows of one file."""
+
+    def __init__(self, kind: Kind[Any], environment: Environment, table: Table, layout: Layout) -> None:
+        self.kind, self.environment, self.table, self.layout = kind, environment, table, layout
+        self._check = RowCheck(kind, list(layout.parameters.values())) if layout.parameters else None
+
+    def read(self, line: int, cells: Sequence[str]) -> Named | list[Problem]:
+        """Return the target that a row names, with its parameters, or what is wrong with the row."""
+        problem = self._shape(line, cells) or self._unreadable_cell(line, cells) or self._other_target(line, cells)
+        if problem:
+            return [problem]
+        own, wrong = self._parameters(cells)
+        if wrong:
+            return [
+                Problem(line=line, column=column, value=quoted(value), fault=Fault.BAD_VALUE, reason=reason)
+                for column, value, reason in wrong
+            ]
+        # As they stand: a name may have what is otherwise taken away, such as invisible characters.
+        names = tuple((self._heading(n), cells[n].strip()) for n in self.layout.targets if plain(cells[n]))
+        return Named(line=line, cells=names, parameters=own)
+
+    def _heading(self, number: int) -> str:
+        return self.layout.parameters.get(number) or visible(self.table.heading[number]).lower().replace(" ", "_")
+
+    def _shape(self, line: int, cells: Sequence[str]) -> Problem | None:
+        width = len(self.table.heading)
+        if len(cells) > self.table.width or any(visible(cell) for cell in cells[width:]):
+            reason = (
+                f"{len(cells)} cells, where the header has {width}. If a number or name has a delimiter in it, put it in "
+                "quotation marks"
+            )
+            return Problem(line=line, fault=Fault.MISSHAPEN, reason=reason)
+        if not any(plain(cells[number]) for number in self.layout.targets):
+            unit = self.kind.unit.value
+            reason = f"No {unit} is named here. Write its id or name, or delete the row"
+            return Problem(line=line, column=self._heading(self.layout.targets[0]), fault=Fault.MISSHAPEN, reason=reason)
+        return None
+
+    def _unreadable_cell(self, line: int, cells: Sequence[str]) -> Problem | None:
+        for number in self.layout.read:
+            cell = cells[number]
+            reason = _trouble(line, cell)
+            if reason:
+                return Problem(
+                    line=line,
+                    column=self._heading(number),
+                    value=quoted(as_western(cell)),
+                    fault=Fault.BAD_VALUE,
+                    reason=reason,
+                )
+        return None
+
+    def _other_target(self, line: int, cells: Sequence[str]) -> Problem | None:
+        for number, heading in self.layout.checks.items():
+            reason = check_problem(heading, cells[number], environment=self.environment.value, unit=self.kind.unit.value)
+            if reason:
+                value = quoted(visible(cells[number]))
+                return Problem(line=line, column=heading, value=value, fault=Fault.MISMATCH, reason=reason)
+        return None
+
+    def _parameters(self, cells: Sequence[str]) -> tuple[State | None, list[tuple[str, str, str]]]:
+        if self._check is None:
+            return None, []
+        return self._check({name: cells[number].strip() for number, name in self.layout.parameters.items()})
+
+
+def _trouble(line: int, cell: str) -> str:
+    """Return why a cell can't be read whatever its column, or ""."""
+    if "\0" in cell:
+        return "A NUL character stands in it. Write the cell again"
+    breaks = cell.strip().replace("\r\n", "\n").replace("\r", "\n").count("\n")
+    if breaks:
+        return f"The cell runs over lines {line} to {line + breaks}. Close or remove its quotation mark"
+    if undecoded(cell):
+        return f"Not every letter of it can be read: the file is not UTF-8. {SAVE_AS}"
+    return ""
+
+
+# --- What was refused, as a file ------------------------------------------------------------------------------------------
+
+
+def refused_as_csv(chosen: Chosen) -> Iterator[str]:
+    """Return the rows with problems as a file, line by line: as they stood, and behind that where and what is wrong.
+
+    Once they are corrected, the file can be uploaded as it is.
+    """
+    reasons: dict[int, list[str]] = {}
+    for problem in chosen.problems:
+        where = f"{problem.column}: " if problem.column else ""
+        reasons.setdefault(problem.line, []).append(f"{where}{problem.fault.value}: {problem.reason}")
+    rows: Iterable[tuple[int, Sequence[str]]]
+    if chosen.refused_rows.heading:
+        heading = tuple(each for each in chosen.refused_rows.heading if visible(each) not in {LINE_HEADING, REASON_HEADING})
+        kept = [n for n, each in enumerate(chosen.refused_rows.heading) if visible(each) not in {LINE_HEADING, REASON_HEADING}]
+        rows = ((line, [cells[n] for n in kept]) for line, cells in chosen.refused_rows.rows.items())
+    else:
+        heading = (HEADINGS[chosen.unit][0],)
+        rows = ((problem.line, [problem.value]) for problem in chosen.problems)
+    yield _BYTE_ORDER_MARK + _line([*heading, LINE_HEADING, REASON_HEADING])
+    for line, cells in rows:
+        yield _line([*cells, str(line), "; ".join(reasons[line])])
+
+
+def _line(cells: Iterable[str]) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerow([spreadsheet_cell(each) for each in cells])
+    return written.getvalue()

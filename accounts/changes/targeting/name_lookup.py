@@ -1,0 +1,193 @@
+"""Finding the accounts or traders that people mean by an id or a name, many at once, and saying why one is not found."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import TextField
+
+from accounts.changes.kinds.kind import Unit
+from accounts.changes.targeting.source import Fault
+from accounts.models import Account, Trader
+from accounts.models.ids import BIGGEST_ID, AnyOf
+from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.pasted_text import bare_names, in_plain_digits, other_digits, visible
+
+_NAME_MAX: Final = 64  # the mirror's column
+_QUOTED_MAX: Final = 60
+_IDS_NAMED: Final = 3
+
+_SHORTENED: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
+_WITH_DECIMALS: Final = re.compile(r"([0-9]+)[.,]0+")
+_WITH_SEPARATORS: Final = re.compile(r"[0-9]{1,3}(?:[.,' \u2019_][0-9]{3})+")
+_TOTALS: Final = frozenset(
+    {"total", "totals", "sum", "subtotal", "grand total", "summe", "gesamt", "gesamtsumme", "somme", "suma", "totale"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An account or trader of the mirror, by Tradovate's id; `is_gone` where nothing can be sent for it any more."""
+
+    id: int
+    name: str
+    is_gone: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """What a name leads to: an id, perhaps with words on how it was read; or a fault with the reason, and the text at fault."""
+
+    target_id: int | None = None
+    words: str = ""
+    fault: Fault = Fault.UNKNOWN
+    reason: str = ""
+    number: int = 0
+    """Which of several texts is at fault, counted from 0."""
+
+
+class Directory:
+    """The accounts or traders of one environment that texts may mean: by id, by name as written, else in capitals.
+
+    Where a text as it stands leads nowhere, it is tried without the marks around it. Two queries, whatever the number of texts.
+    """
+
+    def __init__(self, environment: Environment, unit: Unit, texts: Iterable[str]) -> None:
+        self._unit = unit
+        every = set(texts)
+        self._bare = {text: bare for text in every if (bare := bare_names(text))}
+        every.update(*self._bare.values())
+        self._by_id, self._by_name = _read(environment, unit, every)
+
+    def has(self, text: str) -> bool:
+        """Say whether a text leads anywhere."""
+        return bool(self._meant(text))
+
+    def resolve(self, texts: Sequence[str]) -> Resolution:
+        """Return the one open target that all of these texts mean; each of them has to say the same."""
+        meant = [self._meant(text) for text in texts]
+        for number, found in enumerate(meant):
+            if not found:
+                others = [_said(text, known) for text, known in zip(texts, meant, strict=True) if known]
+                return Resolution(reason=not_found(texts[number], self._unit, others), number=number)
+        common = {target_id: entry for target_id, entry in meant[0].items() if all(target_id in each for each in meant[1:])}
+        if not common:
+            said = " and ".join(_said(text, found) for text, found in zip(texts, meant, strict=True))
+            return Resolution(fault=Fault.MISMATCH, reason=f"{said}. Correct one of them, or leave its cell empty")
+        return self._only_one(texts[0], list(common.values()))
+
+    def _only_one(self, text: str, found: Sequence[Entry]) -> Resolution:
+        unit = self._unit.value
+        gone = "archived or closed" if self._unit == Unit.ACCOUNT else "no longer listed by Tradovate"
+        if len(found) == 1:
+            if found[0].is_gone:
+                return Resolution(fault=Fault.GONE, reason=f"This {unit} is {gone}")
+            return Resolution(target_id=found[0].id, words=self._read_as(text, found[0]))
+        said = self._as_found(text)
+        by_id = [entry for entry in found if is_id(said) and entry.id == int(said)]
+        if by_id:
+            other = next(entry for entry in found if entry is not by_id[0])
+            return Resolution(
+                fault=Fault.AMBIGUOUS,
+                reason=(
+                    f"This is the id of {by_id[0].name} and the name of {unit} {other.id}. "
+                    f"Write {by_id[0].name} or {other.id} instead, whichever is meant"
+                ),
+            )
+        there = [entry for entry in found if not entry.is_gone]
+        if not there:
+            return Resolution(fault=Fault.GONE, reason=f"{len(found)} {unit}s have this name, and all are {gone}")
+        if len(there) > 1:
+            ids = ", ".join(str(entry.id) for entry in there[:_IDS_NAMED])
+            return Resolution(
+                fault=Fault.AMBIGUOUS, reason=f"{len(there)} {unit}s have this name. Write the id instead ({ids})"
+            )
+        others = [str(entry.id) for entry in found if entry.is_gone]
+        which = ", ".join(others[:_IDS_NAMED]) + ("" if len(others) <= _IDS_NAMED else f" and {len(others) - _IDS_NAMED} more")
+        words = f"{there[0].name} is also the name of {which}, {gone}; the open {unit} {there[0].id} was taken."
+        return Resolution(target_id=there[0].id, words=words)
+
+    def _meant(self, text: str) -> Mapping[int, Entry]:
+        return self._exactly(self._as_found(text))
+
+    def _as_found(self, text: str) -> str:
+        """Return the text, or the first of its bare forms that leads anywhere."""
+        return next((each for each in (text, *self._bare.get(text, ())) if self._exactly(each)), text)
+
+    def _exactly(self, text: str) -> Mapping[int, Entry]:
+        meant = dict(self._by_name.get(text) or self._by_name.get(text.upper()) or {})
+        if is_id(text) and int(text) in self._by_id:
+            meant[int(text)] = self._by_id[int(text)]
+        return meant
+
+    def _read_as(self, text: str, entry: Entry) -> str:
+        return "" if self._as_found(text) in text else f"{quoted(text)} was read as {entry.name}."
+
+
+def _read(environment: Environment, unit: Unit, texts: set[str]) -> tuple[dict[int, Entry], dict[str, dict[int, Entry]]]:
+    ids = {int(text) for text in texts if is_id(text)}
+    names = {text for text in texts if text and len(text) <= _NAME_MAX and "\0" not in text and not _has_surrogates(text)}
+    columns = ["tradovate_id", "name", *(("archived",) if unit == Unit.ACCOUNT else ("missing_since",))]
+    everything = (Account if unit == Unit.ACCOUNT else Trader).objects.filter(environment=environment.value)
+    by_id: dict[int, Entry] = {}
+    by_name: dict[str, dict[int, Entry]] = defaultdict(dict)
+    # Two queries: with OR, PostgreSQL would use neither index.
+    either_case = [*(names | {name.upper() for name in names})]
+    for wanted in (AnyOf("tradovate_id", [*ids]), AnyOf("name", either_case, TextField())):
+        for target_id, name, gone in everything.filter(wanted).values_list(*columns):
+            entry = Entry(id=target_id, name=name, is_gone=bool(gone))
+            by_id[target_id] = entry
+            by_name[name][target_id] = entry
+    return by_id, by_name
+
+
+def _has_surrogates(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text)
+
+
+def _said(text: str, found: Mapping[int, Entry]) -> str:
+    """Say what a text means by what it does not say itself: "4200001 is KTR25K-000001"."""
+    is_number = is_id(visible(text))
+    meant = [quoted(entry.name) if is_number else str(entry.id) for entry in list(found.values())[:_IDS_NAMED]]
+    return f"{quoted(visible(text))} is {' or '.join(meant)}"
+
+
+def is_id(text: str) -> bool:
+    """Say whether a text could be an id of Tradovate's, as far as its digits and its size tell."""
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(BIGGEST_ID)) and int(text) <= BIGGEST_ID
+
+
+def not_found(text: str, unit: Unit, others: Sequence[str] = ()) -> str:
+    """Return that nothing has this id or name, and how to write it where that can be told.
+
+    `others` say what the other cells of its row mean: then it is this one that has to be looked at.
+    """
+    hint = _how_to_write(visible(text))
+    if not others:
+        return f"No {unit.value} has this id or name" + (f". {hint}" if hint else "")
+    which = "id" if is_id(visible(text)) else "name"
+    ways = hint or "Correct it, or leave its cell empty"
+    return f"No {unit.value} has this {which}, though {' and '.join(others)}. {ways}"
+
+
+def _how_to_write(text: str) -> str:
+    if other_digits(text):
+        return f"Write it with the digits 0 to 9: {quoted(in_plain_digits(text))}"
+    if _SHORTENED.fullmatch(text):
+        return "Spreadsheets shorten long numbers in this way, and digits are lost. Format the column as text, and write the id"
+    decimals = _WITH_DECIMALS.fullmatch(text)
+    if decimals:
+        return f"Write the id without decimals: {quoted(decimals[1])}"
+    if _WITH_SEPARATORS.fullmatch(text):
+        return f"Write the id without separators: {quoted(re.sub('[^0-9]', '', text))}"
+    if text.lower().rstrip(":") in _TOTALS:
+        return "A row of totals is not one of them: delete it"
+    return ""
+
+
+def quoted(text: str) -> str:
+    """Return what somebody wrote, as a problem shows it: not too long, and without a character that can't be kept."""
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return shown if len(shown) <= _QUOTED_MAX else f"{shown[: _QUOTED_MAX - 1]}…"

@@ -1,0 +1,334 @@
+"""Choosing what a change is about: by filter, by trader, by names that somebody pasted or wrote into a file.
+
+Whatever way they come, targets are looked up in bulk, each name that leads nowhere is told with its line, and what was found
+is frozen in a `TargetList`. Nothing here asks for a change.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID
+
+from django.utils import timezone
+
+from accounts.changes.kinds.kind import Kind, State, Unit
+from accounts.changes.models import Change, TargetList
+from accounts.changes.states import Relation
+from accounts.changes.targeting.name_lookup import Directory, quoted
+from accounts.changes.targeting.pasted_list import is_remark, is_word, pasted
+from accounts.changes.targeting.source import Fault, Link, Note, Problem, RefusedRows, Source
+from accounts.models import Account, EnvironmentChoice, RiskCategory, Trader
+from accounts.models.ids import AnyOf
+from accounts.models.status import Standing
+from accounts.pages.queries import Attention, Filters, matching
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
+
+TARGETS_MAX: Final = 20_000
+LINES_NAMED: Final = 3
+"""Lines of a file that a refusal names; of the others it says how many there are."""
+KEPT_FOR: Final = timedelta(days=2)
+
+_SOURCE_MAX: Final = 200
+
+
+class BadTargets(ValueError):
+    """What was named can't be one change; the message is for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Targets of one environment in their order, with the parameters that came with them and the rows that name none."""
+
+    environment: Environment
+    unit: Unit
+    ids: tuple[int, ...]
+    source: str
+    parameters: State = field(default_factory=dict)
+    per_target: Mapping[int, State] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[Note, ...] = ()
+    refused_rows: RefusedRows = field(default_factory=RefusedRows)
+    link: Link | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A target as somebody named it: the line, what stood there, with the heading it stood under, and parameters of its own.
+
+    Several cells, such as its id and its name, all have to mean the same target.
+    """
+
+    line: int
+    cells: tuple[tuple[str, str], ...]
+    parameters: State | None = None
+
+
+# --- Keeping lists ------------------------------------------------------------------------------------------------------
+
+
+def keep(actor: Staff, chosen: Chosen, *, kind: Kind[Any] | None = None) -> TargetList:
+    """Freeze what was chosen as a list of the actor's own; without a kind, one is chosen next."""
+    return TargetList.objects.create(
+        created_by=actor,
+        kind=kind.name if kind else "",
+        unit=chosen.unit.value,
+        environment=chosen.environment.value,
+        ids=list(chosen.ids),
+        parameters=dict(chosen.parameters),
+        per_target={str(target_id): dict(own) for target_id, own in chosen.per_target.items()},
+        source=chosen.source[:_SOURCE_MAX],
+        problems=[problem.to_json() for problem in chosen.problems],
+        notes=[note.to_json() for note in chosen.notes],
+        refused_rows=chosen.refused_rows.to_json(),
+        of_change_id=chosen.link.change_id if chosen.link else None,
+        relation=chosen.link.relation if chosen.link else "",
+    )
+
+
+def kept(actor: Staff, list_id: UUID) -> TargetList | None:
+    """Return a list of the actor's own; None when there is none by that id, whoever else may have one."""
+    return TargetList.objects.filter(pk=list_id, created_by=actor).first()
+
+
+def chosen_of(target_list: TargetList) -> Chosen:
+    """Return what a list keeps."""
+    return Chosen(
+        environment=Environment(target_list.environment),
+        unit=Unit(target_list.unit),
+        ids=tuple(target_list.ids),
+        source=target_list.source,
+        parameters=target_list.parameters,
+        per_target={int(target_id): own for target_id, own in target_list.per_target.items()},
+        problems=tuple(Problem.from_json(problem) for problem in target_list.problems),
+        notes=tuple(Note.from_json(note) for note in target_list.notes),
+        refused_rows=RefusedRows.from_json(target_list.refused_rows),
+        link=Link(change_id=target_list.of_change_id, relation=Relation(target_list.relation))
+        if target_list.of_change_id
+        else None,
+    )
+
+
+def source_of(chosen: Chosen) -> Source:
+    """Return what a change made of it remembers of it."""
+    return Source(words=chosen.source, left_out=chosen.problems)
+
+
+def forget_target_lists() -> int:
+    """Delete the lists that nobody can still be working with, and return how many there were."""
+    deleted, _ = TargetList.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
+    return deleted
+
+
+# --- Everything of a sort -----------------------------------------------------------------------------------------------
+
+
+def of_filters(filters: Filters) -> Chosen:
+    """Return every account that the accounts page lists under these filters. Raises BadTargets."""
+    found = matching(filters, at_most=TARGETS_MAX)
+    if found.is_cut:
+        raise BadTargets(
+            "The search matches more than 200 traders, so not every account would be among them. Write more of it."
+        )
+    if found.is_more:
+        raise BadTargets(f"More than {TARGETS_MAX:,} accounts match, and one change takes no more. Narrow the filter.")
+    if not found.accounts:
+        raise BadTargets("No account matches this filter any more.")
+    environments = {environment for environment, _ in found.accounts}
+    if len(environments) > 1:
+        raise BadTargets("Demo and live accounts can't be in one change. Filter by environment first.")
+    return Chosen(
+        environment=Environment(environments.pop()),
+        unit=Unit.ACCOUNT,
+        ids=tuple(account_id for _, account_id in found.accounts),
+        source=f"filter: {', '.join(_filter_words(filters)) or 'all accounts'}",
+    )
+
+
+def _filter_words(filters: Filters) -> Iterable[str]:
+    if filters.search.strip():
+        yield f"“{filters.search.strip()}”"
+    if filters.environment:
+        yield EnvironmentChoice(filters.environment).label.lower()
+    if filters.standing:
+        yield Standing(filters.standing).label.lower()
+    if filters.category_id is not None:
+        yield f"category {RiskCategory.objects.get(pk=filters.category_id).name}"
+    if filters.attention:
+        yield Attention(filters.attention).label.lower()
+
+
+def of_trader(environment: Environment, trader_id: int) -> Chosen:
+    """Return every account of a trader, by Tradovate's id. Raises BadTargets."""
+    trader = Trader.objects.filter(environment=environment.value, tradovate_id=trader_id).first()
+    accounts = trader.accounts.order_by("name", "pk") if trader else Account.objects.none()
+    ids = tuple(accounts.values_list("tradovate_id", flat=True)[: TARGETS_MAX + 1])
+    if trader is None or not ids:
+        raise BadTargets("This trader has no account.")
+    if len(ids) > TARGETS_MAX:
+        raise BadTargets(f"This trader has more than {TARGETS_MAX:,} accounts, and one change takes no more.")
+    return Chosen(environment=environment, unit=Unit.ACCOUNT, ids=ids, source=f"accounts of trader {trader.name}")
+
+
+def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[list[int], int]:
+    """Return the traders of accounts, each once and in their order, and how many accounts have none; one query."""
+    rows = Account.objects.filter(AnyOf("tradovate_id", account_ids), environment=environment.value, trader__isnull=False)
+    trader_of = dict(rows.values_list("tradovate_id", "trader__tradovate_id"))
+    found = [trader_of[account_id] for account_id in account_ids if account_id in trader_of]
+    return list(dict.fromkeys(found)), len(account_ids) - len(found)
+
+
+def copy_of(change: Change, chosen: Chosen) -> Chosen:
+    """Return targets with what an earlier change set for all of its own, unless a file says what is set for these.
+
+    Where each of its targets had parameters of its own, there is nothing that they could all be given.
+    """
+    chosen = replace(chosen, link=Link(change_id=change.pk, relation=Relation.COPIES))
+    if chosen.parameters or chosen.per_target or had_own_parameters(change):
+        return chosen
+    return replace(chosen, parameters=change.parameters)
+
+
+def had_own_parameters(change: Change) -> bool:
+    """Say whether any target of a change had parameters of its own."""
+    return change.items.exclude(own_parameters=None).exists()
+
+
+# --- Named one by one ---------------------------------------------------------------------------------------------------
+
+
+def of_names(environment: Environment, unit: Unit, named: Sequence[Named], *, source: str) -> Chosen:
+    """Look up targets that are named by id or name, each in its place, with a problem for each that is no target.
+
+    A target that comes twice with the same parameters counts once, and a note says so; where its rows say different things,
+    none of them counts. A fixed number of queries, whatever the number of names.
+    """
+    directory = Directory(environment, unit, {text for each in named for _, text in each.cells})
+    return _of_directory(directory, environment, unit, named, source=source)
+
+
+def _of_directory(directory: Directory, environment: Environment, unit: Unit, named: Sequence[Named], *, source: str) -> Chosen:
+    problems: list[Problem] = []
+    notes: list[Note] = []
+    rows: dict[int, list[Named]] = defaultdict(list)
+    for each in named:
+        found = directory.resolve([text for _, text in each.cells])
+        if found.target_id is None:
+            column, text = each.cells[found.number]
+            problems.append(Problem(line=each.line, column=column, value=quoted(text), fault=found.fault, reason=found.reason))
+            continue
+        rows[found.target_id].append(each)
+        if found.words:
+            notes.append(Note(line=each.line, words=found.words))
+    good: dict[int, Named] = {}
+    for target_id, same in rows.items():
+        contradictions = _contradictions(same)
+        problems.extend(contradictions)
+        if not contradictions:
+            good[target_id] = same[0]
+            notes.extend(_repetitions(same))
+    own = {target_id: each.parameters for target_id, each in good.items() if each.parameters is not None}
+    common = in_common(list(own.values()))
+    return Chosen(
+        environment=environment,
+        unit=unit,
+        ids=tuple(good),
+        source=source,
+        parameters=common,
+        per_target={
+            target_id: {name: value for name, value in parameters.items() if name not in common}
+            for target_id, parameters in own.items()
+        },
+        problems=tuple(sorted(problems, key=lambda problem: problem.line)),
+        notes=tuple(sorted(notes, key=lambda note: note.line)),
+    )
+
+
+def of_text(environment: Environment, unit: Unit, text: str) -> Chosen:
+    """Return the targets that a pasted text names, however it was set out. What is left over is a problem. Raises BadTargets.
+
+    Accounts may stand between blanks too, unless one has a name with blanks.
+    """
+    parts, is_counted = pasted(text, unit)
+    count = sum(is_word(word) for part in parts for word in part.words)
+    if not count:
+        raise BadTargets(f"Write at least one {unit.value}'s id or name.")
+    if count > TARGETS_MAX:
+        raise BadTargets(f"{count:,} {unit.value}s are named; one change takes at most {TARGETS_MAX:,}.")
+    directory = Directory(environment, unit, {each for part in parts for each in (part.as_written, part.text, *part.words)})
+    named: list[Named] = []
+    problems: list[Problem] = []
+    for part in parts:
+        whole = next((each for each in (part.as_written, part.text) if directory.has(each)), None)
+        for words in [(whole,)] if whole is not None else _runs(part.words, directory):
+            if is_remark(words):
+                remark = quoted(" ".join(words))
+                reason = (
+                    f"No {unit.value}'s id or name. Remove it, or leave it out on purpose; {unit.value}s beside it stay chosen"
+                )
+                problems.append(Problem(line=part.line, value=remark, fault=Fault.NOT_UNDERSTOOD, reason=reason))
+            else:
+                named.extend(Named(line=part.line, cells=(("", word),)) for word in words if is_word(word))
+    found = _of_directory(directory, environment, unit, named, source="pasted list")
+    counted = (
+        [Note(line=1, words="The numbers before the tabs count the lines, and were not read as ids.")] if is_counted else []
+    )
+    return replace(
+        found,
+        problems=tuple(sorted([*problems, *found.problems], key=lambda problem: problem.line)),
+        notes=(*counted, *found.notes),
+    )
+
+
+def _runs(words: Sequence[str], directory: Directory) -> list[tuple[str, ...]]:
+    """Return words in their order: each that leads somewhere alone, those between them together."""
+    runs: list[tuple[str, ...]] = []
+    for leads, group in groupby(words, key=directory.has):
+        run = tuple(group)
+        runs.extend([(word,) for word in run] if leads else [run])
+    return runs
+
+
+def _repetitions(same: Sequence[Named]) -> list[Note]:
+    """Return notes on the rows that say again what the first said."""
+    first, *later = same
+    return [
+        Note(line=each.line, words=f"{quoted(each.cells[0][1])}: the same as line {first.line}; it counts once.")
+        for each in later
+    ]
+
+
+def _contradictions(same: Sequence[Named]) -> list[Problem]:
+    """Return the problems of rows that name one target and say different things of it: none where all say the same."""
+    if all(each.parameters == same[0].parameters for each in same):
+        return []
+    lines = [each.line for each in same]
+    return [
+        Problem(
+            line=each.line,
+            column=each.cells[0][0],
+            value=quoted(each.cells[0][1]),
+            fault=Fault.CONTRADICTION,
+            reason=f"Says otherwise than {_lines_in_words([n for n in lines if n != each.line])}. Keep one of them",
+        )
+        for each in same
+    ]
+
+
+def _lines_in_words(lines: Sequence[int]) -> str:
+    if len(lines) == 1:
+        return f"line {lines[0]}"
+    shown = [str(line) for line in lines[:LINES_NAMED]]
+    if len(lines) > LINES_NAMED:
+        shown.append(f"{len(lines) - LINES_NAMED} more")
+    return f"lines {', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def in_common(own: Sequence[State]) -> State:
+    """Return the parameters that are the same for every target: they are said once, for the change."""
+    if not own:
+        return {}
+    return {name: value for name, value in own[0].items() if all(name in each and each[name] == value for each in own)}

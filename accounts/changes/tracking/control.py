@@ -1,0 +1,224 @@
+"""Steering a change that runs: pausing, resuming, cancelling what is not sent yet, and who goes first.
+
+Locks are taken in one order, an item's before its change's, as settling does; so whoever cancels marks the change in one
+transaction and begins with its items in the next. Until the first is committed nothing has happened; after it nothing is sent,
+and the sweeper goes on by itself: with the rest of many items, and with those that come back from a call.
+"""
+
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.changes.actions import NotAllowed, call_off
+from accounts.changes.audit_events import about_item
+from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.ending import finish_change, half_done
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Unit
+from accounts.changes.models import Change, Item, TargetList
+from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority, Relation
+from accounts.changes.targeting import targets
+from accounts.changes.targeting.source import Link
+from accounts.changes.targeting.targets import Chosen
+from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.origin import SYSTEM, Origin, Who
+from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
+from riskadmin.tradovate.vocabulary import Environment
+
+CANCEL_BATCH: Final = 1000
+"""Items that are cancelled in one transaction, and within the request of whoever cancels."""
+
+
+WINDOW_CLOSED: Final = "its window has closed, and it goes on in the next one"
+WINDOW_CLOSED_BY: Final = "riskadmin, since its window closed"
+
+_UNDER_WAY: Final = (ChangeState.RUNNING, ChangeState.PAUSED)
+
+
+class Moved(Exception):
+    """The change no longer stands where this could be done; the message is for people. Nothing was written."""
+
+
+def may_steer(person: Staff, change: Change) -> bool:
+    """Say whether this person may pause, resume and cancel a change: who asked for it and still may, and whoever may decide."""
+    asked = change.requested_by_id == person.pk and person.may(KINDS[change.kind].capability)
+    return asked or person.may("changes:decide")
+
+
+def pause(*, actor: Staff, origin: Origin, change_id: int) -> Change:
+    """Have a running change send nothing more until it is resumed; what is under way is confirmed. Raises NotAllowed, Moved."""
+    with transaction.atomic():
+        change = _steered(actor, change_id, {ChangeState.RUNNING}, "be paused")
+        change.state, change.paused_at, change.paused_by_name = ChangeState.PAUSED, timezone.now(), actor.who().name
+        change.save(update_fields=["state", "paused_at", "paused_by_name"])
+        _tell(Tag.CHANGE_PAUSED, change, actor, origin)
+    return change
+
+
+def resume(*, actor: Staff, origin: Origin, change_id: int) -> Change:
+    """Have a paused change go on where it was. Raises NotAllowed, Moved."""
+    with transaction.atomic():
+        change = _steered(actor, change_id, {ChangeState.PAUSED}, "be resumed")
+        change.state, change.paused_at, change.paused_by_name = ChangeState.RUNNING, None, ""
+        change.save(update_fields=["state", "paused_at", "paused_by_name"])
+        _tell(Tag.CHANGE_RESUMED, change, actor, origin)
+        dispatch_on_commit(change_id=change.pk, lane=change.lane)
+    return change
+
+
+def cancel(*, actor: Staff, origin: Origin, change_id: int) -> Change:
+    """Cancel every item of a change that is not sent yet; what is under way ends as it will. Raises NotAllowed, Moved.
+
+    One that is scheduled is called off. An item that has taken only the first of its kind's steps stays half done, and its note
+    says so.
+    """
+    with transaction.atomic():
+        change = _steered(actor, change_id, {ChangeState.SCHEDULED, *_UNDER_WAY}, "be cancelled")
+        if change.state == ChangeState.SCHEDULED:
+            call_off(actor=actor, origin=origin, change=change)
+            return change
+        change.state, change.stopped_at, change.stopped_by_name = ChangeState.STOPPING, timezone.now(), actor.who().name
+        change.save(update_fields=["state", "stopped_at", "stopped_by_name"])
+        _tell(Tag.CHANGE_STOPPED, change, actor, origin)
+    cancel_queued(change, who=actor.who(), origin=origin)
+    change.refresh_from_db()
+    return change
+
+
+def close_window(change: Change, goes_on_at: datetime, *, origin: Origin) -> None:
+    """The window of a running change has closed: it goes on in the next one, or what is left of it is cancelled."""
+    with transaction.atomic():
+        locked = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
+        if locked.state != ChangeState.RUNNING or locked.held_until == goes_on_at:
+            return  # another worker was first
+        if locked.goes_on:
+            locked.held_until, locked.held_why = goes_on_at, WINDOW_CLOSED
+        else:
+            locked.state, locked.stopped_at, locked.stopped_by_name = ChangeState.STOPPING, timezone.now(), WINDOW_CLOSED_BY
+        locked.save(update_fields=["held_until", "held_why", "state", "stopped_at", "stopped_by_name"])
+        detail = {"kind": locked.kind} | ({"until": goes_on_at} if locked.goes_on else {})
+        record(Happening(tag=Tag.CHANGE_WINDOW_CLOSED, actor=SYSTEM, origin=origin, change_id=locked.pk, detail=detail))
+
+
+def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
+    """Cancel the next CANCEL_BATCH queued items of a change that is being cancelled, with an event each; return how many.
+
+    Leaves alone what somebody else holds at this moment: it is sent, or comes back and is cancelled by the sweeper.
+    """
+    steps = KINDS[change.kind].of(change.parameters).steps
+    with transaction.atomic():
+        queued = (
+            Item.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("change")
+            .filter(change_id=change.pk, state=ItemState.QUEUED, change__state=ChangeState.STOPPING)
+        )
+        items = list(queued.order_by("pk")[:CANCEL_BATCH])
+        at = timezone.now()
+        for step, of_step in groupby(sorted(items, key=lambda item: item.step), key=lambda item: item.step):
+            note = f"{half_done(steps, step)}Cancelled by {change.stopped_by_name}"
+            alike = list(of_step)
+            Item.objects.filter(pk__in=[item.pk for item in alike]).update(
+                state=ItemState.CANCELLED, note=note, settled_at=at, not_before=None
+            )
+            record_all(
+                about_item(
+                    Tag.ITEM_SETTLED,
+                    item,
+                    actor=who,
+                    origin=origin,
+                    detail={"outcome": ItemState.CANCELLED.value, "text": note},
+                )
+                for item in alike
+            )
+        finish_change(change, origin=origin)
+    return len(items)
+
+
+def cancel_put_back(*, origin: Origin) -> int:
+    """Cancel what is left or came back in the queues of cancelled changes, and finish those that are through; say how many."""
+    cancelled = 0
+    for change in Change.objects.filter(state=ChangeState.STOPPING).order_by("pk"):
+        batch = CANCEL_BATCH
+        while batch == CANCEL_BATCH:
+            batch = cancel_queued(change, who=SYSTEM, origin=origin)
+            cancelled += batch
+    return cancelled
+
+
+def prioritise(*, actor: Staff, origin: Origin, change_id: int, priority: Priority) -> Change:
+    """Have a change go before or after others that want the same budget; for who may decide. Raises NotAllowed, Moved."""
+    if not actor.may("changes:decide"):
+        raise NotAllowed("Only who may decide about changes says which goes first.")
+    with transaction.atomic():
+        change = _there(change_id, set(CHANGE_OPEN) - {ChangeState.STOPPING}, "be moved in the queue")
+        before, change.priority = change.priority, priority
+        if before == priority:
+            return change
+        change.save(update_fields=["priority"])
+        _tell(Tag.CHANGE_PRIORITY_SET, change, actor, origin, before={"priority": before}, after={"priority": priority.value})
+    return change
+
+
+def failed_items(*, actor: Staff, change_id: int) -> TargetList:
+    """Freeze the targets of a change that were rejected, skipped or cancelled, with their parameters, to be asked for again.
+
+    What comes of it is a change of its own, planned and decided anew under the actor's rights. Raises NotAllowed, Moved.
+    """
+    change = Change.objects.get(pk=change_id)
+    kind = KINDS[change.kind]
+    if not actor.may(kind.capability):
+        raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
+    items = list(Item.objects.filter(change=change, state__in=ITEM_FAILED).order_by("position"))
+    if change.state == ChangeState.PENDING or not items:
+        raise Moved(f"Change {change.pk} has no failed items that could be asked for again.")
+    chosen = Chosen(
+        environment=Environment(change.environment),
+        unit=Unit(kind.unit),
+        ids=tuple(item.target_id for item in items),
+        source=f"Failed items of change {change.pk}",
+        link=Link(change_id=change.pk, relation=Relation.REPEATS),
+        parameters=change.parameters,
+        per_target={item.target_id: item.own_parameters for item in items if item.own_parameters},
+    )
+    return targets.keep(actor, chosen, kind=kind)
+
+
+def _steered(actor: Staff, change_id: int, states: set[ChangeState], what: str) -> Change:
+    change = _there(change_id, states, what)
+    if not may_steer(actor, change):
+        raise NotAllowed("Only who asked for a change, or may decide about it, steers it.")
+    return change
+
+
+def _there(change_id: int, states: set[ChangeState], what: str) -> Change:
+    """Lock a change and return it. Raises Moved when it is in none of these states."""
+    change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
+    if change.state not in states:
+        raise Moved(f"Change {change.pk} can't {what} any more: it is {ChangeState(change.state).label.lower()}.")
+    return change
+
+
+def _tell(
+    tag: Tag,
+    change: Change,
+    actor: Staff,
+    origin: Origin,
+    *,
+    before: dict[str, int] | None = None,
+    after: dict[str, int] | None = None,
+) -> None:
+    record(
+        Happening(
+            tag=tag,
+            actor=actor.who(),
+            origin=origin,
+            change_id=change.pk,
+            before=before,
+            after=after,
+            detail={"kind": change.kind},
+        ),
+    )

@@ -1,0 +1,219 @@
+"""What would undo a finished change, worked out from what its items recorded; nothing is written.
+
+An undo is a change like any other. What makes it one is where its targets come from, and that it leaves alone whatever no
+longer stands as the first change left it: that is judged here, for the page, the plan and the submission alike.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Q
+
+from accounts.changes.ending import half_done
+from accounts.changes.kinds import KINDS
+from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind, State
+from accounts.changes.models import Change, Item
+from accounts.changes.states import ITEM_FINAL, ItemState, Relation
+from accounts.changes.targeting.source import Link
+from accounts.changes.targeting.targets import Chosen, in_common
+from accounts.changes.topics import Topic, topics
+from accounts.models import Account, Trader
+from riskadmin.tradovate.vocabulary import Environment
+
+Subject = Account | Trader
+
+GOES_ON: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON})
+"""A change that is this to an undo is the same undo, for some of its targets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What would undo some of the items in one change: its kind, its parameters, and the targets in their order.
+
+    `moved` is how many of them don't stand any more as they were left; they are named in the plan and skipped there.
+    """
+
+    kind: Kind[Any]
+    parameters: State
+    per_target: Mapping[int, State]
+    ids: tuple[int, ...]
+    moved: int
+    remarks: tuple[Topic, ...]
+
+    @property
+    def standing(self) -> int:
+        """How many targets would be undone, as far as the mirror knows."""
+        return len(self.ids) - self.moved
+
+    @property
+    def words(self) -> str:
+        """What it would do: "Unlock 3 accounts"."""
+        return self.kind.words(self.standing)
+
+    @property
+    def parameter_words(self) -> tuple[tuple[str, str], ...]:
+        """The parameters that all its targets share, for people."""
+        return self.kind.parameter_words(self.parameters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """An item that nothing is done about, and why; with how it was left and stands now, where it was changed since."""
+
+    item: Item
+    reason: str
+    as_left: State | None = None
+    now: State | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undo:
+    """What would undo a change: parts that each become a change of their own, and the items that are left as they are."""
+
+    change: Change
+    kind: Kind[Any]
+    parts: tuple[Part, ...]
+    left: tuple[Left, ...]
+
+    @property
+    def reasons(self) -> tuple[Topic, ...]:
+        """Why items are left as they are, and how many for each reason."""
+        return topics(each.reason for each in self.left)
+
+    def chosen(self, part: Part) -> Chosen:
+        """Return the targets of a part as they are asked for."""
+        return Chosen(
+            environment=Environment(self.change.environment),
+            unit=part.kind.unit,
+            ids=part.ids,
+            source=f"Undo of change {self.change.pk}",
+            parameters=part.parameters,
+            per_target=part.per_target,
+            link=Link(change_id=self.change.pk, relation=Relation.UNDOES),
+        )
+
+
+def undo_of(change: Change) -> Undo:
+    """Return what would undo a finished change, as the mirror stands. A fixed number of queries, whatever its items."""
+    kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
+    applied, left = list[Item](), list[Left]()
+    inverses: dict[int, Inverse] = {}
+    for item in change.items.filter(_did_something()).order_by("position"):
+        found = _inverse(kind, environment, item)
+        if isinstance(found, Irreversible):
+            left.append(Left(item=item, reason=found.reason))
+        else:
+            applied.append(item)
+            inverses[item.target_id] = found
+    moved = _moved(change, kind, applied)
+    parts = _parts(inverses, moved)
+    left = sorted([*left, *moved.values()], key=lambda each: each.item.position)
+    return Undo(change=change, kind=kind, parts=parts, left=tuple(left))
+
+
+def left_alone(link: Link | None, target_ids: Sequence[int]) -> dict[int, str]:
+    """Return which targets a change that would come of `link` leaves alone, and why; none unless it is an undo.
+
+    Asked anew with each plan of it: neither what a form says, nor how the accounts stood when the undo was begun, counts.
+    """
+    change = _undone(link)
+    if change is None:
+        return {}
+    kind = KINDS[change.kind].of(change.parameters)
+    applied = {item.target_id: item for item in change.items.filter(state=ItemState.APPLIED)}
+    moved = _moved(change, kind, [applied[target_id] for target_id in target_ids if target_id in applied])
+    reasons = {target_id: each.reason for target_id, each in moved.items()}
+    nothing = f"Change {change.pk} did nothing to it that could be undone"
+    return reasons | {target_id: nothing for target_id in target_ids if target_id not in applied}
+
+
+def _undone(link: Link | None) -> Change | None:
+    """Return the change that would be undone, also where an undo is asked for again for what of it failed or moved."""
+    if link is None:
+        return None
+    relation, change = str(link.relation), Change.objects.get(pk=link.change_id)
+    while relation in GOES_ON and change.of_change is not None:
+        relation, change = change.relation, change.of_change
+    return change if relation == Relation.UNDOES else None
+
+
+# --- Items --------------------------------------------------------------------------------------------------------------
+
+
+def _did_something() -> Q:
+    """Items that were applied, and those that ended with only the first of their steps done."""
+    stopped = [state for state in ITEM_FINAL if state not in {ItemState.APPLIED, ItemState.UNCHANGED}]
+    return Q(state=ItemState.APPLIED) | Q(step__gt=0, state__in=stopped)
+
+
+def _inverse(kind: Kind[Any], environment: Environment, item: Item) -> Inverse | Irreversible:
+    if item.is_half_done:
+        return Irreversible(reason=f"{half_done(kind.steps, item.step)}What that left is put right by hand")
+    return kind.inverse(_done(kind, environment, item))
+
+
+def _done(kind: Kind[Any], environment: Environment, item: Item) -> Done:
+    return Done(environment=environment, before=item.before or {}, after=item.after or {}, observed=_seen(kind, item))
+
+
+def _seen(kind: Kind[Any], item: Item) -> State | None:
+    """Return what an item's read-back showed, if that is what was meant; else a person has said that it was applied.
+
+    Of several steps each has a read-back of its own, and none shows the whole.
+    """
+    if item.observed is None or not kind.is_read_back or len(kind.steps) > 1:
+        return None
+    finding = kind.judge(before=item.before or {}, after=item.after or {}, observed=item.observed, step=0)
+    return item.observed if finding in {Finding.APPLIED, Finding.UNCHANGED} else None
+
+
+def _moved(change: Change, kind: Kind[Any], items: Sequence[Item]) -> dict[int, Left]:
+    """Return the items whose targets no longer stand as they were left, by target."""
+    environment = Environment(change.environment)
+    found = kind.subjects(environment, [item.target_id for item in items])
+    moved = {item.target_id: _left(change, kind, environment, item, found.get(item.target_id)) for item in items}
+    return {target_id: each for target_id, each in moved.items() if each is not None}
+
+
+def _left(change: Change, kind: Kind[Any], environment: Environment, item: Item, subject: Subject | None) -> Left | None:
+    if subject is None:
+        return Left(item=item, reason=f"Unknown: no such {kind.unit.value} was read from Tradovate")
+    obstacle = kind.obstacle(subject)
+    if obstacle:
+        return Left(item=item, reason=obstacle)
+    done, now = _done(kind, environment, item), kind.state(subject)
+    if kind.stands_as_left(done, now):
+        return None
+    return Left(item=item, reason=f"Changed since change {change.pk} left it", as_left=done.observed, now=now)
+
+
+# --- Parts --------------------------------------------------------------------------------------------------------------
+
+
+def _parts(inverses: Mapping[int, Inverse], moved: Mapping[int, Left]) -> tuple[Part, ...]:
+    """Put together what one change can do: the same kind with the same parameters."""
+    grouped: dict[tuple[str, str], dict[int, Inverse]] = {}
+    for target_id, inverse in inverses.items():
+        said = json.dumps(inverse.parameters, cls=DjangoJSONEncoder, sort_keys=True)
+        grouped.setdefault((inverse.kind_name, said), {})[target_id] = inverse
+    return tuple(_part(KINDS[name], group, moved.keys()) for (name, _), group in grouped.items())
+
+
+def _part(kind: Kind[Any], group: Mapping[int, Inverse], moved: Iterable[int]) -> Part:
+    shared = in_common([inverse.own for inverse in group.values()])
+    parameters = {**next(iter(group.values())).parameters, **shared}
+    own = {
+        target_id: {name: value for name, value in inverse.own.items() if name not in shared}
+        for target_id, inverse in group.items()
+    }
+    return Part(
+        kind=kind.of(parameters),
+        parameters=parameters,
+        per_target={target_id: each for target_id, each in own.items() if each},
+        ids=tuple(group),
+        moved=len(group.keys() & set(moved)),
+        remarks=topics(inverse.remark for inverse in group.values() if inverse.remark),
+    )

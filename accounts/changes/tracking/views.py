@@ -1,0 +1,116 @@
+"""What people press on a change's page while it runs, and after: each a form, refused with 409 when the change has moved."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from accounts.changes.actions import NotAllowed
+from accounts.changes.forms import PriorityForm
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change
+from accounts.changes.states import Priority
+from accounts.changes.tracking import control
+from riskadmin.audit.origin import Origin, origin_of
+from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
+from riskadmin.web.access import CapabilityMissing, demand, requires
+from riskadmin.web.errors import conflict
+from riskadmin.web.htmx import redirect
+
+
+class Steers(Protocol):
+    """One of control's functions for a change."""
+
+    def __call__(self, *, actor: Staff, origin: Origin, change_id: int) -> Change:
+        """Do it, or raise NotAllowed or Moved."""
+        ...
+
+
+@requires("changes:view")
+@require_POST
+def pause(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have a running change send nothing more for now."""
+    return _steer(request, pk, control.pause, "Change {pk} is paused. Nothing more is sent until somebody resumes it.")
+
+
+@requires("changes:view")
+@require_POST
+def resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have a paused change go on."""
+    return _steer(request, pk, control.resume, "Change {pk} goes on.")
+
+
+@requires("changes:view")
+@require_POST
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancel what is not sent yet."""
+    return _steer(request, pk, control.cancel, "What was not sent yet of change {pk} is cancelled.")
+
+
+def _steer(request: HttpRequest, pk: int, steers: Steers, said: str) -> HttpResponse:
+    change = _change_or_404(pk)
+    if not control.may_steer(person(request), change):
+        raise CapabilityMissing("changes:decide")
+    return _done(request, pk, lambda: steers(actor=person(request), origin=origin_of(request), change_id=pk), said)
+
+
+@requires("changes:decide")
+@require_POST
+def prioritise(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have a change go before or after others."""
+    _change_or_404(pk)
+    form = PriorityForm(request.POST)
+    if not form.is_valid():
+        return _refused(request, pk, "That is no priority.")
+    priority = Priority(form.cleaned_data["priority"])
+    return _done(
+        request,
+        pk,
+        lambda: control.prioritise(actor=person(request), origin=origin_of(request), change_id=pk, priority=priority),
+        f"Change {{pk}} now goes: {priority.label.lower()}.",
+    )
+
+
+@requires("changes:view")
+@require_POST
+def retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Go on to ask anew for the targets that were rejected, skipped or cancelled, with the same parameters."""
+    change = _change_or_404(pk)
+    demand(request, KINDS[change.kind].capability)
+    try:
+        listed = control.failed_items(actor=person(request), change_id=pk)
+    except control.Moved as error:
+        return _refused(request, pk, str(error))
+    return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
+
+
+def _change_or_404(pk: int) -> Change:
+    change = Change.objects.filter(pk=pk).first()
+    if change is None:
+        raise Http404(f"There is no change {pk}.")
+    return change
+
+
+def _done(request: HttpRequest, pk: int, act: Callable[[], Change], said: str) -> HttpResponse:
+    try:
+        act()
+    except NotAllowed as error:  # lost the right since the page was shown
+        return _refused(request, pk, str(error))
+    except control.Moved as error:
+        return _refused(request, pk, str(error))
+    messages.success(request, said.format(pk=pk))
+    return redirect(request, "changes:detail", pk)
+
+
+def _refused(request: HttpRequest, pk: int, why: str) -> HttpResponse:
+    return conflict(
+        request,
+        meaning=f"{why} Nothing was done.",
+        next_step="Look at the change as it now is.",
+        link_label=f"Change {pk}",
+        link_url=reverse("changes:detail", args=[pk]),
+    )

@@ -1,0 +1,284 @@
+"""People decide about items whose outcome is unknown, one or many with the same evidence, on what they were shown of it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from accounts.changes.audit_events import about_item
+from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.ending import finish_change, half_done
+from accounts.changes.models import Item
+from accounts.changes.states import ITEM_TRANSITIONS, ChangeState, ItemState
+from accounts.execution.unknown_item import Question, question, questions
+from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.origin import Origin
+from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
+
+DECIDED_AT_ONCE: Final = 1000
+"""Items that one decision is about at most."""
+
+
+class Resolution(models.TextChoices):
+    """What a person can say of an item whose outcome is unknown; the value is the state that it comes to."""
+
+    APPLIED = ItemState.APPLIED.value, "It was applied"
+    CANCELLED = ItemState.CANCELLED.value, "It was not applied; leave it"
+    QUEUED = ItemState.QUEUED.value, "Send it again"
+
+
+class NotResolved(Exception):
+    """It can't be settled so, or no longer; the message is for people. Nothing was written."""
+
+
+class OwnRequest(NotResolved):
+    """The person who requested the change can't decide about its items. Nothing was written."""
+
+
+class WrongName(Exception):
+    """Another name was typed than the target's. Nothing was written."""
+
+
+class WrongCount(Exception):
+    """Another number was typed than that of the items. Nothing was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a person was shown when they decided about many items: the evidence that all share, and each item's last call."""
+
+    evidence_key: str
+    calls: Mapping[int, int]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 over exactly these items, their last calls, and the evidence."""
+        items = ",".join(f"{item_id}:{call_id}" for item_id, call_id in sorted(self.calls.items()))
+        return sha256(f"{self.evidence_key} {items}".encode()).hexdigest()
+
+
+@dataclass(kw_only=True)
+class Decided:
+    """What came of a decision about many items: those it settled, and those it left out, each with the reason."""
+
+    items: list[Item] = field(default_factory=list)
+    left_out: list[tuple[Item, str]] = field(default_factory=list)
+
+
+def resolve(
+    *,
+    actor: Staff,
+    origin: Origin,
+    item_id: int,
+    resolution: Resolution,
+    comment: str,
+    seen_call: int,
+    typed_name: str = "",
+) -> Item:
+    """Settle an unknown item, or have it sent again, as a person says; return it as it then is.
+
+    `seen_call` is the last call of the evidence that they were shown. Writes the item and the event, and finishes the change
+    with its last item. Raises NotResolved (OwnRequest for whoever requested the change), and WrongName where the target's
+    name has to be typed.
+    """
+    with transaction.atomic():
+        asked = _locked(item_id)
+        refusal = asked.refuses(actor)
+        if asked.is_open and refusal:
+            raise OwnRequest(refusal)
+        obstacle = _obstacle(asked, resolution, seen_call)
+        if obstacle:
+            raise NotResolved(obstacle)
+        if resolution == Resolution.QUEUED and asked.is_typed and typed_name.strip() != asked.item.target_name:
+            raise WrongName(f"Type {asked.item.target_name} to send it again.")
+        _write([asked], actor=actor, origin=origin, resolution=resolution, comment=comment)
+    return asked.item
+
+
+def resolve_many(
+    *,
+    actor: Staff,
+    origin: Origin,
+    seen: Seen,
+    resolution: Resolution,
+    comment: str,
+    typed_count: int | None = None,
+) -> Decided:
+    """Settle unknown items with the same evidence, or have them sent again, as a person says; return what came of each.
+
+    One transaction a change, so that each is finished with its last item. An item that is no longer as it was seen (settled,
+    called again, with other evidence) is left out; so is one of a change that the person requested. Raises WrongCount where
+    the number of items has to be typed; then nothing is written.
+    """
+    found = _questions(seen.calls)
+    if any(asked.is_typed for asked in found) and typed_count != len(found):
+        raise WrongCount(f"Type {len(found):,}, the number of items, to continue.")
+    by_change: dict[int, list[int]] = defaultdict(list)
+    for asked in found:
+        by_change[asked.item.change_id].append(asked.item.pk)
+    decided = Decided()
+    for item_ids in by_change.values():
+        with transaction.atomic():
+            right = []
+            for asked in _questions(item_ids, locked=True):
+                obstacle = _obstacle(asked, resolution, seen.calls[asked.item.pk]) or asked.refuses(actor)
+                if not obstacle and asked.evidence.key != seen.evidence_key:
+                    obstacle = "Its evidence is another one than that of the others."
+                if obstacle:
+                    decided.left_out.append((asked.item, obstacle))
+                else:
+                    right.append(asked)
+            if right:
+                shared = {"items": len(found), "digest": seen.digest}
+                _write(right, actor=actor, origin=origin, resolution=resolution, comment=comment, detail=shared)
+                decided.items += [asked.item for asked in right]
+    return decided
+
+
+def read_again(*, actor: Staff, origin: Origin, item_id: int) -> Item:
+    """Have an unknown item read back at once; what that proves settles it. Raises NotResolved."""
+    with transaction.atomic():
+        asked = _locked(item_id)
+        if not asked.is_open:
+            raise NotResolved(_settled(asked))
+        if not asked.is_readable:
+            raise NotResolved("Tradovate offers no way to read this back.")
+        if asked.is_due:
+            raise NotResolved(f"It is to be read back already. {asked.next_reading}.")
+        _make_due([asked], actor=actor, origin=origin)
+    return asked.item
+
+
+def read_again_many(*, actor: Staff, origin: Origin, item_ids: Collection[int]) -> int:
+    """Have unknown items read back at once, one transaction and event for each change; return how many.
+
+    Those that are settled, can't be read, or are to be read already are left as they are.
+    """
+    by_change: dict[int, list[int]] = defaultdict(list)
+    wanted = Item.objects.filter(pk__in=list(item_ids), state=ItemState.UNKNOWN).order_by("pk")
+    for item_id, change_id in wanted.values_list("pk", "change_id"):
+        by_change[change_id].append(item_id)
+    count = 0
+    for ids in by_change.values():
+        with transaction.atomic():
+            asked = [each for each in _questions(ids, locked=True) if each.is_open and each.is_readable and not each.is_due]
+            if asked:
+                _make_due(asked, actor=actor, origin=origin)
+                count += len(asked)
+    return count
+
+
+# --- Looking at what is locked ------------------------------------------------------------------------------------------
+
+
+def _questions(item_ids: Collection[int], *, locked: bool = False) -> list[Question]:
+    """Return items by their numbers. `locked`: their rows are, in that order, until the transaction ends."""
+    rows = Item.objects.select_for_update(of=("self",)) if locked else Item.objects.all()
+    return questions(rows.select_related("change").filter(pk__in=list(item_ids)).order_by("pk"))
+
+
+def _locked(item_id: int) -> Question:
+    return question(Item.objects.select_for_update(of=("self",)).select_related("change").get(pk=item_id))
+
+
+def _settled(asked: Question) -> str:
+    return f"This is settled meanwhile: {ItemState(asked.item.state).label.lower()}."
+
+
+def _obstacle(asked: Question, resolution: Resolution, seen_call: int) -> str:
+    """Return why nobody can decide so about an item now, or ""."""
+    change = asked.item.change
+    if not asked.is_open:
+        return _settled(asked)
+    if seen_call != asked.calls.last:
+        return "Another call was made for it since this page was shown."
+    if resolution == Resolution.QUEUED and change.state != ChangeState.RUNNING:
+        return f"Nothing is sent for change {change.pk}: it is {change.get_state_display().lower()}."
+    return ""
+
+
+# --- Writing ------------------------------------------------------------------------------------------------------------
+
+
+def _write(
+    decided: Sequence[Question],
+    *,
+    actor: Staff,
+    origin: Origin,
+    resolution: Resolution,
+    comment: str,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a decision about items of one change that stand at the same step, with an event for each."""
+    first, who = decided[0], actor.who()
+    change = first.item.change
+    if resolution == Resolution.QUEUED:
+        # The time, the attempts and what was read before are of the earlier call; the calls themselves stay.
+        note, tag = f"Sent again by {who.name}: {comment}", Tag.ITEM_RESENT
+        fields: dict[str, Any] = {"note": note, "not_before": None, "attempts": 0, "ticket": "", "observed": None}
+        fields |= {"refusal": "", "found": None, "seen_at": None}
+        dispatch_on_commit(change_id=change.pk, lane=change.lane)
+    else:
+        applied = resolution == Resolution.APPLIED
+        said = "It was applied" if applied else "It was not applied, and is left"
+        begins = "" if applied else half_done(first.kind.steps, first.item.step)
+        note, tag = f"{begins}{said}, says {who.name}: {comment}", Tag.ITEM_RESOLVED
+        fields = {"note": note, "settled_at": timezone.now(), "not_before": None, "lease_until": None}
+    _move([asked.item for asked in decided], ItemState(resolution.value), resolved_by_id=actor.pk, **fields)
+    record_all(
+        about_item(
+            tag,
+            asked.item,
+            actor=who,
+            origin=origin,
+            detail={
+                "outcome": resolution.value,
+                "comment": comment,
+                "text": note,
+                "seen_call": asked.calls.last,
+                "shown": asked.shown.label,
+                **(detail or {}),
+            },
+        )
+        for asked in decided
+    )
+    finish_change(change, origin=origin)
+
+
+def _move(items: Sequence[Item], to: ItemState, **fields: Any) -> None:
+    """Move locked unknown items on, in one statement."""
+    if to not in ITEM_TRANSITIONS[ItemState.UNKNOWN]:
+        raise ValueError(f"No item goes from unknown to {to}.")
+    Item.objects.filter(pk__in=[item.pk for item in items]).update(state=to, **fields)
+    for item in items:
+        item.state = to
+        for name, value in fields.items():
+            setattr(item, name, value)
+
+
+def _make_due(asked: Sequence[Question], *, actor: Staff, origin: Origin) -> None:
+    """Have locked items of one change read back now, with one event."""
+    items = [each.item for each in asked]
+    Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=timezone.now())
+    who = actor.who()
+    text = f"Asked for by {who.name}"
+    if len(items) == 1:
+        record(about_item(Tag.ITEM_READ_AGAIN, items[0], actor=who, origin=origin, detail={"text": text}))
+        return
+    change = items[0].change
+    record(
+        Happening(
+            tag=Tag.ITEM_READ_AGAIN,
+            actor=who,
+            origin=origin,
+            change_id=change.pk,
+            reason_code=change.reason_code,
+            reason_text=change.reason_text,
+            detail={"text": f"{len(items):,} items. {text}", "items": len(items)},
+        )
+    )

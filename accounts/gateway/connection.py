@@ -1,0 +1,169 @@
+"""The way to Tradovate: clients built from the settings, over stores in PostgreSQL and Redis.
+
+What is built is kept for the life of the process, so that threads share one pool of Redis connections and one token.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+from threading import BoundedSemaphore
+from typing import Any
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from accounts.gateway.ledger import PostgresLedger
+from accounts.gateway.token_store import PostgresTokenStore
+from riskadmin.tradovate.breaker import Breaker, Outage
+from riskadmin.tradovate.budget import Budget
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.tokens import Credentials, TokenSource
+from riskadmin.tradovate.vocabulary import Environment, Lane
+
+
+class NotConnected(Exception):
+    """The environment has no address in the settings."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Name the variable that would connect it."""
+        super().__init__(
+            f"Tradovate's {environment} environment is not connected: TRADOVATE_{environment.upper()}_URL is not set."
+        )
+        self.environment = environment
+
+
+def connected_environments() -> list[Environment]:
+    """Return the environments that have an address."""
+    return [environment for environment in Environment if settings.TRADOVATE_URLS.get(environment)]
+
+
+def client(environment: Environment, lane: Lane) -> Client:
+    """Return the client of an environment and lane. Raises `NotConnected`; safe for threads."""
+    base_url = settings.TRADOVATE_URLS.get(environment)
+    if not base_url:
+        raise NotConnected(environment)
+    credentials = Credentials(
+        username=settings.TRADOVATE_USERNAME,
+        password=settings.TRADOVATE_PASSWORD,
+        app_id=settings.TRADOVATE_APP_ID,
+        app_version=settings.TRADOVATE_APP_VERSION,
+        cid=settings.TRADOVATE_CID,
+        sec=settings.TRADOVATE_SEC,
+        device_id=settings.TRADOVATE_DEVICE_ID,
+    )
+    access = _Access(
+        environment=environment,
+        base_url=base_url,
+        extra_hosts=tuple(settings.TRADOVATE_EXTRA_HOSTS),
+        credentials=credentials,
+        secret_key=settings.SECRET_KEY,
+        budget=budget(),
+        breaker=breaker(environment),
+    )
+    return _client(access, lane, settings.CALLS_AT_ONCE)
+
+
+def budget() -> Budget:
+    """Return the rate budget of our Tradovate user, which both environments share."""
+    return _budget(
+        settings.REDIS_URL,
+        user=settings.TRADOVATE_USERNAME,
+        address=settings.BUDGET_ADDRESS,
+        calls_per_hour=settings.BUDGET_CALLS_PER_HOUR,
+        safety_margin=settings.BUDGET_SAFETY_MARGIN,
+        urgent_share_pct=settings.BUDGET_URGENT_SHARE_PCT,
+    )
+
+
+def breaker(environment: Environment) -> Breaker:
+    """Return the circuit breaker of an environment."""
+    return _breaker(settings.REDIS_URL, environment)
+
+
+def outage(environment: Environment) -> Outage | None:
+    """Return since when an environment does not answer, None while it does or nobody knows. Asks Redis once."""
+    try:
+        return breaker(environment).outage()
+    except redis.RedisError:
+        return None
+
+
+def outages() -> list[Outage]:
+    """Return the outage of each connected environment that has one."""
+    return [found for environment in connected_environments() if (found := outage(environment))]
+
+
+def probe_outages() -> None:
+    """Find out, with one read for each environment that did not answer and whose time has come, whether it does again."""
+    for environment in connected_environments():
+        breaker(environment).probe(client(environment, Lane.URGENT).risk_categories)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Access:
+    """All that a client depends on, so that other settings make another client."""
+
+    environment: Environment
+    base_url: str
+    extra_hosts: tuple[str, ...]
+    credentials: Credentials
+    secret_key: str = field(repr=False)
+    budget: Budget
+    breaker: Breaker
+
+
+@cache
+def _client(access: _Access, lane: Lane, calls_at_once: int) -> Client:
+    return Client(
+        environment=access.environment,
+        base_url=access.base_url,
+        tokens=_tokens(access),
+        budget=access.budget,
+        breaker=access.breaker,
+        at_once=_places(lane, calls_at_once),
+        lane=lane,
+        extra_hosts=access.extra_hosts,
+    )
+
+
+@cache
+def _places(lane: Lane, calls_at_once: int) -> BoundedSemaphore:  # noqa: ARG001  (each lane has its own)
+    """As many places as this process may have calls of a lane at Tradovate at the same time, whatever the environment."""
+    return BoundedSemaphore(calls_at_once)
+
+
+@cache
+def _tokens(access: _Access) -> TokenSource:
+    store = PostgresTokenStore(
+        environment=access.environment,
+        base_url=access.base_url,
+        user=access.credentials.username,
+        secret_key=access.secret_key,
+    )
+    return TokenSource(
+        environment=access.environment,
+        base_url=access.base_url,
+        store=store,
+        credentials=access.credentials,
+        budget=access.budget,
+        breaker=access.breaker,
+        extra_hosts=access.extra_hosts,
+    )
+
+
+@cache
+def _budget(redis_url: str, **settings_of_it: Any) -> Budget:
+    return Budget(_redis(redis_url), PostgresLedger(), **settings_of_it)
+
+
+@cache
+def _breaker(redis_url: str, environment: Environment) -> Breaker:
+    return Breaker(_redis(redis_url), environment=environment)
+
+
+@cache
+def _redis(redis_url: str) -> redis.Redis:
+    # Once more, at once, for a connection that Redis has closed; the library's own habit is to wait for seconds, on pages too.
+    once_more = Retry(NoBackoff(), 1)
+    return redis.Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=2, retry=once_more)

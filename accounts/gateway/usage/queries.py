@@ -1,0 +1,223 @@
+"""What the budget's pages show: the state from Redis, and the hour from the ledger, grouped by PostgreSQL."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Count
+from django.db.models.functions import Now, TruncMinute
+from django.utils import timezone
+
+from accounts.gateway import connection
+from accounts.models.api import ApiAttempt, ApiHalt, ApiLimit
+from riskadmin.tradovate.breaker import Outage
+from riskadmin.tradovate.budget import HOUR_S, WINDOW_S
+from riskadmin.tradovate.budget_state import BudgetState
+from riskadmin.tradovate.endpoints import ENDPOINTS
+from riskadmin.tradovate.errors import NotHandled
+from riskadmin.tradovate.vocabulary import Lane
+
+MINUTE: Final = timedelta(minutes=1)
+WINDOW: Final = timedelta(seconds=WINDOW_S)
+LIMITS_SHOWN: Final = 5
+
+BAR_WIDTH, BAR_STEP, CHART_HEIGHT = 10, 12, 120
+"""The chart's sizes in its own units; a minute is one bar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gauge:
+    """What is left; `state` is None while the calls can't be counted, and then nothing is sent."""
+
+    state: BudgetState | None
+    outages: Sequence[Outage]
+
+    @property
+    def stopped_words(self) -> str:
+        """How many single endpoints are stopped, in words."""
+        count = len(self.state.halted_endpoints) if self.state else 0
+        return "1 endpoint stopped" if count == 1 else f"{count} endpoints stopped"
+
+    @property
+    def low(self) -> int:
+        """Calls below which the gauge is no longer well: a fifth of the limit."""
+        return self.state.limit // 5 if self.state else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Minute:
+    """The calls made in one minute; each comes back one window after it was made."""
+
+    at: datetime
+    urgent: int
+    bulk: int
+
+    @property
+    def calls(self) -> int:
+        """Calls of both lanes."""
+        return self.urgent + self.bulk
+
+    @property
+    def back_at(self) -> datetime:
+        """When the last of them has come back, at the latest."""
+        return self.at + MINUTE + WINDOW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What one endpoint took of the hour. `limit` is its own hourly one, None where only the user's counts."""
+
+    endpoint: str
+    urgent: int
+    bulk: int
+    limit: int | None
+
+    @property
+    def calls(self) -> int:
+        """Calls of both lanes."""
+        return self.urgent + self.bulk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One minute in the chart: where it is, and how high its two parts are, the bulk lane's below."""
+
+    minute: Minute
+    x: int
+    urgent_y: int
+    urgent_height: int
+    bulk_y: int
+    bulk_height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hour:
+    """Everything the page of the hour shows."""
+
+    gauge: Gauge
+    minutes: Sequence[Minute]
+    spent: Sequence[Spent]
+    halts: Sequence[ApiHalt]
+    limits: Sequence[ApiLimit]
+    connected: Sequence[tuple[str, Outage | None]]
+    configured: int = 0
+    margin: int = 0
+    urgent_share_pct: int = 0
+    address: str = ""
+
+    @property
+    def urgent(self) -> int:
+        """Calls of the urgent lane that are counted."""
+        return sum(minute.urgent for minute in self.minutes)
+
+    @property
+    def bulk(self) -> int:
+        """Calls of the bulk lane that are counted."""
+        return sum(minute.bulk for minute in self.minutes)
+
+    @property
+    def calls(self) -> int:
+        """Calls that are counted, of both lanes."""
+        return self.urgent + self.bulk
+
+    @property
+    def busiest(self) -> int:
+        """Calls of the busiest minute."""
+        return max((minute.calls for minute in self.minutes), default=0)
+
+    @property
+    def busy_minutes(self) -> list[Minute]:
+        """The minutes in which there were calls, oldest first."""
+        return [minute for minute in self.minutes if minute.calls]
+
+    @property
+    def chart_width(self) -> int:
+        """The chart's width in its own units."""
+        return BAR_STEP * len(self.minutes)
+
+    @property
+    def chart_height(self) -> int:
+        """The chart's height in its own units."""
+        return CHART_HEIGHT
+
+    @property
+    def bars(self) -> list[Bar]:
+        """The chart's bars; a minute with any call of a lane shows at least a line of it."""
+        return [self._bar(place, minute) for place, minute in enumerate(self.minutes) if minute.calls]
+
+    def _bar(self, place: int, minute: Minute) -> Bar:
+        bulk, urgent = (-(-each * (CHART_HEIGHT - 2) // self.busiest) for each in (minute.bulk, minute.urgent))
+        bulk_y = CHART_HEIGHT - bulk
+        return Bar(
+            minute=minute,
+            x=place * BAR_STEP,
+            urgent_y=max(0, bulk_y - urgent),
+            urgent_height=urgent,
+            bulk_y=bulk_y,
+            bulk_height=bulk,
+        )
+
+
+def gauge() -> Gauge:
+    """Return what is left, and which environments do not answer. No query; one round trip to Redis for each of them."""
+    try:
+        state = connection.budget().state()
+    except NotHandled:
+        state = None
+    return Gauge(state=state, outages=connection.outages())
+
+
+def hour() -> Hour:
+    """Return the rolling hour of our Tradovate user. Three queries, however many calls there were."""
+    user = settings.TRADOVATE_USERNAME
+    counted = (
+        ApiAttempt.objects.filter(api_user=user, attempted_at__gt=Now() - WINDOW)
+        .annotate(minute=TruncMinute("attempted_at"))
+        .values_list("minute", "endpoint", "lane")
+        .annotate(calls=Count("pk"))
+        .order_by()
+    )
+    by_minute: Counter[tuple[datetime, str]] = Counter()
+    by_endpoint: Counter[tuple[str, str]] = Counter()
+    for minute, endpoint, lane, calls in counted:
+        by_minute[minute, lane] += calls
+        by_endpoint[endpoint, lane] += calls
+    found = gauge()
+    outages = {outage.environment: outage for outage in found.outages}
+    return Hour(
+        gauge=found,
+        minutes=_minutes(by_minute),
+        spent=_spent(by_endpoint),
+        halts=list(ApiHalt.objects.filter(api_user=user, until__gt=Now()).order_by("until")),
+        limits=list(ApiLimit.objects.filter(api_user=user).order_by("-learnt_at")[:LIMITS_SHOWN]),
+        connected=[(each.value, outages.get(each)) for each in connection.connected_environments()],
+        configured=settings.BUDGET_CALLS_PER_HOUR,
+        margin=settings.BUDGET_SAFETY_MARGIN,
+        urgent_share_pct=settings.BUDGET_URGENT_SHARE_PCT,
+        address=settings.BUDGET_ADDRESS,
+    )
+
+
+def _minutes(counted: Counter[tuple[datetime, str]]) -> list[Minute]:
+    """Return every minute of the window, those without a call too, up to the present one."""
+    latest = max([timezone.now().replace(second=0, microsecond=0), *(at for at, _ in counted)])
+    first = latest - timedelta(seconds=HOUR_S) - MINUTE
+    ats = (first + place * MINUTE for place in range(int((latest - first) / MINUTE) + 1))
+    return [Minute(at=at, urgent=counted[at, Lane.URGENT.value], bulk=counted[at, Lane.BULK.value]) for at in ats]
+
+
+def _spent(counted: Counter[tuple[str, str]]) -> list[Spent]:
+    """Return what each endpoint took, the dearest first."""
+    rows = [
+        Spent(
+            endpoint=endpoint,
+            urgent=counted[endpoint, Lane.URGENT.value],
+            bulk=counted[endpoint, Lane.BULK.value],
+            limit=ENDPOINTS[endpoint].hourly_limit if endpoint in ENDPOINTS else None,
+        )
+        for endpoint in {endpoint for endpoint, _ in counted}
+    ]
+    return sorted(rows, key=lambda row: (-row.calls, row.endpoint))

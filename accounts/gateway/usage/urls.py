@@ -1,0 +1,12 @@
+"""Addresses of the budget: the gauge in the frame, and the page of the hour."""
+
+from django.urls import path
+
+from accounts.gateway.usage import views
+
+app_name = "usage"
+
+urlpatterns = [
+    path("", views.hour, name="page"),
+    path("-/gauge/", views.gauge, name="gauge"),
+]

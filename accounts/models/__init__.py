@@ -1,0 +1,499 @@
+"""The mirror: our copy of Tradovate's state. Each row says when and from which read it is (`fresh_at`, `source`).
+
+Tradovate's own ids are `tradovate_id`; they are unique within an environment only. Money is in US dollars.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+import accounts.models.api  # noqa: F401  (Django looks for models here)
+from accounts.models.status import Standing, standing_of
+from riskadmin.audit.outside import OutsideKind
+from riskadmin.tradovate.http_record import what_stands
+from riskadmin.tradovate.vocabulary import Environment
+
+
+class EnvironmentChoice(models.TextChoices):
+    """Tradovate's two environments."""
+
+    DEMO = Environment.DEMO.value, "Demo"
+    LIVE = Environment.LIVE.value, "Live"
+
+
+class Source(models.TextChoices):
+    """Which read a mirror row comes from."""
+
+    SYNC = "sync", "full read"
+    REFRESH = "refresh", "read on demand"
+    CONFIRM = "confirm", "read-back after a call"
+
+
+class MirrorRow(models.Model):
+    """What every mirrored row carries about its own age."""
+
+    fresh_at = models.DateTimeField()
+    source = models.CharField(max_length=8, choices=Source)
+
+    class Meta:
+        abstract = True
+
+
+class RiskCategory(MirrorRow):
+    """A pre-trade risk profile (lots, allowed products) that accounts can be switched to."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+    name = models.CharField(max_length=128)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="risk_category_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Trader(MirrorRow):
+    """Tradovate's user who trades accounts; never one of our staff."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+    name = models.CharField(max_length=64)
+    email = models.CharField(max_length=254, blank=True)
+    status = models.CharField(max_length=32, blank=True)
+    missing_since = models.DateTimeField(null=True)
+    left_out_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trader_once")]
+        indexes = [
+            # The accounts page searched by a part of its trader's name or e-mail.
+            GinIndex(fields=["name", "email"], opclasses=["gin_trgm_ops", "gin_trgm_ops"], name="trader_search"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Account(MirrorRow):
+    """A trading account at Tradovate.
+
+    `archived` is ours: closed, inactive, archived, or missing from Tradovate's list. Tradovate accepts calls for archived
+    accounts without an error (setadminautoliqaction, best practices), so nothing is ever sent for them.
+    """
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+    name = models.CharField(max_length=64)
+    account_type = models.CharField(max_length=32, blank=True)
+    closed = models.BooleanField(default=False)
+    restricted = models.BooleanField(default=False)
+    archived = models.BooleanField(default=False)
+    missing_since = models.DateTimeField(null=True)
+    # When a full read first left it out. Only a second one, later, or a 404 to its own id makes it missing.
+    left_out_at = models.DateTimeField(null=True)
+    risk_category = models.ForeignKey(
+        RiskCategory,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="accounts",
+        db_index=False,  # account_in_category begins with it
+    )
+    evaluation_size_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    opened_at = models.DateTimeField(null=True)
+    # The trader of the newest accepted permission; all permissions are in TradingPermission.
+    trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
+    # What of it could not be read, where `unreadable.attach` was asked to say so.
+    unreadable: "Sequence[UnreadableRecord]" = ()
+    # When its risk status was last told, where full reads no longer tell it and `untold.attach` was asked to say so.
+    untold_since: datetime | None = None
+    # When its positions were last read, all at once: "no position" has no row that could say so.
+    positions_read_at = models.DateTimeField(null=True)
+    # The same of its position limits, and of their risk parameters; both are read on demand only.
+    position_limits_read_at = models.DateTimeField(null=True)
+    risk_parameters_read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "tradovate_id"], name="account_once"),
+            models.CheckConstraint(
+                condition=models.Q(archived=True) | models.Q(closed=False, missing_since__isnull=True),
+                name="account_gone_is_archived",
+            ),
+        ]
+        indexes = [
+            # The accounts page in its own order: all of them, of one environment, of one risk category.
+            models.Index(fields=["name", "id"], name="account_in_order"),
+            models.Index(fields=["environment", "name", "id"], name="account_in_environment"),
+            models.Index(fields=["risk_category", "name", "id"], name="account_in_category"),
+            # Its search by the beginning of a name (one or two letters) and by any part of it (three and more).
+            models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="account_name_prefix"),
+            GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="account_name_part"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def standing_since(self) -> datetime | None:
+        """Since when it stands so, where Tradovate says it. Reads `risk_status`: select it with the account."""
+        status: RiskStatus | None = getattr(self, "risk_status", None)
+        if self.archived or status is None:
+            return self.missing_since
+        if self.standing == Standing.ACTIVE:
+            return None
+        return status.liquidate_only_at if self.standing == Standing.BREACHED else status.admin_at
+
+    @property
+    def standing(self) -> Standing:
+        """Where the account stands. Reads `risk_status`: select it with the account."""
+        status = getattr(self, "risk_status", None)
+        return standing_of(
+            archived=self.archived,
+            closed=self.closed,
+            admin_action=status.admin_action if status else None,
+            liquidate_only=bool(status and status.liquidate_only_at),
+            read=status is not None,
+        )
+
+
+class TradingPermission(MirrorRow):
+    """Who may trade an account: the link between trader and account."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="permissions")
+    trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="permissions")
+    status = models.CharField(max_length=32)
+    missing_since = models.DateTimeField(null=True)
+    left_out_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trading_permission_once")]
+
+    def __str__(self) -> str:
+        return f"{self.trader_id} on {self.account_id}: {self.status}"
+
+
+class RiskStatus(MirrorRow):
+    """An account's risk status at Tradovate: the persistent admin action and what the risk engine did by itself."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="risk_status")
+    admin_action = models.CharField(max_length=64, blank=True)
+    admin_at = models.DateTimeField(null=True)
+    liquidate_only_at = models.DateTimeField(null=True)
+    user_triggered_liq_only = models.BooleanField(null=True)
+    max_net_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    min_net_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+
+    class Meta:
+        indexes = [
+            # The accounts page filtered by standing: the few that are not normal.
+            models.Index(
+                fields=["admin_action", "account"],
+                condition=~models.Q(admin_action__in=["", "Normal"]),
+                name="risk_status_acted",
+            ),
+            models.Index(
+                fields=["account"],
+                condition=models.Q(liquidate_only_at__isnull=False),
+                name="risk_status_stopped",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.admin_action}"
+
+
+class LimitLevel(models.TextChoices):
+    """Whose auto-liquidation limits a record holds; Tradovate keeps one record for each."""
+
+    FIRM = "firm", "Firm (userAccountAutoLiq)"
+    TRADER = "trader", "Trader (permissionedAccountAutoLiq)"
+
+
+class AutoLiqLimits(MirrorRow):
+    """One level of an account's auto-liquidation limits. An unset limit is NULL: that rule is not evaluated."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="limits", db_index=False)
+    level = models.CharField(max_length=8, choices=LimitLevel)
+    changes_locked = models.BooleanField(null=True)
+    margin_alert_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    margin_liq_only_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    margin_auto_liq_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    daily_loss_alert_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    daily_loss_liq_only_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    daily_loss_auto_liq_pct = models.DecimalField(max_digits=9, decimal_places=4, null=True)
+    daily_loss_alert_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    daily_loss_liq_only_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    daily_loss_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    weekly_loss_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    daily_profit_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    weekly_profit_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    # The rest exist on the firm's level only.
+    flatten_at = models.DateTimeField(null=True)
+    trailing_max_drawdown_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    trailing_max_drawdown_limit_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    trailing_max_drawdown_mode = models.CharField(max_length=16, blank=True)
+    do_not_unlock = models.BooleanField(null=True)
+    stepped_cooldown = models.JSONField(null=True)
+    stepped_unlimited = models.BooleanField(null=True)
+    # The record exactly as Tradovate sent it, as JSON: what a change does not name goes back to Tradovate as it was.
+    record = models.TextField(blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "level"], name="limits_once_per_level")]
+        verbose_name_plural = "auto-liq limits"
+
+    def __str__(self) -> str:
+        return f"{self.account_id} ({self.level})"
+
+
+class MoveSubject(models.TextChoices):
+    """What a move is of. Those of limits are called as their level."""
+
+    FIRM = LimitLevel.FIRM.value, "Firm's limits"
+    TRADER = LimitLevel.TRADER.value, "Trader's own limits"
+    STATUS = "status", "Risk status"
+    CATEGORY = "category", "Risk category"
+    POSITION_LIMITS = "position_limits", "Position limits"
+    RISK_PARAMETERS = "risk_parameters", "Risk parameters"
+
+
+class MirrorMove(models.Model):
+    """What of an account a reading found otherwise than the mirror knew it; a first reading moves nothing.
+
+    The move itself happened between `known_at`, when the old values were last read, and the answer of the reading that began
+    at `read_at` and was written at `noted_at`. `fields` holds the old and the new value of each thing that moved, null where
+    it was not set. Once `judged_at`, `outside` holds the part of them that neither riskadmin nor Tradovate itself did.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="moves", db_index=False)
+    subject = models.CharField(max_length=16, choices=MoveSubject)
+    fields = models.JSONField(encoder=DjangoJSONEncoder)
+    known_at = models.DateTimeField()
+    read_at = models.DateTimeField()
+    noted_at = models.DateTimeField(default=timezone.now)
+    source = models.CharField(max_length=8, choices=Source)
+    judged_at = models.DateTimeField(null=True)
+    outside_kind = models.CharField(max_length=16, choices=OutsideKind, blank=True, default="", db_default="")
+    outside = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [
+            # The account's page, and since when its limits differ from what they should be.
+            models.Index(fields=["account", "subject", "-read_at"], name="move_newest"),
+            models.Index(fields=["id"], condition=models.Q(judged_at=None), name="move_to_judge"),
+            models.Index(fields=["-read_at"], condition=~models.Q(outside_kind=""), name="move_outside"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} ({self.subject}): {', '.join(self.fields)}"
+
+
+class Cash(MirrorRow):
+    """An account's cash and realised P&L today and this week."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="cash")
+    amount_usd = models.DecimalField(max_digits=16, decimal_places=2)
+    amount_sod_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    realized_pnl_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+    week_realized_pnl_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
+
+    class Meta:
+        verbose_name_plural = "cash"
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.amount_usd}"
+
+
+class Position(MirrorRow):
+    """An open position in one contract; flat rows (net 0) persist at Tradovate and are not kept here."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="positions", db_index=False)
+    tradovate_id = models.BigIntegerField()
+    contract_id = models.BigIntegerField()
+    net_pos = models.IntegerField()
+    net_price = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    traded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "tradovate_id"], name="position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.net_pos} of {self.contract_id}"
+
+    @property
+    def size(self) -> int:
+        """How many contracts, long or short."""
+        return abs(self.net_pos)
+
+
+class PreTradeRow(MirrorRow):
+    """What a pre-trade record is about, where it is not about everything. Columns are called as the client calls the fields."""
+
+    tradovate_id = models.BigIntegerField()
+    contract_id = models.BigIntegerField(null=True)
+    product_id = models.BigIntegerField(null=True)
+    exchange_id = models.BigIntegerField(null=True)
+    product_type = models.TextField(blank=True)
+    risk_discount_contract_group_id = models.BigIntegerField(null=True)
+    product_verification_status = models.TextField(blank=True)
+    contract_group_id = models.BigIntegerField(null=True)
+    fungible_product_id = models.BigIntegerField(null=True)
+    # Names of fields that Tradovate sent and this code does not know.
+    unknown_fields = models.JSONField(default=list)
+    # The record exactly as Tradovate sent it, as JSON: what a change does not name goes back to Tradovate as it was.
+    record = models.TextField(blank=True, default="", db_default="")
+
+    class Meta:
+        abstract = True
+
+
+class PositionLimit(PreTradeRow):
+    """How many contracts an account may hold of what. An unset number is NULL: no limit."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="position_limits", db_index=False)
+    active = models.BooleanField()
+    total_by = models.TextField()
+    risk_time_period_id = models.BigIntegerField(null=True)
+    short_limit = models.BigIntegerField(null=True)
+    long_limit = models.BigIntegerField(null=True)
+    exposed_limit = models.BigIntegerField(null=True)
+    fungible_exposed_limit = models.BigIntegerField(null=True)
+    description = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "tradovate_id"], name="position_limit_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: limit {self.tradovate_id}"
+
+
+class RiskParameter(PreTradeRow):
+    """How much an account may order at once, of what a position limit is about. An unset number is NULL: no limit."""
+
+    position_limit = models.ForeignKey(PositionLimit, on_delete=models.CASCADE, related_name="risk_parameters", db_index=False)
+    max_opening_order_qty = models.BigIntegerField(null=True)
+    max_closing_order_qty = models.BigIntegerField(null=True)
+    fungible_max_opening_order_qty = models.BigIntegerField(null=True)
+    fungible_max_closing_order_qty = models.BigIntegerField(null=True)
+    max_back_month = models.BigIntegerField(null=True)
+    pre_expiration_days = models.BigIntegerField(null=True)
+    margin_percentage = models.DecimalField(max_digits=24, decimal_places=8, null=True)
+    margin_dollar_value = models.DecimalField(max_digits=24, decimal_places=8, null=True)
+    hard_limit = models.BooleanField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["position_limit", "tradovate_id"], name="risk_parameter_once")]
+
+    def __str__(self) -> str:
+        return f"{self.position_limit_id}: parameter {self.tradovate_id}"
+
+
+class MirroredEntity(models.TextChoices):
+    """What the mirror keeps, under Tradovate's names and in words."""
+
+    RISK_CATEGORY = "riskCategory", "Risk category"
+    TRADER = "user", "Trader"
+    ACCOUNT = "account", "Account"
+    PERMISSION = "tradingPermission", "Trading permission"
+    RISK_STATUS = "accountRiskStatus", "Risk status"
+    FIRM_LIMITS = "userAccountAutoLiq", "Firm's limits"
+    TRADER_LIMITS = "permissionedAccountAutoLiq", "Trader's own limits"
+    CASH = "cashBalance", "Cash balance"
+    POSITION = "position", "Position"
+    POSITION_LIMIT = "userAccountPositionLimit", "Position limit"
+    RISK_PARAMETER = "userAccountRiskParameter", "Risk parameter"
+
+
+class UnreadableRecord(models.Model):
+    """A record that Tradovate sent with a value that can't be read or kept: its mirror row still says what it said before.
+
+    It goes with the next good reading of the same record. `field` names what can't be read, several with commas between, and is
+    empty where that is no object at all; `value` is what stood there, as JSON. Without an id nobody knows which one it is.
+    """
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    entity = models.CharField(max_length=32, choices=MirroredEntity)
+    tradovate_id = models.BigIntegerField(null=True)
+    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE, related_name="+")
+    trader = models.ForeignKey(Trader, null=True, on_delete=models.CASCADE, related_name="+")
+    field = models.TextField(blank=True)
+    value = models.TextField()
+    since = models.DateTimeField()  # when the first reading that failed began
+    read_at = models.DateTimeField()  # and the last one
+
+    class Meta:
+        # Records without an id are all different: PostgreSQL takes no NULL for another's equal.
+        constraints = [models.UniqueConstraint(fields=["environment", "entity", "tradovate_id"], name="unreadable_once")]
+
+    def __str__(self) -> str:
+        return f"{self.entity} {self.tradovate_id}: {self.field} = {self.value}"
+
+    @property
+    def words(self) -> str:
+        """What was sent, in one line for people."""
+        which = "" if self.tradovate_id is None else f" {self.tradovate_id}"
+        return f"{self.get_entity_display()}{which}: {what_stands(self.field, self.value)}"
+
+
+class AccountNote(models.Model):
+    """What somebody of the staff wrote about an account. Kept here, never sent to Tradovate, and never altered."""
+
+    TEXT_MAX = 2000
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="notes", db_index=False)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
+    author_name = models.CharField(max_length=150)
+    written_at = models.DateTimeField(db_default=Now())
+    text = models.TextField()
+    # The one-time key of the form: a double click or a sent-again POST makes one note.
+    form_key = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["author", "form_key"], name="note_once_per_form"),
+            models.CheckConstraint(condition=~models.Q(text=""), name="note_says_something"),
+        ]
+        indexes = [models.Index(fields=["account", "-id"], name="note_newest")]  # the account's page
+
+    def __str__(self) -> str:
+        return f"{self.account_id}, {self.author_name}"
+
+
+class SyncRun(models.Model):
+    """One full read of an environment: when, how many calls and rows, and why it failed if it did.
+
+    A run without an end is also the lease that keeps a second one out; `seen_at` tells a living run from a killed one.
+    """
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    calls = models.IntegerField(default=0)
+    rows = models.IntegerField(default=0)
+    # Accounts whose risk status no answer told.
+    untold = models.IntegerField(default=0, db_default=0)
+    failure = models.TextField(blank=True)
+    # How many records could not be read, and the first few of them in words.
+    unreadable = models.IntegerField(default=0)
+    unreadable_examples: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment"], condition=models.Q(ended_at__isnull=True), name="sync_one_at_a_time"
+            ),
+        ]
+        indexes = [models.Index(fields=["environment", "-started_at"], name="sync_newest")]  # freshness on every page
+
+    def __str__(self) -> str:
+        return f"{self.environment} {self.started_at:%Y-%m-%d %H:%M:%S}"

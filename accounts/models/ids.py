@@ -1,0 +1,24 @@
+"""Looking rows up by many of Tradovate's ids at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Func
+
+BIGGEST_ID = 2**63 - 1
+
+
+class AnyOf(Func):
+    """`column = ANY('{1,2,3}')`: what `column__in` says, as one parameter. With 10,000 of them each costs more than its row."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = models.BooleanField()
+
+    def __init__(
+        self, column: str, values: Sequence[int] | Sequence[str], field: "models.Field[Any, Any] | None" = None
+    ) -> None:
+        """Take the column of this name, or one of a related row, and values of the type of `field` (a number by default)."""
+        super().__init__(F(column), models.Value(list(values), output_field=ArrayField(field or models.BigIntegerField())))

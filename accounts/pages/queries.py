@@ -1,0 +1,279 @@
+"""Reading the mirror for the pages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+
+from accounts.gateway.connection import connected_environments
+from accounts.models import (
+    Account,
+    AccountNote,
+    AutoLiqLimits,
+    EnvironmentChoice,
+    MirrorMove,
+    MoveSubject,
+    Position,
+    RiskCategory,
+    SyncRun,
+    Trader,
+    TradingPermission,
+    UnreadableRecord,
+)
+from accounts.models.ids import BIGGEST_ID
+from accounts.models.status import Standing, standing_q
+from riskadmin.tradovate.vocabulary import AdminAction, Environment
+from riskadmin.web.paging import Page, keyset
+
+IN_ORDER = ("name", "id")
+COUNTED_TO = 1_000
+TRADERS_AT_MOST = 200
+TRIGRAM = 3
+"""Letters that a trigram index needs; fewer are looked up at the beginning of a name only."""
+
+OTHERS_AT_MOST = 50
+OUTSIDE_AT_MOST = 5
+NOTES_AT_MOST = 20
+NEAR = Decimal("0.8")
+"""The part of a daily loss limit that must be used up for an account to be near it."""
+
+
+class Attention(models.TextChoices):
+    """Why somebody should look at an account."""
+
+    ANY = "any", "Anything below"
+    HOLDING = "holding", "Stopped, but holds positions"
+    STAYS = "stays", "Stays stopped until unlocked"
+    NEAR = "near", "Near its daily loss limit"
+    UNUSUAL = "unusual", "Auto-liquidation altered"
+    UNREADABLE = "unreadable", "Tradovate sent something unreadable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What the accounts page is narrowed to; the defaults narrow nothing."""
+
+    search: str = ""
+    environment: str = ""
+    standing: str = ""
+    category_id: int | None = None
+    attention: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundedCount:
+    """A count that is not carried on for ever."""
+
+    number: int
+    is_more: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}+" if self.is_more else f"{self.number:,}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A page of accounts, how many there are in all, and whether the search met too many traders to consider each."""
+
+    page: Page[Account]
+    count: BoundedCount
+    is_cut: bool
+
+
+def accounts_page(filters: Filters, cursor: str | None, *, size: int = 50) -> Found:
+    """Return a page of accounts in the order of their names; at most four queries. Raises `BadCursor`."""
+    matching, is_cut = _search(filters.search)
+    rows = Account.objects.filter(matching, *_narrowed(filters))
+    positions = Position.objects.filter(account=OuterRef("pk")).order_by().values("account").annotate(n=Count("pk")).values("n")
+    shown = rows.select_related("risk_status", "risk_category", "trader", "cash").annotate(
+        open_positions=Coalesce(Subquery(positions), 0)
+    )
+    number = rows.values("pk")[: COUNTED_TO + 1].count()
+    return Found(
+        page=keyset(shown, IN_ORDER, cursor, size=size),
+        count=BoundedCount(number=min(number, COUNTED_TO), is_more=number > COUNTED_TO),
+        is_cut=is_cut,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """Every account that filters match, by environment and Tradovate's id, in the order of their names.
+
+    `is_more` when there are more than were asked for; `is_cut` when the search met too many traders to consider each.
+    """
+
+    accounts: list[tuple[str, int]]
+    is_more: bool
+    is_cut: bool
+
+
+def matching(filters: Filters, *, at_most: int) -> Matching:
+    """Return the accounts that the accounts page lists under these filters, not just a page of them; two queries."""
+    condition, is_cut = _search(filters.search)
+    rows = Account.objects.filter(condition, *_narrowed(filters)).order_by(*IN_ORDER)
+    found = list(rows.values_list("environment", "tradovate_id")[: at_most + 1])
+    return Matching(accounts=found[:at_most], is_more=len(found) > at_most, is_cut=is_cut)
+
+
+def account_detail(environment: Environment, tradovate_id: int) -> Account | None:
+    """Return an account with everything that its page shows, in six queries; None when the mirror doesn't know it."""
+    return (
+        Account.objects.filter(environment=environment, tradovate_id=tradovate_id)
+        .select_related("risk_status", "risk_category", "trader", "cash")
+        .prefetch_related(
+            "limits",
+            "position_limits__risk_parameters",
+            models.Prefetch("positions", Position.objects.order_by("contract_id")),
+            models.Prefetch("permissions", TradingPermission.objects.select_related("trader").order_by("-tradovate_id")),
+        )
+        .first()
+    )
+
+
+def other_accounts(account: Account) -> list[Account]:
+    """Return the trader's other accounts, open ones first; one above `OTHERS_AT_MOST` tells that there are more."""
+    if account.trader_id is None:
+        return []
+    rows = Account.objects.filter(trader=account.trader_id).exclude(pk=account.pk)
+    return list(rows.select_related("risk_status", "cash").order_by("archived", "name", "pk")[: OTHERS_AT_MOST + 1])
+
+
+def notes_of(account: Account) -> list[AccountNote]:
+    """Return what staff wrote about an account, newest first; one above `NOTES_AT_MOST` tells that there are more."""
+    return list(AccountNote.objects.filter(account=account).order_by("-pk")[: NOTES_AT_MOST + 1])
+
+
+def categories() -> list[RiskCategory]:
+    """Return every risk category, for the filter."""
+    return list(RiskCategory.objects.order_by("environment", "name", "pk"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freshness:
+    """How an environment's full reads are going."""
+
+    environment: EnvironmentChoice
+    is_connected: bool
+    read_at: datetime | None
+    failure: str
+    failed_at: datetime | None
+
+
+def freshness() -> list[Freshness]:
+    """Return when each environment was last read whole, and why the newest attempt failed if it did. Two queries each."""
+    return [_freshness(environment) for environment in EnvironmentChoice]
+
+
+def _freshness(environment: EnvironmentChoice) -> Freshness:
+    ended = SyncRun.objects.filter(environment=environment, ended_at__isnull=False).order_by("-started_at")
+    newest = ended.first()
+    good = newest if newest is None or not newest.failure else ended.filter(failure="").first()
+    failed = newest if newest is not None and newest.failure else None
+    return Freshness(
+        environment=environment,
+        is_connected=Environment(environment) in connected_environments(),
+        read_at=good.started_at if good else None,
+        failure=failed.failure if failed else "",
+        failed_at=failed.started_at if failed else None,
+    )
+
+
+class ILike(Func):
+    """`column ILIKE '%text%'`, which a trigram index answers; `icontains` wraps the column in UPPER, which none does."""
+
+    template = "%(expressions)s"
+    arg_joiner = " ILIKE "
+    output_field = models.BooleanField()
+
+    def __init__(self, column: str, text: str) -> None:
+        """Look for `text` as it is, its wildcards escaped, anywhere in the column."""
+        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        super().__init__(F(column), models.Value(f"%{escaped}%", output_field=models.TextField()))
+
+
+def _search(text: str) -> tuple[Q | Func, bool]:
+    """The condition for a search, and whether it had to leave out traders.
+
+    Found are accounts whose name holds the text (begins with it, if it is short), whose Tradovate id it is, or whose
+    trader's name or e-mail holds it.
+    """
+    text = text.strip()
+    if not text:
+        return Q(), False
+    matches = Q(name__startswith=text.upper()) | Q(name__startswith=text)
+    if text.isascii() and text.isdigit() and int(text) <= BIGGEST_ID:
+        matches |= Q(environment__in=EnvironmentChoice.values, tradovate_id=int(text))
+    if len(text) < TRIGRAM:
+        return matches, False
+    by_trader = Trader.objects.filter(Q(ILike("name", text)) | Q(ILike("email", text))).order_by("name", "pk")
+    traders = list(by_trader.values_list("pk", flat=True)[: TRADERS_AT_MOST + 1])
+    matches |= Q(ILike("name", text)) | Q(trader__in=traders[:TRADERS_AT_MOST])
+    return matches, len(traders) > TRADERS_AT_MOST
+
+
+def _narrowed(filters: Filters) -> list[Q]:
+    conditions: list[Q] = []
+    if filters.environment:
+        conditions.append(Q(environment=filters.environment))
+    if filters.standing:
+        conditions.append(standing_q(Standing(filters.standing)))
+    if filters.category_id is not None:
+        conditions.append(Q(risk_category=filters.category_id))
+    if filters.attention:
+        conditions.append(attention_q(Attention(filters.attention)))
+    return conditions
+
+
+def attention_q(attention: Attention) -> Q:
+    """Return the condition on open accounts that somebody should look at."""
+    stopped_by_limit = Q(risk_status__liquidate_only_at__isnull=False)
+    acted = Q(risk_status__admin_action__in=[AdminAction.LOCK, AdminAction.LIQUIDATE, AdminAction.LIQUIDATE_ONLY])
+    of_account = {"account": OuterRef("pk")}
+    nearly_lost = OuterRef("cash__realized_pnl_usd") * models.Value(-1 / NEAR)
+    near = AutoLiqLimits.objects.filter(**of_account, daily_loss_auto_liq_usd__gt=0, daily_loss_auto_liq_usd__lte=nearly_lost)
+    conditions: dict[Attention, Q] = {
+        Attention.HOLDING: (acted | stopped_by_limit) & Q(Exists(Position.objects.filter(**of_account))),
+        Attention.STAYS: stopped_by_limit & Q(Exists(AutoLiqLimits.objects.filter(**of_account, do_not_unlock=True))),
+        Attention.NEAR: ~acted & ~stopped_by_limit & Q(Exists(near)),
+        Attention.UNUSUAL: standing_q(Standing.UNUSUAL),
+        Attention.UNREADABLE: Q(Exists(UnreadableRecord.objects.filter(**of_account))) | standing_q(Standing.UNKNOWN),
+    }
+    open_ = Q(archived=False)
+    if attention is not Attention.ANY:
+        return open_ & conditions[attention]
+    either = Q()
+    for condition in conditions.values():
+        either |= condition
+    return open_ & either
+
+
+def outside_moves(account: Account) -> list[MirrorMove]:
+    """Return the newest changes that somebody made to an account outside riskadmin, newest first."""
+    moves = MirrorMove.objects.filter(account=account).exclude(outside_kind="")
+    return list(moves.order_by("-read_at", "-pk")[:OUTSIDE_AT_MOST])
+
+
+def outside_standing(account: Account) -> MirrorMove | None:
+    """Return the change outside riskadmin that made the account stand as it does; None where it was none, or is not known.
+
+    Reads `risk_status`: select it with the account.
+    """
+    status = getattr(account, "risk_status", None)
+    moves = MirrorMove.objects.filter(account=account, subject=MoveSubject.STATUS).exclude(outside_kind="")
+    is_somebodys = account.standing.is_asked_for or account.standing == Standing.UNKNOWN
+    move = moves.order_by("-read_at", "-pk").first() if status and is_somebodys else None
+    if status is None or move is None:
+        return None
+    action, acted_at = (move.fields[name][1] for name in ("admin_action", "admin_at"))
+    return move if action == status.admin_action and _is_at(acted_at, status.admin_at) else None
+
+
+def _is_at(kept: str | None, at: datetime | None) -> bool:
+    """Say whether a time that a move keeps, to the millisecond, is this one."""
+    if kept is None or at is None:
+        return kept is None and at is None
+    return datetime.fromisoformat(kept) == at.replace(microsecond=at.microsecond // 1000 * 1000)

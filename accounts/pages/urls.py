@@ -1,0 +1,13 @@
+"""The mirror's addresses."""
+
+from django.urls import path
+
+from accounts.pages import views
+
+app_name = "accounts"
+urlpatterns = [
+    path("", views.account_list, name="list"),
+    path("<str:environment>/<int:tradovate_id>/", views.account_detail, name="detail"),
+    path("<str:environment>/<int:tradovate_id>/refresh/", views.account_refresh, name="refresh"),
+    path("<str:environment>/<int:tradovate_id>/notes/", views.account_note, name="note"),
+]

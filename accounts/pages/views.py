@@ -1,0 +1,138 @@
+"""The accounts page, and the page of one account."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.gateway.connection import NotConnected
+from accounts.models import Account, EnvironmentChoice, LimitLevel, pre_trade
+from accounts.models.ids import BIGGEST_ID
+from accounts.models.limit_distances import figures_of, limit_groups, trailing_drawdown
+from accounts.pages import actions, queries
+from accounts.pages.explanation import explain, outside_words
+from accounts.pages.forms import FilterForm, NoteForm
+from accounts.pages.queries import Filters
+from accounts.pages.read_now import read_now
+from accounts.sync import unreadable, untold
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.queries import person
+from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.access import may, requires
+from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther, render_page_or_fragment
+
+# What may be asked for many accounts at once; the kinds are those of the changes package, which is met by URL only.
+REQUESTS = (("lock", "Lock"), ("liquidate_only", "Closing orders only"), ("unlock", "Unlock"))
+
+
+@requires("accounts:view")
+@require_safe
+def account_list(request: HtmxHttpRequest) -> HttpResponse:
+    """The accounts, narrowed by the filters in the address. A bad filter is answered with 422 and no accounts."""
+    form = FilterForm(request.GET)
+    context: dict[str, Any] = {"form": form, "freshness": queries.freshness()}
+    if not form.is_valid():
+        return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context, status=422)
+    filters = form.filters()
+    found = queries.accounts_page(filters, request.GET.get("cursor"))
+    unreadable.attach(found.page.rows)
+    untold.attach(found.page.rows)
+    context |= {
+        "found": found,
+        "is_filtered": filters != Filters(),
+        "requests": [(kind, words) for kind, words in REQUESTS if may(request, f"changes:request:{kind}")],
+    }
+    return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context)
+
+
+@requires("accounts:view")
+@require_safe
+def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """One account: where it stands and why, its limits, its money and positions, its trader; always a whole page."""
+    return _detail_page(request, _account_or_404(environment, tradovate_id))
+
+
+def _detail_page(
+    request: HtmxHttpRequest, account: Account, *, form: NoteForm | None = None, status: int = 200
+) -> HttpResponse:
+    untold.attach([account])
+    limits = {row.level: row for row in account.limits.all()}
+    firm, trader = limits.get(LimitLevel.FIRM.value), limits.get(LimitLevel.TRADER.value)
+    figures = figures_of(account)
+    outside_standing = queries.outside_standing(account)
+    others = queries.other_accounts(account)
+    notes = queries.notes_of(account)
+    context = {
+        "account": account,
+        "environment": account.environment,
+        "status": getattr(account, "risk_status", None),
+        "cash": getattr(account, "cash", None),
+        "firm": firm,
+        "trader_limits": trader,
+        "explanation": explain(account, firm),
+        "unreadable": unreadable.of_account(account),
+        "untold": untold.parts(account),
+        "outside_standing": outside_standing,
+        "outside_standing_words": outside_words(outside_standing) if outside_standing else "",
+        "outside_moves": [(outside_words(move), move) for move in queries.outside_moves(account)],
+        "figures": figures,
+        "limit_groups": limit_groups(firm, trader, figures),
+        "drawdown": trailing_drawdown(firm, figures),
+        "position_limits": pre_trade.lines(account),
+        "may_change_position_limits": not account.archived and may(request, "changes:request:position_limit"),
+        "may_change_risk_parameters": not account.archived and may(request, "changes:request:risk_parameter"),
+        "others": others[: queries.OTHERS_AT_MOST],
+        "are_more_others": len(others) > queries.OTHERS_AT_MOST,
+        "may_ask": any(may(request, f"changes:request:{kind}") for kind, _ in REQUESTS),
+        "notes": notes[: queries.NOTES_AT_MOST],
+        "are_more_notes": len(notes) > queries.NOTES_AT_MOST,
+        "note_form": (form or NoteForm.fresh()) if may(request, "accounts:note") else None,
+    }
+    return render(request, "accounts/detail.html", context, status=status)
+
+
+@requires("accounts:note")
+@require_POST
+def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """Write a note about one account, then show its page; with 422 and what was typed when that is no note."""
+    account = _account_or_404(environment, tradovate_id)
+    form = NoteForm(request.POST)
+    if not form.is_valid():
+        return _detail_page(request, account, form=form, status=422)
+    actions.add_note(
+        actor=person(request),
+        origin=origin_of(request),
+        account=account,
+        text=form.cleaned_data["text"],
+        form_key=form.cleaned_data["form_key"],
+    )
+    messages.success(request, "Note added.")
+    return HttpResponseSeeOther(reverse("accounts:detail", args=[account.environment, account.tradovate_id]))
+
+
+@requires("accounts:view")
+@require_POST
+def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
+    """Read all that an account's page shows from Tradovate now, then show the page, and what of it could not be read."""
+    account = _account_or_404(environment, tradovate_id)
+    try:
+        outcome = read_now(account)
+    except NotConnected as error:
+        messages.error(request, f"{error} What you see is what was known last.")
+    else:
+        level = messages.SUCCESS if not outcome.not_read else messages.ERROR if outcome.is_nothing else messages.WARNING
+        messages.add_message(request, level, outcome.words)
+    # Not `web.htmx.redirect`: htmx follows it by itself and swaps the page's content, so the place is kept.
+    return HttpResponseSeeOther(reverse("accounts:detail", args=[account.environment, account.tradovate_id]))
+
+
+def _account_or_404(environment: str, tradovate_id: int) -> Account:
+    if environment not in EnvironmentChoice.values or tradovate_id > BIGGEST_ID:
+        raise Http404
+    account = queries.account_detail(Environment(environment), tradovate_id)
+    if account is None:
+        raise Http404
+    return account

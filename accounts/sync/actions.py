@@ -1,0 +1,312 @@
+"""Bringing the mirror up to date: a full read of an environment, or a few accounts on demand.
+
+HTTP and writing never mix: first everything is read, then it is stored, outside of any transaction that could stay open
+during a call. A full read may be repeated, overtaken or killed at any point; the next one makes good what it left.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts import models
+from accounts.gateway import connection, ledger
+from accounts.models import LimitLevel, Source, SyncRun
+from accounts.sync.complete import Read
+from accounts.sync.mapping import Reading
+from accounts.sync.reads import EnvironmentRead, Known, Reader
+from accounts.sync.store import (
+    Keys,
+    account_keys,
+    mark_missing,
+    note_left_out,
+    return_to_mirror,
+    store_accounts,
+    store_cash,
+    store_categories,
+    store_limits,
+    store_permissions,
+    store_position_limits,
+    store_positions,
+    store_risk_parameters,
+    store_risk_statuses,
+    store_statuses_of,
+    store_traders,
+)
+from accounts.sync.unreadable import since as unreadable_since
+from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
+from riskadmin.tradovate.vocabulary import Environment, Lane
+
+__all__ = ["MirrorRefused", "Part", "refresh", "refresh_traders", "store_risk_statuses", "sync"]
+
+logger = logging.getLogger(__name__)
+
+E = TypeVar("E")
+
+DEAD_AFTER = timedelta(seconds=120)
+"""A run that showed no sign of life for so long was killed: no single call or write takes longer."""
+
+RUNS_KEPT = timedelta(days=7)
+
+SYNC_SHARE = 0.2
+"""The part of the hour's calls that full reads of one environment may use, where completing cut lists takes many."""
+
+SYNCS_LEFT_OUT_AT_MOST = 3
+"""So many times the usual pause at most, however many calls the last full read took."""
+
+
+class MirrorRefused(Exception):
+    """What was read is too unlike what is known to be believed; nothing of it was stored."""
+
+
+class Overtaken(Exception):
+    """This run was taken for dead and another one has begun."""
+
+
+class Part(StrEnum):
+    """What `refresh` reads beside the risk status."""
+
+    ACCOUNT = "account"
+    CASH = "cash"
+    POSITIONS = "positions"
+    LIMITS = "limits"
+    PRE_TRADE = "pre_trade"
+
+
+def sync(environment: Environment) -> SyncRun | None:
+    """Read a whole environment into the mirror and return the run, or None when another process is at it.
+
+    What Tradovate or the data refuse is told by the run's `failure`, and then what was known stays as it was. Costs about
+    a dozen calls of the bulk lane. Raises `connection.NotConnected` when the environment has no address.
+    """
+    client = connection.client(environment, Lane.BULK)
+    run = _begin(environment)
+    if run is None:
+        return None
+    reader = Reader(client, lambda: _show_life(run))
+    try:
+        _run(run, reader)
+    except (TradovateError, StoreUnavailable, MirrorRefused) as error:
+        run.failure = str(error)
+        logger.warning("The full read of %s failed: %s", environment, error)
+    except Overtaken:
+        logger.warning("The full read of %s was too slow and has been overtaken", environment)
+        return None
+    except Exception:
+        run.failure = "It ended unexpectedly; the log has the details."
+        raise
+    finally:
+        run.calls = reader.calls
+        run.ended_at = timezone.now()
+        SyncRun.objects.filter(pk=run.pk, ended_at=None).update(
+            calls=run.calls,
+            rows=run.rows,
+            untold=run.untold,
+            failure=run.failure,
+            ended_at=run.ended_at,
+            unreadable=run.unreadable,
+            unreadable_examples=run.unreadable_examples,
+        )
+    _forget_old()
+    return run
+
+
+def is_due(environment: Environment) -> bool:
+    """Say whether it is time for a full read: one that took many calls, since lists are cut, leaves the next one more time."""
+    last = SyncRun.objects.filter(environment=environment, ended_at__isnull=False).order_by("-started_at").first()
+    if last is None or last.failure:
+        return True
+    share = settings.BUDGET_CALLS_PER_HOUR * SYNC_SHARE
+    wait_s = min(3600 * last.calls / share, SYNCS_LEFT_OUT_AT_MOST * settings.SYNC_SECONDS)
+    return bool(timezone.now() >= last.started_at + timedelta(seconds=wait_s))
+
+
+def refresh(
+    environment: Environment,
+    account_ids: Iterable[int],
+    *,
+    lane: Lane,
+    parts: frozenset[Part] = frozenset(),
+) -> int:
+    """Read the risk status, and the parts asked for, of some accounts now; return how many calls it took.
+
+    `account_ids` are Tradovate's. Costs a call for every 500 accounts and part (the account, limits and pre-trade are two);
+    of more than 1,000, a call or two for each part, for then whole lists are read, except pre-trade, which has none. What
+    Tradovate leaves out keeps the age it had. An account that was missing and that Tradovate has something of is back.
+    Raises `TradovateError`, and `connection.NotConnected` when the environment has no address; what was read before a
+    failure is kept.
+    """
+    keys = account_keys(environment, account_ids)
+    if not keys:
+        return 0
+    ids = sorted(keys)
+    reader = Reader(connection.client(environment, lane))
+    heard = _store_asked(environment, reader, keys, parts)
+    return_to_mirror(environment, heard & set(ids), timezone.now())
+    return reader.calls
+
+
+def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: frozenset[Part]) -> set[int]:
+    """Read what `refresh` was asked for and store it; return the accounts of which Tradovate had something."""
+    ids = sorted(keys)
+    heard: set[int] = set()
+
+    def reading(read: Read[E]) -> Reading:
+        return Reading(environment, read.read_at, Source.REFRESH)
+
+    if Part.ACCOUNT in parts:
+        # An account names its category by number, and one that is new to the mirror would look like none.
+        categories = reader.categories()
+        store_categories(categories.found, reading(categories), unreadable=categories.odd)
+        accounts = _whole(reader.accounts(ids))
+        store_accounts(accounts.found, reading(accounts), unreadable=accounts.odd)
+        heard |= accounts.told
+    statuses = _whole(reader.risk_statuses(ids))
+    store_statuses_of(keys, statuses.found, reading(statuses), unreadable=statuses.odd)
+    heard |= statuses.told
+    if Part.POSITIONS in parts:
+        positions = _whole(reader.positions(ids))
+        store_positions(_told(keys, positions), positions.found, reading(positions), unreadable=positions.odd)
+        heard |= {each.account_id for each in positions.found}
+    if Part.CASH in parts:
+        cash = _whole(reader.cash(ids))
+        store_cash(keys, cash.found, reading(cash), unreadable=cash.odd)
+        heard |= {each.account_id for each in cash.found}
+    if Part.LIMITS in parts:
+        for level in LimitLevel:
+            limits = _whole(reader.limits(level, ids))
+            store_limits(keys, limits.found, reading(limits), unreadable=limits.odd, level=level)
+            heard |= limits.told
+    if Part.PRE_TRADE in parts:
+        position_limits = _whole(reader.position_limits(ids))
+        limits_told, at = _told(keys, position_limits), reading(position_limits)
+        store_position_limits(limits_told, position_limits.found, at, unreadable=position_limits.odd)
+        parameters = _whole(reader.risk_parameters(limit.id for limit in position_limits.found))
+        incomplete = {limit.account_id for limit in position_limits.found if limit.id not in parameters.told}
+        whole = {each: pk for each, pk in limits_told.items() if each not in incomplete}
+        store_risk_parameters(whole, parameters.found, reading(parameters), unreadable=parameters.odd)
+        heard |= {limit.account_id for limit in position_limits.found}
+    return heard
+
+
+def _told(keys: Keys, read: Read[E]) -> Keys:
+    """Return the keys of the accounts of which everything is told."""
+    return {account_id: pk for account_id, pk in keys.items() if account_id in read.told}
+
+
+def _whole(read: Read[E]) -> Read[E]:
+    """Return a read on demand; raise what ended it early: a person waits for all of it."""
+    if read.failure is not None:
+        raise read.failure
+    return read
+
+
+def refresh_traders(environment: Environment, trader_ids: Iterable[int], *, lane: Lane) -> int:
+    """Read some traders now, by Tradovate's ids; return how many calls it took. Raises as `refresh` does."""
+    reader = Reader(connection.client(environment, lane))
+    users = _whole(reader.traders(trader_ids))
+    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH), unreadable=users.odd)
+    return reader.calls
+
+
+def _begin(environment: Environment) -> SyncRun | None:
+    """Take the lease, from a dead run too; None when a living one holds it."""
+    now = timezone.now()
+    SyncRun.objects.filter(environment=environment, ended_at=None, seen_at__lt=now - DEAD_AFTER).update(
+        ended_at=now, failure="The process that ran it died."
+    )
+    try:
+        with transaction.atomic():
+            return SyncRun.objects.create(environment=environment, started_at=now, seen_at=now)
+    except IntegrityError:
+        return None
+
+
+def _show_life(run: SyncRun) -> None:
+    if not SyncRun.objects.filter(pk=run.pk, ended_at=None).update(seen_at=timezone.now()):
+        raise Overtaken
+
+
+def _run(run: SyncRun, reader: Reader) -> None:
+    environment = Environment(run.environment)
+    known = _known(environment)
+    read = reader.environment(known)
+    accounts = _believable("accounts", known.open_accounts, read.accounts) - read.gone
+    traders = _believable("traders", known.traders, read.users)
+    permissions = _believable("trading permissions", known.permissions, read.permissions)
+
+    def reading(part: Read[Any]) -> Reading:
+        return Reading(environment, part.read_at, Source.SYNC)
+
+    mark_missing(models.Account, read.gone, reading(read.accounts))
+    note_left_out(models.Account, accounts - read.existing, reading(read.accounts))
+    note_left_out(models.Trader, traders, reading(read.users))
+    note_left_out(models.TradingPermission, permissions, reading(read.permissions))
+    for store in _stores(environment, read, reading):
+        run.rows += store()
+        _show_life(run)
+    run.unreadable, run.unreadable_examples = unreadable_since(environment, run.started_at)
+    if run.unreadable:
+        logger.warning("%d records of %s can't be read: %s", run.unreadable, environment, "; ".join(run.unreadable_examples))
+    run.untold = len(read.accounts.told - read.risk_statuses.told) if read.risk_statuses else len(read.accounts.told)
+    for part in read.parts:
+        if part.failure is not None:
+            raise part.failure
+
+
+def _stores(
+    environment: Environment, read: EnvironmentRead, reading: Callable[[Read[Any]], Reading]
+) -> Iterable[Callable[[], int]]:
+    """The writes in the order of their references; each is a transaction of its own."""
+    yield lambda: store_categories(read.categories.found, reading(read.categories), unreadable=read.categories.odd)
+    yield lambda: store_traders(read.users.found, reading(read.users), unreadable=read.users.odd)
+    yield lambda: store_accounts(read.accounts.found, reading(read.accounts), unreadable=read.accounts.odd)
+    yield lambda: store_permissions(read.permissions.found, reading(read.permissions), unreadable=read.permissions.odd)
+    keys = account_keys(environment)
+    statuses = read.risk_statuses
+    if statuses is not None:
+        yield lambda: store_statuses_of(keys, statuses.found, reading(statuses), unreadable=statuses.odd)
+    for level, limits in ((LimitLevel.FIRM, read.firm_limits), (LimitLevel.TRADER, read.trader_limits)):
+        if limits is not None:
+            yield partial(store_limits, keys, limits.found, reading(limits), unreadable=limits.odd, level=level)
+    cash, positions = read.cash_balances, read.positions
+    yield lambda: store_cash(keys, cash.found, reading(cash), unreadable=cash.odd)
+    told = _told(keys, positions)
+    yield lambda: store_positions(told, positions.found, reading(positions), unreadable=positions.odd)
+
+
+def _known(environment: Environment) -> Known:
+    def ids(rows: QuerySet[Any]) -> frozenset[int]:
+        return frozenset(rows.values_list("tradovate_id", flat=True))
+
+    accounts = models.Account.objects.filter(environment=environment)
+    positions = models.Position.objects.filter(account__environment=environment, account__archived=False)
+    return Known(
+        open_accounts=ids(accounts.filter(archived=False)),
+        archived_accounts=ids(accounts.filter(archived=True)),
+        missing_accounts=ids(accounts.filter(missing_since__isnull=False, closed=False)),
+        traders=ids(models.Trader.objects.filter(environment=environment, missing_since=None)),
+        permissions=ids(models.TradingPermission.objects.filter(environment=environment, missing_since=None)),
+        position_owners=dict(positions.values_list("tradovate_id", "account__tradovate_id")),
+    )
+
+
+def _believable(what: str, known: frozenset[int], read: Read[Any]) -> set[int]:
+    """Return what is known and was left out; refuse to believe it of more than half."""
+    left_out = read.left_out & known
+    if 2 * len(left_out) > len(known):
+        message = f"{len(left_out):,} of {len(known):,} {what} are missing from what Tradovate answered. Nothing was stored."
+        raise MirrorRefused(message)
+    return left_out
+
+
+def _forget_old() -> None:
+    SyncRun.objects.filter(ended_at__lt=timezone.now() - RUNS_KEPT).delete()
+    ledger.forget_old()

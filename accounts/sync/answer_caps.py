@@ -1,0 +1,81 @@
+"""How many rows Tradovate gives in one answer, as far as answers have shown it; it varies, and is not documented (FAQ).
+
+A cap is learnt when an answer was short of rows that a later one had. It is forgotten when a longer answer comes, or after an
+hour in which no answer was cut. Shared by all processes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models.api import AnswerCap
+from riskadmin.tradovate.vocabulary import Environment
+
+HOLDS_FOR: Final = timedelta(hours=1)
+
+NEVER_CUT: Final = 50
+"""An answer of fewer rows than this was not cut by a cap: the smallest that was heard of is far above it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Answers of an endpoint are cut at so many rows; `seen_at` is when one last was."""
+
+    environment: Environment
+    endpoint: str
+    rows: int
+    seen_at: datetime
+
+
+class AnswerCaps:
+    """The caps of one environment as they were known when this was made, and what one reader learns of them."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        known = AnswerCap.objects.filter(environment=environment.value, seen_at__gte=Now() - HOLDS_FOR)
+        self._caps = dict(known.values_list("endpoint", "rows"))
+        self._longest: dict[str, int] = {}
+
+    def cap(self, endpoint: str) -> int | None:
+        """Return after how many rows an endpoint's answers are cut, None where nothing says that they are."""
+        return self._caps.get(endpoint)
+
+    def is_whole(self, endpoint: str, rows: int) -> bool:
+        """Say whether an answer of so many rows was surely not cut: this reader got a longer one, and it is below the cap."""
+        cap = self.cap(endpoint)
+        return (rows < NEVER_CUT or rows < self._longest.get(endpoint, 0)) and (cap is None or rows < cap)
+
+    def may_be_cut(self, endpoint: str, rows: int) -> bool:
+        """Say whether a list of so many rows ends where answers are cut: it is no shorter than the cap of its endpoint.
+
+        Or exactly as long as answers of another endpoint that were: Tradovate's FAQ speaks of one number for all.
+        """
+        cap = self.cap(endpoint)
+        return (cap is not None and rows >= cap) or rows in self._caps.values()
+
+    def heard(self, endpoint: str, rows: int) -> None:
+        """Note how many rows an answer had; one that is longer than the cap lifts it."""
+        self._longest[endpoint] = max(rows, self._longest.get(endpoint, 0))
+        cap = self.cap(endpoint)
+        if cap is not None and rows > cap:
+            del self._caps[endpoint]
+            AnswerCap.objects.filter(environment=self._environment.value, endpoint=endpoint).delete()
+
+    def learn(self, endpoint: str, rows: int) -> None:
+        """Note that an answer of so many rows was cut."""
+        self._caps[endpoint] = rows
+        AnswerCap.objects.update_or_create(
+            environment=self._environment.value, endpoint=endpoint, defaults={"rows": rows, "seen_at": timezone.now()}
+        )
+
+
+def cuts() -> list[Cut]:
+    """Return which answers are cut at present, for people."""
+    known = AnswerCap.objects.filter(seen_at__gte=Now() - HOLDS_FOR).order_by("environment", "endpoint")
+    return [
+        Cut(environment=Environment(each.environment), endpoint=each.endpoint, rows=each.rows, seen_at=each.seen_at)
+        for each in known
+    ]

@@ -1,0 +1,169 @@
+"""Whether a record that belongs to one account has that account's id. Tradovate's pages let it be inferred, none says so.
+
+Such records (risk status, both levels of limits) name no account. So before a list of them is used, the records of two
+accounts are asked for by account, where the answer is surely about that account, and their ids are compared. What was found
+is kept for each environment, and looked at again once a day.
+
+Where the first accounts have no record, that refutes nothing: then the read itself goes by account, in batches, and the first
+records that come are compared before they are used (`Comparison`).
+
+What was found is doubted as soon as a read through those ids leaves an account out that should have a record (`look_for`).
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models.api import IdProof
+from riskadmin.tradovate import endpoints
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.errors import OutcomeUnknown
+from riskadmin.tradovate.http_record import Reply
+
+logger = logging.getLogger(__name__)
+
+HOLDS_FOR: Final = timedelta(days=1)
+ACCOUNTS_ASKED: Final = 2
+DOUBTED: Final = 2
+"""So many accounts that a read left out are asked for again, by account."""
+
+TRIES: Final = 6
+"""Accounts that are asked for until so many had a record: not every account has one of each."""
+
+RISK_STATUS: Final = "accountRiskStatus"
+FIRM_LIMITS: Final = "userAccountAutoLiq"
+TRADER_LIMITS: Final = "permissionedAccountAutoLiq"
+
+
+def by_account(client: Client, entity: str) -> tuple[Callable[[Sequence[int]], Reply[list[Any]]], str]:
+    """Return the call that asks for the records of accounts, and its endpoint's name."""
+    match entity:
+        case "accountRiskStatus":
+            return client.account_risk_statuses_by_account, endpoints.ACCOUNT_RISK_STATUSES_BY_ACCOUNT.name
+        case "userAccountAutoLiq":
+            return client.user_account_auto_liqs_by_account, endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT.name
+        case "permissionedAccountAutoLiq":
+            return client.permissioned_account_auto_liqs_by_account, endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT.name
+        case _:
+            raise ValueError(f"{entity} does not belong to one account")
+
+
+class Refuted(Exception):
+    """Records of an entity have ids of their own: what a read has of them so far belongs to nobody."""
+
+
+def has_account_ids(client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> bool | None:
+    """Say whether records of an entity carry their account's id, asking Tradovate about some accounts if need be.
+
+    None where none of those accounts has a record, so that nothing could be compared. Raises `TradovateError`.
+    """
+    known = IdProof.objects.filter(
+        environment=client.environment.value, entity=entity, checked_at__gte=Now() - HOLDS_FOR
+    ).first()
+    return _compare(client, entity, account_ids, after_call) if known is None else known.matches
+
+
+def look_for(client: Client, entity: str, account_id: int, after_call: Callable[[], None]) -> Reply[list[Any]]:
+    """Ask by account for the record that a read through the accounts' ids left out; return it if it has its account's id.
+
+    Raises `Refuted` where it has another one, which is kept, and `TradovateError`.
+    """
+    call, _ = by_account(client, entity)
+    reply = call([account_id])
+    after_call()
+    for record in reply.value:
+        if record.id != account_id:
+            _refute(client, entity, account_id, record.id)
+            raise Refuted
+    return reply
+
+
+class Comparison:
+    """Compares the first records that a read brings, where nothing is known of their ids yet.
+
+    `is_proven`: they carry their account's id. While nothing came, nothing can be mistaken either.
+    """
+
+    def __init__(self, client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> None:
+        self._client = client
+        self._entity = entity
+        self._accounts = set(account_ids)
+        self._after_call = after_call
+        self.is_proven = False
+
+    def of_some(self, asked: Sequence[int], came: Sequence[int]) -> None:
+        """Compare what an answer about some accounts brought. Raises `Refuted`, and `TradovateError` where it can't be told."""
+        if self.is_proven or not came:
+            return
+        is_strange = not set(came) <= set(asked)
+        if self._ask([self._owner(asked)] if is_strange else came) is None:
+            raise OutcomeUnknown(f"Whose the {self._entity} records are can't be told: by themselves, accounts have none")
+
+    def of_list(self, came: Sequence[int]) -> None:
+        """Compare what a whole list brought, as far as it can be told. Raises `Refuted` and `TradovateError`."""
+        self._ask([each for each in came if each in self._accounts])
+
+    def _ask(self, account_ids: Sequence[int]) -> bool | None:
+        found = _compare(self._client, self._entity, account_ids, self._after_call)
+        if found is False:
+            raise Refuted
+        self.is_proven = self.is_proven or bool(found)
+        return found
+
+    def _owner(self, asked: Sequence[int]) -> int:
+        """Return an account with a record whose id is none of those asked for, by asking for halves of them."""
+        call, _ = by_account(self._client, self._entity)
+        everybody = set(asked)
+        while len(asked) > 1:
+            half = asked[: len(asked) // 2]
+            came = {record.id for record in call(half).value}
+            self._after_call()
+            asked = half if came - everybody else asked[len(half) :]
+        return asked[0]
+
+
+def _compare(client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> bool | None:
+    """Ask for accounts by themselves until two had a record, and keep whether it has its account's id; None if none had one."""
+    call, _ = by_account(client, entity)
+    compared: list[int] = []
+    for account_id in account_ids[:TRIES]:
+        records = call([account_id]).value
+        after_call()
+        for record in records:
+            if record.id != account_id:
+                _refute(client, entity, account_id, record.id)
+                return False
+            compared.append(account_id)
+        if len(compared) >= ACCOUNTS_ASKED:
+            break
+    if not compared:
+        return None
+    _keep(client, entity, compared[-1], compared[-1])
+    return True
+
+
+def refuted() -> list[IdProof]:
+    """Return where records were found to have ids of their own, for people."""
+    return list(IdProof.objects.filter(matches=False).order_by("environment", "entity"))
+
+
+def _refute(client: Client, entity: str, account_id: int, record_id: int) -> None:
+    logger.warning("The %s of account %s has the id %s", entity, account_id, record_id)
+    _keep(client, entity, account_id, record_id)
+
+
+def _keep(client: Client, entity: str, account_id: int, record_id: int) -> None:
+    IdProof.objects.update_or_create(
+        environment=client.environment.value,
+        entity=entity,
+        defaults={
+            "matches": account_id == record_id,
+            "account_id": account_id,
+            "record_id": record_id,
+            "checked_at": timezone.now(),
+        },
+    )

@@ -1,0 +1,292 @@
+"""What Tradovate sent and nobody can read: kept beside the mirror until the same record is read well again.
+
+A record that can't be read, or not kept, leaves its mirror row as it was, the row's age too. What was sent instead is
+evidence: it is shown wherever the row is.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts.models import (
+    Account,
+    AutoLiqLimits,
+    Cash,
+    LimitLevel,
+    MirroredEntity,
+    MirrorRow,
+    Position,
+    PositionLimit,
+    RiskCategory,
+    RiskParameter,
+    RiskStatus,
+    Source,
+    Trader,
+    TradingPermission,
+    UnreadableRecord,
+)
+from accounts.models.ids import AnyOf
+from accounts.sync.mapping import Reading, Row, misfit
+from riskadmin.tradovate.http_record import VALUE_MAX, UnreadableRow
+from riskadmin.tradovate.reading import as_json
+from riskadmin.tradovate.rows import Identified
+from riskadmin.tradovate.vocabulary import Environment
+
+NAMED_AT_MOST: Final = 20
+"""Of so many records that can't be read a full read names each; the others are counted."""
+
+WITHOUT_ID_AT_MOST: Final = 100
+"""So many records without an id are kept of one reading: nothing tells them apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """How the mirror's rows of an entity are found by Tradovate's ids, and whose they are (empty: no account's)."""
+
+    model: type[MirrorRow]
+    id: str = "tradovate_id"
+    environment: str = "account__environment"
+    account: str = "account_id"
+    level: LimitLevel | None = None
+
+
+_HELD: Final[Mapping[MirroredEntity, _Held]] = {
+    MirroredEntity.RISK_CATEGORY: _Held(model=RiskCategory, environment="environment", account=""),
+    MirroredEntity.TRADER: _Held(model=Trader, environment="environment", account=""),
+    MirroredEntity.ACCOUNT: _Held(model=Account, environment="environment", account="id"),
+    MirroredEntity.PERMISSION: _Held(model=TradingPermission, environment="environment"),
+    MirroredEntity.RISK_STATUS: _Held(model=RiskStatus, id="account__tradovate_id"),
+    MirroredEntity.FIRM_LIMITS: _Held(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.FIRM),
+    MirroredEntity.TRADER_LIMITS: _Held(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.TRADER),
+    MirroredEntity.CASH: _Held(model=Cash, id="account__tradovate_id"),
+    MirroredEntity.POSITION: _Held(model=Position),
+    MirroredEntity.POSITION_LIMIT: _Held(model=PositionLimit),
+    MirroredEntity.RISK_PARAMETER: _Held(
+        model=RiskParameter,
+        environment="position_limit__account__environment",
+        account="position_limit__account",
+    ),
+}
+
+
+def _key(entity: MirroredEntity, row: UnreadableRow) -> int | None:
+    """Return what an entity's mirror row is found by: of a cash balance the mirror keeps no id, but one for each account."""
+    return row.account_id if entity == MirroredEntity.CASH else row.id
+
+
+_OF_ITS_ACCOUNT: Final = frozenset(
+    {MirroredEntity.ACCOUNT, MirroredEntity.RISK_STATUS, MirroredEntity.FIRM_LIMITS, MirroredEntity.TRADER_LIMITS}
+)
+"""Of these the id is the account's own (inferred for all but the account)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """A record that can't be read, with our keys of the account and the trader whose it is, where anything tells."""
+
+    row: UnreadableRow
+    account_id: int | None
+    trader_id: int | None
+    is_outdated: bool
+    """Whether the mirror has it from a newer reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The rows of an answer that can be kept with Tradovate's ids of them, and what is known of the records that can't."""
+
+    rows: list[Row]
+    good: set[int]
+    odd: list[Owned]
+
+    @property
+    def accounts(self) -> set[int]:
+        """Our keys of the accounts of which a record can't be kept."""
+        return {each.account_id for each in self.odd if each.account_id is not None}
+
+    @property
+    def is_all_told(self) -> bool:
+        """Whether each record that can't be kept tells which it is; else it may be any that is missing."""
+        return all(each.row.id is not None or each.account_id is not None for each in self.odd)
+
+
+def sort(
+    entity: MirroredEntity,
+    model: type[MirrorRow],
+    found: Iterable[tuple[Identified, Row]],
+    unreadable: Iterable[UnreadableRow],
+    reading: Reading,
+    *,
+    asked: Mapping[int, int] | None = None,
+) -> Sorted:
+    """Tell the rows that fit their columns from those that don't, before one of them makes a statement of thousands fail.
+
+    `asked` are the accounts that a reading on demand asked for: of one account, all that comes is that one's.
+    """
+    rows: list[Row] = []
+    good: set[int] = set()
+    odd = list(unreadable)
+    for record, row in found:
+        bad = misfit(model, row)
+        if bad is None:
+            rows.append(row)
+            good.add(record.id)
+        else:
+            field, value = bad
+            odd.append(
+                UnreadableRow(
+                    id=record.id,
+                    account_id=getattr(record, "account_id", None),
+                    position_limit_id=getattr(record, "user_account_position_limit_id", None),
+                    field=field,
+                    value=as_json(value, VALUE_MAX),
+                )
+            )
+    is_of_one = asked is not None and len(asked) == 1 and reading.source != Source.SYNC
+    only = next(iter(asked.values())) if asked and is_of_one else None
+    return Sorted(rows, good, _owned(entity, odd, reading, only) if odd else [])
+
+
+def _owned(entity: MirroredEntity, found: Collection[UnreadableRow], reading: Reading, only: int | None) -> list[Owned]:
+    """Say whose records are that can't be read: the record itself may, its id may, or the mirror's row of the same id."""
+    held = _mirrored(entity, {key for row in found if (key := _key(entity, row)) is not None}, reading.environment)
+    named = {row.account_id for row in found} | ({row.id for row in found} if entity in _OF_ITS_ACCOUNT else set())
+    accounts = _keys(Account, named, reading.environment)
+    limits = _accounts_of_limits({row.position_limit_id for row in found}, reading.environment)
+    traders = _keys(Trader, {row.id for row in found}, reading.environment) if entity == MirroredEntity.TRADER else {}
+
+    def account_of(row: UnreadableRow) -> int | None:
+        own = accounts.get(row.id or 0) if entity in _OF_ITS_ACCOUNT else None
+        mirrored = held[key].account_id if (key := _key(entity, row)) in held else None
+        return own or accounts.get(row.account_id or 0) or mirrored or limits.get(row.position_limit_id or 0) or only
+
+    return [
+        Owned(
+            row=row,
+            account_id=account_of(row),
+            trader_id=traders.get(row.id or 0),
+            is_outdated=(key := _key(entity, row)) in held and held[key].fresh_at > reading.read_at,
+        )
+        for row in found
+    ]
+
+
+def note(
+    entity: MirroredEntity,
+    found: Iterable[Owned],
+    reading: Reading,
+    *,
+    good: Collection[int],
+    replaced: Collection[int] = (),
+) -> None:
+    """Keep what could not be read, and let go of what was: `good` are Tradovate's ids of the records that were.
+
+    `replaced` are our keys of the accounts of which all records were read. What is nobody's goes with the next full read.
+    """
+    current = [each for each in found if not each.is_outdated]
+    of_entity = UnreadableRecord.objects.filter(environment=reading.environment.value, entity=entity.value)
+    known = {record.pk: record for record in of_entity.filter(read_at__lte=reading.read_at)}
+    if not known and not current:
+        return
+    again = {each.row.id for each in current} - {None}
+    accounts = {each.account_id for each in current}
+    over = [
+        pk
+        for pk, record in known.items()
+        if record.tradovate_id not in again
+        and (
+            record.tradovate_id in good
+            or (record.account_id in replaced and record.account_id not in accounts)
+            or (record.account_id is None and record.trader_id is None and reading.source == Source.SYNC)
+            or (record.tradovate_id is None and record.account_id in accounts)
+        )
+    ]
+    with transaction.atomic():
+        UnreadableRecord.objects.filter(pk__in=over).delete()
+        with_id = {each.row.id: each for each in current if each.row.id is not None}
+        _write(entity, [with_id[key] for key in sorted(with_id)], reading)
+        _write(entity, [each for each in current if each.row.id is None][:WITHOUT_ID_AT_MOST], reading)
+
+
+def attach(accounts: Iterable[Account]) -> None:
+    """Have each of the accounts say in `unreadable` what of it can't be read; one query."""
+    by_key = {account.pk: account for account in accounts}
+    if not by_key:
+        return
+    found: dict[int, list[UnreadableRecord]] = {}
+    for record in of_accounts(list(by_key)):
+        found.setdefault(record.account_id or 0, []).append(record)
+    for key, records in found.items():
+        by_key[key].unreadable = records
+
+
+def of_accounts(keys: Collection[int]) -> "QuerySet[UnreadableRecord]":
+    """Return what can't be read of the accounts with these keys of ours."""
+    return UnreadableRecord.objects.filter(AnyOf("account_id", list(keys))).order_by("entity", "tradovate_id", "pk")
+
+
+def of_account(account: Account) -> list[UnreadableRecord]:
+    """Return what can't be read of an account and of its trader."""
+    mine = Q(account=account) | (Q(trader=account.trader_id) if account.trader_id else Q(pk__in=[]))
+    return list(UnreadableRecord.objects.filter(mine).order_by("entity", "tradovate_id", "pk"))
+
+
+def since(environment: Environment, at: datetime) -> tuple[int, list[str]]:
+    """Return how many records could not be read since then, and the first of them in words."""
+    records = UnreadableRecord.objects.filter(environment=environment.value, read_at__gte=at)
+    return records.count(), [record.words for record in records.order_by("entity", "tradovate_id", "pk")[:NAMED_AT_MOST]]
+
+
+def _write(entity: MirroredEntity, found: Collection[Owned], reading: Reading) -> None:
+    UnreadableRecord.objects.bulk_create(
+        (
+            UnreadableRecord(
+                environment=reading.environment.value,
+                entity=entity.value,
+                tradovate_id=each.row.id,
+                account_id=each.account_id,
+                trader_id=each.trader_id,
+                field=each.row.field,
+                value=each.row.value,
+                since=reading.read_at,
+                read_at=reading.read_at,
+            )
+            for each in found
+        ),
+        update_conflicts=True,
+        unique_fields=["environment", "entity", "tradovate_id"],
+        update_fields=["account_id", "trader_id", "field", "value", "read_at"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    fresh_at: datetime
+    account_id: int | None
+
+
+def _mirrored(entity: MirroredEntity, ids: Collection[int], environment: Environment) -> Mapping[int | None, _Row]:
+    if not ids:
+        return {}
+    held = _HELD[entity]
+    rows = held.model._default_manager.filter(**{held.environment: environment.value, f"{held.id}__in": ids})  # noqa: SLF001  (any model's)
+    if held.level:
+        rows = rows.filter(Q(("level", held.level.value)))
+    columns = (held.id, "fresh_at", *((held.account,) if held.account else ()))
+    return {row[0]: _Row(fresh_at=row[1], account_id=row[2] if held.account else None) for row in rows.values_list(*columns)}
+
+
+def _keys(model: type[Account] | type[Trader], ids: Iterable[int | None], environment: Environment) -> Mapping[int, int]:
+    wanted = {each for each in ids if each is not None}
+    found = model.objects.filter(environment=environment.value, tradovate_id__in=wanted)
+    return dict(found.values_list("tradovate_id", "pk")) if wanted else {}
+
+
+def _accounts_of_limits(ids: Iterable[int | None], environment: Environment) -> Mapping[int, int]:
+    wanted = {each for each in ids if each is not None}
+    found = PositionLimit.objects.filter(account__environment=environment.value, tradovate_id__in=wanted)
+    return dict(found.values_list("tradovate_id", "account_id")) if wanted else {}
