@@ -24,7 +24,7 @@ from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relati
 from accounts.changes.targeting.source import NOWHERE, Link, Source
 from accounts.changes.tracking.undo import left_alone
 from accounts.changes.writing import Reason, compose, write, write_end
-from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -182,7 +182,7 @@ def decide(
             return change
         # The refusal is a result of its own: it is committed, and only then told.
         record(
-            Happening(
+            AuditEntry(
                 tag=Tag.CHANGE_DECISION_REFUSED,
                 actor=actor.who(),
                 origin=origin,
@@ -207,7 +207,7 @@ def withdraw(*, actor: Staff, origin: Origin, change_id: int) -> Change:
         if change.state != ChangeState.PENDING:
             raise NotAllowed(f"This change is no longer waiting: {ChangeState(change.state).label.lower()}.")
         _end(change, ChangeState.CANCELLED, note=f"Withdrawn by {actor.who().name}")
-        record(Happening(tag=Tag.CHANGE_CANCELLED, actor=actor.who(), origin=origin, change_id=change.pk))
+        record(AuditEntry(tag=Tag.CHANGE_CANCELLED, actor=actor.who(), origin=origin, change_id=change.pk))
     return change
 
 
@@ -221,7 +221,7 @@ def expire_overdue(*, origin: Origin) -> int:
             change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
             if change.state == ChangeState.PENDING:
                 _end(change, ChangeState.EXPIRED, note="Nobody decided in time")
-                record(Happening(tag=Tag.CHANGE_EXPIRED, actor=SYSTEM, origin=origin, change_id=change.pk))
+                record(AuditEntry(tag=Tag.CHANGE_EXPIRED, actor=SYSTEM, origin=origin, change_id=change.pk))
                 ended += 1
     return ended
 
@@ -290,7 +290,7 @@ def _take(
         comment=comment,
     )
     record(
-        Happening(
+        AuditEntry(
             tag=Tag.CHANGE_APPROVED if verdict == Verdict.APPROVE else Tag.CHANGE_REJECTED,
             actor=who,
             origin=origin,
@@ -322,7 +322,7 @@ def _take(
 def call_off(*, actor: Staff, origin: Origin, change: Change) -> None:
     """End a scheduled change before its time. Needs an open transaction with the change locked, and the right to steer it."""
     _end(change, ChangeState.CANCELLED, note=f"Cancelled by {actor.who().name}")
-    record(Happening(tag=Tag.CHANGE_CANCELLED, actor=actor.who(), origin=origin, change_id=change.pk))
+    record(AuditEntry(tag=Tag.CHANGE_CANCELLED, actor=actor.who(), origin=origin, change_id=change.pk))
 
 
 def _ends_ahead(change: Change) -> QuerySet[Change]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts.changes.models import Change, Item
-from riskadmin.audit.actions import Happening
+from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.origin import SYSTEM, Origin, Subject, Who
 from riskadmin.audit.tags import Tag
 
@@ -18,7 +18,7 @@ def about_item(
     call_id: int | None = None,
     after: Mapping[str, Any] | None = None,
     detail: Mapping[str, Any] | None = None,
-) -> Happening:
+) -> AuditEntry:
     """Return an event about an item, with everything that its change and target say; `after` is what was meant, if not said."""
     return about_target(
         tag,
@@ -55,10 +55,10 @@ def about_target(
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any] | None,
     detail: Mapping[str, Any] | None = None,
-) -> Happening:
+) -> AuditEntry:
     """Return an event about a target, `environment:unit:id`, of a change, as `about_item` does of an item that is at hand."""
     environment, unit, number = target.split(":")
-    return Happening(
+    return AuditEntry(
         tag=tag,
         actor=actor,
         origin=origin,

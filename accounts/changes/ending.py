@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ChangeState
-from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 
@@ -30,7 +30,7 @@ def finish_change(change: Change, *, origin: Origin) -> bool:
             return False
         counts = Item.objects.filter(change_id=change.pk).values_list("state").annotate(Count("id")).order_by()
         record(
-            Happening(
+            AuditEntry(
                 tag=Tag.CHANGE_FINISHED,
                 actor=SYSTEM,
                 origin=origin,

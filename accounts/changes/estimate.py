@@ -66,7 +66,9 @@ def outlook_of(calls: int, change: Ahead) -> Outlook:
     outages = [outage] if outage else []
     lane = change.lane
     try:
-        state, finish_at = connection.budget().foresee(calls, lane, endpoints=change.endpoints, environment=change.environment)
+        state, finish_at = connection.budget().estimate_finish(
+            calls, lane, endpoints=change.endpoints, environment=change.environment
+        )
     except NotHandled:
         stops = stops_of(None, outages)
         return Outlook(calls=calls, lane=lane, left=None, stops=stops.delaying(change), all_stops=stops)

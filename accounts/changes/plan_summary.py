@@ -35,7 +35,7 @@ Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet(Generic[Shown]):
+class NumberedPage(Generic[Shown]):
     """One page of rows that are all at hand; `number` counts from 1."""
 
     rows: Sequence[Shown]
@@ -65,12 +65,12 @@ class Sheet(Generic[Shown]):
         return self.number + 1 if self.number < self.pages else None
 
 
-def sheet(rows: Sequence[Shown], wanted: str, size: int = ROWS_A_PAGE) -> Sheet[Shown]:
+def sheet(rows: Sequence[Shown], wanted: str, size: int = ROWS_A_PAGE) -> NumberedPage[Shown]:
     """Return the page that an address wants; the nearest there is where it wants none or nonsense."""
     pages = max(1, -(-len(rows) // size))
     is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) <= PAGE_DIGITS_MAX
     number = min(max(int(wanted), 1), pages) if is_number else 1
-    return Sheet(rows=rows[(number - 1) * size : number * size], number=number, pages=pages, total=len(rows), size=size)
+    return NumberedPage(rows=rows[(number - 1) * size : number * size], number=number, pages=pages, total=len(rows), size=size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from accounts.changes.policy import PolicyMissing, requirement
 from accounts.changes.states import Relation
 from accounts.changes.stop_notices import Subject, notices
 from accounts.changes.targeting import targets
-from accounts.changes.targeting.targets import BadTargets, Chosen
+from accounts.changes.targeting.targets import BadTargets, TargetSelection
 from accounts.changes.tracking.undo import left_alone
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
@@ -55,7 +55,7 @@ class Asked:
 
     request: HttpRequest
     kind: Kind[Any]
-    chosen: Chosen
+    chosen: TargetSelection
     naming: tuple[tuple[str, str], ...]
     remark: str
     form: forms.Form | None  # None where nothing is to be filled in
@@ -168,16 +168,16 @@ def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
     return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form)
 
 
-def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind[Any] | None) -> Chosen:
+def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind[Any] | None) -> TargetSelection:
     """Return the targets that an address or form names. Raises BadTargets, and Http404 for a list that isn't one's own."""
     if "targets" in typed:
         return _listed(request, str(typed["targets"]), kind)
     name = Unit.TRADER if "trader" in typed else Unit.ACCOUNT
     environment, ids = read_targets(typed.getlist(name.value), name)
-    return Chosen(environment=environment, unit=name, ids=tuple(ids), source="")
+    return TargetSelection(environment=environment, unit=name, ids=tuple(ids), source="")
 
 
-def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> Chosen:
+def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> TargetSelection:
     try:
         target_list = targets.kept(person(request), UUID(list_id))
     except ValueError:

@@ -169,7 +169,7 @@ class Ahead:
     @property
     def reads_first(self) -> bool:
         """Whether its targets are read before a call leaves."""
-        return self.kind.is_read_back and any(map(self.kind.rests_on, range(self.step, len(self.kind.steps))))
+        return self.kind.is_read_back and any(map(self.kind.requires_unchanged_state, range(self.step, len(self.kind.steps))))
 
 
 @dataclass(frozen=True, kw_only=True)

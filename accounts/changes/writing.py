@@ -17,7 +17,7 @@ from accounts.changes.policy import Requirement, requirement
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation
 from accounts.changes.targeting.source import NOWHERE, Link, Source
-from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
@@ -159,7 +159,7 @@ def write(
     )
     if source.left_out:
         detail = {"source": source.words, "rows": len(source.lines_left_out), **source.left_out_in_short}
-        record(Happening(tag=Tag.CHANGE_ROWS_LEFT_OUT, actor=who, origin=origin, change_id=change.pk, detail=detail))
+        record(AuditEntry(tag=Tag.CHANGE_ROWS_LEFT_OUT, actor=who, origin=origin, change_id=change.pk, detail=detail))
     if state == ItemState.QUEUED:
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 

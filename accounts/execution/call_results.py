@@ -31,7 +31,7 @@ from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected, TradovateError
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def _write_down(answer: Answered, read_back_at: datetime, origin: Origin) -> Non
 def _taken(answers: Sequence[Answered], read_back_at: datetime, origin: Origin) -> None:
     """Tradovate took the calls. That is not an outcome yet: the read-back tells."""
     with transaction.atomic():
-        end_calls([(answer.claim.call, answer.exchange) for answer in answers if answer.exchange])
+        end_calls([(answer.claim.call, answer.http_record) for answer in answers if answer.http_record])
         there = {
             item.pk
             for item in move(
@@ -88,20 +88,20 @@ def _taken(answers: Sequence[Answered], read_back_at: datetime, origin: Origin) 
                 ticket="",
             )
         }
-        happenings = []
+        entries = []
         for answer in answers:
             items = [item for item in answer.claim.items if item.pk in there]
-            detail = answer_detail(answer.exchange)
-            happenings += about(Tag.ITEM_SENT, items, origin=origin, call=answer.claim.call, detail=detail)
-        record_all(happenings)
+            detail = answer_detail(answer.http_record)
+            entries += about(Tag.ITEM_SENT, items, origin=origin, call=answer.claim.call, detail=detail)
+        record_all(entries)
 
 
 def _done(answer: Answered, origin: Origin) -> None:
     """Tradovate took a call of a kind that it offers no read for: its answer is all there is."""
     claimed = answer.claim
     with transaction.atomic():
-        end_call(claimed.call, state=CallState.ANSWERED, exchange=answer.exchange)
-        detail = answer_detail(answer.exchange)
+        end_call(claimed.call, state=CallState.ANSWERED, http_record=answer.http_record)
+        detail = answer_detail(answer.http_record)
         there = still_in(claimed.items, ItemState.SENDING)
         tell(Tag.ITEM_SENT, there, origin=origin, call=claimed.call, detail=detail)
         settle(
@@ -118,23 +118,25 @@ def _done(answer: Answered, origin: Origin) -> None:
 def _refused_here(claimed: Claim, error: TradovateError, origin: Origin) -> None:
     """The call was refused by our own code: nothing was sent."""
     with transaction.atomic():
-        end_call(claimed.call, state=CallState.REJECTED, exchange=error.exchange, note=error.message)
-        _settle_rejected(claimed, error.message, error.exchange, origin)
+        end_call(claimed.call, state=CallState.REJECTED, http_record=error.http_record, note=error.message)
+        _settle_rejected(claimed, error.message, error.http_record, origin)
 
 
 def _rejected(claimed: Claim, error: Rejected, origin: Origin) -> None:
     """Tradovate refused a call of a kind that it offers no read for: its answer is all there is."""
     with transaction.atomic():
-        end_call(claimed.call, state=CallState.REJECTED, exchange=error.exchange, note=error.message)
-        _settle_rejected(claimed, refusal_words(error), error.exchange, origin)
+        end_call(claimed.call, state=CallState.REJECTED, http_record=error.http_record, note=error.message)
+        _settle_rejected(claimed, refusal_words(error), error.http_record, origin)
 
 
 def _refused(claimed: Claim, error: Rejected, read_back_at: datetime, origin: Origin) -> None:
     """Tradovate refused the call. It is read back like one that was taken: the effect may be there all the same."""
     with transaction.atomic():
-        end_call(claimed.call, state=CallState.REJECTED, exchange=error.exchange, note=error.message)
+        end_call(claimed.call, state=CallState.REJECTED, http_record=error.http_record, note=error.message)
         words = refusal_words(error)
-        _read_back_refusal(claimed, claimed.items, words, exchange=error.exchange, read_back_at=read_back_at, origin=origin)
+        _read_back_refusal(
+            claimed, claimed.items, words, http_record=error.http_record, read_back_at=read_back_at, origin=origin
+        )
 
 
 def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, origin: Origin) -> None:
@@ -156,13 +158,15 @@ def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, or
     # Where it is not known which id it was, another call would end the same: it counts as one that ended unclear.
     state = CallState.REJECTED if gone else CallState.UNKNOWN
     with transaction.atomic():
-        end_call(claimed.call, state=state, exchange=error.exchange, note=error.message)
+        end_call(claimed.call, state=state, http_record=error.http_record, note=error.message)
         unknown = f"{words}: it does not know this id"
-        _read_back_refusal(claimed, gone, unknown, exchange=error.exchange, read_back_at=read_back_at, origin=origin)
+        _read_back_refusal(claimed, gone, unknown, http_record=error.http_record, read_back_at=read_back_at, origin=origin)
         moved = move(
             rest, came_from=ItemState.SENDING, to=ItemState.UNKNOWN, not_before=timezone.now(), lease_until=None, note=why
         )
-        tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail={"text": why, **answer_detail(error.exchange)})
+        tell(
+            Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail={"text": why, **answer_detail(error.http_record)}
+        )
 
 
 def _read_back_refusal(
@@ -170,7 +174,7 @@ def _read_back_refusal(
     items: Sequence[Item],
     words: str,
     *,
-    exchange: Exchange | None,
+    http_record: HttpRecord | None,
     read_back_at: datetime,
     origin: Origin,
 ) -> None:
@@ -184,7 +188,7 @@ def _read_back_refusal(
         refusal=words,
         note=f"{words}. It is read back to see that nothing happened.",
     )
-    tell(Tag.ITEM_SENT, moved, origin=origin, call=claimed.call, detail={"text": words, **answer_detail(exchange)})
+    tell(Tag.ITEM_SENT, moved, origin=origin, call=claimed.call, detail={"text": words, **answer_detail(http_record)})
 
 
 def _not_handled(claimed: Claim, error: NotHandled, origin: Origin) -> None:
@@ -193,7 +197,7 @@ def _not_handled(claimed: Claim, error: NotHandled, origin: Origin) -> None:
     why = PutBack(
         note=error.message,
         wait_s=waiting_s(error, first.attempts),
-        exchange=error.exchange,
+        http_record=error.http_record,
         # A ticket is good for one call: once that was sent, it is used.
         ticket=error.ticket or ("" if was_sent(error) else first.ticket),
         reason=error.reason.value,
@@ -212,7 +216,7 @@ class PutBack:
 
     note: str
     wait_s: float
-    exchange: Exchange | None = None
+    http_record: HttpRecord | None = None
     ticket: str = ""
     reason: str = ""
     holds_change: bool = False
@@ -225,7 +229,7 @@ def put_back_unsent(claimed: Claim, *, origin: Origin) -> None:
 
 def _put_back(claimed: Claim, items: Sequence[Item], why: PutBack, origin: Origin) -> None:
     with transaction.atomic():
-        end_call(claimed.call, state=CallState.NOT_HANDLED, exchange=why.exchange, note=why.note)
+        end_call(claimed.call, state=CallState.NOT_HANDLED, http_record=why.http_record, note=why.note)
         moved = move(
             items,
             came_from=ItemState.SENDING,
@@ -237,7 +241,7 @@ def _put_back(claimed: Claim, items: Sequence[Item], why: PutBack, origin: Origi
         )
         if why.holds_change:
             hold(claimed.change.pk, why.wait_s, why.note)
-        detail = {"reason": why.reason, "text": why.note, "wait_s": why.wait_s, **answer_detail(why.exchange)}
+        detail = {"reason": why.reason, "text": why.note, "wait_s": why.wait_s, **answer_detail(why.http_record)}
         tell(Tag.ITEM_DEFERRED, moved, origin=origin, call=claimed.call, detail=detail)
 
 
@@ -245,7 +249,7 @@ def _unknown(claimed: Claim, error: OutcomeUnknown, origin: Origin) -> None:
     """Nobody knows whether the call had its effect: it is read back, at once and for a while, where that can be done."""
     readable = claimed.kind.is_read_back
     with transaction.atomic():
-        end_call(claimed.call, state=CallState.UNKNOWN, exchange=error.exchange, note=error.message)
+        end_call(claimed.call, state=CallState.UNKNOWN, http_record=error.http_record, note=error.message)
         moved = move(
             claimed.items,
             came_from=ItemState.SENDING,
@@ -254,11 +258,11 @@ def _unknown(claimed: Claim, error: OutcomeUnknown, origin: Origin) -> None:
             lease_until=None,
             note=error.message,
         )
-        detail = {"text": error.message, "needs_person": not readable, **answer_detail(error.exchange)}
+        detail = {"text": error.message, "needs_person": not readable, **answer_detail(error.http_record)}
         tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail=detail)
 
 
-def _settle_rejected(claimed: Claim, words: str, exchange: Exchange | None, origin: Origin) -> None:
+def _settle_rejected(claimed: Claim, words: str, http_record: HttpRecord | None, origin: Origin) -> None:
     settle(
         claimed.items,
         came_from=ItemState.SENDING,
@@ -266,7 +270,7 @@ def _settle_rejected(claimed: Claim, words: str, exchange: Exchange | None, orig
         note=half_done(claimed.kind.steps, claimed.items[0].step) + words,
         origin=origin,
         call=claimed.call,
-        detail=answer_detail(exchange),
+        detail=answer_detail(http_record),
     )
 
 
@@ -279,4 +283,4 @@ def refusal_words(error: Rejected) -> str:
 
 def was_sent(error: NotHandled) -> bool:
     """Say whether a call that was not handled had left all the same: an answer came."""
-    return error.exchange is not None and error.exchange.status is not None
+    return error.http_record is not None and error.http_record.status is not None

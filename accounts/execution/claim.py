@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Finding, Kind, Order, State, Target
+from accounts.changes.kinds.kind import CallSpec, Finding, Kind, State, Target
 from accounts.changes.models import Change, Item
 from accounts.changes.scheduling.timing import closed_until
 from accounts.changes.states import ItemState
@@ -63,10 +63,10 @@ class Claim:
     carried: Mapping[int, Any] = field(default_factory=dict)
 
     @property
-    def order(self) -> Order:
+    def order(self) -> CallSpec:
         """What the kind is told to send."""
         first = self.items[0]
-        return Order(
+        return CallSpec(
             permit=self.permit,
             targets=[self._target(item) for item in self.items],
             step=first.step,
@@ -154,12 +154,12 @@ def _write(
         cursor.execute(CLAIM, as_claimed | moved | carried)
         call_ids = dict(cursor.fetchall())
     claimed = [(items, Call(pk=call_ids[items[0].pk], **as_claimed)) for items in batches]
-    happenings = []
+    entries = []
     for items, call in claimed:
         step = kind.steps[items[0].step]
         detail = {"attempt": items[0].attempts + 1} | ({"step": step} if step else {})
-        happenings += about(Tag.ITEM_CLAIMED, items, origin=origin, call=call, detail=detail)
-    record_all(happenings)
+        entries += about(Tag.ITEM_CLAIMED, items, origin=origin, call=call, detail=detail)
+    record_all(entries)
     return claimed
 
 
@@ -179,7 +179,7 @@ def _still_right(kind: Kind[Any], items: list[Item], read_since: datetime, origi
     Those stay queued for a moment: they came up for sending while others were being read.
     """
     environment, ids = Environment(items[0].environment), [item.target_id for item in items]
-    if any(kind.rests_on(item.step) for item in items):
+    if any(kind.requires_unchanged_state(item.step) for item in items):
         found = kind.subjects(environment, ids)
         gone = {target_id for target_id in ids if target_id not in found or kind.obstacle(found[target_id])}
     else:
@@ -190,7 +190,7 @@ def _still_right(kind: Kind[Any], items: list[Item], read_since: datetime, origi
         if item.target_id in gone:
             wrong[item.step, f"The {kind.unit.value} was archived or closed meanwhile"].append(item)
             continue
-        if kind.rests_on(item.step):
+        if kind.requires_unchanged_state(item.step):
             if kind.is_read_back and _is_old(kind.compared_at(found[item.target_id]), read_since):
                 unread.append(item.pk)
                 continue

@@ -15,7 +15,7 @@ from accounts.changes.ending import finish_change, half_done
 from accounts.changes.models import Item
 from accounts.changes.states import ITEM_TRANSITIONS, ChangeState, ItemState
 from accounts.execution.unknown_item import Question, question, questions
-from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -272,7 +272,7 @@ def _make_due(asked: Sequence[Question], *, actor: Staff, origin: Origin) -> Non
         return
     change = items[0].change
     record(
-        Happening(
+        AuditEntry(
             tag=Tag.ITEM_READ_AGAIN,
             actor=who,
             origin=origin,

@@ -25,7 +25,7 @@ from accounts.changes.states import ChangeState
 from accounts.execution.call_results import put_back_unsent, write_down
 from accounts.execution.claim import Claim
 from accounts.execution.queue import with_work
-from accounts.execution.send import Answered, give_back, make, next_claims, read_targets, targets_to_read
+from accounts.execution.send import Answered, make, next_claims, read_targets, release, targets_to_read
 from accounts.execution.settle import hold
 from accounts.execution.timing import (
     GATHER_S,
@@ -62,14 +62,14 @@ _FirstRead: TypeAlias = tuple[datetime | None, datetime]
 
 
 @dataclass
-class _Seat:
+class _WorkerLock:
     """Who leads a lane in this process. The bell rings when a call has ended or there may be new work.
 
     `served` counts the calls made for each change that has work; one that comes later begins where the least served is.
     """
 
     taken: threading.Lock = field(default_factory=threading.Lock)
-    bell: threading.Event = field(default_factory=threading.Event)
+    wake_up: threading.Event = field(default_factory=threading.Event)
     served: dict[int, int] = field(default_factory=dict)
 
     def in_turn(self, changes: Iterable[Change]) -> list[Change]:
@@ -83,7 +83,7 @@ class _Seat:
         return sorted(by_id.values(), key=lambda change: (-change.priority, self.served[change.pk], change.pk))
 
 
-_seats: Final = {lane: _Seat() for lane in Lane}
+_seats: Final = {lane: _WorkerLock() for lane in Lane}
 _stopping: Final = threading.Event()
 
 
@@ -91,7 +91,7 @@ def stop_soon() -> None:
     """Have every lane of this process claim nothing more, return what it has not begun, and finish what it has."""
     _stopping.set()
     for seat in _seats.values():
-        seat.bell.set()
+        seat.wake_up.set()
 
 
 def work(lane: Lane, *, origin: Origin) -> None:
@@ -100,10 +100,10 @@ def work(lane: Lane, *, origin: Origin) -> None:
     Where another thread of this process does so already, it is told to look again, and this returns at once.
     """
     seat = _seats[lane]
-    seat.bell.set()
-    while seat.bell.is_set() and seat.taken.acquire(blocking=False):
+    seat.wake_up.set()
+    while seat.wake_up.is_set() and seat.taken.acquire(blocking=False):
         try:
-            _Leader(lane, origin, seat).lead()
+            _Leader(lane, origin, seat).run()
         finally:
             seat.taken.release()
 
@@ -139,13 +139,13 @@ def _may_stand_ready(change: Change) -> bool:
 class _Leader:
     """One stretch of work on a lane."""
 
-    def __init__(self, lane: Lane, origin: Origin, seat: _Seat) -> None:
+    def __init__(self, lane: Lane, origin: Origin, seat: _WorkerLock) -> None:
         self.lane = lane
         self.origin = origin
         self.seat = seat
         self.at_once: int = settings.CALLS_AT_ONCE
         self.latency_s = 0.0
-        self.flying: dict[Future[Answered], Claim] = {}
+        self.in_flight: dict[Future[Answered], Claim] = {}
         self.unwritten: list[Answered] = []
         self.write_again_at = 0.0
         self.reading: Future[int] | None = None
@@ -155,7 +155,7 @@ class _Leader:
         self.asks_budget_at = 0.0
         self.goes_on_at: datetime | None = None
 
-    def lead(self) -> None:
+    def run(self) -> None:
         """Work until nothing is due."""
         with (
             # A few more than may call at once: some prepare a call, or read its answer, while others wait for Tradovate.
@@ -164,21 +164,21 @@ class _Leader:
             ThreadPoolExecutor(FIRST_READS_AT_ONCE, thread_name_prefix=f"{self.lane}-first") as first_reader,
         ):
             while True:
-                self.seat.bell.clear()
+                self.seat.wake_up.clear()
                 if _stopping.is_set():
                     self._return_unbegun()
                 self._write_down_ended()
                 self._claim(callers, first_reader)
                 self._read_back(reader)
                 connection.close()
-                if self._is_done() and not self.seat.bell.is_set():
+                if self._is_done() and not self.seat.wake_up.is_set():
                     return
-                self.seat.bell.wait(LOOK_S)
-                if self.lane == Lane.BULK and not all(future.done() for future in self.flying):
+                self.seat.wake_up.wait(LOOK_S)
+                if self.lane == Lane.BULK and not all(future.done() for future in self.in_flight):
                     time.sleep(GATHER_S)  # what ends within the next moment is written down in the same transaction
 
     def _is_done(self) -> bool:
-        if self.flying or self.unwritten or self.reading:
+        if self.in_flight or self.unwritten or self.reading:
             return False
         if _stopping.is_set():
             return True
@@ -192,9 +192,9 @@ class _Leader:
     def _claim(self, callers: ThreadPoolExecutor, first_reader: ThreadPoolExecutor) -> None:
         """Claim the next calls of the change whose turn it is, and have them made. One whose targets are being read waits."""
         ready = self._ready_beside()
-        room = self.at_once + ready - len(self.flying)
+        room = self.at_once + ready - len(self.in_flight)
         # While half of what stands ready is left, a claim can wait, and be of more calls.
-        if _stopping.is_set() or (self.flying and room < max(1, ready // 2)):
+        if _stopping.is_set() or (self.in_flight and room < max(1, ready // 2)):
             return
         try:
             claims: list[Claim] = []
@@ -208,15 +208,15 @@ class _Leader:
                 if claims:
                     self.seat.served[change.pk] += len(claims)
                     break
-            self.goes_on_at = None if self.flying or claims else _goes_on_at(self.lane)
+            self.goes_on_at = None if self.in_flight or claims else _goes_on_at(self.lane)
         except (DatabaseError, InterfaceError, HoursUnknown):
             # What is under way is brought to its end; the sweeper begins anew.
             logger.exception("nothing could be claimed in the %s lane", self.lane)
             return
         for claim in claims:
             future = callers.submit(make, claim)
-            self.flying[future] = claim
-            future.add_done_callback(self._ring)
+            self.in_flight[future] = claim
+            future.add_done_callback(self._wake)
 
     def _claims_of(self, change: Change, calls: int, first_reader: ThreadPoolExecutor) -> list[Claim]:
         """Claim calls of one change; where something in it can't be handled, it waits and the others go on."""
@@ -253,7 +253,7 @@ class _Leader:
         if not ids:
             return timezone.now() - JUST_READ
         self.first_reads[change.pk] = first_reader.submit(_read_first, change, ids, self.origin)
-        self.first_reads[change.pk].add_done_callback(self._ring)
+        self.first_reads[change.pk].add_done_callback(self._wake)
         return None
 
     def _forget_first_reads(self, with_something: Iterable[Change]) -> None:
@@ -269,15 +269,15 @@ class _Leader:
             return 2 * self.at_once
         return self.at_once // 2 if self.latency_s < SLOW_S else 0
 
-    def _ring(self, _: Future[Any]) -> None:
-        self.seat.bell.set()
+    def _wake(self, _: Future[Any]) -> None:
+        self.seat.wake_up.set()
 
     def _return_unbegun(self) -> None:
         """Return to the queue what was claimed and has not been begun: the process is about to stop."""
-        for future, claim in list(self.flying.items()):
+        for future, claim in list(self.in_flight.items()):
             if future.cancel():
-                del self.flying[future]
-                give_back(claim)
+                del self.in_flight[future]
+                release(claim)
                 try:
                     put_back_unsent(claim, origin=self.origin)
                 except (DatabaseError, InterfaceError):
@@ -291,13 +291,13 @@ class _Leader:
         What can't be written for long is left to the sweeper, which finds the items by their lease and what Tradovate did by a
         read-back.
         """
-        for future in [future for future in self.flying if future.done()]:
-            claim = self.flying.pop(future)
+        for future in [future for future in self.in_flight if future.done()]:
+            claim = self.in_flight.pop(future)
             answer = self._ended(future, claim)
             self.unwritten.append(answer)
-            exchange = answer.exchange or (answer.error.exchange if answer.error else None)
-            if exchange:
-                self.latency_s += (exchange.elapsed_ms / 1000 - self.latency_s) / self.at_once
+            http_record = answer.http_record or (answer.error.http_record if answer.error else None)
+            if http_record:
+                self.latency_s += (http_record.elapsed_ms / 1000 - self.latency_s) / self.at_once
         if not self.unwritten or time.monotonic() < self.write_again_at:
             return
         try:
@@ -366,14 +366,14 @@ class _Leader:
             failure, self.reading = self.reading.exception(), None
             if failure:
                 logger.error("a reading of the %s lane broke off", self.lane, exc_info=failure)
-        is_idle = not self.flying and not self.unwritten
+        is_idle = not self.in_flight and not self.unwritten
         early = is_idle and self.read_every == READ_EVERY[self.lane]
         if is_idle or self.read_at is None:
             self.read_at = self._asked_next_read_at(early=early)
         if self.read_at and self.read_at <= timezone.now() and not _stopping.is_set():
             self.read_at = None
             self.reading = reader.submit(_read_back, self.lane, self.origin, early=early)
-            self.reading.add_done_callback(self._ring)
+            self.reading.add_done_callback(self._wake)
 
     def _asked_next_read_at(self, *, early: bool) -> datetime | None:
         try:
@@ -385,10 +385,10 @@ class _Leader:
 
 def _in_plain_letters(answer: Answered) -> Answered:
     """Return an end of which only what is certain is kept: Tradovate's answer in ASCII, and that a read-back has to tell."""
-    exchange = answer.exchange or (answer.error.exchange if answer.error else None)
-    kept = replace(exchange, response_text=ascii(exchange.response_text)) if exchange else None
+    http_record = answer.http_record or (answer.error.http_record if answer.error else None)
+    kept = replace(http_record, response_text=ascii(http_record.response_text)) if http_record else None
     why = "Tradovate answered something that can't be written down; what it did is read back"
-    return Answered(claim=answer.claim, error=OutcomeUnknown(why, exchange=kept))
+    return Answered(claim=answer.claim, error=OutcomeUnknown(why, http_record=kept))
 
 
 def _read_first(change: Change, ids: Sequence[int], origin: Origin) -> _FirstRead:

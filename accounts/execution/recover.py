@@ -72,7 +72,7 @@ def _give_up(items: list[Item], call_id: int | None, origin: Origin) -> int:
         moved = move(items, came_from=was, to=ItemState.UNKNOWN, not_before=due_at, lease_until=None, note=note)
         call = None if call_id is None else Call.objects.get(pk=call_id)
         if moved and call:
-            end_call(call, state=CallState.UNKNOWN, exchange=None, note=note)
+            end_call(call, state=CallState.UNKNOWN, http_record=None, note=note)
         tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=call, detail={"text": note, "needs_person": not readable})
     return len(moved)
 

@@ -27,8 +27,8 @@ from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import Rejected, TradovateError
-from riskadmin.tradovate.http_record import Exchange
-from riskadmin.tradovate.permit import Paid
+from riskadmin.tradovate.http_record import HttpRecord
+from riskadmin.tradovate.permit import Reservation
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 NOT_FOUND = 404
@@ -48,7 +48,7 @@ class Answered:
     """
 
     claim: Claim
-    exchange: Exchange | None = None
+    http_record: HttpRecord | None = None
     error: TradovateError | None = None
     lookup: Lookup | None = None
     lookup_error: TradovateError | None = None
@@ -62,7 +62,7 @@ def targets_to_read(change: Change, *, calls: int) -> list[int]:
     """
     kind = KINDS[change.kind].of(change.parameters)
     now = timezone.now()
-    if not kind.is_read_back or not any(map(kind.rests_on, range(len(kind.steps)))) or _is_closed(change, now):
+    if not kind.is_read_back or not any(map(kind.requires_unchanged_state, range(len(kind.steps)))) or _is_closed(change, now):
         return []
     needed = calls if kind.batch_size == 1 else kind.batch_size
     good_since = now - JUST_READ
@@ -118,7 +118,7 @@ def next_claims(change: Change, *, calls: int, origin: Origin, read_since: datet
         for claimed in claims if paid else ():
             claimed.permit.paid.append(paid.pop())
     finally:
-        tradovate.give_back(paid)
+        tradovate.release(paid)
     return claims
 
 
@@ -138,7 +138,7 @@ def _next_step(change: Change, kind: Kind[Any]) -> int | None:
     return first[0].step if first else None
 
 
-def _paid(kind: Kind[Any], step: int, calls: int, tradovate: Client) -> list[Paid]:
+def _paid(kind: Kind[Any], step: int, calls: int, tradovate: Client) -> list[Reservation]:
     """Count the calls of a step in advance; none where its endpoint is only known with its target, or is refused anyway."""
     if not kind.endpoints or tradovate.environment not in kind.endpoints[step].environments:
         return []
@@ -154,7 +154,7 @@ def make(claimed: Claim) -> Answered:
     connection.close()
     try:
         tradovate = client(Environment(change.environment), Lane(change.lane))
-        exchange = claimed.kind.send(tradovate, claimed.order)
+        http_record = claimed.kind.send(tradovate, claimed.order)
     except Rejected as error:
         if error.status != NOT_FOUND or len(claimed.items) == 1:
             return Answered(claim=claimed, error=error)
@@ -164,16 +164,16 @@ def make(claimed: Claim) -> Answered:
         return Answered(claim=claimed, error=error)
     finally:
         connection.close()
-        give_back(claimed)
-    return Answered(claim=claimed, exchange=exchange)
+        release(claimed)
+    return Answered(claim=claimed, http_record=http_record)
 
 
-def give_back(claimed: Claim) -> None:
+def release(claimed: Claim) -> None:
     """Give back what was counted for a call that was not made."""
     if claimed.permit.paid:
         unspent = list(claimed.permit.paid)
         claimed.permit.paid.clear()
-        client(Environment(claimed.change.environment), Lane(claimed.change.lane)).give_back(unspent)
+        client(Environment(claimed.change.environment), Lane(claimed.change.lane)).release(unspent)
 
 
 def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Answered:
@@ -223,7 +223,7 @@ def _let_wait(change: Change, kind: Kind[Any], unread: Mapping[int, Unread]) -> 
 
 def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[int]:
     """Return the ids of the targets that must be read before they are called for."""
-    resting = [item for item in items if kind.rests_on(item.step)]
+    resting = [item for item in items if kind.requires_unchanged_state(item.step)]
     if not resting:
         return []
     subjects = kind.subjects(Environment(resting[0].environment), [item.target_id for item in resting])

@@ -17,10 +17,10 @@ from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_FINAL, ITEM_TRANSITIONS, ItemState
 from accounts.execution.models import Call, CallState
-from riskadmin.audit.actions import Happening, record_all
+from riskadmin.audit.actions import AuditEntry, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 
 EVENT_RESPONSE_MAX = 2000
 """Characters of Tradovate's answer that an event repeats; the call has all of it."""
@@ -133,7 +133,7 @@ def about(
     origin: Origin,
     call: Call | None,
     detail: Mapping[str, Any] | None = None,
-) -> list[Happening]:
+) -> list[AuditEntry]:
     """Return what `tell` records: one event, or none where there are no items."""
     if not items:
         return []
@@ -141,7 +141,7 @@ def about(
         return [about_item(tag, items[0], origin=origin, call_id=call.pk if call else None, detail=detail)]
     change = items[0].change
     return [
-        Happening(
+        AuditEntry(
             tag=tag,
             actor=SYSTEM,
             origin=origin,
@@ -154,17 +154,17 @@ def about(
     ]
 
 
-def end_call(call: Call, *, state: CallState, exchange: Exchange | None, note: str = "") -> None:
+def end_call(call: Call, *, state: CallState, http_record: HttpRecord | None, note: str = "") -> None:
     """Write a call's end and its evidence; a call that has ended already keeps its first end."""
     fields: dict[str, Any] = {"state": state, "ended_at": timezone.now(), "note": note}
-    if exchange:
-        fields |= evidence(exchange)
+    if http_record:
+        fields |= evidence(http_record)
     Call.objects.filter(pk=call.pk, state=CallState.OPEN).update(**fields)
 
 
-def end_calls(answered: Sequence[tuple[Call, Exchange]]) -> None:
+def end_calls(answered: Sequence[tuple[Call, HttpRecord]]) -> None:
     """Write the ends of calls that were all answered, in one statement, under the rules of `end_call`."""
-    columns = [evidence(exchange) for _, exchange in answered]
+    columns = [evidence(http_record) for _, http_record in answered]
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -195,28 +195,28 @@ def hold(change_id: int, wait_s: float, why: str) -> bool:
     return bool(Change.objects.filter(shorter, pk=change_id).update(held_until=until, held_why=why))
 
 
-def evidence(exchange: Exchange) -> dict[str, Any]:
+def evidence(http_record: HttpRecord) -> dict[str, Any]:
     """Return the columns of Call that an exchange fills."""
     return {
-        "endpoint": exchange.endpoint,
-        "method": exchange.method,
-        "path": exchange.path,
-        "request_text": exchange.request_text or "",
-        "status": exchange.status,
+        "endpoint": http_record.endpoint,
+        "method": http_record.method,
+        "path": http_record.path,
+        "request_text": http_record.request_text or "",
+        "status": http_record.status,
         # PostgreSQL's text can't hold NUL, and an answer may hold anything.
-        "response_text": exchange.response_text.replace("\x00", "\\u0000"),
-        "elapsed_ms": exchange.elapsed_ms,
+        "response_text": http_record.response_text.replace("\x00", "\\u0000"),
+        "elapsed_ms": http_record.elapsed_ms,
     }
 
 
-def answer_detail(exchange: Exchange | None) -> dict[str, Any]:
+def answer_detail(http_record: HttpRecord | None) -> dict[str, Any]:
     """Return what an event repeats of Tradovate's answer."""
-    if exchange is None:
+    if http_record is None:
         return {}
     return {
-        "status": exchange.status,
-        "response": exchange.response_text[:EVENT_RESPONSE_MAX],
-        "elapsed_ms": exchange.elapsed_ms,
+        "status": http_record.status,
+        "response": http_record.response_text[:EVENT_RESPONSE_MAX],
+        "elapsed_ms": http_record.elapsed_ms,
     }
 
 

@@ -113,22 +113,22 @@ def ids_to_read(filters: Filters) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class TargetSelection:
     """The items that a decision would be about. `is_cut`: there are more than one decision takes."""
 
     asked: Sequence[Question]
     is_cut: bool = False
 
 
-def chosen(item_ids: Collection[int]) -> Chosen:
+def chosen(item_ids: Collection[int]) -> TargetSelection:
     """Return the items with these numbers, oldest first; they may be settled already."""
-    return Chosen(asked=questions(Item.objects.select_related("change").filter(pk__in=list(item_ids)).order_by("pk")))
+    return TargetSelection(asked=questions(Item.objects.select_related("change").filter(pk__in=list(item_ids)).order_by("pk")))
 
 
-def chosen_by(filters: Filters) -> Chosen:
+def chosen_by(filters: Filters) -> TargetSelection:
     """Return the unknown items that match, the oldest where one decision can't take all of them."""
     found = examine(filters).found
-    return Chosen(asked=found[:DECIDED_AT_ONCE], is_cut=len(found) > DECIDED_AT_ONCE)
+    return TargetSelection(asked=found[:DECIDED_AT_ONCE], is_cut=len(found) > DECIDED_AT_ONCE)
 
 
 @dataclass(frozen=True, kw_only=True)

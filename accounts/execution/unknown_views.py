@@ -23,9 +23,9 @@ from accounts.execution.forms import DecideForm, SeenField, UnknownFilterForm, n
 from accounts.execution.unknown_item import Question, Shown
 from accounts.execution.unknown_items import (
     EXAMINED_MAX,
-    Chosen,
     Filters,
     Group,
+    TargetSelection,
     chosen,
     chosen_by,
     examine,
@@ -148,7 +148,7 @@ class _About:
 
     viewer: Staff
     resolution: Resolution
-    chosen: Chosen
+    chosen: TargetSelection
 
     def _reason(self, asked: Question) -> str:
         item = asked.item

@@ -29,7 +29,7 @@ from accounts.execution.timing import (
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Lane
 
 LEFT_WITHOUT_PROOF: Final = frozenset({CallState.UNKNOWN, CallState.ANSWERED})
@@ -54,7 +54,7 @@ class Evidence:
     unread: Mapping[int, Unread]
     read_at: datetime
     origin: Origin
-    calls: Mapping[int, tuple[Call, Exchange]] = field(default_factory=dict)
+    calls: Mapping[int, tuple[Call, HttpRecord]] = field(default_factory=dict)
     gone: frozenset[int] = frozenset()
     source: str = ""
 
@@ -138,7 +138,7 @@ def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[It
     proven, unproven = [], []
     for item in items:
         is_first = item.seen_at is None or evidence.read_at < item.seen_at + WATCHED_EVERY or not _saw_it_gone(item, evidence)
-        if evidence.kind.rests_on_absence(item.after or {}) and is_first:
+        if evidence.kind.proven_by_absence(item.after or {}) and is_first:
             unproven.append(item)
         else:
             proven.append(item)

@@ -27,7 +27,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import TradovateError
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 logger = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ def _decide(
 
 def _keep_calls(
     reading: Reading, items: Sequence[Item], *, environment: Environment, lane: Lane
-) -> dict[int, tuple[Call, Exchange]]:
+) -> dict[int, tuple[Call, HttpRecord]]:
     """Write down the calls of a reading with the items that each asked about; return the last one about each target."""
     made = Call.objects.bulk_create(
         [
@@ -185,9 +185,9 @@ def _keep_calls(
                 lane=lane.value,
                 worker=this_worker(),
                 state=CallState.ANSWERED,
-                started_at=answer.exchange.sent_at,
+                started_at=answer.http_record.sent_at,
                 ended_at=timezone.now(),
-                **evidence(answer.exchange),
+                **evidence(answer.http_record),
             )
             for answer in reading.answers
         ],
@@ -196,13 +196,13 @@ def _keep_calls(
     by_target: dict[int, list[Item]] = defaultdict(list)
     for item in items:
         by_target[item.target_id].append(item)
-    calls: dict[int, tuple[Call, Exchange]] = {}
+    calls: dict[int, tuple[Call, HttpRecord]] = {}
     told = []
     for call, answer in zip(made, reading.answers, strict=True):
         for target_id in dict.fromkeys(answer.asked):
             if target_id in by_target:
                 told += [CallItem(call=call, item=item) for item in by_target[target_id]]
-                calls[target_id] = (call, answer.exchange)
+                calls[target_id] = (call, answer.http_record)
     CallItem.objects.bulk_create(told, batch_size=5000)
     return calls
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from accounts.gateway.storage import stored, stored_at_once
 from accounts.models.api import ApiAttempt, ApiHalt, ApiLimit
-from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.ledger import Attempt, Halt, LoweredLimit
@@ -93,7 +93,7 @@ class PostgresLedger:
                 return
             halt.refresh_from_db(fields=["until"])
             record(
-                Happening(
+                AuditEntry(
                     tag=Tag.API_HALTED,
                     actor=SYSTEM,
                     origin=Origin(job="budget"),
@@ -104,8 +104,8 @@ class PostgresLedger:
     @stored
     def lowered(self, user: str, /) -> LoweredLimit | None:
         """The limit of `user` learnt last, in force or not."""
-        learnt = ApiLimit.objects.filter(api_user=user).annotate(age=Now() - F("learnt_at"))
-        newest = learnt.order_by("-learnt_at", "-pk").first()
+        learned = ApiLimit.objects.filter(api_user=user).annotate(age=Now() - F("learnt_at"))
+        newest = learned.order_by("-learnt_at", "-pk").first()
         if newest is None:
             return None
         lasts_s = (newest.until - newest.learnt_at).total_seconds()
@@ -120,7 +120,7 @@ class PostgresLedger:
             )
             lowered.refresh_from_db(fields=["until"])
             record(
-                Happening(
+                AuditEntry(
                     tag=Tag.API_LIMIT_LOWERED,
                     actor=SYSTEM,
                     origin=Origin(job="budget"),

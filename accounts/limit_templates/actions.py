@@ -18,7 +18,7 @@ from accounts.limit_templates import queries
 from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateDecision, TemplateVersion
 from accounts.limit_templates.states import VersionState
 from accounts.models import LimitLevel, RiskCategory
-from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -225,7 +225,9 @@ def _tell(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     named = {"template": version.template.name, "number": version.number}
-    record(Happening(tag=tag, actor=actor.who(), origin=origin, before=before, after=after, detail={**named, **(detail or {})}))
+    record(
+        AuditEntry(tag=tag, actor=actor.who(), origin=origin, before=before, after=after, detail={**named, **(detail or {})})
+    )
 
 
 # --- Assignments --------------------------------------------------------------------------------------------------------
@@ -299,4 +301,4 @@ def _for_words(assignment: Assignment) -> str:
 
 def _tell_of_assignment(tag: Tag, assignment: Assignment, actor: Staff, origin: Origin) -> None:
     detail = {"template": assignment.template.name, "to": _for_words(assignment)}
-    record(Happening(tag=tag, actor=actor.who(), origin=origin, detail=detail))
+    record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, detail=detail))

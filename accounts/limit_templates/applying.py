@@ -7,7 +7,7 @@ from accounts.changes.actions import NotAllowed
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import TargetList
 from accounts.changes.targeting import targets
-from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, Chosen
+from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, TargetSelection
 from accounts.limit_templates import drift, queries
 from accounts.limit_templates.actions import KIND, NotPossible
 from accounts.limit_templates.drift import Wanted
@@ -16,7 +16,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 
 
-def apply_to(*, actor: Staff, template_id: int, chosen: Chosen) -> TargetList:
+def apply_to(*, actor: Staff, template_id: int, chosen: TargetSelection) -> TargetList:
     """Freeze accounts with what a template sets now, to be asked for; that it still does, PostgreSQL holds at submit.
 
     Raises NotAllowed, NotPossible while no version is in force, and BadTargets for what no template can be applied to.
@@ -34,22 +34,22 @@ def apply_to(*, actor: Staff, template_id: int, chosen: Chosen) -> TargetList:
     return targets.keep(actor, replace(chosen, parameters=version.parameters, source=words, link=None), kind=KIND)
 
 
-def assigned_to(template: LimitTemplate, environment: Environment) -> Chosen:
+def assigned_to(template: LimitTemplate, environment: Environment) -> TargetSelection:
     """Return every account of one environment that a template is for. Raises BadTargets."""
     rows = queries.assigned_accounts(template).filter(environment=environment.value).order_by("name", "pk")
     ids = list(rows.values_list("tradovate_id", flat=True)[: TARGETS_MAX + 1])
     return _chosen(environment, ids, "all accounts that it is for")
 
 
-def drifting_from(wanted: Wanted, environment: Environment) -> Chosen:
+def drifting_from(wanted: Wanted, environment: Environment) -> TargetSelection:
     """Return every account of one environment that differs from its template. Raises BadTargets."""
     ids = drift.drifting_ids(wanted, environment, at_most=TARGETS_MAX)
     return _chosen(environment, ids, "accounts that differ from it")
 
 
-def _chosen(environment: Environment, ids: Sequence[int], source: str) -> Chosen:
+def _chosen(environment: Environment, ids: Sequence[int], source: str) -> TargetSelection:
     if not ids:
         raise BadTargets(f"There are no {source} on {environment.value} now.")
     if len(ids) > TARGETS_MAX:
         raise BadTargets(f"More than {TARGETS_MAX:,} accounts match, and one change takes no more. Choose them in parts.")
-    return Chosen(environment=environment, unit=Unit.ACCOUNT, ids=tuple(ids), source=source)
+    return TargetSelection(environment=environment, unit=Unit.ACCOUNT, ids=tuple(ids), source=source)

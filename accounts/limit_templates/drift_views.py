@@ -16,7 +16,7 @@ from accounts.changes.preview_views import NAMING, named_targets
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.csv_table import Unreadable
 from accounts.changes.targeting.csv_upload import read_csv
-from accounts.changes.targeting.targets import BadTargets, Chosen
+from accounts.changes.targeting.targets import BadTargets, TargetSelection
 from accounts.limit_templates import applying, drift, queries
 from accounts.limit_templates.actions import KIND, NotPossible
 from accounts.limit_templates.drift import Wanted
@@ -77,7 +77,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _frozen(
-    request: HttpRequest, pk: int, form: forms.Form, blamed: str | None, chosen: Callable[[], Chosen]
+    request: HttpRequest, pk: int, form: forms.Form, blamed: str | None, chosen: Callable[[], TargetSelection]
 ) -> HttpResponse | None:
     """Freeze what a form chooses and go on to ask for it; None, with an error at the field, where that can't be."""
     if not form.is_valid():
@@ -94,11 +94,11 @@ def _frozen(
     return None
 
 
-def _of_names(form: forms.Form) -> Chosen:
+def _of_names(form: forms.Form) -> TargetSelection:
     return targets.of_text(Environment(form.cleaned_data["environment"]), Unit.ACCOUNT, form.cleaned_data["text"])
 
 
-def _of_file(form: forms.Form) -> Chosen:
+def _of_file(form: forms.Form) -> TargetSelection:
     file, ignore_unknown = form.cleaned_data["file"], form.cleaned_data["ignore_unknown"]
     return read_csv(KIND, _environment(form), file.read(), filename=file.name, ignore_unknown=ignore_unknown)
 
@@ -114,7 +114,7 @@ def _freeze_named(request: HttpRequest, pk: int) -> HttpResponse:
         raise BadRequest(str(error)) from error
 
 
-def _go_on(request: HttpRequest, pk: int, chosen: Chosen) -> HttpResponse:
+def _go_on(request: HttpRequest, pk: int, chosen: TargetSelection) -> HttpResponse:
     try:
         target_list = applying.apply_to(actor=person(request), template_id=pk, chosen=chosen)
     except NotPossible as error:

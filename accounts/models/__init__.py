@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 import accounts.models.api  # noqa: F401  (Django looks for models here)
-from accounts.models.status import Standing, standing_of
+from accounts.models.status import AccountStatus, account_status
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.http_record import what_stands
 from riskadmin.tradovate.vocabulary import Environment
@@ -146,15 +146,15 @@ class Account(MirrorRow):
         status: RiskStatus | None = getattr(self, "risk_status", None)
         if self.archived or status is None:
             return self.missing_since
-        if self.standing == Standing.ACTIVE:
+        if self.standing == AccountStatus.ACTIVE:
             return None
-        return status.liquidate_only_at if self.standing == Standing.BREACHED else status.admin_at
+        return status.liquidate_only_at if self.standing == AccountStatus.BREACHED else status.admin_at
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> AccountStatus:
         """Where the account stands. Reads `risk_status`: select it with the account."""
         status = getattr(self, "risk_status", None)
-        return standing_of(
+        return account_status(
             archived=self.archived,
             closed=self.closed,
             admin_action=status.admin_action if status else None,

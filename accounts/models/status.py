@@ -9,7 +9,7 @@ from django.db.models import Q
 from riskadmin.tradovate.vocabulary import AdminAction
 
 
-class Standing(models.TextChoices):
+class AccountStatus(models.TextChoices):
     """An account's standing, from most to least final."""
 
     CLOSED = "closed", "Closed"
@@ -40,29 +40,31 @@ class Standing(models.TextChoices):
 
 
 # Tone and icon of each standing, for the state badge (templates/inc).
-STANDING_LOOK: dict[Standing, tuple[str, str]] = {
-    Standing.CLOSED: ("neutral", "x"),
-    Standing.ARCHIVED: ("neutral", "archive"),
-    Standing.LIQUIDATED: ("danger", "lock"),
-    Standing.LOCKED: ("danger", "lock"),
-    Standing.LIQUIDATE_ONLY: ("warn", "arrow-down-circle"),
-    Standing.BREACHED: ("warn", "alert-triangle"),
-    Standing.UNUSUAL: ("warn", "alert-triangle"),
-    Standing.UNKNOWN: ("warn", "help-circle"),
-    Standing.ACTIVE: ("ok", "circle-check"),
-    Standing.UNREAD: ("neutral", "circle-dashed"),
+STANDING_LOOK: dict[AccountStatus, tuple[str, str]] = {
+    AccountStatus.CLOSED: ("neutral", "x"),
+    AccountStatus.ARCHIVED: ("neutral", "archive"),
+    AccountStatus.LIQUIDATED: ("danger", "lock"),
+    AccountStatus.LOCKED: ("danger", "lock"),
+    AccountStatus.LIQUIDATE_ONLY: ("warn", "arrow-down-circle"),
+    AccountStatus.BREACHED: ("warn", "alert-triangle"),
+    AccountStatus.UNUSUAL: ("warn", "alert-triangle"),
+    AccountStatus.UNKNOWN: ("warn", "help-circle"),
+    AccountStatus.ACTIVE: ("ok", "circle-check"),
+    AccountStatus.UNREAD: ("neutral", "circle-dashed"),
 }
 
-_BY_ACTION: dict[str, Standing] = {
-    AdminAction.LIQUIDATE: Standing.LIQUIDATED,
-    AdminAction.LOCK: Standing.LOCKED,
-    AdminAction.LIQUIDATE_ONLY: Standing.LIQUIDATE_ONLY,
+_BY_ACTION: dict[str, AccountStatus] = {
+    AdminAction.LIQUIDATE: AccountStatus.LIQUIDATED,
+    AdminAction.LOCK: AccountStatus.LOCKED,
+    AdminAction.LIQUIDATE_ONLY: AccountStatus.LIQUIDATE_ONLY,
 }
 _PLAIN = ("", AdminAction.NORMAL.value)
 _KNOWN = frozenset({*_PLAIN, *(action.value for action in AdminAction)})
 
 
-def standing_of(*, archived: bool, closed: bool, admin_action: str | None, liquidate_only: bool, read: bool) -> Standing:
+def account_status(
+    *, archived: bool, closed: bool, admin_action: str | None, liquidate_only: bool, read: bool
+) -> AccountStatus:
     """Return the standing of one account.
 
     `admin_action` is Tradovate's own word, `liquidate_only` whether its risk engine has stopped the account, `read` whether
@@ -70,18 +72,18 @@ def standing_of(*, archived: bool, closed: bool, admin_action: str | None, liqui
     says more. What an admin action that is not documented allows nobody knows, also where a limit has stopped the account.
     """
     if closed:
-        return Standing.CLOSED
+        return AccountStatus.CLOSED
     if archived:
-        return Standing.ARCHIVED
+        return AccountStatus.ARCHIVED
     if not read:
-        return Standing.UNREAD
+        return AccountStatus.UNREAD
     if admin_action in _BY_ACTION:
         return _BY_ACTION[admin_action]
     if not is_known(admin_action):
-        return Standing.UNKNOWN
+        return AccountStatus.UNKNOWN
     if liquidate_only:
-        return Standing.BREACHED
-    return Standing.UNUSUAL if admin_action and admin_action not in _PLAIN else Standing.ACTIVE
+        return AccountStatus.BREACHED
+    return AccountStatus.UNUSUAL if admin_action and admin_action not in _PLAIN else AccountStatus.ACTIVE
 
 
 def is_known(admin_action: str | None) -> bool:
@@ -89,22 +91,22 @@ def is_known(admin_action: str | None) -> bool:
     return admin_action is None or admin_action in _KNOWN
 
 
-def standing_q(standing: Standing) -> Q:
-    """Return the condition on `accounts.Account` that `standing_of` is for one row."""
+def account_status_q(standing: AccountStatus) -> Q:
+    """Return the condition on `accounts.Account` that `account_status` is for one row."""
     open_ = Q(archived=False, closed=False)
     read = open_ & Q(risk_status__isnull=False)
     plain = Q(risk_status__admin_action__in=_PLAIN)
     known = Q(risk_status__admin_action__in=sorted(_KNOWN))
     acted = Q(risk_status__admin_action__in=list(_BY_ACTION))
     stopped = Q(risk_status__liquidate_only_at__isnull=False)
-    conditions: dict[Standing, Q] = {
-        Standing.CLOSED: Q(closed=True),
-        Standing.ARCHIVED: Q(archived=True, closed=False),
-        Standing.UNREAD: open_ & Q(risk_status__isnull=True),
-        Standing.BREACHED: read & stopped & known & ~acted,
-        Standing.ACTIVE: read & plain & ~stopped,
-        Standing.UNUSUAL: read & known & ~plain & ~acted & ~stopped,
-        Standing.UNKNOWN: read & ~plain & ~known,
+    conditions: dict[AccountStatus, Q] = {
+        AccountStatus.CLOSED: Q(closed=True),
+        AccountStatus.ARCHIVED: Q(archived=True, closed=False),
+        AccountStatus.UNREAD: open_ & Q(risk_status__isnull=True),
+        AccountStatus.BREACHED: read & stopped & known & ~acted,
+        AccountStatus.ACTIVE: read & plain & ~stopped,
+        AccountStatus.UNUSUAL: read & known & ~plain & ~acted & ~stopped,
+        AccountStatus.UNKNOWN: read & ~plain & ~known,
     }
     for action, acted_standing in _BY_ACTION.items():
         conditions[acted_standing] = read & Q(risk_status__admin_action=action)

@@ -20,7 +20,7 @@ from accounts.execution.timing import WATCHED_FOR
 from accounts.models import MirrorMove, MoveSubject
 from accounts.outside.rule import Call, outside_part
 from accounts.sync.history import Pairs
-from riskadmin.audit.actions import Happening, record_all
+from riskadmin.audit.actions import AuditEntry, record_all
 from riskadmin.audit.origin import SYSTEM, Origin, Subject
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.audit.tags import Tag
@@ -134,7 +134,7 @@ def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[Call]]:
     return found
 
 
-def _event(move: MirrorMove, kind: OutsideKind, part: Pairs, origin: Origin) -> Happening:
+def _event(move: MirrorMove, kind: OutsideKind, part: Pairs, origin: Origin) -> AuditEntry:
     account = move.account
     before, after = ({_called(move, name): pair[side] for name, pair in part.items() if name not in UNTOLD} for side in (0, 1))
     detail: dict[str, Any] = {
@@ -144,7 +144,7 @@ def _event(move: MirrorMove, kind: OutsideKind, part: Pairs, origin: Origin) -> 
         "source": move.source,
         "move": move.pk,
     }
-    return Happening(
+    return AuditEntry(
         tag=_TAGS[move.subject],
         actor=SYSTEM,
         origin=origin,

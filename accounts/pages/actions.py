@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from accounts.models import Account, AccountNote
-from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin, Subject
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -29,7 +29,7 @@ def add_note(*, actor: Staff, origin: Origin, account: Account, text: str, form_
             note = AccountNote.objects.create(account=account, author=actor, author_name=who.name, text=text, form_key=form_key)
             subject = Subject(environment=account.environment, account_id=account.tradovate_id, account_name=account.name)
             record(
-                Happening(
+                AuditEntry(
                     tag=Tag.ACCOUNT_NOTED,
                     actor=who,
                     origin=origin,

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.models import Account, AutoLiqLimits, MirrorMove, RiskStatus
-from accounts.models.status import Standing
+from accounts.models.status import AccountStatus
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.audit.wording import value_words
 from riskadmin.tradovate.vocabulary import AdminAction
 
 _BY_AN_ADMIN = {
-    Standing.LOCKED: "An admin action rejects every order. Open positions are kept.",
-    Standing.LIQUIDATED: "An admin action has closed every position and locked the account.",
-    Standing.LIQUIDATE_ONLY: "An admin action lets it close positions, but not open any.",
+    AccountStatus.LOCKED: "An admin action rejects every order. Open positions are kept.",
+    AccountStatus.LIQUIDATED: "An admin action has closed every position and locked the account.",
+    AccountStatus.LIQUIDATE_ONLY: "An admin action lets it close positions, but not open any.",
 }
 _UNUSUAL = {
     AdminAction.PLACE_AUTO_LIQ_ON_HOLD: "Tradovate has paused its auto-liquidation, usually for a minute.",
@@ -49,7 +49,7 @@ def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
     """Say why the account stands where it stands. Reads `risk_status` and `risk_category`: select them with the account."""
     status: RiskStatus | None = getattr(account, "risk_status", None)
     standing = account.standing
-    if standing in {Standing.CLOSED, Standing.ARCHIVED}:
+    if standing in {AccountStatus.CLOSED, AccountStatus.ARCHIVED}:
         return _gone(account, standing)
     if status is None:
         return Explanation(what=("Its risk status was never read.",), since=None, until="Read it now.", raw_action="")
@@ -61,18 +61,18 @@ def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
             what.append("One of its limits had stopped it as well.")
         until = _UNTIL_UNLOCKED if stays else _UNTIL_NORMAL
         return Explanation(what=tuple(what), since=status.admin_at, until=until, raw_action=status.admin_action)
-    if standing == Standing.BREACHED:
+    if standing == AccountStatus.BREACHED:
         by_trader = status.user_triggered_liq_only
         what = ["The trader asked for it: only closing orders." if by_trader else "A limit stopped it: only closing orders."]
         until = _UNTIL_UNLOCKED if stays else _UNTIL_SESSION
         return Explanation(what=tuple(what), since=status.liquidate_only_at, until=until, raw_action=status.admin_action)
-    if standing == Standing.UNKNOWN:
+    if standing == AccountStatus.UNKNOWN:
         what = [f"Unknown admin action: {status.admin_action}. Whether orders may be placed is not known."]
         what.append("Tradovate's documentation does not name it; ask Tradovate what it does.")
         if stopped:
             what.append("One of its limits had stopped it as well.")
         return Explanation(what=tuple(what), since=status.admin_at, until="", raw_action=status.admin_action)
-    if standing == Standing.UNUSUAL:
+    if standing == AccountStatus.UNUSUAL:
         return Explanation(
             what=(_UNUSUAL[AdminAction(status.admin_action)],),
             since=status.admin_at,
@@ -99,10 +99,10 @@ def outside_words(move: MirrorMove) -> str:
     return f"{label} ({was} → {becomes})"
 
 
-def _gone(account: Account, standing: Standing) -> Explanation:
+def _gone(account: Account, standing: AccountStatus) -> Explanation:
     if account.missing_since:
         what = "Tradovate no longer lists it."
-    elif standing == Standing.CLOSED:
+    elif standing == AccountStatus.CLOSED:
         what = "It is closed at Tradovate."
     else:
         what = "It is archived at Tradovate."

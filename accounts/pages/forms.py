@@ -6,7 +6,7 @@ from django import forms
 from django.http import QueryDict
 
 from accounts.models import AccountNote, EnvironmentChoice
-from accounts.models.status import Standing
+from accounts.models.status import AccountStatus
 from accounts.pages.queries import Attention, Filters, categories
 from riskadmin.web.fields import LinesField
 
@@ -21,7 +21,7 @@ class FilterForm(forms.Form):
         widget=forms.TextInput(attrs={"type": "search", "placeholder": "Name, Tradovate id, trader or e-mail"}),
     )
     environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *EnvironmentChoice.choices])
-    standing = forms.ChoiceField(label="Standing", required=False, choices=[("", "Any"), *Standing.choices])
+    standing = forms.ChoiceField(label="Standing", required=False, choices=[("", "Any"), *AccountStatus.choices])
     category = forms.TypedChoiceField(label="Risk category", required=False, coerce=int, empty_value=None)
     attention = forms.ChoiceField(label="Needs attention", required=False, choices=[("", "All accounts"), *Attention.choices])
 

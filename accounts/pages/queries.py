@@ -24,7 +24,7 @@ from accounts.models import (
     UnreadableRecord,
 )
 from accounts.models.ids import BIGGEST_ID
-from accounts.models.status import Standing, standing_q
+from accounts.models.status import AccountStatus, account_status_q
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.paging import Page, keyset
 
@@ -220,7 +220,7 @@ def _narrowed(filters: Filters) -> list[Q]:
     if filters.environment:
         conditions.append(Q(environment=filters.environment))
     if filters.standing:
-        conditions.append(standing_q(Standing(filters.standing)))
+        conditions.append(account_status_q(AccountStatus(filters.standing)))
     if filters.category_id is not None:
         conditions.append(Q(risk_category=filters.category_id))
     if filters.attention:
@@ -239,8 +239,9 @@ def attention_q(attention: Attention) -> Q:
         Attention.HOLDING: (acted | stopped_by_limit) & Q(Exists(Position.objects.filter(**of_account))),
         Attention.STAYS: stopped_by_limit & Q(Exists(AutoLiqLimits.objects.filter(**of_account, do_not_unlock=True))),
         Attention.NEAR: ~acted & ~stopped_by_limit & Q(Exists(near)),
-        Attention.UNUSUAL: standing_q(Standing.UNUSUAL),
-        Attention.UNREADABLE: Q(Exists(UnreadableRecord.objects.filter(**of_account))) | standing_q(Standing.UNKNOWN),
+        Attention.UNUSUAL: account_status_q(AccountStatus.UNUSUAL),
+        Attention.UNREADABLE: Q(Exists(UnreadableRecord.objects.filter(**of_account)))
+        | account_status_q(AccountStatus.UNKNOWN),
     }
     open_ = Q(archived=False)
     if attention is not Attention.ANY:
@@ -264,7 +265,7 @@ def outside_standing(account: Account) -> MirrorMove | None:
     """
     status = getattr(account, "risk_status", None)
     moves = MirrorMove.objects.filter(account=account, subject=MoveSubject.STATUS).exclude(outside_kind="")
-    is_somebodys = account.standing.is_asked_for or account.standing == Standing.UNKNOWN
+    is_somebodys = account.standing.is_asked_for or account.standing == AccountStatus.UNKNOWN
     move = moves.order_by("-read_at", "-pk").first() if status and is_somebodys else None
     if status is None or move is None:
         return None

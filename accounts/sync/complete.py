@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.sync.answer_caps import AnswerCaps
 from riskadmin.tradovate.endpoints import MAX_IDS_PER_READ, id_batches
 from riskadmin.tradovate.errors import OutcomeUnknown, Rejected, TradovateError
-from riskadmin.tradovate.http_record import Exchange, Reply, UnreadableRow
+from riskadmin.tradovate.http_record import HttpRecord, Reply, UnreadableRow
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Source(Generic[E]):
 class Answer:
     """One call of a read, with the ids that it was to tell about."""
 
-    exchange: Exchange
+    http_record: HttpRecord
     asked: Sequence[int]
 
 
@@ -125,7 +125,7 @@ class Read(Generic[E]):
 
     def add_told(self, key: int, reply: Reply[list[E]]) -> None:
         """Add an answer about one id that has one row at most; one without a row leaves the id as it was."""
-        self.answers.append(Answer(reply.exchange, (key,)))
+        self.answers.append(Answer(reply.http_record, (key,)))
         if reply.unreadable:
             self.unreadable[key] = replace(reply.unreadable[0], id=key)
         elif reply.value:
@@ -269,7 +269,7 @@ class CompleteReader:
                 raise
             read.failure = error
             return None
-        read.answers.append(Answer(reply.exchange, asked))
+        read.answers.append(Answer(reply.http_record, asked))
         self._called()
         return reply
 
@@ -291,7 +291,7 @@ class CompleteReader:
                 read.not_asked.add(key)
                 return
             self._called()
-            read.answers.append(Answer(reply.exchange, (key,)))
+            read.answers.append(Answer(reply.http_record, (key,)))
             if reply.unreadable:
                 read.unreadable[key] = replace(source.owned(reply.unreadable[0], key), id=row_id)
                 read.told.discard(key)

@@ -187,6 +187,6 @@ def one_by_one(source: Source[Any], by_account: Callable[[Sequence[int]], Reply[
         (account_id,) = ids
         reply = by_account(ids)
         rows = [replace(row, id=account_id) for row in reply.value[:1]]
-        return Reply(rows, reply.exchange, tuple(replace(row, id=account_id) for row in reply.unreadable))
+        return Reply(rows, reply.http_record, tuple(replace(row, id=account_id) for row in reply.unreadable))
 
     return replace(source, some=some, some_name=name, whole=None, whole_name="", ids_per_call=1)

@@ -17,7 +17,7 @@ class NoTransaction(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happening:
+class AuditEntry:
     """The content of one event, before it is written."""
 
     tag: Tag
@@ -34,27 +34,27 @@ class Happening:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-def record(happening: Happening) -> None:
+def record(entry: AuditEntry) -> None:
     """Write one event.
 
     Must be called inside an atomic block, so that the event and what it records are committed together or not at all.
     Raises NoTransaction otherwise, and DatabaseError when the trail can't be written; the caller's work then rolls back.
     """
-    record_all([happening])
+    record_all([entry])
 
 
-def record_all(happenings: Iterable[Happening]) -> None:
+def record_all(entries: Iterable[AuditEntry]) -> None:
     """Write many events in their order, under the rules of `record`."""
     if not transaction.get_connection().in_atomic_block:
         message = "An event must be written inside the transaction of what it records."
         raise NoTransaction(message)
-    copy_in(Event, [_row(happening) for happening in happenings])
+    copy_in(Event, [_row(entry) for entry in entries])
 
 
-def _row(happening: Happening) -> dict[str, Any]:
-    actor, origin, subject = happening.actor, happening.origin, happening.subject
+def _row(entry: AuditEntry) -> dict[str, Any]:
+    actor, origin, subject = entry.actor, entry.origin, entry.subject
     return {
-        "tag": happening.tag,
+        "tag": entry.tag,
         "staff_id": actor.id,
         "staff_name": actor.name,
         "staff_role": actor.role,
@@ -64,12 +64,12 @@ def _row(happening: Happening) -> dict[str, Any]:
         "environment": subject.environment if subject else "",
         "account_id": subject.account_id if subject else None,
         "account_name": subject.account_name if subject else "",
-        "change_id": happening.change_id,
-        "item_id": happening.item_id,
-        "call_id": happening.call_id,
-        "reason_code": happening.reason_code,
-        "reason_text": happening.reason_text,
-        "before": None if happening.before is None else dict(happening.before),
-        "after": None if happening.after is None else dict(happening.after),
-        "detail": dict(happening.detail),
+        "change_id": entry.change_id,
+        "item_id": entry.item_id,
+        "call_id": entry.call_id,
+        "reason_code": entry.reason_code,
+        "reason_text": entry.reason_text,
+        "before": None if entry.before is None else dict(entry.before),
+        "after": None if entry.after is None else dict(entry.after),
+        "detail": dict(entry.detail),
     }

@@ -118,11 +118,11 @@ class Supervisor:
             if watched.process.running:
                 continue
             if watched.restart_at is None:
-                self._mourn(watched, now)
+                self._handle_exit(watched, now)
             elif now >= watched.restart_at:
-                self._revive(watched, now)
+                self._restart(watched, now)
 
-    def _mourn(self, watched: _Watched, now: float) -> None:
+    def _handle_exit(self, watched: _Watched, now: float) -> None:
         well = now - watched.started_at > WELL_AFTER_S
         watched.pause_s = FIRST_PAUSE_S if well else watched.pause_s
         watched.restart_at = now + watched.pause_s
@@ -131,7 +131,7 @@ class Supervisor:
         self._say(f"{program.name} ended ({how}), starting it again in {watched.pause_s:g} s; its log: {program.log}")
         watched.pause_s = min(watched.pause_s * 2, LONGEST_PAUSE_S)
 
-    def _revive(self, watched: _Watched, now: float) -> None:
+    def _restart(self, watched: _Watched, now: float) -> None:
         watched.restart_at, watched.started_at = None, now
         name = watched.process.program.name
         try:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import SYSTEM, Origin, origin_of
 from riskadmin.audit.tags import Tag
 from riskadmin.staff import lockout
@@ -41,17 +41,17 @@ def sign_in(request: HttpRequest, *, username: str, password: str) -> Staff | No
             return None
         login(request, person)
         request.session.save()  # now, not after the response: session and event exist together or not at all
-        record(Happening(tag=Tag.STAFF_SIGNED_IN, actor=person.who(), origin=origin, detail={"username": person.username}))
+        record(AuditEntry(tag=Tag.STAFF_SIGNED_IN, actor=person.who(), origin=origin, detail={"username": person.username}))
     return person
 
 
 def sign_out(request: HttpRequest, *, actor: Staff) -> None:
     """End the session and write the event; the key is worthless from then on."""
     with transaction.atomic():
-        happening = Happening(
+        entry = AuditEntry(
             tag=Tag.STAFF_SIGNED_OUT, actor=actor.who(), origin=origin_of(request), detail={"username": actor.username}
         )
-        record(happening)
+        record(entry)
         logout(request)
 
 
@@ -75,14 +75,14 @@ def create_person(
         # Roles are code; their groups are made by migration 0002, and again here should somebody have deleted one.
         group, _ = Group.objects.get_or_create(name=role.value)
         person.groups.add(group)
-        happening = Happening(
+        entry = AuditEntry(
             tag=Tag.STAFF_CREATED,
             actor=actor.who() if actor else SYSTEM,
             origin=origin,
             after={"username": person.username, "name": person.get_full_name(), "roles": [role.value]},
             detail={"staff_id": person.pk},
         )
-        record(happening)
+        record(entry)
     return person
 
 
@@ -92,13 +92,13 @@ def set_password(actor: Staff | None, *, origin: Origin, person: Staff, password
     with transaction.atomic():
         person.set_password(password)
         person.save(update_fields=["password"])
-        happening = Happening(
+        entry = AuditEntry(
             tag=Tag.STAFF_PASSWORD_SET,
             actor=actor.who() if actor else SYSTEM,
             origin=origin,
             detail={"username": person.username, "staff_id": person.pk},
         )
-        record(happening)
+        record(entry)
 
 
 def _record_refusal(*, username: str, origin: Origin) -> None:
@@ -111,4 +111,4 @@ def _record_refusal(*, username: str, origin: Origin) -> None:
     if locked is not None:
         detail["locked_until"] = (timezone.now() + locked).isoformat(timespec="seconds")
     # Nobody proved to be that person, so the event has no actor.
-    record(Happening(tag=Tag.STAFF_SIGN_IN_REFUSED, actor=SYSTEM, origin=origin, detail=detail))
+    record(AuditEntry(tag=Tag.STAFF_SIGN_IN_REFUSED, actor=SYSTEM, origin=origin, detail=detail))

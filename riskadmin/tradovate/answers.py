@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.reading import Unreadable, parse_json
 
 HALT_S = 3600.0
@@ -34,39 +34,39 @@ class Stop:
     everything: bool
 
 
-def judge(endpoint: Endpoint, status: int, text: str, exchange: Exchange) -> object:
+def judge(endpoint: Endpoint, status: int, text: str, http_record: HttpRecord) -> object:
     """Return the JSON of a clean answer, of the shape the endpoint promises; raise what any other one means."""
     match status:
         case HTTPStatus.OK:
-            return _accepted(endpoint, text, exchange)
+            return _accepted(endpoint, text, http_record)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            raise _unauthorised(endpoint, status, text, exchange)
+            raise _unauthorised(endpoint, status, text, http_record)
         case HTTPStatus.BAD_REQUEST if "access token" in text.lower():
             # The education pages name 400 beside 401 for an expired token: taken for a refusal of the call itself,
             # a lock would be reported as rejected because our session ended.
-            raise _unauthorised(endpoint, status, text, exchange)
+            raise _unauthorised(endpoint, status, text, http_record)
         case HTTPStatus.LOCKED:
             raise NotHandled(
                 "Tradovate warns of a lockout (HTTP 423)",
                 reason=NotHandledReason.LOCKOUT_WARNING,
                 retry_after_s=HALT_S,
-                exchange=exchange,
+                http_record=http_record,
             )
         case HTTPStatus.TOO_MANY_REQUESTS:
             raise NotHandled(
                 "too many calls in an hour (HTTP 429)",
                 reason=NotHandledReason.RATE_LIMITED,
                 retry_after_s=HALT_S,
-                exchange=exchange,
+                http_record=http_record,
             )
         case HTTPStatus.REQUEST_TIMEOUT:
-            raise OutcomeUnknown("Tradovate gave up on the call (HTTP 408)", exchange=exchange)
+            raise OutcomeUnknown("Tradovate gave up on the call (HTTP 408)", http_record=http_record)
         case _ if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise Rejected(_words(endpoint, text) or f"HTTP {status}", status=status, exchange=exchange)
+            raise Rejected(_words(endpoint, text) or f"HTTP {status}", status=status, http_record=http_record)
         case _:
             # 5xx; but also a redirect, which is never followed with a token in hand, and any other 2xx: none of them
             # is documented, so none says whether the call was carried out.
-            raise OutcomeUnknown(f"Tradovate answered HTTP {status}", exchange=exchange)
+            raise OutcomeUnknown(f"Tradovate answered HTTP {status}", http_record=http_record)
 
 
 def stop_for(error: NotHandled) -> Stop | None:
@@ -87,29 +87,31 @@ def denial_words(error: NotHandled) -> str:
     return f"{error.message}: a permission of the API key may be missing"
 
 
-def _accepted(endpoint: Endpoint, text: str, exchange: Exchange) -> object:
+def _accepted(endpoint: Endpoint, text: str, http_record: HttpRecord) -> object:
     try:
         data = parse_json(text)
     except Unreadable as error:
-        raise OutcomeUnknown("Tradovate answered 200 with a body that is not JSON", exchange=exchange) from error
+        raise OutcomeUnknown("Tradovate answered 200 with a body that is not JSON", http_record=http_record) from error
     if isinstance(data, dict):
-        _raise_penalty(data, exchange)
+        _raise_penalty(data, http_record)
         refusal = _refusal(data)
         if refusal is not None:
-            raise Rejected(refusal, status=HTTPStatus.OK, exchange=exchange)
+            raise Rejected(refusal, status=HTTPStatus.OK, http_record=http_record)
     if not isinstance(data, dict if endpoint.answer == "object" else list):
-        raise OutcomeUnknown(f"Tradovate answered 200 without the {endpoint.answer} that belongs there", exchange=exchange)
+        raise OutcomeUnknown(
+            f"Tradovate answered 200 without the {endpoint.answer} that belongs there", http_record=http_record
+        )
     return data
 
 
-def _raise_penalty(data: dict[str, object], exchange: Exchange) -> None:
+def _raise_penalty(data: dict[str, object], http_record: HttpRecord) -> None:
     ticket = data.get("p-ticket")
     if data.get("p-captcha") is True:
         raise NotHandled(
             "Tradovate demands a captcha",
             reason=NotHandledReason.CAPTCHA,
             retry_after_s=HALT_S,
-            exchange=exchange,
+            http_record=http_record,
         )
     if ticket is None:
         return
@@ -120,7 +122,7 @@ def _raise_penalty(data: dict[str, object], exchange: Exchange) -> None:
         reason=NotHandledReason.PENALTY,
         retry_after_s=min(float(str(wait)), PENALTY_MAX_S) if known else PENALTY_DEFAULT_S,
         ticket=str(ticket),
-        exchange=exchange,
+        http_record=http_record,
     )
 
 
@@ -162,12 +164,12 @@ def _words(endpoint: Endpoint, text: str) -> str:
     return data[:TEXT_MAX] if isinstance(data, str) and not endpoint.confidential else ""
 
 
-def _unauthorised(endpoint: Endpoint, status: int, text: str, exchange: Exchange) -> NotHandled:
+def _unauthorised(endpoint: Endpoint, status: int, text: str, http_record: HttpRecord) -> NotHandled:
     words = _words(endpoint, text)
     # Of a token call it is the login that is refused, which its own message says.
     where = "" if endpoint.confidential else f" to {endpoint.name}"
     return NotHandled(
         f"Tradovate denies access{where} (HTTP {status}{': ' + words if words else ''})",
         reason=NotHandledReason.UNAUTHORISED,
-        exchange=exchange,
+        http_record=http_record,
     )

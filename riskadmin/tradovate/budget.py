@@ -250,7 +250,7 @@ class Budget:
         spans = (HOUR_S, LOWERED_FOR_S, LOWERED_FOR_MAX_S)
         hour_ms, first_ms, longest_ms = (round(span * 1000) for span in spans)
         try:
-            learnt: Any = self._redis.eval(
+            learned: Any = self._redis.eval(
                 LOWER,
                 2,
                 self._calls,
@@ -262,9 +262,9 @@ class Budget:
                 self._now(),
                 round(refused.at.timestamp() * 1000),
             )
-            if not learnt:
+            if not learned:
                 return
-            calls, counted, lasts_s = int(learnt[0]), int(learnt[1]), int(learnt[2]) / 1000
+            calls, counted, lasts_s = int(learned[0]), int(learned[1]), int(learned[2]) / 1000
             logger.warning("429 at %d calls counted: the limit is %d for %.0f h", counted, calls, lasts_s / HOUR_S)
             self._ledger.save_lowered(user=self._user, calls=calls, counted=counted, seconds=lasts_s)
         except RedisError:
@@ -274,9 +274,9 @@ class Budget:
 
     def state(self) -> BudgetState:
         """What is left now, for a gauge. One round trip. Raises ``NotHandled`` (``budget_unavailable``)."""
-        return self.foresee(0, Lane.URGENT)[0]
+        return self.estimate_finish(0, Lane.URGENT)[0]
 
-    def foresee(
+    def estimate_finish(
         self,
         calls: int,
         lane: Lane,

@@ -15,8 +15,8 @@ from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown
-from riskadmin.tradovate.http_record import Exchange, Reply
-from riskadmin.tradovate.permit import Paid, WritePermit
+from riskadmin.tradovate.http_record import HttpRecord, Reply
+from riskadmin.tradovate.permit import Reservation, WritePermit
 from riskadmin.tradovate.reading import Unreadable
 from riskadmin.tradovate.rows import Identified, read_rows
 from riskadmin.tradovate.tokens import TokenSource
@@ -64,7 +64,7 @@ class Calling:
             extra_hosts=extra_hosts,
         )
 
-    def pay(self, endpoint: Endpoint, calls: int) -> list[Paid]:
+    def pay(self, endpoint: Endpoint, calls: int) -> list[Reservation]:
         """Count calls of an endpoint in advance, for the permits of those calls: as many as there is room for, at least one.
 
         Raises ``WrongEnvironment``, or ``NotHandled`` when nothing may be sent now.
@@ -73,15 +73,15 @@ class Calling:
         self._tokens.get()  # first, since fetching one is a call too, for which there might be no room afterwards
         return self._caller.pay(endpoint, self.lane, calls)
 
-    def give_back(self, unspent: Sequence[Paid]) -> None:
+    def release(self, unspent: Sequence[Reservation]) -> None:
         """Take back what was counted in advance and is not needed."""
-        self._caller.give_back(unspent)
+        self._caller.release(unspent)
 
     def _list(self, endpoint: Endpoint, read: Callable[[object], R], query: str = "") -> Reply[list[R]]:
         """Read a list row by row; what can't be read is told by the reply's ``unreadable``."""
         reply = self._call(endpoint, query=query)
         found, unreadable = read_rows(reply.value if isinstance(reply.value, list) else [], read)
-        return Reply(found, reply.exchange, unreadable)
+        return Reply(found, reply.http_record, unreadable)
 
     def _one(
         self,
@@ -126,9 +126,9 @@ class Calling:
         except NotHandled as error:
             if error.reason is not NotHandledReason.UNAUTHORISED:
                 raise
-            self._refuse(token, error.exchange)
+            self._refuse(token, error.http_record)
         except OutcomeUnknown as error:
-            if error.exchange and error.exchange.status == HTTPStatus.REQUEST_TIMEOUT:
+            if error.http_record and error.http_record.status == HTTPStatus.REQUEST_TIMEOUT:
                 self._suspect(token)
             raise
         token = self._tokens.get()
@@ -139,7 +139,7 @@ class Calling:
                 raise self._caller.deny(endpoint, error) from error
             raise
 
-    def _refuse(self, token: str, exchange: Exchange | None) -> None:
+    def _refuse(self, token: str, http_record: HttpRecord | None) -> None:
         """Have the token replaced; if that fails, the exchange shown is still that of the caller's call."""
         try:
             self._tokens.refuse(token)
@@ -148,7 +148,7 @@ class Calling:
                 error.message,
                 reason=error.reason,
                 retry_after_s=error.retry_after_s,
-                exchange=exchange,
+                http_record=http_record,
             ) from error
 
     def _suspect(self, token: str) -> None:
@@ -161,6 +161,6 @@ class Calling:
 
 def _typed(reply: Reply[object], read: Callable[[object], T]) -> Reply[T]:
     try:
-        return Reply(read(reply.value), reply.exchange)
+        return Reply(read(reply.value), reply.http_record)
     except Unreadable as error:
-        raise OutcomeUnknown(f"Tradovate's answer can't be read: {error}", exchange=reply.exchange) from error
+        raise OutcomeUnknown(f"Tradovate's answer can't be read: {error}", http_record=reply.http_record) from error

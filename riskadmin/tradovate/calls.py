@@ -11,8 +11,8 @@ from riskadmin.tradovate.breaker import Breaker
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.endpoints import Endpoint
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, WrongEnvironment
-from riskadmin.tradovate.http_record import RESPONSE_TEXT_MAX, WITHHELD, Exchange, Reply
-from riskadmin.tradovate.permit import Paid, WritePermit
+from riskadmin.tradovate.http_record import RESPONSE_TEXT_MAX, WITHHELD, HttpRecord, Reply
+from riskadmin.tradovate.permit import Reservation, WritePermit
 from riskadmin.tradovate.transport import DEADLINE_S, WRITE_DEADLINE_S, Answer, Transport
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
@@ -51,16 +51,16 @@ class Caller:
         if self._environment not in endpoint.environments:
             raise WrongEnvironment(f"{endpoint.name} may not be called in the {self._environment} environment")
 
-    def pay(self, endpoint: Endpoint, lane: Lane, attempts: int, *, spare: int = 0) -> list[Paid]:
+    def pay(self, endpoint: Endpoint, lane: Lane, attempts: int, *, spare: int = 0) -> list[Reservation]:
         """Count attempts at an endpoint before they are made: as many as there is room for, at least one.
 
         Raises ``NotHandled``, also while the breaker is open. What is not spent must go back with ``give_back``.
         """
         failures = self._breaker.check() if self._breaker else 0
         admissions = self._budget.reserve_many(endpoint, lane, attempts, spare=spare, environment=self._environment)
-        return [Paid(admission, failures) for admission in admissions]
+        return [Reservation(admission, failures) for admission in admissions]
 
-    def give_back(self, unspent: Sequence[Paid]) -> None:
+    def release(self, unspent: Sequence[Reservation]) -> None:
         """Take back what was counted in advance and is not needed."""
         if unspent:
             self._budget.withdraw(*(paid.admission for paid in unspent))
@@ -72,7 +72,7 @@ class Caller:
             reason,
             reason=NotHandledReason.UNAUTHORISED,
             retry_after_s=self._budget.deny(endpoint, self._environment, reason),
-            exchange=error.exchange,
+            http_record=error.http_record,
         )
 
     def attempt(
@@ -116,19 +116,19 @@ class Caller:
         text = answer.text
         if token and not endpoint.confidential:
             text = text.replace(token, WITHHELD)  # something on the way may have echoed the request
-        exchange = self._exchange(endpoint, path, body, answer, text)
+        http_record = self._exchange(endpoint, path, body, answer, text)
         self._tell_breaker(answer, paid.failures)
         if not answer.sent:
             self._budget.withdraw(admission)
             raise NotHandled(
                 f"no connection to Tradovate ({answer.trouble})",
                 reason=NotHandledReason.NOT_CONNECTED,
-                exchange=exchange,
+                http_record=http_record,
             )
         if answer.status is None or (answer.trouble and answer.status == HTTPStatus.OK):
-            raise OutcomeUnknown(f"no whole answer from Tradovate ({answer.trouble})", exchange=exchange)
+            raise OutcomeUnknown(f"no whole answer from Tradovate ({answer.trouble})", http_record=http_record)
         try:
-            data = judge(endpoint, answer.status, text, exchange)
+            data = judge(endpoint, answer.status, text, http_record)
         except NotHandled as error:
             if stop := stop_for(error):
                 self._budget.halt(stop.seconds, stop.reason, None if stop.everything else endpoint)
@@ -136,7 +136,7 @@ class Caller:
                 self._budget.lower(admission)
             raise
         self._budget.succeeded(admission)
-        return Reply(data, exchange)
+        return Reply(data, http_record)
 
     def _tell_breaker(self, answer: Answer, failures: int) -> None:
         """Count what says that Tradovate is out of order as a whole, rather than what it thinks of this call.
@@ -163,10 +163,10 @@ class Caller:
         body: Mapping[str, object] | None,
         answer: Answer,
         text: str,
-    ) -> Exchange:
+    ) -> HttpRecord:
         if endpoint.confidential:
             body, text = None, _without_token(text)
-        return Exchange(
+        return HttpRecord(
             endpoint=endpoint.name,
             environment=self._environment,
             method=endpoint.method,

@@ -6,16 +6,16 @@ had no effect, ``Rejected`` that Tradovate said no, ``OutcomeUnknown`` that no a
 
 from enum import StrEnum
 
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 
 
 class TradovateError(Exception):
     """Base of the tree. ``message`` is for people and never holds a secret."""
 
-    def __init__(self, message: str, *, exchange: Exchange | None = None) -> None:
+    def __init__(self, message: str, *, http_record: HttpRecord | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.exchange = exchange
+        self.http_record = http_record
 
 
 class Rejected(TradovateError):
@@ -24,8 +24,8 @@ class Rejected(TradovateError):
     ``text`` is Tradovate's own words where it gave any; ``status`` the HTTP status they came with.
     """
 
-    def __init__(self, text: str, *, status: int, exchange: Exchange | None = None) -> None:
-        super().__init__(text, exchange=exchange)
+    def __init__(self, text: str, *, status: int, http_record: HttpRecord | None = None) -> None:
+        super().__init__(text, http_record=http_record)
         self.text = text
         self.status = status
 
@@ -75,9 +75,9 @@ class NotHandled(TradovateError):
         reason: NotHandledReason,
         retry_after_s: float | None = None,
         ticket: str | None = None,
-        exchange: Exchange | None = None,
+        http_record: HttpRecord | None = None,
     ) -> None:
-        super().__init__(message, exchange=exchange)
+        super().__init__(message, http_record=http_record)
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.ticket = ticket

@@ -19,7 +19,7 @@ VALUE_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class HttpRecord:
     """One HTTP request and its answer, free of secrets: fit to be stored and shown.
 
     ``endpoint`` is the name in ``endpoints.ENDPOINTS``; ``path`` has the query. ``status`` is None when no status
@@ -75,5 +75,5 @@ class Reply(Generic[T_co]):
     """
 
     value: T_co
-    exchange: Exchange
+    http_record: HttpRecord
     unreadable: tuple[UnreadableRow, ...] = ()

@@ -8,7 +8,7 @@ from riskadmin.tradovate.endpoints import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class Reservation:
     """An attempt that was counted before its call was claimed; ``failures`` is what the breaker said then."""
 
     admission: Admission
@@ -28,9 +28,9 @@ class WritePermit:
     call_id: int
     good_for_s: float = 5.0
     made_at: float = field(default_factory=time.monotonic)
-    paid: list[Paid] = field(default_factory=list)
+    paid: list[Reservation] = field(default_factory=list)
 
-    def spend(self, endpoint: Endpoint) -> Paid | None:
+    def spend(self, endpoint: Endpoint) -> Reservation | None:
         """Take what was counted in advance for an attempt at this endpoint, if there is something: once."""
         if self.paid and self.paid[-1].admission.endpoint is endpoint:
             return self.paid.pop()

@@ -204,11 +204,11 @@ class Reads(Calling):
         try:
             reply = self._call(endpoint, query=f"id={number}")
         except Rejected as error:
-            if error.status == HTTPStatus.NOT_FOUND and error.exchange is not None:
-                return Reply([], error.exchange)
+            if error.status == HTTPStatus.NOT_FOUND and error.http_record is not None:
+                return Reply([], error.http_record)
             raise
         found, unreadable = read_rows([reply.value], read)
-        return Reply(found, reply.exchange, unreadable)
+        return Reply(found, reply.http_record, unreadable)
 
 
 def _ids(name: str, ids: Iterable[int]) -> str:

@@ -254,7 +254,7 @@ class TokenSource:
                 ) from error
             raise _not_ours(error) from error
         except OutcomeUnknown as error:
-            if error.exchange and error.exchange.status == HTTPStatus.REQUEST_TIMEOUT:
+            if error.http_record and error.http_record.status == HTTPStatus.REQUEST_TIMEOUT:
                 return None  # how a session that a third login ended is said to answer
             self._budget.halt(RETRY_PAUSE_S, "the last renewal had no clear answer", RENEW_ACCESS_TOKEN)
             raise _no_token("the renewal had no clear answer", retry_after_s=RETRY_PAUSE_S) from error
@@ -282,7 +282,7 @@ class TokenSource:
             f"Tradovate refuses our login: {words}",
             reason=NotHandledReason.LOGIN_REFUSED,
             retry_after_s=LOGIN_PAUSE_S,
-            exchange=error.exchange,
+            http_record=error.http_record,
         )
 
     def _saved(self, reply: Reply[object]) -> StoredToken:
@@ -291,11 +291,11 @@ class TokenSource:
             access_token = fields.text("accessToken")
             expires_at = fields.instant("expirationTime") or self._now() + LIFETIME
         except Unreadable as error:
-            raise OutcomeUnknown("an unreadable token answer", exchange=reply.exchange) from error
+            raise OutcomeUnknown("an unreadable token answer", http_record=reply.http_record) from error
         if access_token and not (access_token.isascii() and access_token.isprintable()):
-            raise OutcomeUnknown("a token that no header can hold", exchange=reply.exchange)
+            raise OutcomeUnknown("a token that no header can hold", http_record=reply.http_record)
         if not access_token:
-            raise Rejected("Tradovate gave no token", status=200, exchange=reply.exchange)
+            raise Rejected("Tradovate gave no token", status=200, http_record=reply.http_record)
         saved = self._store.save(holder=self._holder, access_token=access_token, expires_at=expires_at)
         latest = self._store.load()
         if not saved or latest is None:
@@ -314,5 +314,5 @@ def _not_ours(error: NotHandled) -> NotHandled:
         f"no token: {error.message}",
         reason=NotHandledReason.TOKEN_UNAVAILABLE if penalty else error.reason,
         retry_after_s=error.retry_after_s,
-        exchange=error.exchange,
+        http_record=error.http_record,
     )

@@ -17,7 +17,7 @@ from accounts.models.api import AnswerCap
 from accounts.sync.answer_caps import NEVER_CUT, AnswerCaps
 from accounts.sync.complete import ABSENT_ASKED, DIVIDED, CompleteReader, Read, Source
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, TradovateError
-from riskadmin.tradovate.http_record import Exchange, Reply, UnreadableRow
+from riskadmin.tradovate.http_record import HttpRecord, Reply, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -66,7 +66,7 @@ class Tradovate:
         )
         odd += tuple(NAMELESS for row in told if row.account_id in self.nameless)
         readable = [row for row in told if row.account_id not in self.unreadable | self.nameless]
-        return Reply(readable, exchange(endpoint), odd)
+        return Reply(readable, http_record(endpoint), odd)
 
     def source(self, *, many: bool = False) -> Source[Row]:
         return Source(
@@ -87,7 +87,7 @@ class Caps:
 
     caps: dict[str, int] = field(default_factory=dict)
     longest: dict[str, int] = field(default_factory=dict)
-    learnt: int = 0
+    learned: int = 0
 
     def cap(self, endpoint: str) -> int | None:
         return self.caps.get(endpoint)
@@ -107,14 +107,14 @@ class Caps:
 
     def learn(self, endpoint: str, rows: int) -> None:
         self.caps[endpoint] = rows
-        self.learnt += 1
+        self.learned += 1
 
 
 ReadAll = Callable[[CompleteReader, Source[Row]], Read[Row]]
 
 
-def exchange(endpoint: str) -> Exchange:
-    return Exchange(
+def http_record(endpoint: str) -> HttpRecord:
+    return HttpRecord(
         endpoint=endpoint,
         environment=Environment.DEMO,
         method="GET",
@@ -220,7 +220,7 @@ def test_a_cap_is_written_down_once_for_each_answer_and_not_for_each_row() -> No
 
     reader(caps).of(tradovate.source(), range(1, 8_001), listed=8_000)
 
-    assert caps.learnt <= len(tradovate.calls)
+    assert caps.learned <= len(tradovate.calls)
 
 
 def test_a_list_of_many_rows_that_was_cut_is_found_out_and_read_by_account() -> None:
@@ -311,10 +311,10 @@ def test_a_whole_list_of_many_rows_is_two_calls(read_all: ReadAll) -> None:
 
 
 def test_a_cap_that_still_cuts_is_learnt_again_and_one_that_a_longer_list_has_lifted_is_not(read_all: ReadAll) -> None:
-    for known, learnt in (({"whole": 1_024}, 1), ({"whole": 1_000}, 0)):
+    for known, learned in (({"whole": 1_024}, 1), ({"whole": 1_000}, 0)):
         caps = Caps(dict(known))
         read_all(reader(caps), Tradovate(POSITIONS, cap=1_024).source(many=True))
-        assert caps.learnt == learnt
+        assert caps.learned == learned
 
 
 def test_what_is_learnt_of_a_cut_list_is_how_long_it_was_and_not_how_much_of_it_was_wanted() -> None:
@@ -347,7 +347,7 @@ def test_rows_that_the_mirror_has_and_a_list_lacks_are_asked_for_by_account() ->
     class Forgetful(Tradovate):
         def whole(self) -> Reply[list[Row]]:
             reply = super().whole()
-            return Reply([row for row in reply.value if row.id != 201], reply.exchange)
+            return Reply([row for row in reply.value if row.id != 201], reply.http_record)
 
     tradovate = Forgetful(rows)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from accounts.models import Account
-from accounts.models.status import STANDING_LOOK, Standing, standing_q
+from accounts.models.status import STANDING_LOOK, AccountStatus, account_status_q
 from riskadmin.tradovate.vocabulary import AdminAction
 from riskadmin.web.icons import icon_names
 from riskadmin.web.templatetags.face import TONE_ICONS
@@ -37,7 +37,9 @@ class StandingTwice(TestCase):
             make_status(account, admin_action=admin_action, liquidate_only_at=NOW if stopped else None)
         account = Account.objects.select_related("risk_status").get(pk=account.pk)
 
-        found = [standing for standing in Standing if Account.objects.filter(standing_q(standing), pk=account.pk).exists()]
+        found = [
+            standing for standing in AccountStatus if Account.objects.filter(account_status_q(standing), pk=account.pk).exists()
+        ]
 
         assert found == [account.standing]
 
@@ -46,28 +48,28 @@ class StandingTwice(TestCase):
 @pytest.mark.parametrize(
     ("admin_action", "stopped", "standing"),
     [
-        ("Normal", False, Standing.ACTIVE),
-        ("", False, Standing.ACTIVE),
-        ("Normal", True, Standing.BREACHED),
-        ("LockTradingImmediately", False, Standing.LOCKED),
-        ("LockTradingImmediately", True, Standing.LOCKED),
-        ("LiquidateImmediately", True, Standing.LIQUIDATED),
-        ("LiquidateOnlyModeImmediately", False, Standing.LIQUIDATE_ONLY),
-        ("DisableAutoLiq", False, Standing.UNUSUAL),
-        ("DisableAutoLiq", True, Standing.BREACHED),
-        ("SomethingNew", False, Standing.UNKNOWN),
-        ("SomethingNew", True, Standing.UNKNOWN),
+        ("Normal", False, AccountStatus.ACTIVE),
+        ("", False, AccountStatus.ACTIVE),
+        ("Normal", True, AccountStatus.BREACHED),
+        ("LockTradingImmediately", False, AccountStatus.LOCKED),
+        ("LockTradingImmediately", True, AccountStatus.LOCKED),
+        ("LiquidateImmediately", True, AccountStatus.LIQUIDATED),
+        ("LiquidateOnlyModeImmediately", False, AccountStatus.LIQUIDATE_ONLY),
+        ("DisableAutoLiq", False, AccountStatus.UNUSUAL),
+        ("DisableAutoLiq", True, AccountStatus.BREACHED),
+        ("SomethingNew", False, AccountStatus.UNKNOWN),
+        ("SomethingNew", True, AccountStatus.UNKNOWN),
     ],
 )
-def test_what_an_open_account_is_called(admin_action: str, standing: Standing, *, stopped: bool) -> None:
+def test_what_an_open_account_is_called(admin_action: str, standing: AccountStatus, *, stopped: bool) -> None:
     account = make_account()
     make_status(account, admin_action=admin_action, admin_at=NOW, liquidate_only_at=NOW if stopped else None)
 
     assert account.standing == standing
-    assert (account.standing_since is None) == (standing == Standing.ACTIVE)
+    assert (account.standing_since is None) == (standing == AccountStatus.ACTIVE)
 
 
 def test_every_standing_has_a_look_that_the_face_knows() -> None:
-    assert STANDING_LOOK.keys() == set(Standing)
-    assert {standing.tone for standing in Standing} <= TONE_ICONS.keys()
-    assert {standing.icon for standing in Standing} <= icon_names()
+    assert STANDING_LOOK.keys() == set(AccountStatus)
+    assert {standing.tone for standing in AccountStatus} <= TONE_ICONS.keys()
+    assert {standing.icon for standing in AccountStatus} <= icon_names()

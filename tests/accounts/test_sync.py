@@ -22,7 +22,7 @@ from accounts.models import (
     TradingPermission,
     UnreadableRecord,
 )
-from accounts.models.status import Standing
+from accounts.models.status import AccountStatus
 from accounts.sync.actions import is_due, sync
 from accounts.sync.reads import EnvironmentRead, Known, Reader
 from accounts.sync.store import store_risk_statuses
@@ -157,7 +157,7 @@ def test_an_account_that_is_gone_is_kept_and_marked_and_unmarked_when_it_returns
     assert row.archived
     assert row.missing_since is not None
     assert row.missing_since >= second.started_at
-    assert row.standing == Standing.ARCHIVED
+    assert row.standing == AccountStatus.ARCHIVED
     assert Account.objects.filter(missing_since__isnull=False).count() == 1
 
     for each in (fault, hidden, unknown):

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.changes.kinds import KINDS
 from accounts.models import Account, LimitLevel, MirroredEntity, SyncRun, UnreadableRecord
-from accounts.models.status import Standing
+from accounts.models.status import AccountStatus
 from accounts.pages.queries import Attention
 from riskadmin.staff.roles import Role
 from tests.accounts.mirrored import (
@@ -189,7 +189,7 @@ def pages_of(account: Account) -> list[str]:
         reverse("limit_templates:account_panel", args=place),
         reverse("audit:account_history", args=place),
         reverse("accounts:list"),
-        *(f"{reverse('accounts:list')}?standing={standing}" for standing in Standing),
+        *(f"{reverse('accounts:list')}?standing={standing}" for standing in AccountStatus),
         *(f"{reverse('accounts:list')}?attention={attention}" for attention in Attention),
         f"{reverse('accounts:list')}?q=%E2%80%AEevil",
         f"{reverse('accounts:list')}?q=%00%ED%A0%80",

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from riskadmin.audit.actions import Happening, record
+from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin, Subject, Who
 from riskadmin.audit.tags import Tag
@@ -18,7 +18,7 @@ LOCKED = Subject(environment="demo", account_id=101, account_name="EVAL-101")
 def write(tag: Tag = Tag.CHANGE_SUBMITTED, *, actor: Who = SAM, origin: Origin | None = None, **content: Any) -> Event:
     """Write one event and return its row."""
     with transaction.atomic():
-        record(Happening(tag=tag, actor=actor, origin=origin or Origin(request_id="0" * 32), **content))
+        record(AuditEntry(tag=tag, actor=actor, origin=origin or Origin(request_id="0" * 32), **content))
     return Event.objects.latest("id")
 
 

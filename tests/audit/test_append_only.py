@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
-from riskadmin.audit.actions import Happening, NoTransaction, record, record_all
+from riskadmin.audit.actions import AuditEntry, NoTransaction, record, record_all
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
@@ -68,7 +68,7 @@ def test_djangos_own_flush_is_refused() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_event_outside_of_a_transaction_is_refused_and_not_written() -> None:
     with pytest.raises(NoTransaction):
-        record(Happening(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin()))
+        record(AuditEntry(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin()))
     with pytest.raises(NoTransaction):
         record_all([])
     assert Event.objects.count() == 0
@@ -77,7 +77,7 @@ def test_an_event_outside_of_a_transaction_is_refused_and_not_written() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_event_goes_with_the_transaction_it_tells_of() -> None:
     with transaction.atomic():
-        record(Happening(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin()))
+        record(AuditEntry(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin()))
         assert Event.objects.count() == 1
         transaction.set_rollback(True)
     assert Event.objects.count() == 0
@@ -86,7 +86,7 @@ def test_an_event_goes_with_the_transaction_it_tells_of() -> None:
 @pytest.mark.django_db
 def test_events_of_one_statement_keep_their_order() -> None:
     with transaction.atomic():
-        record_all(Happening(tag=Tag.ITEM_SENT, actor=SYSTEM, origin=Origin(), item_id=number) for number in range(2500))
+        record_all(AuditEntry(tag=Tag.ITEM_SENT, actor=SYSTEM, origin=Origin(), item_id=number) for number in range(2500))
     assert list(Event.objects.order_by("id").values_list("item_id", flat=True)) == list(range(2500))
 
 

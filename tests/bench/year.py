@@ -53,7 +53,7 @@ class MemoryLedger:
         self.clock = clock
         self.attempts: dict[int, tuple[float, str, str, str]] = {}
         self.stops: list[tuple[float, str, str, str | None, str]] = []
-        self.learnt: tuple[int, int, float, float] | None = None
+        self.learned: tuple[int, int, float, float] | None = None
         self.ids = count(1)
 
     def append(self, *, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
@@ -93,13 +93,13 @@ class MemoryLedger:
         self.stops.append((self.clock.now + seconds, user, address, endpoint, reason))
 
     def lowered(self, user: str, /) -> LoweredLimit | None:
-        if self.learnt is None:
+        if self.learned is None:
             return None
-        calls, counted, at, lasts_s = self.learnt
+        calls, counted, at, lasts_s = self.learned
         return LoweredLimit(calls, counted, self.clock.now - at, lasts_s)
 
     def save_lowered(self, *, user: str, calls: int, counted: int, seconds: float) -> None:
-        self.learnt = (calls, counted, self.clock.now, seconds)
+        self.learned = (calls, counted, self.clock.now, seconds)
 
 
 @dataclass

@@ -7,12 +7,12 @@ from typing import Any, ClassVar, NoReturn
 from django import forms
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
-from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Reading, Skip, State
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -79,7 +79,7 @@ class FakeKind(AccountKind):
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return tuple(Difference(label=name.capitalize(), before="—", after=str(value)) for name, value in after.items())
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         _never()
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:

@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from accounts.changes.kinds.kind import Kind, Order, Planned, Target
+from accounts.changes.kinds.kind import CallSpec, Kind, Planned, Target
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.encoding import to_json
 from riskadmin.tradovate.endpoints import Endpoint
-from riskadmin.tradovate.http_record import Exchange, Reply
+from riskadmin.tradovate.http_record import HttpRecord, Reply
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 
-EXCHANGE = Exchange(
+EXCHANGE = HttpRecord(
     endpoint="",
     environment=Environment.DEMO,
     method="POST",
@@ -41,7 +41,7 @@ class Notebook(Client):
         ticket: str | None,
     ) -> Reply[Any]:
         self.calls.append((endpoint.name, to_json(body)))
-        return Reply(value=None, exchange=EXCHANGE)
+        return Reply(value=None, http_record=EXCHANGE)
 
 
 def sent(
@@ -52,7 +52,7 @@ def sent(
     for step in range(len(kind.steps)):
         kind.send(
             notebook,
-            Order(
+            CallSpec(
                 permit=WritePermit(call_id=1, good_for_s=3600.0),
                 targets=[Target(id=target_id, before=planned.before, after=planned.after, carried=carried)],
                 step=step,

@@ -45,7 +45,7 @@ class Stopped:
     outages: list[Outage] = field(default_factory=list)
     finish_at: datetime | None = None
 
-    def foresee(self, calls: int, lane: Lane, **_: object) -> tuple[BudgetState, datetime | None]:
+    def estimate_finish(self, calls: int, lane: Lane, **_: object) -> tuple[BudgetState, datetime | None]:
         """As the budget does."""
         return self._state(), (self.finish_at or NOW) if calls else None
 
@@ -103,10 +103,10 @@ def connect(monkeypatch: pytest.MonkeyPatch, settings: Settings, stopped: Stoppe
 
     class Budget:
         def state(self) -> BudgetState:
-            return stopped.foresee(0, Lane.URGENT)[0]
+            return stopped.estimate_finish(0, Lane.URGENT)[0]
 
-        def foresee(self, *args: Any, **kwargs: Any) -> tuple[BudgetState, datetime | None]:
-            return stopped.foresee(*args, **kwargs)
+        def estimate_finish(self, *args: Any, **kwargs: Any) -> tuple[BudgetState, datetime | None]:
+            return stopped.estimate_finish(*args, **kwargs)
 
     def outage_of(environment: Environment) -> Outage | None:
         return next((each for each in stopped.outages if each.environment == environment), None)

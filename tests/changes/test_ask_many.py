@@ -144,7 +144,7 @@ class TestList:
         assert asking.get(new("lock"), {"targets": uploaded(support, "account", "1")}).status_code == 200
 
     def test_traders_are_no_accounts(self, asking: Client, support: Staff) -> None:
-        chosen = targets.Chosen(environment=Environment.DEMO, unit=Unit.TRADER, ids=(1,), source="x")
+        chosen = targets.TargetSelection(environment=Environment.DEMO, unit=Unit.TRADER, ids=(1,), source="x")
         kept = targets.keep(support, chosen)
         assert asking.get(new("lock"), {"targets": str(kept.pk)}).status_code == 400
 

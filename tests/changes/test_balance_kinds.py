@@ -302,7 +302,7 @@ def test_what_moved_stops_a_remediation(now: State, *, may_begin: bool, may_unlo
     shown = risk(LOCKED)
     assert REMEDIATION.is_as_shown(before=shown, after={}, now=now, step=0) == may_begin
     assert REMEDIATION.is_as_shown(before=shown, after={}, now=now, step=2) == may_unlock
-    assert [REMEDIATION.rests_on(step) for step in range(3)] == [True, False, True]
+    assert [REMEDIATION.requires_unchanged_state(step) for step in range(3)] == [True, False, True]
 
 
 def test_a_stop_that_ended_meanwhile_does_not_keep_the_unlock_away() -> None:

@@ -14,7 +14,7 @@ from accounts.changes.actions import NotAllowed
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import ChangeState, ItemState, Priority
 from accounts.changes.tracking import control
-from accounts.changes.tracking.control import Moved
+from accounts.changes.tracking.control import InvalidTransition
 from accounts.execution.queue import first_items
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM
@@ -183,7 +183,7 @@ class TestWhoMay:
     ) -> None:
         control.cancel(actor=support, origin=ORIGIN, change_id=running.pk)
         before = (states(running), Event.objects.count())
-        with pytest.raises(Moved, match="it is cancelling"):
+        with pytest.raises(InvalidTransition, match="it is cancelling"):
             steers(actor=supervisor, origin=ORIGIN, change_id=running.pk)
         assert (states(running), Event.objects.count()) == before
 
@@ -191,7 +191,7 @@ class TestWhoMay:
         make_account(101, LOCKED)
         change = ask(support, "unlock", 101)
         for steers in STEERING:
-            with pytest.raises(Moved):
+            with pytest.raises(InvalidTransition):
                 steers(actor=support, origin=ORIGIN, change_id=change.pk)
         assert states(change) == ["waiting"]
 
@@ -220,7 +220,7 @@ class TestPriority:
 
     def test_too_late(self, running: Change, supervisor: Staff) -> None:
         control.cancel(actor=supervisor, origin=ORIGIN, change_id=running.pk)
-        with pytest.raises(Moved):
+        with pytest.raises(InvalidTransition):
             control.prioritise(actor=supervisor, origin=ORIGIN, change_id=running.pk, priority=Priority.BEFORE)
 
 

@@ -15,7 +15,7 @@ from accounts.changes.targeting.csv_columns import HEADINGS, columns_of, templat
 from accounts.changes.targeting.csv_table import BYTES_MAX, SAVE_AS, Unreadable
 from accounts.changes.targeting.csv_upload import read_csv
 from accounts.changes.targeting.source import Fault
-from accounts.changes.targeting.targets import TARGETS_MAX, Chosen
+from accounts.changes.targeting.targets import TARGETS_MAX, TargetSelection
 from accounts.models import Account
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.fake_kind import FakeForm, FakeKind
@@ -29,15 +29,15 @@ IGNORABLE = "Remove the columns that are not needed, or tick “Ignore columns w
 NAME = "KTR50K-{:06}".format
 
 
-def read(*lines: str, kind: Any = FAKE, encoding: str = "utf-8", end: str = "\r\n") -> Chosen:
+def read(*lines: str, kind: Any = FAKE, encoding: str = "utf-8", end: str = "\r\n") -> TargetSelection:
     return read_csv(kind, Environment.DEMO, (end.join(lines) + end).encode(encoding), filename="limits.csv")
 
 
-def told(chosen: Chosen) -> list[tuple[int, str, str, str, str]]:
+def told(chosen: TargetSelection) -> list[tuple[int, str, str, str, str]]:
     return [(each.line, each.column, each.value, each.fault.value, each.reason) for each in chosen.problems]
 
 
-def noted(chosen: Chosen) -> list[tuple[int, str]]:
+def noted(chosen: TargetSelection) -> list[tuple[int, str]]:
     return [(each.line, each.words) for each in chosen.notes]
 
 

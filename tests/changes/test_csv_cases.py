@@ -10,7 +10,7 @@ import time_machine
 from accounts.changes.kinds import KINDS
 from accounts.changes.targeting.csv_table import SAVE_AS, Unreadable
 from accounts.changes.targeting.csv_upload import read_csv
-from accounts.changes.targeting.targets import Chosen
+from accounts.changes.targeting.targets import TargetSelection
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import make_account
 
@@ -36,26 +36,26 @@ def accounts() -> None:
     make_account(4200040, name="KTR25K-000040", archived=True, closed=True)
 
 
-def read(content: bytes, **how: Any) -> Chosen:
+def read(content: bytes, **how: Any) -> TargetSelection:
     return read_csv(KINDS["auto_liq_limits"], Environment.DEMO, content, filename="limits.csv", **how)
 
 
-def case(name: str) -> Chosen:
+def case(name: str) -> TargetSelection:
     (path,) = CASES.glob(f"{name}_*")
     return read(path.read_bytes())
 
 
-def values(chosen: Chosen, column: str = USD) -> dict[int, Any]:
+def values(chosen: TargetSelection, column: str = USD) -> dict[int, Any]:
     """Return what a column sets for each target that has it."""
     every = {target_id: {**chosen.parameters, **chosen.per_target.get(target_id, {})} for target_id in chosen.ids}
     return {target_id: each[column] for target_id, each in every.items() if column in each}
 
 
-def told(chosen: Chosen) -> list[Said]:
+def told(chosen: TargetSelection) -> list[Said]:
     return [(each.line, each.column, each.value, each.fault.value, each.reason) for each in chosen.problems]
 
 
-def noted(chosen: Chosen) -> list[tuple[int, str]]:
+def noted(chosen: TargetSelection) -> list[tuple[int, str]]:
     return [(each.line, each.words) for each in chosen.notes]
 
 

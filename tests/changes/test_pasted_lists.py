@@ -6,7 +6,7 @@ import pytest
 
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.targeting import targets
-from accounts.changes.targeting.targets import BadTargets, Chosen
+from accounts.changes.targeting.targets import BadTargets, TargetSelection
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import make_account
 from tests.changes.traders import make_trader
@@ -25,15 +25,15 @@ def accounts() -> None:
         make_account(number, name=f"KTR25K-{number - 4200000:06}")
 
 
-def paste(text: str, unit: Unit = Unit.ACCOUNT) -> Chosen:
+def paste(text: str, unit: Unit = Unit.ACCOUNT) -> TargetSelection:
     return targets.of_text(Environment.DEMO, unit, text)
 
 
-def told(chosen: Chosen) -> list[tuple[int, str, str, str]]:
+def told(chosen: TargetSelection) -> list[tuple[int, str, str, str]]:
     return [(each.line, each.value, each.fault.value, each.reason) for each in chosen.problems]
 
 
-def noted(chosen: Chosen) -> list[tuple[int, str]]:
+def noted(chosen: TargetSelection) -> list[tuple[int, str]]:
     return [(each.line, each.words) for each in chosen.notes]
 
 

@@ -257,7 +257,7 @@ class TestOutlook:
         left: dict[str, Any] = {"left_urgent": 500, "left_bulk": 400, "halted_until": None, "finish_at": timezone.now()}
 
         class Budget:
-            def foresee(self, calls: int, lane: Lane, **_: object) -> tuple[BudgetState, datetime]:
+            def estimate_finish(self, calls: int, lane: Lane, **_: object) -> tuple[BudgetState, datetime]:
                 if left.get("away"):
                     raise NotHandled("Redis is away", reason=NotHandledReason.BUDGET_UNAVAILABLE)
                 left["asked"] = (calls, lane)

@@ -21,7 +21,7 @@ from accounts.changes.scheduling.hours import Hours, HoursUnknown
 from accounts.changes.scheduling.start import MOVED, UNREAD, start_due
 from accounts.changes.scheduling.timing import Timing, closed_until
 from accounts.changes.states import ChangeState, ItemState, Relation, Window
-from accounts.changes.tracking.control import WINDOW_CLOSED, Moved, cancel, close_window
+from accounts.changes.tracking.control import WINDOW_CLOSED, InvalidTransition, cancel, close_window
 from accounts.changes.tracking.pace import pace
 from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
@@ -135,7 +135,7 @@ class TestWaiting:
 
         assert (again(change).state, states(change)) == (ChangeState.CANCELLED, [ItemState.CANCELLED] * 3)
         assert start_due(origin=ORIGIN) == 0
-        with pytest.raises(Moved):
+        with pytest.raises(InvalidTransition):
             cancel(actor=support, origin=ORIGIN, change_id=change.pk)
 
     def test_what_is_scheduled_is_named_to_whoever_asks_for_more(self, numbers: Any, support: Staff, sent: Sent) -> None:

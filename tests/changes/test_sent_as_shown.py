@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Order, Planned, Skip, State, Target
+from accounts.changes.kinds.kind import CallSpec, Planned, Skip, State, Target
 from accounts.models import Account, RiskCategory, RiskStatus, Trader, TradingPermission
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.permit import WritePermit
@@ -88,7 +88,7 @@ def test_a_category_for_all_of_a_call(ids: list[int], category: int, was: int | 
     targets = [Target(id=each, before=outcome.before, after=outcome.after) for each in ids]
     permit = WritePermit(call_id=1, good_for_s=3600.0)
     kind.send(
-        notebook, Order(permit=permit, targets=targets, step=0, reason_code=ReasonCode.OTHER, reason_text="x", ticket=None)
+        notebook, CallSpec(permit=permit, targets=targets, step=0, reason_code=ReasonCode.OTHER, reason_text="x", ticket=None)
     )
     ((_, body),) = notebook.calls
     assert json.loads(body) == {"accountIds": ids, "riskCategoryId": category}

@@ -23,7 +23,7 @@ from riskadmin.tradovate.calling import Calling
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.errors import NotHandled
-from riskadmin.tradovate.http_record import Exchange, Reply
+from riskadmin.tradovate.http_record import HttpRecord, Reply
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes.asking_pages import new
 from tests.changes.mirror import make_account
@@ -97,7 +97,7 @@ def test_a_lasting_denial_is_a_stop_like_any_other_and_one_event(browser: Browse
 # What kinds say that they need.
 
 LIMIT = {"id": 9, "accountId": 1, "active": True, "totalBy": "Overall"}
-EXCHANGE = Exchange(
+EXCHANGE = HttpRecord(
     endpoint="",
     environment=Environment.DEMO,
     method="GET",

@@ -16,7 +16,7 @@ from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import TargetList
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.source import Fault
-from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, Chosen
+from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, TargetSelection
 from accounts.changes.tasks import forget_target_lists_task
 from accounts.models import RiskCategory, Source
 from accounts.pages.queries import Attention, Filters
@@ -322,7 +322,9 @@ class TestOwnLists:
     def test_what_is_kept_comes_back_as_it_was(self, support: Staff) -> None:
         make_accounts([1, 2])
         chosen = targets.of_text(Environment.DEMO, Unit.ACCOUNT, "2 1 nobody")
-        with_own = Chosen(**{**vars(chosen), "parameters": {"level": "own"}, "per_target": {1: {"amount": "10"}, 2: {}}})
+        with_own = TargetSelection(
+            **{**vars(chosen), "parameters": {"level": "own"}, "per_target": {1: {"amount": "10"}, 2: {}}}
+        )
         assert targets.chosen_of(targets.keep(support, with_own)) == with_own
 
     def test_they_are_forgotten_after_two_days(self, support: Staff) -> None:

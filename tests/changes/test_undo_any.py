@@ -104,7 +104,7 @@ def test_a_lock_under_which_a_limit_has_stopped_the_account() -> None:
 def test_an_unlock_after_which_a_limit_has_stopped_the_account() -> None:
     done = applied(RISK, "unlock", {}, {"admin_action": LOCKED, "admin_at": None, "stopped_by_limit": False})
     now = {**left_by(done), "stopped_by_limit": True}
-    assert KINDS["unlock"].stands_as_left(done, now), "a lock takes nothing away"
+    assert KINDS["unlock"].unchanged_since(done, now), "a lock takes nothing away"
 
 
 @pytest.mark.parametrize("kind_name", ["lock", "unlock"])
@@ -113,8 +113,8 @@ def test_a_risk_action_that_a_person_has_said_was_applied(kind_name: str) -> Non
     meant = NORMAL if kind_name == "unlock" else LOCKED
     done = Done(environment=Environment.DEMO, before=before, after={"admin_action": meant}, observed=None)
     kind = KINDS[kind_name]
-    assert kind.stands_as_left(done, {"admin_action": meant, "admin_at": at(3), "stopped_by_limit": False})
-    assert not kind.stands_as_left(done, {"admin_action": CLOSING_ONLY, "admin_at": at(3), "stopped_by_limit": True})
+    assert kind.unchanged_since(done, {"admin_action": meant, "admin_at": at(3), "stopped_by_limit": False})
+    assert not kind.unchanged_since(done, {"admin_action": CLOSING_ONLY, "admin_at": at(3), "stopped_by_limit": True})
 
 
 # --- Limits -------------------------------------------------------------------------------------------------------------

@@ -53,14 +53,14 @@ def undone(world: World, kind_name: str, parameters: State, done: Done, now: Sta
     kind: Kind[Any] = KINDS[kind_name].of(parameters)
     inverse = kind.inverse(done)
     assert isinstance(inverse, Inverse)
-    if not kind.stands_as_left(done, now):
+    if not kind.unchanged_since(done, now):
         return now
     said = {**inverse.parameters, **inverse.own}
     undo = carried_out(world, inverse.kind_name, said, now, tick=tick)
     assert isinstance(undo, Done), undo
     assert undo.observed is not None
     other: Kind[Any] = KINDS[inverse.kind_name].of(said)
-    assert other.stands_as_left(undo, undo.observed)
+    assert other.unchanged_since(undo, undo.observed)
     back = other.inverse(undo)
     assert isinstance(back, Inverse), back
     redo = carried_out(world, back.kind_name, {**back.parameters, **back.own}, undo.observed, tick=tick + 1)

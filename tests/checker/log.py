@@ -37,7 +37,7 @@ AUTH_PATHS: Final = frozenset({"/auth/accesstokenrequest", "/auth/renewaccesstok
 
 
 @dataclass(frozen=True)
-class Exchange:
+class HttpRecord:
     """A call and its answer. Numbers are NumberText; ``answer`` is None where none was kept or it is no JSON.
 
     ``problem`` says why the request can't be read.
@@ -64,7 +64,7 @@ class Exchange:
         object.__setattr__(self, "operation", operation)
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Exchange:
+    def of(cls, row: Mapping[str, Any]) -> HttpRecord:
         """Read a row of ``GET /calls``."""
         request = row["request"] or ""
         asked: Mapping[str, Any] = {}

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tests.checker.exact_json import NumberText, text_of
-from tests.checker.log import Exchange
+from tests.checker.log import HttpRecord
 
 EXTENSIONS: Final = frozenset({"accountRiskStatus", "userAccountAutoLiq", "permissionedAccountAutoLiq"})
 """Records that belong to one account and don't name it."""
@@ -34,19 +34,19 @@ class Answered:
         self.tickets: dict[str, Ticket] = {}
         self._texts: dict[tuple[str, int, str], set[str]] = defaultdict(set)
 
-    def learn(self, exchange: Exchange) -> None:
+    def learn(self, http_record: HttpRecord) -> None:
         """Take in one more answer."""
-        answer = exchange.answer
+        answer = http_record.answer
         if isinstance(answer, dict) and "p-ticket" in answer:
             self.tickets[str(answer["p-ticket"])] = Ticket(
-                issued_by=exchange.number,
-                endpoint=exchange.path,
-                request=exchange.request_text,
-                ready_at=exchange.after_s(float(answer["p-time"])),
+                issued_by=http_record.number,
+                endpoint=http_record.path,
+                request=http_record.request_text,
+                ready_at=http_record.after_s(float(answer["p-time"])),
                 captcha=bool(answer.get("p-captcha")),
             )
             return
-        for kind, record in rows_of(exchange):
+        for kind, record in rows_of(http_record):
             key = id_of(record)
             if key is not None:
                 for name, value in record.items():
@@ -68,13 +68,13 @@ def id_of(record: dict[str, Any], name: str = "id") -> int | None:
     return int(value) if isinstance(value, NumberText) and value.removeprefix("-").isdigit() else None
 
 
-def rows_of(exchange: Exchange) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows_of(http_record: HttpRecord) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the readable rows of an answer with their kind."""
-    answer = exchange.answer
-    if exchange.kind and (exchange.is_read or exchange.operation in {"create", "update"}):
+    answer = http_record.answer
+    if http_record.kind and (http_record.is_read or http_record.operation in {"create", "update"}):
         for row in answer if isinstance(answer, list) else [answer]:
             if isinstance(row, dict):
-                yield exchange.kind, row
+                yield http_record.kind, row
     elif isinstance(answer, dict):
         pairs = answer.get("userAutoLiqs")
         for pair in pairs if isinstance(pairs, list) else [answer]:

@@ -226,8 +226,8 @@ def test_a_process_that_stops_finishes_what_it_began_and_returns_the_rest(mirror
 
 def test_two_processes_share_a_lane_and_send_nothing_twice(mirror: Simulator, support: Staff) -> None:
     change = ask(support, "lock", *accounts(40))
-    rival = lane_module._Leader(Lane.URGENT, ORIGIN, lane_module._Seat())
-    second = threading.Thread(target=rival.lead)
+    rival = lane_module._Leader(Lane.URGENT, ORIGIN, lane_module._WorkerLock())
+    second = threading.Thread(target=rival.run)
     second.start()
 
     work(Lane.URGENT, origin=ORIGIN)

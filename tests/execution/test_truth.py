@@ -438,14 +438,14 @@ def test_an_answer_that_cannot_be_written_down_ends_as_unknown_and_keeps_no_othe
     first, *others = open_accounts(6)
     evidence = answer_detail
 
-    def cannot(exchange: Any) -> dict[str, Any]:
+    def cannot(http_record: Any) -> dict[str, Any]:
         if (
-            exchange is not None
-            and f'"accountId": {first},' in exchange.request_text
-            and not exchange.response_text.startswith("'")
+            http_record is not None
+            and f'"accountId": {first},' in http_record.request_text
+            and not http_record.response_text.startswith("'")
         ):
             raise ValueError("no column takes this")
-        return evidence(exchange)
+        return evidence(http_record)
 
     monkeypatch.setattr("accounts.execution.call_results.answer_detail", cannot)
     change = ask(support, "lock", first, *others)

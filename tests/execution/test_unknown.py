@@ -249,8 +249,8 @@ class TestDecideMany:
     def test_each_change_is_a_transaction_of_its_own(self, person: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
         first, second = unknown(101), unknown(102)
 
-        def fail_for_the_second(happenings: Any) -> None:
-            found = list(happenings)
+        def fail_for_the_second(entries: Any) -> None:
+            found = list(entries)
             if found[0].item_id == second.pk:
                 raise DatabaseError("The trail can't be written")
             record_all(found)

@@ -31,7 +31,7 @@ KEPT: Final = PROJECT / ".run" / "faults"
 
 
 @dataclass(frozen=True)
-class Order:
+class CallSpec:
     """What was asked for on the command line's environment."""
 
     seed: int
@@ -41,7 +41,7 @@ class Order:
     is_short: bool
 
     @classmethod
-    def read(cls) -> Order:
+    def read(cls) -> CallSpec:
         """Raises ValueError for what is no number."""
         env = os.environ
         minutes = float(env.get("MINUTES") or 0)
@@ -115,7 +115,7 @@ def main() -> int:
 
     Asked to end, it stops where it is, and sums up what it has.
     """
-    order = Order.read()
+    order = CallSpec.read()
     tally = Tally()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the simulator has to be ended, whoever asks
     directory = Path(tempfile.mkdtemp(prefix="riskadmin-faults-"))
@@ -126,7 +126,7 @@ def main() -> int:
     return 0 if tally.results and not tally.violations else 1
 
 
-def _run_all(world: World, order: Order, tally: Tally) -> None:
+def _run_all(world: World, order: CallSpec, tally: Tally) -> None:
     runner = _runner(world, order)
     for seed in order.seeds():
         try:
@@ -143,7 +143,7 @@ def _run_all(world: World, order: Order, tally: Tally) -> None:
             say(f"  repeat it: {order.repeat(seed)}   (logs and rows: {result.kept})")
 
 
-def _runner(world: World, order: Order) -> Runner:
+def _runner(world: World, order: CallSpec) -> Runner:
     os.environ.update(world.env)
     logging.disable()  # what this process would log of its own trouble with the servers is part of the plan
     import django

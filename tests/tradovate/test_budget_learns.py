@@ -44,7 +44,7 @@ def refuse(budget: Budget, clock: Clock) -> None:
 
 
 def foreseen(budget: Budget, calls: int, lane: Lane) -> float:
-    _, at = budget.foresee(calls, lane)
+    _, at = budget.estimate_finish(calls, lane)
     assert at is not None
     return (at - START).total_seconds()
 
@@ -53,7 +53,7 @@ def test_what_fits_can_leave_at_once(budget: Budget) -> None:
     fill(budget, 30)
     assert foreseen(budget, 50, Lane.URGENT) == 0
     assert foreseen(budget, 10, Lane.BULK) == 0
-    assert budget.foresee(0, Lane.BULK)[1] is None
+    assert budget.estimate_finish(0, Lane.BULK)[1] is None
 
 
 def test_each_counted_call_frees_its_place_at_its_own_time(budget: Budget, clock: Clock) -> None:

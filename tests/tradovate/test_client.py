@@ -86,7 +86,7 @@ def test_reads(
     assert (request.method, request.path, request.query, request.body) == ("GET", f"/v1/{path}", query, b"")
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert request.headers["accept"] == "application/json"
-    assert reply.exchange.path == f"/{path}" + (f"?{query}" if query else "")
+    assert reply.http_record.path == f"/{path}" + (f"?{query}" if query else "")
     assert ledger.endpoints() == [path]
 
 
@@ -138,7 +138,7 @@ def test_the_write_sends_what_the_documentation_asks_for(
     assert request.headers["content-type"] == "application/json"
     assert reply.value is not None
     assert (reply.value.admin_action, reply.value.max_net_liq) == (action, Decimal("50000.1"))
-    assert reply.exchange.request_body == body
+    assert reply.http_record.request_body == body
 
 
 WRONG: list[dict[str, object]] = [

@@ -21,7 +21,7 @@ from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected, TradovateError
 from riskadmin.tradovate.http_record import RESPONSE_TEXT_MAX, Reply
-from riskadmin.tradovate.permit import Paid, WritePermit
+from riskadmin.tradovate.permit import Reservation, WritePermit
 from riskadmin.tradovate.transport import Transport
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
 from tests.tradovate.canned import CannedServer, Play, Request, answer, raw, reset
@@ -33,7 +33,7 @@ RENEW = "auth/renewaccesstoken"
 HTML = b"<html><body>We are down for maintenance</body></html>"
 
 
-def lock(client: Client, ticket: str | None = None, paid: Sequence[Paid] = ()) -> Reply[AccountRiskStatus | None]:
+def lock(client: Client, ticket: str | None = None, paid: Sequence[Reservation] = ()) -> Reply[AccountRiskStatus | None]:
     return client.set_admin_auto_liq_action(
         permit=WritePermit(call_id=1, good_for_s=3600.0, paid=list(paid)),
         account_id=41,
@@ -64,8 +64,8 @@ def test_every_error_text_of_the_seed_is_a_rejection_in_tradovates_words(
     with pytest.raises(Rejected) as refusal:
         lock(client)
     assert (refusal.value.text, refusal.value.status) == (text, 200)
-    assert refusal.value.exchange is not None
-    assert json.loads(refusal.value.exchange.response_text) == {"errorText": text}
+    assert refusal.value.http_record is not None
+    assert json.loads(refusal.value.http_record.response_text) == {"errorText": text}
     assert server.paths() == [LOCK]
 
 
@@ -195,7 +195,7 @@ def test_accepted(server: CannedServer, client: Client, body: dict[str, object],
     server.on(LOCK, answer(200, body))
     reply = lock(client)
     assert (reply.value.admin_action if reply.value else None) == action
-    assert (reply.exchange.status, json.loads(reply.exchange.response_text)) == (200, body)
+    assert (reply.http_record.status, json.loads(reply.http_record.response_text)) == (200, body)
 
 
 def drip(_request: Request, connection: socket.socket) -> None:
@@ -243,8 +243,8 @@ def test_unknown(server: CannedServer, client: Client, play: Play) -> None:
     server.on(RENEW, answer(200, {"accessToken": "token-2"}))  # after a 408
     with pytest.raises(OutcomeUnknown) as unknown:
         lock(client)
-    assert unknown.value.exchange is not None
-    assert unknown.value.exchange.request_body is not None
+    assert unknown.value.http_record is not None
+    assert unknown.value.http_record.request_body is not None
     assert server.paths().count(LOCK) == 1, "nothing is sent twice"
 
 
@@ -273,8 +273,8 @@ def test_no_answer_in_time_is_unknown(server: CannedServer, make_client: Callabl
     server.on(LOCK, server.hang)
     with pytest.raises(OutcomeUnknown) as unknown:
         lock(make_client(timeout=(3.05, 0.05)))
-    assert unknown.value.exchange is not None
-    assert unknown.value.exchange.status is None
+    assert unknown.value.http_record is not None
+    assert unknown.value.http_record.status is None
 
 
 def test_a_dripping_answer_ends_at_the_deadline(server: CannedServer) -> None:
@@ -289,7 +289,7 @@ def test_a_compressed_answer_is_read(server: CannedServer, client: Client) -> No
     server.on("riskCategory/list", answer(200, gzip.compress(json.dumps(rows).encode()), headers="Content-Encoding: gzip\r\n"))
     reply = client.risk_categories()
     assert len(reply.value) == 4999
-    assert len(reply.exchange.response_text) == RESPONSE_TEXT_MAX
+    assert len(reply.http_record.response_text) == RESPONSE_TEXT_MAX
 
 
 def test_a_chunked_answer_is_read(server: CannedServer, client: Client) -> None:
@@ -311,8 +311,8 @@ def assert_nothing_sent(client: Client, budget: Budget, ledger: SqliteLedger) ->
     with pytest.raises(NotHandled) as refusal:
         lock(client)
     assert refusal.value.reason is NotHandledReason.NOT_CONNECTED
-    assert refusal.value.exchange is not None
-    assert refusal.value.exchange.status is None
+    assert refusal.value.http_record is not None
+    assert refusal.value.http_record.status is None
     assert budget.state().used == 0, "an outage does not use up the hour"
     assert ledger.endpoints() == []
 
@@ -427,8 +427,8 @@ def test_408_stays_unknown_when_nothing_can_be_renewed(server: CannedServer, cli
     server.on(RENEW, answer(500))
     with pytest.raises(OutcomeUnknown) as unknown:
         lock(client)
-    assert unknown.value.exchange is not None
-    assert unknown.value.exchange.endpoint == LOCK
+    assert unknown.value.http_record is not None
+    assert unknown.value.http_record.endpoint == LOCK
 
 
 def test_a_ticket_goes_with_the_second_sending(server: CannedServer, client: Client) -> None:
@@ -444,12 +444,12 @@ def test_every_error_says_what_was_exchanged(server: CannedServer, client: Clien
     server.on(LOCK, answer(500, b"boom", content_type="text/plain"))
     with pytest.raises(TradovateError) as failure:
         lock(client)
-    exchange = failure.value.exchange
-    assert exchange is not None
-    assert (exchange.endpoint, exchange.method, exchange.path) == (LOCK, "POST", f"/{LOCK}")
-    assert (exchange.environment, exchange.status, exchange.response_text) == ("demo", 500, "boom")
-    assert exchange.sent_at.tzinfo is not None
-    assert exchange.request_body == {
+    http_record = failure.value.http_record
+    assert http_record is not None
+    assert (http_record.endpoint, http_record.method, http_record.path) == (LOCK, "POST", f"/{LOCK}")
+    assert (http_record.environment, http_record.status, http_record.response_text) == ("demo", 500, "boom")
+    assert http_record.sent_at.tzinfo is not None
+    assert http_record.request_body == {
         "accountId": 41,
         "adminAction": "LockTradingImmediately",
         "adminActionReasonCode": "Other",

@@ -62,8 +62,8 @@ def test_a_second_denial_stops_the_endpoint_for_a_minute_and_nothing_else(
 ) -> None:
     refusal = refusal_of(client)
     assert (refusal.reason, refusal.message, refusal.retry_after_s) == (NotHandledReason.UNAUTHORISED, WORDS, 60.0)
-    assert refusal.exchange is not None
-    assert refusal.exchange.status == 401
+    assert refusal.http_record is not None
+    assert refusal.http_record.status == 401
     state = budget.state()
     assert state.halted_until is None
     assert state.halted_endpoints == (HaltedEndpoint(LOCK, START + timedelta(seconds=60), WORDS, Environment.DEMO),)
@@ -169,7 +169,7 @@ class TestForesight:
         budget.deny(SWITCH_RISK_CATEGORY, Environment.LIVE, "denied")
 
         def left_at(*endpoints: object, environment: Environment = Environment.DEMO) -> float:
-            _, at = budget.foresee(1, Lane.URGENT, endpoints=endpoints, environment=environment)  # type: ignore[arg-type]
+            _, at = budget.estimate_finish(1, Lane.URGENT, endpoints=endpoints, environment=environment)  # type: ignore[arg-type]
             assert at is not None
             return (at - START).total_seconds()
 

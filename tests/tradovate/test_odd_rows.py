@@ -270,7 +270,7 @@ def test_a_write_whose_answer_cannot_be_read_is_unknown(server: CannedServer, cl
             reason_code=ReasonCode.OTHER,
             reason="runaway",
         )
-    assert unknown.value.exchange is not None
+    assert unknown.value.http_record is not None
     unknown.value.message.encode()
 
 

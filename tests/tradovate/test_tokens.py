@@ -413,7 +413,7 @@ def test_a_login_leaves_no_secret_behind(
     server.on(LOGIN, echo)
     error: BaseException | None = not_handled(make_source(empty))
     while error:
-        assert_no_secret(f"{error!r} {error} {getattr(error, 'exchange', '')!r}")
+        assert_no_secret(f"{error!r} {error} {getattr(error, 'http_record', '')!r}")
         error = error.__cause__
     assert_no_secret(caplog.text)
 
@@ -423,8 +423,8 @@ def test_an_echoed_token_is_withheld(server: CannedServer, client: Client, caplo
     server.on("account/list", answer(502, f"GET /account/list Authorization: Bearer {TOKEN}".encode()))
     with pytest.raises(TradovateError) as failure:
         client.accounts()
-    assert failure.value.exchange is not None
-    assert failure.value.exchange.response_text == "GET /account/list Authorization: Bearer [withheld]"
+    assert failure.value.http_record is not None
+    assert failure.value.http_record.response_text == "GET /account/list Authorization: Bearer [withheld]"
     assert_no_secret(caplog.text)
     server.on("user/list", answer(404, f"no route for Bearer {TOKEN}".encode()))
     with pytest.raises(TradovateError) as failure:

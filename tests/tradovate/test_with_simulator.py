@@ -73,7 +73,7 @@ def test_the_simulator_sends_no_field_that_the_entities_do_not_name_but_those(cl
 def test_an_action_is_applied_and_read_back(simulator: Simulator, client: Client, action: AdminAction) -> None:
     account_id = simulator.account_ids("active")[0]
     reply = lock(client, account_id, action)
-    assert response_errors("setadminautoliqaction", json.loads(reply.exchange.response_text)) == []
+    assert response_errors("setadminautoliqaction", json.loads(reply.http_record.response_text)) == []
     (status,) = client.account_risk_statuses_by_id([account_id]).value
     assert (reply.value.admin_action, status.admin_action) == (action, action)
     assert simulator.call_count(SET_ACTION) == 1

@@ -58,7 +58,7 @@ def test_what_is_sent(server: CannedServer, client: Client, ledger: SqliteLedger
     assert request.json() == write.body
     assert list(request.json()) == list(write.body)
     assert request_errors(schema_name(write.path), request.json()) == []
-    assert reply.exchange.request_text == request.body.decode(), "what is kept is what was sent, byte for byte"
+    assert reply.http_record.request_text == request.body.decode(), "what is kept is what was sent, byte for byte"
     assert ledger.endpoints() == [write.path]
 
 
@@ -234,8 +234,8 @@ def test_unknown(server: CannedServer, client: Client, write: Write, play: Play)
     server.on(write.path, play)
     with pytest.raises(OutcomeUnknown) as unknown:
         write(client)
-    assert unknown.value.exchange is not None
-    assert json.loads(unknown.value.exchange.request_text) == write.body
+    assert unknown.value.http_record is not None
+    assert json.loads(unknown.value.http_record.request_text) == write.body
     assert server.paths() == [write.path], "nothing is sent twice"
 
 

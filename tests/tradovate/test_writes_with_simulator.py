@@ -30,7 +30,7 @@ def test_a_category_is_switched(simulator: Simulator, client: Client) -> None:
     now = client.accounts_by_id(ids).value[0].risk_category_id
     category = next(each.id for each in client.risk_categories().value if each.id != now)
     reply = client.switch_risk_category(permit=PERMIT, account_ids=ids, risk_category_id=category)
-    assert response_errors("switchriskcategory", json.loads(reply.exchange.response_text)) == []
+    assert response_errors("switchriskcategory", json.loads(reply.http_record.response_text)) == []
     assert {account.risk_category_id for account in client.accounts_by_id(ids).value} == {category}
     assert simulator.call_count("/accountRiskStatus/switchriskcategory") == 1
 
@@ -54,7 +54,7 @@ def test_limits_of_many_accounts_are_set_at_both_levels(simulator: Simulator, cl
     items = [AutoLiqUpdate(account_id=each, as_owner=True, fields=LIMITS) for each in reversed(ids)]
     items += [AutoLiqUpdate(account_id=each, as_owner=False, fields=trader) for each in ids]
     reply = client.update_user_auto_liqs(permit=PERMIT, items=items)
-    assert response_errors("updateuserautoliqs", json.loads(reply.exchange.response_text)) == []
+    assert response_errors("updateuserautoliqs", json.loads(reply.http_record.response_text)) == []
     assert reply.value.keys() == set(ids)
     firm = client.user_account_auto_liqs_by_account(ids).value
     assert {(each.daily_loss_auto_liq, each.weekly_loss_auto_liq, each.do_not_unlock) for each in firm} == {
@@ -100,7 +100,7 @@ def test_a_lockout_is_ended_once(simulator: Simulator, client: Client) -> None:
     (user_id,) = {each.user_id for each in client.trading_permissions().value if each.account_id == account_id}
     simulator.start_lockout(user_id)
     reply = client.expire_user_lockout(permit=PERMIT, user_id=user_id, notes="asked for by phone")
-    assert response_errors("expireuserlockout", json.loads(reply.exchange.response_text)) == []
+    assert response_errors("expireuserlockout", json.loads(reply.http_record.response_text)) == []
     (effect,) = [each for each in simulator.effects() if each["action"] == "lockout_expired"]
     assert effect["detail"] == {"notes": "asked for by phone"}
     with pytest.raises(Rejected) as refusal:

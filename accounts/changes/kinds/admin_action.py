@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import (
+    CallSpec,
     Difference,
     Done,
     Finding,
     Inverse,
     Irreversible,
-    Order,
     Planned,
     Reading,
     Skip,
@@ -32,7 +32,7 @@ from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
@@ -121,7 +121,7 @@ class AdminActionKind(AccountKind):
             ),
         )
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
         return send_admin_action(client, order, AdminAction(target.after["admin_action"]))
 
@@ -150,7 +150,7 @@ class AdminActionKind(AccountKind):
         words = ADMIN_ACTION_WORDS.get(was, was)
         return Irreversible(reason=f"It stood as “{words}” before, which no undo brings back: unlock it if it is to trade")
 
-    def stands_as_left(self, done: Done, now: State) -> bool:
+    def unchanged_since(self, done: Done, now: State) -> bool:
         return self.is_still_set(done, now) and not (now["stopped_by_limit"] and not _was_stopped(done))
 
     def is_still_set(self, done: Done, now: State) -> bool:
@@ -164,7 +164,7 @@ def _was_stopped(done: Done) -> bool:
     return bool((done.before if done.observed is None else done.observed)["stopped_by_limit"])
 
 
-def send_admin_action(client: Client, order: Order, action: AdminAction) -> Exchange:
+def send_admin_action(client: Client, order: CallSpec, action: AdminAction) -> HttpRecord:
     """Set an admin action on the one account that is ordered."""
     (target,) = order.targets
     reply = client.set_admin_auto_liq_action(
@@ -175,7 +175,7 @@ def send_admin_action(client: Client, order: Order, action: AdminAction) -> Exch
         reason=order.reason_text,
         ticket=order.ticket,
     )
-    return reply.exchange
+    return reply.http_record
 
 
 def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[AccountRiskStatus], State]) -> Reading:

@@ -16,12 +16,12 @@ from django.conf import settings
 
 from accounts.changes.kinds.caps import beyond_cap
 from accounts.changes.kinds.kind import (
+    CallSpec,
     Difference,
     Done,
     Finding,
     Inverse,
     Irreversible,
-    Order,
     Planned,
     Reading,
     Skip,
@@ -57,7 +57,7 @@ from riskadmin.tradovate.endpoints import (
     Endpoint,
 )
 from riskadmin.tradovate.errors import OutcomeUnknown, Rejected
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.reading import Unreadable, parse_json
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -202,7 +202,7 @@ class AutoLiqLimitsKind(AccountKind):
     def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
         return now, {**now, **_altered(before, after)}
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         items = [
             AutoLiqUpdate(
                 account_id=target.id,
@@ -213,12 +213,12 @@ class AutoLiqLimitsKind(AccountKind):
             for target in order.targets
         ]
         try:
-            return client.update_user_auto_liqs(permit=order.permit, items=items, ticket=order.ticket).exchange
+            return client.update_user_auto_liqs(permit=order.permit, items=items, ticket=order.ticket).http_record
         except Rejected as error:
-            if _did_some(error.exchange):
+            if _did_some(error.http_record):
                 raise OutcomeUnknown(
                     f"Tradovate refused the call and answered for some of its accounts: {error.message}",
-                    exchange=error.exchange,
+                    http_record=error.http_record,
                 ) from error
             raise
 
@@ -256,7 +256,7 @@ class AutoLiqLimitsKind(AccountKind):
         own = {name: done.before[name] for name in altered}
         return Inverse(kind_name=self.name, parameters={LEVEL: self.level.value}, own=own)
 
-    def stands_as_left(self, done: Done, now: State) -> bool:
+    def unchanged_since(self, done: Done, now: State) -> bool:
         # Of the others somebody may have set one since: it stays, since an undo sends them as they are.
         return all(now.get(name) == value for name, value in _altered(done.before, done.after).items())
 
@@ -271,10 +271,10 @@ def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> di
     return {name: Decimal(record[name]) for name, field in changed.items() if field.is_number}
 
 
-def _did_some(exchange: Exchange | None) -> bool:
+def _did_some(http_record: HttpRecord | None) -> bool:
     """Say whether a refusal came with answers for items: then some of them may have been carried out."""
     try:
-        answer = parse_json(exchange.response_text) if exchange else None
+        answer = parse_json(http_record.response_text) if http_record else None
     except Unreadable:
         return False
     return isinstance(answer, dict) and bool(answer.get("userAutoLiqs"))

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
-from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Inverse, Planned, Reading, Skip, State
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings, size_warnings
 from accounts.changes.kinds.units import AccountKind, open_positions, reading_of, with_held
@@ -30,7 +30,7 @@ from riskadmin.tradovate.account_writes import CASH_CHANGE_BOUND_USD, COMMENT_MA
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import CASH_BALANCES_BY_ACCOUNT, CHANGE_DEMO_BALANCE
 from riskadmin.tradovate.entities import CashBalance
-from riskadmin.tradovate.http_record import Exchange, UnreadableRow
+from riskadmin.tradovate.http_record import HttpRecord, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
 
 CASH_CHANGE_MOST_USD: Final = CASH_CHANGE_BOUND_USD - CENT
@@ -156,7 +156,7 @@ class DemoBalance(AccountKind):
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return cash_differences(before, after)
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         return send_cash_change(client, order)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
@@ -173,7 +173,7 @@ class DemoBalance(AccountKind):
         back = -Decimal(done.after["cash_change_usd"])
         return Inverse(kind_name=self.name, own={"cash_change_usd": usd_text(back)}, remark="What was traded since stays")
 
-    def stands_as_left(self, done: Done, now: State) -> bool:
+    def unchanged_since(self, done: Done, now: State) -> bool:
         left = {**done.before, "amount_usd": done.after["amount_usd"]} if done.observed is None else done.observed
         moved = _moved(left, now, "amount_usd")
         traded = _moved(left, now, "week_realized_pnl_usd")
@@ -243,7 +243,7 @@ def cash_differences(before: State, after: State) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def send_cash_change(client: Client, order: Order) -> Exchange:
+def send_cash_change(client: Client, order: CallSpec) -> HttpRecord:
     """Change the balance of the one account that is ordered."""
     (target,) = order.targets
     reply = client.change_demo_balance(
@@ -253,7 +253,7 @@ def send_cash_change(client: Client, order: Order) -> Exchange:
         comment=target.after.get("comment", ""),
         ticket=order.ticket,
     )
-    return reply.exchange
+    return reply.http_record
 
 
 def read_cash(client: Client, ids: Sequence[int]) -> Reading:

@@ -15,7 +15,7 @@ from accounts.sync.actions import Part
 from accounts.sync.complete import Answer
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import Endpoint
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 
@@ -83,7 +83,7 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class CallSpec:
     """What a kind is told to send: at most `batch_size` targets, in one call, `step` of `steps`."""
 
     permit: WritePermit
@@ -242,7 +242,7 @@ class Kind(ABC, Generic[SubjectT]):
         """Say whether this call may be made again once a read-back shows that it had no effect."""
         return False
 
-    def rests_on(self, step: int) -> bool:
+    def requires_unchanged_state(self, step: int) -> bool:
         """Say whether this step is only right while the target stands as `is_as_shown` wants it."""
         return self.rests_on_before and step == 0
 
@@ -314,7 +314,7 @@ class Kind(ABC, Generic[SubjectT]):
         """Return in words what is altered between two states. Pure."""
 
     @abstractmethod
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         """Make the one call that is ordered; raises TradovateError as the client does."""
 
     @abstractmethod
@@ -333,7 +333,7 @@ class Kind(ABC, Generic[SubjectT]):
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         """Say what a read-back tells about a call that was meant to change the target from `before`. Pure."""
 
-    def rests_on_absence(self, after: State) -> bool:
+    def proven_by_absence(self, after: State) -> bool:
         """Say whether it would be proven by something that is gone: then one answer without it is not enough."""
         return False
 
@@ -349,7 +349,7 @@ class Kind(ABC, Generic[SubjectT]):
     def inverse(self, done: Done) -> Inverse | Irreversible:
         """Return what would bring a target back to where it stood, all of it, or why nothing would. Pure."""
 
-    def stands_as_left(self, done: Done, now: State) -> bool:
+    def unchanged_since(self, done: Done, now: State) -> bool:
         """Say whether a target that stands as `now` is still as an item left it, in what the item has altered. Pure.
 
         What is not was changed since by somebody or something else, and no undo touches it. Asked only where there is one.

@@ -9,14 +9,14 @@ from typing import Final
 
 from accounts.changes.kinds.admin_action import AdminActionKind, send_admin_action
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
-from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Skip, State
 from accounts.changes.kinds.units import held, open_positions
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync.actions import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import AdminAction
 
 LIQUIDATE_STEP: Final = 0
@@ -75,7 +75,7 @@ class Liquidate(AdminActionKind):
         words = f"Liquidated, then {lock.after[:1].lower()}{lock.after[1:]}"
         return (Difference(label=lock.label, before=lock.before, after=words, direction=lock.direction),)
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
         return send_admin_action(client, order, AdminAction(target.after["admin_actions"][order.step]))
 

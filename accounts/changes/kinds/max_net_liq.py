@@ -17,12 +17,12 @@ from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import cash_read
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import (
+    CallSpec,
     Difference,
     Done,
     Finding,
     Inverse,
     Irreversible,
-    Order,
     Planned,
     Reading,
     Skip,
@@ -45,7 +45,7 @@ from accounts.sync.actions import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, UPDATE_MAX_NET_LIQ
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -131,7 +131,7 @@ class MaxNetLiq(AccountKind):
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return (peak_difference(before, after),)
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         return send_peak(client, order)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
@@ -164,7 +164,7 @@ def peak_difference(before: State, after: State) -> Difference:
     return Difference(label="Max net liq", before=usd_words(was), after=usd_words(becomes), direction=direction)
 
 
-def send_peak(client: Client, order: Order) -> Exchange:
+def send_peak(client: Client, order: CallSpec) -> HttpRecord:
     """Set the peak of the one account that is ordered."""
     (target,) = order.targets
     reply = client.update_max_net_liq(
@@ -173,4 +173,4 @@ def send_peak(client: Client, order: Order) -> Exchange:
         max_net_liq_usd=Decimal(target.after["max_net_liq_usd"]),
         ticket=order.ticket,
     )
-    return reply.exchange
+    return reply.http_record

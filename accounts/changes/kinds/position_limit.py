@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from accounts.changes.kinds.kind import Order, Reading, State
+from accounts.changes.kinds.kind import CallSpec, Reading, State
 from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
 from accounts.changes.kinds.units import reading_of
@@ -24,7 +24,7 @@ from riskadmin.tradovate.endpoints import (
     UPDATE_USER_ACCOUNT_POSITION_LIMIT,
     USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
 )
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.pre_trade import PositionLimitFields
 from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment, TotalBy
@@ -134,16 +134,16 @@ class PositionLimitKind(PreTradeKind):
         which = "1 risk parameter hangs" if count == 1 else f"{count} risk parameters hang"
         return (f"{which} on it: whether they go with it is not documented",)
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
         after = target.after
         if after[ACTION] == Action.DELETE:
             return client.delete_user_account_position_limit(
                 permit=order.permit, position_limit_id=after[ID], ticket=order.ticket
-            ).exchange
+            ).http_record
         limit = _request(target.id, after[RECORD])
         if after[ACTION] == Action.CREATE:
-            return client.create_user_account_position_limit(permit=order.permit, limit=limit, ticket=order.ticket).exchange
+            return client.create_user_account_position_limit(permit=order.permit, limit=limit, ticket=order.ticket).http_record
         return client.update_user_account_position_limit(
             permit=order.permit,
             position_limit_id=after[ID],
@@ -151,7 +151,7 @@ class PositionLimitKind(PreTradeKind):
             carried=target.carried,
             altered=self.altered(target),
             ticket=order.ticket,
-        ).exchange
+        ).http_record
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         read = Reader(client).position_limits(ids)

@@ -304,7 +304,7 @@ class PreTradeKind(AccountKind):
             return Finding.UNCHANGED if shown == wanted else Finding.APPLIED
         return Finding.NOT_APPLIED if found == shown else Finding.ELSEWHERE
 
-    def rests_on_absence(self, after: State) -> bool:
+    def proven_by_absence(self, after: State) -> bool:
         return bool(after.get(ACTION) == Action.DELETE)
 
     def refuted_by_absence(self, after: State) -> bool:
@@ -335,7 +335,7 @@ class PreTradeKind(AccountKind):
     def _inverse(self, action: Action, own: State, remark: str = "") -> Inverse:
         return Inverse(kind_name=self.name, parameters={ACTION: action.value}, own=own, remark=remark)
 
-    def stands_as_left(self, done: Done, now: State) -> bool:
+    def unchanged_since(self, done: Done, now: State) -> bool:
         present = _by_number(now)
         if done.after[ACTION] == Action.CREATE:
             made = _made(done)

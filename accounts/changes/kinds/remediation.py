@@ -37,7 +37,7 @@ from accounts.changes.kinds.demo_balance import (
     to_be_set,
 )
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
-from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Reading, Skip, State
 from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import (
@@ -61,7 +61,7 @@ from riskadmin.tradovate.endpoints import (
     UPDATE_MAX_NET_LIQ,
 )
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import AdminAction
 
 BALANCE, PEAK, UNLOCK = range(3)
@@ -145,7 +145,7 @@ class Remediation(Unlock):
             **cash_state(cash.amount_usd, cash.week_realized_pnl_usd),
         }
 
-    def rests_on(self, step: int) -> bool:
+    def requires_unchanged_state(self, step: int) -> bool:
         return step in {BALANCE, UNLOCK}
 
     def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
@@ -198,7 +198,7 @@ class Remediation(Unlock):
         found += (peak_difference(before, after),) if "max_net_liq_usd" in after else ()
         return found + (super().differences(before, after) if "admin_action" in after else ())
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         if order.step == BALANCE:
             return send_cash_change(client, order)
         return send_peak(client, order) if order.step == PEAK else send_admin_action(client, order, AdminAction.NORMAL)

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
-from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Reading, Skip, State
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
@@ -21,7 +21,7 @@ from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, RESET_AUTO_LIQ_STATUS
 from riskadmin.tradovate.entities import AccountRiskStatus
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
@@ -97,9 +97,9 @@ class ResetAutoLiqStatus(AccountKind):
             if before.get(name) != after.get(name)
         )
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
-        return client.reset_auto_liq_status(permit=order.permit, account_id=target.id, ticket=order.ticket).exchange
+        return client.reset_auto_liq_status(permit=order.permit, account_id=target.id, ticket=order.ticket).http_record
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, _read)

@@ -14,12 +14,12 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import (
+    CallSpec,
     Difference,
     Done,
     Finding,
     Inverse,
     Irreversible,
-    Order,
     Planned,
     Reading,
     Skip,
@@ -38,7 +38,7 @@ from riskadmin.tradovate import entities
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNTS_BY_ID, SWITCH_RISK_CATEGORY
 from riskadmin.tradovate.errors import TradovateError
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -142,14 +142,14 @@ class SwitchRiskCategory(AccountKind):
         becomes = after.get("category") or _number(after.get("category_id"))
         return (Difference(label="Risk category", before=was, after=becomes),)
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         reply = client.switch_risk_category(
             permit=order.permit,
             account_ids=[target.id for target in order.targets],
             risk_category_id=order.targets[0].after["category_id"],
             ticket=order.ticket,
         )
-        return reply.exchange
+        return reply.http_record
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         reader = Reader(client)
@@ -180,7 +180,7 @@ class SwitchRiskCategory(AccountKind):
         name = done.after.get("was") or _number(was)
         return Inverse(kind_name=self.name, parameters={"id": was, "name": name, "environment": done.environment.value})
 
-    def stands_as_left(self, done: Done, now: State) -> bool:
+    def unchanged_since(self, done: Done, now: State) -> bool:
         return bool(now["category_id"] == done.after["category_id"])
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from accounts.changes.kinds.kind import Order, Reading, State
+from accounts.changes.kinds.kind import CallSpec, Reading, State
 from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
 from accounts.changes.kinds.units import oldest, reading_of, unread
@@ -26,7 +26,7 @@ from riskadmin.tradovate.endpoints import (
     USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
     USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT,
 )
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.pre_trade import RiskParameterFields
 from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment
@@ -106,18 +106,18 @@ class RiskParameterKind(PreTradeKind):
     def words_of(self, record: Record) -> str:
         return f"{about(record)}, of position limit {record[OWNER]}"
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
         after = target.after
         if after[ACTION] == Action.DELETE:
             return client.delete_user_account_risk_parameter(
                 permit=order.permit, risk_parameter_id=after[ID], ticket=order.ticket
-            ).exchange
+            ).http_record
         parameter = _request(after[RECORD])
         if after[ACTION] == Action.CREATE:
             return client.create_user_account_risk_parameter(
                 permit=order.permit, parameter=parameter, ticket=order.ticket
-            ).exchange
+            ).http_record
         return client.update_user_account_risk_parameter(
             permit=order.permit,
             risk_parameter_id=after[ID],
@@ -125,7 +125,7 @@ class RiskParameterKind(PreTradeKind):
             carried=target.carried,
             altered=self.altered(target),
             ticket=order.ticket,
-        ).exchange
+        ).http_record
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         # A parameter names its position limit only, and that its account.

@@ -75,7 +75,7 @@ class Unlock(AdminActionKind):
                 words = ADMIN_ACTION_WORDS.get(other, other)
                 return Irreversible(reason=f"It stood as “{words}” before, which can't be set from here: lock it instead")
 
-    def stands_as_left(self, done: Done, now: State) -> bool:
+    def unchanged_since(self, done: Done, now: State) -> bool:
         # That a limit has stopped it since is no reason to leave it without the lock that it had.
         return self.is_still_set(done, now)
 

@@ -11,13 +11,13 @@ from typing import NoReturn
 from django.db.models import Prefetch
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
-from accounts.changes.kinds.kind import Difference, Done, Finding, Irreversible, Order, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Reading, Skip, State
 from accounts.changes.kinds.units import TraderKind
 from accounts.changes.states import Direction
 from accounts.models import Trader, TradingPermission
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import EXPIRE_USER_LOCKOUT
-from riskadmin.tradovate.http_record import Exchange
+from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -69,10 +69,10 @@ class UserLockout(TraderKind):
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return (Difference(label="Own lockout", before="not known", after="ended", direction="looser"),)
 
-    def send(self, client: Client, order: Order) -> Exchange:
+    def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
         reply = client.expire_user_lockout(permit=order.permit, user_id=target.id, notes=order.reason_text, ticket=order.ticket)
-        return reply.exchange
+        return reply.http_record
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         _refuse()

@@ -23,13 +23,13 @@ from accounts.changes.models import Change, Item
 from accounts.changes.plan import moved_since, plan
 from accounts.changes.policy import PolicyMissing
 from accounts.changes.scheduling.hours import HoursUnknown
-from accounts.changes.scheduling.temporary_locks import learnt
+from accounts.changes.scheduling.temporary_locks import learned
 from accounts.changes.scheduling.timing import Timing, closed_until
 from accounts.changes.states import ChangeState, ItemState, Relation, Window
 from accounts.changes.targeting.source import Link
 from accounts.changes.tracking.undo import left_alone
 from accounts.changes.writing import Reason, compose, write
-from riskadmin.audit.actions import Happening, record, record_all
+from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -107,7 +107,7 @@ def _begin(change: Change, kind: Kind[Any], environment: Environment, since: dat
     _queue(change, right)
     _set_aside(aside, origin)
     detail = {"kind": change.kind, "items": len(right), "set_aside": len(aside)}
-    record(Happening(tag=Tag.CHANGE_STARTED, actor=SYSTEM, origin=origin, change_id=change.pk, detail=detail))
+    record(AuditEntry(tag=Tag.CHANGE_STARTED, actor=SYSTEM, origin=origin, change_id=change.pk, detail=detail))
     if right:
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
     if aside and change.relation != Relation.ENDS:
@@ -121,7 +121,7 @@ def _sorted_out(
     """Return the items that run, and those that don't."""
     found = kind.subjects(environment, [item.target_id for item in items])
     if change.relation == Relation.ENDS:
-        return learnt(kind, change, items, found)
+        return learned(kind, change, items, found)
     aside: dict[int, Aside] = {}
     for item, now in moved_since(kind, items, found):
         if now is None or kind.rests_on_before:

@@ -18,7 +18,7 @@ from riskadmin.tradovate.vocabulary import Environment
 def end_plan(planned: Plan) -> Plan:
     """Return the plan of what takes away again what a plan sets, from how the targets will then stand.
 
-    Since when they will stand so is not known yet: `learnt` fills it in.
+    Since when they will stand so is not known yet: `learned` fills it in.
     """
     kind = KINDS[planned.kind.ended_by]
     if not isinstance(kind, AdminActionKind):
@@ -41,7 +41,7 @@ def _end_row(kind: AdminActionKind, row: Row) -> Row:
     return replace(row, before=before, after=after, effects=effects, warnings=(), weight=0.0)
 
 
-def learnt(
+def learned(
     kind: Kind[Any], change: Change, items: Sequence[Item], found: Mapping[int, Account]
 ) -> tuple[list[Item], list[tuple[Item, str]]]:
     """Return the items of an end that still stand as its lock left them, and the others, each with why it is left alone.
@@ -71,5 +71,5 @@ def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind[Any])
     done = Done(
         environment=Environment(lock.environment), before=lock.before or {}, after=lock.after or {}, observed=lock.observed
     )
-    stands = KINDS[lock.change.kind].stands_as_left(done, kind.state(subject))
+    stands = KINDS[lock.change.kind].unchanged_since(done, kind.state(subject))
     return "" if stands else "Somebody changed the account since; it is left as it is"

@@ -16,7 +16,7 @@ from accounts.changes.targeting.csv_table import SAVE_AS, Table, as_western, rea
 from accounts.changes.targeting.csv_values import RowCheck
 from accounts.changes.targeting.name_lookup import quoted
 from accounts.changes.targeting.source import Fault, Note, Problem, RefusedRows
-from accounts.changes.targeting.targets import Chosen, Named, of_names
+from accounts.changes.targeting.targets import NamedTarget, TargetSelection, of_names
 from accounts.changes.tracking.results import cell as spreadsheet_cell
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.pasted_text import plain, visible
@@ -26,7 +26,7 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 
 def read_csv(
     kind: Kind[Any], environment: Environment, content: bytes, *, filename: str, ignore_unknown: bool = False
-) -> Chosen:
+) -> TargetSelection:
     """Return what a file chooses. Raises Unreadable; costs a fixed number of queries, whatever its length.
 
     Columns that mean nothing here are only skipped where `ignore_unknown` says so.
@@ -34,11 +34,11 @@ def read_csv(
     table = read_table(content)
     layout = layout_of(kind, table, ignore_unknown=ignore_unknown)
     reader = _RowReader(kind, environment, table, layout)
-    named: list[Named] = []
+    named: list[NamedTarget] = []
     problems: list[Problem] = []
     for line, cells in table.rows:
         read = reader.read(line, cells)
-        if isinstance(read, Named):
+        if isinstance(read, NamedTarget):
             named.append(read)
         else:
             problems.extend(read)
@@ -70,7 +70,7 @@ class _RowReader:
         self.kind, self.environment, self.table, self.layout = kind, environment, table, layout
         self._check = RowCheck(kind, list(layout.parameters.values())) if layout.parameters else None
 
-    def read(self, line: int, cells: Sequence[str]) -> Named | list[Problem]:
+    def read(self, line: int, cells: Sequence[str]) -> NamedTarget | list[Problem]:
         """Return the target that a row names, with its parameters, or what is wrong with the row."""
         problem = self._shape(line, cells) or self._unreadable_cell(line, cells) or self._other_target(line, cells)
         if problem:
@@ -83,7 +83,7 @@ class _RowReader:
             ]
         # As they stand: a name may have what is otherwise taken away, such as invisible characters.
         names = tuple((self._heading(n), cells[n].strip()) for n in self.layout.targets if plain(cells[n]))
-        return Named(line=line, cells=names, parameters=own)
+        return NamedTarget(line=line, cells=names, parameters=own)
 
     def _heading(self, number: int) -> str:
         return self.layout.parameters.get(number) or visible(self.table.heading[number]).lower().replace(" ", "_")
@@ -145,7 +145,7 @@ def _trouble(line: int, cell: str) -> str:
 # --- What was refused, as a file ------------------------------------------------------------------------------------------
 
 
-def refused_as_csv(chosen: Chosen) -> Iterator[str]:
+def refused_as_csv(chosen: TargetSelection) -> Iterator[str]:
     """Return the rows with problems as a file, line by line: as they stood, and behind that where and what is wrong.
 
     Once they are corrected, the file can be uploaded as it is.

@@ -22,7 +22,7 @@ from accounts.changes.targeting.pasted_list import is_remark, is_word, pasted
 from accounts.changes.targeting.source import Fault, Link, Note, Problem, RefusedRows, Source
 from accounts.models import Account, EnvironmentChoice, RiskCategory, Trader
 from accounts.models.ids import AnyOf
-from accounts.models.status import Standing
+from accounts.models.status import AccountStatus
 from accounts.pages.queries import Attention, Filters, matching
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
@@ -40,7 +40,7 @@ class BadTargets(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class TargetSelection:
     """Targets of one environment in their order, with the parameters that came with them and the rows that name none."""
 
     environment: Environment
@@ -56,7 +56,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Named:
+class NamedTarget:
     """A target as somebody named it: the line, what stood there, with the heading it stood under, and parameters of its own.
 
     Several cells, such as its id and its name, all have to mean the same target.
@@ -70,7 +70,7 @@ class Named:
 # --- Keeping lists ------------------------------------------------------------------------------------------------------
 
 
-def keep(actor: Staff, chosen: Chosen, *, kind: Kind[Any] | None = None) -> TargetList:
+def keep(actor: Staff, chosen: TargetSelection, *, kind: Kind[Any] | None = None) -> TargetList:
     """Freeze what was chosen as a list of the actor's own; without a kind, one is chosen next."""
     return TargetList.objects.create(
         created_by=actor,
@@ -94,9 +94,9 @@ def kept(actor: Staff, list_id: UUID) -> TargetList | None:
     return TargetList.objects.filter(pk=list_id, created_by=actor).first()
 
 
-def chosen_of(target_list: TargetList) -> Chosen:
+def chosen_of(target_list: TargetList) -> TargetSelection:
     """Return what a list keeps."""
-    return Chosen(
+    return TargetSelection(
         environment=Environment(target_list.environment),
         unit=Unit(target_list.unit),
         ids=tuple(target_list.ids),
@@ -112,7 +112,7 @@ def chosen_of(target_list: TargetList) -> Chosen:
     )
 
 
-def source_of(chosen: Chosen) -> Source:
+def source_of(chosen: TargetSelection) -> Source:
     """Return what a change made of it remembers of it."""
     return Source(words=chosen.source, left_out=chosen.problems)
 
@@ -126,7 +126,7 @@ def forget_target_lists() -> int:
 # --- Everything of a sort -----------------------------------------------------------------------------------------------
 
 
-def of_filters(filters: Filters) -> Chosen:
+def of_filters(filters: Filters) -> TargetSelection:
     """Return every account that the accounts page lists under these filters. Raises BadTargets."""
     found = matching(filters, at_most=TARGETS_MAX)
     if found.is_cut:
@@ -140,7 +140,7 @@ def of_filters(filters: Filters) -> Chosen:
     environments = {environment for environment, _ in found.accounts}
     if len(environments) > 1:
         raise BadTargets("Demo and live accounts can't be in one change. Filter by environment first.")
-    return Chosen(
+    return TargetSelection(
         environment=Environment(environments.pop()),
         unit=Unit.ACCOUNT,
         ids=tuple(account_id for _, account_id in found.accounts),
@@ -154,14 +154,14 @@ def _filter_words(filters: Filters) -> Iterable[str]:
     if filters.environment:
         yield EnvironmentChoice(filters.environment).label.lower()
     if filters.standing:
-        yield Standing(filters.standing).label.lower()
+        yield AccountStatus(filters.standing).label.lower()
     if filters.category_id is not None:
         yield f"category {RiskCategory.objects.get(pk=filters.category_id).name}"
     if filters.attention:
         yield Attention(filters.attention).label.lower()
 
 
-def of_trader(environment: Environment, trader_id: int) -> Chosen:
+def of_trader(environment: Environment, trader_id: int) -> TargetSelection:
     """Return every account of a trader, by Tradovate's id. Raises BadTargets."""
     trader = Trader.objects.filter(environment=environment.value, tradovate_id=trader_id).first()
     accounts = trader.accounts.order_by("name", "pk") if trader else Account.objects.none()
@@ -170,7 +170,7 @@ def of_trader(environment: Environment, trader_id: int) -> Chosen:
         raise BadTargets("This trader has no account.")
     if len(ids) > TARGETS_MAX:
         raise BadTargets(f"This trader has more than {TARGETS_MAX:,} accounts, and one change takes no more.")
-    return Chosen(environment=environment, unit=Unit.ACCOUNT, ids=ids, source=f"accounts of trader {trader.name}")
+    return TargetSelection(environment=environment, unit=Unit.ACCOUNT, ids=ids, source=f"accounts of trader {trader.name}")
 
 
 def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[list[int], int]:
@@ -181,7 +181,7 @@ def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[li
     return list(dict.fromkeys(found)), len(account_ids) - len(found)
 
 
-def copy_of(change: Change, chosen: Chosen) -> Chosen:
+def copy_of(change: Change, chosen: TargetSelection) -> TargetSelection:
     """Return targets with what an earlier change set for all of its own, unless a file says what is set for these.
 
     Where each of its targets had parameters of its own, there is nothing that they could all be given.
@@ -200,7 +200,7 @@ def had_own_parameters(change: Change) -> bool:
 # --- Named one by one ---------------------------------------------------------------------------------------------------
 
 
-def of_names(environment: Environment, unit: Unit, named: Sequence[Named], *, source: str) -> Chosen:
+def of_names(environment: Environment, unit: Unit, named: Sequence[NamedTarget], *, source: str) -> TargetSelection:
     """Look up targets that are named by id or name, each in its place, with a problem for each that is no target.
 
     A target that comes twice with the same parameters counts once, and a note says so; where its rows say different things,
@@ -210,10 +210,12 @@ def of_names(environment: Environment, unit: Unit, named: Sequence[Named], *, so
     return _of_directory(directory, environment, unit, named, source=source)
 
 
-def _of_directory(directory: Directory, environment: Environment, unit: Unit, named: Sequence[Named], *, source: str) -> Chosen:
+def _of_directory(
+    directory: Directory, environment: Environment, unit: Unit, named: Sequence[NamedTarget], *, source: str
+) -> TargetSelection:
     problems: list[Problem] = []
     notes: list[Note] = []
-    rows: dict[int, list[Named]] = defaultdict(list)
+    rows: dict[int, list[NamedTarget]] = defaultdict(list)
     for each in named:
         found = directory.resolve([text for _, text in each.cells])
         if found.target_id is None:
@@ -223,7 +225,7 @@ def _of_directory(directory: Directory, environment: Environment, unit: Unit, na
         rows[found.target_id].append(each)
         if found.words:
             notes.append(Note(line=each.line, words=found.words))
-    good: dict[int, Named] = {}
+    good: dict[int, NamedTarget] = {}
     for target_id, same in rows.items():
         contradictions = _contradictions(same)
         problems.extend(contradictions)
@@ -232,7 +234,7 @@ def _of_directory(directory: Directory, environment: Environment, unit: Unit, na
             notes.extend(_repetitions(same))
     own = {target_id: each.parameters for target_id, each in good.items() if each.parameters is not None}
     common = in_common(list(own.values()))
-    return Chosen(
+    return TargetSelection(
         environment=environment,
         unit=unit,
         ids=tuple(good),
@@ -247,7 +249,7 @@ def _of_directory(directory: Directory, environment: Environment, unit: Unit, na
     )
 
 
-def of_text(environment: Environment, unit: Unit, text: str) -> Chosen:
+def of_text(environment: Environment, unit: Unit, text: str) -> TargetSelection:
     """Return the targets that a pasted text names, however it was set out. What is left over is a problem. Raises BadTargets.
 
     Accounts may stand between blanks too, unless one has a name with blanks.
@@ -259,7 +261,7 @@ def of_text(environment: Environment, unit: Unit, text: str) -> Chosen:
     if count > TARGETS_MAX:
         raise BadTargets(f"{count:,} {unit.value}s are named; one change takes at most {TARGETS_MAX:,}.")
     directory = Directory(environment, unit, {each for part in parts for each in (part.as_written, part.text, *part.words)})
-    named: list[Named] = []
+    named: list[NamedTarget] = []
     problems: list[Problem] = []
     for part in parts:
         whole = next((each for each in (part.as_written, part.text) if directory.has(each)), None)
@@ -271,7 +273,7 @@ def of_text(environment: Environment, unit: Unit, text: str) -> Chosen:
                 )
                 problems.append(Problem(line=part.line, value=remark, fault=Fault.NOT_UNDERSTOOD, reason=reason))
             else:
-                named.extend(Named(line=part.line, cells=(("", word),)) for word in words if is_word(word))
+                named.extend(NamedTarget(line=part.line, cells=(("", word),)) for word in words if is_word(word))
     found = _of_directory(directory, environment, unit, named, source="pasted list")
     counted = (
         [Note(line=1, words="The numbers before the tabs count the lines, and were not read as ids.")] if is_counted else []
@@ -292,7 +294,7 @@ def _runs(words: Sequence[str], directory: Directory) -> list[tuple[str, ...]]:
     return runs
 
 
-def _repetitions(same: Sequence[Named]) -> list[Note]:
+def _repetitions(same: Sequence[NamedTarget]) -> list[Note]:
     """Return notes on the rows that say again what the first said."""
     first, *later = same
     return [
@@ -301,7 +303,7 @@ def _repetitions(same: Sequence[Named]) -> list[Note]:
     ]
 
 
-def _contradictions(same: Sequence[Named]) -> list[Problem]:
+def _contradictions(same: Sequence[NamedTarget]) -> list[Problem]:
     """Return the problems of rows that name one target and say different things of it: none where all say the same."""
     if all(each.parameters == same[0].parameters for each in same):
         return []

@@ -24,7 +24,7 @@ from accounts.changes.targeting import targets
 from accounts.changes.targeting.csv_columns import HEADINGS, columns_of, template
 from accounts.changes.targeting.csv_table import Unreadable
 from accounts.changes.targeting.csv_upload import read_csv, refused_as_csv
-from accounts.changes.targeting.targets import BadTargets, Chosen, copy_of
+from accounts.changes.targeting.targets import BadTargets, TargetSelection, copy_of
 from accounts.pages.forms import FilterForm
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
@@ -37,7 +37,7 @@ CHANGE_NUMBER: Final = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class ActionOption:
     """A kind that may be chosen: where it leads, or why it can't be asked for here."""
 
     kind: Kind[Any]
@@ -77,16 +77,16 @@ def _offered(request: HttpRequest) -> list[Kind[Any]]:
     return offered
 
 
-def _offer(kind: Kind[Any], chosen: Chosen | None, query: QueryDict) -> Offer:
+def _offer(kind: Kind[Any], chosen: TargetSelection | None, query: QueryDict) -> ActionOption:
     if chosen is None:
-        return Offer(kind=kind, url=reverse("changes:name_targets", args=[kind.name]), obstacle="")
+        return ActionOption(kind=kind, url=reverse("changes:name_targets", args=[kind.name]), obstacle="")
     obstacle = ""
     if chosen.environment not in kind.environments:
         obstacle = f"Tradovate takes this on {' and '.join(sorted(kind.environments))} only."
     elif chosen.unit == Unit.TRADER and kind.unit == Unit.ACCOUNT:
         obstacle = "This is about accounts; traders are chosen."
     naming = urlencode([(name, value) for name in NAMING for value in query.getlist(name)])
-    return Offer(kind=kind, url=f"{reverse('changes:new', args=[kind.name])}?{naming}", obstacle=obstacle)
+    return ActionOption(kind=kind, url=f"{reverse('changes:new', args=[kind.name])}?{naming}", obstacle=obstacle)
 
 
 @requires("changes:view")
@@ -107,7 +107,7 @@ def freeze(request: HttpRequest) -> HttpResponse:
     return _go_on(targets.keep(person(request), chosen, kind=kind), kind)
 
 
-def _everything_of(posted: QueryDict) -> Chosen:
+def _everything_of(posted: QueryDict) -> TargetSelection:
     if "trader" in posted:
         environment, ids = read_targets(posted.getlist("trader"), Unit.TRADER)
         if len(ids) > 1:
@@ -173,7 +173,7 @@ class _Naming:
         self.file_form = FileForm(*files, kind=kind, auto_id="file_%s", initial=where)
         self.filter_form = FilterForm(request.POST if self.how == "filter" else QueryDict(urlencode(where)))
 
-    def chosen(self) -> Chosen | None:
+    def chosen(self) -> TargetSelection | None:
         """Return what the form that was sent chooses; None, with the reasons as its errors, when it can't be had."""
         match self.how:
             case "csv":
@@ -183,7 +183,7 @@ class _Naming:
             case _:
                 return self._named() if self.names_form.is_valid() else None
 
-    def _named(self) -> Chosen | None:
+    def _named(self) -> TargetSelection | None:
         said = self.names_form.cleaned_data
         try:
             return targets.of_text(Environment(said["environment"]), self.kind.unit, said["text"])
@@ -191,7 +191,7 @@ class _Naming:
             self.names_form.add_error("text", str(error))
             return None
 
-    def _filtered(self) -> Chosen | None:
+    def _filtered(self) -> TargetSelection | None:
         try:
             return targets.of_filters(self.filter_form.filters())
         except BadTargets as error:
@@ -217,7 +217,7 @@ class _Naming:
         return render(self.request, "changes/name_targets.html", context, status=status)
 
 
-def _read(form: forms.Form, kind: Kind[Any]) -> Chosen | None:
+def _read(form: forms.Form, kind: Kind[Any]) -> TargetSelection | None:
     """Return what the file chooses; None, with an error for each reason, when it can't be read."""
     said = form.cleaned_data
     file, environment = said["file"], Environment(said["environment"])

@@ -22,8 +22,8 @@ from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority, Relation
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.source import Link
-from accounts.changes.targeting.targets import Chosen
-from riskadmin.audit.actions import Happening, record, record_all
+from accounts.changes.targeting.targets import TargetSelection
+from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import SYSTEM, Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -39,7 +39,7 @@ WINDOW_CLOSED_BY: Final = "riskadmin, since its window closed"
 _UNDER_WAY: Final = (ChangeState.RUNNING, ChangeState.PAUSED)
 
 
-class Moved(Exception):
+class InvalidTransition(Exception):
     """The change no longer stands where this could be done; the message is for people. Nothing was written."""
 
 
@@ -101,7 +101,7 @@ def close_window(change: Change, goes_on_at: datetime, *, origin: Origin) -> Non
             locked.state, locked.stopped_at, locked.stopped_by_name = ChangeState.STOPPING, timezone.now(), WINDOW_CLOSED_BY
         locked.save(update_fields=["held_until", "held_why", "state", "stopped_at", "stopped_by_name"])
         detail = {"kind": locked.kind} | ({"until": goes_on_at} if locked.goes_on else {})
-        record(Happening(tag=Tag.CHANGE_WINDOW_CLOSED, actor=SYSTEM, origin=origin, change_id=locked.pk, detail=detail))
+        record(AuditEntry(tag=Tag.CHANGE_WINDOW_CLOSED, actor=SYSTEM, origin=origin, change_id=locked.pk, detail=detail))
 
 
 def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
@@ -174,8 +174,8 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
     items = list(Item.objects.filter(change=change, state__in=ITEM_FAILED).order_by("position"))
     if change.state == ChangeState.PENDING or not items:
-        raise Moved(f"Change {change.pk} has no failed items that could be asked for again.")
-    chosen = Chosen(
+        raise InvalidTransition(f"Change {change.pk} has no failed items that could be asked for again.")
+    chosen = TargetSelection(
         environment=Environment(change.environment),
         unit=Unit(kind.unit),
         ids=tuple(item.target_id for item in items),
@@ -198,7 +198,7 @@ def _there(change_id: int, states: set[ChangeState], what: str) -> Change:
     """Lock a change and return it. Raises Moved when it is in none of these states."""
     change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
     if change.state not in states:
-        raise Moved(f"Change {change.pk} can't {what} any more: it is {ChangeState(change.state).label.lower()}.")
+        raise InvalidTransition(f"Change {change.pk} can't {what} any more: it is {ChangeState(change.state).label.lower()}.")
     return change
 
 
@@ -212,7 +212,7 @@ def _tell(
     after: dict[str, int] | None = None,
 ) -> None:
     record(
-        Happening(
+        AuditEntry(
             tag=tag,
             actor=actor.who(),
             origin=origin,

@@ -18,7 +18,7 @@ from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Ki
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_FINAL, ItemState, Relation
 from accounts.changes.targeting.source import Link
-from accounts.changes.targeting.targets import Chosen, in_common
+from accounts.changes.targeting.targets import TargetSelection, in_common
 from accounts.changes.topics import Topic, topics
 from accounts.models import Account, Trader
 from riskadmin.tradovate.vocabulary import Environment
@@ -83,9 +83,9 @@ class Undo:
         """Why items are left as they are, and how many for each reason."""
         return topics(each.reason for each in self.left)
 
-    def chosen(self, part: Part) -> Chosen:
+    def chosen(self, part: Part) -> TargetSelection:
         """Return the targets of a part as they are asked for."""
-        return Chosen(
+        return TargetSelection(
             environment=Environment(self.change.environment),
             unit=part.kind.unit,
             ids=part.ids,
@@ -185,7 +185,7 @@ def _left(change: Change, kind: Kind[Any], environment: Environment, item: Item,
     if obstacle:
         return Left(item=item, reason=obstacle)
     done, now = _done(kind, environment, item), kind.state(subject)
-    if kind.stands_as_left(done, now):
+    if kind.unchanged_since(done, now):
         return None
     return Left(item=item, reason=f"Changed since change {change.pk} left it", as_left=done.observed, now=now)
 

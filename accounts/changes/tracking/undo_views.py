@@ -22,7 +22,7 @@ from riskadmin.web.htmx import redirect
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class ActionOption:
     """A part of an undo as its page offers it: its number in the form, and whether this person may ask for it."""
 
     number: int
@@ -52,7 +52,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 def _page(request: HttpRequest, found: Undo) -> HttpResponse:
     change = found.change
     offers = [
-        Offer(number=number, part=part, is_allowed=may(request, part.kind.capability))
+        ActionOption(number=number, part=part, is_allowed=may(request, part.kind.capability))
         for number, part in enumerate(found.parts, start=1)
     ]
     context = {

@@ -83,7 +83,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     demand(request, KINDS[change.kind].capability)
     try:
         listed = control.failed_items(actor=person(request), change_id=pk)
-    except control.Moved as error:
+    except control.InvalidTransition as error:
         return _refused(request, pk, str(error))
     return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
 
@@ -100,7 +100,7 @@ def _done(request: HttpRequest, pk: int, act: Callable[[], Change], said: str) -
         act()
     except NotAllowed as error:  # lost the right since the page was shown
         return _refused(request, pk, str(error))
-    except control.Moved as error:
+    except control.InvalidTransition as error:
         return _refused(request, pk, str(error))
     messages.success(request, said.format(pk=pk))
     return redirect(request, "changes:detail", pk)
