@@ -20,6 +20,7 @@ from riskadmin.local.stack import free_ports
 PROJECT: Final = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S: Final = 180.0
 STOP_TIMEOUT_S: Final = 60.0
+PORTS_TRIED: Final = 5
 
 PASSWORD: Final = "simulator"
 CID: Final = "8"
@@ -82,9 +83,22 @@ class Simulator:
     # --- the process -----------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Start the process and return when it answers; raise SimulatorError when it doesn't."""
-        if not any(self.ports.values()):
+        """Start the process and return when it answers; raise SimulatorError when it doesn't.
+
+        The first time on ports that are free; one that somebody else takes meanwhile is replaced.
+        """
+        if any(self.ports.values()):
+            return self._start()
+        for _ in range(PORTS_TRIED):
             self.ports = dict(zip(self.ports, free_ports(len(self.ports)), strict=True))
+            try:
+                return self._start()
+            except SimulatorError as error:
+                if "can't listen" not in str(error):
+                    raise
+        raise SimulatorError("no free ports were found")
+
+    def _start(self) -> Self:
         command = [sys.executable, "-m", "riskadmin.simulator", "--data", str(self.data), "--seed", str(self.seed)]
         command += ["--traders", str(self.traders), "--accounts", str(self.accounts)]
         for name, port in self.ports.items():
