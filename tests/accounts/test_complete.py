@@ -253,7 +253,7 @@ def moments(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def begin(number: int) -> None:
         at = datetime.fromtimestamp(1_800_000_000 + number, UTC).replace(microsecond=number)
-        monkeypatch.setattr("accounts.complete.timezone.now", lambda: at)
+        monkeypatch.setattr("accounts.sync.complete.timezone.now", lambda: at)
 
     return begin
 
