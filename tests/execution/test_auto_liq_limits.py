@@ -172,7 +172,7 @@ def test_more_than_are_worth_asking_for_by_id_are_listed(
 ) -> None:
     settings.LIMITS_PER_CALL = 200
     for module in ("complete", "reads"):
-        monkeypatch.setattr(f"accounts.{module}.ASKED_BY_ID", 300)
+        monkeypatch.setattr(f"accounts.sync.{module}.ASKED_BY_ID", 300)
     PolicyRule.objects.filter(kind=KIND.name, at_least_items__gt=1).delete()
     ids = account_ids(320)
     change = decided(support, supervisor, ids, margin_auto_liq_pct="99.5")
