@@ -1,4 +1,4 @@
-"""The budget for people: a gauge on every page, and the page that shows the hour."""
+"""The API budget's views: a gauge on every page, and the page of the last hour."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
