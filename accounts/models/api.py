@@ -41,7 +41,7 @@ class IdProof(models.Model):
 
 
 class ApiToken(models.Model):
-    """The one access token per environment that all processes share, encrypted, with the lease of who renews it."""
+    """The one access token per environment that all processes share, encrypted, and the lease of the process that renews it."""
 
     environment = models.CharField(max_length=8, choices=ENVIRONMENTS, unique=True)
     ciphertext = models.BinaryField(default=b"")

@@ -19,5 +19,5 @@ def gauge(request: HttpRequest) -> HttpResponse:
 @requires("system:view")
 @require_GET
 def hour(request: HttpRequest) -> HttpResponse:
-    """The rolling hour: what was spent on what and when, what is left, what stops calls, and when they come back."""
+    """The rolling hour: calls used by endpoint and time, calls left, what stops calls, and when calls are available again."""
     return render(request, "usage/usage.html", {"hour": queries.hour()})
