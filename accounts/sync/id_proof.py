@@ -96,7 +96,7 @@ class Comparison:
         self.is_proven = False
 
     def of_some(self, asked: Sequence[int], came: Sequence[int]) -> None:
-        """Compare what an answer about some accounts brought. Raises `Refuted`, and `TradovateError` where it can't be told."""
+        """Compare what a response about some accounts returned. Raises `Refuted`, and `TradovateError` if it can't decide."""
         if self.is_proven or not came:
             return
         is_strange = not set(came) <= set(asked)

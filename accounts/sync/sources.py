@@ -163,7 +163,7 @@ def compared(
     name: str,
     comparison: Comparison,
 ) -> Source[Any]:
-    """Return a source of records of which nobody knows yet whether they carry their account's id: the first are compared."""
+    """Return a source of records not yet known to carry their account's id or not: the first are compared."""
 
     def some(ids: Sequence[int]) -> Reply[list[Any]]:
         reply = by_account(ids)
