@@ -1,4 +1,4 @@
-"""What can be found changed at Tradovate that riskadmin did not do, in words."""
+"""Labels for changes found at Tradovate that riskadmin did not make."""
 
 from django.db import models
 
