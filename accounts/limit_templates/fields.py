@@ -1,4 +1,4 @@
-"""Which limits a template may set. A record of them is one of `kinds.limit_fields`: what it leaves out, it does not govern."""
+"""Which limits a template may set. Its record is one of `kinds.limit_fields`: fields that it leaves out are not governed."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ TEMPLATE_FIELDS: Final[dict[str, LimitField]] = {name: field for name, field in 
 
 
 def fields_of(level: str) -> tuple[LimitField, ...]:
-    """Return the fields that a template of this level may set, in their order."""
+    """Return the fields that a template of this level may set, in order."""
     return tuple(field for field in FIELDS_OF[LimitLevel(level)] if field.name not in PASSING)
 
 
