@@ -1,4 +1,4 @@
-"""The knobs of a running simulator: limits, lives and the choices the documents leave open."""
+"""The settings of a running simulator: limits, lifetimes and the choices that the documents leave open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 
 class BadSettingError(ValueError):
-    """A setting that does not exist, or a value it cannot have."""
+    """A setting that does not exist, or an invalid value."""
 
 
 CHOICES: Final[dict[str, frozenset[object]]] = {
@@ -23,7 +23,7 @@ CHOICES: Final[dict[str, frozenset[object]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every default is the documented value; ``[?]`` marks those that no document states."""
+    """Every default is the documented value. ``[?]`` marks those that no document states."""
 
     user_calls_per_hour: int = 5000
     """Rolling hour, per user, every endpoint, both hosts together."""
@@ -91,7 +91,7 @@ class Settings:
     """Answers up to this size are kept beside their calls, except those of /auth; 0 keeps none."""
 
     def patched(self, changes: dict[str, Any]) -> Settings:
-        """Return the settings with ``changes`` applied; raise BadSettingError and change nothing otherwise."""
+        """Return the settings with ``changes`` applied. Raise BadSettingError, and change nothing, for an invalid one."""
         known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
         for name, value in changes.items():
             if name not in known:
@@ -117,6 +117,6 @@ class Settings:
 
 
 def _is_path_number(path: object, value: object) -> bool:
-    """Say whether this is a pair of a lower-case path and a number from 0 up."""
+    """Return whether this is a pair of a lower-case path and a number from 0 up."""
     is_path = isinstance(path, str) and path.startswith("/") and path == path.lower()
     return is_path and type(value) is int and value >= 0
