@@ -1,7 +1,7 @@
 """The types of Tradovate's fields, each with how pydantic reads it: strict about the type.
 
 An ``Optional`` one may be missing or null, which are the same. A name with a NUL or half of a surrogate pair is a text: it
-is made fit where it is stored. A word that we don't know stays a plain text.
+is made storable where it is stored. An unknown word stays a plain text.
 """
 
 from collections.abc import Callable, Mapping
@@ -74,7 +74,7 @@ def _or_none(read: Callable[[object], object]) -> PlainValidator:
 
 
 def word(words: type[StrEnum]) -> PlainValidator:
-    """Return the reader of one of ``words``, which keeps the plain text where Tradovate has a word that we don't know."""
+    """Return the reader of one of ``words``, which keeps the plain text of an unknown word."""
     known = {each.value: each for each in words}
 
     def read(value: object) -> str:
@@ -90,7 +90,7 @@ def optional_word(words: type[StrEnum]) -> PlainValidator:
 
 
 def optional_list_in(name: str, read: Callable[[object], object]) -> PlainValidator:
-    """Return the reader of an object that holds nothing but a list under ``name``, of rows that ``read`` reads."""
+    """Return the reader of an object that has only a list under ``name``, of rows that ``read`` reads."""
 
     def read_rows(value: object) -> tuple[object, ...]:
         rows = (value.get(name) or []) if isinstance(value, dict) else None
