@@ -4,7 +4,7 @@ from django.db import models
 
 
 class OutsideKind(models.TextChoices):
-    """What somebody did at Tradovate. Each completes "… outside riskadmin"."""
+    """What someone did at Tradovate. Each completes "… outside riskadmin"."""
 
     LOCK = "lock", "Locked"
     LIQUIDATE = "liquidate", "Liquidated and locked"
