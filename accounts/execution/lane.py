@@ -190,7 +190,7 @@ class _Leader:
     # --- Sending ----------------------------------------------------------------------------------------------------------
 
     def _claim(self, callers: ThreadPoolExecutor, first_reader: ThreadPoolExecutor) -> None:
-        """Claim the next calls of the change whose turn it is, and have them made. One whose targets are being read waits."""
+        """Claim the next calls of the change whose turn it is, and have them made. A change whose targets are read waits."""
         ready = self._ready_beside()
         room = self.at_once + ready - len(self.in_flight)
         # While half of the ready calls are left, a claim can wait and then cover more calls.
@@ -327,7 +327,7 @@ class _Leader:
         return Answered(claim=claim, error=OutcomeUnknown(why))
 
     def _written_alone(self, answer: Answered) -> bool:
-        """Write down one end by itself: whole, or at least that there was one, with what of the answer any column takes."""
+        """Write one end by itself: completely, or at least that it happened, with what any column can hold."""
         for end in (answer, _in_plain_letters(answer)):
             try:
                 self._write_down([end])
@@ -360,7 +360,7 @@ class _Leader:
     # --- Reading back -----------------------------------------------------------------------------------------------------
 
     def _read_back(self, reader: ThreadPoolExecutor) -> None:
-        """Have read back what is due, beside the calls; once nothing is left to send, also what waits for company."""
+        """Read back what is due, in parallel with the calls; once nothing is left to send, also what waits for other items."""
         if self.reading:
             if not self.reading.done():
                 return

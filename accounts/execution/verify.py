@@ -48,7 +48,7 @@ def next_read_at(lane: Lane, *, early: bool = False) -> datetime | None:
 
 
 def _never_read() -> Q:
-    """Return the condition for accepted items that were not read back yet: then `not_before` still has its first meaning."""
+    """Return the condition for accepted items not read back yet: `not_before` and lease are as first set."""
     return Q(state=ItemState.SENT, lease_until=F("not_before") + CONFIRM_WITHIN)
 
 

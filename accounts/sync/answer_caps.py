@@ -44,7 +44,7 @@ class AnswerCaps:
         return self._caps.get(endpoint)
 
     def is_whole(self, endpoint: str, rows: int) -> bool:
-        """Say whether an answer of so many rows was surely not cut: this reader got a longer one, and it is below the cap."""
+        """Say whether a response with this many rows was not cut: this reader got a longer one, and it is below the cap."""
         cap = self.cap(endpoint)
         return (rows < NEVER_CUT or rows < self._longest.get(endpoint, 0)) and (cap is None or rows < cap)
 
