@@ -173,7 +173,7 @@ def read_again_many(*, actor: Staff, origin: Origin, item_ids: Collection[int]) 
     return count
 
 
-# --- Looking at what is locked ------------------------------------------------------------------------------------------
+# --- Locked rows --------------------------------------------------------------------------------------------------------
 
 
 def _questions(item_ids: Collection[int], *, locked: bool = False) -> list[Question]:

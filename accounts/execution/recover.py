@@ -45,7 +45,7 @@ def sweep(*, origin: Origin) -> None:
 def give_up_lapsed(*, origin: Origin) -> int:
     """Mark as unknown every item that was under way for too long, so that it blocks nothing; return how many.
 
-    Its worker died before or after the call, or the accepted call could not be read back. Those of one call go together.
+    Its worker died before or after the call, or the answered call could not be read back. Those of one call go together.
     """
     lapsed = Item.objects.filter(state__in=ITEM_UNDER_WAY, lease_until__lt=timezone.now())
     items = list(lapsed.order_by("pk")[:GIVEN_UP_TOGETHER])

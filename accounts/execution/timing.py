@@ -14,8 +14,9 @@ PERMIT_GOOD_FOR_S: Final = 5.0
 LEASE: Final = timedelta(seconds=30)
 # How long a read-back may keep showing the old state before the outcome is called unknown.
 CONFIRM_WITHIN: Final = timedelta(seconds=30)
-# A second reader leaves an item alone for this long after the first one took it: at least the first, longer by a second for
-# each so many items that are read together (a cut list takes a call for each 200 of them), never longer than the last.
+# A second reader leaves an item alone for this long after the first one took it: at least READING_LEASE, longer by a second
+# for each ITEMS_READ_PER_SECOND items that are read together (a cut list takes a call for each 200 of them), and never
+# longer than LONGEST_READING_LEASE.
 READING_LEASE: Final = timedelta(seconds=20)
 ITEMS_READ_PER_SECOND: Final = 400
 LONGEST_READING_LEASE: Final = timedelta(seconds=50)

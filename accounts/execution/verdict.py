@@ -147,7 +147,7 @@ def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[It
         _keep_seen(unproven, evidence)
         again_at = timezone.now() + WATCHED_EVERY
         waiting = Item.objects.filter(pk__in=[item.pk for item in unproven], state=group.came_from)
-        # An accepted item keeps its lease until then; GREATEST ignores the NULL that an unknown item has.
+        # An answered item keeps its lease until then; GREATEST ignores the NULL that an unknown item has.
         waiting.filter(lease_until=None).update(not_before=again_at, note=note)
         waiting.exclude(lease_until=None).update(
             not_before=again_at, note=note, lease_until=Greatest("lease_until", again_at + WATCHED_EVERY)
@@ -320,7 +320,7 @@ def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
 
 
 def _patient(items: Sequence[Item], evidence: Evidence) -> set[int]:
-    """Return the keys of accepted items that may wait longer for their effect: nothing urgent waits for them.
+    """Return the keys of answered items that may wait longer for their effect: nothing urgent waits for them.
 
     The others become unknown, and then they block nothing.
     """
@@ -379,7 +379,7 @@ def fruitless_calls(items: Sequence[Item]) -> Counter[int]:
     return fruitless
 
 
-# --- The reading does not tell ------------------------------------------------------------------------------------------
+# --- The reading is not conclusive --------------------------------------------------------------------------------------
 
 
 def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:

@@ -48,12 +48,12 @@ def next_read_at(lane: Lane, *, early: bool = False) -> datetime | None:
 
 
 def _never_read() -> Q:
-    """Return the condition for accepted items not read back yet: `not_before` and lease are as first set."""
+    """Return the condition for answered items not read back yet: `not_before` and lease are as first set."""
     return Q(state=ItemState.SENT, lease_until=F("not_before") + CONFIRM_WITHIN)
 
 
 def _in_the_way() -> Q:
-    """Return the condition for accepted bulk items not yet read back while an urgent item waits for them.
+    """Return the condition for answered bulk items not yet read back while an urgent item waits for them.
 
     What waits is queried beforehand, change by change: mostly nothing is urgent, and then PostgreSQL has nothing to search.
     """
@@ -65,7 +65,7 @@ def _in_the_way() -> Q:
 def read_back_due(lane: Lane, *, origin: Origin, early: bool = False) -> int:
     """Read back every due item of a lane, in as few calls as possible, and settle what that proves.
 
-    `early`: also those that were accepted and only wait for others to be read with.
+    `early`: also those that were answered and only wait for others to be read with.
 
     Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves its
     items as they are: they are due again when this reader's lease on them ends.
@@ -96,7 +96,7 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
         until = at + reading_lease(len(items))
         mine = Item.objects.filter(pk__in=[item.pk for item in items])
         mine.update(not_before=until)
-        # The sweeper must not give up an accepted item while it is being read.
+        # The sweeper must not give up an answered item while it is being read.
         mine.filter(state=ItemState.SENT).update(lease_until=Greatest("lease_until", until + CONFIRM_AGAIN))
     # Each change is read once: with a join, it would be built once for each of ten thousand items.
     changes = Change.objects.in_bulk({item.change_id for item in items})
