@@ -201,7 +201,7 @@ def last_end(stops: Iterable[Stop]) -> tuple[bool, datetime | None]:
     return all(ends), max((end for end in ends if end), default=None)
 
 
-# --- Finding them -------------------------------------------------------------------------------------------------------
+# --- Finding stops ------------------------------------------------------------------------------------------------------
 
 
 def stops_now() -> Stops:

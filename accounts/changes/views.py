@@ -42,7 +42,7 @@ AT_ONCE = ("lock", "liquidate_only", "unlock")
 """The kinds that an account's page offers by name; the others are one step further."""
 
 
-# --- Following and deciding ---------------------------------------------------------------------------------------------
+# --- Following and approving --------------------------------------------------------------------------------------------
 
 
 @requires("changes:view")

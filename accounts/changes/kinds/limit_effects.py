@@ -98,7 +98,7 @@ def effects_of(account: Account, limits: LevelLimits, *, after: Record, changed:
     return Effects(target=target, warnings=tuple(warnings))
 
 
-# --- What would act at once -----------------------------------------------------------------------------------------------
+# --- Immediate liquidations -----------------------------------------------------------------------------------------------
 
 
 def _reached_now(limits: LevelLimits, after: Record, changed: Changed) -> Iterator[str]:
@@ -171,7 +171,7 @@ def _positions(held: int, *, will_close: bool) -> Iterator[str]:
         yield f"{held} open position{'' if held == 1 else 's'}: {what}"
 
 
-# --- What looks wrong -----------------------------------------------------------------------------------------------------
+# --- Likely mistakes ------------------------------------------------------------------------------------------------------
 
 
 def _loosened(before: Record, after: Record, changed: Changed) -> Iterator[str]:

@@ -339,7 +339,7 @@ def _can_be_sent(field: LimitField, text: str) -> bool:
     return True
 
 
-# --- Comparing and saying -----------------------------------------------------------------------------------------------
+# --- Comparing and describing -------------------------------------------------------------------------------------------
 
 
 def direction(field: LimitField, before: Any, after: Any) -> str:

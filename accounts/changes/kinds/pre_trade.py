@@ -230,7 +230,7 @@ class PreTradeKind(AccountKind):
     def unsendable(self, account_id: int, record: Record) -> str:
         """Return why Tradovate's documentation forbids a record, or "". Pure."""
 
-    # --- In words ---------------------------------------------------------------------------------------------------------
+    # --- Descriptions -----------------------------------------------------------------------------------------------------
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         shown = _by_number(before)

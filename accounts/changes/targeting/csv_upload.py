@@ -142,7 +142,7 @@ def _trouble(line: int, cell: str) -> str:
     return ""
 
 
-# --- What was refused, as a file ------------------------------------------------------------------------------------------
+# --- Refused rows as a file -----------------------------------------------------------------------------------------------
 
 
 def refused_as_csv(chosen: TargetSelection) -> Iterator[str]:

@@ -123,7 +123,7 @@ def forget_target_lists() -> int:
     return deleted
 
 
-# --- Everything of a sort -----------------------------------------------------------------------------------------------
+# --- Whole groups of targets --------------------------------------------------------------------------------------------
 
 
 def of_filters(filters: Filters) -> TargetSelection:
@@ -197,7 +197,7 @@ def had_own_parameters(change: Change) -> bool:
     return change.items.exclude(own_parameters=None).exists()
 
 
-# --- Named one by one ---------------------------------------------------------------------------------------------------
+# --- Named individually -------------------------------------------------------------------------------------------------
 
 
 def of_names(environment: Environment, unit: Unit, named: Sequence[NamedTarget], *, source: str) -> TargetSelection:
