@@ -125,7 +125,7 @@ def _record_pairs(was: Mapping[str, Record], becomes: Mapping[str, Record]) -> P
     return {number: [was.get(number), becomes.get(number)] for number in numbers if was.get(number) != becomes.get(number)}
 
 
-# --- What is watched ----------------------------------------------------------------------------------------------------
+# --- Watched tables -----------------------------------------------------------------------------------------------------
 
 _NO_LIMITS: Final = frozenset({"id", "account_id", "level", "fresh_at", "source", "record"})
 _LIMITS: Final = tuple(field.attname for field in AutoLiqLimits._meta.concrete_fields if field.attname not in _NO_LIMITS)

@@ -241,7 +241,7 @@ def _store(
     return written
 
 
-# --- What an account has several of, all read together ------------------------------------------------------------------
+# --- Sets of rows per account, read together ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
