@@ -51,15 +51,15 @@ logger = logging.getLogger(__name__)
 E = TypeVar("E")
 
 DEAD_AFTER = timedelta(seconds=120)
-"""A run that showed no sign of life for so long was killed: no single call or write takes longer."""
+"""A run that showed no sign of life for this long was killed: no single call or write takes longer."""
 
 RUNS_KEPT = timedelta(days=7)
 
 SYNC_SHARE = 0.2
-"""The part of the hour's calls that full reads of one environment may use, where completing cut lists takes many."""
+"""The part of the hour's calls that full reads of one environment may use, if completing cut lists takes many."""
 
 SYNCS_LEFT_OUT_AT_MOST = 3
-"""So many times the usual pause at most, however many calls the last full read took."""
+"""At most this many times the usual pause, however many calls the last full read took."""
 
 
 class MirrorRefused(Exception):

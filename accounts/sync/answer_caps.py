@@ -17,7 +17,7 @@ from riskadmin.tradovate.vocabulary import Environment
 HOLDS_FOR: Final = timedelta(hours=1)
 
 NEVER_CUT: Final = 50
-"""An answer of fewer rows than this was not cut by a cap: the smallest that was heard of is far above it."""
+"""A response with fewer rows than this was not cut by a cap: the smallest known cap is far above it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

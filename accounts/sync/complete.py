@@ -23,26 +23,26 @@ logger = logging.getLogger(__name__)
 E = TypeVar("E")
 
 ASKED_BY_ID: Final = 1_000
-"""Up to so many rows are asked for by their ids; of more, the whole list is asked for first, where that is fewer calls."""
+"""Up to this many rows are asked for by their ids; for more, the whole list is asked for first, if that takes fewer calls."""
 
 WORTH_A_LIST: Final = 20
-"""A whole list is asked for when it has at most so many times the rows that are wanted."""
+"""A whole list is asked for if it has at most this many times the rows that are wanted."""
 
 SAMPLE: Final = 200
-"""Of a list that may rightly lack rows, so many ids are asked for by themselves before the list is believed."""
+"""For a list that may legitimately lack rows, this many ids are asked for individually before the list is trusted."""
 
 CHECKED: Final = 40
-"""Of a list with many rows for an id, so many ids are asked for by themselves: their answer is too short to be cut.
+"""For a list with many rows per id, this many ids are asked for individually: their response is too short to be cut.
 
-As many more as fit into that call are asked for of which the list names no row: what is cut off mostly belongs to those, and
-where they have nothing they make the answer no longer.
+As many more ids as fit into that call, for which the list has no row, are asked for: what is cut off mostly belongs to those,
+and if they have nothing they make the response no longer.
 """
 
 ABSENT_ASKED: Final = 20
-"""So many rows that a read lacks are asked for by their own ids, or all of one id where it lacks more of that one alone."""
+"""This many rows that a read lacks are asked for by their own ids, or all rows of one id if it lacks more of that one alone."""
 
 DIVIDED: Final = 100
-"""So many answers at most are asked for in halves because a row in them names nobody: where all rows are so, each would be."""
+"""At most this many responses are asked for again in halves because a row names no account: if all rows did, each would be."""
 
 
 def _of_account(row: UnreadableRow, account_id: int) -> UnreadableRow:

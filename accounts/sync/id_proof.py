@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 HOLDS_FOR: Final = timedelta(days=1)
 ACCOUNTS_ASKED: Final = 2
 DOUBTED: Final = 2
-"""So many accounts that a read left out are asked for again, by account."""
+"""This many accounts that a read left out are asked for again, by account."""
 
 TRIES: Final = 6
-"""Accounts that are asked for until so many had a record: not every account has one of each."""
+"""The maximum number of accounts asked for until enough had a record: not every account has one of each."""
 
 RISK_STATUS: Final = "accountRiskStatus"
 FIRM_LIMITS: Final = "userAccountAutoLiq"

@@ -75,7 +75,7 @@ _NUMBERS: Final[Mapping[type[models.Model], Mapping[str, str]]] = {
     PositionRow: _POSITION_NUMBERS,
     RiskParameter: _RISK_PARAMETER_NUMBERS,
 }
-"""Of all other columns every number that the client reads fits: they hold int64."""
+"""In all other columns every number that the client reads fits: they hold int64."""
 
 
 def misfit(model: type[models.Model], row: Row) -> tuple[str, object] | None:

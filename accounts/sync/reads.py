@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 E = TypeVar("E")
 
 Several = type[models.Position] | type[models.PositionLimit] | type[models.RiskParameter]
-"""What an account, or a position limit, has several of."""
+"""The models of which an account, or a position limit, has several rows."""
 
 ASKED_ALONE: Final = 20
-"""Accounts that a full read left out are asked for one by one, up to so many; of more, a second full read has to tell."""
+"""Up to this many accounts that a full read left out are asked for one by one; for more, a second full read decides."""
 
 MISSING_ASKED: Final = 500
-"""So many accounts that are missing, and that another list names all the same, are asked for again in each full read."""
+"""This many missing accounts that another list names all the same are asked for again in each full read."""
 
 
 class Reader:

@@ -23,7 +23,7 @@ from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 
 PRE_TRADE_IDS: Final = 50
-"""Accounts or position limits in one call: each may have many records, and all of them have to fit into the answer."""
+"""Accounts or position limits in one call: each may have many records, and all of them have to fit into the response."""
 
 _OWN_ID: Final = attrgetter("id")
 _ACCOUNT: Final = attrgetter("account_id")

@@ -41,7 +41,7 @@ from riskadmin.tradovate.vocabulary import Environment
 IN_PLACE = ("environment", "tradovate_id")
 
 LEFT_OUT_FOR = timedelta(seconds=30)
-"""Two full reads have to leave a row out so far apart before it is missing, where its own id was not asked for."""
+"""Two full reads this far apart have to leave a row out before it is missing, unless its own id was asked for."""
 
 NAME_NEVER_READ: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """The age of a category of which only the number is known."""
@@ -121,7 +121,7 @@ def store_permissions(
 
 
 Leaving = type[models.Account] | type[models.Trader] | type[models.TradingPermission]
-"""What may be missing from Tradovate's lists. Nothing of it is ever deleted."""
+"""What may be missing from Tradovate's lists. Its rows are never deleted."""
 
 
 def mark_missing(model: Leaving, missing_ids: Iterable[int], reading: Reading) -> int:

@@ -37,10 +37,10 @@ from riskadmin.tradovate.rows import Identified
 from riskadmin.tradovate.vocabulary import Environment
 
 NAMED_AT_MOST: Final = 20
-"""Of so many records that can't be read a full read names each; the others are counted."""
+"""This many records that can't be read are named by a full read; the others are counted."""
 
 WITHOUT_ID_AT_MOST: Final = 100
-"""So many records without an id are kept of one reading: nothing tells them apart."""
+"""This many records without an id are kept from one reading: nothing distinguishes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def _key(entity: MirroredEntity, row: UnreadableRow) -> int | None:
 _OF_ITS_ACCOUNT: Final = frozenset(
     {MirroredEntity.ACCOUNT, MirroredEntity.RISK_STATUS, MirroredEntity.FIRM_LIMITS, MirroredEntity.TRADER_LIMITS}
 )
-"""Of these the id is the account's own (inferred for all but the account)."""
+"""For these entities the id is the account's own (inferred for all but the account)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class Owned:
     account_id: int | None
     trader_id: int | None
     is_outdated: bool
-    """Whether the mirror has it from a newer reading."""
+    """Whether the mirror has a newer reading of it."""
 
 
 @dataclass(frozen=True, slots=True)
