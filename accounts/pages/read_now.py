@@ -24,9 +24,9 @@ _WORDS: Final = {
 _OF_ONE_ENDPOINT: Final = frozenset(
     {NotHandledReason.PENALTY, NotHandledReason.CAPTCHA, NotHandledReason.UNAUTHORISED, NotHandledReason.HALTED}
 )
-"""After these, calls of other endpoints may be answered; after any other reason why a call is not handled none would be."""
+"""After these, calls of other endpoints may get a response; after any other reason why a call is not handled, none would."""
 UNANSWERED_AT_MOST: Final = 2
-"""So many calls may end without an answer before no other part is tried: a person waits for each."""
+"""This many calls may end without a response before no other part is tried: a person waits for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
