@@ -31,7 +31,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 
 STILL_OFFERED: Final = "change_still_offered"
-"""What a trigger calls its refusal of parameters that name something which can't be asked for any more."""
+"""The constraint name in a trigger's refusal of parameters that name something which can no longer be requested."""
 
 
 class NotAllowed(Exception):

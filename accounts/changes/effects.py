@@ -9,7 +9,7 @@ from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.topics import Topic
 
 VERSION: Final = 1
-"""Of the stored form. A change keeps the one that it was stored in."""
+"""The version of the stored form. A change keeps the version that it was stored in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ class ChangeEffects:
 
 
 COMPARED: Final = ("liquidated", "possibly_liquidated", "holding_positions")
-"""Measures that move while accounts trade on."""
+"""Measures that move while accounts continue to trade."""
 
 
 def differing(was: ChangeEffects | None, now: ChangeEffects | None) -> list[tuple[Measure, int, int]]:

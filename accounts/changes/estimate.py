@@ -13,7 +13,7 @@ from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.vocabulary import Lane
 
 CHEAPER: Final = {"lock": "risk_category"}
-"""Which kind does for many in one call what another does in one call each."""
+"""Which kind does for many targets in one call what another does in one call each."""
 
 DEAR_FROM: Final = 201
 

@@ -19,7 +19,7 @@ from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonC
 from riskadmin.web.fields import LinesField
 
 ADDRESS_MAX = 200
-"""How many accounts may be named in one address."""
+"""How many accounts one URL may name."""
 
 REASON_CHOICES = [("", "Choose a reason"), *((code, words) for code, words in REASON_WORDS.items())]
 

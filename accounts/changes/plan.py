@@ -25,7 +25,7 @@ from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
 UNCOUNTED_MAX: Final = 100
-"""A change of more targets is submitted only with their number typed."""
+"""A change with more targets is submitted only with their number typed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,14 +20,14 @@ from riskadmin.tradovate.vocabulary import Environment
 
 ROWS_A_PAGE: Final = 100
 PAGE_DIGITS_MAX: Final = 9
-"""More digits are no page's number, and need not be read."""
+"""A text with more digits is not a page number, and is not parsed."""
 LATELY: Final = timedelta(days=7)
 OFTEN: Final = 2
-"""So many things done to one target lately are worth a look before the next one."""
+"""A target changed this many times recently is worth a check before the next change."""
 
 CHANGED_OFTEN: Final = "Changed twice or more within 7 days"
 ON_LIVE: Final = "Touches live: orders there are filled for real money"
-"""Warnings about a whole plan, beside those of its rows."""
+"""Warnings about a whole plan, in addition to those of its rows."""
 
 _TOUCHED: Final = (ItemState.APPLIED, ItemState.UNCHANGED)
 

@@ -40,13 +40,13 @@ from riskadmin.web.htmx import redirect, render_page_or_fragment
 UNPROCESSABLE, CONFLICT = 422, 409
 
 SHOW: Final = "show"
-"""Where no script runs, buttons of the reason's form turn the plan's pages, so that what was typed is kept: "skipped 2"."""
+"""Without scripts, buttons of the reason's form turn the plan's pages, so that typed text is kept: "skipped 2"."""
 
 NAMING: Final = ("targets", "account", "trader")
 RESERVED: Final = frozenset(
     {"csrfmiddlewaretoken", "preview", "tab", "page", "effect", "warning", SHOW, *NAMING, *AskForm.base_fields}
 )
-"""What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
+"""What the page itself keeps in its URL and forms; every other name is a parameter of the kind."""
 
 
 @dataclass(frozen=True, kw_only=True)

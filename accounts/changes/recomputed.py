@@ -24,7 +24,7 @@ from riskadmin.tradovate.vocabulary import Environment
 MOVED: Final = "moved"
 NOT_RECOMPUTED: Final = "not_recomputed"
 SKIPPED: Final = "skipped"
-"""What a list of items can be filtered by, beside the measures of their effects."""
+"""What a list of items can be filtered by, in addition to the measures of their effects."""
 
 FILTERS: Final = (MOVED, NOT_RECOMPUTED, SKIPPED)
 

@@ -14,7 +14,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 
 EFFECTS: Final = "effects"
-"""Where a decision's event has them in its detail."""
+"""The key of the effects in the detail of an approval's audit event."""
 
 _SALT: Final = "accounts.changes.shown"
 

@@ -17,7 +17,7 @@ STAND_INS: Final = {"lock": "risk_category", "liquidate_only": "risk_category", 
 
 DASHBOARD: Final = "in Tradovate's own dashboard"
 CATEGORY: Final = "to a risk category that your firm has set up to allow no orders"
-"""Which one that is nobody here knows: a category says nothing of it."""
+"""Which category that is, is not known here: a category does not say it."""
 BY_HAND: Final = f"by hand {DASHBOARD}"
 
 

@@ -35,7 +35,7 @@ UNPROCESSABLE, CONFLICT = 422, 409
 CHANGES_SHOWN = 200
 ITEMS_SHOWN = 100
 ITEMS_TO_DECIDE = 15
-"""Fewer, so that what stands below them stays near, also on a phone."""
+"""Fewer, so that what is below them stays near, also on a phone."""
 SEARCH_MAX = 64
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 AT_ONCE = ("lock", "liquidate_only", "unlock")

@@ -38,10 +38,10 @@ from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
 READ_AT_ONCE: Final = 300
-"""Accounts in one read-back: so many of the longest ids fit one address (tradovate.endpoints)."""
+"""Accounts in one read-back: this many of the longest ids fit into one URL (tradovate.endpoints)."""
 
 LEAVES: Final = "leaves"
-"""The parameter of an unlock that is not to lift every restriction: the admin action that it leaves."""
+"""The parameter of an unlock that does not lift every restriction: the admin action that it leaves."""
 
 
 class AdminActionKind(AccountKind):

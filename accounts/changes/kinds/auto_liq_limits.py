@@ -63,7 +63,7 @@ from riskadmin.tradovate.vocabulary import Environment
 
 LEVEL: Final = "level"
 TEMPLATE: Final = "template"
-"""The parameter that names the template whose limits a change applies, with its version, for people."""
+"""The parameter that names the template whose limits a change applies, with its version, for display."""
 
 
 class AutoLiqLimitsKind(AccountKind):

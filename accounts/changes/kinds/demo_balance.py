@@ -36,7 +36,7 @@ from riskadmin.tradovate.vocabulary import Environment
 CASH_CHANGE_MOST_USD: Final = CASH_CHANGE_BOUND_USD - CENT
 
 REFUSED_ABOVE_USD: Final = Decimal(50_000)
-"""Tradovate refuses larger balances to some; the documents don't say whether to an organisation's admins too."""
+"""Tradovate refuses larger balances to some users; the documents don't say whether to an organisation's admins too."""
 
 
 class CommentField(forms.CharField):

@@ -20,7 +20,7 @@ Changed = Mapping[str, LimitField]
 """The fields whose value differs, by name."""
 
 SLIP_PCT: Final = 1000
-"""Per cent from which a share can only be a slip, so that its cents do not matter."""
+"""The percentage from which a share can only be a mistake, so that its cents do not matter."""
 
 _LIQUIDATING: Final = (
     "daily_loss_auto_liq_usd",

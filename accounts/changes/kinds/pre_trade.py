@@ -313,7 +313,7 @@ class PreTradeKind(AccountKind):
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 
     back_again: ClassVar[str] = "It comes back under a new number"
-    """What to know of a removed one that is made anew."""
+    """What to know about a removed record that is created again."""
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
         """Return the removal of what was added, the creation of what was removed, or the previous values, all or none."""

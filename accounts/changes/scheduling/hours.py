@@ -22,15 +22,15 @@ from riskadmin.web import formats
 from riskadmin.web.clock import display_zone
 
 CHICAGO: Final = ZoneInfo("America/Chicago")
-"""The zone that Tradovate gives its maintenance in."""
+"""The time zone of Tradovate's maintenance times."""
 
 KNOWN_BACK: Final = timedelta(days=62)
-"""How far back hours are known, for pages that look at weeks gone by."""
+"""How far back hours are known, for pages that show past weeks."""
 
 WEEK: Final = timedelta(days=7)
 
 Weekly = tuple[timedelta, timedelta]
-"""Begin and end of what comes every week, from Monday 00:00 by the clock in Chicago."""
+"""Begin and end of a weekly span, from Monday 00:00 by the clock in Chicago."""
 
 
 class HoursUnknown(Exception):

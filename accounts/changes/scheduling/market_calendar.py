@@ -7,7 +7,7 @@ from typing import Any, Final
 # Requested beyond the last day wanted, so that a calendar that ends before it can be told from one with a long weekend there.
 MARGIN: Final = timedelta(days=14)
 WORDS_MAX: Final = 120
-"""Characters of a library's failure that are told: a line on a page."""
+"""Characters of a library's error message that are shown: a line on a page."""
 
 # What a library raises that is asked for something it doesn't have, or that is incompatible with its dependencies.
 FAILURES: Final = (

@@ -16,10 +16,10 @@ from riskadmin.web.fields import LocalTimeField
 from riskadmin.web.formats import moment
 
 AHEAD_MAX: Final = timedelta(days=90)
-"""So far ahead nobody plans, and what is typed is a slip."""
+"""No one plans further ahead than this: a later date is a typing mistake."""
 
 REVIEWED_WITHIN: Final = timedelta(days=1)
-"""When nobody says otherwise, somebody looks at a lock again on the next day."""
+"""Unless someone says otherwise, a lock is to be reviewed on the next day."""
 
 
 class When(models.TextChoices):

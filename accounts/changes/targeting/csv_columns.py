@@ -21,11 +21,11 @@ HEADINGS: Final[dict[Unit, tuple[str, ...]]] = {
     Unit.ACCOUNT: ("account", "account_id", "account_name", "account_number", "account_no", "id", "name"),
     Unit.TRADER: ("trader", "trader_id", "trader_name", "user_id", "user_name", "username", "id", "name"),
 }
-"""What a column that names the target may be called; the first is the template's."""
+"""Accepted headings of the column that names the target; the first is the template's."""
 
 LINE_HEADING: Final = "line in the file"
 REASON_HEADING: Final = "what is wrong"
-"""The columns that a file of refused rows has beside its own; they may stay when it is uploaded again."""
+"""The additional columns of a file of refused rows; they may stay when it is uploaded again."""
 
 YES: Final = frozenset({"yes", "true", "1", "y", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "si"})
 NO: Final = frozenset({"no", "false", "0", "n", "falsch", "nein", "faux", "non", "falso"})

@@ -45,7 +45,7 @@ class Resolution:
     fault: Fault = Fault.UNKNOWN
     reason: str = ""
     number: int = 0
-    """Which of several texts is at fault, counted from 0."""
+    """Which of several texts has the fault, counted from 0."""
 
 
 class Directory:

@@ -111,4 +111,4 @@ class Source:
 
 
 NOWHERE = Source()
-"""Of targets that nobody listed."""
+"""For targets that come from no list."""

@@ -29,7 +29,7 @@ from riskadmin.tradovate.vocabulary import Environment
 
 TARGETS_MAX: Final = 20_000
 LINES_NAMED: Final = 3
-"""Lines of a file that a refusal names; of the others it says how many there are."""
+"""Lines of a file that a refusal names; the others are only counted."""
 KEPT_FOR: Final = timedelta(days=2)
 
 _SOURCE_MAX: Final = 200

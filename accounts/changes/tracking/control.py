@@ -30,7 +30,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 
 CANCEL_BATCH: Final = 1000
-"""Items that are cancelled in one transaction, and within the request of whoever cancels."""
+"""Items that are cancelled in one transaction, and within the request that cancels."""
 
 
 WINDOW_CLOSED: Final = "its window has closed, and it goes on in the next one"

@@ -17,7 +17,8 @@ from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
 SAME_END: Final = timedelta(seconds=5)
-"""A change is held for as long as the stop that its call met was to last, from a moment later on: that is one hold, not two."""
+"""A change is held for as long as the stop that its call met was to last, starting a moment later: that is one hold, not two.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from riskadmin.tradovate.vocabulary import Environment
 Subject = Account | Trader
 
 GOES_ON: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON})
-"""A change that is this to an undo is the same undo, for some of its targets."""
+"""A change with one of these relations to an undo is the same undo, for some of its targets."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import in_zone, moment
 
 SHORT: Final = timedelta(seconds=30)
-"""A pause of less is part of running."""
+"""A pause shorter than this is part of running."""
 
 
 @dataclass(frozen=True, kw_only=True)
