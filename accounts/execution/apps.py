@@ -6,7 +6,7 @@ from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.apps import AppConfig
 
 SWITCH_S: Final = 0.0005
-"""How long a thread may keep the interpreter from one whose answer has come; Python's own 5 ms are a twentieth of a call."""
+"""How long a thread may keep the interpreter from one whose response has come; Python's own 5 ms are a twentieth of a call."""
 
 
 class ExecutionConfig(AppConfig):

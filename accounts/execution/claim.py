@@ -48,7 +48,7 @@ CLAIM: Final = """
     FROM carried WHERE changes_item.id = carried.item_id
     RETURNING changes_item.id, carried.call_id
 """
-"""Makes the calls, says which items they carry, and moves those on, in one statement: the lane's leader waits for each."""
+"""Creates the calls and their item rows, and moves the items on, in one statement: the lane's run loop waits for each."""
 
 
 @dataclass(frozen=True, kw_only=True)

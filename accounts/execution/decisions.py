@@ -21,7 +21,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 
 DECIDED_AT_ONCE: Final = 1000
-"""Items that one decision is about at most."""
+"""The maximum number of items that are resolved together."""
 
 
 class Resolution(models.TextChoices):

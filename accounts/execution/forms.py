@@ -17,7 +17,7 @@ from riskadmin.web.fields import LinesField
 
 BIGGEST_ID: Final = 2**63 - 1
 NAMED_MAX: Final = 200
-"""Items that one form or address may name; more are chosen by filters."""
+"""Items that one form or URL may name; more are selected by filters."""
 
 ITEM_NUMBER: Final = re.compile("[0-9]{1,18}")
 SEEN_SALT: Final = "execution.seen"

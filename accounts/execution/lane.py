@@ -51,11 +51,11 @@ from riskadmin.tradovate.vocabulary import Lane
 logger = logging.getLogger(__name__)
 
 UNWRITABLE: Final = (DatabaseError, InterfaceError, ArithmeticError, LookupError, TypeError, ValueError)
-"""What one answer of Tradovate's may cause that can't be written down as it is."""
+"""What a response of Tradovate may cause that can't be written as it is."""
 
 
 FIRST_READS_AT_ONCE: Final = 4
-"""So many changes of a lane have their targets read at the same time, before calls of theirs are claimed."""
+"""This many changes of a lane have their targets read at the same time, before their calls are claimed."""
 
 _FirstRead: TypeAlias = tuple[datetime | None, datetime]
 """Since when targets count as read right before their calls, None where they could not be read, and when that ended."""

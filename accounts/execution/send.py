@@ -36,7 +36,7 @@ NOT_FOUND = 404
 NOT_KEPT: Final = Unread(why="What Tradovate said of it can't be kept here", may_come=False)
 
 BATCHES_READ_AHEAD: Final = 2
-"""So many batches are read together: what was read just now is not read again for the next one."""
+"""This many batches are read together: what was read just now is not read again for the next one."""
 
 
 @dataclass(frozen=True, kw_only=True)

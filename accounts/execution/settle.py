@@ -23,14 +23,14 @@ from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.http_record import HttpRecord
 
 EVENT_RESPONSE_MAX = 2000
-"""Characters of Tradovate's answer that an event repeats; the call has all of it."""
+"""Characters of Tradovate's response that an audit event repeats; the call has all of it."""
 
 
 MOVE: Final = """
     WITH there AS (SELECT id FROM changes_item WHERE id = ANY(%s) AND state = %s ORDER BY id FOR UPDATE)
     UPDATE changes_item SET {} FROM there WHERE changes_item.id = there.id RETURNING changes_item.id
 """
-"""Locks in their order, as everybody does, moves and tells, in one statement: the lane's leader waits for each."""
+"""Locks in order, as everywhere, moves and returns, in one statement: the lane's run loop waits for each."""
 
 
 def move(items: Sequence[Item], *, came_from: ItemState, to: ItemState, **fields: Any) -> list[Item]:

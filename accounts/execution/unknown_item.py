@@ -26,7 +26,7 @@ from riskadmin.web.formats import moment
 
 NOT_NAMED: Final = "left it out of its answers"
 UNREADABLE: Final = "something unreadable"
-"""Words in the note of an item whose last reading brought no state to compare."""
+"""Words in the note of an item whose last reading returned no state to compare."""
 
 
 class Shown(models.TextChoices):
@@ -48,7 +48,7 @@ _SHOWN_BY_FINDING: Final = {
     Finding.ELSEWHERE: Shown.NEITHER,
 }
 _MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What comparing a recorded state may raise when Tradovate sent a value that the kind does not expect."""
+"""What comparing a recorded state may raise if Tradovate sent a value that the kind does not expect."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,10 +18,10 @@ from riskadmin.staff.models import Staff
 from riskadmin.web.paging import Page, keyset
 
 EXAMINED_MAX: Final = 2000
-"""Items whose evidence is compared for one page; the oldest, where there are more."""
+"""Items whose evidence is compared for one page; the oldest, if there are more."""
 
 READ_AT_ONCE: Final = 20_000
-"""Items that are set to be read again with one press."""
+"""Items that are set to be read again with one action."""
 
 
 @dataclass(frozen=True, kw_only=True)

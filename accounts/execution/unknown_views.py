@@ -49,7 +49,7 @@ CONTRADICTED_BY: Final = {
     Resolution.CANCELLED: Shown.AS_INTENDED,
     Resolution.QUEUED: Shown.AS_INTENDED,
 }
-"""What a last reading shows that speaks against a decision."""
+"""Last readings that contradict a resolution."""
 
 
 @requires("changes:view")

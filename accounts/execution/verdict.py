@@ -36,7 +36,7 @@ LEFT_WITHOUT_PROOF: Final = frozenset({CallState.UNKNOWN, CallState.ANSWERED})
 """Ends of calls that Tradovate may have carried out."""
 
 UNJUDGEABLE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
-"""What comparing an item with a reading may raise, where one of them holds what no code expected."""
+"""What comparing an item with a reading may raise, if one of them holds what no code expected."""
 
 OUTCOMES: Final = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemState.UNCHANGED}
 
