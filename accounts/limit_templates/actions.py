@@ -26,7 +26,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.formats import money
 
 KIND = KINDS["auto_liq_limits"]
-"""What a template is applied with; who may ask for that may propose a template, and its policy rules speak of templates too."""
+"""The kind that applies a template; anyone who may request it may propose a template, and its policy rules cover both."""
 
 
 class NotPossible(Exception):

@@ -20,7 +20,7 @@ from accounts.limit_templates.models import Governed
 from accounts.models import LimitLevel, MirrorMove
 
 ITEMS_AT_MOST: Final = 20
-"""So many of an account's last changes are looked through for the one that altered a field."""
+"""This many of an account's last changes are searched for the one that modified a field."""
 
 
 @dataclass(frozen=True, kw_only=True)

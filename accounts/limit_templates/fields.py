@@ -8,10 +8,10 @@ from accounts.changes.kinds.limit_fields import FIELDS_OF, LIMIT_FIELDS, LimitFi
 from accounts.models import LimitLevel
 
 VERSION: Final = "template_version"
-"""The parameter of a change that says which version it applies; PostgreSQL holds it against that version (migration 0002)."""
+"""The parameter of a change that says which version it applies; PostgreSQL checks it against that version (migration 0002)."""
 
 PASSING: Final = frozenset({"flatten_at", "changes_locked"})
-"""What passes by itself, at a time or with the session: nothing that an account could be held to."""
+"""Fields that end by themselves, at a time or with the session: an account can't be checked against them."""
 
 TEMPLATE_FIELDS: Final[dict[str, LimitField]] = {name: field for name, field in LIMIT_FIELDS.items() if name not in PASSING}
 

@@ -27,7 +27,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Margin in use", ("margin",)),
     ("Afterwards", ("do_not_unlock", "stepped")),
 )
-"""The fields by the figure that they are held against: heading, and how their names begin."""
+"""The fields by the figure that they are compared with: heading, and how their names begin."""
 
 _UNITS: Final = {Sort.USD: ("$", ""), Sort.PCT: ("", "%")}
 
