@@ -26,10 +26,10 @@ from riskadmin.audit.outside import OutsideKind
 from riskadmin.audit.tags import Tag
 
 AT_ONCE: Final = 2_000
-"""Moves of one transaction; the vendor may move every account there is."""
+"""Moves in one transaction; Tradovate may move every account there is."""
 
 LATE: Final[timedelta] = WATCHED_FOR
-"""So long after its end a call may still show an effect, where no read-back has shown it."""
+"""For this long after its end a call may still show an effect, if no read-back has shown it."""
 
 _JUDGED: Final = """
     UPDATE accounts_mirrormove SET judged_at = %s, outside_kind = given.kind, outside = given.part::jsonb
@@ -45,7 +45,7 @@ _TAGS: Final[dict[str, Tag]] = {
     MoveSubject.RISK_PARAMETERS: Tag.OUTSIDE_RISK_PARAMETERS,
 }
 UNTOLD: Final = frozenset({"category_id"})
-"""Left out where a move is told: the name beside it says it. It stays in the move."""
+"""Left out when a move is reported: the name next to it says it. It stays in the move."""
 
 
 def judge_moves(*, origin: Origin) -> int:

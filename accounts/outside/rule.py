@@ -26,7 +26,7 @@ from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import AdminAction
 
 OF_ONE_MOMENT: Final = timedelta(seconds=1)
-"""A limit that locks an account sets both of its times in one act."""
+"""A limit that locks an account sets both of its times at once."""
 
 _QUIET: Final = frozenset(
     {
@@ -36,7 +36,7 @@ _QUIET: Final = frozenset(
         AdminAction.AGREED_ON_LIQUIDATION_BY_AUTO_LIQ,
     }
 )
-"""No admin action, and those that Tradovate sets and takes back by itself."""
+"""No admin action, and those that Tradovate sets and removes by itself."""
 
 _KINDS: Final[dict[str, OutsideKind]] = {
     AdminAction.LOCK: OutsideKind.LOCK,
