@@ -22,7 +22,7 @@ KEPT = timedelta(hours=2)
 """How long attempts stay: the budget looks back little more than one hour."""
 
 LIMITS_KEPT = timedelta(days=100)
-"""Longer than the longest lowering stands, and then as long again, in which another one would stand twice as long."""
+"""Longer than the longest lowered limit applies, and then as long again, in which another one would apply twice as long."""
 
 FORGOTTEN_AT_ONCE = 20_000
 
