@@ -23,7 +23,7 @@ from riskadmin.web.access import public
 _all_migrated = Event()
 
 READ_LATELY_RUNS = 4
-"""How many full reads of the mirror may fail or be late before Tradovate counts as out of reach."""
+"""How many full reads of the mirror may fail or be late before Tradovate counts as unreachable."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,4 +20,4 @@ class OutsideKind(models.TextChoices):
 
 OUTSIDE = "outside riskadmin"
 BY_SOMEBODY = "by someone at Tradovate or the trader's firm, outside riskadmin"
-"""Tradovate names nobody."""
+"""Tradovate does not say who made a change."""

@@ -28,10 +28,10 @@ CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
 PRIORITY_WORDS: Final = {10: "before others", 0: "normal", -10: "after others"}
 
 WAIT_MAX_S: Final = 365 * 86_400
-"""Nothing waits for longer; a larger number is no wait."""
+"""Nothing waits for longer. A larger number is not a wait."""
 
 EVIDENCE_FIELDS: Final = frozenset({"admin_at"})
-"""Recorded with a state to tell one act from another."""
+"""Recorded with a state to distinguish one act from another."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ SHOWN_WORDS: Final = {
     "liquidated": "would be liquidated",
     "possibly_liquidated": "might be liquidated",
 }
-"""What of the effects that somebody was shown is told in the line of their decision; the event has all of them."""
+"""The effects shown to the approver that are repeated in the approval's line. The event contains all of them."""
 
 
 def _decided(event: Event) -> str:

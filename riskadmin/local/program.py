@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HAS_PROC = Path("/proc/self/stat").exists()
-"""Linux tells about processes in files; elsewhere `ps` does, which a slim Linux may lack."""
+"""Linux has information about processes in files. Elsewhere `ps` is used, which a minimal Linux may lack."""
 
 TETHER = Path(__file__).with_name("tether.py")
 POLL_S = 0.02
 GONE_WITHIN_S = 1.0
 LOG_LIMIT_BYTES = 5_000_000
 LAST_WORDS = 15
-"""Lines of a log that a failure shows."""
+"""Lines of a log that an error shows."""
 
 
 class CannotStart(Exception):

@@ -17,7 +17,7 @@ from riskadmin.local.program import Program
 LOOPBACK = "127.0.0.1"
 
 PORTS: Final = (20_000, 32_000)
-"""Ports of our own programs lie between these."""
+"""Ports of our own programs are in this range."""
 
 # Threads of Celery: one runs the lane, the others handle beat's messages. CALLS_AT_ONCE sets how many calls are in flight.
 THREADS: Mapping[str, int] = {"urgent": 4, "bulk": 4}

@@ -15,7 +15,7 @@ LOOK_S = 0.1
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 WELL_AFTER_S = 60.0
-"""A process that ran this long is well: its next death counts as its first."""
+"""A process that ran this long is healthy: its next death counts as its first."""
 
 
 class Stopped(Exception):

@@ -48,7 +48,7 @@ ENDPOINTS: Final = {
 }
 
 _BAD_TICKET_S: Final = 5
-"""p-time of the new ticket that a wrong or early one draws where the endpoint has no penalty of its own [?]."""
+"""p-time of the new ticket after a wrong or early one, where the endpoint has no penalty of its own [?]."""
 
 
 @dataclass(frozen=True, slots=True)

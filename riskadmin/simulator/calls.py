@@ -96,13 +96,13 @@ class Endpoint:
     path: str
     answer: Callable[[Call], Answer]
     failure: Callable[[str], Entity] = lambda text: {"errorText": text}
-    """The shape in which this operation says no within a 200."""
+    """The shape in which this operation refuses within a 200."""
     writes: bool = False
     public: bool = False
     limit: EndpointLimit | None = None
     newer: bool = False
     secret: bool = False
-    """Its requests hold credentials and are not kept."""
+    """Its requests hold credentials and are not stored."""
 
     def refuse(self, text: str) -> Answer:
         """Return a 200 that refuses with ``text``."""

@@ -22,7 +22,7 @@ ROWS: Final = frozenset({"odd", "omit"})
 KINDS: Final = DELAYS | ANSWERS | CUTS | ROWS | {"p-ticket"}
 
 SNAPSHOT: Final = "cashBalanceSnapshot"
-"""The one row of an answer that is made for it and stored nowhere."""
+"""The row of an answer that is created for the answer and not stored."""
 ROW_KINDS: Final = (*PUBLIC_KINDS, SNAPSHOT)
 
 # Kind -> status and body. The documents give a body only for 429: empty [?].
@@ -41,7 +41,7 @@ class Cut(Enum):
     """A connection that ends early."""
 
     SILENT = auto()
-    """Without a single byte of an answer."""
+    """Without any byte of an answer."""
     HALF = auto()
     """In the middle of the body."""
 
@@ -69,14 +69,14 @@ class Fault:
     body: Any = None
     content_type: str = ""
     effect_after_ms: int = 0
-    """So long after the refusal a call takes effect after all; 0: never."""
+    """How long after the refusal a call takes effect after all. 0: never."""
     entity: str | None = None
     account_ids: list[int] | None = None
     ids: list[int] | None = None
     fields: dict[str, Any] | None = None
     without: list[str] | None = None
     row: Any = _ABSENT
-    """What stands in place of the whole row: a string, null, anything."""
+    """What replaces the whole row: a string, null, anything."""
 
     hits: int = 0
     holding: int = 0

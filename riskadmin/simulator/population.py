@@ -65,7 +65,7 @@ class Firm:
     prefix: str
     first_account: int
     categories: tuple[tuple[int, str, int], ...]
-    """Id, name and the most lots per position."""
+    """Id, name and the maximum lots per position."""
 
 
 FIRMS: Final = {

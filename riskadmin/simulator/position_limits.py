@@ -43,12 +43,12 @@ class Family:
     """The kind of its master, named by the field ``owner_field``."""
     owner_field: str
     effect: str
-    """How its effects begin: ``position_limit`` for ``position_limit_created``."""
+    """The start of its effects' names: ``position_limit`` for ``position_limit_created``."""
     counts: tuple[str, ...]
-    """Whole numbers not below zero."""
+    """Whole numbers from 0 up."""
     ids: tuple[str, ...] = words.SCOPE_IDS
     amounts: tuple[str, ...] = ()
-    """Doubles not below zero: US dollars and percentages."""
+    """Doubles from 0 up: US dollars and percentages."""
     flags: tuple[str, ...] = ()
     choices: tuple[tuple[str, tuple[str, ...]], ...] = tuple(words.SCOPE_CHOICES.items())
     texts: tuple[str, ...] = ()

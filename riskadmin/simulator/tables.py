@@ -48,7 +48,7 @@ class Table:
         self._by_master: dict[int, dict[int, None]] = {}
         self._encoded: dict[int, bytes] = {}
         self.next_id = 1
-        """An id above all present ones."""
+        """An id above all existing ones."""
 
     def put(self, entity: Entity, *, org: int, master: int | None) -> None:
         """Insert or replace. An entity never changes its organization or master."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 Entity: TypeAlias = dict[str, Any]
-"""One API entity in its JSON form: camelCase keys, absent instead of null, money as JSON numbers."""
+"""One API entity in JSON form: camelCase keys, absent instead of null, money as JSON numbers."""
 
 HOSTS: Final = ("demo", "live")
 

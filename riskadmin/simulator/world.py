@@ -36,7 +36,7 @@ class World:
         self.clock = clock
         self.settings = settings
         self.due_ms = 0
-        """When the clock next changes something by itself; see trading.Calendar."""
+        """When time next changes something by itself; see trading.Calendar."""
         self._next_effect = store.next_id("effect")
 
     def now(self) -> str:

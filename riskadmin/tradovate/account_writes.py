@@ -17,16 +17,16 @@ from riskadmin.tradovate.reading import Fields, Unreadable
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, REASON_TEXT_MAX, AdminAction, ReasonCode
 
 MAX_SWITCHED_ACCOUNTS = 10_000
-"""Accounts of one switchriskcategory."""
+"""The most accounts of one switchriskcategory."""
 
 NOTES_MAX = 8192
-"""Characters of the notes of expireuserlockout."""
+"""The most characters of the notes of expireuserlockout."""
 
 CASH_CHANGE_BOUND_USD = Decimal(1_000_000)
-"""A change of a demo balance is smaller than this, both ways."""
+"""A change of a demo balance is smaller than this, in both directions."""
 
 COMMENT_MAX = 64
-"""Characters of the comment of changedemobalance."""
+"""The most characters of the comment of changedemobalance."""
 
 
 class AccountWrites(Calling):

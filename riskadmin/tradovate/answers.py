@@ -13,16 +13,16 @@ from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.reading import Unreadable, parse_json
 
 HALT_S = 3600.0
-"""How long 423, 429 and a captcha stop us: "stop all calls, wait 1 hour"."""
+"""How long 423, 429 and a captcha stop all calls: "stop all calls, wait 1 hour"."""
 
 PENALTY_DEFAULT_S = 60.0
-"""For a penalty that names no time."""
+"""For a penalty without a time."""
 
 PENALTY_MAX_S = 86_400.0
-"""A penalty that names more than a day is taken for a slip, and waited for a day."""
+"""A penalty of more than a day is assumed to be a mistake, and the wait is one day."""
 
 TEXT_MAX = 8192
-"""Characters of a plain-text refusal that are passed on."""
+"""Characters of a plain-text refusal that are kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from riskadmin.tradovate.reading import Fields
 from riskadmin.tradovate.vocabulary import TrailingDrawdownMode
 
 MAX_AUTO_LIQ_UPDATES = 10_000
-"""Items of one updateuserautoliqs. None is documented [?]: the number of its sister switchriskcategory."""
+"""Items of one updateuserautoliqs. No limit is documented [?]: this is the limit of the similar switchriskcategory."""
 
 _FIRM_ONLY = (
     "flatten_timestamp",

@@ -24,16 +24,16 @@ from riskadmin.tradovate.vocabulary import Environment
 logger = logging.getLogger(__name__)
 
 FAILURES = 5
-"""So many calls in a row without an answer, of whatever process, open the breaker."""
+"""This many calls in a row without an answer, in any process, open the breaker."""
 
 FIRST_PROBE_S = 5.0
 LAST_PROBE_S = 60.0
 
 PROBE_S = 75.0
-"""How long a probe is waited for before another process makes one: longer than a read can take."""
+"""How long to wait for a probe before another process makes one: longer than a read can take."""
 
 FORGOTTEN_S = 300.0
-"""Open, and not probed for so long after its time: nobody is there to probe, so it counts as closed again."""
+"""If an open breaker was not probed for this long after a probe was due, no process is probing, so it counts as closed."""
 
 # KEYS breaker; ARGV now in ms or ''. Answers {failures in a row, ms until the next probe or -1 when closed, since, reason}.
 _LOOK = (

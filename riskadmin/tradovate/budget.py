@@ -43,27 +43,27 @@ logger = logging.getLogger(__name__)
 HOUR_S = 3600.0
 
 SEND_WITHIN_S = 5.0
-"""An admission is good for this long; a process that slept longer must not send on it."""
+"""An admission is valid for this long. A process that was delayed for longer must not send with it."""
 
 IN_FLIGHT_S = 30.0
-"""The longest a call may lie between our record and Tradovate's: ``SEND_WITHIN_S``, then connecting and arriving."""
+"""The longest time between our record of a call and Tradovate's: ``SEND_WITHIN_S``, then connecting and arriving."""
 
 WINDOW_S = HOUR_S + IN_FLIGHT_S
 """How long an attempt counts. Tradovate counts it when it arrives, after we did: ours must not expire before theirs."""
 
 LOWERED_FOR_S = 24 * 3600.0
-"""How long a limit learnt from a 429 stands; the next one, unless as long has passed without one, stands twice as long."""
+"""How long a limit learnt from a 429 lasts. The next one lasts twice as long, unless as long has passed without one."""
 
 LOWERED_FOR_MAX_S = 32 * LOWERED_FOR_S
-"""But no longer than that: a month without a 429 is worth another look at what the settings say."""
+"""The longest time it lasts: after a month without a 429, the limit in the settings is tried again."""
 
 DENIED_FOR_S = 60.0
-"""How long an endpoint is stopped that denies us access, the first time; each further time in a row it is twice as long."""
+"""How long an endpoint that denies access is stopped the first time. Each further time in a row it is twice as long."""
 
 DENIED_FOR_MAX_S = 900.0
 
 DENIAL_FORGOTTEN_S = HOUR_S
-"""A denial that comes so long after the last stop's end is a new one."""
+"""A denial this long after the last stop's end starts a new sequence."""
 
 REBUILD_LOCK_MS = 15_000
 REBUILD_WAIT_S = 5.0

@@ -11,7 +11,7 @@ EVERYTHING = "*"
 """The name of a stop of all calls of the user."""
 
 IN = "@"
-"""Between the endpoint and the environment of a stop that is about both."""
+"""Separates the endpoint and the environment in a stop that concerns both."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from riskadmin.tradovate.transport import DEADLINE_S, WRITE_DEADLINE_S, Answer, 
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 _CONFIDENTIAL_KEPT = ("errorText", "userStatus", "expirationTime", "p-time", "p-captcha")
-"""What is kept of an answer that holds a token: enough to see why there was none."""
+"""The part that is stored of an answer that holds a token: enough to see why there was none."""
 
 
 class Caller:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 DIGITS_MAX = 15
-"""Significant decimal digits that survive a double."""
+"""Significant decimal digits that a double keeps."""
 
 _WORD = re.compile(r"_([a-z]+)")
 _SPELLED_OTHERWISE = {"pnl": "PnL", "sod": "SOD", "usd": "USD"}

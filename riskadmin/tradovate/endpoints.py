@@ -16,10 +16,10 @@ DEMO_ONLY = frozenset({Environment.DEMO})
 EVERYWHERE = frozenset(Environment)
 
 MAX_IDS_PER_READ = 500
-"""Tradovate caps the entities of one answer at an undisclosed number; this stays under the values heard of."""
+"""Tradovate caps the entities of one answer at an undisclosed number. This is below the reported values."""
 
 MAX_IDS_QUERY = 7000
-"""Characters of a comma-separated id list: with the rest, below the 8 KiB request line that servers commonly take."""
+"""Characters of a comma-separated id list: with the rest, below the 8 KiB request line that servers commonly accept."""
 
 _READ_LIMIT = 64 * 1024 * 1024
 _WRITE_LIMIT = 1024 * 1024
@@ -175,7 +175,7 @@ UPDATE_USER_ACCOUNT_RISK_PARAMETER = _write("userAccountRiskParameter/update", e
 DELETE_USER_ACCOUNT_RISK_PARAMETER = _write("userAccountPositionLimit/deleteuseraccountriskparameter", environments=EVERYWHERE)
 
 ENDPOINTS = MappingProxyType({each.name: each for each in tuple(vars().values()) if isinstance(each, Endpoint)})
-"""All of the above by name, none forgotten."""
+"""All of the above by name."""
 
 
 def id_batches(ids: Iterable[int]) -> Iterator[tuple[int, ...]]:

@@ -23,10 +23,10 @@ class Entity:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(alias_generator=tradovate_name)
 
     ignored: ClassVar[frozenset[str]] = frozenset()
-    """Tradovate's names of fields that stand in the row and say nothing of the entity."""
+    """Tradovate's names of fields that are in the row but say nothing about the entity."""
 
     required_with: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Tradovate's names of fields that must stand in a row, by those that they must stand beside."""
+    """Tradovate's names of fields that a row must have, by the fields that they must accompany."""
 
     @classmethod
     def from_json(cls, data: object) -> Self:

@@ -46,19 +46,19 @@ class NotHandledReason(StrEnum):
     UNAUTHORISED = "unauthorised"
     """401 or 403, also with a renewed token."""
     LOGIN_REFUSED = "login_refused"
-    """Tradovate does not take our name and password: a person has to look."""
+    """Tradovate refuses our name and password: a person has to check them."""
     TOKEN_UNAVAILABLE = "token_unavailable"  # noqa: S105  a reason, not a secret
-    """There is no session token just now, for a reason that passes by itself."""
+    """There is no session token at the moment, for a temporary reason."""
     NO_BUDGET = "no_budget"
-    """Our own count of the rolling hour says no; nothing was sent."""
+    """Our own count of the rolling hour refused it; nothing was sent."""
     HALTED = "halted"
     """An earlier answer stopped this user or this endpoint for a while; nothing was sent."""
     OUTAGE = "outage"
-    """Several calls in a row got no answer, so this one was not tried; it is found out gently when Tradovate is back."""
+    """Several calls in a row got no answer, so this one was not tried. A probe finds out when Tradovate answers again."""
     HELD_UP = "held_up"
-    """This process was held up for so long that its leave to send had lapsed; nothing was sent."""
+    """This process was delayed for so long that its admission had expired; nothing was sent."""
     BUDGET_UNAVAILABLE = "budget_unavailable"
-    """The budget can't be counted (Redis or the ledger is away), so nothing was sent."""
+    """The budget can't be counted (Redis or the ledger is unavailable), so nothing was sent."""
 
 
 class NotHandled(TradovateError):

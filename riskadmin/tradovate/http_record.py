@@ -9,13 +9,13 @@ from riskadmin.tradovate.encoding import to_json
 from riskadmin.tradovate.vocabulary import Environment
 
 RESPONSE_TEXT_MAX = 64 * 1024
-"""Characters of an answer kept in an ``Exchange``; longer ones are cut there."""
+"""Characters of an answer kept in an ``HttpRecord``. Longer answers are cut there."""
 
 WITHHELD = "[withheld]"
-"""Stands in an ``Exchange`` where a secret was."""
+"""Replaces a secret in an ``HttpRecord``."""
 
 VALUE_MAX = 200
-"""Characters of a value that can't be read that are kept as evidence."""
+"""Characters that are kept as evidence of a value that can't be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from riskadmin.tradovate.values import (
 from riskadmin.tradovate.vocabulary import ProductType, ProductVerificationStatus, TotalBy
 
 DESCRIPTION_MAX = 64
-"""Characters of a position limit's description."""
+"""The most characters of a position limit's description."""
 
 _ProductType = Annotated[ProductType | str | None, optional_word(ProductType)]
 _VerificationStatus = Annotated[ProductVerificationStatus | str | None, optional_word(ProductVerificationStatus)]

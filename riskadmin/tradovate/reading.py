@@ -17,10 +17,10 @@ INTEGER_MAX = 2**63 - 1
 """Tradovate documents its integers as int64."""
 
 EXPONENT_MAX = 308
-"""Tradovate holds its numbers as doubles: larger ones, and smaller ones than its negative, are none of Tradovate's."""
+"""Tradovate stores its numbers as doubles, so a number above this, or below its negative, can't be Tradovate's."""
 
 DEPTH_MAX = 32
-"""Levels of a value that nobody here knows. Tradovate documents none with more than three."""
+"""The most levels of an unknown value. Tradovate documents none with more than three."""
 
 
 class Unreadable(ValueError):

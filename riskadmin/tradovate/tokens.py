@@ -29,13 +29,13 @@ RENEW_BEFORE = timedelta(minutes=15)
 """A token with less than this left is renewed."""
 
 USABLE = timedelta(seconds=30)
-"""A token with less than this left is not used: it must outlive the call and a difference of clocks."""
+"""A token with less than this left is not used: it must outlive the call and a difference between clocks."""
 
 LIFETIME = timedelta(minutes=90)
-"""The documented life, for an answer that names no end."""
+"""The documented life, for an answer without an expiry time."""
 
 LEASE_S = 20.0
-"""How long one process may be alone with a token call; longer than such a call can take."""
+"""How long one process may hold the lease for a token call: longer than such a call can take."""
 
 TOKEN_TIMEOUT = (3.05, 10.0)
 TOKEN_DEADLINE_S = 15.0
@@ -44,13 +44,13 @@ WAIT_S = 25.0
 """How long a caller waits for a token that another process is fetching: longer than a dead process' lease."""
 
 LOGIN_PAUSE_S = 900.0
-"""After a refused login: four tries an hour, so that five failures in an hour can't happen."""
+"""After a refused login: four attempts an hour, so that five failures in an hour can't happen."""
 
 RETRY_PAUSE_S = 120.0
-"""After a renewal or login without a clear answer: the last quarter of an hour has room for seven tries of fifteen."""
+"""After a renewal or login without a clear answer: the last quarter of an hour has room for seven attempts of fifteen."""
 
 RENEWALS_KEPT = 5
-"""Of the 15 renewals an hour, kept for those that are due: a 401 that is about permission must not use them up."""
+"""Of the 15 renewals an hour, reserved for those that are due: a 401 about permission must not use them up."""
 
 _LOOK_AGAIN_S = 5.0
 _POLL_S = 0.1

@@ -24,14 +24,14 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 from riskadmin.tradovate.encoding import to_json
 
 DEADLINE_S = 60.0
-"""A whole answer must be in by then, however slowly it drips."""
+"""A whole answer must arrive within this time, however slowly the server sends."""
 
 WRITE_DEADLINE_S = 20.0
-"""A write's answer is short, and whoever waits for it holds a lease."""
+"""A write's answer is short, and the process that waits for it holds a lease."""
 
 KEPT_FOR_S = 50.0
-"""A connection that was not used for longer is not used again: what stands before servers closes it after 60 s or so, and
-a call that meets its end on the way is one of which nobody knows whether it arrived."""
+"""A connection that was idle for longer is not used again: proxies in front of servers close it after about 60 s, and if
+that happens during a call, it is not known whether the call arrived."""
 
 _CHUNK = 64 * 1024
 _HOSTS = 4

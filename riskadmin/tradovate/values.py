@@ -17,7 +17,7 @@ from riskadmin.tradovate.reading import INTEGER_MAX, Unreadable, is_number, pars
 
 EXTRA: Final = " extra"
 RECORD: Final = " record"
-"""Under these a reader adds what is no field of its own to a row; no field of Tradovate's begins with a space."""
+"""A reader adds data that is not a field under these keys of a row. No field of Tradovate's begins with a space."""
 
 
 def _wrong(expected: str) -> PydanticCustomError:
@@ -127,4 +127,4 @@ Extra = Annotated[Mapping[str, object], SkipValidation, Field(alias=EXTRA)]
 """The fields of a row that its entity does not name."""
 
 Record = Annotated[Mapping[str, object], SkipValidation, Field(alias=RECORD)]
-"""A whole row exactly as parsed: every ``Decimal`` with its digits, every field that nobody here knows."""
+"""A whole row exactly as parsed: every ``Decimal`` with its digits, and every unknown field."""

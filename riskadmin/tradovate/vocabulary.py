@@ -58,7 +58,7 @@ class ReasonCode(StrEnum):
 
 
 REASON_TEXT_MAX = 8192
-"""Characters of ``adminActionReason`` that Tradovate takes; ``Other`` requires a text."""
+"""The most characters of ``adminActionReason`` that Tradovate accepts. ``Other`` requires a text."""
 
 
 class TrailingDrawdownMode(StrEnum):
