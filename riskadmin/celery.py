@@ -1,4 +1,4 @@
-"""The Celery application: two lanes, each with its own queue; what beat starts, and when, is in the settings."""
+"""The Celery application: two lanes, each with its own queue. The settings say what beat starts and when."""
 
 import os
 
@@ -11,4 +11,4 @@ app = Celery("riskadmin")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue("urgent"), Queue("bulk")]
 app.autodiscover_tasks()
-app.autodiscover_tasks(["accounts.sync"])  # no app of its own
+app.autodiscover_tasks(["accounts.sync"])  # it has no Django app of its own

@@ -1,4 +1,4 @@
-"""Reading settings from the environment, so that a bad value is refused at start with the variable's name."""
+"""Read settings from the environment. A bad value is refused at start with the variable's name."""
 
 import json
 import logging
@@ -28,7 +28,7 @@ WEEKLY: Final = re.compile(
 
 
 def text(name: str, *, default: str | None = None) -> str:
-    """Return the variable's text, or `default`; without either, refuse to start."""
+    """Return the variable's text, or `default`. Without either, refuse to start."""
     # Read as it is: django-environ would take a value that begins with "$" for another variable's name.
     value = os.environ.get(name, default)
     if value is None:
@@ -48,7 +48,7 @@ def secret(name: str, *, default: str = "") -> str:
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Return True or False; anything but true/false, yes/no, on/off, 1/0 is refused, so that a typo can't mean False."""
+    """Return True or False. Only true/false, yes/no, on/off, 1/0 are accepted, so that a typo can't mean False."""
     value = text(name, default=str(default)).strip().lower()
     if value in {"true", "yes", "on", "1"}:
         return True
@@ -89,7 +89,7 @@ def networks(name: str) -> list[str]:
 
 
 def limit_caps(name: str) -> dict[str, dict[str, Decimal]]:
-    """Return what a JSON object says of limits: `{"field": {"max": 10000, "max_pct_of_size": 10}}`; none by default."""
+    """Return the limit caps of a JSON object: `{"field": {"max": 10000, "max_pct_of_size": 10}}`; none by default."""
     wanted = 'a JSON object such as {"daily_loss_auto_liq_usd": {"max": 10000, "max_pct_of_size": 10}}, each number above 0'
     try:
         found = json.loads(text(name, default="") or "{}", parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
@@ -118,9 +118,10 @@ def zone(name: str, *, default: str) -> str:
 
 
 def weekly(name: str, *, default: str) -> list[tuple[timedelta, timedelta]]:
-    """Return what comes every week, as begin and end from Monday 00:00: "Mon-Thu 16:00-17:00; Sat 22:00-Sun 06:30"; none of "".
+    """Return weekly spans as begin and end from Monday 00:00: "Mon-Thu 16:00-17:00; Sat 22:00-Sun 06:30"; none for "".
 
-    "Mon-Thu 16:00-17:00" is four of them. One that ends on another day names it; after Sunday, the end is past seven days.
+    "Mon-Thu 16:00-17:00" is four spans. A span that ends on another day names that day; after Sunday, the end is past seven
+    days.
     """
     found = []
     for part in text(name, default=default).split(";"):
@@ -138,7 +139,7 @@ def weekly(name: str, *, default: str) -> list[tuple[timedelta, timedelta]]:
 
 
 def _each_week(part: str) -> list[tuple[timedelta, timedelta]]:
-    """Read one part of `weekly`, in small letters; `ValueError` says what is wrong with it."""
+    """Read one part of `weekly`, in lower case. `ValueError` says what is wrong with it."""
     read = WEEKLY.fullmatch(part)
     if read is None:
         raise ValueError("it is not of the form Day HH:MM-HH:MM, Day-Day HH:MM-HH:MM, or Day HH:MM-Day HH:MM")
@@ -182,7 +183,7 @@ def log_level(name: str, *, default: str) -> str:
 
 
 def database(name: str, *, default: str) -> dict[str, Any]:
-    """Return Django's settings of the PostgreSQL database that an address names."""
+    """Return Django's database settings for a PostgreSQL address."""
     url = text(name, default=default)
     if not url.startswith(("postgresql://", "postgres://")):
         raise _refusal(name, "a postgresql:// address")
@@ -193,20 +194,20 @@ def database(name: str, *, default: str) -> dict[str, Any]:
 
 
 def redis_url(name: str, *, default: str) -> str:
-    """Return the address of a Redis, as redis-py spells it."""
+    """Return the address of a Redis server in redis-py's form."""
     value = text(name, default=default)
     try:
-        redis.Redis.from_url(value).close()  # connects to nothing yet
+        redis.Redis.from_url(value).close()  # does not connect yet
     except ValueError as error:
         raise _refusal(name, "a redis://, rediss:// or unix:// address") from error
     return value
 
 
 def api_url(name: str, environment: Environment, *, extra_hosts: list[str]) -> str:
-    """Return the base URL of one Tradovate environment, with `/v1` and without a closing slash, or "" when unset.
+    """Return the base URL of one Tradovate environment, with `/v1` and without a trailing slash, or "" when unset.
 
-    Only https to that environment's own host, a host of `extra_hosts`, or loopback is accepted: the access token goes there,
-    and what is meant for demo must not reach live. The client holds to the same rule.
+    Only https to that environment's own host, a host in `extra_hosts`, or loopback is accepted: the access token is sent
+    there, and a call meant for demo must not reach live. The client applies the same rule.
     """
     url = text(name, default="").strip().rstrip("/")
     if not url:
@@ -214,7 +215,7 @@ def api_url(name: str, environment: Environment, *, extra_hosts: list[str]) -> s
     try:
         checked_base_url(url, environment, extra_hosts=extra_hosts)
         parts = urlsplit(url)
-        _ = parts.port  # raises ValueError for one that is no number
+        _ = parts.port  # raises ValueError for a port that is not a number
     except (ValueError, WrongEnvironment) as error:
         raise ImproperlyConfigured(
             f"The environment variable {name} is refused: {error}. Other hosts are listed in TRADOVATE_EXTRA_HOSTS."

@@ -1,4 +1,4 @@
-"""Health, for machines and for the system page: whether the process is up, and whether the work can be done."""
+"""Health checks, for machines and for the system page: whether the process is up, and whether people can work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from riskadmin.web.access import public
 _all_migrated = Event()
 
 READ_LATELY_RUNS = 4
-"""How many full reads of the mirror may fail or be late before Tradovate counts as out of reach."""
+"""How many full reads of the mirror may fail or be late before Tradovate counts as unreachable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that has to be so; `detail` says what was found, without addresses or secrets."""
+    """The result of one check. `detail` says what was found, without addresses or secrets."""
 
     name: str
     ok: bool
@@ -45,7 +45,7 @@ def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  (a view's si
 @public
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  (a view's signature)
-    """Answer 200 when a person can work, else 503, with each check by name."""
+    """Answer 200 when people can work, else 503, with each check by name."""
     found = checks()
     ready = all(check.ok for check in found)
     return JsonResponse(
@@ -58,7 +58,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  (a view's sig
 
 
 def checks() -> list[Check]:
-    """Return every check. Costs a handful of cheap queries and one ping; Tradovate itself is not called."""
+    """Return every check. Costs a few cheap queries and one ping; Tradovate itself is not called."""
     database = _guarded("database", _database)
     if not database.ok:
         return [database, _guarded("redis", _redis)]
@@ -72,7 +72,7 @@ def checks() -> list[Check]:
 
 
 def _guarded(name: str, find: Callable[[], tuple[bool, str]]) -> Check:
-    """Run one check; a part that is out of reach is a finding, not a failure of the page."""
+    """Run one check. A part that can't be reached is a finding, not a failure of the page."""
     try:
         ok, detail = find()
     except (DatabaseError, redis.RedisError, OSError) as error:
@@ -87,7 +87,7 @@ def _database() -> tuple[bool, str]:
 
 
 def _migrations() -> tuple[bool, str]:
-    """Compare the migrations in the code with those that ran; once all have, that stays so for this process."""
+    """Compare the migrations in the code with those applied. Once all are applied, this process does not check again."""
     if _all_migrated.is_set():
         return True, "all run"
     executor = MigrationExecutor(connection)
@@ -116,7 +116,7 @@ def _tradovate_checks() -> list[Check]:
 
 
 def _tradovate(environment: Environment) -> tuple[bool, str]:
-    """Judge by the full reads of the mirror, which are calls that are made anyway."""
+    """Judge by the mirror's full reads, which are calls that are made anyway."""
     since = timezone.now() - timedelta(seconds=READ_LATELY_RUNS * settings.SYNC_SECONDS)
     last = SyncRun.objects.filter(environment=environment.value, ended_at__isnull=False).order_by("-started_at").first()
     if last is None:

@@ -1,4 +1,4 @@
-"""Pages that look into several packages: home, the state strip of every page, and the system page."""
+"""Pages that show data of several packages: home, the status line of every page, and the system page."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ RECENT = 8
 @signed_in
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """What is stopped, what waits for this person, what nobody knows yet, and what was asked for last."""
+    """What is stopped, what waits for this person, which outcomes are unknown, and the newest changes."""
     viewer = person(request)
     context = {
         "stops": notices_for(request),
@@ -50,7 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_GET
 def status(request: HttpRequest) -> HttpResponse:
-    """The strip in the frame: whether Tradovate was read lately. The gauge beside it is the budget's."""
+    """The status line in the frame: whether Tradovate was read recently. The gauge beside it shows the API budget."""
     context = {"reads": _reads(), "cuts": cuts()}
     return render_page_or_fragment(request, "home/status.html", "home/_status.html", context)
 
@@ -58,7 +58,7 @@ def status(request: HttpRequest) -> HttpResponse:
 @requires("system:view")
 @require_GET
 def system(request: HttpRequest) -> HttpResponse:
-    """Whether each part works, the budget, trading hours, the stops that Tradovate asked for, and the last full reads."""
+    """The status of each part, the API budget, trading hours, the stops that Tradovate asked for, and the last full reads."""
     context = {
         "checks": health.checks(),
         "budget": _budget(),
@@ -82,7 +82,7 @@ def _budget() -> BudgetState | None:
 
 
 def _hours() -> dict[str, Any]:
-    """Return what the trading hours say of now, or the `problem` with them (then no window is open)."""
+    """Return the current trading hours, or the `problem` with them (then no window is open)."""
     now = timezone.now()
     try:
         known = hours()
@@ -100,7 +100,7 @@ def _hours() -> dict[str, Any]:
 
 
 def _reads() -> list[tuple[str, SyncRun | None]]:
-    """Return the last full read that succeeded, of each connected environment."""
+    """Return the last successful full read of each connected environment."""
     return [
         (
             each.value,

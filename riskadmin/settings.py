@@ -1,4 +1,4 @@
-"""All settings, read from the environment and checked at start; `.env.example` lists each with its default."""
+"""All settings, read from the environment and checked at start. `.env.example` lists each with its default."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from riskadmin.tradovate.vocabulary import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# A developer's own settings; real deployments set the environment itself, which wins over the file.
+# A developer's own settings. Real deployments set the environment itself, which overrides the file.
 environ.Env.read_env(env.text("ENV_FILE", default=str(BASE_DIR / ".env")), overwrite=False)
 
 # --- Security -------------------------------------------------------------------------------------------------------
@@ -23,10 +23,10 @@ if len(SECRET_KEY) < 32:  # noqa: PLR2004  (the length is the message's)
     raise ImproperlyConfigured(message)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default="127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
-HTTPS = env.flag("HTTPS", default=False)  # served behind TLS: cookies are then sent over TLS only
-TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")  # whose X-Forwarded-* headers are believed
+HTTPS = env.flag("HTTPS", default=False)  # behind TLS: cookies are then sent over TLS only
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")  # the proxies whose X-Forwarded-* headers are trusted
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come without TLS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes don't use TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -40,7 +40,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "data:"],  # Tabler's stylesheet carries its small images as data
+        "img-src": [SELF, "data:"],  # Tabler's stylesheet contains its small images as data URLs
         "font-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
@@ -100,7 +100,7 @@ TEMPLATES = [
         },
     },
 ]
-# The frame's navigation, by job: label, url name, icon, capability.
+# The navigation in the page frame: label, url name, icon, capability.
 NAVIGATION = [
     ("Home", "home", "home", "accounts:view"),
     ("Accounts", "accounts:list", "wallet", "accounts:view"),
@@ -120,7 +120,7 @@ NAVIGATION = [
 AUTH_USER_MODEL = "staff.Staff"
 LOGIN_URL = "staff:sign_in"
 LOGIN_REDIRECT_URL = "home"
-# What a person lacks when a page is refused: "It needs the permission to …" (riskadmin/web/errors.py).
+# The missing capability, when a page is refused: "It needs the permission to …" (riskadmin/web/errors.py).
 CAPABILITY_WORDS = {
     "accounts:view": "see accounts",
     "accounts:note": "write notes about accounts",
@@ -145,7 +145,7 @@ CAPABILITY_WORDS = {
     "staff:manage": "manage people and their roles",
     "system:view": "see how the system is",
 }
-DEMO = env.flag("RISKADMIN_DEMO", default=False)  # allows people with a password that everybody knows
+DEMO = env.flag("RISKADMIN_DEMO", default=False)  # allows people with a publicly known password
 DEMO_PASSWORD = env.text("DEMO_PASSWORD", default="demo")
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -159,7 +159,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- PostgreSQL and Redis -------------------------------------------------------------------------------------------
 DATABASE: dict[str, Any] = env.database("DATABASE_URL", default="postgresql://postgres@127.0.0.1/riskadmin")
-# A pool, so that a worker's threads can give their connection back while they wait for Tradovate.
+# A pool, so that a worker's threads can return their connection while they wait for Tradovate.
 DATABASE["OPTIONS"] = {
     **DATABASE.get("OPTIONS", {}),
     "pool": {"min_size": 1, "max_size": env.number("DATABASE_POOL_SIZE", default=16, at_least=2, at_most=200), "timeout": 10},
@@ -169,17 +169,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
 
 # --- Celery: messages carry ids only, PostgreSQL is the queue of record ------------------------------------------------
-# Celery spells a Redis socket, and the database there, otherwise than redis-py does.
+# Celery writes the address of a Redis socket, and the database there, differently from redis-py.
 BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=BROKER_URL)
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True  # harmless: a claim row decides who works, so a second delivery finds nothing to do
+CELERY_TASK_ACKS_LATE = True  # harmless: a claim row decides which worker acts, so a second delivery finds nothing to do
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "bulk"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# No task runs longer than a call's timeouts and a read-back; redelivery comes after the visibility timeout and one sweep.
+# No task runs longer than a call's timeouts and a read-back. Redelivery comes after the visibility timeout and one sweep.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,
     "unacked_restore_interval": 5,
@@ -188,7 +188,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
     "retry_on_timeout": False,
-    # Once more, at once, for a connection that Redis has closed; kombu's own habit is to wait for six seconds.
+    # Retry once, immediately, for a connection that Redis has closed. kombu would wait for six seconds.
     "max_retries": 1,
     "interval_start": 0,
 }
@@ -215,19 +215,19 @@ if any(TRADOVATE_URLS.values()):
                 f"Set the environment variable {required}: a Tradovate address is set, and riskadmin has to sign in there."
             )
             raise ImproperlyConfigured(message)
-# Tradovate allows one user 5,000 calls in any hour; the margin stays unused, the share is the urgent lane's alone.
+# Tradovate allows one user 5,000 calls in any hour. The margin is never used; the share is reserved for the urgent lane.
 BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
 BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=25, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
-# Who calls from one internet address shares the limits of single endpoints there.
+# All callers from one internet address share the limits of single endpoints there.
 BUDGET_ADDRESS = env.text("BUDGET_ADDRESS", default="")
 BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)
-CALLS_AT_ONCE = env.number("CALLS_AT_ONCE", default=16, at_least=1, at_most=200)  # of each worker process, for each lane
-# Accounts of one updateuserautoliqs: no cap is documented, and a refusal is of the whole call.
+CALLS_AT_ONCE = env.number("CALLS_AT_ONCE", default=16, at_least=1, at_most=200)  # per worker process, in each lane
+# Accounts per updateuserautoliqs call. No cap is documented, and a refusal refuses the whole call.
 LIMITS_PER_CALL = env.number("LIMITS_PER_CALL", default=100, at_least=1, at_most=10_000)
-LIMIT_CAPS = env.limit_caps("LIMIT_CAPS")  # new limits that nobody may set; the changes app checks the names
-SYNC_SECONDS = env.number("SYNC_SECONDS", default=180, at_least=10, at_most=3600)  # how often the mirror is read anew
-STALE_SECONDS = env.number("STALE_SECONDS", default=300, at_least=10, at_most=86_400)  # older rows are read before a decision
-# When the exchange trades, when Tradovate is maintained (times of Chicago), and how far windows stay away from both.
+LIMIT_CAPS = env.limit_caps("LIMIT_CAPS")  # limits that no change may exceed; the changes app checks the names
+SYNC_SECONDS = env.number("SYNC_SECONDS", default=180, at_least=10, at_most=3600)  # how often the whole mirror is read
+STALE_SECONDS = env.number("STALE_SECONDS", default=300, at_least=10, at_most=86_400)  # older rows are read before approval
+# When the exchange trades, when Tradovate is under maintenance (Chicago times), and the buffer of windows to both.
 EXCHANGE_CALENDARS = env.names(
     "EXCHANGE_CALENDARS",
     default="CME Globex Equity, CMEGlobex_FX, CMEGlobex_EnergyAndMetals, CME Globex Interest Rate Products",
@@ -236,9 +236,9 @@ EXCHANGE_CALENDARS = env.names(
 HOURS_KNOWN_DAYS = env.number("HOURS_KNOWN_DAYS", default=365, at_least=14, at_most=1096)
 MAINTENANCE_WINDOWS = env.weekly("MAINTENANCE_WINDOWS", default="Mon-Thu 16:00-17:00; Fri 16:00-20:00; Sat 22:00-Sun 06:30")
 MAINTENANCE_BUFFER_MINUTES = env.number("MAINTENANCE_BUFFER_MINUTES", default=30, at_least=0, at_most=240)
-# A call that was claimed in the last moment of a window waits up to 5 s for its permit and 20 s for its answer.
+# A call claimed at the last moment of a window waits up to 5 s for its permit and 20 s for its answer.
 WINDOW_CLOSES_BEFORE_S = env.number("WINDOW_CLOSES_BEFORE_S", default=120, at_least=30, at_most=3600)
-# What beat starts, every how many seconds, in which lane; a message that the next one overtakes is dropped.
+# What beat starts, how often in seconds, and in which lane. A message is dropped once the next one is due.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "args": args, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}
     for name, task, args, seconds, queue in (
@@ -259,7 +259,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
-TIME_ZONE_DISPLAY = env.zone("TIME_ZONE_DISPLAY", default="America/Chicago")  # Tradovate's sessions turn at 17:00 there
+TIME_ZONE_DISPLAY = env.zone("TIME_ZONE_DISPLAY", default="America/Chicago")  # Tradovate's sessions begin at 17:00 there
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]

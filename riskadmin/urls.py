@@ -1,4 +1,4 @@
-"""Every address, by package. What a page may be opened by is marked at its view (`riskadmin.web.access`)."""
+"""All URLs, by package. Who may open a page is marked at its view (`riskadmin.web.access`)."""
 
 from django.urls import include, path
 

@@ -1,4 +1,4 @@
-"""Submitting, deciding, withdrawing and expiring changes. Each is one transaction with its events."""
+"""Submitting, approving, withdrawing and expiring changes. Each is one transaction with its audit events."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
 
 STILL_OFFERED: Final = "change_still_offered"
-"""What a trigger calls its refusal of parameters that name something which can't be asked for any more."""
+"""The constraint name in a trigger's refusal of parameters that name something which can no longer be requested."""
 
 
 class NotAllowed(Exception):
@@ -39,7 +39,7 @@ class NotAllowed(Exception):
 
 
 class PlanMoved(Exception):
-    """The plan is no longer the one that was shown; `plan` is the present one. Nothing was written."""
+    """The plan is no longer the one that was shown; `plan` is the current one. Nothing was written."""
 
     def __init__(self, now: Plan) -> None:
         super().__init__("An account has changed since this page was shown.")
@@ -51,11 +51,11 @@ class NothingToDo(Exception):
 
 
 class NoLongerOffered(NothingToDo):
-    """What the parameters name has been replaced or taken back meanwhile; PostgreSQL says what. Nothing was written."""
+    """What the parameters name has been replaced or withdrawn meanwhile; PostgreSQL says what. Nothing was written."""
 
 
 class CountNotConfirmed(Exception):
-    """The plan is one whose number of targets has to be typed (`Plan.asks_for_count`), and another number came."""
+    """The number of targets has to be typed for this plan (`Plan.asks_for_count`), and another number was typed."""
 
     def __init__(self, now: Plan) -> None:
         super().__init__(f"{now.kind.words(len(now.sent))}: type that number to go on.")
@@ -63,7 +63,7 @@ class CountNotConfirmed(Exception):
 
 
 class DecisionRefused(Exception):
-    """The decision was not taken; `moved` lists the items that no longer stand as shown, with their state now."""
+    """The approval or rejection was refused; `moved` lists items whose targets changed since shown, with their state now."""
 
     def __init__(self, message: str, *, moved: Sequence[tuple[Item, dict[str, Any] | None]] = ()) -> None:
         super().__init__(message)
@@ -89,11 +89,11 @@ def submit(  # the parts of a form, each by name
     link: Link | None = None,
     timing: Timing = AT_ONCE,
 ) -> Change:
-    """Write the change, its frozen items and their events, and return it; the same form key returns the first one.
+    """Write the change, its frozen items and their audit events, and return it; the same form key returns the first one.
 
-    `shown_digest` is the digest of the plan that the person was shown, `confirmed_count` the number that they typed where
-    the plan asks for it, `source` how they came by the targets, `link` the earlier change that these come from, `timing` when
-    it runs. Raises NotAllowed, PlanMoved, NothingToDo, CountNotConfirmed, and `policy.PolicyMissing`; then nothing is written.
+    `shown_digest` is the digest of the plan that the person was shown, `confirmed_count` the number that they typed if the plan
+    asks for it, `source` where the targets come from, `link` the earlier change that they come from, `timing` when it runs.
+    Raises NotAllowed, PlanMoved, NothingToDo, CountNotConfirmed, and `policy.PolicyMissing`; then nothing is written.
     """
     if not actor.may(kind.capability):
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
@@ -109,7 +109,7 @@ def submit(  # the parts of a form, each by name
         aside=left_alone(link, target_ids),
     )
     if now.digest != shown_digest:
-        # The double click itself may be what moved the plan: written after we looked for it, before we planned.
+        # The double click itself may have changed the plan: written after we looked for it, before we planned.
         earlier = _submitted_before(actor, form_key)
         if earlier:
             return earlier
@@ -132,7 +132,7 @@ def submit(  # the parts of a form, each by name
 
 
 def _written_meanwhile(error: IntegrityError, actor: Staff, form_key: UUID) -> Change:
-    """Return the change that the double click of the very same moment wrote first; else raise what the refusal means."""
+    """Return the change that a simultaneous double click wrote first; else raise what the integrity error means."""
     earlier = _submitted_before(actor, form_key)
     if earlier:
         return earlier
@@ -143,7 +143,7 @@ def _written_meanwhile(error: IntegrityError, actor: Staff, form_key: UUID) -> C
 
 
 def _end_of(actor: Staff, planned: Plan, reason: Reason, form_key: UUID, timing: Timing) -> tuple[Change, Plan] | None:
-    """Return the change that takes away again what is planned, with its plan; None where it is to last. Raises NotAllowed."""
+    """Return the change that ends what is planned, with its plan; None if it has no end. Raises NotAllowed."""
     if timing.ends_at is None:
         return None
     end = end_plan(planned)
@@ -162,25 +162,24 @@ def decide(
     comment: str,
     shown: ChangeEffects | None = None,
 ) -> Change:
-    """Take one person's decision about a pending change and return the change as it then is.
+    """Record one person's approval or rejection of a pending change and return the change as it then is.
 
-    `digest` is the one of what they were shown, and `shown` its effects as they were then. An approval reads anew what is old
-    of what its plan rests on, and is refused when one can't be read or has moved. The last approval that policy asks for lets
-    the change run; one rejection ends it.
-    Raises DecisionRefused, after recording the refusal.
+    `digest` is the digest of what they were shown, and `shown` its effects as they were then. Before an approval, outdated
+    state that the plan depends on is read again; the approval is refused if it can't be read or has changed. The last approval
+    that policy asks for lets the change run; one rejection ends it. Raises DecisionRefused, after recording the refusal.
     """
     since = good_since()
     unread = _read_what_is_old(change_id, since) if verdict == Verdict.APPROVE else ""
     with transaction.atomic():
         change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
         refusal = _refusal(change, actor, digest)
-        # Whether an account stands as its lock left it is looked at when the lock's end has come.
+        # Whether an account is as its lock left it is checked when the end of the lock is due.
         if refusal is None and verdict == Verdict.APPROVE and change.relation != Relation.ENDS:
             refusal = _no_longer_as_shown(change, since, unread)
         if refusal is None:
             _take(change, actor, origin, verdict, comment, shown=shown)
             return change
-        # The refusal is a result of its own: it is committed, and only then told.
+        # Commit the refusal's audit event before raising.
         record(
             AuditEntry(
                 tag=Tag.CHANGE_DECISION_REFUSED,
@@ -199,7 +198,7 @@ def decide(
 
 
 def withdraw(*, actor: Staff, origin: Origin, change_id: int) -> Change:
-    """Take back a change that still waits; only who asked for it may. Raises NotAllowed."""
+    """Withdraw a pending change; only the person who requested it may. Raises NotAllowed."""
     with transaction.atomic():
         change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
         if change.requested_by_id != actor.pk:
@@ -212,7 +211,7 @@ def withdraw(*, actor: Staff, origin: Origin, change_id: int) -> Change:
 
 
 def expire_overdue(*, origin: Origin) -> int:
-    """End every pending change whose time has run out, and return how many there were."""
+    """Expire every pending change that is past its deadline, and return how many there were."""
     ended = 0
     for change_id in Change.objects.filter(state=ChangeState.PENDING, expires_at__lte=timezone.now()).values_list(
         "pk", flat=True
@@ -231,7 +230,7 @@ def _submitted_before(actor: Staff, form_key: UUID) -> Change | None:
 
 
 def _read_what_is_old(change_id: int, since: datetime) -> str:
-    """Read anew what a change's plan rests on and is old, before anything is locked; return why it can't be, or ""."""
+    """Read outdated state that a change's plan depends on again, before anything is locked; return why it can't be, or ""."""
     change = Change.objects.get(pk=change_id)
     kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
     waiting = [item.target_id for item in change.items.filter(state=ItemState.WAITING).only("target")]
@@ -240,7 +239,7 @@ def _read_what_is_old(change_id: int, since: datetime) -> str:
 
 
 def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | None:
-    """Return why the decision can't be taken. PostgreSQL refuses the same again (migration 0002)."""
+    """Return why the approval or rejection is refused. PostgreSQL enforces the same (migration 0002)."""
     if not actor.may("changes:decide"):
         return DecisionRefused("You may not decide about changes.")
     if change.requested_by_id == actor.pk:
@@ -259,7 +258,7 @@ def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | Non
 
 
 def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> DecisionRefused | None:
-    """Return why an approval would not be of what was shown. `unread` says why targets could not be read, if so."""
+    """Return why an approval would not cover what was shown. `unread` says why targets could not be read, if so."""
     kind = KINDS[change.kind].of(change.parameters)
     items = list(change.items.filter(state=ItemState.WAITING))
     found = kind.subjects(Environment(change.environment), [item.target_id for item in items])
@@ -303,7 +302,7 @@ def _take(
             },
         ),
     )
-    # Asked for together, decided together: whoever decides about a lock decides about its end, as far as they may.
+    # Requested together, approved together: approving a lock also approves its end, as far as the person may.
     for end in _ends_ahead(change).filter(state=ChangeState.PENDING):
         if verdict == Verdict.APPROVE and _refusal(end, actor, end.digest) is None:
             _take(end, actor, origin, verdict, comment)
@@ -314,24 +313,24 @@ def _take(
         change.decided_at = timezone.now()
         change.save(update_fields=["state", "decided_at"])
         if change.waits:
-            return  # its items wait for its time
+            return  # its items wait for their time
         change.items.filter(state=ItemState.WAITING).update(state=ItemState.QUEUED)
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 
 
 def call_off(*, actor: Staff, origin: Origin, change: Change) -> None:
-    """End a scheduled change before its time. Needs an open transaction with the change locked, and the right to steer it."""
+    """Cancel a scheduled change early. Needs an open transaction with the change locked, and the right to control it."""
     _end(change, ChangeState.CANCELLED, note=f"Cancelled by {actor.who().name}")
     record(AuditEntry(tag=Tag.CHANGE_CANCELLED, actor=actor.who(), origin=origin, change_id=change.pk))
 
 
 def _ends_ahead(change: Change) -> QuerySet[Change]:
-    """Return the changes that would take away again what this one sets, as far as none of it was done."""
+    """Return the changes that would end what this one sets, as far as they have not started."""
     return change.followers.select_for_update(of=("self",)).filter(relation=Relation.ENDS, state__in=CHANGE_AHEAD)
 
 
 def _end(change: Change, state: ChangeState, *, note: str) -> None:
-    """End a change that was not begun, with what was to take it away again, without running it."""
+    """End a change that was not started, and the change that was to end it, without running either."""
     at = timezone.now()
     change.state, change.decided_at, change.finished_at = state, change.decided_at or at, at
     change.save(update_fields=["state", "decided_at", "finished_at"])

@@ -3,13 +3,13 @@ from django.conf import settings
 
 
 class ChangesConfig(AppConfig):
-    """Changes: asked for, planned, decided."""
+    """Changes: requested, planned, approved."""
 
     name = "accounts.changes"
     label = "changes"
 
     def ready(self) -> None:
-        """Refuse to start with caps that would hold nobody, and tell the trail what limits are called."""
+        """Refuse to start with caps that have no effect, and register the names of limits with the audit trail."""
         # Models can't be imported before.
         from accounts.changes.kinds.caps import check_caps  # noqa: PLC0415
         from accounts.changes.kinds.recorded_words import name_recorded_fields  # noqa: PLC0415

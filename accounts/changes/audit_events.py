@@ -1,4 +1,4 @@
-"""How events name what they are about."""
+"""How audit events name what they are about."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ def about_item(
     after: Mapping[str, Any] | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
-    """Return an event about an item, with everything that its change and target say; `after` is what was meant, if not said."""
+    """Return an audit event about an item, with what its change and target say; `after` is the intended state by default."""
     return about_target(
         tag,
         item.target,
@@ -36,7 +36,7 @@ def about_item(
 
 
 def _with_names(seen: Mapping[str, Any], meant: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return what was seen with the names that the plan has beside a category's number, where it is the one that was meant."""
+    """Return what was seen with the names that the plan has for a category's number, if it is the intended one."""
     if not meant or "category_id" not in seen or seen["category_id"] != meant.get("category_id"):
         return seen
     return {**{name: meant[name] for name in ("category", "was") if name in meant}, **seen}
@@ -56,7 +56,7 @@ def about_target(
     after: Mapping[str, Any] | None,
     detail: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
-    """Return an event about a target, `environment:unit:id`, of a change, as `about_item` does of an item that is at hand."""
+    """Return an audit event about a target, `environment:unit:id`, of a change, like `about_item` for an item at hand."""
     environment, unit, number = target.split(":")
     return AuditEntry(
         tag=tag,

@@ -1,7 +1,7 @@
-"""Whether what a reading found changed can be the work of a change made here. The one rule, for every page that says whose.
+"""Whether a change made here can have caused a difference that a reading found. The one rule, for every page.
 
-A reading shows an account as it was at some moment after it began and before it was written down. So a call can have made a
-move unless it began only after the move was noted, or was over before the old values were last read.
+A reading shows an account as it was at some moment after it began and before it was written. So a call can have caused a move
+unless it began only after the move was recorded, or had ended before the old values were last read.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Sort, digits, in_j
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """What an item was sent to do: the state it was shown, what was meant, and when it can have had its effect.
+    """What an item was sent to do: the state it was shown, the intended state, and when it can have had its effect.
 
     `over_at` is None while its call is still open.
     """
@@ -26,16 +26,16 @@ class Act:
     over_at: datetime | None
 
     def fits(self, *, known_at: datetime, noted_at: datetime) -> bool:
-        """Say whether it can have made a move that was noted at `noted_at`, with the old values last read at `known_at`."""
+        """Say whether it can have caused a move recorded at `noted_at`, with the old values last read at `known_at`."""
         return self.began_at <= noted_at and (self.over_at is None or known_at <= self.over_at)
 
     def meant(self, name: str, value: Any) -> bool:
-        """Say whether it was meant to alter a field, to this value."""
+        """Say whether it was meant to set a field to this value."""
         return bool(self.before.get(name) != self.after.get(name) and self.after.get(name) == value)
 
 
 def as_recorded(name: str, value: Any) -> Any:
-    """Return a limit's value as a move keeps it in the terms of an item's states."""
+    """Return a limit's value from a move in the terms of an item's states."""
     if value is None:
         return None
     if LIMIT_FIELDS[name].is_number:

@@ -1,4 +1,4 @@
-"""Telling the workers that a change may run. Only ids travel, and nothing depends on the message arriving."""
+"""Notifying the workers that a change may run. Only ids are sent, and nothing depends on the message arriving."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What a change would do, counted over its targets; as it is shown, and as it is stored with the change."""
+"""The effects of a change, counted over its targets; as shown, and as stored with the change."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.topics import Topic
 
 VERSION: Final = 1
-"""Of the stored form. A change keeps the one that it was stored in."""
+"""The version of the stored form. A change keeps the version that it was stored in."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Something that targets are counted by, and that a list of them is filtered by.
+    """A property that targets are counted by, and that a list of them is filtered by.
 
-    `one` and `many` are what is said after a count, `tone` and `icon` how it looks; `of_accounts` is for accounts only.
+    `one` and `many` are the words after a count, `tone` and `icon` its look; `of_accounts` is for accounts only.
     """
 
     name: str
@@ -89,7 +89,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeEffects:
-    """What a change would do: how many targets it would be sent for, how many of them each measure holds for, and warnings.
+    """The effects of a change: how many targets it would be sent for, how many each measure applies to, and warnings.
 
     `open_positions` and `largest_money_effect_usd` are over all targets, as far as they are known.
     """
@@ -107,7 +107,7 @@ class ChangeEffects:
     warnings: tuple[Topic, ...]
 
     def measured(self, *, of_accounts: bool) -> list[tuple[Measure, int]]:
-        """Return each measure with its count, as far as it holds for any target; would-be liquidations also if for none."""
+        """Return each measure that applies to any target, with its count; possible liquidations are always included."""
         counts = ((measure, getattr(self, name)) for name, measure in MEASURES.items())
         return [
             (measure, count)
@@ -127,7 +127,7 @@ class ChangeEffects:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> "ChangeEffects | None":
-        """Return what is stored; None where nothing is, or a version that is not known here."""
+        """Return what is stored; None if nothing is, or if its version is not known here."""
         if stored is None or stored["version"] != VERSION:
             return None
         largest = stored["largest_money_effect_usd"]
@@ -139,11 +139,11 @@ class ChangeEffects:
 
 
 COMPARED: Final = ("liquidated", "possibly_liquidated", "holding_positions")
-"""Measures that move while accounts trade on."""
+"""Measures that move while accounts continue to trade."""
 
 
 def differing(was: ChangeEffects | None, now: ChangeEffects | None) -> list[tuple[Measure, int, int]]:
-    """Return the measures that moved between two times, with both counts; none where either time's are not known."""
+    """Return the measures that differ between two times, with both counts; none if either time's are not known."""
     if was is None or now is None:
         return []
     pairs = ((MEASURES[name], getattr(was, name), getattr(now, name)) for name in COMPARED)

@@ -1,4 +1,4 @@
-"""How a change ends: with the last of its items, whoever settled that one."""
+"""How a change ends: with the last of its items, whatever settled it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,12 +15,12 @@ from riskadmin.audit.tags import Tag
 
 
 def half_done(steps: Sequence[str], step: int) -> str:
-    """Return how the note of an item begins that ends before this one of a kind's steps, which is "" for the first one."""
+    """Return the start of the note of an item that ends before this step of a kind; "" for the first step."""
     return f"Half done ({', '.join(steps[:step])}). " if step else ""
 
 
 def finish_change(change: Change, *, origin: Origin) -> bool:
-    """Finish a change that has no open item left, be it paused or cancelled, with its event; say whether it did."""
+    """Finish a change without open items, even a paused or cancelled one, with its audit event; return whether it did."""
     if Item.objects.filter(change_id=change.pk, state__in=ITEM_OPEN).exists():
         return False
     at = timezone.now()

@@ -1,4 +1,4 @@
-"""What a change would cost and when it would be through, as budget and stops are now; and what would be cheaper."""
+"""What a change would cost and when it would finish, under the current budget and stops; and what would be cheaper."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,17 +13,17 @@ from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.vocabulary import Lane
 
 CHEAPER: Final = {"lock": "risk_category"}
-"""Which kind does for many in one call what another does in one call each."""
+"""Which kind does for many targets in one call what another does in one call each."""
 
 DEAR_FROM: Final = 201
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """How many calls a change takes, how many its lane may make now, and when the last can be made if nobody else calls.
+    """How many calls a change takes, how many its lane may make now, and when the last can be made without other traffic.
 
-    `left` is None when the budget can't be read. `finish_at` is None when nothing has to wait, and when it is not known until
-    when: `is_known` tells them apart. `stops` are those because of which it is done later, `all_stops` are those in force.
+    `left` is None if the budget can't be read. `finish_at` is None if nothing has to wait, and if it is not known until when:
+    `is_known` separates the two. `stops` are those that delay it, `all_stops` are those in force.
     """
 
     calls: int
@@ -40,18 +40,18 @@ class Outlook:
 
     @property
     def is_known(self) -> bool:
-        """Whether anybody knows when it would be through."""
+        """Whether it is known when it would finish."""
         return self.left is not None and last_end(self.stops)[0] and (self.fits or self.finish_at is not None)
 
     @property
     def shown_stops(self) -> tuple[Stop, ...]:
-        """The stops that a page shows: also a lowered limit, where the calls don't fit into what is left."""
+        """The stops that a page shows: also a lowered limit, if the calls don't fit into what is left."""
         lowered = (stop for stop in self.all_stops.found if stop.cause == Cause.LOWERED)
         return (*self.stops, *(lowered if self.left is not None and self.calls > self.left else ()))
 
 
 def outlook(planned: Plan) -> Outlook:
-    """Return what a plan would cost; asks Redis once, and once more about an outage."""
+    """Return what a plan would cost; asks Redis once, and again about an outage."""
     return outlook_of(planned.calls_needed, ahead_of(planned))
 
 
@@ -61,7 +61,7 @@ def ahead_of(planned: Plan) -> Ahead:
 
 
 def outlook_of(calls: int, change: Ahead) -> Outlook:
-    """Return what so many calls of a change would cost from now on; asks Redis once, and once more about an outage."""
+    """Return what this many calls of a change would cost from now on; asks Redis once, and again about an outage."""
     outage = connection.outage(change.environment)
     outages = [outage] if outage else []
     lane = change.lane
@@ -87,7 +87,7 @@ def outlook_of(calls: int, change: Ahead) -> Outlook:
 
 
 def cheaper(planned: Plan) -> Kind[object] | None:
-    """Return the kind that would do for all of these targets with far fewer calls, if there is one."""
+    """Return the kind that would do the same for all of these targets with far fewer calls, if there is one."""
     other = KINDS.get(CHEAPER.get(planned.kind.name, ""))
     if other is None or len(planned.sent) < DEAR_FROM or planned.environment not in other.environments:
         return None

@@ -1,4 +1,4 @@
-"""Forms of asking and deciding. What arrives is checked here, before anything is read or written."""
+"""Forms of requesting and approving. Input is checked here, before anything is read or written."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonC
 from riskadmin.web.fields import LinesField
 
 ADDRESS_MAX = 200
-"""How many accounts may be named in one address."""
+"""How many accounts one URL may name."""
 
 REASON_CHOICES = [("", "Choose a reason"), *((code, words) for code, words in REASON_WORDS.items())]
 
@@ -44,7 +44,7 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
 
 
 class CountField(forms.IntegerField):
-    """A number that a person types to say that they have read it, with or without its commas."""
+    """A number that a person types to confirm it, with or without its commas."""
 
     def to_python(self, value: Any) -> int | None:
         """Return the number without commas and blanks."""
@@ -52,9 +52,10 @@ class CountField(forms.IntegerField):
 
 
 class AskForm(TimingForm):
-    """The reason for a change, when it runs, what has to be agreed to, the one-time key, and the digest of the plan beside it.
+    """The reason for a change, when it runs, what has to be confirmed, the one-time key, and the digest of the plan.
 
-    `rows_left_out` is how many rows of the list are no part of the change: then somebody has to say that this is meant.
+    `rows_left_out` is how many rows of the list are not part of the change: then the person has to confirm that this is
+    intended.
     """
 
     leave_out = forms.BooleanField(required=False)
@@ -84,12 +85,12 @@ class AskForm(TimingForm):
 
     @classmethod
     def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind[Any], rows_left_out: int = 0) -> "AskForm":
-        """Return a form with a new one-time key, and what was `typed` before, if something was."""
+        """Return a form with a new one-time key, and what was `typed` before, if anything."""
         kept = {name: typed[name] for name in cls.base_fields if name in typed}
         return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, kind=kind, rows_left_out=rows_left_out)
 
     def clean(self) -> dict[str, Any]:
-        """Ask for words where the code says nothing, and for a yes where rows are left out."""
+        """Require a comment if the reason code alone says nothing, and a confirmation if rows are left out."""
         cleaned = super().clean() or self.cleaned_data
         if self.rows_left_out and not cleaned.get("leave_out"):
             self.add_error("leave_out", "Mend the rows and choose anew, or say that they are to be left out.")
@@ -103,7 +104,7 @@ class AskForm(TimingForm):
 
 
 class NamesForm(forms.Form):
-    """Targets named by hand, of one of the kind's environments."""
+    """Targets named by hand, in one of the kind's environments."""
 
     environment = forms.ChoiceField(label="Environment")
     text = LinesField(
@@ -119,13 +120,13 @@ class NamesForm(forms.Form):
 
 
 class FileForm(forms.Form):
-    """Targets in a CSV file, of one of the kind's environments."""
+    """Targets in a CSV file, in one of the kind's environments."""
 
     environment = forms.ChoiceField(label="Environment")
     file = forms.FileField(
         label="CSV file",
         max_length=255,
-        allow_empty_file=True,  # said better by who reads it
+        allow_empty_file=True,  # the parser's own message is better
         widget=forms.FileInput({"accept": ".csv,text/csv"}),
         help_text=(
             f"As spreadsheets save it, best as “CSV UTF-8”. At most {BYTES_MAX // 1024 // 1024} MiB and {TARGETS_MAX:,} rows."
@@ -142,7 +143,7 @@ class FileForm(forms.Form):
         _offer_environments(self, kind)
 
     def clean_file(self) -> "UploadedFile[Any]":
-        """Refuse what is too large before anybody reads it."""
+        """Refuse a file that is too large before it is read."""
         file: UploadedFile[Any] = self.cleaned_data["file"]
         if (file.size or 0) > BYTES_MAX:
             size = (file.size or 0) / 1024 / 1024
@@ -162,7 +163,7 @@ def _offer_environments(form: forms.Form, kind: Kind[Any]) -> None:
 
 
 class DecideForm(forms.Form):
-    """One person's decision, with the digest of what they were shown."""
+    """One person's approval or rejection, with the digest of what they were shown."""
 
     verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
     comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
@@ -171,13 +172,13 @@ class DecideForm(forms.Form):
 
 
 class PriorityForm(forms.Form):
-    """Which change goes first where several want the same budget."""
+    """Which change goes first if several want the same budget."""
 
     priority = forms.TypedChoiceField(choices=Priority.choices, coerce=int, widget=forms.Select({"class": "form-select"}))
 
 
 class ItemsForm(forms.Form):
-    """What the items of a change are narrowed to. Bad input narrows nothing."""
+    """The filters of a change's items. Invalid input filters nothing."""
 
     state = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *ItemState.choices], widget=forms.Select({"class": "form-select"})
@@ -186,13 +187,13 @@ class ItemsForm(forms.Form):
 
     @property
     def narrowed(self) -> dict[str, str]:
-        """What is asked for: `state` and `search`."""
+        """The requested filters: `state` and `search`."""
         wanted = self.cleaned_data if self.is_valid() else {}
         return {"state": wanted.get("state", ""), "search": wanted.get("q", "")}
 
 
 class FilterForm(forms.Form):
-    """What the list of changes is narrowed to."""
+    """The filters of the list of changes."""
 
     state = forms.ChoiceField(required=False, choices=[("", "Any state"), *ChangeState.choices])
     kind = forms.ChoiceField(required=False)

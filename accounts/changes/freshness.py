@@ -1,4 +1,4 @@
-"""How old what a plan rests on is, and reading it anew where that is too long ago to go by."""
+"""How old the state is that a plan depends on, and reading it again if it is too old."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -16,14 +16,14 @@ from riskadmin.tradovate.vocabulary import Environment, Lane
 
 
 def good_since() -> datetime:
-    """Return since when a reading counts: what was read before is too old."""
+    """Return since when a reading counts: anything read before is outdated."""
     return timezone.now() - timedelta(seconds=settings.STALE_SECONDS)
 
 
 def stale(kind: Kind[Any], subjects: Mapping[int, Account | Trader], since: datetime) -> list[int]:
-    """Return which targets something was read of before `since`, or never, that the kind's plan of them rests on.
+    """Return the targets with state that the kind's plan depends on and that was read before `since`, or never.
 
-    Nothing rests on what a target has an obstacle for.
+    Nothing depends on the state of a target with an obstacle.
     """
     return [
         target_id for target_id, subject in subjects.items() if not kind.obstacle(subject) and _is_old(kind, subject, since)
@@ -36,7 +36,7 @@ def _is_old(kind: Kind[Any], subject: Account | Trader, since: datetime) -> bool
 
 
 def read_anew(kind: Kind[Any], environment: Environment, target_ids: Iterable[int], *, lane: Lane) -> str:
-    """Read what the kind's plan of these targets rests on; return why that can't be done, or ""."""
+    """Read what the kind's plan of these targets depends on; return why that is not possible, or ""."""
     try:
         if kind.unit == Unit.TRADER:
             refresh_traders(environment, target_ids, lane=lane)

@@ -1,4 +1,4 @@
-"""What was asked for, on which targets, and who decided. Migration 0002 has PostgreSQL hold the rules that must never break."""
+"""What was requested, on which targets, and who approved it. In migration 0002 PostgreSQL enforces the critical rules."""
 
 from uuid import uuid4
 
@@ -25,17 +25,17 @@ from riskadmin.tradovate.vocabulary import Lane, ReasonCode
 
 
 class LaneChoice(models.TextChoices):
-    """The two ways to Tradovate, each with its own queue, worker and share of the budget."""
+    """The two lanes to Tradovate, each with its own queue, worker and share of the budget."""
 
     URGENT = Lane.URGENT.value, "Urgent"
     BULK = Lane.BULK.value, "Bulk"
 
 
 class Change(models.Model):
-    """Something a person asked for: one kind, one environment, its parameters, its reason, and its items.
+    """A change that a person requested: one kind, one environment, its parameters, its reason, and its items.
 
-    Everything that a decision rests on is written once; `digest` is the SHA-256 over all of it. When and how fast it runs is
-    no part of that: people steer it by state and priority (`control`).
+    Everything that an approval covers is written once; `digest` is the SHA-256 over all of it. When and how fast it runs is not
+    part of that: people control it by state and priority (`control`).
     """
 
     kind = models.CharField(max_length=32)
@@ -45,38 +45,38 @@ class Change(models.Model):
     reason_text = models.TextField(blank=True)
     lane = models.CharField(max_length=8, choices=LaneChoice)
     digest = models.CharField(max_length=64)
-    # The one-time key of the form: a double click or a sent-again POST makes one change.
+    # The one-time key of the form: a double click or a repeated POST creates one change.
     form_key = models.UUIDField()
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     requested_by_name = models.CharField(max_length=150)
     submitted_at = models.DateTimeField(db_default=Now())
-    # What policy asked for at submit; a later edit of the policy does not touch it.
+    # What policy required at submit; a later edit of the policy does not affect it.
     decisions_needed = models.PositiveSmallIntegerField()
     decider_role = models.CharField(max_length=32, blank=True)
     expires_at = models.DateTimeField()
     item_count = models.PositiveIntegerField()
-    # What its preview found, as `effects.ChangeEffects` stores it; frozen, and no part of the digest, since accounts trade on.
-    # Null where it was requested before effects were stored.
+    # The effects that its preview found, as `effects.ChangeEffects` stores them; frozen, and not part of the digest, since
+    # accounts continue to trade. Null if it was requested before effects were stored.
     effects = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    # No call of it leaves before this time, nor outside of its window; where the window closes, it goes on in the next one,
-    # or what is left is cancelled.
+    # No call of it is sent before this time, nor outside its window; when the window closes, it continues in the next one, or
+    # the rest is cancelled.
     runs_at = models.DateTimeField(null=True)
     window = models.CharField(max_length=16, choices=Window, blank=True, default=Window.ANY, db_default=Window.ANY)
     goes_on = models.BooleanField(default=False, db_default=False)
-    # Of a lock without an end: by when somebody looks at it again.
+    # For a lock without an end: the day by which someone reviews it.
     review_by = models.DateField(null=True)
-    # The earlier change that it came from, and what it has to do with it.
+    # The earlier change that it came from, and its relation to it.
     of_change = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="followers")
     relation = models.CharField(max_length=16, choices=Relation, blank=True, default="", db_default="")
 
     state = models.CharField(max_length=16, choices=ChangeState)
     decided_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    # No call is made for it before, and why: Tradovate or the budget told one of its calls to wait.
+    # No call is made for it before this time, and why: Tradovate or the budget told one of its calls to wait.
     held_until = models.DateTimeField(null=True)
     held_why = models.TextField(blank=True, db_default="")
     priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL, db_default=Priority.NORMAL)
-    # Who holds it, while it is paused; and who cancelled what was left of it, for good.
+    # Who paused it, while it is paused; and who cancelled the rest of it.
     paused_at = models.DateTimeField(null=True)
     paused_by_name = models.CharField(max_length=150, blank=True, db_default="")
     stopped_at = models.DateTimeField(null=True)
@@ -95,7 +95,7 @@ class Change(models.Model):
             models.CheckConstraint(
                 condition=~Q(state=ChangeState.STOPPING) | Q(stopped_at__isnull=False), name="change_stopped_by_somebody"
             ),
-            # Of one person: nobody's key can stand in another one's way.
+            # Per person: one person's key can't conflict with another's.
             models.UniqueConstraint(fields=["requested_by", "form_key"], name="change_once_per_form"),
             models.CheckConstraint(
                 condition=~Q(reason_code=ReasonCode.OTHER.value) | ~Q(reason_text=""),
@@ -106,9 +106,9 @@ class Change(models.Model):
             # The changes page, newest first, and by state; the approvals page and its count.
             models.Index(fields=["-id", "state"], name="change_newest"),
             models.Index(fields=["id"], condition=Q(state=ChangeState.PENDING), name="change_pending"),
-            # The sweeper and the calendar: what is to begin, and when.
+            # The sweeper and the calendar: what will begin, and when.
             models.Index(fields=["runs_at"], condition=Q(state=ChangeState.SCHEDULED), name="change_scheduled"),
-            # The sweeper: changes that may be finished, and cancelled ones with items put back into the queue.
+            # The sweeper: changes that may be finished, and cancelled ones with items that returned to the queue.
             models.Index(fields=["id"], condition=Q(state__in=CHANGE_STARTED), name="change_started"),
         ]
 
@@ -117,52 +117,52 @@ class Change(models.Model):
 
     @property
     def waits(self) -> bool:
-        """Whether it begins at a time, or within a window, and not as soon as it is decided."""
+        """Whether it begins at a time, or within a window, and not as soon as it is approved."""
         return self.runs_at is not None or bool(self.window)
 
     @property
     def decided_as(self) -> ChangeState:
-        """The state that its last decision brings it to."""
+        """The state that its last approval moves it to."""
         return ChangeState.SCHEDULED if self.waits else ChangeState.RUNNING
 
 
 class Item(models.Model):
-    """One target of a change: what was found (`before`), what is meant (`after`), and what came of it."""
+    """One target of a change: its state (`before`), the intended state (`after`), and its outcome."""
 
-    # Without an index of its own: those of its items by position and by state begin with it.
+    # No index of its own: the indexes of its items by position and by state begin with it.
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="items", db_index=False)
     position = models.PositiveIntegerField()
-    # `environment:unit:id`. The account row is absent for a trader, and when the id is unknown to the mirror (then skipped).
+    # `environment:unit:id`. The account row is absent for a trader, and if the id is unknown to the mirror (then skipped).
     target = models.CharField(max_length=64)
     account = models.ForeignKey(Account, null=True, on_delete=models.PROTECT, related_name="items")
     target_name = models.CharField(max_length=64)
     before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
 
-    # Parameters of this target alone, such as those of its row in a file; they win over those of the change.
+    # Parameters of this target alone, such as those of its row in a file; they override those of the change.
     own_parameters = models.JSONField(null=True, encoder=DjangoJSONEncoder)
 
     state = models.CharField(max_length=16, choices=ItemState)
-    # Why it was skipped, Tradovate's words when it was rejected, what is not known when it is unknown.
+    # Why it was skipped, Tradovate's message if it was rejected, what is not known if it is unknown.
     note = models.TextField(blank=True)
-    # What the last reading showed, and when that began.
+    # What the last reading showed, and when it began.
     observed = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     seen_at = models.DateTimeField(null=True)
-    # What was read right before the call, where that is not `before`: what the change does not name may have moved.
+    # What was read right before the call, if it is not `before`: fields that the change does not name may have moved.
     found = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    # Tradovate's words, where it refused the last call: rejected only once a read-back shows that nothing happened.
+    # Tradovate's message, if it refused the last call: rejected only once a read-back shows that nothing happened.
     refusal = models.TextField(blank=True, default="", db_default="")
-    # Which of the kind's calls is next or under way: some kinds need several, one after the other.
+    # Which of the kind's calls is next or in flight: some kinds need several, one after the other.
     step = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True)
     claimed_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     worker = models.CharField(max_length=128, blank=True)
-    # Tradovate's penalty ticket, replayed with the next attempt (rate-limits page).
+    # Tradovate's penalty ticket, sent with the next attempt (rate-limits page).
     ticket = models.TextField(blank=True)
     settled_at = models.DateTimeField(null=True)
-    # Who decided last about it while its outcome was unknown. Never the person who requested the change (migration 0011).
+    # Who last resolved it while its outcome was unknown. Never the person who requested the change (migration 0013).
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -171,9 +171,9 @@ class Item(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=ItemState.values), name="item_state_known"),
             models.UniqueConstraint(fields=["change", "target"], name="item_target_once_per_change"),
-            # The change's page, in its order. With `item_count` frozen, it also leaves no place for a later item.
+            # The change's page, in order. With `item_count` frozen, it also prevents adding an item later.
             models.UniqueConstraint(fields=["change", "position"], name="item_in_order"),
-            # At any instant at most one item of a target is under way; an `unknown` one blocks nobody.
+            # At any time at most one item of a target is under way; an `unknown` one blocks nothing.
             models.UniqueConstraint(fields=["target"], condition=Q(state__in=ITEM_UNDER_WAY), name="item_target_under_way"),
         ]
         indexes = [
@@ -181,11 +181,11 @@ class Item(models.Model):
             models.Index(fields=["change", "state"], name="item_by_state"),
             # The sweeper: everything not final, by state.
             models.Index(fields=["state", "id"], condition=Q(state__in=ITEM_OPEN), name="item_open"),
-            # A worker: the next items of a change, in their order.
+            # A worker: the next items of a change, in order.
             models.Index(fields=["change", "position"], condition=Q(state=ItemState.QUEUED), name="item_queue"),
             # The account's page: its pending changes; the plan: whether a target has an open item.
             models.Index(fields=["target"], condition=Q(state__in=ITEM_OPEN), name="item_open_by_target"),
-            # The plan: what was done to a trader lately; for accounts, the foreign key's own index answers that.
+            # The plan: what was recently done to a trader; for accounts, the foreign key's own index is enough.
             models.Index(fields=["target"], condition=Q(account=None), name="item_of_no_account"),
         ]
 
@@ -199,17 +199,17 @@ class Item(models.Model):
 
     @property
     def is_half_done(self) -> bool:
-        """Whether the first of its calls are done and the last is not, be it still to come or never."""
+        """Whether the first of its calls are done and the last is not, whether still to come or never."""
         return self.step > 0 and self.state not in {ItemState.APPLIED, ItemState.UNCHANGED}
 
     @property
     def environment(self) -> str:
-        """The environment the target lives in."""
+        """The target's environment."""
         return self.target.split(":", 1)[0]
 
 
 class DecisionRow(models.Model):
-    """One person's approval or rejection, bound to the digest of what they were shown. Never altered, never removed."""
+    """One person's approval or rejection, bound to the digest of what they were shown. Never modified, never removed."""
 
     staff = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     staff_name = models.CharField(max_length=150)
@@ -224,7 +224,7 @@ class DecisionRow(models.Model):
 
 
 class Decision(DecisionRow):
-    """A decision about a change."""
+    """An approval or rejection of a change."""
 
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="decisions")
 
@@ -239,7 +239,7 @@ class Decision(DecisionRow):
 
 
 class PolicyRule(models.Model):
-    """How many decisions a change needs, and whose. Of the rules that match, the one asking for most decides."""
+    """How many approvals a change needs, and from whom. If several rules match, the strictest applies."""
 
     kind = models.CharField(max_length=32, blank=True, help_text="Empty: every kind.")
     environment = models.CharField(max_length=8, blank=True, choices=EnvironmentChoice, help_text="Empty: both.")
@@ -259,30 +259,30 @@ class PolicyRule(models.Model):
 
 
 class TargetList(models.Model):
-    """Targets that one person has chosen to ask something for, frozen as they were chosen; forgotten after two days.
+    """Targets that one person has selected for a change, frozen as they were selected; deleted after two days.
 
-    What a change is made of is in its items; nothing refers to this once it is submitted.
+    A change keeps its targets in its items; nothing refers to this list once it is submitted.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
-    # Empty: for whatever kind is chosen next.
+    # Empty: for the kind that is chosen next.
     kind = models.CharField(max_length=32, blank=True)
     unit = models.CharField(max_length=8)
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
-    # Tradovate's, in the order chosen.
+    # Tradovate's ids, in the order selected.
     ids = ArrayField(models.BigIntegerField())
-    # Parameters that came with the targets: those of all, and those of single ones by id, which JSON wants as text.
+    # Parameters that came with the targets: those of all, and those of single targets by id, as text because of JSON.
     parameters = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     per_target = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     source = models.CharField(max_length=200)
-    # The change that they came from, and what one made of them would have to do with it.
+    # The change that they came from, and the relation of a change made from them to it.
     of_change = models.ForeignKey(Change, null=True, on_delete=models.CASCADE, related_name="+")
     relation = models.CharField(max_length=16, choices=Relation, blank=True, default="", db_default="")
-    # Rows that name no target, or a bad one (source.Problem); nothing is submitted before somebody leaves them out.
+    # Rows with errors, or that name no target (source.Problem); nothing is submitted before someone confirms to skip them.
     problems = models.JSONField(default=list)
-    # How lines were read that nothing is wrong with (source.Note), and the rows with problems as they stood in the file.
+    # How lines without errors were read (source.Note), and the rows with errors as they were in the file.
     notes = models.JSONField(default=list)
     refused_rows = models.JSONField(default=dict)
 

@@ -1,4 +1,4 @@
-"""Records of an account that can't be read, as far as a kind of change rests on them."""
+"""Records of an account that can't be read and that a kind of change depends on."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,7 +18,7 @@ _ENTITIES: Final = {
 
 
 def unreadable_for(kind: Kind[Any], subject: Account | Trader) -> UnreadableRecord | None:
-    """Return something of an account that can't be read and that a kind rests on. Reads what `attach` has put there."""
+    """Return an unreadable record of an account that a kind depends on, if any. Reads what `attach` has set."""
     if not isinstance(subject, Account):
         return None
     needed = {MirroredEntity.RISK_STATUS, *(entity for part in kind.parts for entity in _ENTITIES[part])}
@@ -26,9 +26,9 @@ def unreadable_for(kind: Kind[Any], subject: Account | Trader) -> UnreadableReco
 
 
 def readable(kind: Kind[Any], subjects: Mapping[int, Any]) -> dict[int, Any]:
-    """Return the targets of which all can be read that the kind's plan rests on.
+    """Return the targets for which everything that the kind's plan depends on can be read.
 
-    One that can't be read keeps its age, and must not keep others from being approved: nothing is sent over it.
+    A target that can't be read keeps its age, and must not keep others from being approved: nothing is sent for it.
     """
     attach(subject for subject in subjects.values() if isinstance(subject, Account))
     return {target_id: subject for target_id, subject in subjects.items() if unreadable_for(kind, subject) is None}

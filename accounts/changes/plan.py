@@ -25,7 +25,7 @@ from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
 UNCOUNTED_MAX: Final = 100
-"""A change of more targets is submitted only with their number typed."""
+"""A change with more targets is submitted only with their number typed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +33,19 @@ class Row:
     """One target of a plan; `skip_reason` is empty for what would be sent."""
 
     target: str
-    target_id: int  # Tradovate's
+    target_id: int  # Tradovate's id
     subject: Account | Trader | None
     name: str
     before: State | None
     after: State | None
     skip_reason: str
-    effects: TargetEffects | None  # None for what is skipped
+    effects: TargetEffects | None  # None for skipped targets
     warnings: tuple[str, ...]
     weight: float
 
     @property
     def account(self) -> Account | None:
-        """The target's account, where it is one that the mirror knows."""
+        """The target's account, if it is one that the mirror knows."""
         return self.subject if isinstance(self.subject, Account) else None
 
     @property
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a change of this kind would do to these targets, as the mirror stands."""
+    """What a change of this kind would do to these targets, according to the mirror."""
 
     kind: Kind[Any]
     environment: Environment
@@ -70,35 +70,35 @@ class Plan:
 
     @cached_property
     def skipped(self) -> tuple[Row, ...]:
-        """The rows that nothing would happen to."""
+        """The rows without an effect."""
         return tuple(row for row in self.rows if not row.is_sent)
 
     @cached_property
     def calls_needed(self) -> int:
-        """How many calls to Tradovate it takes, read-backs not counted."""
+        """How many calls to Tradovate it takes, not counting read-backs."""
         return -(-len(self.sent) // self.kind.batch_size) * len(self.kind.steps)
 
     @property
     def lane(self) -> Lane:
-        """The lane that a change of so many targets takes."""
+        """The lane that a change with this many targets takes."""
         return Lane.URGENT if len(self.sent) <= self.kind.urgent_up_to else Lane.BULK
 
     @cached_property
     def asks_for_count(self) -> bool:
-        """Whether it does so much that the number of targets has to be typed before it is submitted."""
+        """Whether it is so large that the number of targets has to be typed before it is submitted."""
         return len(self.sent) > UNCOUNTED_MAX or (bool(self.sent) and self.kind.direction == Direction.DESTRUCTIVE)
 
     @cached_property
     def oldest_read_at(self) -> datetime | None:
-        """When the oldest row that the plan rests on was read from Tradovate; None when it rests on none."""
+        """When the oldest row that the plan depends on was read from Tradovate; None if it depends on none."""
         read = (self.kind.read_at(row.subject) for row in self.rows if row.subject)
         return min((at for at in read if at), default=None)
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256, in hex, over what would be sent: each target in its order, with its before, after or skip.
+        """The SHA-256, in hex, over what would be sent: each target in order, with its before, after or skip.
 
-        What is only told beside it (names, open positions) is left out: it moves all the time and alters no call.
+        Additional information (names, open positions) is left out: it moves all the time and affects no call.
         """
         return digest_of(
             {
@@ -133,10 +133,10 @@ def plan(
 ) -> Plan:
     """Return the plan for targets by Tradovate's ids, in the order given, each once.
 
-    `per_target` holds parameters of single targets, which win over those of all; `aside` says why targets are to be left alone.
-    `requested_as` is the change that has requested this already: other changes of its targets then add a warning, and no
-    target is skipped because of them, since approving it would send it all the same.
-    Costs a fixed number of queries, whatever the number of targets.
+    `per_target` holds parameters of single targets, which override those of all; `aside` says why targets are to be skipped.
+    `requested_as` is the change that has requested this already: other changes of its targets then add a warning, and no target
+    is skipped because of them, since approving it would send it all the same. Costs a fixed number of queries, whatever the
+    number of targets.
     """
     common, own, left_alone = parameters or {}, per_target or {}, aside or {}
     kind = kind.of(common)
@@ -164,7 +164,7 @@ def plan(
 
 @dataclass(frozen=True, kw_only=True)
 class _Pending:
-    """An open item of an account, as far as the plan of another one asks."""
+    """An open item of an account, as far as the plan of another change needs it."""
 
     kind_name: str
     change_id: int
@@ -175,7 +175,7 @@ class _Pending:
 
     @property
     def is_running(self) -> bool:
-        """Whether its change sends."""
+        """Whether its change is sending."""
         return self.change_state == ChangeState.RUNNING
 
     def words(self, what: str) -> str:
@@ -188,7 +188,7 @@ class _Pending:
 def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
     """Return every open item, oldest first, by target.
 
-    The end of a lock that is still to come is none: it stands aside itself when anything was done meanwhile.
+    Except the end of a lock that is still to come: it skips itself if anything was done meanwhile.
     """
     by_target: dict[str, list[_Pending]] = {}
     items = Item.objects.filter(AnyOf("target", targets, TextField()), state__in=ITEM_OPEN).order_by("id")
@@ -269,22 +269,22 @@ def _outcome(
     unreadable = unreadable_for(kind, subject)
     if unreadable and not kind.is_protective:
         return Skip(reason=f"Tradovate sent something unreadable. {unreadable.words}")
-    # A protective call is made all the same, also where the state that was read before says that it is not needed.
+    # A protective call is made all the same, even if the state that was read before shows that it is not needed.
     contested = bool(unreadable or _untold_since(subject)) or any(item.kind_name != kind.name for item in pending)
     outcome: Planned | Skip = kind.plan(subject, parameters=parameters, contested=contested)
     return outcome
 
 
 def _blocking(kind: Kind[Any], pending: Sequence[_Pending]) -> str:
-    """Say which open item stands in the way of another change of the same target, or ""."""
+    """Return which open item blocks another change of the same target, or ""."""
     blocking = next((item for item in pending if _blocks(kind, item)), None)
     return blocking.words(kind.unit.value) if blocking else ""
 
 
 def _blocks(kind: Kind[Any], item: _Pending) -> bool:
-    """Say whether an open item stands in the way: for protective kinds only the very same thing, surely and soon sent.
+    """Say whether an open item blocks a change: for protective kinds, only the same kind that is certain to be sent soon.
 
-    One that waits for a decision, is paused, stands in the bulk lane or has no known outcome must not hold an emergency up.
+    An item that waits for approval, is paused, is in the bulk lane or has no known outcome must not hold up an emergency.
     """
     if not kind.is_protective:
         return True
@@ -295,9 +295,9 @@ def _blocks(kind: Kind[Any], item: _Pending) -> bool:
 def moved_since(
     kind: Kind[Any], items: Sequence[Item], found: Mapping[int, Account | Trader]
 ) -> list[tuple[Item, dict[str, Any] | None]]:
-    """Return the items whose target no longer stands as it was shown, each with its state now (None: gone or closed).
+    """Return the items whose target has changed since it was shown, each with its current state (None: gone or closed).
 
-    `found` are the mirror's rows of their targets, as `kind.subjects` brings them.
+    `found` are the mirror's rows of their targets, as `kind.subjects` returns them.
     """
     moved: list[tuple[Item, dict[str, Any] | None]] = []
     for item in items:

@@ -1,4 +1,4 @@
-"""A plan in brief: its effects, its warnings, what is skipped, and one page of its rows: how people read 10,000 rows."""
+"""A plan in brief, to make 10,000 rows readable: effects, warnings, what is skipped, and one page of rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from riskadmin.tradovate.vocabulary import Environment
 
 ROWS_A_PAGE: Final = 100
 PAGE_DIGITS_MAX: Final = 9
-"""More digits are no page's number, and need not be read."""
+"""A text with more digits is not a page number, and is not parsed."""
 LATELY: Final = timedelta(days=7)
 OFTEN: Final = 2
-"""So many things done to one target lately are worth a look before the next one."""
+"""A target changed this many times recently is worth a check before the next change."""
 
 CHANGED_OFTEN: Final = "Changed twice or more within 7 days"
 ON_LIVE: Final = "Touches live: orders there are filled for real money"
-"""Warnings about a whole plan, beside those of its rows."""
+"""Warnings about a whole plan, in addition to those of its rows."""
 
 _TOUCHED: Final = (ItemState.APPLIED, ItemState.UNCHANGED)
 
@@ -36,7 +36,7 @@ Shown = TypeVar("Shown")
 
 @dataclass(frozen=True, kw_only=True)
 class NumberedPage(Generic[Shown]):
-    """One page of rows that are all at hand; `number` counts from 1."""
+    """One page of rows that are all in memory; `number` counts from 1."""
 
     rows: Sequence[Shown]
     number: int
@@ -66,7 +66,7 @@ class NumberedPage(Generic[Shown]):
 
 
 def sheet(rows: Sequence[Shown], wanted: str, size: int = ROWS_A_PAGE) -> NumberedPage[Shown]:
-    """Return the page that an address wants; the nearest there is where it wants none or nonsense."""
+    """Return the requested page; the nearest existing one if the number is missing or invalid."""
     pages = max(1, -(-len(rows) // size))
     is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) <= PAGE_DIGITS_MAX
     number = min(max(int(wanted), 1), pages) if is_number else 1
@@ -75,31 +75,31 @@ def sheet(rows: Sequence[Shown], wanted: str, size: int = ROWS_A_PAGE) -> Number
 
 @dataclass(frozen=True, kw_only=True)
 class RowFilter:
-    """Which rows of a plan a list shows: those that a measure of `MEASURES` holds for, or that have a warning, by its key."""
+    """Which rows of a plan a list shows: those that a measure of `MEASURES` applies to, or that have a warning, by its key."""
 
     effect: str = ""
     warning: str = ""
 
     @classmethod
     def of(cls, address: Mapping[str, str], *, also: Iterable[str] = ()) -> "RowFilter":
-        """Return what an address asks for; what is neither a measure nor in `also` shows every row."""
+        """Return the filter in a URL; a value that is neither a measure nor in `also` shows every row."""
         effect = address.get("effect", "")
         return cls(effect=effect if effect in {*MEASURES, *also} else "", warning=address.get("warning", ""))
 
     @property
     def query(self) -> str:
-        """Its part of an address, with the ampersand before it; "" where it leaves out nothing."""
+        """Its part of a URL's query, with the ampersand before it; "" if it filters nothing."""
         said = {"effect": self.effect, "warning": self.warning}
         return "".join(f"&{name}={quote(value)}" for name, value in said.items() if value)
 
     def __bool__(self) -> bool:
-        """Return whether it leaves out any row."""
+        """Return whether it filters out any row."""
         return bool(self.effect or self.warning)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """A plan in brief: its effects, why rows are skipped, and which targets were changed several times lately."""
+    """A plan in brief: its effects, why rows are skipped, and which targets were changed several times recently."""
 
     effects: ChangeEffects
     skips: tuple[Topic, ...]
@@ -119,7 +119,7 @@ class Overview:
 def overview(planned: Plan) -> Overview:
     """Return a plan in brief; one query."""
     touched = touched_often(planned.sent)
-    # The rows of the largest effect first, and each row's gravest word first: so those stand above what is merely common.
+    # The rows with the largest effect first, and each row's most serious text first: so those are above the merely common ones.
     warnings = shared(row.warnings for row in by_weight(planned.sent))
     if touched:
         warnings += (Topic(words=CHANGED_OFTEN, count=len(touched)),)
@@ -141,12 +141,12 @@ _URGENCY: Final = {Liquidation.NOW: 0, Liquidation.POSSIBLE: 1, Liquidation.NO: 
 
 
 def by_weight(rows: Iterable[Row]) -> list[Row]:
-    """Return rows worst first: what would be liquidated, then the largest effect, the others in their order."""
+    """Return rows worst first: those that would be liquidated, then the largest effect, the others in order."""
     return sorted(rows, key=lambda row: (_URGENCY[row.effects.liquidation] if row.effects else 2, -row.weight))
 
 
 def touched_often(rows: Sequence[Row]) -> dict[str, int]:
-    """Return how often something was done to each target lately, for those where it was often; one query."""
+    """Return how often each target was changed recently, for those where it was often; one query."""
     accounts = [row.account.pk for row in rows if row.account]
     whose = (
         Q(AnyOf("account_id", accounts))

@@ -1,4 +1,4 @@
-"""Which change needs how many decisions, from whom: pure functions over the rules."""
+"""Which change needs how many approvals, from whom: pure functions over the rules."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Rule(Protocol):
-    """What a rule says; `changes.models.PolicyRule` is one."""
+    """The fields of a rule; `changes.models.PolicyRule` is one."""
 
     kind: str
     environment: str
@@ -19,7 +19,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Requirement:
-    """What policy asks of one change: so many decisions by people of that role ("" is any decider), within that time."""
+    """What policy requires of one change: this many approvals by people with that role ("" is any approver), in that time."""
 
     decisions_needed: int
     decider_role: str
@@ -27,14 +27,15 @@ class Requirement:
 
 
 class PolicyMissing(Exception):
-    """No rule speaks of this change, so nobody may make it."""
+    """No rule matches this change, so no one may make it."""
 
 
 def requirement(rules: Iterable[Rule], *, kind: str, environment: str, items: int) -> Requirement:
-    """Return what policy asks of a change of `items` items; the matching rule asking for most decisions wins.
+    """Return what policy requires of a change of `items` items; the matching rule with the most approvals wins.
 
-    Of those that ask for as many, one that names a role is stricter than one that leaves it open; then the one for more
-    items wins, for the kind, and for the environment, being the more special. Raises PolicyMissing when no rule matches.
+    Among rules with equally many, one that names a role is stricter than one that does not; then the rule for more items wins,
+    then the one for the kind, then the one for the environment, as the more specific. Raises PolicyMissing when no rule
+    matches.
     """
     matching = [
         rule

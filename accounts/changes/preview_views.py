@@ -1,7 +1,7 @@
-"""The page of asking for a change: its parameters, what it would do to whom, and the form for its reason.
+"""The page to request a change: its parameters, its effects per target, and the form for its reason.
 
-One address for all of it. With GET the parameters stand in the address (`preview` says that they are filled in), so that a plan
-can be pasted into a ticket; POST submits, or with `preview` shows the plan without writing anything.
+One URL for all of it. With GET the parameters are in the URL (`preview` says that they are filled in), so that a plan can be
+pasted into a ticket; POST submits, or with `preview` shows the plan without writing anything.
 """
 
 from dataclasses import dataclass, replace
@@ -40,39 +40,39 @@ from riskadmin.web.htmx import redirect, render_page_or_fragment
 UNPROCESSABLE, CONFLICT = 422, 409
 
 SHOW: Final = "show"
-"""Where no script runs, buttons of the reason's form turn the plan's pages, so that what was typed is kept: "skipped 2"."""
+"""Without scripts, buttons of the reason's form turn the plan's pages, so that typed text is kept: "skipped 2"."""
 
 NAMING: Final = ("targets", "account", "trader")
 RESERVED: Final = frozenset(
     {"csrfmiddlewaretoken", "preview", "tab", "page", "effect", "warning", SHOW, *NAMING, *AskForm.base_fields}
 )
-"""What the page itself keeps in its address and forms; every other name is a parameter of the kind."""
+"""What the page itself keeps in its URL and forms; every other name is a parameter of the kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What one request is about: the kind, the targets and how they are named, and the parameters as they were typed."""
+    """What one request is about: the kind, the targets and how they are named, and the parameters as typed."""
 
     request: HttpRequest
     kind: Kind[Any]
     chosen: TargetSelection
     naming: tuple[tuple[str, str], ...]
     remark: str
-    form: forms.Form | None  # None where nothing is to be filled in
+    form: forms.Form | None  # None if there is nothing to fill in
 
     @property
     def typed(self) -> QueryDict:
-        """What came with the request."""
+        """The data of the request."""
         return self.request.POST if self.request.method == "POST" else self.request.GET
 
     @property
     def is_submitted(self) -> bool:
-        """Whether this is the asking itself, not a look at what it would be."""
+        """Whether this is the submission itself, not a preview."""
         return self.request.method == "POST" and "preview" not in self.typed and SHOW not in self.typed
 
     @property
     def shown(self) -> tuple[str | None, str]:
-        """Which rows are to be shown, and which page of them; None where nobody has chosen."""
+        """Which rows are to be shown, and which page of them; None if not chosen."""
         if SHOW in self.typed:
             tab, _, page = str(self.typed[SHOW]).partition(" ")
             return tab, page
@@ -80,20 +80,20 @@ class Asked:
 
     @property
     def typed_parameters(self) -> tuple[tuple[str, str], ...]:
-        """The kind's parameters as they were typed, to be carried along."""
+        """The kind's parameters as typed, to be passed on."""
         if self.form is None or not self.form.is_bound:
             return ()
         names = [name for name in self.typed if name not in RESERVED]
         return tuple((name, value) for name in names for value in self.typed.getlist(name))
 
     def parameters(self) -> State | None:
-        """Return the parameters of all targets; None while they are not filled in, or not well."""
+        """Return the parameters of all targets; None while they are incomplete or invalid."""
         if self.form is None:
             return self.chosen.parameters
         return self.kind.parameters(self.form.cleaned_data) if self.form.is_bound and self.form.is_valid() else None
 
     def plan(self, parameters: State) -> Plan:
-        """Return what would happen, as the mirror stands."""
+        """Return what would happen, according to the mirror."""
         return plan(
             self.kind,
             environment=self.chosen.environment,
@@ -109,14 +109,14 @@ class Asked:
 
     @property
     def rows_left_out(self) -> int:
-        """How many rows of the list name no target, or a bad one."""
+        """How many rows of the list have errors or name no target."""
         return len(targets.source_of(self.chosen).lines_left_out)
 
 
 @requires("changes:view")
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """The page to ask for a change: its parameters, what it would do, and the form for its reason."""
+    """The page to request a change: its parameters, what it would do, and the form for its reason."""
     kind = kind_or_404(kind_name)
     demand(request, kind.capability)
     try:
@@ -124,7 +124,7 @@ def new(request: HttpRequest, kind_name: str) -> HttpResponse:
     except BadTargets as error:
         raise BadRequest(str(error)) from error
     if not asked.chosen.ids:
-        # Nothing that is typed here could be of use: what is wrong with the list comes first.
+        # Nothing typed here can be used yet: the errors in the list come first.
         return _page(asked, None, None, status=UNPROCESSABLE if asked.is_submitted else 200)
     parameters = asked.parameters()
     if parameters is None:
@@ -144,11 +144,11 @@ def kind_or_404(name: str) -> Kind[Any]:
     return kind
 
 
-# --- What is asked ------------------------------------------------------------------------------------------------------
+# --- The request --------------------------------------------------------------------------------------------------------
 
 
 def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
-    """Read targets and parameters off a request. Raises BadTargets, and Http404 for a list that isn't one's own."""
+    """Read targets and parameters from a request. Raises BadTargets, and Http404 for another person's list."""
     typed = request.POST if request.method == "POST" else request.GET
     chosen = named_targets(request, typed, kind)
     remark = ""
@@ -161,7 +161,7 @@ def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
     form = None
     if not (chosen.parameters or chosen.per_target):
         is_filled_in = request.method == "POST" or "preview" in typed
-        # A link may propose values, such as those of the row that it stands beside.
+        # A link may propose values, such as those of the row that it is next to.
         proposed = {name: typed[name] for name in typed if name not in RESERVED}
         form = kind.form(chosen.environment, **({"data": typed} if is_filled_in else {"initial": proposed}))
     naming = tuple((name, value) for name in NAMING for value in typed.getlist(name))
@@ -169,7 +169,7 @@ def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
 
 
 def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind[Any] | None) -> TargetSelection:
-    """Return the targets that an address or form names. Raises BadTargets, and Http404 for a list that isn't one's own."""
+    """Return the targets that a URL or form names. Raises BadTargets, and Http404 for another person's list."""
     if "targets" in typed:
         return _listed(request, str(typed["targets"]), kind)
     name = Unit.TRADER if "trader" in typed else Unit.ACCOUNT
@@ -185,10 +185,10 @@ def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> Targe
     if target_list is None:
         raise Http404("There is no such list of targets.")
     chosen = targets.chosen_of(target_list)
-    # Accounts are accounts to any kind, but parameters are one kind's own.
+    # Accounts are accounts for any kind, but parameters belong to one kind.
     if kind and target_list.kind != kind.name and (chosen.parameters or chosen.per_target):
         raise BadTargets("This file was made for another kind of change.")
-    # Nor is another kind of change what was to come of an earlier one.
+    # Nor does the link to an earlier change apply to another kind of change.
     return chosen if kind is None or target_list.kind == kind.name else replace(chosen, link=None)
 
 
@@ -196,9 +196,9 @@ def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> Targe
 
 
 def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Plan, str]:
-    """Return the plan after reading anew what it rests on and is old, and why that can't be read, if so.
+    """Return the plan after reading outdated state that it depends on again, and why that can't be read, if so.
 
-    What is right however the account stands waits for no reading: a lock is asked for in a hurry.
+    A change that is right whatever the account's state waits for no reading: a lock is requested in a hurry.
     """
     kind = planned.kind
     if not kind.rests_on_before:
@@ -232,14 +232,14 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
     if planned is not None:
         context |= _plan_context(asked, planned)
         if form is not None and planned.asks_for_count:
-            form.fields["confirm_count"].required = True  # on the page; what was sent is judged by `submit`
+            form.fields["confirm_count"].required = True  # on the page; submitted data is checked by `submit`
     else:
         context |= _faults_context(asked)
     return render_page_or_fragment(asked.request, "changes/new.html", "changes/_ask.html", context, status=status)
 
 
 def _faults_context(asked: Asked) -> dict[str, Any]:
-    """Return what the page shows before there is a plan: the rows in fault, which nobody has to fill in anything to see."""
+    """Return what the page shows before there is a plan: the rows with errors, visible without filling in anything."""
     link = asked.chosen.link
     again = reverse("changes:name_targets", args=[asked.kind.name])
     return {
@@ -252,7 +252,7 @@ def _faults_context(asked: Asked) -> dict[str, Any]:
 
 
 def _address(asked: Asked) -> str:
-    """Return the address of this page, as it is filled in."""
+    """Return the URL of this page, as it is filled in."""
     address = QueryDict(mutable=True)
     for name, value in (*asked.naming, *asked.typed_parameters):
         address.appendlist(name, value)
@@ -302,13 +302,13 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
 
 
 def _oldest(planned: Plan) -> datetime | None:
-    """Return when the oldest row was read, if that is too long ago to rest on."""
+    """Return when the oldest row was read, if it is outdated."""
     oldest = planned.oldest_read_at
     return oldest if oldest and oldest < good_since() else None
 
 
 def _needed(planned: Plan) -> tuple[Any, str]:
-    """Return what policy asks of the plan, or in words that it says nothing."""
+    """Return what policy requires of the plan, or a message that no rule matches."""
     if not planned.sent:
         return None, ""
     try:
@@ -360,7 +360,7 @@ def _submit(asked: Asked, parameters: State) -> HttpResponse:
 
 
 def _ask_again(asked: Asked, now: Plan) -> HttpResponse:
-    """Show the plan as it is now, with what was typed; the digest in the form becomes that of the new plan."""
+    """Show the current plan with what was typed; the digest in the form becomes that of the new plan."""
     typed = asked.typed.copy()
     typed["digest"] = now.digest
     again = AskForm(typed, kind=asked.kind, rows_left_out=asked.rows_left_out)

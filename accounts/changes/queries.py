@@ -34,7 +34,7 @@ from riskadmin.staff.models import Staff
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """The items of a change that are in one state: how many, how many calls they have behind them, and what they wait for.
+    """The items of a change in one state: how many, how many calls were made for them, and what they wait for.
 
     `lately` counts those that a call settled within RATE_OVER; `due_at` is when the first of them that waits is due.
     """
@@ -47,7 +47,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a change has come: the change, its items by state, and who has decided. One query."""
+    """The progress of a change: the change, its items by state, and its approvals. One query."""
 
     change: Change
     kind: Kind[Any]
@@ -61,7 +61,7 @@ class Progress:
 
     @property
     def title(self) -> str:
-        """What the browser's tab says, so that it tells of a change's end while one does something else."""
+        """The browser tab's title, which shows a change's end while the person does something else."""
         so_far = f", {self.settled:,} of {self.total:,}" if self.is_open and self.total > 1 else ""
         return f"Change {self.change.pk} {self.change.get_state_display().lower()}{so_far}"
 
@@ -77,17 +77,17 @@ class Progress:
 
     @property
     def unknown(self) -> int:
-        """How many items' outcome is not known."""
+        """How many items have an unknown outcome."""
         return self.counts.get(ItemState.UNKNOWN, 0)
 
     @property
     def failed(self) -> int:
-        """How many items may be asked for again, since nothing was done about them."""
+        """How many items may be requested again, since nothing was done for them."""
         return sum(self.counts.get(state, 0) for state in ITEM_FAILED)
 
     @property
     def moves(self) -> bool:
-        """Whether any item is still on its way, or about to be: those are no reason to ask again yet."""
+        """Whether any item is in progress or about to be: those are no reason to request again yet."""
         return any(self.counts.get(state) for state in (ItemState.WAITING, ItemState.QUEUED, *ITEM_UNDER_WAY))
 
     @property
@@ -97,7 +97,7 @@ class Progress:
 
     @property
     def shown_counts(self) -> list[tuple[ItemState, int]]:
-        """The states that items are in, in the order of their way."""
+        """The states that items are in, in the order of their progress."""
         return [(state, self.counts[state]) for state in ItemState if self.counts.get(state)]
 
     @property
@@ -116,7 +116,7 @@ _BY_A_CALL: Final = (ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED)
 
 
 def progress(change_id: int) -> Progress:
-    """Return how far a change has come; raises Change.DoesNotExist. One query, since every open page asks it every second."""
+    """Return the progress of a change; raises Change.DoesNotExist. One query, since every open page polls it every second."""
     lately = Q(state__in=_BY_A_CALL, settled_at__gte=timezone.now() - RATE_OVER)
     by_state = (
         Item.objects.filter(change=OuterRef("pk"))
@@ -155,7 +155,7 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def items_of(change: Change, *, state: str = "", search: str = "") -> QuerySet[Item]:
-    """Return a change's items in one state, or that a search finds: by a part of the name, or by Tradovate's id."""
+    """Return a change's items in one state, or that a search finds: by part of the name, or by Tradovate's id."""
     items = Item.objects.filter(change=change).select_related("account")
     if state:
         items = items.filter(state=state)
@@ -168,7 +168,7 @@ def items_of(change: Change, *, state: str = "", search: str = "") -> QuerySet[I
 
 
 def changes(*, state: str = "", kind: str = "", requested_by: int | None = None) -> QuerySet[Change]:
-    """Return the changes that match, for the list page; it orders and cuts them."""
+    """Return the changes that match, for the list page; it orders and paginates them."""
     found = Change.objects.all()
     if state:
         found = found.filter(state=state)
@@ -178,7 +178,7 @@ def changes(*, state: str = "", kind: str = "", requested_by: int | None = None)
 
 
 def waiting_for(person: Staff) -> QuerySet[Change]:
-    """Return the pending changes that this person could decide about, oldest first."""
+    """Return the pending changes that this person could approve, oldest first."""
     pending = Change.objects.filter(state=ChangeState.PENDING).order_by("pk")
     if not person.may("changes:decide"):
         return pending.none()
@@ -190,12 +190,12 @@ def waiting_for(person: Staff) -> QuerySet[Change]:
 
 
 def waiting_for_others(person: Staff) -> QuerySet[Change]:
-    """Return the pending changes that this person asked for, oldest first."""
+    """Return the pending changes that this person requested, oldest first."""
     return Change.objects.filter(state=ChangeState.PENDING, requested_by=person).order_by("pk")
 
 
 def trader_of(environment: str, account_id: int) -> int | None:
-    """Return Tradovate's id of who trades an account; None when nobody does, or the mirror doesn't know it."""
+    """Return Tradovate's id of the trader of an account; None if it has none, or the mirror doesn't know it."""
     accounts = Account.objects.filter(environment=environment, tradovate_id=account_id, trader__missing_since=None)
     return accounts.values_list("trader__tradovate_id", flat=True).first()
 
@@ -211,14 +211,14 @@ def open_items_of(environment: str, account_id: int) -> QuerySet[Item]:
 
 @dataclass(frozen=True, kw_only=True)
 class StandingLock:
-    """A lock of ours that still holds an account: its item, and the change that ends it, if it has an end."""
+    """A lock set here that is still in force: its item, and the change that ends it, if it has an end."""
 
     item: Item
     end: Change | None
 
 
 def standing_lock(environment: str, account_id: int) -> StandingLock | None:
-    """Return the lock that holds an account, if it was set here and nobody has acted since; two queries."""
+    """Return the lock of an account, if it was set here and not overridden since; two queries."""
     locks = [kind.name for kind in KINDS.values() if kind.ended_by]
     items = Item.objects.filter(target=target_of(environment, account_id), state=ItemState.APPLIED, change__kind__in=locks)
     item = items.select_related("change", "account__risk_status").order_by("-pk").first()
@@ -229,7 +229,7 @@ def standing_lock(environment: str, account_id: int) -> StandingLock | None:
 
 
 def act_that_stands(account: Account) -> Item | None:
-    """Return the item that set the admin action under which an account stands, if that was done here; one query.
+    """Return the item that set an account's current admin action, if that was done here; one query.
 
     Reads `risk_status`: select it with the account.
     """
@@ -247,19 +247,19 @@ def _still_holds(account: Account, left: Mapping[str, Any]) -> bool:
 
 
 def earlier_items(link: Link | None, targets: Sequence[str]) -> dict[str, Item]:
-    """Return what came of targets in the change that is to be repeated for them, by target; nothing where none is."""
+    """Return the outcomes of targets in the change that is to be repeated for them, by target; empty if there is none."""
     if link is None or link.relation != Relation.REPEATS:
         return {}
     return {item.target: item for item in Item.objects.filter(change_id=link.change_id, target__in=targets)}
 
 
 def followers(change: Change) -> QuerySet[Change]:
-    """Return the changes that came of an earlier one, oldest first."""
+    """Return the changes that came from an earlier one, oldest first."""
     return change.followers.order_by("pk")
 
 
 def unknown_items() -> QuerySet[Item]:
-    """Return the items whose outcome is unknown, be they read again by themselves or not, oldest first."""
+    """Return the items whose outcome is unknown, whether they are read again automatically or not, oldest first."""
     return Item.objects.select_related("change").filter(state=ItemState.UNKNOWN).order_by("pk")
 
 
@@ -270,7 +270,7 @@ def policy_rules() -> QuerySet[PolicyRule]:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A change as a row of a list: with the name of its first target, whether an item's outcome is not known, and its wait."""
+    """A change as a row of a list: with its first target's name, whether an item's outcome is unknown, and its wait."""
 
     change: Change
     kind: Kind[Any]
@@ -280,7 +280,7 @@ class Listed:
 
 
 def listed(found: Iterable[Change]) -> list[Listed]:
-    """Return changes as rows of a list, in their order. Two queries beside that of the changes, and one where any runs."""
+    """Return changes as rows of a list, in order. Two queries in addition to that of the changes, and one if any runs."""
     shown = list(found)
     items = Item.objects.filter(change__in=shown)
     first = dict(items.filter(position=1).values_list("change_id", "target_name"))
@@ -300,14 +300,14 @@ def listed(found: Iterable[Change]) -> list[Listed]:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of an item's way, and when it was taken; None is still to come."""
+    """One step of an item's progress, and when it was reached; None is still to come."""
 
     label: str
     at: datetime | None
 
 
 def steps(item: Item) -> list[Step]:
-    """Return an item's way from being asked for to its outcome."""
+    """Return an item's progress from the request to its outcome."""
     change = item.change
     way = [Step(label="Planned", at=change.submitted_at)]
     if change.decisions_needed:

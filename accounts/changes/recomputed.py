@@ -1,7 +1,7 @@
-"""A pending change, recomputed from the mirror as it is now: what people are shown before they decide about it.
+"""A pending change, recomputed from the current mirror: what people are shown before they approve it.
 
-What they approve are the items as they were requested. What those would do, and what has moved since, is worked out again each
-time the page is opened; nothing is written.
+They approve the items as requested. What those would do, and what has moved since, is recomputed each time the page is opened;
+nothing is written.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from riskadmin.tradovate.vocabulary import Environment
 MOVED: Final = "moved"
 NOT_RECOMPUTED: Final = "not_recomputed"
 SKIPPED: Final = "skipped"
-"""What a list of items can be filtered by, beside the measures of their effects."""
+"""What a list of items can be filtered by, in addition to the measures of their effects."""
 
 FILTERS: Final = (MOVED, NOT_RECOMPUTED, SKIPPED)
 
@@ -33,9 +33,9 @@ _COLUMNS: Final = ("change", "position", "target", "target_name", "before", "aft
 
 @dataclass(frozen=True, kw_only=True)
 class Reviewed:
-    """One item as it was requested, and its row as it is planned now; None for one that was skipped when requested.
+    """One item as it was requested, and its row as planned now; None for one that was skipped when requested.
 
-    `has_moved` says that its target is no longer in the state it was shown in; `now` is the present state, None if it is gone.
+    `has_moved` says that its target is no longer in the state it was shown in; `now` is the current state, None if it is gone.
     """
 
     item: Item
@@ -45,15 +45,15 @@ class Reviewed:
 
     @property
     def not_recomputed(self) -> str:
-        """Why its effects could not be worked out now, or ""."""
+        """Why its effects could not be recomputed, or ""."""
         return self.row.skip_reason if self.row else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recomputed:
-    """A pending change as it is planned now, its items worst first.
+    """A pending change as planned now, its items worst first.
 
-    `old` counts the targets that were read too long ago to decide by, and `unread` says why they can't be read.
+    `old` counts the targets whose reading is too old to approve by, and `unread` says why they can't be read.
     """
 
     change: Change
@@ -66,7 +66,7 @@ class Recomputed:
 
     @property
     def oldest_read_at(self) -> datetime | None:
-        """When the oldest of what it rests on was read."""
+        """When the oldest state that it depends on was read."""
         return self.plan.oldest_read_at
 
     @cached_property
@@ -76,7 +76,7 @@ class Recomputed:
 
     @cached_property
     def not_recomputed(self) -> tuple[Topic, ...]:
-        """Why effects could not be worked out now, and for how many items."""
+        """Why effects could not be recomputed, and for how many items."""
         return topics(each.not_recomputed for each in self.items if each.not_recomputed)
 
     @property
@@ -86,11 +86,11 @@ class Recomputed:
 
     @property
     def differing(self) -> list[tuple[Measure, int, int]]:
-        """What the effects were when it was requested and are now, as far as they differ."""
+        """The effects at the time of the request and now, as far as they differ."""
         return differing(self.requested, self.overview.effects)
 
     def filtered(self, wanted: RowFilter, search: str) -> Sequence[Reviewed]:
-        """Return the items that a filter and a search by a part of the name or the whole id show."""
+        """Return the items that match a filter and a search by part of the name or the whole id."""
         found = self.skipped if wanted.effect == SKIPPED else self.items
         if wanted.effect == MOVED:
             found = self.moved
@@ -103,9 +103,10 @@ class Recomputed:
 
 
 def recomputed(change: Change, *, read: bool) -> Recomputed | None:
-    """Return a pending change as it is planned now; None for the end of a lock, which is planned when its time comes.
+    """Return a pending change as planned now; None for the end of a lock, which is planned when its time comes.
 
-    With `read`, what was read too long ago is read from Tradovate first. Else a fixed number of queries, whatever its items.
+    With `read`, outdated state is read from Tradovate first. Otherwise a fixed number of queries, whatever the number of its
+    items.
     """
     if change.relation == Relation.ENDS:
         return None
@@ -138,7 +139,7 @@ def _planned(change: Change, kind: Kind[Any], waiting: Sequence[Item]) -> Plan:
         per_target={item.target_id: item.own_parameters for item in waiting if item.own_parameters},
         requested_as=change.pk,
     )
-    # Of a target that the mirror has lost, the item still knows the name.
+    # If the mirror has lost a target, the item still has its name.
     names = {item.target: item.target_name for item in waiting}
     return replace(planned, rows=tuple(row if row.subject else replace(row, name=names[row.target]) for row in planned.rows))
 

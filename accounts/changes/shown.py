@@ -1,4 +1,4 @@
-"""The effects that a decision's maker was shown: the page brings them back sealed, and the decision's event keeps them."""
+"""The effects that an approver was shown: the page sends them back signed, and the approval's audit event keeps them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 
 EFFECTS: Final = "effects"
-"""Where a decision's event has them in its detail."""
+"""The key of the effects in the detail of an approval's audit event."""
 
 _SALT: Final = "accounts.changes.shown"
 
 
 class NotShown(ValueError):
-    """What came back is not what this person was shown of this change."""
+    """What was sent back is not what this person was shown of this change."""
 
 
 def sealed(change: Change, viewer: Staff, effects: ChangeEffects) -> str:
-    """Return effects as the page of a decision carries them."""
+    """Return effects in the signed form that the approval page carries."""
     return signing.dumps([change.pk, viewer.pk, effects.to_json()], salt=_SALT, compress=True)
 
 
 def unsealed(change_id: int, viewer: Staff, text: str) -> ChangeEffects | None:
-    """Return the effects that a page carried; None where it showed none. Raises NotShown."""
+    """Return the effects that a page carried; None if it showed none. Raises NotShown."""
     if not text:
         return None
     try:
@@ -43,7 +43,7 @@ def unsealed(change_id: int, viewer: Staff, text: str) -> ChangeEffects | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Approved:
-    """What somebody was shown when they approved a change, as far as it differs from what was requested."""
+    """What someone was shown when they approved a change, as far as it differs from what was requested."""
 
     by: str
     at: datetime
@@ -51,7 +51,7 @@ class Approved:
 
 
 def approved(change: Change) -> list[Approved]:
-    """Return the approvals of a change whose makers were shown other effects than were requested; one query."""
+    """Return the approvals of a change whose approvers were shown other effects than were requested; one query."""
     requested = ChangeEffects.from_json(change.effects)
     events = Event.objects.filter(change_id=change.pk, tag=Tag.CHANGE_APPROVED).order_by("pk")
     found = [

@@ -1,4 +1,4 @@
-"""The states of a change and of its items, and the one map of what may follow what."""
+"""The states of a change and of its items, and the one map of allowed transitions."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class ChangeState(models.TextChoices):
-    """How far a change has come."""
+    """The state of a change."""
 
     PENDING = "pending", "Waiting for a decision"
     SCHEDULED = "scheduled", "Scheduled"
@@ -29,9 +29,9 @@ CHANGE_TRANSITIONS: Final[dict[ChangeState, frozenset[ChangeState]]] = {
             ChangeState.EXPIRED,
         },
     ),
-    # Decided; its time has not come.
+    # Approved; its time has not come.
     ChangeState.SCHEDULED: frozenset({ChangeState.RUNNING, ChangeState.CANCELLED}),
-    # Only a running change sends. Paused or cancelled, it still waits for what is under way.
+    # Only a running change sends. Paused or cancelled, it still waits for its calls in flight.
     ChangeState.RUNNING: frozenset({ChangeState.PAUSED, ChangeState.STOPPING, ChangeState.FINISHED}),
     ChangeState.PAUSED: frozenset({ChangeState.RUNNING, ChangeState.STOPPING, ChangeState.FINISHED}),
     ChangeState.STOPPING: frozenset({ChangeState.FINISHED}),
@@ -40,9 +40,9 @@ CHANGE_TRANSITIONS: Final[dict[ChangeState, frozenset[ChangeState]]] = {
     ChangeState.CANCELLED: frozenset(),
     ChangeState.EXPIRED: frozenset(),
 }
-# Decided, and not yet at its end. In this order they stand in an index condition, which a migration repeats.
+# Approved, and not yet ended. This order is used in an index condition, which a migration repeats.
 CHANGE_STARTED: Final = (ChangeState.RUNNING, ChangeState.PAUSED, ChangeState.STOPPING)
-# Nothing of it was begun: its items wait.
+# Nothing of it was started: its items wait.
 CHANGE_AHEAD: Final = (ChangeState.PENDING, ChangeState.SCHEDULED)
 CHANGE_OPEN: Final = (*CHANGE_AHEAD, *CHANGE_STARTED)
 
@@ -60,7 +60,7 @@ CHANGE_LOOK: Final[dict[ChangeState, tuple[str, str]]] = {
 
 
 class ItemState(models.TextChoices):
-    """Where an item is on its way; the final ones, and `unknown`, are its outcome."""
+    """The state of an item; the final ones, and `unknown`, are its outcome."""
 
     WAITING = "waiting", "Waiting"
     QUEUED = "queued", "Queued"
@@ -75,12 +75,12 @@ class ItemState(models.TextChoices):
 
 
 ITEM_TRANSITIONS: Final[dict[ItemState, frozenset[ItemState]]] = {
-    # Waiting for a decision or for its time. Straight to skipped: when that came, the account had moved.
+    # Waiting for approval or for its time. Directly to skipped: when that came, the account had changed.
     ItemState.WAITING: frozenset({ItemState.QUEUED, ItemState.SKIPPED, ItemState.CANCELLED}),
-    # Straight to skipped: when its turn came, the account no longer stood as it was shown.
+    # Directly to skipped: when its turn came, the account was no longer as it was shown.
     ItemState.QUEUED: frozenset({ItemState.SENDING, ItemState.SKIPPED, ItemState.CANCELLED}),
-    # Back to queued only when Tradovate certainly did not handle the call.
-    # Straight to applied or rejected only for kinds that Tradovate offers no read for, or when nothing was sent.
+    # Back to queued only if Tradovate certainly did not handle the call. Directly to applied or rejected only for kinds without
+    # a read endpoint at Tradovate, or if nothing was sent.
     ItemState.SENDING: frozenset(
         {ItemState.SENT, ItemState.REJECTED, ItemState.UNKNOWN, ItemState.QUEUED, ItemState.APPLIED},
     ),
@@ -88,8 +88,8 @@ ITEM_TRANSITIONS: Final[dict[ItemState, frozenset[ItemState]]] = {
     ItemState.SENT: frozenset(
         {ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED, ItemState.UNKNOWN, ItemState.QUEUED}
     ),
-    # Reconciled by what Tradovate says now; back to queued only for kinds that may be sent again, or by a person.
-    # Cancelled only by a person, who found that it was not applied.
+    # Reconciled with Tradovate's current state; back to queued only for kinds that may be sent again, or by a person. Cancelled
+    # only by a person, who found that it was not applied.
     ItemState.UNKNOWN: frozenset(
         {ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED, ItemState.QUEUED, ItemState.CANCELLED}
     ),
@@ -99,13 +99,13 @@ ITEM_TRANSITIONS: Final[dict[ItemState, frozenset[ItemState]]] = {
     ItemState.SKIPPED: frozenset(),
     ItemState.CANCELLED: frozenset(),
 }
-# In the order above, not as sets: they stand in index conditions, which migrations repeat.
+# In the order above, not as sets: they are used in index conditions, which migrations repeat.
 ITEM_FINAL: Final = tuple(state for state, after in ITEM_TRANSITIONS.items() if not after)
 ITEM_OPEN: Final = tuple(state for state, after in ITEM_TRANSITIONS.items() if after)
-# Between a claim and the read-back: a second call for the same target would make the read-back tell of the wrong one.
+# Between a claim and the read-back: a second call for the same target would make the read-back ambiguous.
 ITEM_UNDER_WAY: Final = (ItemState.SENDING, ItemState.SENT)
 
-# What asking again may help. An unknown one is not among them: it may have been applied.
+# Items that may be requested again. An unknown one is not among them: it may have been applied.
 ITEM_FAILED: Final = (ItemState.REJECTED, ItemState.SKIPPED, ItemState.CANCELLED)
 
 ITEM_LOOK: Final[dict[ItemState, tuple[str, str]]] = {
@@ -123,7 +123,7 @@ ITEM_LOOK: Final[dict[ItemState, tuple[str, str]]] = {
 
 
 class Priority(models.IntegerChoices):
-    """Which change goes first where several want the same budget: the higher number."""
+    """Which change goes first if several want the same budget: the higher number."""
 
     BEFORE = 10, "Before others"
     NORMAL = 0, "Normal"
@@ -131,14 +131,14 @@ class Priority(models.IntegerChoices):
 
 
 class Window(models.TextChoices):
-    """When calls of a change may leave, beside its own time."""
+    """When calls of a change may be sent, in addition to its own time."""
 
     ANY = "", "At any time"
     OUTSIDE_TRADING = "outside_trading", "Outside trading hours and maintenance"
 
 
 class Relation(models.TextChoices):
-    """What a change has to do with the earlier one that it came from."""
+    """The relation of a change to the earlier one that it came from."""
 
     ENDS = "ends", "Ends the lock of"
     UNDOES = "undoes", "Undoes"
@@ -148,14 +148,14 @@ class Relation(models.TextChoices):
 
 
 class Verdict(models.TextChoices):
-    """What one person decided about a change."""
+    """What one person chose: to approve or reject a change."""
 
     APPROVE = "approve", "Approved"
     REJECT = "reject", "Rejected"
 
 
 class Direction(models.TextChoices):
-    """What a kind of change does to the risk that an account may take."""
+    """The effect of a kind of change on the risk that an account may take."""
 
     PROTECTIVE = "protective", "Protective"
     LOOSENING = "loosening", "Loosening"

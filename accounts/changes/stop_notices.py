@@ -1,4 +1,4 @@
-"""How pages show stops: each with what else can be done until it is over."""
+"""How pages show stops: each with the alternatives until it is over."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ STAND_INS: Final = {"lock": "risk_category", "liquidate_only": "risk_category", 
 
 DASHBOARD: Final = "in Tradovate's own dashboard"
 CATEGORY: Final = "to a risk category that your firm has set up to allow no orders"
-"""Which one that is nobody here knows: a category says nothing of it."""
+"""Which category that is, is not known here: a category does not say it."""
 BY_HAND: Final = f"by hand {DASHBOARD}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alternative:
-    """Something that can be done meanwhile; `url` leads there, where it is done here and the person may do it."""
+    """An alternative; `url` leads there, if it is possible here and the person may do it."""
 
     words: str
     url: str = ""
@@ -31,7 +31,7 @@ class Alternative:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A stop as a page shows it: with what can be done until it is over."""
+    """A stop as a page shows it: with the alternatives until it is over."""
 
     stop: Stop
     alternatives: tuple[Alternative, ...]
@@ -44,9 +44,9 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a page is about: so many targets of an environment, and how an address names them; or none in particular.
+    """What a page is about: this many targets of an environment, and how a URL names them; or none in particular.
 
-    `kind` is the kind that is asked for, None where every kind is offered.
+    `kind` is the kind that is requested, None if every kind is offered.
     """
 
     targets: int = 0
@@ -56,19 +56,19 @@ class Subject:
 
     @property
     def first(self) -> str:
-        """What it is called when it is first spoken of."""
+        """Its name at the first mention."""
         return {0: "an account", 1: "it"}.get(self.targets, "them")
 
     @property
     def then(self) -> str:
-        """What it is called after that."""
+        """Its name after that."""
         return "it" if self.targets <= 1 else "them"
 
 
 def notices(
     shown: Sequence[Stop], stops: Stops, *, may: Callable[[str], bool], subject: Subject = Subject()
 ) -> tuple[Notice, ...]:
-    """Return stops as a page shows them; `stops` are all there are, `may` says whether the person holds a capability."""
+    """Return stops as a page shows them; `stops` are all there are, `may` says whether the person has a capability."""
     return tuple(Notice(stop=stop, alternatives=tuple(_alternatives(stop, stops, may, subject))) for stop in shown)
 
 
@@ -91,7 +91,7 @@ def _alternatives(stop: Stop, stops: Stops, may: Callable[[str], bool], subject:
 
 
 def _stand_ins(stop: Stop, stops: Stops, waiting: set[str], may: Callable[[str], bool], subject: Subject) -> list[Alternative]:
-    """Return the kinds that can keep an account from trading although another one, meant for that, waits."""
+    """Return the kinds that can keep an account from trading while the kind meant for that waits."""
     found = []
     for name in dict.fromkeys(STAND_INS[each] for each in ("lock", "liquidate_only", "risk_category") if each in waiting):
         kind = KINDS[name]

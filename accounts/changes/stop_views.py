@@ -1,4 +1,4 @@
-"""Pages and fragments that tell what is stopped now."""
+"""Pages and fragments that show what is stopped now."""
 
 from functools import partial
 
@@ -13,13 +13,13 @@ from riskadmin.web.htmx import render_page_or_fragment
 
 
 def notices_for(request: HttpRequest) -> tuple[Notice, ...]:
-    """Return all stops in force, as they are shown to the person who asks."""
+    """Return all stops in force, as shown to the person who asks."""
     stops = stops_now()
     return notices(stops.found, stops, may=partial(may, request))
 
 
 def notices_for_account(request: HttpRequest, environment: Environment, tradovate_id: int) -> tuple[Notice, ...]:
-    """Return the stops that are about an account's environment, with what can be done for that account meanwhile."""
+    """Return the stops in an account's environment, with the alternatives for that account."""
     stops = stops_now()
     subject = Subject(targets=1, naming=(("account", f"{environment}:{tradovate_id}"),), environment=environment)
     return notices(stops.on(environment), stops, may=partial(may, request), subject=subject)
@@ -28,7 +28,7 @@ def notices_for_account(request: HttpRequest, environment: Environment, tradovat
 @requires("changes:view")
 @require_GET
 def all_stops(request: HttpRequest) -> HttpResponse:
-    """Everything that is stopped now, until when, why, and what else can be done."""
+    """Everything that is stopped now, until when, why, and the alternatives."""
     context = {"stops": notices_for(request)}
     return render_page_or_fragment(request, "changes/stops.html", "changes/_stops_or_none.html", context)
 
@@ -46,7 +46,7 @@ def account_stops(request: HttpRequest, environment: str, tradovate_id: int) -> 
 @signed_in
 @require_GET
 def strip(request: HttpRequest) -> HttpResponse:
-    """The worst stop in a line, for the frame: every open page polls this. Asks Redis only."""
+    """The worst stop in one line, for the frame: every open page polls this. Asks Redis only."""
     stops = notices_for(request)
     context = {"worst": stops[0] if stops else None, "others": len(stops) - 1}
     return render_page_or_fragment(request, "changes/stops_strip.html", "changes/_stops_strip.html", context)

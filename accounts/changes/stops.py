@@ -1,7 +1,7 @@
-"""What is stopped now: until when, why, which kinds of change wait because of it, and what else can be done.
+"""What is stopped now: until when, why, which kinds of change wait because of it, and the alternatives.
 
-Every page that promises a time, or offers an action, asks here. What is stopped is known to the budget (Tradovate's answers,
-the hour's calls), the breaker (outages) and the token store (sign-in); which kinds need what is stopped, the kinds say.
+Every page that promises a time, or offers an action, asks here. The stops are known to the budget (Tradovate's responses, the
+hour's calls), the breaker (outages) and the token store (sign-in); each kind declares the endpoints that it needs.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,11 +30,11 @@ from riskadmin.web.formats import moment
 
 
 class Cause(IntEnum):
-    """What sort of stop it is, the worst first."""
+    """The type of a stop, the worst first."""
 
-    UNCOUNTED = 1  # Redis or PostgreSQL is away, so no call is made
+    UNCOUNTED = 1  # Redis or PostgreSQL is unavailable, so no call is made
     EVERYTHING = 2  # after a 423 or 429
-    OUTAGE = 3  # Tradovate does not answer
+    OUTAGE = 3  # Tradovate does not respond
     SIGN_IN = 4  # no session, and none can be started now
     ENDPOINT = 5  # after a penalty, a captcha, or a lasting denial of access
     USED_UP = 6  # the hour has no call left for a lane
@@ -43,7 +43,7 @@ class Cause(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A kind of change that a stop holds up, as people call it; `step` is the call that waits, where it is not the first."""
+    """A kind of change that a stop holds up, by its label; `step` is the call that waits, if it is not the first."""
 
     label: str
     kind: Kind[Any]
@@ -52,13 +52,13 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """One stop. `until` is None where its end is not known; `environments` are the connected ones that it is about.
+    """One stop. `until` is None if its end is not known; `environments` are the connected ones that it is about.
 
-    A denial of access ends when somebody gives access back: at `again_at` it is only tried again. `also` says in sentences what
-    else does not happen because of it.
+    A denial of access ends when access is restored: at `again_at` it is only tried again. `also` says in sentences what else
+    does not happen because of it.
 
-    `where` names those, where others go on (" on demo"), and is empty where none does. `waits` lists the kinds whose calls
-    don't leave; `unconfirmed` those whose calls leave, and whose outcome can't be read yet.
+    `where` names the environments if others continue (" on demo"), and is empty if none does. `waits` lists the kinds whose
+    calls are not sent; `unconfirmed` those whose calls are sent, and whose outcome can't be read yet.
     """
 
     cause: Cause
@@ -80,7 +80,7 @@ class Stop:
 
     @property
     def what(self) -> str:
-        """What waits, as the beginning of a sentence that the time ends."""
+        """What waits, as the start of a sentence that ends with the time."""
         match self.cause:
             case Cause.LOWERED:
                 return "Changes of many accounts take longer"
@@ -113,7 +113,7 @@ class Stop:
 
     @property
     def until_words(self) -> str:
-        """Until when, where that is no time."""
+        """Until when, if that is not a time."""
         if self.cause == Cause.OUTAGE:
             return f"until Tradovate's {' and '.join(self.environments)} environment answers again"
         if self.again_at:
@@ -121,7 +121,7 @@ class Stop:
         return "until Redis and PostgreSQL answer again" if self.cause == Cause.UNCOUNTED else "until further notice"
 
     def holds_up(self, change: "Ahead") -> bool:
-        """Say whether calls of a change don't leave because of it."""
+        """Say whether calls of a change are not sent because of it."""
         if change.environment not in self.environments or not self.waits:
             return False
         if self.cause == Cause.USED_UP:
@@ -131,7 +131,7 @@ class Stop:
         return self.endpoint in change.sends or (change.reads_first and self.endpoint in change.reads)
 
     def delays(self, change: "Ahead") -> bool:
-        """Say whether a change is done later because of it: its calls, or only the reading of what came of them."""
+        """Say whether a change is done later because of it: its calls, or only reading their outcomes."""
         if self.holds_up(change):
             return True
         return self.cause == Cause.ENDPOINT and change.environment in self.environments and self.endpoint in change.reads
@@ -139,7 +139,7 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True)
 class Ahead:
-    """What a change still needs of Tradovate: calls of `kind` (as its parameters make it), from `step` on, for its targets."""
+    """What a change still needs of Tradovate: calls of `kind` (with its parameters), from `step` on, for its targets."""
 
     kind: Kind[Any]
     environment: Environment
@@ -149,7 +149,7 @@ class Ahead:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """What its calls need; () where that is not known."""
+        """What its calls need; () if that is not known."""
         return self.kind.step_endpoints()[self.step :]
 
     @property
@@ -159,16 +159,16 @@ class Ahead:
 
     @property
     def reads(self) -> frozenset[str]:
-        """The names of the endpoints that say how its targets are."""
+        """The names of the endpoints that read its targets' state."""
         names = {each.name for each in self.kind.reads}
         if self.targets > ASKED_BY_ID:
-            # Many are read with the one call that lists all, where there is one.
+            # Many targets are read with the one call that lists all, if there is one.
             names |= {listed for name in names if (listed := f"{name.partition('/')[0]}/list") in ENDPOINTS}
         return frozenset(names)
 
     @property
     def reads_first(self) -> bool:
-        """Whether its targets are read before a call leaves."""
+        """Whether its targets are read before a call is sent."""
         return self.kind.is_read_back and any(map(self.kind.requires_unchanged_state, range(self.step, len(self.kind.steps))))
 
 
@@ -184,11 +184,11 @@ class Stops:
         return tuple(stop for stop in self.found if environment in stop.environments)
 
     def delaying(self, change: Ahead) -> tuple[Stop, ...]:
-        """Return those because of which a change is done later."""
+        """Return those that delay a change."""
         return tuple(stop for stop in self.found if stop.delays(change))
 
     def holding_up(self, change: Ahead) -> tuple[Stop, ...]:
-        """Return those because of which calls of a change don't leave."""
+        """Return those because of which calls of a change are not sent."""
         return tuple(stop for stop in self.found if stop.holds_up(change))
 
 
@@ -196,16 +196,16 @@ NO_STOPS = Stops(found=(), state=None)
 
 
 def last_end(stops: Iterable[Stop]) -> tuple[bool, datetime | None]:
-    """Return whether it is known when all of some stops are over, and when; None where there is none."""
+    """Return whether it is known when all of some stops are over, and when; None if there is none."""
     ends = [stop.until for stop in stops]
     return all(ends), max((end for end in ends if end), default=None)
 
 
-# --- Finding them -------------------------------------------------------------------------------------------------------
+# --- Finding stops ------------------------------------------------------------------------------------------------------
 
 
 def stops_now() -> Stops:
-    """Return all stops in force. Asks Redis once for the budget and once for each environment, PostgreSQL hardly ever."""
+    """Return all stops in force. Asks Redis once for the budget and once for each environment, PostgreSQL rarely."""
     try:
         state = connection.budget().state()
     except NotHandled:
@@ -214,7 +214,7 @@ def stops_now() -> Stops:
 
 
 def stops_of(state: BudgetState | None, outages: Sequence[Outage]) -> Stops:
-    """Return the stops that a state of the budget and the outages mean. One query while nobody can sign in, else none."""
+    """Return the stops that follow from the budget's state and the outages. One query if sign-in is impossible, else none."""
     everywhere = tuple(connection.connected_environments())
     if not everywhere:
         return Stops(found=(), state=state)
@@ -241,7 +241,7 @@ def stops_of(state: BudgetState | None, outages: Sequence[Outage]) -> Stops:
 
 
 def _not_before(stop: Stop, until: datetime | None) -> Stop:
-    """Return a stop that is over no sooner than the stop of all calls is, where there is one."""
+    """Return a stop that ends no sooner than the stop of all calls, if there is one."""
     if until is None or stop.cause == Cause.LOWERED:
         return stop
     return replace(stop, until=stop.until and max(stop.until, until), again_at=stop.again_at and max(stop.again_at, until))
@@ -307,7 +307,7 @@ def _of_endpoint(halted: HaltedEndpoint, everywhere: tuple[Environment, ...]) ->
 
 
 def _of_sign_in(halted: HaltedEndpoint, where: tuple[Environment, ...], everywhere: tuple[Environment, ...]) -> list[Stop]:
-    """A stop of the login holds up the environments that have no session; the others go on while theirs lasts."""
+    """A stop of the login holds up the environments that have no session; the others continue while theirs lasts."""
     good_until = timezone.now() + USABLE
     signed_in = set(ApiToken.objects.filter(expires_at__gte=good_until).values_list("environment", flat=True))
     without, others = (tuple(each for each in where if (each in signed_in) == has) for has in (False, True))
@@ -361,7 +361,7 @@ _FULL_READS_WAIT: Final = f"Full reads wait too: what pages show is what was kno
 
 
 def read_words(endpoint: str) -> str:
-    """Return what an endpoint reads, as people call it; "" for one that writes, or reads nothing that the mirror keeps."""
+    """Return what an endpoint reads, in words; "" for one that writes, or reads nothing that the mirror keeps."""
     known = ENDPOINTS.get(endpoint)
     entity = endpoint.partition("/")[0]
     if known is None or known.writes or entity not in MirroredEntity.values:
@@ -374,7 +374,7 @@ def _nothing_is_read(where: str) -> str:
 
 
 def _not_read(endpoint: str, where: str) -> str:
-    """Say what becomes of readings while an endpoint is stopped."""
+    """Say what happens to readings while an endpoint is stopped."""
     words = read_words(endpoint)
     if not words:
         return ""
@@ -390,7 +390,7 @@ def _where(environments: Sequence[Environment], everywhere: Sequence[Environment
 
 
 def _offered(environment: Environment) -> list[tuple[str, Kind[Any]]]:
-    """Return the kinds that an environment takes, each as people tell it apart."""
+    """Return the kinds that an environment takes, each with a distinct label."""
     return [variant for kind in KINDS.values() if environment in kind.environments for variant in kind.variants()]
 
 

@@ -1,4 +1,4 @@
-"""What the clock starts in this package."""
+"""The tasks that beat starts in this package."""
 
 from celery import shared_task
 
@@ -10,7 +10,7 @@ from riskadmin.audit.origin import Origin
 
 @shared_task(name="changes.expire")
 def expire_task() -> None:
-    """End pending changes whose time has run out."""
+    """Expire pending changes that are past their deadline."""
     expire_overdue(origin=Origin(job="expiry"))
 
 
@@ -22,5 +22,5 @@ def start_task() -> None:
 
 @shared_task(name="changes.forget_target_lists")
 def forget_target_lists_task() -> None:
-    """Delete lists of targets that nobody made a change of."""
+    """Delete lists of targets that no change was made from."""
     forget_target_lists()

@@ -15,24 +15,24 @@ _PLURAL: Final = re.compile(r"s\b")
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """What is said of many rows, and of how many."""
+    """A text about many rows, and the number of rows."""
 
     words: str
     count: int
 
     @property
     def key(self) -> str:
-        """What names it in an address: the same as of each text that it was made of."""
+        """Its name in a URL: the same as that of each text that it was made from."""
         return key_of(self.words)
 
 
 def topics(texts: Iterable[str]) -> tuple[Topic, ...]:
-    """Return what texts have in common, commonest first: those that differ in numbers, or after a colon, are one topic."""
+    """Return what texts have in common, most common first: texts that differ in numbers, or after a colon, are one topic."""
     return tuple(sorted(shared((text,) for text in texts), key=lambda topic: -topic.count))
 
 
 def shared(told: Iterable[Sequence[str]]) -> tuple[Topic, ...]:
-    """Return the topics of what is told of each of many rows, in the order in which they come up, with the number of rows."""
+    """Return the topics of the texts about many rows, in the order in which they occur, with the number of rows."""
     heads: dict[str, str] = {}
     found: dict[str, dict[str, None]] = defaultdict(dict)
     counts: Counter[str] = Counter()
@@ -43,7 +43,7 @@ def shared(told: Iterable[Sequence[str]]) -> tuple[Topic, ...]:
                 found[heads[text]][text] = None
         counts.update({heads[text] for text in texts})
     return tuple(
-        # A single text says it best itself; of several, the plural is what they have in common.
+        # A single text is used as it is; for several, the plural is what they have in common.
         Topic(words=next(iter(same)) if len(same) == 1 else max(map(_shortened, same), key=len), count=counts[head])
         for head, same in found.items()
     )
@@ -61,5 +61,5 @@ def _head(text: str) -> str:
 def _shortened(text: str) -> str:
     """Return what texts that differ in numbers have in common: "2 open positions: they stay" is "Open positions"."""
     said = _NUMBER.sub("…", text.partition(":")[0])
-    # The count beside it is the number that a reader of many looks for.
+    # The count next to it is the number that matters for many rows.
     return said[2].upper() + said[3:] if _COUNTED.match(said) else said

@@ -1,4 +1,4 @@
-"""Addresses of asking, deciding and following changes; fragments live under `-/`."""
+"""URLs of requesting, approving and following changes; fragments are under `-/`."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Pages of deciding about changes and following them."""
+"""Pages of approving changes and following them."""
 
 from datetime import timedelta
 from typing import Any
@@ -35,21 +35,21 @@ UNPROCESSABLE, CONFLICT = 422, 409
 CHANGES_SHOWN = 200
 ITEMS_SHOWN = 100
 ITEMS_TO_DECIDE = 15
-"""Fewer, so that what stands below them stays near, also on a phone."""
+"""Fewer, so that what is below them stays near, also on a phone."""
 SEARCH_MAX = 64
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 AT_ONCE = ("lock", "liquidate_only", "unlock")
 """The kinds that an account's page offers by name; the others are one step further."""
 
 
-# --- Following and deciding ---------------------------------------------------------------------------------------------
+# --- Following and approving --------------------------------------------------------------------------------------------
 
 
 @requires("changes:view")
 @require_GET
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """The page of one change: what was asked, who decided, and what came of each item, live; its live part for htmx."""
-    if is_fragment(request):  # other items are looked at
+    """The page of one change: the request, its approvals, and each item's outcome, live; its live part for htmx."""
+    if is_fragment(request):  # other items are shown
         return render(request, "changes/_progress.html", _progress_context(request, pk))
     return _detail_page(request, pk)
 
@@ -57,18 +57,18 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:view")
 @require_GET
 def progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """The live part of a change's page; once nothing can happen any more, it does not ask again."""
+    """The live part of a change's page; once nothing can happen any more, it stops polling."""
     context = _progress_context(request, pk)
     response = render(request, "changes/_progress.html", context)
     following = context["progress"]
-    # The last poll of all: the panels of calls and history, which don't poll, are read once more.
+    # The last poll: the panels of calls and history, which don't poll, are loaded once more.
     return response if following.is_open else trigger_client_event(response, "change-moved")
 
 
 @requires("changes:decide")
 @require_POST
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a decision; refused with 409 and what moved when the change is no longer what was shown."""
+    """Approve or reject a change; refused with 409 and what moved if the change is no longer what was shown."""
     get_object_or_404(Change, pk=pk)
     form = DecideForm(request.POST)
     if not form.is_valid():
@@ -98,7 +98,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:view")
 @require_POST
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take back one's own change before anybody decided; open to whoever may ask for its kind."""
+    """Withdraw one's own change before anyone approved or rejected it; open to anyone who may request its kind."""
     change = get_object_or_404(Change, pk=pk)
     demand(request, KINDS[change.kind].capability)
     try:
@@ -112,7 +112,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:view")
 @require_GET
 def results_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """What came of every item that the address narrows to, as a CSV file, sent as it is read."""
+    """The outcome of every item that the URL filters for, as a CSV file, streamed as it is read."""
     change = get_object_or_404(Change, pk=pk)
     items: QuerySet[Item] = queries.items_of(change, **ItemsForm(request.GET).narrowed).select_related(None)
     return StreamingHttpResponse(
@@ -136,7 +136,7 @@ def _detail_page(
     viewer = person(request)
     is_pending = change.state == ChangeState.PENDING
     may_decide = is_pending and queries.waiting_for(viewer).filter(pk=pk).exists()
-    # Only for who decides is Tradovate read first; not again right after an approval was refused, which has read it.
+    # Tradovate is read first for approvers only; not again right after an approval was refused, which has read it.
     review = recomputed(change, read=may_decide and request.method == "GET") if is_pending else None
     context |= {
         "review": review,
@@ -159,7 +159,7 @@ def _detail_page(
 
 
 def _review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
-    """Return what the page of a decision lists: the items that its address asks for, worst first, a page at a time."""
+    """Return what the approval page lists: the items that its URL asks for, worst first, a page at a time."""
     wanted = RowFilter.of(request.GET, also=FILTERS)
     search = request.GET.get("q", "").strip()[:SEARCH_MAX]
     path = reverse("changes:detail", args=[review.change.pk])
@@ -175,7 +175,7 @@ def _review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
 
 
 def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
-    """Return what the live part shows. Two queries, whoever looks and however many items there are."""
+    """Return what the live part shows. Two queries, whoever views it and however many items there are."""
     try:
         following = queries.progress(pk)
     except Change.DoesNotExist as error:
@@ -203,7 +203,7 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "is_narrowed": any(form.narrowed.values()),
         "change": change,
         "stored": ChangeEffects.from_json(change.effects),
-        # What waits for a decision is listed as it is recomputed, but for the ends of locks.
+        # What waits for approval is listed as recomputed, except for the ends of locks.
         "shows_items": not is_pending or change.relation == Relation.ENDS,
         "kind": following.kind,
         "page": page,
@@ -213,7 +213,7 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
 
 
 def _way(item: Item, following: queries.Progress) -> list[queries.Step]:
-    """Return the steps of an item that its row shows: of many items each has its own page, and here the last one reached."""
+    """Return the steps of an item that its row shows: with many items, each has its own page, and here the last one reached."""
     steps = queries.steps(item)
     return steps if following.total == 1 else [step for step in steps if step.at][-1:]
 
@@ -245,7 +245,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
 @requires("changes:view")
 @require_GET
 def approvals(request: HttpRequest) -> HttpResponse:
-    """What waits for this person's decision, and what they wait for."""
+    """What waits for this person's approval, and the person's own requests that wait for others."""
     viewer = person(request)
     context = {
         "for_me": queries.listed(queries.waiting_for(viewer)[:CHANGES_SHOWN]),
@@ -258,21 +258,21 @@ def approvals(request: HttpRequest) -> HttpResponse:
 @requires("changes:view")
 @require_GET
 def approvals_count(request: HttpRequest) -> HttpResponse:
-    """The number beside Approvals in the navigation: what waits for this person's decision."""
+    """The number next to Approvals in the navigation: what waits for this person's approval."""
     return render(request, "changes/_approvals_count.html", {"count": queries.waiting_for(person(request)).count()})
 
 
 @requires("changes:view")
 @require_GET
 def calendar(request: HttpRequest) -> HttpResponse:
-    """What will run, and when; who asked for it, who allowed it, and what it takes of the budget."""
+    """What will run, and when; who requested it, who approved it, and what it takes of the budget."""
     return render(request, "changes/calendar.html", {"ahead": ahead()})
 
 
 @requires("policy:view")
 @require_GET
 def policy(request: HttpRequest) -> HttpResponse:
-    """Which change needs whose decisions."""
+    """Which change needs whose approval."""
     rules = [(rule, KINDS[rule.kind].action_label if rule.kind in KINDS else rule.kind) for rule in queries.policy_rules()]
     return render(request, "changes/policy.html", {"rules": rules})
 
@@ -283,7 +283,7 @@ def policy(request: HttpRequest) -> HttpResponse:
 @requires("changes:view")
 @require_GET
 def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """What is under way or waiting for one account."""
+    """What is in progress or waiting for one account."""
     items = queries.open_items_of(_environment_or_404(environment), tradovate_id)
     rows = [(item, KINDS[item.change.kind]) for item in items]
     context = {
@@ -298,7 +298,7 @@ def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> 
 @requires("changes:view")
 @require_GET
 def account_actions(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """What this person may ask for about one account."""
+    """What this person may request for one account."""
     where = _environment_or_404(environment)
     kinds = [kind for kind in KINDS.values() if may(request, kind.capability) and where in kind.environments]
     trader_id = queries.trader_of(where, tradovate_id)

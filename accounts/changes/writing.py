@@ -1,4 +1,4 @@
-"""Composing a change of what was planned, and writing it: with its items and their events in one transaction."""
+"""Composing a change from a plan, and writing it: with its items and their audit events in one transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from riskadmin.staff.models import Staff
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """Why a change is asked for."""
+    """Why a change is requested."""
 
     code: str
     text: str
@@ -44,8 +44,8 @@ def compose(
 ) -> Change:
     """Return a change of what is planned, under the policy in force, not yet written. Raises `policy.PolicyMissing`.
 
-    Decisions are taken until the policy's time has passed, counted from when it is to run. The effects of the plan are kept
-    as they are now.
+    It can be approved until the policy's time has passed, counted from when it is to run. The effects of the plan are kept as
+    they are now.
     """
     needed = _needed(planned, decisions_at_least)
     decided = needed.decisions_needed == 0
@@ -109,7 +109,7 @@ def write(
     source: Source = NOWHERE,
     per_target: Mapping[int, State] | None = None,
 ) -> None:
-    """Write a composed change with its items and their events, and dispatch it if it runs. Needs an open transaction."""
+    """Write a composed change with its items and their audit events, and dispatch it if it runs. Needs an open transaction."""
     own = per_target or {}
     change.save(force_insert=True)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
@@ -165,7 +165,7 @@ def write(
 
 
 def _in_time(change: Change) -> dict[str, Any]:
-    """Return what the trail keeps of when a change runs and where it comes from: what is set."""
+    """Return what the trail keeps of when a change runs and where it comes from: the values that are set."""
     said = {
         "runs_at": change.runs_at,
         "window": change.window,

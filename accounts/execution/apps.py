@@ -6,7 +6,7 @@ from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.apps import AppConfig
 
 SWITCH_S: Final = 0.0005
-"""How long a thread may keep the interpreter from one whose answer has come; Python's own 5 ms are a twentieth of a call."""
+"""How long a thread may keep the interpreter from one whose response has come; Python's own 5 ms are a twentieth of a call."""
 
 
 class ExecutionConfig(AppConfig):
@@ -16,7 +16,7 @@ class ExecutionConfig(AppConfig):
     label = "execution"
 
     def ready(self) -> None:
-        """Have each worker say that it is at work as soon as it is, and finish what it has in hand when it is told to stop."""
+        """Have each worker report as soon as it is at work, and finish its work in progress when it is told to stop."""
         worker_init.connect(_switch_often)
         worker_ready.connect(_send_heartbeat)
         worker_shutting_down.connect(_stop_soon)

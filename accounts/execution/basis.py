@@ -7,9 +7,10 @@ from accounts.changes.models import Item
 
 
 def basis(kind: Kind[Any], item: Item) -> tuple[State, State]:
-    """Return the states that an item's call starts from and is to lead to.
+    """Return the states that an item's call starts from and should lead to.
 
-    They are those that were shown, but for what the change does not name and somebody else has changed since: that stays.
+    They are those that were shown, except for fields that the change does not name and someone else has changed since: those
+    are kept.
     """
     before, after = item.before or {}, item.after or {}
     return (before, after) if item.found is None else kind.rebased(before=before, after=after, now=item.found)

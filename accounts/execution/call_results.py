@@ -1,4 +1,4 @@
-"""What becomes of items when their call has ended: each ending is written down in one transaction with its events."""
+"""What happens to items when their call has ended: each ending is written in one transaction with its audit events."""
 
 import logging
 from collections import defaultdict
@@ -39,11 +39,11 @@ OK = 200
 
 
 def write_down(answers: Sequence[Answered], *, read_back_at: datetime, origin: Origin) -> None:
-    """Write down how calls ended. Afterwards no item of theirs is `sending`, and every call row has its end.
+    """Write down how calls ended. Afterwards none of their items is `sending`, and every call row has its end.
 
-    What Tradovate took is `sent`, to be read back from `read_back_at` on, and so is what it refused: an error is no proof
-    that nothing happened. Each ending is a transaction of its own, but for those without an error, which are one for each
-    change; an item that somebody else has moved meanwhile stays as it is.
+    Calls that Tradovate accepted are `sent`, to be read back from `read_back_at` on, and so are calls it refused: an error does
+    not prove that nothing happened. Each ending is its own transaction, except for those without an error, which share one for
+    each change; an item that was moved by something else meanwhile stays as it is.
     """
     clean: dict[int, list[Answered]] = defaultdict(list)
     for answer in answers:
@@ -74,7 +74,7 @@ def _write_down(answer: Answered, read_back_at: datetime, origin: Origin) -> Non
 
 
 def _taken(answers: Sequence[Answered], read_back_at: datetime, origin: Origin) -> None:
-    """Tradovate took the calls. That is not an outcome yet: the read-back tells."""
+    """Tradovate accepted the calls. That is not an outcome yet: the read-back decides."""
     with transaction.atomic():
         end_calls([(answer.claim.call, answer.http_record) for answer in answers if answer.http_record])
         there = {
@@ -97,7 +97,7 @@ def _taken(answers: Sequence[Answered], read_back_at: datetime, origin: Origin) 
 
 
 def _done(answer: Answered, origin: Origin) -> None:
-    """Tradovate took a call of a kind that it offers no read for: its answer is all there is."""
+    """Tradovate accepted a call of a kind without a read endpoint: its response is the only evidence."""
     claimed = answer.claim
     with transaction.atomic():
         end_call(claimed.call, state=CallState.ANSWERED, http_record=answer.http_record)
@@ -123,14 +123,14 @@ def _refused_here(claimed: Claim, error: TradovateError, origin: Origin) -> None
 
 
 def _rejected(claimed: Claim, error: Rejected, origin: Origin) -> None:
-    """Tradovate refused a call of a kind that it offers no read for: its answer is all there is."""
+    """Tradovate refused a call of a kind without a read endpoint: its response is the only evidence."""
     with transaction.atomic():
         end_call(claimed.call, state=CallState.REJECTED, http_record=error.http_record, note=error.message)
         _settle_rejected(claimed, refusal_words(error), error.http_record, origin)
 
 
 def _refused(claimed: Claim, error: Rejected, read_back_at: datetime, origin: Origin) -> None:
-    """Tradovate refused the call. It is read back like one that was taken: the effect may be there all the same."""
+    """Tradovate refused the call. It is read back like an accepted one: it may have had its effect all the same."""
     with transaction.atomic():
         end_call(claimed.call, state=CallState.REJECTED, http_record=error.http_record, note=error.message)
         words = refusal_words(error)
@@ -140,12 +140,12 @@ def _refused(claimed: Claim, error: Rejected, read_back_at: datetime, origin: Or
 
 
 def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, origin: Origin) -> None:
-    """One unknown id has refused a whole batch. It is refused alone; the others are read back, and sent again without it."""
+    """One unknown id made Tradovate refuse a whole batch. It is rejected alone; the others are read back, then sent again."""
     claimed, lookup = answer.claim, answer.lookup
     items = claimed.items
     gone = [item for item in items if lookup and item.target_id in lookup.gone]
     if lookup and not gone and all(item.target_id in lookup.known for item in items):
-        _refused(claimed, error, read_back_at, origin)  # they are all there: it was something else
+        _refused(claimed, error, read_back_at, origin)  # none is unknown: the reason was something else
         return
     words = refusal_words(error)
     rest = [item for item in items if item not in gone]
@@ -155,7 +155,7 @@ def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, or
         why = f"{words}: {len(gone)} unknown id{'' if len(gone) == 1 else 's'} left out, read back before it is sent without"
     else:
         why = f"{words}: one of the ids is unknown, and Tradovate does not tell which one"
-    # Where it is not known which id it was, another call would end the same: it counts as one that ended unclear.
+    # If it is not known which id it was, another call would end the same way: it counts as one with an unclear end.
     state = CallState.REJECTED if gone else CallState.UNKNOWN
     with transaction.atomic():
         end_call(claimed.call, state=state, http_record=error.http_record, note=error.message)
@@ -198,10 +198,10 @@ def _not_handled(claimed: Claim, error: NotHandled, origin: Origin) -> None:
         note=error.message,
         wait_s=waiting_s(error, first.attempts),
         http_record=error.http_record,
-        # A ticket is good for one call: once that was sent, it is used.
+        # A ticket is valid for one call: once that was sent, it is used.
         ticket=error.ticket or ("" if was_sent(error) else first.ticket),
         reason=error.reason.value,
-        # What stops one call stops the next one too, but for a process that slept.
+        # What stops one call also stops the next one, except when the process was suspended.
         holds_change=error.reason != NotHandledReason.HELD_UP,
     )
     _put_back(claimed, claimed.items, why, origin)
@@ -223,7 +223,7 @@ class PutBack:
 
 
 def put_back_unsent(claimed: Claim, *, origin: Origin) -> None:
-    """Return to their queue the items of a call that was claimed and never begun: its worker is about to stop."""
+    """Return the items of a call that was claimed and never started to their queue: its worker is about to stop."""
     _put_back(claimed, claimed.items, PutBack(note="Not sent: the worker was stopping", wait_s=0.0, reason="stopping"), origin)
 
 
@@ -246,7 +246,7 @@ def _put_back(claimed: Claim, items: Sequence[Item], why: PutBack, origin: Origi
 
 
 def _unknown(claimed: Claim, error: OutcomeUnknown, origin: Origin) -> None:
-    """Nobody knows whether the call had its effect: it is read back, at once and for a while, where that can be done."""
+    """It is not known whether the call had its effect: it is read back, at once and for a while, if that is possible."""
     readable = claimed.kind.is_read_back
     with transaction.atomic():
         end_call(claimed.call, state=CallState.UNKNOWN, http_record=error.http_record, note=error.message)
@@ -275,12 +275,12 @@ def _settle_rejected(claimed: Claim, words: str, http_record: HttpRecord | None,
 
 
 def refusal_words(error: Rejected) -> str:
-    """Return in words what Tradovate answered to a call that it refused."""
+    """Return in words how Tradovate responded to a call that it refused."""
     status = f"HTTP {error.status}"
     told = "" if error.status == OK or error.message == status else f" ({status})"
     return f"Tradovate answered: {error.message}{told}"
 
 
 def was_sent(error: NotHandled) -> bool:
-    """Say whether a call that was not handled had left all the same: an answer came."""
+    """Say whether a call that was not handled was sent all the same: a response came."""
     return error.http_record is not None and error.http_record.status is not None

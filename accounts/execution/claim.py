@@ -1,4 +1,4 @@
-"""Claiming items: the one door to a writing endpoint, committed before the call leaves."""
+"""Claiming items: the only way to a writing endpoint, committed before the call is sent."""
 
 import os
 import socket
@@ -48,7 +48,7 @@ CLAIM: Final = """
     FROM carried WHERE changes_item.id = carried.item_id
     RETURNING changes_item.id, carried.call_id
 """
-"""Makes the calls, says which items they carry, and moves those on, in one statement: the lane's leader waits for each."""
+"""Creates the calls and their item rows, and moves the items on, in one statement: the lane's run loop waits for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Claim:
 
     @property
     def order(self) -> CallSpec:
-        """What the kind is told to send."""
+        """What the kind is asked to send."""
         first = self.items[0]
         return CallSpec(
             permit=self.permit,
@@ -81,7 +81,7 @@ class Claim:
 
 
 def extend_lease(claimed: Claim, by: timedelta) -> None:
-    """Keep the sweeper off claimed items for so long from now: their worker asks Tradovate more before their call ends."""
+    """Extend the lease of claimed items by this time from now: their worker makes more requests before their call ends."""
     sending = Item.objects.filter(pk__in=[item.pk for item in claimed.items], state=ItemState.SENDING)
     sending.update(lease_until=timezone.now() + by)
 
@@ -94,9 +94,9 @@ def this_worker() -> str:
 def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, step: int | None = None) -> list[Claim]:
     """Claim the items of a change that may be sent now, for as many as `calls` calls: those at `step`, if it is given.
 
-    Commits them as `sending` with their call rows and events. Items whose target has moved since it was shown are settled as
-    skipped instead, and where it matters how a target stands, those not read since `read_since` stay queued.
-    PostgreSQL refuses the step for a change that lacks its decisions, and a second item of the same target.
+    Commits them as `sending` with their call rows and audit events. Items whose target has changed since it was shown are
+    settled as skipped instead; if the target's state matters, those not read since `read_since` stay queued. PostgreSQL refuses
+    the transition for a change without its approvals, and a second item of the same target.
     """
     at, made_at = timezone.now(), time.monotonic()
     kind = KINDS[change.kind].of(change.parameters)
@@ -114,10 +114,10 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
             claimed = _write(change, kind, batches, at=at, origin=origin)
     except IntegrityError as error:
         if "may not be sent" in str(error):
-            return []  # PostgreSQL's word: the change was paused or cancelled since it was looked at
+            return []  # PostgreSQL refused: the change was paused or cancelled since it was read
         if "item_target_under_way" not in str(error):
             raise
-        # A rival's call for the same target began meanwhile, and spoils the claim of all: alone, the others go through.
+        # Another call for the same target started meanwhile, and fails the claim of all: alone, the others go through.
         return claim(change, calls=1, origin=origin, read_since=read_since, step=step) if calls > 1 else []
     for items, _ in claimed:
         for item in items:
@@ -138,7 +138,7 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
 def _write(
     change: Change, kind: Kind[Any], batches: Sequence[list[Item]], *, at: datetime, origin: Origin
 ) -> list[tuple[list[Item], Call]]:
-    """Move the items of each batch to `sending`, with the call that will carry them and its event."""
+    """Move the items of each batch to `sending`, with the call that will carry them and its audit event."""
     as_claimed: dict[str, Any] = {
         "purpose": Purpose.WRITE.value,
         "environment": change.environment,
@@ -164,19 +164,19 @@ def _write(
 
 
 def _next(change: Change, kind: Kind[Any], at: datetime, calls: int, step: int | None) -> list[Item]:
-    """Lock the items of the next calls: one for each call, or those of one step and ticket, at most a batch, for one call."""
+    """Lock the items of the next calls: one per call, or up to a batch with the same step and ticket for one call."""
     found = first_items(change, at, count=calls, step=step, locked=True)
     if not found or kind.batch_size == 1:
         return found
-    # A penalty's ticket is good for the very same call, so those items stay together.
+    # A penalty ticket is valid for the same call only, so those items stay together.
     first = found[0]
     return first_items(change, at, count=kind.batch_size, step=first.step, ticket=first.ticket, locked=True)
 
 
 def _still_right(kind: Kind[Any], items: list[Item], read_since: datetime, origin: Origin) -> list[Item]:
-    """Settle as skipped the items that must not be sent any more; return the others, but for those not read lately enough.
+    """Settle as skipped the items that must no longer be sent; return the others, except those not read recently enough.
 
-    Those stay queued for a moment: they came up for sending while others were being read.
+    Those stay queued for a moment: they became due while others were being read.
     """
     environment, ids = Environment(items[0].environment), [item.target_id for item in items]
     if any(kind.requires_unchanged_state(item.step) for item in items):
@@ -219,7 +219,7 @@ def _is_old(read_at: datetime | None, read_since: datetime) -> bool:
 
 
 def _found(kind: Kind[Any], item: Item, now: State) -> State | None:
-    """Return the state that an item starts from, where that is not the one that was shown."""
+    """Return the state that an item starts from, if that is not the one that was shown."""
     before, after = item.before or {}, item.after or {}
     if dict(now) == dict(before) or not kind.is_as_shown(before=before, after=after, now=now, step=item.step):
         return None
@@ -227,14 +227,14 @@ def _found(kind: Kind[Any], item: Item, now: State) -> State | None:
 
 
 def _moved(kind: Kind[Any], item: Item, now: State) -> str:
-    """Return why an item is not sent for a target that stands as `now`, naming what has moved, or ""."""
+    """Return why an item is not sent for a target in state `now`, naming what has changed, or ""."""
     before, after = item.before or {}, item.after or {}
     if kind.is_as_shown(before=before, after=after, now=now, step=item.step):
         return ""
-    # Not of a call that adds something: what looks like its effect may be somebody else's, and it would be added twice.
+    # Not for a call that adds something: what looks like its effect may be someone else's, and it would be added twice.
     may_be_late = item.attempts and kind.is_resend_safe(item.step)
     if may_be_late and kind.judge(before=before, after=after, observed=now, step=item.step) == Finding.APPLIED:
-        return ""  # the effect of an earlier call for it, which came late: sent again, the read-back proves it
+        return ""  # the late effect of an earlier call for it: once sent again, the read-back proves it
     shown, present = (kind.relevant(state, before=before, after=after, step=item.step) for state in (before, now))
     words = "; ".join(f"{each.label}: {each.before} → {each.after}" for each in kind.differences(shown, present))
     told = f" ({words})" if words else ""

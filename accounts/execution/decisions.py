@@ -1,4 +1,4 @@
-"""People decide about items whose outcome is unknown, one or many with the same evidence, on what they were shown of it."""
+"""People resolve items whose outcome is unknown, one or many with the same evidence, based on the evidence shown."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -21,11 +21,11 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 
 DECIDED_AT_ONCE: Final = 1000
-"""Items that one decision is about at most."""
+"""The maximum number of items that are resolved together."""
 
 
 class Resolution(models.TextChoices):
-    """What a person can say of an item whose outcome is unknown; the value is the state that it comes to."""
+    """How a person can resolve an item whose outcome is unknown; the value is the state that it moves to."""
 
     APPLIED = ItemState.APPLIED.value, "It was applied"
     CANCELLED = ItemState.CANCELLED.value, "It was not applied; leave it"
@@ -33,24 +33,24 @@ class Resolution(models.TextChoices):
 
 
 class NotResolved(Exception):
-    """It can't be settled so, or no longer; the message is for people. Nothing was written."""
+    """It can't be resolved this way, or no longer; the message is for people. Nothing was written."""
 
 
 class OwnRequest(NotResolved):
-    """The person who requested the change can't decide about its items. Nothing was written."""
+    """The person who requested the change can't resolve its items. Nothing was written."""
 
 
 class WrongName(Exception):
-    """Another name was typed than the target's. Nothing was written."""
+    """The typed name is not the target's. Nothing was written."""
 
 
 class WrongCount(Exception):
-    """Another number was typed than that of the items. Nothing was written."""
+    """The typed number is not the number of items. Nothing was written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a person was shown when they decided about many items: the evidence that all share, and each item's last call."""
+    """What a person was shown when resolving many items: the evidence that all share, and each item's last call."""
 
     evidence_key: str
     calls: Mapping[int, int]
@@ -64,7 +64,7 @@ class Seen:
 
 @dataclass(kw_only=True)
 class Decided:
-    """What came of a decision about many items: those it settled, and those it left out, each with the reason."""
+    """The result of resolving many items: those it settled, and those it left out, each with the reason."""
 
     items: list[Item] = field(default_factory=list)
     left_out: list[tuple[Item, str]] = field(default_factory=list)
@@ -80,11 +80,11 @@ def resolve(
     seen_call: int,
     typed_name: str = "",
 ) -> Item:
-    """Settle an unknown item, or have it sent again, as a person says; return it as it then is.
+    """Settle an unknown item, or have it sent again, as a person decided; return it as it then is.
 
-    `seen_call` is the last call of the evidence that they were shown. Writes the item and the event, and finishes the change
-    with its last item. Raises NotResolved (OwnRequest for whoever requested the change), and WrongName where the target's
-    name has to be typed.
+    `seen_call` is the last call of the evidence that they were shown. Writes the item and the audit event, and finishes the
+    change with its last item. Raises NotResolved (OwnRequest for the person who requested the change), and WrongName if the
+    target's name has to be typed.
     """
     with transaction.atomic():
         asked = _locked(item_id)
@@ -109,11 +109,11 @@ def resolve_many(
     comment: str,
     typed_count: int | None = None,
 ) -> Decided:
-    """Settle unknown items with the same evidence, or have them sent again, as a person says; return what came of each.
+    """Settle unknown items with the same evidence, or have them sent again, as a person decided; return the results.
 
-    One transaction a change, so that each is finished with its last item. An item that is no longer as it was seen (settled,
-    called again, with other evidence) is left out; so is one of a change that the person requested. Raises WrongCount where
-    the number of items has to be typed; then nothing is written.
+    One transaction per change, so that each is finished with its last item. An item that is no longer as it was shown (settled,
+    called again, with other evidence) is left out; so is one of a change that the person requested. Raises WrongCount if the
+    number of items has to be typed; then nothing is written.
     """
     found = _questions(seen.calls)
     if any(asked.is_typed for asked in found) and typed_count != len(found):
@@ -141,7 +141,7 @@ def resolve_many(
 
 
 def read_again(*, actor: Staff, origin: Origin, item_id: int) -> Item:
-    """Have an unknown item read back at once; what that proves settles it. Raises NotResolved."""
+    """Have an unknown item read back at once; a conclusive reading settles it. Raises NotResolved."""
     with transaction.atomic():
         asked = _locked(item_id)
         if not asked.is_open:
@@ -155,9 +155,9 @@ def read_again(*, actor: Staff, origin: Origin, item_id: int) -> Item:
 
 
 def read_again_many(*, actor: Staff, origin: Origin, item_ids: Collection[int]) -> int:
-    """Have unknown items read back at once, one transaction and event for each change; return how many.
+    """Have unknown items read back at once, with one transaction and audit event for each change; return how many.
 
-    Those that are settled, can't be read, or are to be read already are left as they are.
+    Items that are settled, can't be read, or are due to be read already are left as they are.
     """
     by_change: dict[int, list[int]] = defaultdict(list)
     wanted = Item.objects.filter(pk__in=list(item_ids), state=ItemState.UNKNOWN).order_by("pk")
@@ -173,11 +173,11 @@ def read_again_many(*, actor: Staff, origin: Origin, item_ids: Collection[int]) 
     return count
 
 
-# --- Looking at what is locked ------------------------------------------------------------------------------------------
+# --- Locked rows --------------------------------------------------------------------------------------------------------
 
 
 def _questions(item_ids: Collection[int], *, locked: bool = False) -> list[Question]:
-    """Return items by their numbers. `locked`: their rows are, in that order, until the transaction ends."""
+    """Return items by their numbers. `locked`: their rows stay locked, in that order, until the transaction ends."""
     rows = Item.objects.select_for_update(of=("self",)) if locked else Item.objects.all()
     return questions(rows.select_related("change").filter(pk__in=list(item_ids)).order_by("pk"))
 
@@ -191,7 +191,7 @@ def _settled(asked: Question) -> str:
 
 
 def _obstacle(asked: Question, resolution: Resolution, seen_call: int) -> str:
-    """Return why nobody can decide so about an item now, or ""."""
+    """Return why an item can't be resolved this way now, or ""."""
     change = asked.item.change
     if not asked.is_open:
         return _settled(asked)
@@ -214,11 +214,11 @@ def _write(
     comment: str,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a decision about items of one change that stand at the same step, with an event for each."""
+    """Write a resolution of items of one change at the same step, with an audit event for each."""
     first, who = decided[0], actor.who()
     change = first.item.change
     if resolution == Resolution.QUEUED:
-        # The time, the attempts and what was read before are of the earlier call; the calls themselves stay.
+        # The time, the attempts and the earlier reading belong to the earlier call; the calls themselves are kept.
         note, tag = f"Sent again by {who.name}: {comment}", Tag.ITEM_RESENT
         fields: dict[str, Any] = {"note": note, "not_before": None, "attempts": 0, "ticket": "", "observed": None}
         fields |= {"refusal": "", "found": None, "seen_at": None}
@@ -262,7 +262,7 @@ def _move(items: Sequence[Item], to: ItemState, **fields: Any) -> None:
 
 
 def _make_due(asked: Sequence[Question], *, actor: Staff, origin: Origin) -> None:
-    """Have locked items of one change read back now, with one event."""
+    """Make locked items of one change due to be read back now, with one audit event."""
     items = [each.item for each in asked]
     Item.objects.filter(pk__in=[item.pk for item in items]).update(not_before=timezone.now())
     who = actor.who()

@@ -1,4 +1,4 @@
-"""Reading what proves an item's outcome: its calls, as far as they tell of it, and its events."""
+"""Reading what proves an item's outcome: its calls, as far as they concern it, and its audit events."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ _BEFORE_IT: Final = EXCERPT // 2
 
 
 def in_short(calls: QuerySet[Call]) -> QuerySet[Call]:
-    """Return calls with the beginning of what was sent and answered, and how long each is, instead of the whole."""
+    """Return calls with the beginning and length of what was sent and received instead of the whole."""
     return calls.defer("request_text", "response_text").annotate(
         sent=Left("request_text", EXCERPT),
         sent_length=Length("request_text"),
@@ -29,7 +29,7 @@ def in_short(calls: QuerySet[Call]) -> QuerySet[Call]:
 
 
 def calls_of(item: Item) -> list[Call]:
-    """Return the calls that carried an item, newest first, each with the part of its answer that names the target."""
+    """Return the calls that carried an item, newest first, each with the part of its response that names the target."""
     text = str(item.target_id)
     found = StrIndex("response_text", Value(text))
     begins = Greatest(found - _BEFORE_IT, Value(1))
@@ -42,13 +42,13 @@ def calls_of(item: Item) -> list[Call]:
 
 
 def _around(column: str, text: str) -> Func:
-    """Return the part of a text that lies around the first place where another one stands in it."""
+    """Return the part of a text around the first occurrence of another text."""
     begins = Greatest(StrIndex(column, Value(text)) - _BEFORE_IT, Value(1))
     return Substr(F(column), begins, EXCERPT, output_field=TextField())
 
 
 def events_of(item: Item, calls: list[Call]) -> list[Line]:
-    """Return what was recorded of an item, newest first: of itself, and of the calls that it shared with others."""
+    """Return the audit events of an item, newest first: its own, and those of calls that it shared with others."""
     events = Event.objects.filter(change_id=item.change_id)
     own = list(events.filter(item_id=item.pk).order_by(*NEWEST_FIRST)[:EVENTS_SHOWN])
     shared = list(events.filter(item_id=None, call_id__in=[call.pk for call in calls]).order_by(*NEWEST_FIRST)[:EVENTS_SHOWN])

@@ -1,4 +1,4 @@
-"""Forms of what people decide about calls, and the filters of the unknown outcomes."""
+"""Forms for what people decide about calls, and the filters of the unknown outcomes."""
 
 import re
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from riskadmin.web.fields import LinesField
 
 BIGGEST_ID: Final = 2**63 - 1
 NAMED_MAX: Final = 200
-"""Items that one form or address may name; more are chosen by filters."""
+"""Items that one form or URL may name; more are selected by filters."""
 
 ITEM_NUMBER: Final = re.compile("[0-9]{1,18}")
 SEEN_SALT: Final = "execution.seen"
 
 
 class CommentField(LinesField):
-    """How a person knows what became of an item."""
+    """How a person knows what happened to an item."""
 
     def __init__(self, **kwargs: Any) -> None:
         defaults = {
@@ -37,9 +37,9 @@ class CommentField(LinesField):
 
 
 class ResolveForm(forms.Form):
-    """What a person says of an item whose outcome is unknown, why, and the last call that they were shown.
+    """How a person resolves an item whose outcome is unknown, why, and the last call that they were shown.
 
-    `name` is the target's, where sending it again wants it typed.
+    `name` is the target's name, if it has to be typed to send the item again.
     """
 
     comment = CommentField()
@@ -63,7 +63,7 @@ class SeenField(forms.CharField):
     widget = forms.HiddenInput
 
     def to_python(self, value: Any) -> Any:
-        """Return what was seen."""
+        """Return what was shown."""
         text = super().to_python(value)
         if not text:
             return text
@@ -80,7 +80,7 @@ class SeenField(forms.CharField):
 
 
 class DecideForm(forms.Form):
-    """What a person says of many items with the same evidence, and why; how many they are, where that has to be typed."""
+    """How a person resolves many items with the same evidence, and why; and their number, if it has to be typed."""
 
     resolution = forms.ChoiceField(choices=Resolution.choices, widget=forms.HiddenInput)
     seen = SeenField()
@@ -98,7 +98,7 @@ class DecideForm(forms.Form):
 
 
 class UnknownFilterForm(forms.Form):
-    """What the unknown outcomes are narrowed to; each field is a parameter of the page's address."""
+    """The filters of the unknown outcomes; each field is a parameter of the page's URL."""
 
     change = forms.IntegerField(
         label="Change",
@@ -111,11 +111,11 @@ class UnknownFilterForm(forms.Form):
         label="Kind", required=False, choices=[("", "Any"), *((kind.name, kind.action_label) for kind in KINDS.values())]
     )
     environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *EnvironmentChoice.choices])
-    # Not a choice: evidence that nothing has any more is no mistake of the person who follows a link to it.
+    # Not a choice: evidence that no item has any more is no mistake of the person who follows a link to it.
     evidence = forms.CharField(label="Evidence", required=False, max_length=128, widget=forms.Select)
 
     def offer(self, groups: list[Group]) -> None:
-        """Offer the evidence that there is."""
+        """Offer the evidence that exists."""
         offered = [(group.evidence.key, f"{group.evidence.words} ({group.count:,})") for group in groups]
         wanted = str(self["evidence"].value() or "")
         if wanted and wanted not in dict(offered):
@@ -125,7 +125,7 @@ class UnknownFilterForm(forms.Form):
         widget.choices = [("", "Any"), *offered]
 
     def filters(self) -> Filters:
-        """What a valid form says."""
+        """The filters of a valid form."""
         return Filters(
             change_id=self.cleaned_data["change"],
             kind_name=self.cleaned_data["kind"],
@@ -135,7 +135,7 @@ class UnknownFilterForm(forms.Form):
 
 
 def named_items(values: Sequence[str]) -> list[int]:
-    """Return the item numbers of a form or address. Raises BadRequest when there are none, too many, or one is no number."""
+    """Return the item numbers of a form or URL. Raises BadRequest if there are none, too many, or one is not a number."""
     if not values:
         raise BadRequest("No item is chosen. Choose items in the list first.")
     if len(values) > NAMED_MAX:

@@ -1,4 +1,4 @@
-"""The workers' heartbeat: it passes through the queue, so that a worker which lives but takes no work is missed too."""
+"""The workers' heartbeat: it goes through the queue, so that a worker that is alive but takes no work is noticed too."""
 
 from datetime import timedelta
 from typing import Final
@@ -12,12 +12,12 @@ SEEN_WITHIN: Final = timedelta(seconds=45)
 
 
 def beat(*, lane: str, worker: str) -> None:
-    """Write down that a worker of the lane is at work now."""
+    """Record that a worker of the lane is at work now."""
     WorkerBeat.objects.update_or_create(lane=lane, defaults={"worker": worker[:128], "seen_at": timezone.now()})
 
 
 def lanes_at_work() -> dict[str, bool]:
-    """Say of each lane whether a worker was seen at work lately."""
+    """Return for each lane whether a worker was seen at work recently."""
     seen = set(
         WorkerBeat.objects.filter(seen_at__gte=timezone.now() - SEEN_WITHIN).values_list("lane", flat=True),
     )

@@ -1,8 +1,8 @@
-"""Working a lane off: claim a few calls, make them side by side, write down their ends together, and on, until nothing is due.
+"""Working off a lane: claim a few calls, make them in parallel, write their ends together, and repeat until nothing is due.
 
-One thread of the process leads a lane. As many calls as the setting says are at Tradovate at the same time, and a few more
-stand ready, claimed, so that no place is empty while the next claim is written. Changes take turns, so that two bulk ones get
-on at the same pace; an urgent one never waits for them, since its lane has its own worker.
+One thread of the process runs a lane. As many calls as the setting says are in flight at Tradovate, and a few more are claimed
+and ready, so that no slot is empty while the next claim is written. Changes take turns, so that two bulk changes progress at
+the same pace; an urgent change never waits for them, because its lane has its own worker.
 """
 
 import logging
@@ -51,11 +51,11 @@ from riskadmin.tradovate.vocabulary import Lane
 logger = logging.getLogger(__name__)
 
 UNWRITABLE: Final = (DatabaseError, InterfaceError, ArithmeticError, LookupError, TypeError, ValueError)
-"""What one answer of Tradovate's may cause that can't be written down as it is."""
+"""What a response of Tradovate may cause that can't be written as it is."""
 
 
 FIRST_READS_AT_ONCE: Final = 4
-"""So many changes of a lane have their targets read at the same time, before calls of theirs are claimed."""
+"""This many changes of a lane have their targets read at the same time, before their calls are claimed."""
 
 _FirstRead: TypeAlias = tuple[datetime | None, datetime]
 """Since when targets count as read right before their calls, None where they could not be read, and when that ended."""
@@ -63,9 +63,9 @@ _FirstRead: TypeAlias = tuple[datetime | None, datetime]
 
 @dataclass
 class _WorkerLock:
-    """Who leads a lane in this process. The bell rings when a call has ended or there may be new work.
+    """The thread that runs a lane in this process. The wake-up is set when a call has ended or there may be new work.
 
-    `served` counts the calls made for each change that has work; one that comes later begins where the least served is.
+    `served` counts the calls made for each change that has work; a new change starts at the count of the least served.
     """
 
     taken: threading.Lock = field(default_factory=threading.Lock)
@@ -73,7 +73,7 @@ class _WorkerLock:
     served: dict[int, int] = field(default_factory=dict)
 
     def in_turn(self, changes: Iterable[Change]) -> list[Change]:
-        """Return changes with the one first that is next: of those with the highest priority, that with fewest calls made."""
+        """Return changes with the next one first: of those with the highest priority, the one with the fewest calls made."""
         by_id = {change.pk: change for change in changes}
         for gone in self.served.keys() - by_id.keys():
             del self.served[gone]
@@ -88,7 +88,7 @@ _stopping: Final = threading.Event()
 
 
 def stop_soon() -> None:
-    """Have every lane of this process claim nothing more, return what it has not begun, and finish what it has."""
+    """Have every lane of this process stop claiming, return what it has not started, and finish what it has."""
     _stopping.set()
     for seat in _seats.values():
         seat.wake_up.set()
@@ -97,7 +97,7 @@ def stop_soon() -> None:
 def work(lane: Lane, *, origin: Origin) -> None:
     """Carry out everything that is due in a lane; return when nothing is, or when the process is about to stop.
 
-    Where another thread of this process does so already, it is told to look again, and this returns at once.
+    If another thread of this process already does so, it is asked to look again, and this returns at once.
     """
     seat = _seats[lane]
     seat.wake_up.set()
@@ -121,23 +121,23 @@ def has_work(lane: Lane) -> bool:
 
 
 def _goes_on_at(lane: Lane) -> datetime | None:
-    """Return when the first of a lane's changes that are held goes on."""
+    """Return when the first of a lane's held changes resumes."""
     held = Change.objects.filter(state=ChangeState.RUNNING, lane=lane.value, held_until__gt=timezone.now())
     return held.order_by("held_until").values_list("held_until", flat=True).first()
 
 
 def _may_stand_ready(change: Change) -> bool:
-    """Say whether calls of a change may be claimed before they can leave.
+    """Say whether calls of a change may be claimed before they can be sent.
 
-    If the worker is killed then, nobody knows that they never left. What may not be sent twice is left to people, and should
-    be no more than what was at Tradovate.
+    If the worker is killed then, it is not known that they were never sent. Calls that may not be sent twice are left to
+    people, and should be no more than were in flight at Tradovate.
     """
     kind = KINDS[change.kind].of(change.parameters)
     return all(map(kind.is_resend_safe, range(len(kind.steps))))
 
 
 class _Leader:
-    """One stretch of work on a lane."""
+    """One run of work on a lane."""
 
     def __init__(self, lane: Lane, origin: Origin, seat: _WorkerLock) -> None:
         self.lane = lane
@@ -158,7 +158,7 @@ class _Leader:
     def run(self) -> None:
         """Work until nothing is due."""
         with (
-            # A few more than may call at once: some prepare a call, or read its answer, while others wait for Tradovate.
+            # A few more threads than calls at once: some prepare a call, or read its response, while others wait for Tradovate.
             ThreadPoolExecutor(self.at_once + self.at_once // 4, thread_name_prefix=f"{self.lane}-call") as callers,
             ThreadPoolExecutor(1, thread_name_prefix=f"{self.lane}-read") as reader,
             ThreadPoolExecutor(FIRST_READS_AT_ONCE, thread_name_prefix=f"{self.lane}-first") as first_reader,
@@ -175,7 +175,7 @@ class _Leader:
                     return
                 self.seat.wake_up.wait(LOOK_S)
                 if self.lane == Lane.BULK and not all(future.done() for future in self.in_flight):
-                    time.sleep(GATHER_S)  # what ends within the next moment is written down in the same transaction
+                    time.sleep(GATHER_S)  # what ends within the next moment is written in the same transaction
 
     def _is_done(self) -> bool:
         if self.in_flight or self.unwritten or self.reading:
@@ -190,10 +190,10 @@ class _Leader:
     # --- Sending ----------------------------------------------------------------------------------------------------------
 
     def _claim(self, callers: ThreadPoolExecutor, first_reader: ThreadPoolExecutor) -> None:
-        """Claim the next calls of the change whose turn it is, and have them made. One whose targets are being read waits."""
+        """Claim the next calls of the change whose turn it is, and have them made. A change whose targets are read waits."""
         ready = self._ready_beside()
         room = self.at_once + ready - len(self.in_flight)
-        # While half of what stands ready is left, a claim can wait, and be of more calls.
+        # While half of the ready calls are left, a claim can wait and then cover more calls.
         if _stopping.is_set() or (self.in_flight and room < max(1, ready // 2)):
             return
         try:
@@ -203,14 +203,15 @@ class _Leader:
             for change in self.seat.in_turn(with_something):
                 calls = room if _may_stand_ready(change) else room - ready
                 if calls < 1:
-                    break  # it has its turn when so many have come back; whoever is next would take their places for ever
+                    # it has its turn when enough have come back; the next change would otherwise take their slots indefinitely
+                    break
                 claims = self._claims_of(change, calls, first_reader)
                 if claims:
                     self.seat.served[change.pk] += len(claims)
                     break
             self.goes_on_at = None if self.in_flight or claims else _goes_on_at(self.lane)
         except (DatabaseError, InterfaceError, HoursUnknown):
-            # What is under way is brought to its end; the sweeper begins anew.
+            # Work in progress is completed; the sweeper starts again.
             logger.exception("nothing could be claimed in the %s lane", self.lane)
             return
         for claim in claims:
@@ -219,7 +220,7 @@ class _Leader:
             future.add_done_callback(self._wake)
 
     def _claims_of(self, change: Change, calls: int, first_reader: ThreadPoolExecutor) -> list[Claim]:
-        """Claim calls of one change; where something in it can't be handled, it waits and the others go on."""
+        """Claim calls of one change; if something in it can't be handled, it waits and the others continue."""
         try:
             read_since = self._read_since(change, calls, first_reader)
             if read_since is None:
@@ -236,7 +237,7 @@ class _Leader:
         hold(change.pk, UNREAD_AGAIN.total_seconds(), why)
 
     def _read_since(self, change: Change, calls: int, first_reader: ThreadPoolExecutor) -> datetime | None:
-        """Return since when what a change's next calls rest on was read; None while that is being read, beside all else."""
+        """Return since when the targets of a change's next calls were read; None while they are being read in parallel."""
         read = self.first_reads.get(change.pk)
         if read is not None:
             if not read.done():
@@ -264,7 +265,7 @@ class _Leader:
                 del self.first_reads[change_id]
 
     def _ready_beside(self) -> int:
-        """Return how many calls may stand ready beside those that fly: no more than leave before their permits lapse."""
+        """Return how many calls may be ready beside those in flight: no more than can be sent before their permits lapse."""
         if self.latency_s < SWIFT_S:
             return 2 * self.at_once
         return self.at_once // 2 if self.latency_s < SLOW_S else 0
@@ -273,7 +274,7 @@ class _Leader:
         self.seat.wake_up.set()
 
     def _return_unbegun(self) -> None:
-        """Return to the queue what was claimed and has not been begun: the process is about to stop."""
+        """Return to the queue what was claimed and has not been started: the process is about to stop."""
         for future, claim in list(self.in_flight.items()):
             if future.cancel():
                 del self.in_flight[future]
@@ -286,10 +287,10 @@ class _Leader:
     # --- Writing down -----------------------------------------------------------------------------------------------------
 
     def _write_down_ended(self) -> None:
-        """Write down what Tradovate answered. What PostgreSQL can't take now, since it is away, is kept and tried again.
+        """Write how calls ended. What can't be written now because PostgreSQL is unavailable is kept and tried again.
 
-        What can't be written for long is left to the sweeper, which finds the items by their lease and what Tradovate did by a
-        read-back.
+        What can't be written for a long time is left to the sweeper, which finds the items by their lease and what Tradovate
+        did by a read-back.
         """
         for future in [future for future in self.in_flight if future.done()]:
             claim = self.in_flight.pop(future)
@@ -307,7 +308,7 @@ class _Leader:
             logger.exception("the ends of %s calls could not be written down yet", len(self.unwritten))
             connection.close()
         except UNWRITABLE:
-            # One of them is what can't be written: it must not hold up the others.
+            # One of them can't be written: it must not hold up the others.
             logger.exception("the ends of %s calls could not be written down together", len(self.unwritten))
             self.unwritten = [answer for answer in self.unwritten if not self._written_alone(answer)]
         if self.unwritten:
@@ -317,7 +318,7 @@ class _Leader:
 
     @staticmethod
     def _ended(future: Future[Answered], claim: Claim) -> Answered:
-        """Return how a call ended; where our own code failed on the way, that it is unknown."""
+        """Return how a call ended; if our own code failed on the way, that it is unknown."""
         failure = future.exception()
         if failure is None:
             return future.result()
@@ -326,7 +327,7 @@ class _Leader:
         return Answered(claim=claim, error=OutcomeUnknown(why))
 
     def _written_alone(self, answer: Answered) -> bool:
-        """Write down one end by itself: whole, or at least that there was one, with what of the answer any column takes."""
+        """Write one end by itself: completely, or at least that it happened, with what any column can hold."""
         for end in (answer, _in_plain_letters(answer)):
             try:
                 self._write_down([end])
@@ -345,7 +346,7 @@ class _Leader:
         self.read_at = min(self.read_at or read_back_at, read_back_at)
 
     def _read_every(self) -> timedelta:
-        """Return how often to read back, which rests on how much of the hour is left; that is asked once a second."""
+        """Return how often to read back, which depends on how much of the hour's budget is left; checked once a second."""
         if time.monotonic() >= self.asks_budget_at:
             self.asks_budget_at = time.monotonic() + 1.0
             try:
@@ -359,7 +360,7 @@ class _Leader:
     # --- Reading back -----------------------------------------------------------------------------------------------------
 
     def _read_back(self, reader: ThreadPoolExecutor) -> None:
-        """Have read back what is due, beside the calls; once nothing is left to send, also what waits for company."""
+        """Read back what is due, in parallel with the calls; once nothing is left to send, also what waits for other items."""
         if self.reading:
             if not self.reading.done():
                 return
@@ -384,7 +385,7 @@ class _Leader:
 
 
 def _in_plain_letters(answer: Answered) -> Answered:
-    """Return an end of which only what is certain is kept: Tradovate's answer in ASCII, and that a read-back has to tell."""
+    """Return an end with only what is certain: Tradovate's response in ASCII, and that a read-back has to decide."""
     http_record = answer.http_record or (answer.error.http_record if answer.error else None)
     kept = replace(http_record, response_text=ascii(http_record.response_text)) if http_record else None
     why = "Tradovate answered something that can't be written down; what it did is read back"
@@ -409,7 +410,7 @@ def _read_back(lane: Lane, origin: Origin, *, early: bool) -> int:
 
 
 def _next_reading(every: timedelta) -> datetime:
-    """Return the next moment at which read-backs are made: the same one for all calls that end before it."""
+    """Return the next time at which read-backs are made: the same one for all calls that end before it."""
     now = timezone.now()
     seconds = every.total_seconds()
     return datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, tz=now.tzinfo) if seconds else now

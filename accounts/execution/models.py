@@ -1,4 +1,4 @@
-"""The evidence: every call made for a change, with what was sent and what came back."""
+"""The evidence: every call made for a change, with what was sent and what was received."""
 
 from django.db import models
 from django.db.models import Q
@@ -15,7 +15,7 @@ class Purpose(models.TextChoices):
 
 
 class CallState(models.TextChoices):
-    """What became of a call. `open` is one that was claimed and has no end yet: it may be under way, or its worker died."""
+    """The state of a call. `open` is one that was claimed and has no end yet: it may be in flight, or its worker died."""
 
     OPEN = "open", "Under way"
     ANSWERED = "answered", "Answered"
@@ -25,7 +25,7 @@ class CallState(models.TextChoices):
 
 
 class Call(models.Model):
-    """One HTTP request to Tradovate, carrying one or more items, and its answer. Holds no secret."""
+    """One HTTP request to Tradovate, carrying one or more items, and its response. Holds no secret."""
 
     purpose = models.CharField(max_length=16, choices=Purpose)
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
@@ -59,7 +59,8 @@ class Call(models.Model):
 class CallItem(models.Model):
     """Which items a call carried."""
 
-    call = models.ForeignKey(Call, on_delete=models.PROTECT, related_name="carried", db_index=False)  # the constraint has one
+    # the constraint has an index
+    call = models.ForeignKey(Call, on_delete=models.PROTECT, related_name="carried", db_index=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="carried")
 
     class Meta:

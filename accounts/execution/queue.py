@@ -1,7 +1,7 @@
 """The queue of record: which changes of a lane have something to send, and which of a change's items are next.
 
-In SQL, for whoever carries out ten thousand items waits for these few statements again and again; to have them made anew each
-time takes longer than to run them.
+In SQL, because a worker with ten thousand items waits for these few statements again and again; building them each time takes
+longer than running them.
 """
 
 from datetime import datetime
@@ -45,22 +45,22 @@ _STATES: Final = {
 
 
 def with_work(lane: Lane, at: datetime) -> list[Change]:
-    """Return the running changes of a lane that have items to send now: those of which `first_items` finds any."""
+    """Return the running changes of a lane that have items to send now, as `first_items` would find them."""
     return list(Change.objects.raw(WITH_WORK, {**_STATES, "lane": lane.value, "at": at}))
 
 
 def first_items(
     change: Change, at: datetime, *, count: int, step: int | None = None, ticket: str | None = None, locked: bool = False
 ) -> list[Item]:
-    """Return the first items of a change that may be claimed now, but for the checks that the claim itself makes.
+    """Return the first items of a change that may be claimed now, except for the checks that the claim itself makes.
 
-    Of one `step`, or with one `ticket`, where these are given. `locked`: they stay so until the transaction ends, and what
-    others have locked is left out.
+    Of one `step`, or with one `ticket`, if these are given. `locked`: they stay locked until the transaction ends, and items
+    that others have locked are left out.
     """
     wanted: dict[str, Any] = {"change_id": change.pk, "at": at, "count": count, "step": step, "ticket": ticket}
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        # PostgreSQL learns of ten thousand queued items minutes after they came. Until then it takes the queue for empty, and
-        # to sort all of it for as good as to read the first few by its index.
+        # PostgreSQL's statistics include ten thousand new queued items only minutes later. Until then it assumes the queue is
+        # empty, and that sorting all of it costs no more than reading the first few by its index.
         cursor.execute("SET LOCAL enable_sort = off")
         items = list(Item.objects.raw(FIRST_LOCKED if locked else FIRST, _STATES | wanted))
     for item in items:

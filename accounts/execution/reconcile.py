@@ -1,6 +1,6 @@
-"""Settling what is unknown by readings that were made for another reason: a full read, a look at an account, another change.
+"""Settling unknown items by readings that were made for another reason: a full read, an account view, another change.
 
-An item that waits for a person is compared with the mirror each time the mirror has something newer of its target.
+An item that waits for a person is compared with the mirror each time the mirror has a newer reading of its target.
 """
 
 import logging
@@ -32,7 +32,8 @@ PROVEN: Final = frozenset({Finding.APPLIED, Finding.UNCHANGED})
 def heal(*, origin: Origin) -> int:
     """Settle unknown items that wait for a person and that the mirror proves; return how many were compared.
 
-    What proves nothing is left as it is, with what was seen. May run at the same time as itself and as any person's decision.
+    If nothing is proven, the item is left as it is, with what was seen. May run concurrently with itself and with any person's
+    resolution.
     """
     compared = 0
     for waiting in _waiting():
@@ -47,7 +48,7 @@ def heal(*, origin: Origin) -> int:
 
 
 def _waiting() -> Iterator[list[Item]]:
-    """Yield the unknown items that nothing reads back by itself, some at a time."""
+    """Yield the unknown items that nothing reads back automatically, some at a time."""
     after = 0
     while True:
         unknown = Item.objects.filter(state=ItemState.UNKNOWN, not_before=None, pk__gt=after)
@@ -98,10 +99,10 @@ def _heal(kind: Kind[Any], environment: Environment, items: list[Item], origin: 
 
 
 def _proves(kind: Kind[Any], item: Item, observed: State, read_at: datetime) -> bool:
-    """Say whether a reading decides about an item.
+    """Say whether a reading settles an item.
 
-    It shows the effect, or that a refused call had none. Or it shows that a call that ended unclear had none, soon after it was
-    made, and that call may be sent again by itself.
+    Either it shows the effect, or that a refused call had none. Or it shows that a call with an unclear end had none, soon
+    after it was made, and that call may be sent again automatically.
     """
     try:
         before, after = basis(kind, item)

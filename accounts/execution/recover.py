@@ -1,4 +1,4 @@
-"""The sweeper: finds what a killed worker, a wiped Redis or a lost message left behind. PostgreSQL is the queue of record."""
+"""The sweeper: finds what a killed worker, a wiped Redis or a lost message left. PostgreSQL is the queue of record."""
 
 import logging
 from collections import defaultdict
@@ -30,11 +30,11 @@ logger = logging.getLogger(__name__)
 
 
 def sweep(*, origin: Origin) -> None:
-    """Do each of the sweeper's parts once. Every part may run at the same time as itself and as any worker.
+    """Do each of the sweeper's parts once. Every part may run concurrently with itself and with any worker.
 
-    What breaks one of them keeps no other from its work, and is raised when all are done.
+    A failure in one of them does not stop the others, and is raised when all are done.
     """
-    with ExitStack() as parts:  # left in reverse order, each whatever becomes of the others
+    with ExitStack() as parts:  # run in reverse order, each regardless of failures in the others
         parts.callback(finish_done, origin=origin)
         parts.callback(wake_lanes)
         parts.callback(heal, origin=origin)
@@ -43,7 +43,7 @@ def sweep(*, origin: Origin) -> None:
 
 
 def give_up_lapsed(*, origin: Origin) -> int:
-    """Call unknown every item that was under way for too long, so that it stands in nobody's way; return how many.
+    """Mark as unknown every item that was under way for too long, so that it blocks nothing; return how many.
 
     Its worker died before or after the call, or the answered call could not be read back. Those of one call go together.
     """
@@ -60,7 +60,7 @@ def give_up_lapsed(*, origin: Origin) -> int:
 
 
 def _give_up(items: list[Item], call_id: int | None, origin: Origin) -> int:
-    """Call items of one change and call unknown that are all in the same state; return how many still were in it."""
+    """Mark items of one change and call as unknown that are all in the same state; return how many still were in it."""
     first = items[0]
     was = ItemState(first.state)
     readable = KINDS[first.change.kind].is_read_back
@@ -78,7 +78,7 @@ def _give_up(items: list[Item], call_id: int | None, origin: Origin) -> int:
 
 
 def wake_lanes() -> None:
-    """Send a message to each lane that has something to do; one that does not go out is sent by the next sweep."""
+    """Send a message to each lane that has work; one that can't be sent is sent by the next sweep."""
     with lost_messages_are_sent_again():
         for lane in Lane:
             if has_work(lane):
@@ -86,7 +86,7 @@ def wake_lanes() -> None:
 
 
 def finish_done(*, origin: Origin) -> int:
-    """Finish changes without an open item: two workers that settled the last two at once left that to us."""
+    """Finish changes without an open item: two workers that settled the last two items at once left that to us."""
     open_items = Item.objects.filter(change=OuterRef("pk"), state__in=ITEM_OPEN)
     done = Change.objects.filter(~Exists(open_items), state__in=CHANGE_STARTED)[:SWEEP_BATCH]
     return sum(finish_change(change, origin=origin) for change in done)
@@ -94,7 +94,7 @@ def finish_done(*, origin: Origin) -> int:
 
 @contextmanager
 def lost_messages_are_sent_again() -> Iterator[None]:
-    """Log, and no more, that the broker can't be reached."""
+    """Only log that the broker can't be reached."""
     try:
         yield
     except (OperationalError, RedisError, OSError):

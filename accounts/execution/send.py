@@ -1,4 +1,4 @@
-"""Making calls: read the targets first where that matters, claim them, and call. `answers` says what becomes of them."""
+"""Making calls: read the targets first if their state matters, claim them, and call. `call_results` handles the results."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -36,15 +36,15 @@ NOT_FOUND = 404
 NOT_KEPT: Final = Unread(why="What Tradovate said of it can't be kept here", may_come=False)
 
 BATCHES_READ_AHEAD: Final = 2
-"""So many batches are read together: what was read just now is not read again for the next one."""
+"""This many batches are read together: what was read just now is not read again for the next one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """A call that was made, or tried, and how it ended: with an exchange, or with an error.
+    """A call that was made or tried, and how it ended: with an HTTP record, or with an error.
 
-    `lookup` says, when Tradovate refused a batch because of an unknown id, which ids it has and which it has not;
-    `lookup_error` why that can't be told.
+    `lookup` says, when Tradovate refused a batch because of an unknown id, which ids it has and which it does not have;
+    `lookup_error` why that is not known.
     """
 
     claim: Claim
@@ -57,8 +57,8 @@ class Answered:
 def targets_to_read(change: Change, *, calls: int) -> list[int]:
     """Return the targets that must be read before the next `calls` calls of a change are claimed; asks PostgreSQL only.
 
-    What was read just now is good enough, unless another call for the target ended unclear: it may have changed it since.
-    One read covers the next calls too, as far as it costs no more.
+    A reading made just now is good enough, unless another call for the target had an unclear end: it may have changed the
+    target since. One read also covers later calls, as far as it costs no more.
     """
     kind = KINDS[change.kind].of(change.parameters)
     now = timezone.now()
@@ -73,10 +73,10 @@ def targets_to_read(change: Change, *, calls: int) -> list[int]:
 
 
 def read_targets(change: Change, ids: Sequence[int], *, origin: Origin) -> datetime | None:
-    """Bring the mirror up to now for targets of a change; return since when its targets count as read, None where it failed.
+    """Update the mirror for targets of a change; return since when its targets count as read, None if it failed.
 
-    What the answer leaves out is not sent: it waits. When nothing can be read, the change is held for a while.
-    Holds no connection of PostgreSQL while Tradovate is waited for.
+    Targets that the response leaves out are not sent: they wait. If nothing can be read, the change is held for a while. Holds
+    no connection of PostgreSQL while waiting for Tradovate.
     """
     read_since = timezone.now() - JUST_READ  # the others were read after that
     kind = KINDS[change.kind].of(change.parameters)
@@ -92,8 +92,8 @@ def read_targets(change: Change, ids: Sequence[int], *, origin: Origin) -> datet
 def next_claims(change: Change, *, calls: int, origin: Origin, read_since: datetime) -> list[Claim]:
     """Claim what may be sent now among the items of a change, for at most `calls` calls.
 
-    Where it matters how a target stands, only those read since `read_since` are claimed. The calls are counted before they are
-    claimed, where their endpoint is known beforehand. When nothing may be sent, the change is held for a while and nothing is
+    If the target's state matters, only those read since `read_since` are claimed. The calls are reserved before they are
+    claimed, if their endpoint is known beforehand. When nothing may be sent, the change is held for a while and nothing is
     claimed.
     """
     kind = KINDS[change.kind].of(change.parameters)
@@ -123,7 +123,7 @@ def next_claims(change: Change, *, calls: int, origin: Origin, read_since: datet
 
 
 def _is_closed(change: Change, now: datetime) -> bool:
-    """Say whether nothing of a change may be sent now because of its hours; where those are unknown, the claim says so."""
+    """Say whether the hours forbid sending anything of a change now; if the hours are unknown, the claim reports it."""
     try:
         return bool(closed_until(change.window, now))
     except HoursUnknown:
@@ -131,7 +131,7 @@ def _is_closed(change: Change, now: datetime) -> bool:
 
 
 def _next_step(change: Change, kind: Kind[Any]) -> int | None:
-    """Return which call the next item is at; None where none may be sent, which a kind of a single call leaves to the claim."""
+    """Return the step of the next item; None if none may be sent, which a kind with a single call leaves to the claim."""
     if len(kind.steps) == 1:
         return 0
     first = first_items(change, timezone.now(), count=1)
@@ -139,7 +139,7 @@ def _next_step(change: Change, kind: Kind[Any]) -> int | None:
 
 
 def _paid(kind: Kind[Any], step: int, calls: int, tradovate: Client) -> list[Reservation]:
-    """Count the calls of a step in advance; none where its endpoint is only known with its target, or is refused anyway."""
+    """Reserve the calls of a step; none if its endpoint depends on the target, or is refused anyway."""
     if not kind.endpoints or tradovate.environment not in kind.endpoints[step].environments:
         return []
     return tradovate.pay(kind.endpoints[step], calls)
@@ -148,7 +148,7 @@ def _paid(kind: Kind[Any], step: int, calls: int, tradovate: Client) -> list[Res
 def make(claimed: Claim) -> Answered:
     """Make the one call that was claimed. Raises nothing that Tradovate, the network or the budget can cause.
 
-    Holds no connection of PostgreSQL while Tradovate is waited for.
+    Holds no connection of PostgreSQL while waiting for Tradovate.
     """
     change = claimed.change
     connection.close()
@@ -169,7 +169,7 @@ def make(claimed: Claim) -> Answered:
 
 
 def release(claimed: Claim) -> None:
-    """Give back what was counted for a call that was not made."""
+    """Release the reservation of a call that was not made."""
     if claimed.permit.paid:
         unspent = list(claimed.permit.paid)
         claimed.permit.paid.clear()
@@ -177,7 +177,7 @@ def release(claimed: Claim) -> None:
 
 
 def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Answered:
-    """One unknown id has refused a whole batch, and the refusal does not say which: ask."""
+    """One unknown id made Tradovate refuse a whole batch, and the refusal does not say which: ask."""
     try:
         lookup = claimed.kind.lookup(tradovate, [item.target_id for item in claimed.items])
     except TradovateError as failed:
@@ -204,14 +204,14 @@ def _read(change: Change, kind: Kind[Any], ids: Sequence[int], tradovate: Client
 
 
 def _still_old(kind: Kind[Any], environment: Environment, ids: Collection[int], began_at: datetime) -> dict[int, Unread]:
-    """Return which targets the mirror still has from before a reading: what came of them could not be kept."""
+    """Return which targets in the mirror are older than a reading: what was read for them could not be stored."""
     subjects = kind.subjects(environment, sorted(ids))
     kept_at = {target_id: kind.compared_at(subject) for target_id, subject in subjects.items() if not kind.obstacle(subject)}
     return {target_id: NOT_KEPT for target_id, at in kept_at.items() if at is None or at < began_at}
 
 
 def _let_wait(change: Change, kind: Kind[Any], unread: Mapping[int, Unread]) -> None:
-    """Leave queued items for later whose targets could not be read: nothing is sent over what is not known."""
+    """Postpone queued items whose targets could not be read: nothing is sent for a target whose state is not known."""
     again_at = timezone.now() + UNREAD_AGAIN
     queued = Item.objects.filter(change=change, state=ItemState.QUEUED)
     by_words: dict[str, list[str]] = defaultdict(list)
@@ -244,7 +244,7 @@ def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[i
 
 
 def _postpone(change: Change, error: TradovateError | NotConnected | HoursUnknown, origin: Origin) -> None:
-    """The target could not be read before the call, or no call may leave, so nothing was sent; its change waits."""
+    """The target could not be read before the call, or no call may be sent, so nothing was sent; its change waits."""
     first = first_items(change, timezone.now(), count=1)
     if not first:
         return

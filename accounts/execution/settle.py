@@ -1,4 +1,4 @@
-"""Moving items on, always with their events in the same transaction, and ending the change with its last item."""
+"""Moving items on, always with their audit events in the same transaction, and ending the change with its last item."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,20 @@ from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.http_record import HttpRecord
 
 EVENT_RESPONSE_MAX = 2000
-"""Characters of Tradovate's answer that an event repeats; the call has all of it."""
+"""Characters of Tradovate's response that an audit event repeats; the call has all of it."""
 
 
 MOVE: Final = """
     WITH there AS (SELECT id FROM changes_item WHERE id = ANY(%s) AND state = %s ORDER BY id FOR UPDATE)
     UPDATE changes_item SET {} FROM there WHERE changes_item.id = there.id RETURNING changes_item.id
 """
-"""Locks in their order, as everybody does, moves and tells, in one statement: the lane's leader waits for each."""
+"""Locks in order, as everywhere, moves and returns, in one statement: the lane's run loop waits for each."""
 
 
 def move(items: Sequence[Item], *, came_from: ItemState, to: ItemState, **fields: Any) -> list[Item]:
     """Move items from one state to another and return those that still were in the first. `fields` are columns of Item.
 
-    Needs an open transaction. Raises ValueError for a step that ITEM_TRANSITIONS does not know; a lost race is no error.
+    Needs an open transaction. Raises ValueError for a transition that ITEM_TRANSITIONS does not have; a lost race is no error.
     """
     if to not in ITEM_TRANSITIONS[came_from]:
         raise ValueError(f"No item goes from {came_from} to {to}.")
@@ -65,17 +65,17 @@ def settle(
     detail: Mapping[str, Any] | None = None,
     seen_at: datetime | None = None,
 ) -> list[Item]:
-    """Give items of one change their final outcome with the events, and finish the change with its last item.
+    """Give items of one change their final outcome with the audit events, and finish the change with its last item.
 
-    `observed` is what was read back, by target, in a reading that began at `seen_at`.
-    Needs an open transaction. Returns the items that still were in `came_from`.
+    `observed` is what was read back, by target, in a reading that began at `seen_at`. Needs an open transaction. Returns the
+    items that still were in `came_from`.
     """
     if to not in ITEM_TRANSITIONS[came_from] or to not in ITEM_FINAL:
         raise ValueError(f"No item ends as {to} from {came_from}.")
     there = still_in(items, came_from)
     if not there:
         return []
-    # Of an item of several steps, what an earlier step's read-back showed stays beside it.
+    # For an item with several steps, what an earlier step's read-back showed is kept as well.
     seen = {
         item.target_id: {**(item.observed or {}), **observed[item.target_id]}
         for item in there
@@ -122,7 +122,7 @@ def tell(
     call: Call | None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Record one event about a call's items: about the item itself when it is one, else about the change and how many."""
+    """Record one audit event about a call's items: about the item itself if it is one, else about the change and the count."""
     record_all(about(tag, items, origin=origin, call=call, detail=detail))
 
 
@@ -134,7 +134,7 @@ def about(
     call: Call | None,
     detail: Mapping[str, Any] | None = None,
 ) -> list[AuditEntry]:
-    """Return what `tell` records: one event, or none where there are no items."""
+    """Return what `tell` records: one audit event, or none if there are no items."""
     if not items:
         return []
     if len(items) == 1:
@@ -163,7 +163,7 @@ def end_call(call: Call, *, state: CallState, http_record: HttpRecord | None, no
 
 
 def end_calls(answered: Sequence[tuple[Call, HttpRecord]]) -> None:
-    """Write the ends of calls that were all answered, in one statement, under the rules of `end_call`."""
+    """Write the ends of calls that all got a response, in one statement, under the rules of `end_call`."""
     columns = [evidence(http_record) for _, http_record in answered]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -189,28 +189,28 @@ def end_calls(answered: Sequence[tuple[Call, HttpRecord]]) -> None:
 
 
 def hold(change_id: int, wait_s: float, why: str) -> bool:
-    """Have a change make no call for so many seconds; a longer wait in force stays. Return whether this one is the longer."""
+    """Make a change wait for this many seconds; a longer wait in force is kept. Return whether this one is the longer."""
     until = timezone.now() + timedelta(seconds=wait_s)
     shorter = Q(held_until__isnull=True) | Q(held_until__lt=until)
     return bool(Change.objects.filter(shorter, pk=change_id).update(held_until=until, held_why=why))
 
 
 def evidence(http_record: HttpRecord) -> dict[str, Any]:
-    """Return the columns of Call that an exchange fills."""
+    """Return the columns of Call that an HTTP record fills."""
     return {
         "endpoint": http_record.endpoint,
         "method": http_record.method,
         "path": http_record.path,
         "request_text": http_record.request_text or "",
         "status": http_record.status,
-        # PostgreSQL's text can't hold NUL, and an answer may hold anything.
+        # PostgreSQL's text can't hold NUL, and a response may contain anything.
         "response_text": http_record.response_text.replace("\x00", "\\u0000"),
         "elapsed_ms": http_record.elapsed_ms,
     }
 
 
 def answer_detail(http_record: HttpRecord | None) -> dict[str, Any]:
-    """Return what an event repeats of Tradovate's answer."""
+    """Return what an audit event repeats of Tradovate's response."""
     if http_record is None:
         return {}
     return {

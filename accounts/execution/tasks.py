@@ -1,4 +1,4 @@
-"""What the workers run. Ids only, and each is safe to run twice: a claim row decides who works.
+"""The workers' tasks. Ids only, and each is safe to run twice: a claim row decides who works.
 
 The workers run threads, which no time limit can end: the client's timeouts bound every call instead.
 """
@@ -15,7 +15,7 @@ from riskadmin.tradovate.vocabulary import Lane
 
 @shared_task(name="execution.run_change")
 def run_change_task(change_id: int) -> None:
-    """Work off the lane that a change has come into."""
+    """Work off the lane that a change has entered."""
     work(lane_of(change_id), origin=Origin(job="worker"))
 
 

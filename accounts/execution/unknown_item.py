@@ -1,4 +1,4 @@
-"""An item whose outcome is unknown, as a person decides about it: what its last reading showed, and who may decide."""
+"""An item whose outcome is unknown, as a person resolves it: what its last reading showed, and who may resolve it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -26,11 +26,11 @@ from riskadmin.web.formats import moment
 
 NOT_NAMED: Final = "left it out of its answers"
 UNREADABLE: Final = "something unreadable"
-"""Words in the note of an item whose last reading brought no state to compare."""
+"""Words in the note of an item whose last reading returned no state to compare."""
 
 
 class Shown(models.TextChoices):
-    """What the last reading after the last call showed of an item."""
+    """What the last reading after the last call showed about an item."""
 
     AS_BEFORE = "as_before", "As before"
     AS_INTENDED = "as_intended", "As intended"
@@ -48,14 +48,14 @@ _SHOWN_BY_FINDING: Final = {
     Finding.ELSEWHERE: Shown.NEITHER,
 }
 _MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What comparing a recorded state may raise when Tradovate sent a value that the kind does not expect."""
+"""What comparing a recorded state may raise if Tradovate sent a value that the kind does not expect."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LastCalls:
-    """The numbers of an item's last calls, 0 where there is none: of all, of its writes, and of its answered read-backs.
+    """The numbers of an item's last calls, 0 if there is none: of all, of its writes, and of its read-backs with a response.
 
-    `written_at` is when its last write ended, `write_note` what was noted of it.
+    `written_at` is when its last write ended, `write_note` what was noted about it.
     """
 
     last: int = 0
@@ -66,12 +66,12 @@ class LastCalls:
 
     @property
     def are_read(self) -> bool:
-        """Whether a read-back was answered after the last write."""
+        """Whether a read-back got a response after the last write."""
         return self.read_back > self.write
 
 
 def last_calls(item_ids: Iterable[int]) -> dict[int, LastCalls]:
-    """Return the last calls of items; those without a call are left out. Two queries."""
+    """Return the last calls of items; items without a call are left out. Two queries."""
     written = Q(call__purpose=Purpose.WRITE)
     answered = Q(call__purpose=Purpose.READ_BACK, call__state=CallState.ANSWERED)
     rows = list(
@@ -100,7 +100,7 @@ def last_calls(item_ids: Iterable[int]) -> dict[int, LastCalls]:
 
 
 class Reach:
-    """What keeps readings from being made now; Redis is asked when that is first asked for."""
+    """What prevents readings from being made now; Redis is asked when that is first needed."""
 
     @cached_property
     def stops(self) -> Stops:
@@ -108,16 +108,16 @@ class Reach:
         return stops_now()
 
     def delaying(self, kind: Kind[Any], environment: str, lane: str) -> Stop | None:
-        """Return the worst stop because of which a target of a kind can't be read back now; None where there is none."""
+        """Return the worst stop because of which a target of a kind can't be read back now; None if there is none."""
         ahead = Ahead(kind=kind, environment=Environment(environment), lane=Lane(lane), step=len(kind.steps))
         return next(iter(self.stops.delaying(ahead)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is known of an unknown item. Items with equal evidence can be decided about together.
+    """What is known about an unknown item. Items with equal evidence can be resolved together.
 
-    `fields` names what the reading showed differently from before, where it is neither as before nor as intended.
+    `fields` names what the reading showed differently from before, if it is neither as before nor as intended.
     """
 
     environment: str
@@ -128,13 +128,13 @@ class Evidence:
 
     @property
     def key(self) -> str:
-        """A short name for it in addresses and forms."""
+        """A short key for it in URLs and forms."""
         key = f"{self.environment}-{self.kind_name}-{self.step}-{self.shown.value}"
         return f"{key}-{sha256('|'.join(self.fields).encode()).hexdigest()[:12]}" if self.fields else key
 
     @property
     def words(self) -> str:
-        """What it says, for people: "Lock on demo: As before"."""
+        """The evidence in words: "Lock on demo: As before"."""
         kind = KINDS[self.kind_name]
         step = f" ({kind.steps[self.step].lower()})" if len(kind.steps) > 1 else ""
         return f"{kind.action_label}{step} on {self.environment}: {self.result}"
@@ -147,7 +147,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """An item whose outcome is unknown, as a person has to decide about it.
+    """An item whose outcome is unknown, as a person has to resolve it.
 
     `mirrored` is the target's state in the mirror, if that was read after the last write.
     """
@@ -160,22 +160,22 @@ class Question:
 
     @property
     def is_open(self) -> bool:
-        """Whether its outcome is unknown, so that a person may decide about it."""
+        """Whether its outcome is unknown, so that a person may resolve it."""
         return self.item.state == ItemState.UNKNOWN
 
     @property
     def is_readable(self) -> bool:
-        """Whether Tradovate can be asked once more."""
+        """Whether Tradovate can be asked again."""
         return self.kind.is_read_back
 
     @property
     def is_due(self) -> bool:
-        """Whether the time has come to read it back."""
+        """Whether it is due to be read back."""
         return self.item.not_before is not None and self.item.not_before <= timezone.now()
 
     @property
     def next_reading_at(self) -> datetime | None:
-        """The time still to come at which it is read again; None where `next_reading` says something else."""
+        """The future time at which it is read again; None if `next_reading` gives another reason."""
         return self.item.not_before if self.is_readable and not self.is_due else None
 
     @property
@@ -195,12 +195,12 @@ class Question:
 
     @property
     def is_typed(self) -> bool:
-        """Whether a decision takes a name or number to be typed: a second call may do harm, or what it does is final."""
+        """Whether a name or number has to be typed to resolve it: a second call may do harm, or its effect is final."""
         return self.kind.direction == Direction.DESTRUCTIVE or not self.kind.is_resend_safe(self.item.step)
 
     @property
     def why(self) -> str:
-        """Why the outcome is unknown, in a sentence or three: what became of the call comes first, then what was read."""
+        """Why the outcome is unknown, in up to three sentences: the result of the call first, then what was read."""
         call, later = (note.strip().rstrip(".") for note in (self.calls.write_note, self.item.note))
         notes = [note for note in ("" if call in later else call, later) if note] or ["The call ended without an answer"]
         note = ". ".join(f"{note[:1].upper()}{note[1:]}" for note in notes)
@@ -208,7 +208,7 @@ class Question:
 
     @property
     def observed(self) -> State | None:
-        """What was read after its last write, by its own read-back or else for the mirror; None where nothing was."""
+        """What was read after its last write, by its own read-back or else for the mirror; None if nothing was."""
         own: State | None = self.item.observed if self.calls.are_read else None
         return self.mirrored if own is None else own
 
@@ -232,7 +232,7 @@ class Question:
 
     @cached_property
     def moved(self) -> tuple[Difference, ...]:
-        """What the last reading showed differently from before; nothing where it showed no state."""
+        """What the last reading showed differently from before; nothing if it showed no state."""
         if self.shown not in _SHOWN_BY_FINDING.values():
             return ()
         try:
@@ -243,7 +243,7 @@ class Question:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """What is known of it."""
+        """The evidence of the item."""
         fields = (f"{each.label} {each.direction}".strip() for each in self.moved) if self.shown == Shown.NEITHER else ()
         return Evidence(
             environment=self.item.environment,
@@ -254,7 +254,7 @@ class Question:
         )
 
     def refuses(self, person: Staff) -> str:
-        """Return why this person can't decide about it, or ""."""
+        """Return why this person can't resolve it, or ""."""
         if self.item.change.requested_by_id == person.pk:
             return "You requested this change, so somebody else has to decide."
         return ""
@@ -280,7 +280,7 @@ def questions(items: Iterable[Item]) -> list[Question]:
 
 
 def _mirrored(items: Iterable[Item], kinds: Mapping[int, Kind[Any]], calls: Mapping[int, LastCalls]) -> dict[int, State]:
-    """Return the mirror's states of unknown items that their own read-backs say nothing of, where read after the last write."""
+    """Return the mirror's states of unknown items without a read-back of their own, if read after the last write."""
     wanted: dict[tuple[Kind[Any], str], list[Item]] = defaultdict(list)
     for item in items:
         kind, own = kinds[item.pk], calls[item.pk]
@@ -297,7 +297,7 @@ def _mirrored(items: Iterable[Item], kinds: Mapping[int, Kind[Any]], calls: Mapp
 
 
 def _state_since(kind: Kind[Any], subject: Any, written_at: datetime | None) -> State | None:
-    """Return a mirrored target's state, if all of it was read after this time; None where it was not, or not whole."""
+    """Return a mirrored target's state, if all of it was read after this time; None otherwise."""
     if subject is None or written_at is None:
         return None
     try:

@@ -18,15 +18,15 @@ from riskadmin.staff.models import Staff
 from riskadmin.web.paging import Page, keyset
 
 EXAMINED_MAX: Final = 2000
-"""Items whose evidence is compared for one page; the oldest, where there are more."""
+"""Items whose evidence is compared for one page; the oldest, if there are more."""
 
 READ_AT_ONCE: Final = 20_000
-"""Items that are set to be read again with one press."""
+"""Items that are set to be read again with one action."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """What the list is narrowed to; empty values narrow nothing. `evidence` is an `Evidence.key`."""
+    """The filters of the list; empty values filter nothing. `evidence` is an `Evidence.key`."""
 
     change_id: int | None = None
     kind_name: str = ""
@@ -35,7 +35,7 @@ class Filters:
 
     @property
     def query(self) -> str:
-        """The filters as the query of an address."""
+        """The filters as the query string of a URL."""
         named = {
             "change": self.change_id,
             "kind": self.kind_name,
@@ -67,7 +67,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """The unknown items that match, at most EXAMINED_MAX, with their evidence. `total` counts all, whatever theirs is."""
+    """The unknown items that match, at most EXAMINED_MAX, with their evidence. `total` counts all, with any evidence."""
 
     filters: Filters
     examined: Sequence[Question]
@@ -80,13 +80,13 @@ class Examined:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The items by their evidence, most first."""
+        """The items by their evidence, largest group first."""
         counts = Counter(asked.evidence for asked in self.examined)
         return [Group(evidence=evidence, count=count) for evidence, count in counts.most_common()]
 
     @cached_property
     def found(self) -> Sequence[Question]:
-        """Those with the evidence that the filters name; all, where they name none."""
+        """Those with the evidence that the filters name; all, if they name none."""
         key = self.filters.evidence
         return [asked for asked in self.examined if asked.evidence.key == key] if key else self.examined
 
@@ -106,7 +106,7 @@ def examine(filters: Filters) -> Examined:
 
 
 def ids_to_read(filters: Filters) -> list[int]:
-    """Return the items that match, to be read again; where evidence is named, those examined that have it."""
+    """Return the items that match, to be read again; if evidence is named, those examined that have it."""
     if filters.evidence:
         return [asked.item.pk for asked in examine(filters).found]
     return list(matching(filters).values_list("pk", flat=True)[:READ_AT_ONCE])
@@ -114,7 +114,7 @@ def ids_to_read(filters: Filters) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSelection:
-    """The items that a decision would be about. `is_cut`: there are more than one decision takes."""
+    """The items that a resolution would be about. `is_cut`: there are more than one resolution takes."""
 
     asked: Sequence[Question]
     is_cut: bool = False
@@ -126,14 +126,14 @@ def chosen(item_ids: Collection[int]) -> TargetSelection:
 
 
 def chosen_by(filters: Filters) -> TargetSelection:
-    """Return the unknown items that match, the oldest where one decision can't take all of them."""
+    """Return the unknown items that match, the oldest if one resolution can't take all of them."""
     found = examine(filters).found
     return TargetSelection(asked=found[:DECIDED_AT_ONCE], is_cut=len(found) > DECIDED_AT_ONCE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """An unknown item as lists show it: with its account's trader, and why the viewer can't decide about it, if so."""
+    """An unknown item as lists show it: with its account's trader, and why the viewer can't resolve it, if so."""
 
     asked: Question
     trader: str

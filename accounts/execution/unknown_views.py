@@ -1,4 +1,4 @@
-"""The pages of unknown outcomes: the list, reading many again, and one decision about many with the same evidence."""
+"""The pages of unknown outcomes: the list, reading many again, and resolving many with the same evidence."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -49,13 +49,13 @@ CONTRADICTED_BY: Final = {
     Resolution.CANCELLED: Shown.AS_INTENDED,
     Resolution.QUEUED: Shown.AS_INTENDED,
 }
-"""What a last reading shows that speaks against a decision."""
+"""Last readings that contradict a resolution."""
 
 
 @requires("changes:view")
 @require_GET
 def unresolved(request: HttpRequest) -> HttpResponse:
-    """The items whose outcome is unknown, oldest first, narrowed by the filters in the address."""
+    """The items whose outcome is unknown, oldest first, filtered by the URL."""
     form = UnknownFilterForm(request.GET)
     context: dict[str, Any] = {"form": form, "resolves": may(request, "changes:resolve"), "examined_max": EXAMINED_MAX}
     status = 200
@@ -81,9 +81,9 @@ def unresolved_count(request: HttpRequest) -> HttpResponse:
 @requires("changes:resolve")
 @require_POST
 def selection(request: HttpRequest) -> HttpResponse:
-    """Have the chosen items read again, or lead to the page where one decision about them is made.
+    """Have the chosen items read again, or redirect to the page where they are resolved together.
 
-    Takes the numbers of items, or `all` with the list's filters; and in `do` what is to be done.
+    Takes the numbers of items, or `all` with the list's filters; and in `do` the action.
     """
     form, wanted = _filters_form(request.POST), request.POST.get("do", "")
     filters = form.filters()
@@ -107,9 +107,9 @@ def selection(request: HttpRequest) -> HttpResponse:
 @requires("changes:resolve")
 @require_http_methods(["GET", "POST"])
 def decide(request: HttpRequest) -> HttpResponse:
-    """The page of one decision about many items: their evidence and the form; POST makes it.
+    """The page to resolve many items together: their evidence and the form; POST resolves them.
 
-    Items with different evidence are refused with 422, and each group is offered by itself.
+    Items with different evidence are refused with 422, and each group is offered separately.
     """
     if request.method == "POST":
         return _decide(request)
@@ -144,7 +144,7 @@ def _list_url(filters: Filters) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _About:
-    """What one decision would be about: the items chosen, those that it can settle, and those that are left out, and why."""
+    """The items that one resolution would be about: those chosen, those it can settle, and those left out, with reasons."""
 
     viewer: Staff
     resolution: Resolution
@@ -160,7 +160,7 @@ class _About:
 
     @cached_property
     def left_out(self) -> list[tuple[Item, str]]:
-        """The items that it is not about, each with the reason."""
+        """The items that it leaves out, each with the reason."""
         return [(asked.item, reason) for asked in self.chosen.asked if (reason := self._reason(asked))]
 
     @cached_property
@@ -170,13 +170,13 @@ class _About:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """Those by their evidence, most first; a decision is made about one of them."""
+        """Those by their evidence, largest group first; a resolution is made for one of them."""
         counts = Counter(asked.evidence for asked in self.right)
         return [Group(evidence=evidence, count=count) for evidence, count in counts.most_common()]
 
     @property
     def seen(self) -> Seen:
-        """What the page shows, to be sent back with the decision."""
+        """What the page shows, to be sent back with the resolution."""
         calls = {asked.item.pk: asked.calls.last for asked in self.right}
         return Seen(evidence_key=self.right[0].evidence.key, calls=calls)
 
@@ -211,7 +211,7 @@ def _page(request: HttpRequest, about: _About, form: DecideForm, *, status: int 
 
 
 def _one_group_at_a_time(request: HttpRequest, about: _About, filters: Filters | None) -> HttpResponse:
-    """Refuse items with different evidence, and offer each group: named one by one, or as the filters with its evidence."""
+    """Refuse items with different evidence, and offer each group: as item numbers, or as the filters with its evidence."""
     offers = []
     for group in about.groups:
         named: list[tuple[str, Any]] = [("resolution", about.resolution.value)]
@@ -227,7 +227,7 @@ def _one_group_at_a_time(request: HttpRequest, about: _About, filters: Filters |
 
 
 def _seen_of(form: DecideForm) -> Seen:
-    """Return what a sent form says was shown. Raises BadRequest when it was damaged."""
+    """Return what a submitted form says was shown. Raises BadRequest if it was damaged."""
     form.is_valid()
     seen = form.cleaned_data.get("seen")
     if not isinstance(seen, Seen):
@@ -263,7 +263,7 @@ def _decide(request: HttpRequest) -> HttpResponse:
 
 
 def _told(request: HttpRequest, decided: Decided, resolution: Resolution) -> HttpResponse:
-    """Say what came of a decision, the items that were left out by name."""
+    """Report the result of a resolution, with the names of the items that were left out."""
     if not decided.items:
         return _nothing_left(request, decided.left_out)
     count = len(decided.items)
@@ -286,7 +286,7 @@ def _nothing_left(request: HttpRequest, left_out: Sequence[tuple[Item, str]]) ->
 
 
 def _by_reason(left_out: Sequence[tuple[Item, str]]) -> list[tuple[str, str]]:
-    """Return each reason with the names of its items, the first of many by name."""
+    """Return each reason with the names of its items, or of the first few."""
     names: dict[str, list[str]] = {}
     for item, reason in left_out:
         names.setdefault(reason, []).append(item.target_name)

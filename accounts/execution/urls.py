@@ -1,4 +1,4 @@
-"""Addresses of the evidence, and of what people decide on it."""
+"""URLs of the evidence, and of resolving items."""
 
 from django.urls import path
 

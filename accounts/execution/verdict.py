@@ -1,4 +1,4 @@
-"""What a reading decides about items: an outcome, the next step, another look later, or that a person has to decide."""
+"""What a reading decides about items: an outcome, the next step, another read later, or that a person has to decide."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -36,17 +36,17 @@ LEFT_WITHOUT_PROOF: Final = frozenset({CallState.UNKNOWN, CallState.ANSWERED})
 """Ends of calls that Tradovate may have carried out."""
 
 UNJUDGEABLE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
-"""What comparing an item with a reading may raise, where one of them holds what no code expected."""
+"""What comparing an item with a reading may raise, if one of them holds what no code expected."""
 
 OUTCOMES: Final = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemState.UNCHANGED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What was read of some targets, when the reading began, and by which call, where a call was made for these items.
+    """What was read about some targets, when the reading began, and by which call, if a call was made for these items.
 
-    `gone` are targets that Tradovate answered 404 for. `source` says in words which reading it was, where it was made for
-    another reason.
+    `gone` are targets for which Tradovate returned 404. `source` says in words which reading it was, if it was made for another
+    reason.
     """
 
     kind: Kind[Any]
@@ -59,19 +59,19 @@ class Evidence:
     source: str = ""
 
     def call_of(self, item: Item) -> Call | None:
-        """Return the call that told of an item."""
+        """Return the call whose response included an item."""
         found = self.calls.get(item.target_id)
         return found[0] if found else None
 
     def detail_of(self, item: Item) -> dict[str, Any]:
-        """Return what an event repeats of the answer that told of an item."""
+        """Return what an audit event repeats of the response that included an item."""
         found = self.calls.get(item.target_id)
         return answer_detail(found[1] if found else None)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Items of which a reading says the same, and which one call told of."""
+    """Items for which a reading shows the same, and which are in the response of one call."""
 
     came_from: ItemState
     finding: Finding | None
@@ -82,7 +82,7 @@ class _Group:
 
 
 def decide(items: Sequence[Item], evidence: Evidence) -> None:
-    """Settle the items of one change by what was read, or say when to read them again. Needs an open transaction."""
+    """Settle the items of one change by what was read, or set when to read them again. Needs an open transaction."""
     groups: dict[_Group, list[Item]] = defaultdict(list)
     for item in items:
         groups[_group(item, evidence)].append(item)
@@ -96,7 +96,7 @@ def _group(item: Item, evidence: Evidence) -> _Group:
     unread = evidence.unread.get(item.target_id, LEFT_OUT) if observed is None else None
     finding, words = None, unread.why if unread else ""
     if item.refusal and item.target_id in evidence.gone:
-        finding, unread = Finding.NOT_APPLIED, None  # refused, and nothing is there that could have changed
+        finding, unread = Finding.NOT_APPLIED, None  # refused, and nothing exists that could have changed
     if observed is not None:
         before, after = basis(evidence.kind, item)
         finding = evidence.kind.judge(before=before, after=after, observed=observed, step=item.step)
@@ -132,9 +132,9 @@ def _decide(group: _Group, items: Sequence[Item], evidence: Evidence) -> None:
 
 
 def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[Item]:
-    """Return the items whose effect is proven. What is only gone from one answer may have been left out of it."""
+    """Return the items whose effect is proven. A row missing from one response may only have been left out of it."""
     if group.came_from == ItemState.SENT and not group.refusal:
-        return list(items)  # Tradovate took the call, and the reading agrees
+        return list(items)  # Tradovate accepted the call, and the reading agrees
     proven, unproven = [], []
     for item in items:
         is_first = item.seen_at is None or evidence.read_at < item.seen_at + WATCHED_EVERY or not _saw_it_gone(item, evidence)
@@ -147,7 +147,7 @@ def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[It
         _keep_seen(unproven, evidence)
         again_at = timezone.now() + WATCHED_EVERY
         waiting = Item.objects.filter(pk__in=[item.pk for item in unproven], state=group.came_from)
-        # An answered one keeps its lease until then; GREATEST leaves NULL aside, which an unknown one has.
+        # An answered item keeps its lease until then; GREATEST ignores the NULL that an unknown item has.
         waiting.filter(lease_until=None).update(not_before=again_at, note=note)
         waiting.exclude(lease_until=None).update(
             not_before=again_at, note=note, lease_until=Greatest("lease_until", again_at + WATCHED_EVERY)
@@ -199,7 +199,7 @@ def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence:
 
 
 def _by_note(items: Sequence[Item], group: _Group, evidence: Evidence) -> dict[str, list[Item]]:
-    """Return items by what is to be noted of an effect that was not simply answered for."""
+    """Return items by the note to write for an effect whose call was not simply accepted."""
     if group.refusal:
         return {f"{group.refusal}. It is as intended all the same: {_shown(evidence)}": list(items)}
     if group.came_from == ItemState.SENT and not evidence.source:
@@ -265,27 +265,27 @@ def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
 
 
 def _was_seen_since(item: Item, at: datetime) -> bool:
-    """Say whether an earlier reading, begun after that, has told of an item already."""
+    """Say whether an earlier reading, begun after that time, has already included an item."""
     return item.seen_at is not None and item.seen_at >= at
 
 
 def _read_again_at(times: Mapping[datetime, Sequence[Item]]) -> None:
-    """Say of unknown items when each is read again; those of one call have the same time, however many they are."""
+    """Set when each of the unknown items is read again; those of one call have the same time, however many they are."""
     for at, items in times.items():
         Item.objects.filter(pk__in=[item.pk for item in items], state=ItemState.UNKNOWN).update(not_before=at)
 
 
 def _ends_of_calls(items: Sequence[Item]) -> dict[int, datetime]:
-    """Return when the last call of each item ended that was refused or ended unclear, by the item's key."""
+    """Return when the last call of each item that was refused or had an unclear end ended, by the item's key."""
     unclear = (CallState.REJECTED, CallState.UNKNOWN)
     calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE, state__in=unclear)
     return dict(calls.values_list("items__pk").annotate(Max("ended_at")).order_by())
 
 
 def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
-    """Tradovate took the call but still shows the old state: look again for a while, then it is unknown.
+    """Tradovate accepted the call but still shows the old state: read again for a while, then it is unknown.
 
-    Of a call that may alter nothing this is the outcome, as soon as a late effect can be ruled out.
+    For a call that may change nothing this is the outcome, as soon as a late effect can be ruled out.
     """
     if evidence.kind.answer_may_change_nothing:
         over = [item for item in items if item.claimed_at and evidence.read_at >= item.claimed_at + EFFECT_WITHIN]
@@ -320,9 +320,9 @@ def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
 
 
 def _patient(items: Sequence[Item], evidence: Evidence) -> set[int]:
-    """Return the keys of answered items that may wait longer for their effect to show: nothing urgent waits for them.
+    """Return the keys of answered items that may wait longer for their effect: nothing urgent waits for them.
 
-    The others become unknown, and then they are in nobody's way.
+    The others become unknown, and then they block nothing.
     """
     early = [item for item in items if item.lease_until is None or evidence.read_at < item.lease_until]
     if not early or early[0].change.lane == Lane.URGENT:
@@ -340,7 +340,7 @@ def _patient(items: Sequence[Item], evidence: Evidence) -> set[int]:
 def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
     """An unknown call shows no effect: send again what may be sent again, once a late effect can be ruled out.
 
-    That is counted from the call's end, not its beginning: Tradovate may carry out what we have given up waiting for.
+    That is counted from the call's end, not its beginning: Tradovate may carry out a call that we no longer wait for.
     """
     fruitless = fruitless_calls(items)
     ends = _ends_of_calls(items)
@@ -366,7 +366,7 @@ def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
 
 
 def fruitless_calls(items: Sequence[Item]) -> Counter[int]:
-    """Return how many calls of its present step left for each item, answered or not, and had no effect; by the item's key."""
+    """Return how many calls of the current step were sent for each item and had no effect; by the item's key."""
     calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE).order_by("-pk")
     attempts = {item.pk: item.attempts for item in items}
     newest: Counter[int] = Counter()
@@ -379,11 +379,11 @@ def fruitless_calls(items: Sequence[Item]) -> Counter[int]:
     return fruitless
 
 
-# --- The reading does not tell ------------------------------------------------------------------------------------------
+# --- The reading is not conclusive --------------------------------------------------------------------------------------
 
 
 def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
-    """A target was left out of the answers: read again for a while, since missing rows prove nothing; then people decide."""
+    """A target was left out of the responses: read again for a while, since missing rows prove nothing; then people decide."""
     at = timezone.now()
     if group.came_from == ItemState.SENT:
         patient = _patient(items, evidence)
@@ -411,7 +411,7 @@ def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> Non
 
 
 def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evidence: Evidence) -> None:
-    """Keep items unknown, without a time to read them again: a person has to look, unless a later reading proves them."""
+    """Keep items unknown, without a time to read them again: a person has to decide, unless a later reading proves them."""
     if not items:
         return
     is_refused = bool(items[0].refusal)
@@ -437,7 +437,7 @@ def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evi
 
 
 def _keep_seen(items: Sequence[Item], evidence: Evidence) -> None:
-    """Write down what a reading showed of items, and when it began; of earlier steps, what theirs showed stays beside it."""
+    """Record what a reading showed about items, and when it began; what earlier steps' readings showed is kept as well."""
     seen = [item for item in items if item.target_id in evidence.observed]
     for item in seen:
         item.observed = {**(item.observed or {}), **evidence.observed[item.target_id]}

@@ -1,4 +1,4 @@
-"""Confirming: what Tradovate says now, read back in batches, decides what became of a call. An HTTP 200 does not."""
+"""Confirming: what Tradovate reports now, read back in batches, decides the outcome of a call. An HTTP 200 does not."""
 
 import logging
 from collections import defaultdict
@@ -48,14 +48,14 @@ def next_read_at(lane: Lane, *, early: bool = False) -> datetime | None:
 
 
 def _never_read() -> Q:
-    """Return the condition for answered items that were not read back yet: then `not_before` is another one than at first."""
+    """Return the condition for answered items not read back yet: `not_before` and lease are as first set."""
     return Q(state=ItemState.SENT, lease_until=F("not_before") + CONFIRM_WITHIN)
 
 
 def _in_the_way() -> Q:
-    """Return the condition for bulk items whose call was answered and not yet read back, while an urgent one waits for them.
+    """Return the condition for answered bulk items not yet read back while an urgent item waits for them.
 
-    What waits is asked for beforehand, change by change: mostly nothing is urgent, and then PostgreSQL has nothing to look for.
+    What waits is queried beforehand, change by change: mostly nothing is urgent, and then PostgreSQL has nothing to search.
     """
     urgent = list(Change.objects.filter(state=ChangeState.RUNNING, lane=Lane.URGENT.value).values_list("pk", flat=True))
     waiting = Item.objects.filter(change__in=urgent, state=ItemState.QUEUED)
@@ -63,12 +63,12 @@ def _in_the_way() -> Q:
 
 
 def read_back_due(lane: Lane, *, origin: Origin, early: bool = False) -> int:
-    """Read back every item of a lane whose time has come, in as few calls as possible, and settle what that proves.
+    """Read back every due item of a lane, in as few calls as possible, and settle what that proves.
 
     `early`: also those that were answered and only wait for others to be read with.
 
-    Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves
-    its items as they are: they come due again when this reader's lease on them ends.
+    Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves its
+    items as they are: they are due again when this reader's lease on them ends.
     """
     batches: dict[tuple[Kind[Any], str, int], list[Item]] = defaultdict(list)
     for item in _take_due(lane, early=early):
@@ -96,9 +96,9 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
         until = at + reading_lease(len(items))
         mine = Item.objects.filter(pk__in=[item.pk for item in items])
         mine.update(not_before=until)
-        # Nor does the sweeper give up an answered one while it is being read.
+        # The sweeper must not give up an answered item while it is being read.
         mine.filter(state=ItemState.SENT).update(lease_until=Greatest("lease_until", until + CONFIRM_AGAIN))
-    # Each change is read once: joined to ten thousand items, it would be made as often.
+    # Each change is read once: with a join, it would be built once for each of ten thousand items.
     changes = Change.objects.in_bulk({item.change_id for item in items})
     for item in items:
         item.change = changes[item.change_id]
@@ -106,9 +106,9 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
 
 
 def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
-    """Read back items that stand at the same step, and settle what that proves; say whether they could be read.
+    """Read back items at the same step, and settle what that proves; return whether they could be read.
 
-    What can't be judged or written down of one item must not keep the others open: they are then read in halves.
+    An item that can't be judged or written must not keep the others open: they are then read in halves.
     """
     started_at = timezone.now()
     connection.close()
@@ -125,7 +125,7 @@ def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Se
     try:
         _decide(kind, reading, items, gone=gone, environment=environment, lane=lane, read_at=started_at, origin=origin)
     except OperationalError:
-        raise  # PostgreSQL is away: nothing can be said of any of them
+        raise  # PostgreSQL is unavailable: nothing can be decided about any of them
     except (DatabaseError, *UNJUDGEABLE):
         logger.exception("what was read back of %s items could not be judged", len(items))
         return _read_in_halves(kind, environment, lane, items, origin)
@@ -133,7 +133,7 @@ def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Se
 
 
 def _read_in_halves(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
-    """Read items back again without those among which nothing can be told of one; leave that one to people."""
+    """Read items back again in halves to isolate one that can't be judged; leave that one to people."""
     if len(items) == 1:
         _leave_unjudged(items[0], origin)
         return True
@@ -153,7 +153,7 @@ def _decide(
     read_at: datetime,
     origin: Origin,
 ) -> None:
-    """Keep the calls of a reading, and what it says for the mirror and for the items, in one transaction."""
+    """Store the calls of a reading, and its results for the mirror and the items, in one transaction."""
     with transaction.atomic():
         calls = _keep_calls(reading, items, environment=environment, lane=lane)
         reading.keep()
@@ -176,7 +176,7 @@ def _decide(
 def _keep_calls(
     reading: Reading, items: Sequence[Item], *, environment: Environment, lane: Lane
 ) -> dict[int, tuple[Call, HttpRecord]]:
-    """Write down the calls of a reading with the items that each asked about; return the last one about each target."""
+    """Write the calls of a reading with the items that each asked about; return the last one about each target."""
     made = Call.objects.bulk_create(
         [
             Call(
@@ -208,14 +208,14 @@ def _keep_calls(
 
 
 def _gone(kind: Kind[Any], tradovate: Client, items: Sequence[Item], reading: Reading) -> frozenset[int]:
-    """Return which targets of refused calls Tradovate does not have, where its answers left them out."""
+    """Return which targets of refused calls Tradovate does not have, if its responses left them out."""
     left_out = [item.target_id for item in items if item.refusal and item.target_id not in reading.observed]
     lookup = kind.lookup(tradovate, left_out) if left_out else None
     return lookup.gone if lookup else frozenset()
 
 
 def _leave_unjudged(item: Item, origin: Origin) -> None:
-    """Leave an item to people that no reading can be held against: its neighbours go on."""
+    """Leave to people an item that no reading can be compared with: the other items continue."""
     note = "What Tradovate said when it was read back can't be compared with what was shown"
     with transaction.atomic():
         state = ItemState(item.state)

@@ -1,4 +1,4 @@
-"""The evidence behind a change, call by call and item by item, and what people decide on it."""
+"""The evidence behind a change, call by call and item by item, and resolving its items."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ IN_PANEL, ON_PAGE = 10, 50
 @requires("changes:view")
 @require_GET
 def calls(request: HttpRequest, change_id: int) -> HttpResponse:
-    """The calls made for a change, newest first: what was sent, what came back, and when."""
+    """The calls made for a change, newest first: what was sent, what was received, and when."""
     change = get_object_or_404(Change, pk=change_id)
     made = in_short(Call.objects.filter(pk__in=Call.objects.filter(items__change=change).values("pk")))
     page = keyset(made, ("-id",), request.GET.get("cursor"), size=IN_PANEL if is_fragment(request) else ON_PAGE)
@@ -47,7 +47,7 @@ def calls(request: HttpRequest, change_id: int) -> HttpResponse:
 @requires("changes:view")
 @require_GET
 def call_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:  # noqa: ARG001  (Django passes it)
-    """One call as a text file: everything that was sent and everything that came back."""
+    """One call as a text file: everything that was sent and everything that was received."""
     call = get_object_or_404(Call, pk=pk)
     return StreamingHttpResponse(
         _told(call),
@@ -72,14 +72,14 @@ def _told(call: Call) -> Iterator[str]:
 @requires("changes:view")
 @require_GET
 def item(request: HttpRequest, pk: int) -> HttpResponse:
-    """One item with its evidence: what was found, meant and seen, its way, its events and every call behind it."""
+    """One item with its evidence: before, intended and observed state, its steps, its audit events and every call behind it."""
     return _item_page(request, pk)
 
 
 @requires("changes:resolve")
 @require_POST
 def resolve(request: HttpRequest, pk: int) -> HttpResponse:
-    """Settle an unknown item, or send it again; refused with 409 when it has changed since it was shown."""
+    """Settle an unknown item, or send it again; refused with 409 if it has changed since it was shown."""
     asked = question(_item_or_404(pk))
     form = _form(asked, request.POST)
     if not form.is_valid():
@@ -109,7 +109,7 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:resolve")
 @require_POST
 def read_again(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have Tradovate asked once more what became of an item."""
+    """Have Tradovate asked again for the state of an item."""
     _item_or_404(pk)
     try:
         resolving.read_again(actor=person(request), origin=origin_of(request), item_id=pk)
@@ -157,7 +157,7 @@ def _item_or_404(pk: int) -> Item:
 
 
 def own_request(request: HttpRequest, why: str) -> HttpResponse:
-    """Answer 403: the person who requested a change doesn't decide about its unknown items."""
+    """Return 403: the person who requested a change doesn't resolve its unknown items."""
     problem = Problem(
         status=403,
         title="Somebody else has to decide",

@@ -1,4 +1,4 @@
-"""The way to Tradovate: clients built from the settings, over stores in PostgreSQL and Redis.
+"""The connection to Tradovate: clients built from the settings, with stores in PostgreSQL and Redis.
 
 What is built is kept for the life of the process, so that threads share one pool of Redis connections and one token.
 """
@@ -26,7 +26,7 @@ class NotConnected(Exception):
     """The environment has no address in the settings."""
 
     def __init__(self, environment: Environment) -> None:
-        """Name the variable that would connect it."""
+        """Name the environment variable that would connect it."""
         super().__init__(
             f"Tradovate's {environment} environment is not connected: TRADOVATE_{environment.upper()}_URL is not set."
         )
@@ -39,7 +39,7 @@ def connected_environments() -> list[Environment]:
 
 
 def client(environment: Environment, lane: Lane) -> Client:
-    """Return the client of an environment and lane. Raises `NotConnected`; safe for threads."""
+    """Return the client of an environment and lane. Raises `NotConnected`; thread-safe."""
     base_url = settings.TRADOVATE_URLS.get(environment)
     if not base_url:
         raise NotConnected(environment)
@@ -65,7 +65,7 @@ def client(environment: Environment, lane: Lane) -> Client:
 
 
 def budget() -> Budget:
-    """Return the rate budget of our Tradovate user, which both environments share."""
+    """Return the API budget of our Tradovate user, which both environments share."""
     return _budget(
         settings.REDIS_URL,
         user=settings.TRADOVATE_USERNAME,
@@ -82,7 +82,7 @@ def breaker(environment: Environment) -> Breaker:
 
 
 def outage(environment: Environment) -> Outage | None:
-    """Return since when an environment does not answer, None while it does or nobody knows. Asks Redis once."""
+    """Return since when an environment has not responded; None if it responds or this is not known. Asks Redis once."""
     try:
         return breaker(environment).outage()
     except redis.RedisError:
@@ -95,14 +95,14 @@ def outages() -> list[Outage]:
 
 
 def probe_outages() -> None:
-    """Find out, with one read for each environment that did not answer and whose time has come, whether it does again."""
+    """Check, with one read for each environment that is down and due for a check, whether it responds again."""
     for environment in connected_environments():
         breaker(environment).probe(client(environment, Lane.URGENT).risk_categories)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Access:
-    """All that a client depends on, so that other settings make another client."""
+    """Everything that a client depends on, so that different settings build a different client."""
 
     environment: Environment
     base_url: str
@@ -129,7 +129,7 @@ def _client(access: _Access, lane: Lane, calls_at_once: int) -> Client:
 
 @cache
 def _places(lane: Lane, calls_at_once: int) -> BoundedSemaphore:  # noqa: ARG001  (each lane has its own)
-    """As many places as this process may have calls of a lane at Tradovate at the same time, whatever the environment."""
+    """As many slots as this process may have calls of a lane in flight at Tradovate, whatever the environment."""
     return BoundedSemaphore(calls_at_once)
 
 
@@ -164,6 +164,6 @@ def _breaker(redis_url: str, environment: Environment) -> Breaker:
 
 @cache
 def _redis(redis_url: str) -> redis.Redis:
-    # Once more, at once, for a connection that Redis has closed; the library's own habit is to wait for seconds, on pages too.
+    # Retry once, immediately, if Redis has closed the connection; the library by default waits for seconds, on pages too.
     once_more = Retry(NoBackoff(), 1)
     return redis.Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=2, retry=once_more)

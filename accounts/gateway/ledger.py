@@ -1,4 +1,4 @@
-"""The rate budget's durable memory in PostgreSQL; contract: `riskadmin.tradovate.ledger.Ledger`.
+"""The API budget's durable store in PostgreSQL; contract: `riskadmin.tradovate.ledger.Ledger`.
 
 Ages and ends are counted by PostgreSQL's clock, the one clock that all processes share.
 """
@@ -22,7 +22,7 @@ KEPT = timedelta(hours=2)
 """How long attempts stay: the budget looks back little more than one hour."""
 
 LIMITS_KEPT = timedelta(days=100)
-"""Longer than the longest lowering stands, and then as long again, in which another one would stand twice as long."""
+"""Longer than the longest lowered limit applies, and then as long again, in which another one would apply twice as long."""
 
 FORGOTTEN_AT_ONCE = 20_000
 
@@ -37,8 +37,8 @@ class PostgresLedger:
 
     @stored_at_once
     def append(self, *, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> Sequence[int]:
-        """Record that so many attempts are about to be made; return their ids."""
-        with connection.cursor() as cursor:  # one statement, for each call waits for it
+        """Record that this many attempts are about to be made; return their ids."""
+        with connection.cursor() as cursor:  # one statement, because each call waits for it
             cursor.execute(APPEND, [user, address, endpoint, lane.value, attempts])
             return [row[0] for row in cursor.fetchall()]
 
@@ -62,7 +62,7 @@ class PostgresLedger:
 
     @stored
     def halts(self, *, user: str, address: str) -> Sequence[Halt]:
-        """Every halt of `user`, and every one of an endpoint at `address`, still in force."""
+        """Every halt of `user`, and of any endpoint at `address`, that is still in force."""
         at_address = Q(address=address) & ~Q(endpoint="")
         rows = (
             ApiHalt.objects.filter(Q(api_user=user) | at_address, until__gt=Now())
@@ -76,9 +76,9 @@ class PostgresLedger:
     def save_halt(
         self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float, is_new: bool = True
     ) -> None:
-        """Record a halt from now on, with its event if it is new.
+        """Record a halt from now on, with its audit event if it is new.
 
-        A longer one already in force wins: both are kept, and the later end counts.
+        A longer halt already in force wins: both are kept, and the later end counts.
         """
         with transaction.atomic():
             halt = ApiHalt.objects.create(
@@ -103,7 +103,7 @@ class PostgresLedger:
 
     @stored
     def lowered(self, user: str, /) -> LoweredLimit | None:
-        """The limit of `user` learnt last, in force or not."""
+        """The most recently learned limit of `user`, in force or not."""
         learned = ApiLimit.objects.filter(api_user=user).annotate(age=Now() - F("learnt_at"))
         newest = learned.order_by("-learnt_at", "-pk").first()
         if newest is None:
@@ -113,7 +113,7 @@ class PostgresLedger:
 
     @stored_at_once
     def save_lowered(self, *, user: str, calls: int, counted: int, seconds: float) -> None:
-        """Record a lower limit from now on, with its event."""
+        """Record a lower limit from now on, with its audit event."""
         with transaction.atomic():
             lowered = ApiLimit.objects.create(
                 api_user=user, calls=calls, counted=counted, learnt_at=Now(), until=Now() + timedelta(seconds=seconds)
@@ -133,7 +133,7 @@ class PostgresLedger:
 
 
 def forget_old() -> int:
-    """Delete attempts, halts and lowered limits that nothing counts any more, a bounded number at once; return how many."""
+    """Delete attempts, halts and lowered limits that no longer count, a bounded number at once; return how many."""
     attempts = ApiAttempt.objects.filter(attempted_at__lt=Now() - KEPT).values("pk")[:FORGOTTEN_AT_ONCE]
     halts = ApiHalt.objects.filter(until__lt=Now() - KEPT).values("pk")[:FORGOTTEN_AT_ONCE]
     limits = ApiLimit.objects.filter(until__lt=Now() - LIMITS_KEPT).values("pk")[:FORGOTTEN_AT_ONCE]

@@ -1,4 +1,4 @@
-"""How the tradovate package's stores use PostgreSQL: at once, or not at all."""
+"""How the tradovate package's stores use PostgreSQL: committed immediately, or refused."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -17,7 +17,7 @@ class InsideTransaction(RuntimeError):
 
 
 def stored(function: Callable[P, T]) -> Callable[P, T]:
-    """Have the function say `StoreUnavailable` when PostgreSQL fails."""
+    """Make the function raise `StoreUnavailable` when PostgreSQL fails."""
 
     @wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -31,9 +31,9 @@ def stored(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def stored_at_once(function: Callable[P, T]) -> Callable[P, T]:
-    """Have the function refuse to run inside a transaction, where its row would be invisible or undone: `InsideTransaction`.
+    """Make the function refuse to run inside a transaction, where its row would be invisible or undone: `InsideTransaction`.
 
-    Nobody calls Tradovate inside a transaction except by mistake.
+    Calling Tradovate inside a transaction is always a mistake.
     """
     write = stored(function)
 
@@ -45,7 +45,7 @@ def stored_at_once(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return write(*args, **kwargs)
         finally:
-            # The call follows, and nobody should hold a connection while Tradovate is waited for.
+            # The call follows, and no database connection should be held while waiting for Tradovate.
             connection.close()
 
     return guarded

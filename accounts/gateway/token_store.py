@@ -16,9 +16,9 @@ from riskadmin.tradovate.vocabulary import Environment
 
 
 class PostgresTokenStore:
-    """The token of one user at one address, and the lease of who may replace it.
+    """The token of one user at one address, and the lease of the process that may replace it.
 
-    The key is derived from `secret_key`, the environment, the address and the user: a token stored under others can't be
+    The key is derived from `secret_key`, the environment, the address and the user: a token stored under other values can't be
     read, so it is never sent to a host it isn't for.
     """
 
@@ -31,7 +31,7 @@ class PostgresTokenStore:
 
     @stored
     def load(self) -> StoredToken | None:
-        """The latest token, expired or not; None before the first, and when it was stored under another key."""
+        """The latest token, expired or not; None before the first one, and if it was stored under another key."""
         row = ApiToken.objects.filter(environment=self._environment, expires_at__isnull=False).first()
         if row is None or row.expires_at is None:
             return None
@@ -43,7 +43,7 @@ class PostgresTokenStore:
 
     @stored_at_once
     def lease(self, *, holder: str, seconds: float) -> bool:
-        """Take the lease if it is free, lapsed or already the holder's; say whether it was taken."""
+        """Take the lease if it is free, lapsed or already the holder's; return whether it was taken."""
         ApiToken.objects.bulk_create([ApiToken(environment=self._environment)], ignore_conflicts=True)
         free = Q(leased_until=None) | Q(leased_until__lte=Now()) | Q(lease_holder=holder)
         taken = ApiToken.objects.filter(free, environment=self._environment).update(
@@ -53,12 +53,12 @@ class PostgresTokenStore:
 
     @stored_at_once
     def release(self, *, holder: str) -> None:
-        """Give the lease back; nothing happens if it is not the holder's."""
+        """Release the lease; does nothing if it is not the holder's."""
         ApiToken.objects.filter(environment=self._environment, lease_holder=holder).update(lease_holder="", leased_until=None)
 
     @stored_at_once
     def save(self, *, holder: str, access_token: str, expires_at: datetime) -> bool:
-        """Replace the token with the next generation while `holder` has the lease; say whether it was replaced."""
+        """Replace the token with the next generation while `holder` has the lease; return whether it was replaced."""
         leased = ApiToken.objects.filter(environment=self._environment, lease_holder=holder, leased_until__gt=Now())
         saved = leased.update(
             ciphertext=self._cipher.encrypt(access_token.encode()), expires_at=expires_at, generation=F("generation") + 1

@@ -1,4 +1,4 @@
-"""Proposing, deciding and withdrawing versions, and saying what templates are for. Each is one transaction with its events."""
+"""Proposing, approving and withdrawing versions, and assigning templates. Each is one transaction with its audit events."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -26,11 +26,11 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.formats import money
 
 KIND = KINDS["auto_liq_limits"]
-"""What a template is applied with; who may ask for that may propose a template, and its policy rules speak of templates too."""
+"""The kind that applies a template; anyone who may request it may propose a template, and its policy rules cover both."""
 
 
 class NotPossible(Exception):
-    """It can't be done as things stand; the message is for people. Nothing was written."""
+    """It is not possible in the current state; the message is for people. Nothing was written."""
 
 
 # --- Versions -----------------------------------------------------------------------------------------------------------
@@ -39,9 +39,9 @@ class NotPossible(Exception):
 def propose_template(
     *, actor: Staff, origin: Origin, name: str, level: LimitLevel, description: str, limits: Mapping[str, Any], note: str
 ) -> TemplateVersion:
-    """Make a template and propose its first version; in force at once where policy asks for no decision.
+    """Create a template and propose its first version, in force at once if policy asks for no approval.
 
-    Raises NotAllowed, NotPossible when there is one of that name, and `policy.PolicyMissing`.
+    Raises NotAllowed, NotPossible if the name is taken, and `policy.PolicyMissing`.
     """
     _may_propose(actor)
     try:
@@ -55,7 +55,7 @@ def propose_template(
 
 
 def propose_version(*, actor: Staff, origin: Origin, template_id: int, limits: Mapping[str, Any], note: str) -> TemplateVersion:
-    """Propose what a template is to set from now on. Raises NotAllowed, NotPossible and `policy.PolicyMissing`."""
+    """Propose what a template sets from now on. Raises NotAllowed, NotPossible and `policy.PolicyMissing`."""
     _may_propose(actor)
     with transaction.atomic():
         template = LimitTemplate.objects.select_for_update(of=("self",)).get(pk=template_id)
@@ -69,9 +69,9 @@ def propose_version(*, actor: Staff, origin: Origin, template_id: int, limits: M
 
 
 def decide(*, actor: Staff, origin: Origin, version_id: int, verdict: Verdict, digest: str, comment: str) -> TemplateVersion:
-    """Take one person's decision about a proposed version and return it as it then is.
+    """Record one person's approval or rejection of a proposed version and return it as it then is.
 
-    The last approval that policy asks for puts it in force in place of the one before; one rejection ends it. Raises
+    The last approval that policy asks for puts it in force in place of the previous version; one rejection ends it. Raises
     DecisionRefused, after recording the refusal.
     """
     with transaction.atomic():
@@ -80,14 +80,14 @@ def decide(*, actor: Staff, origin: Origin, version_id: int, verdict: Verdict, d
         if refusal is None:
             _take(version, actor, origin, verdict, comment)
             return version
-        # The refusal is a result of its own: it is committed, and only then told.
+        # Commit the refusal's audit event before raising.
         detail = {"verdict": verdict.value, "digest": digest, "why": refusal.message}
         _tell(Tag.TEMPLATE_DECISION_REFUSED, version, actor, origin, detail=detail)
     raise refusal
 
 
 def withdraw(*, actor: Staff, origin: Origin, version_id: int) -> TemplateVersion:
-    """Take back a version that still waits; only who proposed it may. Raises NotAllowed."""
+    """Withdraw a pending version; only the person who proposed it may. Raises NotAllowed."""
     with transaction.atomic():
         version = _locked(version_id)
         if version.proposed_by_id != actor.pk:
@@ -147,7 +147,7 @@ def _propose(template: LimitTemplate, actor: Staff, origin: Origin, limits: Mapp
 
 
 def _requirement(template: LimitTemplate) -> Requirement:
-    """Return what policy asks of changing the limits of as many accounts as the template is for, wherever it asks for most."""
+    """Return what policy requires to change the limits of all accounts that the template is for, at its strictest."""
     counts = queries.assigned_counts(template) or dict.fromkeys(Environment, 1)
     rules = list(PolicyRule.objects.all())
     asked = [
@@ -158,14 +158,14 @@ def _requirement(template: LimitTemplate) -> Requirement:
 
 
 def _locked(version_id: int) -> TemplateVersion:
-    """Lock a version behind its template, so that no other version of it moves meanwhile."""
+    """Lock a version after its template, so that no other version of it moves meanwhile."""
     template_id = TemplateVersion.objects.values_list("template", flat=True).get(pk=version_id)
     LimitTemplate.objects.select_for_update(of=("self",)).get(pk=template_id)
     return TemplateVersion.objects.select_related("template").select_for_update(of=("self",)).get(pk=version_id)
 
 
 def _refusal(version: TemplateVersion, actor: Staff, digest: str) -> DecisionRefused | None:
-    """Return why the decision can't be taken. PostgreSQL refuses the same again (migration 0002)."""
+    """Return why the approval or rejection is refused. PostgreSQL enforces the same (migration 0002)."""
     if not actor.may("changes:decide"):
         return DecisionRefused("You may not decide about limit templates.")
     if version.proposed_by_id == actor.pk:
@@ -242,9 +242,9 @@ def assign(
     category: RiskCategory | None = None,
     evaluation_size_usd: Decimal | None = None,
 ) -> Assignment:
-    """Say that a template is for the accounts of a category or of a size, one of the two. Nothing is sent.
+    """Assign a template to the accounts of a category or of a size, one of the two. Nothing is sent.
 
-    Raises NotAllowed, and NotPossible when they have a template of that level already.
+    Raises NotAllowed, and NotPossible if they have a template of that level already.
     """
     _may_assign(actor)
     template = LimitTemplate.objects.get(pk=template_id)
@@ -276,7 +276,7 @@ def assign(
 
 
 def unassign(*, actor: Staff, origin: Origin, assignment_id: int) -> None:
-    """Take an assignment away; one that is gone already is none to take. Raises NotAllowed."""
+    """Remove an assignment; does nothing if it is already gone. Raises NotAllowed."""
     _may_assign(actor)
     with transaction.atomic():
         rows = Assignment.objects.select_related("template", "risk_category").select_for_update(of=("self",))

@@ -1,4 +1,4 @@
-"""Choosing what a template is applied to: that becomes an ordinary change of limits, planned and decided as any other."""
+"""Choosing what a template is applied to: this becomes an ordinary change of limits, planned and approved as any other."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from riskadmin.tradovate.vocabulary import Environment
 
 
 def apply_to(*, actor: Staff, template_id: int, chosen: TargetSelection) -> TargetList:
-    """Freeze accounts with what a template sets now, to be asked for; that it still does, PostgreSQL holds at submit.
+    """Freeze accounts with what a template sets now, for a change; PostgreSQL checks at submit that it still does.
 
     Raises NotAllowed, NotPossible while no version is in force, and BadTargets for what no template can be applied to.
     """

@@ -1,7 +1,7 @@
-"""Since when a field is as it is, and by whose hand: that of a change here, or somebody's outside of riskadmin.
+"""Since when a field has its value, and who set it: a change here, or someone outside riskadmin.
 
-What is known is two things: the changes that altered the field, and the moves that readings found. Which of those a change can
-have made, `changes.authorship` says.
+Two things are known: the changes that modified the field, and the moves that readings found. `changes.authorship` decides which
+of those a change can have made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,15 @@ from accounts.limit_templates.models import Governed
 from accounts.models import LimitLevel, MirrorMove
 
 ITEMS_AT_MOST: Final = 20
-"""So many of an account's last changes are looked through for the one that altered a field."""
+"""This many of an account's last changes are searched for the one that modified a field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hand:
-    """By whose hand a field is as it is.
+    """Who set a field's current value.
 
-    With `change_id`: by that change, which `person` asked for, at `at`. Else outside of riskadmin: between `after`, when it was
-    last read otherwise, and `at`, when it was first read so; both None where it was never read otherwise.
+    With `change_id`: that change, which `person` requested, at `at`. Otherwise someone outside riskadmin: between `after`, when
+    another value was last read, and `at`, when this one was first read; both None if no other value was ever read.
     """
 
     change_id: int | None = None
@@ -38,13 +38,13 @@ class Hand:
 
     @property
     def is_known(self) -> bool:
-        """Whether anything is known of it."""
+        """Whether anything is known about it."""
         return self.at is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Done(Act):
-    """A change's item that was applied, and when it was settled."""
+    """An applied item of a change, and when it was settled."""
 
     change_id: int
     person: str
@@ -52,7 +52,7 @@ class _Done(Act):
 
 
 def hands(rows: Sequence[Governed], records: Mapping[Any, Mapping[str, Any]]) -> dict[tuple[Any, str], Hand]:
-    """Return by whose hand each differing field of each row is as its record says, by row and field; two queries, or none."""
+    """Return who last changed each differing field of each row, by row and field; two queries, or none."""
     asked = [row for row in rows if row.differing]
     if not asked:
         return {}
@@ -79,7 +79,7 @@ def _hand(name: str, now: Any, done: Sequence[_Done], move: MirrorMove | None) -
 
 
 def _done(rows: Sequence[Governed]) -> dict[tuple[int, str], list[_Done]]:
-    """Return the last changes that were applied to these limits, newest first, by account and level."""
+    """Return the last applied changes of these limits, newest first, by account and level."""
     items = (
         Item.objects.filter(
             account__in={row.account_id for row in rows},
@@ -113,7 +113,7 @@ def _done(rows: Sequence[Governed]) -> dict[tuple[int, str], list[_Done]]:
 
 
 def _moved(rows: Sequence[Governed]) -> dict[tuple[int, str, str], MirrorMove]:
-    """Return the newest move of each field that is asked about, by account, level and field."""
+    """Return the latest move of each requested field, by account, level and field."""
     each = Func(F("fields"), function="jsonb_object_keys", output_field=TextField())
     each.set_returning = True
     asked = Q(fields__has_any_keys=sorted({name for row in rows for name in row.differing}))

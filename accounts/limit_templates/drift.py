@@ -1,6 +1,7 @@
-"""Drift: which accounts differ from the template that they are held to, in which fields, and how many of each.
+"""Drift: which accounts differ from their template, in which fields, and how many of each.
 
-Everything is asked of one view (migration 0003), which compares in SQL; of the rows, Python sees the page that is shown.
+Everything is queried from one view (migration 0003), which compares in SQL; Python sees only the rows of the page that is
+shown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ _NOWHERE: Final = models.Value([], output_field=ArrayField(models.TextField()))
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the list of drift is narrowed to; the defaults narrow nothing."""
+    """The filters of the drift list; the defaults filter nothing."""
 
     template_id: int | None = None
     environment: str = ""
@@ -35,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Deviation:
-    """One field of an account that is not as its template says, in words, and by whose hand it is as it is."""
+    """One field of an account that differs from its template, in words, and who last changed it."""
 
     field: LimitField
     before: str
@@ -69,7 +70,7 @@ class Sum:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A page of drift, with the counts of all of it: by template and environment, and by field, most first."""
+    """A page of drift, with the total counts: by template and environment, and by field, most frequent first."""
 
     page: Page[Governed]
     rows: Sequence[Drifting]
@@ -78,7 +79,7 @@ class Found:
 
     @property
     def drifting(self) -> int:
-        """How many differ, of those that are asked for."""
+        """How many of the matching accounts differ."""
         return sum(each.drifting for each in self.sums)
 
 
@@ -95,13 +96,13 @@ def differing(wanted: Wanted) -> QuerySet[Governed]:
 
 
 def of_account(account: Account) -> dict[str, Drifting]:
-    """Return how an account's limits differ from their templates, by level; what is as its template says has no deviation."""
+    """Return how an account's limits differ from their templates, by level; without drift there are no deviations."""
     rows = _with_all(Governed.objects.filter(account=account))
     return {each.governed.limits.level: each for each in explained(list(rows))}
 
 
 def drifting_ids(wanted: Wanted, environment: Environment, *, at_most: int) -> list[int]:
-    """Return Tradovate's ids of the accounts that differ, in the order of the list; one more than `at_most` tells of more."""
+    """Return Tradovate's ids of the differing accounts, in list order; one more than `at_most` means that there are more."""
     rows = differing(wanted).filter(account__environment=environment.value).order_by("account__name", "pk")
     return list(rows.values_list("account__tradovate_id", flat=True)[: at_most + 1])
 
@@ -135,7 +136,7 @@ def _deviation(limit: LimitField, held: Mapping[str, Any], said: Mapping[str, An
 
 
 def _record(row: Governed) -> dict[str, Any]:
-    """Return the limits of a row in the terms of records."""
+    """Return a row's limits as a record."""
     values = {name: getattr(row.limits, name) for name in TEMPLATE_FIELDS}
     return {name: in_json(value) for name, value in values.items() if value is not None and value != ""}
 

@@ -1,4 +1,4 @@
-"""Pages that lead from a template to accounts: applying it, what differs from it, and correcting that."""
+"""Pages from a template to accounts: applying it, its drift, and correcting the drift."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ UNPROCESSABLE = 422
 @requires("changes:request:auto_liq_limits")
 @require_GET
 def choose(request: HttpRequest) -> HttpResponse:
-    """Which template to apply to the accounts in the address."""
+    """Which template to apply to the accounts in the URL."""
     try:
         chosen = named_targets(request, request.GET, None)
     except BadTargets as error:
@@ -56,7 +56,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 @requires("changes:request:auto_liq_limits")
 @require_http_methods(["GET", "POST"])
 def apply(request: HttpRequest, pk: int) -> HttpResponse:
-    """Which accounts to apply a template to: those that it is for, names by hand or in a file, or the ones in the form."""
+    """Which accounts to apply a template to: those it is assigned to, typed names, a file, or the ones in the form."""
     template = get_object_or_404(LimitTemplate, pk=pk)
     names_form, file_form = NamesForm(kind=KIND, auto_id="names_%s"), FileForm(kind=KIND, auto_id="file_%s")
     if request.method == "GET":
@@ -79,7 +79,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 def _frozen(
     request: HttpRequest, pk: int, form: forms.Form, blamed: str | None, chosen: Callable[[], TargetSelection]
 ) -> HttpResponse | None:
-    """Freeze what a form chooses and go on to ask for it; None, with an error at the field, where that can't be."""
+    """Freeze what a form selects and go on to the change's form; None, with an error at the field, if that is not possible."""
     if not form.is_valid():
         return None
     try:
@@ -149,7 +149,7 @@ def _apply_page(
 @requires("changes:view")
 @require_GET
 def drift_list(request: HttpRequest) -> HttpResponse:
-    """Every account that differs from its template: in what, since when, by whose hand. A bad filter is answered with 422."""
+    """Every account that differs from its template: fields, since when, changed by whom. An invalid filter returns 422."""
     form = DriftForm(request.GET, templates=[(each.template_id, each.template.name) for each in queries.applicable()])
     context: dict[str, Any] = {"form": form, "may_correct": may(request, "changes:request:auto_liq_limits")}
     if not form.is_valid():
@@ -170,7 +170,7 @@ def drift_list(request: HttpRequest) -> HttpResponse:
 @requires("changes:request:auto_liq_limits")
 @require_POST
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
-    """Freeze every account of one environment that differs from a template, and go on to ask for what it says."""
+    """Freeze every account of one environment that differs from a template, and go on to the change's form."""
     get_object_or_404(LimitTemplate, pk=pk)
     form = CorrectForm(request.POST)
     if not form.is_valid():
@@ -185,7 +185,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:view")
 @require_GET
 def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """Which templates govern an account, and where it differs from them."""
+    """The templates that govern an account, and where it differs from them."""
     if environment not in EnvironmentChoice.values or tradovate_id > BIGGEST_ID:
         raise Http404
     account = get_object_or_404(Account, environment=environment, tradovate_id=tradovate_id)

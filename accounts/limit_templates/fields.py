@@ -1,4 +1,4 @@
-"""Which limits a template may set. A record of them is one of `kinds.limit_fields`: what it leaves out, it does not govern."""
+"""Which limits a template may set. Its record is one of `kinds.limit_fields`: fields that it leaves out are not governed."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,16 +8,16 @@ from accounts.changes.kinds.limit_fields import FIELDS_OF, LIMIT_FIELDS, LimitFi
 from accounts.models import LimitLevel
 
 VERSION: Final = "template_version"
-"""The parameter of a change that says which version it applies; PostgreSQL holds it against that version (migration 0002)."""
+"""The parameter of a change that says which version it applies; PostgreSQL checks it against that version (migration 0002)."""
 
 PASSING: Final = frozenset({"flatten_at", "changes_locked"})
-"""What passes by itself, at a time or with the session: nothing that an account could be held to."""
+"""Fields that end by themselves, at a time or with the session: an account can't be checked against them."""
 
 TEMPLATE_FIELDS: Final[dict[str, LimitField]] = {name: field for name, field in LIMIT_FIELDS.items() if name not in PASSING}
 
 
 def fields_of(level: str) -> tuple[LimitField, ...]:
-    """Return the fields that a template of this level may set, in their order."""
+    """Return the fields that a template of this level may set, in order."""
     return tuple(field for field in FIELDS_OF[LimitLevel(level)] if field.name not in PASSING)
 
 

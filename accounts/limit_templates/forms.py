@@ -1,4 +1,4 @@
-"""Forms of templates: what one sets, what it is for, and what the list of drift is narrowed to."""
+"""Forms of templates: what one sets, what it is assigned to, and the filters of the drift list."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -27,13 +27,13 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Margin in use", ("margin",)),
     ("Afterwards", ("do_not_unlock", "stepped")),
 )
-"""The fields by the figure that they are held against: heading, and how their names begin."""
+"""The fields by the figure that they are compared with: heading, and how their names begin."""
 
 _UNITS: Final = {Sort.USD: ("$", ""), Sort.PCT: ("", "%")}
 
 
 class VersionForm(LimitsForm):
-    """What a template is to set. An empty field is not governed: each account keeps its own."""
+    """What a template sets. An empty field is not governed: each account keeps its own value."""
 
     note = LinesField(
         label="Why",
@@ -44,7 +44,7 @@ class VersionForm(LimitsForm):
     )
 
     def __init__(self, *args: Any, level: str = "", **kwargs: Any) -> None:
-        """Take the level where it is settled already; then only that level's fields are offered."""
+        """Take the level if it is already fixed; then only that level's fields are offered."""
         super().__init__(*args, **kwargs)
         self.settled_level = level
         for name in PASSING:
@@ -62,25 +62,25 @@ class VersionForm(LimitsForm):
 
     @property
     def whose(self) -> str:
-        """Whose limits a valid form is about: a level."""
+        """The level that a valid form is about."""
         return str(self.settled_level or self.cleaned_data.get("level") or LimitLevel.FIRM.value)
 
     @property
     def limits(self) -> dict[str, Any]:
-        """What a valid form sets, as a record."""
+        """The limits that a valid form sets, as a record."""
         given = {field.name: in_json(self.cleaned_data.get(field.name)) for field in fields_of(self.whose)}
         return {name: value for name, value in given.items() if value is not None and value != ""}
 
     @property
     def groups(self) -> Iterator[tuple[str, list[tuple[BoundField, str, str]]]]:
-        """The limits as the page shows them: a heading, and its fields with what stands before and after each."""
+        """The limits as the page shows them: a heading, and its fields with the text before and after each."""
         for heading, beginnings in _GROUPS:
             names = [name for name in TEMPLATE_FIELDS if name.startswith(beginnings) and name in self.fields]
             if names:
                 yield heading, [(self[name], *_UNITS.get(TEMPLATE_FIELDS[name].sort, ("", ""))) for name in names]
 
     def clean(self) -> dict[str, Any]:
-        """Ask for at least one limit."""
+        """Require at least one limit."""
         cleaned = super().clean()
         if not self.errors and not self.limits:
             self.add_error(None, "Fill in at least one limit: a template that sets none governs nothing.")
@@ -88,7 +88,7 @@ class VersionForm(LimitsForm):
 
 
 class TemplateForm(VersionForm):
-    """A new template: its name, whose limits it is about, and what its first version sets."""
+    """A new template: its name, its level, and what its first version sets."""
 
     name = forms.CharField(label="Name", max_length=64, help_text="Such as 50K evaluation. It stays.")
     description = LinesField(
@@ -114,7 +114,7 @@ class TemplateForm(VersionForm):
 
 
 def as_typed(record: Record) -> dict[str, Any]:
-    """Return a record as a form's first values."""
+    """Return a record as a form's initial values."""
     return {
         name: ("yes" if value else "no") if isinstance(value, bool) else value
         for name, value in record.items()
@@ -123,7 +123,7 @@ def as_typed(record: Record) -> dict[str, Any]:
 
 
 class DecideForm(forms.Form):
-    """One person's decision about a version, with the digest of what they were shown."""
+    """One person's approval or rejection of a version, with the digest of what they were shown."""
 
     verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
     comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
@@ -131,12 +131,12 @@ class DecideForm(forms.Form):
 
 
 class AssignForm(forms.Form):
-    """What a template is to be for: one risk category, or one size of account, of one environment."""
+    """What a template is assigned to: one risk category, or one account size, in one environment."""
 
     to = forms.ChoiceField(label="Accounts of")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the categories and sizes there are; two queries."""
+        """Offer the existing categories and sizes; two queries."""
         super().__init__(*args, **kwargs)
         self.categories = {f"category {each.pk}": each for each in categories()}
         sizes = Account.objects.filter(archived=False, evaluation_size_usd__isnull=False).order_by(
@@ -159,7 +159,7 @@ class AssignForm(forms.Form):
 
     @property
     def chosen(self) -> tuple[Environment, RiskCategory | None, Decimal | None]:
-        """What a valid form says: the environment, and a category or a size."""
+        """The selection of a valid form: the environment, and a category or a size."""
         to = self.cleaned_data["to"]
         if to in self.categories:
             return Environment(self.categories[to].environment), self.categories[to], None
@@ -168,7 +168,7 @@ class AssignForm(forms.Form):
 
 
 class DriftForm(forms.Form):
-    """What the list of drift is narrowed to."""
+    """The filters of the drift list."""
 
     template = forms.TypedChoiceField(label="Template", required=False, coerce=int, empty_value=None)
     environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *EnvironmentChoice.choices])
@@ -186,13 +186,13 @@ class DriftForm(forms.Form):
 
 
 class LevelForm(forms.Form):
-    """Which level of an account a template is made from."""
+    """Which level of an account a template is created from."""
 
     level = forms.ChoiceField(choices=LEVEL_CHOICES)
 
 
 class CorrectForm(forms.Form):
-    """Which accounts of a template are meant: those of one environment, or of them those that differ in one field."""
+    """Which accounts of a template to select: those of one environment, or only those that differ in one field."""
 
     environment = forms.ChoiceField(choices=EnvironmentChoice.choices)
     field = forms.ChoiceField(required=False, choices=[("", ""), *((name, name) for name in TEMPLATE_FIELDS)])

@@ -1,6 +1,6 @@
-"""Limit templates, their versions, who decided about those, and what they are for.
+"""Limit templates, their versions, their approvals, and their assignments.
 
-Migration 0002 has PostgreSQL hold the rules that must never break; 0003 makes the view that `Governed` reads.
+In migration 0002 PostgreSQL enforces the critical rules; 0003 creates the view that `Governed` reads.
 """
 
 from django.conf import settings
@@ -18,7 +18,7 @@ from accounts.models import Account, AutoLiqLimits, EnvironmentChoice, LimitLeve
 
 
 class LimitTemplate(models.Model):
-    """A named set of limits of one level; what it sets is in its versions. Name and level are for good."""
+    """A named set of limits of one level; what it sets is in its versions. Name and level never change."""
 
     name = models.CharField(max_length=64)
     level = models.CharField(max_length=8, choices=LimitLevel)
@@ -27,7 +27,8 @@ class LimitTemplate(models.Model):
 
     class Meta:
         constraints = [
-            # Two that differ in case alone could not be told apart in a ticket. The list of templates is in this order, too.
+            # Two names that differ in case alone could not be told apart in a ticket. The list of templates is in this order,
+            # too.
             models.UniqueConstraint(Lower("name"), name="limit_template_name_once"),
             models.CheckConstraint(condition=Q(level__in=LimitLevel.values), name="limit_template_level_known"),
         ]
@@ -37,17 +38,17 @@ class LimitTemplate(models.Model):
 
 
 class TemplateVersion(models.Model):
-    """What a template sets, or is proposed to set. Everything that a decision rests on is written once, with its digest."""
+    """What a template sets, or is proposed to set. Everything that an approval covers is written once, with its digest."""
 
     template = models.ForeignKey(LimitTemplate, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
-    # A record in the terms of kinds/limit_fields; what is not in it, the template leaves to each account.
+    # A record as in kinds/limit_fields; fields that are not in it, the template leaves to each account.
     limits = models.JSONField(encoder=DjangoJSONEncoder)
     note = models.TextField(blank=True)
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     proposed_by_name = models.CharField(max_length=150)
     proposed_at = models.DateTimeField(db_default=Now())
-    # What policy asked for when it was proposed; a later edit of the policy does not touch it.
+    # What policy required when it was proposed; a later edit of the policy does not affect it.
     decisions_needed = models.PositiveSmallIntegerField()
     decider_role = models.CharField(max_length=32, blank=True)
     digest = models.CharField(max_length=64)
@@ -60,7 +61,7 @@ class TemplateVersion(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=VersionState.values), name="template_version_state_known"),
             models.UniqueConstraint(fields=["template", "number"], name="template_version_once"),
-            # At any instant one version of a template holds, and one at most is under discussion.
+            # At any time at most one version of a template is in force, and at most one is pending.
             models.UniqueConstraint(
                 fields=["template"], condition=Q(state=VersionState.IN_FORCE), name="template_version_in_force"
             ),
@@ -74,7 +75,7 @@ class TemplateVersion(models.Model):
 
     @property
     def words(self) -> str:
-        """What a change says that it applied. Reads `template`: select it with the version."""
+        """What a change records as applied. Reads `template`: select it with the version."""
         return f"{self.template.name}, version {self.number}"
 
     @property
@@ -84,7 +85,7 @@ class TemplateVersion(models.Model):
 
 
 class TemplateDecision(DecisionRow):
-    """A decision about a version."""
+    """An approval or rejection of a version."""
 
     version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="decisions")
 
@@ -99,14 +100,14 @@ class TemplateDecision(DecisionRow):
 
 
 class Assignment(models.Model):
-    """Which accounts a template is for: those of one risk category, or of one size. Nothing is sent because of it.
+    """The accounts that a template is for: those of one risk category, or of one size. Nothing is sent because of it.
 
-    Of two that fit an account, the one of its category wins.
+    If two match an account, the one of its category wins.
     """
 
     template = models.ForeignKey(LimitTemplate, on_delete=models.PROTECT, related_name="assignments")
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
-    level = models.CharField(max_length=8, choices=LimitLevel)  # the template's: an account has one template for each
+    level = models.CharField(max_length=8, choices=LimitLevel)  # the template's level: an account has one template for each
     risk_category = models.ForeignKey(RiskCategory, null=True, on_delete=models.PROTECT, related_name="+")
     evaluation_size_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
     assigned_by_name = models.CharField(max_length=150)
@@ -136,7 +137,7 @@ class Assignment(models.Model):
 
 
 class Governed(models.Model):
-    """An open account's limits that a template in force is for, with the fields in which they differ: a view, read only.
+    """An open account's limits under a template in force, with the fields in which they differ: a view, read only.
 
     Its id is that of the limits; accounts whose limits were never read are not in it.
     """

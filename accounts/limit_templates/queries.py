@@ -1,4 +1,4 @@
-"""Reading templates: what they set, what waits for whom, which accounts they are for. What differs from them is in `drift`."""
+"""Reading templates: what they set, what is pending for whom, which accounts they are for. Drift is in `drift`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ HOLDING: Final = (VersionState.IN_FORCE, VersionState.PROPOSED)
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A template as a row of the list: with its version in force and the one proposed, where there are such."""
+    """A template as a row of the list: with its version in force and its proposed version, if they exist."""
 
     template: LimitTemplate
     in_force: TemplateVersion | None
@@ -67,7 +67,7 @@ def assignments_of(template: LimitTemplate) -> list[Assignment]:
 
 
 def version_in_force(template_id: int) -> TemplateVersion | None:
-    """Return what a template sets now."""
+    """Return the version of a template that is in force."""
     rows = TemplateVersion.objects.select_related("template")
     return rows.filter(template=template_id, state=VersionState.IN_FORCE).first()
 
@@ -79,7 +79,7 @@ def applicable() -> list[TemplateVersion]:
 
 
 def waiting_for(person: Staff) -> QuerySet[TemplateVersion]:
-    """Return the proposed versions that this person could decide about, oldest first."""
+    """Return the proposed versions that this person could approve, oldest first."""
     proposed = TemplateVersion.objects.filter(state=VersionState.PROPOSED).order_by("pk")
     if not person.may("changes:decide"):
         return proposed.none()
@@ -91,7 +91,7 @@ def waiting_for(person: Staff) -> QuerySet[TemplateVersion]:
 
 
 def governing(level: str) -> Coalesce:
-    """Return, for a query of accounts, the template of one level that each has: its category's, else its size's."""
+    """Return, for a query of accounts, each account's template of one level: its category's, else its size's."""
     fitting = Assignment.objects.filter(environment=OuterRef("environment"), level=level)
     by_category = fitting.filter(risk_category=OuterRef("risk_category_id"))
     by_size = fitting.filter(evaluation_size_usd=OuterRef("evaluation_size_usd"))
@@ -112,7 +112,7 @@ def assigned_counts(template: LimitTemplate) -> Mapping[Environment, int]:
 
 
 def governing_versions(account: Account) -> dict[LimitLevel, TemplateVersion]:
-    """Return the versions in force that an account is held to, by level; two queries."""
+    """Return the versions in force that govern an account, by level; two queries."""
     columns = {f"by_{level.value}": governing(level.value) for level in LimitLevel}
     found = Account.objects.filter(pk=account.pk, archived=False).annotate(**columns).values_list(*columns).first()
     ids = [template_id for template_id in found or () if template_id]
@@ -125,7 +125,7 @@ def governing_versions(account: Account) -> dict[LimitLevel, TemplateVersion]:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One field of a version: what the version before sets and what this one does, in words; `direction` as for changes."""
+    """One field of a version: what the previous version sets and what this one does, in words; `direction` as for changes."""
 
     field: LimitField
     before: str
@@ -135,14 +135,14 @@ class Setting:
 
 
 def settings_of(level: str, limits: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> list[Setting]:
-    """Return what a version sets, or sets no longer, beside the one before. A field that neither sets is left out."""
+    """Return what a version sets, or sets no longer, next to the previous one. A field that neither sets is left out."""
     earlier = limits if before is None else before
     return [
         Setting(
             field=field,
             before=in_words(field, earlier.get(field.name)),
             after=in_words(field, limits.get(field.name)),
-            # What is not governed may be anything, so neither word fits.
+            # A field that is not governed may have any value, so neither word applies.
             direction=direction(field, earlier[field.name], limits[field.name])
             if field.name in earlier and field.name in limits
             else "",

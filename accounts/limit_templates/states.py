@@ -1,4 +1,4 @@
-"""The states of a template's version, and the one map of what may follow what."""
+"""The states of a template's version, and the one map of allowed transitions."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class VersionState(models.TextChoices):
-    """How far a version of a template has come."""
+    """The state of a template's version."""
 
     PROPOSED = "proposed", "Waiting for a decision"
     IN_FORCE = "in_force", "In force"
@@ -17,7 +17,7 @@ class VersionState(models.TextChoices):
 
 VERSION_TRANSITIONS: Final[dict[VersionState, frozenset[VersionState]]] = {
     VersionState.PROPOSED: frozenset({VersionState.IN_FORCE, VersionState.REJECTED, VersionState.WITHDRAWN}),
-    # By the next version, which comes into force at that very moment.
+    # By the next version, which comes into force at the same moment.
     VersionState.IN_FORCE: frozenset({VersionState.SUPERSEDED}),
     VersionState.SUPERSEDED: frozenset(),
     VersionState.REJECTED: frozenset(),

@@ -1,4 +1,4 @@
-"""Addresses of limit templates and of what differs from them; fragments live under `-/`."""
+"""URLs of limit templates and their drift; fragments are under `-/`."""
 
 from django.urls import path
 

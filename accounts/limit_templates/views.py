@@ -1,4 +1,4 @@
-"""Pages of templates: what they set, proposing and deciding about their versions, and what they are for."""
+"""Pages of templates: what they set, proposing and approving their versions, and their assignments."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ UNPROCESSABLE, CONFLICT = 422, 409
 @requires("changes:view")
 @require_GET
 def template_list(request: HttpRequest) -> HttpResponse:
-    """All templates, with what is in force, what waits, and what they are for."""
+    """All templates, with what is in force, what is pending, and what they are for."""
     context = {
         "rows": queries.templates(),
         "mine": set(queries.waiting_for(person(request)).values_list("pk", flat=True)),
@@ -44,7 +44,7 @@ def template_list(request: HttpRequest) -> HttpResponse:
 @requires("changes:view")
 @require_GET
 def waiting_count(request: HttpRequest) -> HttpResponse:
-    """The number beside Templates in the navigation: proposed versions that wait for this person's decision."""
+    """The number next to Templates in the navigation: proposed versions that wait for this person's approval."""
     return render(request, "limit_templates/_waiting_count.html", {"count": queries.waiting_for(person(request)).count()})
 
 
@@ -54,7 +54,7 @@ def waiting_count(request: HttpRequest) -> HttpResponse:
 @requires("changes:request:auto_liq_limits")
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """Make a template and propose what it sets; `account=demo:123&level=firm` in the address fills in what that account has."""
+    """Create a template and propose what it sets; `account=demo:123&level=firm` in the URL fills in that account's values."""
     if request.method == "GET":
         account, typed = _of_account(request)
         return render(request, "limit_templates/new.html", {"form": TemplateForm(initial=typed), "account": account})
@@ -81,7 +81,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @requires("changes:request:auto_liq_limits")
 @require_http_methods(["GET", "POST"])
 def propose(request: HttpRequest, pk: int) -> HttpResponse:
-    """Propose a new version of a template, beginning with what is in force."""
+    """Propose a new version of a template, starting from the one in force."""
     template = get_object_or_404(LimitTemplate, pk=pk)
     now = queries.version_in_force(pk)
     if request.method == "GET":
@@ -112,7 +112,7 @@ def _proposed(request: HttpRequest, version: TemplateVersion) -> HttpResponse:
 
 
 def _of_account(request: HttpRequest) -> tuple[Account | None, dict[str, Any]]:
-    """Return the account that an address names, and its limits of the level there as a form's first values."""
+    """Return the account that a URL names, and its limits of the level there as a form's initial values."""
     if "account" not in request.GET:
         return None, {}
     try:
@@ -141,7 +141,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:decide")
 @require_POST
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a decision about a version; refused with 409 when it is no longer what was shown."""
+    """Approve or reject a version; refused with 409 if it is no longer what was shown."""
     version = get_object_or_404(TemplateVersion.objects.select_related("template"), pk=pk)
     form = DecideForm(request.POST)
     if not form.is_valid():
@@ -166,7 +166,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:request:auto_liq_limits")
 @require_POST
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take back one's own proposal before anybody decided."""
+    """Withdraw one's own proposal before anyone approved or rejected it."""
     version = get_object_or_404(TemplateVersion.objects.select_related("template"), pk=pk)
     try:
         actions.withdraw(actor=person(request), origin=origin_of(request), version_id=pk)
@@ -179,7 +179,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:decide")
 @require_POST
 def assign(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say that a template is for the accounts of a category or size."""
+    """Assign a template to the accounts of a category or size."""
     template = get_object_or_404(LimitTemplate, pk=pk)
     form = AssignForm(request.POST)
     if form.is_valid():
@@ -204,7 +204,7 @@ def assign(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:decide")
 @require_POST
 def unassign(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take an assignment away."""
+    """Remove an assignment."""
     assignment = get_object_or_404(Assignment, pk=pk)
     actions.unassign(actor=person(request), origin=origin_of(request), assignment_id=pk)
     messages.success(request, "No longer assigned. The accounts keep their limits.")

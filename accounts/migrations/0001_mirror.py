@@ -1,4 +1,4 @@
-"""The mirror's tables. pg_trgm, which the searches by a part of a name use, is a trusted extension: it needs no superuser."""
+"""The mirror's tables. pg_trgm, which searches by part of a name use, is a trusted extension: it needs no superuser."""
 
 import django.contrib.postgres.indexes
 import django.contrib.postgres.operations

@@ -1,4 +1,4 @@
-"""Notes of staff about accounts."""
+"""Staff's notes about accounts."""
 
 import django.db.models.deletion
 import django.db.models.functions.datetime

@@ -1,4 +1,4 @@
-"""What moves in the mirror is noted of everything that somebody can set at Tradovate, not of limits alone."""
+"""Moves in the mirror are recorded for everything that someone can set at Tradovate, not for limits alone."""
 
 import django.db.models.deletion
 import django.utils.timezone
@@ -29,7 +29,7 @@ SUBJECTS = [
 
 
 def take_old_moves_for_judged(apps: Apps, _: BaseDatabaseSchemaEditor) -> None:
-    """Take what was noted before for judged: events of long ago would be told as if they were new."""
+    """Mark earlier moves as judged: otherwise events of long ago would be reported as new."""
     moves = apps.get_model("accounts", "MirrorMove").objects
     moves.update(noted_at=models.F("read_at"), judged_at=models.F("read_at"))
 

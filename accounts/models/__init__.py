@@ -1,6 +1,6 @@
-"""The mirror: our copy of Tradovate's state. Each row says when and from which read it is (`fresh_at`, `source`).
+"""The mirror: our copy of Tradovate's state. Each row says when it was read, and from which source (`fresh_at`, `source`).
 
-Tradovate's own ids are `tradovate_id`; they are unique within an environment only. Money is in US dollars.
+Tradovate's own ids are stored as `tradovate_id`; they are unique within an environment only. Money is in US dollars.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class EnvironmentChoice(models.TextChoices):
 
 
 class Source(models.TextChoices):
-    """Which read a mirror row comes from."""
+    """The read that a mirror row comes from."""
 
     SYNC = "sync", "full read"
     REFRESH = "refresh", "read on demand"
@@ -36,7 +36,7 @@ class Source(models.TextChoices):
 
 
 class MirrorRow(models.Model):
-    """What every mirrored row carries about its own age."""
+    """The columns that record how fresh a mirror row is."""
 
     fresh_at = models.DateTimeField()
     source = models.CharField(max_length=8, choices=Source)
@@ -60,7 +60,7 @@ class RiskCategory(MirrorRow):
 
 
 class Trader(MirrorRow):
-    """Tradovate's user who trades accounts; never one of our staff."""
+    """Tradovate's user who trades accounts; never a member of staff."""
 
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
     tradovate_id = models.BigIntegerField()
@@ -73,7 +73,7 @@ class Trader(MirrorRow):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trader_once")]
         indexes = [
-            # The accounts page searched by a part of its trader's name or e-mail.
+            # The accounts page searches by part of the trader's name or e-mail.
             GinIndex(fields=["name", "email"], opclasses=["gin_trgm_ops", "gin_trgm_ops"], name="trader_search"),
         ]
 
@@ -84,8 +84,8 @@ class Trader(MirrorRow):
 class Account(MirrorRow):
     """A trading account at Tradovate.
 
-    `archived` is ours: closed, inactive, archived, or missing from Tradovate's list. Tradovate accepts calls for archived
-    accounts without an error (setadminautoliqaction, best practices), so nothing is ever sent for them.
+    `archived` is our own flag: the account is closed, inactive, archived, or missing from Tradovate's list. Tradovate accepts
+    calls for archived accounts without an error (setadminautoliqaction, best practices), so nothing is ever sent for them.
     """
 
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
@@ -96,26 +96,27 @@ class Account(MirrorRow):
     restricted = models.BooleanField(default=False)
     archived = models.BooleanField(default=False)
     missing_since = models.DateTimeField(null=True)
-    # When a full read first left it out. Only a second one, later, or a 404 to its own id makes it missing.
+    # When a full read first left the account out. It counts as missing only after a second, later full read without it, or a
+    # 404 for its own id.
     left_out_at = models.DateTimeField(null=True)
     risk_category = models.ForeignKey(
         RiskCategory,
         null=True,
         on_delete=models.SET_NULL,
         related_name="accounts",
-        db_index=False,  # account_in_category begins with it
+        db_index=False,  # the index account_in_category starts with it
     )
     evaluation_size_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
     opened_at = models.DateTimeField(null=True)
     # The trader of the newest accepted permission; all permissions are in TradingPermission.
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
-    # What of it could not be read, where `unreadable.attach` was asked to say so.
+    # The parts of this account that could not be read. Filled in by `unreadable.attach`.
     unreadable: "Sequence[UnreadableRecord]" = ()
-    # When its risk status was last told, where full reads no longer tell it and `untold.attach` was asked to say so.
+    # When its risk status was last read, if full reads no longer include it. Filled in by `untold.attach`.
     untold_since: datetime | None = None
-    # When its positions were last read, all at once: "no position" has no row that could say so.
+    # When its positions were last read, all at once: an account without positions has no row that could record it.
     positions_read_at = models.DateTimeField(null=True)
-    # The same of its position limits, and of their risk parameters; both are read on demand only.
+    # The same for its position limits and for their risk parameters; both are read on demand only.
     position_limits_read_at = models.DateTimeField(null=True)
     risk_parameters_read_at = models.DateTimeField(null=True)
 
@@ -128,11 +129,11 @@ class Account(MirrorRow):
             ),
         ]
         indexes = [
-            # The accounts page in its own order: all of them, of one environment, of one risk category.
+            # The accounts page in its own order: all accounts, those of one environment, those of one risk category.
             models.Index(fields=["name", "id"], name="account_in_order"),
             models.Index(fields=["environment", "name", "id"], name="account_in_environment"),
             models.Index(fields=["risk_category", "name", "id"], name="account_in_category"),
-            # Its search by the beginning of a name (one or two letters) and by any part of it (three and more).
+            # Search by the start of a name (one or two letters) and by any part of it (three or more).
             models.Index(fields=["name"], opclasses=["varchar_pattern_ops"], name="account_name_prefix"),
             GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="account_name_part"),
         ]
@@ -142,7 +143,7 @@ class Account(MirrorRow):
 
     @property
     def standing_since(self) -> datetime | None:
-        """Since when it stands so, where Tradovate says it. Reads `risk_status`: select it with the account."""
+        """Since when it has had this status, where Tradovate says so. Reads `risk_status`: select it with the account."""
         status: RiskStatus | None = getattr(self, "risk_status", None)
         if self.archived or status is None:
             return self.missing_since
@@ -152,7 +153,7 @@ class Account(MirrorRow):
 
     @property
     def standing(self) -> AccountStatus:
-        """Where the account stands. Reads `risk_status`: select it with the account."""
+        """The account's status. Reads `risk_status`: select it with the account."""
         status = getattr(self, "risk_status", None)
         return account_status(
             archived=self.archived,
@@ -182,7 +183,7 @@ class TradingPermission(MirrorRow):
 
 
 class RiskStatus(MirrorRow):
-    """An account's risk status at Tradovate: the persistent admin action and what the risk engine did by itself."""
+    """An account's risk status at Tradovate: the persistent admin action, and what the risk engine did by itself."""
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="risk_status")
     admin_action = models.CharField(max_length=64, blank=True)
@@ -194,7 +195,7 @@ class RiskStatus(MirrorRow):
 
     class Meta:
         indexes = [
-            # The accounts page filtered by standing: the few that are not normal.
+            # The accounts page filtered by status: the few accounts that are not active.
             models.Index(
                 fields=["admin_action", "account"],
                 condition=~models.Q(admin_action__in=["", "Normal"]),
@@ -212,7 +213,7 @@ class RiskStatus(MirrorRow):
 
 
 class LimitLevel(models.TextChoices):
-    """Whose auto-liquidation limits a record holds; Tradovate keeps one record for each."""
+    """The owner of an auto-liquidation limits record; Tradovate keeps one record for each level."""
 
     FIRM = "firm", "Firm (userAccountAutoLiq)"
     TRADER = "trader", "Trader (permissionedAccountAutoLiq)"
@@ -236,7 +237,7 @@ class AutoLiqLimits(MirrorRow):
     weekly_loss_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
     daily_profit_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
     weekly_profit_auto_liq_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
-    # The rest exist on the firm's level only.
+    # The remaining fields exist on the firm's level only.
     flatten_at = models.DateTimeField(null=True)
     trailing_max_drawdown_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
     trailing_max_drawdown_limit_usd = models.DecimalField(max_digits=16, decimal_places=2, null=True)
@@ -244,7 +245,8 @@ class AutoLiqLimits(MirrorRow):
     do_not_unlock = models.BooleanField(null=True)
     stepped_cooldown = models.JSONField(null=True)
     stepped_unlimited = models.BooleanField(null=True)
-    # The record exactly as Tradovate sent it, as JSON: what a change does not name goes back to Tradovate as it was.
+    # The record exactly as Tradovate sent it, as JSON: fields that a change does not name are sent back to Tradovate
+    # unmodified.
     record = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
@@ -256,7 +258,7 @@ class AutoLiqLimits(MirrorRow):
 
 
 class MoveSubject(models.TextChoices):
-    """What a move is of. Those of limits are called as their level."""
+    """What a move is about. Moves of limits are named after their level."""
 
     FIRM = LimitLevel.FIRM.value, "Firm's limits"
     TRADER = LimitLevel.TRADER.value, "Trader's own limits"
@@ -267,11 +269,11 @@ class MoveSubject(models.TextChoices):
 
 
 class MirrorMove(models.Model):
-    """What of an account a reading found otherwise than the mirror knew it; a first reading moves nothing.
+    """A difference between a reading of an account and what the mirror had. A first reading creates no move.
 
-    The move itself happened between `known_at`, when the old values were last read, and the answer of the reading that began
-    at `read_at` and was written at `noted_at`. `fields` holds the old and the new value of each thing that moved, null where
-    it was not set. Once `judged_at`, `outside` holds the part of them that neither riskadmin nor Tradovate itself did.
+    The move itself happened between `known_at`, when the old values were last read, and the response of the reading that began
+    at `read_at` and was written at `noted_at`. `fields` holds the old and the new value of each thing that moved, null where it
+    was not set. Once `judged_at` is set, `outside` holds the part that neither riskadmin nor Tradovate itself did.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="moves", db_index=False)
@@ -331,12 +333,12 @@ class Position(MirrorRow):
 
     @property
     def size(self) -> int:
-        """How many contracts, long or short."""
+        """The number of contracts, long or short."""
         return abs(self.net_pos)
 
 
 class PreTradeRow(MirrorRow):
-    """What a pre-trade record is about, where it is not about everything. Columns are called as the client calls the fields."""
+    """What a pre-trade record applies to, if not to everything. Columns have the client's field names."""
 
     tradovate_id = models.BigIntegerField()
     contract_id = models.BigIntegerField(null=True)
@@ -347,9 +349,10 @@ class PreTradeRow(MirrorRow):
     product_verification_status = models.TextField(blank=True)
     contract_group_id = models.BigIntegerField(null=True)
     fungible_product_id = models.BigIntegerField(null=True)
-    # Names of fields that Tradovate sent and this code does not know.
+    # Names of fields that Tradovate sent and that this code does not know.
     unknown_fields = models.JSONField(default=list)
-    # The record exactly as Tradovate sent it, as JSON: what a change does not name goes back to Tradovate as it was.
+    # The record exactly as Tradovate sent it, as JSON: fields that a change does not name are sent back to Tradovate
+    # unmodified.
     record = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
@@ -357,7 +360,7 @@ class PreTradeRow(MirrorRow):
 
 
 class PositionLimit(PreTradeRow):
-    """How many contracts an account may hold of what. An unset number is NULL: no limit."""
+    """The number of contracts that an account may hold. An unset number is NULL: no limit."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="position_limits", db_index=False)
     active = models.BooleanField()
@@ -377,7 +380,7 @@ class PositionLimit(PreTradeRow):
 
 
 class RiskParameter(PreTradeRow):
-    """How much an account may order at once, of what a position limit is about. An unset number is NULL: no limit."""
+    """The most that an account may order at once, within the scope of a position limit. An unset number is NULL: no limit."""
 
     position_limit = models.ForeignKey(PositionLimit, on_delete=models.CASCADE, related_name="risk_parameters", db_index=False)
     max_opening_order_qty = models.BigIntegerField(null=True)
@@ -398,7 +401,7 @@ class RiskParameter(PreTradeRow):
 
 
 class MirroredEntity(models.TextChoices):
-    """What the mirror keeps, under Tradovate's names and in words."""
+    """The entities that the mirror keeps, by Tradovate's names and with labels."""
 
     RISK_CATEGORY = "riskCategory", "Risk category"
     TRADER = "user", "Trader"
@@ -414,10 +417,11 @@ class MirroredEntity(models.TextChoices):
 
 
 class UnreadableRecord(models.Model):
-    """A record that Tradovate sent with a value that can't be read or kept: its mirror row still says what it said before.
+    """A record that Tradovate sent with a value that can't be read or stored: its mirror row keeps its previous values.
 
-    It goes with the next good reading of the same record. `field` names what can't be read, several with commas between, and is
-    empty where that is no object at all; `value` is what stood there, as JSON. Without an id nobody knows which one it is.
+    It is deleted with the next good reading of the same record. `field` names what can't be read, comma-separated if there are
+    several, and is empty if the record is not an object at all; `value` is what was sent there, as JSON. Without an id it is
+    not known which record it is.
     """
 
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
@@ -427,11 +431,11 @@ class UnreadableRecord(models.Model):
     trader = models.ForeignKey(Trader, null=True, on_delete=models.CASCADE, related_name="+")
     field = models.TextField(blank=True)
     value = models.TextField()
-    since = models.DateTimeField()  # when the first reading that failed began
-    read_at = models.DateTimeField()  # and the last one
+    since = models.DateTimeField()  # when the first failed reading began
+    read_at = models.DateTimeField()  # when the last failed reading began
 
     class Meta:
-        # Records without an id are all different: PostgreSQL takes no NULL for another's equal.
+        # Records without an id are all distinct: PostgreSQL does not treat two NULLs as equal.
         constraints = [models.UniqueConstraint(fields=["environment", "entity", "tradovate_id"], name="unreadable_once")]
 
     def __str__(self) -> str:
@@ -439,13 +443,13 @@ class UnreadableRecord(models.Model):
 
     @property
     def words(self) -> str:
-        """What was sent, in one line for people."""
+        """What was sent, in one readable line."""
         which = "" if self.tradovate_id is None else f" {self.tradovate_id}"
         return f"{self.get_entity_display()}{which}: {what_stands(self.field, self.value)}"
 
 
 class AccountNote(models.Model):
-    """What somebody of the staff wrote about an account. Kept here, never sent to Tradovate, and never altered."""
+    """A staff member's note about an account. Kept here, never sent to Tradovate, and never edited."""
 
     TEXT_MAX = 2000
 
@@ -454,7 +458,7 @@ class AccountNote(models.Model):
     author_name = models.CharField(max_length=150)
     written_at = models.DateTimeField(db_default=Now())
     text = models.TextField()
-    # The one-time key of the form: a double click or a sent-again POST makes one note.
+    # The one-time key of the form: a double click or a repeated POST creates one note.
     form_key = models.UUIDField()
 
     class Meta:
@@ -471,7 +475,7 @@ class AccountNote(models.Model):
 class SyncRun(models.Model):
     """One full read of an environment: when, how many calls and rows, and why it failed if it did.
 
-    A run without an end is also the lease that keeps a second one out; `seen_at` tells a living run from a killed one.
+    A run without an end is also the lease that keeps a second run out; `seen_at` separates a running process from a killed one.
     """
 
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
@@ -480,10 +484,10 @@ class SyncRun(models.Model):
     ended_at = models.DateTimeField(null=True)
     calls = models.IntegerField(default=0)
     rows = models.IntegerField(default=0)
-    # Accounts whose risk status no answer told.
+    # Accounts whose risk status was in no response.
     untold = models.IntegerField(default=0, db_default=0)
     failure = models.TextField(blank=True)
-    # How many records could not be read, and the first few of them in words.
+    # How many records could not be read, and a description of the first few.
     unreadable = models.IntegerField(default=0)
     unreadable_examples: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)
 

@@ -1,4 +1,4 @@
-"""What is known of Tradovate's interface itself: the session, the calls of the last hour, stops, and how answers are cut."""
+"""What is known about Tradovate's API itself: the session, the calls of the last hour, stops, and how responses are cut."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -9,7 +9,7 @@ ENVIRONMENTS = [(each.value, each.value.title()) for each in Environment]
 
 
 class AnswerCap(models.Model):
-    """After how many rows Tradovate cuts an endpoint's answers, as it was last seen. Kept while answers are cut."""
+    """The number of rows at which Tradovate cuts an endpoint's responses, as last seen. Kept while responses are cut."""
 
     environment = models.CharField(max_length=8, choices=ENVIRONMENTS)
     endpoint = models.CharField(max_length=96)
@@ -24,7 +24,7 @@ class AnswerCap(models.Model):
 
 
 class IdProof(models.Model):
-    """Whether records of an entity carry their account's id in an environment, and the account that showed it."""
+    """Whether an entity's records carry their account's id in an environment, and the account that showed it."""
 
     environment = models.CharField(max_length=8, choices=ENVIRONMENTS)
     entity = models.CharField(max_length=64)
@@ -41,7 +41,7 @@ class IdProof(models.Model):
 
 
 class ApiToken(models.Model):
-    """The one access token per environment that all processes share, encrypted, with the lease of who renews it."""
+    """The one access token per environment that all processes share, encrypted, and the lease of the process that renews it."""
 
     environment = models.CharField(max_length=8, choices=ENVIRONMENTS, unique=True)
     ciphertext = models.BinaryField(default=b"")
@@ -55,7 +55,7 @@ class ApiToken(models.Model):
 
 
 class ApiAttempt(models.Model):
-    """The slim ledger of calls to Tradovate in the last hour: it rebuilds the rate budget when Redis was wiped."""
+    """The slim ledger of calls to Tradovate in the last hour: it rebuilds the API budget after Redis was wiped."""
 
     api_user = models.CharField(max_length=64)
     # Named in the settings: Tradovate counts an endpoint's own limit by the internet address that calls come from.
@@ -66,8 +66,9 @@ class ApiAttempt(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["api_user", "attempted_at"], name="attempt_by_time"),  # rebuild, the page of the hour
-            models.Index(fields=["attempted_at"], name="attempt_age"),  # deleting old ones; those of an address in a rebuild
+            # the rebuild, and the page of the last hour
+            models.Index(fields=["api_user", "attempted_at"], name="attempt_by_time"),
+            models.Index(fields=["attempted_at"], name="attempt_age"),  # deleting old rows; the rows of an address in a rebuild
         ]
 
     def __str__(self) -> str:
@@ -79,7 +80,7 @@ class ApiHalt(models.Model):
 
     api_user = models.CharField(max_length=64)
     address = models.CharField(max_length=64, db_default="")
-    # Empty for all calls; ends in `@demo` or `@live` where it is stopped in one environment only.
+    # Empty for all calls; ends in `@demo` or `@live` if it is stopped in one environment only.
     endpoint = models.CharField(max_length=96, blank=True)
     until = models.DateTimeField()
     reason = models.CharField(max_length=200)
@@ -93,17 +94,17 @@ class ApiHalt(models.Model):
 
     @property
     def what(self) -> str:
-        """The endpoint in words, with its environment where it is stopped in one only; "" for all calls."""
+        """The endpoint in words, with its environment if it is stopped in one only; "" for all calls."""
         return self.endpoint.replace("@", " on ")
 
     @property
     def is_denial(self) -> bool:
-        """Whether we are denied access: at `until` it is tried again, and refused again unless access was given."""
+        """Whether we are denied access: at `until` the call is tried again, and denied again unless access was granted."""
         return "@" in self.endpoint
 
 
 class ApiLimit(models.Model):
-    """A lower hourly limit than the settings say, learnt from a 429; kept here so that it survives a wiped Redis."""
+    """A lower hourly limit than the one in the settings, learned from a 429; kept here so that it survives a wiped Redis."""
 
     api_user = models.CharField(max_length=64)
     calls = models.PositiveIntegerField()

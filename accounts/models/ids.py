@@ -1,4 +1,4 @@
-"""Looking rows up by many of Tradovate's ids at once."""
+"""Looking up rows by many of Tradovate's ids at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ BIGGEST_ID = 2**63 - 1
 
 
 class AnyOf(Func):
-    """`column = ANY('{1,2,3}')`: what `column__in` says, as one parameter. With 10,000 of them each costs more than its row."""
+    """`column = ANY('{1,2,3}')`: like `column__in`, but one parameter. With 10,000 parameters, each costs more than its row."""
 
     template = "%(expressions)s)"
     arg_joiner = " = ANY("
@@ -20,5 +20,5 @@ class AnyOf(Func):
     def __init__(
         self, column: str, values: Sequence[int] | Sequence[str], field: "models.Field[Any, Any] | None" = None
     ) -> None:
-        """Take the column of this name, or one of a related row, and values of the type of `field` (a number by default)."""
+        """Take a column name, or a related row's column, and values of the type of `field` (a number by default)."""
         super().__init__(F(column), models.Value(list(values), output_field=ArrayField(field or models.BigIntegerField())))

@@ -1,6 +1,6 @@
-"""An account's auto-liquidation limits in words, both levels side by side, with how far the account is from each.
+"""An account's auto-liquidation limits in words, both levels side by side, with the account's distance from each.
 
-Distances rest on realised figures only: Tradovate's cash balance has no open profit, and the page says so. Pure.
+Distances use realised figures only: Tradovate's cash balance has no open profit, and the page says so. Pure.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ from riskadmin.tradovate.vocabulary import TrailingDrawdownMode
 
 
 class Unit(StrEnum):
-    """What a limit is measured in."""
+    """The unit of a limit."""
 
     USD = "usd"
     PCT = "pct"
 
 
 class Effect(StrEnum):
-    """What happens at a limit, from the mildest."""
+    """What happens when a limit is reached, from the mildest."""
 
     ALERT = "alerts"
     LIQ_ONLY = "closing orders only"
@@ -29,7 +29,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What limits are compared with; each is None when it isn't known."""
+    """The figures that limits are compared with; each is None if it isn't known."""
 
     today_usd: Decimal | None
     week_usd: Decimal | None
@@ -40,9 +40,9 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """How far an account is from a limit, in dollars: where it stands, where the limit lies, and what is left between.
+    """An account's distance from a limit, in dollars: its current figure, the limit, and the room between them.
 
-    `room_usd` is what the limit allows in all.
+    `room_usd` is the total room that the limit allows.
     """
 
     now_usd: Decimal
@@ -52,18 +52,18 @@ class Distance:
 
     @property
     def is_reached(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no room is left."""
         return self.left_usd <= 0
 
     @property
     def is_near(self) -> bool:
-        """Whether less than a fifth of what the limit allows is left."""
+        """Whether less than a fifth of the room that the limit allows is left."""
         return not self.is_reached and self.left_usd * 5 < self.room_usd
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One limit of both levels. `distance` is to the nearer of the two, `nearer` says whose that is."""
+    """One limit at both levels. `distance` is to the nearer of the two; `nearer` says which level that is."""
 
     label: str
     effect: Effect
@@ -76,7 +76,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Limits on the same figure, mildest first; `now_usd` is the figure today where there is one."""
+    """Limits on the same figure, mildest first; `now_usd` is today's figure, if there is one."""
 
     label: str
     now_usd: Decimal | None
@@ -182,7 +182,7 @@ _RULE_OF = {rule.field: rule for rules in _RULES.values() for rule in rules}
 
 
 def figures_of(account: Account) -> Figures:
-    """Return what an account's limits are compared with. Reads `cash` and `risk_status`: select them with the account."""
+    """Return the figures that an account's limits are compared with. Reads `cash` and `risk_status`: select them with it."""
     cash: Cash | None = getattr(account, "cash", None)
     status: RiskStatus | None = getattr(account, "risk_status", None)
     return Figures(
@@ -195,7 +195,7 @@ def figures_of(account: Account) -> Figures:
 
 
 def limit_groups(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figures: Figures) -> list[Group]:
-    """Return the limits that at least one level sets, in their order; a group with none of them is left out."""
+    """Return the limits that at least one level sets, in order; a group without any is left out."""
     now = {
         "Daily loss": figures.today_usd,
         "Daily profit": figures.today_usd,
@@ -210,15 +210,15 @@ def limit_groups(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figur
 
 
 def distance_to(field: str, limit: Decimal, figures: Figures) -> Distance | None:
-    """Return how far an account is from a limit, by its field's name; None where that can't be known."""
+    """Return an account's distance from a limit, by the field's name; None if it can't be known."""
     rule = _RULE_OF.get(field)
     return rule.measure(limit, figures) if rule else None
 
 
 def trailing_drawdown(firm: AutoLiqLimits | None, figures: Figures) -> Distance | None:
-    """Return how far the cash is above the trailing floor; None when there is no such limit or its peak isn't known.
+    """Return how far the cash is above the trailing floor; None if there is no such limit or its peak isn't known.
 
-    None too where its mode is one that Tradovate does not document: nobody knows what such a floor trails.
+    Also None if its mode is not documented by Tradovate: then it is not known what the floor trails.
     """
     if firm is None or firm.trailing_max_drawdown_usd is None:
         return None
@@ -228,12 +228,12 @@ def trailing_drawdown(firm: AutoLiqLimits | None, figures: Figures) -> Distance 
 
 
 def is_known_mode(mode: str | None) -> bool:
-    """Say whether Tradovate documents this mode of a trailing drawdown; none at all is one."""
+    """Say whether Tradovate documents this mode of a trailing drawdown; no mode counts as documented."""
     return not mode or mode in set(TrailingDrawdownMode)
 
 
 def trailing_distance(drawdown_usd: Decimal, stops_at_usd: Decimal | None, figures: Figures) -> Distance | None:
-    """Return how far the cash is above the floor of a trailing drawdown; None when the figures aren't known.
+    """Return how far the cash is above the floor of a trailing drawdown; None if the figures aren't known.
 
     The floor trails the highest net liquidation by `trailing_max_drawdown_usd` and never rises above
     `trailing_max_drawdown_limit_usd` (post-trade risk page).
@@ -258,7 +258,7 @@ def _lines(
         given = {level: value for level, value in values.items() if value is not None}
         if not given:
             continue
-        # Every limit is a size: the smaller one is met first. On a tie it is the firm's.
+        # Every limit is a size: the smaller one is reached first. On a tie it is the firm's.
         nearer = min(given, key=lambda level: (given[level], level != LimitLevel.FIRM))
         found.append(
             Line(

@@ -1,7 +1,7 @@
 """Position limits and risk parameters as records and in words. Pure.
 
-A *record* is one of them as JSON values by the names of its fields, the same from the mirror as from an answer: numbers as
-shortest decimal texts, and what is unset left out, as it is in a call. So two are equal exactly when Tradovate holds the same.
+A *record* is one of them as JSON values by field name, the same from the mirror as from a response: numbers as shortest decimal
+texts, and unset fields left out, as in a call. So two records are equal exactly when Tradovate holds the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +24,9 @@ OWNER: Final = "user_account_position_limit_id"
 
 
 class Sort(StrEnum):
-    """What a field holds."""
+    """The type of a field's value."""
 
-    COUNT = "count"  # a whole number, not below zero
+    COUNT = "count"  # a whole number, zero or more
     NUMBER = "number"  # Tradovate's number of something
     WORD = "word"
     FLAG = "flag"
@@ -36,7 +36,7 @@ class Sort(StrEnum):
 
 
 class Tighter(StrEnum):
-    """Which value of a field lets a trader do less. Unset is no restriction; a word of "" is that nobody documents it."""
+    """Which value of a field restricts a trader more. Unset is no restriction; "" means that it is not documented."""
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -46,7 +46,7 @@ class Tighter(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field; `name` is the mirror's column, the client's name, and its name in forms and parameters."""
+    """One field; `name` is the mirror's column, the client's field name, and the name in forms and parameters."""
 
     name: str
     label: str
@@ -62,7 +62,7 @@ class Field:
 
     @property
     def is_scope(self) -> bool:
-        """Whether it says what the record is about."""
+        """Whether it is part of the record's scope."""
         return self in SCOPE
 
 
@@ -144,24 +144,24 @@ RISK_PARAMETER_FIELDS: Final = (
         tighter=Tighter.HIGHER,
         help="So many days before a contract expires, it can't be traded any more.",
     ),
-    # What a higher margin does here, and what `hardLimit` is the opposite of, is not documented.
+    # The effect of a higher margin, and what `hardLimit` is the opposite of, are not documented.
     Field(name="margin_percentage", label="Margin in percent", sort=Sort.PCT),
     Field(name="margin_dollar_value", label="Margin in dollars", sort=Sort.USD),
     Field(name="hard_limit", label="Hard limit", sort=Sort.FLAG),
     *SCOPE,
 )
 
-_PLACES: Final = Decimal("0.00000001")  # the mirror's
+_PLACES: Final = Decimal("0.00000001")  # the mirror's precision
 
 
 def position_limit_record(limit: PositionLimit | UserAccountPositionLimit) -> Record:
-    """Return a position limit, of the mirror or as read, as a record."""
+    """Return a position limit, from the mirror or as read, as a record."""
     number_of = limit.tradovate_id if isinstance(limit, PositionLimit) else limit.id
     return {ID: number_of, **_values(limit, POSITION_LIMIT_FIELDS)}
 
 
 def risk_parameter_record(parameter: RiskParameter | UserAccountRiskParameter) -> Record:
-    """Return a risk parameter, of the mirror (its position limit selected) or as read, as a record."""
+    """Return a risk parameter, from the mirror (its position limit selected) or as read, as a record."""
     if isinstance(parameter, RiskParameter):
         ids = {ID: parameter.tradovate_id, OWNER: parameter.position_limit.tradovate_id}
     else:
@@ -170,7 +170,7 @@ def risk_parameter_record(parameter: RiskParameter | UserAccountRiskParameter) -
 
 
 def in_json(value: object) -> Any:
-    """Return a value as records hold it."""
+    """Return a value in the form that records hold."""
     if isinstance(value, Decimal):
         kept = value.quantize(_PLACES, ROUND_HALF_UP) if value.adjusted() < DIGITS_MAX else value
         return format(kept.normalize(), "f")
@@ -178,7 +178,7 @@ def in_json(value: object) -> Any:
 
 
 def in_words(field: Field, value: object) -> str:
-    """Return a record's value as people read it."""
+    """Return a record's value in words."""
     if value is None:
         return UNSET
     match field.sort:
@@ -197,7 +197,7 @@ def in_words(field: Field, value: object) -> str:
 
 
 def about(record: Record) -> str:
-    """Return what a record is about: "product 7, futures", or "everything"."""
+    """Return a record's scope: "product 7, futures", or "everything"."""
     parts = [
         in_words(field, record[field.name])
         if field.name == "product_type"
@@ -210,7 +210,7 @@ def about(record: Record) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One position limit or risk parameter on the account's page, with what hangs on it."""
+    """One position limit or risk parameter on the account's page, with the risk parameters that depend on it."""
 
     id: int
     about: str

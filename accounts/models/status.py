@@ -1,6 +1,7 @@
-"""Where an account stands for the people who look at it: one word for what Tradovate spreads over several fields.
+"""An account's status: one word for what Tradovate spreads over several fields.
 
-Each standing is said twice side by side, as a function of a row and as a condition for many; a property test holds them equal.
+Each status is defined twice side by side, as a function of one row and as a condition for many; a property test checks that
+they agree.
 """
 
 from django.db import models
@@ -10,7 +11,7 @@ from riskadmin.tradovate.vocabulary import AdminAction
 
 
 class AccountStatus(models.TextChoices):
-    """An account's standing, from most to least final."""
+    """An account's status, from most to least final."""
 
     CLOSED = "closed", "Closed"
     ARCHIVED = "archived", "Archived"
@@ -25,7 +26,7 @@ class AccountStatus(models.TextChoices):
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether a person brought it about."""
+        """Whether a person caused it."""
         return self in set(_BY_ACTION.values())
 
     @property
@@ -39,7 +40,7 @@ class AccountStatus(models.TextChoices):
         return STANDING_LOOK[self][1]
 
 
-# Tone and icon of each standing, for the state badge (templates/inc).
+# Tone and icon of each status, for the status badge (templates/inc).
 STANDING_LOOK: dict[AccountStatus, tuple[str, str]] = {
     AccountStatus.CLOSED: ("neutral", "x"),
     AccountStatus.ARCHIVED: ("neutral", "archive"),
@@ -65,11 +66,11 @@ _KNOWN = frozenset({*_PLAIN, *(action.value for action in AdminAction)})
 def account_status(
     *, archived: bool, closed: bool, admin_action: str | None, liquidate_only: bool, read: bool
 ) -> AccountStatus:
-    """Return the standing of one account.
+    """Return the status of one account.
 
-    `admin_action` is Tradovate's own word, `liquidate_only` whether its risk engine has stopped the account, `read` whether
-    its risk status was ever read. An absent admin action means none was set. A closed account is archived too, and "closed"
-    says more. What an admin action that is not documented allows nobody knows, also where a limit has stopped the account.
+    `admin_action` is Tradovate's own word, `liquidate_only` whether its risk engine has stopped the account, `read` whether its
+    risk status was ever read. An absent admin action means none was set. A closed account is also archived; "closed" is more
+    specific. The effect of an undocumented admin action is not known, even when a limit has also stopped the account.
     """
     if closed:
         return AccountStatus.CLOSED
@@ -87,12 +88,12 @@ def account_status(
 
 
 def is_known(admin_action: str | None) -> bool:
-    """Say whether Tradovate documents an admin action, or none was set: of any other nobody knows what it does."""
+    """Say whether Tradovate documents an admin action, or none was set: the effect of any other is not known."""
     return admin_action is None or admin_action in _KNOWN
 
 
 def account_status_q(standing: AccountStatus) -> Q:
-    """Return the condition on `accounts.Account` that `account_status` is for one row."""
+    """Return the condition on `accounts.Account` that matches what `account_status` returns for one row."""
     open_ = Q(archived=False, closed=False)
     read = open_ & Q(risk_status__isnull=False)
     plain = Q(risk_status__admin_action__in=_PLAIN)

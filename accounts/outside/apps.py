@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class OutsideConfig(AppConfig):
-    """What others change at Tradovate, told apart from what riskadmin does."""
+    """What others change at Tradovate, separated from what riskadmin does."""
 
     name = "accounts.outside"
     label = "outside"

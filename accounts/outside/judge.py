@@ -1,6 +1,6 @@
-"""Judging moves of the mirror: what nobody here did, and Tradovate did not do by itself, becomes an audit event.
+"""Judging moves of the mirror: what was done neither here nor by Tradovate itself becomes an audit event.
 
-May run at the same time as itself: a move is judged by whoever has locked its row, in one transaction with its event.
+May run concurrently with itself: the process that has locked a move's row judges it, in one transaction with its event.
 """
 
 import json
@@ -26,10 +26,10 @@ from riskadmin.audit.outside import OutsideKind
 from riskadmin.audit.tags import Tag
 
 AT_ONCE: Final = 2_000
-"""Moves of one transaction; the vendor may move every account there is."""
+"""Moves in one transaction; Tradovate may move every account there is."""
 
 LATE: Final[timedelta] = WATCHED_FOR
-"""So long after its end a call may still show an effect, where no read-back has shown it."""
+"""For this long after its end a call may still show an effect, if no read-back has shown it."""
 
 _JUDGED: Final = """
     UPDATE accounts_mirrormove SET judged_at = %s, outside_kind = given.kind, outside = given.part::jsonb
@@ -45,11 +45,11 @@ _TAGS: Final[dict[str, Tag]] = {
     MoveSubject.RISK_PARAMETERS: Tag.OUTSIDE_RISK_PARAMETERS,
 }
 UNTOLD: Final = frozenset({"category_id"})
-"""Left out where a move is told: the name beside it says it. It stays in the move."""
+"""Left out when a move is reported: the name next to it says it. It stays in the move."""
 
 
 def judge_moves(*, origin: Origin) -> int:
-    """Judge every move whose account has no call under way or unread; return how many were judged."""
+    """Judge every move whose account has no call in flight or not yet read back; return how many were judged."""
     judged = 0
     while some := _judge_some(origin):
         judged += some
@@ -81,15 +81,15 @@ def _judge_some(origin: Origin) -> int:
 
 
 def _ready() -> QuerySet[MirrorMove]:
-    """Return the moves to judge, without those of accounts for which a call is under way or is still to be read back."""
+    """Return the moves to judge, except those of accounts with a call in flight or not yet read back."""
     unread = Q(state__in=ITEM_UNDER_WAY) | Q(state=ItemState.UNKNOWN, not_before__isnull=False)
     return MirrorMove.objects.filter(judged_at=None).exclude(Exists(Item.objects.filter(unread, account=OuterRef("account"))))
 
 
 def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[Call]]:
-    """Return the calls that may have moved these accounts, by account, whatever became of them; one query.
+    """Return the calls that may have moved these accounts, by account, whatever their result; one query.
 
-    A call is written down before it leaves, so whatever a reading shows of one is found here.
+    A call is written down before it is sent, so every call whose effect a reading can show is found here.
     """
     found: dict[int, list[Call]] = defaultdict(list)
     earliest, latest = min(move.known_at for move in moves), max(move.noted_at for move in moves)
@@ -101,7 +101,8 @@ def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[Call]]:
             item__account__in={move.account_id for move in moves},
         )
         .exclude(call__state=CallState.NOT_HANDLED)  # which certainly had no effect
-        .exclude(item__state=ItemState.REJECTED)  # its outcome says that it had none: an effect that came later is to be told
+        # its outcome says that it had none: an effect that came later is to be reported
+        .exclude(item__state=ItemState.REJECTED)
         .select_related("call", "item__change")
         .only(
             "call__started_at",
@@ -156,7 +157,7 @@ def _event(move: MirrorMove, kind: OutsideKind, part: Pairs, origin: Origin) -> 
 
 
 def _called(move: MirrorMove, name: str) -> str:
-    """Return what an event calls a thing that moved: a record by its sort and number, a limit's stop as items call it."""
+    """Return what an audit event calls a thing that moved: a record by its type and number, a limit's stop as items call it."""
     if move.subject == MoveSubject.POSITION_LIMITS:
         return f"position_limit_{name}"
     if move.subject == MoveSubject.RISK_PARAMETERS:

@@ -1,4 +1,4 @@
-"""What others changed at Tradovate, counted and folded for pages: the vendor may move every account at once."""
+"""What others changed at Tradovate, counted and grouped for pages: Tradovate may move every account at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ FOLDS_AT_MOST: Final = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """How many changes there were, in all and of each kind in words, the most frequent first."""
+    """How many changes there were, in total and for each kind in words, the most frequent first."""
 
     count: int
     kinds: Sequence[tuple[str, int]]
@@ -28,7 +28,7 @@ class Counted:
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """The same change of one or many accounts, found by one reading; `account` is the first of them."""
+    """The same change of one or more accounts, found by one reading; `account` is the first of them."""
 
     kind: OutsideKind
     account: Account
@@ -44,20 +44,20 @@ class Fold:
 
 
 class _WithoutTimes(Func):
-    """What moved, without when: each account has its own time of the same act."""
+    """What moved, without the times: each account has its own time of the same action."""
 
     template = "(%(expressions)s - '{admin_at,liquidate_only_at}'::text[])"
     output_field = JSONField()
 
 
 def yesterday() -> datetime:
-    """Return when yesterday began, in the zone of the pages."""
+    """Return when yesterday began, in the time zone of the pages."""
     today = timezone.now().astimezone(display_zone()).replace(hour=0, minute=0, second=0, microsecond=0)
     return today - timedelta(days=1)
 
 
 def outside_since_yesterday() -> Counted:
-    """Count what was found changed since yesterday; one query."""
+    """Count the changes found since yesterday; one query."""
     kinds = _outside(yesterday()).order_by().values_list("outside_kind").annotate(count=Count("pk"))
     found = sorted(kinds, key=lambda pair: (-pair[1], pair[0]))
     return Counted(
@@ -67,9 +67,9 @@ def outside_since_yesterday() -> Counted:
 
 
 def folds(since: datetime) -> list[Fold]:
-    """Return what was found changed, newest first, each change once for all accounts that one reading found it of.
+    """Return the changes found, newest first, each change once for all accounts of one reading.
 
-    Two queries; one more than `FOLDS_AT_MOST` tells of more.
+    Two queries; one more than `FOLDS_AT_MOST` means that there are more.
     """
     rows = list(
         _outside(since)

@@ -1,10 +1,10 @@
-"""Which part of a move in the mirror was done by somebody outside riskadmin. Pure.
+"""Which part of a move in the mirror was made by someone outside riskadmin. Pure.
 
-Three can move an account: a call made here, Tradovate itself (a limit that acts, a session that starts, an action that lasts a
-minute), and somebody else. What the first two explain is not the third's.
+Three causes can move an account: a call made here, Tradovate itself (a limit that acts, a session that starts, an action that
+lasts a minute), and someone else. What the first two explain is not attributed to the third.
 
-A stop by a limit, or its end, without a new admin action is never taken for a person's act: Tradovate ends such stops with the
-session, and does not say whether somebody has reset one before.
+A stop by a limit, or its end, without a new admin action is never attributed to a person: Tradovate ends such stops with the
+session, and does not say whether someone has reset one before.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import AdminAction
 
 OF_ONE_MOMENT: Final = timedelta(seconds=1)
-"""A limit that locks an account sets both of its times in one act."""
+"""A limit that locks an account sets both of its times at once."""
 
 _QUIET: Final = frozenset(
     {
@@ -36,7 +36,7 @@ _QUIET: Final = frozenset(
         AdminAction.AGREED_ON_LIQUIDATION_BY_AUTO_LIQ,
     }
 )
-"""No admin action, and those that Tradovate sets and takes back by itself."""
+"""No admin action, and those that Tradovate sets and removes by itself."""
 
 _KINDS: Final[dict[str, OutsideKind]] = {
     AdminAction.LOCK: OutsideKind.LOCK,
@@ -55,16 +55,16 @@ _RECORD_KINDS: Final[dict[str, OutsideKind]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Act):
-    """A call made here for an account; `proven` is what its read-back showed, where that was what was meant."""
+    """A call made here for an account; `proven` is what its read-back showed, if that was what was intended."""
 
     kind: str
     proven: dict[str, Any] | None
 
 
 def outside_part(subject: str, fields: Pairs, calls: Sequence[Call], *, noted_at: datetime) -> tuple[OutsideKind, Pairs] | None:
-    """Return what somebody outside did of a move, and what of it they moved; None where they moved nothing.
+    """Return what someone outside did in a move, and which fields they moved; None if they moved nothing.
 
-    `calls` are those of the account that can have made the move (`Act.fits`); `noted_at` is when it was noted.
+    `calls` are those of the account that can have made the move (`Act.fits`); `noted_at` is when it was recorded.
     """
     if subject == MoveSubject.STATUS:
         return _status_part(fields, calls)
@@ -83,7 +83,7 @@ def outside_part(subject: str, fields: Pairs, calls: Sequence[Call], *, noted_at
 
 
 def _is_nobodys(name: str, pair: Sequence[Any], noted_at: datetime) -> bool:
-    """Say whether a limit moved by itself: a time to flatten that is over, or the lock against changes, with its session."""
+    """Say whether a limit moved by itself: a flatten time that has passed, or the lock against changes, with its session."""
     was, becomes = pair
     if was in (None, False) and becomes in (None, False):
         return True  # Tradovate may leave out what is false
@@ -116,7 +116,7 @@ def _risk_parameters_left(fields: Pairs, calls: Sequence[Call]) -> Pairs:
     removed = {
         call.after.get(ID) for call in calls if call.kind == PositionLimitKind.name and call.after.get(ACTION) == Action.DELETE
     }
-    # Those of a position limit that was removed here may have gone with it.
+    # Risk parameters of a position limit that was removed here may have been removed with it.
     return {name: pair for name, pair in left.items() if pair[1] is not None or pair[0][OWNER] not in removed}
 
 
@@ -128,7 +128,7 @@ def _records_left(fields: Pairs, calls: Iterable[Call]) -> Pairs:
         if by is None:
             left[number] = pair
         else:
-            unused.remove(by)  # a call makes, alters or removes one record
+            unused.remove(by)  # a call creates, updates or removes one record
     return left
 
 
@@ -164,7 +164,7 @@ def _status_part(fields: Pairs, calls: Sequence[Call]) -> tuple[OutsideKind, Pai
 
 
 def _status_kind(was: _Status, now: _Status) -> OutsideKind:
-    """Return what was done: back to Normal is an unlock only where what stood before is known to have kept from trading."""
+    """Return what was done: back to Normal is an unlock only if the previous state is known to have prevented trading."""
     kind = _KINDS.get(now.action, OutsideKind.ACTION)
     if kind == OutsideKind.UNLOCK and was.action not in _KINDS:
         ended_stop = was.stopped_at is not None and now.stopped_at is None
@@ -177,7 +177,7 @@ def _side(fields: Pairs, index: int) -> _Status:
         value = fields[name][index]
         return datetime.fromisoformat(value) if value else None
 
-    # An account on which nobody ever acted has no admin action.
+    # An account that was never acted on has no admin action.
     action = fields["admin_action"][index] or AdminAction.NORMAL
     return _Status(action=action, acted_at=at("admin_at"), stopped_at=at("liquidate_only_at"))
 
@@ -187,27 +187,27 @@ def _set_by(call: Call, now: _Status) -> bool:
         return False
     proven = call.proven or {}
     if proven.get("admin_action") == now.action and proven.get("admin_at") and now.acted_at:
-        # The same word, set again after what was read back for the call, is another act.
+        # The same action, set again after the call's read-back, is another action.
         return now.acted_at <= datetime.fromisoformat(proven["admin_at"])
     return True
 
 
 def _actions(call: Call) -> set[str]:
-    """Return the admin actions that a call was meant to set, or may set on its way."""
+    """Return the admin actions that a call was meant to set, or may set as a step."""
     after = call.after
     found = {*after.get("admin_actions", ()), *([after["admin_action"]] if "admin_action" in after else [])}
-    # What a reset does beside ending a limit's stop is not documented.
+    # What a reset does besides ending a limit's stop is not documented.
     return found | ({AdminAction.NORMAL.value} if "auto_liq_status" in after else set())
 
 
 def _is_by_itself(was: _Status, now: _Status, calls: Sequence[Call]) -> bool:
-    """Say whether Tradovate itself did it: a limit that locks, or an action that comes and goes without anybody."""
+    """Say whether Tradovate itself did it: a limit that locks, or an action that comes and goes automatically."""
     if now.action == AdminAction.LOCK and now.stopped_at and now.acted_at and now.stopped_at != was.stopped_at:
         return abs(now.stopped_at - now.acted_at) <= OF_ONE_MOMENT
     if was.action not in _QUIET or now.action not in _QUIET:
         return False
     if was.action == now.action == AdminAction.NORMAL:
-        # Normal sent again ends a limit's stop. Else it says something only where it took away what a call here had set.
+        # Normal sent again ends a limit's stop. Otherwise it matters only if it removed what a call here had set.
         ended_stop = was.stopped_at is not None and now.stopped_at is None
         return not ended_stop and not any(_actions(call) - _QUIET for call in calls)
     return True

@@ -1,4 +1,4 @@
-"""What beat starts here."""
+"""The tasks that beat starts in this package."""
 
 from celery import shared_task
 
@@ -8,5 +8,5 @@ from riskadmin.audit.origin import Origin
 
 @shared_task(name="outside.judge")
 def judge_task() -> None:
-    """Tell what others changed at Tradovate from what was done here."""
+    """Separate what others changed at Tradovate from what was done here."""
     judge_moves(origin=Origin(job="outside changes"))

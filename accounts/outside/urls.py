@@ -1,4 +1,4 @@
-"""The address of what others changed at Tradovate."""
+"""The URL of the page of what others changed at Tradovate."""
 
 from django.urls import path
 

@@ -17,7 +17,7 @@ MONTH: Final = timedelta(days=30)
 @requires("accounts:view")
 @require_safe
 def outside_list(request: HttpRequest) -> HttpResponse:
-    """What was found changed in the last 30 days, or since yesterday (`?since=yesterday`), newest first."""
+    """The changes found in the last 30 days, or since yesterday (`?since=yesterday`), newest first."""
     is_recent = request.GET.get("since") == "yesterday"
     found = folds(yesterday() if is_recent else timezone.now() - MONTH)
     context = {

@@ -16,10 +16,10 @@ class NotAllowed(Exception):
 
 
 def add_note(*, actor: Staff, origin: Origin, account: Account, text: str, form_key: UUID) -> AccountNote:
-    """Write a note about an account, with its event, and return it; the same form key returns the first one.
+    """Write a note about an account, with its audit event, and return it; the same form key returns the first one.
 
-    `text` has 1 to `AccountNote.TEXT_MAX` characters. A note stays as it was written: there is nothing to alter or remove one.
-    Raises NotAllowed; then nothing is written.
+    `text` has 1 to `AccountNote.TEXT_MAX` characters. A note stays as it was written: nothing edits or removes one. Raises
+    NotAllowed; then nothing is written.
     """
     if not actor.may("accounts:note"):
         raise NotAllowed("You may not write notes about accounts.")

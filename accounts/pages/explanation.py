@@ -1,7 +1,7 @@
 """Why an account may or may not trade, in words that can be read to a trader on the phone. Pure.
 
-Sources: "Set Admin Auto Liq Action" (seed 001) for admin actions, which last until one sends Normal; the post-trade risk
-page for limits, which end with their session unless the firm's limits say that they must not.
+Sources: "Set Admin Auto Liq Action" (seed 001) for admin actions, which last until Normal is sent; the post-trade risk page for
+limits, which end with their session unless the firm's limits say that they must not.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _UNTIL_SESSION = (
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """What is the case, since when, and what would change it. `since` is empty where it has no beginning."""
+    """The account's state, since when, and what would change it. `since` is empty if it has no beginning."""
 
     what: tuple[str, ...]
     since: datetime | None
@@ -46,7 +46,7 @@ class Explanation:
 
 
 def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
-    """Say why the account stands where it stands. Reads `risk_status` and `risk_category`: select them with the account."""
+    """Explain the account's status. Reads `risk_status` and `risk_category`: select them with the account."""
     status: RiskStatus | None = getattr(account, "risk_status", None)
     standing = account.standing
     if standing in {AccountStatus.CLOSED, AccountStatus.ARCHIVED}:
@@ -84,14 +84,14 @@ def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
 
 
 def _by_category(account: Account) -> str:
-    """Say that a risk category may stop an account too; which one does nobody here knows. Reads `risk_category`."""
+    """Say that a risk category may also stop an account; which categories do is not known here. Reads `risk_category`."""
     if account.risk_category is None:
         return "Which risk category it is in, and what that allows, is not known here."
     return f"What its risk category ({account.risk_category.name}) allows is not known here."
 
 
 def outside_words(move: MirrorMove) -> str:
-    """Say what somebody did outside riskadmin: of an admin action that its kind does not name, from what to what."""
+    """Describe what someone did outside riskadmin: for an admin action that its kind does not name, from what to what."""
     label = OutsideKind(move.outside_kind).label
     if move.outside_kind != OutsideKind.ACTION:
         return label

@@ -1,4 +1,4 @@
-"""The filters of the accounts page, and what people write on the page of one account."""
+"""The filters of the accounts page, and the form for notes on an account's page."""
 
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from riskadmin.web.fields import LinesField
 
 
 class FilterForm(forms.Form):
-    """What the list is narrowed to; each field is a parameter of the page's address."""
+    """The filters of the list; each field is a parameter of the page's URL."""
 
     q = forms.CharField(
         label="Search",
@@ -26,7 +26,7 @@ class FilterForm(forms.Form):
     attention = forms.ChoiceField(label="Needs attention", required=False, choices=[("", "All accounts"), *Attention.choices])
 
     def __init__(self, data: QueryDict) -> None:
-        """Offer the risk categories there are; one query."""
+        """Offer the existing risk categories; one query."""
         super().__init__(data)
         category = self.fields["category"]
         assert isinstance(category, forms.TypedChoiceField)  # noqa: S101  (declared above; for mypy)
@@ -36,7 +36,7 @@ class FilterForm(forms.Form):
         ]
 
     def filters(self) -> Filters:
-        """What a valid form says."""
+        """The filters of a valid form."""
         return Filters(
             search=self.cleaned_data["q"],
             environment=self.cleaned_data["environment"],

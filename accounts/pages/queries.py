@@ -42,7 +42,7 @@ NEAR = Decimal("0.8")
 
 
 class Attention(models.TextChoices):
-    """Why somebody should look at an account."""
+    """Why someone should look at an account."""
 
     ANY = "any", "Anything below"
     HOLDING = "holding", "Stopped, but holds positions"
@@ -54,7 +54,7 @@ class Attention(models.TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """What the accounts page is narrowed to; the defaults narrow nothing."""
+    """The filters of the accounts page; the defaults filter nothing."""
 
     search: str = ""
     environment: str = ""
@@ -65,7 +65,7 @@ class Filters:
 
 @dataclass(frozen=True, kw_only=True)
 class BoundedCount:
-    """A count that is not carried on for ever."""
+    """A count up to a limit."""
 
     number: int
     is_more: bool
@@ -76,7 +76,7 @@ class BoundedCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A page of accounts, how many there are in all, and whether the search met too many traders to consider each."""
+    """A page of accounts, the total count, and whether the search met too many traders to consider each."""
 
     page: Page[Account]
     count: BoundedCount
@@ -120,7 +120,7 @@ def matching(filters: Filters, *, at_most: int) -> Matching:
 
 
 def account_detail(environment: Environment, tradovate_id: int) -> Account | None:
-    """Return an account with everything that its page shows, in six queries; None when the mirror doesn't know it."""
+    """Return an account with everything that its page shows, in six queries; None if the mirror doesn't know it."""
     return (
         Account.objects.filter(environment=environment, tradovate_id=tradovate_id)
         .select_related("risk_status", "risk_category", "trader", "cash")
@@ -135,7 +135,7 @@ def account_detail(environment: Environment, tradovate_id: int) -> Account | Non
 
 
 def other_accounts(account: Account) -> list[Account]:
-    """Return the trader's other accounts, open ones first; one above `OTHERS_AT_MOST` tells that there are more."""
+    """Return the trader's other accounts, open ones first; one more than `OTHERS_AT_MOST` means that there are more."""
     if account.trader_id is None:
         return []
     rows = Account.objects.filter(trader=account.trader_id).exclude(pk=account.pk)
@@ -143,7 +143,7 @@ def other_accounts(account: Account) -> list[Account]:
 
 
 def notes_of(account: Account) -> list[AccountNote]:
-    """Return what staff wrote about an account, newest first; one above `NOTES_AT_MOST` tells that there are more."""
+    """Return staff's notes about an account, newest first; one more than `NOTES_AT_MOST` means that there are more."""
     return list(AccountNote.objects.filter(account=account).order_by("-pk")[: NOTES_AT_MOST + 1])
 
 
@@ -154,7 +154,7 @@ def categories() -> list[RiskCategory]:
 
 @dataclass(frozen=True, kw_only=True)
 class Freshness:
-    """How an environment's full reads are going."""
+    """The state of an environment's full reads."""
 
     environment: EnvironmentChoice
     is_connected: bool
@@ -164,7 +164,7 @@ class Freshness:
 
 
 def freshness() -> list[Freshness]:
-    """Return when each environment was last read whole, and why the newest attempt failed if it did. Two queries each."""
+    """Return when each environment was last read in full, and why the latest attempt failed if it did. Two queries each."""
     return [_freshness(environment) for environment in EnvironmentChoice]
 
 
@@ -183,14 +183,14 @@ def _freshness(environment: EnvironmentChoice) -> Freshness:
 
 
 class ILike(Func):
-    """`column ILIKE '%text%'`, which a trigram index answers; `icontains` wraps the column in UPPER, which none does."""
+    """`column ILIKE '%text%'`, which can use a trigram index; `icontains` wraps the column in UPPER, which can't."""
 
     template = "%(expressions)s"
     arg_joiner = " ILIKE "
     output_field = models.BooleanField()
 
     def __init__(self, column: str, text: str) -> None:
-        """Look for `text` as it is, its wildcards escaped, anywhere in the column."""
+        """Look for `text` anywhere in the column, literally, with its wildcards escaped."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         super().__init__(F(column), models.Value(f"%{escaped}%", output_field=models.TextField()))
 
@@ -198,8 +198,8 @@ class ILike(Func):
 def _search(text: str) -> tuple[Q | Func, bool]:
     """The condition for a search, and whether it had to leave out traders.
 
-    Found are accounts whose name holds the text (begins with it, if it is short), whose Tradovate id it is, or whose
-    trader's name or e-mail holds it.
+    It finds accounts whose name contains the text (begins with it, if it is short), whose Tradovate id it is, or whose trader's
+    name or e-mail contains it.
     """
     text = text.strip()
     if not text:
@@ -229,7 +229,7 @@ def _narrowed(filters: Filters) -> list[Q]:
 
 
 def attention_q(attention: Attention) -> Q:
-    """Return the condition on open accounts that somebody should look at."""
+    """Return the condition on open accounts that someone should look at."""
     stopped_by_limit = Q(risk_status__liquidate_only_at__isnull=False)
     acted = Q(risk_status__admin_action__in=[AdminAction.LOCK, AdminAction.LIQUIDATE, AdminAction.LIQUIDATE_ONLY])
     of_account = {"account": OuterRef("pk")}
@@ -253,13 +253,13 @@ def attention_q(attention: Attention) -> Q:
 
 
 def outside_moves(account: Account) -> list[MirrorMove]:
-    """Return the newest changes that somebody made to an account outside riskadmin, newest first."""
+    """Return the latest changes that someone made to an account outside riskadmin, newest first."""
     moves = MirrorMove.objects.filter(account=account).exclude(outside_kind="")
     return list(moves.order_by("-read_at", "-pk")[:OUTSIDE_AT_MOST])
 
 
 def outside_standing(account: Account) -> MirrorMove | None:
-    """Return the change outside riskadmin that made the account stand as it does; None where it was none, or is not known.
+    """Return the change outside riskadmin that set the account's current status; None if none did, or if not known.
 
     Reads `risk_status`: select it with the account.
     """
@@ -274,7 +274,7 @@ def outside_standing(account: Account) -> MirrorMove | None:
 
 
 def _is_at(kept: str | None, at: datetime | None) -> bool:
-    """Say whether a time that a move keeps, to the millisecond, is this one."""
+    """Say whether a time in a move, kept to the millisecond, is equal to this one."""
     if kept is None or at is None:
         return kept is None and at is None
     return datetime.fromisoformat(kept) == at.replace(microsecond=at.microsecond // 1000 * 1000)

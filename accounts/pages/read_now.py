@@ -1,4 +1,4 @@
-"""Reading one account because somebody pressed "Read now": all that its page shows, and what of that could not be read."""
+"""Reading one account on "Read now": everything that its page shows, and what of it could not be read."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ _WORDS: Final = {
 _OF_ONE_ENDPOINT: Final = frozenset(
     {NotHandledReason.PENALTY, NotHandledReason.CAPTCHA, NotHandledReason.UNAUTHORISED, NotHandledReason.HALTED}
 )
-"""After these, calls of other endpoints may be answered; after any other reason why a call is not handled none would be."""
+"""After these, calls of other endpoints may get a response; after any other reason why a call is not handled, none would."""
 UNANSWERED_AT_MOST: Final = 2
-"""So many calls may end without an answer before no other part is tried: a person waits for each."""
+"""This many calls may end without a response before no other part is tried: a person waits for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of reading an account: what was not read, in words, and why, where anything says it.
+    """The result of reading an account: what was not read, in words, and why, if known.
 
     `is_nothing`: nothing at all was read.
     """
@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def words(self) -> str:
-        """It for people."""
+        """The result in words."""
         if not self.not_read:
             return "Read from Tradovate just now."
         if self.is_nothing and self.why:
@@ -52,14 +52,14 @@ class Outcome:
 
 
 def read_now(account: Account) -> Outcome:
-    """Read all that an account's page shows, about ten calls. A part that can't be read leaves the others to be read.
+    """Read everything an account's page shows, about ten calls. A part that can't be read does not stop the others.
 
     Raises `connection.NotConnected`.
     """
     began_at, done = timezone.now(), set[Part]()
     failures: list[TradovateError | StoreUnavailable] = []
     _read(account, set(Part), done, failures)
-    # The parts are read one after the other, and the first that fails ends it: the rest are then tried one by one.
+    # The parts are read one after the other, and the first failure ends it: the remaining parts are then tried one by one.
     for part in set(Part) - _read_since(account, began_at, done):
         if failures and _goes_on(failures):
             _read(account, {part}, done, failures)
@@ -96,7 +96,7 @@ def _is_trader_read(trader: Trader, failures: list[TradovateError | StoreUnavail
 
 
 def _goes_on(failures: Collection[TradovateError | StoreUnavailable]) -> bool:
-    """Say whether other calls may be answered although these were not."""
+    """Say whether other calls may get a response although these did not."""
     if any(isinstance(each, StoreUnavailable) for each in failures):
         return False
     if any(isinstance(each, NotHandled) and each.reason not in _OF_ONE_ENDPOINT for each in failures):
@@ -109,7 +109,7 @@ def _is_status_read(account: Account, since: datetime) -> bool:
 
 
 def _read_since(account: Account, since: datetime, done: Collection[Part]) -> set[Part]:
-    """Return the parts that were read: what the mirror has of them is from then, or there is nothing to have."""
+    """Return the parts that were read: the mirror's data is from then, or there is nothing to have."""
     now = Account.objects.select_related("cash").prefetch_related("limits").get(pk=account.pk)
     cash: Cash | None = getattr(now, "cash", None)
     ages: dict[Part, list[datetime | None]] = {

@@ -1,4 +1,4 @@
-"""The mirror's addresses."""
+"""The URLs of the accounts pages."""
 
 from django.urls import path
 

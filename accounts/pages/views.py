@@ -24,14 +24,14 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther, render_page_or_fragment
 
-# What may be asked for many accounts at once; the kinds are those of the changes package, which is met by URL only.
+# What may be requested for many accounts at once; the kinds are those of the changes package, which is reached by URL only.
 REQUESTS = (("lock", "Lock"), ("liquidate_only", "Closing orders only"), ("unlock", "Unlock"))
 
 
 @requires("accounts:view")
 @require_safe
 def account_list(request: HtmxHttpRequest) -> HttpResponse:
-    """The accounts, narrowed by the filters in the address. A bad filter is answered with 422 and no accounts."""
+    """The accounts, filtered by the URL. An invalid filter returns 422 and no accounts."""
     form = FilterForm(request.GET)
     context: dict[str, Any] = {"form": form, "freshness": queries.freshness()}
     if not form.is_valid():
@@ -51,7 +51,7 @@ def account_list(request: HtmxHttpRequest) -> HttpResponse:
 @requires("accounts:view")
 @require_safe
 def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """One account: where it stands and why, its limits, its money and positions, its trader; always a whole page."""
+    """One account: its status and why, its limits, its money and positions, its trader; always a whole page."""
     return _detail_page(request, _account_or_404(environment, tradovate_id))
 
 
@@ -97,7 +97,7 @@ def _detail_page(
 @requires("accounts:note")
 @require_POST
 def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """Write a note about one account, then show its page; with 422 and what was typed when that is no note."""
+    """Write a note about one account, then show its page; with 422 and the typed text if it is not valid."""
     account = _account_or_404(environment, tradovate_id)
     form = NoteForm(request.POST)
     if not form.is_valid():
@@ -116,7 +116,7 @@ def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) 
 @requires("accounts:view")
 @require_POST
 def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """Read all that an account's page shows from Tradovate now, then show the page, and what of it could not be read."""
+    """Read everything an account's page shows from Tradovate now, then show the page, and what of it could not be read."""
     account = _account_or_404(environment, tradovate_id)
     try:
         outcome = read_now(account)
@@ -125,7 +125,7 @@ def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: in
     else:
         level = messages.SUCCESS if not outcome.not_read else messages.ERROR if outcome.is_nothing else messages.WARNING
         messages.add_message(request, level, outcome.words)
-    # Not `web.htmx.redirect`: htmx follows it by itself and swaps the page's content, so the place is kept.
+    # Not `web.htmx.redirect`: htmx follows it by itself and swaps the page's content, so the scroll position is kept.
     return HttpResponseSeeOther(reverse("accounts:detail", args=[account.environment, account.tradovate_id]))
 
 

@@ -1,7 +1,7 @@
 """Bringing the mirror up to date: a full read of an environment, or a few accounts on demand.
 
-HTTP and writing never mix: first everything is read, then it is stored, outside of any transaction that could stay open
-during a call. A full read may be repeated, overtaken or killed at any point; the next one makes good what it left.
+HTTP and writing never mix: everything is read first and then stored, outside of any transaction that could stay open during a
+call. A full read may be repeated, overtaken or killed at any point; the next one completes what it left.
 """
 
 import logging
@@ -51,27 +51,27 @@ logger = logging.getLogger(__name__)
 E = TypeVar("E")
 
 DEAD_AFTER = timedelta(seconds=120)
-"""A run that showed no sign of life for so long was killed: no single call or write takes longer."""
+"""A run that showed no sign of life for this long was killed: no single call or write takes longer."""
 
 RUNS_KEPT = timedelta(days=7)
 
 SYNC_SHARE = 0.2
-"""The part of the hour's calls that full reads of one environment may use, where completing cut lists takes many."""
+"""The part of the hour's calls that full reads of one environment may use, if completing cut lists takes many."""
 
 SYNCS_LEFT_OUT_AT_MOST = 3
-"""So many times the usual pause at most, however many calls the last full read took."""
+"""At most this many times the usual pause, however many calls the last full read took."""
 
 
 class MirrorRefused(Exception):
-    """What was read is too unlike what is known to be believed; nothing of it was stored."""
+    """What was read differs too much from what is known to be trusted; nothing of it was stored."""
 
 
 class Overtaken(Exception):
-    """This run was taken for dead and another one has begun."""
+    """This run was presumed dead and another one has begun."""
 
 
 class Part(StrEnum):
-    """What `refresh` reads beside the risk status."""
+    """What `refresh` reads in addition to the risk status."""
 
     ACCOUNT = "account"
     CASH = "cash"
@@ -81,10 +81,10 @@ class Part(StrEnum):
 
 
 def sync(environment: Environment) -> SyncRun | None:
-    """Read a whole environment into the mirror and return the run, or None when another process is at it.
+    """Read a whole environment into the mirror and return the run, or None if another process is already doing so.
 
-    What Tradovate or the data refuse is told by the run's `failure`, and then what was known stays as it was. Costs about
-    a dozen calls of the bulk lane. Raises `connection.NotConnected` when the environment has no address.
+    If Tradovate or the data cause a failure, the run's `failure` describes it, and what was known stays unmodified. Costs about
+    a dozen calls of the bulk lane. Raises `connection.NotConnected` if the environment has no address.
     """
     client = connection.client(environment, Lane.BULK)
     run = _begin(environment)
@@ -119,7 +119,7 @@ def sync(environment: Environment) -> SyncRun | None:
 
 
 def is_due(environment: Environment) -> bool:
-    """Say whether it is time for a full read: one that took many calls, since lists are cut, leaves the next one more time."""
+    """Say whether a full read is due; after one that took many calls, because lists are cut, the next waits longer."""
     last = SyncRun.objects.filter(environment=environment, ended_at__isnull=False).order_by("-started_at").first()
     if last is None or last.failure:
         return True
@@ -135,13 +135,13 @@ def refresh(
     lane: Lane,
     parts: frozenset[Part] = frozenset(),
 ) -> int:
-    """Read the risk status, and the parts asked for, of some accounts now; return how many calls it took.
+    """Read the risk status, and the requested parts, of some accounts now; return how many calls it took.
 
-    `account_ids` are Tradovate's. Costs a call for every 500 accounts and part (the account, limits and pre-trade are two);
-    of more than 1,000, a call or two for each part, for then whole lists are read, except pre-trade, which has none. What
-    Tradovate leaves out keeps the age it had. An account that was missing and that Tradovate has something of is back.
-    Raises `TradovateError`, and `connection.NotConnected` when the environment has no address; what was read before a
-    failure is kept.
+    `account_ids` are Tradovate's. Costs one call for every 500 accounts and part (the account, limits and pre-trade cost two
+    each). For more than 1,000 accounts it costs a call or two for each part, because whole lists are read, except for
+    pre-trade, which has no list. What Tradovate leaves out keeps its previous age. An account that was missing and for which
+    Tradovate returns something is no longer missing. Raises `TradovateError`, and `connection.NotConnected` if the environment
+    has no address; what was read before a failure is kept.
     """
     keys = account_keys(environment, account_ids)
     if not keys:
@@ -154,7 +154,7 @@ def refresh(
 
 
 def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: frozenset[Part]) -> set[int]:
-    """Read what `refresh` was asked for and store it; return the accounts of which Tradovate had something."""
+    """Read what `refresh` was asked for and store it; return the accounts for which Tradovate had something."""
     ids = sorted(keys)
     heard: set[int] = set()
 
@@ -162,7 +162,7 @@ def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: fr
         return Reading(environment, read.read_at, Source.REFRESH)
 
     if Part.ACCOUNT in parts:
-        # An account names its category by number, and one that is new to the mirror would look like none.
+        # An account names its category by number; without this, a category new to the mirror would look like none.
         categories = reader.categories()
         store_categories(categories.found, reading(categories), unreadable=categories.odd)
         accounts = _whole(reader.accounts(ids))
@@ -197,12 +197,12 @@ def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: fr
 
 
 def _told(keys: Keys, read: Read[E]) -> Keys:
-    """Return the keys of the accounts of which everything is told."""
+    """Return the keys of the accounts for which everything was read."""
     return {account_id: pk for account_id, pk in keys.items() if account_id in read.told}
 
 
 def _whole(read: Read[E]) -> Read[E]:
-    """Return a read on demand; raise what ended it early: a person waits for all of it."""
+    """Return a read on demand; raise the error that ended it early, since a person waits for all of it."""
     if read.failure is not None:
         raise read.failure
     return read
@@ -217,7 +217,7 @@ def refresh_traders(environment: Environment, trader_ids: Iterable[int], *, lane
 
 
 def _begin(environment: Environment) -> SyncRun | None:
-    """Take the lease, from a dead run too; None when a living one holds it."""
+    """Take the lease, also from a dead run; None if a living run holds it."""
     now = timezone.now()
     SyncRun.objects.filter(environment=environment, ended_at=None, seen_at__lt=now - DEAD_AFTER).update(
         ended_at=now, failure="The process that ran it died."
@@ -264,7 +264,7 @@ def _run(run: SyncRun, reader: Reader) -> None:
 def _stores(
     environment: Environment, read: EnvironmentRead, reading: Callable[[Read[Any]], Reading]
 ) -> Iterable[Callable[[], int]]:
-    """The writes in the order of their references; each is a transaction of its own."""
+    """The writes in the order of their references; each is its own transaction."""
     yield lambda: store_categories(read.categories.found, reading(read.categories), unreadable=read.categories.odd)
     yield lambda: store_traders(read.users.found, reading(read.users), unreadable=read.users.odd)
     yield lambda: store_accounts(read.accounts.found, reading(read.accounts), unreadable=read.accounts.odd)
@@ -299,7 +299,7 @@ def _known(environment: Environment) -> Known:
 
 
 def _believable(what: str, known: frozenset[int], read: Read[Any]) -> set[int]:
-    """Return what is known and was left out; refuse to believe it of more than half."""
+    """Return the known rows that were left out; refuse to believe it if they are more than half."""
     left_out = read.left_out & known
     if 2 * len(left_out) > len(known):
         message = f"{len(left_out):,} of {len(known):,} {what} are missing from what Tradovate answered. Nothing was stored."

@@ -1,8 +1,8 @@
-"""Reading many rows so that none is taken for missing because an answer was short.
+"""Reading many rows so that none counts as missing just because a response was short.
 
-Tradovate leaves rows out of long answers; how many it gives varies from day to day (partner FAQ). So every read of many rows
-knows which ids it asks for, asks again in smaller batches for those that did not come, learns how long an answer may be, and
-says of each id whether it was told, left out, unreadable, or not asked for because a call failed on the way.
+Tradovate leaves rows out of long responses; how many it gives varies from day to day (partner FAQ). So every read of many rows
+knows which ids it asks for, asks again in smaller batches for those that did not come, learns how long a response may be, and
+reports for each id whether it was read, left out, unreadable, or not asked for because a call failed earlier.
 """
 
 import logging
@@ -23,26 +23,26 @@ logger = logging.getLogger(__name__)
 E = TypeVar("E")
 
 ASKED_BY_ID: Final = 1_000
-"""Up to so many rows are asked for by their ids; of more, the whole list is asked for first, where that is fewer calls."""
+"""Up to this many rows are asked for by their ids; for more, the whole list is asked for first, if that takes fewer calls."""
 
 WORTH_A_LIST: Final = 20
-"""A whole list is asked for when it has at most so many times the rows that are wanted."""
+"""A whole list is asked for if it has at most this many times the rows that are wanted."""
 
 SAMPLE: Final = 200
-"""Of a list that may rightly lack rows, so many ids are asked for by themselves before the list is believed."""
+"""For a list that may legitimately lack rows, this many ids are asked for individually before the list is trusted."""
 
 CHECKED: Final = 40
-"""Of a list with many rows for an id, so many ids are asked for by themselves: their answer is too short to be cut.
+"""For a list with many rows per id, this many ids are asked for individually: their response is too short to be cut.
 
-As many more as fit into that call are asked for of which the list names no row: what is cut off mostly belongs to those, and
-where they have nothing they make the answer no longer.
+As many more ids as fit into that call, for which the list has no row, are asked for: what is cut off mostly belongs to those,
+and if they have nothing they make the response no longer.
 """
 
 ABSENT_ASKED: Final = 20
-"""So many rows that a read lacks are asked for by their own ids, or all of one id where it lacks more of that one alone."""
+"""This many rows that a read lacks are asked for by their own ids, or all rows of one id if it lacks more of that one alone."""
 
 DIVIDED: Final = 100
-"""So many answers at most are asked for in halves because a row in them names nobody: where all rows are so, each would be."""
+"""At most this many responses are asked for again in halves because a row names no account: if all rows did, each would be."""
 
 
 def _of_account(row: UnreadableRow, account_id: int) -> UnreadableRow:
@@ -51,11 +51,11 @@ def _of_account(row: UnreadableRow, account_id: int) -> UnreadableRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source(Generic[E]):
-    """One sort of rows, and the two ways to read it: all of them, and those of some ids.
+    """One type of rows, and the two ways to read it: all of them, or those of some ids.
 
-    `key` says which of the ids asked for a row answers, `owner` the same of a row that can't be read, None where it does not
-    say; `owned` has such a row say it. An id may have `many` rows, such as the positions of an account: then the ids that came
-    don't show what was cut off, and `one` asks for a row by its own id: without a row, Tradovate does not have it.
+    `key` returns which of the requested ids a row belongs to, `owner` the same for a row that can't be read, None if it does
+    not say; `owned` makes such a row say it. An id may have `many` rows, such as the positions of an account: then the ids that
+    came don't show what was cut off, and `one` asks for a row by its own id: if no row comes, Tradovate does not have it.
     """
 
     some: Callable[[Sequence[int]], Reply[list[E]]]
@@ -72,7 +72,7 @@ class Source(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One call of a read, with the ids that it was to tell about."""
+    """One call of a read, with the ids that it should have returned."""
 
     http_record: HttpRecord
     asked: Sequence[int]
@@ -80,9 +80,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Listing:
-    """A whole list as it came: how many `rows` it had, wanted or not, and whether that is as many as a cut one has.
+    """A whole list as it came: how many `rows` it had, wanted or not, and whether it is as long as a cut one.
 
-    `kept` are the rows taken from it, each by what it answers and its own id.
+    `kept` are the rows taken from it, each as the id it belongs to and its own id.
     """
 
     rows: int
@@ -92,11 +92,12 @@ class _Listing:
 
 @dataclass(slots=True)
 class Read(Generic[E]):
-    """What a read found of the ids that were asked for; `read_at` is when it began.
+    """What a read found about the ids that were asked for; `read_at` is when it began.
 
-    Of each id one thing is true. `told`: everything that Tradovate has of it is in `found`. `left_out`: answers that could
-    hold it didn't, twice. `unreadable`: it has a row with something in it that can't be read. `not_asked`: its turn did not
-    come, because a call failed (`failure`) or because a sample had to do. `strays` are unreadable rows that name no id.
+    Each id is in exactly one of these. `told`: everything that Tradovate has for it is in `found`. `left_out`: responses that
+    could have contained it didn't, twice. `unreadable`: it has a row with something in it that can't be read. `not_asked`: it
+    was not reached, because a call failed (`failure`) or because only a sample was asked for. `strays` are unreadable rows that
+    name no id.
     """
 
     read_at: datetime
@@ -111,20 +112,20 @@ class Read(Generic[E]):
 
     @property
     def odd(self) -> tuple[UnreadableRow, ...]:
-        """The rows that can't be read, those that name no id too."""
+        """The rows that can't be read, including those that name no id."""
         return (*self.unreadable.values(), *self.strays)
 
     def is_settled(self, key: int) -> bool:
-        """Say whether an answer told of the id, readable or not."""
+        """Say whether a response included the id, readable or not."""
         return key in self.told or key in self.unreadable
 
     def leave_out(self, keys: set[int]) -> None:
-        """Take ids for left out, whatever came of them."""
+        """Mark ids as left out, whatever was found about them before."""
         self.told -= keys
         self.left_out |= keys
 
     def add_told(self, key: int, reply: Reply[list[E]]) -> None:
-        """Add an answer about one id that has one row at most; one without a row leaves the id as it was."""
+        """Add a response about one id that has at most one row; if it has no row, the id is left as it was."""
         self.answers.append(Answer(reply.http_record, (key,)))
         if reply.unreadable:
             self.unreadable[key] = replace(reply.unreadable[0], id=key)
@@ -136,7 +137,7 @@ class Read(Generic[E]):
             self.not_asked.discard(key)
 
     def merge(self, more: "Read[E]") -> None:
-        """Add all that another read of the same sort of rows found of other ids, or of some of the same ids later."""
+        """Add everything that another read of the same type of rows found, about other ids or later about the same ids."""
         self.found += more.found
         self.told |= more.told
         self.unreadable |= more.unreadable
@@ -159,7 +160,7 @@ class CompleteReader:
         self.calls = 0
 
     def by_ids(self, source: Source[E], ids: Iterable[int]) -> Read[E]:
-        """Read what Tradovate has under these ids. Raises `TradovateError` when the first call fails."""
+        """Read what Tradovate has for these ids. Raises `TradovateError` if the first call fails."""
         return self.of(source, ids, listed=None)
 
     def of(
@@ -170,9 +171,9 @@ class CompleteReader:
         listed: int | None,
         doubtful: Callable[[Sequence[E]], Iterable[int]] = lambda _: (),
     ) -> Read[E]:
-        """Read what Tradovate has under these ids, in few calls: a whole list of about `listed` rows may be one of them.
+        """Read what Tradovate has for these ids in few calls; a whole list of about `listed` rows may be one of them.
 
-        `doubtful` as in `everything`. Raises `TradovateError` when the first call fails.
+        `doubtful` as in `everything`. Raises `TradovateError` if the first call fails.
         """
         wanted = list(dict.fromkeys(ids))
         read = Read[E](timezone.now())
@@ -187,10 +188,10 @@ class CompleteReader:
         return read
 
     def ask_for_absent(self, source: Source[E], read: Read[E], known: Mapping[int, int]) -> None:
-        """Ask for the rows that are known and that a read lacks; `known` says what each of them answers, by its own id.
+        """Ask for the known rows that a read lacks; `known` maps each row's own id to the id it belongs to.
 
-        Only a 404 proves that one is gone. What is there is added. Of an id that has a row which can't be read, or of which no
-        answer tells, the read says so; an id that has too many to be asked for counts as left out.
+        Only a 404 proves that a row is gone. What is there is added. If a row can't be read, or no response includes it, the
+        read says so for its id; an id with too many rows to ask for counts as left out.
         """
         came = {_id(row) for row in read.found}
         absent: dict[int, list[int]] = {}
@@ -209,7 +210,7 @@ class CompleteReader:
                 self._ask_for_rows(source, read, key, absent[key])
 
     def listed(self, whole: Callable[[], Reply[list[E]]], name: str) -> Read[E]:
-        """Read a list that nothing else tells the length of. Raises `TradovateError`."""
+        """Read a list whose length nothing else shows. Raises `TradovateError`."""
         read = Read[E](timezone.now())
         reply = self._call(whole, read, ())
         if reply is not None:
@@ -227,12 +228,12 @@ class CompleteReader:
         doubtful: Callable[[Sequence[E]], Iterable[int]] = lambda _: (),
         also: Iterable[int] = (),
     ) -> Read[E]:
-        """Read a whole list, and by their ids those of `expected` that it should hold and doesn't.
+        """Read a whole list, and by id those of `expected` that it should have contained and didn't.
 
-        With `sample`, rows may rightly be missing: some of the missing ids are asked for, and all of them only if Tradovate has
-        one of those. `doubtful` returns ids whose rows in the list are to be compared with answers about them alone; `also` are
-        ids of which the list may tell and that nothing else is asked about.
-        Raises `TradovateError` when the first call fails.
+        With `sample`, rows may legitimately be missing: some of the missing ids are asked for, and all of them only if
+        Tradovate has one of those. `doubtful` returns ids whose rows in the list are to be compared with responses about them
+        alone; `also` are ids that the list may contain and that are not asked for otherwise. Raises `TradovateError` if the
+        first call fails.
         """
         wanted = sorted(set(expected))
         read = Read[E](timezone.now())
@@ -261,7 +262,7 @@ class CompleteReader:
         return cap is None or cap > source.ids_per_call
 
     def _call(self, call: Callable[[], Reply[list[E]]], read: Read[E], asked: Sequence[int]) -> Reply[list[E]] | None:
-        """Make one call; a failure after the first one is kept in `read`, as is all that was read before."""
+        """Make one call; a failure after the first call is kept in `read`, as is everything read before."""
         try:
             reply = call()
         except TradovateError as error:
@@ -274,7 +275,7 @@ class CompleteReader:
         return reply
 
     def _ask_for_rows(self, source: Source[E], read: Read[E], key: int, row_ids: Iterable[int]) -> None:
-        """Ask for rows that should answer `key` by their own ids, until something keeps it from being told."""
+        """Ask by their own ids for rows that should belong to `key`, until something prevents it from being fully read."""
         if source.one is None:
             raise ValueError(f"{source.some_name} has no rows with ids of their own")
         for row_id in row_ids:
@@ -299,7 +300,7 @@ class CompleteReader:
             if reply.value and _id(reply.value[0]) != row_id:
                 read.leave_out({key})
                 return
-            # One that answers something else by now is gone from where it was.
+            # A row that belongs to another id by now is gone from where it was.
             read.found += (row for row in reply.value if source.key(row) in read.told)
 
     def _called(self) -> None:
@@ -307,20 +308,20 @@ class CompleteReader:
         self._after_call()
 
     def _list(self, source: Source[E], read: Read[E], wanted: set[int] | None) -> _Listing:
-        """Read the whole list, the first call of a read, keeping what is wanted, or all; return what came."""
+        """Read the whole list, the first call of a read; keep the wanted rows, or all; return what came."""
         if source.whole is None:
             raise ValueError(f"{source.some_name} has no list")
         reply = self._call(source.whole, read, () if wanted is None else tuple(wanted))
         if reply is None:
             raise ValueError("a list is read first")
         rows = len(reply.value) + len(reply.unreadable)
-        may_be_cut = self._caps.may_be_cut(source.whole_name, rows)  # before a longer answer lifts the cap
+        may_be_cut = self._caps.may_be_cut(source.whole_name, rows)  # before a longer response removes the cap
         self._caps.heard(source.whole_name, rows)
         self._take(source, read, reply, wanted)
         return _Listing(rows=rows, may_be_cut=may_be_cut, kept=_rows(source, read) if source.many else frozenset())
 
     def _take(self, source: Source[E], read: Read[E], reply: Reply[list[E]], wanted: set[int] | None) -> None:
-        """Keep the rows of an answer that are wanted, all of them where that is None."""
+        """Keep the rows of a response that are wanted, or all of them if `wanted` is None."""
         for row in reply.value:
             key = source.key(row)
             if (wanted is None or key in wanted) and (source.many or key not in read.told):
@@ -341,9 +342,9 @@ class CompleteReader:
     def _ask(
         self, source: Source[E], read: Read[E], ids: Sequence[int], suspects: dict[int, tuple[str, int]] | None = None
     ) -> None:
-        """Ask for ids in batches, and again in smaller ones for what did not come.
+        """Ask for ids in batches, and again in smaller batches for what did not come.
 
-        `suspects` are answers that lacked an id, by the id: where a later answer has it, that one was cut.
+        `suspects` are responses that lacked an id, by id: if a later response has it, that one was cut.
         """
         suspects = {} if suspects is None else suspects
         size = min(source.ids_per_call, self._caps.cap(source.some_name) or source.ids_per_call)
@@ -351,7 +352,7 @@ class CompleteReader:
         while todo:
             batch, is_again = todo.pop(0)
             cap = self._caps.cap(source.some_name)
-            if cap and len(batch) > cap:  # learnt since the batches were made: all that is left is divided again
+            if cap and len(batch) > cap:  # learned since the batches were made: everything left is divided again
                 waiting = [*batch, *(each for part, again in todo if again == is_again for each in part)]
                 todo = [(part, is_again) for part in _parts(waiting, cap)] + [each for each in todo if each[1] != is_again]
                 continue
@@ -374,20 +375,22 @@ class CompleteReader:
                 read.left_out |= set(missing)
             elif missing:
                 suspects |= dict.fromkeys(missing, (source.some_name, rows)) if rows and not is_whole else {}
-                # What a short answer lacks is mostly not there: it is asked for at once, in small parts only if some comes.
+                # What a short response lacks mostly does not exist: it is asked for at once, in small parts only if some of it
+                # comes.
                 size = len(missing) if is_whole and not is_again else _smaller(len(batch), rows)
                 todo[:0] = [(part, True) for part in _parts(missing, size)]
 
     def _after_many(
         self, source: Source[E], read: Read[E], reply: Reply[list[E]], batch: Sequence[int], *, is_whole: bool
     ) -> list[tuple[Sequence[int], bool]]:
-        """Take an answer about ids that may have many rows each, or return the halves that are to be asked for instead.
+        """Take a response about ids that may have many rows each, or return the halves to ask for instead.
 
-        An unreadable row that names no id may be of any that was asked for: of one asked for alone, it is that one's.
+        An unreadable row that names no id may belong to any of the ids asked for; if only one was asked for, it belongs to that
+        one.
         """
         strays = [row for row in reply.unreadable if source.owner(row) is None]
         if len(batch) > 1 and (not is_whole or (strays and self._may_divide())):
-            # Perhaps cut, and then of any id: each half is shorter, and together they show how long an answer may be.
+            # Possibly cut, and then for any id: each half is shorter, and together they show how long a response may be.
             middle = len(batch) // 2
             return [(batch[:middle], True), (batch[middle:], True)]
         if strays and len(batch) == 1:
@@ -414,11 +417,11 @@ class CompleteReader:
         doubtful: Iterable[int],
         also: Iterable[int] = (),
     ) -> None:
-        """Hold a list with many rows for an id against answers about some ids; believe all of it, or only those answers.
+        """Check a list with many rows per id against responses about some ids; trust all of it, or only those responses.
 
-        One that is as long as a cut one is not believed, however well they agree: a few rows that are cut off escape them. Nor
-        is one with rows that name nobody: whose they are, only answers about few ids tell.
-        `also` are further ids that it tells of if it is believed, and that are not asked for otherwise.
+        A list as long as a cut one is not trusted, however well they agree: a few rows that are cut off would go unnoticed. Nor
+        is one with rows that name no account: only responses about few ids show whose they are. `also` are further ids that it
+        covers if it is trusted, and that are not asked for otherwise.
         """
         listed, unreadable = read.found, dict(read.unreadable)
         known, doubted = set(ids), set(doubtful)
@@ -437,9 +440,9 @@ class CompleteReader:
             read.unreadable |= {key: row for key, row in unreadable.items() if key in believed}
 
     def _note_cut_again(self, source: Source[E], read: Read[E], listing: _Listing) -> None:
-        """Note that a list which ended at a known cap did lack rows, so that the cap is not forgotten while it holds.
+        """Note that a list which ended at a known cap did lack rows, so that the cap is not forgotten while it applies.
 
-        One that is longer than the cap was has lifted it; what it lacks may be rows that are newer than it.
+        A list longer than the cap has removed it; what it lacks may be rows that are newer than the list.
         """
         is_at_cap = listing.may_be_cut and self._caps.may_be_cut(source.whole_name, listing.rows)
         if source.many and is_at_cap and _rows(source, read) - listing.kept:
@@ -449,15 +452,15 @@ class CompleteReader:
 def _unsettled(
     source: Source[E], read: Read[E], listing: _Listing, wanted: Sequence[int]
 ) -> tuple[list[int], dict[int, tuple[str, int]]]:
-    """Return the ids that a list did not tell of, and the list as the answer that may have been cut, by these ids."""
+    """Return the ids that a list did not include, and the list as the response that may have been cut, by these ids."""
     missing = [each for each in wanted if not read.is_settled(each)]
     return missing, dict.fromkeys(missing, (source.whole_name, listing.rows))
 
 
 def _chosen(source: Source[E], read: Read[E], ids: Sequence[int], doubted: Sequence[int], listing: _Listing) -> list[int]:
-    """Return the ids that a list is held against: doubted ones, others from all over, and those of which it names no row.
+    """Return the ids that a list is checked against: doubtful ones, a spread of others, and those it has no row for.
 
-    Other ones each time, so that what one list hides from one sample another one finds.
+    Different ids each time, so that what one sample misses, another one finds.
     """
     turn = read.read_at.microsecond
     chosen = dict.fromkeys([*doubted[:CHECKED], *_spread(ids, CHECKED, turn)])
@@ -467,13 +470,13 @@ def _chosen(source: Source[E], read: Read[E], ids: Sequence[int], doubted: Seque
 
 
 def _spread(ids: Sequence[int], count: int, turn: int) -> Sequence[int]:
-    """Return at most so many of the ids, evenly from the first to the last; `turn` says which."""
+    """Return at most this many of the ids, evenly from the first to the last; `turn` selects which."""
     step = max(1, -(-len(ids) // count))
     return ids[turn % step :: step]
 
 
 def _rows(source: Source[E], read: Read[E]) -> frozenset[tuple[int, int]]:
-    """Return the rows that were found, each by what it answers and its own id."""
+    """Return the rows that were found, each as the id it belongs to and its own id."""
     return frozenset((source.key(row), _id(row)) for row in read.found)
 
 
@@ -482,7 +485,7 @@ def _parts(ids: Sequence[int], size: int) -> list[Sequence[int]]:
 
 
 def _smaller(asked: int, rows: int) -> int:
-    """Return how many ids to ask for after an answer to `asked` ids had `rows` rows: what came fits into one answer."""
+    """Return how many ids to ask for after a response to `asked` ids had `rows` rows: that many rows fit into one response."""
     return max(1, min(rows, asked - 1) if rows else asked)
 
 

@@ -1,7 +1,7 @@
-"""What moves in the mirror from one reading to the next, noted in the transaction that writes it.
+"""What moves in the mirror from one reading to the next, recorded in the transaction that writes it.
 
-Tradovate keeps no history of who changed what. The notes are judged later (`accounts.outside`), when the calls of riskadmin
-that may explain them are known.
+Tradovate keeps no history of who changed what. The records are judged later (`accounts.outside`), when the riskadmin calls that
+may explain them are known.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ Pairs = dict[str, list[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """A table of the mirror whose moves are noted: which columns, and what a move of one row says."""
+    """A mirror table whose moves are recorded: which columns, and how a move of one row is described."""
 
     rows: Callable[[], QuerySet[Any]]
     key: tuple[str, ...]
@@ -44,10 +44,10 @@ class Watched:
 
 
 def write_noting_moves(model: type[MirrorRow], rows: Iterable[Row]) -> int:
-    """Write rows where the newer reading wins, with a `MirrorMove` for each that moved; return how many were written.
+    """Write rows, the newer reading winning, with a `MirrorMove` for each that moved; return how many were written.
 
-    `model` is one of the watched tables; a row that is new moves nothing. The rows of a batch are locked before they are
-    compared, so that of two readings at once each sees what the other wrote.
+    `model` is one of the watched tables; a new row is not a move. The rows of a batch are locked before they are compared, so
+    that of two concurrent readings each sees what the other wrote.
     """
     watched = _WATCHED[model]
     unique = {tuple(row[column] for column in watched.key): row for row in rows}
@@ -62,7 +62,7 @@ def _write(model: type[MirrorRow], watched: Watched, rows: Sequence[Row]) -> int
     before = watched.rows().in_bulk(moving)
     written = upsert(model, rows, key=watched.key)
     if before:
-        # Read again, not taken from the rows: both sides are then as PostgreSQL keeps them.
+        # Read again, not taken from the rows: both sides are then as PostgreSQL stores them.
         after = watched.rows().in_bulk(moving)
         MirrorMove.objects.bulk_create(_move(watched, before[pk], after[pk]) for pk in moving)
     return written
@@ -81,10 +81,10 @@ def _move(watched: Watched, was: Any, becomes: Any) -> MirrorMove:
 
 @contextmanager
 def noting_records(subject: MoveSubject, known: Mapping[int, datetime | None], reading: Reading) -> Iterator[None]:
-    """Note what the code inside alters in the position limits, or risk parameters, of accounts: one move for each account.
+    """Record what the code inside modifies in accounts' position limits or risk parameters: one move for each account.
 
-    `known` says when the records of each account (our key) were last read; where they never were, nothing moves. Needs an
-    open transaction in which the accounts are locked.
+    `known` holds when the records of each account (our key) were last read; if they never were, nothing counts as moved. Needs
+    an open transaction in which the accounts are locked.
     """
     read_before = {pk: at for pk, at in known.items() if at is not None}
     before = _records(subject, read_before)
@@ -125,7 +125,7 @@ def _record_pairs(was: Mapping[str, Record], becomes: Mapping[str, Record]) -> P
     return {number: [was.get(number), becomes.get(number)] for number in numbers if was.get(number) != becomes.get(number)}
 
 
-# --- What is watched ----------------------------------------------------------------------------------------------------
+# --- Watched tables -----------------------------------------------------------------------------------------------------
 
 _NO_LIMITS: Final = frozenset({"id", "account_id", "level", "fresh_at", "source", "record"})
 _LIMITS: Final = tuple(field.attname for field in AutoLiqLimits._meta.concrete_fields if field.attname not in _NO_LIMITS)
@@ -141,7 +141,7 @@ def _limit_pairs(was: AutoLiqLimits, becomes: AutoLiqLimits) -> Pairs:
 
 
 def _status_pairs(was: RiskStatus, becomes: RiskStatus) -> Pairs:
-    """All of them, moved or not: only together they tell whose act it was."""
+    """All of them, moved or not: only together they show who did it."""
     return {column: [_set(getattr(was, column)), _set(getattr(becomes, column))] for column in _STATUS}
 
 
@@ -154,7 +154,7 @@ def _category_pairs(was: Account, becomes: Account) -> Pairs:
 
 
 def _set(value: Any) -> Any:
-    """Return a column's value, None for a text that is empty: one way to say that nothing is set."""
+    """Return a column's value, None for an empty text: one way to say that nothing is set."""
     return None if value == "" else value
 
 

@@ -1,13 +1,13 @@
-"""Whether a record that belongs to one account has that account's id. Tradovate's pages let it be inferred, none says so.
+"""Whether a record that belongs to one account has that account's id. Tradovate's pages suggest it, none states it.
 
-Such records (risk status, both levels of limits) name no account. So before a list of them is used, the records of two
-accounts are asked for by account, where the answer is surely about that account, and their ids are compared. What was found
-is kept for each environment, and looked at again once a day.
+Such records (risk status, both levels of limits) name no account. So before a list of them is used, the records of two accounts
+are asked for by account, where the response is certainly about that account, and their ids are compared. The result is kept for
+each environment and checked again once a day.
 
-Where the first accounts have no record, that refutes nothing: then the read itself goes by account, in batches, and the first
+If the first accounts have no record, that refutes nothing: then the read itself goes by account, in batches, and the first
 records that come are compared before they are used (`Comparison`).
 
-What was found is doubted as soon as a read through those ids leaves an account out that should have a record (`look_for`).
+The result is doubted as soon as a read through those ids leaves out an account that should have a record (`look_for`).
 """
 
 import logging
@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 HOLDS_FOR: Final = timedelta(days=1)
 ACCOUNTS_ASKED: Final = 2
 DOUBTED: Final = 2
-"""So many accounts that a read left out are asked for again, by account."""
+"""This many accounts that a read left out are asked for again, by account."""
 
 TRIES: Final = 6
-"""Accounts that are asked for until so many had a record: not every account has one of each."""
+"""The maximum number of accounts asked for until enough had a record: not every account has one of each."""
 
 RISK_STATUS: Final = "accountRiskStatus"
 FIRM_LIMITS: Final = "userAccountAutoLiq"
@@ -53,13 +53,13 @@ def by_account(client: Client, entity: str) -> tuple[Callable[[Sequence[int]], R
 
 
 class Refuted(Exception):
-    """Records of an entity have ids of their own: what a read has of them so far belongs to nobody."""
+    """Records of an entity have ids of their own: it is not known whose records a read has returned so far."""
 
 
 def has_account_ids(client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> bool | None:
-    """Say whether records of an entity carry their account's id, asking Tradovate about some accounts if need be.
+    """Say whether records of an entity carry their account's id, asking Tradovate about some accounts if needed.
 
-    None where none of those accounts has a record, so that nothing could be compared. Raises `TradovateError`.
+    None if none of those accounts has a record, so that nothing could be compared. Raises `TradovateError`.
     """
     known = IdProof.objects.filter(
         environment=client.environment.value, entity=entity, checked_at__gte=Now() - HOLDS_FOR
@@ -70,7 +70,7 @@ def has_account_ids(client: Client, entity: str, account_ids: Sequence[int], aft
 def look_for(client: Client, entity: str, account_id: int, after_call: Callable[[], None]) -> Reply[list[Any]]:
     """Ask by account for the record that a read through the accounts' ids left out; return it if it has its account's id.
 
-    Raises `Refuted` where it has another one, which is kept, and `TradovateError`.
+    Raises `Refuted` if it has another id, which is recorded, and `TradovateError`.
     """
     call, _ = by_account(client, entity)
     reply = call([account_id])
@@ -83,9 +83,9 @@ def look_for(client: Client, entity: str, account_id: int, after_call: Callable[
 
 
 class Comparison:
-    """Compares the first records that a read brings, where nothing is known of their ids yet.
+    """Compares the first records that a read returns while nothing is known about their ids.
 
-    `is_proven`: they carry their account's id. While nothing came, nothing can be mistaken either.
+    `is_proven`: they carry their account's id. While no record came, none can be mistaken for another's.
     """
 
     def __init__(self, client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> None:
@@ -96,7 +96,7 @@ class Comparison:
         self.is_proven = False
 
     def of_some(self, asked: Sequence[int], came: Sequence[int]) -> None:
-        """Compare what an answer about some accounts brought. Raises `Refuted`, and `TradovateError` where it can't be told."""
+        """Compare what a response about some accounts returned. Raises `Refuted`, and `TradovateError` if it can't decide."""
         if self.is_proven or not came:
             return
         is_strange = not set(came) <= set(asked)
@@ -104,7 +104,7 @@ class Comparison:
             raise OutcomeUnknown(f"Whose the {self._entity} records are can't be told: by themselves, accounts have none")
 
     def of_list(self, came: Sequence[int]) -> None:
-        """Compare what a whole list brought, as far as it can be told. Raises `Refuted` and `TradovateError`."""
+        """Compare what a whole list returned, as far as possible. Raises `Refuted` and `TradovateError`."""
         self._ask([each for each in came if each in self._accounts])
 
     def _ask(self, account_ids: Sequence[int]) -> bool | None:
@@ -127,7 +127,7 @@ class Comparison:
 
 
 def _compare(client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> bool | None:
-    """Ask for accounts by themselves until two had a record, and keep whether it has its account's id; None if none had one."""
+    """Ask for single accounts until two had a record, and keep whether it has its account's id; None if none had one."""
     call, _ = by_account(client, entity)
     compared: list[int] = []
     for account_id in account_ids[:TRIES]:
@@ -147,7 +147,7 @@ def _compare(client: Client, entity: str, account_ids: Sequence[int], after_call
 
 
 def refuted() -> list[IdProof]:
-    """Return where records were found to have ids of their own, for people."""
+    """Return where records were found to have ids of their own, for display."""
     return list(IdProof.objects.filter(matches=False).order_by("environment", "entity"))
 
 

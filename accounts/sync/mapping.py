@@ -1,8 +1,8 @@
 """Tradovate's entities as rows of the mirror: pure, one function per table.
 
-What Tradovate leaves out is NULL here, or an empty text. A name that is longer than its column is cut, since one odd name
-must not keep ten thousand accounts unread; a number that is too large for its column can't be cut, and is told by `misfit`.
-All ids are our keys except `tradovate_id`.
+What Tradovate leaves out is NULL here, or an empty text. A name longer than its column is cut, because one odd name must not
+keep ten thousand accounts unread; a number too large for its column can't be cut, and is reported by `misfit`. All ids are our
+keys except `tradovate_id`.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ Row = Mapping[str, Any]
 USD = 1
 """Tradovate's currency id of the US dollar."""
 
-# The columns that hold a number, and the field of the entity that it comes from.
+# The columns that hold a number, and the entity's field that it comes from.
 _ACCOUNT_NUMBERS: Final = {"evaluation_size_usd": "evaluation_size"}
 _STATUS_NUMBERS: Final = {"max_net_liq_usd": "max_net_liq", "min_net_liq_usd": "min_net_liq"}
 _LIMITS_NUMBERS: Final = {
@@ -54,7 +54,7 @@ _LIMITS_NUMBERS: Final = {
     "weekly_loss_auto_liq_usd": "weekly_loss_auto_liq",
     "daily_profit_auto_liq_usd": "daily_profit_auto_liq",
     "weekly_profit_auto_liq_usd": "weekly_profit_auto_liq",
-    # Of the firm's limits only.
+    # The firm's limits only.
     "trailing_max_drawdown_usd": "trailing_max_drawdown",
     "trailing_max_drawdown_limit_usd": "trailing_max_drawdown_limit",
 }
@@ -75,13 +75,13 @@ _NUMBERS: Final[Mapping[type[models.Model], Mapping[str, str]]] = {
     PositionRow: _POSITION_NUMBERS,
     RiskParameter: _RISK_PARAMETER_NUMBERS,
 }
-"""Of all other columns every number that the client reads fits: they hold int64."""
+"""In all other columns every number that the client reads fits: they hold int64."""
 
 
 def misfit(model: type[models.Model], row: Row) -> tuple[str, object] | None:
-    """Return Tradovate's name and the value of the number in a row that its column can't hold, or None where each can.
+    """Return Tradovate's name and the value of a number that its column can't hold, or None if each fits.
 
-    Of several the names have commas between, and the values stand by them.
+    If there are several, the names are comma-separated and the values have their names.
     """
     bad = {
         name: value
@@ -96,7 +96,7 @@ def misfit(model: type[models.Model], row: Row) -> tuple[str, object] | None:
 
 @cache
 def _bounds(model: type[models.Model]) -> tuple[tuple[str, Decimal, str], ...]:
-    """Return each number column of a model with what its values stay below, both ways, and Tradovate's name of it."""
+    """Return each number column of a model with the bound of its absolute value, and Tradovate's name for it."""
     return tuple(
         (column, _bound(model._meta.get_field(column)), tradovate_name(field))
         for column, field in _NUMBERS.get(model, {}).items()
@@ -105,7 +105,7 @@ def _bounds(model: type[models.Model]) -> tuple[tuple[str, Decimal, str], ...]:
 
 def _bound(field: Any) -> Decimal:
     if isinstance(field, models.DecimalField):
-        # PostgreSQL rounds half up, away from zero: from here on it would need a digit more.
+        # PostgreSQL rounds half up, away from zero: from here on it would need one more digit.
         digits, places = field.max_digits, field.decimal_places
         return Decimal(10) ** (digits - places) - Decimal(5).scaleb(-places - 1)
     return Decimal(2**31)
@@ -117,7 +117,7 @@ def _numbers(columns: Mapping[str, str], entity: object) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a row says of itself: the environment, when its read began, and what kind of read that was."""
+    """What a row records about its reading: the environment, when its read began, and which kind of read it was."""
 
     environment: Environment
     read_at: datetime
@@ -125,23 +125,23 @@ class Reading:
 
     @property
     def age(self) -> Row:
-        """The columns of every mirror row."""
+        """The freshness columns of every mirror row."""
         return {"fresh_at": self.read_at, "source": self.source.value}
 
     @property
     def place(self) -> Row:
-        """The columns of a row that is found by its environment and Tradovate's id."""
+        """The columns of a row that is identified by its environment and Tradovate's id."""
         return {"environment": self.environment.value, **self.age}
 
 
 def category_row(category: RiskCategory, reading: Reading) -> Row:
-    """A risk category; one without a name is called by its number."""
+    """A risk category; one without a name is named by its number."""
     name = category.name or f"Category {category.id}"
     return {**reading.place, "tradovate_id": category.id, "name": name[:128]}
 
 
 def trader_row(user: User, reading: Reading) -> Row:
-    """A trader, whom this read found."""
+    """A trader that this read found."""
     return {
         **reading.place,
         "tradovate_id": user.id,
@@ -154,7 +154,7 @@ def trader_row(user: User, reading: Reading) -> Row:
 
 
 def account_row(account: Account, reading: Reading, *, category_id: int | None) -> Row:
-    """An account, which this read found. How Tradovate shows an archived one is undocumented, so each sign counts."""
+    """An account that this read found. How Tradovate shows an archived one is not documented, so each sign counts."""
     closed = bool(account.closed)
     return {
         **reading.place,
@@ -227,7 +227,7 @@ def limits_row(limits: LossLimits, reading: Reading, *, account_id: int) -> Row:
 
 
 def _shortest(number: Decimal) -> str:
-    """A number as its shortest text, 250.0 as "250": the same step must not look like another one."""
+    """A number as its shortest text, 250.0 as "250": equal steps must look equal."""
     return format(number.normalize(), "f") if number else "0"
 
 

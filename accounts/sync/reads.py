@@ -1,6 +1,6 @@
 """Reading Tradovate: some accounts, or a whole environment in few calls. Only HTTP happens here, nothing is written.
 
-Every read says of each id that was asked for whether it was told (`accounts.sync.complete`).
+Every read reports for each id that was asked for whether it was read (`accounts.sync.complete`).
 """
 
 import logging
@@ -35,19 +35,19 @@ logger = logging.getLogger(__name__)
 E = TypeVar("E")
 
 Several = type[models.Position] | type[models.PositionLimit] | type[models.RiskParameter]
-"""What an account, or a position limit, has several of."""
+"""The models of which an account, or a position limit, has several rows."""
 
 ASKED_ALONE: Final = 20
-"""Accounts that a full read left out are asked for one by one, up to so many; of more, a second full read has to tell."""
+"""Up to this many accounts that a full read left out are asked for one by one; for more, a second full read decides."""
 
 MISSING_ASKED: Final = 500
-"""So many accounts that are missing, and that another list names all the same, are asked for again in each full read."""
+"""This many missing accounts that another list names all the same are asked for again in each full read."""
 
 
 class Reader:
     """Reads through one client. `after_call` runs after each call, and may raise to stop the reading.
 
-    Every method raises `TradovateError` when its first call fails; a later failure is told by what it returns.
+    Every method raises `TradovateError` if its first call fails; a later failure is part of what it returns.
     """
 
     def __init__(self, client: Client, after_call: Callable[[], None] = lambda: None) -> None:
@@ -107,7 +107,7 @@ class Reader:
         return self._with_absent(source, read, models.RiskParameter, "position_limit")
 
     def _with_absent(self, source: Source[E], read: Read[E], model: Several, owner: str) -> Read[E]:
-        """Have a read rest on no absence: what the mirror has and it lacks is asked for by its own id."""
+        """Never infer absence from a read: rows that the mirror has and the read lacks are asked for by their own ids."""
         account = "account" if owner == "account" else f"{owner}__account"
         mirrored = model.objects.filter(
             AnyOf(f"{owner}__tradovate_id", list(read.told)), **{f"{account}__environment": self.client.environment.value}
@@ -116,9 +116,9 @@ class Reader:
         return read
 
     def alone(self, account_ids: Sequence[int]) -> "Alone":
-        """Ask for accounts one by one; what is wrong with one of them says nothing of the others.
+        """Ask for accounts one by one; an error with one of them does not affect the others.
 
-        Raises `NotHandled`: that is no answer about an account, and the next call would end the same.
+        Raises `NotHandled`: that is no response about an account, and the next call would end the same way.
         """
         found = Alone()
         for account_id in account_ids:
@@ -136,7 +136,7 @@ class Reader:
         return found
 
     def _without_their_positions(self, found: Sequence[Position]) -> set[int]:
-        """Return the accounts with a position in the mirror that a list does not name."""
+        """Return the accounts with a position in the mirror that a list does not include."""
         mirrored = models.Position.objects.filter(account__environment=self.client.environment.value)
         return _owners_unnamed(dict(mirrored.values_list("tradovate_id", "account__tradovate_id")), found)
 
@@ -145,10 +145,10 @@ class Reader:
         self._after_call()
 
     def environment(self, known: "Known") -> "EnvironmentRead":
-        """Read everything, in about a dozen calls where lists come whole. Raises `TradovateError`; then nothing may be stored.
+        """Read everything, in about a dozen calls if lists come whole. Raises `TradovateError`; then nothing may be stored.
 
-        An account is expected in the list when the mirror has it, or when another list names it. Archived ones are expected
-        only where another list names them and the mirror does not know why: whether Tradovate lists them is not documented.
+        An account is expected in the list if the mirror has it, or if another list names it. Archived accounts are expected
+        only if another list names them and the mirror does not know why: whether Tradovate lists them is not documented.
         """
         client, complete = self.client, self._complete
         categories = self.categories()
@@ -189,7 +189,7 @@ class Reader:
         return self._all_by_account(sources.limits(self.client, level), _limits_entity(level), accounts, sample=True)
 
     def _all_by_account(self, source: Source[E], entity: str, accounts: Sequence[int], *, sample: bool) -> Read[E] | None:
-        """Read the list of records that name no account; None where they don't carry its id, or nothing shows that they do."""
+        """Read the list of records that name no account; None unless they are known to carry its id."""
         has_ids = self._has_account_ids(entity, accounts)
         if has_ids:
             read = self._complete.everything(source, accounts, sample=sample)
@@ -201,14 +201,15 @@ class Reader:
         try:
             read = self._complete.everything(compared, accounts, sample=sample)
         except id_proof.Refuted:
-            self._count_single()  # the call that brought what was compared
+            self._count_single()  # the call that returned what was compared
             return None
         return read if comparison.is_proven or not read.found else None
 
     def _by_account(self, source: Source[E], entity: str, ids: Sequence[int]) -> Read[E]:
-        """Read records of accounts that name no account: by list or batch where they carry its id, else one by one.
+        """Read records that name no account: by list or batch if they carry the account's id, else one by one.
 
-        While nothing shows either, by list or in batches by account: where nobody has a record there is nothing to mistake.
+        While neither is known: by list, or in batches by account; while no account has a record, none can be mistaken for
+        another's.
         """
         has_ids = self._has_account_ids(entity, ids)
         by_account = id_proof.by_account(self.client, entity)
@@ -221,14 +222,14 @@ class Reader:
             try:
                 return self._complete.of(sources.compared(source, *by_account, comparison), ids, listed=self._listed(ids))
             except id_proof.Refuted:
-                self._count_single()  # the call that brought what was compared
+                self._count_single()  # the call that returned what was compared
         return self._complete.by_ids(sources.one_by_one(source, *by_account), ids)
 
     def _do_ids_hold(self, entity: str, read: Read[Any]) -> bool:
         """Say whether a read through the accounts' ids may be used: nothing shows that records have ids of their own.
 
-        Some accounts that it left out and that should have a record are asked for by themselves, others each time. What comes
-        with its account's id is added.
+        Some accounts that it left out and that should have a record are asked for individually, different ones each time.
+        Records that come with their account's id are added.
         """
         if read.failure is not None:
             return True
@@ -246,7 +247,7 @@ class Reader:
         return True
 
     def _holders(self, entity: str, account_ids: Collection[int]) -> list[int]:
-        """Return which of the accounts have such a record for all the mirror knows: of risk statuses, any open account."""
+        """Return which of the accounts have such a record according to the mirror: for risk statuses, any open account."""
         if not account_ids:
             return []
         accounts = models.Account.objects.filter(
@@ -261,7 +262,7 @@ class Reader:
         return id_proof.has_account_ids(self.client, entity, ids, self._count_single)
 
     def _listed(self, wanted: Sequence[int]) -> int | None:
-        """Return how many accounts a whole list has, where one may be worth it."""
+        """Return how many accounts a whole list has, if one may be worth reading."""
         if len(wanted) <= ASKED_BY_ID:
             return None
         if self._accounts_listed is None:
@@ -276,9 +277,9 @@ def _limits_entity(level: LimitLevel) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Alone:
-    """What asking for accounts one by one told: `gone` drew a 404, `unreadable` have an answer that can't be read.
+    """The result of asking for accounts one by one: `gone` returned 404, `unreadable` a response that can't be read.
 
-    Of `untold` no answer says whether Tradovate has them.
+    For `untold`, no response shows whether Tradovate has them.
     """
 
     gone: set[int] = field(default_factory=set)
@@ -287,7 +288,7 @@ class Alone:
 
 
 def _owners_unnamed(owners: Mapping[int, int], found: Sequence[Position]) -> set[int]:
-    """Return the accounts of the positions that are not among those found; `owners` are accounts, by position."""
+    """Return the accounts of positions that are not among those found; `owners` maps positions to accounts."""
     named = {each.id for each in found}
     return {owner for position, owner in owners.items() if position not in named}
 
@@ -296,7 +297,7 @@ def _owners_unnamed(owners: Mapping[int, int], found: Sequence[Position]) -> set
 class Known:
     """Tradovate's ids of what the mirror holds.
 
-    `archived_accounts` are those that Tradovate itself called closed or archived, `missing_accounts` those that it no longer
+    `archived_accounts` are those that Tradovate itself reported closed or archived, `missing_accounts` those that it no longer
     had. `position_owners` are the accounts of the open positions, by the positions' ids.
     """
 
@@ -308,7 +309,7 @@ class Known:
     position_owners: Mapping[int, int]
 
     def doubtful_positions(self, found: Sequence[Position]) -> set[int]:
-        """Return the accounts with a position in the mirror that a list does not name: Tradovate keeps even flat ones."""
+        """Return the accounts with a position in the mirror that a list lacks: Tradovate keeps even flat positions."""
         return _owners_unnamed(self.position_owners, found)
 
 
@@ -316,9 +317,9 @@ class Known:
 class EnvironmentRead:
     """Everything the mirror keeps of one environment, except that archived accounts may be left out.
 
-    Of accounts that the list left out and that were asked for by their own id, `gone` are those that Tradovate answered 404
-    to, `existing` all others: nothing else says that an account is gone. Risk statuses and limits are None where their records
-    do not carry their account's id, so that a list of them says nothing.
+    Of the accounts that the list left out and that were asked for by their own id, `gone` are those for which Tradovate
+    returned 404, `existing` all others: nothing else shows that an account is gone. Risk statuses and limits are None if their
+    records do not carry their account's id, because a list of them is then useless.
     """
 
     categories: Read[RiskCategory]
@@ -335,7 +336,7 @@ class EnvironmentRead:
 
     @property
     def parts(self) -> list[Read[Any]]:
-        """Every read, in the order in which they were made."""
+        """Every read, in the order they were made."""
         made = (
             self.categories,
             self.permissions,

@@ -1,4 +1,4 @@
-"""What can be read of an environment, and by which calls. Each function returns the source of one sort of rows."""
+"""What can be read of an environment, and by which calls. Each function returns the source of one type of rows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 
 PRE_TRADE_IDS: Final = 50
-"""Accounts or position limits in one call: each may have many records, and all of them have to fit into the answer."""
+"""Accounts or position limits in one call: each may have many records, and all of them have to fit into the response."""
 
 _OWN_ID: Final = attrgetter("id")
 _ACCOUNT: Final = attrgetter("account_id")
@@ -66,7 +66,7 @@ def permissions(client: Client) -> Source[TradingPermission]:
 
 
 def risk_statuses(client: Client) -> Source[AccountRiskStatus]:
-    """Risk statuses by their accounts, which share their ids (`accounts.sync.id_proof`)."""
+    """Risk statuses by their accounts, which have the same ids (`accounts.sync.id_proof`)."""
     return Source(
         some=client.account_risk_statuses_by_id,
         some_name=endpoints.ACCOUNT_RISK_STATUSES_BY_ID.name,
@@ -78,7 +78,7 @@ def risk_statuses(client: Client) -> Source[AccountRiskStatus]:
 
 
 def limits(client: Client, level: LimitLevel) -> Source[LossLimits]:
-    """One level's auto-liquidation limits by their accounts, which share their ids (`accounts.sync.id_proof`)."""
+    """One level's auto-liquidation limits by their accounts, which have the same ids (`accounts.sync.id_proof`)."""
     if level == LimitLevel.FIRM:
         return Source(
             some=_as_limits(client.user_account_auto_liqs_by_account),
@@ -99,7 +99,7 @@ def limits(client: Client, level: LimitLevel) -> Source[LossLimits]:
 
 
 def _as_limits(call: Any) -> Any:
-    """A list of one level's records, seen as a list of what both levels share: lists are invariant in their type."""
+    """A list of one level's records, typed as a list of what both levels share: lists are invariant in their type."""
     return call
 
 
@@ -131,7 +131,7 @@ def cash_balances(client: Client) -> Source[CashBalance]:
 
 
 def position_limits(client: Client) -> Source[UserAccountPositionLimit]:
-    """All position limits of accounts; there is no list of everybody's."""
+    """All position limits of accounts; there is no list of all accounts' limits."""
     return Source(
         some=client.user_account_position_limits_by_account,
         some_name=endpoints.USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT.name,
@@ -163,7 +163,7 @@ def compared(
     name: str,
     comparison: Comparison,
 ) -> Source[Any]:
-    """Return a source of records of which nobody knows yet whether they carry their account's id: the first are compared."""
+    """Return a source of records not yet known to carry their account's id or not: the first are compared."""
 
     def some(ids: Sequence[int]) -> Reply[list[Any]]:
         reply = by_account(ids)
@@ -181,7 +181,7 @@ def compared(
 
 
 def one_by_one(source: Source[Any], by_account: Callable[[Sequence[int]], Reply[list[Any]]], name: str) -> Source[Any]:
-    """Return a source of records that don't carry their account's id: each account is asked for by itself."""
+    """Return a source of records that don't carry their account's id: each account is asked for separately."""
 
     def some(ids: Sequence[int]) -> Reply[list[Any]]:
         (account_id,) = ids

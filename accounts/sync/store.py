@@ -1,8 +1,8 @@
 """Writing what was read from Tradovate into the mirror. No HTTP happens here.
 
-Every function may run at the same time as itself: rows go through `upsert`, where the newer read wins. Each returns how
-many rows it wrote, which is fewer than were read where the mirror already knew something newer. `unreadable` are the records
-of the same answer that can't be read: their rows stay as they are, and so do those of records that don't fit their columns.
+Every function may run concurrently with itself: rows go through `upsert`, where the newer read wins. Each returns how many rows
+it wrote, which is fewer than were read if the mirror already had something newer. `unreadable` are the records of the same
+response that can't be read: their rows stay as they are, and so do those of records that don't fit their columns.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,12 +41,12 @@ from riskadmin.tradovate.vocabulary import Environment
 IN_PLACE = ("environment", "tradovate_id")
 
 LEFT_OUT_FOR = timedelta(seconds=30)
-"""Two full reads have to leave a row out so far apart before it is missing, where its own id was not asked for."""
+"""Two full reads this far apart have to leave a row out before it is missing, unless its own id was asked for."""
 
 NAME_NEVER_READ: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """The age of a category of which only the number is known."""
 
-# Positions are replaced account by account under row locks, so a transaction covers only so many accounts.
+# Positions are replaced account by account under row locks, so a transaction covers only this many accounts.
 LOCKED_AT_ONCE = 1_000
 
 _LIMITS: Final = {LimitLevel.FIRM: MirroredEntity.FIRM_LIMITS, LimitLevel.TRADER: MirroredEntity.TRADER_LIMITS}
@@ -56,7 +56,7 @@ Keys = Mapping[int, int]
 
 
 def account_keys(environment: Environment, account_ids: Iterable[int] | None = None) -> Keys:
-    """Our keys of the accounts that the mirror knows, of all of them or of those asked for."""
+    """Our keys of the accounts that the mirror knows: all of them, or those asked for."""
     known = models.Account.objects.filter(environment=environment)
     if account_ids is not None:
         known = known.filter(tradovate_id__in=set(account_ids))
@@ -64,7 +64,7 @@ def account_keys(environment: Environment, account_ids: Iterable[int] | None = N
 
 
 def store_categories(categories: Sequence[RiskCategory], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
-    """Write the risk categories. One that Tradovate no longer lists stays: accounts may still name it."""
+    """Write the risk categories. One that Tradovate no longer lists is kept: accounts may still name it."""
     found = ((each, mapping.category_row(each, reading)) for each in categories)
     write = partial(upsert, models.RiskCategory, key=IN_PLACE)
     return _store(MirroredEntity.RISK_CATEGORY, models.RiskCategory, found, unreadable, reading, write=write)
@@ -78,9 +78,9 @@ def store_traders(users: Sequence[User], reading: Reading, *, unreadable: Iterab
 
 
 def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
-    """Write the accounts; one that was missing and is here again is no longer marked.
+    """Write the accounts; one that was missing and is back is no longer marked missing.
 
-    A category that the mirror does not know is added by its number: without it the account would look like one in none.
+    A category that the mirror does not know is added by its number: without it the account would appear to have none.
     """
     _add_categories(unknown_categories(reading.environment, accounts), reading)
     categories = _keys(models.RiskCategory, reading.environment)
@@ -98,7 +98,7 @@ def unknown_categories(environment: Environment, accounts: Iterable[Account]) ->
 
 
 def _add_categories(category_ids: Iterable[int], reading: Reading) -> None:
-    """Write categories that are known by number only; any reading of their names wins, also one that began before."""
+    """Write categories that are known by number only; any reading with their names wins, even one that began earlier."""
     unnamed = (mapping.category_row(RiskCategory.from_json({"id": each}), reading) for each in category_ids)
     upsert(models.RiskCategory, [{**row, "fresh_at": NAME_NEVER_READ} for row in unnamed], key=IN_PLACE)
 
@@ -106,7 +106,7 @@ def _add_categories(category_ids: Iterable[int], reading: Reading) -> None:
 def store_permissions(
     permissions: Sequence[TradingPermission], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
-    """Write who may trade what, as far as the mirror knows both sides, and point each account to its trader."""
+    """Write who may trade which account, as far as the mirror knows both, and set each account's trader."""
     accounts = account_keys(reading.environment)
     traders = _keys(models.Trader, reading.environment)
     found = (
@@ -121,11 +121,11 @@ def store_permissions(
 
 
 Leaving = type[models.Account] | type[models.Trader] | type[models.TradingPermission]
-"""What may be missing from Tradovate's lists. Nothing of it is ever deleted."""
+"""What may be missing from Tradovate's lists. Its rows are never deleted."""
 
 
 def mark_missing(model: Leaving, missing_ids: Iterable[int], reading: Reading) -> int:
-    """Mark rows that Tradovate no longer has, unless something newer is known of them."""
+    """Mark rows that Tradovate no longer has, unless something newer is known about them."""
     marks: dict[str, object] = {"missing_since": reading.read_at}
     if model is models.Account:
         marks["archived"] = True
@@ -133,7 +133,7 @@ def mark_missing(model: Leaving, missing_ids: Iterable[int], reading: Reading) -
 
 
 def note_left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> None:
-    """Note rows that a full read left out; those that an earlier one left out too, some time before, are missing."""
+    """Note rows that a full read left out; those that an earlier full read, some time before, also left out are missing."""
     left_out = _left_out(model, ids, reading)
     earlier = reading.read_at - LEFT_OUT_FOR
     mark_missing(model, list(left_out.filter(left_out_at__lte=earlier).values_list("tradovate_id", flat=True)), reading)
@@ -148,7 +148,7 @@ def _left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> "QuerySet
 
 
 def return_to_mirror(environment: Environment, account_ids: Iterable[int], read_at: datetime) -> int:
-    """Take back that accounts are missing: Tradovate has just answered for them. Return how many were missing."""
+    """Mark accounts as no longer missing: Tradovate has just returned them. Return how many were missing."""
     missing = models.Account.objects.filter(
         environment=environment, tradovate_id__in=set(account_ids), missing_since__lt=read_at
     )
@@ -163,10 +163,10 @@ def store_risk_statuses(
     source: Source,
     unreadable: Iterable[UnreadableRow] = (),
 ) -> int:
-    """Write risk statuses, each of the account with the same id; `read_at` is when their read *began*.
+    """Write risk statuses, each to the account with the same id; `read_at` is when their read *began*.
 
-    For a confirmation that is before its read-back was sent. May be called inside a transaction. Statuses of accounts
-    that the mirror does not know are left out.
+    For a confirmation that is before its read-back was sent. May be called inside a transaction. Statuses of accounts that the
+    mirror does not know are left out.
     """
     found = list(statuses)
     keys = account_keys(environment, (each.id for each in found))
@@ -190,7 +190,7 @@ def store_limits(
     unreadable: Iterable[UnreadableRow] = (),
     level: LimitLevel = LimitLevel.FIRM,
 ) -> int:
-    """Write limits of either level, each of the account with the same id, and note what of them has moved.
+    """Write limits of either level, each to the account with the same id, and record what moved.
 
     `level` is that of the unreadable ones.
     """
@@ -215,7 +215,7 @@ def _level(limits: LossLimits) -> LimitLevel:
 def store_cash(
     keys: Keys, balances: Iterable[CashBalance], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
-    """Write the dollars of each account; balances in other currencies are left out. A balance without one is dollars."""
+    """Write the dollar balance of each account; balances in other currencies are left out. No currency means dollars."""
     found = (
         (each, mapping.cash_row(each, reading, account_id=keys[each.account_id]))
         for each in balances
@@ -234,21 +234,21 @@ def _store(
     *,
     write: Callable[[list[mapping.Row]], int],
 ) -> int:
-    """Write the rows that can be kept, and note what can't."""
+    """Write the rows that can be stored, and note those that can't."""
     sorting = sort(entity, model, found, unreadable, reading)
     written = write(sorting.rows)
     note(entity, sorting.odd, reading, good=sorting.good)
     return written
 
 
-# --- What an account has several of, all read together ------------------------------------------------------------------
+# --- Sets of rows per account, read together ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Set:
-    """A table of such rows: `read_at` is the account's column that says when, `owner` a row's column, `account` the way.
+    """A table of such rows: `read_at` is the account's column for the time, `owner` a row's column, `account` the path.
 
-    `moves` is what its moves are noted as, where they are.
+    `moves` is the subject under which its moves are recorded, if they are.
     """
 
     entity: MirroredEntity
@@ -277,9 +277,9 @@ _RISK_PARAMETERS: Final = _Set(
 
 
 def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading, *, unreadable: Iterable[UnreadableRow]) -> int:
-    """Replace the open positions of all the accounts in `keys`, also of those that have none now; return how many are open.
+    """Replace the open positions of all accounts in `keys`, including those without any now; return how many are open.
 
-    Where one of an account can't be read, nothing of the account's is taken away, and it does not count as read.
+    If one of an account's rows can't be read, none of the account's rows are removed, and they do not count as read.
     """
     found = (
         (each, mapping.position_row(each, reading, account_id=keys[each.account_id]))
@@ -292,9 +292,9 @@ def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading,
 def store_position_limits(
     keys: Keys, limits: Iterable[UserAccountPositionLimit], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
-    """Replace the position limits of all the accounts in `keys`, also of those that have none now; return how many there are.
+    """Replace the position limits of all accounts in `keys`, including those without any now; return how many there are.
 
-    The risk parameters of a limit that is gone go with it, those of the others stay. Unreadable ones as in `store_positions`.
+    The risk parameters of a deleted limit are deleted with it, the others stay. Unreadable ones as in `store_positions`.
     """
     found = (
         (each, mapping.position_limit_row(each, reading, account_id=keys[each.account_id]))
@@ -309,8 +309,8 @@ def store_risk_parameters(
 ) -> int:
     """Replace the risk parameters of all the accounts in `keys`; return how many there are.
 
-    The position limits are stored first: a parameter of a limit that the mirror does not know is left out. Unreadable ones as
-    in `store_positions`.
+    The position limits are stored first: a parameter whose limit the mirror does not know is left out. Unreadable ones as in
+    `store_positions`.
     """
     found = (
         # Tradovate's id of the limit: ours is looked up when its account is locked.
@@ -343,7 +343,7 @@ def _replace(
 def _replace_some(
     of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequence[mapping.Row]], sorting: Sorted, reading: Reading
 ) -> tuple[int, set[int]]:
-    """Write the rows of these accounts; return how many, and which of the accounts were replaced as a whole."""
+    """Write the rows of these accounts; return how many, and which accounts were replaced completely."""
     known = _locked(account_ids, of.read_at, reading)
     locked = list(known)
     with noting_records(of.moves, known, reading) if of.moves else nullcontext():
@@ -351,7 +351,8 @@ def _replace_some(
         absent = of.model.objects.filter(**{f"{of.account}__in": locked}, fresh_at__lt=reading.read_at)
         partly = sorting.accounts
         if not sorting.is_all_told:
-            partly = partly | set(absent.values_list(of.account, flat=True))  # what nobody can tell may be any of these
+            # a row that names no account may belong to any of these
+            partly = partly | set(absent.values_list(of.account, flat=True))
         whole = [account_id for account_id in locked if account_id not in partly]
         if partly:
             absent = absent.filter(**{f"{of.account}__in": whole})
@@ -368,7 +369,7 @@ def _rows_of(of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequen
 
 
 def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> dict[int, datetime | None]:
-    """Lock those of the accounts whose `column` is not from a newer read; return what it says, by account."""
+    """Lock those of the accounts whose `column` is not from a newer read; return its value by account."""
     older = Q(**{column: None}) | Q(**{f"{column}__lte": reading.read_at})
     accounts = models.Account.objects.filter(older, pk__in=account_ids).order_by("pk")
     return dict(accounts.select_for_update(of=("self",), no_key=True).values_list("pk", column))
@@ -378,7 +379,7 @@ def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> dict[i
 
 
 def _point_to_traders(environment: Environment) -> None:
-    """Give each account the trader of its newest accepted permission, or none."""
+    """Set each account's trader to that of its newest accepted permission, or to none."""
     newest = (
         models.TradingPermission.objects.filter(account=OuterRef("pk"), status="Accepted", missing_since=None)
         .order_by("-tradovate_id")

@@ -1,4 +1,4 @@
-"""What beat starts here."""
+"""The tasks that beat starts in this package."""
 
 from celery import shared_task
 
@@ -8,13 +8,13 @@ from accounts.sync.actions import is_due, sync
 
 @shared_task(name="accounts.probe")
 def probe_task() -> None:
-    """Find out whether Tradovate is back, where it did not answer."""
+    """Check whether Tradovate responds again, where it did not."""
     connection.probe_outages()
 
 
 @shared_task(name="accounts.sync")
 def sync_task() -> None:
-    """Read every connected environment whose turn it is into the mirror; how that went is in the `SyncRun` rows."""
+    """Read every connected environment that is due into the mirror; the results are in the `SyncRun` rows."""
     for environment in connection.connected_environments():
         if is_due(environment):
             sync(environment)

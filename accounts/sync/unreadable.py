@@ -1,7 +1,7 @@
-"""What Tradovate sent and nobody can read: kept beside the mirror until the same record is read well again.
+"""Records that Tradovate sent and that can't be read: kept beside the mirror until the same record is read successfully.
 
-A record that can't be read, or not kept, leaves its mirror row as it was, the row's age too. What was sent instead is
-evidence: it is shown wherever the row is.
+A record that can't be read or stored leaves its mirror row unmodified, including its age. What was sent instead is evidence: it
+is shown wherever the row is.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -37,15 +37,15 @@ from riskadmin.tradovate.rows import Identified
 from riskadmin.tradovate.vocabulary import Environment
 
 NAMED_AT_MOST: Final = 20
-"""Of so many records that can't be read a full read names each; the others are counted."""
+"""This many records that can't be read are named by a full read; the others are counted."""
 
 WITHOUT_ID_AT_MOST: Final = 100
-"""So many records without an id are kept of one reading: nothing tells them apart."""
+"""This many records without an id are kept from one reading: nothing distinguishes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    """How the mirror's rows of an entity are found by Tradovate's ids, and whose they are (empty: no account's)."""
+    """How an entity's mirror rows are found by Tradovate's ids, and which account they belong to (empty: none)."""
 
     model: type[MirrorRow]
     id: str = "tradovate_id"
@@ -74,30 +74,30 @@ _HELD: Final[Mapping[MirroredEntity, _Held]] = {
 
 
 def _key(entity: MirroredEntity, row: UnreadableRow) -> int | None:
-    """Return what an entity's mirror row is found by: of a cash balance the mirror keeps no id, but one for each account."""
+    """Return the key of an entity's mirror row: for cash balances the mirror keeps no id, but one row per account."""
     return row.account_id if entity == MirroredEntity.CASH else row.id
 
 
 _OF_ITS_ACCOUNT: Final = frozenset(
     {MirroredEntity.ACCOUNT, MirroredEntity.RISK_STATUS, MirroredEntity.FIRM_LIMITS, MirroredEntity.TRADER_LIMITS}
 )
-"""Of these the id is the account's own (inferred for all but the account)."""
+"""For these entities the id is the account's own (inferred for all but the account)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owned:
-    """A record that can't be read, with our keys of the account and the trader whose it is, where anything tells."""
+    """A record that can't be read, with our keys of its account and trader, if anything identifies them."""
 
     row: UnreadableRow
     account_id: int | None
     trader_id: int | None
     is_outdated: bool
-    """Whether the mirror has it from a newer reading."""
+    """Whether the mirror has a newer reading of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The rows of an answer that can be kept with Tradovate's ids of them, and what is known of the records that can't."""
+    """The rows of a response that can be stored with their Tradovate ids, and what is known about the records that can't."""
 
     rows: list[Row]
     good: set[int]
@@ -105,12 +105,12 @@ class Sorted:
 
     @property
     def accounts(self) -> set[int]:
-        """Our keys of the accounts of which a record can't be kept."""
+        """Our keys of the accounts with a record that can't be stored."""
         return {each.account_id for each in self.odd if each.account_id is not None}
 
     @property
     def is_all_told(self) -> bool:
-        """Whether each record that can't be kept tells which it is; else it may be any that is missing."""
+        """Whether each record that can't be stored names its id; else it may be any that is missing."""
         return all(each.row.id is not None or each.account_id is not None for each in self.odd)
 
 
@@ -123,9 +123,9 @@ def sort(
     *,
     asked: Mapping[int, int] | None = None,
 ) -> Sorted:
-    """Tell the rows that fit their columns from those that don't, before one of them makes a statement of thousands fail.
+    """Separate the rows that fit their columns from those that would make a statement of thousands fail.
 
-    `asked` are the accounts that a reading on demand asked for: of one account, all that comes is that one's.
+    `asked` are the accounts that a reading on demand asked for: if it is only one, everything that comes belongs to it.
     """
     rows: list[Row] = []
     good: set[int] = set()
@@ -152,7 +152,7 @@ def sort(
 
 
 def _owned(entity: MirroredEntity, found: Collection[UnreadableRow], reading: Reading, only: int | None) -> list[Owned]:
-    """Say whose records are that can't be read: the record itself may, its id may, or the mirror's row of the same id."""
+    """Find the owners of records that can't be read: from the record itself, its id, or the mirror's row with the same id."""
     held = _mirrored(entity, {key for row in found if (key := _key(entity, row)) is not None}, reading.environment)
     named = {row.account_id for row in found} | ({row.id for row in found} if entity in _OF_ITS_ACCOUNT else set())
     accounts = _keys(Account, named, reading.environment)
@@ -183,9 +183,10 @@ def note(
     good: Collection[int],
     replaced: Collection[int] = (),
 ) -> None:
-    """Keep what could not be read, and let go of what was: `good` are Tradovate's ids of the records that were.
+    """Keep what could not be read, and delete what has been read since: `good` are Tradovate's ids of the readable records.
 
-    `replaced` are our keys of the accounts of which all records were read. What is nobody's goes with the next full read.
+    `replaced` are our keys of the accounts whose records were all read. Records without an owner are deleted with the next full
+    read.
     """
     current = [each for each in found if not each.is_outdated]
     of_entity = UnreadableRecord.objects.filter(environment=reading.environment.value, entity=entity.value)
@@ -213,7 +214,7 @@ def note(
 
 
 def attach(accounts: Iterable[Account]) -> None:
-    """Have each of the accounts say in `unreadable` what of it can't be read; one query."""
+    """Set `unreadable` on each of the accounts to the parts of it that can't be read; one query."""
     by_key = {account.pk: account for account in accounts}
     if not by_key:
         return
@@ -225,18 +226,18 @@ def attach(accounts: Iterable[Account]) -> None:
 
 
 def of_accounts(keys: Collection[int]) -> "QuerySet[UnreadableRecord]":
-    """Return what can't be read of the accounts with these keys of ours."""
+    """Return the unreadable records of the accounts with these keys of ours."""
     return UnreadableRecord.objects.filter(AnyOf("account_id", list(keys))).order_by("entity", "tradovate_id", "pk")
 
 
 def of_account(account: Account) -> list[UnreadableRecord]:
-    """Return what can't be read of an account and of its trader."""
+    """Return the unreadable records of an account and of its trader."""
     mine = Q(account=account) | (Q(trader=account.trader_id) if account.trader_id else Q(pk__in=[]))
     return list(UnreadableRecord.objects.filter(mine).order_by("entity", "tradovate_id", "pk"))
 
 
 def since(environment: Environment, at: datetime) -> tuple[int, list[str]]:
-    """Return how many records could not be read since then, and the first of them in words."""
+    """Return how many records could not be read since then, and a description of the first few."""
     records = UnreadableRecord.objects.filter(environment=environment.value, read_at__gte=at)
     return records.count(), [record.words for record in records.order_by("entity", "tradovate_id", "pk")[:NAMED_AT_MOST]]
 

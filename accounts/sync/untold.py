@@ -1,6 +1,6 @@
-"""What Tradovate's last answers did not tell of an account, so that what is shown of it is older than the last full read.
+"""What Tradovate's last responses did not include of an account, so that what is shown is older than the last full read.
 
-A record without an id, or one that is left out, names no account: that an account's own row has grown old is all that tells.
+A record without an id, or one that is left out, names no account: the age of the account's own row is the only sign.
 """
 
 from collections.abc import Iterable
@@ -15,17 +15,17 @@ from accounts.models import Account, Cash, LimitLevel, RiskStatus, SyncRun
 
 @dataclass(frozen=True, kw_only=True)
 class Untold:
-    """A part of an account that full reads no longer tell, and when it was last told."""
+    """A part of an account that full reads no longer include, and when it was last read."""
 
     what: str
     since: datetime
 
 
 def attach(accounts: Iterable[Account]) -> None:
-    """Have each open account say in `untold_since` when its risk status was last told, if full reads no longer tell it.
+    """Set `untold_since` on each open account to when its risk status was last read, if full reads no longer include it.
 
-    At most a query for each environment, and none where all were told lately. Of accounts whose `risk_status` was not selected
-    with them it says nothing: what is made of those does not rest on it.
+    At most a query for each environment, and none if all were read lately. Accounts whose `risk_status` was not selected with
+    them are left out: what is done with those does not depend on it.
     """
     told_until: dict[str, datetime | None] = {}
     for account in accounts:
@@ -40,7 +40,7 @@ def attach(accounts: Iterable[Account]) -> None:
 
 
 def parts(account: Account) -> list[Untold]:
-    """Return what full reads no longer tell of an account, as far as it was ever read. Reads what its page has selected."""
+    """Return what full reads no longer include of an account that was read before. Reads what its page has selected."""
     until = None if account.archived else _told_until(account.environment)
     if until is None:
         return []
@@ -62,9 +62,9 @@ def _one_sync() -> timedelta:
 
 
 def _told_until(environment: str) -> datetime | None:
-    """Return the time before which nothing should have been read last; None before the first full read that ended well.
+    """Return the time before which nothing should have been last read; None before the first successful full read.
 
-    That is one sync before the newest: a single answer that was short is made up for by the next.
+    That is one sync before the newest: the next sync compensates for a single short response.
     """
     good = SyncRun.objects.filter(environment=environment, ended_at__isnull=False, failure="")
     newest = good.order_by("-started_at").values_list("started_at", flat=True).first()

@@ -1,6 +1,6 @@
 """Writing many mirror rows in one statement, where the newer read always wins.
 
-Reads overlap: a full read that began before a lock was confirmed must not undo the confirmation's row. Every row says when
+Reads overlap: a full read that began before a lock was confirmed must not undo the confirmation's row. Every row records when
 its read began (`fresh_at`), and PostgreSQL compares the two in the very statement that writes.
 """
 
@@ -19,9 +19,9 @@ Row = Mapping[str, Any]
 def upsert(model: type[MirrorRow], rows: Sequence[Row], *, key: tuple[str, ...]) -> int:
     """Insert the rows, or update those that exist and are not from a newer read; return how many were written.
 
-    A row maps the model's columns (`account_id`, not `account`) to values, the same columns in each; `key` are the columns
-    of a unique constraint. Of rows with the same key the last one counts. Rows are written in the order of their key, so
-    that two writers can't lock each other out, and in statements of `BATCH` rows.
+    A row maps the model's columns (`account_id`, not `account`) to values, with the same columns in each row; `key` are the
+    columns of a unique constraint. If several rows have the same key, the last one counts. Rows are written in the order of
+    their key, so that two writers can't deadlock, and in statements of `BATCH` rows.
     """
     unique = {tuple(row[column] for column in key): row for row in rows}
     ordered = [unique[value] for value in sorted(unique)]
@@ -29,16 +29,16 @@ def upsert(model: type[MirrorRow], rows: Sequence[Row], *, key: tuple[str, ...])
 
 
 def locked_where_differing(model: type[MirrorRow], rows: Sequence[Row], *, key: tuple[str, ...]) -> list[int]:
-    """Lock the rows that are there already, in the order of their key, and return the ids of those that `upsert` would alter.
+    """Lock the rows that exist already, in the order of their key, and return the ids of those that `upsert` would modify.
 
-    The age of a row is no difference. `rows` and `key` are those of `upsert`; needs an open transaction.
+    A different age alone is not a difference. `rows` and `key` are those of `upsert`; needs an open transaction.
     """
     fields = {column: _field(model, column) for column in rows[0]}
     quote = connection.ops.quote_name
     names = ", ".join(quote(column) for column in fields)
     arrays = ", ".join(f"%s::{_base_type(field)}[]" for field in fields.values())
     differs = " OR ".join(
-        # Cast to the column's own type, so that a number is compared as it would be kept: rounded.
+        # Cast to the column's own type, so that a number is compared as it would be stored: rounded.
         f"held.{quote(column)} IS DISTINCT FROM given.{quote(column)}::{field.db_type(connection)}"
         for column, field in fields.items()
         if column not in {*key, "fresh_at", "source"}
@@ -74,14 +74,14 @@ def _write(model: type[MirrorRow], rows: Sequence[Row], key: tuple[str, ...]) ->
 
 
 def _values(field: "models.Field[Any, Any]", values: list[Any]) -> list[Any]:
-    """A column's values for psycopg, which adapts all that rows hold by itself, except JSON."""
+    """A column's values for psycopg, which adapts everything that rows hold by itself, except JSON."""
     if isinstance(field, models.JSONField):
         return [field.get_db_prep_save(value, connection) for value in values]
     return values
 
 
 def _field(model: type[MirrorRow], column: str) -> "models.Field[Any, Any]":
-    """The field of a column; the column of a foreign key is called after it, with `_id`."""
+    """The field of a column; a foreign key's column is named after it, with `_id`."""
     by_column = {field.column: field for field in model._meta.concrete_fields}
     return by_column[column]
 

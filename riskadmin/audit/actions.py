@@ -1,4 +1,4 @@
-"""Writing the trail. Explicit calls only, each inside the transaction of what it records: no event, no effect."""
+"""Write the audit trail. Each call is explicit and inside the transaction of what it records: no event, no effect."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
-"""Every text and every JSON value that is sent to PostgreSQL is made storable here, whoever sends it.
+"""Every text and every JSON value sent to PostgreSQL is made storable here, whichever code sends it.
 
-Tradovate's words and people's reach many columns. A rule that each writer had to remember would be forgotten once, and then
-one character would keep an answer of Tradovate's from being written down.
+Text from Tradovate and from people reaches many columns. A rule that each writer had to remember would sooner or later be
+forgotten, and then one character would keep an answer from Tradovate from being stored.
 """
 
 from contextlib import suppress
@@ -17,17 +17,17 @@ from riskadmin.audit.storable import is_storable_json, storable, storable_text
 
 
 class StorableTextDumper(StrDumperUnknown):
-    """Sends a text as psycopg does; one that PostgreSQL would refuse, as `storable_text` makes it."""
+    """Sends a text as psycopg does. A text that PostgreSQL would refuse is sent as `storable_text` makes it."""
 
     def dump(self, obj: str) -> Buffer | None:
-        """Return the text's bytes. Almost none needs a second try, and psycopg's own first one is in C."""
+        """Return the text's bytes. The second try is almost never needed, and psycopg's own first one is in C."""
         with suppress(UnicodeEncodeError, DataError):
             return super().dump(obj)
         return super().dump(storable_text(obj))
 
 
 class StorableJsonDumper(JsonDumper):
-    """Sends a JSON value as psycopg does; one that PostgreSQL would refuse, as `storable` makes it."""
+    """Sends a JSON value as psycopg does. A value that PostgreSQL would refuse is sent as `storable` makes it."""
 
     def dump(self, obj: Any) -> Buffer | None:
         """Return the value's JSON."""
@@ -49,7 +49,7 @@ def _storable_wrapped(wrapped: Json | Jsonb) -> Json | Jsonb:
 
 
 def send_only_what_is_storable(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Have a new connection of Django's use these, for parameters, arrays and COPY alike."""
+    """Make a new Django connection use these adapters for parameters, arrays and COPY."""
     adapters = connection.connection.adapters
     adapters.register_dumper(str, StorableTextDumper)
     adapters.register_dumper(Json, StorableJsonDumper)

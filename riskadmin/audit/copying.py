@@ -1,6 +1,6 @@
-"""Writing many rows with one COPY: what `bulk_create` takes seconds for with ten thousand rows, in a fraction of them.
+"""Write many rows with one COPY, in a fraction of the seconds that `bulk_create` takes for ten thousand rows.
 
-Triggers, constraints and the database's own defaults act as for any INSERT.
+Triggers, constraints and the database's own defaults apply as for any INSERT.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ IDS: Final = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_serie
 def copy_in(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write new rows of a model in their order: values by column (a field's `attname`), the same columns in each row.
 
-    Other columns get their default, which is the same in every row. What JSON holds is made storable. Raises DatabaseError, as
+    Other columns get their default, which is the same in every row. JSON values are made storable. Raises DatabaseError, as
     saving the rows would.
     """
     if not rows:
@@ -34,7 +34,7 @@ def copy_in(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> Non
 
 
 def new_ids(model: type[models.Model], count: int) -> list[int]:
-    """Return ids for rows that are to be written, ascending; what isn't written in the end leaves a gap."""
+    """Return ids for rows that will be written, ascending. An id whose row isn't written in the end leaves a gap."""
     with connection.cursor() as cursor:
         cursor.execute(IDS, [model._meta.db_table, model._meta.pk.column, count])
         return [row[0] for row in cursor.fetchall()]
@@ -45,7 +45,7 @@ def _is_given_by_database(field: "models.Field[Any, Any]") -> bool:
 
 
 def _dump(field: "models.Field[Any, Any]") -> Callable[[Any], Any]:
-    """Return what makes a column's value fit for psycopg, which adapts all that rows hold by itself, except JSON and enums."""
+    """Return a converter for a column's values. psycopg adapts everything that rows hold by itself, except JSON and enums."""
     if isinstance(field, models.JSONField):
         return lambda value: None if value is None else storable_json(value)
     if isinstance(field, models.CharField | models.TextField):

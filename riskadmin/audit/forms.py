@@ -1,4 +1,4 @@
-"""The audit page's filters: a GET form, so that each view of the trail has an address."""
+"""The audit page's filters: a GET form, so that each view of the trail has its own address."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS
 from riskadmin.web.clock import display_zone
 
-# A tag's first part, in words; filtering by it takes all its tags.
+# The first part of a tag, in words. Filtering by it selects all tags that begin with it.
 SUBJECT_WORDS: Final[dict[str, str]] = {
     "change": "Changes",
     "item": "Accounts in a change",
@@ -31,7 +31,7 @@ def subject_of(tag: str) -> str:
 
 
 class MomentField(forms.DateTimeField):
-    """A time without a zone, meant in the zone in which the pages show times."""
+    """A time without a zone, interpreted in the zone in which pages show times."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
     default_error_messages = {"invalid": "Enter a date and a time, such as 2026-11-21 14:03."}
@@ -43,7 +43,7 @@ class MomentField(forms.DateTimeField):
 
 
 class FilterForm(forms.Form):
-    """Every field may stay empty; `people` are (id, name) of those whom the trail names."""
+    """Every field may be empty. `people` are the (id, name) pairs of the people named in the trail."""
 
     what = forms.ChoiceField(label="What", required=False, choices=lambda: [("", "Everything"), *_kinds()])
     person = forms.ChoiceField(label="Who", required=False)
@@ -83,7 +83,7 @@ class FilterForm(forms.Form):
                 field.widget.attrs["aria-describedby"] = f"{self[name].auto_id}_error"
 
     def clean(self) -> dict[str, Any]:
-        """Refuse an empty stretch of time."""
+        """Refuse an empty time range."""
         cleaned: dict[str, Any] = super().clean() or {}
         since, before = cleaned.get("since"), cleaned.get("before")
         if since and before and since >= before:
@@ -91,7 +91,7 @@ class FilterForm(forms.Form):
         return cleaned
 
     def filters(self) -> Filters:
-        """Return what a valid form asks for."""
+        """Return the filters of a valid form."""
         chosen = self.cleaned_data
         person = chosen["person"]
         return Filters(
@@ -108,7 +108,7 @@ class FilterForm(forms.Form):
 
 
 def _kinds() -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the groups of tags, each beginning with the choice of the whole group."""
+    """Return the groups of tags. Each begins with the choice of the whole group."""
     return [
         (
             words,
@@ -119,5 +119,5 @@ def _kinds() -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _tags(what: str) -> tuple[str, ...]:
-    """Return the tags that a choice stands for: one, or all of a subject."""
+    """Return the tags that a choice selects: one tag, or all tags of a subject."""
     return tuple(tag.value for tag in Tag if what in {tag.value, subject_of(tag)})

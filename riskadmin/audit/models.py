@@ -10,9 +10,10 @@ NEWEST_FIRST = (F("occurred_at").desc(), F("id").desc())
 
 
 class Event(models.Model):
-    """Something that happened, with who, why, before, after, and the call that proves it.
+    """Something that happened: who did it, why, before, after, and the call that proves it.
 
-    Other packages' rows are named by plain numbers: an event outlives what it tells of, and nothing cascades into the trail.
+    Rows of other packages are named by plain numbers: an event outlives the row it is about, and nothing cascades into the
+    trail.
     """
 
     occurred_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -39,19 +40,21 @@ class Event(models.Model):
     detail = models.JSONField(default=dict, encoder=DjangoJSONEncoder, editable=False)
 
     class Meta:
-        # Each filter of the audit page has an index in the page's order, so that the newest rows cost the same at any
-        # size. Two filters together use the better index and check the other on the way; a statement timeout bounds that.
+        # Each filter of the audit page has an index in the page's order, so that reading the newest rows costs the same at
+        # any size. Two filters together use the better index and check the other on each row; a statement timeout limits
+        # that.
         indexes = [
             # Without filters, and by time range.
             models.Index(*NEWEST_FIRST, name="event_newest"),
             # By kind of event.
             models.Index(F("tag"), *NEWEST_FIRST, name="event_by_tag"),
-            # By person, and finding which people the trail names. The system's own events are not looked up this way.
+            # By person, and for finding which people the trail names. The system's own events are not looked up this way.
             models.Index(F("staff_id"), *NEWEST_FIRST, condition=Q(staff_id__isnull=False), name="event_by_staff"),
-            # By account number, and the account's history. A number is nearly unique over environments: the rest is checked.
+            # By account number, and for the account's history. A number is nearly unique across environments: the rest is
+            # checked.
             models.Index(F("account_id"), *NEWEST_FIRST, condition=Q(account_id__isnull=False), name="event_by_account"),
-            # By account name as it was then, whatever its case. Of all rows: a partial index's statistics go unused where
-            # number or name are asked for, and PostgreSQL would then read the whole trail for one account.
+            # By account name at the time, ignoring case. It covers all rows: PostgreSQL does not use a partial index's
+            # statistics for a query by number or name, and would then read the whole trail for one account.
             models.Index(Upper("account_name"), *NEWEST_FIRST, name="event_by_account_name"),
             # By environment: a firm may have very few events on one of the two.
             models.Index(F("environment"), *NEWEST_FIRST, condition=~Q(environment=""), name="event_by_environment"),

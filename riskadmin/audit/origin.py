@@ -1,4 +1,4 @@
-"""Who did something, and where it came from: the two snapshots that every event carries."""
+"""Who did something, and where the request came from: the two snapshots that every event carries."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from riskadmin.web.request_id import current_request_id
 
 @dataclass(frozen=True, kw_only=True)
 class Who:
-    """The person an event names, as they were at that moment; `id` None is the system, and `Origin.job` says which part."""
+    """The person an event names, as they were then. With `id` None it is the system, and `Origin.job` says which part."""
 
     id: int | None
     name: str
@@ -41,7 +41,7 @@ def origin_of(request: HttpRequest) -> Origin:
 class Subject:
     """The account an event is about: environment, Tradovate's id, and its name at that moment.
 
-    Without an id it is about a trader, whose name stands there.
+    Without an id the event is about a trader, and the name is the trader's.
     """
 
     environment: str

@@ -1,10 +1,10 @@
-"""What can be found changed at Tradovate that riskadmin did not do, in words."""
+"""Labels for changes found at Tradovate that riskadmin did not make."""
 
 from django.db import models
 
 
 class OutsideKind(models.TextChoices):
-    """What somebody did at Tradovate. Each completes "… outside riskadmin"."""
+    """What someone did at Tradovate. Each completes "… outside riskadmin"."""
 
     LOCK = "lock", "Locked"
     LIQUIDATE = "liquidate", "Liquidated and locked"
@@ -20,4 +20,4 @@ class OutsideKind(models.TextChoices):
 
 OUTSIDE = "outside riskadmin"
 BY_SOMEBODY = "by someone at Tradovate or the trader's firm, outside riskadmin"
-"""Tradovate names nobody."""
+"""Tradovate does not say who made a change."""

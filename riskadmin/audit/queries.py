@@ -1,4 +1,4 @@
-"""Reading the trail: newest first, a page at a time, never for longer than a person waits."""
+"""Read the trail: newest first, a page at a time, with a limit on how long a query may take."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ ORDER = ("-occurred_at", "-id")
 PANEL_SIZE = 20
 STATEMENT_TIMEOUT_MS = 2000
 
-# One index probe for each person, however many events there are (`event_by_staff`).
+# One index probe for each person, however many events they have (`event_by_staff`).
 _PEOPLE_SQL = """
 WITH RECURSIVE person AS (
     (SELECT staff_id, staff_name FROM audit_event
@@ -35,12 +35,12 @@ SELECT staff_id, staff_name FROM person ORDER BY lower(staff_name), staff_id
 
 
 class TooBroad(Exception):
-    """The filters match rows that lie too far apart to be found within the time a page may take."""
+    """The matching rows are too far apart to be found within the time a page may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """What the audit page is narrowed to; what is None or empty does not narrow."""
+    """The audit page's filters. None or empty means no filter."""
 
     tags: tuple[str, ...] = ()
     staff_id: int | None = None
@@ -54,7 +54,7 @@ class Filters:
 
 
 def matching(filters: Filters) -> QuerySet[Event]:
-    """Return the events that satisfy every filter, unordered; `since` is included, `before` is not."""
+    """Return the events that match every filter, unordered. `since` is included, `before` is not."""
     narrowing = {
         "staff_id": filters.staff_id,
         "staff_id__isnull": True if filters.by_system else None,
@@ -81,27 +81,27 @@ def events_page(filters: Filters, cursor: str | None) -> Page[Event]:
 
 
 def account_history(*, environment: str, account_id: int, cursor: str | None) -> Page[Event]:
-    """Return a panel's page of what happened to one account. Raises TooBroad, and `paging.BadCursor`."""
+    """Return one page of an account's history, for a panel. Raises TooBroad, and `paging.BadCursor`."""
     with _bounded():
         events = Event.objects.filter(account_id=account_id, environment=environment)
         return keyset(events, ORDER, cursor, size=PANEL_SIZE)
 
 
 def change_history(*, change_id: int, cursor: str | None) -> Page[Event]:
-    """Return a panel's page of what happened to one change and its items. Raises TooBroad, and `paging.BadCursor`."""
+    """Return one page of the history of a change and its items, for a panel. Raises TooBroad, and `paging.BadCursor`."""
     with _bounded():
         return keyset(Event.objects.filter(change_id=change_id), ORDER, cursor, size=PANEL_SIZE)
 
 
 def people() -> list[tuple[int, str]]:
-    """Return everybody the trail names, as (id, newest name), by name; people who have left included."""
+    """Return everyone the trail names, including people who have left, as (id, newest name), by name."""
     with connection.cursor() as cursor:
         cursor.execute(_PEOPLE_SQL)
         return list(cursor.fetchall())
 
 
 def _account_q(account: str) -> Q:
-    """Return the condition for an account's number or whole name; a live account's name may be a number as well."""
+    """Return the condition for an account's number or whole name. A live account's name may be a number too."""
     named = Q(Exact(Upper("account_name"), Upper(Value(account))))
     if account.isdecimal() and int(account) < 2**63:
         return named | Q(account_id=int(account))
@@ -110,7 +110,7 @@ def _account_q(account: str) -> Q:
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Cancel each statement inside after STATEMENT_TIMEOUT_MS; raises TooBroad then."""
+    """Cancel each statement inside the block after STATEMENT_TIMEOUT_MS, and raise TooBroad."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:

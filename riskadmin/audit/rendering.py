@@ -1,6 +1,7 @@
-"""What an event says in one line. Each tag has a formatter here, and a test holds that none is missing.
+"""One-line descriptions of events. Each tag has a formatter here, and a test checks that none is missing.
 
-Old rows stay as they were written, so a formatter asks for nothing: what is missing or of another shape is left out.
+Old rows stay as they were written, so a formatter requires nothing: a value that is missing or has another shape is left
+out.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,15 +28,15 @@ CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
 PRIORITY_WORDS: Final = {10: "before others", 0: "normal", -10: "after others"}
 
 WAIT_MAX_S: Final = 365 * 86_400
-"""Nothing waits for longer; a larger number is no wait."""
+"""Nothing waits for longer. A larger number is not a wait."""
 
 EVIDENCE_FIELDS: Final = frozenset({"admin_at"})
-"""Recorded with a state to tell one act from another."""
+"""Recorded with a state to distinguish one act from another."""
 
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One recorded field, in words; empty where it was not set."""
+    """One recorded field, in words. A side is empty where the field was not set."""
 
     key: str
     label: str
@@ -44,7 +45,7 @@ class FieldChange:
 
     @property
     def is_changed(self) -> bool:
-        """Whether the field moved."""
+        """Whether the field changed."""
         return self.before != self.after
 
 
@@ -56,7 +57,7 @@ class Line:
 
     @property
     def title(self) -> str:
-        """What happened, for an item's end its outcome; a tag of a later version is shown as it is."""
+        """What happened; for the end of an item, its outcome. A tag from a later version is shown as it is."""
         if self.event.tag == Tag.ITEM_SETTLED and _detail(self.event, "outcome"):
             return _detail(self.event, "outcome").capitalize()
         if self.is_outside and _detail(self.event, "kind") in OutsideKind.values:
@@ -65,20 +66,20 @@ class Line:
 
     @property
     def tone(self) -> str:
-        """The tone of its mark: what went wrong stands out, what is ordinary stays quiet."""
+        """The tone of its mark: failures stand out, ordinary events don't."""
         if self.event.tag == Tag.ITEM_SETTLED:
             return OUTCOME_TONES.get(_detail(self.event, "outcome"), "neutral")
         return TONES.get(self.event.tag, "neutral")
 
     @cached_property
     def summary(self) -> str:
-        """What the tag's formatter says of it; may be empty."""
+        """The text of the tag's formatter. It may be empty."""
         formatter = FORMATTERS.get(self.event.tag)
         return formatter(self.event) if formatter else ""
 
     @property
     def actor(self) -> str:
-        """Who did it: the person as they were called then, or riskadmin itself, or nobody we know."""
+        """Who did it: the person under their name at the time, riskadmin itself, or an unknown person."""
         if self.is_outside:
             return "Outside riskadmin"
         if self.event.staff_id is not None:
@@ -87,12 +88,12 @@ class Line:
 
     @property
     def actor_role(self) -> str:
-        """Their roles then, or the part of riskadmin that it was."""
+        """The person's roles at the time, or the part of riskadmin that did it."""
         return "" if self.is_outside else self.event.staff_role or self.event.job
 
     @property
     def is_outside(self) -> bool:
-        """Whether somebody did it at Tradovate, who is not known; riskadmin only found it."""
+        """Whether an unknown person did it at Tradovate and riskadmin only detected it."""
         return self.event.tag.startswith("outside:")
 
     @property
@@ -107,7 +108,7 @@ class Line:
 
     @cached_property
     def fields(self) -> list[FieldChange]:
-        """Every field of the recorded before and after; of an intent only what was meant to change."""
+        """Every field of the recorded before and after. For an intent, only the fields that were meant to change."""
         before, after = _with_category_named(_mapping(self.event.before), _mapping(self.event.after))
         keys = after if self.is_intent and after else dict.fromkeys([*before, *after])
         return [
@@ -117,12 +118,12 @@ class Line:
 
     @property
     def changes(self) -> list[FieldChange]:
-        """The fields that moved, without those that only prove it: the event's own page has them too."""
+        """The fields that changed, without those that only serve as evidence. The event's own page shows those too."""
         return [field for field in self.fields if field.is_changed and field.key not in EVIDENCE_FIELDS]
 
     @property
     def is_intent(self) -> bool:
-        """Whether the recorded after is what was meant to be, not what was seen at Tradovate."""
+        """Whether the recorded after is the intended state, not one that was read at Tradovate."""
         if self.event.tag == Tag.ITEM_SETTLED:
             return _detail(self.event, "outcome") not in CONFIRMED_OUTCOMES
         return self.event.tag.startswith(("change:", "item:"))
@@ -133,7 +134,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _with_category_named(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return both with a category as one field, by name: items record its number, and beside it the names for people."""
+    """Return both with the category as one field, by name. Items record its number, and beside it the name for people."""
     if "category_id" not in before and "category_id" not in after:
         return before, after
     return _named(before, after.get("was")), _named(after, after.get("category"))
@@ -149,7 +150,7 @@ def _number_of(category_id: object) -> str | None:
 
 
 def _detail(event: Event, key: str) -> str:
-    """Return a recorded detail as text; empty when it is missing or no plain value."""
+    """Return a recorded detail as text. Empty when it is missing or not a plain value."""
     value = _mapping(event.detail).get(key)
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
@@ -237,7 +238,7 @@ SHOWN_WORDS: Final = {
     "liquidated": "would be liquidated",
     "possibly_liquidated": "might be liquidated",
 }
-"""What of the effects that somebody was shown is told in the line of their decision; the event has all of them."""
+"""The effects shown to the approver that are repeated in the approval's line. The event contains all of them."""
 
 
 def _decided(event: Event) -> str:
@@ -278,7 +279,7 @@ def _claimed(event: Event) -> str:
 def _answered(event: Event) -> str:
     elapsed, status = _detail(event, "elapsed_ms"), _detail(event, "status")
     answer = _joined(_prefixed("HTTP ", status), f"after {elapsed} ms" if elapsed else "", by=" ")
-    # The title says already that Tradovate answered, and this line with what status.
+    # The title already says that Tradovate answered; this line adds the status.
     text = _detail(event, "text").removeprefix(f"{Tag.ITEM_SENT.label}: ").removesuffix(f" (HTTP {status})")
     return _joined(answer, text, by=": ")
 
@@ -288,7 +289,7 @@ def _deferred(event: Event) -> str:
 
 
 def _again(wait_s: object) -> str:
-    """Say when something is tried again, by a recorded wait in seconds; "" for anything else."""
+    """Say when something is tried again, from a recorded wait in seconds. "" for anything else."""
     if not isinstance(wait_s, int | float) or isinstance(wait_s, bool) or not 0 <= wait_s <= WAIT_MAX_S:
         return ""
     return f"again in {duration(timedelta(seconds=round(wait_s)))}" if wait_s >= 1 else "again at once"

@@ -1,6 +1,6 @@
-"""Making anything that Tradovate or a person may send fit for PostgreSQL, so that an odd byte can't keep a row out.
+"""Make any text from Tradovate or a person storable in PostgreSQL, so that one odd byte can't block a row.
 
-`adapters` applies it to all that is sent there.
+`adapters` applies it to everything sent to PostgreSQL.
 """
 
 import math
@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-# PostgreSQL stores no NUL in text; a half of a surrogate pair is no character (JSON can spell both).
+# PostgreSQL stores no NUL in text. Half of a surrogate pair is not a character (JSON can encode both).
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-# As JSON spells them; it spells whole pairs so, too.
+# How JSON escapes them. It escapes whole pairs in the same way.
 _PERHAPS_UNSTORABLE = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
 _encode = DjangoJSONEncoder(allow_nan=False).encode
@@ -39,7 +39,7 @@ def storable(value: Any) -> Any:
 
 
 def storable_json(value: Any) -> str:
-    """Return the JSON text of what `storable` makes of a value, which it is asked for only where that could differ."""
+    """Return the JSON text of a storable value. `storable` is called only where it could change the text."""
     try:
         text = _encode(value)
     except ValueError:  # NaN or an infinity
@@ -48,5 +48,5 @@ def storable_json(value: Any) -> str:
 
 
 def is_storable_json(text: bytes) -> bool:
-    """Tell whether PostgreSQL surely takes a JSON text; False may be a false alarm."""
+    """Return whether PostgreSQL is certain to accept a JSON text. False may be a false alarm."""
     return not (b"NaN" in text or b"Infinity" in text or _PERHAPS_UNSTORABLE.search(text))

@@ -1,4 +1,4 @@
-"""What an event says happened: `subject:part:verb`, with the words a person reads.
+"""What happened in an event: `subject:part:verb`, with the words that people read.
 
 A tag that is no longer written stays here, so that old rows keep their words.
 """

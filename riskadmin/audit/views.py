@@ -1,4 +1,4 @@
-"""The trail's pages: the whole of it for compliance, and one account's or change's history for whoever may see that."""
+"""The trail's pages: the whole trail for compliance, and the history of one account or change for people who may see it."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from riskadmin.web.paging import Page
 @requires("audit:view")
 @require_safe
 def event_list(request: HtmxHttpRequest) -> HttpResponse:
-    """The trail, newest first, narrowed by the filters in the address. A bad filter is answered with 422."""
+    """The trail, newest first, filtered by the query string. An invalid filter is answered with 422."""
     form = FilterForm(request.GET, people=queries.people())
     if not form.is_valid():
         return render(request, "audit/list.html", {"form": form}, status=422)
@@ -33,7 +33,7 @@ def event_list(request: HtmxHttpRequest) -> HttpResponse:
 @requires("audit:view")
 @require_safe
 def event_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    """Everything recorded of one event: a page, and for htmx the fragment that opens below its row."""
+    """Everything recorded about one event: a page, and for htmx the fragment that opens below its row."""
     event = get_object_or_404(Event, pk=_in_range(pk))
     context = {
         "line": Line(event),
@@ -49,7 +49,7 @@ def event_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @requires("accounts:view")
 @require_safe
 def account_history(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
-    """What happened to one account: a panel of the account's page, and a page of its own."""
+    """The history of one account: a panel of the account's page, and a page of its own."""
     if environment not in ENVIRONMENT_WORDS:
         raise Http404
     account_id = _in_range(tradovate_id)
@@ -63,7 +63,7 @@ def account_history(request: HtmxHttpRequest, environment: str, tradovate_id: in
 @requires("changes:view")
 @require_safe
 def change_history(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    """What happened to one change and its items: a panel of the change's page, and a page of its own."""
+    """The history of one change and its items: a panel of the change's page, and a page of its own."""
     change_id = _in_range(pk)
     context = {"heading": f"History of change {pk}", "shows": "change"}
     context |= _events(lambda: queries.change_history(change_id=change_id, cursor=request.GET.get("cursor")))
@@ -71,7 +71,7 @@ def change_history(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
 
 def _events(read: Callable[[], Page[Event]]) -> dict[str, Any]:
-    """Return a page of events for a template, or that the filters are too broad."""
+    """Return a page of events for a template, or a note that the filters are too broad."""
     try:
         page = read()
     except queries.TooBroad:

@@ -1,4 +1,4 @@
-"""Tradovate's own words, and riskadmin's, as a person reads them. Unknown ones are shown as they are, never hidden."""
+"""Words for Tradovate's values and for riskadmin's own. Unknown values are shown as they are, never hidden."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class FieldWords:
-    """How another package calls a field that it records, and how it says its values, which may be of any shape."""
+    """How another package names a field that it records, and how it formats the field's values, which may have any shape."""
 
     label: str
     value: Callable[[Any], str]
@@ -69,7 +69,7 @@ _OF_OTHER_ROOMS: Final[dict[str, FieldWords]] = {}
 
 
 def name_fields(words: Mapping[str, FieldWords]) -> None:
-    """Have fields called here as the package calls them that knows them; packages call this once, as they start."""
+    """Register names and formats of fields. A package that records fields calls this once, when it starts."""
     _OF_OTHER_ROOMS.update(words)
 
 
@@ -108,4 +108,4 @@ def _said_there(field: str, value: object) -> str:
     try:
         return _OF_OTHER_ROOMS[field].value(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return str(value)  # an old row, or one of another shape
+        return str(value)  # an old row, or a value of another shape

@@ -1,4 +1,4 @@
 """Servers from wheels and a process supervisor, so that `make demo` and `make test` need nothing installed.
 
-Composition of processes only: nothing here imports a package of the product, and nothing in production imports this.
+It only composes processes: nothing here imports a package of the product, and nothing in production imports this.
 """

@@ -1,7 +1,7 @@
-"""Make the project's virtual environment, or find in a moment that it is up to date.
+"""Create the project's virtual environment, or find quickly that it is up to date.
 
-Run by the Makefile as a file with the system's Python, before anything is installed: the standard library only, and no
-syntax that an old Python could not even read, since telling its owner so is the first duty.
+The Makefile runs this file with the system's Python before anything is installed. So it uses only the standard library, and
+no syntax that an old Python could not parse: it has to be able to report that the Python is too old.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ OLDEST_PYTHON = (3, 11)
 
 
 class CannotStart(Exception):
-    """The environment could not be made; the text says what, why, and what to do."""
+    """The environment could not be created. The text says what failed, why, and what to do."""
 
 
 def main(arguments: list[str]) -> int:
-    """Bring `.venv` of the project named (ours by default) up to date; the exit code is 1 when that failed."""
+    """Bring the project's `.venv` (ours by default) up to date. The exit code is 1 when that failed."""
     project = Path(arguments[0]).resolve() if arguments else PROJECT
     try:
         check_python()
@@ -54,10 +54,10 @@ def check_python() -> None:
 
 
 class Environment:
-    """`.venv` of a project: the locked packages, and beside them, in `.venv/tools`, what installs them."""
+    """The project's `.venv`: the locked packages, and in `.venv/tools` the tools that install them."""
 
     def __init__(self, project: Path) -> None:
-        """Nothing is touched yet."""
+        """Set the paths. Nothing is created yet."""
         self.project = project
         self.path = project / ".venv"
         self.tools = self.path / "tools"
@@ -67,7 +67,7 @@ class Environment:
         self._stamp = self.path / "up-to-date"
 
     def update(self) -> None:
-        """Install what the lock says unless that was done already. Raises CannotStart."""
+        """Install what the lock lists, unless that is already done. Raises CannotStart."""
         fresh = self._fingerprint()
         if self._stamp.exists() and self._stamp.read_text() == fresh and self.python.exists():
             return
@@ -77,14 +77,14 @@ class Environment:
         self._stamp.write_text(fresh)
 
     def _fingerprint(self) -> str:
-        """Stand for all that decides the environment: both locks, the Python, the place (scripts carry its path)."""
+        """Return a digest of everything the environment depends on: both locks, the Python, the path (scripts contain it)."""
         digest = hashlib.sha256()
         for part in (self.lock.read_bytes(), self.tools_lock.read_bytes(), sys.version.encode(), os.fsencode(self.path)):
             digest.update(hashlib.sha256(part).digest())
         return digest.hexdigest()
 
     def _make(self) -> None:
-        """Make the bare environment, anew when it is another Python's or another place's."""
+        """Create the bare environment, again if it belongs to another Python or another path."""
         made_for = f"{sys.version}\n{self.path}"
         note = self.path / "made-for"
         if note.exists() and note.read_text() == made_for and self.python.exists():
@@ -95,7 +95,7 @@ class Environment:
         note.write_text(made_for)
 
     def _install(self) -> None:
-        """Install the lock by uv; by pip, which takes ten times as long, where uv can't."""
+        """Install the lock with uv, or with pip, which takes ten times as long, where uv can't run."""
         say(f"installing {self.lock.name}")
         pip = [str(self.tools / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
         uv = str(self.tools / "bin" / "uv")
@@ -108,14 +108,14 @@ class Environment:
             run("install the packages by pip", [*pip, *into, "-r", str(self.lock)])
 
     def _find_project(self) -> None:
-        """Let every program of the environment import the project, wherever it is called from."""
+        """Let every program of the environment import the project, whatever directory it is called from."""
         for packages in self.path.glob("lib/python3.*/site-packages"):
             (packages / "project.pth").write_text(f"{self.project}\n")
 
 
 def run(what: str, command: list[str]) -> None:
-    """Run a command to its end. Raises CannotStart with its last words when it fails."""
-    # Nothing of another environment, and no interpreter from the network.
+    """Run a command to its end. Raises CannotStart with its last output when it fails."""
+    # Ignore other environments, and don't download an interpreter.
     env = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}}
     env["UV_PYTHON_DOWNLOADS"] = "never"
     if shutil.which(command[0]) is None:
@@ -127,7 +127,7 @@ def run(what: str, command: list[str]) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line for a person, at once."""
+    """Print a line and flush it."""
     print(line, flush=True)
 
 

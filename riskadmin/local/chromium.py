@@ -1,6 +1,6 @@
-"""A Chromium for the browser tests: found, or installed; never silently missing.
+"""A Chromium for the browser tests: found, or installed. A missing one is always reported.
 
-`python -m riskadmin.local.chromium` does it and prints where it is.
+`python -m riskadmin.local.chromium` does this and prints the path.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def find_or_install() -> Path:
 
 
 def _attempt(command: list[str]) -> list[str]:
-    """Run a command and return how it ended, with its last words."""
+    """Run a command and return its exit code and its last output."""
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -72,7 +72,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _runs(binary: Path) -> bool:
-    """Whether it starts at all: a package without its libraries, or a stub that asks for a snap, does not."""
+    """Return whether it starts. A package without its libraries, or a stub that asks for a snap, does not."""
     if not binary.exists():
         return False
     try:

@@ -1,4 +1,4 @@
-"""One demo at a time in one directory."""
+"""Allow only one demo at a time in one directory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from riskadmin.local.program import CannotStart
 
 @contextmanager
 def claim(run: Path, address: str) -> Iterator[None]:
-    """Hold `run` until the block ends; the kernel lets go of it when we are killed.
+    """Lock `run` until the block ends. The kernel releases the lock if we are killed.
 
-    Raises CannotStart with the holder's process id and address when there is one.
+    Raises CannotStart with the holder's process id and address when another process holds it.
     """
     run.mkdir(parents=True, exist_ok=True)
     with (run / "demo.lock").open("a+", encoding="utf-8") as file:

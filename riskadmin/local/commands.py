@@ -1,7 +1,7 @@
-"""Several of `manage.py`'s commands in one process, since loading Django costs more than most of them.
+"""Several `manage.py` commands in one process, since loading Django takes longer than most of them.
 
-`python -m riskadmin.local.commands '[["migrate", "--no-input"], ["sync_mirror"]]'` runs them one after the other and ends
-with 1 at the first that fails.
+`python -m riskadmin.local.commands '[["migrate", "--no-input"], ["sync_mirror"]]'` runs them in order and exits with 1 at
+the first that fails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`make demo`: everything on this machine, from nothing to a page to sign in at, until Ctrl-C.
+"""`make demo`: starts everything on this machine, up to a page to sign in at, and runs until Ctrl-C.
 
-Run as `python -m riskadmin.local.demo [DIRECTORY]` in the project's virtual environment; the directory, `.run` by
-default, keeps the data.
+Run as `python -m riskadmin.local.demo [DIRECTORY]` in the project's virtual environment. The directory, `.run` by default,
+keeps the data.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SIGN_INS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demo until somebody stops it; the exit code is 1 when it could not start."""
+    """Run the demo until it is stopped. The exit code is 1 when it could not start."""
     run = Path(arguments[0]).resolve() if arguments else PROJECT / ".run"
     environ.Env.read_env(os.environ.get("ENV_FILE", PROJECT / ".env"), overwrite=False)
     try:
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
 
 
 def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
-    """Start all there is, in order, and return when a person can sign in."""
+    """Start everything in order, and return when people can sign in."""
     places = prepare(run)
     env = {"PYTHONUNBUFFERED": "1", **os.environ, "DJANGO_SETTINGS_MODULE": "riskadmin.settings"}
     env.setdefault("SECRET_KEY", secret_key(places))
@@ -103,9 +103,9 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
 
 
 def simulator_ports(places: Places) -> SimulatorPorts:
-    """Return the ports of the last start while they are free, else new ones.
+    """Return the ports of the last start if they are free, else new ones.
 
-    A session at Tradovate belongs to the address it was begun at, and a new one may be begun a few times an hour only.
+    A session at Tradovate belongs to the address it was started at, and new sessions are limited to a few an hour.
     """
     file = places.run / "simulator-ports.json"
     if file.exists():
@@ -118,10 +118,10 @@ def simulator_ports(places: Places) -> SimulatorPorts:
 
 
 class StaticFiles:
-    """Whether static files were collected since they last changed; collecting compresses each, which takes seconds."""
+    """Whether static files were collected since they last changed. Collecting compresses each file, which takes seconds."""
 
     def __init__(self, places: Places) -> None:
-        """Look at their names, sizes and times, and at the packages, which bring some too."""
+        """Read the files' names, sizes and times, and the installed packages, which have static files too."""
         digest = hashlib.sha256((PROJECT / "requirements.lock").read_bytes())
         for file in sorted((PROJECT / "static").rglob("*")):
             status = file.stat()
@@ -135,12 +135,12 @@ class StaticFiles:
         return self._stamp.exists() and self._stamp.read_text() == self._fingerprint
 
     def remember(self) -> None:
-        """Write down that they were collected."""
+        """Record that they were collected."""
         self._stamp.write_text(self._fingerprint)
 
 
 def wait_ready(supervisor: Supervisor, places: Places, port: int) -> None:
-    """Return when /readyz says so; raise CannotStart with what it says is missing when that takes too long."""
+    """Return when /readyz answers 200. Raise CannotStart with what is missing when that takes too long."""
     answer = ""
 
     def ready() -> bool:
@@ -148,13 +148,13 @@ def wait_ready(supervisor: Supervisor, places: Places, port: int) -> None:
         status, answer = ask(f"http://{LOOPBACK}:{port}/readyz")
         return status == HTTPStatus.OK
 
-    # Not more often: the answer costs the very processors that the workers need to get ready.
+    # Don't poll more often: the answer uses the same processors that the workers need to get ready.
     if not supervisor.wait_for(ready, within_s=READY_WITHIN_S, every_s=0.5):
         raise CannotStart(f"not ready after {READY_WITHIN_S:g} s. /readyz says: {answer}\nLogs are in {places.logs}.")
 
 
 def ask(url: str) -> tuple[int, str]:
-    """Return status and body of a page of our own, (0, why) when there is no answer yet."""
+    """Return status and body of one of our pages, or (0, reason) when there is no answer yet."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=5.0) as response:
@@ -173,7 +173,7 @@ def web_port(text: str) -> int:
 
 
 def refuse_taken(port: int) -> None:
-    """Raise CannotStart when we may not listen there."""
+    """Raise CannotStart when we can't listen on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -185,7 +185,7 @@ def refuse_taken(port: int) -> None:
 
 
 def secret_key(places: Places) -> str:
-    """Return this demo's own key, made at its first start."""
+    """Return this demo's secret key, created at its first start."""
     file = places.run / "secret-key"
     if not file.exists():
         file.touch(mode=0o600)
@@ -195,7 +195,7 @@ def secret_key(places: Places) -> str:
 
 @contextmanager
 def told(what: str) -> Iterator[None]:
-    """Say what is being done, and how long it took."""
+    """Report a step, and how long it took."""
     started = time.monotonic()
     print(f"  {what:<52}", end="", flush=True)
     try:
@@ -207,7 +207,7 @@ def told(what: str) -> Iterator[None]:
 
 
 def tell_sign_ins(password: str, places: Places) -> None:
-    """Print who may sign in."""
+    """Print the sign-ins."""
     say(f"\n  {'sign in as':<16}{'password':<16}who")
     for name, duty in SIGN_INS:
         say(f"  {name:<16}{password:<16}{duty}")
@@ -215,7 +215,7 @@ def tell_sign_ins(password: str, places: Places) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line for a person, at once even through a pipe."""
+    """Print a line and flush it, also through a pipe."""
     print(line, flush=True)
 
 

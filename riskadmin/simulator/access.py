@@ -1,4 +1,4 @@
-"""Who may see and change what: the organization's for an administrator, one's own for anybody else."""
+"""Who may see and change what: an administrator everything of the organization, anyone else their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from riskadmin.simulator.vocabulary import NOT_FOUND
 
 
 def visible(call: Call, kind: str) -> list[int]:
-    """Return the ids of a kind that the caller may see: the organization's for an admin, else one's own."""
+    """Return the ids of a kind that the caller may see: the organization's for an administrator, else the caller's own."""
     table = call.host.tables[kind]
     if call.who.admin:
         return table.of_org(call.who.org)
@@ -26,7 +26,7 @@ def visible(call: Call, kind: str) -> list[int]:
 
 
 def may_see(call: Call, kind: str, key: int) -> bool:
-    """Say whether one entity exists for this caller."""
+    """Return whether one entity exists for this caller."""
     table = call.host.tables[kind]
     if key not in table.rows:
         return False
@@ -36,7 +36,7 @@ def may_see(call: Call, kind: str, key: int) -> bool:
 
 
 def account_refusal(call: Call, account_id: int) -> Answer | None:
-    """Return why an administrator's call about one account ends here, or None."""
+    """Return why an administrator's call about one account is refused, or None."""
     if not call.who.admin:
         return not_admin(call)
     problem = not_positive(account_id, "accountId")
@@ -46,7 +46,7 @@ def account_refusal(call: Call, account_id: int) -> Answer | None:
 
 
 def ignored(call: Call, account_id: int) -> bool:
-    """Say whether a write to this account is accepted and does nothing: archived accounts."""
+    """Return whether a write to this account is accepted without effect: archived accounts."""
     account = call.host.tables["account"].rows[account_id]
     return bool(account.get("archived")) and not call.world.settings.archived_effect
 

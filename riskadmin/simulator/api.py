@@ -1,8 +1,8 @@
-"""The two API hosts: from an HTTP request to its answer, in the order in which the real thing refuses.
+"""The two API hosts: from an HTTP request to its answer, with refusals in the order of the real API.
 
-Maintenance, user-level limit (429), unknown endpoint (404), token, penalty ticket, endpoint limit,
-injected faults, the operation itself. The row of the call and everything it changed are committed
-together before the first byte of the answer leaves.
+Maintenance, user-level limit (429), unknown endpoint (404), token, penalty ticket, endpoint limit, injected faults, the
+operation itself. The row of the call and everything it changed are committed together before the first byte of the answer
+is sent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from riskadmin.simulator.trading import Calendar
 from riskadmin.simulator.vocabulary import INVALID_TOKEN, NOT_FOUND, Entity
 from riskadmin.simulator.world import World
 
-# By lower-case path: the documents spell paths in two ways, so case is not significant.
+# By lower-case path: the documents write paths in two ways, so case is not significant.
 ENDPOINTS: Final = {
     endpoint.path.lower(): endpoint
     for endpoint in (
@@ -48,12 +48,12 @@ ENDPOINTS: Final = {
 }
 
 _BAD_TICKET_S: Final = 5
-"""p-time of the new ticket that a wrong or early one draws where the endpoint has no penalty of its own [?]."""
+"""p-time of the new ticket after a wrong or early one, where the endpoint has no penalty of its own [?]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What came over the wire."""
+    """A request as it was received."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(slots=True)
 class Row:
-    """The line about one call in the store."""
+    """The row about one call in the store."""
 
     call: Call
     subject: str
@@ -103,12 +103,12 @@ class Api:
         hit = self._faults.hitting(call) if self._faults else []
         call.row_rules = self._faults.row_rules(call) if self._faults else []
         redeemed = "p-ticket" in call.parameters
-        # A redeemed ticket is what lets a penalised request through.
+        # A redeemed ticket lets a penalised request through.
         hit = [fault for fault in hit if not (redeemed and fault.kind == "p-ticket")]
         row.fault = ",".join(fault.kind for fault in hit)
         before = [fault for fault in hit if fault.when == "before"]
         if before:
-            # Counted and on record from its arrival on, however long it is kept waiting.
+            # Counted and recorded when it arrives, however long it is held.
             self._commit(row)
             for fault in before:
                 await fault.delay()
@@ -131,7 +131,7 @@ class Api:
         return replaced
 
     def _take_effect_later(self, row: Row, fault: Fault) -> None:
-        """Carry out a call that was refused, when the fault says so; its answer is seen by nobody."""
+        """Carry out a call that was refused, when the fault says so. No one sees its answer."""
 
         async def take_effect() -> None:
             await fault.wait_for_effect()
@@ -146,7 +146,7 @@ class Api:
     # --- arrival ---------------------------------------------------------------------------------
 
     def _arrive(self, host: Host, request: Request, now_ms: int) -> tuple[Row, Answer | None]:
-        """Read, identify and count a request; the answer is set when it ends here."""
+        """Read, identify and count a request. The answer is set when it is refused here."""
         path = request.path.lower().rstrip("/").removeprefix("/v1")
         endpoint = ENDPOINTS.get(path)
         if (
@@ -185,7 +185,7 @@ class Api:
         return Caller(user_id, org, demo.get("_role", user_id) is not None)
 
     def _refusal(self, row: Row, state: TokenState, request: Request) -> Answer | None:
-        """Return why the call ends before its operation, or None."""
+        """Return the answer that ends the call before its operation, or None."""
         call, settings = row.call, self._world.settings
         if settings.maintenance == "on" or (settings.maintenance == "schedule" and in_maintenance(call.now_ms)):
             row.outcome = "maintenance"
@@ -207,7 +207,7 @@ class Api:
         return self._penalty(row)
 
     def _penalty(self, row: Row) -> Answer | None:
-        """Return a penalty ticket when the endpoint's limit is used up or the ticket sent is worth nothing."""
+        """Return a penalty ticket when the endpoint's limit is used up or the ticket sent is invalid."""
         call, settings = row.call, self._world.settings
         path, limit = call.endpoint.path, call.endpoint.limit
         if "p-ticket" in call.parameters:
@@ -250,7 +250,7 @@ class Api:
         return self._as_spoken(answer)
 
     def _as_spoken(self, answer: Answer) -> Answer:
-        """Return an answer in the way this host speaks."""
+        """Return an answer in this host's format."""
         if not self._world.settings.omit_false or answer.content_type != JSON:
             return answer
         return replace(answer, body=without_false(answer.body))
@@ -281,7 +281,7 @@ class Api:
         self._commit(row)
 
     def _keep_answer(self, row: Row, sent: Answer | Cut) -> None:
-        """Keep what was answered as far as the setting wants it; an answer of /auth may hold a token."""
+        """Keep the answer as far as the setting allows. An answer of /auth may hold a token."""
         most = self._world.settings.kept_answer_bytes
         if isinstance(sent, Answer) and len(sent.body) <= most and not row.call.endpoint.path.startswith("/auth/"):
             row.answer = sent.body.decode(errors="replace")
@@ -311,7 +311,7 @@ class Api:
 
 
 def _parameters(request: Request) -> Entity:
-    """Merge query and JSON body: the API doesn't strictly tell verbs apart."""
+    """Merge query and JSON body: the API does not strictly distinguish methods."""
     found: Entity = {}
     if request.query:
         pairs = parse_qs(request.query.decode(errors="replace"), keep_blank_values=True)

@@ -53,7 +53,7 @@ def _update_many(call: Call) -> Answer:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise BadRequestError("items must be an array of objects")
     if not items:
-        return call.endpoint.refuse("Empty items")  # [?] after switchriskcategory's
+        return call.endpoint.refuse("Empty items")  # [?] like switchriskcategory's
     for item in items:
         problem = _item_problem(item)
         if problem is not None:
@@ -67,7 +67,7 @@ def _update_many(call: Call) -> Answer:
 
 
 def _update_one(call: Call) -> Answer:
-    """Do the same with one item, given flat."""
+    """Do the same with one item, given as flat fields."""
     problem = _item_problem(call.parameters) if call.who.admin else None
     if problem is not None:
         return call.endpoint.refuse(problem.text)
@@ -88,7 +88,7 @@ def _update(call: Call, item: Entity) -> None:
     """Carry out one item."""
     account_id: int = item["accountId"]
     if not ignored(call, account_id):
-        # asOwner picks the record; without it an administrator acts as owner [?].
+        # asOwner selects the record. Without it an administrator acts as owner [?].
         owner = item.get("asOwner", True)
         _store(call, "userAccountAutoLiq" if owner else "permissionedAccountAutoLiq", account_id, item)
 
@@ -102,12 +102,12 @@ def _records(call: Call, account_id: int) -> bytes:
 
 
 def _store(call: Call, kind: str, account_id: int, given: Entity) -> None:
-    """Write the fields of a record and let the limits act."""
+    """Write the fields of a record and apply the limits."""
     names = words.OWNER_FIELDS if kind == "userAccountAutoLiq" else words.PERMISSIONED_FIELDS
     record: Entity = {"id": account_id}
     if call.world.settings.omitted_limits == "keep":
         record = dict(call.host.get(kind, account_id) or record)
-    # Fields that no document names are stored as they come [?]: a newer page may know them.
+    # Fields that no document names are stored as they come [?]: a newer version of the page may document them.
     record |= {name: value for name, value in given.items() if name in names or name not in _KNOWN}
     record = {name: value for name, value in record.items() if value is not None}
     call.world.change(call.host, kind, record, action="limits_updated", cause=call.cause)
@@ -131,11 +131,11 @@ def _update_entity(call: Call) -> Answer:
 
 
 def _write_entity(call: Call, *, make: bool) -> Answer:
-    """Write the owner's record; its id is the account's [?], and answer with it."""
+    """Write the owner's record, whose id is the account's [?], and answer with it."""
     if not call.who.admin:
         return not_admin(call)
     given_id = whole_number(call.parameters.get("id", 0), "id")
-    # Nobody knows a record's own id before there is one: create names the account [?].
+    # A record has no known id before it exists, so create names the account [?].
     account_id = given_id if make else asked_id(call, "userAccountAutoLiq", given_id)
     problem = not_positive(given_id, "id") or _limits_problem(call.parameters)
     if problem is not None:
@@ -157,9 +157,9 @@ def _write_entity(call: Call, *, make: bool) -> Answer:
 
 
 def _limits_problem(given: Entity) -> Problem | None:
-    """Return what is wrong with the limits; raise BadRequestError when a field has the wrong type.
+    """Return what is wrong with the limits. Raise BadRequestError when a field has the wrong type.
 
-    The page gives no texts: these follow the pattern of its sisters [?].
+    The page gives no texts: these follow the pattern of similar endpoints [?].
     """
     for name in words.OWNER_NUMBERS:
         value = given.get(name)

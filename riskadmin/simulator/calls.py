@@ -22,7 +22,7 @@ HTML: Final = b"text/html; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. ``failed`` is what endpoint limits that count only failures go by."""
+    """The answer. ``failed`` is used by endpoint limits that count only failures."""
 
     status: int
     body: bytes = b""
@@ -42,7 +42,7 @@ def plain(status: int, text: str = "") -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user a good token stands for."""
+    """The user whom a valid token identifies."""
 
     user_id: int
     org: int
@@ -70,7 +70,7 @@ class Call:
 
     @property
     def who(self) -> Caller:
-        """Return the caller of an endpoint that needs one."""
+        """Return the caller, for an endpoint that requires one."""
         if self.caller is None:
             raise RuntimeError(f"{self.endpoint.path} was reached without a caller")
         return self.caller
@@ -83,7 +83,7 @@ class Call:
 
     @property
     def accounts(self) -> frozenset[int]:
-        """Return every account id that the request names, for faults bound to an account."""
+        """Return every account id that the request names, for faults limited to an account."""
         if self._accounts is None:
             self._accounts = frozenset(_named_accounts(self))
         return self._accounts
@@ -91,31 +91,31 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation: its documented path, what answers it, and the rules around it."""
+    """One operation: its documented path, its handler, and its rules."""
 
     path: str
     answer: Callable[[Call], Answer]
     failure: Callable[[str], Entity] = lambda text: {"errorText": text}
-    """The shape in which this operation says no within a 200."""
+    """The shape in which this operation refuses within a 200."""
     writes: bool = False
     public: bool = False
     limit: EndpointLimit | None = None
     newer: bool = False
     secret: bool = False
-    """Its requests hold credentials and are not kept."""
+    """Its requests hold credentials and are not stored."""
 
     def refuse(self, text: str) -> Answer:
-        """Return a 200 that says no with ``text``."""
+        """Return a 200 that refuses with ``text``."""
         return ok(self.failure(text), failed=True)
 
 
 def simple_failure(text: str) -> Entity:
-    """Return a SimpleResponse that says no."""
+    """Return a SimpleResponse that refuses."""
     return {"ok": False, "errorText": text}
 
 
 def deletion_failure(text: str) -> Entity:
-    """Return a deletion's answer that says no."""
+    """Return a deletion's answer that refuses."""
     return {"success": False, "errorText": text}
 
 
@@ -130,9 +130,9 @@ def invalid(problem: Problem) -> Answer:
 
 
 def not_admin(call: Call) -> Answer:
-    """Return the refusal for a caller who is no organization administrator.
+    """Return the refusal for a caller who is not an organization administrator.
 
-    The page lists it both as HTTP 401 and as errorText; the setting chooses.
+    The page lists it both as HTTP 401 and as errorText. The setting selects one.
     """
     if call.world.settings.not_admin_status == 200:  # noqa: PLR2004 - an HTTP status
         return call.endpoint.refuse(ACCESS_DENIED)

@@ -30,7 +30,7 @@ def cash_endpoints() -> list[Endpoint]:
 
 
 def _change_demo_balance(call: Call) -> Answer:
-    """Add to an account's cash. Every refusal is HTTP 200 with errorText, that of an unknown account too."""
+    """Add to an account's cash. Every refusal is HTTP 200 with errorText, also for an unknown account."""
     body = call.parameters
     account_id = whole_number(body.get("accountId", 0), "accountId")
     change = number(body.get("cashChange"), "cashChange")
@@ -44,7 +44,7 @@ def _change_demo_balance(call: Call) -> Answer:
 
 
 def _request_error(call: Call, account_id: int, change: float, comment: str) -> str | None:
-    """Return what is wrong with the call as it stands, in an order that no document gives [?]."""
+    """Return what is wrong with the call itself, in an order that no document gives [?]."""
     if call.host.name != "demo":
         return words.ONLY_ON_DEMO
     if account_id <= 0:
@@ -58,7 +58,7 @@ def _request_error(call: Call, account_id: int, change: float, comment: str) -> 
 
 def _account_error(call: Call, account_id: int, change: float) -> str | None:
     """Return why this account's balance may not be changed by this caller, or None."""
-    # No text names an unknown account: it is denied like a foreign one [?].
+    # No text names an unknown account: it is denied like another organization's account [?].
     if not may_see(call, "account", account_id):
         return words.CASH_ACCESS_DENIED
     if call.host.tables["account"].rows[account_id].get("closed"):
@@ -72,7 +72,7 @@ def _account_error(call: Call, account_id: int, change: float) -> str | None:
 
 
 def _add_cash(call: Call, account_id: int, change: float, comment: str) -> None:
-    """Book the change; the peak of net liq moves along, so that the drawdown left stays the same."""
+    """Book the change. The peak of net liq moves with it, so that the remaining drawdown stays the same."""
     world, host = call.world, call.host
     detail: Entity = {"cashChange": change, "comment": comment}
     cash = _cash(call, account_id)
@@ -107,7 +107,7 @@ def _get_snapshot(call: Call) -> Answer:
     problem = not_positive(account_id, "accountId")
     if problem is not None:
         return call.endpoint.refuse(problem.text)
-    # 404 as for any other read [?]: that refusals are HTTP 200 is documented of changedemobalance only.
+    # 404 as for any other read [?]: refusals as HTTP 200 are documented for changedemobalance only.
     if not may_see(call, "account", account_id):
         return plain(404, words.NOT_FOUND)
     return _snapshot_answer(call, account_id)
@@ -119,7 +119,7 @@ def _snapshot_answer(call: Call, account_id: int) -> Answer:
 
 
 def _snapshot(host: Host, account_id: int) -> Entity:
-    """Return a CashBalanceSnapshot in US dollars; of the documented fields those that are simulated."""
+    """Return a CashBalanceSnapshot in US dollars, with those documented fields that are simulated."""
     table = host.tables["cashBalance"]
     open_profit = state_of(host, account_id)["openPnL"]
     initial, maintenance = _margins(host, account_id)
@@ -135,7 +135,7 @@ def _snapshot(host: Host, account_id: int) -> Entity:
 
 
 def _margins(host: Host, account_id: int) -> tuple[float, float]:
-    """Return the initial and maintenance margin of the open positions; none for a contract without any."""
+    """Return the initial and maintenance margin of the open positions. A contract without a margin counts as zero."""
     positions, margins = host.tables["position"], host.tables["contractMargin"].rows
     initial = maintenance = 0.0
     for key in positions.of_master(account_id):

@@ -16,7 +16,7 @@ SUNDAY: Final = 6
 
 
 class Clock:
-    """Milliseconds since the epoch, moved forward at will; it never goes back.
+    """Milliseconds since the epoch, which can be moved forward but never back.
 
     It runs with the machine's clock, `offset_ms` ahead of it, or it is `stopped`: then only `advance` moves it, and
     `offset_ms` counts from the epoch.
@@ -28,7 +28,7 @@ class Clock:
 
     @classmethod
     def at(cls, moment_ms: int, *, stopped: bool = False) -> Clock:
-        """Return a clock that shows this moment now."""
+        """Return a clock that now shows this moment."""
         return cls(moment_ms if stopped else moment_ms - _machine_ms(), stopped=stopped)
 
     def now_ms(self) -> int:
@@ -40,7 +40,7 @@ class Clock:
         return self.now_ms() - _machine_ms()
 
     def advance(self, milliseconds: int) -> None:
-        """Move the clock forward; raise ValueError for a step back, which no store could follow."""
+        """Move the clock forward. Raise ValueError for a step back, which the store could not handle."""
         if milliseconds < 0:
             msg = "the clock only goes forward"
             raise ValueError(msg)
@@ -54,12 +54,12 @@ def _machine_ms() -> int:
 def iso(at_ms: int) -> str:
     """Return the API's form of a moment: ISO-8601, UTC, milliseconds, ``Z``."""
     moment = datetime.fromtimestamp(at_ms // 1000, UTC)
-    # isoformat, as strftime takes five times as long; the naive form, as it ends without an offset.
+    # isoformat, because strftime takes five times as long; on a naive value, because its result has no offset.
     return f"{moment.replace(tzinfo=None).isoformat()}.{at_ms % 1000:03d}Z"
 
 
 def parse_iso(text: str) -> int:
-    """Return the milliseconds of an ISO-8601 moment; raise ValueError when it has no zone or is none."""
+    """Return the milliseconds of an ISO-8601 moment. Raise ValueError when it is invalid or has no zone."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         msg = f"{text!r} names no time zone"
@@ -83,7 +83,7 @@ def next_roll_ms(after_ms: int) -> int:
 
 
 def starts_week(roll_ms: int) -> bool:
-    """Say whether this session start is Sunday's, which also resets weekly figures."""
+    """Return whether this session start is Sunday's, which also resets weekly figures."""
     return _chicago(roll_ms).weekday() == SUNDAY
 
 
@@ -99,7 +99,7 @@ def trade_date(at_ms: int) -> dict[str, int]:
 
 
 def in_maintenance(at_ms: int) -> bool:
-    """Say whether the published weekly maintenance is on.
+    """Return whether it is within the published weekly maintenance.
 
     Monday to Thursday 16:00-17:00, Friday 16:00-20:00, Saturday 22:00 to Sunday 06:30, Chicago time.
     """

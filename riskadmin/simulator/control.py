@@ -1,4 +1,4 @@
-"""The control port: what makes the simulator an instrument. Its manual is docs/simulator.md."""
+"""The control port: it injects faults, moves the clock and reports calls and effects. Its manual is docs/simulator.md."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OWNERS: Final = {
 
 
 class NoSuchThingError(LookupError):
-    """The address names something that isn't there."""
+    """The address names something that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Control:
         return Starlette(routes=self._routes(), exception_handlers=handlers)
 
     def _routes(self) -> list[Route]:
-        """Return every route; the manual lists exactly these."""
+        """Return every route. The manual lists exactly these."""
         return [
             self._route("/", GET=self.describe),
             self._route("/settings", GET=self.show_settings, PATCH=self.patch_settings),
@@ -82,7 +82,7 @@ class Control:
             self.calendar.settle()
             result = await methods["GET" if request.method == "HEAD" else request.method](request)
             self.world.store.flush()
-            # The simulator's own encoder: an entity may hold what Starlette's refuses.
+            # The simulator's own encoder: an entity may contain values that Starlette's refuses.
             return Response(encode(result), media_type="application/json")
 
         return Route(path, endpoint, methods=list(methods))
@@ -102,7 +102,7 @@ class Control:
     # --- the whole -------------------------------------------------------------------------------
 
     async def describe(self, _request: Request) -> object:
-        """Say what is running."""
+        """Return what is running."""
         routes = [f"{method} {route.path}" for route in self._routes() for method in sorted(route.methods or ())]
         return {
             **self.about,
@@ -126,7 +126,7 @@ class Control:
         return {"now": self.world.now(), "offset_s": self.world.clock.ahead_ms() / 1000}
 
     async def move_clock(self, request: Request) -> object:
-        """Move the clock forward by ``advance_s`` or to ``to``; session starts in between happen."""
+        """Move the clock forward by ``advance_s`` or to ``to``. Session starts in between take effect."""
         given = await _json(request)
         clock = self.world.clock
         if "to" in given:
@@ -140,17 +140,17 @@ class Control:
     # --- what happened ---------------------------------------------------------------------------
 
     async def show_counters(self, request: Request) -> object:
-        """Return how many calls came, and what the rolling hour holds."""
+        """Return how many calls were made, and what the rolling hour holds."""
         counted = inspection.counters(self.world, dict(request.query_params))
         return {**counted, "last_hour": self.limits.report(self.world.clock.now_ms())}
 
     async def reset_counters(self, _request: Request) -> object:
-        """Forget all calls, rolling hours, silences and tickets. Effects stay."""
+        """Delete all calls, rolling hours, silences and tickets. Effects stay."""
         self.limits.reset()
         return {"ok": True}
 
     async def show_calls(self, request: Request) -> object:
-        """Return the calls that came."""
+        """Return the calls that were made."""
         return {"calls": inspection.calls(self.world, dict(request.query_params))}
 
     async def show_effects(self, request: Request) -> object:
@@ -159,11 +159,11 @@ class Control:
         return {"count": len(found), "effects": found}
 
     async def show_sessions(self, _request: Request) -> object:
-        """Return every access token and its fate."""
+        """Return every access token and its state."""
         return {"tokens": self.sessions.listed()}
 
     async def close_sessions(self, _request: Request) -> object:
-        """Sign everybody out."""
+        """Sign everyone out."""
         return {"closed": self.sessions.close_all()}
 
     # --- faults ----------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class Control:
         return self.faults.add(await _json(request), _KNOWN).as_json()
 
     async def clear_faults(self, _request: Request) -> object:
-        """Drop every fault and let go of every held call."""
+        """Delete every fault and release every held call."""
         self.faults.clear()
         return {"ok": True}
 
@@ -192,19 +192,19 @@ class Control:
         return self._fault(request).as_json()
 
     async def remove_fault(self, request: Request) -> object:
-        """Drop one fault and let go of the calls it holds."""
+        """Delete one fault and release the calls it holds."""
         fault = self._fault(request)
         self.faults.remove(fault.id)
         return fault.as_json()
 
     async def release_fault(self, request: Request) -> object:
-        """Let go of the calls held now; later ones pass too."""
+        """Release the calls held now. Later calls pass too."""
         fault = self._fault(request)
         fault.released.set()
         return fault.as_json()
 
     async def wait_held(self, request: Request) -> object:
-        """Wait until ``count`` calls are held, at most ``timeout_s``; say whether they are."""
+        """Wait until ``count`` calls are held, at most ``timeout_s``. Return whether they are."""
         fault = self._fault(request)
         wanted = int(request.query_params.get("count", "1"))
         limit = float(request.query_params.get("timeout_s", "10"))
@@ -220,7 +220,7 @@ class Control:
     # --- accounts and users ----------------------------------------------------------------------
 
     async def list_accounts(self, request: Request) -> object:
-        """Return accounts by the scenario they were made for."""
+        """Return accounts by the scenario they were created for."""
         query = request.query_params
         found = inspection.accounts_in(self._host(request), query.get("scenario"), int(query.get("limit", "100")))
         return {"accounts": found}
@@ -231,7 +231,7 @@ class Control:
         return inspection.account_state(self.world, host, key)
 
     async def breach_account(self, request: Request) -> object:
-        """Let a loss limit of ``kind`` daily, weekly or trailing act now."""
+        """Apply a loss limit of ``kind`` daily, weekly or trailing now."""
         host, key = self._entity(request, "account")
         kind = (await _json(request)).get("kind", "daily")
         if kind not in trading.BREACHES:
@@ -240,7 +240,7 @@ class Control:
         return inspection.account_state(self.world, host, key)
 
     async def set_profit(self, request: Request) -> object:
-        """Set the account's open profit in US dollars; limits act at once."""
+        """Set the account's open profit in US dollars. Limits apply immediately."""
         host, key = self._entity(request, "account")
         profit = float((await _json(request))["open_pnl"])
         self.world.put(host, "_state", {**trading.state_of(host, key), "openPnL": profit})
@@ -277,7 +277,7 @@ class Control:
         return inspection.user_state(self.world, host, key)
 
     async def start_lockout(self, request: Request) -> object:
-        """Let a trader lock herself out for ``minutes``."""
+        """Start a trader's own lockout for ``minutes``."""
         host, key = self._entity(request, "user")
         minutes = float((await _json(request)).get("minutes", 60))
         now_ms = self.world.clock.now_ms()
@@ -286,7 +286,7 @@ class Control:
         return inspection.user_state(self.world, host, key)
 
     async def end_lockout(self, request: Request) -> object:
-        """End a lockout as if its time were over."""
+        """End a lockout as if its time had passed."""
         host, key = self._entity(request, "_lockout")
         lockout = {**host.tables["_lockout"].rows[key], "expiresAt": self.world.clock.now_ms()}
         self.world.change(host, "_lockout", lockout, action="lockout_ended", cause=BY_CONTROL)
@@ -300,7 +300,7 @@ class Control:
         return host.get(request.path_params["kind"], key)
 
     async def patch_entity(self, request: Request) -> object:
-        """Merge fields into an entity (null removes one), or make it when there is none."""
+        """Merge fields into an entity (null removes one), or create it if it does not exist."""
         kind, key = _public(request.path_params["kind"]), int(request.path_params["id"])
         host = self._host(request)
         given = await _json(request)

@@ -1,7 +1,7 @@
-"""The edge between what the simulator knows and what it says: habits that change answers and never the state.
+"""Settings and faults that change answers and never the stored state.
 
-Lists that are cut, rows in another order, rows left out or edited by a fault, booleans that are false left out, and
-ids of the account's extensions that differ from the account's own.
+Lists that are cut, rows in another order, rows left out or edited by a fault, false booleans left out, and ids of the
+account's extensions that differ from the account's own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Each = TypeVar("_Each")
 
 
 class RowRule:
-    """A fault that edits or leaves out rows, for one call: it counts as a hit with the first row that it meets."""
+    """A fault that edits or leaves out rows, for one call. It counts as a hit with the first row that it affects."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -33,11 +33,11 @@ class RowRule:
 
     @property
     def has_acted(self) -> bool:
-        """Return whether it changed this call's answer."""
+        """Return whether it has changed this call's answer."""
         return self._acts is True
 
     def meets(self, kind: str, key: int | None, account_id: int | None) -> bool:
-        """Say whether it changes this row of the answer."""
+        """Return whether it changes this row of the answer."""
         if not self.fault.is_about(kind, key, account_id):
             return False
         if self._acts is None:
@@ -46,7 +46,7 @@ class RowRule:
 
 
 def chosen_rows(call: Call, kind: str, keys: Iterable[int]) -> list[int]:
-    """Return the ids of the rows that an array answer shows, in the order in which it shows them."""
+    """Return the ids of the rows that an array answer includes, in order."""
     host = call.host
     shown = list(keys)
     omitting = [rule for rule in call.row_rules if rule.fault.kind == "omit"]
@@ -57,22 +57,22 @@ def chosen_rows(call: Call, kind: str, keys: Iterable[int]) -> list[int]:
 
 
 def kept_items(call: Call, kind: str, account_ids: list[int]) -> list[int]:
-    """Return the accounts whose item an answer to a write of many shows, in the order in which it shows them."""
+    """Return the accounts whose item is included in the answer to a write of many, in order."""
     omitting = [rule for rule in call.row_rules if rule.fault.kind == "omit"]
     kept = [each for each in account_ids if not _meets_any(omitting, kind, each, each)]
-    # Only a cap that names this path: the general one is that of reads.
+    # Only a cap that names this path: the general cap is for reads.
     return in_order(call, _capped(call, kept) if call.endpoint.path.lower() in call.world.settings.entity_caps else kept)
 
 
 def in_order(call: Call, rows: list[_Each]) -> list[_Each]:
-    """Return rows as they are, or shuffled where that is the habit."""
+    """Return the rows unchanged, or shuffled when the setting says so."""
     if call.world.settings.answer_order == "shuffled":
         _dice(call, "order").shuffle(rows)
     return rows
 
 
 def cap_of(settings: Settings, path: str, now_ms: int, call_id: int) -> int:
-    """Return the most entities that an answer of this path holds now; 0 for no cap."""
+    """Return the most entities that an answer of this path may hold now. 0 means no cap."""
     cap = settings.entity_caps.get(path, settings.entity_cap)
     least = settings.entity_cap_min
     if not cap or not least or least >= cap:
@@ -82,7 +82,7 @@ def cap_of(settings: Settings, path: str, now_ms: int, call_id: int) -> int:
 
 
 def _capped(call: Call, rows: list[int]) -> list[int]:
-    """Cut silently at the entity cap, like the real thing's undisclosed one."""
+    """Cut silently at the entity cap, like the real API's undisclosed one."""
     settings = call.world.settings
     cap = cap_of(settings, call.endpoint.path.lower(), call.now_ms, call.id)
     if not cap or len(rows) <= cap:
@@ -98,7 +98,7 @@ def _dice(call: Call, purpose: str) -> Random:
 
 
 def shown_many(call: Call, kind: str, keys: list[int]) -> list[bytes]:
-    """Return the JSON of stored entities as this call's answer shows them."""
+    """Return the JSON of stored entities as this call's answer includes them."""
     table = call.host.tables[kind]
     if _is_plain(call, kind):
         return [table.encoded(key) for key in keys]
@@ -106,7 +106,7 @@ def shown_many(call: Call, kind: str, keys: list[int]) -> list[bytes]:
 
 
 def shown(call: Call, kind: str, key: int) -> bytes:
-    """Return the JSON of one stored entity as this call's answer shows it."""
+    """Return the JSON of one stored entity as this call's answer includes it."""
     table = call.host.tables[kind]
     if _is_plain(call, kind):
         return table.encoded(key)
@@ -114,7 +114,7 @@ def shown(call: Call, kind: str, key: int) -> bytes:
 
 
 def shown_entity(call: Call, kind: str, entity: Entity, account_id: int | None) -> bytes:
-    """Return the JSON of an entity, stored or not, as this call's answer shows it."""
+    """Return the JSON of an entity, stored or not, as this call's answer includes it."""
     edited: object = entity
     if kind in EXTENSIONS and call.world.settings.extension_id_offset:
         edited = {**entity, "id": entity["id"] + call.world.settings.extension_id_offset}
@@ -130,7 +130,7 @@ def asked_id(call: Call, kind: str, given: int) -> int:
 
 
 def without_false(body: bytes) -> bytes:
-    """Return a JSON answer without the booleans that are false, at whatever depth."""
+    """Return a JSON answer without its false booleans, at any depth."""
     return encode(_without_false(decode(body))) if b"false" in body else body
 
 

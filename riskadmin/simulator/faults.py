@@ -1,4 +1,4 @@
-"""Faults that a test injects: delays, refusals, cut connections and nonsense, per endpoint, account and count."""
+"""Faults that a test injects: delays, refusals, cut connections and invalid answers, per endpoint, account and count."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ROWS: Final = frozenset({"odd", "omit"})
 KINDS: Final = DELAYS | ANSWERS | CUTS | ROWS | {"p-ticket"}
 
 SNAPSHOT: Final = "cashBalanceSnapshot"
-"""The one row of an answer that is made for it and stored nowhere."""
+"""The row of an answer that is created for the answer and not stored."""
 ROW_KINDS: Final = (*PUBLIC_KINDS, SNAPSHOT)
 
-# Kind -> status and body. The documents give a body for none of them but 429: empty [?].
+# Kind -> status and body. The documents give a body only for 429: empty [?].
 _BARE: Final = {"429": (429, ""), "423": (423, "Locked"), "500": (500, "Internal Server Error")}
 _HTML_PAGE: Final = b"<!DOCTYPE html><html><head><title>Tradovate</title></head><body><h1>Just a moment</h1></body></html>"
 
@@ -34,21 +34,21 @@ _ABSENT: Final = object()
 
 
 class BadFaultError(ValueError):
-    """A fault that can't be understood."""
+    """A fault definition that is invalid."""
 
 
 class Cut(Enum):
     """A connection that ends early."""
 
     SILENT = auto()
-    """Without a single byte of an answer."""
+    """Without any byte of an answer."""
     HALF = auto()
     """In the middle of the body."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """One rule. ``when`` says whether the call's effect has happened by the time the fault shows."""
+    """One rule. ``when`` says whether the call's effect has happened when the fault appears."""
 
     id: int
     kind: str
@@ -69,14 +69,14 @@ class Fault:
     body: Any = None
     content_type: str = ""
     effect_after_ms: int = 0
-    """So long after the refusal a call takes effect after all; 0: never."""
+    """How long after the refusal a call takes effect after all. 0: never."""
     entity: str | None = None
     account_ids: list[int] | None = None
     ids: list[int] | None = None
     fields: dict[str, Any] | None = None
     without: list[str] | None = None
     row: Any = _ABSENT
-    """What stands in place of the whole row: a string, null, anything."""
+    """What replaces the whole row: a string, null, anything."""
 
     hits: int = 0
     holding: int = 0
@@ -88,7 +88,7 @@ class Fault:
         self._dice.seed(self.seed)
 
     def matches(self, call: Call) -> bool:
-        """Say whether this rule is about such a call."""
+        """Return whether this rule applies to such a call."""
         return not (
             (self.host is not None and self.host != call.host.name)
             or (self.endpoint is not None and self.endpoint != call.endpoint.path.lower())
@@ -97,7 +97,7 @@ class Fault:
         )
 
     def is_about(self, kind: str, key: int | None, account_id: int | None) -> bool:
-        """Say whether this rule is about such a row of an answer."""
+        """Return whether this rule applies to such a row of an answer."""
         return (
             (self.entity is None or self.entity == kind)
             and (self.account_ids is None or account_id in self.account_ids)
@@ -105,7 +105,7 @@ class Fault:
         )
 
     def spend(self) -> bool:
-        """Say whether a call that the rule is about is hit, and count it."""
+        """Return whether this call is hit, and count it. The rule applies to the call."""
         if self.count is not None and self.hits >= self.count:
             return False
         if self.skip > 0:
@@ -117,7 +117,7 @@ class Fault:
         return True
 
     async def delay(self) -> None:
-        """Wait as this fault says; returns at once when it has no delay in it."""
+        """Wait as this fault says. Returns immediately when it has no delay."""
         if self.kind == "latency":
             await asyncio.sleep(self.ms / 1000)
         elif self.kind in {"hold", "hang"}:
@@ -130,7 +130,7 @@ class Fault:
                 self.changed.set()
 
     async def wait_for_effect(self) -> None:
-        """Wait until a refused call is to take effect after all: its time has come, or the rule lets go of it."""
+        """Wait until a refused call takes effect after all: its time has come, or the rule releases it."""
         self.holding += 1
         self.changed.set()
         try:
@@ -143,14 +143,14 @@ class Fault:
             self.changed.set()
 
     def edited(self, entity: object) -> object:
-        """Return a row as this rule shows it."""
+        """Return a row as this rule changes it."""
         if self.row is not _ABSENT or not isinstance(entity, dict):
             return self.row if self.row is not _ABSENT else entity
         edited = {**entity, **(self.fields or {})}
         return {name: value for name, value in edited.items() if name not in (self.without or ())}
 
     def outcome(self, call: Call) -> Answer | Cut | None:
-        """Return what replaces the call's own answer, if anything; tickets are made by the gate."""
+        """Return what replaces the call's own answer, if anything. The API host creates the tickets."""
         if self.kind in CUTS:
             return Cut.HALF if self.kind == "cut-body" else Cut.SILENT
         if self.kind in _BARE:
@@ -163,7 +163,7 @@ class Fault:
         return self._given_answer() if self.kind == "answer" else None
 
     def _given_answer(self) -> Answer:
-        """Return the status and body of the rule: a string goes as text, anything else as JSON."""
+        """Return the status and body of the rule. A string is sent as text, anything else as JSON."""
         raw = isinstance(self.body, str)
         content = self.body.encode(errors="surrogatepass") if raw else encode(self.body)
         return Answer(self.status, content, self.content_type.encode() or (TEXT if raw else JSON), failed=True)
@@ -219,7 +219,7 @@ class Faults:
         self._next_id = 1
 
     def add(self, given: dict[str, Any], known_endpoints: frozenset[str]) -> Fault:
-        """Add a rule; raise BadFaultError, adding nothing, when it makes no sense."""
+        """Add a rule. Raise BadFaultError, and add nothing, when it is invalid."""
         rule = dict(given)
         kind = rule.pop("kind", None)
         if kind not in KINDS:
@@ -259,20 +259,20 @@ class Faults:
         return list(self._rules.values())
 
     def remove(self, fault_id: int) -> bool:
-        """Drop a rule and let go of the calls it holds."""
+        """Delete a rule and release the calls it holds."""
         fault = self._rules.pop(fault_id, None)
         if fault is not None:
             fault.released.set()
         return fault is not None
 
     def clear(self) -> None:
-        """Drop every rule and let go of every held call."""
+        """Delete every rule and release every held call."""
         for fault_id in list(self._rules):
             self.remove(fault_id)
 
 
 def _check(kind: str, rule: dict[str, Any], known_endpoints: frozenset[str]) -> None:
-    """Raise BadFaultError when the fields of a rule contradict each other or name nothing."""
+    """Raise BadFaultError when the fields of a rule contradict each other or name something that does not exist."""
     if rule.get("when", "before") not in {"before", "after"}:
         raise BadFaultError("when must be before or after")
     if kind == "p-ticket" and rule.get("when") == "after":
@@ -287,7 +287,7 @@ def _check(kind: str, rule: dict[str, Any], known_endpoints: frozenset[str]) -> 
 
 
 def _check_rows(kind: str, rule: dict[str, Any]) -> None:
-    """Raise BadFaultError when what a rule says about rows makes no sense."""
+    """Raise BadFaultError when the rule's selection or edits of rows are invalid."""
     editing = rule.keys() & {"fields", "without", "row"}
     if kind not in ROWS and rule.keys() & {"entity", "account_ids", "ids"} | editing:
         raise BadFaultError(f"only {' and '.join(sorted(ROWS))} are about rows of answers")

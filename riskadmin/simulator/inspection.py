@@ -1,4 +1,4 @@
-"""What the control port shows: counters, calls, effects, and the full state of an account."""
+"""The data that the control port returns: counters, calls, effects, and the full state of an account."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _WHOLE: Final = frozenset({"user_id", "status", "call_id", "entity_id", "account
 
 
 class BadFilterError(ValueError):
-    """A filter that does not exist or can't be read."""
+    """A filter that does not exist or is invalid."""
 
 
 def counters(world: World, filters: dict[str, str]) -> dict[str, Any]:
-    """Return how many calls came since the last reset: in all, by endpoint and status, by user."""
+    """Return how many calls were made since the last reset: in total, by endpoint and status, by user."""
     where, values = _where(filters, CALL_FILTERS)
     store = world.store
     by_endpoint: dict[str, dict[str, int]] = {}
@@ -75,14 +75,14 @@ def _where(filters: dict[str, str], known: tuple[str, ...]) -> tuple[str, tuple[
             raise BadFilterError(f"no filter {name!r}; there are {', '.join(known)}")
         if name in _WHOLE and not value.isdigit():
             raise BadFilterError(f"{name} is a number")
-        # Endpoints are told apart without case, as on the API ports.
+        # Endpoints are compared without case, as on the API ports.
         conditions.append(f"{name} = ? COLLATE NOCASE" if name == "endpoint" else f"{name} = ?")
         values.append(int(value) if name in _WHOLE else value)
     return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), tuple(values)
 
 
 def account_state(world: World, host: Host, account_id: int) -> Entity | None:
-    """Return everything about an account, or None when there is none."""
+    """Return everything about an account, or None when it does not exist."""
     account = host.get("account", account_id)
     if account is None:
         return None
@@ -114,7 +114,7 @@ def account_state(world: World, host: Host, account_id: int) -> Entity | None:
 
 
 def user_state(world: World, host: Host, user_id: int) -> Entity | None:
-    """Return a user with lockout and accounts, or None when there is none."""
+    """Return a user with lockout and accounts, or None when it does not exist."""
     user = host.get("user", user_id)
     if user is None:
         return None

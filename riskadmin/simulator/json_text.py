@@ -1,7 +1,7 @@
-"""JSON without loss: a number keeps the text in which it came, and a lone surrogate is escaped.
+"""JSON without loss: a number keeps its original text, and a lone surrogate is escaped.
 
-``66.66666667`` and ``1e17`` leave as they arrived. Python's own encoder would write ``1e+17`` for the latter, and it
-refuses to turn half of a surrogate pair into bytes.
+``66.66666667`` and ``1e17`` are sent as they were received. Python's own encoder would write ``1e+17`` for the latter, and
+it refuses to encode half of a surrogate pair.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import math
 from typing import Any, Final
 
-# Made once: json.dumps with separators makes an encoder per call, a tenth of a write's time.
+# Created once: json.dumps with separators creates an encoder per call, which is a tenth of a write's time.
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _ASCII_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
@@ -22,7 +22,7 @@ class ExactNumber(float):
 
 
 def _number(text: str) -> float:
-    """Return the double of a JSON number, with its text where Python would write another one."""
+    """Return the double of a JSON number, with its text where Python would write it differently."""
     plain = float(text)
     # Beyond a double's range Python would write "Infinity".
     if math.isfinite(plain) and repr(plain) == text:
@@ -33,12 +33,12 @@ def _number(text: str) -> float:
 
 
 def decode(text: str | bytes) -> Any:
-    """Return the value of a JSON text; raise ValueError when it is none. NaN and infinities are taken."""
+    """Return the value of a JSON text. Raise ValueError when it is invalid. NaN and infinities are accepted."""
     return json.loads(text, parse_float=_number)
 
 
 def encode(value: object) -> bytes:
-    """Return compact JSON; NaN and infinities become the words that JavaScript has for them."""
+    """Return compact JSON. NaN and infinities are written with JavaScript's names for them."""
     if _has_exact_number(value):
         return _encode_piecewise(value)
     try:

@@ -1,7 +1,7 @@
 """Rolling-hour limits, the hour of silence after 429, and penalty tickets.
 
-Two tiers apply together: per user (429 with an empty body, then nothing else for an hour) and per
-address and endpoint (a 200 whose body is a penalty ticket; the request was not handled).
+Two limits apply together: per user (429 with an empty body, then no answers for an hour) and per address and endpoint (a
+200 whose body is a penalty ticket; the request was not handled).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class EndpointLimit:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A penalty, redeemable from ``ready_ms`` on by the same address with the same request."""
+    """A penalty. The same address can redeem it with the same request from ``ready_ms`` on."""
 
     id: str
     ip: str
@@ -45,13 +45,13 @@ class Ticket:
 
 
 def request_digest(parameters: Entity) -> str:
-    """Return what binds a ticket to a request: its parameters without the ticket itself."""
+    """Return what a ticket is bound to in a request: its parameters without the ticket itself."""
     rest = {key: value for key, value in sorted(parameters.items()) if key not in TICKET_KEYS}
     return hashlib.sha256(encode(rest)).hexdigest()
 
 
 class Limits:
-    """All counters; they are rebuilt from the stored calls at start."""
+    """All counters. They are rebuilt from the stored calls at start."""
 
     def __init__(self, store: Store, now_ms: int) -> None:
         self._store = store
@@ -75,7 +75,7 @@ class Limits:
             self._tickets[body["id"]] = Ticket(**body)
 
     def admit(self, subject: str, now_ms: int, settings: Settings) -> bool:
-        """Count one call of a user (``user:ID``) or stranger (``ip:ADDRESS``); False means 429."""
+        """Count one call of a user (``user:ID``) or of an unidentified caller (``ip:ADDRESS``). False means 429."""
         if self._blocks.get(subject, 0) > now_ms:
             return False
         window = self._subjects.setdefault(subject, deque())
@@ -95,7 +95,7 @@ class Limits:
         return True
 
     def over(self, ip: str, endpoint: str, limit: EndpointLimit, now_ms: int, settings: Settings) -> bool:
-        """Say whether an endpoint's own limit is used up; a violation is remembered."""
+        """Return whether an endpoint's own limit is used up. A violation is recorded."""
         per_hour = settings.endpoint_calls_per_hour.get(endpoint.lower(), limit.per_hour)
         window = self._endpoints.setdefault((ip, endpoint), deque())
         _expire(window, now_ms - HOUR_MS)
@@ -105,7 +105,7 @@ class Limits:
         return True
 
     def count(self, ip: str, endpoint: str, now_ms: int) -> None:
-        """Count one call toward an endpoint's own limit."""
+        """Count one call in an endpoint's own limit."""
         self._endpoints.setdefault((ip, endpoint), deque()).append(now_ms)
 
     def penalty_s(self, ip: str, endpoint: str, base_s: int, now_ms: int, settings: Settings) -> int:
@@ -115,14 +115,14 @@ class Limits:
         return base_s * int(settings.penalty_growth ** max(0, len(repeats) - 1))
 
     def issue(self, *, ip: str, endpoint: str, parameters: Entity, ready_ms: int, captcha: bool) -> Ticket:
-        """Make a penalty ticket."""
+        """Create a penalty ticket."""
         ticket = Ticket(secrets.token_hex(16), ip, endpoint, request_digest(parameters), ready_ms, captcha)
         self._tickets[ticket.id] = ticket
         self._store.later(PUT_TICKET, (ticket.id, encode(asdict(ticket)).decode()))
         return ticket
 
     def redeem(self, *, ip: str, endpoint: str, parameters: Entity, now_ms: int) -> bool:
-        """Use up the ticket that a request carries; False when it is unknown, early, foreign or needs a captcha."""
+        """Redeem the ticket in a request. False when it is unknown, too early, another address's or needs a captcha."""
         ticket = self._tickets.get(str(parameters.get("p-ticket")))
         if ticket is None or ticket.captcha or ticket.ready_ms > now_ms:
             return False
@@ -133,7 +133,7 @@ class Limits:
         return True
 
     def reset(self) -> None:
-        """Forget every counter, block and ticket."""
+        """Delete every counter, block and ticket."""
         for memory in (self._subjects, self._endpoints, self._violations, self._blocks, self._tickets):
             memory.clear()
         for table in ("call", "block", "ticket"):

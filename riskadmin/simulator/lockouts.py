@@ -1,4 +1,4 @@
-"""POST /user/expireuserlockout: staff end a trader's lockout of herself."""
+"""POST /user/expireuserlockout: staff end a trader's own lockout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _expire_user_lockout(call: Call) -> Answer:
     if error is not None:
         return call.endpoint.refuse(error)
     lockout = {**call.host.tables["_lockout"].rows[user_id], "expiresAt": call.now_ms}
-    # The vendor's own audit entry, with the notes, is this line of the effects log.
+    # This row of the effects log stands for the vendor's own audit entry, with the notes.
     call.world.change(call.host, "_lockout", lockout, action="lockout_expired", cause=call.cause, detail={"notes": notes})
     return ok({"ok": True})
 

@@ -18,7 +18,7 @@ def auth_endpoints() -> list[Endpoint]:
             public=True,
             secret=True,
             writes=True,
-            # A penalty on this one always asks for a captcha.
+            # A penalty on this endpoint always requires a captcha.
             limit=EndpointLimit(per_hour=5, penalty_s=15, only_failed=True, captcha=True),
         ),
         Endpoint(
@@ -36,7 +36,7 @@ def _request_token(call: Call) -> Answer:
     if (str(body.get("cid", "")), body.get("sec")) != (settings.app_cid, settings.app_sec):
         return call.endpoint.refuse(APP_NOT_REGISTERED)
     name = str(body.get("name", "")).lower()
-    # People sign in with the same name on both hosts; the demo host knows all of them.
+    # People sign in with the same name on both hosts. The demo host has all of them.
     users = call.world.hosts["demo"].tables["user"].rows.values()
     user = next((user for user in users if user["name"].lower() == name), None)
     if user is None or body.get("password") != settings.password or user["status"] != "Active":

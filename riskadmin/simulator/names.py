@@ -1,4 +1,4 @@
-"""Words that the invented people and accounts are made of."""
+"""Words for the names of the invented people and accounts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAST_NAMES: Final = (
     "Santos", "Schmidt", "Silva", "Tanaka", "Tran", "Ueda", "Varga", "Weber", "Wong", "Yilmaz", "Zhang",
 )  # fmt: skip
 
-# Domains reserved for documentation: no mail to them ever reaches anybody.
+# Domains reserved for documentation: mail to them never reaches anyone.
 MAIL_DOMAINS: Final = ("example.com", "example.net", "example.org")
 
 # Invented contract ids with a plausible price: index and metal futures of one quarter.

@@ -1,7 +1,7 @@
 """The invented firm: who trades what, in every state that staff meet.
 
-A pure function of seed, sizes and the moment of birth: the same four give the same entities, byte for
-byte. People's mail addresses are in domains reserved for documentation.
+It is a pure function of seed, sizes and creation time: the same values give the same entities, byte for byte. People's mail
+addresses are in domains reserved for documentation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FIRST_TRADER: Final = 200_001
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 
-# Per thousand accounts; whoever is left over is plainly active. Each occurs at least once.
+# Per thousand accounts. The rest are plainly active. Each occurs at least once.
 SCENARIOS: Final = (
     ("archived", 60),
     ("closed", 60),
@@ -60,12 +60,12 @@ PROGRAMMES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Firm:
-    """What makes one host's data differ from the other's."""
+    """The differences between the two hosts' data."""
 
     prefix: str
     first_account: int
     categories: tuple[tuple[int, str, int], ...]
-    """Id, name and the most lots per position."""
+    """Id, name and the maximum lots per position."""
 
 
 FIRMS: Final = {
@@ -74,13 +74,13 @@ FIRMS: Final = {
         4_200_001,
         ((3, "Evaluation Standard", 10), (4, "Evaluation Reduced", 2), (5, "Sim Funded", 15), (6, "Trading Halted", 0)),
     ),
-    # Ids beyond 32 bits: the API's are int64.
+    # Ids larger than 32 bits: the API's are int64.
     "live": Firm("KTRF", 9_876_500_001, ((13, "Funded Standard", 8), (14, "Funded Reduced", 2), (16, "Trading Halted", 0))),
 }
 
 
 def populate(hosts: dict[str, Host], *, seed: int, traders: int, accounts: int, born_ms: int) -> None:
-    """Fill both hosts; live gets a tenth of the traders and accounts, with other ids and figures."""
+    """Fill both hosts. Live gets a tenth of the traders and accounts, with other ids and figures."""
     for name, share in (("demo", 1), ("live", 10)):
         rng = random.Random(f"{seed}:{name}")  # noqa: S311 - invented people, no secrets
         _Builder(hosts[name], FIRMS[name], rng, born_ms).build(-(-traders // share), -(-accounts // share))
@@ -128,7 +128,7 @@ class _Builder:
             self._host.put("_role", {"id": key, "admin": True})
 
     def _trader(self, key: int) -> None:
-        # Drawn from the id alone: a person has the same name on both hosts.
+        # Derived from the id alone: a person has the same name on both hosts.
         rng = random.Random(key)  # noqa: S311 - an invented person
         first, last = rng.choice(names.FIRST_NAMES), rng.choice(names.LAST_NAMES)
         name = f"{first}.{last}.{key - FIRST_TRADER + 1}".lower()
@@ -141,7 +141,7 @@ class _Builder:
         self._host.put("user", entity)
 
     def _owners(self, traders: int, accounts: int) -> list[int]:
-        """Give every trader one account while they last, and the rest to the few who trade many."""
+        """Give each trader one account until the accounts run out, and the rest to the few who trade many."""
         people = [FIRST_TRADER + number for number in range(traders)]
         eagerness = [min(self._rng.paretovariate(1.3), 20.0) for _ in people]
         extra = max(0, accounts - traders)
@@ -191,7 +191,7 @@ class _Builder:
         self._host.put("tradingPermission", entity)
 
     def _money(self, key: int, programme: Programme, scenario: str) -> None:
-        """Make figures that agree with the scenario: only breached accounts are beyond a limit."""
+        """Create figures that agree with the scenario: only breached accounts are beyond a limit."""
         rng = self._rng
         daily = programme.daily_loss
         day = rng.uniform(-0.4, 0.5) * daily
@@ -260,9 +260,9 @@ class _Builder:
             self._host.put("productMargin", {"id": product, **margin})
 
     def _position_limits(self, key: int, number: int) -> None:
-        """Give every third account a limit over everything, some of them order sizes and a limit for one product.
+        """Give every third account a limit over everything, and some of these order sizes and a limit for one product.
 
-        By number instead of by chance: the rest of a firm is then the same with and without them.
+        By number instead of by chance: the rest of the firm is then the same with and without them.
         """
         if number % 3:
             return
@@ -295,7 +295,7 @@ class _Builder:
             self._host.put("accountRiskStatusLog", {**status, "id": log.next_id, "accountId": key, "timestamp": at})
 
     def _lockouts(self, owners: list[int], scenarios: list[str]) -> None:
-        """Let a few traders with a plainly active account have locked themselves out."""
+        """Give a few traders with a plainly active account a lockout of their own."""
         candidates = sorted({owner for owner, scenario in zip(owners, scenarios, strict=True) if scenario == "active"})
         wanted = min(len(candidates), max(1, len(candidates) * LOCKED_OUT_PER_THOUSAND // 1000))
         for trader in self._rng.sample(candidates, wanted):

@@ -1,6 +1,6 @@
 """Position limits of accounts and the risk parameters below them: create, update, delete.
 
-Both are stored and shown; as no orders are simulated, neither ever refuses one.
+Both are stored and returned. No orders are simulated, so neither ever refuses one.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _NEVER_STORED: Final = frozenset({"id", *TICKET_KEYS})
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One of the two kinds of entity: what it hangs on and what its fields hold."""
+    """One of the two kinds of entity: its owner and the rules for its fields."""
 
     kind: str
     owner: str
     """The kind of its master, named by the field ``owner_field``."""
     owner_field: str
     effect: str
-    """How its effects begin: ``position_limit`` for ``position_limit_created``."""
+    """The start of its effects' names: ``position_limit`` for ``position_limit_created``."""
     counts: tuple[str, ...]
-    """Whole numbers not below zero."""
+    """Whole numbers from 0 up."""
     ids: tuple[str, ...] = words.SCOPE_IDS
     amounts: tuple[str, ...] = ()
-    """Doubles not below zero: US dollars and percentages."""
+    """Doubles from 0 up: US dollars and percentages."""
     flags: tuple[str, ...] = ()
     choices: tuple[tuple[str, tuple[str, ...]], ...] = tuple(words.SCOPE_CHOICES.items())
     texts: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Family:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Return every field but id and owner."""
+        """Return every field except id and owner."""
         enumerated = tuple(name for name, _ in self.choices)
         return (*self.ids, *enumerated, *self.flags, *self.counts, *self.amounts, *self.texts)
 
@@ -121,10 +121,10 @@ def _create(family: Family, call: Call) -> Answer:
     if not may_see(call, family.owner, entity[family.owner_field]):
         return plain(404, NOT_FOUND)
     table = call.host.tables[family.kind]
-    # An id that is sent counts for nothing [?].
+    # An id in the request is ignored [?].
     entity = {"id": table.next_id, **entity}
     if ignored(call, _account(family, call, entity)):
-        # Accepted, and its id leads nowhere [?].
+        # Accepted, but its id leads nowhere [?].
         table.next_id += 1
         return Answer(200, shown_entity(call, family.kind, entity, _account(family, call, entity)))
     return _store(family, call, entity, "created")
@@ -163,7 +163,7 @@ def _delete(family: Family, call: Call) -> Answer:
         return plain(404, NOT_FOUND)
     if not ignored(call, _account(family, call, call.host.tables[family.kind].rows[key])):
         if family is POSITION_LIMIT:
-            # What hangs on a limit goes with it [?].
+            # The risk parameters of a limit are deleted with it [?].
             for child in call.host.tables[RISK_PARAMETER.kind].of_master(key):
                 _remove(RISK_PARAMETER, call, child)
         _remove(family, call, key)
@@ -187,12 +187,12 @@ def _account(family: Family, call: Call, entity: Entity) -> int:
 
 
 def _is_field(family: Family, name: str) -> bool:
-    """Say whether a body's key is stored: documented fields, and those that no document names [?]."""
+    """Return whether a key of the body is stored: documented fields, and those that no document names [?]."""
     return name == family.owner_field or name in family.fields or name not in _NEVER_STORED
 
 
 def _read(family: Family, body: Entity) -> Entity:
-    """Return the fields that a body has, without its id; raise BadRequestError when one has the wrong type."""
+    """Return the fields of a body, without its id. Raise BadRequestError when one has the wrong type."""
     for name in (*family.ids, *family.counts):
         if body.get(name) is not None:
             whole_number(body[name], name)
@@ -209,7 +209,7 @@ def _read(family: Family, body: Entity) -> Entity:
 
 
 def _problem(family: Family, entity: Entity) -> Problem | None:
-    """Return the first value that isn't allowed: the bounds are documented, their texts invented [?]."""
+    """Return the first value that isn't allowed. The bounds are documented; their texts are invented [?]."""
     return first(_problems(family, entity))
 
 

@@ -48,12 +48,12 @@ def read_endpoints() -> list[Endpoint]:
 
 
 def _many(call: Call, kind: str, keys: Iterable[int]) -> Answer:
-    """Answer with an array of the rows that this host's habits leave in it."""
+    """Answer with an array of the rows, after this host's settings and faults have removed some."""
     return Answer(200, b"[" + b",".join(shown_many(call, kind, chosen_rows(call, kind, keys))) + b"]")
 
 
 def _seen(call: Call, kind: str, keys: Iterable[int]) -> list[int]:
-    """Return the visible ones of ``keys`` once each, by id: the order of a request is not kept."""
+    """Return the visible ones of ``keys`` once each, by id. The order of the request is not kept."""
     return sorted(key for key in set(keys) if may_see(call, kind, key))
 
 

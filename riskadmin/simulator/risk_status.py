@@ -54,14 +54,14 @@ def _set_admin_auto_liq_action(call: Call) -> Answer:
 
 
 def _status_answer(call: Call, account_id: int) -> Answer:
-    """Answer with the account's risk status as it is now, or nothing when it has none."""
+    """Answer with the account's current risk status, or nothing when it has none."""
     if account_id not in call.host.tables["accountRiskStatus"].rows:
         return ok({})
     return Answer(200, b'{"accountRiskStatus":' + shown(call, "accountRiskStatus", account_id) + b"}")
 
 
 def _admin_action_error(account_id: int, body: Entity, reason: str | None) -> str | None:
-    """Return the first applying line of the page's table of error messages."""
+    """Return the first line that applies of the page's table of error messages."""
     code = body.get("adminActionReasonCode")
     if account_id <= 0:
         return words.ACCOUNT_ID_TEXT
@@ -71,7 +71,7 @@ def _admin_action_error(account_id: int, body: Entity, reason: str | None) -> st
         return words.REASON_CODE_TEXT
     if len(reason or "") > words.REASON_TEXT_MAX:
         return words.REASON_LENGTH_TEXT
-    # A blank text counts as none [?].
+    # A blank text counts as missing [?].
     if code == words.REASON_OTHER and not (reason or "").strip():
         return words.REASON_MISSING_TEXT
     return None
@@ -108,7 +108,7 @@ def _switch_risk_category(call: Call) -> Answer:
 
 
 def _reevaluate(call: Call, account_id: int, category: int) -> None:
-    """Hold open positions against the new category's lots; above them they may be liquidated."""
+    """Check open positions against the new category's lots. Those above them may be liquidated."""
     positions = call.host.tables["position"]
     lots = max((abs(positions.rows[key]["netPos"]) for key in positions.of_master(account_id)), default=0)
     if not lots:
@@ -124,7 +124,7 @@ def _reevaluate(call: Call, account_id: int, category: int) -> None:
 
 
 def _update_max_net_liq(call: Call) -> Answer:
-    # "Sim accounts" says the one page that names it; elsewhere it refuses as its sister does [?].
+    # "Sim accounts" on the only page that names it. On live it refuses like similar endpoints [?].
     if call.host.name != "demo":
         return call.endpoint.refuse(words.ACCESS_DENIED)
     account_id = whole_number(call.parameters.get("accountId", 0), "accountId")
@@ -134,7 +134,8 @@ def _update_max_net_liq(call: Call) -> Answer:
         return refusal
     if not ignored(call, account_id):
         set_max_net_liq(call.world, call.host, account_id, peak, action="max_net_liq_set", cause=call.cause)
-        # Only the drawdown hangs on the peak: a day's loss that staff forgave by Normal must not strike again here.
+        # Only the drawdown depends on the peak: a daily loss that staff cleared with Normal must not stop the account again
+        # here.
         enforce_limits(call.world, call.host, account_id, cause=call.cause, kinds=("trailing",))
     return _status_answer(call, account_id)
 
@@ -161,6 +162,6 @@ def _set_account_notes(call: Call) -> Answer:
     if refusal is not None:
         return refusal
     if not ignored(call, account_id):
-        # The body has no documented field but the account: what else comes is neither refused nor kept [?].
+        # The account is the body's only documented field. Other fields are neither refused nor kept [?].
         call.world.log(call.host, "account", account_id, action="notes_accepted", cause=call.cause)
     return ok({"ok": True})

@@ -26,9 +26,9 @@ _TRANSPORT: Final = "riskadmin.simulator.transport"
 
 
 class CuttableProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with its transport within reach of the application.
+    """uvicorn's protocol, with its transport accessible to the application.
 
-    ASGI has no way to end a connection without an answer, which is the very fault that matters most.
+    ASGI has no way to end a connection without an answer, which is the most important fault.
     """
 
     def on_message_begin(self) -> None:
@@ -38,7 +38,7 @@ class CuttableProtocol(HttpToolsProtocol):
 
 
 class Ports:
-    """ASGI application that tells the hosts apart by the port a request came in on."""
+    """ASGI application that selects the host by the port on which a request was received."""
 
     def __init__(self, *, api: Api, hosts: dict[int, Host], control_port: int, control: ASGIApp) -> None:
         self._api = api
@@ -89,14 +89,14 @@ async def _send(send: Send, answer: Answer) -> None:
 
 
 async def _send_half(send: Send) -> None:
-    """Send the beginning of a JSON object that the Content-Length says is longer."""
+    """Send the start of a JSON object that is shorter than its Content-Length."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"512")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b'{"accountRiskStatus":{"id":', "more_body": True})
 
 
 class _AnnouncingServer(uvicorn.Server):
-    """A server that says when it is ready."""
+    """A server that reports when it is ready."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -110,25 +110,25 @@ class _AnnouncingServer(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one."""
+    """Return a listening socket. Port 0 takes a free one."""
     listener = socket.create_server((host, port), backlog=1024)
     listener.setblocking(False)
     return listener
 
 
 def serve(app: Ports, sockets: dict[str, socket.socket], ports_file: Path | None) -> None:
-    """Serve until SIGINT or SIGTERM; print one JSON line with the ports when ready."""
+    """Serve until SIGINT or SIGTERM. Print one JSON line with the ports when ready."""
 
     def announce() -> None:
         line = json.dumps({"ready": True, "pid": os.getpid(), **ports_of(sockets)})
         if ports_file is not None:
-            # Renamed into place, so that a reader never sees half a file.
+            # Renamed into place, so that a reader never sees a partial file.
             draft = ports_file.with_name(f"{ports_file.name}.{os.getpid()}")
             draft.write_text(line + "\n")
             draft.replace(ports_file)
         print(line, flush=True)
 
-    # uvicorn raises the signal that ended it once more when it is done: then leave without a traceback.
+    # uvicorn raises the signal that ended it again when it is done: then exit without a traceback.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     config = uvicorn.Config(
@@ -140,9 +140,9 @@ def serve(app: Ports, sockets: dict[str, socket.socket], ports_file: Path | None
         log_level="warning",
         access_log=False,
         server_header=False,
-        # The address is a key of the limits: nobody may set it by a header.
+        # The limits are counted by address, so no header may set it.
         proxy_headers=False,
-        # Longer than any client of ours keeps a connection, so that none is lost to a race.
+        # Longer than any of our clients keeps a connection, so that no race loses one.
         timeout_keep_alive=300,
         timeout_graceful_shutdown=1,
     )
@@ -159,5 +159,5 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def _as_asgi(app: Ports) -> Any:
-    # uvicorn's own ASGI types and Starlette's differ in name only.
+    # uvicorn's own ASGI types and Starlette's differ only in name.
     return app

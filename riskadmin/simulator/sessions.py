@@ -1,4 +1,4 @@
-"""Access tokens: ninety minutes each, two sessions per user over both hosts, a third closes the oldest."""
+"""Access tokens: valid for ninety minutes, two sessions per user over both hosts. A third session closes the oldest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from riskadmin.simulator.store import PUT_SESSION, Store
 
 
 class TokenState(Enum):
-    """What a bearer token is worth."""
+    """The state of a bearer token."""
 
     GOOD = auto()
     EXPIRED = auto()
@@ -22,7 +22,7 @@ class TokenState(Enum):
 
 @dataclass(slots=True)
 class Token:
-    """One access token; tokens made by renewal share the session they renew."""
+    """One access token. Tokens from a renewal share the session they renew."""
 
     token: str
     user_id: int
@@ -34,14 +34,14 @@ class Token:
 
 
 class Sessions:
-    """Every token ever given out, by its text."""
+    """Every token ever issued, by its text."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tokens: dict[str, Token] = {body["token"]: Token(**body) for body in store.bodies("session")}
 
     def state(self, text: str, now_ms: int) -> tuple[TokenState, int | None]:
-        """Return what a token is worth and, when it is good, whose it is."""
+        """Return a token's state and, when it is valid, its user."""
         token = self._tokens.get(text)
         if token is None:
             return TokenState.UNKNOWN, None
@@ -50,7 +50,7 @@ class Sessions:
         return TokenState.GOOD, token.user_id
 
     def open(self, user_id: int, now_ms: int, settings: Settings) -> Token:
-        """Start a session, closing the user's oldest ones above the permitted number."""
+        """Start a session, and close the user's oldest ones above the permitted number."""
         sessions: dict[str, int] = {}
         for token in self._tokens.values():
             if token.user_id == user_id and not token.closed and token.expires_ms > now_ms:
@@ -61,7 +61,7 @@ class Sessions:
         return self._issue(user_id, secrets.token_hex(8), now_ms, now_ms, settings)
 
     def renew(self, text: str, now_ms: int, settings: Settings) -> Token:
-        """Return a new token of the same session; ``text`` must be a good token."""
+        """Return a new token of the same session. ``text`` must be a valid token."""
         old = self._tokens[text]
         if settings.renewal_closes_old_token:
             old.closed = True
@@ -69,7 +69,7 @@ class Sessions:
         return self._issue(old.user_id, old.session, old.opened_ms, now_ms, settings)
 
     def close_all(self) -> int:
-        """End every session, as a vendor-side sign-out does; return how many tokens died."""
+        """End every session, as a sign-out by the vendor does. Return how many tokens ended."""
         living = [token for token in self._tokens.values() if not token.closed]
         for token in living:
             token.closed = True
@@ -77,7 +77,7 @@ class Sessions:
         return len(living)
 
     def listed(self) -> list[dict[str, object]]:
-        """Return every token with its fate, the newest last."""
+        """Return every token with its state, the newest last."""
         return [asdict(token) for token in self._tokens.values()]
 
     def _issue(self, user_id: int, session: str, opened_ms: int, now_ms: int, settings: Settings) -> Token:

@@ -1,4 +1,4 @@
-"""The knobs of a running simulator: limits, lives and the choices the documents leave open."""
+"""The settings of a running simulator: limits, lifetimes and the choices that the documents leave open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 
 class BadSettingError(ValueError):
-    """A setting that does not exist, or a value it cannot have."""
+    """A setting that does not exist, or an invalid value."""
 
 
 CHOICES: Final[dict[str, frozenset[object]]] = {
@@ -23,7 +23,7 @@ CHOICES: Final[dict[str, frozenset[object]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every default is the documented value; ``[?]`` marks those that no document states."""
+    """Every default is the documented value. ``[?]`` marks those that no document states."""
 
     user_calls_per_hour: int = 5000
     """Rolling hour, per user, every endpoint, both hosts together."""
@@ -31,7 +31,7 @@ class Settings:
     """Rolling hour, per address, for calls without a valid token."""
     anonymous_calls_per_second: int = 100
     block_s: int = 3600
-    """How long a user or address that went over its limit gets nothing but 429."""
+    """How long a user or address that exceeded its limit gets nothing but 429."""
     endpoint_calls_per_hour: dict[str, int] = field(default_factory=dict)
     """Replaces an endpoint's own limit, by lower-case path (``/auth/me``); 0 lifts it."""
     penalty_growth: int = 1
@@ -43,43 +43,43 @@ class Settings:
     app_cid: str = "8"
     app_sec: str = "simulator-secret"
     bad_login_status: int = 200
-    """200 with errorText (seen in the wild) or 401 (the conformance page)."""
+    """200 with errorText (reported from real use) or 401 (the conformance page)."""
     not_admin_status: int = 401
     """401, or 200 with errorText: the page of setadminautoliqaction lists both."""
     expired_token_status: int = 401
     evicted_token_status: int = 408
     """The documents name "408, 429 or 5xx-type errors"."""
     renewal_closes_old_token: bool = False
-    """Whether the renewed token dies at once or lives out its 90 minutes [?]."""
+    """Whether the renewed token ends immediately or stays valid for its 90 minutes [?]."""
 
     entity_cap: int = 0
-    """Most entities in one answer, further ones are left out silently; 0 = no cap [?]."""
+    """The most entities in one answer. Others are left out silently. 0 means no cap [?]."""
     entity_caps: dict[str, int] = field(default_factory=dict)
-    """The same for single paths, in lower case (``/position/list``); 0 lifts the cap of one [?]."""
+    """The same for single paths, in lower case (``/position/list``). 0 removes the cap of one [?]."""
     entity_cap_min: int = 0
-    """Above 0, each cap is drawn between this and its own value: a limit that varies [?]."""
+    """Above 0, each cap is a random value between this and its own value: a limit that varies [?]."""
     entity_cap_varies: str = "day"
-    """How often a varying cap is drawn again: with each simulated day (UTC), or with each call."""
+    """How often a varying cap changes: with each simulated day (UTC), or with each call."""
     entity_cap_drops: str = "tail"
     """Which entities a cut answer leaves out: those at its end, or random ones."""
     answer_order: str = "plain"
     """Plain (lists and ``items`` by id, updates as they were sent) or shuffled, in reads and updateuserautoliqs [?]."""
     omit_false: bool = False
-    """Whether booleans that are false are left out of answers [?]."""
+    """Whether false booleans are left out of answers [?]."""
     extension_id_offset: int = 0
     """How far the ids of an account's risk status and limits are from the account's own: 0 is the inferred rule [?]."""
     habit_seed: int = 1
-    """What varying caps, random cuts and shuffled orders are drawn from."""
+    """The seed of varying caps, random cuts and shuffled orders."""
     list_archived: bool = True
-    """Whether account/list shows archived accounts [?]."""
+    """Whether account/list includes archived accounts [?]."""
     archived_effect: bool = False
     """Whether a write that is silently accepted for an archived account changes anything [?]."""
     omitted_limits: str = "clear"
     """What updates of limits, position limits and risk parameters do with a field that is not sent [?]."""
     demo_cash_cap_for_admins: bool = False
-    """Whether changedemobalance holds administrators to the 50,000 dollars that bind everybody else [?]."""
+    """Whether changedemobalance limits administrators to the 50,000 dollars that apply to everyone else [?]."""
     newer_endpoints: bool = True
-    """Endpoints of newer documents: /accountRiskStatusLog/…; without them 404."""
+    """Endpoints of newer documents: /accountRiskStatusLog/…; without this they answer 404."""
     switch_liquidates: bool = True
     """Whether a category switch closes positions above the new category's lots."""
 
@@ -88,10 +88,10 @@ class Settings:
     latency_ms: int = 0
     """Delay of every answer, after the effect."""
     kept_answer_bytes: int = 0
-    """Answers up to this size are kept beside their calls, except those of /auth; 0 keeps none."""
+    """Answers up to this size are stored with their calls, except those of /auth. 0 stores none."""
 
     def patched(self, changes: dict[str, Any]) -> Settings:
-        """Return the settings with ``changes`` applied; raise BadSettingError and change nothing otherwise."""
+        """Return the settings with ``changes`` applied. Raise BadSettingError, and change nothing, for an invalid one."""
         known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
         for name, value in changes.items():
             if name not in known:
@@ -117,6 +117,6 @@ class Settings:
 
 
 def _is_path_number(path: object, value: object) -> bool:
-    """Say whether this is a pair of a lower-case path and a number from 0 up."""
+    """Return whether this is a pair of a lower-case path and a number from 0 up."""
     is_path = isinstance(path, str) and path.startswith("/") and path == path.lower()
     return is_path and type(value) is int and value >= 0

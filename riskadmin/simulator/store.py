@@ -1,8 +1,7 @@
-"""The simulator's memory across restarts: one SQLite file, committed before each answer leaves.
+"""The simulator's storage across restarts: one SQLite file, committed before each answer is sent.
 
-Nothing is written while a call is worked on: changes queue up here and ``flush`` commits them together
-with the row of the call. As memory dies with the process, what a kill leaves behind is always the state
-after a whole number of calls.
+Nothing is written while a call is handled: changes are queued here and ``flush`` commits them together with the row of the
+call. Memory is lost with the process, so a kill always leaves the state after a whole number of calls.
 """
 
 from __future__ import annotations
@@ -62,16 +61,16 @@ class Store:
     """The file, and the statements waiting for the next commit."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file; raise StoreInUseError when another process holds it."""
+        """Open or create the file. Raise StoreInUseError when another process has it open."""
         self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         self._db.row_factory = sqlite3.Row
         try:
             # Exclusive: a second simulator on the same data is refused, and WAL needs no shared memory.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
-            # NORMAL survives any death of the process. A power cut may lose the last calls, never corrupt.
+            # NORMAL survives any end of the process. A power cut may lose the last calls, but never corrupts the file.
             self._db.execute("PRAGMA synchronous = NORMAL")
-            # Some 80 MB of log between checkpoints: each one stops the only thread there is.
+            # About 80 MB of log between checkpoints: each checkpoint stops the only thread.
             self._db.execute("PRAGMA wal_autocheckpoint = 20000")
             self._db.executescript(SCHEMA)
             self._add_new_columns()
@@ -80,7 +79,7 @@ class Store:
         self._pending: list[tuple[str, tuple[object, ...]]] = []
 
     def _add_new_columns(self) -> None:
-        """Bring a file of an earlier version up to date."""
+        """Upgrade a file of an earlier version."""
         if "answer" not in {row["name"] for row in self._db.execute("PRAGMA table_info(call)")}:
             self._db.execute("ALTER TABLE call ADD COLUMN answer TEXT")
 
@@ -95,7 +94,7 @@ class Store:
     def flush(self) -> None:
         """Commit everything queued, all or nothing."""
         pending, self._pending = self._pending, []
-        if len(pending) == 1:  # a single statement is its own transaction: what a read costs
+        if len(pending) == 1:  # a single statement is its own transaction, which keeps reads cheap
             self._db.execute(*pending[0])
             return
         self._db.execute("BEGIN")
@@ -112,25 +111,25 @@ class Store:
         self.later(PUT_ENTITY, (host, kind, key, body.decode()))
 
     def drop_entity(self, host: str, kind: str, key: int) -> None:
-        """Queue the end of one entity."""
+        """Queue the deletion of one entity."""
         self.later(DROP_ENTITY, (host, kind, key))
 
     def put_meta(self, key: str, value: object) -> None:
-        """Queue one value kept by name."""
+        """Queue one value stored by name."""
         self.later(PUT_META, (key, json.dumps(value)))
 
     def meta(self, key: str) -> Any:
-        """Return a value kept by name, or None."""
+        """Return a value stored by name, or None."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row["value"])
 
     def load(self, hosts: dict[str, Host]) -> None:
-        """Fill the hosts; owners come before what belongs to them."""
+        """Fill the hosts. Owners come before their dependents."""
         for kind in (*PUBLIC_KINDS, *PRIVATE_KINDS):
             query = "SELECT host, body FROM entity WHERE kind = ? ORDER BY host, id"
             for row in self._db.execute(query, (kind,)):
                 hosts[row["host"]].put(kind, decode(row["body"]))
-        # The effects remember what was deleted: no id is given twice.
+        # The effects include deleted entities, so no id is used twice.
         query = "SELECT host, entity, max(entity_id) AS id FROM effect WHERE after IS NULL AND before IS NOT NULL GROUP BY 1, 2"
         for row in self._db.execute(query):
             table = hosts[row["host"]].tables[row["entity"]]

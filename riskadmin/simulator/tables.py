@@ -10,8 +10,7 @@ from riskadmin.simulator.vocabulary import HOSTS, Entity
 EVERYBODY: Final = 0
 """The organization id of entities that no organization owns: every caller sees them."""
 
-# Kinds that the API shows. A kind starting with "_" is the simulator's own and never leaves it
-# except through the control port.
+# Kinds that the API returns. A kind that starts with "_" is the simulator's own, and only the control port returns it.
 PUBLIC_KINDS: Final = (
     "user",
     "riskCategory",
@@ -30,10 +29,10 @@ PUBLIC_KINDS: Final = (
 )
 PRIVATE_KINDS: Final = ("_role", "_lockout", "_state", "_lots")
 
-# These share the id of their account and carry no accountId of their own.
+# These have the id of their account and no accountId of their own.
 EXTENSIONS: Final = frozenset({"accountRiskStatus", "userAccountAutoLiq", "permissionedAccountAutoLiq", "_state"})
 _BY_USER: Final = frozenset({"account", "tradingPermission"})
-# These share the id of a contract or product, which are their masters and not kept here [?].
+# These have the id of a contract or product, which is their master and is not stored here [?].
 _MARGINS: Final = frozenset({"contractMargin", "productMargin"})
 _UNOWNED: Final = _MARGINS | {"riskCategory", "_role", "_lockout", "_lots"}
 
@@ -44,15 +43,15 @@ class Table:
     def __init__(self) -> None:
         self.rows: dict[int, Entity] = {}
         self.orgs: dict[int, int] = {}
-        # Dictionaries instead of sets: they keep the order of insertion, so answers are reproducible.
+        # Dictionaries instead of sets: they keep the insertion order, so answers are reproducible.
         self._by_org: dict[int, dict[int, None]] = {}
         self._by_master: dict[int, dict[int, None]] = {}
         self._encoded: dict[int, bytes] = {}
         self.next_id = 1
-        """An id above all present ones."""
+        """An id above all existing ones."""
 
     def put(self, entity: Entity, *, org: int, master: int | None) -> None:
-        """Insert or replace; an entity never changes its organization or master."""
+        """Insert or replace. An entity never changes its organization or master."""
         key: int = entity["id"]
         self.rows[key] = entity
         self._encoded.pop(key, None)
@@ -64,7 +63,7 @@ class Table:
                 self._by_master.setdefault(master, {})[key] = None
 
     def remove(self, key: int, *, master: int | None) -> None:
-        """Forget an entity; its id is not given again."""
+        """Delete an entity. Its id is not used again."""
         del self.rows[key]
         self._encoded.pop(key, None)
         del self._by_org[self.orgs.pop(key)][key]
@@ -80,7 +79,7 @@ class Table:
         return list(self._by_master.get(master, ()))
 
     def encoded(self, key: int) -> bytes:
-        """Return the JSON of one entity, made once per version: lists are the bulk of a mirror's traffic."""
+        """Return the JSON of one entity, created once per version: most of a mirror's traffic is lists."""
         found = self._encoded.get(key)
         if found is None:
             found = self._encoded[key] = encode(self.rows[key])
@@ -88,22 +87,22 @@ class Table:
 
 
 class Host:
-    """Everything that one of the two hosts knows."""
+    """The entities of one of the two hosts."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.tables: dict[str, Table] = {kind: Table() for kind in (*PUBLIC_KINDS, *PRIVATE_KINDS)}
 
     def get(self, kind: str, key: int) -> Entity | None:
-        """Return an entity as it is stored; callers copy before they change it."""
+        """Return a stored entity. Callers copy it before they change it."""
         return self.tables[kind].rows.get(key)
 
     def put(self, kind: str, entity: Entity) -> None:
-        """Insert or replace, deriving organization and master from the entity itself."""
+        """Insert or replace. Organization and master are derived from the entity itself."""
         self.tables[kind].put(entity, org=self._org_of(kind, entity), master=self._master_of(kind, entity))
 
     def remove(self, kind: str, key: int) -> None:
-        """Forget an entity, whose owner is still there."""
+        """Delete an entity whose owner still exists."""
         table = self.tables[kind]
         table.remove(key, master=self._master_of(kind, table.rows[key]))
 
@@ -119,7 +118,7 @@ class Host:
         return EVERYBODY if account is None else self.tables["account"].orgs[account]
 
     def account_of(self, kind: str, entity: Entity) -> int | None:
-        """Return the id of the account an entity belongs to, or None."""
+        """Return the id of the account that an entity belongs to, or None."""
         if kind == "account" or kind in EXTENSIONS:
             return int(entity["id"])
         if kind == "userAccountRiskParameter":
@@ -136,5 +135,5 @@ class Host:
 
 
 def empty_hosts() -> dict[str, Host]:
-    """Return both hosts without anything in them."""
+    """Return both hosts, empty."""
     return {name: Host(name) for name in HOSTS}

@@ -1,8 +1,8 @@
-"""How accounts behave: admin actions, breaches, session rolls, lockouts, and who may trade.
+"""How accounts behave: admin actions, breaches, session starts, lockouts, and who may trade.
 
-Breaches [?]: the documents say what a breach does, not which fields show it. Here a breach closes the
-positions and sets ``liquidateOnly`` to its moment; with ``doNotUnlock`` it also sets ``adminAction`` to
-``LockTradingImmediately``. The session start clears the former kind, only ``Normal`` the latter.
+Breaches [?]: the documents say what a breach does, not which fields show it. Here a breach closes the positions and sets
+``liquidateOnly`` to its time; with ``doNotUnlock`` it also sets ``adminAction`` to ``LockTradingImmediately``. The session
+start clears the former, only ``Normal`` the latter.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BREACHES: Final = ("daily", "weekly", "trailing")
 
 
 def state_of(host: Host, account_id: int) -> Entity:
-    """Return a copy of what the simulator keeps about an account beside the API's entities."""
+    """Return a copy of the simulator's own data about an account, which the API does not return."""
     found = host.get("_state", account_id)
     return dict(found) if found else {"id": account_id, "scenario": "", "openPnL": 0.0, "breach": None, "revertAt": None}
 
@@ -37,7 +37,7 @@ def state_of(host: Host, account_id: int) -> Entity:
 def set_admin_action(
     world: World, host: Host, account_id: int, action: str, *, cause: Cause, detail: Entity | None = None
 ) -> None:
-    """Apply an admin action; the log line of the risk status is the call's one effect."""
+    """Apply an admin action. The risk status's log line is the call's only effect."""
     status = dict(host.get("accountRiskStatus", account_id) or {"id": account_id})
     now_ms = world.clock.now_ms()
     status["adminAction"] = action
@@ -61,10 +61,10 @@ def set_admin_action(
 
 
 def reset_auto_liq(world: World, host: Host, account_id: int, *, cause: Cause) -> None:
-    """Undo what a limit did to the account [?]: ``liquidateOnly`` and the breach go, every admin action stays.
+    """Undo what a limit did to the account [?]: ``liquidateOnly`` and the breach are cleared, every admin action stays.
 
-    The operation's page says nothing. What staff or doNotUnlock locked is persistent until ``Normal``, by the
-    page of the admin actions; so is the liquidate-only mode that staff set.
+    The operation's page does not say. According to the page of the admin actions, a lock by staff or doNotUnlock is
+    persistent until ``Normal``; so is the liquidate-only mode that staff set.
     """
     status = dict(host.get("accountRiskStatus", account_id) or {"id": account_id})
     if status.get("adminAction") != LIQUIDATE_ONLY:
@@ -79,7 +79,7 @@ def reset_auto_liq(world: World, host: Host, account_id: int, *, cause: Cause) -
 def set_max_net_liq(
     world: World, host: Host, account_id: int, peak: float, *, action: str, cause: Cause, detail: Entity | None = None
 ) -> None:
-    """Set the peak that the trailing drawdown hangs on; the floor below it moves along [?]."""
+    """Set the peak that the trailing drawdown depends on. The floor below it moves with it [?]."""
     status = dict(host.get("accountRiskStatus", account_id) or {"id": account_id})
     before, floor = status.get("maxNetLiq"), status.get("minNetLiq")
     status["maxNetLiq"] = peak
@@ -90,14 +90,14 @@ def set_max_net_liq(
 
 
 def _remember(world: World, host: Host, status: Entity) -> None:
-    """Append to accountRiskStatusLog, Tradovate's own history (newer documents)."""
+    """Append to accountRiskStatusLog, Tradovate's own history (in newer documents)."""
     entry = {**status, "id": host.tables["accountRiskStatusLog"].next_id, "accountId": status["id"]}
     entry["timestamp"] = world.now()
     world.put(host, "accountRiskStatusLog", entry)
 
 
 def close_positions(world: World, host: Host, account_id: int, *, cause: Cause) -> int:
-    """Flatten every open position at no gain or loss; return how many there were. Flat rows stay."""
+    """Close every open position without gain or loss. Return how many there were. Rows with 0 contracts stay."""
     closed = 0
     table = host.tables["position"]
     for key in table.of_master(account_id):
@@ -134,12 +134,12 @@ def book_open_profit(world: World, host: Host, account_id: int) -> None:
 
 
 def breach(world: World, host: Host, account_id: int, kind: str, *, cause: Cause) -> None:
-    """Let a loss limit act: close positions, restrict the account, keep it so with doNotUnlock."""
+    """Apply a loss limit: close positions, restrict the account, keep it restricted with doNotUnlock."""
     close_positions(world, host, account_id, cause=cause)
     limits = host.get("userAccountAutoLiq", account_id) or {}
     status = dict(host.get("accountRiskStatus", account_id) or {"id": account_id, "adminAction": NORMAL})
     status["liquidateOnly"] = world.now()
-    if limits.get("doNotUnlock") or kind == "trailing":  # a used-up drawdown never comes back by itself [?]
+    if limits.get("doNotUnlock") or kind == "trailing":  # a used-up drawdown is never restored by itself [?]
         status["adminAction"] = LOCK
         status["adminTimestamp"] = status["liquidateOnly"]
     world.put(host, "_state", {**state_of(host, account_id), "breach": kind})
@@ -148,7 +148,7 @@ def breach(world: World, host: Host, account_id: int, kind: str, *, cause: Cause
 
 
 def broken_limits(host: Host, account_id: int) -> Iterator[str]:
-    """Yield which limits the account's present figures break, the first to act first."""
+    """Yield the limits that the account's current figures break, in the order in which they apply."""
     keys = host.tables["cashBalance"].of_master(account_id)
     if not keys:
         return
@@ -176,7 +176,7 @@ def _at_least(figure: float, limit: float | None) -> bool:
 
 
 def enforce_limits(world: World, host: Host, account_id: int, *, cause: Cause, kinds: Container[str] = BREACHES) -> str | None:
-    """Breach the account if its figures break a limit of ``kinds`` and nothing restricts it yet; return the limit."""
+    """Breach the account if its figures break a limit of ``kinds`` and it is not restricted yet. Return the limit."""
     account = host.get("account", account_id)
     status = host.get("accountRiskStatus", account_id) or {}
     if account is None or account.get("archived") or account.get("closed") or "liquidateOnly" in status:
@@ -190,13 +190,13 @@ def enforce_limits(world: World, host: Host, account_id: int, *, cause: Cause, k
 
 
 def lockout_active(host: Host, user_id: int, now_ms: int) -> bool:
-    """Say whether a trader's manual lockout is on."""
+    """Return whether a trader's own lockout is active."""
     lockout = host.get("_lockout", user_id)
     return lockout is not None and lockout["expiresAt"] > now_ms
 
 
 def restrictions(host: Host, account_id: int, now_ms: int) -> list[str]:
-    """Return why the account may not open positions; empty when it may trade."""
+    """Return why the account may not open positions. Empty when it may trade."""
     account = host.get("account", account_id) or {}
     status = host.get("accountRiskStatus", account_id) or {}
     found = [flag for flag in ("archived", "closed", "restricted") if account.get(flag)]
@@ -211,20 +211,20 @@ def restrictions(host: Host, account_id: int, now_ms: int) -> list[str]:
 
 
 def permissions_of(host: Host, account_id: int) -> list[Entity]:
-    """Return the accepted trading permissions of an account: they name its traders."""
+    """Return the account's accepted trading permissions. They name its traders."""
     rows = host.tables["tradingPermission"].rows.values()
     return [p for p in rows if p["accountId"] == account_id and p["status"] == "Accepted"]
 
 
 class Calendar:
-    """What the clock brings about by itself: session starts and the end of one-minute actions."""
+    """What time alone causes: session starts and the end of one-minute actions."""
 
     def __init__(self, world: World, settled_ms: int) -> None:
         self._world = world
         self._next_roll = next_roll_ms(settled_ms)
 
     def settle(self) -> None:
-        """Bring both hosts up to the clock, session start by session start; queued, not flushed."""
+        """Bring both hosts up to the clock, session start by session start. Changes are queued, not flushed."""
         now_ms = self._world.clock.now_ms()
         while self._next_roll <= now_ms:
             for host in self._world.hosts.values():
@@ -249,7 +249,7 @@ class Calendar:
 
 
 def roll_session(world: World, host: Host, at_ms: int) -> None:
-    """Start a session: day figures at zero, week figures too on Sunday, ordinary breaches unlocked."""
+    """Start a session: daily figures become zero, on Sunday weekly figures too, and ordinary breaches end."""
     weekly = starts_week(at_ms)
     date = trade_date(at_ms)
     for cash in list(host.tables["cashBalance"].rows.values()):
@@ -269,7 +269,7 @@ def roll_session(world: World, host: Host, at_ms: int) -> None:
 
 def _unlock_at_session(world: World, host: Host, state: Entity) -> None:
     status = dict(host.tables["accountRiskStatus"].rows[state["id"]])
-    # With doNotUnlock the breach set a lock, which is persistent like any other.
+    # With doNotUnlock the breach set a lock, which is persistent like any other lock.
     if status.get("adminAction") in {LOCK, LIQUIDATE, LIQUIDATE_ONLY}:
         return
     status.pop("liquidateOnly", None)

@@ -1,11 +1,11 @@
-"""Tradovate's own words: enumerations, limits and error texts, exactly as the partner pages print them."""
+"""Tradovate's enumerations, limits and error texts, exactly as the partner pages print them."""
 
 from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
 Entity: TypeAlias = dict[str, Any]
-"""One API entity in its JSON form: camelCase keys, absent instead of null, money as JSON numbers."""
+"""One API entity in JSON form: camelCase keys, absent instead of null, money as JSON numbers."""
 
 HOSTS: Final = ("demo", "live")
 
@@ -59,7 +59,7 @@ SWITCH_ACCOUNTS_MAX: Final = 10_000
 
 DRAWDOWN_MODES: Final = ("EOD", "RealTime")
 
-# UpdateUserAutoLiqItem, in the page's order. The permissioned record has a subset of the numbers.
+# UpdateUserAutoLiqItem, in the page's order. The permissioned record has some of these numbers.
 PERMISSIONED_NUMBERS: Final = (
     "marginPercentageAlert",
     "dailyLossPercentageAlert",
@@ -127,11 +127,11 @@ REASON_LENGTH_TEXT: Final = "Admin Action Reason should be no longer than 8192"
 REASON_MISSING_TEXT: Final = "Admin Action Reason should be specified"
 ACCESS_DENIED: Final = "Access is denied"
 
-# switchriskcategory: both texts are the page's.
+# switchriskcategory: both texts are from the page.
 EMPTY_ACCOUNT_IDS: Final = "Empty accountIds"
 TOO_MANY_ACCOUNTS: Final = "Only 10000 accounts are allowed in single operation"
 
-# changedemobalance: all nine texts are the documents'. Its denial is worded unlike that of its sisters.
+# changedemobalance: all nine texts are from the documents. Its denial is worded differently from similar endpoints.
 CASH_ACCESS_DENIED: Final = "Access denied"
 CASH_CHANGE_LOW: Final = "Cash Change should be greater than -1000000"
 CASH_CHANGE_HIGH: Final = "Cash Change should be less than 1000000"
@@ -145,14 +145,14 @@ CASH_MOST: Final = 50_000
 COMMENT_MAX: Final = 64
 COMMENT_DEFAULT: Final = "Demo Change"
 
-# expireuserlockout: its page gives no texts. The first two are those of its sister endpoints,
-# the third is invented after them [?].
+# expireuserlockout: its page gives no texts. The first two are those of similar endpoints, and the third is modelled on
+# them [?].
 LOCKOUT_UNAUTHORIZED: Final = "Unauthorized: only org admins may expire a trading lockout."
 LOCKOUT_USER_NOT_FOUND: Final = "User not found."
 LOCKOUT_NOT_ACTIVE: Final = "User does not have an active lockout."
 NOTES_LENGTH_TEXT: Final = "Notes should be no longer than 8192"
 
-# Seen in the wild by other people's clients; the pages give no text for either.
+# Reported by users of other clients. The pages give no text for either.
 WRONG_PASSWORD: Final = "Incorrect username or password. Please try again, noting that passwords are case-sensitive."  # noqa: S105 - a text
 APP_NOT_REGISTERED: Final = "The app is not registered"
 

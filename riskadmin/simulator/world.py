@@ -1,4 +1,4 @@
-"""What is true at the simulated exchange, and the one way to change it."""
+"""The state of the simulated exchange, and the only way to change it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from riskadmin.simulator.vocabulary import Entity
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why something changed: a call of the API, the control port, or the clock."""
+    """The cause of a change: a call of the API, the control port, or the clock."""
 
     source: str
     call_id: int | None = None
@@ -28,7 +28,7 @@ BY_CLOCK: Final = Cause("clock")
 
 
 class World:
-    """Both hosts, the clock and the settings, with every change queued for the store."""
+    """Both hosts, the clock and the settings. Every change is queued for the store."""
 
     def __init__(self, *, hosts: dict[str, Host], store: Store, clock: Clock, settings: Settings) -> None:
         self.hosts = hosts
@@ -36,7 +36,7 @@ class World:
         self.clock = clock
         self.settings = settings
         self.due_ms = 0
-        """When the clock next changes something by itself; see trading.Calendar."""
+        """When time next changes something by itself; see trading.Calendar."""
         self._next_effect = store.next_id("effect")
 
     def now(self) -> str:
@@ -44,7 +44,7 @@ class World:
         return iso(self.clock.now_ms())
 
     def put(self, host: Host, kind: str, entity: Entity) -> None:
-        """Store an entity without a line in the effects log: bookkeeping only."""
+        """Store an entity without a row in the effects log: for bookkeeping only."""
         host.put(kind, entity)
         self.store.put_entity(host.name, kind, entity["id"], host.tables[kind].encoded(entity["id"]))
 
@@ -58,9 +58,9 @@ class World:
         cause: Cause,
         detail: Entity | None = None,
     ) -> None:
-        """Store an entity and write one line of the effects log, even when its content stays the same.
+        """Store an entity and write one row to the effects log, even when its content stays the same.
 
-        A write that is carried out twice must show as two effects: that is what tests count.
+        A write that is carried out twice must appear as two effects: tests count them.
         """
         key: int = entity["id"]
         table = host.tables[kind]
@@ -69,7 +69,7 @@ class World:
         self.log(host, kind, key, action=action, cause=cause, before=before, after=table.encoded(key), detail=detail)
 
     def remove(self, host: Host, kind: str, key: int, *, action: str, cause: Cause) -> None:
-        """Delete an entity and write one line of the effects log, whose ``after`` is nothing."""
+        """Delete an entity and write one row to the effects log, with null as ``after``."""
         self.log(host, kind, key, action=action, cause=cause, before=host.tables[kind].encoded(key))
         host.remove(kind, key)
         self.store.drop_entity(host.name, kind, key)
@@ -86,7 +86,7 @@ class World:
         after: bytes | None = None,
         detail: Entity | None = None,
     ) -> None:
-        """Write one line of the effects log about an entity that is there; before and after are JSON."""
+        """Write one row to the effects log about an existing entity. Before and after are JSON."""
         texts = (before, after, None if detail is None else encode(detail))
         self.store.later(
             PUT_EFFECT,

@@ -1,4 +1,4 @@
-"""What changes people and their sessions, each with its event in the same transaction."""
+"""Writes to people and their sessions, each with its event in the same transaction."""
 
 import logging
 
@@ -21,18 +21,18 @@ logger = logging.getLogger(__name__)
 
 @sensitive_variables("password")
 def sign_in(request: HttpRequest, *, username: str, password: str) -> Staff | None:
-    """Open a session under a new key for whom the password proves, or return None, whatever the cause.
+    """Start a session under a new key if the password is right. Return None otherwise, whatever the cause.
 
-    Writes the event with the session, or with the failure. A try during a lock-out only leaves a log line: nobody
-    outside can fill the trail. Raises DatabaseError, and opens no session, when the trail can't be written.
+    Writes the event with the session, or with the failure. An attempt during a lock-out only writes a log line, so that
+    outsiders can't fill the trail. Raises DatabaseError, and starts no session, when the trail can't be written.
     """
     origin = origin_of(request)
     attempt = lockout.admit(username=username, address=origin.address)
     if attempt is None:
-        # Answered at once: that tells a guesser only what they brought about, for unknown usernames too.
+        # Answered immediately: it reveals only a lock-out that the attempts themselves caused, for unknown usernames too.
         logger.warning("Sign-in from %s refused: locked out", origin.address)
         return None
-    # For an unknown username Django hashes the password all the same, so the time tells nothing.
+    # For an unknown username Django hashes the password too, so the response time reveals nothing.
     person = authenticate(request, username=username, password=password)
     with transaction.atomic():
         lockout.settle(attempt, succeeded=person is not None)
@@ -40,13 +40,13 @@ def sign_in(request: HttpRequest, *, username: str, password: str) -> Staff | No
             _record_refusal(username=username, origin=origin)
             return None
         login(request, person)
-        request.session.save()  # now, not after the response: session and event exist together or not at all
+        request.session.save()  # now, not after the response: session and event are committed together or not at all
         record(AuditEntry(tag=Tag.STAFF_SIGNED_IN, actor=person.who(), origin=origin, detail={"username": person.username}))
     return person
 
 
 def sign_out(request: HttpRequest, *, actor: Staff) -> None:
-    """End the session and write the event; the key is worthless from then on."""
+    """End the session and write the event. The key is invalid from then on."""
     with transaction.atomic():
         entry = AuditEntry(
             tag=Tag.STAFF_SIGNED_OUT, actor=actor.who(), origin=origin_of(request), detail={"username": actor.username}
@@ -68,11 +68,11 @@ def create_person(
 ) -> Staff:
     """Add a person with one role and write the event.
 
-    The caller has checked the password. Raises IntegrityError when somebody has the username.
+    The caller has checked the password. Raises IntegrityError when the username is taken.
     """
     with transaction.atomic():
         person = Staff.objects.create_user(username, password=password, first_name=first_name, last_name=last_name)
-        # Roles are code; their groups are made by migration 0002, and again here should somebody have deleted one.
+        # Roles are code. Migration 0002 creates their groups, and a group that was deleted is created again here.
         group, _ = Group.objects.get_or_create(name=role.value)
         person.groups.add(group)
         entry = AuditEntry(
@@ -88,7 +88,7 @@ def create_person(
 
 @sensitive_variables("password")
 def set_password(actor: Staff | None, *, origin: Origin, person: Staff, password: str) -> None:
-    """Give a person a new password, which ends their sessions, and write the event. The caller has checked it."""
+    """Set a person's password, which ends their sessions, and write the event. The caller has checked the password."""
     with transaction.atomic():
         person.set_password(password)
         person.save(update_fields=["password"])
@@ -102,7 +102,7 @@ def set_password(actor: Staff | None, *, origin: Origin, person: Staff, password
 
 
 def _record_refusal(*, username: str, origin: Origin) -> None:
-    """Write that a try failed. A username that nobody has is left out: people type their password there by mistake."""
+    """Write that an attempt failed. An unknown username is left out: people type their password there by mistake."""
     detail: dict[str, object] = {}
     meant = Staff.objects.filter(username=plain_username(username)).first()
     if meant is not None:
@@ -110,5 +110,5 @@ def _record_refusal(*, username: str, origin: Origin) -> None:
     locked = lockout.remaining(username=username, address=origin.address)
     if locked is not None:
         detail["locked_until"] = (timezone.now() + locked).isoformat(timespec="seconds")
-    # Nobody proved to be that person, so the event has no actor.
+    # The person's identity was not proven, so the event has no actor.
     record(AuditEntry(tag=Tag.STAFF_SIGN_IN_REFUSED, actor=SYSTEM, origin=origin, detail=detail))

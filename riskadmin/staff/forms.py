@@ -6,7 +6,7 @@ from django import forms
 
 from riskadmin.staff.models import USERNAME_MAX
 
-# Django's limit against denial of service by hashing very long passwords.
+# Django's limit, against denial of service by hashing very long passwords.
 PASSWORD_MAX: Final = 4096
 
 

@@ -1,9 +1,10 @@
-"""The lock-out against guessing passwords.
+"""The lock-out that prevents password guessing.
 
-Ten failures for one username, or from one address, within fifteen minutes: no further try is looked at until fifteen
-minutes have passed since the tenth. Kept in PostgreSQL, so that a wiped Redis opens nothing. Each try is written before
-its password is checked and counts as failed until it is known to have succeeded; so tries sent at the same moment
-don't outrun the count. A try that was refused here is not itself a failure: nobody is locked out by waiting impatiently.
+After ten failures for one username, or from one address, within fifteen minutes, no further attempt is checked until
+fifteen minutes have passed since the tenth. Attempts are kept in PostgreSQL, so that wiping Redis lifts no lock-out. Each
+attempt is written before its password is checked, and counts as failed until it is known to have succeeded; so attempts
+sent at the same moment can't evade the count. An attempt that was refused here is not a failure itself, so retrying too
+early extends no lock-out.
 """
 
 from datetime import timedelta
@@ -24,7 +25,7 @@ Outcome = SignInAttempt.Outcome
 
 
 def admit(*, username: str, address: str | None) -> SignInAttempt | None:
-    """Write a try and return it, or return None while the username or the address is locked out.
+    """Write an attempt and return it, or return None while the username or the address is locked out.
 
     Commits before it returns, so it must not be called inside a transaction.
     """
@@ -37,16 +38,16 @@ def admit(*, username: str, address: str | None) -> SignInAttempt | None:
 
 
 def settle(attempt: SignInAttempt, *, succeeded: bool) -> None:
-    """Write how a try ended; call it inside the transaction that signs the person in. Also forgets what is a day old."""
+    """Write how an attempt ended, inside the transaction that signs the person in. Also deletes attempts older than a day."""
     outcome = Outcome.SUCCEEDED if succeeded else Outcome.FAILED
     SignInAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome)
     SignInAttempt.objects.filter(attempted_at__lt=Now() - KEPT).delete()
 
 
 def remaining(*, username: str, address: str | None) -> timedelta | None:
-    """Return for how long tries with this username or from this address are refused; None when they are not."""
-    # A success wipes the slate of the username, not of the address: somebody with a password of their own could otherwise
-    # go on guessing those of others.
+    """Return how long attempts with this username or from this address are refused. None when they are not."""
+    # A success clears the failures of the username, not of the address: a person with a password of their own could
+    # otherwise go on guessing other people's.
     of_username = SignInAttempt.objects.filter(username_digest=_digest(username))
     locks = [_lock(of_username)]
     if address is not None:
@@ -55,7 +56,7 @@ def remaining(*, username: str, address: str | None) -> timedelta | None:
 
 
 def _lock(attempts: QuerySet[SignInAttempt]) -> timedelta | None:
-    """Return how long the lock that these tries amount to still holds."""
+    """Return how long the lock-out caused by these attempts lasts."""
     aged = attempts.annotate(age=Now() - F("attempted_at")).order_by("-attempted_at")
     newest: list[tuple[timedelta, str]] = list(aged.values_list("age", "outcome")[:FAILURES])
     if len(newest) < FAILURES or any(outcome == Outcome.SUCCEEDED for _, outcome in newest):
@@ -67,12 +68,12 @@ def _lock(attempts: QuerySet[SignInAttempt]) -> timedelta | None:
 
 
 def _digest(username: str) -> str:
-    """Return what stands for a username that may be anything, even somebody's password."""
+    """Return a digest of a username, which may be anything, even someone's password."""
     return salted_hmac("riskadmin.staff.lockout", plain_username(username), algorithm="sha256").hexdigest()
 
 
 def _take_turns(*keys: str) -> None:
-    """Let tries with the same username or address be counted one after the other, until this transaction ends."""
+    """Count attempts with the same username or address one after the other, until this transaction ends."""
     with connection.cursor() as cursor:
-        for key in sorted(keys):  # always in the same order: two tries can't wait for each other
+        for key in sorted(keys):  # always in the same order, so that two attempts can't deadlock
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])

@@ -1,4 +1,4 @@
-"""The people who sign in here, and their attempts to. A trader is never one of them."""
+"""The people who sign in here, and their sign-in attempts. Traders are not among them."""
 
 import unicodedata
 from functools import cached_property
@@ -17,33 +17,33 @@ USERNAME_MAX = 64
 
 
 def plain_username(username: str) -> str:
-    """Return the one spelling under which a username is kept and looked up."""
+    """Return the normalised form in which a username is stored and looked up."""
     return unicodedata.normalize("NFKC", username).strip().lower()
 
 
 class StaffManager(BaseUserManager["Staff"]):
-    """Makes people without powers; roles are given by `staff.actions`."""
+    """Creates people without permissions. `staff.actions` assigns roles."""
 
     def create_user(self, username: str, email: str = "", password: str | None = None, **extra: Any) -> "Staff":
-        """Save a person without roles; without a password they can't sign in."""
+        """Save a person without roles. Without a password they can't sign in."""
         person = self.model(username=plain_username(username), email=self.normalize_email(email), **extra)
         person.set_password(password)
         person.save(using=self._db)
         return person
 
     def create_superuser(self, **_: object) -> "Staff":
-        """Refuse Django's `createsuperuser`: nobody here may do everything."""
+        """Refuse Django's `createsuperuser`: no one here has every permission."""
         raise ValidationError("There are no superusers here. Use: manage.py create_person USERNAME --role administrator")
 
     def get_by_natural_key(self, username: str | None) -> "Staff":
-        """Return the person who signs in under this username, however it is typed."""
+        """Return the person with this username, ignoring case."""
         return self.get(username=plain_username(username or ""))
 
 
 class Staff(AbstractBaseUser):
-    """A person who signs in to riskadmin; what they may do follows from their groups alone (`staff/roles.py`).
+    """A person who signs in to riskadmin. Their permissions come from their groups alone (`staff/roles.py`).
 
-    Not Django's AbstractUser: there is no superuser flag and no permission of one's own to be forgotten on somebody.
+    Not Django's AbstractUser: with no superuser flag and no personal permissions, none can be left on a person by mistake.
     """
 
     username = models.CharField(
@@ -54,7 +54,7 @@ class Staff(AbstractBaseUser):
     first_name = models.CharField(max_length=60, blank=True)
     last_name = models.CharField(max_length=60, blank=True)
     email = models.EmailField(blank=True)
-    is_active = models.BooleanField(default=True)  # switched off instead of deleted: the trail keeps naming them
+    is_active = models.BooleanField(default=True)  # deactivated instead of deleted: the trail keeps naming them
     date_joined = models.DateTimeField(db_default=Now())
     groups = models.ManyToManyField(Group, blank=True, related_name="staff")
 
@@ -68,7 +68,7 @@ class Staff(AbstractBaseUser):
         verbose_name = "person"
         verbose_name_plural = "staff"
         constraints = [
-            # Two people whose names differ in case alone could not be told apart in the trail.
+            # Two people whose names differ only in case could not be told apart in the trail.
             models.CheckConstraint(condition=models.Q(username=Lower("username")), name="staff_username_lower"),
         ]
 
@@ -81,7 +81,7 @@ class Staff(AbstractBaseUser):
 
     @property
     def display_name(self) -> str:
-        """What pages and events call this person."""
+        """The person's name on pages and in events."""
         return self.get_full_name() or self.username
 
     @cached_property
@@ -91,11 +91,11 @@ class Staff(AbstractBaseUser):
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
-        """What this person may do; nothing while the account is switched off."""
+        """What this person may do. Nothing while they are deactivated."""
         return capabilities_of(self.role_names) if self.is_active else frozenset()
 
     def may(self, capability: str) -> bool:
-        """Say whether this person holds `capability`. There is no superuser way around it."""
+        """Return whether this person has `capability`. There is no superuser who bypasses this."""
         return capability in self.capabilities
 
     def who(self) -> Who:
@@ -104,14 +104,14 @@ class Staff(AbstractBaseUser):
 
 
 class SignInAttempt(models.Model):
-    """One try to sign in, written before the password is looked at: many at once can't outrun the lock-out.
+    """One sign-in attempt, written before the password is checked, so that many at once can't evade the lock-out.
 
-    Rows older than a day are deleted; the lasting record is the trail. Usernames that nobody has are kept only as a
-    keyed digest, since people type their password there by mistake.
+    Rows older than a day are deleted; the permanent record is the trail. Unknown usernames are kept only as a keyed digest,
+    since people type their password there by mistake.
     """
 
     class Outcome(models.TextChoices):
-        """How it ended. A try that never ended (a killed server) counts as failed."""
+        """How it ended. An attempt without an end (the server was killed) counts as failed."""
 
         PENDING = "pending"
         FAILED = "failed"
@@ -124,7 +124,7 @@ class SignInAttempt(models.Model):
 
     class Meta:
         indexes = [
-            # The newest tries for one username, and from one address.
+            # The newest attempts for one username, and from one address.
             models.Index(fields=["username_digest", "-attempted_at"], name="sign_in_by_username"),
             models.Index(fields=["address", "-attempted_at"], name="sign_in_by_address"),
             models.Index(fields=["attempted_at"], name="sign_in_oldest"),  # deleting old rows

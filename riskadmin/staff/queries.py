@@ -1,4 +1,4 @@
-"""Reading who works here."""
+"""Queries about staff."""
 
 from typing import cast
 
@@ -9,10 +9,10 @@ from riskadmin.staff.models import Staff
 
 
 def person(request: HttpRequest) -> Staff:
-    """Return who sent the request; the access marks let nobody else in."""
+    """Return the person who sent the request. The access marks let no one else in."""
     return cast(Staff, request.user)
 
 
 def people() -> QuerySet[Staff]:
-    """Return everybody with their roles, by username; those switched off come last."""
+    """Return everyone with their roles, by username. Deactivated people come last."""
     return Staff.objects.prefetch_related("groups").order_by("-is_active", "username")

@@ -1,7 +1,7 @@
 """The four roles and what each may do.
 
-A capability is `package:verb`; views name the one they need (`riskadmin.web.access.requires`), and the permission matrix in
-the tests holds every address against every role. Roles are Django groups, so that a directory can hand them out later.
+A capability is `package:verb`. Views name the one they require (`riskadmin.web.access.requires`), and the permission matrix
+in the tests checks every address against every role. Roles are Django groups, so that a directory can assign them later.
 """
 
 from collections.abc import Iterable
@@ -49,7 +49,7 @@ ALL_CAPABILITIES: Final = frozenset().union(*CAPABILITIES.values())
 
 
 def capabilities_of(group_names: Iterable[str]) -> frozenset[str]:
-    """Return what the roles among `group_names` may do together; names that are no role add nothing."""
+    """Return the combined capabilities of the roles in `group_names`. Names that are not roles add nothing."""
     known = set(Role.values)
     granted: frozenset[str] = frozenset()
     for name in group_names:

@@ -1,4 +1,4 @@
-"""Signing in and out, and who works here."""
+"""Signing in and out, and the list of staff."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ from riskadmin.staff.roles import Role
 from riskadmin.web.access import public, requires
 from riskadmin.web.htmx import redirect
 
-# One text for every cause: it tells neither whether the username exists nor whether it is locked out.
+# One text for every cause: it reveals neither whether the username exists nor whether it is locked out.
 FAILURE: Final = (
     "Username and password don't match, or there were too many tries. "
     "Check both; after ten failed tries nothing is accepted for 15 minutes."
@@ -27,7 +27,7 @@ FAILURE: Final = (
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """The sign-in page. A failure is answered with 422 and one text; success goes on to `next`, if that is a page of ours."""
+    """The sign-in page. A failure is answered with 422 and one text. Success redirects to `next`, if it is one of our pages."""
     if request.method != "POST":
         if request.user.is_authenticated:
             return redirect(request, _own_page(request.GET.get("next", "")))
@@ -60,8 +60,8 @@ def people(request: HttpRequest) -> HttpResponse:
 
 
 def _own_page(address: str) -> str:
-    """Return the address if it is a path on this site, else the first page's."""
-    # A host is not even allowed when it is ours: `next` is never built with one.
+    """Return the address if it is a path on this site, else the home page's."""
+    # A host is not allowed even when it is ours: `next` is never built with one.
     if address.startswith("/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None):
         return address
     return resolve_url(settings.LOGIN_REDIRECT_URL)

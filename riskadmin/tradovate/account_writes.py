@@ -1,7 +1,7 @@
-"""The writes to an account itself, its money or its trader. Sources: seeds 001, 003 and 004, the partner documentation.
+"""The writes to an account, its money or its trader. Sources: seeds 001, 003 and 004, the partner documentation.
 
-Every method takes the permit of its recorded call, and the ticket of an earlier ``NotHandled`` of this very call. What
-Tradovate would refuse raises ``ValueError``: nothing is sent. No answer is proof: what it changed is read back.
+Every method takes the permit of its recorded call, and the ticket of an earlier ``NotHandled`` of the same call. Values
+that Tradovate would refuse raise ``ValueError``, and nothing is sent. No answer is proof: what it changed is read back.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ from riskadmin.tradovate.reading import Fields, Unreadable
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, REASON_TEXT_MAX, AdminAction, ReasonCode
 
 MAX_SWITCHED_ACCOUNTS = 10_000
-"""Accounts of one switchriskcategory."""
+"""The most accounts of one switchriskcategory."""
 
 NOTES_MAX = 8192
-"""Characters of the notes of expireuserlockout."""
+"""The most characters of the notes of expireuserlockout."""
 
 CASH_CHANGE_BOUND_USD = Decimal(1_000_000)
-"""A change of a demo balance is smaller than this, both ways."""
+"""A change of a demo balance is smaller than this, in both directions."""
 
 COMMENT_MAX = 64
-"""Characters of the comment of changedemobalance."""
+"""The most characters of the comment of changedemobalance."""
 
 
 class AccountWrites(Calling):
-    """Every method raises one of the tree in ``errors``."""
+    """Every method raises an error of the tree in ``errors``."""
 
     def set_admin_auto_liq_action(
         self,
@@ -42,10 +42,10 @@ class AccountWrites(Calling):
         reason: str = "",
         ticket: str | None = None,
     ) -> Reply[AccountRiskStatus | None]:
-        """Lock, liquidate, restrict to closing orders, or set back to normal; lasts until set back (seed 001).
+        """Lock, liquidate, restrict to closing orders, or set back to normal. It lasts until set back (seed 001).
 
-        Demo only. The value is the risk status as Tradovate says it now is, None where it says nothing; either way it
-        has to be read back, since archived accounts are accepted without effect.
+        Demo only. The value is the current risk status in Tradovate's answer, None where the answer has none. Either way it
+        has to be read back, since calls for archived accounts are accepted without effect.
         """
         positive("an account id", account_id)
         if action not in ASKABLE_ADMIN_ACTIONS:
@@ -73,7 +73,7 @@ class AccountWrites(Calling):
     ) -> Reply[None]:
         """Put 1 to 10,000 different accounts into a risk category (seed 003).
 
-        Those that are in it already are skipped without a word. Open positions are judged anew and may be liquidated.
+        Accounts that are already in it are skipped silently. Open positions are checked again and may be liquidated.
         ``Rejected`` with status 404: the category, or one or more of the accounts, does not exist; it does not say which.
         """
         if not 1 <= len(account_ids) <= MAX_SWITCHED_ACCOUNTS:
@@ -93,9 +93,9 @@ class AccountWrites(Calling):
         notes: str = "",
         ticket: str | None = None,
     ) -> Reply[None]:
-        """End a trader's own lockout, on all their accounts and at once; demo only (seed 004).
+        """End a trader's own lockout, on all their accounts at the same time; demo only (seed 004).
 
-        ``Rejected`` where there is no such user in the organisation, or no lockout of theirs is active. The notes go into
+        ``Rejected`` where the user does not exist in the organisation, or has no active lockout. The notes go into
         Tradovate's own audit log.
         """
         positive("a user id", user_id)
@@ -111,7 +111,7 @@ class AccountWrites(Calling):
         account_id: int,
         ticket: str | None = None,
     ) -> Reply[AccountRiskStatus | None]:
-        """Reset an account's auto-liq status. What it does beyond its name is not documented [?]: read back."""
+        """Reset an account's auto-liq status. Other effects are not documented [?]: read back."""
         positive("an account id", account_id)
         body = {"accountId": account_id}
         return self._write(endpoints.RESET_AUTO_LIQ_STATUS, body, _risk_status, permit=permit, ticket=ticket)
@@ -124,7 +124,7 @@ class AccountWrites(Calling):
         max_net_liq_usd: Decimal,
         ticket: str | None = None,
     ) -> Reply[AccountRiskStatus | None]:
-        """Set the peak that an account's trailing drawdown trails; absolute, so the same call twice is the same."""
+        """Set the peak that an account's trailing drawdown follows. Absolute: sending it twice has the same effect as once."""
         positive("an account id", account_id)
         body = {"accountId": account_id, "maxNetLiq": number("max net liq", max_net_liq_usd)}
         return self._write(endpoints.UPDATE_MAX_NET_LIQ, body, _risk_status, permit=permit, ticket=ticket)
@@ -140,7 +140,8 @@ class AccountWrites(Calling):
     ) -> Reply[CashBalanceSnapshot]:
         """Add to an account's cash, or take from it; demo only. Relative: sent twice, it counts twice.
 
-        The change is within 1,000,000 exclusive. The peak of a trailing drawdown is said to shift with it.
+        The change is more than -1,000,000 and less than 1,000,000. According to the documentation, the peak of a trailing
+        drawdown moves with it.
         """
         positive("an account id", account_id)
         if abs(number("cash change", cash_change_usd)) >= CASH_CHANGE_BOUND_USD:
@@ -160,7 +161,7 @@ class AccountWrites(Calling):
 
 
 def _done(data: object) -> None:
-    """Read a ``SimpleResponse``: only ``ok: true`` is a success (``judge`` has dealt with false)."""
+    """Read a ``SimpleResponse``: only ``ok: true`` is a success (``judge`` has handled false)."""
     if Fields(data).flag("ok") is not True:
         raise Unreadable("ok is missing")
 

@@ -1,4 +1,4 @@
-"""Which addresses a client may talk to: Tradovate's documented hosts, this machine, and what a setting lists."""
+"""The addresses a client may call: Tradovate's documented hosts, this machine, and those listed in a setting."""
 
 import ipaddress
 from collections.abc import Collection
@@ -14,14 +14,14 @@ DOCUMENTED_HOSTS = {
 
 
 class AddressRefused(ValueError):
-    """The base URL is not one that credentials may be sent to."""
+    """Credentials may not be sent to this base URL."""
 
 
 def checked_base_url(base_url: str, environment: Environment, *, extra_hosts: Collection[str] = ()) -> str:
     """Return ``base_url`` without a trailing slash, or refuse it.
 
-    Raises ``AddressRefused`` for a host that is not allowed, or plain HTTP to a documented one, and
-    ``WrongEnvironment`` for the documented host of the other environment.
+    Raises ``AddressRefused`` for a host that is not allowed, or plain HTTP to a documented one, and ``WrongEnvironment``
+    for the documented host of the other environment.
     """
     parts = urlsplit(base_url)
     host = (parts.hostname or "").lower()

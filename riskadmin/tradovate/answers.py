@@ -13,21 +13,21 @@ from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.reading import Unreadable, parse_json
 
 HALT_S = 3600.0
-"""How long 423, 429 and a captcha stop us: "stop all calls, wait 1 hour"."""
+"""How long 423, 429 and a captcha stop all calls: "stop all calls, wait 1 hour"."""
 
 PENALTY_DEFAULT_S = 60.0
-"""For a penalty that names no time."""
+"""For a penalty without a time."""
 
 PENALTY_MAX_S = 86_400.0
-"""A penalty that names more than a day is taken for a slip, and waited for a day."""
+"""A penalty of more than a day is assumed to be a mistake, and the wait is one day."""
 
 TEXT_MAX = 8192
-"""Characters of a plain-text refusal that are passed on."""
+"""Characters of a plain-text refusal that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """What an answer tells us to stop, and for how long; ``everything`` or only the endpoint."""
+    """What an answer requires us to stop, and for how long: ``everything`` or only the endpoint."""
 
     seconds: float
     reason: str
@@ -35,15 +35,15 @@ class Stop:
 
 
 def judge(endpoint: Endpoint, status: int, text: str, http_record: HttpRecord) -> object:
-    """Return the JSON of a clean answer, of the shape the endpoint promises; raise what any other one means."""
+    """Return the JSON of a clean answer with the endpoint's shape. Raise the matching error for any other answer."""
     match status:
         case HTTPStatus.OK:
             return _accepted(endpoint, text, http_record)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             raise _unauthorised(endpoint, status, text, http_record)
         case HTTPStatus.BAD_REQUEST if "access token" in text.lower():
-            # The education pages name 400 beside 401 for an expired token: taken for a refusal of the call itself,
-            # a lock would be reported as rejected because our session ended.
+            # The education pages name 400 beside 401 for an expired token. If it counted as a refusal of the call itself, a
+            # lock would be reported as rejected because our session ended.
             raise _unauthorised(endpoint, status, text, http_record)
         case HTTPStatus.LOCKED:
             raise NotHandled(
@@ -64,13 +64,13 @@ def judge(endpoint: Endpoint, status: int, text: str, http_record: HttpRecord) -
         case _ if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Rejected(_words(endpoint, text) or f"HTTP {status}", status=status, http_record=http_record)
         case _:
-            # 5xx; but also a redirect, which is never followed with a token in hand, and any other 2xx: none of them
-            # is documented, so none says whether the call was carried out.
+            # 5xx; also a redirect, which is never followed with a token, and any other 2xx. None of them is documented, so
+            # none says whether the call was carried out.
             raise OutcomeUnknown(f"Tradovate answered HTTP {status}", http_record=http_record)
 
 
 def stop_for(error: NotHandled) -> Stop | None:
-    """What has to be stopped because of this answer, None where waiting is the caller's own affair."""
+    """Return what this answer requires us to stop. None where only the caller has to wait."""
     match error.reason:
         case NotHandledReason.RATE_LIMITED | NotHandledReason.LOCKOUT_WARNING:
             return Stop(HALT_S, error.message, everything=True)
@@ -83,7 +83,7 @@ def stop_for(error: NotHandled) -> Stop | None:
 
 
 def denial_words(error: NotHandled) -> str:
-    """Say why an endpoint is stopped that denies access whatever the token: what it answered, and what the cause may be."""
+    """Say why an endpoint that denies access with any token is stopped: its answer, and the possible cause."""
     return f"{error.message}: a permission of the API key may be missing"
 
 
@@ -127,7 +127,7 @@ def _raise_penalty(data: dict[str, object], http_record: HttpRecord) -> None:
 
 
 def _refusal(data: dict[str, object]) -> str | None:
-    """The words of a refusal inside a 200, None when there is none."""
+    """Return the text of a refusal inside a 200, or None when there is none."""
     if error_text := data.get("errorText"):
         return str(error_text)
     violations = data.get("violations")
@@ -148,9 +148,9 @@ def _violation(violation: object) -> str:
 
 
 def _words(endpoint: Endpoint, text: str) -> str:
-    """Tradovate's own words in a body outside 200: an ``errorText``, a JSON string or plain text; never a page.
+    """Tradovate's own text in a body outside 200: an ``errorText``, a JSON string or plain text; never a web page.
 
-    Only the ``errorText`` where the request held a password: something on the way may have echoed it.
+    Only the ``errorText`` where the request held a password, because a proxy may have echoed the request.
     """
     stripped = text.strip()
     if stripped.startswith("<"):
@@ -166,7 +166,7 @@ def _words(endpoint: Endpoint, text: str) -> str:
 
 def _unauthorised(endpoint: Endpoint, status: int, text: str, http_record: HttpRecord) -> NotHandled:
     words = _words(endpoint, text)
-    # Of a token call it is the login that is refused, which its own message says.
+    # For a token call the login is refused, and its own message says so.
     where = "" if endpoint.confidential else f" to {endpoint.name}"
     return NotHandled(
         f"Tradovate denies access{where} (HTTP {status}{': ' + words if words else ''})",

@@ -1,4 +1,4 @@
-"""Changing auto-liq limits: what may be asked for and what comes back. Source: seed 000."""
+"""Changing auto-liq limits: the request and its answer. Source: seed 000."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -12,7 +12,7 @@ from riskadmin.tradovate.reading import Fields
 from riskadmin.tradovate.vocabulary import TrailingDrawdownMode
 
 MAX_AUTO_LIQ_UPDATES = 10_000
-"""Items of one updateuserautoliqs. None is documented [?]: the number of its sister switchriskcategory."""
+"""Items of one updateuserautoliqs. No limit is documented [?]: this is the limit of the similar switchriskcategory."""
 
 _FIRM_ONLY = (
     "flatten_timestamp",
@@ -30,8 +30,8 @@ class AutoLiqFields:
     """The fields of the seed: percentages of margin and of the day's start, dollars of loss, profit and drawdown.
 
     None is left out of the request. Whether Tradovate then keeps the old value or drops it is not documented [?], so a
-    careful caller starts from ``of`` the record as it stands. How to clear a field is not documented either, and so
-    can't be said here.
+    careful caller starts with ``of`` from the current record. How to clear a field is not documented either, so it is not
+    possible here.
     """
 
     changes_locked: bool | None = None
@@ -57,13 +57,13 @@ class AutoLiqFields:
 
     @classmethod
     def of(cls, record: UserAccountAutoLiq | PermissionedAccountAutoLiq) -> Self:
-        """The fields of a record as it stands, to be changed with ``dataclasses.replace``."""
+        """Return the fields of a current record, to be changed with ``dataclasses.replace``."""
         return cls(**{each.name: getattr(record, each.name, None) for each in fields(cls)})
 
     def to_json(self) -> dict[str, object]:
-        """Return the fields that are set, as Tradovate names them; raise ``ValueError`` where none is or it can't hold one.
+        """Return the fields that are set, under Tradovate's names. Raise ``ValueError`` for none, or for one out of range.
 
-        None at all might be taken for the wish to clear every limit.
+        A request without fields might be read as clearing every limit.
         """
         if self.trailing_max_drawdown_mode is not None:
             TrailingDrawdownMode(self.trailing_max_drawdown_mode)
@@ -79,9 +79,9 @@ class AutoLiqFields:
 class AutoLiqUpdate:
     """New limits of one account.
 
-    ``as_owner`` picks the firm's own record (True) or the trader's stricter one, which knows fewer fields [inferred].
-    ``carried`` is the record as Tradovate has it, unknown fields and digits included: what ``fields`` does not name is sent
-    as it is there.
+    ``as_owner`` selects the firm's own record (True) or the trader's stricter one, which has fewer fields [inferred].
+    ``carried`` is Tradovate's current record, including unknown fields and exact digits: what ``fields`` does not name is
+    sent unchanged from it.
     """
 
     account_id: int
@@ -90,7 +90,7 @@ class AutoLiqUpdate:
     carried: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """Return the item; raise ``ValueError`` for what can't be meant."""
+        """Return the item. Raise ``ValueError`` for an invalid one."""
         positive("an account id", self.account_id)
         if not self.as_owner and any(getattr(self.fields, name) is not None for name in _FIRM_ONLY):
             raise ValueError("a trader's own limits have no drawdown, flatten time, unlocking or cooldown")
@@ -100,7 +100,7 @@ class AutoLiqUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoLiqUpdated:
-    """What Tradovate says the limits of one account now are: both levels, or only one of them.
+    """Tradovate's answer about one account's current limits: both levels, or only one of them.
 
     It names no account: ``record_ids`` are the ids of its records, which are the account's where that is proven.
     """
@@ -111,9 +111,9 @@ class AutoLiqUpdated:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Read one as Tradovate sends it."""
+        """Read one from Tradovate's JSON."""
         source = Fields(data)
-        source.text("errorText")  # the singular endpoint's, empty in an answer that gets here
+        source.text("errorText")  # the singular endpoint has it, and it is empty in an answer that is not an error
         firm = source.raw("userAccountAutoLiq")
         trader = source.raw("permissionedAccountAutoLiq")
         return cls(
@@ -124,6 +124,6 @@ class AutoLiqUpdated:
 
     @property
     def record_ids(self) -> frozenset[int]:
-        """The ids of the records in it."""
+        """The ids of its records."""
         records = (self.user_account_auto_liq, self.permissioned_account_auto_liq)
         return frozenset(record.id for record in records if record is not None)

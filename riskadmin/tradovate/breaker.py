@@ -1,10 +1,10 @@
-"""The circuit breaker: when Tradovate does not answer, nothing more is sent to it until one gentle probe is answered.
+"""The circuit breaker: when Tradovate does not answer, nothing more is sent until a single probe is answered.
 
 Shared by every process through Redis, one per environment. It opens after several calls in a row without an answer (no
-connection, none in time, 5xx, not JSON). While it is open every call fails at once as not handled, so that no more
-writes end with an unknown outcome and no budget is used up. One process at a time probes with one read, 5 s after it opened,
-then after 10, 20, 40 and every 60 s; the first answer closes it. Only Redis knows of it: wiped, it is closed, and a few
-calls find out anew.
+connection, none in time, 5xx, not JSON). While it is open every call fails immediately as not handled, so that no more
+writes end with an unknown outcome and no budget is used up. One process at a time probes with one read, 5 s after it
+opened, then after 10, 20, 40 and every 60 s; the first answer closes it. Its state is only in Redis: after a wipe it is
+closed, and a few calls fail before it opens again.
 """
 
 import logging
@@ -24,16 +24,16 @@ from riskadmin.tradovate.vocabulary import Environment
 logger = logging.getLogger(__name__)
 
 FAILURES = 5
-"""So many calls in a row without an answer, of whatever process, open the breaker."""
+"""This many calls in a row without an answer, in any process, open the breaker."""
 
 FIRST_PROBE_S = 5.0
 LAST_PROBE_S = 60.0
 
 PROBE_S = 75.0
-"""How long a probe is waited for before another process makes one: longer than a read can take."""
+"""How long to wait for a probe before another process makes one: longer than a read can take."""
 
 FORGOTTEN_S = 300.0
-"""Open, and not probed for so long after its time: nobody is there to probe, so it counts as closed again."""
+"""If an open breaker was not probed for this long after a probe was due, no process is probing, so it counts as closed."""
 
 # KEYS breaker; ARGV now in ms or ''. Answers {failures in a row, ms until the next probe or -1 when closed, since, reason}.
 _LOOK = (
@@ -45,8 +45,8 @@ return {tonumber(found[1]), math.max(0, tonumber(found[3]) - milliseconds(ARGV[1
 """
 )
 
-# KEYS breaker; ARGV now in ms or '', reason, 1 for a probe, failures that open it, first and last wait and the time till it is
-# forgotten in ms. Answers the wait in ms when this opened it, else 0.
+# KEYS breaker; ARGV now in ms or '', reason, 1 for a probe, failures that open it, first and last wait and the time until
+# it expires in ms. Answers the wait in ms when this opened it, else 0.
 _FAILED = (
     NOW
     + """
@@ -69,13 +69,13 @@ return wait
 """
 )
 
-# KEYS breaker; ARGV 1 for a probe. An answer to a call that was on its way when the breaker opened does not close it.
+# KEYS breaker; ARGV 1 for a probe. The answer to a call that was in flight when the breaker opened does not close it.
 _ANSWERED = """
 if ARGV[1] ~= '1' and redis.call('HEXISTS', KEYS[1], 'since') == 1 then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 
-# KEYS breaker; ARGV now in ms or '', ms that a probe may take. Answers 1 to the one that may probe now.
+# KEYS breaker; ARGV now in ms or '', ms that a probe may take. Answers 1 to the one caller that may probe now.
 _BEGIN_PROBE = (
     NOW
     + """
@@ -101,7 +101,7 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Since when Tradovate does not answer in an environment, what the last try ended with, and when the next one is."""
+    """Since when Tradovate has not answered in an environment, how the last try ended, and when the next one is."""
 
     environment: Environment
     since: datetime
@@ -132,7 +132,7 @@ class Breaker:
         self._not_probed = redis.register_script(_NOT_PROBED)
 
     def check(self) -> int:
-        """Return how many calls in a row were not answered; raise ``NotHandled`` (``outage``) while the breaker is open.
+        """Return how many calls in a row were not answered. Raise ``NotHandled`` (``outage``) while the breaker is open.
 
         A probe passes. Without Redis it is closed: then the budget admits nothing anyway.
         """
@@ -151,30 +151,30 @@ class Breaker:
         )
 
     def failed(self, reason: str) -> None:
-        """Tell that a call got no answer; ``reason`` is for people. The one that is too many opens the breaker."""
+        """Record that a call got no answer. ``reason`` is for people. Opens the breaker when the limit is reached."""
         spans = (round(span * 1000) for span in (FIRST_PROBE_S, LAST_PROBE_S, FORGOTTEN_S))
         try:
             wait_ms = self._ask(self._failed, reason, int(_probes.get()), FAILURES, *spans)
         except RedisError:
-            return  # nothing is admitted meanwhile, and afterwards a few calls find out anew
+            return  # nothing is admitted meanwhile, and afterwards a few calls open it again
         if wait_ms:
             logger.warning("%s does not answer (%s): next try in %.0f s", self._environment, reason, wait_ms / 1000)
 
     def answered(self, failures: int) -> None:
-        """Tell that Tradovate answered a call, whatever it said; ``failures`` is what ``check`` returned before that call."""
+        """Record that Tradovate answered a call in any way. ``failures`` is what ``check`` returned before that call."""
         if not failures:
             return
         try:
             closed = self._answered(args=[int(_probes.get())], keys=[self._key])
         except RedisError:
-            return  # it is asked again soon
+            return  # the next call records it again soon
         if closed and failures >= FAILURES:
             logger.warning("%s answers again", self._environment)
 
     def probe(self, read: Callable[[], object]) -> bool:
-        """Make ``read``, one call that changes nothing, if the breaker is open, its time has come, and nobody else does.
+        """Make ``read``, one call that changes nothing, if the breaker is open, a probe is due, and no one else probes.
 
-        Return whether it was made. Raises nothing of ``errors``: what the read ended with has told the breaker.
+        Return whether it was made. Raises nothing of ``errors``: the result of the read is already recorded in the breaker.
         """
         try:
             if not self._ask(self._begin_probe, round(PROBE_S * 1000)):
@@ -192,7 +192,7 @@ class Breaker:
         return True
 
     def outage(self) -> Outage | None:
-        """What there is to tell people, None while the breaker is closed. Raises ``redis.RedisError``."""
+        """The state to show to people, None while the breaker is closed. Raises ``redis.RedisError``."""
         _, wait_ms, *rest = self._ask(self._look)
         if wait_ms < 0:
             return None

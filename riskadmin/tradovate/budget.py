@@ -1,12 +1,12 @@
-"""The rate budget: an exact rolling hour per Tradovate user, and per endpoint and address, shared by every process.
+"""The API budget: an exact rolling hour per Tradovate user, and per endpoint and address, shared by every process.
 
-Tradovate answers the 5,001st call of an hour with 429 and an hour of silence for everybody, so calls are counted
-before they are made. Each attempt counts: reads, token requests and failures too. The order is what makes the count
-safe (docs/adr/0004-rate-budget.md): ledger row, committed; then admission in Redis under that row's id; then the call.
-Whatever dies or is wiped in between, the count may be too high for an hour, never too low.
+Tradovate answers the 5,001st call of an hour with 429 and an hour without answers for everyone, so calls are counted before
+they are made. Each attempt counts: reads, token requests and failures too. The order keeps the count safe
+(docs/adr/0004-rate-budget.md): ledger row, committed; then admission in Redis under that row's id; then the call. If a
+process dies or Redis is wiped in between, the count may be too high for an hour, never too low.
 
-Tradovate counts all calls of a user together, and those of an endpoint with a limit of its own by the internet address they
-come from ("Rate limits", partner documentation). So the one is kept under the user's name, the other under the address's.
+Tradovate counts all calls of a user together, and those of an endpoint with its own limit by the internet address they come
+from ("Rate limits", partner documentation). So the former are stored under the user's name, the latter under the address's.
 """
 
 import hashlib
@@ -43,27 +43,27 @@ logger = logging.getLogger(__name__)
 HOUR_S = 3600.0
 
 SEND_WITHIN_S = 5.0
-"""An admission is good for this long; a process that slept longer must not send on it."""
+"""An admission is valid for this long. A process that was delayed for longer must not send with it."""
 
 IN_FLIGHT_S = 30.0
-"""The longest a call may lie between our record and Tradovate's: ``SEND_WITHIN_S``, then connecting and arriving."""
+"""The longest time between our record of a call and Tradovate's: ``SEND_WITHIN_S``, then connecting and arriving."""
 
 WINDOW_S = HOUR_S + IN_FLIGHT_S
 """How long an attempt counts. Tradovate counts it when it arrives, after we did: ours must not expire before theirs."""
 
 LOWERED_FOR_S = 24 * 3600.0
-"""How long a limit learnt from a 429 stands; the next one, unless as long has passed without one, stands twice as long."""
+"""How long a limit learnt from a 429 lasts. The next one lasts twice as long, unless as long has passed without one."""
 
 LOWERED_FOR_MAX_S = 32 * LOWERED_FOR_S
-"""But no longer than that: a month without a 429 is worth another look at what the settings say."""
+"""The longest time it lasts: after a month without a 429, the limit in the settings is tried again."""
 
 DENIED_FOR_S = 60.0
-"""How long an endpoint is stopped that denies us access, the first time; each further time in a row it is twice as long."""
+"""How long an endpoint that denies access is stopped the first time. Each further time in a row it is twice as long."""
 
 DENIED_FOR_MAX_S = 900.0
 
 DENIAL_FORGOTTEN_S = HOUR_S
-"""A denial that comes so long after the last stop's end is a new one."""
+"""A denial this long after the last stop's end starts a new sequence."""
 
 REBUILD_LOCK_MS = 15_000
 REBUILD_WAIT_S = 5.0
@@ -72,9 +72,9 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Leave to make one attempt. ``at`` is the budget's clock, ``lapses`` this process's monotonic one.
+    """Permission to make one attempt. ``at`` is the budget's clock, ``lapses`` this process's monotonic one.
 
-    ``stops`` is how often this process had been told to stop before it asked. ``denial`` names the denial of access that a
+    ``stops`` is how many stops this process had received before it asked. ``denial`` names the denial of access that a
     success of this attempt ends, "" where there is none.
     """
 
@@ -89,10 +89,10 @@ class Admission:
 class Budget:
     """Counts and refuses attempts of one Tradovate user, over both environments.
 
-    ``redis`` must not evict (``noeviction``). ``urgent_share_pct`` of ``calls_per_hour - safety_margin`` is kept free
-    from bulk work: bulk is admitted only while everything used, by any lane, leaves that share. ``address`` names the
-    internet address that calls leave from: whoever shares it shares the limits of single endpoints. ``clock`` (seconds
-    since 1970) and ``window_s`` replace Redis' clock and the hour in tests.
+    ``redis`` must not evict (``noeviction``). ``urgent_share_pct`` of ``calls_per_hour - safety_margin`` is reserved for
+    urgent work: bulk is admitted only while the calls of all lanes leave that share free. ``address`` names the internet
+    address that calls leave from: all users of an address share the limits of single endpoints. ``clock`` (seconds since
+    1970) and ``window_s`` replace Redis' clock and the hour in tests.
     """
 
     def __init__(
@@ -130,9 +130,9 @@ class Budget:
         self._lock = f"{prefix}:rebuild"
         self._at_address = f"tradovate:budget:at:{{{address}}}"
         self._address_halts = f"{self._at_address}:halts"
-        # Redis forgets loaded scripts when it restarts or fails over, and only then may it have lost the latest
-        # calls while still having ``ready``. So the script that admits bears the user's name: it is there only in
-        # a server that has been vouched for since it started.
+        # Redis loses loaded scripts when it restarts or fails over, and only then may it have lost the latest calls while
+        # it still has ``ready``. So the script that admits calls contains the user's name: it is loaded only in a server
+        # that was checked since it started.
         self._admit = f"-- {self._calls}\n{ADMIT}"
         self._admit_sha = ""
         self._stops = 0
@@ -140,7 +140,7 @@ class Budget:
     def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0, environment: Environment | None = None) -> Admission:
         """Count one attempt, or refuse it.
 
-        ``spare`` leaves that many of the endpoint's own hourly calls untouched; ``environment`` is where the call goes. Writes
+        ``spare`` leaves that many of the endpoint's own hourly calls unused; ``environment`` is where the call goes. Writes
         a ledger row and Redis. Raises ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or
         ``budget_unavailable``.
         """
@@ -149,14 +149,14 @@ class Budget:
     def reserve_many(
         self, endpoint: Endpoint, lane: Lane, calls: int, *, spare: int = 0, environment: Environment | None = None
     ) -> list[Admission]:
-        """Count as many attempts as there is room for, at most ``calls`` and at least one; raises as ``reserve``.
+        """Count as many attempts as there is room for, at most ``calls`` and at least one. Raises as ``reserve``.
 
-        Costs no more than counting one. What is not used must be given back with ``withdraw``.
+        It costs no more than counting one. Unused attempts must be returned with ``withdraw``.
         """
         started, stops = time.monotonic(), self._stops
         scope = scope_of(endpoint, environment)
         try:
-            # A look first, so that a used-up budget does not write and delete ledger rows per refusal.
+            # Check first, so that a used-up budget does not write and delete ledger rows for each refusal.
             _, room, _ = self._ask("peek", calls, (), endpoint, lane, spare, scope)
             ids = self._ledger.append(user=self._user, address=self._address, endpoint=endpoint.name, lane=lane, attempts=room)
             try:
@@ -173,34 +173,34 @@ class Budget:
         return [Admission(attempt_id, endpoint, at, lapses, stops, denial) for attempt_id in ids[:room]]
 
     def overtaken(self, admission: Admission) -> bool:
-        """Say whether this process was told to stop, for whatever call, since it asked for an attempt. Asks nobody."""
+        """Return whether this process received a stop, for any call, since it asked for an attempt. Makes no request."""
         return admission.stops != self._stops
 
     def succeeded(self, admission: Admission) -> None:
-        """Tell that the attempt did not fail: an endpoint that counts failures only stops counting it, and a denial is over."""
+        """Record that the attempt did not fail: an endpoint that counts only failures releases it, and a denial ends."""
         try:
             if admission.endpoint.counts is Counts.FAILED:
                 self._redis.zrem(self._calls_of(admission.endpoint.name), admission.id)
             if admission.denial:
                 self._redis.hdel(self._denials, admission.denial)
         except RedisError:
-            return  # it counts for an hour more than it needs to: too high, never too low
+            return  # it counts for an hour more than necessary: too high, never too low
 
     def withdraw(self, *admissions: Admission) -> None:
-        """Give back attempts of which nothing was sent, so that an outage does not use up the hour."""
+        """Return attempts for which nothing was sent, so that an outage does not use up the hour."""
         ids = [admission.id for admission in admissions]
         try:
             for key in {self._calls, *(self._calls_of(admission.endpoint.name) for admission in admissions)}:
                 self._redis.zrem(key, *ids)
             self._ledger.forget(ids)
         except (RedisError, StoreUnavailable):
-            return  # likewise
+            return  # the same
 
     def halt(self, seconds: float, reason: str, endpoint: Endpoint | None = None) -> None:
         """Stop every call of the user, or of one endpoint, for ``seconds``. A longer stop in force stays.
 
-        Writes the ledger, then Redis, so that a wipe in between loses nothing. Raises nothing: the answer that asked
-        for the stop must reach the caller, and while a store is away nothing is admitted anyway.
+        Writes the ledger, then Redis, so that a wipe in between loses nothing. Raises nothing: the answer that required the
+        stop must reach the caller, and while a store is unavailable nothing is admitted anyway.
         """
         scope = endpoint.name if endpoint else None
         logger.warning("calls to Tradovate stopped for %.0f s (%s): %s", seconds, scope or "all", reason)
@@ -213,13 +213,13 @@ class Budget:
                 self._redis.eval(HALT, 1, key, scope or EVERYTHING, round(seconds * 1000), reason, self._now())
         except RedisError:
             logger.exception("the stop could not be written to Redis")
-        self._stops += 1  # last: whoever sees it and asks again is told of the stop
+        self._stops += 1  # last: a caller that sees it and asks again gets the stop
 
     def deny(self, endpoint: Endpoint, environment: Environment, reason: str) -> float:
-        """Stop an endpoint that denies us access in one environment, longer each time in a row; return for how many seconds.
+        """Stop an endpoint that denies access in one environment, longer each time in a row. Return the seconds.
 
-        A success ends the row. Only the first stop of a row is told in the trail. Writes Redis, which knows how long the last
-        one was, then the ledger. Raises nothing, as ``halt``.
+        A success ends the sequence. Only the first stop of a sequence is written to the trail. Writes Redis, which stores
+        the length of the last stop, then the ledger. Raises nothing, like ``halt``.
         """
         scope, lasts_s, is_set, is_new = scope_of(endpoint, environment), DENIED_FOR_S, True, True
         spans = (round(span * 1000) for span in (DENIED_FOR_S, DENIED_FOR_MAX_S, DENIAL_FORGOTTEN_S))
@@ -242,10 +242,11 @@ class Budget:
         return lasts_s
 
     def lower(self, refused: Admission) -> None:
-        """Learn from a 429 that the true limit is less than we counted up to that call, and keep to that for a while.
+        """Lower the limit after a 429 that came before the known limit was used up, for a limited time.
 
-        Writes Redis, where calls that were on their way at the same time find it learnt already, then the ledger. Raises
-        nothing, as ``halt``. The rule is in docs/adr/0004-rate-budget.md.
+        The true limit is less than the calls counted up to that one. Writes Redis first, so that calls in flight at the
+        same time find it recorded, then the ledger. Raises nothing, like ``halt``. The rule is in
+        docs/adr/0004-rate-budget.md.
         """
         spans = (HOUR_S, LOWERED_FOR_S, LOWERED_FOR_MAX_S)
         hour_ms, first_ms, longest_ms = (round(span * 1000) for span in spans)
@@ -284,11 +285,11 @@ class Budget:
         endpoints: Collection[Endpoint] = (),
         environment: Environment | None = None,
     ) -> tuple[BudgetState, datetime | None]:
-        """``state``, and when the last of so many calls of a lane can leave if nobody else calls, in the same round trip.
+        """``state``, and when the last of this many calls of a lane can be sent if no one else calls, in the same round trip.
 
-        ``endpoints`` are those that the calls, made in ``environment``, need: none leaves before their stops are over. The time
-        is None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own time, and one
-        window later what took the place frees it again. Raises as ``state``.
+        ``endpoints`` are those that the calls, made in ``environment``, use: none is sent before their stops are over. The
+        time is None for no calls, or for a lane without any. It is exact: each counted call frees its place at its own
+        time, and the call that took the place frees it again one window later. Raises as ``state``.
         """
         scopes = [scope for each in endpoints for scope in (each.name, scope_of(each, environment)) if scope]
         keys = (self._calls, self._halts, self._learnt, self._address_halts)
@@ -349,8 +350,8 @@ class Budget:
         return self._load_and_evaluate(keys, args)
 
     def _load_and_evaluate(self, keys: tuple[str, ...], args: tuple[object, ...]) -> Any:
-        """Load the script. A server that lacked it may have lost calls, so it must be rebuilt before it admits."""
-        sha = hashlib.sha1(self._admit.encode(), usedforsecurity=False).hexdigest()  # Redis names scripts so
+        """Load the script. A server without it may have lost calls, so it must be rebuilt before it admits any."""
+        sha = hashlib.sha1(self._admit.encode(), usedforsecurity=False).hexdigest()  # Redis identifies scripts by this hash
         known: Any = self._redis.script_exists(sha)
         if not known[0]:
             self._redis.zrem(self._calls, READY)
@@ -359,7 +360,7 @@ class Budget:
         return self._redis.evalsha(sha, len(keys), *keys, *map(str, args))
 
     def _rebuild(self) -> None:
-        """Make Redis count what the ledger knows, or wait until another process has done so."""
+        """Make Redis count the ledger's rows, or wait until another process has done so."""
         me = secrets.token_hex(8)
         deadline = time.monotonic() + REBUILD_WAIT_S
         while True:
@@ -378,7 +379,7 @@ class Budget:
             raise
 
     def _restore(self, me: str) -> None:
-        """With the lock in hand, which a further wipe takes away: then this does nothing, and the caller looks again."""
+        """Rebuild while holding the lock. Another wipe removes the lock: then this does nothing, and the caller retries."""
         attempts = self._ledger.recent(user=self._user, address=self._address, within_s=self._window_s)
         halts = self._ledger.halts(user=self._user, address=self._address)
         lowered = self._ledger.lowered(self._user)
@@ -390,7 +391,7 @@ class Budget:
             args += [attempt.id, round(attempt.age_s * 1000), int(attempt.user == self._user), index]
         for halt in halts:
             scope = halt.endpoint or EVERYTHING
-            # A denial of access is about the user alone, whose scope names an environment.
+            # A denial of access concerns only the user, and its scope names an environment.
             is_at_address = halt.address == self._address and halt.endpoint is not None and IN not in scope
             args += [scope, round(halt.left_s * 1000), halt.reason, int(halt.user == self._user), int(is_at_address)]
         if lowered:

@@ -1,4 +1,4 @@
-"""The Lua that makes each step of the budget atomic in Redis.
+"""The Lua scripts that make each step of the budget atomic in Redis.
 
 Keys of one user:
 
@@ -13,8 +13,8 @@ and of one internet address, shared by every user that calls from it:
 - ``at:{address}:calls:<name>``  as ``calls``, for an endpoint with a limit of its own, without ``ready``
 - ``at:{address}:halts``         as ``halts``, endpoints only
 
-``ready`` has score 0 and lives in the very set it vouches for: whatever loses the calls loses the word that they
-are all there. Time is Redis' own unless the caller passes one, so no two processes can disagree about it.
+``ready`` has score 0 and is in the same set whose completeness it confirms: if the calls are lost, it is lost too. Time is
+Redis' own unless the caller passes one, so that all processes agree on it.
 """
 
 READY = "ready"
@@ -27,7 +27,7 @@ local function milliseconds(given)
 end
 """
 
-# How many calls of the hour a lane may use, and which limit that rests on: the setting, or a lower one learnt from a 429.
+# How many calls of the hour a lane may use, and the limit this is computed from: the setting, or a lower one from a 429.
 _CAPACITY = """
 local function standing_limit(key, setting, now)
   local learnt = redis.call('HMGET', key, 'calls', 'until')
@@ -43,15 +43,15 @@ local function ends(halt)
 end
 """
 
-# KEYS calls, halts, limit, calls of the endpoint at the address, halts at the address, denials; ARGV take or peek, how many,
-# window in ms, the user's limit, margin, share of the lane in per cent, endpoint, limit of the endpoint or -1, now in ms or '',
-# the endpoint's scope in its environment, and to take as many ledger ids.
-# Answers {'admitted', now, how many: the first so many ids, 1 if access was denied last} | {'wiped'} | {'halted', ms left,
-# reason} of the longest stop | {'full', ms until one is free}.
+# KEYS calls, halts, limit, calls of the endpoint at the address, halts at the address, denials; ARGV take or peek, how
+# many, window in ms, the user's limit, margin, share of the lane in per cent, endpoint, limit of the endpoint or -1, now in
+# ms or '', the endpoint's scope in its environment, and as many ledger ids as calls to take.
+# Answers {'admitted', now, how many: the first ids of that number, 1 if access was denied last} | {'wiped'} | {'halted', ms
+# left, reason} of the longest stop | {'full', ms until one is free}.
 #
-# An id that is already there was put there by a rebuild that saw its ledger row: it is taken out first, so that it is
-# counted once, and so that running this again after a lost answer changes nothing.
-# Expired calls are only counted out, and removed no sooner than a call is added: a refusal writes nothing.
+# An id that already exists was added by a rebuild that read its ledger row: it is removed first, so that it is counted
+# once, and so that running this again after a lost answer changes nothing. Expired calls are only excluded from the count,
+# and are removed when a call is added: a refusal writes nothing.
 ADMIT = (
     NOW
     + _CAPACITY
@@ -103,16 +103,17 @@ return {'admitted', now, room, redis.call('HEXISTS', KEYS[6], ARGV[10])}
 """
 )
 
-# KEYS calls, halts, limit, halts at the address; ARGV window in ms, the user's limit, margin, share of bulk in per cent, now in
-# ms or '', how many calls to foresee or 0, share of their lane in per cent, and the scopes of stops that they have to wait for.
-# Answers {'wiped'} | {'state', now, used, instant of the oldest counted or 0, halts of the user as a flat list, those at the
-# address, standing limit, calls left for urgent work, for bulk, instant at which a learnt limit ends or 0, calls counted when
-# it was learnt, instant of the last foreseen call or -1, instants at which the budget has room for the next urgent and the next
-# bulk call or -1}.
+# KEYS calls, halts, limit, halts at the address; ARGV window in ms, the user's limit, margin, share of bulk in per cent,
+# now in ms or '', number of calls to estimate or 0, share of their lane in per cent, and the scopes of stops that they have
+# to wait for.
+# Answers {'wiped'} | {'state', now, used, instant of the oldest counted or 0, halts of the user as a flat list, those at
+# the address, limit in force, calls left for urgent work, for bulk, instant at which a learnt limit ends or 0, calls
+# counted when it was learnt, instant of the last estimated call or -1, instants at which the budget has room for the next
+# urgent and the next bulk call or -1}.
 #
-# Foreseen as if nobody else called: a lane that may use `allowed` calls makes one whenever one too many of those counted is
-# over, and one window after each of its own the next; so the n-th leaves whole windows after one of the first `allowed`, and
-# none of these before the stops are over.
+# The estimate assumes that no one else calls. A lane that may use `allowed` calls makes one whenever one of those counted
+# above that number expires, and the next one a window after each of its own. So the n-th leaves whole windows after one of
+# the first `allowed`, and none of these before the stops are over.
 STATE = (
     NOW
     + _CAPACITY
@@ -158,7 +159,7 @@ return {'state', now, used, oldest, redis.call('HGETALL', KEYS[2]), redis.call('
 """
 )
 
-# KEYS halts; ARGV scope, ms, reason, now in ms or ''. The later end wins.
+# KEYS halts; ARGV scope, ms, reason, now in ms or ''. The later end applies.
 HALT = (
     NOW
     + """
@@ -170,11 +171,11 @@ return 1
 """
 )
 
-# KEYS halts, denials; ARGV scope, reason, how long the first stop is in ms, the longest, how long after a stop's end a further
-# denial still counts as the same, now in ms or ''. Answers {ms that the stop lasts from now on, 1 if this set it, 1 if the
-# denial is a new one}.
+# KEYS halts, denials; ARGV scope, reason, how long the first stop is in ms, the longest, how long after a stop's end
+# another denial still continues the sequence, now in ms or ''. Answers {ms that the stop lasts from now on, 1 if this set
+# it, 1 if the denial is a new one}.
 #
-# Calls that were on their way together are denied together: the first of them sets the stop.
+# Calls in flight at the same time are denied together: the first of them sets the stop.
 DENY = (
     NOW
     + """
@@ -192,13 +193,13 @@ return {lasts, 1, is_new}
 """
 )
 
-# KEYS calls, limit; ARGV hour in ms, the user's limit, how long the first lowering lasts in ms, the longest, now in ms or '',
-# instant at which the refused call was admitted.
-# Answers {} when nothing is to be learnt, else {the limit now, calls counted up to the refused one, ms that it still lasts}.
+# KEYS calls, limit; ARGV hour in ms, the user's limit, how long the first lowering lasts in ms, the longest, now in ms or
+# '', instant at which the refused call was admitted.
+# Answers {} when the limit stays, else {the limit now, calls counted up to the refused one, ms that it still lasts}.
 #
-# Several calls may be on their way when the limit is hit, and each of them draws a 429: of one hour, the lowest place counts.
-# Lower than half of what stood is never believed at once: so few calls that draw a 429 say rather that it came of something
-# else. Soon after another, it lasts twice as long.
+# Several calls may be in flight when the limit is reached, and each of them gets a 429: within one hour, the lowest count
+# applies. A limit below half of the one in force is not believed immediately: if so few calls get a 429, it probably has
+# another cause. A lowering soon after another lasts twice as long.
 LOWER = (
     NOW
     + _CAPACITY
@@ -226,26 +227,26 @@ return {calls, counted, till - now}
 
 # KEYS calls, rebuild lock; ARGV who asks, ms to hold it. Answers 'whole' | 'held' (by another) | 'yours'.
 #
-# In one step, because the lock is worth something only while ``ready`` is missing: then nothing is admitted, so the
-# ledger as read under the lock is all there is. Taken after another's rebuild, it would replace later admissions.
+# In one step, because the lock is valid only while ``ready`` is missing: then nothing is admitted, so the ledger as read
+# under the lock is complete. If it was taken after another process's rebuild, it would overwrite later admissions.
 BEGIN_REBUILD = """
 if redis.call('ZSCORE', KEYS[1], 'ready') then return 'whole' end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'yours' end
 return 'held'
 """
 
-# KEYS rebuild lock; ARGV who gives it back.
+# KEYS rebuild lock; ARGV who releases it.
 ABANDON_REBUILD = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
 
 # KEYS calls, halts, limit, rebuild lock, halts at the address, then one calls key per endpoint limited at the address; ARGV
-# who holds the lock, now in ms or '', number of attempts, number of halts, then per attempt (ledger id, age in ms, 1 if it is
-# the user's, index of its endpoint's key or 0), then per halt (scope, ms left, reason, 1 if it is the user's, 1 if it is at
-# the address), then the learnt limit, if there is one (calls, counted, age in ms, ms that it lasts).
-# Answers 1 when done, 0 when the lock is another's: Redis was wiped again meanwhile, or this took too long.
+# who holds the lock, now in ms or '', number of attempts, number of halts, then per attempt (ledger id, age in ms, 1 if it
+# is the user's, index of its endpoint's key or 0), then per halt (scope, ms left, reason, 1 if it is the user's, 1 if it is
+# at the address), then the learnt limit, if there is one (calls, counted, age in ms, ms that it lasts).
+# Answers 1 when done, 0 when another process has the lock: Redis was wiped again meanwhile, or this took too long.
 #
-# What is the address's is added to, and never replaced: another user may be admitted there meanwhile.
+# The address's values are only added to, never replaced: another user may be admitted there meanwhile.
 RESTORE = (
     NOW
     + """

@@ -1,4 +1,4 @@
-"""What the budget says of itself: the calls left, and what is stopped, as read from Redis."""
+"""The budget's state: the calls left, and what is stopped, as read from Redis."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ EVERYTHING = "*"
 """The name of a stop of all calls of the user."""
 
 IN = "@"
-"""Between the endpoint and the environment of a stop that is about both."""
+"""Separates the endpoint and the environment in a stop that concerns both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class HaltedEndpoint:
 
     @property
     def is_denial(self) -> bool:
-        """Whether we are denied access: that is of one environment, and over when access is given, not at ``until``."""
+        """Whether access is denied: this concerns one environment, and ends when access is given, not at ``until``."""
         return self.environment is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """A limit that is lower than the settings say, because Tradovate answered 429 when only ``counted`` calls were counted."""
+    """A limit below the settings' one, because Tradovate answered 429 when only ``counted`` calls were counted."""
 
     configured: int
     counted: int
@@ -42,10 +42,10 @@ class Lowered:
 class BudgetState:
     """What is left of the rolling hour. ``limit`` is the one in force, ``used`` counts every lane.
 
-    ``next_free_at`` is when the oldest counted attempt stops counting, None when none counts. ``halted_until`` is a
-    stop of every call of the user; stops of single endpoints are listed apart. ``lowered`` says why ``limit`` is less than
-    the settings say. ``urgent_free_at`` and ``bulk_free_at`` are when the hour has room for the lane's next call, None where it
-    has now, or never will.
+    ``next_free_at`` is when the oldest counted attempt stops counting, None when none counts. ``halted_until`` is a stop of
+    every call of the user; stops of single endpoints are listed separately. ``lowered`` says why ``limit`` is less than the
+    settings say. ``urgent_free_at`` and ``bulk_free_at`` are when the hour has room for the lane's next call, None if it
+    has room now, or never will.
     """
 
     limit: int
@@ -61,7 +61,7 @@ class BudgetState:
     bulk_free_at: datetime | None = None
 
     def free_at(self, lane: Lane) -> datetime | None:
-        """When the hour has room for the lane's next call; None where it has now, or never will."""
+        """When the hour has room for the lane's next call. None if it has room now, or never will."""
         return self.urgent_free_at if lane == Lane.URGENT else self.bulk_free_at
 
     def left(self, lane: Lane) -> int:
@@ -70,12 +70,12 @@ class BudgetState:
 
 
 def scope_of(endpoint: Endpoint, environment: Environment | None) -> str:
-    """Return the name of a stop of an endpoint in one environment; "" without one, which no stop is called."""
+    """Return the name of a stop of an endpoint in one environment. "" without one, which is the name of no stop."""
     return f"{endpoint.name}{IN}{environment}" if environment else ""
 
 
 def state_of(answer: Any, *, configured: int, window_s: float) -> BudgetState:
-    """Return the state that the script's answer tells of (``budget_scripts.STATE``)."""
+    """Return the state in the script's answer (``budget_scripts.STATE``)."""
     now_ms, used, oldest_ms = (int(each) for each in answer[1:4])
     limit, left_urgent, left_bulk, learnt_until_ms, counted = (int(each) for each in answer[6:11])
     longest: dict[str, tuple[int, str]] = {}
@@ -112,5 +112,5 @@ def instant(milliseconds: int) -> datetime:
 
 
 def text_of(value: bytes | str) -> str:
-    """Return what Redis answered as text, whichever way the client was set up."""
+    """Return Redis' answer as text, whether or not the client decodes answers."""
     return value.decode() if isinstance(value, bytes) else value

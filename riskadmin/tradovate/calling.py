@@ -1,7 +1,7 @@
 """How a method of the client becomes a call: token, one attempt, the answer read into its type.
 
-No retries inside, with one exception: a 401 was certainly not carried out, so the call is sent once more with a
-renewed token. Both count in the budget. An endpoint that denies access to that token too is stopped for a while.
+There are no retries inside, with one exception: a call answered 401 was certainly not carried out, so it is sent again once
+with a renewed token. Both count in the budget. An endpoint that denies access to that token too is stopped for a while.
 """
 
 import logging
@@ -70,15 +70,15 @@ class Calling:
         Raises ``WrongEnvironment``, or ``NotHandled`` when nothing may be sent now.
         """
         self._caller.check(endpoint)
-        self._tokens.get()  # first, since fetching one is a call too, for which there might be no room afterwards
+        self._tokens.get()  # first, since fetching a token is a call too, for which there might be no room afterwards
         return self._caller.pay(endpoint, self.lane, calls)
 
     def release(self, unspent: Sequence[Reservation]) -> None:
-        """Take back what was counted in advance and is not needed."""
+        """Release attempts that were counted in advance and are not needed."""
         self._caller.release(unspent)
 
     def _list(self, endpoint: Endpoint, read: Callable[[object], R], query: str = "") -> Reply[list[R]]:
-        """Read a list row by row; what can't be read is told by the reply's ``unreadable``."""
+        """Read a list row by row. The reply's ``unreadable`` lists the rows that can't be read."""
         reply = self._call(endpoint, query=query)
         found, unreadable = read_rows(reply.value if isinstance(reply.value, list) else [], read)
         return Reply(found, reply.http_record, unreadable)
@@ -91,7 +91,7 @@ class Calling:
         query: str = "",
         body: Mapping[str, object] | None = None,
     ) -> Reply[T]:
-        """Read one answer that changes nothing."""
+        """Read one answer of a call that changes nothing."""
         return _typed(self._call(endpoint, query=query, body=body), read)
 
     def _write(
@@ -103,7 +103,7 @@ class Calling:
         permit: WritePermit,
         ticket: str | None,
     ) -> Reply[T]:
-        """Make a call that changes something; ``ticket`` is of an earlier ``NotHandled`` of this very call."""
+        """Make a call that changes something. ``ticket`` is from an earlier ``NotHandled`` of the same call."""
         if not isinstance(permit, WritePermit):
             raise TypeError("a write needs a WritePermit")
         if ticket is not None:
@@ -140,7 +140,7 @@ class Calling:
             raise
 
     def _refuse(self, token: str, http_record: HttpRecord | None) -> None:
-        """Have the token replaced; if that fails, the exchange shown is still that of the caller's call."""
+        """Have the token replaced. If that fails, the error shows the HTTP record of the caller's call."""
         try:
             self._tokens.refuse(token)
         except NotHandled as error:
@@ -152,7 +152,7 @@ class Calling:
             ) from error
 
     def _suspect(self, token: str) -> None:
-        """A 408 is how a session that a third login has ended is said to answer: renew, and let the call fail."""
+        """A session ended by a third login is said to be answered with 408: renew, and let the call fail."""
         try:
             self._tokens.refuse(token)
         except NotHandled as error:

@@ -1,4 +1,4 @@
-"""One attempt at one endpoint, from the checks in code to the verdict on the answer."""
+"""One attempt at one endpoint, from the checks in code to the interpretation of the answer."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ from riskadmin.tradovate.transport import DEADLINE_S, WRITE_DEADLINE_S, Answer, 
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 _CONFIDENTIAL_KEPT = ("errorText", "userStatus", "expirationTime", "p-time", "p-captcha")
-"""What is kept of an answer that holds a token: enough to see why there was none."""
+"""The part that is stored of an answer that holds a token: enough to see why there was none."""
 
 
 class Caller:
@@ -37,7 +37,7 @@ class Caller:
     ) -> None:
         """Raise ``addresses.AddressRefused`` or ``WrongEnvironment`` for a base URL that may not be used.
 
-        ``at_once`` is entered for as long as an attempt is at Tradovate: a semaphore bounds how many are.
+        ``at_once`` is entered while an attempt is at Tradovate: a semaphore limits how many are.
         """
         self._environment = environment
         self._budget = budget
@@ -54,19 +54,19 @@ class Caller:
     def pay(self, endpoint: Endpoint, lane: Lane, attempts: int, *, spare: int = 0) -> list[Reservation]:
         """Count attempts at an endpoint before they are made: as many as there is room for, at least one.
 
-        Raises ``NotHandled``, also while the breaker is open. What is not spent must go back with ``give_back``.
+        Raises ``NotHandled``, also while the breaker is open. What is not used must be returned with ``release``.
         """
         failures = self._breaker.check() if self._breaker else 0
         admissions = self._budget.reserve_many(endpoint, lane, attempts, spare=spare, environment=self._environment)
         return [Reservation(admission, failures) for admission in admissions]
 
     def release(self, unspent: Sequence[Reservation]) -> None:
-        """Take back what was counted in advance and is not needed."""
+        """Release attempts that were counted in advance and are not needed."""
         if unspent:
             self._budget.withdraw(*(paid.admission for paid in unspent))
 
     def deny(self, endpoint: Endpoint, error: NotHandled) -> NotHandled:
-        """Stop an endpoint that denies access to a renewed token too; return the error that says why and for how long."""
+        """Stop an endpoint that denies access to a renewed token too. Return the error that says why and for how long."""
         reason = denial_words(error)
         return NotHandled(
             reason,
@@ -88,8 +88,8 @@ class Caller:
     ) -> Reply[object]:
         """Make one attempt and return the JSON of a clean answer.
 
-        ``query`` is sent as it is, without its question mark. Raises one of the tree in ``errors``; reserves in the
-        budget before and stops what the answer says must stop.
+        ``query`` is sent unchanged, without its question mark. Raises an error of the tree in ``errors``. Reserves in the
+        budget before, and afterwards applies the stops that the answer requires.
         """
         self.check(endpoint)
         paid = permit.spend(endpoint) if permit else None
@@ -115,7 +115,7 @@ class Caller:
             raise NotHandled("the process was held up before the call", reason=NotHandledReason.HELD_UP)
         text = answer.text
         if token and not endpoint.confidential:
-            text = text.replace(token, WITHHELD)  # something on the way may have echoed the request
+            text = text.replace(token, WITHHELD)  # a proxy may have echoed the request
         http_record = self._exchange(endpoint, path, body, answer, text)
         self._tell_breaker(answer, paid.failures)
         if not answer.sent:
@@ -139,9 +139,9 @@ class Caller:
         return Reply(data, http_record)
 
     def _tell_breaker(self, answer: Answer, failures: int) -> None:
-        """Count what says that Tradovate is out of order as a whole, rather than what it thinks of this call.
+        """Count answers that show an outage of Tradovate as a whole, rather than a problem with this call.
 
-        A 408 counts neither way: it is also how a session is said to answer that another login has ended.
+        A 408 counts neither way: a session that another login has ended is also said to be answered with it.
         """
         if self._breaker is None or answer.status == HTTPStatus.REQUEST_TIMEOUT:
             return
@@ -152,7 +152,7 @@ class Caller:
         elif answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self._breaker.failed(f"HTTP {answer.status}")
         elif answer.status == HTTPStatus.OK and answer.text.lstrip().startswith("<"):
-            self._breaker.failed("a page instead of data")  # as a proxy shows while the service behind it is away
+            self._breaker.failed("a page instead of data")  # as a proxy shows while the service behind it is unavailable
         else:
             self._breaker.answered(failures)
 

@@ -1,6 +1,6 @@
 """The client: Tradovate's endpoints as typed methods, one attempt each.
 
-Which endpoint is behind which method, and why some have none, is in docs/endpoints.md.
+docs/endpoints.md lists which method calls which endpoint, and why some have none.
 """
 
 from riskadmin.tradovate.account_writes import AccountWrites
@@ -15,6 +15,6 @@ __all__ = ["TIMEOUT", "Client", "Reply"]
 class Client(Reads, AccountWrites, LimitWrites):
     """Calls Tradovate in one environment and lane. Safe for threads.
 
-    Every method raises one of the tree in ``errors``, and ``ValueError`` for what Tradovate would refuse: then nothing is
-    sent and no budget used.
+    Every method raises an error of the tree in ``errors``, and ``ValueError`` for what Tradovate would refuse: then nothing
+    is sent and no budget used.
     """

@@ -1,7 +1,7 @@
-"""What is sent: typed requests as JSON, every number exactly as a person wrote it.
+"""Requests as JSON, with every number exactly as a person wrote it.
 
-Tradovate holds money and percentages as doubles, so a number that no double holds is refused before anything is sent:
-read back, it would differ from what was asked for.
+Tradovate stores money and percentages as doubles, so a number that has no exact double is refused before anything is sent:
+read back, it would differ from what was requested.
 """
 
 import json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 DIGITS_MAX = 15
-"""Significant decimal digits that survive a double."""
+"""Significant decimal digits that a double keeps."""
 
 _WORD = re.compile(r"_([a-z]+)")
 _SPELLED_OTHERWISE = {"pnl": "PnL", "sod": "SOD", "usd": "USD"}
@@ -39,7 +39,7 @@ def to_json(value: object) -> str:
 
 
 def sent_fields(request: "DataclassInstance", of: "type[DataclassInstance] | None" = None) -> dict[str, object]:
-    """Return a dataclass's fields under Tradovate's names, or only those that its base ``of`` has; None is left out.
+    """Return a dataclass's fields under Tradovate's names, or only those of its base ``of``. None is left out.
 
     Raise ``ValueError`` for a number that a double can't hold and for a time without its offset.
     """
@@ -48,9 +48,9 @@ def sent_fields(request: "DataclassInstance", of: "type[DataclassInstance] | Non
 
 
 def merged(carried: Mapping[str, object], request: Mapping[str, object], altered: Collection[str]) -> dict[str, object]:
-    """Return a record as Tradovate has it with some fields of a request in their place; ``altered`` names those, in our names.
+    """Return Tradovate's record with some fields replaced by a request's. ``altered`` names those, in our names.
 
-    What is not altered goes back as it came, digit for digit, with the fields that this code does not know.
+    Other fields are sent back as they were received, digit for digit, including the fields that this code does not know.
     """
     names = {tradovate_name(name) for name in altered}
     kept = {name: value for name, value in carried.items() if name != "id" and value is not None}
@@ -58,14 +58,14 @@ def merged(carried: Mapping[str, object], request: Mapping[str, object], altered
 
 
 def positive(name: str, value: int) -> int:
-    """Return an id if it can be one; raise ``ValueError`` with ``name`` if not."""
+    """Return the id if it is valid. Raise ``ValueError`` with ``name`` if not."""
     if value <= 0:
         raise ValueError(f"{name} is greater than 0")
     return value
 
 
 def number(name: str, value: Decimal) -> Decimal:
-    """Return the number if Tradovate can hold it; raise ``ValueError`` with ``name`` if not."""
+    """Return the number if Tradovate can hold it. Raise ``ValueError`` with ``name`` if not."""
     size = len(value.normalize().as_tuple().digits) if value.is_finite() else DIGITS_MAX + 1
     if size > DIGITS_MAX or (value and not -DIGITS_MAX < value.adjusted() < DIGITS_MAX):
         raise ValueError(f"{name} is no number of at most {DIGITS_MAX} digits")
@@ -87,5 +87,5 @@ def _sent(name: str, value: object) -> object:
 
 @cache
 def tradovate_name(name: str) -> str:
-    """Return what Tradovate calls a field that a dataclass here calls ``name``."""
+    """Return Tradovate's name of the field that a dataclass here calls ``name``."""
     return _WORD.sub(lambda word: _SPELLED_OTHERWISE.get(word[1], word[1].capitalize()), name)

@@ -1,7 +1,7 @@
-"""Every endpoint this code may call, with what the documentation says of it.
+"""Every endpoint that this code may call, with its documented rules.
 
-Environments are enforced by the code, whatever the configuration. Where a page names one host and its prose another,
-the prose wins (seeds 001 and 004: "Environments: Demo", though their examples show the live host).
+The code enforces environments, whatever the configuration. Where a page's example and its prose name different hosts, the
+prose applies (seeds 001 and 004: "Environments: Demo", though their examples show the live host).
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,10 +16,10 @@ DEMO_ONLY = frozenset({Environment.DEMO})
 EVERYWHERE = frozenset(Environment)
 
 MAX_IDS_PER_READ = 500
-"""Tradovate caps the entities of one answer at an undisclosed number; this stays under the values heard of."""
+"""Tradovate caps the entities of one answer at an undisclosed number. This is below the reported values."""
 
 MAX_IDS_QUERY = 7000
-"""Characters of a comma-separated id list: with the rest, below the 8 KiB request line that servers commonly take."""
+"""Characters of a comma-separated id list: with the rest, below the 8 KiB request line that servers commonly accept."""
 
 _READ_LIMIT = 64 * 1024 * 1024
 _WRITE_LIMIT = 1024 * 1024
@@ -53,7 +53,7 @@ class Endpoint:
 
     @property
     def path(self) -> str:
-        """Where it is under the base URL."""
+        """Its path under the base URL."""
         return f"/{self.name}"
 
 
@@ -153,11 +153,11 @@ RISK_CATEGORIES = _read("riskCategory/list")
 SET_ADMIN_AUTO_LIQ_ACTION = _write("accountRiskStatus/setadminautoliqaction", environments=DEMO_ONLY)
 SWITCH_RISK_CATEGORY = _write("accountRiskStatus/switchriskcategory", environments=EVERYWHERE, hourly_limit=5000)
 EXPIRE_USER_LOCKOUT = _write("user/expireuserlockout", environments=DEMO_ONLY)
-# An organisation's administrator has no limit of this endpoint's own; others have one change an account and hour.
+# For an organisation's administrator this endpoint has no limit of its own. Others may make one change an account and hour.
 CHANGE_DEMO_BALANCE = _write("cashBalance/changedemobalance", environments=DEMO_ONLY)
-# The pages speak of simulation accounts, which live on demo, without naming an environment [?].
+# The pages mention simulation accounts, which are on demo, without naming an environment [?].
 UPDATE_MAX_NET_LIQ = _write("accountRiskStatus/updatemaxnetliq", environments=DEMO_ONLY)
-# No page names an environment for those below [?]. Their records exist in both worlds, so neither is refused.
+# No page names an environment for those below [?]. Their records exist in both environments, so neither is refused.
 RESET_AUTO_LIQ_STATUS = _write("accountRiskStatus/resetautoliqstatus", environments=EVERYWHERE)
 UPDATE_USER_AUTO_LIQS = _write("userAccountAutoLiq/updateuserautoliqs", environments=EVERYWHERE, body_limit=_READ_LIMIT)
 UPDATE_USER_AUTO_LIQ = _write("userAccountAutoLiq/updateuserautoliq", environments=EVERYWHERE)
@@ -171,15 +171,15 @@ DELETE_USER_ACCOUNT_POSITION_LIMIT = _write(
 )
 CREATE_USER_ACCOUNT_RISK_PARAMETER = _write("userAccountRiskParameter/create", environments=EVERYWHERE)
 UPDATE_USER_ACCOUNT_RISK_PARAMETER = _write("userAccountRiskParameter/update", environments=EVERYWHERE)
-# Not under userAccountRiskParameter: the odd prefix is Tradovate's.
+# Not under userAccountRiskParameter: the unusual prefix is Tradovate's.
 DELETE_USER_ACCOUNT_RISK_PARAMETER = _write("userAccountPositionLimit/deleteuseraccountriskparameter", environments=EVERYWHERE)
 
 ENDPOINTS = MappingProxyType({each.name: each for each in tuple(vars().values()) if isinstance(each, Endpoint)})
-"""All of the above by name, none forgotten."""
+"""All of the above by name."""
 
 
 def id_batches(ids: Iterable[int]) -> Iterator[tuple[int, ...]]:
-    """Split ids, in order and without repeats, into lists that one read may carry."""
+    """Split ids, in order and without repeats, into lists that fit into one read."""
     batch: list[int] = []
     length = 0
     for each in dict.fromkeys(ids):

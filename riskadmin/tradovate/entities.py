@@ -1,8 +1,9 @@
 """Tradovate's entities in Tradovate's own terms: frozen, money as ``Decimal`` dollars, instants aware.
 
-Most fields are optional in the documentation and are therefore ``None`` when absent; only what makes no sense without
-is required. ``extra`` keeps the fields that this code does not name; ``record``, of what an update replaces as a
-whole, all of it exactly as it came. ``from_json`` raises ``reading.Unreadable``.
+Most fields are optional in the documentation and are therefore ``None`` when absent. Only the fields that an entity can't
+do without are required. ``extra`` keeps the fields that this code does not name; ``record``, for entities that an update
+replaces as a whole, keeps the whole of it exactly as received. ``from_json`` raises ``reading.Unreadable``.
+
 Sources: seeds 000 and 001 for risk status and auto-liq limits, the partner OpenAPI document for the others.
 """
 
@@ -34,8 +35,8 @@ from riskadmin.tradovate.vocabulary import AdminAction
 class Account(Entity):
     """A trading account.
 
-    ``user_id`` is the master holder; the trader is found through ``TradingPermission``. ``active`` and ``archived``
-    are gone from the current schema but still answered by some versions.
+    ``user_id`` is the master holder; the trader is found through ``TradingPermission``. ``active`` and ``archived`` are no
+    longer in the current schema, but some versions still send them.
     """
 
     id: Integer
@@ -69,7 +70,7 @@ class User(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingPermission(Entity):
-    """Says which user trades which account; ``status`` is Accepted while they may."""
+    """Which user trades which account. ``status`` is Accepted while they may."""
 
     id: Integer
     user_id: Integer
@@ -86,9 +87,9 @@ class TradingPermission(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRiskStatus(Entity):
-    """What restricts an account now. It names no account: its id is taken to be the account's (inferred).
+    """What restricts an account now. It names no account: its id is assumed to be the account's (inferred).
 
-    An action that is absent although it has a time is missing, and no sign that nothing was done.
+    An action that is absent although it has a time is missing, which does not show that no action was taken.
     """
 
     required_with: ClassVar[Mapping[str, str]] = {"adminTimestamp": "adminAction"}
@@ -114,7 +115,7 @@ class CooldownStep(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossLimits(Entity):
-    """The ladder that both auto-liq records share: per cent of margin, per cent and dollars of loss and profit."""
+    """The levels that both auto-liq records share: per cent of margin, per cent and dollars of loss and profit."""
 
     id: Integer
     changes_locked: OptionalFlag
@@ -154,7 +155,7 @@ class UserAccountAutoLiq(LossLimits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskCategory(Entity):
-    """A pre-trade risk profile. Its schema is not public: id and name are all that is relied on."""
+    """A pre-trade risk profile. Its schema is not public: only id and name are used."""
 
     id: Integer
     name: OptionalText
@@ -163,7 +164,7 @@ class RiskCategory(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position(Entity):
-    """Contracts held by an account; flat rows (``net_pos`` 0) persist at Tradovate."""
+    """Contracts held by an account. Flat rows (``net_pos`` 0) stay at Tradovate."""
 
     id: Integer
     account_id: Integer
@@ -199,12 +200,12 @@ class CashBalance(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CashBalanceSnapshot(Entity):
-    """An account's money at this moment, in dollars; ``sod`` is the start of the session's day.
+    """An account's money at this moment, in dollars. ``sod`` is the start of the session's day.
 
-    It names no account. ``withdrawal_reject_reason`` is NoData or PendingContactInfoChange where it is known at all.
+    It names no account. ``withdrawal_reject_reason`` is NoData or PendingContactInfoChange where it has a documented value.
     """
 
-    ignored: ClassVar = frozenset({"errorText"})  # empty in an answer that gets here
+    ignored: ClassVar = frozenset({"errorText"})  # empty in an answer that is not an error
 
     total_cash_value: OptionalNumber
     total_pnl: OptionalNumber
@@ -228,7 +229,7 @@ class CashBalanceSnapshot(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin(Entity):
-    """What one contract costs in margin, in dollars; the id is that of what it is the margin of (1:1, inferred)."""
+    """The margin of one contract, in dollars. The id is that of the contract or product (1:1, inferred)."""
 
     id: Integer
     initial_margin: Number
@@ -249,7 +250,7 @@ class ProductMargin(Margin):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Me(Entity):
-    """Who Tradovate takes us for."""
+    """The user that Tradovate identifies us as."""
 
     user_id: OptionalInteger
     name: OptionalText

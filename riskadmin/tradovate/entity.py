@@ -1,4 +1,4 @@
-"""What all of Tradovate's entities share: how a row becomes one, by pydantic and the types of its fields."""
+"""What all entities share: how pydantic and the types of the fields turn a row into an entity."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -17,22 +17,22 @@ _ALWAYS_SOUND: Final = frozenset({NoneType, bool, str})
 
 
 class Entity:
-    """Base of the dataclasses that are read from JSON. Their fields have the types of ``values``, in Tradovate's names."""
+    """Base of the dataclasses that are read from JSON. Their fields have the types of ``values``, and Tradovate's names."""
 
     __slots__ = ()
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(alias_generator=tradovate_name)
 
     ignored: ClassVar[frozenset[str]] = frozenset()
-    """Tradovate's names of fields that stand in the row and say nothing of the entity."""
+    """Tradovate's names of fields that are in the row but say nothing about the entity."""
 
     required_with: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Tradovate's names of fields that must stand in a row, by those that they must stand beside."""
+    """Tradovate's names of fields that a row must have, by the fields that they must accompany."""
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Return the entity that a parsed row holds; raise ``Unreadable`` with every field that can't be read.
+        """Return the entity in a parsed row. Raise ``Unreadable`` with every field that can't be read.
 
-        Those may also be fields which the entity does not name: they are kept, and perhaps sent back.
+        These may include fields that the entity does not name: they are kept, and may be sent back.
         """
         return _read(cls, data)
 
@@ -49,7 +49,7 @@ _READERS: Final[dict[type[Entity], _Reader]] = {}
 
 
 def _reader(entity: type[Entity]) -> _Reader:
-    """Return the reader of an entity, made when it is first needed."""
+    """Return the reader of an entity, created when it is first needed."""
     reader = _READERS.get(entity)
     if reader is None:
         ours = (field.name for field in fields(entity))  # type: ignore[arg-type]  # each is a dataclass
@@ -82,7 +82,7 @@ def _read(entity: type[E], data: object) -> E:
 
 
 def _wrong(error: ValidationError, data: dict[str, object]) -> dict[str, str]:
-    """Return what is wrong with each of the entity's own fields that can't be read, by Tradovate's name of it."""
+    """Return the error of each of the entity's own fields that can't be read, by Tradovate's name of the field."""
     found: dict[str, str] = {}
     for each in error.errors(include_url=False, include_context=False, include_input=False):
         name = str(each["loc"][0])

@@ -1,7 +1,7 @@
-"""The four ways in which a call to Tradovate is not simply done.
+"""The four ways in which a call to Tradovate can fail.
 
-A caller learns from the class what the answer said of the call: ``NotHandled`` and ``WrongEnvironment`` say that it certainly
-had no effect, ``Rejected`` that Tradovate said no, ``OutcomeUnknown`` that no answer tells.
+The class shows what is known of the call: ``NotHandled`` and ``WrongEnvironment`` certainly had no effect, ``Rejected`` was
+refused by Tradovate, ``OutcomeUnknown`` got no answer that says.
 """
 
 from enum import StrEnum
@@ -10,7 +10,7 @@ from riskadmin.tradovate.http_record import HttpRecord
 
 
 class TradovateError(Exception):
-    """Base of the tree. ``message`` is for people and never holds a secret."""
+    """Base of the tree. ``message`` is for people and never contains a secret."""
 
     def __init__(self, message: str, *, http_record: HttpRecord | None = None) -> None:
         super().__init__(message)
@@ -19,9 +19,9 @@ class TradovateError(Exception):
 
 
 class Rejected(TradovateError):
-    """Tradovate said no. That is no proof that nothing happened: a write is read back all the same.
+    """Tradovate refused. That does not prove that nothing happened: a write is read back anyway.
 
-    ``text`` is Tradovate's own words where it gave any; ``status`` the HTTP status they came with.
+    ``text`` is Tradovate's own text if it gave one; ``status`` is the HTTP status of the answer.
     """
 
     def __init__(self, text: str, *, status: int, http_record: HttpRecord | None = None) -> None:
@@ -46,26 +46,26 @@ class NotHandledReason(StrEnum):
     UNAUTHORISED = "unauthorised"
     """401 or 403, also with a renewed token."""
     LOGIN_REFUSED = "login_refused"
-    """Tradovate does not take our name and password: a person has to look."""
+    """Tradovate refuses our name and password: a person has to check them."""
     TOKEN_UNAVAILABLE = "token_unavailable"  # noqa: S105  a reason, not a secret
-    """There is no session token just now, for a reason that passes by itself."""
+    """There is no session token at the moment, for a temporary reason."""
     NO_BUDGET = "no_budget"
-    """Our own count of the rolling hour says no; nothing was sent."""
+    """Our own count of the rolling hour refused it; nothing was sent."""
     HALTED = "halted"
     """An earlier answer stopped this user or this endpoint for a while; nothing was sent."""
     OUTAGE = "outage"
-    """Several calls in a row got no answer, so this one was not tried; it is found out gently when Tradovate is back."""
+    """Several calls in a row got no answer, so this one was not tried. A probe finds out when Tradovate answers again."""
     HELD_UP = "held_up"
-    """This process was held up for so long that its leave to send had lapsed; nothing was sent."""
+    """This process was delayed for so long that its admission had expired; nothing was sent."""
     BUDGET_UNAVAILABLE = "budget_unavailable"
-    """The budget can't be counted (Redis or the ledger is away), so nothing was sent."""
+    """The budget can't be counted (Redis or the ledger is unavailable), so nothing was sent."""
 
 
 class NotHandled(TradovateError):
     """The call had no effect and may be sent again later.
 
-    ``retry_after_s`` is how long to wait, None when nobody knows; ``ticket`` goes with the next sending of this
-    very call.
+    ``retry_after_s`` is how long to wait, None when that is not known. ``ticket`` goes with the next attempt of the same
+    call.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class NotHandled(TradovateError):
 class OutcomeUnknown(TradovateError):
     """The call was sent and no readable answer came: it may or may not have been applied.
 
-    A write must be read back before anything else is done about it; a read may simply be made again.
+    A write must be read back before anything else is done about it. A read may simply be repeated.
     """
 
 
 class WrongEnvironment(TradovateError):
-    """The call may not be made in this environment. Refused in code: no budget used, nothing sent."""
+    """The call may not be made in this environment. Refused in code: no budget is used, nothing is sent."""
 
 
 class StoreUnavailable(Exception):
-    """Raised by an implementation of ``Ledger`` or ``TokenStore`` that can't reach its database."""
+    """An implementation of ``Ledger`` or ``TokenStore`` can't reach its database."""

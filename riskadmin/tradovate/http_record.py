@@ -1,4 +1,4 @@
-"""What was said to Tradovate and what came back: the evidence kept with every call."""
+"""The HTTP request to Tradovate and its answer: the evidence stored with every call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from riskadmin.tradovate.encoding import to_json
 from riskadmin.tradovate.vocabulary import Environment
 
 RESPONSE_TEXT_MAX = 64 * 1024
-"""Characters of an answer kept in an ``Exchange``; longer ones are cut there."""
+"""Characters of an answer kept in an ``HttpRecord``. Longer answers are cut there."""
 
 WITHHELD = "[withheld]"
-"""Stands in an ``Exchange`` where a secret was."""
+"""Replaces a secret in an ``HttpRecord``."""
 
 VALUE_MAX = 200
-"""Characters of a value that can't be read that are kept as evidence."""
+"""Characters that are kept as evidence of a value that can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRecord:
-    """One HTTP request and its answer, free of secrets: fit to be stored and shown.
+    """One HTTP request and its answer, without secrets, so that it can be stored and shown.
 
-    ``endpoint`` is the name in ``endpoints.ENDPOINTS``; ``path`` has the query. ``status`` is None when no status
-    line came. ``elapsed_ms`` runs from just before the connection is used to the last byte read.
+    ``endpoint`` is the name in ``endpoints.ENDPOINTS``; ``path`` includes the query. ``status`` is None when no status line
+    was received. ``elapsed_ms`` is the time from just before the connection is used to the last byte read.
     """
 
     endpoint: str
@@ -38,12 +38,12 @@ class HttpRecord:
 
     @property
     def request_text(self) -> str:
-        """The body byte for byte as it was sent (a ``Decimal`` keeps its digits); empty where there was none."""
+        """The body byte for byte as it was sent (a ``Decimal`` keeps its digits). Empty where there was none."""
         return "" if self.request_body is None else to_json(self.request_body)
 
 
 def what_stands(field: str, value: str) -> str:
-    """Say what stands in the field, or fields, of an ``UnreadableRow``."""
+    """Describe the value of the field, or fields, of an ``UnreadableRow``."""
     return f"{field or 'the whole record'} {'are' if ', ' in field else 'is'} {value}"
 
 
@@ -52,12 +52,12 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableRow:
-    """One row of an answer that can't be read, as far as it says whose it is.
+    """One row of an answer that can't be read, with what is known about its owner.
 
     ``id`` is the row's own. ``account_id`` and ``position_limit_id`` are set where the row names its account or its
-    position limit. ``field`` is Tradovate's name of the field that can't be read, of several with commas between, empty where
-    the row is no object. ``value`` is what stands there as JSON, of several by their names, fit to be stored, cut at
-    ``VALUE_MAX`` characters.
+    position limit. ``field`` is Tradovate's name of the field that can't be read: several are separated by commas, and it
+    is empty where the row is not an object. ``value`` is the field's value as JSON (several are given by name), storable,
+    cut at ``VALUE_MAX`` characters.
     """
 
     id: int | None
@@ -69,9 +69,9 @@ class UnreadableRow:
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T_co]):
-    """What Tradovate answered to a call it accepted, with the exchange that proves it.
+    """Tradovate's answer to a call that it accepted, with the HTTP record that proves it.
 
-    A list holds the rows that can be read; ``unreadable`` the others.
+    A list holds the rows that can be read; ``unreadable`` holds the others.
     """
 
     value: T_co

@@ -1,4 +1,4 @@
-"""The slim record of attempts and halts from which the budget is rebuilt when Redis was wiped."""
+"""The small record of attempts and halts from which the budget is rebuilt after Redis was wiped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from riskadmin.tradovate.vocabulary import Lane
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to call Tradovate; ``age_s`` by the ledger's own clock, so no other clock is trusted."""
+    """One attempt to call Tradovate. ``age_s`` is by the ledger's own clock, so no other clock is needed."""
 
     id: int
     endpoint: str
@@ -20,9 +20,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A stop that is still in force for ``left_s`` seconds; ``endpoint`` None means every call of the user.
+    """A stop that lasts for another ``left_s`` seconds. ``endpoint`` None means every call of the user.
 
-    ``endpoint`` may end in ``@demo`` or ``@live``: then only calls of the user to that environment are stopped.
+    ``endpoint`` may end in ``@demo`` or ``@live``: then only the user's calls to that environment are stopped.
     """
 
     endpoint: str | None
@@ -34,7 +34,7 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class LoweredLimit:
-    """An hourly limit that a 429 taught when ``counted`` calls were counted, ``age_s`` ago, for ``lasts_s`` from then on."""
+    """An hourly limit learnt from a 429 at ``counted`` calls, ``age_s`` ago, which lasts ``lasts_s`` from then."""
 
     calls: int
     counted: int
@@ -43,17 +43,17 @@ class LoweredLimit:
 
 
 class Ledger(Protocol):
-    """Durable memory of the budget. Every method may raise ``errors.StoreUnavailable``, and nothing is sent then.
+    """Durable storage of the budget. Every method may raise ``errors.StoreUnavailable``: then nothing is sent.
 
-    Each write commits before it returns, in a transaction of its own: the budget relies on a row being visible
-    to every process once its attempt is admitted.
+    Each write commits before it returns, in its own transaction: the budget depends on every process seeing a row once its
+    attempt is admitted.
     """
 
     def append(self, *, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> Sequence[int]:
-        """Record that so many attempts are about to be made; return their ids, unique over all users."""
+        """Record that this many attempts are about to be made. Return their ids, unique over all users."""
 
     def forget(self, attempt_ids: Sequence[int], /) -> None:
-        """Delete attempts that were never sent. Unknown ids are no error."""
+        """Delete attempts that were never sent. Unknown ids are ignored."""
 
     def recent(self, *, user: str, address: str, within_s: float) -> Sequence[Attempt]:
         """Every attempt of ``user``, and every one from ``address``, not older than ``within_s`` seconds."""
@@ -64,13 +64,13 @@ class Ledger(Protocol):
     def save_halt(
         self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float, is_new: bool = True
     ) -> None:
-        """Record a halt from now on for ``seconds``; a longer one already in force for that scope wins.
+        """Record a halt of ``seconds`` from now. A longer one already in force for that scope stays.
 
-        One that is not ``is_new`` continues an earlier one, and is not told to people again.
+        A halt that is not ``is_new`` continues an earlier one, and is not reported to people again.
         """
 
     def lowered(self, user: str, /) -> LoweredLimit | None:
-        """The limit of ``user`` learnt last, in force or not; None where none was, or it is too long ago to matter."""
+        """The latest learnt limit of ``user``, in force or not. None where there is none, or it is too old to matter."""
 
     def save_lowered(self, *, user: str, calls: int, counted: int, seconds: float) -> None:
-        """Record that the limit of ``user`` is ``calls`` from now on for ``seconds``; it replaces an earlier one."""
+        """Record that the limit of ``user`` is ``calls`` from now on for ``seconds``. Replaces an earlier one."""

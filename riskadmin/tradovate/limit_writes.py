@@ -23,7 +23,7 @@ from riskadmin.tradovate.reading import Unreadable
 
 
 class LimitWrites(Calling):
-    """Every method raises one of the tree in ``errors``."""
+    """Every method raises an error of the tree in ``errors``."""
 
     def update_user_auto_liqs(
         self,
@@ -32,11 +32,11 @@ class LimitWrites(Calling):
         items: Sequence[AutoLiqUpdate],
         ticket: str | None = None,
     ) -> Reply[dict[int, AutoLiqUpdated]]:
-        """Change the limits of many accounts at once (seed 000). Each account's level at most once.
+        """Change the limits of many accounts in one call (seed 000). Each account's level at most once.
 
-        The value maps an account to what the answer says of it, by the ids of its records and not by their order; what the
-        answer says of no account of ``items`` is left out, and so is what can't be read. Nothing rests on it: a read-back tells
-        what has changed. Whether one bad item fails the others is not documented [?].
+        The value maps an account to its limits in the answer, by the ids of its records and not by their order. Records
+        that belong to no account of ``items`` are left out, as are those that can't be read. Nothing depends on it: a
+        read-back shows what has changed. Whether one bad item makes the others fail is not documented [?].
         """
         if not 1 <= len(items) <= MAX_AUTO_LIQ_UPDATES:
             raise ValueError(f"1 to {MAX_AUTO_LIQ_UPDATES} updates are sent at once")
@@ -54,7 +54,7 @@ class LimitWrites(Calling):
                 try:
                     updated = AutoLiqUpdated.from_json(answer)
                 except Unreadable:
-                    continue  # the read-back tells
+                    continue  # the read-back shows it
                 if len(updated.record_ids) == 1 and updated.record_ids <= asked:
                     (account_id,) = updated.record_ids
                     found[account_id] = updated
@@ -82,7 +82,7 @@ class LimitWrites(Calling):
         fields: AutoLiqFields,
         ticket: str | None = None,
     ) -> Reply[UserAccountAutoLiq]:
-        """Give an account its record of the firm's limits. Its id is sent as the account's, as it is read back [?]."""
+        """Create an account's record of the firm's limits. The account's id is sent as the record's, as it is read back [?]."""
         body = _firm_limits(account_id, fields)
         return self._write(
             endpoints.CREATE_USER_ACCOUNT_AUTO_LIQ,
@@ -100,7 +100,7 @@ class LimitWrites(Calling):
         fields: AutoLiqFields,
         ticket: str | None = None,
     ) -> Reply[UserAccountAutoLiq]:
-        """Replace an account's record of the firm's limits, with the account's id for the record's [?]."""
+        """Replace an account's record of the firm's limits. The account's id is sent as the record's [?]."""
         body = _firm_limits(account_id, fields)
         return self._write(
             endpoints.UPDATE_USER_ACCOUNT_AUTO_LIQ,
@@ -117,7 +117,7 @@ class LimitWrites(Calling):
         limit: PositionLimitFields,
         ticket: str | None = None,
     ) -> Reply[UserAccountPositionLimit]:
-        """Give an account a position limit. Sent twice, it may exist twice; its id is in the answer."""
+        """Create a position limit for an account. Sent twice, it may exist twice. Its id is in the answer."""
         return self._write(
             endpoints.CREATE_USER_ACCOUNT_POSITION_LIMIT,
             limit.to_json(),
@@ -136,7 +136,7 @@ class LimitWrites(Calling):
         altered: Collection[str],
         ticket: str | None = None,
     ) -> Reply[UserAccountPositionLimit]:
-        """Replace a position limit by the record ``carried``, in which the fields ``altered`` are those of ``limit``."""
+        """Replace a position limit by the record ``carried``, with the fields ``altered`` taken from ``limit``."""
         return self._write(
             endpoints.UPDATE_USER_ACCOUNT_POSITION_LIMIT,
             {"id": positive("a position limit's id", position_limit_id), **merged(carried, limit.to_json(), altered)},
@@ -152,7 +152,7 @@ class LimitWrites(Calling):
         position_limit_id: int,
         ticket: str | None = None,
     ) -> Reply[None]:
-        """Take a position limit away. What becomes of its risk parameters is not documented [?]."""
+        """Delete a position limit. What happens to its risk parameters is not documented [?]."""
         body = {"userAccountPositionLimitId": positive("a position limit's id", position_limit_id)}
         return self._write(endpoints.DELETE_USER_ACCOUNT_POSITION_LIMIT, body, _deleted, permit=permit, ticket=ticket)
 
@@ -163,7 +163,7 @@ class LimitWrites(Calling):
         parameter: RiskParameterFields,
         ticket: str | None = None,
     ) -> Reply[UserAccountRiskParameter]:
-        """Give a position limit a risk parameter. Sent twice, it may exist twice; its id is in the answer."""
+        """Create a risk parameter for a position limit. Sent twice, it may exist twice. Its id is in the answer."""
         return self._write(
             endpoints.CREATE_USER_ACCOUNT_RISK_PARAMETER,
             parameter.to_json(),
@@ -182,7 +182,7 @@ class LimitWrites(Calling):
         altered: Collection[str],
         ticket: str | None = None,
     ) -> Reply[UserAccountRiskParameter]:
-        """Replace a risk parameter by the record ``carried``, in which the fields ``altered`` are those of ``parameter``."""
+        """Replace a risk parameter by the record ``carried``, with the fields ``altered`` taken from ``parameter``."""
         return self._write(
             endpoints.UPDATE_USER_ACCOUNT_RISK_PARAMETER,
             {"id": positive("a risk parameter's id", risk_parameter_id), **merged(carried, parameter.to_json(), altered)},
@@ -198,7 +198,7 @@ class LimitWrites(Calling):
         risk_parameter_id: int,
         ticket: str | None = None,
     ) -> Reply[None]:
-        """Take a risk parameter away, under the path of position limits, where Tradovate has it."""
+        """Delete a risk parameter, under the path of position limits, as Tradovate has it."""
         body = {"userAccountRiskParameterId": positive("a risk parameter's id", risk_parameter_id)}
         return self._write(endpoints.DELETE_USER_ACCOUNT_RISK_PARAMETER, body, _deleted, permit=permit, ticket=ticket)
 
@@ -208,4 +208,4 @@ def _firm_limits(account_id: int, fields: AutoLiqFields) -> dict[str, object]:
 
 
 def _deleted(data: object) -> None:
-    """Nothing has to be in the answer: ``success`` is optional, and ``judge`` has dealt with false."""
+    """Accept any clean answer: ``success`` is optional, and ``judge`` has handled false."""

@@ -1,4 +1,4 @@
-"""The pass without which no writing method of the client can be called."""
+"""The permit without which no writing method of the client can be called."""
 
 import time
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class WritePermit:
-    """Says which recorded call a write belongs to.
+    """Identifies the recorded call that a write belongs to.
 
-    Only ``accounts.execution`` makes one, after it has claimed an item of an approved change and committed the
-    call's row, so a write that skipped approval has nothing to pass here. It lapses: whoever was held up for longer may
+    Only ``accounts.execution`` creates one, after it has claimed an item of an approved change and committed the call's
+    row, so a write that skipped approval has no permit to pass here. It expires: a worker that was delayed for longer may
     have been given up, and another may have sent the item since. ``made_at`` is the monotonic clock's. ``paid`` holds
     attempts counted in advance; without one, the attempt is counted when it is made.
     """
@@ -31,12 +31,12 @@ class WritePermit:
     paid: list[Reservation] = field(default_factory=list)
 
     def spend(self, endpoint: Endpoint) -> Reservation | None:
-        """Take what was counted in advance for an attempt at this endpoint, if there is something: once."""
+        """Take the attempt counted in advance for this endpoint, if there is one. It can be taken once."""
         if self.paid and self.paid[-1].admission.endpoint is endpoint:
             return self.paid.pop()
         return None
 
     @property
     def lapses(self) -> float:
-        """When nothing may be sent on it any more, by the monotonic clock."""
+        """When it expires, by the monotonic clock. Nothing may be sent afterwards."""
         return self.made_at + self.good_for_s

@@ -1,8 +1,8 @@
 """Pre-trade limits of an account: how much it may hold of what, and how much it may order at once.
 
-Sources: the partner OpenAPI document, and the education pages for what the quantities mean. Each record extends the
-fields that a request may carry, so ``dataclasses.replace`` of a record as it stands is a request to change it. Whether
-an update drops what is left out is not documented [?].
+Sources: the partner OpenAPI document, and the education pages for what the quantities mean. Each record extends the fields
+that a request may have, so ``dataclasses.replace`` of a current record is a request to change it. Whether an update drops
+what is left out is not documented [?].
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from riskadmin.tradovate.values import (
 from riskadmin.tradovate.vocabulary import ProductType, ProductVerificationStatus, TotalBy
 
 DESCRIPTION_MAX = 64
-"""Characters of a position limit's description."""
+"""The most characters of a position limit's description."""
 
 _ProductType = Annotated[ProductType | str | None, optional_word(ProductType)]
 _VerificationStatus = Annotated[ProductVerificationStatus | str | None, optional_word(ProductVerificationStatus)]
@@ -33,7 +33,7 @@ _VerificationStatus = Annotated[ProductVerificationStatus | str | None, optional
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a limit is about; all None means everything. Words are kept as they came, and sent only if documented."""
+    """What a limit applies to. All None means everything. Words are kept as received, and sent only if documented."""
 
     contract_id: OptionalInteger = None
     product_id: OptionalInteger = None
@@ -53,7 +53,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionLimitFields(Scope):
-    """How many contracts an account may hold: short, long, and in all (``exposed``). Without a number there is no limit."""
+    """How many contracts an account may hold: short, long, and in total (``exposed``). Without a number there is no limit."""
 
     account_id: Integer
     active: FlagOrFalse
@@ -66,7 +66,7 @@ class PositionLimitFields(Scope):
     description: OptionalText = None
 
     def to_json(self) -> dict[str, object]:
-        """Return the request, without an id; raise ``ValueError`` for what is not documented as possible."""
+        """Return the request, without an id. Raise ``ValueError`` for what the documentation does not allow."""
         positive("an account id", self.account_id)
         TotalBy(self.total_by)
         self._check_scope()
@@ -80,7 +80,7 @@ class PositionLimitFields(Scope):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserAccountPositionLimit(PositionLimitFields, Entity):
-    """A position limit as it stands."""
+    """A current position limit."""
 
     id: Integer
     extra: Extra
@@ -89,7 +89,7 @@ class UserAccountPositionLimit(PositionLimitFields, Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskParameterFields(Scope):
-    """How much an account may order at once, of what, and how near to expiration; belongs to a position limit.
+    """How much of what an account may order at once, and how near to expiration; belongs to a position limit.
 
     Quantities in contracts, ``max_back_month`` in months, ``margin_dollar_value`` in dollars. The default category has
     quantities of 100.
@@ -107,7 +107,7 @@ class RiskParameterFields(Scope):
     hard_limit: OptionalFlag = None
 
     def to_json(self) -> dict[str, object]:
-        """Return the request, without an id; raise ``ValueError`` for what is not documented as possible."""
+        """Return the request, without an id. Raise ``ValueError`` for what the documentation does not allow."""
         positive("a position limit's id", self.user_account_position_limit_id)
         self._check_scope()
         return sent_fields(self, RiskParameterFields)
@@ -115,7 +115,7 @@ class RiskParameterFields(Scope):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserAccountRiskParameter(RiskParameterFields, Entity):
-    """A risk parameter as it stands."""
+    """A current risk parameter."""
 
     id: Integer
     extra: Extra

@@ -1,8 +1,8 @@
-"""Reads Tradovate's JSON: strict about the type of each value, lenient about what is absent.
+"""Reads Tradovate's JSON: strict about the type of each value, lenient about missing fields.
 
-A missing field and a null one are the same. A value of the wrong type raises ``Unreadable``: a guess would put a wrong
-number in front of a person who is about to lock an account. The text as a whole is read even where a number in it is none
-(NaN), so that such a number costs the row that it stands in, and no other.
+A missing field and a null one are the same. A value of the wrong type raises ``Unreadable``: a guess would show a wrong
+number to a person who is about to lock an account. The text as a whole is read even if it contains a number that is invalid
+(NaN), so that such a number affects only its own row.
 """
 
 import json
@@ -17,17 +17,17 @@ INTEGER_MAX = 2**63 - 1
 """Tradovate documents its integers as int64."""
 
 EXPONENT_MAX = 308
-"""Tradovate holds its numbers as doubles: larger ones, and smaller ones than its negative, are none of Tradovate's."""
+"""Tradovate stores its numbers as doubles, so a number above this, or below its negative, can't be Tradovate's."""
 
 DEPTH_MAX = 32
-"""Levels of a value that nobody here knows. Tradovate documents none with more than three."""
+"""The most levels of an unknown value. Tradovate documents none with more than three."""
 
 
 class Unreadable(ValueError):
     """The text is not JSON, or not of the documented shape.
 
-    ``field`` is Tradovate's name of what can't be read, of several with commas between, empty where it is no field;
-    ``value`` is what stands there, of several by their names.
+    ``field`` is Tradovate's name of what can't be read: several are separated by commas, and it is empty for anything that
+    is not a field. ``value`` is its value; several values are given by name.
     """
 
     def __init__(self, message: str, *, field: str = "", value: object = None) -> None:
@@ -37,14 +37,14 @@ class Unreadable(ValueError):
 
 
 def named(bad: Mapping[str, object], message: str = "") -> Unreadable:
-    """Return that some fields of a row can't be read, with what stands there."""
+    """Return an error for some fields of a row that can't be read, with their values."""
     names = list(bad)
     return Unreadable(message, field=", ".join(names), value=bad[names[0]] if len(names) == 1 else dict(bad))
 
 
 @dataclass(frozen=True, slots=True)
 class BadNumber:
-    """Stands for a number that can't be read as one: NaN, an infinity, or one of thousands of digits."""
+    """Stands for a number that can't be read: NaN, an infinity, or one with thousands of digits."""
 
     literal: str
 
@@ -53,7 +53,7 @@ class BadNumber:
 
 
 def parse_json(text: str) -> object:
-    """Parse with every non-integer as ``Decimal`` and what is no number as ``BadNumber``; raise ``Unreadable`` for no JSON."""
+    """Parse with every non-integer as ``Decimal`` and invalid numbers as ``BadNumber``. Raise ``Unreadable`` if not JSON."""
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=BadNumber)
     except RecursionError as error:
@@ -63,7 +63,7 @@ def parse_json(text: str) -> object:
 
 
 def _parse_warily(text: str) -> object:
-    """Parse a text that holds numbers which Python refuses to read, if it is JSON at all. Slower than ``parse_json``."""
+    """Parse a text with numbers that Python refuses to read, if it is JSON at all. Slower than ``parse_json``."""
     try:
         return json.loads(text, parse_int=_integer, parse_float=_decimal, parse_constant=BadNumber)
     except ValueError as error:
@@ -85,9 +85,9 @@ def _decimal(literal: str) -> Decimal | BadNumber:
 
 
 def parse_instant(value: str) -> datetime:
-    """Return an ISO-8601 timestamp as an aware datetime; Tradovate means UTC where it names no offset.
+    """Return an ISO-8601 timestamp as an aware datetime. Tradovate means UTC where it names no offset.
 
-    In its first and last year a timestamp can't be shown in every time zone: it is refused.
+    A timestamp in the first or last possible year can't be shown in every time zone, so it is refused.
     """
     try:
         instant = datetime.fromisoformat(value)
@@ -99,14 +99,14 @@ def parse_instant(value: str) -> datetime:
 
 
 def is_number(value: int | Decimal) -> bool:
-    """Tell whether a number is one that Tradovate can hold."""
+    """Return whether Tradovate can hold a number."""
     if isinstance(value, int):
         return -INTEGER_MAX <= value <= INTEGER_MAX
     return -EXPONENT_MAX <= value.adjusted() <= EXPONENT_MAX and value.is_finite()
 
 
 def is_sound(value: object, depth: int = DEPTH_MAX) -> bool:
-    """Tell whether a parsed value can be kept and sent back as it came: its numbers are numbers, and it ends somewhere."""
+    """Return whether a parsed value can be kept and sent back unchanged: its numbers are valid, and its depth is limited."""
     match value:
         case None | bool() | str():
             return True
@@ -123,13 +123,13 @@ def is_sound(value: object, depth: int = DEPTH_MAX) -> bool:
 def as_json(value: object, length: int) -> str:
     """Return at most the first ``length`` characters of a parsed value as JSON, without NUL and lone surrogates.
 
-    A number that is none is left as it was written.
+    An invalid number is left as it was written.
     """
     return "".join(islice((char for part in _spell(value) for char in part), length))
 
 
 def _text(value: object) -> str:
-    """Return a text as JSON, readable, but a lone surrogate as its escape: no encoding has one."""
+    """Return a text as readable JSON, with a lone surrogate as an escape, because no encoding has one."""
     return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
@@ -155,7 +155,7 @@ def _spell(value: object, depth: int = DEPTH_MAX) -> Iterator[str]:
 
 
 class Fields:
-    """One JSON object being taken apart, for answers that are no entity. Each field can be taken once."""
+    """Takes one JSON object apart, for answers that are not entities. Each field can be taken once."""
 
     def __init__(self, data: object) -> None:
         if not isinstance(data, dict):
@@ -182,11 +182,11 @@ class Fields:
         return None if value is None else parse_instant(value)
 
     def raw(self, name: str) -> object:
-        """Whatever is there, for another reader to take apart."""
+        """Any value, for another reader to take apart."""
         return self._take(name)
 
     def rest(self) -> Mapping[str, object]:
-        """What nobody took: kept, so that a field Tradovate adds tomorrow is not lost."""
+        """The fields that were not taken: kept, so that a field Tradovate adds later is not lost."""
         return MappingProxyType(self._left)
 
     def _take(self, name: str) -> object:

@@ -1,7 +1,7 @@
-"""The reads: what Tradovate knows of accounts, traders, limits and money. Source: the partner OpenAPI document.
+"""The reads of accounts, traders, limits and money at Tradovate. Source: the partner OpenAPI document.
 
-``deps`` have no methods: ``ldeps`` with one id asks the same. Of the ``item``s only those have one whose 404 is needed: a row
-that is missing from a list proves nothing.
+``deps`` have no methods: ``ldeps`` with one id returns the same. An ``item`` has a method only where its 404 is needed: a
+row that is missing from a list proves nothing.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,10 +35,10 @@ R = TypeVar("R", bound=Identified)
 
 
 class Reads(Calling):
-    """Every method raises one of the tree in ``errors``; lists are in Tradovate's order."""
+    """Every method raises an error of the tree in ``errors``. Lists are in Tradovate's order."""
 
     def accounts(self) -> Reply[list[Account]]:
-        """Every account in the caller's scope. Whether archived ones are among them is not documented."""
+        """Every account in the caller's scope. Whether archived ones are included is not documented."""
         return self._list(endpoints.ACCOUNTS, Account.from_json)
 
     def accounts_by_id(self, ids: Iterable[int]) -> Reply[list[Account]]:
@@ -46,7 +46,7 @@ class Reads(Calling):
         return self._list(endpoints.ACCOUNTS_BY_ID, Account.from_json, _ids("ids", ids))
 
     def account(self, account_id: int) -> Reply[list[Account]]:
-        """One account by its own id; no row only where Tradovate answers 404 to this very id."""
+        """One account by its own id. No row only where Tradovate answers 404 to this id."""
         return self._item(endpoints.ACCOUNT, Account.from_json, positive("an account id", account_id))
 
     def users(self) -> Reply[list[User]]:
@@ -74,7 +74,7 @@ class Reads(Calling):
         return self._list(endpoints.ACCOUNT_RISK_STATUSES_BY_ID, AccountRiskStatus.from_json, _ids("ids", ids))
 
     def account_risk_statuses_by_account(self, ids: Iterable[int]) -> Reply[list[AccountRiskStatus]]:
-        """The risk statuses of these accounts. None names its account: asked for one, the answer is surely that one's."""
+        """The risk statuses of these accounts. They name no account; the answer for one account is certainly its own."""
         return self._list(endpoints.ACCOUNT_RISK_STATUSES_BY_ACCOUNT, AccountRiskStatus.from_json, _ids("masterids", ids))
 
     def user_account_auto_liqs(self) -> Reply[list[UserAccountAutoLiq]]:
@@ -110,7 +110,7 @@ class Reads(Calling):
         )
 
     def position(self, position_id: int) -> Reply[list[Position]]:
-        """One position by its own id; no row only where Tradovate answers 404 to this very id."""
+        """One position by its own id. No row only where Tradovate answers 404 to this id."""
         return self._item(endpoints.POSITION, Position.from_json, positive("a position's id", position_id))
 
     def positions(self) -> Reply[list[Position]]:
@@ -134,7 +134,7 @@ class Reads(Calling):
         return self._list(endpoints.RISK_CATEGORIES, RiskCategory.from_json)
 
     def user_account_position_limit(self, position_limit_id: int) -> Reply[list[UserAccountPositionLimit]]:
-        """One position limit by its own id; no row only where Tradovate answers 404 to this very id."""
+        """One position limit by its own id. No row only where Tradovate answers 404 to this id."""
         limit_id = positive("a position limit's id", position_limit_id)
         return self._item(endpoints.USER_ACCOUNT_POSITION_LIMIT, UserAccountPositionLimit.from_json, limit_id)
 
@@ -151,7 +151,7 @@ class Reads(Calling):
         )
 
     def user_account_risk_parameter(self, risk_parameter_id: int) -> Reply[list[UserAccountRiskParameter]]:
-        """One risk parameter by its own id; no row only where Tradovate answers 404 to this very id."""
+        """One risk parameter by its own id. No row only where Tradovate answers 404 to this id."""
         parameter_id = positive("a risk parameter's id", risk_parameter_id)
         return self._item(endpoints.USER_ACCOUNT_RISK_PARAMETER, UserAccountRiskParameter.from_json, parameter_id)
 
@@ -188,18 +188,19 @@ class Reads(Calling):
         return self._list(endpoints.PRODUCT_MARGINS_BY_PRODUCT, ProductMargin.from_json, _ids("masterids", ids))
 
     def cash_balance_snapshot(self, account_id: int) -> Reply[CashBalanceSnapshot]:
-        """An account's money at this moment. One call an account: for a decision about one, not for keeping a mirror."""
+        """An account's money at this moment. One call per account: for a decision about one, not for updating a mirror."""
         body = {"accountId": positive("an account id", account_id)}
         return self._one(endpoints.CASH_BALANCE_SNAPSHOT, CashBalanceSnapshot.from_json, body=body)
 
     def me(self) -> Reply[Me]:
-        """Who Tradovate takes us for. Ten failures an hour are allowed, so this is no heartbeat."""
+        """The user that Tradovate identifies us as. Ten failures an hour are allowed, so don't use it as a heartbeat."""
         return self._one(endpoints.ME, Me.from_json)
 
     def _item(self, endpoint: endpoints.Endpoint, read: Callable[[object], R], number: int) -> Reply[list[R]]:
-        """Read one row by its own id, as a list of one; none only where Tradovate answers 404: it has no such row.
+        """Read one row by its own id, as a list of one. Empty only where Tradovate answers 404: it has no such row.
 
-        Any other answer says that Tradovate has it, also one that can't be read: that is told like a row of a list.
+        Any other answer shows that Tradovate has the row, even if it can't be read: then it is reported like a row of a
+        list.
         """
         try:
             reply = self._call(endpoint, query=f"id={number}")
@@ -212,7 +213,7 @@ class Reads(Calling):
 
 
 def _ids(name: str, ids: Iterable[int]) -> str:
-    """The ids as one comma-separated parameter, as the documentation writes it; refused where one read can't hold them."""
+    """Return the ids as one comma-separated parameter, as documented. Refused where they don't fit into one read."""
     batches = list(endpoints.id_batches(ids))
     if len(batches) != 1:
         raise ValueError("a read takes one batch of ids: see endpoints.id_batches")

@@ -1,4 +1,4 @@
-"""A list of Tradovate's, row by row: one row that can't be read costs none of its neighbours."""
+"""Read a list from Tradovate row by row: a row that can't be read does not affect the others."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -8,7 +8,7 @@ from riskadmin.tradovate.reading import INTEGER_MAX, Unreadable, as_json
 
 
 class Identified(Protocol):
-    """What has an id of Tradovate's."""
+    """A type with Tradovate's id."""
 
     @property
     def id(self) -> int:
@@ -19,10 +19,10 @@ T = TypeVar("T", bound=Identified)
 
 
 def read_rows(rows: Sequence[object], read: Callable[[object], T]) -> tuple[list[T], tuple[UnreadableRow, ...]]:
-    """Return the rows that can be read, in their order, and what is known of the others.
+    """Return the rows that can be read, in order, and what is known about the others.
 
-    Of rows that are alike one is kept. Rows with one id that say different things are all unreadable: nobody knows which
-    of them is true, also where one of them can't be read.
+    Of identical rows one is kept. Different rows with the same id are all unreadable, because it is not known which is
+    true; this also applies where one of them can't be read.
     """
     found: list[tuple[T, object]] = []
     unreadable: list[UnreadableRow] = []

@@ -1,8 +1,9 @@
 """The session token: one for all processes, renewed early, once, and never a third session.
 
-Tradovate allows two sessions of a user; a third login ends the oldest, whose calls then fail in odd ways. So a login
-is made only when there is no living session to renew, by at most one process, while the others wait for it. A renewal
-keeps the session, and while it is under way the others go on with the token that is still good.
+Tradovate allows a user two sessions. A third login ends the oldest, whose calls then fail in unexpected ways. So a login is
+made only when there is no live session to renew, by at most one process, while the others wait for it. A renewal keeps the
+session, and meanwhile the others go on with the token that is still valid.
+
 Source: partner documentation, "Access token request" and "Renew access token": tokens live 90 minutes.
 """
 
@@ -28,13 +29,13 @@ RENEW_BEFORE = timedelta(minutes=15)
 """A token with less than this left is renewed."""
 
 USABLE = timedelta(seconds=30)
-"""A token with less than this left is not used: it must outlive the call and a difference of clocks."""
+"""A token with less than this left is not used: it must outlive the call and a difference between clocks."""
 
 LIFETIME = timedelta(minutes=90)
-"""The documented life, for an answer that names no end."""
+"""The documented life, for an answer without an expiry time."""
 
 LEASE_S = 20.0
-"""How long one process may be alone with a token call; longer than such a call can take."""
+"""How long one process may hold the lease for a token call: longer than such a call can take."""
 
 TOKEN_TIMEOUT = (3.05, 10.0)
 TOKEN_DEADLINE_S = 15.0
@@ -43,13 +44,13 @@ WAIT_S = 25.0
 """How long a caller waits for a token that another process is fetching: longer than a dead process' lease."""
 
 LOGIN_PAUSE_S = 900.0
-"""After a refused login: four tries an hour, so that five failures in an hour can't happen."""
+"""After a refused login: four attempts an hour, so that five failures in an hour can't happen."""
 
 RETRY_PAUSE_S = 120.0
-"""After a renewal or login without a clear answer: the last quarter of an hour has room for seven tries of fifteen."""
+"""After a renewal or login without a clear answer: the last quarter of an hour has room for seven attempts of fifteen."""
 
 RENEWALS_KEPT = 5
-"""Of the 15 renewals an hour, kept for those that are due: a 401 that is about permission must not use them up."""
+"""Of the 15 renewals an hour, reserved for those that are due: a 401 about permission must not use them up."""
 
 _LOOK_AGAIN_S = 5.0
 _POLL_S = 0.1
@@ -57,7 +58,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token as all processes share it. ``generation`` grows by one with each that is saved."""
+    """A token as all processes share it. ``generation`` grows by one with each saved token."""
 
     access_token: str = field(repr=False)
     expires_at: datetime
@@ -65,7 +66,7 @@ class StoredToken:
 
 
 class TokenStore(Protocol):
-    """Where the token of one user in one environment is kept, with the lease of who may replace it.
+    """Where one user's token in one environment is stored, with the lease for replacing it.
 
     Every method is one short transaction of its own, and may raise ``errors.StoreUnavailable``.
     """
@@ -74,18 +75,18 @@ class TokenStore(Protocol):
         """The latest token, expired or not; None before the first."""
 
     def lease(self, *, holder: str, seconds: float) -> bool:
-        """Take the lease for ``seconds`` if it is free, lapsed or already the holder's; say whether it was taken."""
+        """Take the lease for ``seconds`` if it is free, expired or already the holder's. Return whether it was taken."""
 
     def release(self, *, holder: str) -> None:
-        """Give the lease back; nothing happens if it is not the holder's."""
+        """Release the lease. Nothing happens if the holder does not have it."""
 
     def save(self, *, holder: str, access_token: str, expires_at: datetime) -> bool:
-        """Replace the token with the next generation while ``holder`` has the lease; say whether it was replaced."""
+        """Replace the token with the next generation while ``holder`` has the lease. Return whether it was replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an access token is requested with; empty parts of the application's registration are not sent."""
+    """The credentials for an access token. Empty parts of the application's registration are not sent."""
 
     username: str
     password: str = field(repr=False)
@@ -112,7 +113,7 @@ class Credentials:
 
 
 class TokenSource:
-    """Hands out the token of one user in one environment. Safe for threads; one per process is enough."""
+    """Provides one user's token in one environment. Safe for threads. One per process is enough."""
 
     def __init__(
         self,
@@ -164,7 +165,7 @@ class TokenSource:
         return self._replace(lambda latest: latest is not None and self._usable(latest), refused=None)
 
     def refuse(self, token: str) -> None:
-        """Tell that Tradovate did not take ``token``: one renewal, or login, follows for all processes.
+        """Report that Tradovate refused ``token``: one renewal, or login, follows for all processes.
 
         Returns when there is another token. Raises ``NotHandled``.
         """
@@ -183,7 +184,7 @@ class TokenSource:
             raise _no_token("the token store is away") from error
 
     def _renew_meanwhile(self, stored: StoredToken) -> StoredToken:
-        """Renew a token that is still good, if nobody else does; what goes wrong can wait while it is good."""
+        """Renew a token that is still valid, if no one else does. Errors are ignored while it is valid."""
         self._look_again = time.monotonic() + _LOOK_AGAIN_S
         if not self._working.acquire(blocking=False):
             return stored
@@ -203,7 +204,7 @@ class TokenSource:
             self._working.release()
 
     def _replace(self, good: Callable[[StoredToken | None], bool], *, refused: str | None) -> str:
-        """Wait until the stored token is good, making it so if nobody else does."""
+        """Wait until the stored token is valid, and renew it or log in if no one else does."""
         deadline = time.monotonic() + self._wait_s
         if not self._working.acquire(timeout=self._wait_s):
             raise _no_token("another thread is still fetching a token")
@@ -224,7 +225,7 @@ class TokenSource:
             self._working.release()
 
     def _replaced(self, good: Callable[[StoredToken | None], bool], *, refused: str | None) -> str:
-        """With the lease in hand: look once more, then renew or log in."""
+        """While holding the lease: check again, then renew or log in."""
         try:
             latest = self._store.load()
             if not good(latest):
@@ -237,7 +238,7 @@ class TokenSource:
             self._store.release(holder=self._holder)
 
     def _renewed(self, stored: StoredToken, *, spare: int) -> StoredToken | None:
-        """Renew, keeping the session; None when Tradovate no longer knows it."""
+        """Renew, keeping the session. None when Tradovate no longer has the session."""
         try:
             reply = self._caller.attempt(RENEW_ACCESS_TOKEN, lane=Lane.URGENT, token=stored.access_token, spare=spare)
             return self._saved(reply)
@@ -255,7 +256,7 @@ class TokenSource:
             raise _not_ours(error) from error
         except OutcomeUnknown as error:
             if error.http_record and error.http_record.status == HTTPStatus.REQUEST_TIMEOUT:
-                return None  # how a session that a third login ended is said to answer
+                return None  # a session that a third login ended is said to be answered like this
             self._budget.halt(RETRY_PAUSE_S, "the last renewal had no clear answer", RENEW_ACCESS_TOKEN)
             raise _no_token("the renewal had no clear answer", retry_after_s=RETRY_PAUSE_S) from error
 
@@ -272,7 +273,7 @@ class TokenSource:
                 raise self._refused(error.message, error) from error
             raise _not_ours(error) from error
         except OutcomeUnknown as error:
-            # There may now be a session that nobody has the token of, so not at once again.
+            # A session may now exist whose token no one has, so don't try again immediately.
             self._budget.halt(RETRY_PAUSE_S, "the last login had no clear answer", ACCESS_TOKEN_REQUEST)
             raise _no_token("the login had no clear answer", retry_after_s=RETRY_PAUSE_S) from error
 
@@ -308,7 +309,7 @@ def _no_token(message: str, *, retry_after_s: float | None = None) -> NotHandled
 
 
 def _not_ours(error: NotHandled) -> NotHandled:
-    """The same, as the reason why there is no token: without the ticket, which belongs to the token call."""
+    """Return the same error as the reason why there is no token, without the ticket, which belongs to the token call."""
     penalty = error.reason is NotHandledReason.PENALTY
     return NotHandled(
         f"no token: {error.message}",

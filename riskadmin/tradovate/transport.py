@@ -1,7 +1,7 @@
 """One HTTP request over ``requests``: sends it, reads the answer, and knows whether anything was sent.
 
-No redirects, no proxies or netrc from the surroundings, no cookies, no retries. One session per thread, and connections
-that all threads share: what was used last is used next, by whomever.
+No redirects, no proxies or netrc from the environment, no cookies, no retries. One session per thread, and connections that
+all threads share: the most recently used connection is used next, by any thread.
 """
 
 import math
@@ -24,14 +24,14 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 from riskadmin.tradovate.encoding import to_json
 
 DEADLINE_S = 60.0
-"""A whole answer must be in by then, however slowly it drips."""
+"""A whole answer must arrive within this time, however slowly the server sends."""
 
 WRITE_DEADLINE_S = 20.0
-"""A write's answer is short, and whoever waits for it holds a lease."""
+"""A write's answer is short, and the process that waits for it holds a lease."""
 
 KEPT_FOR_S = 50.0
-"""A connection that was not used for longer is not used again: what stands before servers closes it after 60 s or so, and
-a call that meets its end on the way is one of which nobody knows whether it arrived."""
+"""A connection that was idle for longer is not used again: proxies in front of servers close it after about 60 s, and if
+that happens during a call, it is not known whether the call arrived."""
 
 _CHUNK = 64 * 1024
 _HOSTS = 4
@@ -41,10 +41,10 @@ _HELD_UP = "held up"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: all of it, or ``trouble`` says why not.
+    """The answer: the whole of it, or ``trouble`` says why not.
 
-    ``sent`` is False only when not a byte was handed to the network, so that Tradovate can't have seen the request.
-    ``status`` is None when no status line was read.
+    ``sent`` is False only when no byte was given to the network, so that Tradovate can't have seen the request. ``status``
+    is None when no status line was read.
     """
 
     sent: bool
@@ -56,12 +56,12 @@ class Answer:
 
     @property
     def held_up(self) -> bool:
-        """Whether it was not sent because it could not leave in time."""
+        """Whether it was not sent because it was too late."""
         return self.trouble == _HELD_UP and not self.sent
 
 
 class _Leaving(threading.local):
-    """Of this thread's request: when it has to leave at the latest, by the monotonic clock, and whether it did."""
+    """For this thread's request: the latest time to send it, by the monotonic clock, and whether it was sent."""
 
     by = math.inf
     has_left = False
@@ -72,10 +72,10 @@ _local = threading.local()
 
 
 class _Watched(HTTPConnection):
-    """Knows whether a request has left it, lets none leave too late, and counts as closed when it was long not used.
+    """Knows whether a request has been sent, sends none too late, and counts as closed after a long time without use.
 
-    The time is looked at here, right before the bytes leave: a process may be stopped for as long as it likes while it
-    opens a connection or waits for its turn at the interpreter.
+    The time is checked here, right before the bytes are sent: a process may be stopped for any length of time while it
+    opens a connection or waits for the interpreter lock.
     """
 
     _used_at = 0.0
@@ -115,7 +115,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """``requests``' adapter over connections that are watched."""
+    """``requests``' adapter that uses these connections."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002  (its signature)
         self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **options)
@@ -123,7 +123,7 @@ class _Adapter(HTTPAdapter):
 
 
 class Transport:
-    """Talks to one base URL. ``timeout`` is (connect, read between two bytes) in seconds."""
+    """Sends requests to one base URL. ``timeout`` is (connect, read between two bytes) in seconds."""
 
     def __init__(self, base_url: str, *, timeout: tuple[float, float], deadline_s: float = DEADLINE_S) -> None:
         self._base_url = base_url
@@ -141,7 +141,7 @@ class Transport:
         deadline_s: float | None = None,
         leaves_by: float = math.inf,
     ) -> Answer:
-        """Make the request once, if it can leave by then (monotonic). Raises nothing that the network can cause."""
+        """Make the request once, if it can be sent by then (monotonic). Raises nothing that the network can cause."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         content = None
         if body is not None:
@@ -175,7 +175,7 @@ class Transport:
 
     @staticmethod
     def _read(raw: BaseHTTPResponse, *, limit: int, deadline: float) -> bytes:
-        """Read to the end. ``read1`` hands over what has come, so the deadline holds against a dripping server too."""
+        """Read to the end. ``read1`` returns what has arrived, so the deadline also applies to a server that sends slowly."""
         parts: list[bytes] = []
         length = 0
         while part := raw.read1(_CHUNK, decode_content=True):
@@ -192,7 +192,7 @@ _adapter = _Adapter(pool_connections=_HOSTS, pool_maxsize=_CONNECTIONS)
 
 
 def _session() -> requests.Session:
-    """The session of this thread, whichever client asks."""
+    """The session of this thread, shared by all clients."""
     session: requests.Session | None = getattr(_local, "session", None)
     if session is None:
         session = requests.Session()
@@ -206,8 +206,8 @@ def _session() -> requests.Session:
 
 
 class _HeldUpError(Exception):
-    """The request did not leave in time, or only the first half of it."""
+    """The request was not sent in time, or only its first half was."""
 
 
 class _TooMuchError(Exception):
-    """The answer is longer, or takes longer, than any that is documented."""
+    """The answer is longer, or takes longer, than any documented one."""

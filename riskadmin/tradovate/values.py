@@ -1,7 +1,7 @@
 """The types of Tradovate's fields, each with how pydantic reads it: strict about the type.
 
 An ``Optional`` one may be missing or null, which are the same. A name with a NUL or half of a surrogate pair is a text: it
-is made fit where it is stored. A word that we don't know stays a plain text.
+is made storable where it is stored. An unknown word stays a plain text.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from riskadmin.tradovate.reading import INTEGER_MAX, Unreadable, is_number, pars
 
 EXTRA: Final = " extra"
 RECORD: Final = " record"
-"""Under these a reader adds what is no field of its own to a row; no field of Tradovate's begins with a space."""
+"""A reader adds data that is not a field under these keys of a row. No field of Tradovate's begins with a space."""
 
 
 def _wrong(expected: str) -> PydanticCustomError:
@@ -74,7 +74,7 @@ def _or_none(read: Callable[[object], object]) -> PlainValidator:
 
 
 def word(words: type[StrEnum]) -> PlainValidator:
-    """Return the reader of one of ``words``, which keeps the plain text where Tradovate has a word that we don't know."""
+    """Return the reader of one of ``words``, which keeps the plain text of an unknown word."""
     known = {each.value: each for each in words}
 
     def read(value: object) -> str:
@@ -90,7 +90,7 @@ def optional_word(words: type[StrEnum]) -> PlainValidator:
 
 
 def optional_list_in(name: str, read: Callable[[object], object]) -> PlainValidator:
-    """Return the reader of an object that holds nothing but a list under ``name``, of rows that ``read`` reads."""
+    """Return the reader of an object that has only a list under ``name``, of rows that ``read`` reads."""
 
     def read_rows(value: object) -> tuple[object, ...]:
         rows = (value.get(name) or []) if isinstance(value, dict) else None
@@ -127,4 +127,4 @@ Extra = Annotated[Mapping[str, object], SkipValidation, Field(alias=EXTRA)]
 """The fields of a row that its entity does not name."""
 
 Record = Annotated[Mapping[str, object], SkipValidation, Field(alias=RECORD)]
-"""A whole row exactly as parsed: every ``Decimal`` with its digits, every field that nobody here knows."""
+"""A whole row exactly as parsed: every ``Decimal`` with its digits, and every unknown field."""

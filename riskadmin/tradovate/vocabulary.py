@@ -1,4 +1,4 @@
-"""Words with a fixed set of values: Tradovate's, spelled as Tradovate spells them, and the two of our own.
+"""Words with a fixed set of values: Tradovate's, spelled as Tradovate spells them, and two of our own.
 
 Source of Tradovate's: "Set Admin Auto Liq Action" (partner documentation, seed 001).
 """
@@ -7,14 +7,14 @@ from enum import StrEnum
 
 
 class Environment(StrEnum):
-    """Which of Tradovate's two worlds a call is aimed at."""
+    """Which of Tradovate's two environments a call is for."""
 
     DEMO = "demo"
     LIVE = "live"
 
 
 class Lane(StrEnum):
-    """Which share of the rate budget a call may use: bulk work leaves room for what is urgent."""
+    """Which share of the API budget a call may use: bulk work leaves room for urgent work."""
 
     URGENT = "urgent"
     BULK = "bulk"
@@ -38,7 +38,7 @@ ASKABLE_ADMIN_ACTIONS = frozenset({AdminAction.NORMAL, AdminAction.LOCK, AdminAc
 
 
 class ReasonCode(StrEnum):
-    """``adminActionReasonCode``; most partners use ``Other`` with a text."""
+    """``adminActionReasonCode``. Most partners use ``Other`` with a text."""
 
     CLOSE_AML_DECISION = "CloseAMLDecision"
     CLOSE_COMPLIANCE_DECISION = "CloseComplianceDecision"
@@ -58,18 +58,18 @@ class ReasonCode(StrEnum):
 
 
 REASON_TEXT_MAX = 8192
-"""Characters of ``adminActionReason`` that Tradovate takes; ``Other`` requires a text."""
+"""The most characters of ``adminActionReason`` that Tradovate accepts. ``Other`` requires a text."""
 
 
 class TrailingDrawdownMode(StrEnum):
-    """``trailingMaxDrawdownMode``: when the peak that a trailing drawdown trails may rise. Source: seed 000."""
+    """``trailingMaxDrawdownMode``: when the peak that a trailing drawdown follows may rise. Source: seed 000."""
 
     EOD = "EOD"
     REAL_TIME = "RealTime"
 
 
 class TotalBy(StrEnum):
-    """``totalBy`` of a position limit: over what its contracts are added up. Source, also below: the OpenAPI document."""
+    """``totalBy`` of a position limit: what its contracts are summed over. Source, also below: the OpenAPI document."""
 
     CONTRACT = "Contract"
     CONTRACT_GROUP = "ContractGroup"
@@ -82,7 +82,7 @@ class TotalBy(StrEnum):
 
 
 class ProductType(StrEnum):
-    """``productType`` of what a limit is about."""
+    """``productType`` of a limit."""
 
     COMMON_STOCK = "CommonStock"
     CONTINUOUS = "Continuous"
@@ -95,7 +95,7 @@ class ProductType(StrEnum):
 
 
 class ProductVerificationStatus(StrEnum):
-    """``productVerificationStatus`` of what a limit is about."""
+    """``productVerificationStatus`` of a limit."""
 
     INACTIVE = "Inactive"
     LOCKED = "Locked"

@@ -1,1 +1,1 @@
-"""Page plumbing without models: access, htmx, paging, headers, request ids, the frame and its template tags."""
+"""Page plumbing without models: access, htmx, paging, headers, request ids, the page frame and its template tags."""

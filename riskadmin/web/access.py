@@ -1,7 +1,7 @@
-"""Who may open which page: every view carries a mark, and a view without one is closed to all.
+"""Who may open which page. Every view carries a mark, and a view without one is closed to everyone.
 
-The mark is read by `AccessMiddleware` before the view runs, so a refused request has done nothing at all. Which roles
-hold which capability is the staff package's business; a person is asked with `may(capability)`.
+`AccessMiddleware` reads the mark before the view runs, so a refused request has had no effect. The staff package decides
+which roles have which capability; `may(capability)` checks one person.
 """
 
 import logging
@@ -25,28 +25,28 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 @runtime_checkable
 class Person(Protocol):
-    """What access needs of a signed-in user; `staff.Staff` is one."""
+    """The interface of a signed-in user; `staff.Staff` implements it."""
 
     @property
     def is_authenticated(self) -> bool:
-        """True for somebody who signed in."""
+        """True for a signed-in person."""
         ...
 
     def may(self, capability: str) -> bool:
-        """Whether this person holds the capability, such as `changes:decide`."""
+        """Whether this person has the capability, such as `changes:decide`."""
         ...
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How open a view is; an empty `any_of` on a view that isn't public asks only that somebody is signed in."""
+    """Who may open a view. An empty `any_of` on a view that isn't public requires only that the person is signed in."""
 
     any_of: tuple[str, ...] = ()
     is_public: bool = False
 
 
 class CapabilityMissing(PermissionDenied):
-    """The person lacks every one of `capabilities`, any of which would do; answered with 403."""
+    """The person has none of `capabilities`, any of which would be enough. Answered with 403."""
 
     def __init__(self, *capabilities: str) -> None:
         """Keep the capabilities, so that the page can name them in words."""
@@ -55,18 +55,18 @@ class CapabilityMissing(PermissionDenied):
 
     @property
     def in_words(self) -> tuple[str, ...]:
-        """Each capability as `settings.CAPABILITY_WORDS` says it ("approve or reject changes"), else its own name."""
+        """Each capability in the words of `settings.CAPABILITY_WORDS` ("approve or reject changes"), else its own name."""
         words: dict[str, str] = settings.CAPABILITY_WORDS
         return tuple(words.get(capability, capability) for capability in self.capabilities)
 
 
 def requires(capability: str) -> Callable[[View], View]:
-    """Mark a view as open to signed-in people who hold the capability."""
+    """Mark a view as open to signed-in people who have the capability."""
     return _marked(Mark(any_of=(capability,)))
 
 
 def requires_any(*capabilities: str) -> Callable[[View], View]:
-    """Mark a view as open to signed-in people who hold at least one of the capabilities."""
+    """Mark a view as open to signed-in people who have at least one of the capabilities."""
     if not capabilities:
         message = "requires_any needs a capability; a page for everybody signed in is marked @signed_in."
         raise ValueError(message)
@@ -74,42 +74,42 @@ def requires_any(*capabilities: str) -> Callable[[View], View]:
 
 
 def signed_in(view: View) -> View:
-    """Mark a view as open to everybody who is signed in, whatever their roles."""
+    """Mark a view as open to everyone who is signed in, whatever their roles."""
     return _marked(Mark())(view)
 
 
 def public(view: View) -> View:
-    """Mark a view as open to the world, such as signing in or a health probe."""
+    """Mark a view as public, such as the sign-in page or a health probe."""
     return _marked(Mark(is_public=True))(view)
 
 
 def mark_of(view: Callable[..., object]) -> Mark | None:
-    """The view's mark, also through decorators that use `functools.wraps`; None for a view nobody marked."""
+    """The view's mark, also through decorators that use `functools.wraps`. None for a view without a mark."""
     mark = getattr(view, "access_mark", None)
     return mark if isinstance(mark, Mark) else None
 
 
 def may(request: HttpRequest, capability: str) -> bool:
-    """Whether whoever sent the request is signed in and holds the capability."""
+    """Whether the person who sent the request is signed in and has the capability."""
     user = request.user
     return isinstance(user, Person) and user.is_authenticated and user.may(capability)
 
 
 def demand(request: HttpRequest, capability: str) -> None:
-    """Refuse, inside a view, when the capability depends on what was posted; raises `CapabilityMissing`."""
+    """Check a capability inside a view, when it depends on the posted values. Raises `CapabilityMissing`."""
     if not may(request, capability):
         raise CapabilityMissing(capability)
 
 
 class AccessMiddleware:
-    """Holds every view to its mark; comes after authentication and htmx in `MIDDLEWARE`."""
+    """Enforces each view's mark. Comes after authentication and htmx in `MIDDLEWARE`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         """Django hands over the rest of the chain."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass the request on; the decision falls in `process_view`, when the view is known."""
+        """Pass the request on. `process_view` decides, when the view is known."""
         return self.get_response(request)
 
     def process_view(
@@ -119,7 +119,7 @@ class AccessMiddleware:
         args: tuple[object, ...],  # noqa: ARG002  (Django passes it)
         kwargs: dict[str, Any],  # noqa: ARG002  (Django passes it)
     ) -> HttpResponse | None:
-        """Let the view run (None), send a stranger to sign in, or raise `PermissionDenied`."""
+        """Let the view run (None), redirect an anonymous visitor to sign in, or raise `PermissionDenied`."""
         mark = mark_of(view)
         if mark is None:
             logger.error("%s.%s has no access mark, so nobody may open it", view.__module__, view.__qualname__)
@@ -142,7 +142,7 @@ def _marked(mark: Mark) -> Callable[[View], View]:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
-    """Send the browser to sign in and back to the page it shows; a form's POST address isn't a page to come back to."""
+    """Redirect the browser to the sign-in page, and back to the current page after it; never back to a form's POST address."""
     htmx: HtmxDetails | None = getattr(request, "htmx", None)
     back = request.get_full_path() if request.method in {"GET", "HEAD"} else ""
     if htmx:

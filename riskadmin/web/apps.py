@@ -1,4 +1,4 @@
-"""The package's Django application: it brings template tags, no models."""
+"""The package's Django application. It provides template tags, no models."""
 
 from django.apps import AppConfig
 

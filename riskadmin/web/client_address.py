@@ -1,4 +1,4 @@
-"""The address a request came from, as it goes into the audit trail."""
+"""The address a request came from, as recorded in the audit trail."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -8,11 +8,11 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The client's IP address in canonical form, or None when nothing believable is known.
+    """The client's IP address in canonical form, or None when no trusted one is known.
 
-    `X-Forwarded-For` is believed only as far as `settings.TRUSTED_PROXIES` (addresses or networks) vouch for it: read
-    from its right end, each entry counts only if the one that reported it is a trusted proxy. What a client writes into
-    the header itself stands further left and is never reached.
+    `X-Forwarded-For` is trusted only as far as `settings.TRUSTED_PROXIES` (addresses or networks) reaches: read from its
+    right end, each entry counts only if a trusted proxy reported it. What a client writes into the header itself is further
+    left and is never used.
     """
     proxies = _networks(tuple(settings.TRUSTED_PROXIES))
     address = _parsed(request.META.get("REMOTE_ADDR", ""))
@@ -31,7 +31,7 @@ def _networks(entries: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """An address as proxies write it: perhaps with a port, brackets, a zone, or an IPv4 address dressed as IPv6."""
+    """Parse an address as proxies write it: it may have a port, brackets, a zone, or be an IPv4 address in IPv6 form."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

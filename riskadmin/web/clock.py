@@ -1,4 +1,4 @@
-"""The zone in which people read times."""
+"""The time zone in which times are shown."""
 
 from functools import cache
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""What the frame around every page needs; `frame` in a template."""
+"""The data for the frame around every page: `frame` in a template."""
 
 from functools import cached_property
 
@@ -13,14 +13,14 @@ from riskadmin.web.theme import Theme, theme_of
 
 
 class Frame:
-    """The frame of one page; computed when a template asks, so that a fragment pays nothing for it."""
+    """The frame of one page. It is computed when a template uses it, so a fragment doesn't pay for it."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
 
     @cached_property
     def navigation(self) -> list[Link]:
-        """The links this person may follow; none for a stranger."""
+        """The links this person may follow. None for an anonymous visitor."""
         return links(self._request) if self._request.user.is_authenticated else []
 
     @cached_property
@@ -30,12 +30,12 @@ class Frame:
 
     @cached_property
     def may_search(self) -> bool:
-        """Whether the search for accounts is for this person."""
+        """Whether this person may search for accounts."""
         return may(self._request, "accounts:view")
 
     @property
     def request_id(self) -> str:
-        """The request's id, for whoever reports a fault."""
+        """The request's id, for people who report an error."""
         return getattr(self._request, "request_id", "")
 
     @property
@@ -45,7 +45,7 @@ class Frame:
 
     @property
     def zone(self) -> str:
-        """The zone in which times are shown, and its present abbreviation: "America/Chicago (CST)"."""
+        """The zone in which times are shown, and its current abbreviation: "America/Chicago (CST)"."""
         now = timezone.now().astimezone(display_zone())
         return f"{display_zone().key} ({now:%Z})"
 

@@ -1,6 +1,6 @@
-"""What a person sees when something is refused or breaks: what happened, what it means, what to do next, and the request id.
+"""Error pages: what happened, what it means, what to do next, and the request id.
 
-htmx gets the same as a fragment, which the page swaps in for 400, 403, 409 and 422 (`templates/base.html`).
+htmx gets the same content as a fragment, which the page swaps in for 400, 403, 409 and 422 (`templates/base.html`).
 """
 
 import logging
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Problem:
-    """One refusal or fault in words: `meaning` says what happened and that nothing else did, `next_step` what to do."""
+    """One refusal or error in words. `meaning` says what happened and that nothing else did, `next_step` what to do."""
 
     status: int
     title: str
@@ -33,21 +33,21 @@ class Problem:
 
 
 def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
-    """Answer with the problem, in the frame of the page, or as a fragment for htmx."""
+    """Answer with the problem as a page, or as a fragment for htmx."""
     template = "errors/_problem.html" if is_fragment(request) else "errors/page.html"
     return render(request, template, _context(request, problem), status=problem.status)
 
 
 def conflict(request: HttpRequest, *, meaning: str, next_step: str, link_label: str, link_url: str) -> HttpResponse:
-    """Answer 409: what the person acted on has moved since it was shown to them, and nothing was done."""
+    """Answer 409: what the person acted on has changed since it was shown to them, and nothing was done."""
     problem = Problem(409, "This has changed since you opened it", meaning, next_step, link_label, link_url)
     return respond(request, problem)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """`handler400`. Only this project's own refusals are quoted; of a forged request, nothing is told.
+    """`handler400`. It quotes only this project's own refusals, and reveals nothing about a forged request.
 
-    Stands alone: the request may be one that no page can be drawn for, such as one for a host that isn't ours.
+    It is self-contained: the request may be one for which no page can be rendered, such as one for a host that isn't ours.
     """
     own = isinstance(exception, BadRequest) and str(exception)
     problem = Problem(
@@ -60,7 +60,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """`handler403`. Names what the person may not do, in words."""
+    """`handler403`. Says in words what the person may not do."""
     missing = exception.in_words if isinstance(exception, CapabilityMissing) else ()
     problem = Problem(
         status=403,
@@ -74,7 +74,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001  (Django passes it)
-    """`handler404`. Doesn't say whether the thing never was, or is kept from this person."""
+    """`handler404`. Doesn't reveal whether the thing never existed, or is hidden from this person."""
     problem = Problem(
         status=404,
         title="There is no such page",
@@ -85,7 +85,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """`CSRF_FAILURE_VIEW`: the form is from before signing in, from another tab's session, or forged."""
+    """`CSRF_FAILURE_VIEW`: the form is from before the sign-in, from another tab's session, or forged."""
     logger.warning("Form refused: %s", reason)
     problem = Problem(
         status=403,
@@ -97,7 +97,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """`handler500`. Stands alone, since whatever broke may break the frame too; a silent database is told apart, as 503."""
+    """`handler500`. Self-contained, since the error may affect the frame too. An unavailable database is answered with 503."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         return unavailable(request)
     problem = Problem(

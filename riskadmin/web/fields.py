@@ -1,4 +1,4 @@
-"""Form fields that several packages use."""
+"""Form fields shared by several packages."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from riskadmin.web.clock import display_zone
 
 
 class LinesField(forms.CharField):
-    """A text of several lines; each line's end is one character, though browsers send two and count it as one."""
+    """A text of several lines. Each line ending counts as one character, though browsers send two and count one."""
 
     def to_python(self, value: Any) -> Any:
-        """Return the text as it is kept, before its length is looked at."""
+        """Return the text as it is stored, before its length is checked."""
         return super().to_python(value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
 
 
 class LocalTimeField(forms.DateTimeField):
-    """A time as the clocks of the pages show it. One that they skip or show twice, when they are put on or back, is refused."""
+    """A time in the zone of the pages. A time that a clock change skips or repeats is refused."""
 
     widget = forms.DateTimeInput
 
@@ -26,11 +26,11 @@ class LocalTimeField(forms.DateTimeField):
         super().__init__(**kwargs)
 
     def to_python(self, value: Any) -> Any:
-        """Return the time, aware."""
+        """Return the aware time."""
         with timezone.override(display_zone()):
             return super().to_python(value)
 
     def prepare_value(self, value: Any) -> Any:
-        """Return a time as it is shown in the field."""
+        """Return a time as the field shows it."""
         with timezone.override(display_zone()):
             return super().prepare_value(value)

@@ -1,7 +1,7 @@
-"""Response headers that Django's own middleware leaves out.
+"""Response headers that Django's own middleware does not set.
 
-`SecurityMiddleware` (referrer and opener policy, nosniff, HSTS), `XFrameOptionsMiddleware` and django-csp set theirs; a
-test holds the whole set together.
+`SecurityMiddleware` (referrer and opener policy, nosniff, HSTS), `XFrameOptionsMiddleware` and django-csp set their own; a
+test checks the complete set.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-# Nothing here needs a camera, a position or a payment; a script that asks all the same is refused by the browser.
+# No page needs the camera, location or payments. The browser refuses a script that asks for them.
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "serial", "usb")
@@ -18,16 +18,16 @@ PERMISSIONS_POLICY = ", ".join(
 
 
 class HeadersMiddleware:
-    """Keeps pages out of caches and away from other sites; stands below WhiteNoise, whose files are to be cached."""
+    """Keeps pages out of caches and away from other sites. It comes after WhiteNoise, whose files may be cached."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         """Django hands over the rest of the chain."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Set each header that the view hasn't set itself."""
+        """Set each header that the view hasn't set."""
         response = self.get_response(request)
-        # One address answers with a page or with a fragment of it, and shows what only this person may see.
+        # One address answers with a page or a fragment of it, and shows data that only this person may see.
         patch_vary_headers(response, ["HX-Request"])
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")

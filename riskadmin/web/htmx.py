@@ -1,4 +1,4 @@
-"""One view, two answers: the whole page for a browser, the fragment inside it for htmx."""
+"""Views with two answers: the whole page for a browser, the fragment inside it for htmx."""
 
 from typing import Any, TypeVar
 
@@ -12,21 +12,21 @@ AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 
 
 class HtmxHttpRequest(HttpRequest):
-    """A request as `HtmxMiddleware` leaves it; views are typed with this."""
+    """A request after `HtmxMiddleware`. Views use it as a type."""
 
     htmx: HtmxDetails
 
 
 class HttpResponseSeeOther(HttpResponseRedirectBase):
-    """303: the POST is done, get this page next. Unlike 302 it says so in every client."""
+    """303: the POST is done, get this page next. All clients treat it the same way, unlike 302."""
 
     status_code = 303
 
 
 def is_fragment(request: HttpRequest) -> bool:
-    """Whether the answer goes into a place on the page, rather than being the page.
+    """Whether the answer is a fragment for a place on the page, rather than the page.
 
-    Boosted links and htmx's restoring of history ask with the same header, but want the whole page.
+    Boosted links and htmx's restoring of history send the same header, but need the whole page.
     """
     htmx: HtmxDetails | None = getattr(request, "htmx", None)  # absent when an earlier middleware answers
     return bool(htmx) and htmx is not None and not htmx.boosted and not htmx.history_restore_request
@@ -46,9 +46,10 @@ def render_page_or_fragment(
 
 
 def redirect(request: HttpRequest, to: Any, *args: object, **kwargs: object) -> HttpResponse:
-    """Go to a page after a POST: `to` is a URL name with its arguments, a model with an address, or a path.
+    """Redirect to a page after a POST. `to` is a URL name with its arguments, a model with an address, or a path.
 
-    htmx is told to load it as a page (`HX-Redirect`): followed by itself, the redirect would end inside a panel.
+    htmx is instructed to load it as a page (`HX-Redirect`): if it followed the redirect itself, the page would end up
+    inside a panel.
     """
     address = resolve_url(to, *args, **kwargs)
     if getattr(request, "htmx", None):
@@ -57,5 +58,5 @@ def redirect(request: HttpRequest, to: Any, *args: object, **kwargs: object) -> 
 
 
 def announce(response: AnyResponse, message: str) -> AnyResponse:
-    """Have a screen reader say the message once this answer to htmx has been swapped in."""
+    """Make a screen reader read the message once htmx has swapped in this answer."""
     return trigger_client_event(response, "announce", {"message": message}, after="settle")

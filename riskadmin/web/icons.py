@@ -1,4 +1,4 @@
-"""The names of the icons there are, so that a page asking for another fails in its test instead of showing a gap."""
+"""The names of the available icons, so that a page that uses another one fails in its test instead of showing a gap."""
 
 import json
 from functools import cache
@@ -11,7 +11,7 @@ SPRITE = "vendor/tabler-icons/icons.svg"
 
 @cache
 def icon_names() -> frozenset[str]:
-    """Return the names in the sprite, from the manifest of kept files; `riskadmin.web.vendor` says how to add one."""
+    """Return the names in the sprite, from the manifest of vendored files. `riskadmin.web.vendor` says how to add one."""
     manifest = finders.find("vendor/manifest.json")
     if manifest is None:
         raise FileNotFoundError("static/vendor/manifest.json is not among the static files.")

@@ -1,4 +1,4 @@
-"""The frame's navigation: `settings.NAVIGATION` narrowed to what the person may open, with the current place marked."""
+"""The navigation in the page frame: the `settings.NAVIGATION` entries that the person may open, with the current one marked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from riskadmin.web.access import may
 
 
 class Entry(NamedTuple):
-    """One tuple of `settings.NAVIGATION`. Without a capability it is for everybody; the badge is a fragment's URL name."""
+    """One tuple of `settings.NAVIGATION`. Without a capability it is for everyone. The badge is a fragment's URL name."""
 
     label: str
     url_name: str
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Link:
-    """An entry as the frame draws it; `key` opens it after "g"."""
+    """An entry as the frame shows it. `key` opens it after "g"."""
 
     label: str
     url: str
@@ -34,7 +34,7 @@ class Link:
 
 
 def links(request: HttpRequest) -> list[Link]:
-    """Return the entries that whoever sent the request may open, in order."""
+    """Return the entries that the person who sent the request may open, in order."""
     entries = [Entry(*entry) for entry in settings.NAVIGATION]
     keys = shortcut_keys([entry.label for entry in entries])
     open_to_them = [entry for entry in entries if entry.capability is None or may(request, entry.capability)]
@@ -54,13 +54,13 @@ def links(request: HttpRequest) -> list[Link]:
 
 
 def current_url(urls: Sequence[str], path: str) -> str | None:
-    """Return the address that the path lies deepest under; the home page's "/" is an ancestor of nothing but itself."""
+    """Return the entry's address that is the longest prefix of the path. The home page's "/" matches only itself."""
     above = [url for url in urls if path == url or (url != "/" and path.startswith(url))]
     return max(above, key=len, default=None)
 
 
 def shortcut_keys(labels: Sequence[str]) -> dict[str, str]:
-    """Give each label its first letter that no earlier label has; the same for everybody, whatever they may open."""
+    """Give each label its first letter that no earlier label has: the same for everyone, whatever they may open."""
     keys: dict[str, str] = {}
     for label in labels:
         free = (letter for letter in label.lower() if letter.isalpha() and letter not in keys.values())

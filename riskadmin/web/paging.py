@@ -1,7 +1,7 @@
-"""Keyset paging: a page costs the same wherever in a big table it lies, and no row is skipped or shown twice.
+"""Keyset paging: a page costs the same anywhere in a large table, and no row is skipped or shown twice.
 
-A cursor holds the ordering values of the row at a page's edge, signed for this table and ordering, so whatever arrives
-from outside is either ours or refused before it gets near a query.
+A cursor holds the ordering values of the row at a page's edge, signed for this table and ordering. A cursor that is not
+ours is refused before it is used in a query.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class BadCursor(BadRequest):
-    """The cursor is not one of this list's; answered with 400."""
+    """The cursor does not belong to this list. Answered with 400."""
 
     def __init__(self) -> None:
         """The message is shown to the person."""
@@ -28,7 +28,7 @@ class BadCursor(BadRequest):
 
 @dataclass(frozen=True)
 class Page(Generic[AnyModel]):
-    """Some rows in order, and the cursors of their neighbours; a cursor is None where there is no neighbour."""
+    """Some rows in order, and the cursors of the neighbouring pages. A cursor is None where there is no such page."""
 
     rows: list[AnyModel]
     previous_cursor: str | None
@@ -47,10 +47,10 @@ def keyset(
     *,
     size: int = DEFAULT_SIZE,
 ) -> Page[AnyModel]:
-    """Return the page that `cursor` names, the first one without; at most `size` rows in one or two queries.
+    """Return the page that `cursor` names, or the first one: at most `size` rows in one or two queries.
 
-    `order` is the list's full ordering, such as `("-at", "-id")`: all ascending or all descending (so that one index
-    serves it), columns without NULL, the last one unique; anything else is a `ValueError`. Raises `BadCursor`.
+    `order` is the list's full ordering, such as `("-at", "-id")`: all ascending or all descending (so that one index serves
+    it), columns without NULL, the last one unique. Anything else is a `ValueError`. Raises `BadCursor`.
     """
     ordering = _Ordering.of(rows.model, order)
     if not cursor:
@@ -66,7 +66,7 @@ Edge = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class _Ordering:
-    """The checked ordering of one list."""
+    """The validated ordering of one list."""
 
     columns: tuple[str, ...]
     fields: tuple["Field[Any, Any]", ...]
@@ -88,7 +88,7 @@ class _Ordering:
         return cls(columns, fields, directions.pop(), signer)
 
     def read(self, cursor: str) -> tuple[str, Edge]:
-        """The direction and edge that a cursor says, or `BadCursor`."""
+        """Return the direction and edge of a cursor. Raises `BadCursor`."""
         try:
             said = self.signer.unsign_object(cursor)
         except (BadSignature, ValueError) as error:  # ValueError: not base64, not JSON
@@ -96,16 +96,16 @@ class _Ordering:
         return said["to"], tuple(field.to_python(text) for field, text in zip(self.fields, said["from"], strict=True))
 
     def write(self, direction: str, row: Model) -> str:
-        """The cursor for what lies beyond `row` in a direction, `next` or `previous`."""
+        """Return the cursor for the rows beyond `row` in a direction, `next` or `previous`."""
         edge = [
-            # value_to_string reads the field off the object that owns it, which for "account__name" is the account.
+            # value_to_string reads the field from the object that owns it, which for "account__name" is the account.
             field.value_to_string(attrgetter(".".join(column.split("__")[:-1]))(row) if "__" in column else row)
             for column, field in zip(self.columns, self.fields, strict=True)
         ]
         return self.signer.sign_object({"to": direction, "from": edge})
 
     def beyond(self, edge: Edge, *, backward: bool) -> Func:
-        """The condition for rows beyond the edge, as one comparison of rows, which an index answers directly."""
+        """The condition for rows beyond the edge, as one row comparison, which an index answers directly."""
         columns = Func(*(F(column) for column in self.columns), function="ROW")
         values = Func(
             *(Value(value, output_field=field) for value, field in zip(edge, self.fields, strict=True)), function="ROW"
@@ -135,7 +135,7 @@ def _backward(rows: QuerySet[AnyModel], ordering: _Ordering, edge: Edge, size: i
     before = rows.filter(ordering.beyond(edge, backward=True)).order_by(*ordering.terms(backward=True))
     found = list(before[: size + 1])
     if len(found) < size:
-        # The list's beginning, with less than a page before the edge: show the whole first page instead of a stump.
+        # The start of the list, with less than a page before the edge: show the whole first page instead of a few rows.
         return _forward(rows, ordering, None, size)
     shown = found[:size][::-1]
     return Page(
@@ -146,7 +146,7 @@ def _backward(rows: QuerySet[AnyModel], ordering: _Ordering, edge: Edge, size: i
 
 
 def _field(model: type[Model], column: str) -> "Field[Any, Any]":
-    """The field at the end of a path such as `account__name`; NULL anywhere on the way would lose rows."""
+    """Return the field at the end of a path such as `account__name`. A NULL anywhere on the path would lose rows."""
     *relations, last = column.split("__")
     for relation in relations:
         step = model._meta.get_field(relation)

@@ -1,6 +1,6 @@
-"""What has no meaning in a text that was copied or came out of a spreadsheet: invisible characters, odd spaces, quotes. Pure.
+"""Remove what has no meaning in text copied from elsewhere or a spreadsheet: invisible characters, odd spaces, quotes. Pure.
 
-Nothing here guesses at a meaning: it only takes away what has none.
+Nothing here guesses at a meaning.
 """
 
 import re
@@ -18,14 +18,14 @@ _BRACKETS: Final = "[](){}<>\u3010\u3011"
 
 
 def visible(text: str) -> str:
-    """Return a text without characters that show nothing, with one plain space for each run of spaces, and none around it."""
+    """Return a text without invisible characters, with one plain space for each run of spaces, and none at its ends."""
     if text.isascii():
         return " ".join(text.split()) if "  " in text or text != text.strip() or "\t" in text else text
     return " ".join("".join(each for each in text if unicodedata.category(each) != "Cf").split())
 
 
 def plain(text: str) -> str:
-    """Return what a spreadsheet's cell says, without the marks that make it a text: ="1500" and '1500 both say 1500."""
+    """Return the value of a spreadsheet's cell without the marks that make it a text: ="1500" and '1500 both give 1500."""
     shown = visible(text)
     excel = _EXCEL_TEXT.fullmatch(shown)
     if excel:
@@ -34,10 +34,10 @@ def plain(text: str) -> str:
 
 
 def bare_names(text: str) -> tuple[str, ...]:
-    """Return what a name or id may be without what people and chat programs put around it, least taken away first.
+    """Return possible spellings of a name or id without what people and chat programs put around it, least removed first.
 
-    Quotes go first, then brackets, signs such as # and @, and stops behind it; dashes become hyphens. Look the text itself up
-    before these: a name may have any of them.
+    Quotes are removed first, then brackets, signs such as # and @, and full stops at the end; dashes become hyphens. Look
+    up the text itself before these: a name may contain any of them.
     """
     cell = plain(text)
     unquoted = cell.strip(_QUOTES).strip()
@@ -49,11 +49,11 @@ def bare_names(text: str) -> tuple[str, ...]:
 
 
 def other_digits(text: str) -> bool:
-    """Say whether a text has digits other than 0 to 9, such as the wide ones of East Asian keyboards."""
+    """Return whether a text has digits other than 0 to 9, such as the full-width ones of East Asian keyboards."""
     return not text.isascii() and any(each.isdigit() and not each.isascii() for each in text)
 
 
 def in_plain_digits(text: str) -> str:
-    """Return a text with the digits 0 to 9 and plain signs in place of wide ones and those of other scripts."""
+    """Return a text with the digits 0 to 9 and plain signs in place of full-width ones and those of other scripts."""
     shown = unicodedata.normalize("NFKC", text)
     return "".join(str(unicodedata.digit(each)) if each.isdigit() else each for each in shown)

@@ -1,6 +1,6 @@
 """One id for everything a request did: its log lines, its audit events, the header and the error page.
 
-An id sent by the client is ignored: the trail must not hold names chosen outside.
+An id sent by the client is ignored: the trail must not contain ids chosen by outsiders.
 """
 
 import logging
@@ -15,25 +15,25 @@ _current: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class IdentifiedRequest(HttpRequest):
-    """A request as `RequestIdMiddleware` leaves it."""
+    """A request after `RequestIdMiddleware`."""
 
     request_id: str
 
 
 def current_request_id() -> str:
-    """The id of the request this thread is answering (32 hex digits); empty outside of one."""
+    """The id of the request this thread is answering (32 hex digits). Empty outside of one."""
     return _current.get()
 
 
 class RequestIdMiddleware:
-    """Gives each request an id, as `request.request_id` and as the answer's `X-Request-ID`; comes first of ours."""
+    """Gives each request an id, as `request.request_id` and as the answer's `X-Request-ID`. It is our first middleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         """Django hands over the rest of the chain."""
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer under a new id; the id is dropped again even when the chain raises."""
+        """Answer under a new id, which is cleared again even when the chain raises."""
         request_id = uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]  # IdentifiedRequest is what views see
         token = _current.set(request_id)

@@ -1,4 +1,4 @@
-"""Light, dark, or as the system has it: kept in a cookie, so that the server renders the right one at once."""
+"""Light, dark, or the system's theme: kept in a cookie, so that the server renders the right one immediately."""
 
 from enum import StrEnum
 from typing import Final
@@ -19,11 +19,11 @@ class Theme(StrEnum):
 
 
 def theme_of(request: HttpRequest) -> Theme:
-    """Return the theme chosen in this browser; nothing chosen, or nonsense, is the system's."""
+    """Return the theme chosen in this browser. No choice, or an invalid one, is the system's."""
     chosen = request.COOKIES.get(COOKIE, "")
     return Theme(chosen) if chosen in set(Theme) else Theme.SYSTEM
 
 
 def remember(response: HttpResponseBase, theme: Theme, *, secure: bool) -> None:
-    """Keep the choice in this browser for a year; it is no secret, and scripts change it without a reload."""
+    """Keep the choice in this browser for a year. It is not secret, and scripts change it without a reload."""
     response.set_cookie(COOKIE, theme.value, max_age=_YEAR_S, samesite="Lax", secure=secure)

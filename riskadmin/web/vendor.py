@@ -1,7 +1,7 @@
-"""Front-end parts from the npm registry, kept in the repository: no CDN, no build step, no surprise.
+"""Front-end parts from the npm registry, kept in the repository: no CDN and no build step.
 
     python -m riskadmin.web.vendor            verify every kept file against static/vendor/manifest.json
-    python -m riskadmin.web.vendor refresh    fetch the versions below with `npm pack` and write files and manifest anew
+    python -m riskadmin.web.vendor refresh    fetch the versions below with `npm pack` and rewrite files and manifest
 
 A new version or icon is a change to this file and a refresh.
 """
@@ -23,7 +23,7 @@ MANIFEST = Path("static/vendor/manifest.json")
 SPRITE = Path("static/vendor/tabler-icons/icons.svg")
 ICON_PACKAGE = "@tabler/icons"
 
-# The icons in the sprite; a test wants each of them used, and each used one here.
+# The icons in the sprite. A test checks that each is used, and that each icon used is here.
 ICONS = (
     "activity",
     "adjustments",
@@ -85,24 +85,24 @@ ICONS = (
 
 
 class VendorError(Exception):
-    """A kept file is missing, altered or unknown, or a package can't be had; the message says which."""
+    """A vendored file is missing, altered or unknown, or a package can't be fetched. The message says which."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One npm package and what is kept of it: each file's place in the repository, and in the package."""
+    """One npm package and its vendored files: each file's place in the repository, and in the package."""
 
     name: str
     version: str
     licence: str
     directory: Path
     files: Mapping[str, str]
-    # Files that the package itself lacks and that were put in place by hand: its licence text.
+    # Files that the package itself lacks and that were added by hand: its licence text.
     by_hand: tuple[str, ...] = field(default=())
 
     @property
     def paths(self) -> list[Path]:
-        """Every kept file of this package, the sprite apart."""
+        """Every vendored file of this package except the sprite."""
         return [self.directory / name for name in (*self.files, *self.by_hand)]
 
 
@@ -144,7 +144,7 @@ PACKAGES = (
 
 
 def verify(root: Path = ROOT) -> None:
-    """Check that the kept files are exactly those of the manifest, unaltered; raises `VendorError` naming the first other."""
+    """Check that the vendored files are exactly those of the manifest. Raises `VendorError` naming the first that isn't."""
     recorded: dict[str, str] = {}
     for package in json.loads((root / MANIFEST).read_text(encoding="utf-8"))["packages"]:
         recorded |= package["files"]
@@ -159,7 +159,7 @@ def verify(root: Path = ROOT) -> None:
 
 
 def refresh(root: Path = ROOT) -> None:
-    """Fetch every package, write what is kept of it, the icon sprite and the manifest; raises `VendorError`."""
+    """Fetch every package, write its vendored files, the icon sprite and the manifest. Raises `VendorError`."""
     for package in PACKAGES:
         with tempfile.TemporaryDirectory() as scratch:
             contents = _fetch(package, Path(scratch))
@@ -172,7 +172,7 @@ def refresh(root: Path = ROOT) -> None:
 
 
 def _fetch(package: Package, scratch: Path) -> dict[str, bytes]:
-    """The package's files by their path in it."""
+    """The package's files by their path in the package."""
     command = ["npm", "pack", "--silent", f"{package.name}@{package.version}"]
     try:
         subprocess.run(command, cwd=scratch, check=True, capture_output=True)  # noqa: S603  (a fixed command)
@@ -187,12 +187,12 @@ def _fetch(package: Package, scratch: Path) -> dict[str, bytes]:
 
 
 def _without_source_map(content: bytes) -> bytes:
-    """The file without its pointer to a map that isn't kept, which the static files' storage would look for."""
+    """Return the file without its reference to a source map that isn't vendored, which static files' storage would look for."""
     return re.sub(rb"\n?/\*# sourceMappingURL=.*?\*/|\n?//# sourceMappingURL=\S+", b"", content)
 
 
 def _sprite(contents: Mapping[str, bytes]) -> str:
-    """One SVG with a symbol for each icon, drawn by stroke as in the package."""
+    """Return one SVG with a symbol for each icon, drawn by stroke as in the package."""
     symbols = []
     for icon in ICONS:
         source = contents.get(f"icons/outline/{icon}.svg")
@@ -234,7 +234,7 @@ def _sha256(path: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Verify, or with `refresh` fetch first; the exit code is 1 when something is amiss."""
+    """Verify the files, or with `refresh` fetch them first. The exit code is 1 when there is an error."""
     try:
         if arguments == ["refresh"]:
             refresh()

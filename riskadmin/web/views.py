@@ -13,7 +13,7 @@ from riskadmin.web.theme import Theme, remember
 @public
 @require_POST
 def choose_theme(request: HttpRequest) -> HttpResponse:
-    """Remember the theme posted and go back to the page it was chosen on; nonsense means the system's."""
+    """Keep the posted theme and return to the page it was chosen on. An invalid value means the system's theme."""
     posted = request.POST.get("theme", "")
     theme = Theme(posted) if posted in set(Theme) else Theme.SYSTEM
     back = request.headers.get("Referer", "")

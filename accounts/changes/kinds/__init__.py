@@ -1,4 +1,4 @@
-"""The kinds of change that can be asked for, by name."""
+"""The kinds of change that can be requested, by name."""
 
 from typing import Any, Final
 

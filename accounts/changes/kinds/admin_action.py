@@ -1,4 +1,4 @@
-"""What lock, liquidate-only and unlock share: one account a call to setadminautoliqaction.
+"""What lock, liquidate-only and unlock share: one account per call to setadminautoliqaction.
 
 Source: seed "Set Admin Auto Liq Action". The state it sets is absolute and persistent, so a call may be sent again once a
 read-back shows that the first one did nothing. It exists on demo only, and accepts archived accounts without an error.
@@ -38,10 +38,10 @@ from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
 READ_AT_ONCE: Final = 300
-"""Accounts in one read-back: so many of the longest ids fit one address (tradovate.endpoints)."""
+"""Accounts in one read-back: this many of the longest ids fit into one URL (tradovate.endpoints)."""
 
 LEAVES: Final = "leaves"
-"""The parameter of an unlock that is not to lift every restriction: the admin action that it leaves."""
+"""The parameter of an unlock that does not lift every restriction: the admin action that it leaves."""
 
 
 class AdminActionKind(AccountKind):
@@ -53,7 +53,7 @@ class AdminActionKind(AccountKind):
     reads: ClassVar[tuple[Endpoint, ...]] = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
     read_at_once = READ_AT_ONCE
     action: ClassVar[AdminAction]
-    already: ClassVar[str]  # why an account is skipped that has this action already
+    already: ClassVar[str]  # why an account that already has this action is skipped
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_held(super().mirrored(accounts))
@@ -70,7 +70,7 @@ class AdminActionKind(AccountKind):
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         before = self.state(subject)
-        # What has it already may lose it to the other change under way: a protective call is then made all the same.
+        # The other change under way may remove an action that is already set: a protective call is then made all the same.
         if self.is_reached(before) and not (contested and self.is_protective):
             return Skip(reason=self.already, before=before)
         after = {"admin_action": self.action.value}
@@ -79,18 +79,18 @@ class AdminActionKind(AccountKind):
         )
 
     def effects(self, subject: Account, before: State, after: State) -> TargetEffects:
-        """Return what the action does to the account; by itself it closes no position. Pure."""
+        """Return the effects of the action on the account; by itself it closes no position. Pure."""
         return TargetEffects(
             direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
             open_positions=open_positions(subject),
         )
 
     def is_reached(self, state: State) -> bool:
-        """Say whether the account is already where this kind leads."""
+        """Say whether the account is already in the state that this kind leads to."""
         return bool(state["admin_action"] == self.action)
 
     def warnings(self, account: Account) -> tuple[str, ...]:
-        """Return what a person should know before doing this to the account."""
+        """Return what a person should know before applying this to the account."""
         return self._action_warnings(account) + self._position_warnings(account)
 
     def _action_warnings(self, account: Account) -> tuple[str, ...]:
@@ -105,12 +105,12 @@ class AdminActionKind(AccountKind):
             return ()
         return (f"{len(positions)} open position{'' if len(positions) == 1 else 's'}: {self.open_positions}",)
 
-    open_positions: ClassVar[str]  # what becomes of open positions
+    open_positions: ClassVar[str]  # what happens to open positions
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         words = _words(before), _words(after)
         if words[0] == words[1] and "admin_at" in after and after["admin_at"] != before.get("admin_at"):
-            # Set anew since it was shown: the same word, but another person's act.
+            # Set again since it was shown: the same action, but by another person.
             words = f"{words[0]}{_since(before.get('admin_at'))}", f"{words[1]}{_since(after['admin_at'])}"
         return (
             Difference(
@@ -129,11 +129,11 @@ class AdminActionKind(AccountKind):
         return read_risk_statuses(client, ids, risk_state_read)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        # A limit may stop an account at any moment without anybody's act: only action and time tell of a call.
+        # A limit may stop an account at any moment without a person's action: only action and time show the effect of a call.
         acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
         if self.is_reached(before) and not acted:
             return Finding.UNCHANGED
-        # Unlocking an account that only a limit had stopped leaves `Normal` as it was: its time, or the stop's end, tells.
+        # Unlocking an account that only a limit had stopped leaves `Normal` as it was: its time, or the stop's end, shows it.
         if observed["admin_action"] == self.action and dict(observed) != dict(before):
             return Finding.APPLIED
         return Finding.ELSEWHERE if acted else Finding.NOT_APPLIED
@@ -145,7 +145,7 @@ class AdminActionKind(AccountKind):
         if was == AdminAction.NORMAL:
             return Inverse(kind_name="unlock")
         if was == AdminAction.LIQUIDATE_ONLY and self.action == AdminAction.LOCK:
-            # Looser than the lock, so it takes the decisions that an unlock takes.
+            # Looser than the lock, so it needs the approvals that an unlock needs.
             return Inverse(kind_name="unlock", parameters={LEAVES: AdminAction.LIQUIDATE_ONLY.value})
         words = ADMIN_ACTION_WORDS.get(was, was)
         return Irreversible(reason=f"It stood as “{words}” before, which no undo brings back: unlock it if it is to trade")
@@ -154,7 +154,7 @@ class AdminActionKind(AccountKind):
         return self.is_still_set(done, now) and not (now["stopped_by_limit"] and not _was_stopped(done))
 
     def is_still_set(self, done: Done, now: State) -> bool:
-        """Say whether an item's action is still the last one; where no read-back tells when it was set, the word has to do."""
+        """Say whether an item's action is still the last one; without a read-back time, only the action is compared."""
         if done.observed is None:
             return bool(now["admin_action"] == done.after["admin_action"])
         return (now["admin_action"], now["admin_at"]) == (done.observed["admin_action"], done.observed["admin_at"])
@@ -165,7 +165,7 @@ def _was_stopped(done: Done) -> bool:
 
 
 def send_admin_action(client: Client, order: CallSpec, action: AdminAction) -> HttpRecord:
-    """Set an admin action on the one account that is ordered."""
+    """Set an admin action on the one account in the order."""
     (target,) = order.targets
     reply = client.set_admin_auto_liq_action(
         permit=order.permit,
@@ -179,7 +179,7 @@ def send_admin_action(client: Client, order: CallSpec, action: AdminAction) -> H
 
 
 def read_risk_statuses(client: Client, ids: Sequence[int], state: Callable[[AccountRiskStatus], State]) -> Reading:
-    """Read the risk status of accounts; `state` says one in a kind's terms."""
+    """Read the risk status of accounts; `state` converts one to a kind's terms."""
     read = Reader(client).risk_statuses(ids)
     return reading_of(
         client,
@@ -197,12 +197,12 @@ _TIGHTNESS: Final = {
     AdminAction.LOCK: 3,
     AdminAction.LIQUIDATE: 3,
 }
-_STOPPED_BY_LIMIT: Final = 1  # tighter than nothing; an admin action says more and lasts longer
+_STOPPED_BY_LIMIT: Final = 1  # tighter than nothing; an admin action is more specific and lasts longer
 
 
 def _direction(before: State, after: State) -> str:
     if not (is_known(before["admin_action"]) and is_known(after["admin_action"])):
-        return ""  # nobody knows what such an action refuses
+        return ""  # it is not known what such an action refuses
     was, becomes = _tightness(before), _tightness(after)
     return "looser" if becomes < was else "tighter" if becomes > was else ""
 
@@ -221,8 +221,8 @@ def _words(state: State) -> str:
 
 
 def risk_state(admin_action: str, admin_at: datetime | None, liquidate_only_at: datetime | None) -> State:
-    """Return an account's risk status as the kinds that set an admin action compare it."""
-    # An account nobody ever acted on has no admin action; it stands as Normal.
+    """Return an account's risk status in the form that the kinds that set an admin action compare."""
+    # An account that was never acted on has no admin action; it counts as Normal.
     return {
         "admin_action": admin_action or AdminAction.NORMAL.value,
         "admin_at": admin_at.astimezone(UTC).isoformat() if admin_at else None,
@@ -231,5 +231,5 @@ def risk_state(admin_action: str, admin_at: datetime | None, liquidate_only_at: 
 
 
 def risk_state_read(status: AccountRiskStatus) -> State:
-    """Return a risk status as it was read, in the same terms."""
+    """Return a risk status as it was read, in the same form."""
     return risk_state(status.admin_action or "", status.admin_timestamp, status.liquidate_only)

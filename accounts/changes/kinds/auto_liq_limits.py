@@ -1,9 +1,9 @@
-"""Auto-liq limits: what an account may lose, win and use in margin before Tradovate stops it, of many accounts a call.
+"""Auto-liq limits: what an account may lose, win and use in margin before Tradovate stops it; many accounts per call.
 
-Source: seed "Update User Auto Liqs". Tradovate keeps two records for an account, the firm's (`asOwner`) and the trader's own;
-a change is about one of them, its *level*. What becomes of a field that a call leaves out is not documented, so every call
-carries the whole record of its level as it was read right before, exactly, with what is altered. How to clear a field is
-not documented either, and is not offered.
+Source: seed "Update User Auto Liqs". Tradovate keeps two records for an account, the firm's (`asOwner`) and the trader's own; a
+change is about one of them, its *level*. What happens to a field that a call leaves out is not documented, so every call
+carries the whole record of its level exactly as it was read right before, with the modified fields. How to clear a field is not
+documented either, and is not offered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,11 +63,11 @@ from riskadmin.tradovate.vocabulary import Environment
 
 LEVEL: Final = "level"
 TEMPLATE: Final = "template"
-"""The parameter that names the template whose limits a change applies, with its version, for people."""
+"""The parameter that names the template whose limits a change applies, with its version, for display."""
 
 
 class AutoLiqLimitsKind(AccountKind):
-    """New limits of one level. `of` gives the instance of the level that a change's parameters name."""
+    """New limits of one level. `of` returns the instance for the level that a change's parameters name."""
 
     name = "auto_liq_limits"
     verb = "Change the limits of"
@@ -235,7 +235,7 @@ class AutoLiqLimitsKind(AccountKind):
         return reading_of(client, read, observed=observed, keep=keep)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        # The whole record counts: had Tradovate dropped a field that was to stay, the account would have lost a limit.
+        # The whole record counts: if Tradovate dropped a field that was to be kept, the account would have lost a limit.
         if dict(observed) != dict(after):  # an absent flag that means false is false
             before, after, observed = map(without_falses, (before, after, observed))
         if dict(observed) == dict(after):
@@ -245,9 +245,9 @@ class AutoLiqLimitsKind(AccountKind):
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
-        """Return the altered limits as they were, or, where one of them was not set, why none is put back.
+        """Return the modified limits as they were, or, if one of them was not set, why none is restored.
 
-        All or nothing: limits are set to fit each other, and some old beside some new are limits that nobody ever chose.
+        All or nothing: limits are set to fit each other, and a mix of old and new limits was never chosen by anyone.
         """
         altered = _altered(done.before, done.after)
         unset = [field.label for name, field in LIMIT_FIELDS.items() if name in altered and name not in done.before]
@@ -257,12 +257,12 @@ class AutoLiqLimitsKind(AccountKind):
         return Inverse(kind_name=self.name, parameters={LEVEL: self.level.value}, own=own)
 
     def unchanged_since(self, done: Done, now: State) -> bool:
-        # Of the others somebody may have set one since: it stays, since an undo sends them as they are.
+        # Someone may have set one of the others since: it is kept, since an undo sends them as they are.
         return all(now.get(name) == value for name, value in _altered(done.before, done.after).items())
 
 
 def _altered(before: State, after: State) -> dict[str, Any]:
-    """Return the limits that an item is to alter, with their new values."""
+    """Return the limits that an item modifies, with their new values."""
     return {name: value for name, value in after.items() if name in LIMIT_FIELDS and before.get(name) != value}
 
 
@@ -272,7 +272,7 @@ def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> di
 
 
 def _did_some(http_record: HttpRecord | None) -> bool:
-    """Say whether a refusal came with answers for items: then some of them may have been carried out."""
+    """Say whether a refusal came with responses for items: then some of them may have been carried out."""
     try:
         answer = parse_json(http_record.response_text) if http_record else None
     except Unreadable:

@@ -1,7 +1,7 @@
-"""The firm's caps (`LIMIT_CAPS`): numbers that nobody may set more than, whoever asks and whoever approves.
+"""The firm's caps (`LIMIT_CAPS`): the highest numbers that may be set, regardless of who requests and who approves.
 
-A cap that is the same for every account is told at the form's field; one that depends on the account's size, and whatever
-comes another way, is a reason to skip the account. What a change does not set is not held against a cap.
+A cap that is the same for every account is shown at the form's field; one that depends on the account's size, or a value that
+does not come from the form, is a reason to skip the account. Fields that a change does not set are not checked against a cap.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ class Capped:
     label: str
     words: Callable[[Decimal], str]
     is_usd: bool = False
-    is_both_ways: bool = False  # a difference: as much may be taken as may be added
+    is_both_ways: bool = False  # a difference: the cap applies to removing as well as to adding
 
     def exceeds(self, value: Decimal, highest: Decimal) -> bool:
-        """Say whether a value is more than may be set."""
+        """Say whether a value is higher than may be set."""
         return (abs(value) if self.is_both_ways else value) > highest
 
 
@@ -49,7 +49,7 @@ def _capped() -> Mapping[str, Capped]:
             is_usd = limit.sort is limit_fields.Sort.USD
             found[limit.name] = Capped(label=limit.label, words=partial(limit_fields.in_words, limit), is_usd=is_usd)
     for field in (*pre_trade.POSITION_LIMIT_FIELDS, *pre_trade.RISK_PARAMETER_FIELDS):
-        # Where more is tighter, a cap on it would only stop people from tightening.
+        # If a higher value is tighter, a cap on it would only prevent tightening.
         if field.is_number and field.tighter != pre_trade.Tighter.HIGHER:
             is_usd = field.sort == pre_trade.Sort.USD
             found[field.name] = Capped(label=field.label, words=partial(pre_trade.in_words, field), is_usd=is_usd)
@@ -60,7 +60,7 @@ CAPPED: Final = _capped()
 
 
 def beyond_cap(account: Account, values: Mapping[str, Decimal]) -> str:
-    """Return which cap the values to be set exceed, with the arithmetic, or "". What can't be judged exceeds it. Pure."""
+    """Return the cap that the new values exceed, with the arithmetic, or "". A value that can't be checked exceeds it. Pure."""
     for name, cap in settings.LIMIT_CAPS.items():
         if name not in values:
             continue
@@ -81,7 +81,7 @@ def beyond_cap(account: Account, values: Mapping[str, Decimal]) -> str:
 
 
 def hold_against_caps(form: forms.Form) -> None:
-    """Give each field of a form an error whose value no account may have."""
+    """Add an error to each field of a form with a value that no account may have."""
     for name, cap in settings.LIMIT_CAPS.items():
         value = form.cleaned_data.get(name)
         if value is None or CAP_MAX not in cap:
@@ -91,7 +91,7 @@ def hold_against_caps(form: forms.Form) -> None:
 
 
 def check_caps(caps: Caps) -> None:
-    """Raise ImproperlyConfigured for a cap on a number that there isn't, or that has no such cap: it would hold nobody."""
+    """Raise ImproperlyConfigured for a cap on a number that doesn't exist or can't have it: it would have no effect."""
     for name, cap in caps.items():
         capped = CAPPED.get(name)
         if capped is None:

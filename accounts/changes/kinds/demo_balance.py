@@ -1,7 +1,7 @@
-"""Change the cash of a simulation account: one account a call to changedemobalance.
+"""Change the cash of a simulation account: one account per call to changedemobalance.
 
-Source: the partner documentation's "Change Demo Balance". What is sent is a difference, so sent twice it counts twice: no
-call is made again by itself, whatever a read-back shows. It exists on demo only, and answers with the account's new balance.
+Source: the partner documentation's "Change Demo Balance". What is sent is a difference, so a call sent twice counts twice: no
+call is repeated automatically, whatever a read-back shows. It exists on demo only, and returns the account's new balance.
 """
 
 from collections import defaultdict
@@ -36,11 +36,11 @@ from riskadmin.tradovate.vocabulary import Environment
 CASH_CHANGE_MOST_USD: Final = CASH_CHANGE_BOUND_USD - CENT
 
 REFUSED_ABOVE_USD: Final = Decimal(50_000)
-"""Tradovate refuses larger balances to some; the documents don't say whether to an organisation's admins too."""
+"""Tradovate refuses larger balances to some users; the documents don't say whether to an organisation's admins too."""
 
 
 class CommentField(forms.CharField):
-    """What Tradovate notes beside the change of a balance."""
+    """The comment that Tradovate stores with the change of a balance."""
 
     def __init__(self, **options: Any) -> None:
         told = f"Goes to Tradovate; at most {COMMENT_MAX} characters."
@@ -48,7 +48,7 @@ class CommentField(forms.CharField):
 
 
 class DemoBalanceForm(forms.Form):
-    """By how much the balance changes, or what it becomes."""
+    """The amount by which the balance changes, or its new value."""
 
     cash_change_usd = UsdField(
         label="Change by",
@@ -61,7 +61,7 @@ class DemoBalanceForm(forms.Form):
     comment = CommentField()
 
     def clean(self) -> dict[str, Any]:
-        """Want exactly one of the two amounts."""
+        """Require exactly one of the two amounts."""
         cleaned = super().clean() or self.cleaned_data
         if not self.errors and (cleaned["cash_change_usd"] is None) == (cleaned["amount_usd"] is None):
             self.add_error("cash_change_usd", "Say by how much the balance changes, or what it becomes: one of the two.")
@@ -72,7 +72,7 @@ class DemoBalanceForm(forms.Form):
 
 
 def cash_effects(subject: Account, change_usd: Decimal, differences: Iterable[Difference]) -> TargetEffects:
-    """Return what a change of an account's cash does. Less cash under open positions may end in a liquidation. Pure."""
+    """Return the effects of changing an account's cash. Less cash with open positions may cause a liquidation. Pure."""
     positions = open_positions(subject)
     is_possible = change_usd < 0 and positions != 0
     return TargetEffects(
@@ -84,7 +84,7 @@ def cash_effects(subject: Account, change_usd: Decimal, differences: Iterable[Di
 
 
 class DemoBalance(AccountKind):
-    """The dollars of a simulation account, by which they change."""
+    """The dollar balance of a simulation account, changed by an amount."""
 
     name = "demo_balance"
     verb = "Change the balance of"
@@ -169,7 +169,7 @@ class DemoBalance(AccountKind):
         return cash_doubt(before=before, after=after, observed=observed)
 
     def inverse(self, done: Done) -> Inverse:
-        # The amount, not the balance before: what was won or lost since is the trader's.
+        # The amount, not the previous balance: what was won or lost since belongs to the trader.
         back = -Decimal(done.after["cash_change_usd"])
         return Inverse(kind_name=self.name, own={"cash_change_usd": usd_text(back)}, remark="What was traded since stays")
 
@@ -181,22 +181,22 @@ class DemoBalance(AccountKind):
 
 
 def cash_read(account: Account) -> tuple[datetime, ...]:
-    """Return when an account's balance was read, where it has one."""
+    """Return when an account's balance was read, if it has one."""
     return (account.cash.fresh_at,) if hasattr(account, "cash") else ()
 
 
 def no_cash(account: Account) -> str:
-    """Return why an account's balance can't be planned with, or ""."""
+    """Return why an account's balance can't be used for planning, or ""."""
     return "" if hasattr(account, "cash") else "Its balance was never read; read the account first"
 
 
 def cash_state(amount_usd: Decimal | None, week_realized_pnl_usd: Decimal | None) -> State:
-    """Return an account's dollars as kinds compare them: the balance, and what trading has moved in it this week."""
+    """Return an account's cash as kinds compare it: the balance, and what trading has moved in it this week."""
     return {"amount_usd": usd_text(amount_usd), "week_realized_pnl_usd": usd_text(week_realized_pnl_usd)}
 
 
 def cash_after(before: State, change: Decimal, comment: object) -> State | str:
-    """Return what is meant and sent for a change of the balance, or why Tradovate would refuse it."""
+    """Return what is intended and sent for a change of the balance, or why Tradovate would refuse it."""
     if not change:
         return "Has this balance already"
     if abs(change) >= CASH_CHANGE_BOUND_USD:
@@ -211,14 +211,14 @@ def cash_after(before: State, change: Decimal, comment: object) -> State | str:
 
 
 def to_be_set(after: State, *, is_set: bool) -> dict[str, Decimal]:
-    """Return the amounts that the firm's caps are about: the change, and the balance where it is set, or raised."""
+    """Return the amounts that the firm's caps apply to: the change, and the balance if it is set, or raised."""
     change = Decimal(after["cash_change_usd"])
-    # Taking money from who has more than the cap brings them nearer to it.
+    # Removing money from an account above the cap brings it closer to the cap.
     return {"cash_change_usd": change} | ({"amount_usd": Decimal(after["amount_usd"])} if is_set or change > 0 else {})
 
 
 def balance_warnings(after: State) -> tuple[str, ...]:
-    """Return what a person should know of a new balance."""
+    """Return what a person should know about a new balance."""
     amount = Decimal(after["amount_usd"])
     if amount < 0:
         return (f"The balance would be negative: {usd_words(after['amount_usd'])}",)
@@ -230,7 +230,7 @@ def balance_warnings(after: State) -> tuple[str, ...]:
 
 
 def cash_differences(before: State, after: State) -> tuple[Difference, ...]:
-    """Say how the balance moves, and what was traded meanwhile where that is why."""
+    """Describe how the balance moves, and what was traded meanwhile if that is the reason."""
     was, becomes = before.get("amount_usd"), after.get("amount_usd")
     added = after.get("cash_change_usd")
     words = usd_words(becomes) + (f" ({usd_words(added, always_signed=True)})" if added else "")
@@ -244,7 +244,7 @@ def cash_differences(before: State, after: State) -> tuple[Difference, ...]:
 
 
 def send_cash_change(client: Client, order: CallSpec) -> HttpRecord:
-    """Change the balance of the one account that is ordered."""
+    """Change the balance of the one account in the order."""
     (target,) = order.targets
     reply = client.change_demo_balance(
         permit=order.permit,
@@ -257,7 +257,7 @@ def send_cash_change(client: Client, order: CallSpec) -> HttpRecord:
 
 
 def read_cash(client: Client, ids: Sequence[int]) -> Reading:
-    """Read the dollars of accounts, and say them in the terms of `cash_state`."""
+    """Read the cash of accounts in the form of `cash_state`."""
     read = Reader(client).cash(ids)
     by_account: dict[int, list[CashBalance]] = defaultdict(list)
     for each in read.found:
@@ -281,21 +281,21 @@ def read_cash(client: Client, ids: Sequence[int]) -> Reading:
 
 
 def judge_cash(*, before: State, after: State, observed: State) -> Finding:
-    """Say what a balance tells about a call that was to change it by `cash_change_usd`.
+    """Judge by a balance whether a call that was to change it by `cash_change_usd` had its effect.
 
-    Trading moves it too, and the week's realised profit by the same amount. That a changed balance leaves that profit alone
-    is not documented [?]: where trade and call each explain the figures by themselves, neither is proven.
+    Trading moves it too, and the week's realised profit by the same amount. It is not documented that a changed balance leaves
+    that profit as it is [?]: if trading and the call each explain the figures on their own, neither is proven.
     """
     change = Decimal(after["cash_change_usd"])
     moved = _moved(before, observed, "amount_usd") or Decimal(0)
     traded = _moved(before, observed, "week_realized_pnl_usd")
     if traded is None and before.get("week_realized_pnl_usd") is not None:
-        return Finding.ELSEWHERE if moved else Finding.NOT_APPLIED  # whether it was traded is not told any more
+        return Finding.ELSEWHERE if moved else Finding.NOT_APPLIED  # whether it was traded is no longer known
     if not traded:
         return Finding.APPLIED if moved == change else Finding.ELSEWHERE if moved else Finding.NOT_APPLIED
     unexplained = moved - traded
     if moved in {change, Decimal(0)} and unexplained in {change, Decimal(0)}:
-        # Trading alone explains the balance as well as the call does, to the cent: which it was, these figures don't say.
+        # Trading alone explains the balance as well as the call does, to the cent: these figures don't show which it was.
         return Finding.ELSEWHERE
     if change == unexplained:
         return Finding.APPLIED
@@ -303,7 +303,7 @@ def judge_cash(*, before: State, after: State, observed: State) -> Finding:
 
 
 def cash_doubt(*, before: State, after: State, observed: State) -> str:
-    """Return in words why a balance proves neither that it was changed by a call nor that it was not."""
+    """Return in words why a balance proves neither that a call changed it nor that it did not."""
     called = usd_words(after["cash_change_usd"], always_signed=True)
     moved = usd_words(_difference(before, observed, "amount_usd"), always_signed=True)
     traded = usd_words(_difference(before, observed, "week_realized_pnl_usd"), always_signed=True)

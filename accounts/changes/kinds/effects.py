@@ -1,4 +1,4 @@
-"""What a change would do to one target, typed, so that it can be counted, stored, and compared with policy."""
+"""The effects of a change on one target, typed, so that they can be counted, stored, and compared with policy."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Liquidation(StrEnum):
-    """Whether a change would close a target's positions as soon as it is applied, as far as the mirror tells."""
+    """Whether a change would close a target's positions as soon as it is applied, as far as the mirror shows."""
 
     NO = "no"
     POSSIBLE = "possible"  # not documented, or the figures it depends on are not in the mirror
@@ -15,7 +15,7 @@ class Liquidation(StrEnum):
 
 
 class EffectDirection(StrEnum):
-    """What a change does to the risk that a target may take; it may loosen one thing and tighten another."""
+    """The effect of a change on the risk that a target may take; it may loosen one thing and tighten another."""
 
     NEITHER = "neither"
     LOOSER = "looser"
@@ -31,10 +31,10 @@ class EffectDirection(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetEffects:
-    """What a change would do to one target.
+    """The effects of a change on one target.
 
-    `open_positions` is how many it holds, None where they were never read or are not the target's own. `money_effect_usd` is
-    the largest amount by which a figure in dollars changes, without its sign; None where no such figure changes.
+    `open_positions` is how many it holds, None if they were never read or are not the target's own. `money_effect_usd` is the
+    largest amount by which a figure in dollars changes, without its sign; None if no such figure changes.
     """
 
     direction: EffectDirection

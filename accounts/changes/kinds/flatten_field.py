@@ -1,4 +1,4 @@
-"""The form field for the time at which an account is flattened, typed or written into a file."""
+"""The form field for an account's flatten time, typed or in a file."""
 
 import re
 from datetime import UTC, datetime
@@ -21,18 +21,18 @@ _DATE_ALONE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class FlattenField(forms.DateTimeField):
-    """A time to come: in the zone that people read times in, or with an offset of its own."""
+    """A future time: in the time zone of the pages, or with an offset of its own."""
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
         super().__init__(widget=widget, **kwargs)
 
     def to_python(self, value: Any) -> datetime | None:
-        """Return the aware time. One that the clocks skip or show twice is refused, and so is a day that can be read as two."""
+        """Return the aware time. One that the clocks skip or repeat is refused, and so is a date with two readings."""
         return _read(plain(value)) if isinstance(value, str) else super().to_python(value)
 
     def validate(self, value: datetime | None) -> None:
-        """Refuse what has passed: at best it does nothing."""
+        """Refuse a time in the past: at best it does nothing."""
         super().validate(value)
         if value is not None and value <= timezone.now():
             raise ValidationError("This time has passed. Choose one that is still to come.")
@@ -55,7 +55,7 @@ def _read(text: str) -> datetime | None:
 
 
 def _in_zone(local: datetime) -> datetime:
-    """Return a local time, aware. Raises ValidationError where the clocks skip it or show it twice."""
+    """Return a local time, aware. Raises ValidationError if the clocks skip or repeat it."""
     zone = display_zone()
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     before, after = first.utcoffset(), second.utcoffset()

@@ -1,4 +1,4 @@
-"""What every kind of change answers; one file in this folder for each kind."""
+"""The interface of every kind of change; one file in this folder for each kind."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -27,20 +27,20 @@ SubjectT = TypeVar("SubjectT")
 
 
 class Unit(StrEnum):
-    """What a kind's targets are."""
+    """The type of a kind's targets."""
 
     ACCOUNT = "account"
     TRADER = "trader"
 
     @property
     def one(self) -> str:
-        """One of them, with its article."""
+        """One target, with its article."""
         return "an account" if self is Unit.ACCOUNT else "a trader"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What would happen to one target: its state before, what is sent for it, its effects, and what to know about it.
+    """The planned result for one target: its state before, what is sent for it, its effects, and what to know about it.
 
     `weight` sorts the plan among targets of the same `effects.liquidation`: the larger the effect, the further up.
     """
@@ -61,19 +61,19 @@ class Skip:
 
 
 class Finding(StrEnum):
-    """What a read-back says of a call."""
+    """What a read-back shows about a call."""
 
     APPLIED = "applied"  # the intended state, reached after the call
     UNCHANGED = "unchanged"  # the intended state, which it had before
     NOT_APPLIED = "not_applied"  # exactly the state before the call
-    ELSEWHERE = "elsewhere"  # neither: somebody or something else has changed it
+    ELSEWHERE = "elsewhere"  # neither: it was changed by someone or something else
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """One target as a kind sends it; `id` is Tradovate's, of an account or a trader.
 
-    `carried` is what a call repeats of it as Tradovate has it, where it replaces a whole record (`Kind.carried`).
+    `carried` is what a call repeats of Tradovate's record, if it replaces a whole record (`Kind.carried`).
     """
 
     id: int
@@ -84,7 +84,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class CallSpec:
-    """What a kind is told to send: at most `batch_size` targets, in one call, `step` of `steps`."""
+    """What a kind has to send: at most `batch_size` targets, in one call, `step` of `steps`."""
 
     permit: WritePermit
     targets: Sequence[Target]
@@ -96,7 +96,7 @@ class CallSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One thing that a change alters, in words; `direction` is "looser", "tighter", or "" where neither is meant."""
+    """One thing that a change modifies, in words; `direction` is "looser", "tighter", or "" if it is neither."""
 
     label: str
     before: str
@@ -106,7 +106,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Unread:
-    """Why a reading tells nothing of a target; `may_come`: the next reading may."""
+    """Why a reading shows nothing about a target; `may_come`: the next reading may."""
 
     why: str
     may_come: bool = True
@@ -114,10 +114,10 @@ class Unread:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What Tradovate said when it was read: a state for each target that it told of, the evidence, and the mirror's part.
+    """The result of a read: a state for each target that it included, the evidence, and the mirror's part.
 
-    `unread` says why nothing is known of a target that was asked for. `keep` writes what was read into the mirror; it is called
-    inside the transaction that settles the items.
+    `unread` says why nothing is known about a target that was asked for. `keep` writes what was read into the mirror; it is
+    called inside the transaction that settles the items.
     """
 
     observed: Mapping[int, State]
@@ -128,7 +128,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Lookup:
-    """Which targets Tradovate has, and which it surely does not have. Of any other one nothing is known."""
+    """Which targets Tradovate has, and which it certainly does not have. About any other target nothing is known."""
 
     known: frozenset[int]
     gone: frozenset[int]
@@ -136,9 +136,9 @@ class Lookup:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """An item that was applied: how its target stood, what was sent for it, and what its read-back showed.
+    """An applied item: its target's state before, what was sent for it, and what its read-back showed.
 
-    `observed` is None where no read-back showed what was meant: then a person has said that it was applied.
+    `observed` is None if no read-back showed the intended state: then a person has said that it was applied.
     """
 
     environment: Environment
@@ -149,9 +149,9 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Inverse:
-    """What would undo an item: a kind by its name, parameters that all of one change have to share, and the target's own.
+    """What would undo an item: a kind by its name, parameters that all items of one change share, and the target's own.
 
-    `remark` is what to know of it where it brings back something else than what was there.
+    `remark` is what to know if it restores something else than what was there.
     """
 
     kind_name: str
@@ -168,7 +168,7 @@ class Irreversible:
 
 
 class Kind(ABC, Generic[SubjectT]):
-    """One sort of change. Instances hold nothing; the classes are registered in `kinds/__init__.py`."""
+    """One kind of change. Instances hold no state; the classes are registered in `kinds/__init__.py`."""
 
     name: ClassVar[str]
     verb: ClassVar[str]  # on buttons: "Lock"
@@ -179,63 +179,64 @@ class Kind(ABC, Generic[SubjectT]):
     icon: ClassVar[str]
     unit: ClassVar[Unit]
     steps: ClassVar[tuple[str, ...]] = ("",)  # what each call for an item does, in order
-    endpoints: ClassVar[tuple[Endpoint, ...]] = ()  # what each step calls, where that is the same for all; () where not
-    reads: ClassVar[tuple[Endpoint, ...]] = ()  # what tells how its targets are, before and after its calls, asked by their ids
+    endpoints: ClassVar[tuple[Endpoint, ...]] = ()  # what each step calls, if that is the same for all; () if not
+    reads: ClassVar[tuple[Endpoint, ...]] = ()  # what reads its targets' state, before and after its calls, by their ids
     batch_size: ClassVar[int] = 1
-    urgent_up_to: ClassVar[int] = 0  # changes of so many items at most take the urgent lane
-    rests_on_before: ClassVar[bool] = True  # it is only right while the account stands as it was shown
-    is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its answer is all there is
-    judges_by_figures: ClassVar[bool] = False  # what it would liquidate is judged on realised figures
-    answer_may_change_nothing: ClassVar[bool] = False  # an answered call that alters nothing is an outcome: unchanged
-    read_at_once: ClassVar[int] = 20_000  # targets that one read-back tells of; fewer where no call lists them all
-    parts: ClassVar[frozenset[Part]] = frozenset()  # what its plan rests on, beside the risk status: what a reading brings
+    urgent_up_to: ClassVar[int] = 0  # changes with at most this many items take the urgent lane
+    rests_on_before: ClassVar[bool] = True  # it is only right while the account's state is as it was shown
+    is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its response is the only evidence
+    judges_by_figures: ClassVar[bool] = False  # what it would liquidate is judged by realised figures
+    answer_may_change_nothing: ClassVar[bool] = False  # an accepted call that changes nothing is an outcome: unchanged
+    read_at_once: ClassVar[int] = 20_000  # targets that one read-back covers; fewer if no call lists them all
+    # what its plan depends on, in addition to the risk status: what a reading fetches
+    parts: ClassVar[frozenset[Part]] = frozenset()
     parameters_form: ClassVar[type[forms.Form] | None] = None
-    takes_own_parameters: ClassVar[bool] = True  # False: a call says the same of all its targets, so none has its own
-    ended_by: ClassVar[str] = ""  # the kind that takes it away again, where it may be asked for until a time
-    warning: ClassVar[str] = ""  # what to know of every change of this kind
+    takes_own_parameters: ClassVar[bool] = True  # False: a call sends the same for all its targets, so none has its own
+    ended_by: ClassVar[str] = ""  # the kind that ends it, if it may be requested until a time
+    warning: ClassVar[str] = ""  # what to know about every change of this kind
 
     @property
     def capability(self) -> str:
-        """What a person must hold to ask for it."""
+        """The capability that a person needs to request it."""
         return f"changes:request:{self.name}"
 
     @property
     def is_protective(self) -> bool:
-        """Whether it only ever takes risk away, so that nothing pending may stand in its way."""
+        """Whether it only ever removes risk, so that nothing pending may block it."""
         return self.direction == Direction.PROTECTIVE
 
     def words(self, count: int) -> str:
-        """Return what the button says: "Lock 1 account"."""
+        """Return the button's text: "Lock 1 account"."""
         return f"{self.verb} {count:,} {self.unit.value}{'' if count == 1 else 's'}"
 
     def form(self, environment: Environment, **given: Any) -> forms.Form | None:
-        """Return the form of its parameters, as its targets' environment has it; None where nothing is to be filled in.
+        """Return the form of its parameters, for its targets' environment; None if there is nothing to fill in.
 
         `given` is what a form takes.
         """
         return self.parameters_form(**given) if self.parameters_form else None
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
-        """Return the parameters that a valid form holds, as the change keeps them: JSON values only."""
+        """Return the parameters in a valid form, as the change stores them: JSON values only."""
         return {name: value for name, value in cleaned.items() if value not in {None, ""}}
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        """Return the parameters as label and value, for people."""
+        """Return the parameters as labels and values, for display."""
         return ()
 
     def of(self, parameters: State) -> "Kind[SubjectT]":
-        """Return the kind as it works with a change's parameters: itself, unless they choose what is read and compared.
+        """Return the kind for a change's parameters: itself, unless they decide what is read and compared.
 
-        For the same choice it is the same object. Everything but the words on screen goes through it.
+        For the same parameters it is the same object. Everything except the words on screen uses it.
         """
         return self
 
     def step_endpoints(self) -> tuple[Endpoint, ...]:
-        """Return what each step calls; of a kind whose parameters decide it, that is the answer of the one `of` returns."""
+        """Return what each step calls; if a kind's parameters decide it, the kind that `of` returns has them."""
         return self.endpoints
 
     def variants(self) -> "tuple[tuple[str, Kind[SubjectT]], ...]":
-        """Return what people tell apart of this kind because Tradovate has an endpoint for each: its label, and the kind."""
+        """Return the variants of this kind because Tradovate has an endpoint for each: its label, and the kind."""
         return ((self.action_label, self),)
 
     def is_resend_safe(self, step: int) -> bool:
@@ -243,7 +244,7 @@ class Kind(ABC, Generic[SubjectT]):
         return False
 
     def requires_unchanged_state(self, step: int) -> bool:
-        """Say whether this step is only right while the target stands as `is_as_shown` wants it."""
+        """Say whether this step is only right while the target passes `is_as_shown`."""
         return self.rests_on_before and step == 0
 
     def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
@@ -251,26 +252,26 @@ class Kind(ABC, Generic[SubjectT]):
         return state
 
     def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
-        """Say whether a target that was shown as `before` and stands as `now` is one to take this step for. Pure."""
+        """Say whether this step may be taken for a target that was shown as `before` and is now `now`. Pure."""
         shown, present = (self.relevant(state, before=before, after=after, step=step) for state in (before, now))
         return dict(shown) == dict(present)
 
     def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
-        """Return what an item starts from and leads to, for a target that is as it was shown in what is relevant. Pure.
+        """Return the states that an item starts from and leads to, if its target's relevant state is as shown. Pure.
 
-        Where a call replaces a whole record, what else has moved since is to stay as it is `now`.
+        If a call replaces a whole record, whatever else has moved since is kept as it is `now`.
         """
         return before, after
 
     def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
-        """Return what calls repeat of their targets as Tradovate has it, from the mirror; `targets` are their `after` by id."""
+        """Return what calls repeat of Tradovate's records, from the mirror; `targets` are the targets' `after` by id."""
         return {}
 
     def lookup(self, client: Client, ids: Sequence[int]) -> Lookup | None:
-        """Return which of the targets Tradovate has; None where it can't be asked.
+        """Return which of the targets Tradovate has; None if it can't be asked.
 
         Asked when Tradovate refuses a batch because of one unknown id and does not say which (HTTP 404), and when it leaves
-        targets out of the answer to a read.
+        targets out of the response to a read.
         """
         return None
 
@@ -283,62 +284,62 @@ class Kind(ABC, Generic[SubjectT]):
 
     @abstractmethod
     def obstacle(self, subject: SubjectT) -> str:
-        """Return why nothing can be sent for a target whatever is asked, or "". Pure."""
+        """Return why nothing can be sent for a target whatever is requested, or "". Pure."""
 
     def gone_among(self, environment: Environment, ids: Sequence[int]) -> set[int]:
-        """Return which targets nothing can be sent for any more. Asked right before calls that rest on nothing else."""
+        """Return which targets nothing can be sent for any more. Asked right before calls that depend on nothing else."""
         found = self.subjects(environment, ids)
         return {target_id for target_id in ids if target_id not in found or self.obstacle(found[target_id])}
 
     @abstractmethod
     def read_at(self, subject: SubjectT) -> datetime | None:
-        """Return when the oldest of what the plan rests on was read from Tradovate; None where some of it never was. Pure."""
+        """Return when the oldest state that the plan depends on was read; None if some of it never was. Pure."""
 
     def compared_at(self, subject: SubjectT) -> datetime | None:
-        """Return when that was read which has to be as it was shown right before a call; None where it never was. Pure."""
+        """Return when the state was read that has to be as shown right before a call; None if it never was. Pure."""
         return self.read_at(subject)
 
     @abstractmethod
     def state(self, subject: SubjectT) -> State:
-        """Return the target's present state as far as this kind changes or rests on it: an item's `before`. Pure."""
+        """Return the target's current state as far as this kind changes or depends on it: an item's `before`. Pure."""
 
     @abstractmethod
     def plan(self, subject: SubjectT, *, parameters: State, contested: bool) -> Planned | Skip:
-        """Return what would happen to a target without an obstacle, in a fitting environment. Pure: no query, no clock.
+        """Return what would happen to a target without an obstacle, in a supported environment. Pure: no query, no clock.
 
-        `contested` says that a change of another kind is on its way for it, so that its present state may not last.
+        `contested` says that a change of another kind is under way for it, so that its current state may not last.
         """
 
     @abstractmethod
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        """Return in words what is altered between two states. Pure."""
+        """Return in words what differs between two states. Pure."""
 
     @abstractmethod
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
-        """Make the one call that is ordered; raises TradovateError as the client does."""
+        """Make the one call that is specified; raises TradovateError as the client does."""
 
     @abstractmethod
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        """Read what Tradovate now says of the targets, in the terms of `before`; raises TradovateError."""
+        """Read the targets' current state at Tradovate, in the terms of `before`; raises TradovateError."""
 
     def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:
         """Read what shows the outcome of this step, in the form that `judge` takes."""
         return self.read(client, ids)
 
     def read_all(self, client: Client, ids: Sequence[int]) -> Iterator[Reading]:
-        """Read everything that `state` says, one call after the other."""
+        """Read everything that `state` returns, one call after the other."""
         yield self.read(client, ids)
 
     @abstractmethod
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        """Say what a read-back tells about a call that was meant to change the target from `before`. Pure."""
+        """Judge by a read-back whether a call had its intended effect on a target that was in state `before`. Pure."""
 
     def proven_by_absence(self, after: State) -> bool:
-        """Say whether it would be proven by something that is gone: then one answer without it is not enough."""
+        """Say whether the absence of something would prove it: then one response without it is not enough."""
         return False
 
     def refuted_by_absence(self, after: State) -> bool:
-        """Say whether something that is not there would show that it had no effect: then one answer is not enough."""
+        """Say whether the absence of something would show that it had no effect: then one response is not enough."""
         return False
 
     def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
@@ -347,11 +348,11 @@ class Kind(ABC, Generic[SubjectT]):
 
     @abstractmethod
     def inverse(self, done: Done) -> Inverse | Irreversible:
-        """Return what would bring a target back to where it stood, all of it, or why nothing would. Pure."""
+        """Return what would restore all of a target's previous state, or why nothing would. Pure."""
 
     def unchanged_since(self, done: Done, now: State) -> bool:
-        """Say whether a target that stands as `now` is still as an item left it, in what the item has altered. Pure.
+        """Say whether a target in state `now` is still as an item left it, in what the item has modified. Pure.
 
-        What is not was changed since by somebody or something else, and no undo touches it. Asked only where there is one.
+        If not, someone or something else has changed it since, and no undo touches it. Asked only if there is an undo.
         """
         return dict(now) == dict(done.after if done.observed is None else done.observed)

@@ -1,6 +1,6 @@
-"""What new limits would do to an account: whom they would liquidate now, what they loosen, what looks like a slip. Pure.
+"""Effects of new limits on an account: whom they would liquidate now, what they loosen, what looks like a mistake. Pure.
 
-Everything is said with its arithmetic, on realised figures: the mirror has no open profit.
+Everything is shown with its arithmetic, on realised figures: the mirror has no open profit.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ Changed = Mapping[str, LimitField]
 """The fields whose value differs, by name."""
 
 SLIP_PCT: Final = 1000
-"""Per cent from which a share can only be a slip, so that its cents do not matter."""
+"""The percentage from which a share can only be a mistake, so that its cents do not matter."""
 
 _LIQUIDATING: Final = (
     "daily_loss_auto_liq_usd",
@@ -33,7 +33,7 @@ _RESTRICTING: Final = ("daily_loss_liq_only_usd", "daily_loss_liq_only_pct")
 _MARGIN: Final = "margin_auto_liq_pct"
 _TRAILING: Final = ("trailing_max_drawdown_usd", "trailing_max_drawdown_limit_usd", "trailing_max_drawdown_mode")
 
-# In percent of the evaluation size. Programmes commonly end a day at 2 to 5 %, a week at 5 to 10 %, and trail by 3 to 6 %.
+# In percent of the evaluation size. Programs commonly end a day at 2 to 5 %, a week at 5 to 10 %, and trail by 3 to 6 %.
 _USUAL: Final[dict[str, tuple[Decimal, Decimal]]] = {
     name: (Decimal(low), Decimal(high))
     for name, low, high in (
@@ -49,7 +49,7 @@ _USUAL: Final[dict[str, tuple[Decimal, Decimal]]] = {
 }
 
 
-# The same for percentages of the balance at the start of the day; of the margin in use, for which nobody stops early.
+# The same for percentages of the balance at the start of the day; and of the margin in use, for which low values are unusual.
 _USUAL_PCT: Final[dict[str, tuple[Decimal, Decimal]]] = {
     "daily_loss_alert_pct": _USUAL["daily_loss_alert_usd"],
     "daily_loss_liq_only_pct": _USUAL["daily_loss_liq_only_usd"],
@@ -62,14 +62,14 @@ _USUAL_PCT: Final[dict[str, tuple[Decimal, Decimal]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Effects:
-    """What one account's new limits do, and what to know of them."""
+    """The effects of one account's new limits, and what to know about them."""
 
     target: TargetEffects
     warnings: tuple[str, ...]
 
     @property
     def weight(self) -> float:
-        """The largest amount that moves, in dollars."""
+        """The largest amount that changes, in dollars."""
         return float(self.target.money_effect_usd or 0)
 
 
@@ -98,13 +98,13 @@ def effects_of(account: Account, limits: LevelLimits, *, after: Record, changed:
     return Effects(target=target, warnings=tuple(warnings))
 
 
-# --- What would act at once -----------------------------------------------------------------------------------------------
+# --- Immediate liquidations -----------------------------------------------------------------------------------------------
 
 
 def _reached_now(limits: LevelLimits, after: Record, changed: Changed) -> Iterator[str]:
     figures = limits.figures
     for name in _LIQUIDATING:
-        # What a limit has stopped already is not stopped again by one that stays as it is.
+        # An account that a limit has already stopped is not stopped again by an unmodified limit.
         if name in after and (name in changed or not limits.is_stopped):
             distance = distance_to(name, Decimal(after[name]), figures)
             if distance and distance.is_reached:
@@ -127,9 +127,9 @@ def _reached_now(limits: LevelLimits, after: Record, changed: Changed) -> Iterat
 
 
 def _unforeseeable(limits: LevelLimits, after: Record, changed: Changed) -> Liquidation:
-    """Say whether a limit that becomes tighter may liquidate although no figure here shows it.
+    """Say whether a tightened limit may liquidate although no figure here shows it.
 
-    It may where its figure was not read, or, as the margin in use, never is; not without positions.
+    It may if its figure was not read, or, like the margin in use, is never read; not without positions.
     """
     if limits.open_positions == 0 and limits.read_at is not None:
         return Liquidation.NO
@@ -156,7 +156,7 @@ def _restricted_now(figures: Figures, after: Record, changed: Changed) -> Iterat
 
 
 def _sum(name: str, distance: Distance, figures: Figures, after: Record, changed: Changed) -> str:
-    """Say the two amounts that were compared, as in "-$1,200.00 today, new limit -$1,000.00"."""
+    """Return the two amounts that were compared, as in "-$1,200.00 today, new limit -$1,000.00"."""
     when = "this week" if name.startswith("weekly") else "today"
     which = "new" if name in changed else "unchanged"
     said = f"{money(distance.now_usd, always_signed=True)} {when}, {which} limit {money(distance.at_usd, always_signed=True)}"
@@ -171,7 +171,7 @@ def _positions(held: int, *, will_close: bool) -> Iterator[str]:
         yield f"{held} open position{'' if held == 1 else 's'}: {what}"
 
 
-# --- What looks wrong -----------------------------------------------------------------------------------------------------
+# --- Likely mistakes ------------------------------------------------------------------------------------------------------
 
 
 def _loosened(before: Record, after: Record, changed: Changed) -> Iterator[str]:
@@ -226,7 +226,7 @@ def _unusual_percentages(account: Account, figures: Figures, after: Record, chan
         if name.startswith("daily_loss") and base and base > 0:
             said += f" of {money(base)} is {money(value * base / 100)}"
         usual = f"usual: {number(low)} to {percent(high)}"
-        if low <= value * 100 <= high:  # a spreadsheet keeps 2% as 0.02
+        if low <= value * 100 <= high:  # a spreadsheet stores 2% as 0.02
             usual += f"; {percent(value * 100)} is written {number(value * 100)}"
         yield f"Unusual for its size: {said} ({usual})"
 

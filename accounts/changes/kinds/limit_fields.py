@@ -1,7 +1,7 @@
-"""The fields of an account's auto-liq limits (seed 000): what each is called, how it is kept, compared, said and sent.
+"""The fields of an account's auto-liq limits (seed 000): how each is named, stored, compared, displayed and sent.
 
 A *record* is one level's limits as JSON values by the mirror's column: numbers as shortest decimal texts, times as ISO UTC.
-What is unset is not in it, as it is not in a call, so that two records are equal exactly when Tradovate holds the same.
+Unset fields are not in it, as they are not in a call, so that two records are equal exactly when Tradovate holds the same.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -27,7 +27,7 @@ UNSET: Final = "—"
 
 
 class Sort(StrEnum):
-    """What a field holds."""
+    """The type of a field's value."""
 
     USD = "usd"
     PCT = "pct"
@@ -38,14 +38,14 @@ class Sort(StrEnum):
 
 
 class Tighter(Enum):
-    """Which value of a field lets a trader do less."""
+    """Which value of a field restricts a trader more."""
 
     SMALLER = "smaller"  # unset is no limit at all
     LARGER = "larger"  # unset is no end
     YES = "yes"
     SET = "set"
     REAL_TIME = "real time"
-    NEITHER = "neither"  # nobody knows
+    NEITHER = "neither"  # not known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,8 +236,8 @@ _LADDERS: Final = tuple(
 
 
 def record_read(limits: LossLimits, level: LimitLevel) -> dict[str, Any]:
-    """Return the record that Tradovate answered, as the mirror would hold it."""
-    # The mirror's row of it: one place knows which of Tradovate's fields is which column.
+    """Return the record from Tradovate's response, as the mirror would hold it."""
+    # The mirror's row of it: a single place maps Tradovate's fields to columns.
     nowhere = Reading(Environment.DEMO, datetime.now(UTC), Source.CONFIRM)
     row = limits_row(limits, nowhere, account_id=0)
     record: dict[str, Any] = {}
@@ -315,7 +315,7 @@ def _to_send(sort: Sort, value: Any) -> Any:
 
 
 def unsendable(record: Record) -> str:
-    """Return why the client would refuse to send a record, or "": what Tradovate itself holds may be odd."""
+    """Return why the client would refuse to send a record, or "": Tradovate's own data may be invalid."""
     mode = record.get("trailing_max_drawdown_mode")
     if mode is not None and mode not in MODE_WORDS:
         return f"Can't be sent again: its drawdown follows {mode!r}; choose what it follows with this change"
@@ -339,11 +339,11 @@ def _can_be_sent(field: LimitField, text: str) -> bool:
     return True
 
 
-# --- Comparing and saying -----------------------------------------------------------------------------------------------
+# --- Comparing and describing -------------------------------------------------------------------------------------------
 
 
 def direction(field: LimitField, before: Any, after: Any) -> str:
-    """Return "looser", "tighter", or "" where neither can be said; None is unset."""
+    """Return "looser", "tighter", or "" if neither is known; None is unset."""
     was, becomes = _tightness(field, before), _tightness(field, after)
     if was is None or becomes is None or was == becomes:
         return ""
@@ -368,7 +368,7 @@ def _tightness(field: LimitField, value: Any) -> Decimal | None:
 
 
 def in_words(field: LimitField, value: Any) -> str:
-    """Return a field's value for people; None is unset."""
+    """Return a field's value in words; None is unset."""
     if value is None:
         return UNSET
     match field.sort:

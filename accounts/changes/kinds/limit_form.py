@@ -1,4 +1,4 @@
-"""The form for new auto-liq limits: what is left empty stays as it is, account by account."""
+"""The form for new auto-liq limits: fields left empty are not modified, account by account."""
 
 import re
 from decimal import Decimal
@@ -35,13 +35,13 @@ _STEP: Final = re.compile(r"([^:]*[0-9])\s*:\s*([0-9]+)")
 
 
 class StepsField(forms.CharField):
-    """Steps of a cool-down, "distance:minutes, distance:minutes", as the mirror keeps them."""
+    """Steps of a cool-down, "distance:minutes, distance:minutes", as the mirror stores them."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=400, **kwargs)
 
     def to_python(self, value: Any) -> Any:
-        """Return a list of steps, or None where nothing was typed."""
+        """Return a list of steps, or None if nothing was typed."""
         text = super().to_python(value)
         if not text:
             return None
@@ -51,7 +51,7 @@ class StepsField(forms.CharField):
         return [_step(number, part) for number, part in enumerate(parts, start=1)]
 
     def run_validators(self, value: Any) -> None:
-        """The text's own rules were for the text; `to_python` has read it."""
+        """The text field's own rules apply to the text; `to_python` has parsed it."""
 
     def prepare_value(self, value: Any) -> Any:
         """Show steps as they are typed."""
@@ -98,7 +98,7 @@ class LimitsForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Hold the fields against the level and each other."""
+        """Check the fields against the level and each other."""
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("level") == LimitLevel.TRADER:
             for field in LIMIT_FIELDS.values():
@@ -138,7 +138,7 @@ def _form_field(field: LimitField) -> forms.Field:
 
 
 def _money(shared: dict[str, Any]) -> forms.Field:
-    # 0 is no way to clear a limit: a loss limit of 0 would liquidate everybody who is not ahead.
+    # 0 does not clear a limit: a loss limit of 0 would liquidate every account that is not in profit.
     messages = {"min_value": "Write an amount above 0. A limit can't be taken away here."}
     return AmountField(min_value=Decimal("0.01"), max_digits=DIGITS_MAX, error_messages=messages, **shared)
 
@@ -148,5 +148,5 @@ def _percent(shared: dict[str, Any]) -> forms.Field:
     return PercentField(min_value=Decimal("0.0001"), max_value=Decimal(100), error_messages=messages, **shared)
 
 
-# Django reads a form's fields from its class; these stand in the table already.
+# Django reads a form's fields from its class; these are defined in the table already.
 LimitsForm.base_fields.update({field.name: _form_field(field) for field in LIMIT_FIELDS.values()})

@@ -1,6 +1,6 @@
-"""Reading one level's limits of many accounts from the mirror, with the figures that they are held against.
+"""Reading one level's limits of many accounts from the mirror, with the figures that they are compared with.
 
-As tuples, not as models: for 10,000 accounts that is a third of the time, and a plan of them is to be there in a second.
+As tuples, not as models: for 10,000 accounts that is a third of the time, and a plan of them must be ready within a second.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from riskadmin.tradovate.vocabulary import Environment
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LevelLimits:
-    """One level's limits of an account as the mirror has them, and how the account stands."""
+    """One level's limits of an account as the mirror has them, and the account's state."""
 
     record: dict[str, Any]
-    limits_read_at: datetime | None  # None where their record is not kept as Tradovate sent it
-    read_at: datetime | None  # the oldest of limits, positions, and figures as far as there are some; None: not all ever were
+    limits_read_at: datetime | None  # None if their record is not stored as Tradovate sent it
+    read_at: datetime | None  # the oldest of limits, positions, and figures if there are any; None: not all were ever read
     figures: Figures
     is_stopped: bool  # by a limit, so that its positions are closed already
     open_positions: int
@@ -42,7 +42,7 @@ _STANDING = (
 
 
 class _Microseconds(Func):
-    """A time as a number: to make times of what PostgreSQL sends is what a plan of 10,000 accounts spent most on."""
+    """A time as a number: converting what PostgreSQL sends to times took most of a plan of 10,000 accounts."""
 
     template = "(extract(epoch from %(expressions)s) * 1000000)::bigint"
     output_field = BigIntegerField()
@@ -71,7 +71,7 @@ def accounts_with_limits(environment: Environment, ids: Sequence[int], level: Li
 
 
 def level_limits(account: Account) -> LevelLimits | None:
-    """Return what `accounts_with_limits` has put there."""
+    """Return what `accounts_with_limits` has set."""
     limits: LevelLimits | None = account.level_limits  # type: ignore[attr-defined]  # by `accounts_with_limits`
     return limits
 
@@ -100,7 +100,7 @@ def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> 
 
 
 def limit_records(environment: Environment, ids: Sequence[int], level: LimitLevel) -> dict[int, object]:
-    """Return one level's records of accounts exactly as Tradovate sent them when they were last read, by Tradovate's ids."""
+    """Return one level's records of accounts exactly as Tradovate last sent them, by Tradovate's ids."""
     of_these = Q(AnyOf("account__tradovate_id", ids), account__environment=environment.value)
     rows = AutoLiqLimits.objects.filter(of_these, level=level).exclude(record="")
     return {account_id: parse_json(text) for account_id, text in rows.values_list("account__tradovate_id", "record")}

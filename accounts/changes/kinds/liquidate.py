@@ -1,7 +1,7 @@
 """Liquidate: every open position is closed, then the account is locked. Two calls, one after the other.
 
-Source: seed "Set Admin Auto Liq Action", which says of `LiquidateImmediately` both that it locks and that the lock is to be
-set after it. What a liquidation has closed stays closed, so the first call is made again by a person only.
+Source: seed "Set Admin Auto Liq Action", which says about `LiquidateImmediately` both that it locks and that the lock is to be
+set after it. What a liquidation has closed stays closed, so only a person repeats the first call.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ LIQUIDATE_STEP: Final = 0
 
 
 class Liquidate(AdminActionKind):
-    """`LiquidateImmediately`, then `LockTradingImmediately`, which lasts until somebody unlocks the account."""
+    """`LiquidateImmediately`, then `LockTradingImmediately`, which lasts until someone unlocks the account."""
 
     name = "liquidate"
     verb = "Liquidate"
@@ -84,7 +84,7 @@ class Liquidate(AdminActionKind):
         acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
         if acted and observed["admin_action"] == meant:
             return Finding.APPLIED
-        # What an account looks like when the step did nothing: as before it, which is for the lock as after the liquidation.
+        # The account's state if the step did nothing: as before it, which for the lock is as after the liquidation.
         is_as_before = not acted if step == LIQUIDATE_STEP else acted and observed["admin_action"] == AdminAction.LIQUIDATE
         return Finding.NOT_APPLIED if is_as_before else Finding.ELSEWHERE
 

@@ -8,7 +8,7 @@ from riskadmin.tradovate.vocabulary import AdminAction
 
 
 class LiquidateOnly(AdminActionKind):
-    """`LiquidateOnlyModeImmediately`: it lasts until somebody unlocks the account."""
+    """`LiquidateOnlyModeImmediately`: it lasts until someone unlocks the account."""
 
     name = "liquidate_only"
     verb = "Allow closing only for"
@@ -24,6 +24,6 @@ class LiquidateOnly(AdminActionKind):
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         planned = super().plan(subject, parameters=parameters, contested=contested)
         if isinstance(planned, Planned) and planned.before["admin_action"] in {AdminAction.LOCK, AdminAction.LIQUIDATE}:
-            # Under this name nothing may get looser: that needs the decisions an unlock needs.
+            # Under this name nothing may become looser: that needs the approvals that an unlock needs.
             return Skip(reason="Locked: closing orders would be allowed again. Ask to unlock it first", before=planned.before)
         return planned

@@ -6,7 +6,7 @@ from riskadmin.tradovate.vocabulary import AdminAction
 
 
 class Lock(AdminActionKind):
-    """`LockTradingImmediately`: it lasts until somebody unlocks the account."""
+    """`LockTradingImmediately`: it lasts until someone unlocks the account."""
 
     name = "lock"
     verb = "Lock"
@@ -15,7 +15,7 @@ class Lock(AdminActionKind):
     direction = Direction.PROTECTIVE
     ended_by = "unlock"
     icon = "lock"
-    rests_on_before = False  # whatever happened meanwhile, a lock asked for is a lock wanted
+    rests_on_before = False  # a requested lock is wanted, whatever happened meanwhile
     action = AdminAction.LOCK
     already = "Already locked"
     open_positions = "they stay open, and the trader can't close them."

@@ -1,4 +1,4 @@
-"""Set the peak (max net liq) that an account's trailing drawdown hangs on: one account a call to updatemaxnetliq.
+"""Set the peak (max net liq) that an account's trailing drawdown depends on: one account per call to updatemaxnetliq.
 
 Source: the partner documentation's "Update Max Net Liq", for simulation accounts. The value is absolute, so a call may be made
 again once a read-back shows that it did nothing. A peak below the account's net liquidation rises again by itself.
@@ -55,7 +55,7 @@ class MaxNetLiqForm(forms.Form):
     max_net_liq_usd = UsdField(label="Max net liq", help_text="The floor of a trailing drawdown lies that much below it.")
 
     def clean(self) -> dict[str, Any]:
-        """Hold it against the firm's caps."""
+        """Check it against the firm's caps."""
         cleaned = super().clean() or self.cleaned_data
         hold_against_caps(self)
         return cleaned
@@ -156,7 +156,7 @@ def peak_read(status: AccountRiskStatus) -> State:
 
 
 def peak_difference(before: State, after: State) -> Difference:
-    """Say how the peak moves: the higher it is, the higher the floor of a trailing drawdown."""
+    """Describe how the peak moves: the higher it is, the higher the floor of a trailing drawdown."""
     was, becomes = before.get("max_net_liq_usd"), after.get("max_net_liq_usd")
     direction = ""
     if was is not None and becomes is not None and was != becomes:
@@ -165,7 +165,7 @@ def peak_difference(before: State, after: State) -> Difference:
 
 
 def send_peak(client: Client, order: CallSpec) -> HttpRecord:
-    """Set the peak of the one account that is ordered."""
+    """Set the peak of the one account in the order."""
     (target,) = order.targets
     reply = client.update_max_net_liq(
         permit=order.permit,

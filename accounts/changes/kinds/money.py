@@ -1,6 +1,6 @@
-"""Amounts of US dollars as kinds keep them: JSON texts of at most two decimals, the shortest that say the amount.
+"""Amounts of US dollars as kinds store them: JSON texts with at most two decimals, in their shortest form.
 
-The mirror keeps cents, so what is read is brought to cents before it is compared with what was planned from the mirror.
+The mirror stores cents, so what is read is rounded to cents before it is compared with what was planned from the mirror.
 """
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -17,25 +17,25 @@ USD_MAX: Final = Decimal("9999999999999.99")
 
 
 class UsdField(AmountField):
-    """An amount that can be planned with."""
+    """An amount that can be used for planning."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=15, **options)
 
 
 def usd_text(amount: Decimal | None) -> str | None:
-    """Return an amount as kinds keep it; halves of a cent are rounded away from zero, as the mirror's columns do."""
+    """Return an amount as kinds store it; halves of a cent are rounded away from zero, as in the mirror's columns."""
     if amount is None:
         return None
     try:
         cents = amount.quantize(CENT, ROUND_HALF_UP)
-    except InvalidOperation:  # more digits than any amount of money has: it is compared as it came
+    except InvalidOperation:  # more digits than any amount of money has: it is compared as received
         return format(amount, "f")
     return format(cents.normalize(), "f") if cents else "0"
 
 
 def usd(text: Any) -> Decimal | None:
-    """Return the amount that a text says to the cent, or None for what is no such amount."""
+    """Return the amount in a text to the cent, or None if it is not an amount."""
     if not isinstance(text, str):
         return None
     try:
@@ -48,10 +48,10 @@ def usd(text: Any) -> Decimal | None:
 
 
 def usd_parameter(parameters: State, name: str) -> Decimal | None:
-    """Return an amount among a change's parameters; None when it is missing or none."""
+    """Return an amount among a change's parameters; None if it is missing or not an amount."""
     return usd(parameters.get(name))
 
 
 def usd_words(text: str | None, *, always_signed: bool = False) -> str:
-    """Return an amount as people read it."""
+    """Return an amount as displayed."""
     return "not set" if text is None else money(Decimal(text), always_signed=always_signed)

@@ -1,7 +1,8 @@
 """Form fields for numbers as people and spreadsheets write them. Pure, apart from Django's fields.
 
-A number that can mean one thing only is taken: "$1,200.00", "1500,50", "1 500". One that can mean two, such as "1.500", is
-refused with both; so is whatever a spreadsheet may have shortened. No amount becomes a thousandth or a hundredfold in silence.
+A number with only one reading is accepted: "$1,200.00", "1500,50", "1 500". One with two readings, such as "1.500", is refused
+with both; so is anything that a spreadsheet may have shortened. No amount silently becomes a thousandth or a hundred times
+itself.
 """
 
 import re
@@ -16,7 +17,7 @@ from riskadmin.web.pasted_text import MINUS_SIGN, in_plain_digits, other_digits,
 
 
 class NumberUnit(Enum):
-    """What a number is of; the value says how it is written."""
+    """What a number measures; the value says how it is written."""
 
     USD = "Write dollars in digits, with a point before the cents: 1500 or 1500.50."
     PCT = "Write the percentage in digits: 2 or 2.5 for two, or two and a half, percent."
@@ -39,9 +40,9 @@ _SHOWN_EXPONENT_MAX: Final = 15
 
 
 def plain_number(text: str, unit: NumberUnit, *, at_most: Decimal | None = None) -> str:
-    """Return a number as digits with a point, or "" where nothing is written. Raises ValidationError with how to write it.
+    """Return a number as digits with a point, or "" if nothing is written. Raises ValidationError with how to write it.
 
-    `at_most` is the highest number that the field takes: what would be more can't be what was meant.
+    `at_most` is the highest number that the field takes: a reading above it can't be the intended one.
     """
     if _PLAIN.fullmatch(text):
         return text
@@ -58,7 +59,7 @@ def plain_number(text: str, unit: NumberUnit, *, at_most: Decimal | None = None)
 
 
 def _without_unit(written: str, unit: NumberUnit) -> tuple[str, bool]:
-    """Return the number alone, and whether a dollar sign stands before it: then its comma separates thousands."""
+    """Return the number alone, and whether it has a dollar sign before it: then its comma separates thousands."""
     if unit is NumberUnit.PCT:
         if "$" in written:
             raise ValidationError(f"This is a percentage, not an amount in dollars. {unit.value}")
@@ -101,7 +102,7 @@ def _written_out(number: str) -> str:
 
 
 def _digits(digits: str, unit: NumberUnit, *, comma_groups: bool, at_most: Decimal | None) -> str:
-    """Return the digits with a point, by what their separators can mean."""
+    """Return the digits with a point, according to the possible meanings of their separators."""
     if digits.isascii() and digits.isdigit():
         return digits
     one = _ONE_SEPARATOR.fullmatch(digits)
@@ -125,7 +126,7 @@ def _digits(digits: str, unit: NumberUnit, *, comma_groups: bool, at_most: Decim
 def _two_meanings(digits: str, whole: str, rest: str, unit: NumberUnit) -> str:
     decimal = f"{whole}.{rest}".rstrip("0").rstrip(".")
     meanings = f"{digits} can mean {whole}{rest} or {decimal}."
-    if not rest.endswith("0"):  # with three decimals it would be as doubtful again
+    if not rest.endswith("0"):  # with three decimals it would be ambiguous again
         if unit is not NumberUnit.PCT:
             return f"{meanings} Write {whole}{rest}, or no more than two decimals."
         decimal = f"{whole}.{rest}0"
@@ -133,7 +134,7 @@ def _two_meanings(digits: str, whole: str, rest: str, unit: NumberUnit) -> str:
 
 
 class _NumberField:
-    """What the fields below share: a text is brought to digits and a point before Django reads it."""
+    """Shared by the fields below: a text is converted to digits and a point before Django reads it."""
 
     unit: NumberUnit
     max_value: Any
@@ -146,7 +147,7 @@ class _NumberField:
 
 
 def _number_input() -> forms.TextInput:
-    # A number input shows nothing for "1,200.00", so that what was typed would be gone when the form comes back.
+    # A number input shows nothing for "1,200.00", so the typed text would be lost when the form comes back.
     return forms.TextInput({"inputmode": "decimal", "autocomplete": "off"})
 
 

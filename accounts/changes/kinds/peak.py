@@ -1,4 +1,4 @@
-"""The peak (max net liq) that an account's trailing drawdown hangs on, and how near its floor a correction brings it."""
+"""The peak (max net liq) that an account's trailing drawdown depends on, and how near its floor a correction brings it."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -15,32 +15,32 @@ from riskadmin.web.formats import money, percent_outside
 
 FIRM_LIMITS = "firm_limits"
 
-# Programmes commonly end an evaluation some 3 to 10 % below its size, or that much above.
+# Programs commonly end an evaluation some 3 to 10 % below its size, or that much above.
 USUAL_PCT: Final = (Decimal(80), Decimal(125))
 
 
 def with_firm_limits(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """Return the accounts with what the others here read."""
+    """Return the accounts with what the other functions here read."""
     firm = AutoLiqLimits.objects.filter(level=LimitLevel.FIRM)
     return accounts.prefetch_related(Prefetch("limits", queryset=firm, to_attr=FIRM_LIMITS))
 
 
 def firm_limits_read(account: Account) -> tuple[datetime, ...]:
-    """Return when the firm's limits were read, where the account has some."""
+    """Return when the firm's limits were read, if the account has any."""
     limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
     return tuple(each.fresh_at for each in limits)
 
 
 def never_unlocks(account: Account) -> bool:
-    """Say whether the firm's limits are set not to unlock the account by themselves."""
+    """Say whether the firm's limits are set not to unlock the account automatically."""
     limits: list[AutoLiqLimits] = getattr(account, FIRM_LIMITS)
     return any(each.do_not_unlock for each in limits)
 
 
 def floor_distance(account: Account, *, peak_usd: Decimal | None, cash_usd: Decimal | None) -> Distance | None:
-    """Return how far the account would be from its trailing drawdown's floor if peak and cash became these.
+    """Return the distance from the trailing drawdown's floor if peak and cash became these.
 
-    None without a drawdown, or where a figure isn't known. Open profit never is.
+    None without a drawdown, or if a figure isn't known. Open profit is never known.
     """
     return trailing_drawdown(_firm(account), replace(figures_of(account), peak_usd=peak_usd, cash_usd=cash_usd))
 
@@ -73,7 +73,7 @@ def floor_warnings(account: Account, *, peak_usd: Decimal | None, cash_usd: Deci
 
 
 def size_warnings(account: Account, label: str, amount_usd: Decimal) -> tuple[str, ...]:
-    """Return the warning that an amount is far from the size of the account's evaluation: a digit too many, or too few."""
+    """Return the warning that an amount is far from the account's evaluation size: a digit too many, or too few."""
     size = account.evaluation_size_usd
     if not size or size <= 0 or USUAL_PCT[0] <= amount_usd / size * 100 <= USUAL_PCT[1]:
         return ()
@@ -82,7 +82,7 @@ def size_warnings(account: Account, label: str, amount_usd: Decimal) -> tuple[st
 
 
 def position_warnings(account: Account) -> tuple[str, ...]:
-    """Return the warning that figures which a plan rests on move by themselves while positions are open."""
+    """Return the warning that figures which a plan depends on move by themselves while positions are open."""
     positions = len(held(account))
     if not positions:
         return ()

@@ -1,4 +1,4 @@
-"""Position limits: how many contracts an account may hold, and of what. One is added, changed or removed in a call.
+"""Position limits: how many contracts an account may hold, and of what. Each call adds, changes or removes one.
 
 Source: the partner OpenAPI document, userAccountPositionLimit. Exists on demo and live [?].
 """
@@ -108,8 +108,8 @@ class PositionLimitKind(PreTradeKind):
         return bool(self._beyond(subject, record))
 
     def _beyond(self, subject: Account, record: Record) -> list[str]:
-        """Say which limits of a record the account's positions exceed."""
-        # Only what surely counts is counted: without another condition, everything, or one contract.
+        """Return which limits of a record the account's positions exceed."""
+        # Only positions that certainly count are counted: all of them without a further condition, or one contract.
         scope = {field.name for field in POSITION_LIMIT_FIELDS if field.is_scope and field.name in record}
         overall = record["total_by"] == TotalBy.OVERALL and not scope
         if not record["active"] or not (overall or scope == {"contract_id"}):

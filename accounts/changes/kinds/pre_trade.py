@@ -1,7 +1,7 @@
 """What position limits and risk parameters share: one record of an account is added, changed or removed in one call.
 
-Source: the partner OpenAPI document. An item rests on all the account's records of its sort, since only the list before and
-after tells which one a call has made. What becomes of a field that an update leaves out is not documented, so an update
+Source: the partner OpenAPI document. An item depends on all the account's records of its type, since only the list before and
+after shows which one a call has created. What happens to a field that an update leaves out is not documented, so an update
 carries the whole record; how to clear a field is not documented either, and is not offered.
 """
 
@@ -46,7 +46,7 @@ ACTION_WORDS: Final = {Action.CREATE: "Add one", Action.UPDATE: "Change one", Ac
 
 
 class PreTradeKind(AccountKind):
-    """A kind about records of one sort. `of` gives the instance of the action that a change's parameters name."""
+    """A kind about records of one type. `of` returns the instance for the action that a change's parameters name."""
 
     direction = Direction.LOOSENING
     environments = frozenset({Environment.DEMO, Environment.LIVE})
@@ -56,11 +56,11 @@ class PreTradeKind(AccountKind):
 
     noun: ClassVar[str]  # "position limit"
     fields: ClassVar[tuple[Field, ...]]
-    required: ClassVar[tuple[str, ...]] = ()  # fields without which none can be made
-    owner: ClassVar[str] = ""  # the parameter that names what a new one hangs on, where that is not the account
-    key: ClassVar[str]  # the parameter that names one by its number
+    required: ClassVar[tuple[str, ...]] = ()  # fields without which none can be created
+    owner: ClassVar[str] = ""  # the parameter that names a new record's parent, if that is not the account
+    key: ClassVar[str]  # the parameter that names a record by its number
     endpoint_of: ClassVar[Mapping[Action, Endpoint]]
-    defaults: ClassVar[Record] = {}  # of a new one
+    defaults: ClassVar[Record] = {}  # for a new record
 
     def __init__(self, action: Action = Action.CREATE) -> None:
         self.action = action
@@ -81,7 +81,7 @@ class PreTradeKind(AccountKind):
         )
 
     def is_resend_safe(self, step: int) -> bool:
-        # Sent again, a second one would be made. A removal that comes too late is refused: there is nothing left to remove.
+        # Sent again, it would create a second one. A removal that comes too late is refused: there is nothing left to remove.
         return self.action != Action.CREATE
 
     # --- Parameters -------------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class PreTradeKind(AccountKind):
     # --- The mirror -------------------------------------------------------------------------------------------------------
 
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
-        # A parameter hangs on a limit, and a limit that goes may take its parameters along: neither stands alone.
+        # A parameter belongs to a limit, and deleting a limit may delete its parameters: neither is independent.
         return subject.position_limits_read_at, subject.risk_parameters_read_at
 
     @abstractmethod
@@ -119,7 +119,7 @@ class PreTradeKind(AccountKind):
         """Return the account's records, by their numbers."""
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        # Every column: the two times that its readings are of are deferred otherwise.
+        # Every column: the two times of its readings are deferred otherwise.
         return super().mirrored(accounts.defer(None)).prefetch_related("positions", "position_limits__risk_parameters")
 
     def state(self, subject: Account) -> State:
@@ -202,7 +202,7 @@ class PreTradeKind(AccountKind):
         return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=weight)
 
     def _money_effect(self, was: Record, becomes: Record) -> Decimal | None:
-        """Return by how much the amount in dollars that moves most is altered; unset counts as nothing."""
+        """Return the largest difference of an amount in dollars; unset counts as nothing."""
         moved = [
             abs(Decimal(becomes.get(field.name, 0)) - Decimal(was.get(field.name, 0)))
             for field in self.fields
@@ -215,7 +215,7 @@ class PreTradeKind(AccountKind):
         return False
 
     def misplaced(self, subject: Account, record: Record) -> str:
-        """Return why a new record can't hang where it is asked for, or "". Pure."""
+        """Return why a new record can't be created where it is requested, or "". Pure."""
         return ""
 
     def warnings(self, subject: Account, record: Record) -> tuple[str, ...]:
@@ -230,7 +230,7 @@ class PreTradeKind(AccountKind):
     def unsendable(self, account_id: int, record: Record) -> str:
         """Return why Tradovate's documentation forbids a record, or "". Pure."""
 
-    # --- In words ---------------------------------------------------------------------------------------------------------
+    # --- Descriptions -----------------------------------------------------------------------------------------------------
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         shown = _by_number(before)
@@ -253,7 +253,7 @@ class PreTradeKind(AccountKind):
 
     def _altered(self, was: Record | None, becomes: Record | None) -> tuple[Difference, ...]:
         old, new = was or {}, becomes or {}
-        # What is not in force holds nobody back, whatever it says.
+        # Inactive limits never restrict trading.
         is_idle = not (old.get("active", was is not None) or new.get("active", becomes is not None))
         return tuple(
             Difference(
@@ -267,7 +267,7 @@ class PreTradeKind(AccountKind):
         )
 
     def _moved(self, shown: Mapping[int, Record], now: Mapping[int, Record]) -> tuple[Difference, ...]:
-        """Say what is no longer as it was shown."""
+        """Return what is no longer as it was shown."""
         return tuple(
             Difference(
                 label=f"{self.noun.capitalize()} {number}",
@@ -285,7 +285,7 @@ class PreTradeKind(AccountKind):
         return f"{record[ID]}: {', '.join(told)}"
 
     def altered(self, target: Target) -> tuple[str, ...]:
-        """Return the names of the fields that an update gives another value."""
+        """Return the names of the fields that an update changes."""
         was, becomes = _by_number(target.before)[target.after[ID]], target.after[RECORD]
         return tuple(field.name for field in self.fields if was.get(field.name) != becomes.get(field.name))
 
@@ -295,7 +295,7 @@ class PreTradeKind(AccountKind):
         was, now = _by_number(before), _by_number(observed)
         if after.get(ACTION) == Action.CREATE:
             new = [record for number, record in now.items() if number not in was]
-            # Tradovate may fill in what was left out. Two alike are one more than was asked for: for a person to see.
+            # Tradovate may fill in what was left out. Two equal records are one more than requested: a person has to decide.
             made = [record for record in new if after[RECORD].items() <= record.items()]
             return Finding.APPLIED if len(made) == 1 else Finding.ELSEWHERE if new else Finding.NOT_APPLIED
         number = after.get(ID, 0)
@@ -313,10 +313,10 @@ class PreTradeKind(AccountKind):
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 
     back_again: ClassVar[str] = "It comes back under a new number"
-    """What to know of a removed one that is made anew."""
+    """What to know about a removed record that is created again."""
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
-        """Return the removal of what was added, the making of what was removed, or the values before, all of them or none."""
+        """Return the removal of what was added, the creation of what was removed, or the previous values, all or none."""
         if done.after[ACTION] == Action.CREATE:
             made = _made(done)
             if made is None:
@@ -342,7 +342,7 @@ class PreTradeKind(AccountKind):
             return made is not None and present.get(made[ID]) == made
         if done.after[ACTION] == Action.UPDATE:
             return bool(present.get(done.after[ID]) == done.after[RECORD])
-        # Somebody may have made it anew by hand.
+        # Someone may have created it again manually.
         known = _by_number(done.before if done.observed is None else done.observed)
         was = _without_number(_by_number(done.before)[done.after[ID]])
         return done.after[ID] not in present and not any(
@@ -351,7 +351,7 @@ class PreTradeKind(AccountKind):
 
 
 def _made(done: Done) -> Record | None:
-    """Return the record that an item has added, as it was read back; None where none, or more than one, can be it."""
+    """Return the record that an item has added, as it was read back; None if none, or more than one, can be it."""
     was, now = _by_number(done.before), _by_number(done.observed or {})
     new = [record for number, record in now.items() if number not in was and done.after[RECORD].items() <= record.items()]
     return new[0] if len(new) == 1 else None
@@ -367,7 +367,7 @@ def typed(record: Record, fields: Sequence[Field]) -> dict[str, Any]:
 
 
 def by_account(ids: Iterable[int], records: Sequence[tuple[int, Record]]) -> dict[int, State]:
-    """Return the state of each account that was asked about, from records with their accounts; without any it has none."""
+    """Return the state of each requested account, from records with their accounts; without any it has none."""
     found: dict[int, list[Record]] = {account_id: [] for account_id in ids}
     for account_id, record in sorted(records, key=lambda pair: int(pair[1][ID])):
         if account_id in found:
@@ -389,7 +389,7 @@ def _direction(field: Field, was: object, becomes: object) -> str:
 
 
 def _room(field: Field, value: object) -> float:
-    """Return how much a value lets a trader do, to be compared with another value of the same field."""
+    """Return how much a value allows a trader to do, to be compared with another value of the same field."""
     match field.tighter, value:
         case Tighter.LOWER, int():
             return value

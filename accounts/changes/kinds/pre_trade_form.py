@@ -1,4 +1,4 @@
-"""The forms of position limits and risk parameters: one action on one record; what is left empty stays as it is."""
+"""The forms of position limits and risk parameters: one action on one record; fields left empty are not modified."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -20,7 +20,7 @@ _LEAVE: Final = ("", "Leave as it is")
 
 
 class PreTradeForm(forms.Form):
-    """What to do, to which record, and its fields. `noun`, `key`, `owner`, `required_fields` are those of the kind."""
+    """The action, the record, and its fields. `noun`, `key`, `owner`, `required_fields` are those of the kind."""
 
     noun: ClassVar[str]
     key: ClassVar[str]
@@ -29,7 +29,7 @@ class PreTradeForm(forms.Form):
     record_fields: ClassVar[tuple[Field, ...]]
 
     def clean(self) -> dict[str, Any]:
-        """Hold the fields against the action."""
+        """Check the fields against the action."""
         cleaned = super().clean() or self.cleaned_data
         given = {name for name, value in cleaned.items() if value is not None and value != ""} | set(self.errors)
         fields = [field for field in self.record_fields if field.name in given]
@@ -66,7 +66,7 @@ class PreTradeForm(forms.Form):
 
 
 def action_field(noun: str) -> forms.ChoiceField:
-    """Return the field that says what to do."""
+    """Return the field for the action."""
     choices = [("", "Choose"), *((action.value, words) for action, words in ACTION_WORDS.items())]
     return forms.ChoiceField(
         label="What to do",

@@ -1,7 +1,7 @@
-"""Remediation: put an account right after an incident, with its balance, its peak, and the unlock. Three calls, in this order.
+"""Remediation: correct an account after an incident: its balance, its peak, and the unlock. Three calls, in this order.
 
 Source: seed "Set Admin Auto Liq Action", which names the three operations of "account remediation" and no order. The unlock
-comes last: until then nobody trades on figures that are half put right, no drawdown that is still used up stops the account
+comes last: until then no one trades on figures that are half corrected, no drawdown that is still used up stops the account
 again, and a remediation that ends half done leaves it locked.
 """
 
@@ -70,21 +70,21 @@ RISK: Final = ("admin_action", "admin_at", "stopped_by_limit")
 
 
 class RemediationForm(forms.Form):
-    """What the account is put right to."""
+    """The corrected values."""
 
     amount_usd = UsdField(label="Balance", help_text="The cash afterwards; what is added or taken follows from it.")
     max_net_liq_usd = UsdField(label="Max net liq", help_text="The floor of a trailing drawdown lies that much below it.")
     comment = CommentField()
 
     def clean(self) -> dict[str, Any]:
-        """Hold both amounts against the firm's caps."""
+        """Check both amounts against the firm's caps."""
         cleaned = super().clean() or self.cleaned_data
         hold_against_caps(self)
         return cleaned
 
 
 class Remediation(Unlock):
-    """An unlock with the figures put right before it."""
+    """An unlock with the figures corrected before it."""
 
     name = "remediation"
     verb = "Remediate"
@@ -154,7 +154,7 @@ class Remediation(Unlock):
     def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         if step != UNLOCK:
             return super().is_as_shown(before=before, after=after, now=now, step=step)
-        # What was locked anew meanwhile is another person's or limit's lock, which nobody allowed to be taken away.
+        # A lock set meanwhile was set by another person or by a limit, and its removal was not approved.
         acted = (now["admin_action"], now["admin_at"]) != (before["admin_action"], before["admin_at"])
         return not acted and now["stopped_by_limit"] <= before["stopped_by_limit"]
 
@@ -193,7 +193,7 @@ class Remediation(Unlock):
         )
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        # A read-back tells of one step only.
+        # A read-back shows one step only.
         found = cash_differences(before, after) if "amount_usd" in after else ()
         found += (peak_difference(before, after),) if "max_net_liq_usd" in after else ()
         return found + (super().differences(before, after) if "admin_action" in after else ())
@@ -235,7 +235,7 @@ class Remediation(Unlock):
 
 
 def _judge_peak(*, before: State, after: State, observed: State) -> Finding:
-    """Say what the peak tells after the balance was changed, which is said to have moved it by as much [?]."""
+    """Judge the peak after the balance was changed, which is said to have moved it by as much [?]."""
     peak, was = observed["max_net_liq_usd"], before["max_net_liq_usd"]
     if peak == after["max_net_liq_usd"]:
         return Finding.APPLIED

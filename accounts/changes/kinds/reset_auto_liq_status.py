@@ -1,7 +1,7 @@
-"""Reset an account's auto-liq status: one account a call to resetautoliqstatus.
+"""Reset an account's auto-liq status: one account per call to resetautoliqstatus.
 
-Tradovate documents the operation's name and its one field, and nothing of what it does. So nothing is expected of it: whatever
-it alters is told, an answered call that alters nothing is `unchanged`, and no call is ever made again by itself.
+Tradovate documents the operation's name and its one field, and nothing about its effect. So nothing is expected of it: whatever
+it changes is reported, an accepted call that changes nothing is `unchanged`, and no call is ever repeated automatically.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ LABELS = {
 
 
 class ResetAutoLiqStatus(AccountKind):
-    """The risk status but for its two figures, which trading moves all the time."""
+    """The risk status except for its two figures, which trading moves all the time."""
 
     name = "reset_auto_liq_status"
     verb = "Reset the auto-liq status of"
@@ -109,8 +109,8 @@ class ResetAutoLiqStatus(AccountKind):
             return Finding.NOT_APPLIED
         moved = {name for name, value in observed.items() if value != before[name]}
         if "admin_at" in moved:
-            return Finding.ELSEWHERE  # somebody acted on it: what is looser now may be their work
-        # A new restriction is somebody else's or a limit's act, and hides whether the reset did anything.
+            return Finding.ELSEWHERE  # someone acted on it: what is looser now may be their work
+        # A new restriction is the act of someone else or of a limit, and hides whether the reset did anything.
         restricted = (
             bool("admin_action" in moved and observed["admin_action"] != AdminAction.NORMAL)
             or bool("stopped_at" in moved and observed["stopped_at"])

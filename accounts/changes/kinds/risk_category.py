@@ -1,7 +1,7 @@
 """Switch the risk category: up to 10,000 accounts in one call to switchriskcategory.
 
-Source: seed "Switch Risk Category". Accounts that are in the category already are skipped without a word; one unknown id
-refuses the whole call with HTTP 404, which does not say which one (assumed all or nothing). It exists on demo and live.
+Source: seed "Switch Risk Category". Accounts that are in the category already are skipped silently; one unknown id refuses the
+whole call with HTTP 404, which does not say which one (assumed all or nothing). It exists on demo and live.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,17 +43,17 @@ from riskadmin.tradovate.vocabulary import Environment
 
 
 class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none where it runs
-    """A choice of category. Both environments have ones of the same name: each is named with its own, unless all are of one."""
+    """A choice of category. Names may exist in both environments: each shows its own, unless all categories are of one."""
 
     is_of_one_environment = False
 
     def label_from_instance(self, obj: RiskCategory) -> str:
-        """Return what a category is called in the choice."""
+        """Return a category's name in the choice."""
         return obj.name if self.is_of_one_environment else f"{obj.name} ({obj.get_environment_display()})"
 
 
 class CategoryForm(forms.Form):
-    """Which category the accounts are switched to."""
+    """The category that the accounts are switched to."""
 
     category = CategoryField(
         RiskCategory.objects.order_by("name", "pk"),
@@ -67,7 +67,7 @@ class CategoryForm(forms.Form):
 
 
 class SwitchRiskCategory(AccountKind):
-    """The pre-trade profile (lots, allowed products) that an account's orders are held to."""
+    """The pre-trade profile (lots, allowed products) that applies to an account's orders."""
 
     name = "risk_category"
     verb = "Switch the risk category of"
@@ -106,7 +106,7 @@ class SwitchRiskCategory(AccountKind):
         return True
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        # Apart from the accounts: the categories are few, and each is read once.
+        # In a separate query: the categories are few, and each is read once.
         return with_held(super().mirrored(accounts).prefetch_related("risk_category"))
 
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
@@ -130,7 +130,7 @@ class SwitchRiskCategory(AccountKind):
         was = subject.risk_category.name if subject.risk_category else ""
         after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
         effects = TargetEffects(
-            # Which of two categories allows more is not known here.
+            # It is not known here which of two categories allows more.
             direction=EffectDirection.NEITHER,
             liquidation=Liquidation.NO if open_positions(subject) == 0 else Liquidation.POSSIBLE,
             open_positions=open_positions(subject),
@@ -168,7 +168,7 @@ class SwitchRiskCategory(AccountKind):
         return replace(reading, unread={**reading.unread, **unread})
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        # Only the number is compared: the names beside it are for people.
+        # Only the number is compared: the names next to it are for people.
         if observed["category_id"] == after["category_id"]:
             return Finding.UNCHANGED if observed["category_id"] == before["category_id"] else Finding.APPLIED
         return Finding.NOT_APPLIED if observed["category_id"] == before["category_id"] else Finding.ELSEWHERE
@@ -187,9 +187,9 @@ class SwitchRiskCategory(AccountKind):
 def _new_categories(
     reader: Reader, read: Read[entities.Account]
 ) -> tuple[Read[entities.RiskCategory] | None, dict[int, Unread]]:
-    """Read the categories where an account is in one that is new to the mirror: stored before, it would look like in none.
+    """Read the categories if an account has one new to the mirror; otherwise it would be stored without a category.
 
-    Where that fails, nothing of these accounts counts as read, and the mirror keeps what it had: return why, by account.
+    If that fails, none of these accounts counts as read, and the mirror keeps what it had: return why, by account.
     """
     unknown = unknown_categories(reader.client.environment, read.found)
     if not unknown:

@@ -1,4 +1,4 @@
-"""Risk parameters: how much an account may order at once. One hangs on a position limit; one is changed in a call.
+"""Risk parameters: how much an account may order at once. One belongs to a position limit; each call changes one.
 
 Source: the partner OpenAPI document, userAccountRiskParameter; the removal's path is under userAccountPositionLimit. Exists on
 demo and live [?].
@@ -128,7 +128,7 @@ class RiskParameterKind(PreTradeKind):
         ).http_record
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        # A parameter names its position limit only, and that its account.
+        # A parameter names its position limit only, and the limit names its account.
         reader = Reader(client)
         limits = reader.position_limits(ids)
         account_of = {limit.id: limit.account_id for limit in limits.found}
@@ -144,7 +144,7 @@ class RiskParameterKind(PreTradeKind):
         records = [(account_of[each.user_account_position_limit_id], risk_parameter_record(each)) for each in parameters.found]
         reading = reading_of(client, limits, observed=by_account(told, records), keep=keep)
         why = {account_of[limit_id]: words for limit_id, words in unread(parameters).items()}
-        # The rows of an answer about position limits carry the ids of their accounts.
+        # The rows of a response about position limits carry the ids of their accounts.
         answers = [replace(each, asked=[account_of[limit_id] for limit_id in each.asked]) for each in parameters.answers]
         return replace(reading, unread={**reading.unread, **why}, answers=[*limits.answers, *answers])
 

@@ -1,4 +1,4 @@
-"""The two things that changes are about: accounts and traders."""
+"""The two types of target: accounts and traders."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -26,7 +26,7 @@ class AccountKind(Kind[Account]):
     unit = Unit.ACCOUNT
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
-        """Return the accounts with everything that `plan` and `state` read selected."""
+        """Return the accounts with everything selected that `plan` and `state` read."""
         return accounts.select_related("risk_status")
 
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Account]:
@@ -39,7 +39,7 @@ class AccountKind(Kind[Account]):
         return why
 
     def gone_among(self, environment: Environment, ids: Sequence[int]) -> set[int]:
-        # Without all that a plan reads: ten thousand locks ask this in a hurry.
+        # Without everything that a plan reads: ten thousand locks need this quickly.
         open_ = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value, archived=False, closed=False)
         return set(ids) - set(open_.values_list("tradovate_id", flat=True))
 
@@ -53,31 +53,31 @@ class AccountKind(Kind[Account]):
         return oldest(*self.readings(subject))
 
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
-        """Return when each of the things was read that the plan rests on; None for what never was. Pure.
+        """Return when each thing that the plan depends on was read; None for what never was. Pure.
 
-        What Tradovate may not have of an account (cash, limits) is left out while there is none.
+        What Tradovate may not have for an account (cash, limits) is left out while there is none.
         """
         status = subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
         return (status, subject.positions_read_at) if Part.POSITIONS in self.parts else (status,)
 
 
 def found_by_ids(environment: Environment, ids: Sequence[int]) -> QuerySet[Account]:
-    """Return the accounts that a plan is made of, by Tradovate's ids, without the times that few plans read.
+    """Return the accounts of a plan, by Tradovate's ids, without the times that few plans read.
 
-    Making a time of what PostgreSQL sends is a sixth of the plan of 10,000 accounts; whoever reads a deferred one pays for it.
+    Converting what PostgreSQL sends to times is a sixth of the plan of 10,000 accounts; reading a deferred one costs a query.
     """
     accounts = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value)
     return accounts.defer("opened_at", "missing_since", "position_limits_read_at", "risk_parameters_read_at")
 
 
 def oldest(*readings: datetime | None) -> datetime | None:
-    """Return the oldest of several readings; None when one of them never was."""
+    """Return the oldest of several readings; None if one of them never happened."""
     known = [at for at in readings if at is not None]
     return min(known) if known and len(known) == len(readings) else None
 
 
 def with_held(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """Prefetch the open positions that `held` returns; as lists, for a manager for each of 10,000 accounts costs a second."""
+    """Prefetch the open positions that `held` returns; as lists, since a manager for each of 10,000 accounts costs a second."""
     return accounts.prefetch_related(Prefetch("positions", Position.objects.exclude(net_pos=0), to_attr="held"))
 
 
@@ -88,13 +88,13 @@ def held(account: Account) -> list[Position]:
 
 
 def open_positions(account: Account) -> int | None:
-    """Return how many open positions an account holds, prefetched by `with_held`; None where they were never read."""
+    """Return how many open positions an account holds, prefetched by `with_held`; None if they were never read."""
     return len(held(account)) or (0 if account.positions_read_at else None)
 
 
 def gone(account: Account) -> str:
     """Return why nothing is sent for an account that no longer exists at Tradovate, or ""."""
-    # A closed account is archived too (account_gone_is_archived), and "closed" says more.
+    # A closed account is also archived (account_gone_is_archived); "closed" is more specific.
     if account.closed:
         return "Closed: Tradovate would accept the call and do nothing"
     if account.archived:
@@ -122,9 +122,9 @@ class TraderKind(Kind[Trader]):
 
 
 def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State], keep: Callable[[], object]) -> Reading:
-    """Return what a read of accounts told, as kinds pass it on; `keep` writes what was found into the mirror.
+    """Return the result of a read of accounts in the form of kinds; `keep` writes what was found into the mirror.
 
-    An account that the mirror had for missing, and that Tradovate has something of, is back.
+    An account that was missing in the mirror, and for which Tradovate returns something, is no longer missing.
     """
 
     def keep_all() -> None:
@@ -135,7 +135,7 @@ def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State]
 
 
 def unread(read: Read[Any]) -> dict[int, Unread]:
-    """Return why a read tells nothing of some targets, by their ids."""
+    """Return why a read shows nothing about some targets, by their ids."""
     why = {
         key: Unread(why=f"Tradovate sent something unreadable: {what_stands(row.field, row.value)}", may_come=False)
         for key, row in read.unreadable.items()
@@ -150,7 +150,7 @@ LEFT_OUT: Final = Unread(why="Tradovate left it out of its answers")
 
 
 def accounts_known(client: Client, ids: Sequence[int]) -> Lookup:
-    """Return which of the accounts Tradovate has, and which it answered 404 for; one that it does not tell of is neither.
+    """Return which accounts Tradovate has, and which returned 404; an account in no response is neither.
 
     Raises `TradovateError`.
     """

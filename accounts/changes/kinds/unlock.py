@@ -18,7 +18,7 @@ from riskadmin.tradovate.vocabulary import AdminAction
 class Unlock(AdminActionKind):
     """`Normal`: clears a lock, liquidate-only mode, the lock after a liquidation, or a stop by a limit with doNotUnlock.
 
-    `of` gives the one that leaves closing orders only, where a change's parameters say so.
+    `of` returns the variant that allows closing orders only, if a change's parameters say so.
     """
 
     name = "unlock"
@@ -76,12 +76,12 @@ class Unlock(AdminActionKind):
                 return Irreversible(reason=f"It stood as “{words}” before, which can't be set from here: lock it instead")
 
     def unchanged_since(self, done: Done, now: State) -> bool:
-        # That a limit has stopped it since is no reason to leave it without the lock that it had.
+        # A stop by a limit since then is no reason to leave it without the lock that it had.
         return self.is_still_set(done, now)
 
 
 class UnlockToClosing(Unlock):
-    """Back from a lock to `LiquidateOnlyModeImmediately`, which stood before it: looser, and decided about as an unlock."""
+    """Back from a lock to `LiquidateOnlyModeImmediately`, its state before: looser, and approved like an unlock."""
 
     effect = "Lifts the lock, but for closing orders only: orders that open or add to a position stay refused."
     action = AdminAction.LIQUIDATE_ONLY
@@ -92,7 +92,7 @@ class UnlockToClosing(Unlock):
         return self
 
     def is_reached(self, state: State) -> bool:
-        # Tradovate notes this mode where it notes a limit's stop.
+        # Tradovate records this mode in the same place as a limit's stop.
         return bool(state["admin_action"] == self.action)
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:

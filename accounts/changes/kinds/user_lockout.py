@@ -1,8 +1,7 @@
-"""End a trader's own lockout: one trader a call to expireuserlockout.
+"""End a trader's own lockout: one trader per call to expireuserlockout.
 
-Source: seed "Expire User Lockout". It exists on demo only, acts on all the trader's accounts at once, and fails where no
-lockout is active. Tradovate has no read for these lockouts, so its answer is all there is: a call without one is left to
-people.
+Source: seed "Expire User Lockout". It exists on demo only, acts on all the trader's accounts at once, and fails if no lockout
+is active. Tradovate has no read for these lockouts, so its response is the only evidence: a call without one is left to people.
 """
 
 from collections.abc import Sequence
@@ -22,11 +21,11 @@ from riskadmin.tradovate.vocabulary import Environment
 
 
 class NotReadable(TypeError):
-    """Somebody asked for what Tradovate has no read for; the engine asks `is_read_back` first."""
+    """Something was requested for which Tradovate has no read; the engine asks `is_read_back` first."""
 
 
 class UserLockout(TraderKind):
-    """The lockout that traders put on themselves, which they can't take back."""
+    """The lockout that traders set on themselves and can't remove."""
 
     name = "user_lockout"
     verb = "End the lockout of"

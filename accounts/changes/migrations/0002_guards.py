@@ -1,6 +1,6 @@
-"""PostgreSQL holds what must never break, whoever writes: who may decide, what may be sent, and that history stays.
+"""PostgreSQL enforces the critical rules for every writer: who may approve, what may be sent, and that history is kept.
 
-ALWAYS: the triggers fire in a session that replays a replica's changes too, where ordinary ones are silent.
+ALWAYS: the triggers also fire in a session that replays a replica's changes, where ordinary triggers do not.
 """
 
 from django.db import migrations

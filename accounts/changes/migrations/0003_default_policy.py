@@ -1,8 +1,8 @@
-"""The policy to begin with: what protects needs no decision, what loosens needs a supervisor's."""
+"""The initial policy: protective changes need no approval, loosening changes need a supervisor's."""
 
 from django.db import migrations
 
-# kind, from how many accounts, decisions, by whom, note
+# kind, minimum number of accounts, approvals, by whom, note
 RULES = [
     ("lock", 1, 0, "", "Protective: at once."),
     ("liquidate_only", 1, 0, "", "Protective: at once."),

@@ -1,4 +1,4 @@
-"""PostgreSQL's rules for changes that are paused and cancelled, and for items that a person settles; else those of 0002."""
+"""PostgreSQL's rules for changes that are paused and cancelled, and for items that a person resolves; else those of 0002."""
 
 from django.db import migrations
 
@@ -123,7 +123,7 @@ ITEM_NOW = {
     "new": ", NEW.own_parameters",
     "old": ", OLD.own_parameters",
     "item_steps": ", ('unknown', 'cancelled')",
-    # Sent, and queued for the first time, only while it runs; what comes back from under way finds a place in its queue.
+    # Sent, and queued for the first time, only while it runs; items that come back from a call return to their queue.
     "not_sendable": """NOT (asked.state = 'running' OR (
                    NEW.state = 'queued' AND OLD.state <> 'waiting' AND asked.state IN ('paused', 'stopping')))
               """,

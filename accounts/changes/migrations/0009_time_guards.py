@@ -1,7 +1,7 @@
 """PostgreSQL's rules for changes that wait for their time; else those of 0007.
 
-When a change runs, and what it has to do with an earlier one, is frozen with the rest of what a decision rests on. Scheduled, it
-has its decisions, and none of its items is queued before it runs.
+When a change runs, and its relation to an earlier one, is frozen with everything else that an approval covers. A scheduled
+change has its approvals, and none of its items is queued before it runs.
 """
 
 from django.db import migrations
@@ -130,7 +130,7 @@ ITEM_BEFORE = {"ahead": "'pending'", "item_steps": "", "learns": ""}
 ITEM_NOW = {
     "ahead": "'pending', 'scheduled'",
     "item_steps": " ('waiting', 'skipped'),",
-    # When the end of a lock begins, its items learn since when the account is locked; that can't be known when it is asked for.
+    # When the end of a lock begins, its items record since when the account is locked; that is not known when it is requested.
     "learns": """ AND NOT (
               OLD.state = 'waiting' AND NEW.state = 'queued' AND OLD.before -> 'admin_at' = 'null'
               AND EXISTS (SELECT FROM changes_change WHERE id = NEW.change_id AND relation = 'ends'))""",

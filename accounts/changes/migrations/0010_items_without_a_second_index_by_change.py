@@ -1,4 +1,4 @@
-"""Items by change are found by their position or state: an index for the change alone tempted PostgreSQL to sort a whole queue."""
+"""Items by change are found by their position or state: an index on the change alone made PostgreSQL sort a whole queue."""
 
 import django.db.models.deletion
 from django.db import migrations, models

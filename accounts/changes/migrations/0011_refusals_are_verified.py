@@ -1,6 +1,6 @@
 """A refusal is read back before it is an outcome, so an item is rejected from `sent` or `unknown`; else the rules of 0009.
 
-An item also keeps what was read right before its call where that is not what was shown, and when its last reading was.
+An item also keeps what was read right before its call if that is not what was shown, and when its last reading was.
 """
 
 from importlib import import_module

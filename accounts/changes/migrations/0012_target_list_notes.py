@@ -1,10 +1,10 @@
-"""Lists of targets keep how their lines were read, and the rows with problems as they stood in the file."""
+"""Lists of targets keep how their lines were read, and the rows with errors as they were in the file."""
 
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Two columns, empty for the lists that there are."""
+    """Two columns, empty for existing lists."""
 
     dependencies = [("changes", "0011_refusals_are_verified")]
 

@@ -1,6 +1,6 @@
-"""Who decided about an item whose outcome was unknown, and PostgreSQL's rules for it: never the person who requested the change.
+"""Who resolved an item with an unknown outcome, and PostgreSQL's rule for it: never the person who requested the change.
 
-A trigger of its own, since it looks at one step only: the guard of all other steps stays as it is.
+A separate trigger, because it checks one transition only: the guard of all other transitions is not modified.
 """
 
 import django.db.models.deletion

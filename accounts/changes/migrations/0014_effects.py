@@ -1,4 +1,4 @@
-"""What a change's preview found is stored with it, and PostgreSQL keeps it as it was requested."""
+"""The effects found by a change's preview are stored with it, and PostgreSQL keeps them as requested."""
 
 import django.core.serializers.json
 from django.db import migrations, models

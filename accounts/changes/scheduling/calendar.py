@@ -1,4 +1,4 @@
-"""What will run, and when: for the calendar page."""
+"""What will run, and when, for the calendar page."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ _AHEAD: Final = (ItemState.WAITING, ItemState.QUEUED)
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A change that will run, or goes on: when, what it takes of the budget, and who has allowed it.
+    """A change that will run, or resumes: when, what it takes of the budget, and who approved it.
 
-    `begins_at` is None where nobody knows when its next window opens.
+    `begins_at` is None if it is not known when its next window opens.
     """
 
     change: Change
@@ -43,13 +43,13 @@ class Entry:
 
     @property
     def share_pct(self) -> float:
-        """How much of an hour's calls it takes, in percent."""
+        """The share of an hour's calls that it takes, in percent."""
         return 100 * self.calls / int(settings.BUDGET_CALLS_PER_HOUR)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """The changes of one day, as the clocks of the pages have it; without a date, those of which nobody knows."""
+    """The changes of one day, in the time zone of the pages; without a date, those whose day is not known."""
 
     date: date | None
     entries: list[Entry]
@@ -72,7 +72,7 @@ class Ahead:
 
 
 def ahead() -> Ahead:
-    """Return what will run. Three queries, whatever there is, and the stops from Redis."""
+    """Return what will run. Three queries, however many changes there are, and the stops from Redis."""
     now = timezone.now()
     try:
         known = hours()
@@ -80,7 +80,7 @@ def ahead() -> Ahead:
     except HoursUnknown as error:
         windows, known_until, unknown = [], None, str(error)
     timed = Change.objects.filter(Q(runs_at__isnull=False) | ~Q(window=Window.ANY), state__in=CHANGE_OPEN)
-    begun = Q(state=ChangeState.RUNNING, window=Window.ANY)  # those run as any other
+    begun = Q(state=ChangeState.RUNNING, window=Window.ANY)  # those run like any other
     counted = timed.exclude(begun).annotate(ahead=Count("items", filter=Q(items__state__in=_AHEAD)))
     changes = list(counted.order_by("runs_at", "pk")[: ENTRIES_MAX + 1])
     entries = _entries(changes[:ENTRIES_MAX], now)
@@ -121,13 +121,13 @@ def _entries(changes: Sequence[Change], now: datetime) -> list[Entry]:
 
 
 def _free_at(change: Change, kind: Kind[Any], items: int, stops: Stops) -> datetime | None:
-    """Return when the stops that hold a change up are over, as far as anybody knows."""
+    """Return when the stops that hold up a change are over, as far as known."""
     needs = Needs(kind=kind, environment=Environment(change.environment), lane=Lane(change.lane), targets=items)
     return last_end(stops.holding_up(needs))[1]
 
 
 def _begins_at(change: Change, now: datetime, free_at: datetime | None) -> datetime | None:
-    """Return when a change begins, or goes on: not before `free_at`."""
+    """Return when a change begins, or resumes: not before `free_at`."""
     at = max((at for at in (change.runs_at, change.held_until, free_at, now) if at), default=now)
     if change.window == Window.ANY:
         return max(change.runs_at, free_at) if change.runs_at and free_at else change.runs_at

@@ -1,7 +1,7 @@
-"""When the exchange trades, when Tradovate is maintained, and the windows that are left between.
+"""When the exchange trades, when Tradovate has maintenance, and the windows that remain between them.
 
-Pure but for the calendars that it is given. Times are aware, in and out; those that come out are in UTC. Where something is
-not known, it raises: no window is better than a wrong one.
+Pure except for the calendars that it is given. Times are aware, in and out; returned times are in UTC. If something is not
+known, it raises: no window is better than a wrong one.
 """
 
 from bisect import bisect_right
@@ -22,23 +22,23 @@ from riskadmin.web import formats
 from riskadmin.web.clock import display_zone
 
 CHICAGO: Final = ZoneInfo("America/Chicago")
-"""The zone that Tradovate gives its maintenance in."""
+"""The time zone of Tradovate's maintenance times."""
 
 KNOWN_BACK: Final = timedelta(days=62)
-"""How far back hours are known, for pages that look at weeks gone by."""
+"""How far back hours are known, for pages that show past weeks."""
 
 WEEK: Final = timedelta(days=7)
 
 Weekly = tuple[timedelta, timedelta]
-"""Begin and end of what comes every week, from Monday 00:00 by the clock in Chicago."""
+"""Begin and end of a weekly span, from Monday 00:00 by the clock in Chicago."""
 
 
 class HoursUnknown(Exception):
-    """The exchange's hours are not known, and so no window is; the words are for people."""
+    """The exchange's hours are not known, so no window is; the message is for people."""
 
 
 class BeyondHorizon(HoursUnknown):
-    """Nobody knows the exchange's holidays that far ahead (or they are no longer kept); the words are for people."""
+    """The exchange's holidays are not known that far ahead (or no longer kept); the message is for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +51,10 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Hours:
-    """Sessions (merged over the calendars that count), maintenance with its buffers, and from and until when they are known.
+    """Sessions (merged over the calendars that count), maintenance with its buffers, and the time range they are known for.
 
-    Both are in order and stand apart, and reach past `known_until`, so that what comes just after it is minded. A window closes
-    `closes_before` the next session, so that a call that was claimed at the last moment has ended when trading begins.
+    Both are in order, do not overlap, and extend past `known_until`, so that what comes just after it is considered. A window
+    closes `closes_before` the next session, so that a call that was claimed at the last moment has ended when trading begins.
     """
 
     known_since: datetime
@@ -74,7 +74,7 @@ class Hours:
         known_since: datetime,
         known_until: datetime,
     ) -> Self:
-        """Return hours of sessions in any order, and of maintenance that comes every week and is kept `buffer` away from."""
+        """Return hours from sessions in any order, and from weekly maintenance, with a `buffer` around it."""
         maintenance = _every_week(tuple(weekly), since=known_since - WEEK, until=known_until + WEEK)
         return cls(
             known_since=known_since,
@@ -91,7 +91,7 @@ class Hours:
         return session is not None and session.begins_at <= at
 
     def session_end(self, at: datetime) -> datetime:
-        """Return the end of the session that trades at that time, or of the next one."""
+        """Return the end of the session that is open at that time, or of the next one."""
         self._demand_known(at)
         session = _current_or_next(self.sessions, at)
         if session is None or session.ends_at > self.known_until:
@@ -113,7 +113,7 @@ class Hours:
         return window is not None and window.begins_at <= at
 
     def window(self, at: datetime) -> Span:
-        """Return the window that is open at that time, or the next one. What is not known of one is not part of it."""
+        """Return the window that is open at that time, or the next one. Unknown parts are not included."""
         self._demand_known(at)
         window = _current_or_next(self._windows, at)
         if window is None:
@@ -121,7 +121,7 @@ class Hours:
         return window
 
     def windows(self, since: datetime, until: datetime) -> Iterator[Span]:
-        """Yield the windows that are open at any time between, whole and in order, as far as they are known."""
+        """Yield the windows that are open at any time in between, whole and in order, as far as they are known."""
         for window in self._windows[_index(self._windows, since) :]:
             if window.begins_at >= until:
                 return
@@ -129,7 +129,7 @@ class Hours:
 
     @cached_property
     def _windows(self) -> tuple[Span, ...]:
-        """What neither a session, from `closes_before` it, nor maintenance takes of the time that is known."""
+        """The known time that neither a session, from `closes_before` it, nor maintenance takes."""
         before_too = (
             Span(begins_at=session.begins_at - self.closes_before, ends_at=session.ends_at) for session in self.sessions
         )
@@ -157,12 +157,12 @@ class Hours:
 
 
 def hours() -> Hours:
-    """Return the hours in force: of the settings and the library, made once a process and UTC day.
+    """Return the hours in force: from the settings and the library, built once per process and UTC day.
 
-    The first time costs about a second, for the library; the first of a later day, half of one. Raises HoursUnknown when the
-    calendars can't be read: then nobody knows whether a window is open, and nothing may begin as if one were.
+    The first time costs about a second, for the library; the first of a later day, half of one. Raises HoursUnknown if the
+    calendars can't be read: then it is not known whether a window is open, and nothing may begin as if one were.
     """
-    with _making:  # one thread makes them, the others wait for it
+    with _making:  # one thread builds them, the others wait for it
         return _of_day(
             timezone.now().astimezone(UTC).date(),
             calendars=tuple(settings.EXCHANGE_CALENDARS),
@@ -188,7 +188,7 @@ def _of_day(
 ) -> Hours:
     since, until = today - KNOWN_BACK, today + timedelta(days=known_days)
     try:
-        # A week earlier, for a session that began before and still trades then.
+        # A week earlier, for a session that began before and is still open then.
         sessions, known_until = market_calendar.sessions(calendars, since=since - WEEK, until=until)
     except market_calendar.CalendarError as error:
         raise HoursUnknown(str(error)) from error
@@ -203,9 +203,9 @@ def _of_day(
 
 
 def _every_week(weekly: Sequence[Weekly], *, since: datetime, until: datetime) -> Iterator[Span]:
-    """Yield what comes every week, of all weeks that have a part of the time between."""
+    """Yield weekly spans, of all weeks that have a part in the time between."""
     day = since.astimezone(CHICAGO).date()
-    monday = datetime.combine(day, time.min) - timedelta(days=day.weekday()) - WEEK  # what began last week may go on
+    monday = datetime.combine(day, time.min) - timedelta(days=day.weekday()) - WEEK  # what began last week may continue
     while monday.replace(tzinfo=CHICAGO) < until:
         for begins, ends in weekly:
             yield Span(begins_at=min(_readings(monday + begins)), ends_at=max(_readings(monday + ends)))
@@ -213,16 +213,16 @@ def _every_week(weekly: Sequence[Weekly], *, since: datetime, until: datetime) -
 
 
 def _readings(wall: datetime) -> tuple[datetime, datetime]:
-    """Return the two times that a clock in Chicago can mean; they differ only in the hour that is skipped or comes twice.
+    """Return the two times that a clock in Chicago can mean; they differ only in the hour that is skipped or repeated.
 
-    Nobody knows which of the two Tradovate goes by, so that what begins or ends there is taken at its longest.
+    It is not known which of the two Tradovate uses, so a span that begins or ends there is taken at its longest.
     """
     local = wall.replace(tzinfo=CHICAGO)
     return local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
 
 
 def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Return spans in order, those that overlap or touch as one."""
+    """Return spans in order, those that overlap or touch merged into one."""
     merged: list[Span] = []
     for span in sorted(spans, key=attrgetter("begins_at")):
         if merged and span.begins_at <= merged[-1].ends_at:
@@ -233,7 +233,7 @@ def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def _index(spans: Sequence[Span], at: datetime) -> int:
-    """Return the place of the first span that ends after that time."""
+    """Return the index of the first span that ends after that time."""
     return bisect_right(spans, at, key=attrgetter("ends_at"))
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-# Asked for beyond the last day wanted, so that a calendar that ends before it is told from one with a long weekend there.
+# Requested beyond the last day wanted, so that a calendar that ends before it can be told from one with a long weekend there.
 MARGIN: Final = timedelta(days=14)
 WORDS_MAX: Final = 120
-"""Characters of a library's failure that are told: a line on a page."""
+"""Characters of a library's error message that are shown: a line on a page."""
 
-# What a library raises that was asked for something it hasn't got, or that doesn't fit what it stands on.
+# What a library raises that is asked for something it doesn't have, or that is incompatible with its dependencies.
 FAILURES: Final = (
     ArithmeticError,
     AssertionError,
@@ -28,7 +28,7 @@ Session = tuple[datetime, datetime]
 
 
 class CalendarError(Exception):
-    """A calendar can't be read; the words are for people."""
+    """A calendar can't be read; the message is for people."""
 
 
 def sessions(names: Iterable[str], *, since: date, until: date) -> tuple[list[Session], datetime]:
@@ -36,10 +36,10 @@ def sessions(names: Iterable[str], *, since: date, until: date) -> tuple[list[Se
 
     That is the beginning of `until`, or the end of the last session of the calendar that ends first. Sessions are as the
     calendars give them: in no order, and those of two calendars overlap. Pauses within a session count as trading. Raises
-    CalendarError when a calendar is unknown, fails, or has no sessions at all.
+    CalendarError if a calendar is unknown, fails, or has no sessions at all.
     """
     try:
-        # Here and not above: it brings pandas along, which costs 0.7 s and 67 MiB, and many a process never asks.
+        # Here and not at the top: it imports pandas, which costs 0.7 s and 67 MiB, and many processes never need it.
         import pandas_market_calendars as library  # noqa: PLC0415  (for the reason above)
     except FAILURES as error:
         raise CalendarError(f"The library of the exchange's calendars can't be loaded: {error}") from error
@@ -58,7 +58,7 @@ def _of_calendar(library: Any, name: str, since: date, until: date) -> list[Sess
         ]
         backwards = [begins for begins, ends in found if not begins < ends]
     except FAILURES as error:
-        # Of an unknown name it lists all that there are, hundreds of them.
+        # For an unknown name it lists all that exist, hundreds of them.
         raise CalendarError(f"The calendar {name!r} can't be read: {_in_short(error)}") from error
     if backwards:
         raise CalendarError(f"The calendar {name!r} has a session of {backwards[0]:%Y-%m-%d} that ends before it begins.")

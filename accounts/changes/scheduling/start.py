@@ -1,6 +1,6 @@
-"""Beginning scheduled changes: each is planned again when its time comes, and what moved since it was decided is set aside.
+"""Starting scheduled changes: each is planned again when it is due, and items that moved since the approval are set aside.
 
-What is set aside goes back to the deciders as a change of its own; the rest runs.
+Those items go back to the approvers as a new change; the others run.
 """
 
 import logging
@@ -45,9 +45,9 @@ Aside = tuple[Item, str]
 
 
 def start_due(*, origin: Origin) -> int:
-    """Begin every scheduled change whose time has come, and return how many those were.
+    """Start every scheduled change that is due, and return how many there were.
 
-    One whose targets can't be read is tried again a little later. May run at the same time as itself.
+    One whose targets can't be read is tried again a little later. May run concurrently with itself.
     """
     return sum(_start(change, origin) for change in _due() if _is_open(change))
 
@@ -79,15 +79,15 @@ def _start(change: Change, origin: Origin) -> bool:
         scheduled = Change.objects.select_for_update(of=("self",), skip_locked=True)
         locked = scheduled.filter(pk=change.pk, state=ChangeState.SCHEDULED).first()
         if locked is None:
-            return False  # another one begins it, or it was cancelled just now
+            return False  # another process starts it, or it was cancelled just now
         _begin(locked, kind, environment, since, origin)
     return True
 
 
 def _read(change: Change, kind: Kind[Any], environment: Environment, since: datetime) -> str:
-    """Read what a change rests on, however short a time ago it was read; return why that can't be, or "".
+    """Read what a change depends on, however recently it was read; return why that can't be, or "".
 
-    A lock rests on nothing, and waits for no reading.
+    A lock depends on nothing, and waits for no reading.
     """
     if not kind.rests_on_before:
         return ""
@@ -97,7 +97,7 @@ def _read(change: Change, kind: Kind[Any], environment: Environment, since: date
 
 
 def _begin(change: Change, kind: Kind[Any], environment: Environment, since: datetime, origin: Origin) -> None:
-    """Queue what still stands as it was decided, and set aside the rest. The change is locked."""
+    """Queue the items that are still as approved, and set aside the others. The change is locked."""
     items = list(Item.objects.filter(change=change, state=ItemState.WAITING).order_by("position"))
     for item in items:
         item.change = change
@@ -153,7 +153,7 @@ def _set_aside(aside: Sequence[Aside], origin: Origin) -> None:
 
 
 def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
-    """Ask the deciders anew for what was set aside, as it now stands, in the name of who asked for it."""
+    """Request the items that were set aside again, in their current state, in the name of the original requester."""
     asker, kind = change.requested_by, KINDS[change.kind]
     if not asker.is_active or not asker.may(kind.capability):
         return
@@ -183,5 +183,6 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
             )
             write(again, planned, who=SYSTEM, origin=origin, per_target=own)
     except (PolicyMissing, IntegrityError) as error:
-        # Policy covers it no more, or PostgreSQL takes it no more, such as a template's version that another one has replaced.
+        # Policy no longer covers it, or PostgreSQL no longer accepts it, such as a template's version that another one has
+        # replaced.
         logger.warning("what was set aside of change %s is not asked for anew: %s", change.pk, error)

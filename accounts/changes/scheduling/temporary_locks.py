@@ -1,4 +1,4 @@
-"""Locks that end: the unlock that is asked for along with a lock, and what it rests on when its time comes."""
+"""Locks that end: the unlock that is requested along with a lock, and the state it depends on when it is due."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,9 +16,9 @@ from riskadmin.tradovate.vocabulary import Environment
 
 
 def end_plan(planned: Plan) -> Plan:
-    """Return the plan of what takes away again what a plan sets, from how the targets will then stand.
+    """Return the plan that ends what another plan sets, from the state that the targets will then have.
 
-    Since when they will stand so is not known yet: `learned` fills it in.
+    Since when they will have it is not known yet: `learned` fills it in.
     """
     kind = KINDS[planned.kind.ended_by]
     if not isinstance(kind, AdminActionKind):
@@ -44,9 +44,9 @@ def _end_row(kind: AdminActionKind, row: Row) -> Row:
 def learned(
     kind: Kind[Any], change: Change, items: Sequence[Item], found: Mapping[int, Account]
 ) -> tuple[list[Item], list[tuple[Item, str]]]:
-    """Return the items of an end that still stand as its lock left them, and the others, each with why it is left alone.
+    """Return the items of an end that are still as its lock left them, and the others, each with why it is skipped.
 
-    `before` of the former says how they stand. `found` are the mirror's rows of the targets.
+    `before` of the former is their current state. `found` are the mirror's rows of the targets.
     """
     locks = {lock.target: lock for lock in Item.objects.select_related("change").filter(change=change.of_change_id)}
     right: list[Item] = []

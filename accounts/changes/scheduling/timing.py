@@ -1,4 +1,4 @@
-"""When a change runs, and how long what it does lasts: a part of what is decided about."""
+"""When a change runs, and how long its effect lasts: part of what is approved."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,9 +10,9 @@ from accounts.changes.states import Window
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Not before `runs_at`, and only within `window`; where that closes, it `goes_on` in the next, or its rest is cancelled.
+    """Not before `runs_at`, and only within `window`; when that closes, it `goes_on` in the next, or its rest is cancelled.
 
-    Of a lock alone: `ends_at`, when it is to be taken away again, or `review_by`, the day by which somebody looks at it.
+    For a lock alone: `ends_at`, when it is to be removed again, or `review_by`, the day by which someone reviews it.
     """
 
     runs_at: datetime | None = None
@@ -23,11 +23,11 @@ class Timing:
 
     @property
     def waits(self) -> bool:
-        """Whether it does not begin as soon as it is decided."""
+        """Whether it does not begin as soon as it is approved."""
         return self.runs_at is not None or self.window != Window.ANY
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a digest is made over: only what was asked for, so that a change at once is as it ever was."""
+        """Return what a digest is computed over: only what was requested, so an immediate change keeps its digest."""
         said = {
             "runs_at": self.runs_at,
             "window": self.window.value,
@@ -42,7 +42,7 @@ AT_ONCE = Timing()
 
 
 def closed_until(window: str, at: datetime) -> datetime | None:
-    """Return when calls with this window may leave again; None when they may at that time. Raises HoursUnknown."""
+    """Return when calls with this window may be sent again; None if they may at that time. Raises HoursUnknown."""
     if window == Window.ANY:
         return None
     known = hours()

@@ -1,4 +1,4 @@
-"""The fields of asking that say when a change runs, and of a lock, how long it lasts."""
+"""The fields that say when a change runs, and for a lock, how long it lasts."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,10 +16,10 @@ from riskadmin.web.fields import LocalTimeField
 from riskadmin.web.formats import moment
 
 AHEAD_MAX: Final = timedelta(days=90)
-"""So far ahead nobody plans, and what is typed is a slip."""
+"""No one plans further ahead than this: a later date is a typing mistake."""
 
 REVIEWED_WITHIN: Final = timedelta(days=1)
-"""When nobody says otherwise, somebody looks at a lock again on the next day."""
+"""Unless someone says otherwise, a lock is to be reviewed on the next day."""
 
 
 class When(models.TextChoices):
@@ -41,7 +41,7 @@ class Lasts(models.TextChoices):
 
 
 class TimingForm(forms.Form):
-    """When a change runs and how long it lasts; `timing` says it once the form is valid."""
+    """When a change runs and how long it lasts; `timing` returns it once the form is valid."""
 
     when = forms.ChoiceField(label="When", required=False, choices=When.choices)
     runs_at = LocalTimeField(label="Not before", required=False, help_text="With “At a time”, or for the window after it.")
@@ -68,12 +68,12 @@ class TimingForm(forms.Form):
 
     @property
     def is_timed(self) -> bool:
-        """Whether anything was typed about when it runs, or is wrong with it."""
+        """Whether anything was typed about when it runs, or has an error."""
         names = ("when", "runs_at", "goes_on")
         return any(self[name].value() or (self.is_bound and self[name].errors) for name in names)
 
     def _tell_times(self) -> None:
-        """Say beside each choice what time it means now; without the exchange's hours, there is none to offer."""
+        """Show next to each choice the time it means now; without the exchange's hours, there is none to offer."""
         try:
             known = hours()
             ends, begins, window = known.session_end(self._at), known.next_session(self._at), known.window(self._at)
@@ -110,7 +110,7 @@ class TimingForm(forms.Form):
             self.fields[field].choices = named  # type: ignore[attr-defined]  # only choices are named
 
     def clean(self) -> dict[str, Any]:
-        """Work out the times that were chosen."""
+        """Compute the times that were chosen."""
         cleaned = super().clean() or self.cleaned_data
         runs_at, window = self._runs(cleaned)
         ends_at = self._ends(cleaned, runs_at)
@@ -153,7 +153,7 @@ class TimingForm(forms.Form):
             self.add_error("runs_at", str(error))
 
     def _ends(self, cleaned: dict[str, Any], runs_at: datetime | None) -> datetime | None:
-        """Return when a lock is to end; what the session says is meant from when the lock begins."""
+        """Return when a lock is to end; the end of the session is computed from when the lock begins."""
         lasts, begins = cleaned.get("lasts", Lasts.OPEN), runs_at or self._at
         try:
             if lasts == Lasts.SESSION_END:

@@ -1,6 +1,6 @@
-"""What the columns of a file are: those that name the target, those of a kind's parameters, and those that are not read.
+"""The columns of a file: those that name the target, those of a kind's parameters, and those that are ignored.
 
-A heading is known by the parameter's name or by the label that pages show, however its letters and spaces are written.
+A heading is recognised by the parameter's name or by the label that pages show, however its letters and spaces are written.
 """
 
 import re
@@ -21,11 +21,11 @@ HEADINGS: Final[dict[Unit, tuple[str, ...]]] = {
     Unit.ACCOUNT: ("account", "account_id", "account_name", "account_number", "account_no", "id", "name"),
     Unit.TRADER: ("trader", "trader_id", "trader_name", "user_id", "user_name", "username", "id", "name"),
 }
-"""What a column that names the target may be called; the first is the template's."""
+"""Accepted headings of the column that names the target; the first is the template's."""
 
 LINE_HEADING: Final = "line in the file"
 REASON_HEADING: Final = "what is wrong"
-"""The columns that a file of refused rows has beside its own; they may stay when it is uploaded again."""
+"""The additional columns of a file of refused rows; they may stay when it is uploaded again."""
 
 YES: Final = frozenset({"yes", "true", "1", "y", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "si"})
 NO: Final = frozenset({"no", "false", "0", "n", "falsch", "nein", "faux", "non", "falso"})
@@ -38,7 +38,7 @@ _TARGET: Final = "target"
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column that a kind's file may have, beside the one that names the target."""
+    """A column that a kind's file may have, in addition to the one that names the target."""
 
     name: str
     label: str
@@ -49,9 +49,9 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Which column is what, by number: `targets` name the target, `parameters` are by name, `checks` have to be as expected.
+    """Which column is what, by number: `targets` name the target, `parameters` are by name, `checks` must match.
 
-    `words` say what is not read, for people.
+    `words` describe what is not read.
     """
 
     targets: tuple[int, ...]
@@ -66,7 +66,7 @@ class Layout:
 
 
 def columns_of(kind: Kind[Any]) -> tuple[Column, ...]:
-    """Return the columns for parameters; none for a kind that has no parameters of single targets. May query choices."""
+    """Return the columns for parameters; none for a kind without parameters of single targets. May query choices."""
     if kind.parameters_form is None or not kind.takes_own_parameters:
         return ()
     return tuple(
@@ -88,7 +88,7 @@ def _offered(field: forms.Field) -> tuple[str, ...]:
 
 
 def choices(field: forms.Field) -> dict[str, str]:
-    """Return a choice's value by how it may be written: its value or its label, in small letters. Empty for other fields."""
+    """Return a choice's value by its accepted spellings: its value or its label, in lower case. Empty for other fields."""
     if not isinstance(field, forms.ChoiceField):
         return {}
     offered = cast(Iterable[tuple[Any, Any]], field.choices)
@@ -110,7 +110,7 @@ def template(kind: Kind[Any]) -> str:
 
 
 def layout_of(kind: Kind[Any], table: Table, *, ignore_unknown: bool) -> Layout:
-    """Return what each column is. Raises Unreadable with everything that is wrong with the header."""
+    """Return what each column is. Raises Unreadable with every error in the header."""
     known = columns_of(kind)
     names = _names(known)
     headings = [_heading(cell) for cell in table.heading]
@@ -148,13 +148,13 @@ def layout_of(kind: Kind[Any], table: Table, *, ignore_unknown: bool) -> Layout:
 def _heading(cell: str) -> str:
     """Return a heading as it is compared: "Daily loss: auto-liquidation" is daily_loss_auto_liquidation.
 
-    Signs such as % and $ stay, so that no column of percentages is taken for one of dollars.
+    Signs such as % and $ are kept, so that a column of percentages is not read as one of dollars.
     """
     return _BETWEEN_WORDS.sub("_", visible(cell).lower()).strip("_")
 
 
 def _names(known: Iterable[Column]) -> dict[str, str]:
-    """Return the parameters by what their headings may be; a label that two share is none."""
+    """Return the parameters by their accepted headings; a label that two share is not accepted."""
     labels = Counter(_heading(column.label) for column in known)
     by_label = {_heading(column.label): column.name for column in known if labels[_heading(column.label)] == 1}
     return {**by_label, **{_heading(column.name): column.name for column in known}}
@@ -165,7 +165,7 @@ def _is_check(heading: str, *, of_results: bool) -> bool:
 
 
 def _is_used(table: Table, number: int) -> bool:
-    """Say whether a column says anything: one without a heading and without cells is how spreadsheets end a table."""
+    """Say whether a column has content: spreadsheets add a column without heading and cells at the end."""
     return bool(visible(table.heading[number])) or any(visible(cells[number]) for _, cells in table.rows)
 
 
@@ -181,7 +181,7 @@ def _column_words(number: int, heading: str) -> str:
 
 
 def check_problem(heading: str, cell: str, *, environment: str, unit: str) -> str:
-    """Return why a cell of a column that is only checked does not fit the change, or ""."""
+    """Return why a cell of a column that is only checked does not match the change, or ""."""
     said = visible(cell).lower()
     expected = environment if heading == _ENVIRONMENT else unit
     if said in {"", expected}:

@@ -1,6 +1,6 @@
 """From a file's bytes to a table: its encoding, delimiter, lines and quotes, as spreadsheets write them. Pure.
 
-What can't be read as a table at all is refused as a whole (`Unreadable`), with what to do instead.
+A file that can't be read as a table at all is refused as a whole (`Unreadable`), with what to do instead.
 """
 
 import csv
@@ -33,7 +33,7 @@ _LOOKED_AT: Final = 14
 
 
 class Unreadable(BadTargets):
-    """The file is no table that could be read; each reason is for people, with its line where there is one."""
+    """The file can't be read as a table; each reason is for people, with its line if there is one."""
 
     def __init__(self, *reasons: str) -> None:
         super().__init__(" ".join(reasons))
@@ -42,10 +42,10 @@ class Unreadable(BadTargets):
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A header as it was written, and the rows below it that hold anything, each with the line it begins on.
+    """A header as it was written, and the non-empty rows below it, each with the line it begins on.
 
-    Each row has at least as many cells as the header: spreadsheets leave empty ones at the end out. `width` is how many it
-    may have. Bytes of an unknown encoding stand in the cells as surrogates.
+    Each row has at least as many cells as the header: spreadsheets leave out empty ones at the end. `width` is how many it may
+    have. Bytes of an unknown encoding are in the cells as surrogates.
     """
 
     heading: tuple[str, ...]
@@ -72,7 +72,7 @@ def read_table(content: bytes) -> Table:
     heading_line, heading = rows[0]
     if any(undecoded(cell) for cell in heading):
         raise Unreadable(f"Line {heading_line}: the header has letters that can't be read: the file is not UTF-8. {SAVE_AS}")
-    # A delimiter at the end of every row makes a column of nothing; at the end of a single row, it is a mistake.
+    # A delimiter at the end of every row creates an empty column; at the end of a single row, it is a mistake.
     width = max(len(heading), min((len(cells) for _, cells in rows[1:]), default=0))
     for _, cells in rows[1:]:
         cells.extend([""] * (len(heading) - len(cells)))
@@ -85,7 +85,7 @@ def undecoded(cell: str) -> bool:
 
 
 def as_western(cell: str) -> str:
-    """Return a cell as Western European Windows would show it, for people to find it by."""
+    """Return a cell as Western European Windows would show it, so that people can find it."""
     if not undecoded(cell):
         return cell
     return cell.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
@@ -99,7 +99,7 @@ def _refuse_other_files(content: bytes) -> None:
 
 
 def _decoded(content: bytes) -> str:
-    """Return the text. Where it is not UTF-8, all beyond ASCII is left undecoded: it could be any of a dozen encodings."""
+    """Return the text. If it is not UTF-8, everything beyond ASCII is left undecoded: it could be any of a dozen encodings."""
     encoding = _utf16(content)
     if encoding:
         try:
@@ -113,7 +113,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _utf16(content: bytes) -> str:
-    """Return which UTF-16 this is, or "": by its byte order mark, else by the zero beside each character of its beginning."""
+    """Return which UTF-16 this is, or "": by its byte order mark, else by the zero bytes next to its first characters."""
     if content.startswith(b"\xff\xfe"):
         return "utf-16-le"
     if content.startswith(b"\xfe\xff"):
@@ -168,7 +168,7 @@ def _delimiter(text: str) -> tuple[str, int]:
 
 
 def _most_cells(header: str) -> str:
-    return max(_DELIMITERS, key=lambda delimiter: len(_cells(header, delimiter)))  # of equals, the first
+    return max(_DELIMITERS, key=lambda delimiter: len(_cells(header, delimiter)))  # if equal, the first
 
 
 def _cells(header: str, delimiter: str) -> Sequence[str]:

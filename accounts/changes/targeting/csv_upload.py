@@ -1,7 +1,7 @@
-"""Choosing targets, and parameters of their own, by a CSV file with a header.
+"""Selecting targets, and their own parameters, with a CSV file that has a header.
 
-What can't be read as a table is refused as a whole (`Unreadable`); a row that is wrong is a problem of its own, told with
-line, column, reason and how to write it, beside the good ones.
+A file that can't be read as a table is refused as a whole (`Unreadable`); a row with an error becomes a problem with line,
+column, reason and how to write it, and the good rows are kept.
 """
 
 import csv
@@ -27,9 +27,9 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 def read_csv(
     kind: Kind[Any], environment: Environment, content: bytes, *, filename: str, ignore_unknown: bool = False
 ) -> TargetSelection:
-    """Return what a file chooses. Raises Unreadable; costs a fixed number of queries, whatever its length.
+    """Return what a file selects. Raises Unreadable; costs a fixed number of queries, whatever its length.
 
-    Columns that mean nothing here are only skipped where `ignore_unknown` says so.
+    Unknown columns are skipped only if `ignore_unknown` says so.
     """
     table = read_table(content)
     layout = layout_of(kind, table, ignore_unknown=ignore_unknown)
@@ -55,7 +55,7 @@ def _refused(table: Table, problems: Iterable[Problem]) -> RefusedRows:
 
 
 def _storable(text: str) -> str:
-    """Return a cell as PostgreSQL can keep it, which has neither NUL nor halves of characters."""
+    """Return a cell as PostgreSQL can store it, without NUL and halves of surrogate pairs."""
     shown = as_western(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
     return shown.encode("utf-8", "replace").decode()
 
@@ -71,7 +71,7 @@ class _RowReader:
         self._check = RowCheck(kind, list(layout.parameters.values())) if layout.parameters else None
 
     def read(self, line: int, cells: Sequence[str]) -> NamedTarget | list[Problem]:
-        """Return the target that a row names, with its parameters, or what is wrong with the row."""
+        """Return the target that a row names, with its parameters, or the errors in the row."""
         problem = self._shape(line, cells) or self._unreadable_cell(line, cells) or self._other_target(line, cells)
         if problem:
             return [problem]
@@ -81,7 +81,7 @@ class _RowReader:
                 Problem(line=line, column=column, value=quoted(value), fault=Fault.BAD_VALUE, reason=reason)
                 for column, value, reason in wrong
             ]
-        # As they stand: a name may have what is otherwise taken away, such as invisible characters.
+        # As written: a name may contain what is otherwise removed, such as invisible characters.
         names = tuple((self._heading(n), cells[n].strip()) for n in self.layout.targets if plain(cells[n]))
         return NamedTarget(line=line, cells=names, parameters=own)
 
@@ -142,11 +142,11 @@ def _trouble(line: int, cell: str) -> str:
     return ""
 
 
-# --- What was refused, as a file ------------------------------------------------------------------------------------------
+# --- Refused rows as a file -----------------------------------------------------------------------------------------------
 
 
 def refused_as_csv(chosen: TargetSelection) -> Iterator[str]:
-    """Return the rows with problems as a file, line by line: as they stood, and behind that where and what is wrong.
+    """Return the rows with errors as a file, line by line: as they were, followed by where and what the error is.
 
     Once they are corrected, the file can be uploaded as it is.
     """

@@ -1,4 +1,4 @@
-"""Holding the rows of a file against a kind's form, as if each had been typed into it."""
+"""Checking the rows of a file with a kind's form, as if each had been typed into it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -16,27 +16,27 @@ _CHOICES_NAMED: Final = 8
 class RowCheck:
     """Reads a row's parameters, with one form for all rows.
 
-    A form for each row would cost seconds: most of a file's cells repeat, so what a field says of a text is kept.
+    A form for each row would cost seconds: most of a file's cells repeat, so a field's result for a text is cached.
     """
 
     def __init__(self, kind: Kind[Any], columns: Sequence[str]) -> None:
         assert kind.parameters_form is not None  # noqa: S101  (a file has no parameters without; for mypy)
         self._kind = kind
         self._form = kind.parameters_form(data={})
-        self._form.full_clean()  # so that it holds errors of its own, which are emptied for each row
+        self._form.full_clean()  # so that it has its own errors, which are cleared for each row
         self._columns = tuple(columns)
         self._known: dict[tuple[str, str], tuple[Any, str]] = {}
         self._words = {name: choices(self._form.fields[name]) for name in columns}
         self._rules = {
             name: getattr(self._form, f"clean_{name}") for name in self._form.fields if hasattr(self._form, f"clean_{name}")
         }
-        # Columns that the file leaves out are as the form shows them at first.
+        # Columns that the file leaves out have the form's initial values.
         self._rest = {
             name: _cleaned(field, _initial(field))[0] for name, field in self._form.fields.items() if name not in columns
         }
 
     def __call__(self, cells: Mapping[str, str]) -> tuple[State | None, list[tuple[str, str, str]]]:
-        """Return a row's parameters, or what is wrong: column, value, reason."""
+        """Return a row's parameters, or its errors: column, value, reason."""
         form = self._form
         form.errors.clear()
         form.cleaned_data = dict(self._rest)
@@ -106,7 +106,7 @@ def _initial(field: forms.Field) -> Any:
 
 
 def _yes_or_no(field: forms.BooleanField, text: str) -> tuple[Any, str]:
-    # Django takes every text but a few for true.
+    # Django reads every text as true, with few exceptions.
     word = text.lower()
     if word and word not in YES | NO:
         return None, "Write yes or no."

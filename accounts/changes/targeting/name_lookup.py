@@ -1,4 +1,4 @@
-"""Finding the accounts or traders that people mean by an id or a name, many at once, and saying why one is not found."""
+"""Finding the accounts or traders that an id or a name means, many at once, and explaining why one is not found."""
 
 import re
 from collections import defaultdict
@@ -29,7 +29,7 @@ _TOTALS: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An account or trader of the mirror, by Tradovate's id; `is_gone` where nothing can be sent for it any more."""
+    """An account or trader of the mirror, by Tradovate's id; `is_gone` if nothing can be sent for it any more."""
 
     id: int
     name: str
@@ -38,20 +38,20 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """What a name leads to: an id, perhaps with words on how it was read; or a fault with the reason, and the text at fault."""
+    """The result of a name: an id, perhaps with a note on how it was read; or a fault with the reason, and its text."""
 
     target_id: int | None = None
     words: str = ""
     fault: Fault = Fault.UNKNOWN
     reason: str = ""
     number: int = 0
-    """Which of several texts is at fault, counted from 0."""
+    """Which of several texts has the fault, counted from 0."""
 
 
 class Directory:
-    """The accounts or traders of one environment that texts may mean: by id, by name as written, else in capitals.
+    """The accounts or traders of one environment that texts may mean: by id, by name as written, else in upper case.
 
-    Where a text as it stands leads nowhere, it is tried without the marks around it. Two queries, whatever the number of texts.
+    If a text as written matches nothing, it is tried without the marks around it. Two queries, whatever the number of texts.
     """
 
     def __init__(self, environment: Environment, unit: Unit, texts: Iterable[str]) -> None:
@@ -62,11 +62,11 @@ class Directory:
         self._by_id, self._by_name = _read(environment, unit, every)
 
     def has(self, text: str) -> bool:
-        """Say whether a text leads anywhere."""
+        """Say whether a text matches anything."""
         return bool(self._meant(text))
 
     def resolve(self, texts: Sequence[str]) -> Resolution:
-        """Return the one open target that all of these texts mean; each of them has to say the same."""
+        """Return the one open target that all of these texts mean; all of them must agree."""
         meant = [self._meant(text) for text in texts]
         for number, found in enumerate(meant):
             if not found:
@@ -113,7 +113,7 @@ class Directory:
         return self._exactly(self._as_found(text))
 
     def _as_found(self, text: str) -> str:
-        """Return the text, or the first of its bare forms that leads anywhere."""
+        """Return the text, or the first of its bare forms that matches anything."""
         return next((each for each in (text, *self._bare.get(text, ())) if self._exactly(each)), text)
 
     def _exactly(self, text: str) -> Mapping[int, Entry]:
@@ -148,21 +148,21 @@ def _has_surrogates(text: str) -> bool:
 
 
 def _said(text: str, found: Mapping[int, Entry]) -> str:
-    """Say what a text means by what it does not say itself: "4200001 is KTR25K-000001"."""
+    """Say what a text means if the text does not say it: "4200001 is KTR25K-000001"."""
     is_number = is_id(visible(text))
     meant = [quoted(entry.name) if is_number else str(entry.id) for entry in list(found.values())[:_IDS_NAMED]]
     return f"{quoted(visible(text))} is {' or '.join(meant)}"
 
 
 def is_id(text: str) -> bool:
-    """Say whether a text could be an id of Tradovate's, as far as its digits and its size tell."""
+    """Say whether a text could be one of Tradovate's ids, by its digits and its size."""
     return text.isascii() and text.isdecimal() and len(text) <= len(str(BIGGEST_ID)) and int(text) <= BIGGEST_ID
 
 
 def not_found(text: str, unit: Unit, others: Sequence[str] = ()) -> str:
-    """Return that nothing has this id or name, and how to write it where that can be told.
+    """Return that nothing has this id or name, and how to write it if that is known.
 
-    `others` say what the other cells of its row mean: then it is this one that has to be looked at.
+    `others` say what the other cells of its row mean: then this is the one to check.
     """
     hint = _how_to_write(visible(text))
     if not others:
@@ -188,6 +188,6 @@ def _how_to_write(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return what somebody wrote, as a problem shows it: not too long, and without a character that can't be kept."""
+    """Return a text for a problem's message: not too long, and without characters that can't be stored."""
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     return shown if len(shown) <= _QUOTED_MAX else f"{shown[: _QUOTED_MAX - 1]}…"

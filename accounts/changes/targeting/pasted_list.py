@@ -1,6 +1,6 @@
-"""Lists of ids and names as people paste them: out of chats, documents, code and spreadsheets. Pure.
+"""Lists of ids and names as people paste them: from chats, documents, code and spreadsheets. Pure.
 
-Bullets and numbering before a line are no names. What stands behind them is split as far as it can be without knowing names.
+Bullets and numbering before a line are not names. The text after them is split as far as possible without knowing names.
 """
 
 import re
@@ -22,7 +22,7 @@ _COUNTED: Final = re.compile(r"\s*([0-9]{1,5})\t\s*(?=\S)")
 
 @dataclass(frozen=True, kw_only=True)
 class Pasted:
-    """What stands between two delimiters of a line: perhaps one name with blanks, perhaps several `words` with one each.
+    """The text between two delimiters of a line: perhaps one name with spaces, perhaps several `words` with one each.
 
     `as_written` still has the bullet or number before it, and invisible characters.
     """
@@ -69,6 +69,6 @@ def is_word(text: str) -> bool:
 
 
 def is_remark(words: Sequence[str]) -> bool:
-    """Say whether words that name nothing are something that somebody wrote beside the names, and not names themselves."""
+    """Say whether words that match nothing are a remark next to the names, and not names themselves."""
     said = [word for word in words if is_word(word)]
     return len(said) > 1 and not all(any(each.isdigit() for each in word) for word in said)

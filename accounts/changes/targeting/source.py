@@ -1,4 +1,4 @@
-"""How somebody came by the targets of a change, and what of it they left out on purpose."""
+"""Where the targets of a change come from, and which rows of it were skipped on purpose."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from accounts.changes.states import Relation
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """The earlier change that targets come from, by its number, and what one made of them has to do with it."""
+    """The earlier change that targets come from, by its number, and the new change's relation to it."""
 
     change_id: int
     relation: Relation
 
 
 class Fault(StrEnum):
-    """What is wrong with a row, in a word or two."""
+    """The type of error in a row, in a word or two."""
 
     UNKNOWN = "Unknown"
     AMBIGUOUS = "Ambiguous"
@@ -34,7 +34,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Why a row can't be part of a change: `line` counts from 1, `column` is its heading, `value` what stands there."""
+    """Why a row can't be part of a change: `line` counts from 1, `column` is its heading, `value` is the cell's text."""
 
     line: int
     fault: Fault
@@ -43,7 +43,7 @@ class Problem:
     value: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a target list keeps it."""
+        """Return it in the form that a target list stores."""
         return {**asdict(self), "fault": self.fault.value}
 
     @classmethod
@@ -54,13 +54,13 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What to know of how a line was read, though nothing is wrong with it."""
+    """A remark on how a line was read, although it has no error."""
 
     line: int
     words: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a target list keeps it."""
+        """Return it in the form that a target list stores."""
         return asdict(self)
 
     @classmethod
@@ -71,13 +71,13 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedRows:
-    """The rows of a file that have problems, as they stood there, by their lines: to be corrected and uploaded again."""
+    """The rows of a file that have errors, as they were, by line: to be corrected and uploaded again."""
 
     heading: tuple[str, ...] = ()
     rows: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return them as a target list keeps them."""
+        """Return them in the form that a target list stores."""
         return {"heading": list(self.heading), "rows": [[line, *cells] for line, cells in self.rows.items()]}
 
     @classmethod
@@ -89,26 +89,26 @@ class RefusedRows:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where targets come from, in words ("CSV limits.csv"), and the rows of it that are no part of the change."""
+    """Where targets come from, in words ("CSV limits.csv"), and the rows of it that are not part of the change."""
 
     words: str = ""
     left_out: tuple[Problem, ...] = ()
 
     @cached_property
     def lines_left_out(self) -> tuple[int, ...]:
-        """The lines that are left out, each once, in their order."""
+        """The lines that are left out, each once, in order."""
         return tuple(sorted({problem.line for problem in self.left_out}))
 
     @cached_property
     def faults(self) -> tuple[tuple[Fault, int], ...]:
-        """How many of the problems are of each fault, most first."""
+        """How many of the problems are of each fault, most frequent first."""
         return tuple(Counter(problem.fault for problem in self.left_out).most_common())
 
     @property
     def left_out_in_short(self) -> dict[str, Any]:
-        """What the trail keeps of the rows left out."""
+        """What the trail keeps about the rows left out."""
         return {"lines": list(self.lines_left_out), "faults": {fault.value: count for fault, count in self.faults}}
 
 
 NOWHERE = Source()
-"""Of targets that nobody listed."""
+"""For targets that come from no list."""

@@ -1,7 +1,7 @@
-"""Choosing what a change is about: by filter, by trader, by names that somebody pasted or wrote into a file.
+"""Selecting the targets of a change: by filter, by trader, by names that someone pasted or wrote into a file.
 
-Whatever way they come, targets are looked up in bulk, each name that leads nowhere is told with its line, and what was found
-is frozen in a `TargetList`. Nothing here asks for a change.
+In each case, targets are looked up in bulk, each name that matches nothing is reported with its line, and what was found is
+frozen in a `TargetList`. Nothing here requests a change.
 """
 
 from collections import defaultdict
@@ -29,19 +29,19 @@ from riskadmin.tradovate.vocabulary import Environment
 
 TARGETS_MAX: Final = 20_000
 LINES_NAMED: Final = 3
-"""Lines of a file that a refusal names; of the others it says how many there are."""
+"""Lines of a file that a refusal names; the others are only counted."""
 KEPT_FOR: Final = timedelta(days=2)
 
 _SOURCE_MAX: Final = 200
 
 
 class BadTargets(ValueError):
-    """What was named can't be one change; the message is for people."""
+    """The named targets can't be one change; the message is for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSelection:
-    """Targets of one environment in their order, with the parameters that came with them and the rows that name none."""
+    """Targets of one environment in order, with the parameters that came with them and the rows that name none."""
 
     environment: Environment
     unit: Unit
@@ -57,7 +57,7 @@ class TargetSelection:
 
 @dataclass(frozen=True, kw_only=True)
 class NamedTarget:
-    """A target as somebody named it: the line, what stood there, with the heading it stood under, and parameters of its own.
+    """A target as someone named it: the line, the text and the heading above it, and its own parameters.
 
     Several cells, such as its id and its name, all have to mean the same target.
     """
@@ -71,7 +71,7 @@ class NamedTarget:
 
 
 def keep(actor: Staff, chosen: TargetSelection, *, kind: Kind[Any] | None = None) -> TargetList:
-    """Freeze what was chosen as a list of the actor's own; without a kind, one is chosen next."""
+    """Freeze a selection as a list owned by the actor; without a kind, one is chosen next."""
     return TargetList.objects.create(
         created_by=actor,
         kind=kind.name if kind else "",
@@ -90,12 +90,12 @@ def keep(actor: Staff, chosen: TargetSelection, *, kind: Kind[Any] | None = None
 
 
 def kept(actor: Staff, list_id: UUID) -> TargetList | None:
-    """Return a list of the actor's own; None when there is none by that id, whoever else may have one."""
+    """Return one of the actor's lists; None if the actor has none with that id, even if another person does."""
     return TargetList.objects.filter(pk=list_id, created_by=actor).first()
 
 
 def chosen_of(target_list: TargetList) -> TargetSelection:
-    """Return what a list keeps."""
+    """Return the selection that a list stores."""
     return TargetSelection(
         environment=Environment(target_list.environment),
         unit=Unit(target_list.unit),
@@ -113,17 +113,17 @@ def chosen_of(target_list: TargetList) -> TargetSelection:
 
 
 def source_of(chosen: TargetSelection) -> Source:
-    """Return what a change made of it remembers of it."""
+    """Return what a change made from it records about it."""
     return Source(words=chosen.source, left_out=chosen.problems)
 
 
 def forget_target_lists() -> int:
-    """Delete the lists that nobody can still be working with, and return how many there were."""
+    """Delete the lists that can no longer be in use, and return how many there were."""
     deleted, _ = TargetList.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
     return deleted
 
 
-# --- Everything of a sort -----------------------------------------------------------------------------------------------
+# --- Whole groups of targets --------------------------------------------------------------------------------------------
 
 
 def of_filters(filters: Filters) -> TargetSelection:
@@ -174,7 +174,7 @@ def of_trader(environment: Environment, trader_id: int) -> TargetSelection:
 
 
 def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[list[int], int]:
-    """Return the traders of accounts, each once and in their order, and how many accounts have none; one query."""
+    """Return the traders of accounts, each once and in order, and how many accounts have none; one query."""
     rows = Account.objects.filter(AnyOf("tradovate_id", account_ids), environment=environment.value, trader__isnull=False)
     trader_of = dict(rows.values_list("tradovate_id", "trader__tradovate_id"))
     found = [trader_of[account_id] for account_id in account_ids if account_id in trader_of]
@@ -184,7 +184,7 @@ def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[li
 def copy_of(change: Change, chosen: TargetSelection) -> TargetSelection:
     """Return targets with what an earlier change set for all of its own, unless a file says what is set for these.
 
-    Where each of its targets had parameters of its own, there is nothing that they could all be given.
+    If each of its targets had parameters of its own, there is nothing that all could be given.
     """
     chosen = replace(chosen, link=Link(change_id=change.pk, relation=Relation.COPIES))
     if chosen.parameters or chosen.per_target or had_own_parameters(change):
@@ -197,14 +197,14 @@ def had_own_parameters(change: Change) -> bool:
     return change.items.exclude(own_parameters=None).exists()
 
 
-# --- Named one by one ---------------------------------------------------------------------------------------------------
+# --- Named individually -------------------------------------------------------------------------------------------------
 
 
 def of_names(environment: Environment, unit: Unit, named: Sequence[NamedTarget], *, source: str) -> TargetSelection:
-    """Look up targets that are named by id or name, each in its place, with a problem for each that is no target.
+    """Look up targets named by id or name, in order, with a problem for each that is no target.
 
-    A target that comes twice with the same parameters counts once, and a note says so; where its rows say different things,
-    none of them counts. A fixed number of queries, whatever the number of names.
+    A target that occurs twice with the same parameters counts once, and a note says so; if its rows contradict each other, none
+    of them counts. A fixed number of queries, whatever the number of names.
     """
     directory = Directory(environment, unit, {text for each in named for _, text in each.cells})
     return _of_directory(directory, environment, unit, named, source=source)
@@ -250,9 +250,9 @@ def _of_directory(
 
 
 def of_text(environment: Environment, unit: Unit, text: str) -> TargetSelection:
-    """Return the targets that a pasted text names, however it was set out. What is left over is a problem. Raises BadTargets.
+    """Return the targets that a pasted text names, in any layout. What is left over is a problem. Raises BadTargets.
 
-    Accounts may stand between blanks too, unless one has a name with blanks.
+    Accounts may also be separated by spaces, unless one has a name with spaces.
     """
     parts, is_counted = pasted(text, unit)
     count = sum(is_word(word) for part in parts for word in part.words)
@@ -286,7 +286,7 @@ def of_text(environment: Environment, unit: Unit, text: str) -> TargetSelection:
 
 
 def _runs(words: Sequence[str], directory: Directory) -> list[tuple[str, ...]]:
-    """Return words in their order: each that leads somewhere alone, those between them together."""
+    """Return words in order: each that matches something alone, those between them together."""
     runs: list[tuple[str, ...]] = []
     for leads, group in groupby(words, key=directory.has):
         run = tuple(group)
@@ -295,7 +295,7 @@ def _runs(words: Sequence[str], directory: Directory) -> list[tuple[str, ...]]:
 
 
 def _repetitions(same: Sequence[NamedTarget]) -> list[Note]:
-    """Return notes on the rows that say again what the first said."""
+    """Return notes on the rows that repeat the first."""
     first, *later = same
     return [
         Note(line=each.line, words=f"{quoted(each.cells[0][1])}: the same as line {first.line}; it counts once.")
@@ -304,7 +304,7 @@ def _repetitions(same: Sequence[NamedTarget]) -> list[Note]:
 
 
 def _contradictions(same: Sequence[NamedTarget]) -> list[Problem]:
-    """Return the problems of rows that name one target and say different things of it: none where all say the same."""
+    """Return the problems of rows that name one target with different values: none if all are equal."""
     if all(each.parameters == same[0].parameters for each in same):
         return []
     lines = [each.line for each in same]
@@ -330,7 +330,7 @@ def _lines_in_words(lines: Sequence[int]) -> str:
 
 
 def in_common(own: Sequence[State]) -> State:
-    """Return the parameters that are the same for every target: they are said once, for the change."""
+    """Return the parameters that are the same for every target: they are stored once, for the change."""
     if not own:
         return {}
     return {name: value for name, value in own[0].items() if all(name in each and each[name] == value for each in own)}

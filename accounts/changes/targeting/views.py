@@ -1,4 +1,4 @@
-"""Pages that lead to asking: which kind, and for which accounts or traders."""
+"""Pages before the request form: which kind, and for which accounts or traders."""
 
 import re
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ CHANGE_NUMBER: Final = re.compile("[0-9]{1,18}")
 
 @dataclass(frozen=True, kw_only=True)
 class ActionOption:
-    """A kind that may be chosen: where it leads, or why it can't be asked for here."""
+    """A kind that may be chosen: its link, or why it can't be requested here."""
 
     kind: Kind[Any]
     url: str
@@ -48,7 +48,7 @@ class ActionOption:
 @requires("changes:view")
 @require_GET
 def choose(request: HttpRequest) -> HttpResponse:
-    """Which kind of change to ask for: of the targets in the address, or of ones to be named next."""
+    """Which kind of change to request: for the targets in the URL, or for targets to be named next."""
     offered = _offered(request)
     chosen = None
     if any(name in request.GET for name in NAMING):
@@ -70,7 +70,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 def _offered(request: HttpRequest) -> list[Kind[Any]]:
-    """Return the kinds that this person may ask for; raises CapabilityMissing when there is none."""
+    """Return the kinds that this person may request; raises CapabilityMissing if there is none."""
     offered = [kind for kind in KINDS.values() if may(request, kind.capability)]
     if not offered:
         raise CapabilityMissing(*(kind.capability for kind in KINDS.values()))
@@ -92,9 +92,9 @@ def _offer(kind: Kind[Any], chosen: TargetSelection | None, query: QueryDict) ->
 @requires("changes:view")
 @require_POST
 def freeze(request: HttpRequest) -> HttpResponse:
-    """Freeze every account that a filter matches, or every one of a trader, and go on to ask for something.
+    """Freeze every account that a filter matches, or every account of a trader, and go on to the change's form.
 
-    Takes the accounts page's filters, or `trader=demo:123`; and `kind` where it is chosen already.
+    Takes the accounts page's filters, or `trader=demo:123`; and `kind` if it is chosen already.
     """
     kind = kind_or_404(request.POST["kind"]) if request.POST.get("kind") else None
     if kind:
@@ -120,7 +120,7 @@ def _everything_of(posted: QueryDict) -> TargetSelection:
 
 
 def _go_on(target_list: TargetList, kind: Kind[Any] | None, *, proposed: State | None = None) -> HttpResponse:
-    """Lead to asking about a list; `proposed` are parameters to begin the form with, where the list has none itself."""
+    """Redirect to the form for a list; `proposed` are its initial parameters, if the list has none itself."""
     path = reverse("changes:new", args=[kind.name]) if kind else reverse("changes:choose")
     rest = {} if target_list.parameters or target_list.per_target else proposed or {}
     plain = {name: value for name, value in rest.items() if isinstance(value, str | int)}
@@ -130,9 +130,9 @@ def _go_on(target_list: TargetList, kind: Kind[Any] | None, *, proposed: State |
 @requires("changes:view")
 @require_http_methods(["GET", "POST"])
 def name_targets(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """The page to name targets for a kind: ids or names by hand, a CSV file, or a filter. What is refused keeps what was typed.
+    """The page to name targets for a kind: typed ids or names, a CSV file, or a filter. Refused input is kept.
 
-    With `copy_of`, an earlier change, they are to get what that one set.
+    With `copy_of`, an earlier change, they get what that change set.
     """
     kind = kind_or_404(kind_name)
     demand(request, kind.capability)
@@ -149,7 +149,7 @@ def name_targets(request: HttpRequest, kind_name: str) -> HttpResponse:
 
 
 def _copied(request: HttpRequest, kind: Kind[Any]) -> Change | None:
-    """Return the change of this kind that is to be copied to other targets; None where none is named."""
+    """Return the change of this kind that is to be copied to other targets; None if none is named."""
     typed = request.POST if request.method == "POST" else request.GET
     number = typed.get("copy_of", "")
     if not number:
@@ -161,7 +161,7 @@ def _copied(request: HttpRequest, kind: Kind[Any]) -> Change | None:
 
 
 class _Naming:
-    """The forms of one request to name targets: the one that was sent is bound, the others are empty."""
+    """The forms of one request to name targets: the submitted one is bound, the others are empty."""
 
     def __init__(self, request: HttpRequest, kind: Kind[Any], copied: Change | None) -> None:
         self.request, self.kind, self.copied = request, kind, copied
@@ -174,7 +174,7 @@ class _Naming:
         self.filter_form = FilterForm(request.POST if self.how == "filter" else QueryDict(urlencode(where)))
 
     def chosen(self) -> TargetSelection | None:
-        """Return what the form that was sent chooses; None, with the reasons as its errors, when it can't be had."""
+        """Return what the submitted form selects; None, with the reasons as its errors, if that is not possible."""
         match self.how:
             case "csv":
                 return _read(self.file_form, self.kind) if self.file_form.is_valid() else None
@@ -218,7 +218,7 @@ class _Naming:
 
 
 def _read(form: forms.Form, kind: Kind[Any]) -> TargetSelection | None:
-    """Return what the file chooses; None, with an error for each reason, when it can't be read."""
+    """Return what the file selects; None, with an error for each reason, if it can't be read."""
     said = form.cleaned_data
     file, environment = said["file"], Environment(said["environment"])
     try:
@@ -232,7 +232,7 @@ def _read(form: forms.Form, kind: Kind[Any]) -> TargetSelection | None:
 @requires("changes:view")
 @require_GET
 def refused_rows(request: HttpRequest, list_id: UUID) -> HttpResponse:
-    """The rows with problems of a list of one's own, as a file to correct and upload again."""
+    """The rows with errors of one's own list, as a file to correct and upload again."""
     target_list = targets.kept(person(request), list_id)
     if target_list is None or not target_list.problems:
         raise Http404("There is no such list of targets, or nothing of it was refused.")

@@ -34,7 +34,7 @@ def item_state(value: str) -> SafeString:
 
 @register.simple_tag
 def tally_bar(progress: Progress) -> SafeString:
-    """Draw how many items are in each state as one bar; the numbers stand beside it in words, so it is silent."""
+    """Draw how many items are in each state as one bar; screen readers skip it, as the numbers are beside it."""
     parts = format_html_join(
         "",
         '<rect class="tone-{}" x="{}" width="{}" height="4"></rect>',
@@ -45,7 +45,7 @@ def tally_bar(progress: Progress) -> SafeString:
 
 @register.simple_tag
 def differences(kind: Kind[Any], before: State | None, after: State | None) -> SafeString:
-    """Draw what a kind alters between two states, each named where they may be several; a dash where nothing is meant."""
+    """Draw what a kind modifies between two states, each named if there may be several; a dash if nothing is intended."""
     if before is None or after is None:
         return UNSET
     found = kind.differences(before, after)
@@ -65,7 +65,7 @@ def differences(kind: Kind[Any], before: State | None, after: State | None) -> S
 
 @register.simple_tag
 def change_words(kind: Kind[Any], change: Change, first: str = "") -> str:
-    """Say in a line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
+    """Describe in one line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
     if change.item_count == 1 and first:
         return f"{kind.verb} {first}"
     return kind.words(change.item_count)
@@ -91,5 +91,5 @@ def measured(effects: ChangeEffects, kind: Kind[Any]) -> list[tuple[Measure, int
 
 @register.filter
 def reason(code: str) -> str:
-    """Say a reason code in words."""
+    """Return a reason code in words."""
     return reason_words(code)

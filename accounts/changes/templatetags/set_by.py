@@ -1,4 +1,4 @@
-"""Who set the admin action that an account stands under, for pages of packages below this one; `{% load set_by %}`."""
+"""Who set an account's current admin action, for pages of packages below this one; `{% load set_by %}`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ register = template.Library()
 
 @register.inclusion_tag("changes/_set_by.html")
 def set_by(account: Account) -> dict[str, Any]:
-    """Tell who asked for it, when and why, where it was a change made here; else what is known of it."""
+    """Return who requested it, when and why, if it was a change made here; else what is known of it."""
     item = act_that_stands(account)
     has_moved = item is not None or MirrorMove.objects.filter(account=account, subject=MoveSubject.STATUS).exists()
     return {"item": item, "is_as_first_read": not has_moved}

@@ -1,4 +1,4 @@
-"""What is stopped now, on pages of packages that know nothing of changes; `{% load stops %}`."""
+"""What is stopped now, on pages of packages that don't depend on changes; `{% load stops %}`."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ register = template.Library()
 
 @register.inclusion_tag("changes/_stops.html", takes_context=True)
 def stops_of_account(context: template.Context, account: Account) -> dict[str, Any]:
-    """Tell what is stopped in the account's environment, and what else can be done for it."""
+    """Return what is stopped in the account's environment, and the alternatives for it."""
     stops = notices_for_account(context["request"], Environment(account.environment), account.tradovate_id)
     return {"stops": stops}

@@ -1,8 +1,8 @@
-"""Steering a change that runs: pausing, resuming, cancelling what is not sent yet, and who goes first.
+"""Controlling a running change: pausing, resuming, cancelling what is not sent yet, and its priority.
 
-Locks are taken in one order, an item's before its change's, as settling does; so whoever cancels marks the change in one
-transaction and begins with its items in the next. Until the first is committed nothing has happened; after it nothing is sent,
-and the sweeper goes on by itself: with the rest of many items, and with those that come back from a call.
+Locks are taken in one order, an item's before its change's, as settling does; so cancelling marks the change in one transaction
+and begins with its items in the next. Until the first is committed nothing has happened; after it nothing is sent, and the
+sweeper continues by itself: with the rest of many items, and with those that come back from a call.
 """
 
 from datetime import datetime
@@ -30,7 +30,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 
 CANCEL_BATCH: Final = 1000
-"""Items that are cancelled in one transaction, and within the request of whoever cancels."""
+"""Items that are cancelled in one transaction, and within the request that cancels."""
 
 
 WINDOW_CLOSED: Final = "its window has closed, and it goes on in the next one"
@@ -40,17 +40,17 @@ _UNDER_WAY: Final = (ChangeState.RUNNING, ChangeState.PAUSED)
 
 
 class InvalidTransition(Exception):
-    """The change no longer stands where this could be done; the message is for people. Nothing was written."""
+    """The change is no longer in a state that allows this; the message is for people. Nothing was written."""
 
 
 def may_steer(person: Staff, change: Change) -> bool:
-    """Say whether this person may pause, resume and cancel a change: who asked for it and still may, and whoever may decide."""
+    """Say whether this person may pause, resume and cancel a change: its requester, if still allowed, and any approver."""
     asked = change.requested_by_id == person.pk and person.may(KINDS[change.kind].capability)
     return asked or person.may("changes:decide")
 
 
 def pause(*, actor: Staff, origin: Origin, change_id: int) -> Change:
-    """Have a running change send nothing more until it is resumed; what is under way is confirmed. Raises NotAllowed, Moved."""
+    """Stop a running change from sending until resumed; calls in flight are confirmed. Raises NotAllowed, InvalidTransition."""
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.RUNNING}, "be paused")
         change.state, change.paused_at, change.paused_by_name = ChangeState.PAUSED, timezone.now(), actor.who().name
@@ -60,7 +60,7 @@ def pause(*, actor: Staff, origin: Origin, change_id: int) -> Change:
 
 
 def resume(*, actor: Staff, origin: Origin, change_id: int) -> Change:
-    """Have a paused change go on where it was. Raises NotAllowed, Moved."""
+    """Have a paused change continue where it was. Raises NotAllowed, InvalidTransition."""
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.PAUSED}, "be resumed")
         change.state, change.paused_at, change.paused_by_name = ChangeState.RUNNING, None, ""
@@ -71,10 +71,10 @@ def resume(*, actor: Staff, origin: Origin, change_id: int) -> Change:
 
 
 def cancel(*, actor: Staff, origin: Origin, change_id: int) -> Change:
-    """Cancel every item of a change that is not sent yet; what is under way ends as it will. Raises NotAllowed, Moved.
+    """Cancel every item that is not sent yet; calls in flight end as they will. Raises NotAllowed, InvalidTransition.
 
-    One that is scheduled is called off. An item that has taken only the first of its kind's steps stays half done, and its note
-    says so.
+    A scheduled change is cancelled before its time. An item that has taken only the first of its kind's steps stays half done,
+    and its note says so.
     """
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.SCHEDULED, *_UNDER_WAY}, "be cancelled")
@@ -90,7 +90,7 @@ def cancel(*, actor: Staff, origin: Origin, change_id: int) -> Change:
 
 
 def close_window(change: Change, goes_on_at: datetime, *, origin: Origin) -> None:
-    """The window of a running change has closed: it goes on in the next one, or what is left of it is cancelled."""
+    """The window of a running change has closed: it continues in the next one, or the rest of it is cancelled."""
     with transaction.atomic():
         locked = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
         if locked.state != ChangeState.RUNNING or locked.held_until == goes_on_at:
@@ -105,9 +105,9 @@ def close_window(change: Change, goes_on_at: datetime, *, origin: Origin) -> Non
 
 
 def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
-    """Cancel the next CANCEL_BATCH queued items of a change that is being cancelled, with an event each; return how many.
+    """Cancel the next CANCEL_BATCH queued items of a change being cancelled, with an audit event each; return how many.
 
-    Leaves alone what somebody else holds at this moment: it is sent, or comes back and is cancelled by the sweeper.
+    Skips items that another process holds at this moment: they are sent, or come back and are cancelled by the sweeper.
     """
     steps = KINDS[change.kind].of(change.parameters).steps
     with transaction.atomic():
@@ -139,7 +139,7 @@ def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
 
 
 def cancel_put_back(*, origin: Origin) -> int:
-    """Cancel what is left or came back in the queues of cancelled changes, and finish those that are through; say how many."""
+    """Cancel what is left or came back in the queues of cancelled changes, and finish those that are done; return how many."""
     cancelled = 0
     for change in Change.objects.filter(state=ChangeState.STOPPING).order_by("pk"):
         batch = CANCEL_BATCH
@@ -150,7 +150,7 @@ def cancel_put_back(*, origin: Origin) -> int:
 
 
 def prioritise(*, actor: Staff, origin: Origin, change_id: int, priority: Priority) -> Change:
-    """Have a change go before or after others that want the same budget; for who may decide. Raises NotAllowed, Moved."""
+    """Set a change's priority among those that want the same budget; for approvers. Raises NotAllowed, InvalidTransition."""
     if not actor.may("changes:decide"):
         raise NotAllowed("Only who may decide about changes says which goes first.")
     with transaction.atomic():
@@ -164,9 +164,9 @@ def prioritise(*, actor: Staff, origin: Origin, change_id: int, priority: Priori
 
 
 def failed_items(*, actor: Staff, change_id: int) -> TargetList:
-    """Freeze the targets of a change that were rejected, skipped or cancelled, with their parameters, to be asked for again.
+    """Freeze a change's rejected, skipped or cancelled targets, with their parameters, to be requested again.
 
-    What comes of it is a change of its own, planned and decided anew under the actor's rights. Raises NotAllowed, Moved.
+    The result is a new change, planned and approved again under the actor's rights. Raises NotAllowed, InvalidTransition.
     """
     change = Change.objects.get(pk=change_id)
     kind = KINDS[change.kind]
@@ -195,7 +195,7 @@ def _steered(actor: Staff, change_id: int, states: set[ChangeState], what: str) 
 
 
 def _there(change_id: int, states: set[ChangeState], what: str) -> Change:
-    """Lock a change and return it. Raises Moved when it is in none of these states."""
+    """Lock a change and return it. Raises InvalidTransition if it is in none of these states."""
     change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
     if change.state not in states:
         raise InvalidTransition(f"Change {change.pk} can't {what} any more: it is {ChangeState(change.state).label.lower()}.")

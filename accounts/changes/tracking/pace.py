@@ -1,4 +1,4 @@
-"""How fast a change runs, when it will be through, and what holds it up."""
+"""How fast a change runs, when it will finish, and what holds it up."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,12 +17,13 @@ from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
 SAME_END: Final = timedelta(seconds=5)
-"""A change is held for as long as the stop that its call met was to last, from a moment later on: that is one hold, not two."""
+"""A change is held for as long as the stop that its call met was to last, starting a moment later: that is one hold, not two.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """Something that keeps a change from going on: in words, since or until when."""
+    """Something that keeps a change from continuing: in words, since or until when."""
 
     words: str
     since: datetime | None = None
@@ -31,7 +32,7 @@ class Hold:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """The rate in items settled a minute, None before the first; the time of the end, None where nobody can say."""
+    """The rate in items settled a minute, None before the first; the time of the end, None if not known."""
 
     a_minute: float | None
     calls_left: int
@@ -40,7 +41,7 @@ class Pace:
 
 
 def pace(following: Progress) -> Pace:
-    """Return how fast a change runs. Asks Redis twice while anything is still to be called for or read, PostgreSQL never."""
+    """Return how fast a change runs. Asks Redis twice while anything is still to be sent or read, PostgreSQL never."""
     calls_left = _calls_left(following)
     asked = outlook_of(calls_left, _ahead(following)) if following.is_open and (calls_left or following.moves) else None
     a_minute = _a_minute(following) if following.is_open else None
@@ -63,7 +64,7 @@ def _calls_left(following: Progress) -> int:
 def _ahead(following: Progress) -> Ahead:
     """Return what the change still needs of Tradovate.
 
-    Where all that is queued has come equally far, the steps that are done need nothing more.
+    If everything queued is at the same step, the finished steps need nothing more.
     """
     change, queued = following.change, following.tallies.get(ItemState.QUEUED)
     kind = following.kind.of(change.parameters)
@@ -90,7 +91,7 @@ def _a_minute(following: Progress) -> float | None:
 
 
 def _finish_at(following: Progress, asked: Outlook | None, a_minute: float | None) -> datetime | None:
-    """Return when the last item will be settled: not before budget and stops allow, nor faster than it went until now."""
+    """Return when the last item will be settled: not before budget and stops allow, nor faster than so far."""
     if asked is None or following.change.state != ChangeState.RUNNING or not last_end(asked.stops)[0]:
         return None
     left = following.total - following.settled
@@ -102,7 +103,7 @@ def _finish_at(following: Progress, asked: Outlook | None, a_minute: float | Non
 
 
 def _held_until(change: Change) -> datetime | None:
-    """Return until when the change makes no call, if that is still to come."""
+    """Return until when the change makes no call, if that is in the future."""
     return change.held_until if change.held_until and change.held_until > timezone.now() else None
 
 
@@ -132,7 +133,7 @@ def _holds(following: Progress, asked: Outlook | None) -> list[Hold]:
 
 
 def _unread_hold(change: Change, held_until: datetime, stops: Iterable[Stop]) -> Hold:
-    """Say that what a change rests on can't be read: until when, or, where access is denied, when it is tried again."""
+    """Say that what a change depends on can't be read: until when, or, if access is denied, when it is tried again."""
     words = f"It is due, and what it rests on can't be read: {change.held_why}"
     if any(stop.again_at for stop in stops):
         return Hold(words=f"{words.rstrip('.')}. It is tried again at {moment(held_until, display_zone())}")
@@ -140,7 +141,7 @@ def _unread_hold(change: Change, held_until: datetime, stops: Iterable[Stop]) ->
 
 
 def _hold(stop: Stop, waits: str) -> Hold:
-    """Say that a change is held up by a stop: its calls, or only the reading of what came of them."""
+    """Say that a change is held up by a stop: its calls, or only reading their outcomes."""
     if stop.is_warning:
         waits = "What came of it can't be read"
     why = stop.because.rstrip(".")

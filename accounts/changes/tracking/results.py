@@ -1,4 +1,4 @@
-"""What came of a change's items as a CSV file, which spreadsheets open: so no cell of it may be a formula."""
+"""The outcomes of a change's items as a CSV file, which spreadsheets open: so no cell of it may be a formula."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class _Echo:
-    """A file that hands back what is written to it."""
+    """A file that returns what is written to it."""
 
     @staticmethod
     def write(line: str) -> str:
@@ -49,12 +49,12 @@ class _Echo:
 
 
 def cell(text: str) -> str:
-    """Return a text as a cell that no spreadsheet takes for a formula: one that begins like one gets an apostrophe."""
+    """Return a text as a cell that no spreadsheet reads as a formula: one that begins like one gets an apostrophe."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def lines(change: Change, items: Iterable[Item]) -> Iterator[str]:
-    """Return the file line by line; the first says in a byte order mark that it is UTF-8, which spreadsheets want to know."""
+    """Return the file line by line; the first has a byte order mark for UTF-8, which spreadsheets need."""
     writer = csv.writer(_Echo())
     yield "\ufeff" + writer.writerow(HEADINGS)
     for item in items:

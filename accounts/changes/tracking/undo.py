@@ -1,7 +1,7 @@
-"""What would undo a finished change, worked out from what its items recorded; nothing is written.
+"""What would undo a finished change, computed from what its items recorded; nothing is written.
 
-An undo is a change like any other. What makes it one is where its targets come from, and that it leaves alone whatever no
-longer stands as the first change left it: that is judged here, for the page, the plan and the submission alike.
+An undo is a change like any other. It differs in where its targets come from, and in skipping everything that is no longer as
+the first change left it: that is decided here, for the page, the plan and the submission.
 """
 
 import json
@@ -26,14 +26,14 @@ from riskadmin.tradovate.vocabulary import Environment
 Subject = Account | Trader
 
 GOES_ON: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON})
-"""A change that is this to an undo is the same undo, for some of its targets."""
+"""A change with one of these relations to an undo is the same undo, for some of its targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What would undo some of the items in one change: its kind, its parameters, and the targets in their order.
+    """The undo of some of the items in one change: its kind, its parameters, and the targets in order.
 
-    `moved` is how many of them don't stand any more as they were left; they are named in the plan and skipped there.
+    `moved` is how many of them are no longer as they were left; they are named in the plan and skipped there.
     """
 
     kind: Kind[Any]
@@ -45,7 +45,7 @@ class Part:
 
     @property
     def standing(self) -> int:
-        """How many targets would be undone, as far as the mirror knows."""
+        """How many targets would be undone, according to the mirror."""
         return len(self.ids) - self.moved
 
     @property
@@ -55,13 +55,13 @@ class Part:
 
     @property
     def parameter_words(self) -> tuple[tuple[str, str], ...]:
-        """The parameters that all its targets share, for people."""
+        """The parameters that all its targets share, for display."""
         return self.kind.parameter_words(self.parameters)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """An item that nothing is done about, and why; with how it was left and stands now, where it was changed since."""
+    """An item that is skipped, and why; with its state then and now, if it was changed since."""
 
     item: Item
     reason: str
@@ -71,7 +71,7 @@ class Left:
 
 @dataclass(frozen=True, kw_only=True)
 class Undo:
-    """What would undo a change: parts that each become a change of their own, and the items that are left as they are."""
+    """The undo of a change: parts that each become a separate change, and the items that are left as they are."""
 
     change: Change
     kind: Kind[Any]
@@ -84,7 +84,7 @@ class Undo:
         return topics(each.reason for each in self.left)
 
     def chosen(self, part: Part) -> TargetSelection:
-        """Return the targets of a part as they are asked for."""
+        """Return the targets of a part in the form of a request."""
         return TargetSelection(
             environment=Environment(self.change.environment),
             unit=part.kind.unit,
@@ -97,7 +97,7 @@ class Undo:
 
 
 def undo_of(change: Change) -> Undo:
-    """Return what would undo a finished change, as the mirror stands. A fixed number of queries, whatever its items."""
+    """Return what would undo a finished change, according to the mirror. A fixed number of queries, whatever its items."""
     kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
     applied, left = list[Item](), list[Left]()
     inverses: dict[int, Inverse] = {}
@@ -115,9 +115,9 @@ def undo_of(change: Change) -> Undo:
 
 
 def left_alone(link: Link | None, target_ids: Sequence[int]) -> dict[int, str]:
-    """Return which targets a change that would come of `link` leaves alone, and why; none unless it is an undo.
+    """Return which targets a change that comes from `link` skips, and why; none unless it is an undo.
 
-    Asked anew with each plan of it: neither what a form says, nor how the accounts stood when the undo was begun, counts.
+    Computed again with each plan of it: neither what a form says, nor the accounts' state when the undo was begun, counts.
     """
     change = _undone(link)
     if change is None:
@@ -131,7 +131,7 @@ def left_alone(link: Link | None, target_ids: Sequence[int]) -> dict[int, str]:
 
 
 def _undone(link: Link | None) -> Change | None:
-    """Return the change that would be undone, also where an undo is asked for again for what of it failed or moved."""
+    """Return the change to be undone, also if an undo is requested again for its failed or moved items."""
     if link is None:
         return None
     relation, change = str(link.relation), Change.objects.get(pk=link.change_id)
@@ -160,9 +160,9 @@ def _done(kind: Kind[Any], environment: Environment, item: Item) -> Done:
 
 
 def _seen(kind: Kind[Any], item: Item) -> State | None:
-    """Return what an item's read-back showed, if that is what was meant; else a person has said that it was applied.
+    """Return what an item's read-back showed, if that is the intended state; else a person has said that it was applied.
 
-    Of several steps each has a read-back of its own, and none shows the whole.
+    With several steps, each has a read-back of its own, and none shows the whole.
     """
     if item.observed is None or not kind.is_read_back or len(kind.steps) > 1:
         return None
@@ -171,7 +171,7 @@ def _seen(kind: Kind[Any], item: Item) -> State | None:
 
 
 def _moved(change: Change, kind: Kind[Any], items: Sequence[Item]) -> dict[int, Left]:
-    """Return the items whose targets no longer stand as they were left, by target."""
+    """Return the items whose targets are no longer as they were left, by target."""
     environment = Environment(change.environment)
     found = kind.subjects(environment, [item.target_id for item in items])
     moved = {item.target_id: _left(change, kind, environment, item, found.get(item.target_id)) for item in items}
@@ -194,7 +194,7 @@ def _left(change: Change, kind: Kind[Any], environment: Environment, item: Item,
 
 
 def _parts(inverses: Mapping[int, Inverse], moved: Mapping[int, Left]) -> tuple[Part, ...]:
-    """Put together what one change can do: the same kind with the same parameters."""
+    """Combine what one change can do: the same kind with the same parameters."""
     grouped: dict[tuple[str, str], dict[int, Inverse]] = {}
     for target_id, inverse in inverses.items():
         said = json.dumps(inverse.parameters, cls=DjangoJSONEncoder, sort_keys=True)

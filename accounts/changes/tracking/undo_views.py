@@ -1,4 +1,4 @@
-"""The page of undoing a change: what would undo it, in one or more changes, and what is left as it is and why."""
+"""The page to undo a change: what would undo it, in one or more changes, and what is left as it is and why."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ from riskadmin.web.htmx import redirect
 
 @dataclass(frozen=True, kw_only=True)
 class ActionOption:
-    """A part of an undo as its page offers it: its number in the form, and whether this person may ask for it."""
+    """A part of an undo as its page offers it: its number in the form, and whether this person may request it."""
 
     number: int
     part: Part
@@ -70,7 +70,7 @@ def _page(request: HttpRequest, found: Undo) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, found: Undo) -> HttpResponse:
-    """Freeze a part and lead to its plan. The parts are worked out from what is frozen, so their numbers stay."""
+    """Freeze a part and redirect to its plan. The parts are computed from frozen data, so their numbers are stable."""
     numbered = {str(number): part for number, part in enumerate(found.parts, start=1)}
     part = numbered.get(request.POST.get("part", ""))
     if part is None:

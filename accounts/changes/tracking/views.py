@@ -1,4 +1,4 @@
-"""What people press on a change's page while it runs, and after: each a form, refused with 409 when the change has moved."""
+"""The actions on a change's page while it runs, and after: each a form, refused with 409 if the change has moved."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -23,24 +23,24 @@ from riskadmin.web.htmx import redirect
 
 
 class Steers(Protocol):
-    """One of control's functions for a change."""
+    """A control function for a change."""
 
     def __call__(self, *, actor: Staff, origin: Origin, change_id: int) -> Change:
-        """Do it, or raise NotAllowed or Moved."""
+        """Do it, or raise NotAllowed or InvalidTransition."""
         ...
 
 
 @requires("changes:view")
 @require_POST
 def pause(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have a running change send nothing more for now."""
+    """Stop a running change from sending for now."""
     return _steer(request, pk, control.pause, "Change {pk} is paused. Nothing more is sent until somebody resumes it.")
 
 
 @requires("changes:view")
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have a paused change go on."""
+    """Have a paused change continue."""
     return _steer(request, pk, control.resume, "Change {pk} goes on.")
 
 
@@ -61,7 +61,7 @@ def _steer(request: HttpRequest, pk: int, steers: Steers, said: str) -> HttpResp
 @requires("changes:decide")
 @require_POST
 def prioritise(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have a change go before or after others."""
+    """Set the priority of a change."""
     _change_or_404(pk)
     form = PriorityForm(request.POST)
     if not form.is_valid():
@@ -78,7 +78,7 @@ def prioritise(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:view")
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
-    """Go on to ask anew for the targets that were rejected, skipped or cancelled, with the same parameters."""
+    """Request the rejected, skipped or cancelled targets again, with the same parameters."""
     change = _change_or_404(pk)
     demand(request, KINDS[change.kind].capability)
     try:

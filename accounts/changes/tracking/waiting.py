@@ -1,4 +1,4 @@
-"""Which running changes wait, and until when, in short: for lists, where "Running" would promise that something happens now."""
+"""Which running changes wait, and until when, in short: for lists, where "Running" would suggest progress."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import in_zone, moment
 
 SHORT: Final = timedelta(seconds=30)
-"""A pause of less is part of running."""
+"""A pause shorter than this is part of running."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """That a change makes no call now; `until` is None where nobody knows when it goes on."""
+    """A change makes no call now; `until` is None if it is not known when it resumes."""
 
     until: datetime | None
 
     @property
     def words(self) -> str:
-        """What a list says: with the time of day, and the day unless it is today."""
+        """The text in a list: with the time of day, and the day unless it is today."""
         if self.until is None:
             return "Waiting"
         zone = display_zone()
@@ -39,11 +39,11 @@ class Wait:
 
 
 def waits(changes: Iterable[Change]) -> dict[int, Wait]:
-    """Return the running changes that wait, by their numbers. One query, and Redis is asked once, where any of them runs."""
+    """Return the running changes that wait, by their numbers. One query, and Redis is asked once, if any of them runs."""
     running = {change.pk: change for change in changes if change.state == ChangeState.RUNNING}
     if not running:
         return {}
-    # Of what is queued nothing leaves before the first is due. What is only to be read back is under way.
+    # Nothing queued is sent before the first item is due. What is only to be read back is in progress.
     queued = (
         Item.objects.filter(change__in=running, state=ItemState.QUEUED)
         .order_by()

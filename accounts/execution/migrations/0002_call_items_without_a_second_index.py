@@ -1,4 +1,4 @@
-"""The items of a call are found by the index of the constraint that each is there once."""
+"""The items of a call are found by the index of the constraint that each item occurs once."""
 
 import django.db.models.deletion
 from django.db import migrations, models

@@ -1,4 +1,4 @@
-"""A claim makes its calls in SQL, where what a call is made with before its end comes from PostgreSQL."""
+"""A claim creates its calls in SQL, so the initial values of a call come from PostgreSQL."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""What the budget's pages show: the state from Redis, and the hour from the ledger, grouped by PostgreSQL."""
+"""The data of the API budget's pages: the state from Redis, and the last hour from the ledger, grouped by PostgreSQL."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,26 +30,26 @@ BAR_WIDTH, BAR_STEP, CHART_HEIGHT = 10, 12, 120
 
 @dataclass(frozen=True, kw_only=True)
 class Gauge:
-    """What is left; `state` is None while the calls can't be counted, and then nothing is sent."""
+    """The calls left; `state` is None while calls can't be counted, and then nothing is sent."""
 
     state: BudgetState | None
     outages: Sequence[Outage]
 
     @property
     def stopped_words(self) -> str:
-        """How many single endpoints are stopped, in words."""
+        """How many individual endpoints are stopped, in words."""
         count = len(self.state.halted_endpoints) if self.state else 0
         return "1 endpoint stopped" if count == 1 else f"{count} endpoints stopped"
 
     @property
     def low(self) -> int:
-        """Calls below which the gauge is no longer well: a fifth of the limit."""
+        """The number of calls below which the gauge shows a warning: a fifth of the limit."""
         return self.state.limit // 5 if self.state else 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Minute:
-    """The calls made in one minute; each comes back one window after it was made."""
+    """The calls made in one minute; each becomes available again one window after it was made."""
 
     at: datetime
     urgent: int
@@ -62,13 +62,13 @@ class Minute:
 
     @property
     def back_at(self) -> datetime:
-        """When the last of them has come back, at the latest."""
+        """When the last of them is available again, at the latest."""
         return self.at + MINUTE + WINDOW
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """What one endpoint took of the hour. `limit` is its own hourly one, None where only the user's counts."""
+    """The calls of one endpoint in the last hour. `limit` is its own hourly limit, None if only the user's limit applies."""
 
     endpoint: str
     urgent: int
@@ -83,7 +83,7 @@ class Spent:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One minute in the chart: where it is, and how high its two parts are, the bulk lane's below."""
+    """One minute in the chart: its position, and the height of its two parts, the bulk lane's below."""
 
     minute: Minute
     x: int
@@ -95,7 +95,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Hour:
-    """Everything the page of the hour shows."""
+    """Everything that the page of the last hour shows."""
 
     gauge: Gauge
     minutes: Sequence[Minute]
@@ -110,17 +110,17 @@ class Hour:
 
     @property
     def urgent(self) -> int:
-        """Calls of the urgent lane that are counted."""
+        """Counted calls of the urgent lane."""
         return sum(minute.urgent for minute in self.minutes)
 
     @property
     def bulk(self) -> int:
-        """Calls of the bulk lane that are counted."""
+        """Counted calls of the bulk lane."""
         return sum(minute.bulk for minute in self.minutes)
 
     @property
     def calls(self) -> int:
-        """Calls that are counted, of both lanes."""
+        """Counted calls of both lanes."""
         return self.urgent + self.bulk
 
     @property
@@ -130,7 +130,7 @@ class Hour:
 
     @property
     def busy_minutes(self) -> list[Minute]:
-        """The minutes in which there were calls, oldest first."""
+        """The minutes with calls, oldest first."""
         return [minute for minute in self.minutes if minute.calls]
 
     @property
@@ -145,7 +145,7 @@ class Hour:
 
     @property
     def bars(self) -> list[Bar]:
-        """The chart's bars; a minute with any call of a lane shows at least a line of it."""
+        """The chart's bars; a minute with any call of a lane shows at least a line for it."""
         return [self._bar(place, minute) for place, minute in enumerate(self.minutes) if minute.calls]
 
     def _bar(self, place: int, minute: Minute) -> Bar:
@@ -162,7 +162,7 @@ class Hour:
 
 
 def gauge() -> Gauge:
-    """Return what is left, and which environments do not answer. No query; one round trip to Redis for each of them."""
+    """Return the calls left, and which environments do not respond. No query; one round trip to Redis for each of them."""
     try:
         state = connection.budget().state()
     except NotHandled:
@@ -202,7 +202,7 @@ def hour() -> Hour:
 
 
 def _minutes(counted: Counter[tuple[datetime, str]]) -> list[Minute]:
-    """Return every minute of the window, those without a call too, up to the present one."""
+    """Return every minute of the window up to the current one, including those without a call."""
     latest = max([timezone.now().replace(second=0, microsecond=0), *(at for at, _ in counted)])
     first = latest - timedelta(seconds=HOUR_S) - MINUTE
     ats = (first + place * MINUTE for place in range(int((latest - first) / MINUTE) + 1))
@@ -210,7 +210,7 @@ def _minutes(counted: Counter[tuple[datetime, str]]) -> list[Minute]:
 
 
 def _spent(counted: Counter[tuple[str, str]]) -> list[Spent]:
-    """Return what each endpoint took, the dearest first."""
+    """Return the calls of each endpoint, most calls first."""
     rows = [
         Spent(
             endpoint=endpoint,

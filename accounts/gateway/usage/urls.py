@@ -1,4 +1,4 @@
-"""Addresses of the budget: the gauge in the frame, and the page of the hour."""
+"""URLs of the API budget: the gauge in the frame, and the page of the last hour."""
 
 from django.urls import path
 

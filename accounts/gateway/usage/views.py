@@ -1,4 +1,4 @@
-"""The budget for people: a gauge on every page, and the page that shows the hour."""
+"""The API budget's views: a gauge on every page, and the page of the last hour."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,5 +19,5 @@ def gauge(request: HttpRequest) -> HttpResponse:
 @requires("system:view")
 @require_GET
 def hour(request: HttpRequest) -> HttpResponse:
-    """The rolling hour: what was spent on what and when, what is left, what stops calls, and when they come back."""
+    """The rolling hour: calls used by endpoint and time, calls left, what stops calls, and when calls are available again."""
     return render(request, "usage/usage.html", {"hour": queries.hour()})

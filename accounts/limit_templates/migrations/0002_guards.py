@@ -1,7 +1,8 @@
-"""PostgreSQL holds what must never break, whoever writes: who may decide about a version, and that history stays.
+"""PostgreSQL enforces the critical rules for every writer: who may approve a version, and that history is kept.
 
-ALWAYS, as in the guards of changes: the triggers fire in a session that replays a replica's changes too. The one on changes
-stands here, since it is about versions: a change that names one applies exactly what that says, and only while it is in force.
+ALWAYS, as in the guards of changes: the triggers also fire in a session that replays a replica's changes. The trigger on
+changes is here because it is about versions: a change that names a version applies exactly what it sets, and only while it is
+in force.
 """
 
 from django.db import migrations

@@ -1,7 +1,7 @@
-"""The view of what templates govern, and in which fields it differs: one rule, in SQL, for one account and for all of them.
+"""The view of what templates govern, and which fields differ: one rule, in SQL, for one account and for all of them.
 
-A version's limits are taken out of their JSON once, not once for each account. Whoever alters the type of a column that is
-named here drops the view first and makes it again.
+A version's limits are extracted from their JSON once, not once for each account. To alter the type of a column that is named
+here, drop the view first and create it again.
 """
 
 from django.db import migrations

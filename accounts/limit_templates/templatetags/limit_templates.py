@@ -22,13 +22,13 @@ def version_state(value: str) -> SafeString:
 
 @register.filter
 def whose(level: str) -> str:
-    """Say whose limits a level's are: "The firm's"."""
+    """Return whose limits a level's are: "The firm's"."""
     return dict(LEVEL_CHOICES)[level]
 
 
 @register.simple_tag
 def assigned_to(assignment: Assignment) -> str:
-    """Say in a line what an assignment is to: "Demo: category Evaluation", "Live: size $50,000.00"."""
+    """Describe an assignment in one line: "Demo: category Evaluation", "Live: size $50,000.00"."""
     environment = EnvironmentChoice(assignment.environment).label
     if assignment.risk_category:
         return f"{environment}: category {assignment.risk_category.name}"

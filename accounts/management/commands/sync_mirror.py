@@ -11,12 +11,12 @@ from riskadmin.tradovate.vocabulary import Environment
 
 
 class Command(BaseCommand):
-    """Prints calls, rows and seconds of each environment; ends with 1 and the reason when one could not be read."""
+    """Prints calls, rows and seconds of each environment; exits with 1 and the reason if one could not be read."""
 
     help = "Read Tradovate's accounts into the mirror."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Which environments."""
+        """Add the argument for the environments."""
         parser.add_argument("environment", nargs="*", type=Environment, help="demo, live; all that are connected by default")
 
     def handle(self, *args: Any, environment: list[Environment], **options: Any) -> None:  # noqa: ARG002  (Django's signature)
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(failures))
 
     def _sync(self, environment: Environment) -> str:
-        """Read one; return why it failed, or nothing."""
+        """Read one; return why it failed, or ""."""
         try:
             run = sync(environment)
         except connection.NotConnected as error:

@@ -1,6 +1,6 @@
 """The trail refuses to be changed.
 
-ALWAYS: the triggers fire in a session that replays a replica's changes too, where ordinary ones are silent.
+ALWAYS: the triggers also fire in a session that replays a replica's changes, where ordinary triggers do not.
 """
 
 from django.db import migrations

@@ -1,4 +1,4 @@
-"""The four roles as groups. Written out here: a migration must not change when the code does."""
+"""The four roles as groups. They are written out here because a migration must not change when the code does."""
 
 from django.apps.registry import Apps
 from django.db import migrations

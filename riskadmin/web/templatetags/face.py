@@ -1,4 +1,4 @@
-"""The components every page is made of; `docs/face-components.md` shows how each is used."""
+"""The components that pages are made of; `docs/face-components.md` shows how to use each."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ UNSET: Final = mark_safe(
     '<span class="unset"><span aria-hidden="true">—</span><span class="visually-hidden">not set</span></span>'
 )
 
-# A tone's own icon, for states that don't bring a better one.
+# A tone's default icon, for states without a better one.
 TONE_ICONS: Final = {
     "neutral": "circle-dashed",
     "info": "info-circle",
@@ -41,7 +41,7 @@ DIRECTIONS: Final = frozenset({"looser", "tighter"})
 
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
-    """Draw an icon of the sprite: silent beside a word, with a label where it stands alone. `ValueError` if unknown."""
+    """Show an icon of the sprite: decorative beside a word, with a label where it is alone. `ValueError` if unknown."""
     if name not in icons.icon_names():
         raise ValueError(f"There is no icon {name!r} in the sprite; riskadmin/web/vendor.py says how to add one.")
     spoken = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
@@ -52,7 +52,7 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 def _is_set(value: Number | None) -> TypeGuard[Number]:
-    # A template gives "" instead of None where a path such as `account.cash.amount` breaks off half way.
+    # A template passes "" instead of None where a path such as `account.cash.amount` can't be followed to its end.
     return value is not None and value != ""
 
 
@@ -64,7 +64,7 @@ def unset(value: object) -> object:
 
 @register.filter
 def sentence(text: str) -> str:
-    """End a text that may come from elsewhere with one full stop, for another sentence follows."""
+    """End a text from elsewhere with one full stop, because another sentence follows."""
     text = text.rstrip()
     return text if text.endswith((".", "!", "?", "…")) or not text else f"{text}."
 
@@ -77,7 +77,7 @@ def money(amount: Number | None, currency: str = "USD") -> str:
 
 @register.filter
 def signed_money(amount: Number | None, currency: str = "USD") -> str:
-    """Write an amount with its plus too, "+$340.00"; for profit, loss and differences."""
+    """Write an amount with a plus for gains, "+$340.00"; for profit, loss and differences."""
     return formats.money(amount, currency, always_signed=True) if _is_set(amount) else UNSET
 
 
@@ -89,7 +89,7 @@ def percent(points: Number | None) -> str:
 
 @register.filter
 def number(value: Number | None) -> str:
-    """Write a number with thousands separated."""
+    """Write a number with thousands separators."""
     return formats.number(value) if _is_set(value) else UNSET
 
 
@@ -139,7 +139,7 @@ def _time(at: datetime, text: str) -> SafeString:
 
 @register.simple_tag
 def state(label: str, tone: str = "neutral", icon_name: str = "") -> SafeString:
-    """Draw a state as word, icon and tone; tones are those of `TONE_ICONS`, anything else is a `KeyError`."""
+    """Show a state as word, icon and tone. Tones are those of `TONE_ICONS`; any other is a `KeyError`."""
     return format_html(
         '<span class="state tone-{}">{}{}</span>', tone, icon(icon_name) if icon_name else tone_icon(tone), label
     )
@@ -147,7 +147,7 @@ def state(label: str, tone: str = "neutral", icon_name: str = "") -> SafeString:
 
 @register.simple_tag
 def tone_icon(tone: str) -> SafeString:
-    """Draw a tone's own icon."""
+    """Show a tone's default icon."""
     return icon(TONE_ICONS[tone])
 
 
@@ -159,15 +159,15 @@ def message_tone(level: str) -> str:
 
 @register.simple_tag
 def environment_badge(environment: str) -> SafeString:
-    """Name a Tradovate environment; live carries its colour and the word wherever it appears."""
+    """Name a Tradovate environment. Live has its colour and the word wherever it appears."""
     return format_html('<span class="env env-{}">{}</span>', environment, environment.capitalize())
 
 
 @register.simple_tag
 def before_after(before: object, after: object, direction: str = "") -> SafeString:
-    """Show before → after, and whether the new value is `looser` or `tighter`; equal values are shown once.
+    """Show before → after, and whether the new value is `looser` or `tighter`. Equal values are shown once.
 
-    Values come formatted (`{% before_after old|money new|money "looser" %}`); another direction is a `ValueError`.
+    Values are passed formatted (`{% before_after old|money new|money "looser" %}`). Another direction is a `ValueError`.
     """
     if direction and direction not in DIRECTIONS:
         raise ValueError(f"A change is looser or tighter, not {direction!r}.")
@@ -192,7 +192,7 @@ def copy_id(value: object, what: str = "number") -> dict[str, object]:
 
 @register.inclusion_tag("inc/pager.html", takes_context=True)
 def pager(context: template.Context, page: Page[Any], newer: str = "Newer", older: str = "Older") -> dict[str, object]:
-    """Draw the links to a keyset page's neighbours, keeping the address's other parameters."""
+    """Show the links to the previous and next page of a list, keeping the address's other parameters."""
     return {"page": page, "newer": newer, "older": older, "request": context["request"]}
 
 
@@ -201,10 +201,10 @@ def pager(context: template.Context, page: Page[Any], newer: str = "Newer", olde
 
 @register.inclusion_tag("inc/field.html")
 def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str = "") -> dict[str, object]:
-    """Draw a form field: label above, help, unit inside its frame, and its error beside it, all tied together.
+    """Show a form field: label above, help, unit inside its frame, and its error beside it, all linked for screen readers.
 
-    With `help_url`, the help is replaced as one types by that fragment, which is sent the form and says what the value
-    would mean.
+    With `help_url`, the help is replaced while the person types by that fragment, which receives the form and says what the
+    value would mean.
     """
     notes = {"help": bound.help_text or help_url, "error": bound.errors}
     described_by = " ".join(f"{bound.auto_id}_{note}" for note, is_there in notes.items() if is_there)
@@ -227,8 +227,8 @@ def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str =
 
 @register.inclusion_tag("inc/error_summary.html")
 def error_summary(form: BaseForm) -> dict[str, object]:
-    """List what is wrong with a form above it, each linked to its field; it takes the focus. Nothing when all is well."""
-    # A group can't take the focus itself; its first choice can.
+    """List the errors of a form above it, each linked to its field. It takes the focus. Nothing without errors."""
+    # A group can't take the focus itself, so its first choice does.
     fields = [
         {
             "target": f"{bound.auto_id}_0" if _is_group(bound) else bound.id_for_label,

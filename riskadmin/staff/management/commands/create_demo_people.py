@@ -1,4 +1,4 @@
-"""The people of the demo, all with one password that everybody knows: never to be run on a real installation."""
+"""The people of the demo, all with one publicly known password. Never run it on a real installation."""
 
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
     help = "Add the demo's people with the password DEMO_PASSWORD; those who exist get that password if theirs differs."
 
     def handle(self, *_: Any, **__: Any) -> None:
-        """Refuse outside of a demo, else add whom it lacks."""
+        """Refuse outside of a demo, else add the people who are missing."""
         if not (settings.DEBUG or settings.DEMO):
             raise CommandError(
                 "Everybody knows the demo people's password, so they are added only where DEBUG or RISKADMIN_DEMO is on. "

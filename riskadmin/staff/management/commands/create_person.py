@@ -1,4 +1,4 @@
-"""Adds a person from the command line: the first administrator, and everybody else until the page for it exists."""
+"""Add a person from the command line: the first administrator, and everyone else until there is a page for it."""
 
 import getpass
 import sys
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--password-stdin", action="store_true", help="read the password from the first line of stdin")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Check everything, then add the person."""
+        """Check all values, then add the person."""
         person = Staff(
             username=plain_username(options["username"]), first_name=options["first_name"], last_name=options["last_name"]
         )
