@@ -39,18 +39,15 @@ def main() -> int:
         from tests.bench.report import Report
 
         report = Report()
-        if {"changes", "execution"} & set(parts):
-            with tempfile.TemporaryDirectory() as directory, Firm(Path(directory), accounts=SIZES[scale]) as firm:
+        if set(parts) - {"year"}:
+            accounts = short_answers.ACCOUNTS[scale] if "short_answers" in parts else SIZES[scale]
+            with tempfile.TemporaryDirectory() as directory, Firm(Path(directory), accounts=accounts) as firm:
                 if "changes" in parts:
                     changes.measure(firm, report)
                 if "execution" in parts:
                     execution.measure(firm, report, Path(directory))
-        if "short_answers" in parts:
-            with (
-                tempfile.TemporaryDirectory() as directory,
-                Firm(Path(directory), accounts=short_answers.ACCOUNTS[scale]) as firm,
-            ):
-                short_answers.measure(firm, report, Path(directory), scale=scale)
+                if "short_answers" in parts:
+                    short_answers.measure(firm, report, Path(directory), scale=scale)
         if "year" in parts:
             year.measure(report, redis_url=own.redis_url, scale=scale)
         print(f"written: {report.write().name}")

@@ -9,7 +9,7 @@ from typing import Self
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
-from django.test.utils import setup_test_environment, teardown_test_environment
+from django.test.utils import setup_test_environment
 
 from accounts.models import Account
 from accounts.sync import sync
@@ -52,7 +52,6 @@ class Firm:
         """Stop the simulator; the database ends with its server."""
         connection.close()
         self.simulator.stop()
-        teardown_test_environment()
 
     def open_accounts(self) -> list[int]:
         """Tradovate's ids of the open demo accounts, at most 10,000."""
