@@ -20,7 +20,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 from tests.bench.firm import Firm
 from tests.bench.report import Report, timed
-from tests.execution.worker import read_back_due, send_batch
+from tests.execution.worker import later
 
 ORIGIN = Origin(request_id="0" * 32, job="bench")
 UNKNOWN = (900_000_001, 900_000_002, 900_000_003)
@@ -82,9 +82,10 @@ def category_switch(firm: Firm, report: Report) -> None:
     run_s, _ = timed(lambda: _run(change))
     states = list(change.items.values_list("state", flat=True))
     calls = len(firm.simulator.calls(limit=10_000))
-    applied, rejected = states.count(ItemState.APPLIED), states.count(ItemState.REJECTED)
+    applied = states.count(ItemState.APPLIED)
+    isolated = states.count(ItemState.REJECTED) + states.count(ItemState.SKIPPED)  # by the call, or by the read before it
     report.at_least(
-        "category switch: unknown ids isolated", rejected, "items", goal=len(UNKNOWN), compared_with=f"{len(ids):,} asked"
+        "category switch: unknown ids isolated", isolated, "items", goal=len(UNKNOWN), compared_with=f"{len(ids):,} asked"
     )
     report.at_least(
         "  the rest applied",
@@ -199,6 +200,5 @@ def approved(firm: Firm, change: Change) -> Change:
 
 
 def _run(change: Change) -> None:
-    for _ in range(4):
-        send_batch(change.pk, origin=ORIGIN)
-        read_back_due(origin=ORIGIN)
+    """Carry a change out; the times for which its items wait pass at once."""
+    later(change)
