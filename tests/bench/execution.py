@@ -22,10 +22,10 @@ from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
 from accounts.changes.queries import progress
 from accounts.changes.states import ITEM_UNDER_WAY, ChangeState, ItemState
-from accounts.complete import ASKED_BY_ID
 from accounts.models import RiskCategory
 from accounts.models.api import ApiAttempt
 from accounts.sync.actions import sync
+from accounts.sync.complete import ASKED_BY_ID
 from riskadmin.tradovate.vocabulary import Environment
 from tests.bench.changes import UNKNOWN, approved, submitted
 from tests.bench.firm import Firm
