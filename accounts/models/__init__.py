@@ -6,43 +6,20 @@ Tradovate's own ids are stored as `tradovate_id`; they are unique within an envi
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models.functions import Now
 from django.utils import timezone
 
 import accounts.models.api  # noqa: F401  (Django looks for models here)
+from accounts.models.base import EnvironmentChoice as EnvironmentChoice
+from accounts.models.base import MirrorRow as MirrorRow
+from accounts.models.base import Source as Source
+from accounts.models.notes import AccountNote as AccountNote
 from accounts.models.status import AccountStatus, account_status
+from accounts.models.sync_run import SyncRun as SyncRun
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.http_record import what_stands
-from riskadmin.tradovate.vocabulary import Environment
-
-
-class EnvironmentChoice(models.TextChoices):
-    """Tradovate's two environments."""
-
-    DEMO = Environment.DEMO.value, "Demo"
-    LIVE = Environment.LIVE.value, "Live"
-
-
-class Source(models.TextChoices):
-    """The read that a mirror row comes from."""
-
-    SYNC = "sync", "full read"
-    REFRESH = "refresh", "read on demand"
-    CONFIRM = "confirm", "read-back after a call"
-
-
-class MirrorRow(models.Model):
-    """The columns that record how fresh a mirror row is."""
-
-    fresh_at = models.DateTimeField()
-    source = models.CharField(max_length=8, choices=Source)
-
-    class Meta:
-        abstract = True
 
 
 class RiskCategory(MirrorRow):
@@ -446,58 +423,3 @@ class UnreadableRecord(models.Model):
         """What was sent, in one readable line."""
         which = "" if self.tradovate_id is None else f" {self.tradovate_id}"
         return f"{self.get_entity_display()}{which}: {what_stands(self.field, self.value)}"
-
-
-class AccountNote(models.Model):
-    """A staff member's note about an account. Kept here, never sent to Tradovate, and never edited."""
-
-    TEXT_MAX = 2000
-
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="notes", db_index=False)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
-    author_name = models.CharField(max_length=150)
-    written_at = models.DateTimeField(db_default=Now())
-    text = models.TextField()
-    # The one-time key of the form: a double click or a repeated POST creates one note.
-    form_key = models.UUIDField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["author", "form_key"], name="note_once_per_form"),
-            models.CheckConstraint(condition=~models.Q(text=""), name="note_says_something"),
-        ]
-        indexes = [models.Index(fields=["account", "-id"], name="note_newest")]  # the account's page
-
-    def __str__(self) -> str:
-        return f"{self.account_id}, {self.author_name}"
-
-
-class SyncRun(models.Model):
-    """One full read of an environment: when, how many calls and rows, and why it failed if it did.
-
-    A run without an end is also the lease that keeps a second run out; `seen_at` separates a running process from a killed one.
-    """
-
-    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
-    started_at = models.DateTimeField()
-    seen_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)
-    calls = models.IntegerField(default=0)
-    rows = models.IntegerField(default=0)
-    # Accounts whose risk status was in no response.
-    untold = models.IntegerField(default=0, db_default=0)
-    failure = models.TextField(blank=True)
-    # How many records could not be read, and a description of the first few.
-    unreadable = models.IntegerField(default=0)
-    unreadable_examples: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["environment"], condition=models.Q(ended_at__isnull=True), name="sync_one_at_a_time"
-            ),
-        ]
-        indexes = [models.Index(fields=["environment", "-started_at"], name="sync_newest")]  # freshness on every page
-
-    def __str__(self) -> str:
-        return f"{self.environment} {self.started_at:%Y-%m-%d %H:%M:%S}"

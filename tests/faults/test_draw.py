@@ -107,5 +107,5 @@ def test_the_manual_lists_every_fault_and_rule() -> None:
     section = manual.partition("## The faults\n")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`[^|]+) \|", section, flags=re.MULTILINE)
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(BLOWS)
-    rules = re.findall(r"^\| ([a-z0-9 ]+) \|", manual.partition("## What the judge wants\n")[2], flags=re.MULTILINE)
+    rules = re.findall(r"^\| ([a-z0-9 ]+) \|", manual.partition("## What the judge checks\n")[2], flags=re.MULTILINE)
     assert set(rules) - {"rule"} == set(RULES)
