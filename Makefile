@@ -29,7 +29,7 @@ test-on-dates: environment ## run the tests with the machine's clock at five dat
 faults: environment ## hurt everything at random and judge what is left: SEED=7 RUNS=500, or MINUTES=30
 	@$(VENV)/python -m tests.faults
 
-bench: environment ## measure speed and calls, as ratios of one run; SCALE=full for the sizes of the goals
+bench: environment ## measure speed and calls, as ratios of one run; SCALE=full for the sizes of the goals, PARTS=short_answers for cut answers
 	@$(VENV)/python -m tests.bench
 
 lint: export SECRET_KEY = only-for-checks-that-read-the-settings-000000
