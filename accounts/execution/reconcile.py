@@ -5,19 +5,18 @@ An item that waits for a person is compared with the mirror each time the mirror
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.db import transaction
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Finding, Kind, State
+from accounts.changes.kinds.kind import Finding, Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution.basis import basis
 from accounts.execution.timing import SENT_AGAIN_WITHIN, UNKNOWN_ENDS_MAX
-from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide, fruitless_calls
+from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide, fruitless_calls, keep_seen
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.clock import display_zone
@@ -90,40 +89,40 @@ def _heal(kind: Kind[Any], environment: Environment, items: list[Item], origin: 
             locked = list(there.order_by("pk"))
             for item in locked:
                 item.change = changes[item.pk]
-            proven = [item for item in locked if _proves(kind, item, observed[item.target_id], read_at)]
+            settled = _settled_by(evidence, locked)
+            proven = [item for item in locked if item.pk in settled]
             if proven:
                 decide(proven, evidence)
-            settled = {item.pk for item in proven}
-            _note_seen([item for item in locked if item.pk not in settled], observed, evidence)
+            keep_seen([item for item in locked if item.pk not in settled], evidence)
     return sum(map(len, by_reading.values()))
 
 
-def _proves(kind: Kind[Any], item: Item, observed: State, read_at: datetime) -> bool:
-    """Say whether a reading settles an item.
+def _settled_by(evidence: Evidence, items: Sequence[Item]) -> set[int]:
+    """Return the keys of the items that a reading settles.
 
     Either it shows the effect, or that a refused call had none. Or it shows that a call with an unclear end had none, soon
     after it was made, and that call may be sent again automatically.
     """
+    findings = {item.pk: _finding(evidence, item) for item in items}
+    proven = {item.pk for item in items if findings[item.pk] in PROVEN}
+    without_effect = [item for item in items if findings[item.pk] == Finding.NOT_APPLIED]
+    refused = {item.pk for item in without_effect if item.refusal}
+    unclear = [item for item in without_effect if not item.refusal and _may_be_sent_again(evidence, item)]
+    fruitless = fruitless_calls(unclear)
+    return proven | refused | {item.pk for item in unclear if fruitless[item.pk] < UNKNOWN_ENDS_MAX}
+
+
+def _finding(evidence: Evidence, item: Item) -> Finding | None:
+    """Return what a reading shows about an item; None if the two can't be compared."""
     try:
-        before, after = basis(kind, item)
-        finding = kind.judge(before=before, after=after, observed=observed, step=item.step)
+        before, after = basis(evidence.kind, item)
+        return evidence.kind.judge(before=before, after=after, observed=evidence.observed[item.target_id], step=item.step)
     except UNJUDGEABLE:
         logger.exception("item %s can't be compared with what was read", item.pk)
+        return None
+
+
+def _may_be_sent_again(evidence: Evidence, item: Item) -> bool:
+    if item.claimed_at is None or item.resolved_by_id or not evidence.kind.is_resend_safe(item.step):
         return False
-    if finding != Finding.NOT_APPLIED:
-        return finding in PROVEN
-    return bool(item.refusal) or _may_be_sent_again(kind, item, read_at)
-
-
-def _may_be_sent_again(kind: Kind[Any], item: Item, read_at: datetime) -> bool:
-    if item.claimed_at is None or item.resolved_by_id or not kind.is_resend_safe(item.step):
-        return False
-    is_soon = read_at < item.claimed_at + SENT_AGAIN_WITHIN
-    return is_soon and fruitless_calls([item])[item.pk] < UNKNOWN_ENDS_MAX
-
-
-def _note_seen(items: list[Item], observed: dict[int, State], evidence: Evidence) -> None:
-    for item in items:
-        item.observed = {**(item.observed or {}), **observed[item.target_id]}
-        item.seen_at = evidence.read_at
-    Item.objects.bulk_update(items, ["observed", "seen_at"], batch_size=1000)
+    return evidence.read_at < item.claimed_at + SENT_AGAIN_WITHIN

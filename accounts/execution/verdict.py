@@ -144,7 +144,7 @@ def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[It
             proven.append(item)
     if unproven:
         note = "It is gone from one answer; a second one has to show it before it counts as removed"
-        _keep_seen(unproven, evidence)
+        keep_seen(unproven, evidence)
         again_at = timezone.now() + WATCHED_EVERY
         waiting = Item.objects.filter(pk__in=[item.pk for item in unproven], state=group.came_from)
         # An answered item keeps its lease until then; GREATEST ignores the NULL that an unknown item has.
@@ -194,7 +194,7 @@ def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence:
         refusal="",
         note=f"Done: {steps[step]}",
     )
-    _keep_seen(moved, evidence)
+    keep_seen(moved, evidence)
     tell(Tag.ITEM_STEP_DONE, moved, origin=evidence.origin, call=call, detail={"text": steps[step]})
 
 
@@ -261,7 +261,7 @@ def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
         call = evidence.call_of(waiting[0])
         tell(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": note})
     _read_again_at(early)
-    _keep_seen(waiting, evidence)
+    keep_seen(waiting, evidence)
 
 
 def _was_seen_since(item: Item, at: datetime) -> bool:
@@ -314,7 +314,7 @@ def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
         lease_until=None,
         note=note,
     )
-    _keep_seen(late, evidence)
+    keep_seen(late, evidence)
     if late:
         tell(Tag.ITEM_UNKNOWN, late, origin=evidence.origin, call=evidence.call_of(late[0]), detail={"text": note})
 
@@ -423,7 +423,7 @@ def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evi
         left = [item for item in items if item.pk in keys]
     else:
         left = move(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=told)
-    _keep_seen(left, evidence)
+    keep_seen(left, evidence)
     record_all(
         about_item(
             Tag.ITEM_UNKNOWN,
@@ -436,7 +436,7 @@ def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evi
     )
 
 
-def _keep_seen(items: Sequence[Item], evidence: Evidence) -> None:
+def keep_seen(items: Sequence[Item], evidence: Evidence) -> None:
     """Record what a reading showed about items, and when it began; what earlier steps' readings showed is kept as well."""
     seen = [item for item in items if item.target_id in evidence.observed]
     for item in seen:

@@ -75,7 +75,7 @@ def test_when_a_call_can_have_made_a_move(began: float, over: float | None, *, f
         (status((LOCK, NORMAL), (at(1), at(5))), OutsideKind.UNLOCK),
         (status((LOCK, HOLD), (at(1), at(5))), OutsideKind.ACTION),
         (status((NORMAL, "SomethingNew"), (None, at(5))), OutsideKind.ACTION),
-        # What an unknown action kept the account from, and so what its end allows, nobody knows.
+        # It is not known what an unknown action restricts, nor what its end allows.
         (status(("SomethingNew", NORMAL), (at(1), at(5))), OutsideKind.ACTION),
         (status(("SomethingNew", NORMAL), (at(1), at(5)), (at(1), None)), OutsideKind.ACTION),
         (status(("DisableAutoLiq", NORMAL), (at(1), at(5))), OutsideKind.ACTION),

@@ -1,4 +1,4 @@
-"""What full reads no longer tell of an account is told as old on its page, in the list and in previews."""
+"""Parts of an account that full reads no longer include are marked as old on its page, in the list and in previews."""
 
 from datetime import datetime, timedelta
 

@@ -1,16 +1,20 @@
 """People, policy and a broker that keeps quiet; what nobody asks for is not there."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import time_machine
 from celery import Celery
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import PolicyRule
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import CAPABILITIES, Role
 from tests.changes.fake_kind import FakeKind
+from tests.changes.stopped import NOW, Stopped, connect
 from tests.staff.people import make_person
 
 
@@ -54,3 +58,16 @@ def asking(client: Client, support: Staff, sent: list[Any], monkeypatch: pytest.
     PolicyRule.objects.create(kind=kind.name, decisions_needed=1, decider_role="supervisor")
     client.force_login(support)
     return client
+
+
+@pytest.fixture
+def two_o_clock() -> Iterator[None]:
+    """Two o'clock in Chicago, where the clock stands still."""
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def stop(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[[Stopped], None]:
+    """Have something stopped."""
+    return lambda stopped: connect(monkeypatch, settings, stopped)

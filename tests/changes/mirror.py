@@ -11,6 +11,7 @@ from accounts.changes.actions import decide, submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
+from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source
 from riskadmin.audit.models import Event
@@ -101,6 +102,7 @@ def ask(
     digest: str | None = None,
     reason_code: ReasonCode = ReasonCode.OTHER,
     reason_text: str = "A test",
+    timing: Timing = AT_ONCE,
 ) -> Change:
     """Ask for a change of demo accounts as it is planned now, or with another digest."""
     return submit(
@@ -114,6 +116,7 @@ def ask(
         form_key=form_key or uuid4(),
         shown_digest=digest if digest is not None else planned(kind_name, *account_ids).digest,
         confirmed_count=len(planned(kind_name, *account_ids).sent),
+        timing=timing,
     )
 
 

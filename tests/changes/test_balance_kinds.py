@@ -230,7 +230,7 @@ JUDGED = [
     # Neither explains it, by a cent.
     (BEFORE, cash("50900.01", "0"), Finding.ELSEWHERE),
     (BEFORE, cash("50500", "100"), Finding.ELSEWHERE),
-    # The week began anew, so that its profit doesn't say what was traded, or it isn't told.
+    # A new week began, so its profit does not show what was traded, or the profit is missing.
     (BEFORE, cash("51000", "0"), Finding.ELSEWHERE),
     (BEFORE, cash("51000", None), Finding.ELSEWHERE),
     (BEFORE, cash("50000", "0"), Finding.NOT_APPLIED),

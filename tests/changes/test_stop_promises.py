@@ -1,18 +1,15 @@
 """Nothing is promised sooner than what is stopped allows, on any page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-import time_machine
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from accounts.changes.actions import submit
 from accounts.changes.estimate import outlook_of
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
@@ -24,26 +21,13 @@ from accounts.changes.stops import Ahead, stops_now
 from accounts.changes.tracking.pace import pace
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.budget_state import HaltedEndpoint
-from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes import stopped as having
 from tests.changes.asking_pages import new
-from tests.changes.mirror import ORIGIN, ask, make_account, make_accounts, open_item, planned
+from tests.changes.mirror import ask, make_account, make_accounts, open_item
 from tests.changes.stopped import AT, CATEGORY, DENIED, IN_AN_HOUR, LOCK, NOW, Stopped, connect, shown, words
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def now() -> Iterator[None]:
-    """Two o'clock in Chicago, where the clock stands still."""
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-@pytest.fixture
-def stop(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[[Stopped], None]:
-    """Have something stopped."""
-    return lambda stopped: connect(monkeypatch, settings, stopped)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_o_clock")]
 
 
 @pytest.fixture
@@ -89,18 +73,7 @@ class TestPromises:
         self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any]
     ) -> None:
         make_account(1)
-        change = submit(
-            actor=support,
-            origin=ORIGIN,
-            kind=KINDS["lock"],
-            environment=Environment.DEMO,
-            target_ids=[1],
-            reason_code=ReasonCode.CLOSE_FRAUD,
-            reason_text="",
-            form_key=uuid4(),
-            shown_digest=planned("lock", 1).digest,
-            timing=Timing(runs_at=NOW + timedelta(minutes=30)),
-        )
+        change = ask(support, "lock", 1, timing=Timing(runs_at=NOW + timedelta(minutes=30)))
         Change.objects.filter(pk=change.pk).update(held_until=IN_AN_HOUR, held_why=DENIED)
         change.refresh_from_db()
         assert change.state == ChangeState.SCHEDULED
@@ -158,18 +131,7 @@ class TestPromises:
         self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any], runs_at: timedelta, *, is_told: bool
     ) -> None:
         make_account(1)
-        change = submit(
-            actor=support,
-            origin=ORIGIN,
-            kind=KINDS["lock"],
-            environment=Environment.DEMO,
-            target_ids=[1],
-            reason_code=ReasonCode.CLOSE_FRAUD,
-            reason_text="",
-            form_key=uuid4(),
-            shown_digest=planned("lock", 1).digest,
-            timing=Timing(runs_at=NOW + runs_at),
-        )
+        change = ask(support, "lock", 1, timing=Timing(runs_at=NOW + runs_at))
         stop(having.endpoint(LOCK))
         holds = [(hold.words, hold.until) for hold in pace(progress(change.pk)).holds]
         (entry,) = ahead().days[0].entries

@@ -1,12 +1,11 @@
 """What is stopped, until when, what waits because of it, and what else can be done: on every page that promises anything."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -27,20 +26,7 @@ from tests.changes.mirror import LOCKED, make_account, make_accounts, open_item
 from tests.changes.stopped import AT, CATEGORY, DENIED, IN_AN_HOUR, LOCK, NOW, Stopped, connect, shown, words
 from tests.staff.people import make_person
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def now() -> Iterator[None]:
-    """Two o'clock in Chicago, where the clock stands still."""
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-@pytest.fixture
-def stop(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[[Stopped], None]:
-    """Have something stopped."""
-    return lambda stopped: connect(monkeypatch, settings, stopped)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_o_clock")]
 
 
 @pytest.fixture

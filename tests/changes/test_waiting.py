@@ -1,42 +1,24 @@
 """Lists say that a running change waits, and until when; "Running" is what makes calls."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from pytest_django import Settings
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from riskadmin.staff.models import Staff
 from tests.changes.answers import read_aloud
 from tests.changes.mirror import ask, make_account, make_accounts, walk
-from tests.changes.stopped import FREE, IN_AN_HOUR, NOW, Stopped, connect, endpoint, everything, outage
+from tests.changes.stopped import CATEGORY, FREE, IN_AN_HOUR, LOCK, NOW, Stopped, endpoint, everything, outage
 
-pytestmark = pytest.mark.django_db
-
-LOCK = "accountRiskStatus/setadminautoliqaction"
-CATEGORY = "accountRiskStatus/switchriskcategory"
-
-
-@pytest.fixture(autouse=True)
-def now() -> Iterator[None]:
-    """Two o'clock in Chicago, where the clock stands still."""
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-@pytest.fixture
-def stop(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[[Stopped], None]:
-    """Have something stopped."""
-    return lambda stopped: connect(monkeypatch, settings, stopped)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_o_clock")]
 
 
 @pytest.fixture
