@@ -45,8 +45,9 @@ def untouched(process: Simulator) -> Iterator[int]:
 
 
 @pytest.fixture
-def account(untouched: Iterator[int]) -> int:
-    return next(untouched)
+def account(process: Simulator, untouched: Iterator[int]) -> int:
+    """An account that may trade: another test may have locked its trader out, and with that all of the trader's accounts."""
+    return next(each for each in untouched if not process.account(each)["restrictions"])
 
 
 @pytest.fixture
