@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
@@ -38,12 +39,13 @@ WHO = ("signed out", *(role.value for role in Role))
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What there is to be opened: a locked account, a plain one, and changes that support asked for.
+    """What there is to be opened: one person of each role, a locked account, a plain one, and changes that support asked for.
 
     `change` is an unlock that waits; of the others, one runs, one is paused, one has ended cancelled, one has locked its
     account, and one has an item whose outcome nobody knows after its `call`.
     """
 
+    people: dict[str, Staff]
     change: Change
     event: Event
     running: Item
@@ -253,16 +255,24 @@ TABLE = (
 )
 
 
-@pytest.fixture
-def people(db: None) -> dict[str, Staff]:
-    """One person of each role."""
-    return {role.value: make_person(role) for role in Role}
+@pytest.fixture(scope="module")
+def shared_world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """What there is to be opened, made once: each test's transaction is a savepoint within the one that is rolled back here."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield make_world()
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(shared_world: World, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> World:
     """What there is to be opened, with an empty Redis and without a Tradovate."""
     monkeypatch.setattr("accounts.pages.views.read_now", lambda _account: Outcome())
+    return shared_world
+
+
+def make_world() -> World:
+    """Write what there is to be opened."""
+    people = {role.value: make_person(role) for role in Role}
     make_account(101, LOCKED)
     make_account(102)
     make_account(103, LOCKED)
@@ -295,6 +305,7 @@ def world(people: dict[str, Staff], redis_client: redis.Redis, monkeypatch: pyte
     CallItem.objects.create(call=call, item=unknown)
     version, assignment = templated(support, people[Role.SUPERVISOR.value])
     return World(
+        people=people,
         change=change,
         event=event,
         running=running,
@@ -316,11 +327,11 @@ def templated(support: Staff, supervisor: Staff) -> tuple[TemplateVersion, Assig
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=f"{row} {number}") for number, row in enumerate(TABLE)])
-def test_it_answers_as_the_table_says(people: dict[str, Staff], world: World, redis_client: redis.Redis, row: Row) -> None:
+def test_it_answers_as_the_table_says(world: World, redis_client: redis.Redis, row: Row) -> None:
     for who, expected in zip(WHO, row.answers, strict=True):
         redis_client.flushdb()
         begun = transaction.savepoint()  # the same world for everybody: what one has done is taken back
-        answers(row, expected, world, people.get(who), who)
+        answers(row, expected, world, world.people.get(who), who)
         transaction.savepoint_rollback(begun)
 
 
@@ -351,9 +362,9 @@ def answers(row: Row, expected: int, world: World, person: Staff | None, who: st
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.method == "POST"], ids=str)
-def test_every_post_needs_the_token_of_its_form(people: dict[str, Staff], world: World, row: Row) -> None:
+def test_every_post_needs_the_token_of_its_form(world: World, row: Row) -> None:
     strict = Client(enforce_csrf_checks=True)
-    for person in people.values():
+    for person in world.people.values():
         strict.force_login(person)
         before = everything()
         response = strict.post(address(row, world), row.sent(world))
@@ -371,14 +382,14 @@ def test_every_address_has_a_row() -> None:
     assert sorted({row.name for row in TABLE}) == sorted(set(names()))
 
 
-def test_every_view_that_takes_a_form_has_a_row_for_it(client: Client, people: dict[str, Staff], world: World) -> None:
+def test_every_view_that_takes_a_form_has_a_row_for_it(client: Client, world: World) -> None:
     """GET on a POST row's address, and POST on a GET row's, is either in the table too or refused as a method."""
     known = {(row.method, row.name) for row in TABLE}
     for row in TABLE:
         other = "POST" if row.method == "GET" else "GET"
         if (other, row.name) in known:
             continue
-        for person in people.values():
+        for person in world.people.values():
             client.force_login(person)
             response = client.generic(other, address(row, world))
             assert response.status_code in {403, 405}, row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from riskadmin.simulator import inspection, trading
 from riskadmin.simulator.api import ENDPOINTS
+from riskadmin.simulator.checkpoint import Checkpoint
 from riskadmin.simulator.clock import parse_iso, trade_date
 from riskadmin.simulator.faults import BadFaultError, Fault, Faults
 from riskadmin.simulator.json_text import decode, encode
@@ -46,6 +47,8 @@ class Control:
     faults: Faults
     calendar: trading.Calendar
     about: dict[str, Any]
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    """The kept checkpoint, if there is one."""
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -62,6 +65,7 @@ class Control:
             self._route("/counters", GET=self.show_counters, DELETE=self.reset_counters),
             self._route("/calls", GET=self.show_calls),
             self._route("/effects", GET=self.show_effects),
+            self._route("/checkpoint", PUT=self.keep_checkpoint, POST=self.restore_checkpoint),
             self._route("/sessions", GET=self.show_sessions, DELETE=self.close_sessions),
             self._route("/faults", GET=self.show_faults, POST=self.add_fault, DELETE=self.clear_faults),
             self._route("/faults/{fault:int}", GET=self.show_fault, DELETE=self.remove_fault),
@@ -136,6 +140,18 @@ class Control:
         self.world.store.put_meta("offset_ms", clock.offset_ms)
         self.calendar.settle()
         return await self.show_clock(request)
+
+    async def keep_checkpoint(self, _request: Request) -> object:
+        """Keep the present state of all entities, in place of what was kept before."""
+        self.checkpoints[:] = [Checkpoint(self.world)]
+        return {}
+
+    async def restore_checkpoint(self, _request: Request) -> object:
+        """Return to the kept state: entities and effects; the clock goes on, settings, faults and counters stay."""
+        if not self.checkpoints:
+            raise NoSuchThingError("no checkpoint was kept")
+        self.checkpoints[0].restore(self.world)
+        return {}
 
     # --- what happened ---------------------------------------------------------------------------
 

@@ -39,6 +39,11 @@ class World:
         """When time next changes something by itself; see trading.Calendar."""
         self._next_effect = store.next_id("effect")
 
+    @property
+    def last_effect(self) -> int:
+        """Return the id of the newest row of the effects log, 0 if there was none."""
+        return self._next_effect - 1
+
     def now(self) -> str:
         """Return the simulated moment in the API's form."""
         return iso(self.clock.now_ms())

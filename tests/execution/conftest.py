@@ -1,7 +1,6 @@
 """The engine in this process, against a real simulator over HTTP, with the mirror filled from it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -22,6 +21,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from tests.execution import mirror_copy
 from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
 from tests.staff.people import make_person
 
@@ -37,18 +37,25 @@ def permits_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """One simulator for this folder's tests, kept running."""
-    simulator = Simulator(Path(tmp_path_factory.mktemp("simulator"))).start()
-    yield simulator
-    simulator.stop()
+    with Simulator(tmp_path_factory.mktemp("simulator")) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def large_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """A firm with more than 300 open accounts, kept running; modules that need it return it as `simulator_process`."""
+    with Simulator(tmp_path_factory.mktemp("large"), traders=120, accounts=400) as simulator:
+        yield simulator
 
 
 @pytest.fixture
 def simulator(simulator_process: Simulator, settings: Settings, redis_client: redis.Redis) -> Iterator[Simulator]:
-    """The simulator, without faults and with empty counters; riskadmin's settings lead to it."""
+    """The simulator as it started, without faults and with empty counters; riskadmin's settings lead to it."""
     settings.TRADOVATE_URLS = {"demo": simulator_process.demo_url, "live": simulator_process.live_url}
     settings.TRADOVATE_USERNAME, settings.TRADOVATE_PASSWORD = ADMIN, PASSWORD
     settings.TRADOVATE_CID, settings.TRADOVATE_SEC = CID, SEC
     simulator_process.clear_faults()
+    simulator_process.return_to_start()
     simulator_process.reset_counters()
     yield simulator_process
     simulator_process.clear_faults()
@@ -56,10 +63,12 @@ def simulator(simulator_process: Simulator, settings: Settings, redis_client: re
 
 @pytest.fixture
 def mirror(transactional_db: None, real_broker: redis.Redis, simulator: Simulator) -> Simulator:
-    """The simulator with its demo environment read into the mirror."""
-    run = sync(Environment.DEMO)
-    assert run is not None
-    assert run.failure == ""
+    """The simulator with its demo environment read into the mirror, in the first test of each process by a full read."""
+    if not mirror_copy.restore(simulator):
+        run = sync(Environment.DEMO)
+        assert run is not None
+        assert run.failure == ""
+        mirror_copy.keep(simulator)
     simulator.reset_counters()
     return simulator
 

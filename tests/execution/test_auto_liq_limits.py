@@ -1,9 +1,7 @@
 """Changes of limits against a real simulator: many accounts a call, whole records, each level by itself."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,12 +44,10 @@ SENT_AS = {
 }
 
 
-@pytest.fixture(scope="module")
-def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+@pytest.fixture
+def simulator_process(large_simulator: Simulator) -> Simulator:
     """A firm with more than 300 open accounts."""
-    simulator = Simulator(Path(tmp_path_factory.mktemp("limits")), traders=100, accounts=400).start()
-    yield simulator
-    simulator.stop()
+    return large_simulator
 
 
 def account_ids(count: int, skip: int = 0) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -47,11 +46,10 @@ BALANCE = "/cashBalance/changedemobalance"
 READ_LIMITS = "/userAccountAutoLiq/ldeps"
 
 
-@pytest.fixture(scope="module")
-def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """A firm of its own: these tests lock accounts for good."""
-    with Simulator(tmp_path_factory.mktemp("simulator"), traders=60, accounts=160) as simulator:
-        yield simulator
+@pytest.fixture
+def simulator_process(large_simulator: Simulator) -> Simulator:
+    """A firm with more than 300 open accounts."""
+    return large_simulator
 
 
 def open_accounts(count: int, skip: int = 0) -> list[int]:

@@ -33,12 +33,10 @@ from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 
 
-@pytest.fixture(scope="module")
-def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """A larger firm than that of the folder's other tests: these use up many accounts."""
-    simulator = Simulator(tmp_path_factory.mktemp("simulator"), traders=240, accounts=600).start()
-    yield simulator
-    simulator.stop()
+@pytest.fixture
+def simulator_process(large_simulator: Simulator) -> Simulator:
+    """A firm with more than 300 open accounts."""
+    return large_simulator
 
 
 @pytest.fixture(autouse=True)

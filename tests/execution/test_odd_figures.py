@@ -32,11 +32,10 @@ BALANCE = "/cashBalance/changedemobalance"
 CREATE_LIMIT = "/userAccountPositionLimit/create"
 
 
-@pytest.fixture(scope="module")
-def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """A firm of its own: these tests lock many accounts for good."""
-    with Simulator(tmp_path_factory.mktemp("simulator"), traders=90, accounts=300) as simulator:
-        yield simulator
+@pytest.fixture
+def simulator_process(large_simulator: Simulator) -> Simulator:
+    """A firm with more than 300 open accounts."""
+    return large_simulator
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -31,11 +30,10 @@ SWITCH = "/accountRiskStatus/switchriskcategory"
 BALANCE = "/cashBalance/changedemobalance"
 
 
-@pytest.fixture(scope="module")
-def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """A firm of its own: these tests lock many accounts for good."""
-    with Simulator(tmp_path_factory.mktemp("simulator"), traders=120, accounts=400) as simulator:
-        yield simulator
+@pytest.fixture
+def simulator_process(large_simulator: Simulator) -> Simulator:
+    """A firm with more than 300 open accounts."""
+    return large_simulator
 
 
 def open_accounts(count: int, skip: int = 0) -> list[int]:

@@ -76,6 +76,7 @@ class Simulator:
         self.settings = dict(settings or {})
         self.arguments = list(arguments)
         self.ports: dict[str, int] = {"demo": 0, "live": 0, "control": 0}
+        self._checkpoint_of = 0
         self._process: subprocess.Popen[str] | None = None
         self._session = requests.Session()
         self._session.trust_env = False
@@ -267,6 +268,11 @@ class Simulator:
     def reset_counters(self) -> None:
         """Forget all calls, rolling hours, silences and tickets."""
         self.control("DELETE", "/counters")
+
+    def return_to_start(self) -> None:
+        """Return all entities and effects to what they were when this was first called for the running process."""
+        self.control("POST" if self._checkpoint_of == self.pid else "PUT", "/checkpoint")
+        self._checkpoint_of = self.pid
 
     def calls(self, **filters: object) -> list[dict[str, Any]]:
         """Return the calls that came, oldest first."""
