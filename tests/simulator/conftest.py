@@ -24,8 +24,9 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(process: Simulator) -> Simulator:
-    """The shared process without faults, calls, sessions or changed settings; accounts keep their state."""
+    """The shared process as it started, without faults, calls, sessions or changed settings; its clock goes on."""
     process.clear_faults()
+    process.return_to_start()
     process.reset_counters()
     process.control("DELETE", "/sessions")
     defaults = Settings()
@@ -38,16 +39,16 @@ def token(simulator: Simulator) -> str:
     return simulator.token()
 
 
-@pytest.fixture(scope="session")
-def untouched(process: Simulator) -> Iterator[int]:
-    """Plainly active accounts of the demo host that no test has had before."""
-    return iter(process.account_ids("active", limit=1000))
+@pytest.fixture
+def untouched(simulator: Simulator) -> Iterator[int]:
+    """Accounts of the demo host that may trade, one after the other."""
+    return (each for each in simulator.account_ids("active") if not simulator.account(each)["restrictions"])
 
 
 @pytest.fixture
-def account(process: Simulator, untouched: Iterator[int]) -> int:
-    """An account that may trade: another test may have locked its trader out, and with that all of the trader's accounts."""
-    return next(each for each in untouched if not process.account(each)["restrictions"])
+def account(untouched: Iterator[int]) -> int:
+    """One of them."""
+    return next(untouched)
 
 
 @pytest.fixture
