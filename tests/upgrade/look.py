@@ -1,0 +1,158 @@
+"""Upgrade the database of DATABASE_URL, which is empty, as an installation of 2026-11-29 would be, and print what is found as JSON.
+
+A program of its own, because Django's connection of the tests leads to another database.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import django
+import time_machine
+
+ROWS: Final = Path(__file__).parent / "rows_2026_11_29.tsv.gz"
+"""For each row: its table, a tab, and its columns as JSON. There are pending, running and scheduled changes of each kind."""
+
+WRITTEN_AT: Final = datetime(2026, 11, 29, 22, 14, 50, tzinfo=UTC)
+THEN: Final = {
+    "auth": None,
+    "contenttypes": None,
+    "sessions": None,
+    "staff": "0002_role_groups",
+    "audit": "0002_append_only",
+    "accounts": "0008_mirror_moves",
+    "changes": "0015_ticket_of_any_length",
+    "execution": "0003_calls_with_defaults",
+    "limit_templates": "0003_governed",
+}
+"""The newest migration of each app when the rows were written."""
+
+LOADED: Final = """
+    INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, %s::jsonb)
+"""
+READ_AT: Final = ("fresh_at", "positions_read_at", "position_limits_read_at")
+
+
+def load() -> None:
+    """Write the rows, as if the mirror had been read at WRITTEN_AT, in place of those that migrations wrote."""
+    from django.db import connection, transaction
+
+    with gzip.open(ROWS, "rt", encoding="utf-8") as lines, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # rows come in any order
+        rows = [line.rstrip("\n").split("\t", 1) for line in lines if not line.startswith("--")]
+        tables = {table for table, _ in rows}
+        cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgenabled = 'A'")
+        guards = cursor.fetchall()
+        for table, guard in guards:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {guard}")
+        for table in tables:
+            cursor.execute(f"DELETE FROM {table}")
+        for table, text in rows:
+            row: dict[str, Any] = json.loads(text)
+            row |= {column: WRITTEN_AT.isoformat() for column in READ_AT if row.get(column)}
+            cursor.execute(LOADED.format(table=table), [json.dumps(row)])
+        for table in tables:
+            cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
+            (sequence,) = cursor.fetchone()
+            if sequence:
+                cursor.execute(f"SELECT setval(%s, (SELECT max(id) FROM {table}))", [sequence])
+        for table, guard in guards:
+            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {guard}")
+
+
+def everything_stored() -> dict[str, list[str]]:
+    """Return the trail, the decisions, and what the changes are made of, which no migration may rewrite."""
+    from django.db import connection
+
+    stored = {
+        "audit_event": "to_jsonb(audit_event)",
+        "changes_decision": "to_jsonb(changes_decision)",
+        "changes_change": "jsonb_build_array(id, kind, parameters, digest, reason_code, reason_text)",
+        "changes_item": "jsonb_build_array(id, target, before, after)",
+    }
+    found = {}
+    with connection.cursor() as cursor:
+        for table, columns in stored.items():
+            cursor.execute(f"SELECT {columns}::text FROM {table} ORDER BY id")
+            found[table] = [text for (text,) in cursor.fetchall()]
+    return found
+
+
+def pages(username: str, *paths: str) -> dict[str, int]:
+    """Return how each page is answered to a person."""
+    from django.test import Client
+
+    from riskadmin.staff.models import Staff
+
+    client = Client()
+    client.force_login(Staff.objects.get(username=username))
+    return {path: client.get(path).status_code for path in paths}
+
+
+def outcomes() -> dict[str, Any]:
+    """Open each page about the stored changes, approve those that wait, and claim the items of those that run."""
+    from django.urls import reverse
+
+    from accounts.changes.actions import decide
+    from accounts.changes.models import Change
+    from accounts.changes.states import ChangeState, Verdict
+    from accounts.execution.claim import claim
+    from riskadmin.audit.origin import Origin
+    from riskadmin.staff.models import Staff
+
+    origin = Origin(job="upgrade test")
+    changes = list(Change.objects.order_by("pk"))
+    of_each = ("changes:detail", "changes:progress", "changes:results", "execution:calls", "audit:change_history")
+    lists = ("home", "accounts:list", "changes:list", "changes:approvals", "changes:calendar", "limit_templates:list")
+    each = [reverse(name, args=[change.pk]) for change in changes for name in of_each]
+    opened = pages("supervisor2", *map(reverse, lists), *each)
+    opened |= pages("compliance", reverse("audit:list"))
+    running = [change for change in changes if change.state == ChangeState.RUNNING]
+    pending = [change for change in changes if change.state == ChangeState.PENDING]
+    claimed = {
+        change.kind: sum(
+            len(each.items) for each in claim(change, calls=2, origin=origin, read_since=WRITTEN_AT - timedelta(minutes=1))
+        )
+        for change in running
+    }
+    decided: dict[str, str] = {}
+    for change in pending:
+        requester = change.requested_by.username
+        decider = Staff.objects.get(username="supervisor" if requester == "supervisor2" else "supervisor2")
+        given = decide(
+            actor=decider, origin=origin, change_id=change.pk, verdict=Verdict.APPROVE, digest=change.digest, comment=""
+        )
+        decided[change.kind] = given.state
+    return {
+        "pages": opened,
+        "claimed": claimed,
+        "decided": decided,
+        "scheduled": sorted(change.kind for change in changes if change.state == ChangeState.SCHEDULED),
+    }
+
+
+def main() -> None:
+    """Migrate to what was then the newest version, load its rows, migrate to the present one, and look."""
+    django.setup()
+    from django.core.management import call_command
+
+    for app, newest in THEN.items():
+        call_command("migrate", app, *([newest] if newest else []), verbosity=0)
+    load()
+    before = everything_stored()
+    call_command("migrate", verbosity=0)
+    from django.conf import settings
+    from django.test import override_settings
+
+    plain_files = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    with time_machine.travel(WRITTEN_AT, tick=False), override_settings(STORAGES=settings.STORAGES | plain_files):
+        json.dump({"before": before, "after": everything_stored(), **outcomes()}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
