@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
-from redis.exceptions import RedisError
 
 from accounts.changes import queries
 from accounts.changes.models import Change
@@ -22,7 +21,7 @@ from accounts.sync.id_proof import refuted
 from riskadmin import health
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.budget_state import BudgetState
-from riskadmin.tradovate.errors import NotHandled, StoreUnavailable
+from riskadmin.tradovate.errors import NotHandled
 from riskadmin.web.access import requires, signed_in
 from riskadmin.web.htmx import render_page_or_fragment
 
@@ -77,7 +76,7 @@ def _budget() -> BudgetState | None:
     """Return the budget's state, or None while it can't be counted (then nothing is sent either)."""
     try:
         return budget().state()
-    except (NotHandled, RedisError, StoreUnavailable):
+    except NotHandled:
         return None
 
 

@@ -123,7 +123,7 @@ class LiveStack:
         self.redis.close()
 
     def wipe_redis(self) -> None:
-        """Lose everything in Redis: queues, budget, token."""
+        """Lose everything in Redis: the queues, and whether Tradovate answers."""
         self.redis.flushdb()
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:

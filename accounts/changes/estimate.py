@@ -51,7 +51,7 @@ class Outlook:
 
 
 def outlook(planned: Plan) -> Outlook:
-    """Return what a plan would cost; asks Redis once, and again about an outage."""
+    """Return what a plan would cost. One query, and Redis is asked about an outage."""
     return outlook_of(planned.calls_needed, ahead_of(planned))
 
 
@@ -61,7 +61,7 @@ def ahead_of(planned: Plan) -> Ahead:
 
 
 def outlook_of(calls: int, change: Ahead) -> Outlook:
-    """Return what this many calls of a change would cost from now on; asks Redis once, and again about an outage."""
+    """Return what this many calls of a change would cost from now on. One query, and Redis is asked about an outage."""
     outage = connection.outage(change.environment)
     outages = [outage] if outage else []
     lane = change.lane

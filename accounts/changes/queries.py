@@ -280,7 +280,7 @@ class Listed:
 
 
 def listed(found: Iterable[Change]) -> list[Listed]:
-    """Return changes as rows of a list, in order. Two queries in addition to that of the changes, and one if any runs."""
+    """Return changes as rows of a list, in order. Two queries in addition to that of the changes, and two if any runs."""
     shown = list(found)
     items = Item.objects.filter(change__in=shown)
     first = dict(items.filter(position=1).values_list("change_id", "target_name"))

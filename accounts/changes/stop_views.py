@@ -46,7 +46,7 @@ def account_stops(request: HttpRequest, environment: str, tradovate_id: int) -> 
 @signed_in
 @require_GET
 def strip(request: HttpRequest) -> HttpResponse:
-    """The worst stop in one line, for the frame: every open page polls this. Asks Redis only."""
+    """The worst stop in one line, for the frame: every open page polls this. One query, and Redis."""
     stops = notices_for(request)
     context = {"worst": stops[0] if stops else None, "others": len(stops) - 1}
     return render_page_or_fragment(request, "changes/stops_strip.html", "changes/_stops_strip.html", context)

@@ -32,7 +32,7 @@ from riskadmin.web.formats import moment
 class Cause(IntEnum):
     """The type of a stop, the worst first."""
 
-    UNCOUNTED = 1  # Redis or PostgreSQL is unavailable, so no call is made
+    UNCOUNTED = 1  # PostgreSQL is unavailable, so no call is made
     EVERYTHING = 2  # after a 423 or 429
     OUTAGE = 3  # Tradovate does not respond
     SIGN_IN = 4  # no session, and none can be started now
@@ -118,7 +118,7 @@ class Stop:
             return f"until Tradovate's {' and '.join(self.environments)} environment answers again"
         if self.again_at:
             return "until Tradovate allows access again"
-        return "until Redis and PostgreSQL answer again" if self.cause == Cause.UNCOUNTED else "until further notice"
+        return "until PostgreSQL answers again" if self.cause == Cause.UNCOUNTED else "until further notice"
 
     def holds_up(self, change: "Ahead") -> bool:
         """Say whether calls of a change are not sent because of it."""
@@ -205,7 +205,7 @@ def last_end(stops: Iterable[Stop]) -> tuple[bool, datetime | None]:
 
 
 def stops_now() -> Stops:
-    """Return all stops in force. Asks Redis once for the budget and once for each environment, PostgreSQL rarely."""
+    """Return all stops in force. Asks PostgreSQL once for the budget, rarely more, and Redis once for each environment."""
     try:
         state = connection.budget().state()
     except NotHandled:
@@ -220,7 +220,7 @@ def stops_of(state: BudgetState | None, outages: Sequence[Outage]) -> Stops:
         return Stops(found=(), state=state)
     found = [_of_outage(outage, everywhere) for outage in outages]
     if state is None:
-        why = "Redis or PostgreSQL does not answer, so calls can't be counted, and none is made"
+        why = "PostgreSQL does not answer, so calls can't be counted, and none is made"
         return _sorted([*found, _of_all(Cause.UNCOUNTED, everywhere, why)], state)
     if state.halted_until:
         found.append(_of_all(Cause.EVERYTHING, everywhere, state.halt_reason, until=state.halted_until))

@@ -175,7 +175,7 @@ def _review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
 
 
 def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
-    """Return what the live part shows. Two queries, for every viewer and any number of items."""
+    """Return what the live part shows. Three queries, for every viewer and any number of items."""
     try:
         following = queries.progress(pk)
     except Change.DoesNotExist as error:

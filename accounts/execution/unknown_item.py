@@ -100,7 +100,7 @@ def last_calls(item_ids: Iterable[int]) -> dict[int, LastCalls]:
 
 
 class Reach:
-    """What prevents readings from being made now; Redis is asked when that is first needed."""
+    """What prevents readings from being made now; the stops are asked for when they are first needed."""
 
     @cached_property
     def stops(self) -> Stops:

@@ -1,4 +1,4 @@
-"""The connection to Tradovate: clients built from the settings, with stores in PostgreSQL and Redis.
+"""The connection to Tradovate: clients built from the settings, with stores in PostgreSQL and the breaker in Redis.
 
 What is built is kept for the life of the process, so that threads share one pool of Redis connections and one token.
 """
@@ -67,7 +67,6 @@ def client(environment: Environment, lane: Lane) -> Client:
 def budget() -> Budget:
     """Return the API budget of our Tradovate user, which both environments share."""
     return _budget(
-        settings.REDIS_URL,
         user=settings.TRADOVATE_USERNAME,
         address=settings.BUDGET_ADDRESS,
         calls_per_hour=settings.BUDGET_CALLS_PER_HOUR,
@@ -153,8 +152,8 @@ def _tokens(access: _Access) -> TokenSource:
 
 
 @cache
-def _budget(redis_url: str, **settings_of_it: Any) -> Budget:
-    return Budget(_redis(redis_url), PostgresLedger(), **settings_of_it)
+def _budget(**settings_of_it: Any) -> Budget:
+    return Budget(PostgresLedger(), **settings_of_it)
 
 
 @cache

@@ -55,7 +55,7 @@ class ApiToken(models.Model):
 
 
 class ApiAttempt(models.Model):
-    """The slim ledger of calls to Tradovate in the last hour: it rebuilds the API budget after Redis was wiped."""
+    """An attempt to call Tradovate. Those of the last hour are the API budget; they are counted before they are made."""
 
     api_user = models.CharField(max_length=64)
     # Named in the settings: Tradovate counts an endpoint's own limit by the internet address that calls come from.
@@ -63,12 +63,20 @@ class ApiAttempt(models.Model):
     endpoint = models.CharField(max_length=96)
     lane = models.CharField(max_length=8)
     attempted_at = models.DateTimeField(db_default=Now())  # the database's clock, the one that all processes share
+    # Towards the endpoint's own limit; not if it has none, or counts only failures and this was none.
+    counts_at_address = models.BooleanField(db_default=True)
 
     class Meta:
         indexes = [
-            # the rebuild, and the page of the last hour
-            models.Index(fields=["api_user", "attempted_at"], name="attempt_by_time"),
-            models.Index(fields=["attempted_at"], name="attempt_age"),  # deleting old rows; the rows of an address in a rebuild
+            # each admission, and the page of the last hour
+            models.Index(fields=["api_user", "attempted_at", "id"], name="attempt_by_time"),
+            # each admission at an endpoint with its own limit
+            models.Index(
+                fields=["address", "endpoint", "attempted_at"],
+                condition=models.Q(counts_at_address=True),
+                name="attempt_at_address",
+            ),
+            models.Index(fields=["attempted_at"], name="attempt_age"),  # deleting old rows
         ]
 
     def __str__(self) -> str:
@@ -76,7 +84,7 @@ class ApiAttempt(models.Model):
 
 
 class ApiHalt(models.Model):
-    """A stop of all calls (or of one endpoint) that Tradovate asked for; kept here so that it survives a wiped Redis."""
+    """A stop of all calls (or of one endpoint) that Tradovate asked for."""
 
     api_user = models.CharField(max_length=64)
     address = models.CharField(max_length=64, db_default="")
@@ -85,6 +93,7 @@ class ApiHalt(models.Model):
     until = models.DateTimeField()
     reason = models.CharField(max_length=200)
     noticed_at = models.DateTimeField(db_default=Now())
+    succeeded_at = models.DateTimeField(null=True)  # a call after a denial of access: the next denial is a new one
 
     class Meta:
         indexes = [models.Index(fields=["api_user", "until"], name="halt_by_end")]  # the stops still in force
@@ -104,7 +113,7 @@ class ApiHalt(models.Model):
 
 
 class ApiLimit(models.Model):
-    """A lower hourly limit than the one in the settings, learned from a 429; kept here so that it survives a wiped Redis."""
+    """A lower hourly limit than the one in the settings, learned from a 429."""
 
     api_user = models.CharField(max_length=64)
     calls = models.PositiveIntegerField()

@@ -17,7 +17,6 @@ from typing import Any
 import redis
 from redis.exceptions import RedisError
 
-from riskadmin.tradovate.budget_scripts import NOW
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, TradovateError
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -35,9 +34,17 @@ PROBE_S = 75.0
 FORGOTTEN_S = 300.0
 """If an open breaker was not probed for this long after a probe was due, no process is probing, so it counts as closed."""
 
+_NOW = """
+local function milliseconds(given)
+  if given ~= '' then return tonumber(given) end
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+"""
+
 # KEYS breaker; ARGV now in ms or ''. Answers {failures in a row, ms until the next probe or -1 when closed, since, reason}.
 _LOOK = (
-    NOW
+    _NOW
     + """
 local found = redis.call('HMGET', KEYS[1], 'failures', 'since', 'probe_at', 'reason')
 if not found[2] then return {tonumber(found[1] or 0), -1} end
@@ -48,7 +55,7 @@ return {tonumber(found[1]), math.max(0, tonumber(found[3]) - milliseconds(ARGV[1
 # KEYS breaker; ARGV now in ms or '', reason, 1 for a probe, failures that open it, first and last wait and the time until
 # it expires in ms. Answers the wait in ms when this opened it, else 0.
 _FAILED = (
-    NOW
+    _NOW
     + """
 local now, first, last, forgotten = milliseconds(ARGV[1]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local wait = tonumber(redis.call('HGET', KEYS[1], 'wait'))
@@ -77,7 +84,7 @@ return redis.call('DEL', KEYS[1])
 
 # KEYS breaker; ARGV now in ms or '', ms that a probe may take. Answers 1 to the one caller that may probe now.
 _BEGIN_PROBE = (
-    NOW
+    _NOW
     + """
 local found = redis.call('HMGET', KEYS[1], 'probe_at', 'probing_until')
 local now = milliseconds(ARGV[1])
@@ -89,7 +96,7 @@ return 1
 
 # KEYS breaker; ARGV now in ms or ''. The probe was not made (no budget): the next one after the same wait.
 _NOT_PROBED = (
-    NOW
+    _NOW
     + """
 local wait = tonumber(redis.call('HGET', KEYS[1], 'wait'))
 if not wait or redis.call('HDEL', KEYS[1], 'probing_until') == 0 then return 0 end
@@ -134,7 +141,7 @@ class Breaker:
     def check(self) -> int:
         """Return how many calls in a row were not answered. Raise ``NotHandled`` (``outage``) while the breaker is open.
 
-        A probe passes. Without Redis it is closed: then the budget admits nothing anyway.
+        A probe passes. Without Redis it is closed: an urgent call should not depend on it.
         """
         try:
             failures, wait_ms, *rest = self._ask(self._look)
@@ -156,7 +163,7 @@ class Breaker:
         try:
             wait_ms = self._ask(self._failed, reason, int(_probes.get()), FAILURES, *spans)
         except RedisError:
-            return  # nothing is admitted meanwhile, and afterwards a few calls open it again
+            return  # once Redis is back, a few more calls open it
         if wait_ms:
             logger.warning("%s does not answer (%s): next try in %.0f s", self._environment, reason, wait_ms / 1000)
 

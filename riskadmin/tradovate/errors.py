@@ -58,7 +58,7 @@ class NotHandledReason(StrEnum):
     HELD_UP = "held_up"
     """This process was delayed for so long that its admission had expired; nothing was sent."""
     BUDGET_UNAVAILABLE = "budget_unavailable"
-    """The budget can't be counted (Redis or the ledger is unavailable), so nothing was sent."""
+    """The budget can't be counted (the ledger is unavailable), so nothing was sent."""
 
 
 class NotHandled(TradovateError):

@@ -14,7 +14,9 @@ from accounts.gateway.usage.queries import WINDOW, hour
 from accounts.models.api import ApiAttempt
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.breaker import FAILURES
+from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.endpoints import ACCOUNTS, RENEW_ACCESS_TOKEN
+from riskadmin.tradovate.errors import StoreUnavailable
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.staff.people import make_person
 
@@ -49,6 +51,15 @@ def shown(client: Client, address: str) -> str:
     return " ".join(client.get(address).content.decode().split())
 
 
+def count_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the ledger be away, though the rest of the database answers."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(PostgresLedger, "state", fail)
+
+
 def spend(count: int, lane: Lane = Lane.BULK) -> None:
     for _ in range(count):
         connection.budget().reserve(ACCOUNTS, lane)
@@ -59,11 +70,11 @@ class TestGauge:
         spend(3)
         assert "Calls left: 4,972 urgent, 4,474 bulk" in shown(support, GAUGE)
 
-    def test_it_asks_nothing_of_the_database_but_who_is_there(
+    def test_it_asks_who_is_there_and_for_the_count(
         self, support: Client, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         spend(1)
-        with django_assert_num_queries(2):  # the session and its person
+        with django_assert_num_queries(3):  # the session, its person, the count
             support.get(GAUGE, headers={"HX-Request": "true"})
 
     def test_a_stop_of_all_calls(self, support: Client) -> None:
@@ -91,8 +102,8 @@ class TestGauge:
         assert "of 2,500 (lowered after a 429; the settings say 5,000)" in text
         assert "Limit lowered." in text
 
-    def test_calls_that_can_not_be_counted(self, support: Client, settings: Settings) -> None:
-        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    def test_calls_that_can_not_be_counted(self, support: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        count_nothing(monkeypatch)
         assert "Calls can't be counted: nothing is sent" in shown(support, GAUGE)
 
     def test_it_is_in_the_frame_and_polls_gently(self, support: Client) -> None:
@@ -144,12 +155,11 @@ class TestPage:
         assert hour().calls == 0
 
     @pytest.mark.parametrize("count", [20, 200])
-    def test_three_queries_however_many_calls(self, count: int, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    def test_four_queries_however_many_calls(self, count: int, django_assert_num_queries: DjangoAssertNumQueries) -> None:
         for place in range(count):
             at = datetime.now(UTC) - timedelta(seconds=place * 15)
             ApiAttempt.objects.create(api_user="desk", endpoint=f"e/{place % 7}", lane="bulk", attempted_at=at)
-        connection.budget().state()
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             assert hour().calls == count
 
     def test_stops_outages_and_lowered_limits(self, supervisor: Client) -> None:
@@ -157,7 +167,7 @@ class TestPage:
         refused = budget.reserve(ACCOUNTS, Lane.BULK)
         budget.halt(600, "Tradovate demands a captcha", RENEW_ACCESS_TOKEN)
         budget.halt(3600, "too many calls in an hour (HTTP 429)")
-        PostgresLedger().save_halt(user="another", address="", endpoint=None, reason="not ours", seconds=60)
+        Budget(PostgresLedger(), user="another").halt(60, "not ours")
         budget.lower(refused)
         for _ in range(FAILURES):
             connection.breaker(Environment.DEMO).failed("no connection: ConnectTimeout")
@@ -169,10 +179,10 @@ class TestPage:
         assert "Tradovate's demo environment doesn't answer, for" in text
         assert "next try in 5 s" in text
 
-    def test_it_is_there_without_redis(self, supervisor: Client, settings: Settings) -> None:
+    def test_it_is_there_when_calls_can_not_be_counted(self, supervisor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         spend(1)
         connection.budget().halt(600, "Tradovate demands a captcha", RENEW_ACCESS_TOKEN)
-        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        count_nothing(monkeypatch)
         text = shown(supervisor, PAGE)
         assert "The calls can't be counted." in text
         assert "Tradovate demands a captcha" in text

@@ -1,172 +1,158 @@
-"""The budget's durable memory: each row is there for every process at once, and ages by PostgreSQL's own clock."""
+"""The budget's ledger in PostgreSQL: its transactions, its trail, its own clock, and what is deleted. Its rules: `tests/tradovate`."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from accounts.gateway import ledger as ledger_module
 from accounts.gateway.ledger import PostgresLedger, forget_old
 from accounts.gateway.storage import InsideTransaction
-from accounts.models.api import ApiAttempt, ApiHalt
+from accounts.models.api import ApiAttempt, ApiHalt, ApiLimit
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.tradovate.errors import StoreUnavailable
+from riskadmin.tradovate.ledger import Admitted, Lowering, Quota, Refused, Wanted
 from riskadmin.tradovate.vocabulary import Lane
+from tests.tradovate.stores import database_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ledger = PostgresLedger()
+QUOTA = Quota(
+    user="us", address="office", calls_per_hour=100, safety_margin=0, urgent_share_pct=10, window=timedelta(seconds=3630)
+)
+DENIAL = "accountRiskStatus/setadminautoliqaction@demo"
 
 
-def attempt_of(age: timedelta, *, user: str = "us") -> ApiAttempt:
-    return ApiAttempt.objects.create(api_user=user, endpoint="account/list", lane="bulk", attempted_at=datetime.now(UTC) - age)
+def wanted(calls: int = 1) -> Wanted:
+    return Wanted(endpoint="account/list", lane=Lane.URGENT, calls=calls, own_limit=None, scope="account/list@demo")
 
 
-def test_recent_gives_what_was_appended_in_order_and_no_other_users() -> None:
-    (first,) = ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
-    (second,) = ledger.append(user="us", address="", endpoint="user/list", lane=Lane.URGENT, attempts=1)
-    ledger.append(user="them", address="there", endpoint="user/list", lane=Lane.BULK, attempts=1)
-
-    attempts = ledger.recent(user="us", address="", within_s=3600)
-
-    assert [(attempt.id, attempt.endpoint) for attempt in attempts] == [(first, "account/list"), (second, "user/list")]
-    assert all(0 <= attempt.age_s < 60 for attempt in attempts)
-    assert ApiAttempt.objects.get(pk=second).lane == "urgent"
+def attempts_of(age: timedelta, count: int = 1) -> list[ApiAttempt]:
+    at = datetime.now(UTC) - age
+    return [
+        ApiAttempt.objects.create(api_user="us", endpoint="account/list", lane="bulk", attempted_at=at) for _ in range(count)
+    ]
 
 
-def test_attempts_outside_the_window_are_not_recent() -> None:
-    attempt_of(timedelta(seconds=3700))
-    inside = attempt_of(timedelta(seconds=3500))
-
-    (attempt,) = ledger.recent(user="us", address="", within_s=3600)
-
-    assert attempt.id == inside.pk
-    assert 3500 <= attempt.age_s < 3600
-
-
-def test_a_forgotten_attempt_is_gone_and_forgetting_twice_is_no_error() -> None:
-    (attempt_id,) = ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
-
-    ledger.forget([attempt_id])
-    ledger.forget([attempt_id])
-
-    assert not ledger.recent(user="us", address="", within_s=3600)
+WRITES: dict[str, Callable[[], object]] = {
+    "admit": lambda: ledger.admit(QUOTA, wanted()),
+    "withdraw": lambda: ledger.withdraw([1]),
+    "release": lambda: ledger.release(1),
+    "halt": lambda: ledger.halt(QUOTA, endpoint="", reason="429", seconds=3600),
+    "deny": lambda: ledger.deny(QUOTA, scope=DENIAL, reason="denied"),
+    "end_denial": lambda: ledger.end_denial(QUOTA, scope=DENIAL),
+    "lower": lambda: ledger.lower(QUOTA, refused_at=datetime.now(UTC)),
+}
+ALL: dict[str, Callable[[], object]] = {
+    **WRITES,
+    "state": lambda: ledger.state(QUOTA, calls=0, lane=Lane.URGENT, scopes=()),
+}
 
 
-def test_every_write_refuses_to_run_inside_a_transaction() -> None:
-    with transaction.atomic():
-        with pytest.raises(InsideTransaction):
-            ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
-        with pytest.raises(InsideTransaction):
-            ledger.forget([1])
-        with pytest.raises(InsideTransaction):
-            ledger.save_halt(user="us", address="", endpoint=None, reason="429", seconds=3600)
-
+@pytest.mark.parametrize("name", WRITES)
+def test_every_write_refuses_to_run_inside_a_transaction(name: str) -> None:
+    with transaction.atomic(), pytest.raises(InsideTransaction):
+        WRITES[name]()
     assert not ApiAttempt.objects.exists()
     assert not ApiHalt.objects.exists()
+    assert not ApiLimit.objects.exists()
 
 
-def test_eight_writers_at_once_lose_nothing() -> None:
-    def write(_: int) -> list[int]:
-        try:
-            return [
-                each
-                for _ in range(25)
-                for each in ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
-            ]
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        ids = [attempt_id for written in pool.map(write, range(8)) for attempt_id in written]
-
-    assert len(set(ids)) == 200
-    assert {attempt.id for attempt in ledger.recent(user="us", address="", within_s=3600)} == set(ids)
+@pytest.mark.parametrize("name", ALL)
+def test_a_database_that_fails_is_a_store_that_is_away(name: str) -> None:
+    with database_away(), pytest.raises(StoreUnavailable, match="closed the connection"):
+        ALL[name]()
 
 
-def test_the_longest_halt_of_each_scope_is_in_force() -> None:
-    ledger.save_halt(user="us", address="", endpoint=None, reason="429", seconds=3600)
-    ledger.save_halt(user="us", address="", endpoint=None, reason="423", seconds=60)
-    ledger.save_halt(user="us", address="", endpoint="auth/me", reason="captcha", seconds=120)
-    ledger.save_halt(user="us", address="", endpoint="auth/me", reason="over", seconds=-1)
-    ledger.save_halt(user="them", address="", endpoint=None, reason="429", seconds=3600)
+def test_an_admission_is_one_statement() -> None:
+    statements: list[str] = []
 
-    halts = {halt.endpoint: halt for halt in ledger.halts(user="us", address="here")}
+    def note(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        statements.append(sql)
+        return execute(sql, *rest)
 
-    assert {scope: halt.reason for scope, halt in halts.items()} == {None: "429", "auth/me": "captcha"}
-    assert 3500 < halts[None].left_s <= 3600
+    with connection.execute_wrapper(note):
+        admitted = ledger.admit(QUOTA, wanted(9))
+
+    assert isinstance(admitted, Admitted)
+    assert len(statements) == 1
+    assert len(admitted.ids) == ApiAttempt.objects.count() == 9
 
 
-def test_a_stop_is_told_in_the_trail_once_however_long_it_goes_on() -> None:
-    scope = "accountRiskStatus/setadminautoliqaction@demo"
-    ledger.save_halt(user="us", address="", endpoint=scope, reason="denied", seconds=60)
-    ledger.save_halt(user="us", address="", endpoint=scope, reason="denied", seconds=120, is_new=False)
+def test_attempts_count_by_the_clock_of_postgresql_for_a_window() -> None:
+    attempts_of(timedelta(seconds=3631), 50)
+    attempts_of(timedelta(seconds=3600), 98)
+
+    admitted = ledger.admit(QUOTA, wanted(5))
+    refused = ledger.admit(QUOTA, wanted())
+
+    assert isinstance(admitted, Admitted)
+    assert len(admitted.ids) == 2
+    assert isinstance(refused, Refused)
+    assert refused.stopped_by is None
+    assert 0 < refused.wait_s <= 30
+
+
+def test_a_refusal_leaves_no_row_and_uses_no_number() -> None:
+    """So that the ids of the calls of an hour tell how many there are at most."""
+    ledger.halt(QUOTA, endpoint="", reason="429", seconds=60)
+    assert isinstance(ledger.admit(QUOTA, wanted(5)), Refused)
+    assert not ApiAttempt.objects.exists()
+    ApiHalt.objects.all().delete()
+    first, second = ledger.admit(QUOTA, wanted()), ledger.admit(QUOTA, wanted())
+    assert isinstance(first, Admitted)
+    assert isinstance(second, Admitted)
+    assert second.ids[0] == first.ids[0] + 1
+
+
+def test_a_stop_has_its_event() -> None:
+    ledger.halt(QUOTA, endpoint="auth/me", reason="captcha", seconds=60)
+
+    event, stop = Event.objects.get(tag=Tag.API_HALTED), ApiHalt.objects.get()
+    assert (event.detail["endpoint"], event.detail["text"]) == ("auth/me", "captcha")
+    assert stop.until == stop.noticed_at + timedelta(seconds=60)
+    assert datetime.fromisoformat(event.detail["until"]) == stop.until.replace(
+        microsecond=stop.until.microsecond // 1000 * 1000
+    )
+
+
+def test_a_denial_is_told_in_the_trail_once_however_long_it_goes_on() -> None:
+    assert ledger.deny(QUOTA, scope=DENIAL, reason="denied").is_new
+    ApiHalt.objects.update(noticed_at=datetime.now(UTC) - timedelta(seconds=61), until=datetime.now(UTC) - timedelta(seconds=1))
+    assert not ledger.deny(QUOTA, scope=DENIAL, reason="denied").is_new
 
     event = Event.objects.get(tag=Tag.API_HALTED)
-    assert (event.detail["endpoint"], event.detail["text"]) == ("accountRiskStatus/setadminautoliqaction on demo", "denied")
-    assert [halt.endpoint for halt in ledger.halts(user="us", address="")] == [scope, scope]
+    assert event.detail["endpoint"] == "accountRiskStatus/setadminautoliqaction on demo"
+    assert list(ApiHalt.objects.values_list("endpoint", flat=True)) == [DENIAL, DENIAL]
+
+
+def test_a_lowered_limit_has_its_event() -> None:
+    attempts_of(timedelta(seconds=5), 80)
+
+    lowering = ledger.lower(QUOTA, refused_at=datetime.now(UTC))
+
+    assert lowering == Lowering(79, 80, 86_400.0)
+    event = Event.objects.get(tag=Tag.API_LIMIT_LOWERED)
+    assert event.detail["text"] == "to 79 an hour, as 80 were counted when Tradovate answered 429"
 
 
 def test_what_nothing_counts_any_more_is_forgotten_a_bounded_number_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "FORGOTTEN_AT_ONCE", 2)
-    for _ in range(3):
-        attempt_of(timedelta(hours=3))
-    kept = attempt_of(timedelta(minutes=119))
-    ledger.save_halt(user="us", address="", endpoint=None, reason="long over", seconds=-8000)
+    attempts_of(timedelta(hours=3), 3)
+    kept = attempts_of(timedelta(minutes=119))
+    ledger.halt(QUOTA, endpoint="", reason="long over", seconds=-8000)
 
     assert [forget_old(), forget_old(), forget_old()] == [3, 1, 0]
 
-    assert ApiAttempt.objects.get() == kept
+    assert list(ApiAttempt.objects.all()) == kept
     assert not ApiHalt.objects.exists()
 
 
-def test_a_database_that_fails_is_a_store_that_is_away() -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise OperationalError("the server closed the connection")
-
-    with connection.execute_wrapper(fail), pytest.raises(StoreUnavailable, match="closed the connection"):
-        ledger.append(user="us", address="", endpoint="account/list", lane=Lane.BULK, attempts=1)
-
-
-def test_another_users_attempts_and_stops_at_the_same_address() -> None:
-    (ours,) = ledger.append(user="us", address="cloud", endpoint="user/list", lane=Lane.BULK, attempts=1)
-    (theirs,) = ledger.append(user="them", address="office", endpoint="auth/me", lane=Lane.BULK, attempts=1)
-    ledger.append(user="them", address="home", endpoint="auth/me", lane=Lane.BULK, attempts=1)
-    ledger.save_halt(user="them", address="office", endpoint="auth/me", reason="captcha", seconds=60)
-    ledger.save_halt(user="them", address="office", endpoint=None, reason="429", seconds=60)
-    ledger.save_halt(user="them", address="home", endpoint="user/list", reason="p-ticket", seconds=60)
-
-    attempts = ledger.recent(user="us", address="office", within_s=60)
-
-    assert [(attempt.id, attempt.user, attempt.address) for attempt in attempts] == [
-        (ours, "us", "cloud"),
-        (theirs, "them", "office"),
-    ]
-    assert [(halt.reason, halt.user, halt.address) for halt in ledger.halts(user="us", address="office")] == [
-        ("captcha", "them", "office")
-    ]
-
-
-def test_the_limit_learnt_last_is_kept_with_its_event() -> None:
-    assert ledger.lowered("us") is None
-    ledger.save_lowered(user="us", calls=4000, counted=4001, seconds=86_400)
-    ledger.save_lowered(user="us", calls=3000, counted=3001, seconds=-10)
-    ledger.save_lowered(user="them", calls=1, counted=2, seconds=86_400)
-
-    lowered = ledger.lowered("us")
-
-    assert lowered is not None
-    assert (lowered.calls, lowered.counted, lowered.lasts_s) == (3000, 3001, -10)
-    assert 0 <= lowered.age_s < 60
-    event = Event.objects.filter(tag=Tag.API_LIMIT_LOWERED).order_by("pk").first()
-    assert event is not None
-    assert event.detail["text"] == "to 4000 an hour, as 4001 were counted when Tradovate answered 429"
-
-
 def test_a_limit_that_is_long_over_is_forgotten() -> None:
-    ledger.save_lowered(user="us", calls=1, counted=2, seconds=-99 * 86_400)
-    assert forget_old() == 0
-    ledger.save_lowered(user="us", calls=1, counted=2, seconds=-101 * 86_400)
-    assert forget_old() == 1
+    now = datetime.now(UTC)
+    for days, forgotten in ((99, 0), (101, 1)):
+        ApiLimit.objects.create(api_user="us", calls=1, counted=2, learnt_at=now, until=now - timedelta(days=days))
+        assert forget_old() == forgotten

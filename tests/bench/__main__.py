@@ -51,7 +51,7 @@ def main() -> int:
                 if ALONE in parts:
                     short_answers.measure(firm, report, Path(directory), scale=scale)
         if "year" in parts:
-            year.measure(report, redis_url=own.redis_url, scale=scale)
+            year.measure(report, scale=scale)
         print(f"written: {report.write().name}")
         return 0 if all(finding.met for finding in report.findings) else 1
     finally:

@@ -1,8 +1,8 @@
-"""A year of traffic against the budget, in virtual time: the real code and the real Lua, a model of Tradovate's own counter.
+"""A year of traffic against the budget, in virtual time: the real code and the real ledger, a model of Tradovate's own counter.
 
 What is modelled: workers of both lanes that call as fast as they may and wake up a while after they may; calls that arrive
-late; competing bulk changes, bursts of urgent locks, the mirror's reads; workers killed between record and call, Redis wiped,
-restarted without the last second, and processes started anew. The ledger is in memory. `docs/scale.md` has the results.
+late; competing bulk changes, bursts of urgent locks, the mirror's reads; workers killed between record and call. Nothing is
+kept in a process, so that there is nothing else to lose. `docs/scale.md` has the results.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from __future__ import annotations
 import heapq
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 
-import redis
-
+from accounts.gateway.ledger import PostgresLedger
+from accounts.models.api import ApiAttempt, ApiHalt, ApiLimit
 from riskadmin.tradovate.answers import HALT_S
 from riskadmin.tradovate.budget import WINDOW_S, Admission, Budget
-from riskadmin.tradovate.budget_scripts import READY
 from riskadmin.tradovate.endpoints import ACCOUNTS, SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.errors import NotHandled
-from riskadmin.tradovate.ledger import Attempt, Halt, LoweredLimit
 from riskadmin.tradovate.vocabulary import Lane
 from tests.bench.report import Report
 
@@ -42,64 +41,8 @@ class Clock:
 
     now: float = 1_767_225_600.0  # 2026-01-01
 
-    def __call__(self) -> float:
-        return self.now
-
-
-class MemoryLedger:
-    """`ledger.Ledger` in this process; keeps no more than the budget looks back to."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.attempts: dict[int, tuple[float, str, str, str]] = {}
-        self.stops: list[tuple[float, str, str, str | None, str]] = []
-        self.learned: tuple[int, int, float, float] | None = None
-        self.ids = count(1)
-
-    def append(self, *, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
-        ids = [next(self.ids) for _ in range(attempts)]
-        for attempt_id in ids:
-            self.attempts[attempt_id] = (self.clock.now, user, address, endpoint)
-        if any(attempt_id % 5000 == 0 for attempt_id in ids):
-            old = [each for each, row in self.attempts.items() if row[0] < self.clock.now - 2 * HOUR]
-            for each in old:
-                del self.attempts[each]
-        self.clock.now += 0.001  # the commit, and the way to Redis
-        return ids
-
-    def forget(self, attempt_ids: Sequence[int], /) -> None:
-        for attempt_id in attempt_ids:
-            self.attempts.pop(attempt_id, None)
-
-    def recent(self, *, user: str, address: str, within_s: float) -> list[Attempt]:
-        now = self.clock.now
-        return [
-            Attempt(each, endpoint, now - at, of, there)
-            for each, (at, of, there, endpoint) in self.attempts.items()
-            if (of == user or there == address) and now - at <= within_s
-        ]
-
-    def halts(self, *, user: str, address: str) -> list[Halt]:
-        now = self.clock.now
-        return [
-            Halt(endpoint, reason, until - now, of, there)
-            for until, of, there, endpoint, reason in self.stops
-            if until > now and (of == user or (there == address and endpoint))
-        ]
-
-    def save_halt(
-        self, *, user: str, address: str, endpoint: str | None, reason: str, seconds: float, is_new: bool = True
-    ) -> None:
-        self.stops.append((self.clock.now + seconds, user, address, endpoint, reason))
-
-    def lowered(self, user: str, /) -> LoweredLimit | None:
-        if self.learned is None:
-            return None
-        calls, counted, at, lasts_s = self.learned
-        return LoweredLimit(calls, counted, self.clock.now - at, lasts_s)
-
-    def save_lowered(self, *, user: str, calls: int, counted: int, seconds: float) -> None:
-        self.learned = (calls, counted, self.clock.now, seconds)
+    def __call__(self) -> datetime:
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=round(self.now * 1000))
 
 
 @dataclass
@@ -137,10 +80,8 @@ class Tradovate:
 
 @dataclass
 class Faults:
-    """How many of each there are in a day, on average."""
+    """How many there are in a day, on average."""
 
-    wipes: float = 0.0
-    restarts: float = 0.0
     kills: float = 0.0
 
 
@@ -148,7 +89,6 @@ class Faults:
 class Simulation:
     """One user's calls. `demands` come in order of time, from the clock's present on."""
 
-    client: redis.Redis
     demands: Iterator[Demand]
     seed: int = 7
     limit: int = LIMIT
@@ -162,7 +102,6 @@ class Simulation:
         self.random = random.Random(self.seed)
         self.clock = Clock()
         self.began = self.clock.now
-        self.ledger = MemoryLedger(self.clock)
         self.tradovate = Tradovate(self.true_limit)
         self.waiting = dict.fromkeys(Lane, 0)
         self.asleep = dict.fromkeys(Lane, True)
@@ -170,27 +109,21 @@ class Simulation:
         self.waited_s = self.used_s = 0.0
         self.lost = 0
         self.stopped_at: list[float] = []
-        self.happened = {"wipes": 0, "restarts": 0, "kills": 0}
+        self.kills = 0
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.order = count()
-        self.client.flushdb()
-        self.start_processes()
-        self._next_demand()
-        for name in self.happened:
-            self._next_fault(name)
-
-    def start_processes(self) -> None:
-        """As after a deployment: nothing is known in the processes' memory."""
+        for model in (ApiAttempt, ApiHalt, ApiLimit):
+            model.objects.filter(api_user="year").delete()
         self.budget = Budget(
-            self.client,
-            self.ledger,
+            PostgresLedger(self.clock),
             user="year",
             calls_per_hour=self.limit,
             safety_margin=self.margin,
             urgent_share_pct=URGENT_PCT,
             window_s=self.window_s,
-            clock=self.clock,
         )
+        self._next_demand()
+        self._next_kill()
 
     def run(self, seconds: float) -> None:
         """Let time pass until so many seconds after the beginning."""
@@ -258,36 +191,19 @@ class Simulation:
 
     # --- Faults ---------------------------------------------------------------------------------------------------------------
 
-    def _next_fault(self, name: str) -> None:
-        a_day = getattr(self.faults, name)
-        if a_day:
-            self._at(self.clock.now + self.random.expovariate(a_day / DAY), partial(self._fail, name))
+    def _next_kill(self) -> None:
+        if self.faults.kills:
+            self._at(self.clock.now + self.random.expovariate(self.faults.kills / DAY), self._kill)
 
-    def _fail(self, name: str) -> None:
-        self.happened[name] += 1
-        getattr(self, f"_{name}")()
-        self._next_fault(name)
-
-    def _wipes(self) -> None:
-        self.client.flushdb()
-
-    def _restarts(self) -> None:
-        """Redis comes back without what it was told in the last second; our processes are started anew."""
-        key = "tradovate:budget:{year}:calls"
-        since = (self.clock.now - 1.0) * 1000
-        self.client.zremrangebyscore(key, since, "+inf")
-        self.client.script_flush()
-        assert self.client.zscore(key, READY) in {None, 0.0}
-        self.start_processes()
-
-    def _kills(self) -> None:
+    def _kill(self) -> None:
         """Workers die with up to 32 calls recorded and not sent: they count for an hour, for nothing."""
-        for _ in range(self.random.randint(1, max(1, 32 * self.limit // LIMIT))):
-            try:
-                self.budget.reserve(ACCOUNTS, Lane.BULK)
-                self.lost += 1
-            except NotHandled:
-                self.ledger.append(user="year", address="", endpoint=ACCOUNTS.name, lane=Lane.BULK, attempts=1)
+        self.kills += 1
+        try:
+            died_with = self.random.randint(1, max(1, 32 * self.limit // LIMIT))
+            self.lost += len(self.budget.reserve_many(ACCOUNTS, Lane.BULK, died_with))
+        except NotHandled:
+            pass  # nothing was to be lost
+        self._next_kill()
 
 
 # --- Traffic ------------------------------------------------------------------------------------------------------------------
@@ -344,40 +260,36 @@ PART = 10
 """The firm is that many times smaller, and so is the hour: a year at full size takes a quarter of an hour of CPU."""
 
 
-def saturated(
-    client: redis.Redis, lanes: tuple[Lane, ...], hours: float, *, limit: int = LIMIT, margin: int = MARGIN
-) -> Simulation:
+def saturated(lanes: tuple[Lane, ...], hours: float, *, limit: int = LIMIT, margin: int = MARGIN) -> Simulation:
     """Run with work always waiting, and look at what comes once the first window is over."""
     usable = (limit - margin) * (100 if Lane.URGENT in lanes else 100 - URGENT_PCT) // 100
     demands = always(lanes, hours, usable=usable)
-    simulation = Simulation(client, demands, limit=limit, margin=margin, true_limit=limit)
+    simulation = Simulation(demands, limit=limit, margin=margin, true_limit=limit)
     simulation.run(WINDOW_S)
     simulation.waited_s = simulation.used_s = 0.0
     simulation.run(WINDOW_S + hours * HOUR)
     return simulation
 
 
-def measure(report: Report, *, redis_url: str, scale: str) -> None:
+def measure(report: Report, *, scale: str) -> None:
     """Measure the share of the budget that is used while work waits, and that nothing draws a 429."""
     waiting_hours, firm_hours = HOURS[scale]
-    with redis.Redis.from_url(redis_url, single_connection_client=True) as client:
-        for lanes, name in (((Lane.URGENT, Lane.BULK), "in both lanes"), ((Lane.BULK,), "in the bulk lane")):
-            _tell(report, f"{waiting_hours} virtual hours with work waiting {name}", saturated(client, lanes, waiting_hours))
-        seconds = firm_hours * HOUR
-        limit, faults = LIMIT // PART, Faults(wipes=0.5, restarts=1.0, kills=0.5)
-        firm = Simulation(client, of_a_firm(seconds, part=PART), limit=limit, margin=3, true_limit=limit, faults=faults)
-        firm.run(seconds)
-        _tell(report, f"{firm_hours // 24} virtual days of a firm, {limit} calls an hour", firm)
+    for lanes, name in (((Lane.URGENT, Lane.BULK), "in both lanes"), ((Lane.BULK,), "in the bulk lane")):
+        _tell(report, f"{waiting_hours} virtual hours with work waiting {name}", saturated(lanes, waiting_hours))
+    seconds = firm_hours * HOUR
+    limit, faults = LIMIT // PART, Faults(kills=0.5)
+    firm = Simulation(of_a_firm(seconds, part=PART), limit=limit, margin=3, true_limit=limit, faults=faults)
+    firm.run(seconds)
+    _tell(report, f"{firm_hours // 24} virtual days of a firm, {limit} calls an hour", firm)
 
 
 def _tell(report: Report, name: str, run: Simulation) -> None:
-    happened = ", ".join(f"{times:,} {fault}" for fault, times in run.happened.items() if times)
     report.at_most(
         f"{name}: 429",
         run.tradovate.refused,
         "answers",
         goal=0,
-        compared_with=f"{run.tradovate.taken:,} calls, most in any hour {run.tradovate.most:,} of {run.limit:,}; {happened or 'no faults'}",
+        compared_with=f"{run.tradovate.taken:,} calls, most in any hour {run.tradovate.most:,} of {run.limit:,}; {run.kills:,} kills",
     )
     report.at_least(
         "  budget used while it holds work up",

@@ -51,7 +51,7 @@ class Stopped:
 
     def _state(self) -> BudgetState:
         if self.state is None:
-            raise NotHandled("Redis is away", reason=NotHandledReason.BUDGET_UNAVAILABLE)
+            raise NotHandled("PostgreSQL is away", reason=NotHandledReason.BUDGET_UNAVAILABLE)
         return self.state
 
 
@@ -93,7 +93,7 @@ def outage(environment: Environment = Environment.DEMO) -> Stopped:
 
 
 def uncounted() -> Stopped:
-    """Redis or PostgreSQL is away for the budget."""
+    """PostgreSQL is away for the budget."""
     return Stopped(state=None)
 
 

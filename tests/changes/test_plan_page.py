@@ -78,7 +78,7 @@ class TestPages:
         query = {"targets": uploaded(support, "account,amount", *(f"{number},{number}" for number in range(1, count + 1)))}
         with CaptureQueriesContext(connection) as queries:
             assert len(asking.get(new(), query).context["plan"].sent) == count
-        # Session, person, roles; list; accounts, open items, what was done lately; policy; the budget's ledger (Redis is empty).
+        # Session, person, roles; list; accounts, open items, what was done lately; policy; the budget and its stops.
         assert len(queries) <= 12
 
 
@@ -259,7 +259,7 @@ class TestOutlook:
         class Budget:
             def estimate_finish(self, calls: int, lane: Lane, **_: object) -> tuple[BudgetState, datetime]:
                 if left.get("away"):
-                    raise NotHandled("Redis is away", reason=NotHandledReason.BUDGET_UNAVAILABLE)
+                    raise NotHandled("PostgreSQL is away", reason=NotHandledReason.BUDGET_UNAVAILABLE)
                 left["asked"] = (calls, lane)
                 state = BudgetState(
                     limit=1000,

@@ -109,8 +109,8 @@ CASES = {
     ),
     "uncounted": Case(
         having.uncounted(),
-        "Every change waits until Redis and PostgreSQL answer again.",
-        "Redis or PostgreSQL does not answer, so calls can't be counted, and none is made.",
+        "Every change waits until PostgreSQL answers again.",
+        "PostgreSQL does not answer, so calls can't be counted, and none is made.",
         ALL_WAYS,
         until=None,
         also=NOTHING_IS_READ,

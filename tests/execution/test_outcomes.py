@@ -11,10 +11,12 @@ from pytest_django import Settings
 from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallState, Purpose
+from accounts.gateway.ledger import PostgresLedger
 from accounts.models import Account, RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.tradovate.errors import StoreUnavailable
 from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
 from tests.execution.worker import make_due, read_back_due, reconciled, run, run_once, send_item, sweep
 from tests.simulator.driver import SET_ACTION, Simulator
@@ -280,14 +282,28 @@ def test_no_event_no_call(mirror: Simulator, support: Staff, monkeypatch: pytest
     assert not Call.objects.exists()
 
 
-def test_nothing_leaves_when_the_budget_can_not_be_counted(mirror: Simulator, support: Staff, settings: Settings) -> None:
+def test_nothing_leaves_when_the_budget_can_not_be_counted(
+    mirror: Simulator, support: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
     item = the_item(ask(support, "lock", active_account()))
-    settings.REDIS_URL = "unix:///nonexistent/redis.sock"
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(PostgresLedger, "admit", away)
 
     deferred = run(item)
 
     assert deferred.state == ItemState.QUEUED
     assert mirror.call_count(SET_ACTION) == 0
+    assert not Call.objects.exists()
+
+
+def test_a_lock_needs_no_redis(mirror: Simulator, support: Staff, settings: Settings) -> None:
+    item = the_item(ask(support, "lock", active_account()))
+    settings.REDIS_URL = "unix:///nonexistent/redis.sock"
+
+    assert run(item).state == ItemState.APPLIED
 
 
 def test_several_accounts_cost_one_read_back(mirror: Simulator, support: Staff) -> None:

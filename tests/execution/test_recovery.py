@@ -70,7 +70,7 @@ def test_redis_wiped_between_submit_and_dispatch(live_stack: LiveStack) -> None:
     assert len(effects(live_stack, account_id)) == 1
 
 
-def test_a_wiped_budget_is_rebuilt_before_the_next_call(live_stack: LiveStack) -> None:
+def test_a_wiped_redis_forgets_no_call(live_stack: LiveStack) -> None:
     ((account_id, _),) = free_accounts(live_stack, 1)
     ((made,),) = live_stack.rows("SELECT count(*) FROM accounts_apiattempt")
     live_stack.wipe_redis()
@@ -78,5 +78,6 @@ def test_a_wiped_budget_is_rebuilt_before_the_next_call(live_stack: LiveStack) -
     change = lock(live_stack, account_id, "Right after a wipe")
     wait_applied(live_stack, change)
 
-    (calls,) = live_stack.redis.keys("tradovate:budget:*:calls")
-    assert live_stack.redis.zcard(calls) > made
+    ((counted,),) = live_stack.rows("SELECT count(*) FROM accounts_apiattempt")
+    assert counted > made
+    assert live_stack.redis.keys("tradovate:budget:*") == []

@@ -337,8 +337,8 @@ class World:
         """Let a little more than an hour pass for everybody at once.
 
         A process's clock can't be moved honestly from outside. What can is every time that somebody waits for: those in PostgreSQL move
-        back, what Redis counts is made anew from there, and the simulator's own clock moves forward. In this order
-        reversed, so that in between we count more calls than Tradovate does, never fewer.
+        back, and the simulator's own clock moves forward. The latter first, so that in between we count more calls than Tradovate
+        does, never fewer; whether Tradovate answers is found out anew.
         """
         seconds = EACH_HOUR.total_seconds()
         keys = list(self.redis.scan_iter("tradovate:*"))  # also asks whether Redis is there, before anything is moved

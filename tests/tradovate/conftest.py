@@ -1,4 +1,4 @@
-"""A budget on a real Valkey, a canned server and a client of it."""
+"""A budget in a real PostgreSQL, a canned server and a client of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-import redis
 
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.client import Client
@@ -19,7 +18,7 @@ from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
 from tests.tradovate.canned import CannedServer
 from tests.tradovate.hammer import PROCESSES
 from tests.tradovate.names import CREDENTIALS, TOKEN
-from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
+from tests.tradovate.stores import SqliteTokenStore, WatchedLedger
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +31,8 @@ def pool() -> Iterator[ProcessPoolExecutor]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> SqliteLedger:
-    return SqliteLedger(tmp_path / "ledger.sqlite")
+def ledger(transactional_db: None) -> WatchedLedger:
+    return WatchedLedger()
 
 
 @pytest.fixture
@@ -45,8 +44,8 @@ def store(tmp_path: Path) -> SqliteTokenStore:
 
 
 @pytest.fixture
-def budget(redis_client: redis.Redis, ledger: SqliteLedger) -> Budget:
-    return Budget(redis_client, ledger, user="desk")
+def budget(ledger: WatchedLedger) -> Budget:
+    return Budget(ledger, user="desk")
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ def simulator(running: Simulator) -> Simulator:
 
 
 @pytest.fixture
-def connect(simulator: Simulator, redis_client: redis.Redis, ledger: SqliteLedger, tmp_path: Path) -> Callable[..., Client]:
+def connect(simulator: Simulator, ledger: WatchedLedger, tmp_path: Path) -> Callable[..., Client]:
     """Make a client as its process would, with its own store per user and environment."""
 
     def make(
@@ -103,7 +102,7 @@ def connect(simulator: Simulator, redis_client: redis.Redis, ledger: SqliteLedge
         safety_margin: int = 50,
     ) -> Client:
         url = simulator.url(environment)
-        budget = Budget(redis_client, ledger, user=user, calls_per_hour=calls_per_hour, safety_margin=safety_margin)
+        budget = Budget(ledger, user=user, calls_per_hour=calls_per_hour, safety_margin=safety_margin)
         tokens = TokenSource(
             environment=environment,
             base_url=url,

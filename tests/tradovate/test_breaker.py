@@ -19,7 +19,7 @@ from riskadmin.tradovate.tokens import TokenSource
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, Lane, ReasonCode
 from tests.tradovate.canned import CannedServer, Play, answer, reset
 from tests.tradovate.names import CREDENTIALS
-from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
+from tests.tradovate.stores import SqliteTokenStore, WatchedLedger
 from tests.tradovate.test_budget import START, Clock, clock
 
 __all__ = ["clock"]  # a fixture
@@ -252,7 +252,7 @@ def test_an_ended_session_counts_neither_way(server: CannedServer, guarded: Call
 
 
 def test_an_outage_uses_up_no_budget_and_sends_nothing(
-    guarded: Callable[..., Client], budget: Budget, ledger: SqliteLedger
+    guarded: Callable[..., Client], budget: Budget, ledger: WatchedLedger
 ) -> None:
     nobody = "http://127.0.0.1:1/v1"
     for _ in range(FAILURES):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-import redis
 
-from riskadmin.local.places import prepare
-from riskadmin.local.valkey import ValkeyServer
 from riskadmin.tradovate.budget import WINDOW_S, Budget
 from riskadmin.tradovate.endpoints import (
     ACCESS_TOKEN_REQUEST,
@@ -21,9 +17,8 @@ from riskadmin.tradovate.endpoints import (
     Endpoint,
 )
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
-from riskadmin.tradovate.vocabulary import Lane
-from tests.servers import Servers
-from tests.tradovate.stores import SqliteLedger
+from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.tradovate.stores import WatchedLedger, database_away
 
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
@@ -37,6 +32,10 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def instant(self) -> datetime:
+        """The time to the millisecond, as the ledger takes it."""
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=round(self.now * 1000))
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -44,25 +43,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> SqliteLedger:
-    return SqliteLedger(tmp_path / "ledger.sqlite", clock)
+def ledger(transactional_db: None, clock: Clock) -> WatchedLedger:
+    return WatchedLedger(clock.instant)
 
 
 @pytest.fixture
-def make_budget(redis_client: redis.Redis, ledger: SqliteLedger, clock: Clock) -> Callable[..., Budget]:
+def make_budget(ledger: WatchedLedger) -> Callable[..., Budget]:
     """Budgets as several processes have them; 100 calls, 20 of them margin, half of the rest urgent."""
 
-    def make(*, user: str = "desk", client: redis.Redis = redis_client, address: str = "office") -> Budget:
-        return Budget(
-            client,
-            ledger,
-            user=user,
-            address=address,
-            calls_per_hour=100,
-            safety_margin=20,
-            urgent_share_pct=50,
-            clock=clock,
-        )
+    def make(*, user: str = "desk", address: str = "office", **settings_of_it: int) -> Budget:
+        settings_of_it = {"calls_per_hour": 100, "safety_margin": 20, "urgent_share_pct": 50, **settings_of_it}
+        return Budget(ledger, user=user, address=address, **settings_of_it)
 
     return make
 
@@ -126,7 +117,7 @@ def test_the_hour_rolls(budget: Budget, clock: Clock) -> None:
     assert len(admitted) == 240
 
 
-def test_every_attempt_has_a_row_with_its_lane_and_a_refused_one_has_none(budget: Budget, ledger: SqliteLedger) -> None:
+def test_every_attempt_has_a_row_with_its_lane_and_a_refused_one_has_none(budget: Budget, ledger: WatchedLedger) -> None:
     fill(budget, 40, lane=Lane.BULK)
     refused(budget, lane=Lane.BULK)
     budget.reserve(SET_ADMIN_AUTO_LIQ_ACTION, Lane.URGENT)
@@ -134,30 +125,18 @@ def test_every_attempt_has_a_row_with_its_lane_and_a_refused_one_has_none(budget
     assert ledger.lanes() == ["bulk"] * 40 + ["urgent"]
 
 
-def test_a_used_up_hour_is_refused_without_touching_the_ledger(budget: Budget, ledger: SqliteLedger) -> None:
-    fill(budget, 80)
-    ledger.away = True
-    assert refused(budget).reason is NotHandledReason.NO_BUDGET
+def test_the_last_calls_are_counted_by_their_number_not_by_their_ids(budget: Budget, clock: Clock) -> None:
+    """What was withdrawn, or has expired, leaves gaps: none of them costs a call."""
+    for _ in range(4):
+        fill(budget, 10)
+        budget.withdraw(*budget.reserve_many(ACCOUNTS, Lane.URGENT, 30))
+        clock.now += 900
+    assert len(budget.reserve_many(ACCOUNTS, Lane.URGENT, 100)) == 40
+    clock.now += 30
+    assert len(budget.reserve_many(ACCOUNTS, Lane.URGENT, 100)) == 10
 
 
-def test_the_last_call_goes_to_one_of_two_rivals(make_budget: Callable[..., Budget], ledger: SqliteLedger) -> None:
-    """The rival is admitted between our look and our row: our row goes again."""
-    budget, rival = make_budget(), make_budget()
-    fill(budget, 79)
-    append = ledger.append
-
-    def append_after_the_rival(*, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
-        ledger.append = append  # type: ignore[method-assign]
-        rival.reserve(ACCOUNTS, Lane.URGENT)
-        return append(user=user, address=address, endpoint=endpoint, lane=lane, attempts=attempts)
-
-    ledger.append = append_after_the_rival  # type: ignore[method-assign]
-    assert refused(budget).reason is NotHandledReason.NO_BUDGET
-    assert len(ledger.endpoints()) == 80
-    assert budget.state().used == 80
-
-
-def test_many_are_counted_as_far_as_there_is_room(budget: Budget, ledger: SqliteLedger) -> None:
+def test_many_are_counted_as_far_as_there_is_room(budget: Budget, ledger: WatchedLedger) -> None:
     fill(budget, 75)
 
     admissions = budget.reserve_many(ACCOUNTS, Lane.URGENT, 9)
@@ -167,23 +146,6 @@ def test_many_are_counted_as_far_as_there_is_room(budget: Budget, ledger: Sqlite
     assert budget.state().used == 80
     assert len(ledger.endpoints()) == 80
     assert refused(budget).reason is NotHandledReason.NO_BUDGET
-
-
-def test_many_share_the_last_room_with_a_rival(make_budget: Callable[..., Budget], ledger: SqliteLedger) -> None:
-    """The rival takes some between our look and our rows: we get the rest, and the rows of the others go again."""
-    budget, rival = make_budget(), make_budget()
-    fill(budget, 75)
-    append = ledger.append
-
-    def append_after_the_rival(*, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
-        ledger.append = append  # type: ignore[method-assign]
-        rival.reserve_many(ACCOUNTS, Lane.URGENT, 3)
-        return append(user=user, address=address, endpoint=endpoint, lane=lane, attempts=attempts)
-
-    ledger.append = append_after_the_rival  # type: ignore[method-assign]
-    assert len(budget.reserve_many(ACCOUNTS, Lane.URGENT, 5)) == 2
-    assert len(ledger.endpoints()) == 80
-    assert budget.state().used == 80
 
 
 def test_the_own_limit_of_an_endpoint_bounds_many(budget: Budget) -> None:
@@ -230,7 +192,7 @@ def test_spare_calls_of_an_endpoint_stay(budget: Budget) -> None:
     refused(budget, endpoint=RENEW_ACCESS_TOKEN)
 
 
-def test_an_attempt_of_which_nothing_was_sent_is_given_back(budget: Budget, ledger: SqliteLedger) -> None:
+def test_an_attempt_of_which_nothing_was_sent_is_given_back(budget: Budget, ledger: WatchedLedger) -> None:
     for _ in range(200):
         budget.withdraw(budget.reserve(RENEW_ACCESS_TOKEN, Lane.BULK))
     assert budget.state().used == 0
@@ -240,7 +202,7 @@ def test_an_attempt_of_which_nothing_was_sent_is_given_back(budget: Budget, ledg
 # Halts.
 
 
-def test_a_halt_stops_every_call_until_it_ends(budget: Budget, clock: Clock, ledger: SqliteLedger) -> None:
+def test_a_halt_stops_every_call_until_it_ends(budget: Budget, clock: Clock, ledger: WatchedLedger) -> None:
     budget.halt(3600, "too many calls")
     for endpoint in (ACCOUNTS, RENEW_ACCESS_TOKEN, SET_ADMIN_AUTO_LIQ_ACTION):
         refusal = refused(budget, endpoint=endpoint)
@@ -267,157 +229,46 @@ def test_the_longer_halt_wins(budget: Budget) -> None:
     assert refused(budget).retry_after_s == 7200
 
 
-# Loss of Redis' memory.
+# Another process, and a store that is away: closed.
 
 
-def test_a_wiped_redis_counts_what_the_ledger_knows(budget: Budget, redis_client: redis.Redis, clock: Clock) -> None:
-    fill(budget, 15, endpoint=RENEW_ACCESS_TOKEN)
-    clock.now += 100
-    fill(budget, 65)
-    budget.halt(30, "for a moment", ME)
-    clock.now += 10
-    redis_client.flushall()
-    refusal = refused(budget)
-    assert (refusal.reason, refusal.retry_after_s) == (NotHandledReason.NO_BUDGET, WINDOW_S - 110)
-    state = budget.state()
-    assert state.used == 80
-    assert [(halted.endpoint, halted.reason) for halted in state.halted_endpoints] == [(ME.name, "for a moment")]
-    clock.now += WINDOW_S - 110
-    fill(budget, 15)
-    refused(budget)
+def test_a_new_process_finds_everything(make_budget: Callable[..., Budget]) -> None:
+    fill(make_budget(), 15, endpoint=RENEW_ACCESS_TOKEN)
+    make_budget().halt(30, "for a moment", ME)
+    fresh = make_budget()
+    assert refused(fresh, endpoint=RENEW_ACCESS_TOKEN).reason is NotHandledReason.NO_BUDGET
+    assert refused(fresh, endpoint=ME).message == "calls are stopped: for a moment"
+    assert fresh.state().used == 15
 
 
-def test_endpoint_limits_survive_a_wipe(budget: Budget, redis_client: redis.Redis) -> None:
-    fill(budget, 15, endpoint=RENEW_ACCESS_TOKEN)
-    redis_client.flushall()
-    assert refused(budget, endpoint=RENEW_ACCESS_TOKEN).reason is NotHandledReason.NO_BUDGET
-    fill(budget, 1)
-
-
-def test_halts_survive_a_wipe(budget: Budget, redis_client: redis.Redis, clock: Clock) -> None:
-    budget.halt(3600, "too many calls: Tradovate")
-    clock.now += 600
-    redis_client.flushall()
-    refusal = refused(budget)
-    assert (refusal.reason, refusal.retry_after_s) == (NotHandledReason.HALTED, 3000)
-    assert refusal.message == "calls are stopped: too many calls: Tradovate"
-
-
-def test_a_wipe_between_the_row_and_the_admission(budget: Budget, ledger: SqliteLedger, redis_client: redis.Redis) -> None:
-    """The rebuild sees our own row; it is counted once, not twice."""
-    fill(budget, 79)
-    append = ledger.append
-
-    def append_and_wipe(*, user: str, address: str, endpoint: str, lane: Lane, attempts: int) -> list[int]:
-        attempt_ids = append(user=user, address=address, endpoint=endpoint, lane=lane, attempts=attempts)
-        redis_client.flushall()
-        return attempt_ids
-
-    ledger.append = append_and_wipe  # type: ignore[method-assign]
-    budget.reserve(ACCOUNTS, Lane.URGENT)
-    assert budget.state().used == 80
-
-
-def test_a_second_wipe_during_the_rebuild(
-    make_budget: Callable[..., Budget], ledger: SqliteLedger, redis_client: redis.Redis
-) -> None:
-    """A rival rebuilds and is admitted after we read the ledger: what we read is old and must not replace it."""
-    budget, rival = make_budget(), make_budget()
-    fill(budget, 70)
-    redis_client.flushall()
-
-    def rival_goes_first() -> None:
-        redis_client.flushall()
-        fill(rival, 10)
-
-    ledger.before_recent = rival_goes_first
-    assert refused(budget).reason is NotHandledReason.NO_BUDGET
-    assert len(ledger.endpoints()) == 80
-
-
-def test_a_rebuild_that_comes_second(
-    make_budget: Callable[..., Budget], ledger: SqliteLedger, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A rival has rebuilt, and goes on being admitted, after we saw that it was needed: nothing is replaced."""
-    budget, rival = make_budget(), make_budget()
-    fill(budget, 70)
-    redis_client.flushall()
-    rebuild = budget._rebuild
-
-    def too_late() -> None:
-        fill(rival, 4)
-        ledger.before_recent = lambda: fill(rival, 4)
-        rebuild()
-
-    monkeypatch.setattr(budget, "_rebuild", too_late)
-    budget.reserve(ACCOUNTS, Lane.URGENT)
-    assert budget.state().used == len(ledger.endpoints()) == 75
-
-
-def test_a_rebuild_waits_for_the_rival_that_does_it(
-    make_budget: Callable[..., Budget], ledger: SqliteLedger, redis_client: redis.Redis
-) -> None:
-    budget = make_budget()
-    fill(budget, 80)
-    redis_client.flushall()
-    redis_client.set("tradovate:budget:{desk}:rebuild", "a process that died", px=50)
-    assert refused(budget).reason is NotHandledReason.NO_BUDGET
-
-
-@pytest.fixture
-def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """A server that a test may stop and start."""
-    places = prepare(tmp_path_factory.mktemp("valkey"))
-    server = ValkeyServer(places, durable=False)
-    server.start()
-    yield server
-    server.stop()
-    places.forget()
-
-
-def test_a_restart_that_lost_the_latest_calls_is_noticed(make_budget: Callable[..., Budget], own_valkey: ValkeyServer) -> None:
-    """As after a crash with `appendfsync everysec`: the sentinel is there, some of the calls are not."""
-    with redis.Redis.from_url(own_valkey.url()) as client:
-        running, fresh = make_budget(client=client), make_budget(client=client)
-        fill(running, 40)
-        client.save()
-        fill(running, 40)
-        client.shutdown(nosave=True)
-        own_valkey.stop()
-        own_valkey.start()
-        assert client.zcard("tradovate:budget:{desk}:calls") == 41
-        assert refused(fresh).reason is NotHandledReason.NO_BUDGET
-        assert refused(running).reason is NotHandledReason.NO_BUDGET
-
-
-# Stores that are away: closed.
-
-
-def test_no_redis_no_calls(make_budget: Callable[..., Budget], ledger: SqliteLedger, own_valkey: ValkeyServer) -> None:
-    with redis.Redis.from_url(own_valkey.url()) as client:
-        budget = make_budget(client=client)
-        admission = budget.reserve(ACCOUNTS, Lane.URGENT)
-        own_valkey.stop()
+def test_no_database_no_calls(budget: Budget, ledger: WatchedLedger) -> None:
+    admission = budget.reserve(ACCOUNTS, Lane.URGENT)
+    with database_away():
         assert refused(budget).reason is NotHandledReason.BUDGET_UNAVAILABLE
         budget.succeeded(admission)
         budget.withdraw(admission)
-        budget.halt(60, "kept by the ledger at least")
-        with pytest.raises(NotHandled):
+        with pytest.raises(NotHandled) as refusal:
             budget.state()
-        assert [halt.reason for halt in ledger.halts(user="desk", address="office")] == ["kept by the ledger at least"]
+    assert refusal.value.reason is NotHandledReason.BUDGET_UNAVAILABLE
+    assert budget.state().used == len(ledger.endpoints()) == 1
 
 
-def test_no_ledger_no_calls(budget: Budget, ledger: SqliteLedger, redis_client: redis.Redis) -> None:
-    fill(budget, 1)
-    ledger.away = True
-    assert refused(budget).reason is NotHandledReason.BUDGET_UNAVAILABLE
-    budget.halt(60, "kept by Redis at least")
-    assert refused(budget).reason is NotHandledReason.HALTED
-    redis_client.flushall()
-    assert refused(budget).reason is NotHandledReason.BUDGET_UNAVAILABLE
-    ledger.away = False
-    fill(budget, 1)
-    assert budget.state().used == 2
+@pytest.mark.parametrize("kind", ["halt", "deny"])
+def test_a_stop_that_can_not_be_written_is_written_before_the_next_call(
+    budget: Budget, ledger: WatchedLedger, kind: str
+) -> None:
+    with database_away():
+        if kind == "halt":
+            budget.halt(60, "423")
+        else:
+            assert budget.deny(ACCOUNTS, Environment.DEMO, "423") == 60
+        assert refused(budget).reason is NotHandledReason.BUDGET_UNAVAILABLE
+    assert ledger.stops() == []
+    with pytest.raises(NotHandled, match="calls are stopped: 423") as refusal:
+        budget.reserve(ACCOUNTS, Lane.URGENT, environment=Environment.DEMO)
+    assert refusal.value.retry_after_s == 60
+    assert len(ledger.stops()) == 1
+    assert ledger.endpoints() == []
 
 
 # What the gauge shows.
@@ -438,19 +289,7 @@ def test_state(budget: Budget, clock: Clock) -> None:
     assert (halted.halted_until, halted.halt_reason) == (START + timedelta(seconds=3660), "too many calls")
 
 
-@pytest.mark.parametrize("decode", [True, False])
-def test_either_kind_of_redis_client(servers: Servers, make_budget: Callable[..., Budget], decode: bool) -> None:  # noqa: FBT001  (a case's)
-    with redis.Redis.from_url(servers.redis_url, decode_responses=decode) as client:
-        budget = make_budget(client=client)
-        fill(budget, 1)
-        budget.halt(60, "penalty", ACCOUNTS)
-        assert refused(budget).message == "calls are stopped: penalty"
-        assert budget.state().halted_endpoints[0].endpoint == ACCOUNTS.name
-
-
 @pytest.mark.parametrize(("margin", "share"), [(100, 10), (-1, 10), (0, 101), (0, -1)])
-def test_settings_that_leave_nothing_are_refused(
-    redis_client: redis.Redis, ledger: SqliteLedger, margin: int, share: int
-) -> None:
+def test_settings_that_leave_nothing_are_refused(margin: int, share: int) -> None:
     with pytest.raises(ValueError, match="the"):
-        Budget(redis_client, ledger, user="desk", calls_per_hour=100, safety_margin=margin, urgent_share_pct=share)
+        Budget(WatchedLedger(), user="desk", calls_per_hour=100, safety_margin=margin, urgent_share_pct=share)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskadmin.tradovate.budget import LOWERED_FOR_S, WINDOW_S, Admission, Budget
+from accounts.models.api import ApiAttempt
+from riskadmin.tradovate.budget import WINDOW_S, Admission, Budget
+from riskadmin.tradovate.budget_rules import LOWERED_FOR_S
 from riskadmin.tradovate.budget_state import Lowered
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, ACCOUNTS, RENEW_ACCESS_TOKEN
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Lane
-from tests.tradovate.stores import SqliteLedger
+from tests.tradovate.stores import database_away
 from tests.tradovate.test_budget import START, Clock, budget, clock, fill, ledger, make_budget, refused
 
 __all__ = ["budget", "clock", "ledger", "make_budget"]  # fixtures
@@ -40,7 +41,7 @@ def left_at(budget: Budget, clock: Clock, calls: int, lane: Lane) -> float:
 
 def refuse(budget: Budget, clock: Clock) -> None:
     """What the client does when the call admitted now draws a 429."""
-    budget.lower(Admission(0, ACCOUNTS, datetime.fromtimestamp(clock.now, UTC), 0.0, 0))
+    budget.lower(Admission(0, ACCOUNTS, clock.instant(), 0.0, 0))
 
 
 def foreseen(budget: Budget, calls: int, lane: Lane) -> float:
@@ -88,18 +89,14 @@ def test_nothing_leaves_before_a_stop_ends(budget: Budget, clock: Clock) -> None
     calls=st.integers(1, 130),
     lane=st.sampled_from(Lane),
 )
-def test_what_is_foreseen_is_what_happens(  # noqa: PLR0917  (fixtures)
-    redis_client: redis.Redis,
+def test_what_is_foreseen_is_what_happens(
     make_budget: Callable[..., Budget],
-    ledger: SqliteLedger,
     clock: Clock,
     before: list[tuple[Lane, int]],
     calls: int,
     lane: Lane,
 ) -> None:
-    redis_client.flushdb()
-    with ledger.transaction() as connection:
-        connection.execute("DELETE FROM attempt")
+    ApiAttempt.objects.all().delete()
     clock.now = START.timestamp()
     budget = make_budget()
     for other, pause in before:
@@ -124,48 +121,23 @@ def test_users_of_one_address_share_the_limits_of_endpoints(make_budget: Callabl
     fill(elsewhere, 15, endpoint=RENEW_ACCESS_TOKEN)
 
 
-def test_what_an_address_shares_survives_a_wipe(make_budget: Callable[..., Budget], redis_client: redis.Redis) -> None:
-    one, other, elsewhere = make_budget(), make_budget(user="other"), make_budget(user="third", address="cloud")
-    fill(one, 8, endpoint=RENEW_ACCESS_TOKEN)
-    fill(other, 6, endpoint=RENEW_ACCESS_TOKEN)
-    redis_client.flushall()
-    fill(one, 1, endpoint=RENEW_ACCESS_TOKEN)
-    assert refused(other, endpoint=RENEW_ACCESS_TOKEN).reason is NotHandledReason.NO_BUDGET
-    assert (one.state().used, other.state().used) == (9, 6)
-    fill(elsewhere, 15, endpoint=RENEW_ACCESS_TOKEN)
-
-
-def test_a_rebuild_takes_nothing_from_another_user_of_the_address(
-    make_budget: Callable[..., Budget], ledger: SqliteLedger, redis_client: redis.Redis
-) -> None:
-    """The other one's calls are admitted between our look into the ledger and our writing of it."""
-    one, other = make_budget(), make_budget(user="other")
-    fill(other, 10, endpoint=RENEW_ACCESS_TOKEN)
-    ledger.before_recent = lambda: fill(other, 5, endpoint=RENEW_ACCESS_TOKEN)
-    assert refused(one, endpoint=RENEW_ACCESS_TOKEN).reason is NotHandledReason.NO_BUDGET
-
-
-def test_a_stopped_endpoint_is_stopped_for_the_whole_address(
-    make_budget: Callable[..., Budget], redis_client: redis.Redis
-) -> None:
+def test_a_stopped_endpoint_is_stopped_for_the_whole_address(make_budget: Callable[..., Budget]) -> None:
     one, other, elsewhere = make_budget(), make_budget(user="other"), make_budget(user="third", address="cloud")
     same_user = make_budget(address="cloud")
     one.halt(600, "captcha", ACCESS_TOKEN_REQUEST)
     one.halt(60, "423")
-    for _ in range(2):
-        assert refused(other, endpoint=ACCESS_TOKEN_REQUEST).retry_after_s == 600
-        assert refused(same_user, endpoint=ACCESS_TOKEN_REQUEST).reason is NotHandledReason.HALTED
-        assert [halted.reason for halted in other.state().halted_endpoints] == ["captcha"]
-        assert (other.state().halted_until, one.state().halted_until) == (None, START + timedelta(seconds=60))
-        fill(other, 1)
-        fill(elsewhere, 1, endpoint=ACCESS_TOKEN_REQUEST)
-        redis_client.flushall()
+    assert refused(other, endpoint=ACCESS_TOKEN_REQUEST).retry_after_s == 600
+    assert refused(same_user, endpoint=ACCESS_TOKEN_REQUEST).reason is NotHandledReason.HALTED
+    assert [halted.reason for halted in other.state().halted_endpoints] == ["captcha"]
+    assert (other.state().halted_until, one.state().halted_until) == (None, START + timedelta(seconds=60))
+    fill(other, 1)
+    fill(elsewhere, 1, endpoint=ACCESS_TOKEN_REQUEST)
 
 
 # What a 429 teaches.
 
 
-def test_a_429_below_our_limit_lowers_it_for_a_day(budget: Budget, clock: Clock, ledger: SqliteLedger) -> None:
+def test_a_429_below_our_limit_lowers_it_for_a_day(budget: Budget, clock: Clock) -> None:
     fill(budget, 71)
     refuse(budget, clock)
     state = budget.state()
@@ -230,30 +202,28 @@ def test_another_one_soon_after_lasts_twice_as_long_up_to_a_month(budget: Budget
     assert budget.state().lowered == Lowered(100, 0, START + timedelta(seconds=clock.now - START.timestamp() + DAY_S))
 
 
-def test_what_was_learnt_survives_a_wipe(budget: Budget, clock: Clock, redis_client: redis.Redis) -> None:
+def test_what_was_learnt_lasts_longer_the_next_time_also_when_the_first_was_over(budget: Budget, clock: Clock) -> None:
     fill(budget, 61)
     refuse(budget, clock)
-    told = budget.state().lowered
-    redis_client.flushall()
-    assert (budget.state().limit, budget.state().lowered) == (60, told)
+    assert budget.state().limit == 60
     clock.now += LOWERED_FOR_S + 60
-    redis_client.flushall()
     assert budget.state().limit == 100
     refuse(budget, clock)
     again = budget.state().lowered
     assert again is not None
-    assert again.until.timestamp() == clock.now + 2 * LOWERED_FOR_S, "also when the first one was over"
+    assert again.until.timestamp() == clock.now + 2 * LOWERED_FOR_S
 
 
-def test_a_lower_setting_stands(budget: Budget, redis_client: redis.Redis, ledger: SqliteLedger, clock: Clock) -> None:
+def test_a_lower_setting_stands(budget: Budget, make_budget: Callable[..., Budget], clock: Clock) -> None:
     fill(budget, 71)
     refuse(budget, clock)
-    fewer = Budget(redis_client, ledger, user="desk", calls_per_hour=60, safety_margin=0, clock=clock)
+    fewer = make_budget(calls_per_hour=60, safety_margin=0)
     assert (fewer.state().limit, fewer.state().lowered) == (60, None)
 
 
-def test_learning_raises_nothing(budget: Budget, ledger: SqliteLedger, clock: Clock) -> None:
+def test_learning_raises_nothing_and_is_made_up_for(budget: Budget, clock: Clock) -> None:
     fill(budget, 71)
-    ledger.away = True
-    refuse(budget, clock)
+    with database_away():
+        refuse(budget, clock)
+    refused(budget)
     assert budget.state().limit == 70

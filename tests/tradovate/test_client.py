@@ -24,7 +24,7 @@ from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, AdminAction, E
 from tests.schemas import request_errors
 from tests.tradovate.canned import CannedServer, Play, answer
 from tests.tradovate.names import TOKEN
-from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
+from tests.tradovate.stores import SqliteTokenStore, WatchedLedger
 from tests.tradovate.writes import WRITES
 
 PERMIT = WritePermit(call_id=7, good_for_s=3600.0)
@@ -71,7 +71,7 @@ def test_reads(
     *,
     server: CannedServer,
     client: Client,
-    ledger: SqliteLedger,
+    ledger: WatchedLedger,
     method: str,
     arguments: tuple[Any, ...],
     path: str,
@@ -188,7 +188,7 @@ def test_a_write_without_a_permit_is_not_sent(server: CannedServer, client: Clie
     assert server.requests == []
 
 
-def test_a_lapsed_permit_sends_nothing(server: CannedServer, client: Client, ledger: SqliteLedger) -> None:
+def test_a_lapsed_permit_sends_nothing(server: CannedServer, client: Client, ledger: WatchedLedger) -> None:
     lapsed = WritePermit(call_id=7, made_at=time.monotonic() - 6.0)
     with pytest.raises(NotHandled) as caught:
         client.set_admin_auto_liq_action(
@@ -218,7 +218,7 @@ DEMO_ONLY = {write.path for write in WRITES if write.demo_only}
 @pytest.mark.parametrize("environment", list(Environment))
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
 def test_each_endpoints_environments(
-    *, server: CannedServer, budget: Budget, ledger: SqliteLedger, endpoint: Endpoint, environment: Environment
+    *, server: CannedServer, budget: Budget, ledger: WatchedLedger, endpoint: Endpoint, environment: Environment
 ) -> None:
     caller = Caller(environment=environment, base_url=server.url, budget=budget, timeout=(3.05, 10.0))
     server.on(endpoint.name, answer(200, {} if endpoint.answer == "object" else []))
@@ -337,7 +337,7 @@ def test_a_read_takes_exactly_one_batch(server: CannedServer, client: Client, id
 # The lane, the surroundings, the threads.
 
 
-def test_the_lane_is_recorded(server: CannedServer, make_client: Callable[..., Client], ledger: SqliteLedger) -> None:
+def test_the_lane_is_recorded(server: CannedServer, make_client: Callable[..., Client], ledger: WatchedLedger) -> None:
     server.on("user/list", answer(200, []))
     make_client(lane=Lane.BULK).users()
     make_client(lane=Lane.URGENT).users()

@@ -26,7 +26,7 @@ from riskadmin.tradovate.transport import Transport
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
 from tests.tradovate.canned import CannedServer, Play, Request, answer, raw, reset
 from tests.tradovate.names import TOKEN
-from tests.tradovate.stores import SqliteLedger
+from tests.tradovate.stores import WatchedLedger
 
 LOCK = "accountRiskStatus/setadminautoliqaction"
 RENEW = "auth/renewaccesstoken"
@@ -154,7 +154,7 @@ def test_not_handled_stops_what_it_must_and_sends_nothing_more(
 
 @pytest.mark.parametrize("play", [play for play, *_ in NOT_HANDLED])
 def test_what_was_counted_before_the_stop_is_not_sent_after_it(
-    server: CannedServer, client: Client, ledger: SqliteLedger, play: Play
+    server: CannedServer, client: Client, ledger: WatchedLedger, play: Play
 ) -> None:
     server.on(LOCK, play)
     first, second = client.pay(SET_ADMIN_AUTO_LIQ_ACTION, 2)
@@ -307,7 +307,7 @@ def free_port() -> int:
         return port
 
 
-def assert_nothing_sent(client: Client, budget: Budget, ledger: SqliteLedger) -> None:
+def assert_nothing_sent(client: Client, budget: Budget, ledger: WatchedLedger) -> None:
     with pytest.raises(NotHandled) as refusal:
         lock(client)
     assert refusal.value.reason is NotHandledReason.NOT_CONNECTED
@@ -317,12 +317,12 @@ def assert_nothing_sent(client: Client, budget: Budget, ledger: SqliteLedger) ->
     assert ledger.endpoints() == []
 
 
-def test_a_refused_connection_is_not_handled(make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger) -> None:
+def test_a_refused_connection_is_not_handled(make_client: Callable[..., Client], budget: Budget, ledger: WatchedLedger) -> None:
     assert_nothing_sent(make_client(base_url=f"http://127.0.0.1:{free_port()}/v1"), budget, ledger)
 
 
 def test_a_name_that_does_not_resolve_is_not_handled(
-    make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+    make_client: Callable[..., Client], budget: Budget, ledger: WatchedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_such_name(*_args: object, **_options: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -333,7 +333,7 @@ def test_a_name_that_does_not_resolve_is_not_handled(
 
 
 def test_a_connect_timeout_is_not_handled(
-    make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+    make_client: Callable[..., Client], budget: Budget, ledger: WatchedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_late(*_args: object, **_options: object) -> None:
         raise TimeoutError
@@ -344,7 +344,7 @@ def test_a_connect_timeout_is_not_handled(
 
 
 def test_a_certificate_nobody_vouches_for_is_not_handled(
-    server: CannedServer, make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger, tmp_path: Path
+    server: CannedServer, make_client: Callable[..., Client], budget: Budget, ledger: WatchedLedger, tmp_path: Path
 ) -> None:
     server.tls = self_signed(tmp_path)
     assert_nothing_sent(make_client(base_url=server.url.replace("http:", "https:")), budget, ledger)
@@ -374,7 +374,7 @@ def self_signed(directory: Path) -> ssl.SSLContext:
 
 
 def test_a_server_that_speaks_no_tls_is_not_handled(
-    server: CannedServer, make_client: Callable[..., Client], budget: Budget, ledger: SqliteLedger
+    server: CannedServer, make_client: Callable[..., Client], budget: Budget, ledger: WatchedLedger
 ) -> None:
     assert_nothing_sent(make_client(base_url=server.url.replace("http:", "https:")), budget, ledger)
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import redis
 
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.client import Client
@@ -19,11 +18,10 @@ from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, RENEW_ACCESS_TOK
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, TradovateError
 from riskadmin.tradovate.tokens import Credentials, TokenSource
 from riskadmin.tradovate.vocabulary import Environment
-from tests.servers import Servers
 from tests.tradovate.canned import CannedServer, Request, answer, raw
-from tests.tradovate.hammer import PROCESSES, a_token, another_token
+from tests.tradovate.hammer import PROCESSES, a_token, another_token, database_of_this_test
 from tests.tradovate.names import CREDENTIALS, TOKEN
-from tests.tradovate.stores import SqliteLedger, SqliteTokenStore
+from tests.tradovate.stores import SqliteTokenStore, WatchedLedger
 from tests.waiting import wait_until
 
 LOGIN = ACCESS_TOKEN_REQUEST.name
@@ -70,7 +68,7 @@ def test_a_good_token_is_used_without_a_call(
 
 
 def test_without_a_token_a_session_is_begun(
-    server: CannedServer, make_source: Callable[..., TokenSource], empty: SqliteTokenStore, ledger: SqliteLedger
+    server: CannedServer, make_source: Callable[..., TokenSource], empty: SqliteTokenStore, ledger: WatchedLedger
 ) -> None:
     server.on(LOGIN, answer(200, {"accessToken": "token-1", "expirationTime": FAR, "userStatus": "Active"}))
     assert make_source(empty).get() == "token-1"
@@ -340,11 +338,12 @@ def test_no_store_no_calls(server: CannedServer, make_source: Callable[..., Toke
 
 
 def test_eight_processes_begin_one_session(
-    server: CannedServer, servers: Servers, redis_client: redis.Redis, tmp_path: Path, pool: ProcessPoolExecutor
+    server: CannedServer, ledger: WatchedLedger, tmp_path: Path, pool: ProcessPoolExecutor
 ) -> None:
     server.on(LOGIN, *[answer(200, {"accessToken": f"token-{number}", "expirationTime": FAR}) for number in range(1, 9)])
     SqliteTokenStore(tmp_path / "token.sqlite")
-    asking = [pool.submit(a_token, servers.redis_url, tmp_path, server.url) for _ in range(PROCESSES)]
+    database = database_of_this_test()
+    asking = [pool.submit(a_token, database, tmp_path, server.url) for _ in range(PROCESSES)]
     assert {each.result() for each in asking} == {"token-1"}
     assert server.paths() == [LOGIN]
 
@@ -352,14 +351,14 @@ def test_eight_processes_begin_one_session(
 def test_eight_processes_renew_a_refused_token_once(
     *,
     server: CannedServer,
-    servers: Servers,
-    redis_client: redis.Redis,
+    ledger: WatchedLedger,
     tmp_path: Path,
     store: SqliteTokenStore,
     pool: ProcessPoolExecutor,
 ) -> None:
     server.on(RENEW, *[answer(200, {"accessToken": f"token-{number}", "expirationTime": FAR}) for number in range(2, 10)])
-    asking = [pool.submit(another_token, servers.redis_url, tmp_path, server.url, TOKEN) for _ in range(PROCESSES)]
+    database = database_of_this_test()
+    asking = [pool.submit(another_token, database, tmp_path, server.url, TOKEN) for _ in range(PROCESSES)]
     assert {each.result() for each in asking} == {"token-2"}
     assert server.paths() == [RENEW]
 

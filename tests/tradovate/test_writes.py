@@ -24,7 +24,7 @@ from riskadmin.tradovate.pre_trade import UserAccountPositionLimit
 from riskadmin.tradovate.vocabulary import Environment
 from tests.schemas import request_errors, schema_name
 from tests.tradovate.canned import CannedServer, Play, answer
-from tests.tradovate.stores import SqliteLedger
+from tests.tradovate.stores import WatchedLedger
 from tests.tradovate.writes import BY_METHOD, EVERY_FIELD, POSITION_LIMIT, RISK_PARAMETER, WRITES, Write
 
 every_write = pytest.mark.parametrize("write", WRITES, ids=[write.method for write in WRITES])
@@ -49,7 +49,7 @@ def _parameters(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 @every_write
-def test_what_is_sent(server: CannedServer, client: Client, ledger: SqliteLedger, write: Write) -> None:
+def test_what_is_sent(server: CannedServer, client: Client, ledger: WatchedLedger, write: Write) -> None:
     server.on(write.path, answer(200, write.answer))
     reply = write(client)
     (request,) = server.requests
@@ -181,7 +181,9 @@ def test_without_a_permit_nothing_is_sent(server: CannedServer, client: Client, 
 
 
 @every_write
-def test_with_a_lapsed_permit_nothing_is_sent(server: CannedServer, client: Client, ledger: SqliteLedger, write: Write) -> None:
+def test_with_a_lapsed_permit_nothing_is_sent(
+    server: CannedServer, client: Client, ledger: WatchedLedger, write: Write
+) -> None:
     with pytest.raises(NotHandled) as caught:
         write(client, permit=WritePermit(call_id=7, made_at=time.monotonic() - 6.0))
     assert caught.value.reason is NotHandledReason.HELD_UP
@@ -190,7 +192,7 @@ def test_with_a_lapsed_permit_nothing_is_sent(server: CannedServer, client: Clie
 
 
 @every_write
-def test_live(server: CannedServer, make_client: Callable[..., Client], ledger: SqliteLedger, write: Write) -> None:
+def test_live(server: CannedServer, make_client: Callable[..., Client], ledger: WatchedLedger, write: Write) -> None:
     server.on(write.path, answer(200, write.answer))
     client = make_client(environment=Environment.LIVE)
     if write.demo_only:

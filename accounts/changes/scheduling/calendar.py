@@ -72,7 +72,7 @@ class Ahead:
 
 
 def ahead() -> Ahead:
-    """Return what will run. Three queries, however many changes there are, and the stops from Redis."""
+    """Return what will run. Three queries, however many changes there are, and one for the stops."""
     now = timezone.now()
     try:
         known = hours()

@@ -41,7 +41,7 @@ class Pace:
 
 
 def pace(following: Progress) -> Pace:
-    """Return how fast a change runs. Asks Redis twice while anything is still to be sent or read, PostgreSQL never."""
+    """Return how fast a change runs. Asks PostgreSQL and Redis once each while anything is still to be sent or read."""
     calls_left = _calls_left(following)
     asked = outlook_of(calls_left, _ahead(following)) if following.is_open and (calls_left or following.moves) else None
     a_minute = _a_minute(following) if following.is_open else None

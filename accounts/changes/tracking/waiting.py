@@ -39,7 +39,7 @@ class Wait:
 
 
 def waits(changes: Iterable[Change]) -> dict[int, Wait]:
-    """Return the running changes that wait, by their numbers. One query, and Redis is asked once, if any of them runs."""
+    """Return the running changes that wait, by their numbers. One query, and one for the stops, if any of them runs."""
     running = {change.pk: change for change in changes if change.state == ChangeState.RUNNING}
     if not running:
         return {}

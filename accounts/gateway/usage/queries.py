@@ -1,4 +1,4 @@
-"""The data of the API budget's pages: the state from Redis, and the last hour from the ledger, grouped by PostgreSQL."""
+"""The data of the API budget's pages: its state, and the last hour, grouped by PostgreSQL."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.gateway import connection
 from accounts.models.api import ApiAttempt, ApiHalt, ApiLimit
 from riskadmin.tradovate.breaker import Outage
-from riskadmin.tradovate.budget import HOUR_S, WINDOW_S
+from riskadmin.tradovate.budget import WINDOW_S
+from riskadmin.tradovate.budget_rules import HOUR_S
 from riskadmin.tradovate.budget_state import BudgetState
 from riskadmin.tradovate.endpoints import ENDPOINTS
 from riskadmin.tradovate.errors import NotHandled
@@ -162,7 +163,7 @@ class Hour:
 
 
 def gauge() -> Gauge:
-    """Return the calls left, and which environments do not respond. No query; one round trip to Redis for each of them."""
+    """Return the calls left, and which environments do not respond. One query; one round trip to Redis for each of them."""
     try:
         state = connection.budget().state()
     except NotHandled:
@@ -171,7 +172,7 @@ def gauge() -> Gauge:
 
 
 def hour() -> Hour:
-    """Return the rolling hour of our Tradovate user. Three queries, however many calls there were."""
+    """Return the rolling hour of our Tradovate user. Four queries, however many calls there were."""
     user = settings.TRADOVATE_USERNAME
     counted = (
         ApiAttempt.objects.filter(api_user=user, attempted_at__gt=Now() - WINDOW)

@@ -12,7 +12,7 @@ from riskadmin.web.htmx import render_page_or_fragment
 @signed_in
 @require_GET
 def gauge(request: HttpRequest) -> HttpResponse:
-    """Calls left for each lane, and what stops them. Asks Redis only: every open page polls this."""
+    """Calls left for each lane, and what stops them. One query, and Redis: every open page polls this."""
     return render_page_or_fragment(request, "usage/gauge.html", "usage/_gauge.html", {"gauge": queries.gauge()})
 
 
