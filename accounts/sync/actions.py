@@ -340,7 +340,7 @@ def _doubtful(environment: Environment, model: Leaving, known: frozenset[int], r
 
 
 def _accept(doubtful: Mapping[str, str], environment: Environment, acceptance: Acceptance | None) -> None:
-    """Record who accepts that so many rows are missing. Raises MirrorRefused if nobody does."""
+    """Record who accepts that so many rows are missing. Raises MirrorRefused if there is no acceptance."""
     if acceptance is None:
         missing = " and ".join(f"{count} {words}" for words, count in doubtful.items())
         raise MirrorRefused(f"{missing} are missing from what Tradovate answered. Nothing was stored.")
