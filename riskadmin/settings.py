@@ -173,13 +173,15 @@ REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
 BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=BROKER_URL)
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True  # harmless: a claim row decides which worker acts, so a second delivery finds nothing to do
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# Acknowledged when begun: a lane's task runs for as long as the lane has work, which may be hours, and a message that is not
+# acknowledged would be delivered again meanwhile. Whatever a killed worker had begun, the sweeper finds in PostgreSQL.
+CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "bulk"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# No task runs longer than a call's timeouts and a read-back. Redelivery comes after the visibility timeout and one sweep.
+# The visibility timeout is for messages that a worker has fetched and not begun: those of a killed one are delivered again
+# after it, those of a busy one too, which is harmless. Nothing waits for that: beat and the sweeper send new ones all the time.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,
     "unacked_restore_interval": 5,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
@@ -12,9 +12,11 @@ from django.utils import timezone
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.freshness import good_since, read_anew, stale
+from accounts.changes.guards import MAY_DECIDE, STILL_OFFERED, broken_rule, reason
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, State
 from accounts.changes.models import Change, Decision, Item
+from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import Plan, moved_since, plan
 from accounts.changes.scheduling.temporary_locks import end_plan
@@ -29,9 +31,6 @@ from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
-
-STILL_OFFERED: Final = "change_still_offered"
-"""The constraint name in a trigger's refusal of parameters that name something which can no longer be requested."""
 
 
 class NotAllowed(Exception):
@@ -136,9 +135,8 @@ def _written_meanwhile(error: IntegrityError, actor: Staff, form_key: UUID) -> C
     earlier = _submitted_before(actor, form_key)
     if earlier:
         return earlier
-    said = getattr(error.__cause__, "diag", None)
-    if said and said.constraint_name == STILL_OFFERED:
-        raise NoLongerOffered(said.message_primary) from error
+    if broken_rule(error) == STILL_OFFERED:
+        raise NoLongerOffered(reason(error)) from error
     raise error
 
 
@@ -165,35 +163,34 @@ def decide(
     """Record one person's approval or rejection of a pending change and return the change as it then is.
 
     `digest` is the digest of what they were shown, and `shown` its effects as they were then. Before an approval, outdated
-    state that the plan depends on is read again; the approval is refused if it can't be read or has changed. The last approval
-    that policy asks for lets the change run; one rejection ends it. Raises DecisionRefused, after recording the refusal.
+    state that the plan depends on is read again, unless the approval is refused anyway; it is refused if that can't be read or
+    has changed. The last approval that policy asks for lets the change run; one rejection ends it. Raises DecisionRefused,
+    after recording the refusal.
     """
     since = good_since()
-    unread = _read_what_is_old(change_id, since) if verdict == Verdict.APPROVE else ""
+    unread = _read_what_is_old(change_id, actor, digest, since) if verdict == Verdict.APPROVE else ""
+    try:
+        with transaction.atomic():
+            change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
+            refusal = _refusal(change, actor, digest)
+            if refusal is None and verdict == Verdict.APPROVE:
+                refusal = _no_longer_as_shown(change, since, unread)
+            if refusal is None:
+                _take(change, actor, origin, verdict, comment, shown=shown)
+                return change
+    except IntegrityError as error:
+        if broken_rule(error) != MAY_DECIDE:
+            raise
+        refusal = DecisionRefused("You may no longer decide about changes.")  # since the request began
+    detail = {
+        "verdict": verdict.value,
+        "digest": digest,
+        "why": refusal.message,
+        "moved": [{"target": item.target, "shown": item.before, "now": now} for item, now in refusal.moved],
+    }
+    tag = Tag.CHANGE_DECISION_REFUSED
     with transaction.atomic():
-        change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
-        refusal = _refusal(change, actor, digest)
-        # Whether an account is as its lock left it is checked when the end of the lock is due.
-        if refusal is None and verdict == Verdict.APPROVE and change.relation != Relation.ENDS:
-            refusal = _no_longer_as_shown(change, since, unread)
-        if refusal is None:
-            _take(change, actor, origin, verdict, comment, shown=shown)
-            return change
-        # Commit the refusal's audit event before raising.
-        record(
-            AuditEntry(
-                tag=Tag.CHANGE_DECISION_REFUSED,
-                actor=actor.who(),
-                origin=origin,
-                change_id=change.pk,
-                detail={
-                    "verdict": verdict.value,
-                    "digest": digest,
-                    "why": refusal.message,
-                    "moved": [{"target": item.target, "shown": item.before, "now": now} for item, now in refusal.moved],
-                },
-            ),
-        )
+        record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, change_id=change_id, detail=detail))
     raise refusal
 
 
@@ -229,17 +226,35 @@ def _submitted_before(actor: Staff, form_key: UUID) -> Change | None:
     return Change.objects.filter(form_key=form_key, requested_by=actor).first()
 
 
-def _read_what_is_old(change_id: int, since: datetime) -> str:
-    """Read outdated state that a change's plan depends on again, before anything is locked; return why it can't be, or ""."""
+def _read_what_is_old(change_id: int, actor: Staff, digest: str, since: datetime) -> str:
+    """Read outdated state that a change's plan depends on again, before anything is locked; return why it can't be, or "".
+
+    Reads nothing for an approval that our own rows refuse: what is decided for good is checked again under the lock.
+    """
     change = Change.objects.get(pk=change_id)
-    kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
-    waiting = [item.target_id for item in change.items.filter(state=ItemState.WAITING).only("target")]
-    old = stale(kind, kind.subjects(environment, waiting), since)
-    return read_anew(kind, environment, old, lane=Lane.URGENT) if old else ""
+    if _refusal(change, actor, digest) is not None or change.relation == Relation.ENDS:
+        return ""
+    known = _Known(change, since)
+    return read_anew(known.kind, known.environment, known.old, lane=Lane.URGENT) if known.old and not known.moved() else ""
+
+
+class _Known:
+    """What the mirror has of the targets of a change that waits; `old` are those whose state was read before `since`."""
+
+    def __init__(self, change: Change, since: datetime) -> None:
+        self.kind, self.environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
+        self.items = list(change.items.filter(state=ItemState.WAITING))
+        self.found = self.kind.subjects(self.environment, [item.target_id for item in self.items])
+        self.old = stale(self.kind, self.found, since)
+
+    def moved(self) -> list[tuple[Item, dict[str, Any] | None]]:
+        """Return the items whose targets have certainly changed: their state is not old."""
+        old = set(self.old)
+        return moved_since(self.kind, [item for item in self.items if item.target_id not in old], self.found)
 
 
 def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | None:
-    """Return why the approval or rejection is refused. PostgreSQL enforces the same (migration 0002)."""
+    """Return why the approval or rejection is refused. PostgreSQL enforces the same (`sql/`)."""
     if not actor.may("changes:decide"):
         return DecisionRefused("You may not decide about changes.")
     if change.requested_by_id == actor.pk:
@@ -259,17 +274,17 @@ def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | Non
 
 def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> DecisionRefused | None:
     """Return why an approval would not cover what was shown. `unread` says why targets could not be read, if so."""
-    kind = KINDS[change.kind].of(change.parameters)
-    items = list(change.items.filter(state=ItemState.WAITING))
-    found = kind.subjects(Environment(change.environment), [item.target_id for item in items])
-    what = kind.unit.value
-    if stale(kind, readable(kind, found), since):
+    if change.relation == Relation.ENDS:
+        return None  # whether an account is as its lock left it is checked when the end of the lock is due
+    known = _Known(change, since)
+    moved, what = known.moved(), known.kind.unit.value
+    if not moved and stale(known.kind, readable(known.kind, known.found), since):
         why = unread or f"it did not name every {what}"
         return DecisionRefused(f"The {what}s can't be read from Tradovate now ({why}), and what is known of them is old.")
-    moved = moved_since(kind, items, found)
+    moved = moved or moved_since(known.kind, known.items, known.found)
     if moved:
         return DecisionRefused(
-            f"{kind.unit.one.capitalize()} no longer stands as it was when this was asked for.",
+            f"{known.kind.unit.one.capitalize()} no longer stands as it was when this was asked for.",
             moved=moved,
         )
     return None
@@ -309,12 +324,10 @@ def _take(
     if verdict == Verdict.REJECT:
         _end(change, ChangeState.REJECTED, note=f"Rejected by {who.name}")
     elif change.decisions.filter(verdict=Verdict.APPROVE).count() >= change.decisions_needed:
-        change.state = change.decided_as
-        change.decided_at = timezone.now()
-        change.save(update_fields=["state", "decided_at"])
+        move_change(change, change.decided_as, decided_at=timezone.now())
         if change.waits:
             return  # its items wait for their time
-        change.items.filter(state=ItemState.WAITING).update(state=ItemState.QUEUED)
+        move_items_of(change, came_from=ItemState.WAITING, to=ItemState.QUEUED)
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 
 
@@ -332,8 +345,7 @@ def _ends_ahead(change: Change) -> QuerySet[Change]:
 def _end(change: Change, state: ChangeState, *, note: str) -> None:
     """End a change that was not started, and the change that was to end it, without running either."""
     at = timezone.now()
-    change.state, change.decided_at, change.finished_at = state, change.decided_at or at, at
-    change.save(update_fields=["state", "decided_at", "finished_at"])
-    change.items.filter(state=ItemState.WAITING).update(state=ItemState.CANCELLED, note=note, settled_at=at)
+    move_change(change, state, decided_at=change.decided_at or at, finished_at=at)
+    move_items_of(change, came_from=ItemState.WAITING, to=ItemState.CANCELLED, note=note, settled_at=at)
     for end in _ends_ahead(change):
         _end(end, ChangeState.CANCELLED, note=f"Change {change.pk}, which it was to end, was not made")

@@ -8,6 +8,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from accounts.changes.models import Change, Item
+from accounts.changes.moving import move_change
 from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ChangeState
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import SYSTEM, Origin
@@ -25,9 +26,10 @@ def finish_change(change: Change, *, origin: Origin) -> bool:
         return False
     at = timezone.now()
     with transaction.atomic():
-        started = Change.objects.filter(pk=change.pk, state__in=CHANGE_STARTED)
-        if not started.update(state=ChangeState.FINISHED, finished_at=at):
+        started = Change.objects.select_for_update(of=("self",)).filter(pk=change.pk, state__in=CHANGE_STARTED).first()
+        if started is None:
             return False
+        move_change(started, ChangeState.FINISHED, finished_at=at)
         counts = Item.objects.filter(change_id=change.pk).values_list("state").annotate(Count("id")).order_by()
         record(
             AuditEntry(

@@ -1,4 +1,4 @@
-"""What was requested, on which targets, and who approved it. In migration 0002 PostgreSQL enforces the critical rules."""
+"""What was requested, on which targets, and who approved it. PostgreSQL enforces the critical rules (`sql/`)."""
 
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from accounts.changes.states import (
     Relation,
     Verdict,
     Window,
+    decided_as,
 )
 from accounts.models import Account, EnvironmentChoice
 from riskadmin.tradovate.vocabulary import Lane, ReasonCode
@@ -123,7 +124,7 @@ class Change(models.Model):
     @property
     def decided_as(self) -> ChangeState:
         """The state that its last approval moves it to."""
-        return ChangeState.SCHEDULED if self.waits else ChangeState.RUNNING
+        return decided_as(waits=self.waits)
 
 
 class Item(models.Model):

@@ -46,6 +46,12 @@ CHANGE_STARTED: Final = (ChangeState.RUNNING, ChangeState.PAUSED, ChangeState.ST
 CHANGE_AHEAD: Final = (ChangeState.PENDING, ChangeState.SCHEDULED)
 CHANGE_OPEN: Final = (*CHANGE_AHEAD, *CHANGE_STARTED)
 
+
+def decided_as(*, waits: bool) -> ChangeState:
+    """Return the state that the last approval moves a change to; one that needs none begins in it."""
+    return ChangeState.SCHEDULED if waits else ChangeState.RUNNING
+
+
 CHANGE_LOOK: Final[dict[ChangeState, tuple[str, str]]] = {
     ChangeState.PENDING: ("warn", "hourglass"),
     ChangeState.SCHEDULED: ("info", "calendar-event"),

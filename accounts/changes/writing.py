@@ -15,7 +15,7 @@ from accounts.changes.plan import Plan, digest_of
 from accounts.changes.plan_summary import overview
 from accounts.changes.policy import Requirement, requirement
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
-from accounts.changes.states import ChangeState, ItemState, Relation
+from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
 from accounts.changes.targeting.source import NOWHERE, Link, Source
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
@@ -73,8 +73,8 @@ def compose(
         of_change_id=link.change_id if link else None,
         relation=link.relation if link else "",
         decided_at=at if decided else None,
+        state=decided_as(waits=timing.waits) if decided else ChangeState.PENDING,
     )
-    change.state = change.decided_as if decided else ChangeState.PENDING
     change.digest = _change_digest(change, planned, timing)
     return change
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.changes.ending import half_done
 from accounts.changes.models import Item
+from accounts.changes.moving import move_items
 from accounts.changes.states import ItemState
 from accounts.execution.claim import Claim
 from accounts.execution.models import CallState
@@ -21,7 +22,6 @@ from accounts.execution.settle import (
     end_call,
     end_calls,
     hold,
-    move,
     settle,
     still_in,
     tell,
@@ -79,7 +79,7 @@ def _taken(answers: Sequence[Answered], read_back_at: datetime, origin: Origin) 
         end_calls([(answer.claim.call, answer.http_record) for answer in answers if answer.http_record])
         there = {
             item.pk
-            for item in move(
+            for item in move_items(
                 [item for answer in answers for item in answer.claim.items],
                 came_from=ItemState.SENDING,
                 to=ItemState.SENT,
@@ -161,7 +161,7 @@ def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, or
         end_call(claimed.call, state=state, http_record=error.http_record, note=error.message)
         unknown = f"{words}: it does not know this id"
         _read_back_refusal(claimed, gone, unknown, http_record=error.http_record, read_back_at=read_back_at, origin=origin)
-        moved = move(
+        moved = move_items(
             rest, came_from=ItemState.SENDING, to=ItemState.UNKNOWN, not_before=timezone.now(), lease_until=None, note=why
         )
         tell(
@@ -178,7 +178,7 @@ def _read_back_refusal(
     read_back_at: datetime,
     origin: Origin,
 ) -> None:
-    moved = move(
+    moved = move_items(
         items,
         came_from=ItemState.SENDING,
         to=ItemState.SENT,
@@ -230,7 +230,7 @@ def put_back_unsent(claimed: Claim, *, origin: Origin) -> None:
 def _put_back(claimed: Claim, items: Sequence[Item], why: PutBack, origin: Origin) -> None:
     with transaction.atomic():
         end_call(claimed.call, state=CallState.NOT_HANDLED, http_record=why.http_record, note=why.note)
-        moved = move(
+        moved = move_items(
             items,
             came_from=ItemState.SENDING,
             to=ItemState.QUEUED,
@@ -250,7 +250,7 @@ def _unknown(claimed: Claim, error: OutcomeUnknown, origin: Origin) -> None:
     readable = claimed.kind.is_read_back
     with transaction.atomic():
         end_call(claimed.call, state=CallState.UNKNOWN, http_record=error.http_record, note=error.message)
-        moved = move(
+        moved = move_items(
             claimed.items,
             came_from=ItemState.SENDING,
             to=ItemState.UNKNOWN,

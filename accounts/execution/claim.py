@@ -14,9 +14,11 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.changes.ending import half_done
+from accounts.changes.guards import MAY_BE_SENT, TARGET_UNDER_WAY, broken_rule
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import CallSpec, Finding, Kind, State, Target
 from accounts.changes.models import Change, Item
+from accounts.changes.moving import show_moved, transition
 from accounts.changes.scheduling.timing import closed_until
 from accounts.changes.states import ItemState
 from accounts.execution.basis import basis
@@ -43,12 +45,16 @@ CLAIM: Final = """
         FROM numbered JOIN unnest(%(batches)s::bigint[], %(item_ids)s::bigint[]) AS given (batch, item_id) USING (batch)
         RETURNING call_id, item_id
     )
-    UPDATE changes_item SET state = %(sending)s, claimed_at = %(started_at)s, lease_until = %(lease_until)s,
-           worker = %(worker)s, attempts = attempts + 1, not_before = NULL
+    UPDATE changes_item SET state = CASE changes_item.state WHEN %(came_from)s THEN %(to)s END, claimed_at = %(started_at)s,
+           lease_until = %(lease_until)s, worker = %(worker)s, attempts = attempts + 1, not_before = NULL
     FROM carried WHERE changes_item.id = carried.item_id
     RETURNING changes_item.id, carried.call_id
 """
-"""Creates the calls and their item rows, and moves the items on, in one statement: the lane's run loop waits for each."""
+"""Creates the calls and their item rows, and moves the items on, in one statement: the lane's run loop waits for each.
+
+The items are locked; one in another state would be a mistake, and has no state to go to (NULL), which PostgreSQL refuses. That
+is not a condition of the statement, because PostgreSQL would then read the whole queue by its index.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +119,16 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
             batches = [[item] for item in items] if kind.batch_size == 1 else [items]
             claimed = _write(change, kind, batches, at=at, origin=origin)
     except IntegrityError as error:
-        if "may not be sent" in str(error):
-            return []  # PostgreSQL refused: the change was paused or cancelled since it was read
-        if "item_target_under_way" not in str(error):
+        if broken_rule(error) == MAY_BE_SENT:
+            return []  # the change was paused or cancelled since it was read
+        if broken_rule(error) != TARGET_UNDER_WAY:
             raise
         # Another call for the same target started meanwhile, and fails the claim of all: alone, the others go through.
         return claim(change, calls=1, origin=origin, read_since=read_since, step=step) if calls > 1 else []
     for items, _ in claimed:
+        show_moved(items, ItemState.SENDING, claimed_at=at)
         for item in items:
-            item.state, item.claimed_at, item.attempts = ItemState.SENDING, at, item.attempts + 1
+            item.attempts += 1
     return [
         Claim(
             change=change,
@@ -148,7 +155,7 @@ def _write(
         "started_at": at,
     }
     batch_of = {item.pk: number for number, items in enumerate(batches, start=1) for item in items}
-    moved = {"sending": ItemState.SENDING.value, "lease_until": at + LEASE}
+    moved = {**transition(ItemState.QUEUED, ItemState.SENDING), "lease_until": at + LEASE}
     carried = {"calls": len(batches), "batches": list(batch_of.values()), "item_ids": list(batch_of)}
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, as_claimed | moved | carried)

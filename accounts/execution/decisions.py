@@ -13,7 +13,8 @@ from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
 from accounts.changes.models import Item
-from accounts.changes.states import ITEM_TRANSITIONS, ChangeState, ItemState
+from accounts.changes.moving import move_items, show_moved
+from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.unknown_item import Question, question, questions
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import Origin
@@ -229,7 +230,9 @@ def _write(
         begins = "" if applied else half_done(first.kind.steps, first.item.step)
         note, tag = f"{begins}{said}, says {who.name}: {comment}", Tag.ITEM_RESOLVED
         fields = {"note": note, "settled_at": timezone.now(), "not_before": None, "lease_until": None}
-    _move([asked.item for asked in decided], ItemState(resolution.value), resolved_by_id=actor.pk, **fields)
+    items, to = [asked.item for asked in decided], ItemState(resolution.value)
+    move_items(items, came_from=ItemState.UNKNOWN, to=to, resolved_by_id=actor.pk, **fields)
+    show_moved(items, to, resolved_by_id=actor.pk, **fields)
     record_all(
         about_item(
             tag,
@@ -248,17 +251,6 @@ def _write(
         for asked in decided
     )
     finish_change(change, origin=origin)
-
-
-def _move(items: Sequence[Item], to: ItemState, **fields: Any) -> None:
-    """Move locked unknown items on, in one statement."""
-    if to not in ITEM_TRANSITIONS[ItemState.UNKNOWN]:
-        raise ValueError(f"No item goes from unknown to {to}.")
-    Item.objects.filter(pk__in=[item.pk for item in items]).update(state=to, **fields)
-    for item in items:
-        item.state = to
-        for name, value in fields.items():
-            setattr(item, name, value)
 
 
 def _make_due(asked: Sequence[Question], *, actor: Staff, origin: Origin) -> None:

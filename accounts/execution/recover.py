@@ -15,12 +15,13 @@ from redis.exceptions import RedisError
 from accounts.changes.ending import finish_change
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
+from accounts.changes.moving import move_items
 from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, ItemState
 from accounts.changes.tracking.control import cancel_put_back
 from accounts.execution.lane import has_work
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.reconcile import heal
-from accounts.execution.settle import end_call, move, tell
+from accounts.execution.settle import end_call, tell
 from accounts.execution.timing import GIVEN_UP_TOGETHER, SWEEP_BATCH, WAKE_EXPIRES_S
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -69,7 +70,7 @@ def _give_up(items: list[Item], call_id: int | None, origin: Origin) -> int:
         note = f"{first.refusal}. {note}"
     with transaction.atomic():
         due_at = timezone.now() if readable else None
-        moved = move(items, came_from=was, to=ItemState.UNKNOWN, not_before=due_at, lease_until=None, note=note)
+        moved = move_items(items, came_from=was, to=ItemState.UNKNOWN, not_before=due_at, lease_until=None, note=note)
         call = None if call_id is None else Call.objects.get(pk=call_id)
         if moved and call:
             end_call(call, state=CallState.UNKNOWN, http_record=None, note=note)

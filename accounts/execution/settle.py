@@ -1,21 +1,19 @@
 """Moving items on, always with their audit events in the same transaction, and ending the change with its last item."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
-from psycopg import sql
 
 from accounts.changes.audit_events import about_item
 from accounts.changes.ending import finish_change
 from accounts.changes.kinds.kind import State
 from accounts.changes.models import Change, Item
-from accounts.changes.states import ITEM_FINAL, ITEM_TRANSITIONS, ItemState
+from accounts.changes.moving import move_items
+from accounts.changes.states import ITEM_FINAL, ItemState
 from accounts.execution.models import Call, CallState
 from riskadmin.audit.actions import AuditEntry, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
@@ -24,33 +22,6 @@ from riskadmin.tradovate.http_record import HttpRecord
 
 EVENT_RESPONSE_MAX = 2000
 """Characters of Tradovate's response that an audit event repeats; the call has all of it."""
-
-
-MOVE: Final = """
-    WITH there AS (SELECT id FROM changes_item WHERE id = ANY(%s) AND state = %s ORDER BY id FOR UPDATE)
-    UPDATE changes_item SET {} FROM there WHERE changes_item.id = there.id RETURNING changes_item.id
-"""
-"""Locks in order, as everywhere, moves and returns, in one statement: the lane's run loop waits for each."""
-
-
-def move(items: Sequence[Item], *, came_from: ItemState, to: ItemState, **fields: Any) -> list[Item]:
-    """Move items from one state to another and return those that still were in the first. `fields` are columns of Item.
-
-    Needs an open transaction. Raises ValueError for a transition that ITEM_TRANSITIONS does not have; a lost race is no error.
-    """
-    if to not in ITEM_TRANSITIONS[came_from]:
-        raise ValueError(f"No item goes from {came_from} to {to}.")
-    if not items:
-        return []
-    columns = {"state": to.value, **fields}
-    assignments = [sql.SQL("{} = %s").format(sql.Identifier(name)) for name in columns]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            sql.SQL(MOVE).format(sql.SQL(", ").join(assignments)),
-            [[item.pk for item in items], came_from.value, *columns.values()],
-        )
-        there = {row[0] for row in cursor.fetchall()}
-    return [item for item in items if item.pk in there]
 
 
 def settle(
@@ -70,42 +41,27 @@ def settle(
     `observed` is what was read back, by target, in a reading that began at `seen_at`. Needs an open transaction. Returns the
     items that still were in `came_from`.
     """
-    if to not in ITEM_TRANSITIONS[came_from] or to not in ITEM_FINAL:
-        raise ValueError(f"No item ends as {to} from {came_from}.")
-    there = still_in(items, came_from)
-    if not there:
-        return []
+    if to not in ITEM_FINAL:
+        raise ValueError(f"{to} is not an outcome.")
     # For an item with several steps, what an earlier step's read-back showed is kept as well.
     seen = {
-        item.target_id: {**(item.observed or {}), **observed[item.target_id]}
-        for item in there
+        item.pk: {**(item.observed or {}), **observed[item.target_id]}
+        for item in items
         if observed and item.target_id in observed
     }
-    # One statement, whatever the number of items: each has its own `observed`.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE changes_item SET state = %s, note = %s, settled_at = %s,
-                   observed = coalesce(given.observed::jsonb, changes_item.observed),
-                   seen_at = coalesce(%s, seen_at), not_before = NULL, lease_until = NULL
-            FROM unnest(%s::bigint[], %s::text[]) AS given (id, observed) WHERE changes_item.id = given.id
-            """,
-            [
-                to.value,
-                note,
-                timezone.now(),
-                seen_at,
-                [item.pk for item in there],
-                [_json(seen.get(item.target_id)) for item in there],
-            ],
-        )
+    fields: dict[str, Any] = {"note": note, "settled_at": timezone.now(), "not_before": None, "lease_until": None}
+    if seen_at:
+        fields["seen_at"] = seen_at
+    there = move_items(items, came_from=came_from, to=to, own=("observed", seen) if seen else None, **fields)
+    if not there:
+        return []
     record_all(
         about_item(
             Tag.ITEM_SETTLED,
             item,
             origin=origin,
             call_id=call.pk if call else None,
-            after=seen.get(item.target_id),
+            after=seen.get(item.pk),
             detail={"outcome": to.value, "text": note, **(detail or {})},
         )
         for item in there
@@ -225,7 +181,3 @@ def still_in(items: Sequence[Item], state: ItemState) -> list[Item]:
     rows = Item.objects.select_for_update(of=("self",)).filter(pk__in=[item.pk for item in items], state=state)
     there = set(rows.order_by("pk").values_list("pk", flat=True))
     return [item for item in items if item.pk in there]
-
-
-def _json(state: State | None) -> str | None:
-    return None if state is None else json.dumps(state, cls=DjangoJSONEncoder)

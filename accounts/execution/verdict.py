@@ -15,10 +15,11 @@ from accounts.changes.ending import half_done
 from accounts.changes.kinds.kind import Finding, Kind, State, Unread
 from accounts.changes.kinds.units import LEFT_OUT
 from accounts.changes.models import Item
+from accounts.changes.moving import move_items
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.settle import answer_detail, move, settle, tell
+from accounts.execution.settle import answer_detail, settle, tell
 from accounts.execution.timing import (
     CONFIRM_AGAIN,
     EFFECT_WITHIN,
@@ -182,7 +183,7 @@ def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence:
                 seen_at=evidence.read_at,
             )
         return
-    moved = move(
+    moved = move_items(
         items,
         came_from=group.came_from,
         to=ItemState.QUEUED,
@@ -255,7 +256,7 @@ def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
     waiting = [item for alike in early.values() for item in alike]
     if group.came_from == ItemState.SENT and waiting:
         # Unknown and not under way: another call for the target, such as a second lock, need not wait for it.
-        moved = move(
+        moved = move_items(
             waiting, came_from=ItemState.SENT, to=ItemState.UNKNOWN, not_before=min(early), lease_until=None, note=note
         )
         call = evidence.call_of(waiting[0])
@@ -306,7 +307,7 @@ def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
     patient = _patient(items, evidence)
     Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=timezone.now() + CONFIRM_AGAIN)
     note = "Tradovate took the call, but still shows the target as it was"
-    late = move(
+    late = move_items(
         [item for item in items if item.pk not in patient],
         came_from=ItemState.SENT,
         to=ItemState.UNKNOWN,
@@ -358,7 +359,7 @@ def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
             to_people.append(item)
     _read_again_at(later)
     note = "The read-back shows no effect; sent again"
-    moved = move(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, note=note)
+    moved = move_items(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, note=note)
     if moved:
         tell(Tag.ITEM_RESENT, moved, origin=evidence.origin, call=evidence.call_of(moved[0]), detail={"text": note})
     reason = "The read-back shows no effect, and it is not sent again by itself"
@@ -389,7 +390,7 @@ def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> Non
         patient = _patient(items, evidence)
         Item.objects.filter(pk__in=patient, state=ItemState.SENT).update(not_before=at + CONFIRM_AGAIN, note=group.words)
         late = [item for item in items if item.pk not in patient]
-        moved = move(
+        moved = move_items(
             late,
             came_from=ItemState.SENT,
             to=ItemState.UNKNOWN,
@@ -422,7 +423,7 @@ def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evi
         waiting.update(not_before=None, note=told)
         left = [item for item in items if item.pk in keys]
     else:
-        left = move(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=told)
+        left = move_items(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=told)
     keep_seen(left, evidence)
     record_all(
         about_item(

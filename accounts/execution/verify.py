@@ -15,10 +15,11 @@ from accounts.changes.audit_events import about_item
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind, Reading
 from accounts.changes.models import Change, Item
+from accounts.changes.moving import move_items
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import evidence, move
+from accounts.execution.settle import evidence
 from accounts.execution.timing import CONFIRM_AGAIN, CONFIRM_WITHIN, READ_BATCH, reading_lease
 from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide
 from accounts.gateway.connection import NotConnected, client
@@ -222,6 +223,6 @@ def _leave_unjudged(item: Item, origin: Origin) -> None:
         if state == ItemState.UNKNOWN:
             left = bool(Item.objects.filter(pk=item.pk, state=state).update(not_before=None, note=note))
         else:
-            left = bool(move([item], came_from=state, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=note))
+            left = bool(move_items([item], came_from=state, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=note))
         if left:
             record(about_item(Tag.ITEM_UNKNOWN, item, origin=origin, detail={"text": note, "needs_person": True}))

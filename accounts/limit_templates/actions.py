@@ -9,14 +9,16 @@ from django.db.models import Max
 from django.utils import timezone
 
 from accounts.changes.actions import DecisionRefused, NotAllowed
+from accounts.changes.guards import MAY_DECIDE, broken_rule
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import PolicyRule
+from accounts.changes.moving import move_row
 from accounts.changes.plan import digest_of
 from accounts.changes.policy import Requirement, requirement
 from accounts.changes.states import Verdict
 from accounts.limit_templates import queries
 from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateDecision, TemplateVersion
-from accounts.limit_templates.states import VersionState
+from accounts.limit_templates.states import VERSION_TRANSITIONS, VersionState
 from accounts.models import LimitLevel, RiskCategory
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin
@@ -74,14 +76,19 @@ def decide(*, actor: Staff, origin: Origin, version_id: int, verdict: Verdict, d
     The last approval that policy asks for puts it in force in place of the previous version; one rejection ends it. Raises
     DecisionRefused, after recording the refusal.
     """
+    try:
+        with transaction.atomic():
+            version = _locked(version_id)
+            refusal = _refusal(version, actor, digest)
+            if refusal is None:
+                _take(version, actor, origin, verdict, comment)
+                return version
+    except IntegrityError as error:
+        if broken_rule(error) != MAY_DECIDE:
+            raise
+        refusal = DecisionRefused("You may no longer decide about limit templates.")  # since the request began
+    detail = {"verdict": verdict.value, "digest": digest, "why": refusal.message}
     with transaction.atomic():
-        version = _locked(version_id)
-        refusal = _refusal(version, actor, digest)
-        if refusal is None:
-            _take(version, actor, origin, verdict, comment)
-            return version
-        # Commit the refusal's audit event before raising.
-        detail = {"verdict": verdict.value, "digest": digest, "why": refusal.message}
         _tell(Tag.TEMPLATE_DECISION_REFUSED, version, actor, origin, detail=detail)
     raise refusal
 
@@ -165,7 +172,7 @@ def _locked(version_id: int) -> TemplateVersion:
 
 
 def _refusal(version: TemplateVersion, actor: Staff, digest: str) -> DecisionRefused | None:
-    """Return why the approval or rejection is refused. PostgreSQL enforces the same (migration 0002)."""
+    """Return why the approval or rejection is refused. PostgreSQL enforces the same (`sql/`)."""
     if not actor.may("changes:decide"):
         return DecisionRefused("You may not decide about limit templates.")
     if version.proposed_by_id == actor.pk:
@@ -204,14 +211,12 @@ def _put_in_force(version: TemplateVersion, actor: Staff, origin: Origin) -> Non
     before = queries.version_in_force(version.template_id)
     if before:
         _end(before, VersionState.SUPERSEDED)
-    version.state, version.in_force_at = VersionState.IN_FORCE, timezone.now()
-    version.save(update_fields=["state", "in_force_at"])
+    move_row(version, VERSION_TRANSITIONS, VersionState.IN_FORCE, in_force_at=timezone.now())
     _tell(Tag.TEMPLATE_IN_FORCE, version, actor, origin, before=before.limits if before else {}, after=version.limits)
 
 
 def _end(version: TemplateVersion, state: VersionState) -> None:
-    version.state, version.ended_at = state, timezone.now()
-    version.save(update_fields=["state", "ended_at"])
+    move_row(version, VERSION_TRANSITIONS, state, ended_at=timezone.now())
 
 
 def _tell(

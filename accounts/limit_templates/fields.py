@@ -8,7 +8,7 @@ from accounts.changes.kinds.limit_fields import FIELDS_OF, LIMIT_FIELDS, LimitFi
 from accounts.models import LimitLevel
 
 VERSION: Final = "template_version"
-"""The parameter of a change that says which version it applies; PostgreSQL checks it against that version (migration 0002)."""
+"""The parameter of a change that says which version it applies; PostgreSQL checks it against that version (`sql/`)."""
 
 PASSING: Final = frozenset({"flatten_at", "changes_locked"})
 """Fields that end by themselves, at a time or with the session: an account can't be checked against them."""

@@ -1,6 +1,6 @@
 """Limit templates, their versions, their approvals, and their assignments.
 
-In migration 0002 PostgreSQL enforces the critical rules; 0003 creates the view that `Governed` reads.
+PostgreSQL enforces the critical rules (`sql/`); migration 0003 creates the view that `Governed` reads.
 """
 
 from django.conf import settings

@@ -5,11 +5,12 @@ call. A full read may be repeated, overtaken or killed at any point; the next on
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -24,6 +25,7 @@ from accounts.sync.mapping import Reading
 from accounts.sync.reads import EnvironmentRead, Known, Reader
 from accounts.sync.store import (
     Keys,
+    Leaving,
     account_keys,
     mark_missing,
     note_left_out,
@@ -41,10 +43,14 @@ from accounts.sync.store import (
     store_traders,
 )
 from accounts.sync.unreadable import since as unreadable_since
+from riskadmin.audit.actions import AuditEntry, record
+from riskadmin.audit.origin import Origin
+from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
-__all__ = ["MirrorRefused", "Part", "refresh", "refresh_traders", "store_risk_statuses", "sync"]
+__all__ = ["Acceptance", "MirrorRefused", "Part", "refresh", "refresh_traders", "store_risk_statuses", "sync"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +66,10 @@ SYNC_SHARE = 0.2
 
 SYNCS_LEFT_OUT_AT_MOST = 3
 """At most this many times the usual pause, however many calls the last full read took."""
+
+
+FEW: Final = 5
+"""This many rows may newly vanish from a list, whatever part of it they are: an environment may have only a few."""
 
 
 class MirrorRefused(Exception):
@@ -80,11 +90,20 @@ class Part(StrEnum):
     PRE_TRADE = "pre_trade"
 
 
-def sync(environment: Environment) -> SyncRun | None:
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """Who found that rows which Tradovate's lists lack are really gone, and where they said so."""
+
+    actor: Staff
+    origin: Origin
+
+
+def sync(environment: Environment, *, accept_missing: Acceptance | None = None) -> SyncRun | None:
     """Read a whole environment into the mirror and return the run, or None if another process is already doing so.
 
-    If Tradovate or the data cause a failure, the run's `failure` describes it, and what was known stays unmodified. Costs about
-    a dozen calls of the bulk lane. Raises `connection.NotConnected` if the environment has no address.
+    If Tradovate or the data cause a failure, the run's `failure` describes it, and what was known stays unmodified. Lists that
+    lack more than half of the known rows are such a failure, unless `accept_missing` says who vouches for it; that is an audit
+    event. Costs about a dozen calls of the bulk lane. Raises `connection.NotConnected` if the environment has no address.
     """
     client = connection.client(environment, Lane.BULK)
     run = _begin(environment)
@@ -92,7 +111,7 @@ def sync(environment: Environment) -> SyncRun | None:
         return None
     reader = Reader(client, lambda: _show_life(run))
     try:
-        _run(run, reader)
+        _run(run, reader, accept_missing)
     except (TradovateError, StoreUnavailable, MirrorRefused) as error:
         run.failure = str(error)
         logger.warning("The full read of %s failed: %s", environment, error)
@@ -234,19 +253,25 @@ def _show_life(run: SyncRun) -> None:
         raise Overtaken
 
 
-def _run(run: SyncRun, reader: Reader) -> None:
+def _run(run: SyncRun, reader: Reader, accept_missing: Acceptance | None) -> None:
     environment = Environment(run.environment)
     known = _known(environment)
     read = reader.environment(known)
-    accounts = _believable("accounts", known.open_accounts, read.accounts) - read.gone
-    traders = _believable("traders", known.traders, read.users)
-    permissions = _believable("trading permissions", known.permissions, read.permissions)
+    parts: tuple[tuple[Leaving, frozenset[int], Read[Any]], ...] = (
+        (models.Account, known.open_accounts, read.accounts),
+        (models.Trader, known.traders, read.users),
+        (models.TradingPermission, known.permissions, read.permissions),
+    )
+    accounts, traders, permissions = (part.left_out & ids for _, ids, part in parts)
+    doubtful = {words: count for each in parts for words, count in _doubtful(environment, *each).items()}
+    if doubtful:
+        _accept(doubtful, environment, accept_missing)
 
     def reading(part: Read[Any]) -> Reading:
         return Reading(environment, part.read_at, Source.SYNC)
 
     mark_missing(models.Account, read.gone, reading(read.accounts))
-    note_left_out(models.Account, accounts - read.existing, reading(read.accounts))
+    note_left_out(models.Account, accounts - read.gone - read.existing, reading(read.accounts))
     note_left_out(models.Trader, traders, reading(read.users))
     note_left_out(models.TradingPermission, permissions, reading(read.permissions))
     for store in _stores(environment, read, reading):
@@ -298,13 +323,32 @@ def _known(environment: Environment) -> Known:
     )
 
 
-def _believable(what: str, known: frozenset[int], read: Read[Any]) -> set[int]:
-    """Return the known rows that were left out; refuse to believe it if they are more than half."""
+def _doubtful(environment: Environment, model: Leaving, known: frozenset[int], read: Read[Any]) -> dict[str, str]:
+    """Return by the rows' name how many are missing, if they are too many to be believed; else nothing.
+
+    That is more than half of those known, unless only a few of them vanished now: the others were believed to be missing in an
+    earlier read. An answer without a single row is no evidence about even a few.
+    """
     left_out = read.left_out & known
-    if 2 * len(left_out) > len(known):
-        message = f"{len(left_out):,} of {len(known):,} {what} are missing from what Tradovate answered. Nothing was stored."
-        raise MirrorRefused(message)
-    return left_out
+    if 2 * len(left_out) <= len(known):
+        return {}
+    rows: QuerySet[Any] = model.objects.all()
+    vanished = rows.filter(environment=environment, tradovate_id__in=left_out, left_out_at=None).count()
+    if vanished <= (FEW if read.told else 0):
+        return {}
+    return {str(model._meta.verbose_name_plural): f"{len(left_out):,} of {len(known):,}"}
+
+
+def _accept(doubtful: Mapping[str, str], environment: Environment, acceptance: Acceptance | None) -> None:
+    """Record who accepts that so many rows are missing. Raises MirrorRefused if there is no acceptance."""
+    if acceptance is None:
+        missing = " and ".join(f"{count} {words}" for words, count in doubtful.items())
+        raise MirrorRefused(f"{missing} are missing from what Tradovate answered. Nothing was stored.")
+    detail = {"environment": environment.value, "missing": dict(doubtful)}
+    with transaction.atomic():
+        record(
+            AuditEntry(tag=Tag.MIRROR_MISSING_ACCEPTED, actor=acceptance.actor.who(), origin=acceptance.origin, detail=detail)
+        )
 
 
 def _forget_old() -> None:

@@ -318,6 +318,13 @@ def _outside(event: Event) -> str:
     return between(earliest, latest, display_zone()) if earliest and latest else ""
 
 
+def _missing_accepted(event: Event) -> str:
+    missing = _joined(
+        *(f"{count} {rows}" for rows, count in _mapping(_mapping(event.detail).get("missing")).items()), by=" and "
+    )
+    return _joined(_detail(event, "environment"), missing, by=": ")
+
+
 FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.STAFF_SIGNED_IN: _nothing_more,
     Tag.STAFF_SIGNED_OUT: _nothing_more,
@@ -356,6 +363,7 @@ FORMATTERS: Final[dict[str, Formatter]] = {
     Tag.ITEM_READ_AGAIN: _explained,
     Tag.ITEM_RESOLVED: _resolved,
     Tag.ITEM_RESENT: _explained,
+    Tag.MIRROR_MISSING_ACCEPTED: _missing_accepted,
     Tag.OUTSIDE_STATUS: _outside,
     Tag.OUTSIDE_LIMITS: _outside,
     Tag.OUTSIDE_CATEGORY: _outside,
@@ -380,6 +388,7 @@ TONES: Final[dict[str, str]] = {
     Tag.CHANGE_WINDOW_CLOSED: "warn",
     Tag.CHANGE_PAUSED: "warn",
     Tag.CHANGE_STOPPED: "warn",
+    Tag.MIRROR_MISSING_ACCEPTED: "warn",
     Tag.OUTSIDE_STATUS: "warn",
     Tag.OUTSIDE_LIMITS: "warn",
     Tag.OUTSIDE_CATEGORY: "warn",

@@ -51,6 +51,8 @@ class Tag(models.TextChoices):
     ITEM_RESOLVED = "item:outcome:resolved", "Outcome decided by a person"
     ITEM_RESENT = "item:call:resent", "Queued again"
 
+    MIRROR_MISSING_ACCEPTED = "mirror:missing:accepted", "Missing rows accepted"
+
     OUTSIDE_STATUS = "outside:status:changed", "Risk action set outside riskadmin"
     OUTSIDE_LIMITS = "outside:limits:changed", "Limits changed outside riskadmin"
     OUTSIDE_CATEGORY = "outside:category:changed", "Risk category changed outside riskadmin"

@@ -2,6 +2,7 @@
 
 A capability is `package:verb`. Views name the one they require (`riskadmin.web.access.requires`), and the permission matrix
 in the tests checks every address against every role. Roles are Django groups, so that a directory can assign them later.
+PostgreSQL's guards name the roles that have `changes:decide` once more (`accounts/changes/sql/`); tests compare the two.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,8 @@
 """A real simulator for this folder's tests, and the settings that lead to it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from typing import Any
 
 import pytest
 import redis
@@ -33,3 +34,17 @@ def simulator(
     simulator_process.reset_counters()
     yield simulator_process
     simulator_process.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def upstream(simulator_process: Simulator) -> Callable[[str], list[dict[str, Any]]]:
+    """Tradovate's own lists, asked for without any of the project's code."""
+    token = simulator_process.token()
+
+    def listed(kind: str) -> list[dict[str, Any]]:
+        answer = simulator_process.call("GET", f"/{kind}/list", token=token)
+        assert answer.status_code == 200
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    return listed

@@ -33,20 +33,6 @@ from tests.simulator.driver import Simulator
 TABLES = (Account, AutoLiqLimits, Cash, Position, RiskStatus, Trader, TradingPermission, models.RiskCategory)
 
 
-@pytest.fixture(scope="session")
-def upstream(simulator_process: Simulator) -> Callable[[str], list[dict[str, Any]]]:
-    """Tradovate's own lists, asked for without any of the project's code."""
-    token = simulator_process.token()
-
-    def listed(kind: str) -> list[dict[str, Any]]:
-        answer = simulator_process.call("GET", f"/{kind}/list", token=token)
-        assert answer.status_code == 200
-        found: list[dict[str, Any]] = answer.json()
-        return found
-
-    return listed
-
-
 def synced() -> SyncRun:
     """A full read that must succeed."""
     run = sync(Environment.DEMO)

@@ -189,6 +189,11 @@ def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
             "between 2026-11-21 10:40 and 10:43",
         ),
         (Tag.OUTSIDE_LIMITS, {"detail": {"known_at": "2026-11-21T16:40:12+00:00"}}, ""),
+        (
+            Tag.MIRROR_MISSING_ACCEPTED,
+            {"detail": {"environment": "live", "missing": {"accounts": "6 of 10", "traders": "5 of 9"}}},
+            "live: 6 of 10 accounts and 5 of 9 traders",
+        ),
         (Tag.API_HALTED, {"detail": {"until": "2026-11-21T15:00:00Z", "text": "429"}}, "until 2026-11-21 09:00:00, 429"),
         (
             Tag.API_LIMIT_LOWERED,

@@ -158,6 +158,14 @@ class TestRefused:
         person = make_person(role, "another")
         assert refused(lambda: approve(person, change), change).message == "You may not decide about changes."
 
+    @pytest.mark.parametrize("decide", [approve, reject])
+    def test_who_lost_the_right_while_deciding(
+        self, change: Change, supervisor: Staff, decide: Callable[[Staff, Change], Change]
+    ) -> None:
+        assert supervisor.may("changes:decide")  # as the request found it
+        Staff.objects.get(pk=supervisor.pk).groups.clear()
+        assert refused(lambda: decide(supervisor, change), change).message == "You may no longer decide about changes."
+
     def test_a_role_that_policy_did_not_ask_for(self, account: Account, support: Staff, supervisor: Staff, sent: Sent) -> None:
         PolicyRule.objects.filter(kind="unlock").update(decider_role="compliance")
         change = ask(support, "unlock", 101)
@@ -247,6 +255,45 @@ class TestStale:
         monkeypatch.setattr(freshness, "refresh", refresh)
         assert approve(supervisor, change).state == ChangeState.RUNNING
         assert asked == [(Environment.DEMO, [101], Lane.URGENT)]
+
+    @pytest.mark.parametrize("why", ["requester", "role", "digest", "moved", "gone", "decided"])
+    def test_an_approval_that_is_refused_anyway_asks_tradovate_for_nothing(
+        self,
+        *,
+        change: Change,
+        support: Staff,
+        supervisor: Staff,
+        second_supervisor: Staff,
+        monkeypatch: pytest.MonkeyPatch,
+        sent: Sent,
+        why: str,
+    ) -> None:
+        person, digest = supervisor, change.digest
+        match why:
+            case "requester":
+                make_account(102, LOCKED, admin_at=ACTED_AT)
+                change = ask(supervisor, "unlock", 101, 102)
+                make_stale(Account.objects.get(tradovate_id=102))
+            case "role":
+                person = make_person(Role.COMPLIANCE)
+            case "digest":
+                digest = "0" * 64
+            case "moved" | "gone":
+                other = make_account(102, LOCKED, admin_at=ACTED_AT)
+                change = ask(support, "unlock", 101, 102)
+                if why == "moved":
+                    set_status(other, admin_action=NORMAL)
+                else:
+                    Account.objects.filter(pk=other.pk).update(archived=True)
+            case "decided":
+                reject(second_supervisor, change)
+        make_stale(Account.objects.get(tradovate_id=101))
+        monkeypatch.setattr(freshness, "refresh", _forbidden)
+
+        shown = digest if why == "digest" else change.digest
+        refusal = refused(lambda: approve(person, change, digest=shown), change)
+
+        assert [item.target for item, _ in refusal.moved] == (["demo:account:102"] if why in {"moved", "gone"} else [])
 
     def test_what_is_read_counts(
         self, change: Change, account: Account, supervisor: Staff, monkeypatch: pytest.MonkeyPatch

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -15,19 +15,23 @@ from accounts.changes.kinds.liquidate_only import LiquidateOnly
 from accounts.changes.kinds.lock import Lock
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
+from accounts.changes.tracking.control import cancel, cancel_put_back
+from accounts.execution import claim as claim_module
 from accounts.execution import lane as lane_module
+from accounts.execution import send as send_module
 from accounts.execution.call_results import write_down
 from accounts.execution.claim import Claim
 from accounts.execution.lane import has_work, stop_soon, work
 from accounts.execution.models import Call, CallState, Purpose
+from accounts.execution.queue import first_items
 from accounts.execution.send import Answered, make
-from accounts.models import Account
+from accounts.models import Account, RiskStatus
 from accounts.models.api import ApiAttempt
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Lane
-from tests.execution.conftest import ORIGIN, active_account, ask, the_item
+from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
 from tests.execution.worker import claims_of, reconciled
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
@@ -220,6 +224,48 @@ def test_a_process_that_stops_finishes_what_it_began_and_returns_the_rest(mirror
     work(Lane.URGENT, origin=ORIGIN)
     assert states(change) == {ItemState.APPLIED: 12}
     assert mirror.call_count(SET_ACTION) == 12
+
+
+@pytest.mark.parametrize(("kind", "look"), [("lock", 1), ("unlock", 1), ("unlock", 2), ("unlock", 3)])
+def test_a_change_cancelled_right_after_its_approval_does_not_end_the_work_on_the_next(
+    *, mirror: Simulator, support: Staff, supervisor: Staff, monkeypatch: pytest.MonkeyPatch, kind: str, look: int
+) -> None:
+    """Cancelled while the lane looks for its items, at each of the moments at which it does, its batch is empty."""
+    first, second = accounts(2)
+    if kind == "unlock":
+        ask(support, "lock", first)
+        work(Lane.URGENT, origin=ORIGIN)
+    cancelled = ask(support, kind, first)
+    if kind == "unlock":
+        approve(supervisor, cancelled)
+        RiskStatus.objects.update(fresh_at=timezone.now() - timedelta(seconds=10))  # to be read before the call
+    other = ask(support, "lock", second)
+    looks: list[int] = []
+
+    def look_for_items(change: Change, at: datetime, **wanted: Any) -> list[Item]:
+        if change.pk == cancelled.pk:
+            looks.append(change.pk)
+            if len(looks) == look:
+                elsewhere = threading.Thread(target=_cancel, args=(cancelled, support))
+                elsewhere.start()
+                elsewhere.join()
+        return first_items(change, at, **wanted)
+
+    for module in (send_module, claim_module):
+        monkeypatch.setattr(module, "first_items", look_for_items)
+    work(Lane.URGENT, origin=ORIGIN)
+
+    other.refresh_from_db()
+    assert (states(other), other.state) == ({ItemState.APPLIED: 1}, ChangeState.FINISHED)
+    assert len(looks) >= look
+    cancel_put_back(origin=ORIGIN)
+    assert states(cancelled) == {ItemState.CANCELLED: 1}
+    assert Change.objects.exclude(held_why="").count() == 0
+
+
+def _cancel(change: Change, person: Staff) -> None:
+    cancel(actor=person, origin=ORIGIN, change_id=change.pk)
+    connection.close()
 
 
 def test_two_processes_share_a_lane_and_send_nothing_twice(mirror: Simulator, support: Staff) -> None:

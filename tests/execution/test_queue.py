@@ -5,16 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
+from accounts.execution.claim import _write
+from accounts.execution.models import Call
 from accounts.execution.queue import first_items, with_work
 from accounts.execution.timing import READING_LEASE, reading_lease
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Lane
-from tests.changes.mirror import ask, make_accounts
+from tests.changes.mirror import ORIGIN, ask, make_accounts
 from tests.staff.people import make_person
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_broker")]
@@ -95,3 +98,16 @@ def test_a_reader_of_more_items_has_them_to_itself_for_longer_and_never_past_the
     assert reading_lease(1) < reading_lease(8_000) < timedelta(seconds=60)
     assert reading_lease(10_000) >= READING_LEASE + timedelta(seconds=25)
     assert reading_lease(1_000_000) <= timedelta(seconds=50)
+
+
+@pytest.mark.parametrize("state", ["sending", "unknown"])
+def test_a_claim_of_an_item_that_is_not_queued_fails_and_leaves_nothing(change: Change, state: str) -> None:
+    item = change.items.earliest("position")
+    for each in ("sending", "unknown")[: ("sending", "unknown").index(state) + 1]:
+        change.items.filter(pk=item.pk).update(state=each)
+
+    with pytest.raises(IntegrityError, match="null value"), transaction.atomic():
+        _write(change, KINDS["lock"].of({}), [[item]], at=timezone.now(), origin=ORIGIN)
+
+    assert not Call.objects.exists()
+    assert Item.objects.get(pk=item.pk).state == state

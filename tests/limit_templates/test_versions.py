@@ -63,6 +63,18 @@ def test_the_next_version_takes_its_place(support: Staff, supervisor: Staff) -> 
     assert (event.before, event.after) == (EVALUATION, {"daily_loss_auto_liq_usd": "1200"})
 
 
+@pytest.mark.parametrize("verdict", Verdict)
+def test_who_lost_the_right_while_deciding_is_refused(support: Staff, supervisor: Staff, verdict: Verdict) -> None:
+    version = proposed(support)
+    assert supervisor.may("changes:decide")  # as the request found it
+    Staff.objects.filter(pk=supervisor.pk).update(is_active=False)
+    with pytest.raises(DecisionRefused, match="You may no longer decide about limit templates"):
+        decided(supervisor, version, verdict)
+    assert states() == [(1, VersionState.PROPOSED)]
+    assert not TemplateDecision.objects.exists()
+    assert tags() == ["template:version:proposed", "template:decision:refused"]
+
+
 def test_a_rejection_ends_it_and_leaves_the_one_before(support: Staff, supervisor: Staff) -> None:
     first = put_in_force(support, supervisor)
     decided(supervisor, propose_again(support, first, daily_loss_auto_liq_usd="1200"), Verdict.REJECT)

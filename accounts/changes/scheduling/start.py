@@ -4,6 +4,7 @@ Those items go back to the approvers as a new change; the others run.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,6 +21,7 @@ from accounts.changes.freshness import read_anew, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item
+from accounts.changes.moving import move_change, move_items
 from accounts.changes.plan import moved_since, plan
 from accounts.changes.policy import PolicyMissing
 from accounts.changes.scheduling.hours import HoursUnknown
@@ -102,8 +104,7 @@ def _begin(change: Change, kind: Kind[Any], environment: Environment, since: dat
     for item in items:
         item.change = change
     right, aside = _sorted_out(change, kind, environment, items, since)
-    change.state, change.held_until = ChangeState.RUNNING, None
-    change.save(update_fields=["state", "held_until"])
+    move_change(change, ChangeState.RUNNING, held_until=None)
     _queue(change, right)
     _set_aside(aside, origin)
     detail = {"kind": change.kind, "items": len(right), "set_aside": len(aside)}
@@ -133,19 +134,18 @@ def _sorted_out(
 
 
 def _queue(change: Change, items: Sequence[Item]) -> None:
-    if change.relation == Relation.ENDS:
-        for item in items:
-            item.state = ItemState.QUEUED
-        Item.objects.bulk_update(items, ["state", "before"], batch_size=1000)
-    else:
-        Item.objects.filter(pk__in=[item.pk for item in items]).update(state=ItemState.QUEUED)
+    # The items of an end have just learned in what state their targets are.
+    own = ("before", {item.pk: item.before for item in items}) if change.relation == Relation.ENDS else None
+    move_items(items, came_from=ItemState.WAITING, to=ItemState.QUEUED, own=own)
 
 
 def _set_aside(aside: Sequence[Aside], origin: Origin) -> None:
     at = timezone.now()
+    by_words: dict[str, list[Item]] = defaultdict(list)
     for item, why in aside:
-        item.state, item.note, item.settled_at = ItemState.SKIPPED, why, at
-    Item.objects.bulk_update([item for item, _ in aside], ["state", "note", "settled_at"], batch_size=1000)
+        by_words[why].append(item)
+    for why, items in by_words.items():
+        move_items(items, came_from=ItemState.WAITING, to=ItemState.SKIPPED, note=why, settled_at=at)
     record_all(
         about_item(Tag.ITEM_SETTLED, item, origin=origin, detail={"outcome": ItemState.SKIPPED.value, "text": why})
         for item, why in aside

@@ -19,6 +19,7 @@ from accounts.changes.ending import finish_change, half_done
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Unit
 from accounts.changes.models import Change, Item, TargetList
+from accounts.changes.moving import move_change, move_items
 from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority, Relation
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.source import Link
@@ -53,8 +54,7 @@ def pause(*, actor: Staff, origin: Origin, change_id: int) -> Change:
     """Stop a running change from sending until resumed; calls in flight are confirmed. Raises NotAllowed, InvalidTransition."""
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.RUNNING}, "be paused")
-        change.state, change.paused_at, change.paused_by_name = ChangeState.PAUSED, timezone.now(), actor.who().name
-        change.save(update_fields=["state", "paused_at", "paused_by_name"])
+        move_change(change, ChangeState.PAUSED, paused_at=timezone.now(), paused_by_name=actor.who().name)
         _tell(Tag.CHANGE_PAUSED, change, actor, origin)
     return change
 
@@ -63,8 +63,7 @@ def resume(*, actor: Staff, origin: Origin, change_id: int) -> Change:
     """Have a paused change continue where it was. Raises NotAllowed, InvalidTransition."""
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.PAUSED}, "be resumed")
-        change.state, change.paused_at, change.paused_by_name = ChangeState.RUNNING, None, ""
-        change.save(update_fields=["state", "paused_at", "paused_by_name"])
+        move_change(change, ChangeState.RUNNING, paused_at=None, paused_by_name="")
         _tell(Tag.CHANGE_RESUMED, change, actor, origin)
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
     return change
@@ -81,8 +80,7 @@ def cancel(*, actor: Staff, origin: Origin, change_id: int) -> Change:
         if change.state == ChangeState.SCHEDULED:
             call_off(actor=actor, origin=origin, change=change)
             return change
-        change.state, change.stopped_at, change.stopped_by_name = ChangeState.STOPPING, timezone.now(), actor.who().name
-        change.save(update_fields=["state", "stopped_at", "stopped_by_name"])
+        move_change(change, ChangeState.STOPPING, stopped_at=timezone.now(), stopped_by_name=actor.who().name)
         _tell(Tag.CHANGE_STOPPED, change, actor, origin)
     cancel_queued(change, who=actor.who(), origin=origin)
     change.refresh_from_db()
@@ -97,9 +95,9 @@ def close_window(change: Change, goes_on_at: datetime, *, origin: Origin) -> Non
             return  # another worker was first
         if locked.goes_on:
             locked.held_until, locked.held_why = goes_on_at, WINDOW_CLOSED
+            locked.save(update_fields=["held_until", "held_why"])
         else:
-            locked.state, locked.stopped_at, locked.stopped_by_name = ChangeState.STOPPING, timezone.now(), WINDOW_CLOSED_BY
-        locked.save(update_fields=["held_until", "held_why", "state", "stopped_at", "stopped_by_name"])
+            move_change(locked, ChangeState.STOPPING, stopped_at=timezone.now(), stopped_by_name=WINDOW_CLOSED_BY)
         detail = {"kind": locked.kind} | ({"until": goes_on_at} if locked.goes_on else {})
         record(AuditEntry(tag=Tag.CHANGE_WINDOW_CLOSED, actor=SYSTEM, origin=origin, change_id=locked.pk, detail=detail))
 
@@ -120,9 +118,8 @@ def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
         at = timezone.now()
         for step, of_step in groupby(sorted(items, key=lambda item: item.step), key=lambda item: item.step):
             note = f"{half_done(steps, step)}Cancelled by {change.stopped_by_name}"
-            alike = list(of_step)
-            Item.objects.filter(pk__in=[item.pk for item in alike]).update(
-                state=ItemState.CANCELLED, note=note, settled_at=at, not_before=None
+            alike = move_items(
+                list(of_step), came_from=ItemState.QUEUED, to=ItemState.CANCELLED, note=note, settled_at=at, not_before=None
             )
             record_all(
                 about_item(
