@@ -76,7 +76,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         effects = shown.unsealed(pk, person(request), form.cleaned_data["shown"])
     except shown.NotShown:
-        refusal = actions.DecisionRefused("This is not what you were shown. Look at it again.")
+        refusal = actions.DecisionRefused("This is not what you were shown. Review it again.")
         return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
     try:
         change = actions.decide(
