@@ -128,7 +128,7 @@ ITEM_LOOK: Final[dict[ItemState, Look]] = {
 # Added to an item's state if it ended after the first of its kind's steps.
 HALF_DONE: Final = "Half done"
 HALF_DONE_LOOK: Final = Look(
-    tone="warn", icon="alert-triangle", explanation="Earlier steps took effect at Tradovate, the rest was not carried out."
+    tone="warn", icon="alert-triangle", explanation="Its first steps took effect at Tradovate; the last did not, or not yet."
 )
 
 

@@ -1,6 +1,8 @@
 """A state or an outcome has one word, one colour and one icon: on the change, on the item, in the trail, in files and lists."""
 
+import csv
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,12 @@ import pytest
 from django.conf import settings
 from django.db.models import TextChoices
 
+from accounts.changes.kinds import KINDS
+from accounts.changes.models import Change, Item
+from accounts.changes.queries import Progress, Tally
 from accounts.changes.states import CHANGE_LOOK, HALF_DONE_LOOK, ITEM_LOOK, VERDICT_LOOK, ChangeState, ItemState, Verdict
-from accounts.changes.templatetags.changes import change_state, item_icon, item_state, verdict
+from accounts.changes.templatetags.changes import change_state, item_icon, item_state, tally_bar, verdict
+from accounts.changes.tracking.results import HEADINGS, lines
 from accounts.execution.decisions import Resolution
 from accounts.execution.models import CALL_LOOK, CallState
 from accounts.execution.templatetags.execution import call_state, last_reading
@@ -108,6 +114,19 @@ def test_counts_in_the_trail_have_the_words_of_the_page() -> None:
     counts = {state.value: 2 for state in ItemState}
     line = Line(Event(tag=Tag.CHANGE_FINISHED, change_id=5, detail={"counts": counts}))
     assert line.sentence.endswith(": " + ", ".join(f"2 {state.label.lower()}" for state in ItemState))
+
+
+def test_the_file_of_outcomes_has_the_words_of_the_page() -> None:
+    change = Change(pk=5, kind="lock", environment="demo", submitted_at=datetime(2026, 11, 21, 14, 3, tzinfo=UTC))
+    items = [Item(pk=1, change=change, target="demo:account:101", state=state.value, position=1) for state in ItemState]
+    _, *rows = csv.DictReader(lines(change, items), fieldnames=HEADINGS)
+    assert [row["outcome"] for row in rows] == [state.label for state in ItemState]
+
+
+def test_the_bar_of_a_change_has_the_colours_of_its_items() -> None:
+    by_state = {state: Tally(count=1) for state in ItemState}
+    bar = tally_bar(Progress(change=Change(pk=5), kind=KINDS["lock"], tallies=by_state, decisions=[]))
+    assert re.findall(r'class="tone-(\w+)"', bar) == [ITEM_LOOK[state].tone for state in ItemState]
 
 
 def test_calls_and_readings_are_drawn_from_their_tables() -> None:
