@@ -216,7 +216,7 @@ def expire_overdue(*, origin: Origin) -> int:
         with transaction.atomic():
             change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
             if change.state == ChangeState.PENDING:
-                _end(change, ChangeState.EXPIRED, note="Nobody decided in time")
+                _end(change, ChangeState.EXPIRED, note="It was not decided in time")
                 record(AuditEntry(tag=Tag.CHANGE_EXPIRED, actor=SYSTEM, origin=origin, change_id=change.pk))
                 ended += 1
     return ended
@@ -268,7 +268,7 @@ def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | Non
     if change.decisions.filter(staff=actor).exists():
         return DecisionRefused("You have decided about this change already.")
     if digest != change.digest:
-        return DecisionRefused("This is not the change you were shown. Look at it again.")
+        return DecisionRefused("This is not the change you were shown. Review it again.")
     return None
 
 

@@ -70,7 +70,7 @@ class AskForm(TimingForm):
     confirm_count = CountField(
         label="How many is that?",
         required=False,
-        help_text="So many at once are asked for only by whoever types how many would be sent.",
+        help_text="A change this large has to be confirmed: type the number of items that would be sent.",
         min_value=0,
         widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}),
     )
@@ -93,7 +93,7 @@ class AskForm(TimingForm):
         """Require a comment if the reason code alone says nothing, and a confirmation if rows are left out."""
         cleaned = super().clean() or self.cleaned_data
         if self.rows_left_out and not cleaned.get("leave_out"):
-            self.add_error("leave_out", "Mend the rows and choose anew, or say that they are to be left out.")
+            self.add_error("leave_out", "Correct the rows and upload them again, or choose to leave them out.")
         if (
             cleaned.get("reason_code") == ReasonCode.OTHER
             and not cleaned.get("reason_text")

@@ -228,7 +228,9 @@ def _row(
     untold_since = _untold_since(subject)
     if planned and untold_since:
         at = moment(untold_since, display_zone())
-        warnings += (f"Tradovate's last answers did not tell its risk status: what is shown is from {at} and may have changed",)
+        warnings += (
+            f"Tradovate's last answers did not include its risk status: what is shown is from {at} and may have changed",
+        )
     return Row(
         target=target_of(environment, target_id, kind.unit),
         target_id=target_id,

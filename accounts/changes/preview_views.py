@@ -268,7 +268,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     problems = asked.chosen.problems
     tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
     if problems:
-        tabs["left_out"] = ("Rows in fault", asked.rows_left_out)
+        tabs["left_out"] = ("Rows with errors", asked.rows_left_out)
     wanted, page = asked.shown
     tab = wanted if wanted in tabs else ""
     if not planned.sent and wanted is None:

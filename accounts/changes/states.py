@@ -1,8 +1,10 @@
-"""The states of a change and of its items, and the one map of allowed transitions."""
+"""The states of a change and of its items: their words and looks, and the one map of allowed transitions."""
 
 from typing import Final
 
 from django.db import models
+
+from riskadmin.web.looks import Look
 
 
 class ChangeState(models.TextChoices):
@@ -52,16 +54,18 @@ def decided_as(*, waits: bool) -> ChangeState:
     return ChangeState.SCHEDULED if waits else ChangeState.RUNNING
 
 
-CHANGE_LOOK: Final[dict[ChangeState, tuple[str, str]]] = {
-    ChangeState.PENDING: ("warn", "hourglass"),
-    ChangeState.SCHEDULED: ("info", "calendar-event"),
-    ChangeState.RUNNING: ("busy", "loader"),
-    ChangeState.PAUSED: ("warn", "player-pause"),
-    ChangeState.STOPPING: ("warn", "circle-x"),
-    ChangeState.FINISHED: ("ok", "circle-check"),
-    ChangeState.REJECTED: ("danger", "ban"),
-    ChangeState.CANCELLED: ("neutral", "circle-x"),
-    ChangeState.EXPIRED: ("neutral", "clock-off"),
+CHANGE_LOOK: Final[dict[ChangeState, Look]] = {
+    ChangeState.PENDING: Look(tone="warn", icon="hourglass", explanation="Waiting to be approved or rejected."),
+    ChangeState.SCHEDULED: Look(tone="info", icon="calendar-event", explanation="Approved; it starts at its time."),
+    ChangeState.RUNNING: Look(tone="busy", icon="loader", explanation="Its items are being sent and confirmed."),
+    ChangeState.PAUSED: Look(tone="warn", icon="player-pause", explanation="It sends no more calls until it is resumed."),
+    ChangeState.STOPPING: Look(
+        tone="warn", icon="circle-x", explanation="Items not sent yet are cancelled; calls in flight are still confirmed."
+    ),
+    ChangeState.FINISHED: Look(tone="ok", icon="circle-check", explanation="Every item has its outcome."),
+    ChangeState.REJECTED: Look(tone="danger", icon="ban", explanation="An approver rejected it before it started."),
+    ChangeState.CANCELLED: Look(tone="neutral", icon="circle-x", explanation="It was cancelled before it started."),
+    ChangeState.EXPIRED: Look(tone="neutral", icon="clock-off", explanation="It was not approved in time."),
 }
 
 
@@ -114,18 +118,24 @@ ITEM_UNDER_WAY: Final = (ItemState.SENDING, ItemState.SENT)
 # Items that may be requested again. An unknown one is not among them: it may have been applied.
 ITEM_FAILED: Final = (ItemState.REJECTED, ItemState.SKIPPED, ItemState.CANCELLED)
 
-ITEM_LOOK: Final[dict[ItemState, tuple[str, str]]] = {
-    ItemState.WAITING: ("warn", "hourglass"),
-    ItemState.QUEUED: ("info", "clock"),
-    ItemState.SENDING: ("busy", "send"),
-    ItemState.SENT: ("busy", "loader"),
-    ItemState.UNKNOWN: ("danger", "help-circle"),
-    ItemState.APPLIED: ("ok", "circle-check"),
-    ItemState.UNCHANGED: ("neutral", "equal"),
-    ItemState.REJECTED: ("danger", "ban"),
-    ItemState.SKIPPED: ("neutral", "player-skip-forward"),
-    ItemState.CANCELLED: ("neutral", "circle-x"),
+ITEM_LOOK: Final[dict[ItemState, Look]] = {
+    ItemState.WAITING: Look(tone="warn", icon="hourglass", explanation="Waiting for approval, or for its time."),
+    ItemState.QUEUED: Look(tone="info", icon="clock", explanation="Waiting for its call to Tradovate."),
+    ItemState.SENDING: Look(tone="busy", icon="send", explanation="A call for it is in progress."),
+    ItemState.SENT: Look(tone="busy", icon="loader", explanation="Tradovate answered; the result is being read back."),
+    ItemState.UNKNOWN: Look(tone="danger", icon="help-circle", explanation="Whether its call took effect is not known yet."),
+    ItemState.APPLIED: Look(tone="ok", icon="circle-check", explanation="It took effect at Tradovate."),
+    ItemState.UNCHANGED: Look(tone="neutral", icon="equal", explanation="Its call changed nothing at Tradovate."),
+    ItemState.REJECTED: Look(tone="danger", icon="ban", explanation="Its call was refused and had no effect."),
+    ItemState.SKIPPED: Look(tone="neutral", icon="player-skip-forward", explanation="It was left out; its note says why."),
+    ItemState.CANCELLED: Look(tone="neutral", icon="circle-x", explanation="It was cancelled; its note says why."),
 }
+
+# Added to an item's state if it ended after the first of its kind's steps.
+HALF_DONE: Final = "Half done"
+HALF_DONE_LOOK: Final = Look(
+    tone="warn", icon="alert-triangle", explanation="Its first steps took effect at Tradovate; the last did not, or not yet."
+)
 
 
 class Priority(models.IntegerChoices):
@@ -158,6 +168,12 @@ class Verdict(models.TextChoices):
 
     APPROVE = "approve", "Approved"
     REJECT = "reject", "Rejected"
+
+
+VERDICT_LOOK: Final[dict[Verdict, Look]] = {
+    Verdict.APPROVE: Look(tone="ok", icon="circle-check", explanation="This person approved it."),
+    Verdict.REJECT: Look(tone="danger", icon="ban", explanation="This person rejected it."),
+}
 
 
 class Direction(models.TextChoices):

@@ -76,7 +76,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         effects = shown.unsealed(pk, person(request), form.cleaned_data["shown"])
     except shown.NotShown:
-        refusal = actions.DecisionRefused("This is not what you were shown. Look at it again.")
+        refusal = actions.DecisionRefused("This is not what you were shown. Review it again.")
         return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
     try:
         change = actions.decide(
@@ -90,8 +90,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         )
     except actions.DecisionRefused as refusal:
         return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
-    said = "approved" if form.cleaned_data["verdict"] == Verdict.APPROVE else "rejected"
-    messages.success(request, f"You {said} change {change.pk}.")
+    messages.success(request, f"You {Verdict(form.cleaned_data['verdict']).label.lower()} change {change.pk}.")
     return redirect(request, "changes:detail", pk)
 
 

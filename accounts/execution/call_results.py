@@ -154,7 +154,7 @@ def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, or
     elif gone:
         why = f"{words}: {len(gone)} unknown id{'' if len(gone) == 1 else 's'} left out, read back before it is sent without"
     else:
-        why = f"{words}: one of the ids is unknown, and Tradovate does not tell which one"
+        why = f"{words}: one of the ids is unknown, and Tradovate does not say which one"
     # If it is not known which id it was, another call would end the same way: it counts as one with an unclear end.
     state = CallState.REJECTED if gone else CallState.UNKNOWN
     with transaction.atomic():

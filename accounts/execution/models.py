@@ -1,10 +1,13 @@
 """The evidence: every call made for a change, with what was sent and what was received."""
 
+from typing import Final
+
 from django.db import models
 from django.db.models import Q
 
 from accounts.changes.models import Item, LaneChoice
 from accounts.models import EnvironmentChoice
+from riskadmin.web.looks import Look
 
 
 class Purpose(models.TextChoices):
@@ -22,6 +25,15 @@ class CallState(models.TextChoices):
     REJECTED = "rejected", "Rejected"
     NOT_HANDLED = "not_handled", "Not handled"
     UNKNOWN = "unknown", "Unknown"
+
+
+CALL_LOOK: Final[dict[CallState, Look]] = {
+    CallState.OPEN: Look(tone="busy", icon="loader", explanation="Its end has not been recorded yet."),
+    CallState.ANSWERED: Look(tone="ok", icon="circle-check", explanation="Tradovate accepted the call; the read-back decides."),
+    CallState.REJECTED: Look(tone="danger", icon="alert-octagon", explanation="Tradovate or riskadmin refused the call."),
+    CallState.NOT_HANDLED: Look(tone="warn", icon="alert-triangle", explanation="The call certainly had no effect."),
+    CallState.UNKNOWN: Look(tone="danger", icon="alert-octagon", explanation="Whether the call had its effect is not known."),
+}
 
 
 class Call(models.Model):

@@ -23,6 +23,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
+from riskadmin.web.looks import Look
 
 NOT_NAMED: Final = "left it out of its answers"
 UNREADABLE: Final = "something unreadable"
@@ -40,6 +41,18 @@ class Shown(models.TextChoices):
     NO_RESULT = "no_result", "No result yet"
     NO_WAY = "no_way", "Tradovate offers no way to read it"
 
+
+SHOWN_LOOK: Final[dict[Shown, Look]] = {
+    Shown.AS_BEFORE: Look(tone="info", icon="equal", explanation="Tradovate shows the state from before the call."),
+    Shown.AS_INTENDED: Look(tone="ok", icon="circle-check", explanation="Tradovate shows the state that was requested."),
+    Shown.NEITHER: Look(tone="danger", icon="alert-octagon", explanation="Tradovate shows a third state."),
+    Shown.NOT_NAMED: Look(
+        tone="warn", icon="alert-triangle", explanation="Tradovate's answers left it out, which proves nothing."
+    ),
+    Shown.UNREADABLE: Look(tone="warn", icon="alert-triangle", explanation="What Tradovate sent can't be compared."),
+    Shown.NO_RESULT: Look(tone="neutral", icon="circle-dashed", explanation="It was not read after its last call."),
+    Shown.NO_WAY: Look(tone="neutral", icon="circle-dashed", explanation="No endpoint of Tradovate shows it."),
+}
 
 _SHOWN_BY_FINDING: Final = {
     Finding.NOT_APPLIED: Shown.AS_BEFORE,

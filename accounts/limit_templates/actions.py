@@ -184,7 +184,7 @@ def _refusal(version: TemplateVersion, actor: Staff, digest: str) -> DecisionRef
     if version.decisions.filter(staff=actor).exists():
         return DecisionRefused("You have decided about this version already.")
     if digest != version.digest:
-        return DecisionRefused("This is not the version you were shown. Look at it again.")
+        return DecisionRefused("This is not the version you were shown. Review it again.")
     return None
 
 

@@ -40,7 +40,7 @@ class VersionForm(LimitsForm):
         required=False,
         max_length=NOTE_MAX,
         widget=forms.Textarea({"rows": 2}),
-        help_text="For whoever decides about it, and for the audit trail.",
+        help_text="For the approvers, and for the audit trail.",
     )
 
     def __init__(self, *args: Any, level: str = "", **kwargs: Any) -> None:

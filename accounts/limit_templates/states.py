@@ -4,6 +4,8 @@ from typing import Final
 
 from django.db import models
 
+from riskadmin.web.looks import Look
+
 
 class VersionState(models.TextChoices):
     """The state of a template's version."""
@@ -24,10 +26,12 @@ VERSION_TRANSITIONS: Final[dict[VersionState, frozenset[VersionState]]] = {
     VersionState.WITHDRAWN: frozenset(),
 }
 
-VERSION_LOOK: Final[dict[VersionState, tuple[str, str]]] = {
-    VersionState.PROPOSED: ("warn", "hourglass"),
-    VersionState.IN_FORCE: ("ok", "circle-check"),
-    VersionState.SUPERSEDED: ("neutral", "history"),
-    VersionState.REJECTED: ("danger", "ban"),
-    VersionState.WITHDRAWN: ("neutral", "circle-x"),
+VERSION_LOOK: Final[dict[VersionState, Look]] = {
+    VersionState.PROPOSED: Look(tone="warn", icon="hourglass", explanation="Waiting to be approved or rejected."),
+    VersionState.IN_FORCE: Look(tone="ok", icon="circle-check", explanation="Accounts are checked against it."),
+    VersionState.SUPERSEDED: Look(tone="neutral", icon="history", explanation="A later version took its place."),
+    VersionState.REJECTED: Look(tone="danger", icon="ban", explanation="An approver rejected it."),
+    VersionState.WITHDRAWN: Look(
+        tone="neutral", icon="circle-x", explanation="It was withdrawn by the person who proposed it."
+    ),
 }

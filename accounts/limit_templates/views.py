@@ -158,8 +158,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         )
     except DecisionRefused as refusal:
         return _detail_page(request, version.template, refusal=f"Nothing was decided: {refusal.message}", status=CONFLICT)
-    said = "approved" if verdict == Verdict.APPROVE else "rejected"
-    messages.success(request, f"You {said} {version.words}.")
+    messages.success(request, f"You {verdict.label.lower()} {version.words}.")
     return redirect(request, "limit_templates:detail", version.template_id)
 
 

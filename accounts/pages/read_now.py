@@ -47,7 +47,7 @@ class Outcome:
             return "Read from Tradovate just now."
         if self.is_nothing and self.why:
             return f"Tradovate can't be read now: {self.why}. What you see is what was known last."
-        why = self.why or "Tradovate did not tell it, or not in a way that can be read"
+        why = self.why or "Tradovate did not include it, or not in a way that can be read"
         return f"Read from Tradovate just now, except {_listed(self.not_read)}: {why}. What you see of that was read before."
 
 

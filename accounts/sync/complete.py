@@ -282,7 +282,7 @@ class CompleteReader:
             try:
                 reply = source.one(row_id)
             except (OutcomeUnknown, Rejected) as error:
-                logger.warning("Whether %s still has %s can't be told: %s", key, row_id, error.message)
+                logger.warning("Whether %s still has %s is not known: %s", key, row_id, error.message)
                 self._called()
                 read.leave_out({key})
                 return

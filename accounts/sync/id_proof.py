@@ -101,7 +101,7 @@ class Comparison:
             return
         is_strange = not set(came) <= set(asked)
         if self._ask([self._owner(asked)] if is_strange else came) is None:
-            raise OutcomeUnknown(f"Whose the {self._entity} records are can't be told: by themselves, accounts have none")
+            raise OutcomeUnknown(f"Whose the {self._entity} records are is not known: by themselves, accounts have none")
 
     def of_list(self, came: Sequence[int]) -> None:
         """Compare what a whole list returned, as far as possible. Raises `Refuted` and `TradovateError`."""

@@ -125,7 +125,7 @@ class Reader:
             try:
                 reply = self.client.account(account_id)
             except (OutcomeUnknown, Rejected) as error:
-                logger.warning("Whether Tradovate has account %s can't be told: %s", account_id, error.message)
+                logger.warning("Whether Tradovate has account %s is not known: %s", account_id, error.message)
                 found.untold.add(account_id)
             else:
                 if reply.unreadable:
@@ -241,7 +241,7 @@ class Reader:
             except id_proof.Refuted:
                 return False
             except TradovateError as error:
-                logger.warning("Whether the %s of account %s has its id can't be told: %s", entity, account_id, error.message)
+                logger.warning("Whether the %s of account %s has its id is not known: %s", entity, account_id, error.message)
                 break
             read.add_told(account_id, reply)
         return True

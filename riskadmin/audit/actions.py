@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from riskadmin.audit.copying import copy_in
+from riskadmin.audit.declarations import check_fields
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin, Subject, Who
 from riskadmin.audit.tags import Tag
@@ -18,7 +19,10 @@ class NoTransaction(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEntry:
-    """The content of one event, before it is written."""
+    """The content of one event, before it is written.
+
+    `detail` has the fields that the tag declares. Raises WrongFields for a missing or an unknown one.
+    """
 
     tag: Tag
     actor: Who
@@ -32,6 +36,9 @@ class AuditEntry:
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fields(self.tag, self.detail)
 
 
 def record(entry: AuditEntry) -> None:

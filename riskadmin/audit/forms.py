@@ -77,7 +77,7 @@ class FilterForm(forms.Form):
         person = self.fields["person"]
         if isinstance(person, forms.ChoiceField):
             named = [(str(staff_id), name) for staff_id, name in people]
-            person.choices = [("", "Everybody"), *named, (SYSTEM, "riskadmin, or not signed in")]
+            person.choices = [("", "Everyone"), *named, (SYSTEM, "riskadmin, or not signed in")]
         for name, field in self.fields.items():
             field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
             if name in self.errors:

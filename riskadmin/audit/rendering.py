@@ -1,10 +1,13 @@
-"""One-line descriptions of events. Each tag has a formatter here, and a test checks that none is missing.
+"""Events as pages show them: a title, a sentence, and every recorded field.
 
-Old rows stay as they were written, so a formatter requires nothing: a value that is missing or has another shape is left
-out.
+What an event says is declared in `declarations`; here are the words that need more than a recorded field. Old rows stay as they
+were written, so nothing here requires anything: a missing value is called missing, and a field that the tag does not declare is
+shown as it is.
 """
 
-from collections.abc import Callable, Mapping
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,18 +15,16 @@ from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
 
+from riskadmin.audit.declarations import DECLARATIONS, FIELD_LABELS, Declaration
 from riskadmin.audit.models import Event
 from riskadmin.audit.outside import OUTSIDE, OutsideKind
 from riskadmin.audit.tags import Tag
-from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, value_words
+from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, state_words, value_words
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between, duration, moment
 
-Formatter = Callable[[Event], str]
-
 # Outcomes that were read back from Tradovate.
 CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
-
 
 PRIORITY_WORDS: Final = {10: "before others", 0: "normal", -10: "after others"}
 
@@ -32,6 +33,12 @@ WAIT_MAX_S: Final = 365 * 86_400
 
 EVIDENCE_FIELDS: Final = frozenset({"admin_at"})
 """Recorded with a state to distinguish one act from another."""
+
+MISSING: Final = "(not recorded)"
+"""Stands in a sentence for a value that an old row does not have."""
+
+_OPTIONAL_PARTS: Final = re.compile(r"\[([^\]]*)\]")
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,15 @@ class FieldChange:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """One recorded detail. One that its tag does not declare has its stored name as label, and its stored value."""
+
+    label: str
+    words: str
+    is_declared: bool
+
+
+@dataclass(frozen=True)
 class Line:
     """An event as lists and panels show it."""
 
@@ -59,23 +75,73 @@ class Line:
     def title(self) -> str:
         """What happened; for the end of an item, its outcome. A tag from a later version is shown as it is."""
         if self.event.tag == Tag.ITEM_SETTLED and _detail(self.event, "outcome"):
-            return _detail(self.event, "outcome").capitalize()
+            return _outcome(_detail(self.event, "outcome")).capitalize()
         if self.is_outside and _detail(self.event, "kind") in OutsideKind.values:
             return f"{OutsideKind(_detail(self.event, 'kind')).label} {OUTSIDE}"
         return Tag(self.event.tag).label if self.event.tag in Tag.values else self.event.tag
 
-    @property
+    @cached_property
     def tone(self) -> str:
-        """The tone of its mark: failures stand out, ordinary events don't."""
-        if self.event.tag == Tag.ITEM_SETTLED:
-            return OUTCOME_TONES.get(_detail(self.event, "outcome"), "neutral")
-        return TONES.get(self.event.tag, "neutral")
+        """The tone of its mark: that of the state that it reports, if it reports one."""
+        state = state_words(self._state)
+        return state.look.tone if state else self._declaration.tone
 
     @cached_property
-    def summary(self) -> str:
-        """The text of the tag's formatter. It may be empty."""
-        formatter = FORMATTERS.get(self.event.tag)
-        return formatter(self.event) if formatter else ""
+    def icon(self) -> str:
+        """The icon of the state that it reports; "" for the tone's own."""
+        state = state_words(self._state)
+        return state.look.icon if state else ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has no mark: nothing in it needs to stand out."""
+        return self.tone == "neutral" and not self.icon
+
+    @property
+    def _state(self) -> str:
+        return self._declaration.state.replace("{outcome}", _detail(self.event, "outcome"))
+
+    @property
+    def _declaration(self) -> Declaration:
+        return DECLARATIONS[Tag(self.event.tag)] if self.event.tag in Tag.values else _UNDECLARED
+
+    @cached_property
+    def sentence(self) -> str:
+        """What happened, as one sentence, and after it the fields that its tag does not declare."""
+        parts = _OPTIONAL_PARTS.split(self._declaration.sentence)
+        # What the pattern captured, every second part, is optional.
+        said = "".join(self._filled(part, is_optional=bool(place % 2)) for place, part in enumerate(parts))
+        others = "; ".join(f"{detail.label}: {detail.words}" for detail in self.details if not detail.is_declared)
+        return f"{said} ({others})" if others else said
+
+    def _filled(self, part: str, *, is_optional: bool) -> str:
+        words = {name: self._word(name) for name in _PLACEHOLDER.findall(part)}
+        if is_optional and not all(words.values()):
+            return ""
+        return _PLACEHOLDER.sub(lambda found: words[found[1]] or MISSING, part)
+
+    def _word(self, name: str) -> str:
+        if name == "actor":
+            return self.actor
+        if name in DERIVED:
+            return DERIVED[name](self.event)
+        return _field(name, _mapping(self.event.detail).get(name))
+
+    @cached_property
+    def details(self) -> list[Detail]:
+        """Every recorded detail: the declared ones in their order, then the others as they were stored."""
+        return list(self._details())
+
+    def _details(self) -> Iterator[Detail]:
+        recorded = _mapping(self.event.detail)
+        if not recorded and self.event.detail:
+            yield Detail("detail", _as_stored(self.event.detail), is_declared=False)
+        for name in self._declaration.fields:
+            if name in recorded:
+                yield Detail(FIELD_LABELS[name], _field(name, recorded[name]), is_declared=True)
+        for name, value in recorded.items():
+            if name not in self._declaration.fields:
+                yield Detail(name, _as_stored(value), is_declared=False)
 
     @property
     def actor(self) -> str:
@@ -155,110 +221,117 @@ def _detail(event: Event, key: str) -> str:
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
-def _when(event: Event, key: str) -> str:
+def _as_stored(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# --- Declared fields in words -------------------------------------------------------------------------------------------
+
+
+def _field(name: str, value: object) -> str:
+    """Return a recorded field in words, whatever its shape; "" when it is empty."""
+    return _FIELD_FORMATS.get(name, _plain)(value)
+
+
+def _plain(value: object) -> str:
+    match value:
+        case None | "" | []:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(_plain, value))
+        case dict():
+            return ", ".join(f"{key}: {_plain(part) or '—'}" for key, part in value.items())
+        case _:
+            return str(value)
+
+
+def _time_words(value: object) -> str:
     """Return a recorded time in the zone of the pages, or as it was recorded."""
-    at = _time(event, key)
-    return moment(at, display_zone()) if at else _detail(event, key)
+    at = _time(value)
+    return moment(at, display_zone()) if at else _plain(value)
 
 
-def _time(event: Event, key: str) -> datetime | None:
+def _time(value: object) -> datetime | None:
     """Return a recorded time; None for anything else."""
     try:
-        at = parse_datetime(_detail(event, key))
+        at = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return at if isinstance(at, datetime) and at.tzinfo else None
+    return at if at and at.tzinfo else None
 
 
-def _joined(*parts: str, by: str = ", ") -> str:
-    return by.join(part for part in parts if part)
+def _kind(value: object) -> str:
+    return _plain(value).replace("_", " ").capitalize()
 
 
-def _prefixed(prefix: str, text: str) -> str:
-    return f"{prefix}{text}" if text else ""
+def _outcome(value: object) -> str:
+    """Return an outcome in words; one from a later version as it is."""
+    state = state_words(f"item:{value}")
+    return state.label.lower() if state else _plain(value)
 
 
-def _quoted(text: str) -> str:
-    return f"“{text}”" if text else ""
+def _counts(value: object) -> str:
+    return ", ".join(f"{_plain(count)} {_outcome(outcome)}" for outcome, count in _mapping(value).items() if count)
 
 
-def _nothing_more(event: Event) -> str:  # noqa: ARG001  (a formatter)
-    return ""
+_FIELD_FORMATS: Final[dict[str, Callable[[object], str]]] = {
+    "counts": _counts,
+    "kind": _kind,
+    "known_at": _time_words,
+    "locked_until": _time_words,
+    "outcome": _outcome,
+    "read_at": _time_words,
+    "runs_at": _time_words,
+    "until": _time_words,
+}
 
 
-def _sign_in_refused(event: Event) -> str:
+# --- Words that a sentence needs besides its fields ---------------------------------------------------------------------
+
+
+def _change(event: Event) -> str:
+    return "a change" if event.change_id is None else f"change {event.change_id}"
+
+
+def _call(event: Event) -> str:
+    return "a call" if event.call_id is None else f"call {event.call_id}"
+
+
+def _account(event: Event) -> str:
+    return event.account_name or ("an account" if event.account_id is None else f"account {event.account_id}")
+
+
+def _target(event: Event) -> str:
+    """Return what an event of items is about: the account or trader, or how many items one call carried."""
+    if event.account_name or event.account_id is not None:
+        return _account(event)
+    return _counted(event, "items", "item") or "an item"
+
+
+def _counted(event: Event, name: str, what: str) -> str:
+    """Return a recorded number with its noun, "1 item" or "3 items". "" when it is none."""
+    count = _mapping(event.detail).get(name)
+    if not isinstance(count, int) or isinstance(count, bool):
+        return ""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _attempted(event: Event) -> str:
     username = _detail(event, "username")
     switched_off = ", who is switched off" if _mapping(event.detail).get("active") is False else ""
-    whom = f"for {username}{switched_off}" if username else "for a username that nobody has"
-    return _joined(whom, _prefixed("further tries refused until ", _when(event, "locked_until")), by="; ")
+    return f"{username}{switched_off}" if username else "an unknown username"
 
 
 def _person(event: Event) -> str:
     after = _mapping(event.after)
-    named = _joined(value_words("name", after.get("name")), value_words("username", after.get("username")))
-    return _joined(named, _prefixed("as ", value_words("roles", after.get("roles"))), by=" ")
+    name, username = (value_words(key, after.get(key)) for key in ("name", "username"))
+    return f"{name} ({username})" if name and username else name or username
 
 
-def _password_set(event: Event) -> str:
-    return _prefixed("for ", _detail(event, "username"))
-
-
-def _noted(event: Event) -> str:
-    return _quoted(_detail(event, "text"))
-
-
-def _kind(event: Event) -> str:
-    return _detail(event, "kind").replace("_", " ").capitalize()
-
-
-def _submitted(event: Event) -> str:
-    items = _detail(event, "items")
-    accounts = f"{items} {'account' if items == '1' else 'accounts'}" if items else ""
-    skipped = _prefixed("this one skipped: ", _detail(event, "skipped"))
-    return _joined(_joined(_kind(event), accounts), skipped, by="; ")
-
-
-def _started(event: Event) -> str:
-    items, aside = _detail(event, "items"), _detail(event, "set_aside")
-    return _joined(_kind(event), _prefixed("items: ", items), _prefixed("set aside: ", aside if aside != "0" else ""))
-
-
-def _window_closed(event: Event) -> str:
-    until = _when(event, "until")
-    return _prefixed("goes on at ", until) if until else "what was not sent is cancelled"
-
-
-def _rows_left_out(event: Event) -> str:
-    rows = _detail(event, "rows")
-    counted = f"{rows} {'row' if rows == '1' else 'rows'}" if rows else ""
-    return _joined(counted, _prefixed("of ", _detail(event, "source")), by=" ")
-
-
-SHOWN_WORDS: Final = {
-    "liquidated": "would be liquidated",
-    "possibly_liquidated": "might be liquidated",
-}
-"""The effects shown to the approver that are repeated in the approval's line. The event contains all of them."""
-
-
-def _decided(event: Event) -> str:
-    effects = _mapping(_mapping(event.detail).get("effects"))
-    shown = (f"{effects[name]} {words}" for name, words in SHOWN_WORDS.items() if isinstance(effects.get(name), int))
-    told = _prefixed("shown that ", _joined(*(each for each in shown if not each.startswith("0 ")), by=" and "))
-    return _joined(_joined(_kind(event), told), _quoted(_detail(event, "comment")), by=": ")
-
-
-def _decision_refused(event: Event) -> str:
-    return _joined(_detail(event, "verdict"), _explained(event), by=": ")
-
-
-def _explained(event: Event) -> str:
-    return _detail(event, "text") or _detail(event, "why") or _detail(event, "reason")
-
-
-def _finished(event: Event) -> str:
-    counts = _mapping(_mapping(event.detail).get("counts"))
-    return _joined(*(f"{count} {outcome}" for outcome, count in counts.items() if count))
+def _roles(event: Event) -> str:
+    return value_words("roles", _mapping(event.after).get("roles"))
 
 
 def _priority(event: Event) -> str:
@@ -266,140 +339,103 @@ def _priority(event: Event) -> str:
     return PRIORITY_WORDS.get(after, str(after)) if isinstance(after, int) else ""
 
 
-def _resolved(event: Event) -> str:
-    return _joined(_detail(event, "outcome"), _quoted(_detail(event, "comment")), by=": ")
+SHOWN_WORDS: Final = {
+    "liquidated": "would be liquidated",
+    "possibly_liquidated": "might be liquidated",
+}
+"""The effects shown to the approver that are repeated in the approval's sentence. The event contains all of them."""
 
 
-def _claimed(event: Event) -> str:
+def _shown_effects(event: Event) -> str:
+    effects = _mapping(_mapping(event.detail).get("effects"))
+    counted = ((effects.get(name), words) for name, words in SHOWN_WORDS.items())
+    return " and ".join(f"{count} {words}" for count, words in counted if isinstance(count, int) and count)
+
+
+def _set_aside_count(event: Event) -> str:
+    count = _detail(event, "set_aside")
+    return "" if count == "0" else count
+
+
+def _after_window(event: Event) -> str:
+    until = _field("until", _detail(event, "until"))
+    return f"it continues at {until}" if until else "what was not sent is cancelled"
+
+
+def _repeated_attempt(event: Event) -> str:
     attempt = _detail(event, "attempt")
-    call = f"call {event.call_id}" if event.call_id is not None else ""
-    return _joined(call, f"try {attempt}" if attempt not in {"", "0", "1"} else "")
+    return "" if attempt in {"0", "1"} else attempt
 
 
-def _answered(event: Event) -> str:
-    elapsed, status = _detail(event, "elapsed_ms"), _detail(event, "status")
-    answer = _joined(_prefixed("HTTP ", status), f"after {elapsed} ms" if elapsed else "", by=" ")
-    # The title already says that Tradovate answered; this line adds the status.
-    text = _detail(event, "text").removeprefix(f"{Tag.ITEM_SENT.label}: ").removesuffix(f" (HTTP {status})")
-    return _joined(answer, text, by=": ")
+def _http(event: Event) -> str:
+    status, elapsed = _detail(event, "status"), _detail(event, "elapsed_ms")
+    return " ".join(part for part in (f"HTTP {status}" if status else "", f"after {elapsed} ms" if elapsed else "") if part)
 
 
-def _deferred(event: Event) -> str:
-    return _joined(_explained(event), _again(_mapping(event.detail).get("wait_s")))
+def _answer(event: Event) -> str:
+    """Return Tradovate's words, without what the sentence says already: that Tradovate answered, and the HTTP status."""
+    text, status = _detail(event, "text"), _detail(event, "status")
+    return text.removeprefix(f"{Tag.ITEM_SENT.label}: ").removesuffix(f" (HTTP {status})")
 
 
-def _again(wait_s: object) -> str:
+def _retried(event: Event) -> str:
     """Say when something is tried again, from a recorded wait in seconds. "" for anything else."""
+    wait_s = _mapping(event.detail).get("wait_s")
     if not isinstance(wait_s, int | float) or isinstance(wait_s, bool) or not 0 <= wait_s <= WAIT_MAX_S:
         return ""
-    return f"again in {duration(timedelta(seconds=round(wait_s)))}" if wait_s >= 1 else "again at once"
+    return f"retried in {duration(timedelta(seconds=round(wait_s)))}" if wait_s >= 1 else "retried immediately"
 
 
-def _halted(event: Event) -> str:
-    until = _prefixed("until ", _when(event, "until"))
-    return _joined(_detail(event, "endpoint"), until, _explained(event))
+def _who_decides(event: Event) -> str:
+    return "a person has to decide" if _mapping(event.detail).get("needs_person") is True else ""
 
 
-def _template(event: Event) -> str:
-    version = _prefixed("version ", _detail(event, "number"))
-    return _joined(_joined(_detail(event, "template"), version), _quoted(_detail(event, "comment")), by=": ")
+def _resend_reason(event: Event) -> str:
+    comment = _detail(event, "comment")
+    return f"“{comment}”" if comment else _detail(event, "text")
 
 
-def _template_decision_refused(event: Event) -> str:
-    return _joined(_template(event), _decision_refused(event), by="; ")
+def _outside_kind(event: Event) -> str:
+    kind = _detail(event, "kind")
+    return (OutsideKind(kind).label if kind in OutsideKind.values else kind).lower()
 
 
-def _template_assigned(event: Event) -> str:
-    return _joined(_detail(event, "template"), _detail(event, "to"), by=" for ")
-
-
-def _outside(event: Event) -> str:
-    earliest, latest = _time(event, "known_at"), _time(event, "read_at")
+def _found(event: Event) -> str:
+    recorded = _mapping(event.detail)
+    earliest, latest = _time(recorded.get("known_at")), _time(recorded.get("read_at"))
     return between(earliest, latest, display_zone()) if earliest and latest else ""
 
 
-def _missing_accepted(event: Event) -> str:
-    missing = _joined(
-        *(f"{count} {rows}" for rows, count in _mapping(_mapping(event.detail).get("missing")).items()), by=" and "
-    )
-    return _joined(_detail(event, "environment"), missing, by=": ")
+def _missing_rows(event: Event) -> str:
+    missing = _mapping(_mapping(event.detail).get("missing"))
+    return " and ".join(f"{count} {rows}" for rows, count in missing.items())
 
 
-FORMATTERS: Final[dict[str, Formatter]] = {
-    Tag.STAFF_SIGNED_IN: _nothing_more,
-    Tag.STAFF_SIGNED_OUT: _nothing_more,
-    Tag.STAFF_SIGN_IN_REFUSED: _sign_in_refused,
-    Tag.STAFF_CREATED: _person,
-    Tag.STAFF_PASSWORD_SET: _password_set,
-    Tag.ACCOUNT_NOTED: _noted,
-    Tag.CHANGE_SUBMITTED: _submitted,
-    Tag.CHANGE_ROWS_LEFT_OUT: _rows_left_out,
-    Tag.CHANGE_APPROVED: _decided,
-    Tag.CHANGE_REJECTED: _decided,
-    Tag.CHANGE_DECISION_REFUSED: _decision_refused,
-    Tag.CHANGE_CANCELLED: _decided,
-    Tag.CHANGE_EXPIRED: _explained,
-    Tag.CHANGE_STARTED: _started,
-    Tag.CHANGE_WINDOW_CLOSED: _window_closed,
-    Tag.CHANGE_PAUSED: _kind,
-    Tag.CHANGE_RESUMED: _kind,
-    Tag.CHANGE_STOPPED: _kind,
-    Tag.CHANGE_PRIORITY_SET: _priority,
-    Tag.CHANGE_FINISHED: _finished,
-    Tag.TEMPLATE_PROPOSED: _template,
-    Tag.TEMPLATE_WITHDRAWN: _template,
-    Tag.TEMPLATE_APPROVED: _template,
-    Tag.TEMPLATE_REJECTED: _template,
-    Tag.TEMPLATE_DECISION_REFUSED: _template_decision_refused,
-    Tag.TEMPLATE_IN_FORCE: _template,
-    Tag.TEMPLATE_ASSIGNED: _template_assigned,
-    Tag.TEMPLATE_UNASSIGNED: _template_assigned,
-    Tag.ITEM_CLAIMED: _claimed,
-    Tag.ITEM_STEP_DONE: _explained,
-    Tag.ITEM_SENT: _answered,
-    Tag.ITEM_DEFERRED: _deferred,
-    Tag.ITEM_SETTLED: _explained,
-    Tag.ITEM_UNKNOWN: _explained,
-    Tag.ITEM_READ_AGAIN: _explained,
-    Tag.ITEM_RESOLVED: _resolved,
-    Tag.ITEM_RESENT: _explained,
-    Tag.MIRROR_MISSING_ACCEPTED: _missing_accepted,
-    Tag.OUTSIDE_STATUS: _outside,
-    Tag.OUTSIDE_LIMITS: _outside,
-    Tag.OUTSIDE_CATEGORY: _outside,
-    Tag.OUTSIDE_POSITION_LIMITS: _outside,
-    Tag.OUTSIDE_RISK_PARAMETERS: _outside,
-    Tag.API_HALTED: _halted,
-    Tag.API_LIMIT_LOWERED: _halted,
+DERIVED: Final[dict[str, Callable[[Event], str]]] = {
+    "account": _account,
+    "after_window": _after_window,
+    "answer": _answer,
+    "attempted": _attempted,
+    "call": _call,
+    "change": _change,
+    "found": _found,
+    "http": _http,
+    "item_count": lambda event: _counted(event, "items", "item"),
+    "outside_kind": _outside_kind,
+    "missing_rows": _missing_rows,
+    "person": _person,
+    "priority": _priority,
+    "repeated_attempt": _repeated_attempt,
+    "resend_reason": _resend_reason,
+    "retried": _retried,
+    "roles": _roles,
+    "row_count": lambda event: _counted(event, "rows", "row"),
+    "set_aside_count": _set_aside_count,
+    "shown_effects": _shown_effects,
+    "target": _target,
+    "who_decides": _who_decides,
 }
+"""The words of a sentence that are no declared field, by placeholder. `actor` is one more: `Line.actor`."""
 
-TONES: Final[dict[str, str]] = {
-    Tag.STAFF_SIGN_IN_REFUSED: "warn",
-    Tag.CHANGE_APPROVED: "ok",
-    Tag.CHANGE_REJECTED: "danger",
-    Tag.CHANGE_DECISION_REFUSED: "warn",
-    Tag.TEMPLATE_APPROVED: "ok",
-    Tag.TEMPLATE_REJECTED: "danger",
-    Tag.TEMPLATE_DECISION_REFUSED: "warn",
-    Tag.ITEM_DEFERRED: "warn",
-    Tag.ITEM_UNKNOWN: "warn",
-    Tag.ITEM_RESOLVED: "info",
-    Tag.ITEM_RESENT: "warn",
-    Tag.CHANGE_WINDOW_CLOSED: "warn",
-    Tag.CHANGE_PAUSED: "warn",
-    Tag.CHANGE_STOPPED: "warn",
-    Tag.MIRROR_MISSING_ACCEPTED: "warn",
-    Tag.OUTSIDE_STATUS: "warn",
-    Tag.OUTSIDE_LIMITS: "warn",
-    Tag.OUTSIDE_CATEGORY: "warn",
-    Tag.OUTSIDE_POSITION_LIMITS: "warn",
-    Tag.OUTSIDE_RISK_PARAMETERS: "warn",
-    Tag.API_HALTED: "danger",
-    Tag.API_LIMIT_LOWERED: "warn",
-}
-
-OUTCOME_TONES: Final[dict[str, str]] = {
-    "applied": "ok",
-    "rejected": "danger",
-    "unknown": "warn",
-}
+_UNDECLARED: Final = Declaration(sentence="{actor} did something that this version has no words for")
+"""For a tag that this version does not know: its fields follow as they were stored."""

@@ -1,4 +1,4 @@
-"""What happened in an event: `subject:part:verb`, with the words that people read.
+"""What happened in an event: `subject:part:verb`, with a label. `declarations` has the fields and the sentence of each tag.
 
 A tag that is no longer written stays here, so that old rows keep their words.
 """

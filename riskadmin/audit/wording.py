@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
+from riskadmin.web.looks import Look
 
 ADMIN_ACTION_WORDS: Final[dict[str, str]] = {
     AdminAction.NORMAL: "Normal",
@@ -71,6 +72,27 @@ _OF_OTHER_ROOMS: Final[dict[str, FieldWords]] = {}
 def name_fields(words: Mapping[str, FieldWords]) -> None:
     """Register names and formats of fields. A package that records fields calls this once, when it starts."""
     _OF_OTHER_ROOMS.update(words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateWords:
+    """What another package calls one of its states, and its look there."""
+
+    label: str
+    look: Look
+
+
+_STATES: Final[dict[str, StateWords]] = {}
+
+
+def name_states(words: Mapping[str, StateWords]) -> None:
+    """Register states that events report, by name, such as "item:applied". A package with states calls this when it starts."""
+    _STATES.update(words)
+
+
+def state_words(name: str) -> StateWords | None:
+    """Return the words and look of a state that events report; None for one that is not registered."""
+    return _STATES.get(name)
 
 
 def reason_words(code: str) -> str:

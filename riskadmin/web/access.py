@@ -122,7 +122,7 @@ class AccessMiddleware:
         """Let the view run (None), redirect an anonymous visitor to sign in, or raise `PermissionDenied`."""
         mark = mark_of(view)
         if mark is None:
-            logger.error("%s.%s has no access mark, so nobody may open it", view.__module__, view.__qualname__)
+            logger.error("%s.%s has no access mark, so no one may open it", view.__module__, view.__qualname__)
             raise PermissionDenied
         if mark.is_public:
             return None

@@ -67,7 +67,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
         title="Your role doesn't allow this",
         meaning=f"It needs the permission to {' or to '.join(missing)}. Nothing was done."
         if missing
-        else "This page is open to nobody in your role. Nothing was done.",
+        else "Your role does not allow this page. Nothing was done.",
         next_step="Ask somebody who has it, or an administrator to change your roles.",
     )
     return respond(request, problem)

@@ -146,7 +146,7 @@ def test_an_account_with_nothing_known_says_so(support: Client) -> None:
 
     assert "Its risk status was never read." in page
     assert "Tradovate has shown no cash balance for it." in page
-    assert "Nobody has an accepted permission to trade it." in page
+    assert "No one has an accepted permission to trade it." in page
     assert "No limit is set on either level" in page
     assert "Not read yet." in page
 

@@ -65,14 +65,14 @@ def test_a_record_that_names_no_account_is_told_on_the_account_that_it_is_missed
     assert (run.failure, run.untold) == ("", 1)
 
     page = page_of(client, account)
-    assert "Tradovate's last answers did not tell its risk status." in page
-    assert "Risk status: not told since" in page
-    assert "Not told lately" in page
+    assert "Tradovate's last answers did not include its risk status." in page
+    assert "Risk status: not included since" in page
+    assert "Missing from recent answers" in page
     assert "It had no lock then." in page
     assert "No lock." not in page
-    assert "Firm's limits: not told since" in page_of(client, limited)
-    assert "Firm's limits: not told since" not in page
-    assert words(client, reverse("accounts:list"), q=account.name).count(">Not told lately<") == 1
+    assert "Firm's limits: not included since" in page_of(client, limited)
+    assert "Firm's limits: not included since" not in page
+    assert words(client, reverse("accounts:list"), q=account.name).count(">Missing from recent answers<") == 1
 
 
 def test_only_what_is_older_than_the_last_full_read_that_ended_well_by_more_than_a_sync(support: Client) -> None:
@@ -89,7 +89,7 @@ def test_only_what_is_older_than_the_last_full_read_that_ended_well_by_more_than
     assert is_untold(account)
     Account.objects.filter(pk=account.pk).update(archived=True)
     assert not is_untold(account)
-    assert "did not tell" not in page_of(support, account)
+    assert "did not include" not in page_of(support, account)
 
 
 def test_what_was_told_lately_is_not_marked(support: Client) -> None:
@@ -97,9 +97,9 @@ def test_what_was_told_lately_is_not_marked(support: Client) -> None:
     account = make_active()
     make_limits(account, LimitLevel.FIRM)
     page = page_of(support, account)
-    assert "did not tell" not in page
+    assert "did not include" not in page
     assert "No lock." in page
-    assert "Not told lately" not in words(support, reverse("accounts:list"))
+    assert "Missing from recent answers" not in words(support, reverse("accounts:list"))
 
 
 def test_a_preview_warns_and_a_lock_is_made_all_the_same() -> None:
@@ -110,4 +110,4 @@ def test_a_preview_warns_and_a_lock_is_made_all_the_same() -> None:
     RiskStatus.objects.update(fresh_at=timezone.now() - LONG_AGO)
     for row in planned("lock", 1, 2).rows:
         assert row.is_sent
-        assert row.warnings[0].startswith("Tradovate's last answers did not tell its risk status: what is shown is from ")
+        assert row.warnings[0].startswith("Tradovate's last answers did not include its risk status: what is shown is from ")

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from riskadmin.audit.actions import AuditEntry, record
+from riskadmin.audit.declarations import DECLARATIONS
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin, Subject, Who
 from riskadmin.audit.tags import Tag
@@ -14,11 +15,78 @@ SAM = Who(id=7, name="Sam Support", role="support")
 SUE = Who(id=8, name="Sue Supervisor", role="supervisor")
 LOCKED = Subject(environment="demo", account_id=101, account_name="EVAL-101")
 
+_VALUES: dict[str, Any] = {
+    "active": True,
+    "attempt": 2,
+    "comment": "As agreed",
+    "counts": {"applied": 2, "rejected": 1},
+    "decisions_needed": 1,
+    "digest": "d1gest",
+    "effects": {"liquidated": 3},
+    "elapsed_ms": 60,
+    "endpoint": "/account/list",
+    "faults": {"Unknown": 2},
+    "goes_on": True,
+    "items": 3,
+    "kind": "lock",
+    "environment": "live",
+    "missing": {"accounts": "6 of 10"},
+    "known_at": "2026-11-21T16:40:12+00:00",
+    "lines": [4, 5],
+    "locked_until": "2026-11-21T14:18:05+00:00",
+    "move": 11,
+    "moved": [{"target": "demo:account:101"}],
+    "needs_person": True,
+    "note": 12,
+    "number": 4,
+    "observed": {"admin_action": "Normal"},
+    "of_change": 2,
+    "outcome": "applied",
+    "read_at": "2026-11-21T16:43:15+00:00",
+    "reason": "penalty",
+    "relation": "undoes",
+    "response": "answered",
+    "review_by": "2026-12-01",
+    "rows": 2,
+    "runs_at": "2026-11-22T15:00:00+00:00",
+    "seconds": 1.5,
+    "seen_call": 9,
+    "set_aside": 1,
+    "shown": "As before",
+    "skipped": "archived",
+    "source": "CSV limits.csv",
+    "staff_id": 8,
+    "status": 200,
+    "step": "Lock it",
+    "template": "50K evaluation",
+    "text": "Read back",
+    "to": "Category A on demo",
+    "until": "2026-11-21T15:00:00+00:00",
+    "username": "sue",
+    "verdict": "approve",
+    "wait_s": 5,
+    "why": "It moved",
+    "window": "outside_trading",
+}
 
-def write(tag: Tag = Tag.CHANGE_SUBMITTED, *, actor: Who = SAM, origin: Origin | None = None, **content: Any) -> Event:
-    """Write one event and return its row."""
+
+def sample(tag: Tag) -> dict[str, Any]:
+    """Return the details of an event of a tag, with a value for each field that it declares."""
+    return {name: _VALUES[name] for name in DECLARATIONS[tag].fields}
+
+
+def write(
+    tag: Tag = Tag.CHANGE_SUBMITTED,
+    *,
+    actor: Who = SAM,
+    origin: Origin | None = None,
+    detail: dict[str, Any] | None = None,
+    **content: Any,
+) -> Event:
+    """Write one event and return its row. A field that the tag requires and `detail` lacks gets its sample value."""
+    given = {name: _VALUES[name] for name in DECLARATIONS[tag].required} | (detail or {})
     with transaction.atomic():
-        record(AuditEntry(tag=tag, actor=actor, origin=origin or Origin(request_id="0" * 32), **content))
+        record(AuditEntry(tag=tag, actor=actor, origin=origin or Origin(request_id="0" * 32), detail=given, **content))
     return Event.objects.latest("id")
 
 

@@ -10,7 +10,7 @@ from riskadmin.audit.actions import AuditEntry, NoTransaction, record, record_al
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
-from tests.audit.events import raw, write
+from tests.audit.events import raw, sample, write
 
 ATTACKS: dict[str, tuple[str, Callable[[Event], object]]] = {
     "update by SQL": ("UPDATE", lambda event: raw("UPDATE audit_event SET reason_text = 'x' WHERE id = %s", event.pk)),
@@ -68,7 +68,7 @@ def test_djangos_own_flush_is_refused() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_event_outside_of_a_transaction_is_refused_and_not_written() -> None:
     with pytest.raises(NoTransaction):
-        record(AuditEntry(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin()))
+        record(AuditEntry(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin(), detail=sample(Tag.API_HALTED)))
     with pytest.raises(NoTransaction):
         record_all([])
     assert Event.objects.count() == 0
@@ -77,7 +77,7 @@ def test_an_event_outside_of_a_transaction_is_refused_and_not_written() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_event_goes_with_the_transaction_it_tells_of() -> None:
     with transaction.atomic():
-        record(AuditEntry(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin()))
+        record(AuditEntry(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin(), detail=sample(Tag.API_HALTED)))
         assert Event.objects.count() == 1
         transaction.set_rollback(True)
     assert Event.objects.count() == 0

@@ -1,4 +1,4 @@
-"""Every event can be read: each tag has words and a formatter, and old or odd rows don't break the page."""
+"""Every event can be read: each tag has a sentence, and old or odd rows don't break the page."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +11,10 @@ from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
 from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, SCOPE
 from riskadmin.audit.forms import SUBJECT_WORDS, subject_of
 from riskadmin.audit.models import Event
-from riskadmin.audit.rendering import FORMATTERS, OUTCOME_TONES, TONES, Line
+from riskadmin.audit.rendering import MISSING, Line
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS, REASON_WORDS, field_words, reason_words, value_words
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
-from riskadmin.web.templatetags.face import TONE_ICONS
 
 SHAPES: list[Any] = [None, "", "text", 0, 3.5, True, [], ["x"], {}, {"a": {"b": None}}]
 
@@ -24,11 +23,8 @@ def line(tag: str, **columns: Any) -> Line:
     return Line(Event(tag=tag, occurred_at=datetime(2026, 11, 21, 14, 3, 5, tzinfo=UTC), **columns))
 
 
-def test_every_tag_has_a_formatter_and_a_subject_in_words() -> None:
-    assert set(FORMATTERS) == set(Tag)
+def test_every_tag_has_a_subject_in_words() -> None:
     assert {subject_of(tag) for tag in Tag} == set(SUBJECT_WORDS)
-    assert set(TONES) <= set(Tag)
-    assert set(TONES.values()) | set(OUTCOME_TONES.values()) <= set(TONE_ICONS)
 
 
 def test_every_word_of_tradovate_has_words() -> None:
@@ -43,7 +39,7 @@ def test_every_word_of_tradovate_has_words() -> None:
 def test_rows_without_what_is_asked_for_can_be_read(tag: Tag, detail: Any) -> None:
     shown = line(tag, detail=detail, before=detail, after=detail)
     assert shown.title == tag.label
-    assert isinstance(shown.summary, str)
+    assert not set("{}[]") & set(shown.sentence.partition(" (")[0])
     assert shown.changes == []
 
 
@@ -84,7 +80,8 @@ KEYS = st.sampled_from(
 )
 def test_rows_of_any_shape_can_be_read(tag: Tag, detail: Any, before: Any, after: Any) -> None:
     shown = line(tag, detail=detail, before=before, after=after)
-    assert isinstance(shown.summary, str)
+    assert shown.sentence
+    assert len(shown.details) == len(detail)
     assert {field.label for field in shown.fields} >= {field.label for field in shown.changes}
 
 
@@ -94,7 +91,7 @@ def test_rows_of_any_shape_can_be_read(tag: Tag, detail: Any, before: Any, after
         ("applied", "Applied", "ok"),
         ("unchanged", "Unchanged", "neutral"),
         ("rejected", "Rejected", "danger"),
-        ("unknown", "Unknown", "warn"),
+        ("unknown", "Unknown", "danger"),
         ("", "Outcome settled", "neutral"),
     ],
 )
@@ -104,106 +101,261 @@ def test_an_end_is_called_by_its_outcome(outcome: str, title: str, tone: str) ->
 
 
 def test_a_tag_of_a_later_version_is_shown_as_it_is() -> None:
-    shown = line("item:call:teleported", detail={"x": 1})
-    assert (shown.title, shown.summary, shown.tone) == ("item:call:teleported", "", "neutral")
+    shown = line("item:call:teleported", detail={"x": 1, "y": {"z": [None]}}, staff_id=7, staff_name="Sam")
+    assert (shown.title, shown.tone, shown.is_plain) == ("item:call:teleported", "neutral", True)
+    assert shown.sentence == 'Sam did something that this version has no words for (x: 1; y: {"z": [null]})'
+    assert [(detail.label, detail.words, detail.is_declared) for detail in shown.details] == [
+        ("x", "1", False),
+        ("y", '{"z": [null]}', False),
+    ]
+
+
+def test_a_field_of_an_earlier_time_is_shown_as_it_was_stored() -> None:
+    shown = line(Tag.CHANGE_CANCELLED, change_id=5, staff_id=7, staff_name="Sam", detail={"was": "pending", "by_form": True})
+    assert shown.sentence == "Sam cancelled change 5 (was: pending; by_form: true)"
+
+
+def test_what_an_old_row_does_not_have_is_called_missing() -> None:
+    assert line(Tag.CHANGE_PRIORITY_SET).sentence == f"riskadmin set the priority of a change to {MISSING}"
+    assert line(Tag.ITEM_SENT).sentence == "Tradovate answered a call for an item"
+
+
+SAM = {"staff_id": 7, "staff_name": "Sam"}
+ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
 
 
 @pytest.mark.parametrize(
-    ("tag", "columns", "summary"),
+    ("tag", "columns", "sentence"),
     [
-        (Tag.STAFF_SIGNED_IN, {"detail": {"username": "sam"}}, ""),
-        (Tag.STAFF_SIGN_IN_REFUSED, {"detail": {"username": "sam", "active": True}}, "for sam"),
-        (Tag.STAFF_SIGN_IN_REFUSED, {"detail": {"username": "sam", "active": False}}, "for sam, who is switched off"),
+        (Tag.STAFF_SIGNED_IN, {**SAM, "detail": {"username": "sam"}}, "Sam signed in as sam"),
+        (
+            Tag.STAFF_SIGN_IN_REFUSED,
+            {"detail": {"username": "sam", "active": True}},
+            "A sign-in was refused for sam",
+        ),
+        (
+            Tag.STAFF_SIGN_IN_REFUSED,
+            {"detail": {"username": "sam", "active": False}},
+            "A sign-in was refused for sam, who is switched off",
+        ),
         (
             Tag.STAFF_SIGN_IN_REFUSED,
             {"detail": {"locked_until": "2026-11-21T14:18:05+00:00"}},
-            "for a username that nobody has; further tries refused until 2026-11-21 08:18:05",
+            "A sign-in was refused for an unknown username; further attempts are refused until 2026-11-21 08:18:05",
         ),
         (
             Tag.STAFF_CREATED,
-            {"after": {"username": "sam", "name": "Sam S", "roles": ["support", "compliance"]}},
-            "Sam S, sam as support, compliance",
+            {**SAM, "after": {"username": "sue", "name": "Sue S", "roles": ["support", "compliance"]}},
+            "Sam added Sue S (sue) as support, compliance",
         ),
-        (Tag.STAFF_PASSWORD_SET, {"detail": {"username": "sam"}}, "for sam"),
-        (Tag.ACCOUNT_NOTED, {"detail": {"note": 7, "text": "Called at noon"}}, "“Called at noon”"),
-        (Tag.CHANGE_SUBMITTED, {"detail": {"kind": "lock", "items": 1, "digest": "x"}}, "Lock, 1 account"),
+        (Tag.STAFF_PASSWORD_SET, {**SAM, "detail": {"username": "sue"}}, "Sam set the password of sue"),
+        (
+            Tag.ACCOUNT_NOTED,
+            {**SAM, **ABOUT, "detail": {"note": 7, "text": "Called at noon"}},
+            "Sam wrote a note about EVAL-101: “Called at noon”",
+        ),
         (
             Tag.CHANGE_SUBMITTED,
-            {"detail": {"kind": "liquidate_only", "items": 3, "skipped": "archived"}},
-            "Liquidate only, 3 accounts; this one skipped: archived",
+            {**SAM, "change_id": 5, "detail": {"kind": "lock", "items": 1, "digest": "x", "skipped": ""}},
+            "Sam requested change 5: Lock, 1 item",
         ),
-        (Tag.CHANGE_APPROVED, {"detail": {"digest": "x", "comment": "called him", "kind": "unlock"}}, "Unlock: “called him”"),
-        (Tag.CHANGE_REJECTED, {"detail": {"comment": ""}}, ""),
+        (
+            Tag.CHANGE_SUBMITTED,
+            {**SAM, "change_id": 5, "detail": {"kind": "liquidate_only", "items": 3000, "skipped": "archived"}},
+            "Sam requested change 5: Liquidate only, 3,000 items; skipped for this one: archived",
+        ),
+        (
+            Tag.CHANGE_ROWS_LEFT_OUT,
+            {**SAM, "change_id": 5, "detail": {"rows": 2, "source": "CSV limits.csv"}},
+            "Sam left 2 rows of CSV limits.csv out of change 5",
+        ),
         (
             Tag.CHANGE_APPROVED,
-            {"detail": {"kind": "unlock", "effects": {"liquidated": 10, "possibly_liquidated": 0}, "comment": "Agreed"}},
-            "Unlock, shown that 10 would be liquidated: “Agreed”",
+            {**SAM, "change_id": 5, "detail": {"digest": "x", "comment": "called him", "kind": "unlock"}},
+            "Sam approved change 5 (Unlock): “called him”",
         ),
-        (Tag.CHANGE_APPROVED, {"detail": {"kind": "lock", "effects": {"liquidated": "x", "y": 1}}}, "Lock"),
-        (Tag.CHANGE_DECISION_REFUSED, {"detail": {"verdict": "approve", "why": "It moved."}}, "approve: It moved."),
-        (Tag.CHANGE_FINISHED, {"detail": {"counts": {"applied": 2, "rejected": 1, "unknown": 0}}}, "2 applied, 1 rejected"),
-        (Tag.CHANGE_PAUSED, {"detail": {"kind": "lock"}}, "Lock"),
-        (Tag.CHANGE_PRIORITY_SET, {"before": {"priority": 0}, "after": {"priority": 10}}, "before others"),
-        (Tag.CHANGE_PRIORITY_SET, {"after": {"priority": 7}}, "7"),
+        (Tag.CHANGE_REJECTED, {**SAM, "detail": {"comment": ""}}, "Sam rejected a change"),
+        (
+            Tag.CHANGE_APPROVED,
+            {**SAM, "detail": {"kind": "unlock", "effects": {"liquidated": 10, "possibly_liquidated": 0}, "comment": "Agreed"}},
+            "Sam approved a change (Unlock), shown that 10 would be liquidated: “Agreed”",
+        ),
+        (
+            Tag.CHANGE_APPROVED,
+            {**SAM, "detail": {"kind": "lock", "effects": {"liquidated": "x", "y": 1}}},
+            "Sam approved a change (Lock)",
+        ),
+        (
+            Tag.CHANGE_DECISION_REFUSED,
+            {**SAM, "change_id": 5, "detail": {"verdict": "approve", "why": "It moved."}},
+            "Sam tried to approve change 5, and that was refused: It moved.",
+        ),
+        (
+            Tag.CHANGE_STARTED,
+            {"change_id": 5, "detail": {"kind": "lock", "items": 2, "set_aside": 1}},
+            "riskadmin started change 5 (Lock): 2 items, 1 skipped",
+        ),
+        (
+            Tag.CHANGE_STARTED,
+            {"change_id": 5, "detail": {"kind": "lock", "items": 2, "set_aside": 0}},
+            "riskadmin started change 5 (Lock): 2 items",
+        ),
+        (
+            Tag.CHANGE_WINDOW_CLOSED,
+            {"change_id": 5, "detail": {"kind": "lock", "until": "2026-11-21T15:00:00Z"}},
+            "The window of change 5 closed: it continues at 2026-11-21 09:00:00",
+        ),
+        (
+            Tag.CHANGE_WINDOW_CLOSED,
+            {"change_id": 5, "detail": {"kind": "lock"}},
+            "The window of change 5 closed: what was not sent is cancelled",
+        ),
+        (
+            Tag.CHANGE_FINISHED,
+            {"change_id": 5, "detail": {"counts": {"applied": 2, "rejected": 1, "unknown": 0}}},
+            "Every item of change 5 has its outcome: 2 applied, 1 rejected",
+        ),
+        (Tag.CHANGE_PAUSED, {**SAM, "change_id": 5, "detail": {"kind": "lock"}}, "Sam paused change 5 (Lock)"),
+        (
+            Tag.CHANGE_PRIORITY_SET,
+            {**SAM, "change_id": 5, "before": {"priority": 0}, "after": {"priority": 10}},
+            "Sam set the priority of change 5 to before others",
+        ),
+        (Tag.CHANGE_PRIORITY_SET, {**SAM, "after": {"priority": 7}}, "Sam set the priority of a change to 7"),
         (
             Tag.TEMPLATE_PROPOSED,
-            {"detail": {"template": "50K evaluation", "number": 2, "comment": "As agreed", "digest": "x"}},
-            "50K evaluation, version 2: “As agreed”",
+            {**SAM, "detail": {"template": "50K evaluation", "number": 2, "comment": "As agreed", "digest": "x"}},
+            "Sam proposed version 2 of the limit template 50K evaluation: “As agreed”",
         ),
-        (Tag.TEMPLATE_IN_FORCE, {"detail": {"template": "50K evaluation", "number": 2}}, "50K evaluation, version 2"),
+        (
+            Tag.TEMPLATE_IN_FORCE,
+            {"detail": {"template": "50K evaluation", "number": 2}},
+            "The limit template 50K evaluation is now in force in version 2",
+        ),
         (
             Tag.TEMPLATE_DECISION_REFUSED,
-            {"detail": {"template": "50K evaluation", "number": 2, "verdict": "approve", "why": "You proposed it."}},
-            "50K evaluation, version 2; approve: You proposed it.",
+            {**SAM, "detail": {"template": "50K evaluation", "number": 2, "verdict": "approve", "why": "You proposed it."}},
+            "Sam tried to approve version 2 of the limit template 50K evaluation, and that was refused: You proposed it.",
         ),
         (
             Tag.TEMPLATE_ASSIGNED,
-            {"detail": {"template": "50K evaluation", "to": "Size $50,000.00 on demo"}},
-            "50K evaluation for Size $50,000.00 on demo",
-        ),
-        (Tag.ITEM_RESOLVED, {"detail": {"outcome": "applied", "comment": "Seen"}}, "applied: “Seen”"),
-        (Tag.ITEM_READ_AGAIN, {"detail": {"text": "Asked for by Sue"}}, "Asked for by Sue"),
-        (Tag.ITEM_CLAIMED, {"call_id": 12, "detail": {"attempt": 1}}, "call 12"),
-        (Tag.ITEM_CLAIMED, {"call_id": 13, "detail": {"attempt": 2}}, "call 13, try 2"),
-        (Tag.ITEM_SENT, {"detail": {"status": 200, "response": "{}", "elapsed_ms": 12}}, "HTTP 200 after 12 ms"),
-        (
-            Tag.ITEM_SENT,
-            {"detail": {"status": 200, "elapsed_ms": 60, "text": "Tradovate answered: Daily loss is too low"}},
-            "HTTP 200 after 60 ms: Daily loss is too low",
+            {**SAM, "detail": {"template": "50K evaluation", "to": "Size $50,000.00 on demo"}},
+            "Sam assigned the limit template 50K evaluation to: Size $50,000.00 on demo",
         ),
         (
-            Tag.ITEM_SENT,
-            {"detail": {"status": 422, "elapsed_ms": 60, "text": "Tradovate answered: Too low (HTTP 422)"}},
-            "HTTP 422 after 60 ms: Too low",
+            Tag.ITEM_RESOLVED,
+            {**SAM, **ABOUT, "detail": {"outcome": "applied", "comment": "Seen"}},
+            "Sam decided that the outcome for EVAL-101 is applied: “Seen”",
         ),
-        (Tag.ITEM_DEFERRED, {"detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}}, "Penalty, again in 5 s"),
-        (Tag.ITEM_DEFERRED, {"detail": {"text": "captcha", "wait_s": 3600.0}}, "captcha, again in 1 h"),
-        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": 0.0}}, "Not sent, again at once"),
-        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": float("inf")}}, "Not sent"),
-        (Tag.ITEM_DEFERRED, {"detail": {"text": "Not sent", "wait_s": True}}, "Not sent"),
-        (Tag.ITEM_SETTLED, {"detail": {"outcome": "rejected", "text": "Access is denied"}}, "Access is denied"),
-        (Tag.ITEM_UNKNOWN, {"detail": {"text": "No answer within 15 s"}}, "No answer within 15 s"),
+        (
+            Tag.ITEM_RESENT,
+            {**SAM, **ABOUT, "detail": {"outcome": "queued", "comment": "Seen", "text": "Sent again by Sam: Seen"}},
+            "Sam queued EVAL-101 to be sent again: “Seen”",
+        ),
+        (
+            Tag.ITEM_RESENT,
+            {**ABOUT, "detail": {"text": "The read-back shows no effect"}},
+            "riskadmin queued EVAL-101 to be sent again: The read-back shows no effect",
+        ),
+        (
+            Tag.ITEM_READ_AGAIN,
+            {**SAM, "detail": {"text": "2 items. Asked for by Sam", "items": 2}},
+            "Sam had 2 items read back again",
+        ),
+        (
+            Tag.ITEM_CLAIMED,
+            {**ABOUT, "call_id": 12, "detail": {"attempt": 1}},
+            "riskadmin started call 12 for EVAL-101",
+        ),
+        (
+            Tag.ITEM_CLAIMED,
+            {"account_name": "", "account_id": 101, "call_id": 13, "detail": {"attempt": 2, "step": "Lock"}},
+            "riskadmin started call 13 for account 101, step “Lock”, attempt 2",
+        ),
+        (
+            Tag.ITEM_SENT,
+            {**ABOUT, "call_id": 12, "detail": {"status": 200, "response": "{}", "elapsed_ms": 12}},
+            "Tradovate answered call 12 for EVAL-101 (HTTP 200 after 12 ms)",
+        ),
+        (
+            Tag.ITEM_SENT,
+            {"call_id": 12, "detail": {"items": 300, "status": 200, "elapsed_ms": 60, "text": "Tradovate answered: Too low"}},
+            "Tradovate answered call 12 for 300 items (HTTP 200 after 60 ms): Too low",
+        ),
+        (
+            Tag.ITEM_SENT,
+            {**ABOUT, "call_id": 12, "detail": {"status": 422, "text": "Tradovate answered: Too low (HTTP 422)"}},
+            "Tradovate answered call 12 for EVAL-101 (HTTP 422): Too low",
+        ),
+        (
+            Tag.ITEM_DEFERRED,
+            {**ABOUT, "detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}},
+            "The call for EVAL-101 is delayed: Penalty, retried in 5 s",
+        ),
+        (
+            Tag.ITEM_DEFERRED,
+            {"detail": {"text": "captcha", "wait_s": 3600.0}},
+            "The call for an item is delayed: captcha, retried in 1 h",
+        ),
+        (
+            Tag.ITEM_DEFERRED,
+            {"detail": {"text": "No", "wait_s": 0.0}},
+            "The call for an item is delayed: No, retried immediately",
+        ),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "No", "wait_s": float("inf")}}, "The call for an item is delayed: No"),
+        (Tag.ITEM_DEFERRED, {"detail": {"text": "No", "wait_s": True}}, "The call for an item is delayed: No"),
+        (
+            Tag.ITEM_SETTLED,
+            {**ABOUT, "detail": {"outcome": "rejected", "text": "Access is denied"}},
+            "The outcome for EVAL-101 is rejected: Access is denied",
+        ),
+        (
+            Tag.ITEM_UNKNOWN,
+            {**ABOUT, "detail": {"text": "No answer within 15 s", "needs_person": False}},
+            "The outcome for EVAL-101 is not known: No answer within 15 s",
+        ),
+        (
+            Tag.ITEM_UNKNOWN,
+            {**ABOUT, "detail": {"text": "No answer within 15 s", "needs_person": True}},
+            "The outcome for EVAL-101 is not known: No answer within 15 s; a person has to decide",
+        ),
         (
             Tag.OUTSIDE_LIMITS,
-            {"detail": {"known_at": "2026-11-21T16:40:12+00:00", "read_at": "2026-11-21T16:43:15+00:00"}},
-            "between 2026-11-21 10:40 and 10:43",
+            {
+                **ABOUT,
+                "detail": {
+                    "kind": "firm_limits",
+                    "known_at": "2026-11-21T16:40:12+00:00",
+                    "read_at": "2026-11-21T16:43:15+00:00",
+                },
+            },
+            "Someone at Tradovate or the trader's firm changed EVAL-101: firm's limits changed, between 2026-11-21 10:40 and 10:43",
         ),
-        (Tag.OUTSIDE_LIMITS, {"detail": {"known_at": "2026-11-21T16:40:12+00:00"}}, ""),
         (
             Tag.MIRROR_MISSING_ACCEPTED,
             {"detail": {"environment": "live", "missing": {"accounts": "6 of 10", "traders": "5 of 9"}}},
-            "live: 6 of 10 accounts and 5 of 9 traders",
+            "riskadmin accepted that 6 of 10 accounts and 5 of 9 traders of live are missing",
         ),
-        (Tag.API_HALTED, {"detail": {"until": "2026-11-21T15:00:00Z", "text": "429"}}, "until 2026-11-21 09:00:00, 429"),
+        (
+            Tag.OUTSIDE_LIMITS,
+            {**ABOUT, "detail": {"known_at": "2026-11-21T16:40:12+00:00"}},
+            "Someone at Tradovate or the trader's firm changed EVAL-101",
+        ),
+        (
+            Tag.API_HALTED,
+            {"detail": {"endpoint": "/order/list on demo", "until": "2026-11-21T15:00:00Z", "text": "429"}},
+            "Calls to Tradovate are stopped for /order/list on demo until 2026-11-21 09:00:00: 429",
+        ),
+        (Tag.API_HALTED, {"detail": {"endpoint": "", "text": "429"}}, "Calls to Tradovate are stopped: 429"),
         (
             Tag.API_LIMIT_LOWERED,
-            {"detail": {"until": "2026-11-21T15:00:00Z", "text": "to 9"}},
-            "until 2026-11-21 09:00:00, to 9",
+            {"detail": {"until": "2026-11-21T15:00:00Z", "text": "to 9 an hour"}},
+            "The hourly limit of calls to Tradovate was lowered to 9 an hour; this lasts until 2026-11-21 09:00:00",
         ),
     ],
 )
-def test_the_line_says_what_matters(tag: Tag, columns: dict[str, Any], summary: str) -> None:
-    assert line(tag, **columns).summary == summary
+def test_the_sentence_says_what_matters(tag: Tag, columns: dict[str, Any], sentence: str) -> None:
+    assert line(tag, **columns).sentence == sentence
 
 
 def test_who_did_it_is_always_somebody() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Subject
 from riskadmin.audit.storable import storable, storable_json
+from riskadmin.audit.tags import Tag
 from tests.audit.events import write
 
 anything = st.text(st.characters(), max_size=20)  # lone surrogates and NUL included
@@ -31,10 +32,11 @@ values = st.recursive(
 @example(detail={"a\x00": "\ud800", "list": [math.nan, -math.inf]}, text="\x00")
 def test_every_event_is_written(detail: dict[str, object], text: str) -> None:
     subject = Subject(environment="demo", account_id=1, account_name=text)
-    event = write(detail=detail, before=detail, after=None, reason_text=text, subject=subject)
+    sent = {"response": detail}
+    event = write(Tag.ITEM_SENT, detail=sent, before=detail, after=None, reason_text=text, subject=subject)
 
     assert event.after is None
-    assert event.before == event.detail == json.loads(json.dumps(storable(detail)))
+    assert event.before == event.detail["response"] == json.loads(json.dumps(storable(detail)))
     assert "\x00" not in event.reason_text + event.account_name
     assert len(event.reason_text) == len(text)
 
@@ -60,6 +62,7 @@ def test_its_json_is_that_of_what_is_storable(value: object) -> None:
 
 @pytest.mark.django_db
 def test_the_odd_ones() -> None:
-    event = write(detail={"text": "a\x00b\ud83d", "number": math.nan, "list": (1, math.inf), 5: "five"})
-    assert event.detail == {"text": "a\ufffdb\ufffd", "number": "nan", "list": [1, "inf"], "5": "five"}
+    odd = {"text": "a\x00b\ud83d", "number": math.nan, "list": (1, math.inf), 5: "five"}
+    event = write(Tag.ITEM_SENT, detail={"response": odd})
+    assert event.detail == {"response": {"text": "a\ufffdb\ufffd", "number": "nan", "list": [1, "inf"], "5": "five"}}
     assert Event.objects.count() == 1

@@ -94,7 +94,7 @@ def test_a_file_with_errors_is_mended_by_leaving_rows_out(
     expect(page.get_by_role("heading", level=1)).to_contain_text("2 accounts")
     check_page(page)
     page.get_by_label("In words").fill("Typed before looking at the rows")
-    page.get_by_role("link", name="Rows in fault").click()
+    page.get_by_role("link", name="Rows with errors").click()
     expect(page.locator("#plan-rows")).to_contain_text("Write dollars in digits")
     expect(page.locator("#plan-rows")).to_contain_text("No account has this id or name")
     expect(page.get_by_label("In words")).to_have_value("Typed before looking at the rows")
@@ -103,7 +103,7 @@ def test_a_file_with_errors_is_mended_by_leaving_rows_out(
     # Nothing goes on before they are left out on purpose.
     page.get_by_label("Reason", exact=True).select_option("Other")
     page.get_by_role("button", name=re.compile("^Ask for approval")).click()
-    expect(page.get_by_role("alert")).to_contain_text("Mend the rows and choose anew")
+    expect(page.get_by_role("alert")).to_contain_text("Correct the rows and upload them again")
     expect(page.get_by_label("In words")).to_have_value("Typed before looking at the rows")
     check_page(page)
     page.get_by_label("Leave these 2 rows out, and go on without").check()
@@ -142,7 +142,7 @@ def test_limits_for_more_than_a_hundred_accounts(live_stack: LiveStack, support_
     expect(page.locator("#plan-rows")).to_contain_text(f"101 to {MANY} of {MANY}")
     check_page(page)
 
-    # So many are asked for by whoever types how many they are.
+    # A change this large is confirmed by typing its number of items.
     page.get_by_label("How many is that?").fill(str(MANY - 1))
     page.get_by_label("Reason", exact=True).select_option("Other")
     page.get_by_label("In words").fill("Evaluation accounts were opened with the wrong limit")

@@ -165,7 +165,7 @@ def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, pag
     stack.wait_until(lambda: is_left_to_people(stack, change))
     page.reload()
     expect(page.locator("#state-title")).to_have_text("Running")
-    expect(page.locator(".hold")).to_contain_text("nobody knows the outcome")
+    expect(page.locator(".hold")).to_contain_text("the outcome is not known yet")
     check_page(page)
     page.locator("#items a.row-link").click()
     expect(page.get_by_role("main")).to_contain_text("A supervisor decides what became of it.")

@@ -157,7 +157,7 @@ class TestList:
         assert [(label, count) for label, _, _, count in page.context["tabs"]] == [
             ("To send", "1"),
             ("Skipped", "0"),
-            ("Rows in fault", "3"),
+            ("Rows with errors", "3"),
         ]
         faults = text_of(asking.get(new(), {**query, "tab": "left_out"}))
         assert "Bad value: Enter a number." in faults
@@ -166,7 +166,7 @@ class TestList:
         refused = asking.post(new(), typed(page))
         assert refused.status_code == 422
         assert dict(refused.context["form"].errors) == {
-            "leave_out": ["Mend the rows and choose anew, or say that they are to be left out."]
+            "leave_out": ["Correct the rows and upload them again, or choose to leave them out."]
         }
         assert written() == NOTHING
 

@@ -399,13 +399,13 @@ class TestWarnings:
         (
             {"max": Decimal(1100)},
             50_000,
-            "Beyond the firm's cap: Daily loss: auto-liquidation at $1,200.00, and nobody may set more than $1,100.00",
+            "Beyond the firm's cap: Daily loss: auto-liquidation at $1,200.00, and the most that may be set is $1,100.00",
         ),
         (
             {"max": Decimal(9000), "max_pct_of_size": Decimal(2)},
             50_000,
             (
-                "Beyond the firm's cap: Daily loss: auto-liquidation at $1,200.00, and nobody may set more than "
+                "Beyond the firm's cap: Daily loss: auto-liquidation at $1,200.00, and the most that may be set is "
                 "$1,000.00 (2% of $50,000.00)"
             ),
         ),

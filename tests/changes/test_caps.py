@@ -46,25 +46,25 @@ def reason_of(kind_name: str, parameters: State, **columns: Any) -> str:
             "demo_balance",
             highest(cash_change_usd=1000),
             {"cash_change_usd": "1000.01"},
-            "Change of the balance at $1,000.01, and nobody may set more than $1,000.00",
+            "Change of the balance at $1,000.01, and the most that may be set is $1,000.00",
         ),
         (
             "demo_balance",
             highest(cash_change_usd=1000),
             {"cash_change_usd": "-1000.01"},
-            "Change of the balance at \N{MINUS SIGN}$1,000.01, and nobody may set more than $1,000.00",
+            "Change of the balance at \N{MINUS SIGN}$1,000.01, and the most that may be set is $1,000.00",
         ),
         (
             "demo_balance",
             highest(cash_change_usd=1000),
             {"amount_usd": "51500"},  # which is a change by 1,500
-            "Change of the balance at $1,500.00, and nobody may set more than $1,000.00",
+            "Change of the balance at $1,500.00, and the most that may be set is $1,000.00",
         ),
         (
             "demo_balance",
             highest(amount_usd=50_500),
             {"cash_change_usd": "501"},  # which makes it 50,501
-            "Balance at $50,501.00, and nobody may set more than $50,500.00",
+            "Balance at $50,501.00, and the most that may be set is $50,500.00",
         ),
         ("demo_balance", highest(amount_usd=40_000), {"cash_change_usd": "-1"}, ""),  # nearer to the cap than it is
         ("demo_balance", highest(amount_usd=50_500, cash_change_usd=500), {"cash_change_usd": "500"}, ""),
@@ -73,20 +73,20 @@ def reason_of(kind_name: str, parameters: State, **columns: Any) -> str:
             "max_net_liq",
             highest(max_net_liq_usd=60_000),
             {"max_net_liq_usd": "60000.01"},
-            "Max net liq at $60,000.01, and nobody may set more than $60,000.00",
+            "Max net liq at $60,000.01, and the most that may be set is $60,000.00",
         ),
         ("max_net_liq", highest(max_net_liq_usd=60_000), {"max_net_liq_usd": "60000"}, ""),
         (
             "remediation",
             highest(max_net_liq_usd=60_000),
             {"amount_usd": "50001", "max_net_liq_usd": "61000"},
-            "Max net liq at $61,000.00, and nobody may set more than $60,000.00",
+            "Max net liq at $61,000.00, and the most that may be set is $60,000.00",
         ),
         (
             "remediation",
             highest(amount_usd=45_000),
             {"amount_usd": "49000", "max_net_liq_usd": "1"},
-            "Balance at $49,000.00, and nobody may set more than $45,000.00",
+            "Balance at $49,000.00, and the most that may be set is $45,000.00",
         ),
     ],
 )
@@ -108,12 +108,12 @@ def test_a_share_of_the_size(settings: Settings, size: int | None, *, is_skipped
     [
         (
             {"action": "create", "active": True, "total_by": "Overall", "long_limit": 21},
-            "Beyond the firm's cap: Most long at 21, and nobody may set more than 20",
+            "Beyond the firm's cap: Most long at 21, and the most that may be set is 20",
         ),
         ({"action": "create", "active": True, "total_by": "Overall", "long_limit": 20, "short_limit": 99}, ""),
         (
             {"action": "update", "limit": 7, "long_limit": 22},
-            "Beyond the firm's cap: Most long at 22, and nobody may set more than 20",
+            "Beyond the firm's cap: Most long at 22, and the most that may be set is 20",
         ),
         # It has 30 already: to lower something else stays possible, and so does to remove it.
         ({"action": "update", "limit": 7, "short_limit": 3}, ""),
@@ -159,7 +159,7 @@ def test_the_form_says_it_at_the_field(
     )
     form_class = KINDS[kind_name].parameters_form
     assert form_class is not None
-    assert form_class(dict(typed)).errors == {field: [f"Beyond the firm's cap: nobody may set more than {said}."]}
+    assert form_class(dict(typed)).errors == {field: [f"Beyond the firm's cap: the most that may be set is {said}."]}
 
 
 @pytest.mark.django_db
@@ -168,11 +168,11 @@ def test_the_page_and_the_rows_of_a_file_say_it_too(asking: Client, support: Sta
     make_account(1)
     page = asking.get(new("auto_liq_limits"), {"account": "demo:1", "preview": "1", "daily_loss_auto_liq_usd": "1000.01"})
     assert page.status_code == 422
-    assert "nobody may set more than $1,000.00." in text_of(page)
+    assert "the most that may be set is $1,000.00." in text_of(page)
     content = b"account,daily_loss_auto_liq_usd\n1,1000.01\n"
     (problem,) = read_csv(KINDS["auto_liq_limits"], Environment.DEMO, content, filename="limits.csv").problems
     assert (problem.line, problem.column, problem.value) == (2, "daily_loss_auto_liq_usd", "1000.01")
-    assert problem.reason == "Beyond the firm's cap: nobody may set more than $1,000.00."
+    assert problem.reason == "Beyond the firm's cap: the most that may be set is $1,000.00."
 
 
 @pytest.mark.parametrize("caps", [highest(pre_expiration_days=1), {"long_limit": {"max_pct_of_size": Decimal(1)}}])

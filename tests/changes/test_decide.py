@@ -175,7 +175,7 @@ class TestRefused:
     @pytest.mark.parametrize("digest", ["", "0" * 64])
     def test_another_content_than_was_shown(self, change: Change, supervisor: Staff, digest: str) -> None:
         refusal = refused(lambda: approve(supervisor, change, digest=digest), change)
-        assert refusal.message == "This is not the change you were shown. Look at it again."
+        assert refusal.message == "This is not the change you were shown. Review it again."
         assert last_event().detail == {"verdict": "approve", "digest": digest, "why": refusal.message, "moved": []}
 
     def test_after_its_time(self, change: Change, supervisor: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +391,7 @@ class TestExpire:
         item = Item.objects.get()
         assert (item.state, item.note, item.settled_at) == (
             ItemState.CANCELLED,
-            "Nobody decided in time",
+            "It was not decided in time",
             change.expires_at,
         )
         event = last_event()

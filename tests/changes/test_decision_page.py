@@ -276,7 +276,7 @@ class TestMovedSince:
             form = {"digest": change.digest, "verdict": "approve", "shown": forged}
             answer = client.post(reverse("changes:decide", args=[change.pk]), form)
             assert answer.status_code == 409
-            assert "Nothing was decided: This is not what you were shown. Look at it again." in read_aloud(answer)
+            assert "Nothing was decided: This is not what you were shown. Review it again." in read_aloud(answer)
         assert not Decision.objects.exists()
 
     def test_an_account_whose_limits_moved_is_named_and_the_approval_refused(

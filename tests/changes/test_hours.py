@@ -373,7 +373,7 @@ def test_maintenance_in_the_hour_that_is_skipped_or_comes_twice_is_taken_at_its_
 
 def test_beyond_what_is_known_everything_is_refused_in_words(known: Hours) -> None:
     for ask in (known.is_trading, known.session_end, known.next_session, known.is_open, known.window):
-        with pytest.raises(BeyondHorizon, match=r"known until 2027-12-31 18:00\. Nobody knows its hours after that yet\."):
+        with pytest.raises(BeyondHorizon, match=r"known until 2027-12-31 18:00\. Its hours after that are not known yet\."):
             ask(known.known_until)
         with pytest.raises(BeyondHorizon, match="before 2025-12-31 18:00 are no longer kept"):
             ask(known.known_since - MINUTE)

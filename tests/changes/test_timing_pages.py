@@ -157,7 +157,7 @@ class TestTimes:
         monkeypatch.setattr(timing_form, "AHEAD_MAX", timedelta(days=4000))
         answer = asked(browser, "unlock", when="window", runs_at="2030-01-01T12:00")
         assert answer.status_code == 422
-        assert "Nobody knows" in str(answer.context["form"].errors["runs_at"])
+        assert "not known yet" in str(answer.context["form"].errors["runs_at"])
 
     def test_while_the_hours_are_unknown_only_times_are_offered(self, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         def unknown() -> Hours:

@@ -100,7 +100,10 @@ def test_a_lock_by_somebody_else_is_an_event_with_before_after_and_the_two_readi
     assert (event.environment, event.account_name, event.staff_id, event.job) == ("demo", status.account.name, None, "tests")
     line = Line(event)
     assert (line.title, line.actor, line.actor_role) == ("Locked outside riskadmin", "Outside riskadmin", "")
-    assert line.summary == between(known_at, status.fresh_at, display_zone())
+    assert line.sentence == (
+        f"Someone at Tradovate or the trader's firm changed {status.account.name}: locked, "
+        f"{between(known_at, status.fresh_at, display_zone())}"
+    )
     assert [(change.label, change.before, change.after) for change in line.changes] == [
         ("Risk action", "Normal", "Locked (no orders)")
     ]

@@ -65,7 +65,7 @@ def beyond_cap(account: Account, values: Mapping[str, Decimal]) -> str:
         if name not in values:
             continue
         capped, value, size = CAPPED[name], values[name], account.evaluation_size_usd
-        said = f"Beyond the firm's cap: {capped.label} at {capped.words(value)}, and nobody may set more than"
+        said = f"Beyond the firm's cap: {capped.label} at {capped.words(value)}, and the most that may be set is"
         if CAP_MAX in cap and capped.exceeds(value, cap[CAP_MAX]):
             return f"{said} {capped.words(cap[CAP_MAX])}"
         if CAP_PCT in cap:
@@ -87,7 +87,7 @@ def hold_against_caps(form: forms.Form) -> None:
         if value is None or CAP_MAX not in cap:
             continue
         if CAPPED[name].exceeds(Decimal(value), cap[CAP_MAX]):
-            form.add_error(name, f"Beyond the firm's cap: nobody may set more than {CAPPED[name].words(cap[CAP_MAX])}.")
+            form.add_error(name, f"Beyond the firm's cap: the most that may be set is {CAPPED[name].words(cap[CAP_MAX])}.")
 
 
 def check_caps(caps: Caps) -> None:

@@ -141,7 +141,7 @@ LIMIT_FIELDS: Final[dict[str, LimitField]] = {
             label="Locked against changes",
             sort=Sort.FLAG,
             tighter=Tighter.YES,
-            help="No limit of this level can be altered till the session ends. Nobody may be able to undo this before.",
+            help="No limit of this level can be changed until the session ends. It may be impossible to undo this before then.",
         ),
         LimitField(
             name="trailing_max_drawdown_usd",

@@ -83,7 +83,7 @@ class SwitchRiskCategory(AccountKind):
     parameters_form = CategoryForm
     takes_own_parameters = False  # a call names one category
     warning = (
-        "Tradovate judges open positions anew when the category changes, and may liquidate them: switch outside of trading "
+        "Tradovate checks open positions again when the category changes, and may liquidate them: switch outside of trading "
         "hours, or accounts without open positions."
     )
 

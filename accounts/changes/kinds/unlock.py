@@ -70,7 +70,7 @@ class Unlock(AdminActionKind):
             case AdminAction.LIQUIDATE_ONLY:
                 return Inverse(kind_name="liquidate_only")
             case AdminAction.NORMAL:
-                return Irreversible(reason="Only a limit had stopped it, and nobody can put that stop back: lock it instead")
+                return Irreversible(reason="Only a limit had stopped it, and that stop can't be put back: lock it instead")
             case other:
                 words = ADMIN_ACTION_WORDS.get(other, other)
                 return Irreversible(reason=f"It stood as “{words}” before, which can't be set from here: lock it instead")

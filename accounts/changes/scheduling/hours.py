@@ -152,7 +152,7 @@ class Hours:
 
     def _beyond(self) -> BeyondHorizon:
         return BeyondHorizon(
-            f"The exchange's holidays are known until {_in_words(self.known_until)}. Nobody knows its hours after that yet."
+            f"The exchange's holidays are known until {_in_words(self.known_until)}. Its hours after that are not known yet."
         )
 
 

@@ -39,8 +39,8 @@ from riskadmin.tradovate.vocabulary import Environment, Lane
 logger = logging.getLogger(__name__)
 
 TRY_AGAIN_AFTER: Final = timedelta(seconds=10)
-MOVED: Final = "It has changed since this was decided, so it was set aside"
-UNREAD: Final = "Tradovate did not name it when this was to begin, so it was set aside"
+MOVED: Final = "It has changed since this was decided, so it was skipped"
+UNREAD: Final = "Tradovate's answer did not include it when this was to begin, so it was skipped"
 
 Aside = tuple[Item, str]
 """An item that does not run, and why."""
@@ -65,7 +65,7 @@ def _is_open(change: Change) -> bool:
     try:
         return closed_until(change.window, timezone.now()) is None
     except HoursUnknown:
-        logger.exception("change %s can't begin: nobody knows when the exchange trades", change.pk)
+        logger.exception("change %s can't begin: the exchange's trading hours are not known", change.pk)
         return False
 
 
@@ -185,4 +185,4 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
     except (PolicyMissing, IntegrityError) as error:
         # Policy no longer covers it, or PostgreSQL no longer accepts it, such as a template's version that another one has
         # replaced.
-        logger.warning("what was set aside of change %s is not asked for anew: %s", change.pk, error)
+        logger.warning("what was skipped of change %s is not requested again: %s", change.pk, error)

@@ -51,7 +51,7 @@ class TimingForm(forms.Form):
     lasts = forms.ChoiceField(label="How long", required=False, choices=Lasts.choices)
     ends_at = LocalTimeField(label="Until", required=False, help_text="With “Until a time”.")
     review_by = forms.DateField(
-        label="Look at it again by",
+        label="Review by",
         required=False,
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         help_text="For a lock without an end. Left empty: tomorrow.",

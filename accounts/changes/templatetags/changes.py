@@ -11,9 +11,18 @@ from accounts.changes.effects import ChangeEffects, Measure
 from accounts.changes.kinds.kind import Kind, State, Unit
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress
-from accounts.changes.states import CHANGE_LOOK, ITEM_LOOK, ChangeState, ItemState
+from accounts.changes.states import (
+    CHANGE_LOOK,
+    HALF_DONE,
+    HALF_DONE_LOOK,
+    ITEM_LOOK,
+    VERDICT_LOOK,
+    ChangeState,
+    ItemState,
+    Verdict,
+)
 from riskadmin.audit.wording import reason_words
-from riskadmin.web.templatetags.face import UNSET, before_after, state
+from riskadmin.web.templatetags.face import UNSET, before_after, drawn, icon
 
 register = template.Library()
 
@@ -22,14 +31,33 @@ register = template.Library()
 def change_state(value: str) -> SafeString:
     """Draw a change's state."""
     known = ChangeState(value)
-    return state(known.label, *CHANGE_LOOK[known])
+    return drawn(known.label, CHANGE_LOOK[known])
 
 
 @register.simple_tag
 def item_state(value: str) -> SafeString:
     """Draw an item's state or outcome."""
     known = ItemState(value)
-    return state(known.label, *ITEM_LOOK[known])
+    return drawn(known.label, ITEM_LOOK[known])
+
+
+@register.simple_tag
+def item_icon(value: str) -> SafeString:
+    """Draw only the icon of an item's state, for a button or a line that says the rest in words."""
+    return icon(ITEM_LOOK[ItemState(value)].icon)
+
+
+@register.simple_tag
+def half_done() -> SafeString:
+    """Draw the mark of an item that ended after the first of its kind's steps."""
+    return drawn(HALF_DONE, HALF_DONE_LOOK)
+
+
+@register.simple_tag
+def verdict(value: str) -> SafeString:
+    """Draw what one person decided about a change or a template's version."""
+    known = Verdict(value)
+    return drawn(known.label, VERDICT_LOOK[known])
 
 
 @register.simple_tag
@@ -38,7 +66,7 @@ def tally_bar(progress: Progress) -> SafeString:
     parts = format_html_join(
         "",
         '<rect class="tone-{}" x="{}" width="{}" height="4"></rect>',
-        ((ITEM_LOOK[state][0], f"{begins:.3f}", f"{width:.3f}") for state, _, begins, width in progress.shares),
+        ((ITEM_LOOK[state].tone, f"{begins:.3f}", f"{width:.3f}") for state, _, begins, width in progress.shares),
     )
     return format_html('<svg class="tally" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">{}</svg>', parts)
 

@@ -187,7 +187,7 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
 def _steered(actor: Staff, change_id: int, states: set[ChangeState], what: str) -> Change:
     change = _there(change_id, states, what)
     if not may_steer(actor, change):
-        raise NotAllowed("Only who asked for a change, or may decide about it, steers it.")
+        raise NotAllowed("Only the person who requested a change, or an approver, can control it.")
     return change
 
 

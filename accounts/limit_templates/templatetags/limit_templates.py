@@ -8,7 +8,7 @@ from accounts.limit_templates.models import Assignment
 from accounts.limit_templates.states import VERSION_LOOK, VersionState
 from accounts.models import EnvironmentChoice
 from riskadmin.web.formats import money
-from riskadmin.web.templatetags.face import state
+from riskadmin.web.templatetags.face import drawn
 
 register = template.Library()
 
@@ -17,7 +17,7 @@ register = template.Library()
 def version_state(value: str) -> SafeString:
     """Draw a version's state."""
     known = VersionState(value)
-    return state(known.label, *VERSION_LOOK[known])
+    return drawn(known.label, VERSION_LOOK[known])
 
 
 @register.filter

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from riskadmin.web import formats, icons
 from riskadmin.web.clock import display_zone
+from riskadmin.web.looks import Look
 from riskadmin.web.paging import Page
 
 register = template.Library()
@@ -142,6 +143,13 @@ def state(label: str, tone: str = "neutral", icon_name: str = "") -> SafeString:
     """Show a state as word, icon and tone. Tones are those of `TONE_ICONS`; any other is a `KeyError`."""
     return format_html(
         '<span class="state tone-{}">{}{}</span>', tone, icon(icon_name) if icon_name else tone_icon(tone), label
+    )
+
+
+def drawn(label: str, look: Look) -> SafeString:
+    """Show a state that has a look, with its explanation in the title."""
+    return format_html(
+        '<span class="state tone-{}" title="{}">{}{}</span>', look.tone, look.explanation, icon(look.icon), label
     )
 
 

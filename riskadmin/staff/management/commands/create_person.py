@@ -57,5 +57,5 @@ def _password_from_stdin() -> str:
 def _password_typed_twice() -> str:
     password = getpass.getpass("Password: ")
     if getpass.getpass("Password again: ") != password:
-        raise CommandError("The two passwords differ. Nobody was added.")
+        raise CommandError("The two passwords differ. No one was added.")
     return password

@@ -1,0 +1,313 @@
+"""What the events of each tag carry, and the sentence that people read.
+
+A sentence has placeholders: the declared fields by name, and the words that `rendering.DERIVED` computes from an event. A part
+in square brackets is left out when one of its placeholders is empty.
+
+Fields are checked when an event is made, never when one is read: stored rows stay as they were written.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from riskadmin.audit.tags import Tag
+
+
+class WrongFields(ValueError):
+    """An event was made without a field that its tag requires, or with one that its tag does not declare."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """The fields of a tag's details, its sentence, and its look.
+
+    `state` is the state that such an event reports, as "change:paused": the event has the look of that state. "{outcome}" in it
+    stands for the field. `tone` is for events that report no state.
+    """
+
+    sentence: str
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    state: str = ""
+    tone: str = "neutral"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All declared fields, in the order in which pages show them."""
+        return self.required + self.optional
+
+
+ANSWER: Final = ("status", "response", "elapsed_ms")
+"""What an event repeats of Tradovate's response."""
+
+_TEMPLATE: Final = "version {number} of the limit template {template}"
+_OUTSIDE: Final = Declaration(
+    sentence="Someone at Tradovate or the trader's firm changed {account}[: {outside_kind}][, {found}]",
+    required=("kind", "known_at", "read_at", "source", "move"),
+    tone="warn",
+)
+
+DECLARATIONS: Final[dict[Tag, Declaration]] = {
+    Tag.STAFF_SIGNED_IN: Declaration(
+        sentence="{actor} signed in[ as {username}]",
+        required=("username",),
+    ),
+    Tag.STAFF_SIGNED_OUT: Declaration(
+        sentence="{actor} signed out",
+        required=("username",),
+    ),
+    Tag.STAFF_SIGN_IN_REFUSED: Declaration(
+        sentence="A sign-in was refused for {attempted}[; further attempts are refused until {locked_until}]",
+        optional=("username", "staff_id", "active", "locked_until"),
+        tone="warn",
+    ),
+    Tag.STAFF_CREATED: Declaration(
+        sentence="{actor} added {person}[ as {roles}]",
+        required=("staff_id",),
+    ),
+    Tag.STAFF_PASSWORD_SET: Declaration(
+        sentence="{actor} set the password of {username}",
+        required=("username", "staff_id"),
+    ),
+    Tag.ACCOUNT_NOTED: Declaration(
+        sentence="{actor} wrote a note about {account}[: “{text}”]",
+        required=("note", "text"),
+    ),
+    Tag.CHANGE_SUBMITTED: Declaration(
+        sentence="{actor} requested {change}[: {kind}][, {item_count}][; skipped for this one: {skipped}]",
+        required=("kind", "items", "digest", "decisions_needed", "skipped"),
+        optional=("source", "runs_at", "window", "goes_on", "review_by", "relation", "of_change"),
+    ),
+    Tag.CHANGE_ROWS_LEFT_OUT: Declaration(
+        sentence="{actor} left {row_count}[ of {source}] out of {change}",
+        required=("source", "rows", "lines", "faults"),
+    ),
+    Tag.CHANGE_APPROVED: Declaration(
+        sentence="{actor} approved {change}[ ({kind})][, shown that {shown_effects}][: “{comment}”]",
+        required=("digest", "comment", "kind"),
+        optional=("effects",),
+        state="verdict:approve",
+    ),
+    Tag.CHANGE_REJECTED: Declaration(
+        sentence="{actor} rejected {change}[ ({kind})][, shown that {shown_effects}][: “{comment}”]",
+        required=("digest", "comment", "kind"),
+        optional=("effects",),
+        state="verdict:reject",
+    ),
+    Tag.CHANGE_DECISION_REFUSED: Declaration(
+        sentence="{actor} tried to {verdict} {change}, and that was refused[: {why}]",
+        required=("verdict", "digest", "why", "moved"),
+        tone="warn",
+    ),
+    Tag.CHANGE_CANCELLED: Declaration(
+        sentence="{actor} cancelled {change}",
+        state="change:cancelled",
+    ),
+    Tag.CHANGE_EXPIRED: Declaration(
+        sentence="The time to approve {change} ran out",
+        state="change:expired",
+    ),
+    Tag.CHANGE_STARTED: Declaration(
+        sentence="{actor} started {change}[ ({kind})][: {item_count}][, {set_aside_count} skipped]",
+        required=("kind", "items", "set_aside"),
+    ),
+    Tag.CHANGE_WINDOW_CLOSED: Declaration(
+        sentence="The window of {change} closed: {after_window}",
+        required=("kind",),
+        optional=("until",),
+        tone="warn",
+    ),
+    Tag.CHANGE_PAUSED: Declaration(
+        sentence="{actor} paused {change}[ ({kind})]",
+        required=("kind",),
+        state="change:paused",
+    ),
+    Tag.CHANGE_RESUMED: Declaration(
+        sentence="{actor} resumed {change}[ ({kind})]",
+        required=("kind",),
+    ),
+    Tag.CHANGE_STOPPED: Declaration(
+        sentence="{actor} cancelled the rest of {change}[ ({kind})]",
+        required=("kind",),
+        state="change:stopping",
+    ),
+    Tag.CHANGE_PRIORITY_SET: Declaration(
+        sentence="{actor} set the priority of {change} to {priority}",
+        required=("kind",),
+    ),
+    Tag.CHANGE_FINISHED: Declaration(
+        sentence="Every item of {change} has its outcome[: {counts}]",
+        required=("counts", "seconds"),
+        state="change:finished",
+    ),
+    Tag.TEMPLATE_PROPOSED: Declaration(
+        sentence="{actor} proposed " + _TEMPLATE + "[: “{comment}”]",
+        required=("template", "number", "digest", "decisions_needed", "comment"),
+    ),
+    Tag.TEMPLATE_WITHDRAWN: Declaration(
+        sentence="{actor} withdrew " + _TEMPLATE,
+        required=("template", "number"),
+        state="template:withdrawn",
+    ),
+    Tag.TEMPLATE_APPROVED: Declaration(
+        sentence="{actor} approved " + _TEMPLATE + "[: “{comment}”]",
+        required=("template", "number", "digest", "comment"),
+        state="verdict:approve",
+    ),
+    Tag.TEMPLATE_REJECTED: Declaration(
+        sentence="{actor} rejected " + _TEMPLATE + "[: “{comment}”]",
+        required=("template", "number", "digest", "comment"),
+        state="verdict:reject",
+    ),
+    Tag.TEMPLATE_DECISION_REFUSED: Declaration(
+        sentence="{actor} tried to {verdict} " + _TEMPLATE + ", and that was refused[: {why}]",
+        required=("template", "number", "verdict", "digest", "why"),
+        tone="warn",
+    ),
+    Tag.TEMPLATE_IN_FORCE: Declaration(
+        sentence="The limit template {template} is now in force in version {number}",
+        required=("template", "number"),
+        state="template:in_force",
+    ),
+    Tag.TEMPLATE_ASSIGNED: Declaration(
+        sentence="{actor} assigned the limit template {template} to: {to}",
+        required=("template", "to"),
+    ),
+    Tag.TEMPLATE_UNASSIGNED: Declaration(
+        sentence="{actor} ended the assignment of the limit template {template} to: {to}",
+        required=("template", "to"),
+    ),
+    Tag.ITEM_CLAIMED: Declaration(
+        sentence="{actor} started {call} for {target}[, step “{step}”][, attempt {repeated_attempt}]",
+        required=("attempt",),
+        optional=("step", "items"),
+    ),
+    Tag.ITEM_STEP_DONE: Declaration(
+        sentence="A step for {target} is done[: {text}]",
+        required=("text",),
+        optional=("items",),
+    ),
+    Tag.ITEM_SENT: Declaration(
+        sentence="Tradovate answered {call} for {target}[ ({http})][: {answer}]",
+        optional=("text", *ANSWER, "items"),
+    ),
+    Tag.ITEM_DEFERRED: Declaration(
+        sentence="The call for {target} is delayed[: {text}][, {retried}]",
+        required=("reason", "text", "wait_s"),
+        optional=(*ANSWER, "items"),
+        tone="warn",
+    ),
+    Tag.ITEM_SETTLED: Declaration(
+        sentence="The outcome for {target} is {outcome}[: {text}]",
+        required=("outcome", "text"),
+        optional=ANSWER,
+        state="item:{outcome}",
+    ),
+    Tag.ITEM_UNKNOWN: Declaration(
+        sentence="The outcome for {target} is not known[: {text}][; {who_decides}]",
+        required=("text",),
+        optional=("needs_person", "observed", *ANSWER, "items"),
+        state="item:unknown",
+    ),
+    Tag.ITEM_READ_AGAIN: Declaration(
+        sentence="{actor} had {target} read back again",
+        required=("text",),
+        optional=("items",),
+    ),
+    Tag.ITEM_RESOLVED: Declaration(
+        sentence="{actor} decided that the outcome for {target} is {outcome}[: “{comment}”]",
+        required=("outcome", "comment", "text", "seen_call", "shown"),
+        optional=("items", "digest"),
+        state="item:{outcome}",
+    ),
+    Tag.ITEM_RESENT: Declaration(
+        sentence="{actor} queued {target} to be sent again[: {resend_reason}]",
+        required=("text",),
+        optional=("outcome", "comment", "seen_call", "shown", "items", "digest"),
+        tone="warn",
+    ),
+    Tag.MIRROR_MISSING_ACCEPTED: Declaration(
+        sentence="{actor} accepted that {missing_rows} of {environment} are missing",
+        required=("environment", "missing"),
+        tone="warn",
+    ),
+    Tag.OUTSIDE_STATUS: _OUTSIDE,
+    Tag.OUTSIDE_LIMITS: _OUTSIDE,
+    Tag.OUTSIDE_CATEGORY: _OUTSIDE,
+    Tag.OUTSIDE_POSITION_LIMITS: _OUTSIDE,
+    Tag.OUTSIDE_RISK_PARAMETERS: _OUTSIDE,
+    Tag.API_HALTED: Declaration(
+        sentence="Calls to Tradovate are stopped[ for {endpoint}][ until {until}][: {text}]",
+        required=("endpoint", "text", "until"),
+        tone="danger",
+    ),
+    Tag.API_LIMIT_LOWERED: Declaration(
+        sentence="The hourly limit of calls to Tradovate was lowered[ {text}][; this lasts until {until}]",
+        required=("text", "until"),
+        tone="warn",
+    ),
+}
+
+FIELD_LABELS: Final[dict[str, str]] = {
+    "active": "May sign in",
+    "attempt": "Attempt",
+    "comment": "Comment",
+    "counts": "Outcomes",
+    "decisions_needed": "Approvals needed",
+    "digest": "Digest of the content",
+    "effects": "Effects shown",
+    "elapsed_ms": "Time to the answer",
+    "endpoint": "Endpoint",
+    "environment": "Environment",
+    "faults": "Errors in rows",
+    "goes_on": "Continues in the next window",
+    "items": "Items",
+    "kind": "Kind",
+    "known_at": "Last read before",
+    "lines": "Lines",
+    "locked_until": "Locked out until",
+    "move": "Number of the move in the mirror",
+    "moved": "What had changed",
+    "missing": "Missing rows",
+    "needs_person": "A person has to decide",
+    "note": "Number of the note",
+    "number": "Version",
+    "observed": "Read back",
+    "of_change": "Earlier change",
+    "outcome": "Outcome",
+    "read_at": "Found when read",
+    "reason": "Reason for the delay",
+    "relation": "Relation to the earlier change",
+    "response": "Tradovate's answer",
+    "review_by": "Review by",
+    "rows": "Rows",
+    "runs_at": "Runs at",
+    "seconds": "Duration in seconds",
+    "seen_call": "Last call when decided",
+    "set_aside": "Items skipped at the start",
+    "shown": "Last reading when decided",
+    "skipped": "Skipped because",
+    "source": "Source",
+    "staff_id": "Person's number",
+    "status": "HTTP status",
+    "step": "Step",
+    "template": "Limit template",
+    "text": "Text",
+    "to": "Assigned to",
+    "until": "Until",
+    "username": "Username",
+    "verdict": "Decision",
+    "wait_s": "Wait in seconds",
+    "why": "Refused because",
+    "window": "Window",
+}
+"""What pages call the declared fields. A field means the same in every tag that declares it."""
+
+
+def check_fields(tag: Tag, given: Iterable[str]) -> None:
+    """Raise WrongFields unless `given` are fields that the tag declares, with all that it requires."""
+    declaration, names = DECLARATIONS[tag], set(given)
+    missing = set(declaration.required) - names
+    unknown = names - set(declaration.fields)
+    if missing or unknown:
+        raise WrongFields(f"{tag.name}: missing fields {sorted(missing)}, unknown fields {sorted(unknown)}.")
