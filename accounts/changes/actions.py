@@ -12,8 +12,9 @@ from django.utils import timezone
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.freshness import good_since, read_anew, stale
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds import for_stored, sendable
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import NOT_SUPPORTED, State
 from accounts.changes.models import Change, Decision, Item
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import Plan, moved_since, plan
@@ -75,7 +76,7 @@ def submit(  # the parts of a form, each by name
     *,
     actor: Staff,
     origin: Origin,
-    kind: Kind[Any],
+    kind: Kind,
     environment: Environment,
     target_ids: Sequence[int],
     parameters: State | None = None,
@@ -173,6 +174,8 @@ def decide(
     with transaction.atomic():
         change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
         refusal = _refusal(change, actor, digest)
+        if refusal is None and verdict == Verdict.APPROVE and not isinstance(for_stored(change), Kind):
+            refusal = DecisionRefused(f"{NOT_SUPPORTED} It can be rejected or withdrawn.")
         # Whether an account is as its lock left it is checked when the end of the lock is due.
         if refusal is None and verdict == Verdict.APPROVE and change.relation != Relation.ENDS:
             refusal = _no_longer_as_shown(change, since, unread)
@@ -232,7 +235,9 @@ def _submitted_before(actor: Staff, form_key: UUID) -> Change | None:
 def _read_what_is_old(change_id: int, since: datetime) -> str:
     """Read outdated state that a change's plan depends on again, before anything is locked; return why it can't be, or ""."""
     change = Change.objects.get(pk=change_id)
-    kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
+    kind, environment = for_stored(change), Environment(change.environment)
+    if not isinstance(kind, Kind):
+        return ""  # the approval is refused
     waiting = [item.target_id for item in change.items.filter(state=ItemState.WAITING).only("target")]
     old = stale(kind, kind.subjects(environment, waiting), since)
     return read_anew(kind, environment, old, lane=Lane.URGENT) if old else ""
@@ -259,7 +264,7 @@ def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | Non
 
 def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> DecisionRefused | None:
     """Return why an approval would not cover what was shown. `unread` says why targets could not be read, if so."""
-    kind = KINDS[change.kind].of(change.parameters)
+    kind = sendable(change)
     items = list(change.items.filter(state=ItemState.WAITING))
     found = kind.subjects(Environment(change.environment), [item.target_id for item in items])
     what = kind.unit.value

@@ -9,10 +9,11 @@ class ChangesConfig(AppConfig):
     label = "changes"
 
     def ready(self) -> None:
-        """Refuse to start with caps that have no effect, and register the names of limits with the audit trail."""
+        """Refuse to start with caps that have no effect, and tell the packages below about the kinds."""
         # Models can't be imported before.
         from accounts.changes.kinds.caps import check_caps  # noqa: PLC0415
-        from accounts.changes.kinds.recorded_words import name_recorded_fields  # noqa: PLC0415
+        from accounts.changes.kinds.registration import name_fields_of_tables, register_kinds  # noqa: PLC0415
 
         check_caps(settings.LIMIT_CAPS)
-        name_recorded_fields()
+        register_kinds()
+        name_fields_of_tables()

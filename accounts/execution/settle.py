@@ -13,7 +13,7 @@ from psycopg import sql
 
 from accounts.changes.audit_events import about_item
 from accounts.changes.ending import finish_change
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_FINAL, ITEM_TRANSITIONS, ItemState
 from accounts.execution.models import Call, CallState

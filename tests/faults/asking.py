@@ -17,7 +17,8 @@ from psycopg_pool import PoolTimeout
 
 from accounts.changes.actions import DecisionRefused, NothingToDo, PlanMoved, decide, submit, withdraw
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import Timing
@@ -287,7 +288,7 @@ class Asker:
             raise Later from refused
 
 
-def _given(kind: Kind[Any], cleaned: dict[str, Any]) -> State:
+def _given(kind: Kind, cleaned: dict[str, Any]) -> State:
     """Return a change's parameters as its form would."""
     if not cleaned:
         return {}
