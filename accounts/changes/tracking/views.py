@@ -82,7 +82,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Request the rejected, skipped or cancelled targets again, with the same parameters."""
     change = _change_or_404(pk)
     kind = for_stored(change)
-    if isinstance(kind, Kind):  # of any other, nobody may request it again
+    if isinstance(kind, Kind):  # no one may request any other again
         demand(request, kind.capability)
     try:
         listed = control.failed_items(actor=person(request), change_id=pk)
