@@ -308,6 +308,6 @@ def moved_since(
             moved.append((item, None))
             continue
         now = dict(kind.state(subject))
-        if now != item.before:
+        if item.before is None or not kind.is_same(item.before, now):
             moved.append((item, now))
     return moved

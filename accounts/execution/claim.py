@@ -222,7 +222,7 @@ def _is_old(read_at: datetime | None, read_since: datetime) -> bool:
 def _found(kind: Kind, item: Item, now: State) -> State | None:
     """Return the state that an item starts from, if that is not the one that was shown."""
     before, after = item.before or {}, item.after or {}
-    if dict(now) == dict(before) or not kind.is_as_shown(before=before, after=after, now=now, step=item.step):
+    if kind.is_same(before, now) or not kind.is_as_shown(before=before, after=after, now=now, step=item.step):
         return None
     return dict(now)
 

@@ -123,7 +123,7 @@ class AdminActionKind(AccountKind):
         if self.is_reached(before) and not acted:
             return Finding.UNCHANGED
         # Unlocking an account that only a limit had stopped leaves `Normal` as it was: its time, or the stop's end, shows it.
-        if observed["admin_action"] == self.action and dict(observed) != dict(before):
+        if observed["admin_action"] == self.action and not self.is_same(before, observed):
             return Finding.APPLIED
         return Finding.ELSEWHERE if acted else Finding.NOT_APPLIED
 

@@ -193,6 +193,9 @@ class AutoLiqLimitsKind(AccountKind):
     def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
         return limit_records(environment, list(targets), self.level)
 
+    def as_stored(self, stored: State, now: State) -> State:
+        return now  # a limit that is not in a state is not set, and may have been set since
+
     def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
         altered = (LEVEL, *_altered(before, after))
         return {name: value for name, value in without_falses(state).items() if name in altered}

@@ -204,6 +204,17 @@ class Kind(StoredKind):
         """Say whether this step is only right while the target passes `is_as_shown`."""
         return self.rests_on_before and step == 0
 
+    def as_stored(self, stored: State, now: State) -> State:
+        """Return the part of a state that a stored one speaks of: a field that was added to the kind since moves nothing. Pure.
+
+        A kind that leaves out of its states what is not set returns all of it: there, an absent field says something.
+        """
+        return {name: value for name, value in now.items() if name in stored}
+
+    def is_same(self, stored: State, now: State) -> bool:
+        """Say whether a target in state `now` is as a stored state says. Pure."""
+        return dict(stored) == dict(self.as_stored(stored, now))
+
     def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
         """Return the part of a target's state that has to be as it was shown for a step: all of it, or less. Pure."""
         return state
@@ -211,7 +222,7 @@ class Kind(StoredKind):
     def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         """Say whether this step may be taken for a target that was shown as `before` and is now `now`. Pure."""
         shown, present = (self.relevant(state, before=before, after=after, step=step) for state in (before, now))
-        return dict(shown) == dict(present)
+        return self.is_same(shown, present)
 
     def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
         """Return the states that an item starts from and leads to, if its target's relevant state is as shown. Pure.
@@ -308,4 +319,4 @@ class Kind(StoredKind):
 
         If not, someone or something else has changed it since, and no undo touches it. Asked only if there is an undo.
         """
-        return dict(now) == dict(done.after if done.observed is None else done.observed)
+        return self.is_same(done.after if done.observed is None else done.observed, now)

@@ -116,7 +116,8 @@ class ResetAutoLiqStatus(AccountKind):
         return read_risk_statuses(client, ids, _read)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        if dict(observed) == dict(before):
+        observed = self.as_stored(before, observed)
+        if self.is_same(before, observed):
             return Finding.NOT_APPLIED
         moved = {name for name, value in observed.items() if value != before[name]}
         if "admin_at" in moved:
