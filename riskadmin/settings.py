@@ -120,24 +120,12 @@ NAVIGATION = [
 AUTH_USER_MODEL = "staff.Staff"
 LOGIN_URL = "staff:sign_in"
 LOGIN_REDIRECT_URL = "home"
-# The missing capability, when a page is refused: "It needs the permission to …" (riskadmin/web/errors.py).
+# The missing capability, when a page is refused: "It needs the permission to …" (riskadmin/web/errors.py). Those of requesting
+# each kind of change come from the kinds.
 CAPABILITY_WORDS = {
     "accounts:view": "see accounts",
     "accounts:note": "write notes about accounts",
     "changes:view": "see changes",
-    "changes:request:lock": "lock accounts",
-    "changes:request:liquidate_only": "allow accounts closing orders only",
-    "changes:request:unlock": "ask to unlock accounts",
-    "changes:request:risk_category": "ask to switch risk categories",
-    "changes:request:auto_liq_limits": "ask to change limits",
-    "changes:request:position_limit": "ask to add, change or remove position limits",
-    "changes:request:risk_parameter": "ask to add, change or remove risk parameters",
-    "changes:request:liquidate": "ask to liquidate accounts",
-    "changes:request:user_lockout": "ask to end traders' lockouts",
-    "changes:request:reset_auto_liq_status": "ask to reset the auto-liq status of accounts",
-    "changes:request:max_net_liq": "ask to set the max net liq of accounts",
-    "changes:request:demo_balance": "ask to change the balance of accounts",
-    "changes:request:remediation": "ask to remediate accounts",
     "changes:decide": "approve or reject changes",
     "changes:resolve": "decide about unknown outcomes",
     "policy:view": "see the policy",

@@ -20,9 +20,9 @@ from accounts.changes.kinds import KINDS
 from riskadmin.celery import app
 from riskadmin.local.places import Places
 from riskadmin.local.stack import THREADS, Stack
-from riskadmin.staff.roles import ALL_CAPABILITIES, CAPABILITIES
+from riskadmin.staff.roles import CAPABILITIES, all_capabilities
 from riskadmin.tradovate.vocabulary import Lane
-from riskadmin.web.access import mark_of
+from riskadmin.web.access import capability_words, mark_of
 
 PROJECT = Path(__file__).resolve().parents[1]
 OURS = ("accounts", "riskadmin", "tests")
@@ -77,22 +77,22 @@ class TestCapabilities:
         return found | {kind.capability for kind in KINDS.values()}
 
     def test_each_one_that_is_asked_for_is_granted_to_some_role(self) -> None:
-        assert self.named_in_code() - ALL_CAPABILITIES == set()
+        assert self.named_in_code() - all_capabilities() == set()
 
     def test_each_one_that_is_granted_is_asked_for_somewhere(self) -> None:
-        assert ALL_CAPABILITIES - self.named_in_code() == set()
+        assert all_capabilities() - self.named_in_code() == set()
 
     def test_each_one_has_words_for_who_lacks_it(self) -> None:
-        assert set(settings.CAPABILITY_WORDS) == ALL_CAPABILITIES
+        assert set(capability_words()) == all_capabilities()
 
     def test_every_view_asks_for_one_that_somebody_has(self) -> None:
         for each in url_patterns():
             mark = mark_of(each.callback)
             assert mark is not None
-            assert set(mark.any_of) <= ALL_CAPABILITIES, each.pattern
+            assert set(mark.any_of) <= all_capabilities(), each.pattern
 
     def test_every_kind_can_be_asked_for(self) -> None:
-        requesting = {name for name in ALL_CAPABILITIES if name.startswith("changes:request:")}
+        requesting = {name for name in all_capabilities() if name.startswith("changes:request:")}
         assert requesting == {kind.capability for kind in KINDS.values()}
 
     def test_who_reads_the_trail_changes_nothing(self) -> None:

@@ -13,8 +13,9 @@ from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.guards import MAY_DECIDE, STILL_OFFERED, broken_rule, reason
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds import for_stored, sendable
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import NOT_SUPPORTED, State
 from accounts.changes.models import Change, Decision, Item
 from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
@@ -74,7 +75,7 @@ def submit(  # the parts of a form, each by name
     *,
     actor: Staff,
     origin: Origin,
-    kind: Kind[Any],
+    kind: Kind,
     environment: Environment,
     target_ids: Sequence[int],
     parameters: State | None = None,
@@ -232,7 +233,8 @@ def _read_what_is_old(change_id: int, actor: Staff, digest: str, since: datetime
     Reads nothing for an approval that our own rows refuse: what is decided for good is checked again under the lock.
     """
     change = Change.objects.get(pk=change_id)
-    if _refusal(change, actor, digest) is not None or change.relation == Relation.ENDS:
+    is_supported = isinstance(for_stored(change), Kind)
+    if not is_supported or _refusal(change, actor, digest) is not None or change.relation == Relation.ENDS:
         return ""
     known = _Known(change, since)
     return read_anew(known.kind, known.environment, known.old, lane=Lane.URGENT) if known.old and not known.moved() else ""
@@ -242,7 +244,7 @@ class _Known:
     """What the mirror has of the targets of a change that waits; `old` are those whose state was read before `since`."""
 
     def __init__(self, change: Change, since: datetime) -> None:
-        self.kind, self.environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
+        self.kind, self.environment = sendable(change), Environment(change.environment)
         self.items = list(change.items.filter(state=ItemState.WAITING))
         self.found = self.kind.subjects(self.environment, [item.target_id for item in self.items])
         self.old = stale(self.kind, self.found, since)
@@ -274,6 +276,8 @@ def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | Non
 
 def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> DecisionRefused | None:
     """Return why an approval would not cover what was shown. `unread` says why targets could not be read, if so."""
+    if not isinstance(for_stored(change), Kind):
+        return DecisionRefused(f"{NOT_SUPPORTED} It can be rejected or withdrawn.")
     if change.relation == Relation.ENDS:
         return None  # whether an account is as its lock left it is checked when the end of the lock is due
     known = _Known(change, since)

@@ -9,12 +9,13 @@ class ChangesConfig(AppConfig):
     label = "changes"
 
     def ready(self) -> None:
-        """Refuse to start with caps that have no effect; register names of limits and looks of states with the audit trail."""
+        """Refuse to start with caps that have no effect; tell the packages below about the kinds and the states."""
         # Models can't be imported before.
         from accounts.changes.kinds.caps import check_caps  # noqa: PLC0415
-        from accounts.changes.kinds.recorded_words import name_recorded_fields  # noqa: PLC0415
+        from accounts.changes.kinds.registration import name_fields_of_tables, register_kinds  # noqa: PLC0415
         from accounts.changes.recorded_states import name_recorded_states  # noqa: PLC0415
 
         check_caps(settings.LIMIT_CAPS)
-        name_recorded_fields()
+        register_kinds()
+        name_fields_of_tables()
         name_recorded_states()

@@ -17,7 +17,10 @@ from riskadmin.audit.tags import Tag
 
 def half_done(steps: Sequence[str], step: int) -> str:
     """Return the start of the note of an item that ends before this step of a kind; "" for the first step."""
-    return f"Half done ({', '.join(steps[:step])}). " if step else ""
+    if not step:
+        return ""
+    done = ", ".join(filter(None, steps[:step]))  # a kind that is retired has no names for its steps
+    return f"Half done ({done}). " if done else "Half done. "
 
 
 def finish_change(change: Change, *, origin: Origin) -> bool:

@@ -12,9 +12,6 @@ from accounts.gateway import connection
 from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.vocabulary import Lane
 
-CHEAPER: Final = {"lock": "risk_category"}
-"""Which kind does for many targets in one call what another does in one call each."""
-
 DEAR_FROM: Final = 201
 
 
@@ -86,9 +83,9 @@ def outlook_of(calls: int, change: Ahead) -> Outlook:
     )
 
 
-def cheaper(planned: Plan) -> Kind[object] | None:
+def cheaper(planned: Plan) -> Kind | None:
     """Return the kind that would do the same for all of these targets with far fewer calls, if there is one."""
-    other = KINDS.get(CHEAPER.get(planned.kind.name, ""))
+    other = KINDS.get(planned.kind.spec.cheaper)
     if other is None or len(planned.sent) < DEAR_FROM or planned.environment not in other.environments:
         return None
     return other

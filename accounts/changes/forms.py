@@ -8,7 +8,8 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
-from accounts.changes.kinds.kind import Kind, Unit
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.scheduling.timing_form import TimingForm
 from accounts.changes.states import ChangeState, ItemState, Priority, Verdict
 from accounts.changes.targeting.csv_table import BYTES_MAX
@@ -84,7 +85,7 @@ class AskForm(TimingForm):
         self.fields["leave_out"].label = f"Leave {rows} out, and go on without"
 
     @classmethod
-    def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind[Any], rows_left_out: int = 0) -> "AskForm":
+    def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind, rows_left_out: int = 0) -> "AskForm":
         """Return a form with a new one-time key, and what was `typed` before, if anything."""
         kept = {name: typed[name] for name in cls.base_fields if name in typed}
         return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, kind=kind, rows_left_out=rows_left_out)
@@ -114,7 +115,7 @@ class NamesForm(forms.Form):
         help_text="One a line, or several between commas. Bullets, numbering and quotes around them are ignored.",
     )
 
-    def __init__(self, *args: Any, kind: Kind[Any], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: Kind, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _offer_environments(self, kind)
 
@@ -138,7 +139,7 @@ class FileForm(forms.Form):
         help_text="Otherwise a file with a column that is not listed below is refused.",
     )
 
-    def __init__(self, *args: Any, kind: Kind[Any], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: Kind, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _offer_environments(self, kind)
 
@@ -153,7 +154,7 @@ class FileForm(forms.Form):
         return file
 
 
-def _offer_environments(form: forms.Form, kind: Kind[Any]) -> None:
+def _offer_environments(form: forms.Form, kind: Kind) -> None:
     offered = sorted(kind.environments)
     field = forms.ChoiceField(label="Environment", choices=[(each.value, each.value.capitalize()) for each in offered])
     if len(offered) == 1:

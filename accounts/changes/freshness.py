@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.changes.kinds.kind import Kind, Unit
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.spec import Unit
 from accounts.gateway.connection import NotConnected
 from accounts.models import Account, Trader
 from accounts.sync.actions import refresh, refresh_traders
@@ -20,7 +20,7 @@ def good_since() -> datetime:
     return timezone.now() - timedelta(seconds=settings.STALE_SECONDS)
 
 
-def stale(kind: Kind[Any], subjects: Mapping[int, Account | Trader], since: datetime) -> list[int]:
+def stale(kind: Kind, subjects: Mapping[int, Account | Trader], since: datetime) -> list[int]:
     """Return the targets with state that the kind's plan depends on and that was read before `since`, or never.
 
     Nothing depends on the state of a target with an obstacle.
@@ -30,12 +30,12 @@ def stale(kind: Kind[Any], subjects: Mapping[int, Account | Trader], since: date
     ]
 
 
-def _is_old(kind: Kind[Any], subject: Account | Trader, since: datetime) -> bool:
+def _is_old(kind: Kind, subject: Account | Trader, since: datetime) -> bool:
     read_at = kind.read_at(subject)
     return read_at is None or read_at < since
 
 
-def read_anew(kind: Kind[Any], environment: Environment, target_ids: Iterable[int], *, lane: Lane) -> str:
+def read_anew(kind: Kind, environment: Environment, target_ids: Iterable[int], *, lane: Lane) -> str:
     """Read what the kind's plan of these targets depends on; return why that is not possible, or ""."""
     try:
         if kind.unit == Unit.TRADER:

@@ -17,7 +17,7 @@ _ENTITIES: Final = {
 }
 
 
-def unreadable_for(kind: Kind[Any], subject: Account | Trader) -> UnreadableRecord | None:
+def unreadable_for(kind: Kind, subject: Account | Trader) -> UnreadableRecord | None:
     """Return an unreadable record of an account that a kind depends on, if any. Reads what `attach` has set."""
     if not isinstance(subject, Account):
         return None
@@ -25,7 +25,7 @@ def unreadable_for(kind: Kind[Any], subject: Account | Trader) -> UnreadableReco
     return next((record for record in subject.unreadable if record.entity in needed), None)
 
 
-def readable(kind: Kind[Any], subjects: Mapping[int, Any]) -> dict[int, Any]:
+def readable(kind: Kind, subjects: Mapping[int, Any]) -> dict[int, Any]:
     """Return the targets for which everything that the kind's plan depends on can be read.
 
     A target that can't be read keeps its age, and must not keep others from being approved: nothing is sent for it.

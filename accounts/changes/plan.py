@@ -12,7 +12,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, TextField
 
 from accounts.changes.kinds.effects import TargetEffects
-from accounts.changes.kinds.kind import Kind, Planned, Skip, State, Unit
+from accounts.changes.kinds.kind import Kind, Planned, Skip
+from accounts.changes.kinds.spec import Unit
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Item
 from accounts.changes.odd_records import unreadable_for
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
@@ -58,7 +60,7 @@ class Row:
 class Plan:
     """What a change of this kind would do to these targets, according to the mirror."""
 
-    kind: Kind[Any]
+    kind: Kind
     environment: Environment
     parameters: State
     rows: tuple[Row, ...]
@@ -76,7 +78,7 @@ class Plan:
     @cached_property
     def calls_needed(self) -> int:
         """How many calls to Tradovate it takes, not counting read-backs."""
-        return -(-len(self.sent) // self.kind.batch_size) * len(self.kind.steps)
+        return self.kind.calls_for(len(self.sent))
 
     @property
     def lane(self) -> Lane:
@@ -122,7 +124,7 @@ def target_of(environment: str, target_id: int, unit: Unit = Unit.ACCOUNT) -> st
 
 
 def plan(
-    kind: Kind[Any],
+    kind: Kind,
     *,
     environment: Environment,
     target_ids: Sequence[int],
@@ -204,7 +206,7 @@ def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
 
 
 def _row(
-    kind: Kind[Any],
+    kind: Kind,
     environment: Environment,
     target_id: int,
     *,
@@ -250,7 +252,7 @@ def _untold_since(subject: Account | Trader | None) -> datetime | None:
 
 
 def _outcome(
-    kind: Kind[Any],
+    kind: Kind,
     environment: Environment,
     subject: Account | Trader | None,
     pending: Sequence[_Pending],
@@ -277,13 +279,13 @@ def _outcome(
     return outcome
 
 
-def _blocking(kind: Kind[Any], pending: Sequence[_Pending]) -> str:
+def _blocking(kind: Kind, pending: Sequence[_Pending]) -> str:
     """Return which open item blocks another change of the same target, or ""."""
     blocking = next((item for item in pending if _blocks(kind, item)), None)
     return blocking.words(kind.unit.value) if blocking else ""
 
 
-def _blocks(kind: Kind[Any], item: _Pending) -> bool:
+def _blocks(kind: Kind, item: _Pending) -> bool:
     """Say whether an open item blocks a change: for protective kinds, only the same kind that is certain to be sent soon.
 
     An item that waits for approval, is paused, is in the bulk lane or has no known outcome must not hold up an emergency.
@@ -295,7 +297,7 @@ def _blocks(kind: Kind[Any], item: _Pending) -> bool:
 
 
 def moved_since(
-    kind: Kind[Any], items: Sequence[Item], found: Mapping[int, Account | Trader]
+    kind: Kind, items: Sequence[Item], found: Mapping[int, Account | Trader]
 ) -> list[tuple[Item, dict[str, Any] | None]]:
     """Return the items whose target has changed since it was shown, each with its current state (None: gone or closed).
 
@@ -308,6 +310,6 @@ def moved_since(
             moved.append((item, None))
             continue
         now = dict(kind.state(subject))
-        if now != item.before:
+        if item.before is None or not kind.is_same(item.before, now):
             moved.append((item, now))
     return moved

@@ -21,7 +21,9 @@ from accounts.changes.estimate import cheaper, outlook
 from accounts.changes.forms import AskForm, read_targets
 from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, State, Unit
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.spec import Unit
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, plan
 from accounts.changes.plan_summary import RowFilter, by_weight, overview, sheet
@@ -54,7 +56,7 @@ class Asked:
     """What one request is about: the kind, the targets and how they are named, and the parameters as typed."""
 
     request: HttpRequest
-    kind: Kind[Any]
+    kind: Kind
     chosen: TargetSelection
     naming: tuple[tuple[str, str], ...]
     remark: str
@@ -136,7 +138,7 @@ def new(request: HttpRequest, kind_name: str) -> HttpResponse:
     return _page(asked, planned, asked.ask_form(planned.digest), unread=unread)
 
 
-def kind_or_404(name: str) -> Kind[Any]:
+def kind_or_404(name: str) -> Kind:
     """Return a kind by its name."""
     kind = KINDS.get(name)
     if kind is None:
@@ -147,7 +149,7 @@ def kind_or_404(name: str) -> Kind[Any]:
 # --- The request --------------------------------------------------------------------------------------------------------
 
 
-def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
+def _asked(request: HttpRequest, kind: Kind) -> Asked:
     """Read targets and parameters from a request. Raises BadTargets, and Http404 for another person's list."""
     typed = request.POST if request.method == "POST" else request.GET
     chosen = named_targets(request, typed, kind)
@@ -168,7 +170,7 @@ def _asked(request: HttpRequest, kind: Kind[Any]) -> Asked:
     return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form)
 
 
-def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind[Any] | None) -> TargetSelection:
+def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind | None) -> TargetSelection:
     """Return the targets that a URL or form names. Raises BadTargets, and Http404 for another person's list."""
     if "targets" in typed:
         return _listed(request, str(typed["targets"]), kind)
@@ -177,7 +179,7 @@ def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind[Any] | None
     return TargetSelection(environment=environment, unit=name, ids=tuple(ids), source="")
 
 
-def _listed(request: HttpRequest, list_id: str, kind: Kind[Any] | None) -> TargetSelection:
+def _listed(request: HttpRequest, list_id: str, kind: Kind | None) -> TargetSelection:
     try:
         target_list = targets.kept(person(request), UUID(list_id))
     except ValueError:

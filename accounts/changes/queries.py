@@ -11,9 +11,10 @@ from django.db.models import Count, Min, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind, risk_state
-from accounts.changes.kinds.kind import Kind, Unit
+from accounts.changes.kinds.spec import Unit
+from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
 from accounts.changes.states import (
@@ -50,7 +51,7 @@ class Progress:
     """The progress of a change: the change, its items by state, and its approvals. One query."""
 
     change: Change
-    kind: Kind[Any]
+    kind: StoredKind
     tallies: Mapping[ItemState, Tally]
     decisions: list[Decision]
 
@@ -139,7 +140,7 @@ def progress(change_id: int) -> Progress:
     ).get(pk=change_id)
     return Progress(
         change=change,
-        kind=KINDS[change.kind].of(change.parameters),
+        kind=for_stored(change),
         tallies={
             ItemState(row["state"]): Tally(
                 count=row["items"], steps=row["taken"], lately=row["lately"], due_at=_instant(row["due_at"])
@@ -219,7 +220,7 @@ class StandingLock:
 
 def standing_lock(environment: str, account_id: int) -> StandingLock | None:
     """Return the lock of an account, if it was set here and not overridden since; two queries."""
-    locks = [kind.name for kind in KINDS.values() if kind.ended_by]
+    locks = [kind.name for kind in KINDS.values() if kind.spec.ended_by]
     items = Item.objects.filter(target=target_of(environment, account_id), state=ItemState.APPLIED, change__kind__in=locks)
     item = items.select_related("change", "account__risk_status").order_by("-pk").first()
     if item is None or item.account is None or not item.observed or not _still_holds(item.account, item.observed):
@@ -273,7 +274,7 @@ class Listed:
     """A change as a row of a list: with its first target's name, whether an item's outcome is unknown, and its wait."""
 
     change: Change
-    kind: Kind[Any]
+    kind: StoredKind
     first: str
     has_unknown: bool
     wait: Wait | None
@@ -289,7 +290,7 @@ def listed(found: Iterable[Change]) -> list[Listed]:
     return [
         Listed(
             change=change,
-            kind=KINDS[change.kind],
+            kind=for_stored(change),
             first=first.get(change.pk, ""),
             has_unknown=change.pk in unknown,
             wait=waiting.get(change.pk),

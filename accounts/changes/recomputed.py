@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from accounts.changes.effects import ChangeEffects, Measure, differing
 from accounts.changes.freshness import good_since, read_anew, stale
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds import for_stored
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, Row, moved_since, plan
 from accounts.changes.plan_summary import Overview, RowFilter, by_weight, overview
@@ -105,14 +106,14 @@ class Recomputed:
 def recomputed(change: Change, *, read: bool) -> Recomputed | None:
     """Return a pending change as planned now; None for the end of a lock, which is planned when its time comes.
 
-    With `read`, outdated state is read from Tradovate first. Otherwise a fixed number of queries, whatever the number of its
-    items.
+    None also if its kind is no longer supported: nothing can be planned for it. With `read`, outdated state is read from
+    Tradovate first. Otherwise a fixed number of queries, whatever the number of its items.
     """
-    if change.relation == Relation.ENDS:
+    kind = for_stored(change)
+    if change.relation == Relation.ENDS or not isinstance(kind, Kind):
         return None
     items = list(change.items.order_by("position").only(*_COLUMNS))
     waiting = [item for item in items if item.state == ItemState.WAITING]
-    kind = KINDS[change.kind].of(change.parameters)
     planned, since, unread = _planned(change, kind, waiting), good_since(), ""
     old = _old(planned, since)
     if old and read:
@@ -130,7 +131,7 @@ def recomputed(change: Change, *, read: bool) -> Recomputed | None:
     )
 
 
-def _planned(change: Change, kind: Kind[Any], waiting: Sequence[Item]) -> Plan:
+def _planned(change: Change, kind: Kind, waiting: Sequence[Item]) -> Plan:
     planned = plan(
         kind,
         environment=Environment(change.environment),
@@ -148,7 +149,7 @@ def _old(planned: Plan, since: datetime) -> list[int]:
     return stale(planned.kind, {row.target_id: row.subject for row in planned.rows if row.subject}, since)
 
 
-def _reviewed(kind: Kind[Any], waiting: Sequence[Item], planned: Plan) -> tuple[Reviewed, ...]:
+def _reviewed(kind: Kind, waiting: Sequence[Item], planned: Plan) -> tuple[Reviewed, ...]:
     of_target = {item.target: item for item in waiting}
     found = {row.target_id: row.subject for row in planned.rows if row.subject}
     moved = {item.target: now for item, now in moved_since(kind, waiting, found)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -11,9 +11,6 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.stops import Ahead, Cause, Stop, Stops
 from riskadmin.tradovate.vocabulary import Environment, Lane
-
-STAND_INS: Final = {"lock": "risk_category", "liquidate_only": "risk_category", "risk_category": "lock"}
-"""Which other kind can keep an account from trading, by the kind that waits."""
 
 DASHBOARD: Final = "in Tradovate's own dashboard"
 CATEGORY: Final = "to a risk category that your firm has set up to allow no orders"
@@ -51,7 +48,7 @@ class Subject:
 
     targets: int = 0
     naming: Sequence[tuple[str, str]] = ()
-    kind: Kind[Any] | None = None
+    kind: Kind | None = None
     environment: Environment | None = None
 
     @property
@@ -93,7 +90,8 @@ def _alternatives(stop: Stop, stops: Stops, may: Callable[[str], bool], subject:
 def _stand_ins(stop: Stop, stops: Stops, waiting: set[str], may: Callable[[str], bool], subject: Subject) -> list[Alternative]:
     """Return the kinds that can keep an account from trading while the kind meant for that waits."""
     found = []
-    for name in dict.fromkeys(STAND_INS[each] for each in ("lock", "liquidate_only", "risk_category") if each in waiting):
+    stand_ins = (kind.spec.stand_in for name, kind in KINDS.items() if name in waiting and kind.spec.stand_in)
+    for name in dict.fromkeys(stand_ins):
         kind = KINDS[name]
         where = [each for each in stop.environments if each in kind.environments and subject.environment in {None, each}]
         if name in waiting or not where:

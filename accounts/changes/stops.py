@@ -46,7 +46,7 @@ class Waiting:
     """A kind of change that a stop holds up, by its label; `step` is the call that waits, if it is not the first."""
 
     label: str
-    kind: Kind[Any]
+    kind: Kind
     step: str = ""
 
 
@@ -141,7 +141,7 @@ class Stop:
 class Ahead:
     """What a change still needs of Tradovate: calls of `kind` (with its parameters), from `step` on, for its targets."""
 
-    kind: Kind[Any]
+    kind: Kind
     environment: Environment
     lane: Lane
     targets: int = 1
@@ -389,7 +389,7 @@ def _where(environments: Sequence[Environment], everywhere: Sequence[Environment
     return "" if len(environments) == len(everywhere) else f" on {' and '.join(environments)}"
 
 
-def _offered(environment: Environment) -> list[tuple[str, Kind[Any]]]:
+def _offered(environment: Environment) -> list[tuple[str, Kind]]:
     """Return the kinds that an environment takes, each with a distinct label."""
     return [variant for kind in KINDS.values() if environment in kind.environments for variant in kind.variants()]
 

@@ -15,8 +15,9 @@ from django_htmx.http import trigger_client_event
 from accounts.changes import actions, queries, shown
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.forms import DecideForm, FilterForm, ItemsForm, PriorityForm
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds import KINDS, for_stored, named
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import Change, Item
 from accounts.changes.plan_summary import RowFilter, sheet
 from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
@@ -38,8 +39,6 @@ ITEMS_TO_DECIDE = 15
 """Fewer, so that what is below them stays near, also on a phone."""
 SEARCH_MAX = 64
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
-AT_ONCE = ("lock", "liquidate_only", "unlock")
-"""The kinds that an account's page offers by name; the others are one step further."""
 
 
 # --- Following and approving --------------------------------------------------------------------------------------------
@@ -99,7 +98,9 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Withdraw one's own change before anyone approved or rejected it; open to anyone who may request its kind."""
     change = get_object_or_404(Change, pk=pk)
-    demand(request, KINDS[change.kind].capability)
+    kind = for_stored(change)
+    if isinstance(kind, Kind):  # one that is retired may be withdrawn by the person who requested it
+        demand(request, kind.capability)
     try:
         actions.withdraw(actor=person(request), origin=origin_of(request), change_id=pk)
     except actions.NotAllowed as error:
@@ -272,7 +273,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
 @require_GET
 def policy(request: HttpRequest) -> HttpResponse:
     """Which change needs whose approval."""
-    rules = [(rule, KINDS[rule.kind].action_label if rule.kind in KINDS else rule.kind) for rule in queries.policy_rules()]
+    rules = [(rule, named(rule.kind).action_label if rule.kind else "") for rule in queries.policy_rules()]
     return render(request, "changes/policy.html", {"rules": rules})
 
 
@@ -284,7 +285,7 @@ def policy(request: HttpRequest) -> HttpResponse:
 def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """What is in progress or waiting for one account."""
     items = queries.open_items_of(_environment_or_404(environment), tradovate_id)
-    rows = [(item, KINDS[item.change.kind]) for item in items]
+    rows = [(item, for_stored(item.change)) for item in items]
     context = {
         "rows": rows,
         "environment": environment,
@@ -302,10 +303,10 @@ def account_actions(request: HttpRequest, environment: str, tradovate_id: int) -
     kinds = [kind for kind in KINDS.values() if may(request, kind.capability) and where in kind.environments]
     trader_id = queries.trader_of(where, tradovate_id)
     context = {
-        "kinds": [kind for kind in kinds if kind.name in AT_ONCE],
+        "kinds": [kind for kind in kinds if kind.spec.is_first_choice],
         "trader_kinds": [kind for kind in kinds if kind.unit == Unit.TRADER] if trader_id else [],
         "trader_id": trader_id,
-        "has_more": any(kind.name not in AT_ONCE for kind in kinds),
+        "has_more": any(not kind.spec.is_first_choice for kind in kinds),
         "environment": environment,
         "tradovate_id": tradovate_id,
     }

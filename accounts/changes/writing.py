@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.changes.audit_events import about_target
 from accounts.changes.dispatch import dispatch_on_commit
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import Plan, digest_of
 from accounts.changes.plan_summary import overview

@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from accounts.changes.ending import half_done
 from accounts.changes.guards import MAY_BE_SENT, TARGET_UNDER_WAY, broken_rule
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import CallSpec, Finding, Kind, State, Target
+from accounts.changes.kinds import sendable
+from accounts.changes.kinds.kind import CallSpec, Finding, Kind, Target
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import show_moved, transition
 from accounts.changes.scheduling.timing import closed_until
@@ -62,7 +63,7 @@ class Claim:
     """Items of one change that this worker, and no other, may send now, in one call."""
 
     change: Change
-    kind: Kind[Any]
+    kind: Kind
     items: Sequence[Item]
     call: Call
     permit: WritePermit
@@ -105,7 +106,7 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
     the transition for a change without its approvals, and a second item of the same target.
     """
     at, made_at = timezone.now(), time.monotonic()
-    kind = KINDS[change.kind].of(change.parameters)
+    kind = sendable(change)
     try:
         with transaction.atomic():
             found = _next(change, kind, at, calls, step)
@@ -143,7 +144,7 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
 
 
 def _write(
-    change: Change, kind: Kind[Any], batches: Sequence[list[Item]], *, at: datetime, origin: Origin
+    change: Change, kind: Kind, batches: Sequence[list[Item]], *, at: datetime, origin: Origin
 ) -> list[tuple[list[Item], Call]]:
     """Move the items of each batch to `sending`, with the call that will carry them and its audit event."""
     as_claimed: dict[str, Any] = {
@@ -170,7 +171,7 @@ def _write(
     return claimed
 
 
-def _next(change: Change, kind: Kind[Any], at: datetime, calls: int, step: int | None) -> list[Item]:
+def _next(change: Change, kind: Kind, at: datetime, calls: int, step: int | None) -> list[Item]:
     """Lock the items of the next calls: one per call, or up to a batch with the same step and ticket for one call."""
     found = first_items(change, at, count=calls, step=step, locked=True)
     if not found or kind.batch_size == 1:
@@ -180,7 +181,7 @@ def _next(change: Change, kind: Kind[Any], at: datetime, calls: int, step: int |
     return first_items(change, at, count=kind.batch_size, step=first.step, ticket=first.ticket, locked=True)
 
 
-def _still_right(kind: Kind[Any], items: list[Item], read_since: datetime, origin: Origin) -> list[Item]:
+def _still_right(kind: Kind, items: list[Item], read_since: datetime, origin: Origin) -> list[Item]:
     """Settle as skipped the items that must no longer be sent; return the others, except those not read recently enough.
 
     Those stay queued for a moment: they became due while others were being read.
@@ -225,15 +226,15 @@ def _is_old(read_at: datetime | None, read_since: datetime) -> bool:
     return read_at is None or read_at < read_since
 
 
-def _found(kind: Kind[Any], item: Item, now: State) -> State | None:
+def _found(kind: Kind, item: Item, now: State) -> State | None:
     """Return the state that an item starts from, if that is not the one that was shown."""
     before, after = item.before or {}, item.after or {}
-    if dict(now) == dict(before) or not kind.is_as_shown(before=before, after=after, now=now, step=item.step):
+    if kind.is_same(before, now) or not kind.is_as_shown(before=before, after=after, now=now, step=item.step):
         return None
     return dict(now)
 
 
-def _moved(kind: Kind[Any], item: Item, now: State) -> str:
+def _moved(kind: Kind, item: Item, now: State) -> str:
     """Return why an item is not sent for a target in state `now`, naming what has changed, or ""."""
     before, after = item.before or {}, item.after or {}
     if kind.is_as_shown(before=before, after=after, now=now, step=item.step):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
+from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Item
 from accounts.changes.moving import move_items, show_moved
 from accounts.changes.states import ChangeState, ItemState
@@ -198,6 +199,8 @@ def _obstacle(asked: Question, resolution: Resolution, seen_call: int) -> str:
         return _settled(asked)
     if seen_call != asked.calls.last:
         return "Another call was made for it since this page was shown."
+    if resolution == Resolution.QUEUED and not asked.is_sendable:
+        return NOT_SUPPORTED
     if resolution == Resolution.QUEUED and change.state != ChangeState.RUNNING:
         return f"Nothing is sent for change {change.pk}: it is {change.get_state_display().lower()}."
     return ""

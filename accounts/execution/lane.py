@@ -18,7 +18,8 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import KindRetired, for_stored
+from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change
 from accounts.changes.scheduling.hours import HoursUnknown
 from accounts.changes.states import ChangeState
@@ -132,8 +133,8 @@ def _may_stand_ready(change: Change) -> bool:
     If the worker is killed then, it is not known that they were never sent. Calls that may not be sent twice are left to
     people, and should be no more than were in flight at Tradovate.
     """
-    kind = KINDS[change.kind].of(change.parameters)
-    return all(map(kind.is_resend_safe, range(len(kind.steps))))
+    kind = for_stored(change)
+    return isinstance(kind, Kind) and all(map(kind.is_resend_safe, range(len(kind.steps))))
 
 
 class _Leader:
@@ -226,6 +227,10 @@ class _Leader:
             if read_since is None:
                 return []
             return next_claims(change, calls=calls, origin=self.origin, read_since=read_since)
+        except KindRetired as error:
+            # Held and not settled: a newer version of riskadmin, which is being started, may have the kind.
+            hold(change.pk, UNREAD_AGAIN.total_seconds(), str(error))
+            return []
         except UNJUDGEABLE as error:
             self._let_wait(change, error)
             return []

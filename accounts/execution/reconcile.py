@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Finding, Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
@@ -36,10 +36,10 @@ def heal(*, origin: Origin) -> int:
     """
     compared = 0
     for waiting in _waiting():
-        groups: dict[tuple[Kind[Any], str, int, int], list[Item]] = defaultdict(list)
+        groups: dict[tuple[Kind, str, int, int], list[Item]] = defaultdict(list)
         for item in waiting:
-            kind = KINDS[item.change.kind].of(item.change.parameters)
-            if kind.is_read_back:
+            kind = for_stored(item.change)
+            if isinstance(kind, Kind) and kind.is_read_back:
                 groups[kind, item.environment, item.step, item.change_id].append(item)
         for (kind, environment, *_), items in groups.items():
             compared += _heal(kind, Environment(environment), items, origin)
@@ -61,7 +61,7 @@ def _waiting() -> Iterator[list[Item]]:
         after = items[-1].pk
 
 
-def _heal(kind: Kind[Any], environment: Environment, items: list[Item], origin: Origin) -> int:
+def _heal(kind: Kind, environment: Environment, items: list[Item], origin: Origin) -> int:
     subjects = kind.subjects(environment, [item.target_id for item in items])
     by_reading: dict[Any, list[Item]] = defaultdict(list)
     for item in items:

@@ -13,7 +13,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from accounts.changes.ending import finish_change
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored
+from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_items
 from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, ItemState
@@ -64,7 +65,8 @@ def _give_up(items: list[Item], call_id: int | None, origin: Origin) -> int:
     """Mark items of one change and call as unknown that are all in the same state; return how many still were in it."""
     first = items[0]
     was = ItemState(first.state)
-    readable = KINDS[first.change.kind].is_read_back
+    kind = for_stored(first.change)
+    readable = isinstance(kind, Kind) and kind.is_read_back
     note = "The worker that sent it did not come back" if was == ItemState.SENDING else "It could not be read back in time"
     if first.refusal:
         note = f"{first.refusal}. {note}"

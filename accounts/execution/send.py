@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.changes.audit_events import about_item
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import sendable
 from accounts.changes.kinds.kind import Kind, Lookup, Unread
 from accounts.changes.models import Change, Item
 from accounts.changes.scheduling.hours import HoursUnknown
@@ -60,7 +60,7 @@ def targets_to_read(change: Change, *, calls: int) -> list[int]:
     A reading made just now is good enough, unless another call for the target had an unclear end: it may have changed the
     target since. One read also covers later calls, as far as it costs no more.
     """
-    kind = KINDS[change.kind].of(change.parameters)
+    kind = sendable(change)
     now = timezone.now()
     if not kind.is_read_back or not any(map(kind.requires_unchanged_state, range(len(kind.steps)))) or _is_closed(change, now):
         return []
@@ -79,7 +79,7 @@ def read_targets(change: Change, ids: Sequence[int], *, origin: Origin) -> datet
     no connection of PostgreSQL while waiting for Tradovate.
     """
     read_since = timezone.now() - JUST_READ  # the others were read after that
-    kind = KINDS[change.kind].of(change.parameters)
+    kind = sendable(change)
     try:
         tradovate = client(Environment(change.environment), Lane(change.lane))
         _read(change, kind, ids, tradovate)
@@ -96,7 +96,7 @@ def next_claims(change: Change, *, calls: int, origin: Origin, read_since: datet
     claimed, if their endpoint is known beforehand. When nothing may be sent, the change is held for a while and nothing is
     claimed.
     """
-    kind = KINDS[change.kind].of(change.parameters)
+    kind = sendable(change)
     try:
         closed = closed_until(change.window, timezone.now())
         if closed:
@@ -130,7 +130,7 @@ def _is_closed(change: Change, now: datetime) -> bool:
         return True
 
 
-def _next_step(change: Change, kind: Kind[Any]) -> int | None:
+def _next_step(change: Change, kind: Kind) -> int | None:
     """Return the step of the next item; None if none may be sent, which a kind with a single call leaves to the claim."""
     if len(kind.steps) == 1:
         return 0
@@ -138,7 +138,7 @@ def _next_step(change: Change, kind: Kind[Any]) -> int | None:
     return first[0].step if first else None
 
 
-def _paid(kind: Kind[Any], step: int, calls: int, tradovate: Client) -> list[Reservation]:
+def _paid(kind: Kind, step: int, calls: int, tradovate: Client) -> list[Reservation]:
     """Reserve the calls of a step; none if its endpoint depends on the target, or is refused anyway."""
     if not kind.endpoints or tradovate.environment not in kind.endpoints[step].environments:
         return []
@@ -185,7 +185,7 @@ def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Ans
     return Answered(claim=claimed, error=error, lookup=lookup)
 
 
-def _read(change: Change, kind: Kind[Any], ids: Sequence[int], tradovate: Client) -> None:
+def _read(change: Change, kind: Kind, ids: Sequence[int], tradovate: Client) -> None:
     connection.close()
     began_at = timezone.now()
     unread: dict[int, Unread] = {}
@@ -203,14 +203,14 @@ def _read(change: Change, kind: Kind[Any], ids: Sequence[int], tradovate: Client
     _let_wait(change, kind, unread)
 
 
-def _still_old(kind: Kind[Any], environment: Environment, ids: Collection[int], began_at: datetime) -> dict[int, Unread]:
+def _still_old(kind: Kind, environment: Environment, ids: Collection[int], began_at: datetime) -> dict[int, Unread]:
     """Return which targets in the mirror are older than a reading: what was read for them could not be stored."""
     subjects = kind.subjects(environment, sorted(ids))
     kept_at = {target_id: kind.compared_at(subject) for target_id, subject in subjects.items() if not kind.obstacle(subject)}
     return {target_id: NOT_KEPT for target_id, at in kept_at.items() if at is None or at < began_at}
 
 
-def _let_wait(change: Change, kind: Kind[Any], unread: Mapping[int, Unread]) -> None:
+def _let_wait(change: Change, kind: Kind, unread: Mapping[int, Unread]) -> None:
     """Postpone queued items whose targets could not be read: nothing is sent for a target whose state is not known."""
     again_at = timezone.now() + UNREAD_AGAIN
     queued = Item.objects.filter(change=change, state=ItemState.QUEUED)
@@ -221,7 +221,7 @@ def _let_wait(change: Change, kind: Kind[Any], unread: Mapping[int, Unread]) -> 
         queued.filter(target__in=targets).update(not_before=again_at, note=f"Not sent: {words}")
 
 
-def _to_read(kind: Kind[Any], items: list[Item], good_since: datetime) -> list[int]:
+def _to_read(kind: Kind, items: list[Item], good_since: datetime) -> list[int]:
     """Return the ids of the targets that must be read before they are called for."""
     resting = [item for item in items if kind.requires_unchanged_state(item.step)]
     if not resting:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.changes.audit_events import about_item
 from accounts.changes.ending import finish_change
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_items
 from accounts.changes.states import ITEM_FINAL, ItemState

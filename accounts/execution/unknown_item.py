@@ -13,8 +13,9 @@ from django.db.models import Max, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Difference, Finding, Kind, State
+from accounts.changes.kinds import for_stored, named
+from accounts.changes.kinds.kind import Finding, Kind
+from accounts.changes.kinds.stored import Difference, State, StoredKind
 from accounts.changes.models import Item
 from accounts.changes.states import Direction, ItemState
 from accounts.changes.stops import Ahead, Stop, Stops, stops_now
@@ -40,6 +41,7 @@ class Shown(models.TextChoices):
     UNREADABLE = "unreadable", "Unreadable"
     NO_RESULT = "no_result", "No result yet"
     NO_WAY = "no_way", "Tradovate offers no way to read it"
+    RETIRED = "retired", "Its kind is no longer supported"
 
 
 SHOWN_LOOK: Final[dict[Shown, Look]] = {
@@ -120,7 +122,7 @@ class Reach:
         """All stops in force."""
         return stops_now()
 
-    def delaying(self, kind: Kind[Any], environment: str, lane: str) -> Stop | None:
+    def delaying(self, kind: Kind, environment: str, lane: str) -> Stop | None:
         """Return the worst stop because of which a target of a kind can't be read back now; None if there is none."""
         ahead = Ahead(kind=kind, environment=Environment(environment), lane=Lane(lane), step=len(kind.steps))
         return next(iter(self.stops.delaying(ahead)), None)
@@ -148,7 +150,7 @@ class Evidence:
     @property
     def words(self) -> str:
         """The evidence in words: "Lock on demo: As before"."""
-        kind = KINDS[self.kind_name]
+        kind = named(self.kind_name)
         step = f" ({kind.steps[self.step].lower()})" if len(kind.steps) > 1 else ""
         return f"{kind.action_label}{step} on {self.environment}: {self.result}"
 
@@ -166,7 +168,7 @@ class Question:
     """
 
     item: Item
-    kind: Kind[Any]
+    kind: StoredKind
     calls: LastCalls
     mirrored: State | None
     reach: Reach = field(default_factory=Reach, compare=False, repr=False)
@@ -177,9 +179,19 @@ class Question:
         return self.item.state == ItemState.UNKNOWN
 
     @property
+    def reader(self) -> Kind | None:
+        """The kind, if Tradovate can be asked again; None if it offers no way, or the kind is retired."""
+        return self.kind if isinstance(self.kind, Kind) and self.kind.is_read_back else None
+
+    @property
     def is_readable(self) -> bool:
         """Whether Tradovate can be asked again."""
-        return self.kind.is_read_back
+        return self.reader is not None
+
+    @property
+    def is_sendable(self) -> bool:
+        """Whether a call can be made for it at all: not if its kind is retired."""
+        return isinstance(self.kind, Kind)
 
     @property
     def is_due(self) -> bool:
@@ -194,13 +206,13 @@ class Question:
     @property
     def next_reading(self) -> str:
         """Whether it is read again, and when, as a sentence without its full stop."""
-        if not self.is_readable:
+        if self.reader is None:
             return "It can't be read"
         if self.item.not_before is None:
             return "It is not read again by itself; a full read that proves what came of it settles it"
         if self.next_reading_at:
             return f"It is read again at {moment(self.next_reading_at, display_zone())}"
-        stop = self.reach.delaying(self.kind, self.item.environment, self.item.change.lane)
+        stop = self.reach.delaying(self.reader, self.item.environment, self.item.change.lane)
         if stop is None:
             return "It is read again within seconds"
         until = f"until {moment(stop.until, display_zone())}" if stop.until else stop.until_words
@@ -209,7 +221,9 @@ class Question:
     @property
     def is_typed(self) -> bool:
         """Whether a name or number has to be typed to resolve it: a second call may do harm, or its effect is final."""
-        return self.kind.direction == Direction.DESTRUCTIVE or not self.kind.is_resend_safe(self.item.step)
+        return self.kind.direction == Direction.DESTRUCTIVE or not (
+            isinstance(self.kind, Kind) and self.kind.is_resend_safe(self.item.step)
+        )
 
     @property
     def why(self) -> str:
@@ -217,6 +231,8 @@ class Question:
         call, later = (note.strip().rstrip(".") for note in (self.calls.write_note, self.item.note))
         notes = [note for note in ("" if call in later else call, later) if note] or ["The call ended without an answer"]
         note = ". ".join(f"{note[:1].upper()}{note[1:]}" for note in notes)
+        if not self.is_sendable:
+            return f"{note}. Its kind is no longer supported, so it can be neither read back nor sent again."
         return f"{note}." if self.is_readable else f"{note}. Tradovate offers no way to read back whether it was applied."
 
     @property
@@ -229,7 +245,9 @@ class Question:
     def shown(self) -> Shown:
         """What its last reading showed."""
         item = self.item
-        if not self.is_readable:
+        if not self.is_sendable:
+            return Shown.RETIRED
+        if self.reader is None:
             return Shown.NO_WAY
         if self.calls.are_read and NOT_NAMED in item.note:
             return Shown.NOT_NAMED
@@ -238,7 +256,8 @@ class Question:
         if self.observed is None:
             return Shown.NO_RESULT
         try:
-            finding = self.kind.judge(before=item.before or {}, after=item.after or {}, observed=self.observed, step=item.step)
+            before, after = item.before or {}, item.after or {}
+            finding = self.reader.judge(before=before, after=after, observed=self.observed, step=item.step)
         except _MALFORMED:
             return Shown.UNREADABLE
         return _SHOWN_BY_FINDING[finding]
@@ -283,7 +302,7 @@ def questions(items: Iterable[Item]) -> list[Question]:
     """Return items, with their changes, as questions, in their order. A fixed number of queries for each kind."""
     found = list(items)
     calls: Mapping[int, LastCalls] = defaultdict(LastCalls, last_calls(item.pk for item in found))
-    kinds = {item.pk: KINDS[item.change.kind].of(item.change.parameters) for item in found}
+    kinds = {item.pk: for_stored(item.change) for item in found}
     mirrored = _mirrored(found, kinds, calls)
     reach = Reach()
     return [
@@ -292,12 +311,14 @@ def questions(items: Iterable[Item]) -> list[Question]:
     ]
 
 
-def _mirrored(items: Iterable[Item], kinds: Mapping[int, Kind[Any]], calls: Mapping[int, LastCalls]) -> dict[int, State]:
+def _mirrored(items: Iterable[Item], kinds: Mapping[int, StoredKind], calls: Mapping[int, LastCalls]) -> dict[int, State]:
     """Return the mirror's states of unknown items without a read-back of their own, if read after the last write."""
-    wanted: dict[tuple[Kind[Any], str], list[Item]] = defaultdict(list)
+    wanted: dict[tuple[Kind, str], list[Item]] = defaultdict(list)
     for item in items:
         kind, own = kinds[item.pk], calls[item.pk]
-        if item.state == ItemState.UNKNOWN and kind.is_read_back and not (own.are_read and item.observed is not None):
+        if not (isinstance(kind, Kind) and kind.is_read_back):
+            continue
+        if item.state == ItemState.UNKNOWN and not (own.are_read and item.observed is not None):
             wanted[kind, item.environment].append(item)
     found: dict[int, State] = {}
     for (kind, environment), some in wanted.items():
@@ -309,7 +330,7 @@ def _mirrored(items: Iterable[Item], kinds: Mapping[int, Kind[Any]], calls: Mapp
     return found
 
 
-def _state_since(kind: Kind[Any], subject: Any, written_at: datetime | None) -> State | None:
+def _state_since(kind: Kind, subject: Any, written_at: datetime | None) -> State | None:
     """Return a mirrored target's state, if all of it was read after this time; None otherwise."""
     if subject is None or written_at is None:
         return None

@@ -192,7 +192,7 @@ def _page(request: HttpRequest, about: _About, form: DecideForm, *, status: int 
         "form": form,
         "resolution": about.resolution,
         "kind": first.kind,
-        "step": first.kind.steps[first.item.step],
+        "step": first.kind.step_words(first.item.step),
         "evidence": first.evidence,
         "environment": first.item.environment,
         "count": len(about.right),

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts.changes.audit_events import about_item
 from accounts.changes.ending import half_done
-from accounts.changes.kinds.kind import Finding, Kind, State, Unread
+from accounts.changes.kinds.kind import Finding, Kind, Unread
+from accounts.changes.kinds.stored import State
 from accounts.changes.kinds.units import LEFT_OUT
 from accounts.changes.models import Item
 from accounts.changes.moving import move_items
@@ -50,7 +51,7 @@ class Evidence:
     reason.
     """
 
-    kind: Kind[Any]
+    kind: Kind
     observed: Mapping[int, State]
     unread: Mapping[int, Unread]
     read_at: datetime

@@ -4,7 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import F, Q
@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.changes.audit_events import about_item
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind, Reading
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_items
@@ -33,6 +33,8 @@ from riskadmin.tradovate.vocabulary import Environment, Lane
 
 logger = logging.getLogger(__name__)
 
+NOT_READ_BACK: Final = "It was not read back"
+NOT_COMPARABLE: Final = "What Tradovate said when it was read back can't be compared with what was shown"
 TO_READ = (ItemState.SENT, ItemState.UNKNOWN)
 
 
@@ -71,10 +73,13 @@ def read_back_due(lane: Lane, *, origin: Origin, early: bool = False) -> int:
     Takes the items first, so that another reader leaves them alone. Returns how many were read. A read that fails leaves its
     items as they are: they are due again when this reader's lease on them ends.
     """
-    batches: dict[tuple[Kind[Any], str, int], list[Item]] = defaultdict(list)
+    batches: dict[tuple[Kind, str, int], list[Item]] = defaultdict(list)
     for item in _take_due(lane, early=early):
-        kind = KINDS[item.change.kind].of(item.change.parameters)
-        batches[kind, item.environment, item.step].append(item)
+        kind = for_stored(item.change)
+        if isinstance(kind, Kind):
+            batches[kind, item.environment, item.step].append(item)
+        else:
+            _leave_to_people(item, NOT_READ_BACK, origin)
     read = 0
     for (kind, environment, _), items in batches.items():
         for start in range(0, len(items), kind.read_at_once):
@@ -106,7 +111,7 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
     return items
 
 
-def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
+def _read_batch(kind: Kind, environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
     """Read back items at the same step, and settle what that proves; return whether they could be read.
 
     An item that can't be judged or written must not keep the others open: they are then read in halves.
@@ -133,10 +138,10 @@ def _read_batch(kind: Kind[Any], environment: Environment, lane: Lane, items: Se
     return True
 
 
-def _read_in_halves(kind: Kind[Any], environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
+def _read_in_halves(kind: Kind, environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
     """Read items back again in halves to isolate one that can't be judged; leave that one to people."""
     if len(items) == 1:
-        _leave_unjudged(items[0], origin)
+        _leave_to_people(items[0], NOT_COMPARABLE, origin)
         return True
     middle = len(items) // 2
     read = [_read_batch(kind, environment, lane, half, origin) for half in (items[:middle], items[middle:])]
@@ -144,7 +149,7 @@ def _read_in_halves(kind: Kind[Any], environment: Environment, lane: Lane, items
 
 
 def _decide(
-    kind: Kind[Any],
+    kind: Kind,
     reading: Reading,
     items: Sequence[Item],
     *,
@@ -208,16 +213,15 @@ def _keep_calls(
     return calls
 
 
-def _gone(kind: Kind[Any], tradovate: Client, items: Sequence[Item], reading: Reading) -> frozenset[int]:
+def _gone(kind: Kind, tradovate: Client, items: Sequence[Item], reading: Reading) -> frozenset[int]:
     """Return which targets of refused calls Tradovate does not have, if its responses left them out."""
     left_out = [item.target_id for item in items if item.refusal and item.target_id not in reading.observed]
     lookup = kind.lookup(tradovate, left_out) if left_out else None
     return lookup.gone if lookup else frozenset()
 
 
-def _leave_unjudged(item: Item, origin: Origin) -> None:
-    """Leave to people an item that no reading can be compared with: the other items continue."""
-    note = "What Tradovate said when it was read back can't be compared with what was shown"
+def _leave_to_people(item: Item, note: str, origin: Origin) -> None:
+    """Leave to people an item that no reading can be made of, or compared with: the other items continue."""
     with transaction.atomic():
         state = ItemState(item.state)
         if state == ItemState.UNKNOWN:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.changes import queries
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState
 from accounts.execution import decisions as resolving
@@ -125,7 +125,7 @@ def _item_page(request: HttpRequest, pk: int, *, form: ResolveForm | None = None
     context: dict[str, Any] = {
         "item": found,
         "change": found.change,
-        "kind": KINDS[found.change.kind],
+        "kind": for_stored(found.change),
         "question": asked,
         "steps": queries.steps(found),
         "states": [
@@ -137,7 +137,7 @@ def _item_page(request: HttpRequest, pk: int, *, form: ResolveForm | None = None
         "lines": events_of(found, made),
         "resolves": may(request, "changes:resolve"),
         "refusal": asked.refuses(person(request)),
-        "may_send": found.change.state == ChangeState.RUNNING,
+        "may_send": found.change.state == ChangeState.RUNNING and asked.is_sendable,
         "form": form or _form(asked),
         "environment": found.environment,
     }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from accounts.changes.actions import NotAllowed
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import TargetList
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, TargetSelection

@@ -83,7 +83,7 @@ def _done(rows: Sequence[Governed]) -> dict[tuple[int, str], list[_Done]]:
     items = (
         Item.objects.filter(
             account__in={row.account_id for row in rows},
-            change__kind=AutoLiqLimitsKind.name,
+            change__kind=AutoLiqLimitsKind.spec.name,
             state=ItemState.APPLIED,
             settled_at__isnull=False,
         )

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.changes.forms import FileForm, NamesForm
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.preview_views import NAMING, named_targets
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.csv_table import Unreadable

@@ -93,7 +93,7 @@ def _is_nobodys(name: str, pair: Sequence[Any], noted_at: datetime) -> bool:
 
 
 def _limits_left(level: LimitLevel, fields: Pairs, calls: Sequence[Call], noted_at: datetime) -> Pairs:
-    ours = [call for call in calls if call.kind == AutoLiqLimitsKind.name and call.after.get(LEVEL) == level]
+    ours = [call for call in calls if call.kind == AutoLiqLimitsKind.spec.name and call.after.get(LEVEL) == level]
     return {
         name: pair
         for name, pair in fields.items()
@@ -103,18 +103,20 @@ def _limits_left(level: LimitLevel, fields: Pairs, calls: Sequence[Call], noted_
 
 def _category_left(fields: Pairs, calls: Sequence[Call]) -> Pairs:
     _, becomes = fields["category_id"]
-    is_ours = any(call.kind == SwitchRiskCategory.name and call.meant("category_id", becomes) for call in calls)
+    is_ours = any(call.kind == SwitchRiskCategory.spec.name and call.meant("category_id", becomes) for call in calls)
     return {} if is_ours else fields
 
 
 def _position_limits_left(fields: Pairs, calls: Sequence[Call]) -> Pairs:
-    return _records_left(fields, [call for call in calls if call.kind == PositionLimitKind.name])
+    return _records_left(fields, [call for call in calls if call.kind == PositionLimitKind.spec.name])
 
 
 def _risk_parameters_left(fields: Pairs, calls: Sequence[Call]) -> Pairs:
-    left = _records_left(fields, [call for call in calls if call.kind == RiskParameterKind.name])
+    left = _records_left(fields, [call for call in calls if call.kind == RiskParameterKind.spec.name])
     removed = {
-        call.after.get(ID) for call in calls if call.kind == PositionLimitKind.name and call.after.get(ACTION) == Action.DELETE
+        call.after.get(ID)
+        for call in calls
+        if call.kind == PositionLimitKind.spec.name and call.after.get(ACTION) == Action.DELETE
     }
     # Risk parameters of a position limit that was removed here may have been removed with it.
     return {name: pair for name, pair in left.items() if pair[1] is not None or pair[0][OWNER] not in removed}

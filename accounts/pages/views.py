@@ -17,15 +17,13 @@ from accounts.pages.explanation import explain, outside_words
 from accounts.pages.forms import FilterForm, NoteForm
 from accounts.pages.queries import Filters
 from accounts.pages.read_now import read_now
+from accounts.pages.requests import offered
 from accounts.sync import unreadable, untold
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther, render_page_or_fragment
-
-# What may be requested for many accounts at once; the kinds are those of the changes package, which is reached by URL only.
-REQUESTS = (("lock", "Lock"), ("liquidate_only", "Closing orders only"), ("unlock", "Unlock"))
 
 
 @requires("accounts:view")
@@ -43,7 +41,7 @@ def account_list(request: HtmxHttpRequest) -> HttpResponse:
     context |= {
         "found": found,
         "is_filtered": filters != Filters(),
-        "requests": [(kind, words) for kind, words in REQUESTS if may(request, f"changes:request:{kind}")],
+        "requests": [(button.kind, button.words) for button in offered() if may(request, button.capability)],
     }
     return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context)
 
@@ -86,7 +84,7 @@ def _detail_page(
         "may_change_risk_parameters": not account.archived and may(request, "changes:request:risk_parameter"),
         "others": others[: queries.OTHERS_AT_MOST],
         "are_more_others": len(others) > queries.OTHERS_AT_MOST,
-        "may_ask": any(may(request, f"changes:request:{kind}") for kind, _ in REQUESTS),
+        "may_ask": any(may(request, button.capability) for button in offered()),
         "notes": notes[: queries.NOTES_AT_MOST],
         "are_more_notes": len(notes) > queries.NOTES_AT_MOST,
         "note_form": (form or NoteForm.fresh()) if may(request, "accounts:note") else None,

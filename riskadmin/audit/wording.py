@@ -41,14 +41,6 @@ ENVIRONMENT_WORDS: Final[dict[str, str]] = {Environment.DEMO: "Demo", Environmen
 FIELD_WORDS: Final[dict[str, str]] = {
     "admin_action": "Risk action",
     "admin_actions": "Risk actions, in order",
-    "stopped_at": "Stopped by a limit",
-    "user_triggered": "Closing orders only by the trader's own limit",
-    "auto_liq_status": "Auto-liq status",
-    "amount_usd": "Balance in USD",
-    "cash_change_usd": "Change of the balance in USD",
-    "week_realized_pnl_usd": "Realised this week in USD",
-    "max_net_liq_usd": "Max net liq in USD",
-    "lockout": "Own lockout",
     "admin_at": "Risk action set",
     "category": "Risk category",
     "stopped_by_limit": "Stopped by a limit",
@@ -60,18 +52,21 @@ FIELD_WORDS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class FieldWords:
-    """How another package names a field that it records, and how it formats the field's values, which may have any shape."""
+    """How another package names a field that it records, and how it formats the field's values, which may have any shape.
+
+    Without `value`, they are formatted like any others.
+    """
 
     label: str
-    value: Callable[[Any], str]
+    value: Callable[[Any], str] | None = None
 
 
-_OF_OTHER_ROOMS: Final[dict[str, FieldWords]] = {}
+_OF_OTHER_PACKAGES: Final[dict[str, FieldWords]] = {}
 
 
 def name_fields(words: Mapping[str, FieldWords]) -> None:
     """Register names and formats of fields. A package that records fields calls this once, when it starts."""
-    _OF_OTHER_ROOMS.update(words)
+    _OF_OTHER_PACKAGES.update(words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +97,8 @@ def reason_words(code: str) -> str:
 
 def field_words(field: str) -> str:
     """Return the name of a recorded field in words."""
-    if field in _OF_OTHER_ROOMS:
-        return _OF_OTHER_ROOMS[field].label
+    if field in _OF_OTHER_PACKAGES:
+        return _OF_OTHER_PACKAGES[field].label
     return FIELD_WORDS.get(field, field.replace("_", " ").capitalize())
 
 
@@ -112,8 +107,8 @@ def value_words(field: str, value: object) -> str:
     match value:
         case None | "" | []:
             return ""
-        case _ if field in _OF_OTHER_ROOMS:
-            return _said_there(field, value)
+        case _ if field in _OF_OTHER_PACKAGES and (say := _OF_OTHER_PACKAGES[field].value):
+            return _said_there(say, value)
         case bool():
             return "yes" if value else "no"
         case str() if field in {"admin_action", "admin_actions"}:
@@ -126,8 +121,8 @@ def value_words(field: str, value: object) -> str:
             return str(value)
 
 
-def _said_there(field: str, value: object) -> str:
+def _said_there(say: Callable[[Any], str], value: object) -> str:
     try:
-        return _OF_OTHER_ROOMS[field].value(value)
+        return say(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return str(value)  # an old row, or a value of another shape

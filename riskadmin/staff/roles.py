@@ -21,32 +21,25 @@ class Role(models.TextChoices):
 
 
 _READ: Final = frozenset({"accounts:view", "changes:view"})
-_REQUEST: Final = frozenset(
-    {
-        "changes:request:lock",
-        "changes:request:liquidate_only",
-        "changes:request:unlock",
-        "changes:request:risk_category",
-        "changes:request:auto_liq_limits",
-        "changes:request:position_limit",
-        "changes:request:risk_parameter",
-        "changes:request:user_lockout",
-        "changes:request:reset_auto_liq_status",
-        "changes:request:max_net_liq",
-        "changes:request:demo_balance",
-        "changes:request:remediation",
-    },
-)
 
 CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
-    Role.SUPPORT: _READ | _REQUEST | {"accounts:note"},
-    Role.SUPERVISOR: _READ
-    | _REQUEST
-    | {"accounts:note", "changes:request:liquidate", "changes:decide", "changes:resolve", "policy:view", "system:view"},
+    Role.SUPPORT: _READ | {"accounts:note"},
+    Role.SUPERVISOR: _READ | {"accounts:note", "changes:decide", "changes:resolve", "policy:view", "system:view"},
     Role.COMPLIANCE: _READ | {"audit:view", "policy:view"},
     Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view"},
 }
-ALL_CAPABILITIES: Final = frozenset().union(*CAPABILITIES.values())
+"""What each role may do: these, and what other packages grant as they start, such as requesting each kind of change."""
+
+
+def grant(capability: str, roles: Iterable[Role]) -> None:
+    """Give a capability to roles. A package whose capabilities derive from something else calls this once, when it starts."""
+    for role in roles:
+        CAPABILITIES[role] |= {capability}
+
+
+def all_capabilities() -> frozenset[str]:
+    """Return every capability that some role has."""
+    return frozenset().union(*CAPABILITIES.values())
 
 
 def capabilities_of(group_names: Iterable[str]) -> frozenset[str]:

@@ -55,9 +55,22 @@ class CapabilityMissing(PermissionDenied):
 
     @property
     def in_words(self) -> tuple[str, ...]:
-        """Each capability in the words of `settings.CAPABILITY_WORDS` ("approve or reject changes"), else its own name."""
-        words: dict[str, str] = settings.CAPABILITY_WORDS
+        """Each capability in words ("approve or reject changes"), else its own name."""
+        words = capability_words()
         return tuple(words.get(capability, capability) for capability in self.capabilities)
+
+
+_named: dict[str, str] = {}
+
+
+def name_capability(capability: str, words: str) -> None:
+    """Say in words what a capability allows. A package whose capabilities derive from something else calls this once."""
+    _named[capability] = words
+
+
+def capability_words() -> dict[str, str]:
+    """Return every capability in words: those of `settings.CAPABILITY_WORDS`, and those named since."""
+    return {**settings.CAPABILITY_WORDS, **_named}
 
 
 def requires(capability: str) -> Callable[[View], View]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 from uuid import uuid4
 
 from django.utils import timezone
 
 from accounts.changes.actions import decide, submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change
 from accounts.changes.plan import Plan, plan
 from accounts.changes.states import ItemState, Verdict
@@ -164,7 +164,7 @@ def csv_upload(firm: Firm, report: Report) -> None:
     report.at_least("  wrong rows that are told", len(chosen.problems), "rows", goal=wrong, compared_with=f"{wrong} are wrong")
 
 
-def _new_limit(kind: Kind[Any]) -> State:
+def _new_limit(kind: Kind) -> State:
     return kind.parameters({"level": "firm", "daily_loss_auto_liq_usd": Decimal("1234.00")})
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.plan import plan
 from accounts.changes.states import ItemState
 from accounts.models import Account, RiskCategory

@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import reverse
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.csv_upload import read_csv
 from riskadmin.staff.models import Staff

@@ -7,7 +7,9 @@ from typing import Any, ClassVar, NoReturn
 from django import forms
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
-from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
+from accounts.changes.kinds.spec import KindSpec
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -45,16 +47,20 @@ class FakeForm(forms.Form):
 class FakeKind(AccountKind):
     """Sets an amount on accounts of both environments."""
 
-    name = "fake"
-    verb = "Fake"
-    action_label = "Fake"
-    effect = "Does nothing at all."
-    direction = Direction.LOOSENING
-    environments = frozenset(Environment)
-    icon = "scale"
+    spec = KindSpec(
+        name="fake",
+        verb="Fake",
+        action_label="Fake",
+        effect="Does nothing at all.",
+        warning="Only a fake.",
+        direction=Direction.LOOSENING,
+        environments=frozenset(Environment),
+        icon="scale",
+        permission="ask for fakes",
+        policy=(),
+    )
     batch_size = 50
     parameters_form: ClassVar[type[forms.Form] | None] = FakeForm
-    warning = "Only a fake."
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         given = {name: value for name, value in cleaned.items() if value is not None and value != "" and value is not False}

@@ -145,25 +145,37 @@ def reject(person: Staff, change: Change, *, comment: str = "") -> Change:
 
 
 def open_item(
-    person: Staff, account: Account, kind_name: str, state: ItemState, *, lane: Lane = Lane.URGENT, form_key: UUID | None = None
+    person: Staff,
+    account: Account,
+    kind_name: str,
+    state: ItemState,
+    *,
+    lane: Lane = Lane.URGENT,
+    form_key: UUID | None = None,
+    change_state: ChangeState | None = None,
+    **columns: Any,
 ) -> Item:
-    """Add a change of one item that stands in an open state, having come there step by step, as PostgreSQL demands."""
+    """Add a change of one item that stands in an open state, having come there step by step, as PostgreSQL demands.
+
+    `columns` are those of the change that are to be otherwise.
+    """
     waits = state == ItemState.WAITING
-    change = Change.objects.create(
-        kind=kind_name,
-        environment=account.environment,
-        reason_code=ReasonCode.OTHER,
-        reason_text="A test",
-        lane=lane,
-        digest="0" * 64,
-        form_key=form_key or uuid4(),
-        requested_by=person,
-        requested_by_name=person.display_name,
-        decisions_needed=1 if waits else 0,
-        expires_at=timezone.now() + timedelta(hours=1),
-        item_count=1,
-        state=ChangeState.PENDING if waits else ChangeState.RUNNING,
-    )
+    told: dict[str, Any] = {
+        "kind": kind_name,
+        "environment": account.environment,
+        "reason_code": ReasonCode.OTHER,
+        "reason_text": "A test",
+        "lane": lane,
+        "digest": "0" * 64,
+        "form_key": form_key or uuid4(),
+        "requested_by": person,
+        "requested_by_name": person.display_name,
+        "decisions_needed": 1 if waits else 0,
+        "expires_at": timezone.now() + timedelta(hours=1),
+        "item_count": 1,
+        "state": change_state or (ChangeState.PENDING if waits else ChangeState.RUNNING),
+    }
+    change = Change.objects.create(**{**told, **columns})
     item = Item.objects.create(
         change=change,
         position=1,

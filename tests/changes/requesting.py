@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import AT_ONCE, Timing

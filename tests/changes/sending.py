@@ -45,7 +45,7 @@ class Notebook(Client):
 
 
 def sent(
-    kind: Kind[Any], planned: Planned, *, target_id: int = 1, reason: str = "A test", carried: Any = None
+    kind: Kind, planned: Planned, *, target_id: int = 1, reason: str = "A test", carried: Any = None
 ) -> list[tuple[str, str]]:
     """Return every call that a planned target takes, in its order. Raises ValueError for what the client would not send."""
     notebook = Notebook()

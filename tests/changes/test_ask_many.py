@@ -1,12 +1,14 @@
 """Asking for many at once: parameters first, then what has to be agreed to before it is asked for."""
 
+from dataclasses import replace
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts.changes import preview_views as asking_page
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import Direction
 from accounts.changes.targeting import targets
@@ -237,7 +239,7 @@ class TestCount:
         assert Change.objects.get().item_count == 101
 
     def test_what_destroys_is_counted_even_alone(self, asking: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(FakeKind, "direction", Direction.DESTRUCTIVE)
+        monkeypatch.setattr(FakeKind, "spec", replace(FakeKind.spec, direction=Direction.DESTRUCTIVE))
         make_accounts([1])
         page = asking.get(new(), {"account": "demo:1", "preview": "1", "amount": "10", "level": "own"})
         assert asking.post(new(), typed(page)).status_code == 422

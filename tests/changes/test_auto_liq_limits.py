@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.caps import check_caps
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
-from accounts.changes.kinds.kind import Difference, State
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, Row, plan
 from accounts.changes.policy import requirement

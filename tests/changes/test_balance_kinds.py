@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Difference, Finding, Planned, Skip, State
+from accounts.changes.kinds.kind import Finding, Planned, Skip
 from accounts.changes.kinds.money import usd, usd_text
+from accounts.changes.kinds.stored import Difference, State
 from tests.changes.mirror import LIQUIDATED, LOCKED, NORMAL
 from tests.changes.sending import sent
 from tests.changes.unsaved import T0, T1, an_account

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Finding, Skip, State
+from accounts.changes.kinds.kind import Finding, Skip
 from accounts.changes.kinds.money import usd_text
+from accounts.changes.kinds.stored import State
 from accounts.models import Account, AutoLiqLimits, Cash, RiskStatus
 from riskadmin.tradovate.vocabulary import AdminAction
 from tests.changes.sending import sent

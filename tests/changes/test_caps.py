@@ -12,8 +12,9 @@ from pytest_django import Settings
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.caps import CAPPED, check_caps
-from accounts.changes.kinds.kind import Skip, State
+from accounts.changes.kinds.kind import Skip
 from accounts.changes.kinds.pre_trade import PreTradeKind
+from accounts.changes.kinds.stored import State
 from accounts.changes.targeting.csv_upload import read_csv
 from accounts.models import PositionLimit, Source
 from riskadmin.staff.models import Staff

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.targeting.csv_columns import HEADINGS, columns_of, template
 from accounts.changes.targeting.csv_table import BYTES_MAX, SAVE_AS, Unreadable
 from accounts.changes.targeting.csv_upload import read_csv

@@ -7,9 +7,10 @@ import pytest
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.admin_action import AdminActionKind
-from accounts.changes.kinds.kind import Difference, Finding
+from accounts.changes.kinds.kind import Finding
+from accounts.changes.kinds.stored import Difference
 from accounts.changes.states import Direction
-from riskadmin.staff.roles import ALL_CAPABILITIES
+from riskadmin.staff.roles import all_capabilities
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, AdminAction, Environment
 from tests.changes.mirror import CLOSING_ONLY, LIQUIDATED, LOCKED, NORMAL
 
@@ -129,7 +130,7 @@ def test_what_each_kind_stands_for() -> None:
 
 def test_each_kind_is_known_by_its_name_and_asked_for_with_a_capability_that_exists() -> None:
     assert {name: kind.name for name, kind in KINDS.items()} == {name: name for name in KINDS}
-    assert {kind.capability for kind in KINDS.values()} <= ALL_CAPABILITIES
+    assert {kind.capability for kind in KINDS.values()} <= all_capabilities()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Difference, Finding, Planned, Skip, State
+from accounts.changes.kinds.kind import Finding, Planned, Skip
 from accounts.changes.kinds.limit_fields import (
     FIELDS_OF,
     LIMIT_FIELDS,
@@ -24,6 +24,7 @@ from accounts.changes.kinds.limit_fields import (
     without_falses,
 )
 from accounts.changes.kinds.limit_mirror import LevelLimits, accounts_with_limits, level_limits
+from accounts.changes.kinds.stored import Difference, State
 from accounts.models import Account, LimitLevel, Source
 from accounts.models.limit_distances import Figures
 from accounts.sync.mapping import Reading

@@ -16,7 +16,8 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.changes.actions import CountNotConfirmed, NotAllowed, submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.admin_action import risk_state
-from accounts.changes.kinds.kind import Difference, Finding, Planned, State
+from accounts.changes.kinds.kind import Finding, Planned
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.user_lockout import NotReadable
 from accounts.changes.models import Change, PolicyRule
 from accounts.changes.plan import plan

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.targets import BadTargets, TargetSelection
 from riskadmin.tradovate.vocabulary import Environment

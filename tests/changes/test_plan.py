@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Difference, Finding, Planned, Skip
+from accounts.changes.kinds.kind import Finding, Planned, Skip
+from accounts.changes.kinds.stored import Difference
 from accounts.changes.models import Item
 from accounts.changes.plan import moved_since
 from accounts.changes.states import ItemState

@@ -10,9 +10,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Difference, Finding
+from accounts.changes.kinds.kind import Finding
 from accounts.changes.kinds.position_limit import PositionLimitForm, PositionLimitKind
 from accounts.changes.kinds.risk_parameter import RiskParameterForm, RiskParameterKind
+from accounts.changes.kinds.stored import Difference
 from accounts.changes.plan import Row, plan
 from accounts.models import Account, PositionLimit, RiskParameter, Source
 from riskadmin.staff.models import Staff

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Finding, Planned, Skip, State
+from accounts.changes.kinds.kind import Finding, Planned, Skip
+from accounts.changes.kinds.stored import State
 from accounts.models import Account, PositionLimit, RiskParameter
 from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
 from tests.changes.sending import sent

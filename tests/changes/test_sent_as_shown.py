@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import CallSpec, Planned, Skip, State, Target
+from accounts.changes.kinds.kind import CallSpec, Planned, Skip, Target
+from accounts.changes.kinds.stored import State
 from accounts.models import Account, RiskCategory, RiskStatus, Trader, TradingPermission
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.permit import WritePermit

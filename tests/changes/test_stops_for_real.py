@@ -112,7 +112,7 @@ VARIANTS = [pytest.param(kind, id=label) for each in KINDS.values() for label, k
 
 
 @pytest.mark.parametrize("kind", VARIANTS)
-def test_each_step_has_its_endpoint(kind: Kind[Any]) -> None:
+def test_each_step_has_its_endpoint(kind: Kind) -> None:
     assert len(kind.step_endpoints()) == len(kind.steps)
     for endpoint in kind.step_endpoints():
         assert kind.environments <= endpoint.environments
@@ -120,7 +120,7 @@ def test_each_step_has_its_endpoint(kind: Kind[Any]) -> None:
 
 @pytest.mark.parametrize("kind", VARIANTS)
 @pytest.mark.parametrize("count", [1, 301])
-def test_what_a_kind_reads_is_what_it_says(kind: Kind[Any], count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_kind_reads_is_what_it_says(kind: Kind, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if not kind.is_read_back:
         assert kind.reads == ()
         return

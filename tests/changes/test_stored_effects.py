@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.effects import EffectDirection
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.topics import Topic

@@ -8,8 +8,9 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Done, Irreversible, State
+from accounts.changes.kinds.kind import Done, Irreversible
 from accounts.changes.kinds.money import usd_text
+from accounts.changes.kinds.stored import State
 from accounts.models import LimitLevel
 from accounts.models.pre_trade import OWNER, POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
 from riskadmin.tradovate.vocabulary import AdminAction, Environment

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind, Skip, State
+from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind, Skip
 from accounts.changes.kinds.limit_mirror import LevelLimits
 from accounts.changes.kinds.money import usd_text
+from accounts.changes.kinds.stored import State
 from accounts.models import Account, PositionLimit, RiskCategory, RiskParameter
 from accounts.models.limit_distances import Figures
 from accounts.models.pre_trade import OWNER
@@ -29,7 +30,7 @@ class World:
 
 def carried_out(world: World, kind_name: str, parameters: State, state: State, *, tick: int) -> Done | Skip:
     """Plan a change of a target, do it, read it back, and return what its item then holds; or why it is skipped."""
-    kind: Kind[Any] = KINDS[kind_name].of(parameters)
+    kind: Kind = KINDS[kind_name].of(parameters)
     subject = world.subject(state)
     assert kind.state(subject) == state
     planned = kind.plan(subject, parameters=parameters, contested=False)
@@ -50,7 +51,7 @@ def undone(world: World, kind_name: str, parameters: State, done: Done, now: Sta
 
     One that was changed since stays as it is.
     """
-    kind: Kind[Any] = KINDS[kind_name].of(parameters)
+    kind: Kind = KINDS[kind_name].of(parameters)
     inverse = kind.inverse(done)
     assert isinstance(inverse, Inverse)
     if not kind.unchanged_since(done, now):
@@ -59,7 +60,7 @@ def undone(world: World, kind_name: str, parameters: State, done: Done, now: Sta
     undo = carried_out(world, inverse.kind_name, said, now, tick=tick)
     assert isinstance(undo, Done), undo
     assert undo.observed is not None
-    other: Kind[Any] = KINDS[inverse.kind_name].of(said)
+    other: Kind = KINDS[inverse.kind_name].of(said)
     assert other.unchanged_since(undo, undo.observed)
     back = other.inverse(undo)
     assert isinstance(back, Inverse), back

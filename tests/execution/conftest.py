@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from accounts.changes.actions import decide, submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import AT_ONCE, Timing

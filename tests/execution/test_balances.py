@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Item
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState

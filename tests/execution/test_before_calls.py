@@ -233,7 +233,7 @@ def test_an_item_that_nothing_can_be_compared_with_keeps_no_other_from_healing(
         Item.objects.filter(pk=item.pk).update(not_before=None)
         items.append(item)
 
-    def basis_but_of_one(kind: Kind[Any], item: Item) -> Any:
+    def basis_but_of_one(kind: Kind, item: Item) -> Any:
         if item.pk == items[0].pk:
             raise KeyError("admin_action")
         return basis(kind, item)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.changes.freshness import good_since, read_anew, stale
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from accounts.models import Account, AutoLiqLimits, Cash, RiskStatus, Trader
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.execution.pre_trade import make_limited

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.states import ChangeState
 from accounts.execution.models import Call, Purpose
 from accounts.models import Account, RiskCategory

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.changes.kinds.kind import State
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.states import ItemState
 from accounts.execution.lane import work

@@ -84,7 +84,7 @@ def test_a_decision_while_it_is_being_read_wins(
     seen_call = question(item).calls.last
     read_step = Kind.read_step
 
-    def decided_meanwhile(self: Kind[Any], *args: Any) -> Any:
+    def decided_meanwhile(self: Kind, *args: Any) -> Any:
         reading = read_step(self, *args)
         decides(supervisor, item, resolution, seen_call)
         return reading

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from random import Random
 from typing import Any, Final
 from uuid import UUID
@@ -17,7 +15,8 @@ from psycopg_pool import PoolTimeout
 
 from accounts.changes.actions import DecisionRefused, NothingToDo, PlanMoved, decide, submit, withdraw
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, PolicyRule
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import Timing
@@ -28,11 +27,11 @@ from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+from tests.faults.kinds import AT_ONCE, DRAWN, Draw, Pools, requester
 from tests.faults.world import World
 from tests.staff.people import make_person
 
 ORIGIN: Final = Origin(request_id="0" * 32, job="faults")
-AT_ONCE: Final = frozenset({"lock", "liquidate_only"})  # kinds that need nobody's decision
 LIMITED: Final = 40
 FEW: Final = 5
 VERDICTS: Final = (*["approve"] * 14, "reject", "withdraw")
@@ -43,19 +42,6 @@ TRIES_TO_DECIDE: Final = 30
 
 class Later(Exception):
     """It can't be done just now, and is to be tried again in a moment."""
-
-
-@dataclass(frozen=True)
-class Pools:
-    """Tradovate's ids of demo accounts and traders by what can be asked for them, in a fixed order."""
-
-    open: tuple[int, ...]
-    locked: tuple[int, ...]
-    stopped: tuple[int, ...]
-    holding: tuple[int, ...]
-    limited: tuple[int, ...]  # whose position limits have been read
-    traders: tuple[int, ...]
-    categories: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -122,9 +108,6 @@ def let_go() -> None:
     connection.close_pool()  # type: ignore[attr-defined]  # of the PostgreSQL backend
 
 
-Draw = Callable[[Random, int], tuple[str, Sequence[int], int, dict[str, Any]]]
-
-
 class Drawer:
     """Draws changes for one run. Accounts are used once, except by those who lock what somebody else has under way."""
 
@@ -151,9 +134,10 @@ class Drawer:
         for _ in range(rng.randint(3, 8)):
             if sum(len(each.targets) for each in asked) >= most_items:
                 break
-            kind, pool, most, _ = rng.choices(KINDS_DRAWN, [each[-1] for each in KINDS_DRAWN])[0]
+            kind, drawn = rng.choices(list(DRAWN.items()), [each.how_often for each in DRAWN.values()])[0]
+            most, left = drawn.most, self._left[drawn.pool]
             count = min(rng.choice((1, 3, rng.randint(1, most), rng.randint(1, most))), most)
-            targets = tuple(self._left[pool].pop() for _ in range(min(count, len(self._left[pool]))))
+            targets = tuple(left.pop() for _ in range(min(count, len(left))))
             if targets:
                 asked.append(self._wanted(len(asked) + 1, kind, targets, rng.uniform(0, within_s)))
         rivals = [each for each in asked if each.kind not in {"lock", "user_lockout", "remediation"}]
@@ -188,37 +172,7 @@ class Drawer:
     def _parameters(self, number: int, kind: str) -> dict[str, Any]:
         """Return parameters as a form's cleaned data; an amount of money says which change it is of."""
         comment = f"Seed {self._seed}, change {number}"
-        match kind:
-            case "auto_liq_limits":
-                return {"level": "firm", "daily_loss_auto_liq_usd": Decimal(5000 + number)}
-            case "risk_category":
-                return {"category": self._rng.choice(self._pools.categories)}
-            case "position_limit":
-                return {"action": "create", "total_by": "Overall", "long_limit": 100 + number}
-            case "max_net_liq":
-                return {"max_net_liq_usd": Decimal(20_000 + number)}
-            case "demo_balance":
-                return {"cash_change_usd": Decimal(100 + number), "comment": comment}
-            case "remediation":
-                return {"amount_usd": Decimal(30_000), "max_net_liq_usd": Decimal(31_000 + number), "comment": comment}
-        return {}
-
-
-# Kind, whom it is asked for, at most how many, and how often.
-KINDS_DRAWN: Final = (
-    ("lock", "open", 40, 5),
-    ("liquidate_only", "open", 12, 1),
-    ("unlock", "locked", 5, 3),
-    ("liquidate", "holding", 10, 3),
-    ("auto_liq_limits", "open", 40, 3),
-    ("risk_category", "open", 60, 3),
-    ("position_limit", "limited", 8, 2),
-    ("user_lockout", "traders", 8, 2),
-    ("reset_auto_liq_status", "stopped", 6, 2),
-    ("max_net_liq", "open", 12, 2),
-    ("demo_balance", "open", 12, 3),
-    ("remediation", "locked", 4, 2),
-)
+        return DRAWN[kind].parameters(Draw(number=number, rng=self._rng, pools=self._pools, comment=comment))
 
 
 class Asker:
@@ -240,7 +194,7 @@ class Asker:
             planned = plan(kind, environment=Environment.DEMO, target_ids=wanted.targets, parameters=parameters)
             try:
                 change = submit(
-                    actor=Staff.objects.get(username="supervisor2" if wanted.kind == "liquidate" else "support"),
+                    actor=Staff.objects.get(username=requester(wanted.kind)),
                     origin=ORIGIN,
                     kind=kind,
                     environment=Environment.DEMO,
@@ -287,7 +241,7 @@ class Asker:
             raise Later from refused
 
 
-def _given(kind: Kind[Any], cleaned: dict[str, Any]) -> State:
+def _given(kind: Kind, cleaned: dict[str, Any]) -> State:
     """Return a change's parameters as its form would."""
     if not cleaned:
         return {}

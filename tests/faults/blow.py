@@ -8,28 +8,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
+from tests.faults.kinds import writes
 from tests.faults.world import World
-from tests.simulator import driver
 from tests.simulator.driver import SimulatorError
 
 Act = Callable[[World], bool | None]
 """What a step does; False says that it is not done yet and is to be asked again in a moment."""
-
-WRITES: Final[Mapping[str, tuple[str, ...]]] = {
-    "lock": (driver.SET_ACTION,),
-    "liquidate_only": (driver.SET_ACTION,),
-    "unlock": (driver.SET_ACTION,),
-    "liquidate": (driver.SET_ACTION,),
-    "auto_liq_limits": (driver.UPDATE_LIMITS,),
-    "risk_category": (driver.SWITCH_CATEGORY,),
-    "position_limit": (driver.CREATE_POSITION_LIMIT,),
-    "user_lockout": (driver.EXPIRE_LOCKOUT,),
-    "reset_auto_liq_status": (driver.RESET_STATUS,),
-    "max_net_liq": (driver.MAX_NET_LIQ,),
-    "demo_balance": (driver.DEMO_BALANCE,),
-    "remediation": (driver.DEMO_BALANCE, driver.MAX_NET_LIQ, driver.SET_ACTION),
-}
-"""The writing endpoints of each kind, for faults that are to meet its calls."""
 
 MEETS_WITHIN_S: Final = 25.0
 """So long a fault of the simulator's waits for a first call to meet."""
@@ -94,7 +78,7 @@ def answers(
 ) -> Blow:
     """A fault of the simulator's, dropped after a while: at one writing endpoint, at all calls, or at some of all calls."""
     rng = lot.rng
-    endpoint = None if everywhere and rng.random() < 0.3 else rng.choice(WRITES[lot.kind])
+    endpoint = None if everywhere and rng.random() < 0.3 else rng.choice(writes(lot.kind))
     rule: dict[str, Any] = {**fields, **({"endpoint": endpoint} if endpoint else {}), "count": count or rng.randint(1, 6)}
     rule |= {"probability": rng.choice((1.0, 1.0, 0.5)), "seed": rng.randint(1, 1_000_000)}
     rule |= {"when": when} if kind not in {"p-ticket", "cut-body"} else {}

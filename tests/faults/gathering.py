@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from accounts.changes.kinds import KINDS
 from tests.checker import check
 from tests.faults.evidence import Call, Event, Evidence, Item, Landing
+from tests.faults.kinds import DRAWN, EVERY_WRITE, usd
 from tests.faults.other_hands import OtherHands
 from tests.faults.world import World
 from tests.simulator import driver
@@ -59,7 +59,7 @@ def gather(world: World) -> Evidence:
     on_demo = [call for call in calls if call["host"] == "demo"]
     done: set[tuple[int, str]] = set()  # target and what was done to it
     for call in on_demo:
-        if call["endpoint"].lower() not in _WRITES or _was_refused(call):
+        if call["endpoint"].lower() not in EVERY_WRITE or _was_refused(call):
             continue
         for sign in _named(call):
             if sign not in signs:
@@ -141,36 +141,7 @@ def _signs(item: Item, *, after: dict[str, Any], reason: str) -> tuple[Sign, ...
     target = int(item.target.rsplit(":", 1)[1])
     if not after:
         return ()  # skipped when it was planned
-    return tuple((endpoint.lower(), target, value) for endpoint, value in MARKS[item.kind](after, reason))
-
-
-def _action(after: dict[str, Any], reason: str) -> tuple[tuple[str, str], ...]:
-    return tuple((driver.SET_ACTION, f"{action} {reason}") for action in after.get("admin_actions") or [after["admin_action"]])
-
-
-def _peak(after: dict[str, Any], reason: str) -> tuple[tuple[str, str], ...]:
-    return ((driver.MAX_NET_LIQ, _usd(after["max_net_liq_usd"])),)
-
-
-def _cash(after: dict[str, Any], reason: str) -> tuple[tuple[str, str], ...]:
-    return ((driver.DEMO_BALANCE, after["comment"]),)
-
-
-MARKS: Final[dict[str, Callable[[dict[str, Any], str], tuple[tuple[str, str], ...]]]] = {
-    "lock": _action,
-    "liquidate_only": _action,
-    "unlock": _action,
-    "liquidate": _action,
-    "auto_liq_limits": lambda after, _: ((driver.UPDATE_LIMITS, _usd(after["daily_loss_auto_liq_usd"])),),
-    "risk_category": lambda after, _: ((driver.SWITCH_CATEGORY, str(after["category_id"])),),
-    "position_limit": lambda after, _: ((driver.CREATE_POSITION_LIMIT, str(after["record"]["long_limit"])),),
-    "user_lockout": lambda _, reason: ((driver.EXPIRE_LOCKOUT, reason),),
-    "reset_auto_liq_status": lambda *_: ((driver.RESET_STATUS, ""),),
-    "max_net_liq": _peak,
-    "demo_balance": _cash,
-    "remediation": lambda after, reason: (*_cash(after, reason), *_peak(after, reason), *_action(after, reason)),
-}
-"""Endpoint and mark of each call of a kind, from what the item means to reach and the change's reason."""
+    return tuple((endpoint.lower(), target, value) for endpoint, value in DRAWN[item.kind].marks(after, reason))
 
 
 def _named(call: dict[str, Any]) -> Iterator[Sign]:
@@ -181,7 +152,7 @@ def _named(call: dict[str, Any]) -> Iterator[Sign]:
             yield _sign(endpoint, body["accountId"], f"{body['adminAction']} {body.get('adminActionReason', '')}")
         case path if path == driver.UPDATE_LIMITS.lower():
             for item in body["items"]:
-                yield _sign(endpoint, item["accountId"], _usd(item.get("dailyLossAutoLiq", 0)))
+                yield _sign(endpoint, item["accountId"], usd(item.get("dailyLossAutoLiq", 0)))
         case path if path == driver.SWITCH_CATEGORY.lower():
             for account_id in body["accountIds"]:
                 yield _sign(endpoint, account_id, str(body["riskCategoryId"]))
@@ -190,29 +161,11 @@ def _named(call: dict[str, Any]) -> Iterator[Sign]:
         case path if path == driver.EXPIRE_LOCKOUT.lower():
             yield _sign(endpoint, body["userId"], body.get("notes", ""))
         case path if path == driver.MAX_NET_LIQ.lower():
-            yield _sign(endpoint, body["accountId"], _usd(body["maxNetLiq"]))
+            yield _sign(endpoint, body["accountId"], usd(body["maxNetLiq"]))
         case path if path == driver.DEMO_BALANCE.lower():
             yield _sign(endpoint, body["accountId"], body.get("comment", ""))
         case _:
             yield _sign(endpoint, body["accountId"], "")
-
-
-_WRITES: Final = frozenset(
-    path.lower()
-    for path in (
-        driver.SET_ACTION,
-        driver.SWITCH_CATEGORY,
-        driver.UPDATE_LIMITS,
-        driver.EXPIRE_LOCKOUT,
-        driver.RESET_STATUS,
-        driver.MAX_NET_LIQ,
-        driver.DEMO_BALANCE,
-        driver.UPDATE_LIMIT,
-        driver.CREATE_POSITION_LIMIT,
-        driver.DELETE_POSITION_LIMIT,
-        driver.DELETE_RISK_PARAMETER,
-    )
-)
 
 
 def _sign(endpoint: str, target: int, value: str) -> Sign:
@@ -233,10 +186,6 @@ def _is_done_by_others(sign: Sign, others: OtherHands) -> bool:
     if endpoint == driver.SWITCH_CATEGORY.lower():
         return (target, "riskCategoryId", int(value)) in others.reached
     return False
-
-
-def _usd(amount: object) -> str:
-    return f"{Decimal(str(amount)):.2f}"
 
 
 def _all(world: World, what: str, **filters: object) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tests.faults.blow import WRITES, Blow, Lot, Step, answers, injected
+from tests.faults.blow import Blow, Lot, Step, answers, injected
+from tests.faults.kinds import DRAWN, RISK_STATUS, is_of_traders, writes
 from tests.faults.world import World
 
 FEW_ROWS: Final = 3
@@ -15,17 +16,6 @@ FEW_ROWS: Final = 3
 
 ODD_TEXTS: Final = ("Busy", "No\x00way", "half a pair \ud83d", "x" * 9000, "Zu spät \u202e12")
 
-# What a reading of a kind's targets rests on: the rows that faults of single rows edit or leave out.
-ROWS_READ: Final[Mapping[str, str]] = {
-    "auto_liq_limits": "userAccountAutoLiq",
-    "risk_category": "account",
-    "position_limit": "userAccountPositionLimit",
-    "liquidate": "position",
-    "demo_balance": "cashBalance",
-    "remediation": "cashBalance",
-    "user_lockout": "user",
-}
-RISK_STATUS: Final = "accountRiskStatus"
 
 BEFORE_TIME: Final = "0001-01-01T00:00:00Z"
 ODD_FIELDS: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
@@ -128,7 +118,7 @@ def _refusal(lot: Lot) -> tuple[str, dict[str, Any]]:
 def refused_endpoint(lot: Lot) -> Blow:
     """A key that may not use one endpoint for a while; it is put right by people."""
     for_s = lot.away_s()
-    endpoint = lot.rng.choice((*WRITES[lot.kind], "/accountRiskStatus/ldeps", "/account/items", "/position/ldeps"))
+    endpoint = lot.rng.choice((*writes(lot.kind), "/accountRiskStatus/ldeps", "/account/items", "/position/ldeps"))
     rule = {"endpoint": endpoint, "status": 401, "body": "Access is denied"}
     strike, lift = injected("answer", rule)
     return Blow(
@@ -140,14 +130,14 @@ def refused_endpoint(lot: Lot) -> Blow:
 
 
 def odd_rows(lot: Lot) -> Blow:
-    entity = ROWS_READ.get(lot.kind, RISK_STATUS)
+    entity = DRAWN[lot.kind].rows
     edit = lot.rng.choice((*({"fields": fields} for fields in ODD_FIELDS[entity]), *WHOLE_ROWS))
     return _rows(lot, "odd", entity, edit, json.dumps(edit))
 
 
 def missing_rows(lot: Lot) -> Blow:
-    entity = lot.rng.choice(("position", "account", ROWS_READ.get(lot.kind, RISK_STATUS)))
-    return _rows(lot, "omit", "user" if lot.kind == "user_lockout" else entity, {}, "left out")
+    entity = lot.rng.choice(("position", "account", DRAWN[lot.kind].rows))
+    return _rows(lot, "omit", "user" if is_of_traders(lot.kind) else entity, {}, "left out")
 
 
 def _rows(lot: Lot, kind: str, entity: str, edit: Mapping[str, Any], words: str) -> Blow:
@@ -198,7 +188,7 @@ def _edits(lot: Lot) -> tuple[tuple[str, tuple[str, dict[str, Any]]], ...]:
     untouched = ("other limits", ("userAccountAutoLiq", {"weeklyLossAutoLiq": 60_000 + number / 7, "doNotUnlock": True}))
     same = ("the same limit", ("userAccountAutoLiq", {"dailyLossAutoLiq": 40_000 + number / 7}))
     unheard = ("a limit that nobody knows", ("userAccountAutoLiq", {"noveltyLossAutoLiq": 70_000 + number / 7}))
-    if lot.kind == "user_lockout":
+    if is_of_traders(lot.kind):
         return (("another status", ("user", {"status": "Active"})),)
     if lot.kind == "auto_liq_limits":
         return untouched, same, unheard
@@ -206,7 +196,7 @@ def _edits(lot: Lot) -> tuple[tuple[str, tuple[str, dict[str, Any]]], ...]:
 
 
 def _targets(lot: Lot, some: list[int]) -> set[str]:
-    unit = "trader" if lot.kind == "user_lockout" else "account"
+    unit = "trader" if is_of_traders(lot.kind) else "account"
     return {f"demo:{unit}:{each}" for each in some}
 
 

@@ -15,11 +15,12 @@ import requests
 from redis.exceptions import RedisError
 
 from tests.checker import KEEP_ANSWERS
-from tests.faults.asking import Asker, Later, Pools, let_go
+from tests.faults.asking import Asker, Later, let_go
 from tests.faults.blow import Scale, Step
 from tests.faults.evidence import Violation
 from tests.faults.gathering import gather
 from tests.faults.judge import judge
+from tests.faults.kinds import Pools, is_of_traders
 from tests.faults.scenario import Scenario, draw
 from tests.faults.world import World
 
@@ -73,7 +74,7 @@ class Runner:
         world.keep_offset()
         try:
             for change in scenario.changes:
-                if change.kind == "user_lockout":
+                if is_of_traders(change.kind):
                     for trader in change.targets:
                         world.simulator.start_lockout(trader, minutes=24 * 60)  # longer than any jump
             _Timeline(world, scenario).play()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from tests.faults.asking import Drawer, Pools, Wanted
+from tests.faults.asking import Drawer, Wanted
 from tests.faults.blow import Blow, Lot, Scale
 from tests.faults.blows import BLOWS
+from tests.faults.kinds import Pools
 
 ITEMS_MAX: Final = 60
 ASKED_WITHIN_S: Final = 5.0

@@ -9,14 +9,12 @@ import pytest
 
 from accounts.changes.kinds import KINDS
 from riskadmin.local.places import PROJECT
-from tests.faults.asking import KINDS_DRAWN, Pools
-from tests.faults.blow import LONG, SHORT, WRITES, Lot
+from tests.faults.blow import LONG, SHORT, Lot
 from tests.faults.blows import BLOWS
-from tests.faults.gathering import MARKS
 from tests.faults.judge import RULES
+from tests.faults.kinds import DRAWN, EVERY_WRITE, NOT_DRAWN, Pools, is_of_traders, writes
 from tests.faults.scenario import ALIKE, Scenario, draw
 
-NOT_DRAWN = {"risk_parameter"}  # hangs on a position limit of its account: docs/faults.md says so
 POOLS = Pools(
     open=tuple(range(1000, 1300)),
     locked=tuple(range(2000, 2040)),
@@ -34,9 +32,9 @@ def told(scenario: Scenario) -> object:
 
 
 def test_every_kind_is_drawn_and_known_in_the_simulators_log() -> None:
-    drawn = {kind for kind, *_ in KINDS_DRAWN}
-    assert drawn | NOT_DRAWN == set(KINDS)
-    assert drawn == set(MARKS) == set(WRITES)
+    assert set(DRAWN) | NOT_DRAWN == set(KINDS)
+    assert not set(DRAWN) & NOT_DRAWN
+    assert {endpoint.lower() for kind in DRAWN for endpoint in writes(kind)} <= EVERY_WRITE
 
 
 def test_a_seed_draws_the_same_again() -> None:
@@ -66,7 +64,7 @@ def test_an_account_is_asked_for_once_but_by_a_rival_who_locks() -> None:
     for seed in range(50):
         taken: set[tuple[str, int]] = set()
         for change in draw(seed, POOLS, SHORT).changes:
-            targets = {("trader" if change.kind == "user_lockout" else "account", target) for target in change.targets}
+            targets = {("trader" if is_of_traders(change.kind) else "account", target) for target in change.targets}
             assert change.kind == "lock" or not targets & taken
             taken |= targets
 
@@ -94,7 +92,7 @@ def test_somebody_else_acts_while_the_change_waits_for_its_decision() -> None:
         assert waiting.at_s < struck_at_s < waiting.at_s + waiting.decided_after_s - 6
 
 
-@pytest.mark.parametrize("kind", [kind for kind, *_ in KINDS_DRAWN])
+@pytest.mark.parametrize("kind", list(DRAWN))
 def test_faults_of_rows_meet_targets_of_the_change(kind: str) -> None:
     for seed in range(20):
         lot = Lot(Random(seed), SHORT, kind, (1000, 1001, 1002, 1003))

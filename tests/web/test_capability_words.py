@@ -1,9 +1,8 @@
 """Every capability that a view asks for has its words."""
 
-from django.conf import settings
-
-from riskadmin.staff.roles import ALL_CAPABILITIES
+from riskadmin.staff.roles import all_capabilities
+from riskadmin.web.access import capability_words
 
 
 def test_every_capability_has_its_words() -> None:
-    assert set(settings.CAPABILITY_WORDS) == ALL_CAPABILITIES
+    assert set(capability_words()) == all_capabilities()

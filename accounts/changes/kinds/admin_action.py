@@ -11,18 +11,8 @@ from typing import ClassVar, Final
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
-from accounts.changes.kinds.kind import (
-    CallSpec,
-    Difference,
-    Done,
-    Finding,
-    Inverse,
-    Irreversible,
-    Planned,
-    Reading,
-    Skip,
-    State,
-)
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.models import Account, Source
 from accounts.models.status import is_known
@@ -33,7 +23,7 @@ from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.http_record import HttpRecord
-from riskadmin.tradovate.vocabulary import AdminAction, Environment
+from riskadmin.tradovate.vocabulary import AdminAction
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
@@ -47,7 +37,6 @@ LEAVES: Final = "leaves"
 class AdminActionKind(AccountKind):
     """A kind that sets one admin action on one account."""
 
-    environments = frozenset({Environment.DEMO})
     urgent_up_to = 50
     endpoints: ClassVar[tuple[Endpoint, ...]] = (SET_ADMIN_AUTO_LIQ_ACTION,)
     reads: ClassVar[tuple[Endpoint, ...]] = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
@@ -134,7 +123,7 @@ class AdminActionKind(AccountKind):
         if self.is_reached(before) and not acted:
             return Finding.UNCHANGED
         # Unlocking an account that only a limit had stopped leaves `Normal` as it was: its time, or the stop's end, shows it.
-        if observed["admin_action"] == self.action and dict(observed) != dict(before):
+        if observed["admin_action"] == self.action and not self.is_same(before, observed):
             return Finding.APPLIED
         return Finding.ELSEWHERE if acted else Finding.NOT_APPLIED
 

@@ -15,18 +15,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from accounts.changes.kinds.caps import beyond_cap
-from accounts.changes.kinds.kind import (
-    CallSpec,
-    Difference,
-    Done,
-    Finding,
-    Inverse,
-    Irreversible,
-    Planned,
-    Reading,
-    Skip,
-    State,
-)
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.limit_effects import effects_of
 from accounts.changes.kinds.limit_fields import (
     LIMIT_FIELDS,
@@ -41,6 +30,8 @@ from accounts.changes.kinds.limit_fields import (
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits, limit_records
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, gone, reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
@@ -69,19 +60,26 @@ TEMPLATE: Final = "template"
 class AutoLiqLimitsKind(AccountKind):
     """New limits of one level. `of` returns the instance for the level that a change's parameters name."""
 
-    name = "auto_liq_limits"
-    verb = "Change the limits of"
-    action_label = "Change limits"
-    effect = "Replaces the limits you fill in; they hold at once. What you leave empty stays as it is, account by account."
-    direction = Direction.LOOSENING
+    spec = KindSpec(
+        name="auto_liq_limits",
+        verb="Change the limits of",
+        action_label="Change limits",
+        effect="Replaces the limits you fill in; they hold at once. What you leave empty stays as it is, account by account.",
+        warning="An account that is beyond a new limit already is liquidated as soon as the limit is set.",
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO, Environment.LIVE}),
+        icon="adjustments",
+        permission="ask to change limits",
+        policy=(
+            supervised("May loosen, and may liquidate at once."),
+            supervised("So many at once take four eyes.", at_least_items=301, decisions_needed=2),
+        ),
+    )
     judges_by_figures = True
-    environments = frozenset({Environment.DEMO, Environment.LIVE})
     endpoints = (UPDATE_USER_AUTO_LIQS,)
-    icon = "adjustments"
     urgent_up_to = 50
     parts = frozenset({Part.LIMITS, Part.CASH, Part.POSITIONS})
     parameters_form = LimitsForm
-    warning = "An account that is beyond a new limit already is liquidated as soon as the limit is set."
 
     def __init__(self, level: LimitLevel = LimitLevel.FIRM) -> None:
         self.level = level
@@ -194,6 +192,9 @@ class AutoLiqLimitsKind(AccountKind):
 
     def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
         return limit_records(environment, list(targets), self.level)
+
+    def as_stored(self, stored: State, now: State) -> State:
+        return now  # a limit that is not in a state is not set, and may have been set since
 
     def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
         altered = (LEVEL, *_altered(before, after))

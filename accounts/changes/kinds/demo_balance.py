@@ -15,9 +15,11 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
-from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Inverse, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Planned, Reading, Skip
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings, size_warnings
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
@@ -86,19 +88,28 @@ def cash_effects(subject: Account, change_usd: Decimal, differences: Iterable[Di
 class DemoBalance(AccountKind):
     """The dollar balance of a simulation account, changed by an amount."""
 
-    name = "demo_balance"
-    verb = "Change the balance of"
-    action_label = "Balance"
-    effect = "Adds to the cash of simulation accounts, or takes from it, at once."
-    warning = (
-        "Tradovate is said to move the peak of a trailing drawdown (max net liq) by the same amount. A call whose outcome "
-        "stays unknown is never made again by itself: it would count twice."
+    spec = KindSpec(
+        name="demo_balance",
+        verb="Change the balance of",
+        action_label="Balance",
+        effect="Adds to the cash of simulation accounts, or takes from it, at once.",
+        warning=(
+            "Tradovate is said to move the peak of a trailing drawdown (max net liq) by the same amount. A call whose outcome "
+            "stays unknown is never made again by itself: it would count twice."
+        ),
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO}),
+        icon="coin",
+        permission="ask to change the balance of accounts",
+        policy=(supervised("Money; can't be made again safely."),),
+        recorded={
+            "amount_usd": "Balance in USD",
+            "cash_change_usd": "Change of the balance in USD",
+            "week_realized_pnl_usd": "Realised this week in USD",
+        },
     )
-    direction = Direction.LOOSENING
-    environments = frozenset({Environment.DEMO})
     endpoints = (CHANGE_DEMO_BALANCE,)
     reads = (CASH_BALANCES_BY_ACCOUNT,)
-    icon = "coin"
     parts = frozenset({Part.CASH, Part.POSITIONS})
     parameters_form = DemoBalanceForm
 

@@ -1,15 +1,16 @@
 """The interface of every kind of change; one file in this folder for each kind."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeAlias
 
 from django import forms
 
 from accounts.changes.kinds.effects import TargetEffects
+from accounts.changes.kinds.stored import State, StoredKind
 from accounts.changes.states import Direction
 from accounts.sync.actions import Part
 from accounts.sync.complete import Answer
@@ -19,23 +20,8 @@ from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
 
-State = Mapping[str, Any]
-"""A target's state in a kind's own terms: JSON values only, since it is frozen in the item and compared with what is read."""
-
-SubjectT = TypeVar("SubjectT")
-"""The mirror's row of a target: `accounts.models.Account` or `Trader`."""
-
-
-class Unit(StrEnum):
-    """The type of a kind's targets."""
-
-    ACCOUNT = "account"
-    TRADER = "trader"
-
-    @property
-    def one(self) -> str:
-        """One target, with its article."""
-        return "an account" if self is Unit.ACCOUNT else "a trader"
+Subject: TypeAlias = Any
+"""The mirror's row of a target, which only the kind itself looks into: `accounts.models.Account` or `Trader`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +78,6 @@ class CallSpec:
     reason_code: ReasonCode
     reason_text: str
     ticket: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One thing that a change modifies, in words; `direction` is "looser", "tighter", or "" if it is neither."""
-
-    label: str
-    before: str
-    after: str
-    direction: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,47 +143,32 @@ class Irreversible:
     reason: str
 
 
-class Kind(ABC, Generic[SubjectT]):
-    """One kind of change. Instances hold no state; the classes are registered in `kinds/__init__.py`."""
+class Kind(StoredKind):
+    """One kind of change. Instances hold no state; the classes are registered in `kinds/__init__.py`.
 
-    name: ClassVar[str]
-    verb: ClassVar[str]  # on buttons: "Lock"
-    action_label: ClassVar[str]  # on the account's own page: "Lock"
-    effect: ClassVar[str]  # what it does, one sentence for the form
-    direction: ClassVar[Direction]
-    environments: ClassVar[frozenset[Environment]]
-    icon: ClassVar[str]
-    unit: ClassVar[Unit]
-    steps: ClassVar[tuple[str, ...]] = ("",)  # what each call for an item does, in order
+    A class states its facts as `spec = KindSpec(...)`, and what the engine has to know about its calls as class attributes.
+    """
+
     endpoints: ClassVar[tuple[Endpoint, ...]] = ()  # what each step calls, if that is the same for all; () if not
     reads: ClassVar[tuple[Endpoint, ...]] = ()  # what reads its targets' state, before and after its calls, by their ids
     batch_size: ClassVar[int] = 1
     urgent_up_to: ClassVar[int] = 0  # changes with at most this many items take the urgent lane
     rests_on_before: ClassVar[bool] = True  # it is only right while the account's state is as it was shown
     is_read_back: ClassVar[bool] = True  # False: Tradovate has no read for it, and its response is the only evidence
-    judges_by_figures: ClassVar[bool] = False  # what it would liquidate is judged by realised figures
     answer_may_change_nothing: ClassVar[bool] = False  # an accepted call that changes nothing is an outcome: unchanged
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back covers; fewer if no call lists them all
     # what its plan depends on, in addition to the risk status: what a reading fetches
     parts: ClassVar[frozenset[Part]] = frozenset()
-    parameters_form: ClassVar[type[forms.Form] | None] = None
     takes_own_parameters: ClassVar[bool] = True  # False: a call sends the same for all its targets, so none has its own
-    ended_by: ClassVar[str] = ""  # the kind that ends it, if it may be requested until a time
-    warning: ClassVar[str] = ""  # what to know about every change of this kind
-
-    @property
-    def capability(self) -> str:
-        """The capability that a person needs to request it."""
-        return f"changes:request:{self.name}"
 
     @property
     def is_protective(self) -> bool:
         """Whether it only ever removes risk, so that nothing pending may block it."""
         return self.direction == Direction.PROTECTIVE
 
-    def words(self, count: int) -> str:
-        """Return the button's text: "Lock 1 account"."""
-        return f"{self.verb} {count:,} {self.unit.value}{'' if count == 1 else 's'}"
+    def calls_for(self, count: int) -> int:
+        """Return how many calls this many targets take, not counting readings."""
+        return -(-count // self.batch_size) * len(self.steps)
 
     def form(self, environment: Environment, **given: Any) -> forms.Form | None:
         """Return the form of its parameters, for its targets' environment; None if there is nothing to fill in.
@@ -220,11 +181,7 @@ class Kind(ABC, Generic[SubjectT]):
         """Return the parameters in a valid form, as the change stores them: JSON values only."""
         return {name: value for name, value in cleaned.items() if value not in {None, ""}}
 
-    def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        """Return the parameters as labels and values, for display."""
-        return ()
-
-    def of(self, parameters: State) -> "Kind[SubjectT]":
+    def of(self, parameters: State) -> "Kind":
         """Return the kind for a change's parameters: itself, unless they decide what is read and compared.
 
         For the same parameters it is the same object. Everything except the words on screen uses it.
@@ -235,7 +192,7 @@ class Kind(ABC, Generic[SubjectT]):
         """Return what each step calls; if a kind's parameters decide it, the kind that `of` returns has them."""
         return self.endpoints
 
-    def variants(self) -> "tuple[tuple[str, Kind[SubjectT]], ...]":
+    def variants(self) -> "tuple[tuple[str, Kind], ...]":
         """Return the variants of this kind because Tradovate has an endpoint for each: its label, and the kind."""
         return ((self.action_label, self),)
 
@@ -247,6 +204,17 @@ class Kind(ABC, Generic[SubjectT]):
         """Say whether this step is only right while the target passes `is_as_shown`."""
         return self.rests_on_before and step == 0
 
+    def as_stored(self, stored: State, now: State) -> State:
+        """Return the part of a state that a stored one speaks of: a field that was added to the kind since moves nothing. Pure.
+
+        A kind that leaves out of its states what is not set returns all of it: there, an absent field says something.
+        """
+        return {name: value for name, value in now.items() if name in stored}
+
+    def is_same(self, stored: State, now: State) -> bool:
+        """Say whether a target in state `now` is as a stored state says. Pure."""
+        return dict(stored) == dict(self.as_stored(stored, now))
+
     def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
         """Return the part of a target's state that has to be as it was shown for a step: all of it, or less. Pure."""
         return state
@@ -254,7 +222,7 @@ class Kind(ABC, Generic[SubjectT]):
     def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         """Say whether this step may be taken for a target that was shown as `before` and is now `now`. Pure."""
         shown, present = (self.relevant(state, before=before, after=after, step=step) for state in (before, now))
-        return dict(shown) == dict(present)
+        return self.is_same(shown, present)
 
     def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
         """Return the states that an item starts from and leads to, if its target's relevant state is as shown. Pure.
@@ -279,11 +247,11 @@ class Kind(ABC, Generic[SubjectT]):
         """Write into the mirror that Tradovate no longer has these targets."""
 
     @abstractmethod
-    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, SubjectT]:
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Subject]:
         """Return the mirror's rows of these targets, with everything that `plan` reads, in a fixed number of queries."""
 
     @abstractmethod
-    def obstacle(self, subject: SubjectT) -> str:
+    def obstacle(self, subject: Subject) -> str:
         """Return why nothing can be sent for a target whatever is requested, or "". Pure."""
 
     def gone_among(self, environment: Environment, ids: Sequence[int]) -> set[int]:
@@ -292,27 +260,23 @@ class Kind(ABC, Generic[SubjectT]):
         return {target_id for target_id in ids if target_id not in found or self.obstacle(found[target_id])}
 
     @abstractmethod
-    def read_at(self, subject: SubjectT) -> datetime | None:
+    def read_at(self, subject: Subject) -> datetime | None:
         """Return when the oldest state that the plan depends on was read; None if some of it never was. Pure."""
 
-    def compared_at(self, subject: SubjectT) -> datetime | None:
+    def compared_at(self, subject: Subject) -> datetime | None:
         """Return when the state was read that has to be as shown right before a call; None if it never was. Pure."""
         return self.read_at(subject)
 
     @abstractmethod
-    def state(self, subject: SubjectT) -> State:
+    def state(self, subject: Subject) -> State:
         """Return the target's current state as far as this kind changes or depends on it: an item's `before`. Pure."""
 
     @abstractmethod
-    def plan(self, subject: SubjectT, *, parameters: State, contested: bool) -> Planned | Skip:
+    def plan(self, subject: Subject, *, parameters: State, contested: bool) -> Planned | Skip:
         """Return what would happen to a target without an obstacle, in a supported environment. Pure: no query, no clock.
 
         `contested` says that a change of another kind is under way for it, so that its current state may not last.
         """
-
-    @abstractmethod
-    def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        """Return in words what differs between two states. Pure."""
 
     @abstractmethod
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
@@ -355,4 +319,4 @@ class Kind(ABC, Generic[SubjectT]):
 
         If not, someone or something else has changed it since, and no undo touches it. Asked only if there is an undo.
         """
-        return dict(now) == dict(done.after if done.observed is None else done.observed)
+        return self.is_same(done.after if done.observed is None else done.observed, now)

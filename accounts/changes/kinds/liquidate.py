@@ -9,15 +9,18 @@ from typing import Final
 
 from accounts.changes.kinds.admin_action import AdminActionKind, send_admin_action
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
-from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Skip
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import held, open_positions
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync.actions import Part
+from riskadmin.staff.roles import Role
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.http_record import HttpRecord
-from riskadmin.tradovate.vocabulary import AdminAction
+from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
 LIQUIDATE_STEP: Final = 0
 
@@ -25,16 +28,25 @@ LIQUIDATE_STEP: Final = 0
 class Liquidate(AdminActionKind):
     """`LiquidateImmediately`, then `LockTradingImmediately`, which lasts until someone unlocks the account."""
 
-    name = "liquidate"
-    verb = "Liquidate"
-    action_label = "Liquidate"
-    effect = (
-        "Every open position is closed at the market, at once; then the account is locked until somebody unlocks it. Two calls "
-        "for each account. What is closed stays closed."
+    spec = KindSpec(
+        name="liquidate",
+        verb="Liquidate",
+        action_label="Liquidate",
+        effect=(
+            "Every open position is closed at the market, at once; then the account is locked until somebody unlocks it. Two "
+            "calls for each account. What is closed stays closed."
+        ),
+        warning="The read-back proves that Tradovate took the order to liquidate, not at which price each position was closed.",
+        direction=Direction.DESTRUCTIVE,
+        environments=frozenset({Environment.DEMO}),
+        icon="flame",
+        permission="ask to liquidate accounts",
+        requested_by=frozenset({Role.SUPERVISOR}),
+        policy=(
+            supervised("Destructive: what is closed stays closed."),
+            supervised("So many at once take four eyes.", at_least_items=101, decisions_needed=2),
+        ),
     )
-    warning = "The read-back proves that Tradovate took the order to liquidate, not at which price each position was closed."
-    direction = Direction.DESTRUCTIVE
-    icon = "flame"
     parts = frozenset({Part.POSITIONS})
     steps = ("Liquidate", "Lock")
     endpoints = (SET_ADMIN_AUTO_LIQ_ACTION, SET_ADMIN_AUTO_LIQ_ACTION)

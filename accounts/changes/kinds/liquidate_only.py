@@ -1,22 +1,34 @@
 """Liquidate only: the trader may close positions but open none."""
 
 from accounts.changes.kinds.admin_action import AdminActionKind
-from accounts.changes.kinds.kind import Planned, Skip, State
+from accounts.changes.kinds.kind import Planned, Skip
+from accounts.changes.kinds.spec import KindSpec, PolicyDefault
+from accounts.changes.kinds.stored import State
 from accounts.changes.states import Direction
 from accounts.models import Account
-from riskadmin.tradovate.vocabulary import AdminAction
+from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
 
 class LiquidateOnly(AdminActionKind):
     """`LiquidateOnlyModeImmediately`: it lasts until someone unlocks the account."""
 
-    name = "liquidate_only"
-    verb = "Allow closing only for"
-    action_label = "Closing only"
-    effect = "Orders that open or add to a position are refused, at once and until somebody unlocks. Positions can be closed."
-    direction = Direction.PROTECTIVE
-    ended_by = "unlock"
-    icon = "arrow-down-circle"
+    spec = KindSpec(
+        name="liquidate_only",
+        verb="Allow closing only for",
+        action_label="Closing only",
+        effect=(
+            "Orders that open or add to a position are refused, at once and until somebody unlocks. Positions can be closed."
+        ),
+        direction=Direction.PROTECTIVE,
+        environments=frozenset({Environment.DEMO}),
+        icon="arrow-down-circle",
+        permission="allow accounts closing orders only",
+        policy=(PolicyDefault(decisions_needed=0, note="Protective: at once."),),
+        ended_by="unlock",
+        stand_in="risk_category",
+        is_first_choice=True,
+        in_lists="Closing orders only",
+    )
     action = AdminAction.LIQUIDATE_ONLY
     already = "Already allows closing orders only"
     open_positions = "they stay open, and the trader can close them."

@@ -16,18 +16,7 @@ from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import cash_read
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
-from accounts.changes.kinds.kind import (
-    CallSpec,
-    Difference,
-    Done,
-    Finding,
-    Inverse,
-    Irreversible,
-    Planned,
-    Reading,
-    Skip,
-    State,
-)
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import (
     firm_limits_read,
@@ -38,6 +27,8 @@ from accounts.changes.kinds.peak import (
     size_warnings,
     with_firm_limits,
 )
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -64,19 +55,24 @@ class MaxNetLiqForm(forms.Form):
 class MaxNetLiq(AccountKind):
     """The highest net liquidation that Tradovate has on record for an account."""
 
-    name = "max_net_liq"
-    verb = "Set the max net liq of"
-    action_label = "Max net liq"
-    effect = (
-        "Sets the highest net liquidation on record, from which a trailing drawdown is counted: a lower one gives the trader "
-        "more room, a higher one less, and may liquidate at once."
+    spec = KindSpec(
+        name="max_net_liq",
+        verb="Set the max net liq of",
+        action_label="Max net liq",
+        effect=(
+            "Sets the highest net liquidation on record, from which a trailing drawdown is counted: a lower one gives the "
+            "trader more room, a higher one less, and may liquidate at once."
+        ),
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO}),
+        icon="trending-up",
+        permission="ask to set the max net liq of accounts",
+        policy=(supervised("May loosen, and may liquidate at once."),),
+        recorded={"max_net_liq_usd": "Max net liq in USD"},
     )
-    direction = Direction.LOOSENING
     judges_by_figures = True
-    environments = frozenset({Environment.DEMO})
     endpoints = (UPDATE_MAX_NET_LIQ,)
     reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
-    icon = "trending-up"
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     parameters_form = MaxNetLiqForm
 

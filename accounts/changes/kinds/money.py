@@ -6,8 +6,8 @@ The mirror stores cents, so what is read is rounded to cents before it is compar
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
-from accounts.changes.kinds.kind import State
 from accounts.changes.kinds.number_fields import AmountField
+from accounts.changes.kinds.stored import State
 from riskadmin.web.formats import money
 
 CENT: Final = Decimal("0.01")

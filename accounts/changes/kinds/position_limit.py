@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from accounts.changes.kinds.kind import CallSpec, Reading, State
+from accounts.changes.kinds.kind import CallSpec, Reading
 from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import State
 from accounts.changes.kinds.units import reading_of
+from accounts.changes.states import Direction
 from accounts.models import Account, PositionLimit, Source
 from accounts.models.pre_trade import ID, POSITION_LIMIT_FIELDS, Record, position_limit_record
 from accounts.sync.actions import Part
@@ -50,11 +53,17 @@ PositionLimitForm.base_fields.update(record_form_fields(POSITION_LIMIT_FIELDS))
 class PositionLimitKind(PreTradeKind):
     """One position limit of each account."""
 
-    name = "position_limit"
-    verb = "Change a position limit of"
-    action_label = "Position limit"
-    effect = "Adds, changes or removes how many contracts an account may hold. It holds for orders from now on."
-    icon = "scale"
+    spec = KindSpec(
+        name="position_limit",
+        verb="Change a position limit of",
+        action_label="Position limit",
+        effect="Adds, changes or removes how many contracts an account may hold. It holds for orders from now on.",
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO, Environment.LIVE}),
+        icon="scale",
+        permission="ask to add, change or remove position limits",
+        policy=(supervised("May loosen: more contracts may be held."),),
+    )
     endpoint_of = {
         Action.CREATE: CREATE_USER_ACCOUNT_POSITION_LIMIT,
         Action.UPDATE: UPDATE_USER_ACCOUNT_POSITION_LIMIT,

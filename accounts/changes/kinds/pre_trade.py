@@ -17,14 +17,13 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
-from accounts.changes.kinds.kind import Difference, Done, Finding, Inverse, Irreversible, Planned, Skip, State, Target
+from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Planned, Skip, Target
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind
-from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.models.pre_trade import ID, OWNER, UNSET, Field, Record, Sort, Tighter, about, in_json, in_words
 from accounts.sync.actions import Part
 from riskadmin.tradovate.endpoints import Endpoint
-from riskadmin.tradovate.vocabulary import Environment
 
 ACTION: Final = "action"
 RECORD: Final = "record"
@@ -48,8 +47,6 @@ ACTION_WORDS: Final = {Action.CREATE: "Add one", Action.UPDATE: "Change one", Ac
 class PreTradeKind(AccountKind):
     """A kind about records of one type. `of` returns the instance for the action that a change's parameters name."""
 
-    direction = Direction.LOOSENING
-    environments = frozenset({Environment.DEMO, Environment.LIVE})
     urgent_up_to = 50
     read_at_once = AT_ONCE
     parts = frozenset({Part.PRE_TRADE})

@@ -37,7 +37,7 @@ from accounts.changes.kinds.demo_balance import (
     to_be_set,
 )
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
-from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
 from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import (
@@ -47,6 +47,8 @@ from accounts.changes.kinds.peak import (
     position_warnings,
     size_warnings,
 )
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import oldest
 from accounts.changes.kinds.unlock import Unlock
 from accounts.changes.states import Direction
@@ -62,7 +64,7 @@ from riskadmin.tradovate.endpoints import (
 )
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.http_record import HttpRecord
-from riskadmin.tradovate.vocabulary import AdminAction
+from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
 BALANCE, PEAK, UNLOCK = range(3)
 
@@ -86,20 +88,25 @@ class RemediationForm(forms.Form):
 class Remediation(Unlock):
     """An unlock with the figures corrected before it."""
 
-    name = "remediation"
-    verb = "Remediate"
-    action_label = "Remediate"
-    effect = (
-        "Puts right an account after an incident: sets the balance, then the max net liq, then unlocks it. Three calls for "
-        "each account, each only after the one before is proven. Stopped on the way, the account stays locked."
+    spec = KindSpec(
+        name="remediation",
+        verb="Remediate",
+        action_label="Remediate",
+        effect=(
+            "Puts right an account after an incident: sets the balance, then the max net liq, then unlocks it. Three calls for "
+            "each account, each only after the one before is proven. Stopped on the way, the account stays locked."
+        ),
+        warning=(
+            "A change of the balance whose outcome stays unknown is never made again by itself: it would count twice. The "
+            "steps after it then wait for a person."
+        ),
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO}),
+        icon="first-aid-kit",
+        permission="ask to remediate accounts",
+        policy=(supervised("Money, and the trader may trade again."),),
     )
-    warning = (
-        "A change of the balance whose outcome stays unknown is never made again by itself: it would count twice. The steps "
-        "after it then wait for a person."
-    )
-    direction = Direction.LOOSENING
     judges_by_figures = True
-    icon = "first-aid-kit"
     urgent_up_to = 0
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     steps = ("Set the balance", "Set the max net liq", "Unlock")

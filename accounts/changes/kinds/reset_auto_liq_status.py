@@ -11,8 +11,10 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
-from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -37,18 +39,27 @@ LABELS = {
 class ResetAutoLiqStatus(AccountKind):
     """The risk status except for its two figures, which trading moves all the time."""
 
-    name = "reset_auto_liq_status"
-    verb = "Reset the auto-liq status of"
-    action_label = "Reset auto-liq status"
-    effect = (
-        "Asks Tradovate to reset the auto-liq status. What that does is not documented: it may let a trader trade again whom a "
-        "limit has stopped. Whatever it alters in the risk status is shown afterwards."
+    spec = KindSpec(
+        name="reset_auto_liq_status",
+        verb="Reset the auto-liq status of",
+        action_label="Reset auto-liq status",
+        effect=(
+            "Asks Tradovate to reset the auto-liq status. What that does is not documented: it may let a trader trade again "
+            "whom a limit has stopped. Whatever it alters in the risk status is shown afterwards."
+        ),
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO}),
+        icon="rotate",
+        permission="ask to reset the auto-liq status of accounts",
+        policy=(supervised("Not documented: may let the trader trade again."),),
+        recorded={
+            "auto_liq_status": "Auto-liq status",
+            "user_triggered": "Closing orders only by the trader's own limit",
+            "stopped_at": "Stopped by a limit",
+        },
     )
-    direction = Direction.LOOSENING
-    environments = frozenset({Environment.DEMO})
     endpoints = (RESET_AUTO_LIQ_STATUS,)
     reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
-    icon = "rotate"
     parts = frozenset({Part.LIMITS})
     answer_may_change_nothing = True
 
@@ -105,7 +116,8 @@ class ResetAutoLiqStatus(AccountKind):
         return read_risk_statuses(client, ids, _read)
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        if dict(observed) == dict(before):
+        observed = self.as_stored(before, observed)
+        if self.is_same(before, observed):
             return Finding.NOT_APPLIED
         moved = {name for name, value in observed.items() if value != before[name]}
         if "admin_at" in moved:

@@ -13,19 +13,9 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
-from accounts.changes.kinds.kind import (
-    CallSpec,
-    Difference,
-    Done,
-    Finding,
-    Inverse,
-    Irreversible,
-    Planned,
-    Reading,
-    Skip,
-    State,
-    Unread,
-)
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip, Unread
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
@@ -69,23 +59,31 @@ class CategoryForm(forms.Form):
 class SwitchRiskCategory(AccountKind):
     """The pre-trade profile (lots, allowed products) that applies to an account's orders."""
 
-    name = "risk_category"
-    verb = "Switch the risk category of"
-    action_label = "Risk category"
-    effect = "Moves the accounts into another risk category: other lots and products are allowed, at once."
-    direction = Direction.LOOSENING
-    environments = frozenset({Environment.DEMO, Environment.LIVE})
+    spec = KindSpec(
+        name="risk_category",
+        verb="Switch the risk category of",
+        action_label="Risk category",
+        effect="Moves the accounts into another risk category: other lots and products are allowed, at once.",
+        warning=(
+            "Tradovate checks open positions again when the category changes, and may liquidate them: switch outside of "
+            "trading hours, or accounts without open positions."
+        ),
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO, Environment.LIVE}),
+        icon="switch-horizontal",
+        permission="ask to switch risk categories",
+        policy=(
+            supervised("Other lots and products; open positions may be liquidated."),
+            supervised("So many at once take four eyes.", at_least_items=1001, decisions_needed=2),
+        ),
+        stand_in="lock",
+    )
     endpoints = (SWITCH_RISK_CATEGORY,)
     reads = (ACCOUNTS_BY_ID,)
-    icon = "switch-horizontal"
     batch_size = 10_000
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
     takes_own_parameters = False  # a call names one category
-    warning = (
-        "Tradovate checks open positions again when the category changes, and may liquidate them: switch outside of trading "
-        "hours, or accounts without open positions."
-    )
 
     def form(self, environment: Environment, **given: Any) -> CategoryForm:
         form = CategoryForm(**given)

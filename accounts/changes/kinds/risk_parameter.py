@@ -9,10 +9,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from accounts.changes.kinds.kind import CallSpec, Reading, State
+from accounts.changes.kinds.kind import CallSpec, Reading
 from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import State
 from accounts.changes.kinds.units import oldest, reading_of, unread
+from accounts.changes.states import Direction
 from accounts.models import Account, RiskParameter, Source
 from accounts.models.pre_trade import ID, OWNER, RISK_PARAMETER_FIELDS, Record, about, risk_parameter_record
 from accounts.sync.mapping import Reading as MirrorReading
@@ -53,11 +56,17 @@ RiskParameterForm.base_fields.update(record_form_fields(RISK_PARAMETER_FIELDS))
 class RiskParameterKind(PreTradeKind):
     """One risk parameter of each account."""
 
-    name = "risk_parameter"
-    verb = "Change a risk parameter of"
-    action_label = "Risk parameter"
-    effect = "Adds, changes or removes how much an account may order at once. It holds for orders from now on."
-    icon = "adjustments"
+    spec = KindSpec(
+        name="risk_parameter",
+        verb="Change a risk parameter of",
+        action_label="Risk parameter",
+        effect="Adds, changes or removes how much an account may order at once. It holds for orders from now on.",
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO, Environment.LIVE}),
+        icon="adjustments",
+        permission="ask to add, change or remove risk parameters",
+        policy=(supervised("May loosen: larger orders may be sent."),),
+    )
     endpoint_of = {
         Action.CREATE: CREATE_USER_ACCOUNT_RISK_PARAMETER,
         Action.UPDATE: UPDATE_USER_ACCOUNT_RISK_PARAMETER,

@@ -7,7 +7,8 @@ from typing import Any, Final
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
-from accounts.changes.kinds.kind import Kind, Lookup, Reading, State, Unit, Unread
+from accounts.changes.kinds.kind import Kind, Lookup, Reading, Unread
+from accounts.changes.kinds.stored import State
 from accounts.models import Account, Position, Source, Trader
 from accounts.models.ids import AnyOf
 from accounts.sync.actions import Part
@@ -20,10 +21,8 @@ from riskadmin.tradovate.http_record import what_stands
 from riskadmin.tradovate.vocabulary import Environment
 
 
-class AccountKind(Kind[Account]):
+class AccountKind(Kind):
     """A kind whose targets are accounts."""
-
-    unit = Unit.ACCOUNT
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         """Return the accounts with everything selected that `plan` and `state` read."""
@@ -102,10 +101,8 @@ def gone(account: Account) -> str:
     return ""
 
 
-class TraderKind(Kind[Trader]):
+class TraderKind(Kind):
     """A kind whose targets are traders."""
-
-    unit = Unit.TRADER
 
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Trader]:
         found = Trader.objects.filter(environment=environment.value, tradovate_id__in=ids)

@@ -1,18 +1,21 @@
 """Unlock: the admin action goes back to normal, and the trader may trade again."""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import LEAVES, AdminActionKind
-from accounts.changes.kinds.kind import Done, Inverse, Irreversible, Planned, Skip, State
+from accounts.changes.kinds.kind import Done, Inverse, Irreversible, Planned, Skip
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
+from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.stored import State
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync.actions import Part
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
-from riskadmin.tradovate.vocabulary import AdminAction
+from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
 
 class Unlock(AdminActionKind):
@@ -21,12 +24,19 @@ class Unlock(AdminActionKind):
     `of` returns the variant that allows closing orders only, if a change's parameters say so.
     """
 
-    name = "unlock"
-    verb = "Unlock"
-    action_label = "Unlock"
-    effect = "Clears every restriction that was set on the account, and trading resumes at once."
-    direction = Direction.LOOSENING
-    icon = "lock-open"
+    spec = KindSpec(
+        name="unlock",
+        verb="Unlock",
+        action_label="Unlock",
+        effect="Clears every restriction that was set on the account, and trading resumes at once.",
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO}),
+        icon="lock-open",
+        permission="ask to unlock accounts",
+        policy=(supervised("Loosening: the trader may trade again."),),
+        is_first_choice=True,
+        in_lists="Unlock",
+    )
     parts = frozenset({Part.POSITIONS, Part.LIMITS})
     action = AdminAction.NORMAL
     already = "Not locked"
@@ -83,7 +93,10 @@ class Unlock(AdminActionKind):
 class UnlockToClosing(Unlock):
     """Back from a lock to `LiquidateOnlyModeImmediately`, its state before: looser, and approved like an unlock."""
 
-    effect = "Lifts the lock, but for closing orders only: orders that open or add to a position stay refused."
+    spec = replace(
+        Unlock.spec,
+        effect="Lifts the lock, but for closing orders only: orders that open or add to a position stay refused.",
+    )
     action = AdminAction.LIQUIDATE_ONLY
     already = "Already allows closing orders only"
     open_positions = "the trader can close them again."

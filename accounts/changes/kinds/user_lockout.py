@@ -10,7 +10,9 @@ from typing import NoReturn
 from django.db.models import Prefetch
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
-from accounts.changes.kinds.kind import CallSpec, Difference, Done, Finding, Irreversible, Planned, Reading, Skip, State
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
+from accounts.changes.kinds.spec import KindSpec, Unit, supervised
+from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import TraderKind
 from accounts.changes.states import Direction
 from accounts.models import Trader, TradingPermission
@@ -27,20 +29,26 @@ class NotReadable(TypeError):
 class UserLockout(TraderKind):
     """The lockout that traders set on themselves and can't remove."""
 
-    name = "user_lockout"
-    verb = "End the lockout of"
-    action_label = "End the trader's lockout"
-    effect = (
-        "Ends the lockout that traders have put on themselves: they may trade again at once, on all their accounts that "
-        "nothing else has stopped. The reason goes into Tradovate's own log as notes."
+    spec = KindSpec(
+        name="user_lockout",
+        verb="End the lockout of",
+        action_label="End the trader's lockout",
+        effect=(
+            "Ends the lockout that traders have put on themselves: they may trade again at once, on all their accounts that "
+            "nothing else has stopped. The reason goes into Tradovate's own log as notes."
+        ),
+        warning=(
+            "Tradovate can't be asked who is locked out: it refuses where no lockout is active, and its answer is all there is."
+        ),
+        direction=Direction.LOOSENING,
+        environments=frozenset({Environment.DEMO}),
+        icon="user-check",
+        unit=Unit.TRADER,
+        permission="ask to end traders' lockouts",
+        policy=(supervised("Loosening: the trader may trade again."),),
+        recorded={"lockout": "Own lockout"},
     )
-    warning = (
-        "Tradovate can't be asked who is locked out: it refuses where no lockout is active, and its answer is all there is."
-    )
-    direction = Direction.LOOSENING
-    environments = frozenset({Environment.DEMO})
     endpoints = (EXPIRE_USER_LOCKOUT,)
-    icon = "user-check"
     urgent_up_to = 50
     rests_on_before = False
     is_read_back = False

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.models import Change, Decision, Item
 from accounts.changes.scheduling.hours import HoursUnknown, Span, hours
 from accounts.changes.states import CHANGE_OPEN, ChangeState, ItemState, Verdict, Window
@@ -34,7 +35,7 @@ class Entry:
     """
 
     change: Change
-    kind: Kind[Any]
+    kind: StoredKind
     first: str
     items: int
     begins_at: datetime | None
@@ -104,7 +105,7 @@ def _entries(changes: Sequence[Change], now: datetime) -> list[Entry]:
         allowed[change_id].append(name)
     found = []
     for change in changes:
-        kind = KINDS[change.kind].of(change.parameters)
+        kind = for_stored(change)
         items: int = change.ahead  # type: ignore[attr-defined]  # annotated
         found.append(
             Entry(
@@ -113,15 +114,17 @@ def _entries(changes: Sequence[Change], now: datetime) -> list[Entry]:
                 first=first.get(change.pk, ""),
                 items=items,
                 begins_at=_begins_at(change, now, _free_at(change, kind, items, stops)),
-                calls=-(-items // kind.batch_size) * len(kind.steps),
+                calls=kind.calls_for(items) if isinstance(kind, Kind) else 0,
                 allowed_by=tuple(allowed[change.pk]),
             )
         )
     return found
 
 
-def _free_at(change: Change, kind: Kind[Any], items: int, stops: Stops) -> datetime | None:
+def _free_at(change: Change, kind: StoredKind, items: int, stops: Stops) -> datetime | None:
     """Return when the stops that hold up a change are over, as far as known."""
+    if not isinstance(kind, Kind):
+        return None  # no call waits
     needs = Needs(kind=kind, environment=Environment(change.environment), lane=Lane(change.lane), targets=items)
     return last_end(stops.holding_up(needs))[1]
 

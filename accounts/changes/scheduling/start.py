@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from django.db import IntegrityError, transaction
@@ -18,8 +18,9 @@ from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change
 from accounts.changes.freshness import read_anew, stale
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items
 from accounts.changes.plan import moved_since, plan
@@ -49,7 +50,8 @@ Aside = tuple[Item, str]
 def start_due(*, origin: Origin) -> int:
     """Start every scheduled change that is due, and return how many there were.
 
-    One whose targets can't be read is tried again a little later. May run concurrently with itself.
+    One whose targets can't be read, or whose kind is no longer supported, is tried again a little later. May run concurrently
+    with itself.
     """
     return sum(_start(change, origin) for change in _due() if _is_open(change))
 
@@ -70,10 +72,10 @@ def _is_open(change: Change) -> bool:
 
 
 def _start(change: Change, origin: Origin) -> bool:
-    kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
+    kind, environment = for_stored(change), Environment(change.environment)
     since = timezone.now()
-    unread = _read(change, kind, environment, since)
-    if unread:
+    unread = _read(change, kind, environment, since) if isinstance(kind, Kind) else NOT_SUPPORTED
+    if unread or not isinstance(kind, Kind):
         until = timezone.now() + TRY_AGAIN_AFTER
         Change.objects.filter(pk=change.pk, state=ChangeState.SCHEDULED).update(held_until=until, held_why=unread)
         return False
@@ -86,7 +88,7 @@ def _start(change: Change, origin: Origin) -> bool:
     return True
 
 
-def _read(change: Change, kind: Kind[Any], environment: Environment, since: datetime) -> str:
+def _read(change: Change, kind: Kind, environment: Environment, since: datetime) -> str:
     """Read what a change depends on, however recently it was read; return why that can't be, or "".
 
     A lock depends on nothing, and waits for no reading.
@@ -98,7 +100,7 @@ def _read(change: Change, kind: Kind[Any], environment: Environment, since: date
     return read_anew(kind, environment, old, lane=Lane(change.lane)) if old else ""
 
 
-def _begin(change: Change, kind: Kind[Any], environment: Environment, since: datetime, origin: Origin) -> None:
+def _begin(change: Change, kind: Kind, environment: Environment, since: datetime, origin: Origin) -> None:
     """Queue the items that are still as approved, and set aside the others. The change is locked."""
     items = list(Item.objects.filter(change=change, state=ItemState.WAITING).order_by("position"))
     for item in items:
@@ -117,7 +119,7 @@ def _begin(change: Change, kind: Kind[Any], environment: Environment, since: dat
 
 
 def _sorted_out(
-    change: Change, kind: Kind[Any], environment: Environment, items: Sequence[Item], since: datetime
+    change: Change, kind: Kind, environment: Environment, items: Sequence[Item], since: datetime
 ) -> tuple[list[Item], list[Aside]]:
     """Return the items that run, and those that don't."""
     found = kind.subjects(environment, [item.target_id for item in items])
@@ -154,7 +156,7 @@ def _set_aside(aside: Sequence[Aside], origin: Origin) -> None:
 
 def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
     """Request the items that were set aside again, in their current state, in the name of the original requester."""
-    asker, kind = change.requested_by, KINDS[change.kind]
+    asker, kind = change.requested_by, sendable(change)
     if not asker.is_active or not asker.may(kind.capability):
         return
     own = {item.target_id: item.own_parameters for item in items if item.own_parameters}

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import Done, Kind
@@ -20,7 +19,7 @@ def end_plan(planned: Plan) -> Plan:
 
     Since when they will have it is not known yet: `learned` fills it in.
     """
-    kind = KINDS[planned.kind.ended_by]
+    kind = KINDS[planned.kind.spec.ended_by]
     if not isinstance(kind, AdminActionKind):
         raise TypeError(f"{kind.name} ends no lock.")
     return Plan(
@@ -42,7 +41,7 @@ def _end_row(kind: AdminActionKind, row: Row) -> Row:
 
 
 def learned(
-    kind: Kind[Any], change: Change, items: Sequence[Item], found: Mapping[int, Account]
+    kind: Kind, change: Change, items: Sequence[Item], found: Mapping[int, Account]
 ) -> tuple[list[Item], list[tuple[Item, str]]]:
     """Return the items of an end that are still as its lock left them, and the others, each with why it is skipped.
 
@@ -63,7 +62,7 @@ def learned(
     return right, aside
 
 
-def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind[Any]) -> str:
+def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind) -> str:
     if subject is None or kind.obstacle(subject):
         return "The account was archived or closed meanwhile"
     if lock is None or lock.state != ItemState.APPLIED or lock.observed is None:
@@ -71,5 +70,8 @@ def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind[Any])
     done = Done(
         environment=Environment(lock.environment), before=lock.before or {}, after=lock.after or {}, observed=lock.observed
     )
-    stands = KINDS[lock.change.kind].unchanged_since(done, kind.state(subject))
+    locked = for_stored(lock.change)
+    if not isinstance(locked, Kind):
+        return "What it was to end is of a kind that is no longer supported"
+    stands = locked.unchanged_since(done, kind.state(subject))
     return "" if stands else "Somebody changed the account since; it is left as it is"

@@ -57,10 +57,10 @@ class TimingForm(forms.Form):
         help_text="For a lock without an end. Left empty: tomorrow.",
     )
 
-    def __init__(self, *args: Any, kind: Kind[Any], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: Kind, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.timing: Timing = AT_ONCE
-        if not kind.ended_by:
+        if not kind.spec.ended_by:
             for name in ("lasts", "ends_at", "review_by"):
                 del self.fields[name]
         self._at = timezone.now()

@@ -11,7 +11,8 @@ from typing import Any, Final, cast
 
 from django import forms
 
-from accounts.changes.kinds.kind import Kind, Unit
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.targeting.csv_table import Table, Unreadable
 from accounts.changes.targeting.name_lookup import quoted
 from accounts.changes.tracking import results
@@ -65,7 +66,7 @@ class Layout:
         return (*self.targets, *self.parameters, *self.checks)
 
 
-def columns_of(kind: Kind[Any]) -> tuple[Column, ...]:
+def columns_of(kind: Kind) -> tuple[Column, ...]:
     """Return the columns for parameters; none for a kind without parameters of single targets. May query choices."""
     if kind.parameters_form is None or not kind.takes_own_parameters:
         return ()
@@ -104,12 +105,12 @@ def choices(field: forms.Field) -> dict[str, str]:
     return written
 
 
-def template(kind: Kind[Any]) -> str:
+def template(kind: Kind) -> str:
     """Return the header of a kind's file, to be filled in below."""
     return ",".join([HEADINGS[kind.unit][0], *(column.name for column in columns_of(kind))]) + "\r\n"
 
 
-def layout_of(kind: Kind[Any], table: Table, *, ignore_unknown: bool) -> Layout:
+def layout_of(kind: Kind, table: Table, *, ignore_unknown: bool) -> Layout:
     """Return what each column is. Raises Unreadable with every error in the header."""
     known = columns_of(kind)
     names = _names(known)

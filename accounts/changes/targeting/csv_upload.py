@@ -8,9 +8,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import State
 from accounts.changes.targeting.csv_columns import HEADINGS, LINE_HEADING, REASON_HEADING, Layout, check_problem, layout_of
 from accounts.changes.targeting.csv_table import SAVE_AS, Table, as_western, read_table, undecoded
 from accounts.changes.targeting.csv_values import RowCheck
@@ -25,7 +26,7 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 def read_csv(
-    kind: Kind[Any], environment: Environment, content: bytes, *, filename: str, ignore_unknown: bool = False
+    kind: Kind, environment: Environment, content: bytes, *, filename: str, ignore_unknown: bool = False
 ) -> TargetSelection:
     """Return what a file selects. Raises Unreadable; costs a fixed number of queries, whatever its length.
 
@@ -66,7 +67,7 @@ def _storable(text: str) -> str:
 class _RowReader:
     """Reads the rows of one file."""
 
-    def __init__(self, kind: Kind[Any], environment: Environment, table: Table, layout: Layout) -> None:
+    def __init__(self, kind: Kind, environment: Environment, table: Table, layout: Layout) -> None:
         self.kind, self.environment, self.table, self.layout = kind, environment, table, layout
         self._check = RowCheck(kind, list(layout.parameters.values())) if layout.parameters else None
 

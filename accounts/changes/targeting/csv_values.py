@@ -6,7 +6,8 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
-from accounts.changes.kinds.kind import Kind, State
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import State
 from accounts.changes.targeting.csv_columns import NO, YES, choices
 from riskadmin.web.pasted_text import plain
 
@@ -19,7 +20,7 @@ class RowCheck:
     A form for each row would cost seconds: most of a file's cells repeat, so a field's result for a text is cached.
     """
 
-    def __init__(self, kind: Kind[Any], columns: Sequence[str]) -> None:
+    def __init__(self, kind: Kind, columns: Sequence[str]) -> None:
         assert kind.parameters_form is not None  # noqa: S101  (a file has no parameters without; for mypy)
         self._kind = kind
         self._form = kind.parameters_form(data={})

@@ -8,7 +8,7 @@ from typing import Final
 
 from django.db.models import TextField
 
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from accounts.changes.targeting.source import Fault
 from accounts.models import Account, Trader
 from accounts.models.ids import BIGGEST_ID, AnyOf

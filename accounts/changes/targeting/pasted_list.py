@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds.spec import Unit
 from riskadmin.web.pasted_text import visible
 
 _BETWEEN_ACCOUNTS: Final = re.compile(r"[,;|\t\r]+")

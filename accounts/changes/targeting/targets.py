@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.utils import timezone
 
-from accounts.changes.kinds.kind import Kind, State, Unit
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.spec import Unit
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, TargetList
 from accounts.changes.states import Relation
 from accounts.changes.targeting.name_lookup import Directory, quoted
@@ -70,7 +72,7 @@ class NamedTarget:
 # --- Keeping lists ------------------------------------------------------------------------------------------------------
 
 
-def keep(actor: Staff, chosen: TargetSelection, *, kind: Kind[Any] | None = None) -> TargetList:
+def keep(actor: Staff, chosen: TargetSelection, *, kind: Kind | None = None) -> TargetList:
     """Freeze a selection as a list owned by the actor; without a kind, one is chosen next."""
     return TargetList.objects.create(
         created_by=actor,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.changes.forms import FileForm, NamesForm, read_targets
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Kind, State, Unit
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.spec import Unit
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, TargetList
 from accounts.changes.preview_views import NAMING, kind_or_404, named_targets
 from accounts.changes.states import Direction
@@ -40,7 +42,7 @@ CHANGE_NUMBER: Final = re.compile("[0-9]{1,18}")
 class ActionOption:
     """A kind that may be chosen: its link, or why it can't be requested here."""
 
-    kind: Kind[Any]
+    kind: Kind
     url: str
     obstacle: str
 
@@ -69,7 +71,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     return render(request, "changes/choose.html", context)
 
 
-def _offered(request: HttpRequest) -> list[Kind[Any]]:
+def _offered(request: HttpRequest) -> list[Kind]:
     """Return the kinds that this person may request; raises CapabilityMissing if there is none."""
     offered = [kind for kind in KINDS.values() if may(request, kind.capability)]
     if not offered:
@@ -77,7 +79,7 @@ def _offered(request: HttpRequest) -> list[Kind[Any]]:
     return offered
 
 
-def _offer(kind: Kind[Any], chosen: TargetSelection | None, query: QueryDict) -> ActionOption:
+def _offer(kind: Kind, chosen: TargetSelection | None, query: QueryDict) -> ActionOption:
     if chosen is None:
         return ActionOption(kind=kind, url=reverse("changes:name_targets", args=[kind.name]), obstacle="")
     obstacle = ""
@@ -119,7 +121,7 @@ def _everything_of(posted: QueryDict) -> TargetSelection:
     return targets.of_filters(form.filters())
 
 
-def _go_on(target_list: TargetList, kind: Kind[Any] | None, *, proposed: State | None = None) -> HttpResponse:
+def _go_on(target_list: TargetList, kind: Kind | None, *, proposed: State | None = None) -> HttpResponse:
     """Redirect to the form for a list; `proposed` are its initial parameters, if the list has none itself."""
     path = reverse("changes:new", args=[kind.name]) if kind else reverse("changes:choose")
     rest = {} if target_list.parameters or target_list.per_target else proposed or {}
@@ -148,7 +150,7 @@ def name_targets(request: HttpRequest, kind_name: str) -> HttpResponse:
     return _go_on(targets.keep(person(request), chosen, kind=kind), kind, proposed=named.copied.parameters)
 
 
-def _copied(request: HttpRequest, kind: Kind[Any]) -> Change | None:
+def _copied(request: HttpRequest, kind: Kind) -> Change | None:
     """Return the change of this kind that is to be copied to other targets; None if none is named."""
     typed = request.POST if request.method == "POST" else request.GET
     number = typed.get("copy_of", "")
@@ -163,7 +165,7 @@ def _copied(request: HttpRequest, kind: Kind[Any]) -> Change | None:
 class _Naming:
     """The forms of one request to name targets: the submitted one is bound, the others are empty."""
 
-    def __init__(self, request: HttpRequest, kind: Kind[Any], copied: Change | None) -> None:
+    def __init__(self, request: HttpRequest, kind: Kind, copied: Change | None) -> None:
         self.request, self.kind, self.copied = request, kind, copied
         self.how = request.POST.get("how", "names") if request.method == "POST" else ""
         where = {"environment": copied.environment} if copied else {}
@@ -217,7 +219,7 @@ class _Naming:
         return render(self.request, "changes/name_targets.html", context, status=status)
 
 
-def _read(form: forms.Form, kind: Kind[Any]) -> TargetSelection | None:
+def _read(form: forms.Form, kind: Kind) -> TargetSelection | None:
     """Return what the file selects; None, with an error for each reason, if it can't be read."""
     said = form.cleaned_data
     file, environment = said["file"], Environment(said["environment"])

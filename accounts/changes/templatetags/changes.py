@@ -1,14 +1,14 @@
 """How changes and items look on every page; `{% load changes %}`."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.changes.effects import ChangeEffects, Measure
-from accounts.changes.kinds.kind import Kind, State, Unit
+from accounts.changes.kinds.spec import Unit
+from accounts.changes.kinds.stored import State, StoredKind
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress
 from accounts.changes.states import (
@@ -72,7 +72,7 @@ def tally_bar(progress: Progress) -> SafeString:
 
 
 @register.simple_tag
-def differences(kind: Kind[Any], before: State | None, after: State | None) -> SafeString:
+def differences(kind: StoredKind, before: State | None, after: State | None) -> SafeString:
     """Draw what a kind modifies between two states, each named if there may be several; a dash if nothing is intended."""
     if before is None or after is None:
         return UNSET
@@ -92,7 +92,7 @@ def differences(kind: Kind[Any], before: State | None, after: State | None) -> S
 
 
 @register.simple_tag
-def change_words(kind: Kind[Any], change: Change, first: str = "") -> str:
+def change_words(kind: StoredKind, change: Change, first: str = "") -> str:
     """Describe in one line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
     if change.item_count == 1 and first:
         return f"{kind.verb} {first}"
@@ -112,7 +112,7 @@ def of(found: Mapping[str, Item], target: str) -> Item | None:
 
 
 @register.filter
-def measured(effects: ChangeEffects, kind: Kind[Any]) -> list[tuple[Measure, int]]:
+def measured(effects: ChangeEffects, kind: StoredKind) -> list[tuple[Measure, int]]:
     """Return the measures of a change's effects that a page shows, each with its count."""
     return effects.measured(of_accounts=kind.unit == Unit.ACCOUNT)
 

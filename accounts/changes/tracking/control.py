@@ -16,8 +16,10 @@ from accounts.changes.actions import NotAllowed, call_off
 from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Unit
+from accounts.changes.kinds import for_stored
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.spec import Unit
+from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.moving import move_change, move_items
 from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority, Relation
@@ -46,7 +48,7 @@ class InvalidTransition(Exception):
 
 def may_steer(person: Staff, change: Change) -> bool:
     """Say whether this person may pause, resume and cancel a change: its requester, if still allowed, and any approver."""
-    asked = change.requested_by_id == person.pk and person.may(KINDS[change.kind].capability)
+    asked = change.requested_by_id == person.pk and person.may(for_stored(change).capability)
     return asked or person.may("changes:decide")
 
 
@@ -107,7 +109,7 @@ def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
 
     Skips items that another process holds at this moment: they are sent, or come back and are cancelled by the sweeper.
     """
-    steps = KINDS[change.kind].of(change.parameters).steps
+    steps = for_stored(change).steps
     with transaction.atomic():
         queued = (
             Item.objects.select_for_update(of=("self",), skip_locked=True)
@@ -166,7 +168,9 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
     The result is a new change, planned and approved again under the actor's rights. Raises NotAllowed, InvalidTransition.
     """
     change = Change.objects.get(pk=change_id)
-    kind = KINDS[change.kind]
+    kind = for_stored(change)
+    if not isinstance(kind, Kind):
+        raise InvalidTransition(NOT_SUPPORTED)
     if not actor.may(kind.capability):
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
     items = list(Item.objects.filter(change=change, state__in=ITEM_FAILED).order_by("position"))

@@ -8,6 +8,8 @@ from typing import Final
 from django.utils import timezone
 
 from accounts.changes.estimate import Outlook, outlook_of
+from accounts.changes.kinds.kind import Kind
+from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change
 from accounts.changes.queries import RATE_OVER, Progress
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState
@@ -42,8 +44,12 @@ class Pace:
 
 def pace(following: Progress) -> Pace:
     """Return how fast a change runs. Asks PostgreSQL and Redis once each while anything is still to be sent or read."""
-    calls_left = _calls_left(following)
-    asked = outlook_of(calls_left, _ahead(following)) if following.is_open and (calls_left or following.moves) else None
+    kind = following.kind
+    if not isinstance(kind, Kind):
+        holds = (Hold(words=NOT_SUPPORTED.rstrip(".")),) if following.is_open else ()
+        return Pace(a_minute=None, calls_left=0, finish_at=None, holds=holds)
+    calls_left = _calls_left(following, kind)
+    asked = outlook_of(calls_left, _ahead(following, kind)) if following.is_open and (calls_left or following.moves) else None
     a_minute = _a_minute(following) if following.is_open else None
     return Pace(
         a_minute=a_minute,
@@ -53,21 +59,19 @@ def pace(following: Progress) -> Pace:
     )
 
 
-def _calls_left(following: Progress) -> int:
+def _calls_left(following: Progress, kind: Kind) -> int:
     queued = following.tallies.get(ItemState.QUEUED)
     if queued is None:
         return 0
-    kind = following.kind.of(following.change.parameters)
     return -(-(queued.count * len(kind.steps) - queued.steps) // kind.batch_size)
 
 
-def _ahead(following: Progress) -> Ahead:
+def _ahead(following: Progress, kind: Kind) -> Ahead:
     """Return what the change still needs of Tradovate.
 
     If everything queued is at the same step, the finished steps need nothing more.
     """
     change, queued = following.change, following.tallies.get(ItemState.QUEUED)
-    kind = following.kind.of(change.parameters)
     step = len(kind.steps)  # nothing more to send, only to be read back
     if queued:
         step, rest = divmod(queued.steps, queued.count)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from riskadmin.web.formats import exact_utc
@@ -62,7 +62,7 @@ def lines(change: Change, items: Iterable[Item]) -> Iterator[str]:
 
 
 def _row(change: Change, item: Item) -> Iterator[str]:
-    kind = KINDS[change.kind]
+    kind = for_stored(change)
     yield str(change.pk)
     yield kind.action_label
     yield change.environment

@@ -7,14 +7,15 @@ the first change left it: that is decided here, for the page, the plan and the s
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q
 
 from accounts.changes.ending import half_done
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind, State
+from accounts.changes.kinds import KINDS, for_stored
+from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind
+from accounts.changes.kinds.stored import NOT_SUPPORTED, State, StoredKind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ITEM_FINAL, ItemState, Relation
 from accounts.changes.targeting.source import Link
@@ -36,7 +37,7 @@ class Part:
     `moved` is how many of them are no longer as they were left; they are named in the plan and skipped there.
     """
 
-    kind: Kind[Any]
+    kind: Kind
     parameters: State
     per_target: Mapping[int, State]
     ids: tuple[int, ...]
@@ -74,7 +75,7 @@ class Undo:
     """The undo of a change: parts that each become a separate change, and the items that are left as they are."""
 
     change: Change
-    kind: Kind[Any]
+    kind: StoredKind
     parts: tuple[Part, ...]
     left: tuple[Left, ...]
 
@@ -98,8 +99,11 @@ class Undo:
 
 def undo_of(change: Change) -> Undo:
     """Return what would undo a finished change, according to the mirror. A fixed number of queries, whatever its items."""
-    kind, environment = KINDS[change.kind].of(change.parameters), Environment(change.environment)
+    kind, environment = for_stored(change), Environment(change.environment)
     applied, left = list[Item](), list[Left]()
+    if not isinstance(kind, Kind):
+        done = change.items.filter(_did_something()).order_by("position")
+        return Undo(change=change, kind=kind, parts=(), left=tuple(Left(item=item, reason=NOT_SUPPORTED) for item in done))
     inverses: dict[int, Inverse] = {}
     for item in change.items.filter(_did_something()).order_by("position"):
         found = _inverse(kind, environment, item)
@@ -122,7 +126,9 @@ def left_alone(link: Link | None, target_ids: Sequence[int]) -> dict[int, str]:
     change = _undone(link)
     if change is None:
         return {}
-    kind = KINDS[change.kind].of(change.parameters)
+    kind = for_stored(change)
+    if not isinstance(kind, Kind):
+        return dict.fromkeys(target_ids, NOT_SUPPORTED)
     applied = {item.target_id: item for item in change.items.filter(state=ItemState.APPLIED)}
     moved = _moved(change, kind, [applied[target_id] for target_id in target_ids if target_id in applied])
     reasons = {target_id: each.reason for target_id, each in moved.items()}
@@ -149,17 +155,17 @@ def _did_something() -> Q:
     return Q(state=ItemState.APPLIED) | Q(step__gt=0, state__in=stopped)
 
 
-def _inverse(kind: Kind[Any], environment: Environment, item: Item) -> Inverse | Irreversible:
+def _inverse(kind: Kind, environment: Environment, item: Item) -> Inverse | Irreversible:
     if item.is_half_done:
         return Irreversible(reason=f"{half_done(kind.steps, item.step)}What that left is put right by hand")
     return kind.inverse(_done(kind, environment, item))
 
 
-def _done(kind: Kind[Any], environment: Environment, item: Item) -> Done:
+def _done(kind: Kind, environment: Environment, item: Item) -> Done:
     return Done(environment=environment, before=item.before or {}, after=item.after or {}, observed=_seen(kind, item))
 
 
-def _seen(kind: Kind[Any], item: Item) -> State | None:
+def _seen(kind: Kind, item: Item) -> State | None:
     """Return what an item's read-back showed, if that is the intended state; else a person has said that it was applied.
 
     With several steps, each has a read-back of its own, and none shows the whole.
@@ -170,7 +176,7 @@ def _seen(kind: Kind[Any], item: Item) -> State | None:
     return item.observed if finding in {Finding.APPLIED, Finding.UNCHANGED} else None
 
 
-def _moved(change: Change, kind: Kind[Any], items: Sequence[Item]) -> dict[int, Left]:
+def _moved(change: Change, kind: Kind, items: Sequence[Item]) -> dict[int, Left]:
     """Return the items whose targets are no longer as they were left, by target."""
     environment = Environment(change.environment)
     found = kind.subjects(environment, [item.target_id for item in items])
@@ -178,7 +184,7 @@ def _moved(change: Change, kind: Kind[Any], items: Sequence[Item]) -> dict[int, 
     return {target_id: each for target_id, each in moved.items() if each is not None}
 
 
-def _left(change: Change, kind: Kind[Any], environment: Environment, item: Item, subject: Subject | None) -> Left | None:
+def _left(change: Change, kind: Kind, environment: Environment, item: Item, subject: Subject | None) -> Left | None:
     if subject is None:
         return Left(item=item, reason=f"Unknown: no such {kind.unit.value} was read from Tradovate")
     obstacle = kind.obstacle(subject)
@@ -202,7 +208,7 @@ def _parts(inverses: Mapping[int, Inverse], moved: Mapping[int, Left]) -> tuple[
     return tuple(_part(KINDS[name], group, moved.keys()) for (name, _), group in grouped.items())
 
 
-def _part(kind: Kind[Any], group: Mapping[int, Inverse], moved: Iterable[int]) -> Part:
+def _part(kind: Kind, group: Mapping[int, Inverse], moved: Iterable[int]) -> Part:
     shared = in_common([inverse.own for inverse in group.values()])
     parameters = {**next(iter(group.values())).parameters, **shared}
     own = {

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.changes.actions import NotAllowed
 from accounts.changes.forms import PriorityForm
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored
+from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change
 from accounts.changes.states import Priority
 from accounts.changes.tracking import control
@@ -80,7 +81,9 @@ def prioritise(request: HttpRequest, pk: int) -> HttpResponse:
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Request the rejected, skipped or cancelled targets again, with the same parameters."""
     change = _change_or_404(pk)
-    demand(request, KINDS[change.kind].capability)
+    kind = for_stored(change)
+    if isinstance(kind, Kind):  # no one may request any other again
+        demand(request, kind.capability)
     try:
         listed = control.failed_items(actor=person(request), change_id=pk)
     except control.InvalidTransition as error:

@@ -1,6 +1,6 @@
 """Which running changes wait, and until when, in short: for lists, where "Running" would suggest progress."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,10 +9,11 @@ from django.db.models import F, Min
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import for_stored
+from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.changes.stops import Ahead, last_end, stops_now
+from accounts.changes.stops import Ahead, Stop, Stops, last_end, stops_now
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import in_zone, moment
@@ -54,7 +55,7 @@ def waits(changes: Iterable[Change]) -> dict[int, Wait]:
     now, stops, found = timezone.now(), stops_now(), {}
     for change_id, first_at, step in queued:
         change = running[change_id]
-        holding = stops.holding_up(_ahead(change, step))
+        holding = _holding_up(change, step, stops)
         is_known, over_at = last_end(holding)
         until = max(at for at in (first_at, change.held_until, over_at, now) if at)
         if holding or until > now + SHORT:
@@ -62,11 +63,16 @@ def waits(changes: Iterable[Change]) -> dict[int, Wait]:
     return found
 
 
-def _ahead(change: Change, step: int) -> Ahead:
-    return Ahead(
-        kind=KINDS[change.kind].of(change.parameters),
+def _holding_up(change: Change, step: int, stops: Stops) -> Sequence[Stop]:
+    """Return the stops that hold up a change; none if its kind is retired, which nothing but its own hold keeps waiting."""
+    kind = for_stored(change)
+    if not isinstance(kind, Kind):
+        return ()
+    ahead = Ahead(
+        kind=kind,
         environment=Environment(change.environment),
         lane=Lane(change.lane),
         targets=change.item_count,
         step=step,
     )
+    return stops.holding_up(ahead)
