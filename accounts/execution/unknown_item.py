@@ -54,6 +54,7 @@ SHOWN_LOOK: Final[dict[Shown, Look]] = {
     Shown.UNREADABLE: Look(tone="warn", icon="alert-triangle", explanation="What Tradovate sent can't be compared."),
     Shown.NO_RESULT: Look(tone="neutral", icon="circle-dashed", explanation="It was not read after its last call."),
     Shown.NO_WAY: Look(tone="neutral", icon="circle-dashed", explanation="No endpoint of Tradovate shows it."),
+    Shown.RETIRED: Look(tone="warn", icon="alert-triangle", explanation="This version can't compare readings of this kind."),
 }
 
 _SHOWN_BY_FINDING: Final = {
