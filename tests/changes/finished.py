@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import sendable
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from riskadmin.tradovate.vocabulary import Environment
@@ -38,5 +38,5 @@ def apply(change: Change, item: Item) -> None:
 
 def state_of(change: Change, target_id: int) -> Any:
     """How a target now stands in the terms of a change's kind."""
-    kind = KINDS[change.kind].of(change.parameters)
+    kind = sendable(change)
     return kind.state(kind.subjects(Environment(change.environment), [target_id])[target_id])

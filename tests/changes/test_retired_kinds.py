@@ -123,7 +123,7 @@ class TestPages:
         PolicyRule.objects.create(kind=RETIRED, decisions_needed=1, decider_role="supervisor")
         states = (ItemState.WAITING, ItemState.QUEUED, ItemState.SENDING, ItemState.SENT, ItemState.UNKNOWN)
         items = [finished, scheduled, *map(stored, states)]
-        detail = {"kind": RETIRED, "items": 1}
+        detail = {"kind": RETIRED, "items": 1, "skipped": 0, "decisions_needed": 0, "digest": "0" * 64}
         with transaction.atomic():
             record(
                 AuditEntry(tag=Tag.CHANGE_SUBMITTED, actor=SYSTEM, origin=ORIGIN, change_id=finished.change_id, detail=detail)
