@@ -1,4 +1,18 @@
-# The product without its tests and local servers; docker-compose.yml says what runs from it.
+# Two images; docker-compose.yml says what runs from each. First the simulator, alone and with packages of its own.
+
+FROM python:3.11-slim AS simulator
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /app
+COPY requirements-simulator.lock .
+RUN pip install --require-hashes -r requirements-simulator.lock
+RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin riskadmin \
+    && install --directory --owner riskadmin /data
+COPY riskadmin/__init__.py riskadmin/
+COPY riskadmin/simulator riskadmin/simulator
+USER riskadmin
+CMD ["python", "-m", "riskadmin.simulator", "--data", "/data"]
+
+# The product, without its tests, local servers and simulator. The last image is the one that a build without a target makes.
 
 FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -8,12 +22,12 @@ COPY requirements.lock .
 RUN /venv/bin/pip install --require-hashes -r requirements.lock
 COPY . .
 # The key is needed to read the settings and signs nothing.
-RUN SECRET_KEY=only-for-collecting-static-files-at-build-time STATIC_ROOT=/static /venv/bin/python manage.py collectstatic --no-input
+RUN rm -r riskadmin/simulator requirements-simulator.lock \
+    && SECRET_KEY=only-for-collecting-static-files-at-build-time STATIC_ROOT=/static /venv/bin/python manage.py collectstatic --no-input
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 STATIC_ROOT=/static
-RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin riskadmin \
-    && install --directory --owner riskadmin /data
+RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin riskadmin
 COPY --from=build /venv /venv
 COPY --from=build /static /static
 COPY --from=build /app /app

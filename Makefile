@@ -8,7 +8,7 @@ LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-on-dates faults bench lint format screenshots lock clean environment
+.PHONY: help demo demo-reset test test-on-dates faults bench lint format screenshots lock sessions clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,10 +47,14 @@ screenshots: environment ## make the README's pictures from the demo that runs
 	@$(VENV)/python -m riskadmin.local.chromium
 	@$(VENV)/python -m tests.browser.screenshots
 
-lock: environment ## resolve the dependencies of pyproject.toml anew
+lock: environment ## resolve the dependencies of pyproject.toml again
 	$(LOCK) pyproject.toml -o requirements.lock
-	$(LOCK) pyproject.toml --group embedded --group dev -o requirements-dev.lock
+	$(LOCK) --group simulator -o requirements-simulator.lock
+	$(LOCK) pyproject.toml --group simulator --group embedded --group dev -o requirements-dev.lock
 	$(LOCK) --group installer -o requirements-uv.lock
+
+sessions: environment ## make the table of trading sessions again from the library of exchange calendars
+	@$(VENV)/python -m riskadmin.local.sessions
 
 clean: demo-reset ## forget the environment and every cache too
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

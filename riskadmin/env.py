@@ -1,139 +1,86 @@
-"""Read settings from the environment. A bad value is refused at start with the variable's name."""
+"""The environment variables that riskadmin reads, typed, with their defaults; `.env.example` explains each.
+
+Bad ones are refused at start, all of them at once, each with its name and what it must be.
+"""
 
 import json
-import logging
 import os
 import re
 from datetime import timedelta
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import environ
+import psycopg
 import redis
 from django.core.exceptions import ImproperlyConfigured
+from dotenv import load_dotenv
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from riskadmin.tradovate.addresses import checked_base_url
 from riskadmin.tradovate.errors import WrongEnvironment
 from riskadmin.tradovate.vocabulary import Environment
 
+PROJECT: Final = Path(__file__).resolve().parent.parent
+ENVIRONMENTS: Final = {"TRADOVATE_DEMO_URL": Environment.DEMO, "TRADOVATE_LIVE_URL": Environment.LIVE}
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKLY: Final = re.compile(
     r"(?P<first>[a-z]{3})(\s*-\s*(?P<last>[a-z]{3}))?\s+(?P<begins>\d\d:\d\d)"
     r"\s*-\s*((?P<ends_on>[a-z]{3})\s+)?(?P<ends>\d\d:\d\d)"
 )
+WORDS: Final = {
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "is_instance_of": "must be a number",
+    "string_pattern_mismatch": "must be max or max_pct_of_size",
+    "string_too_short": "must be at least 32 random characters, here or in the file that SECRET_KEY_FILE names",
+}
+"""Said in place of pydantic's own messages, by their types."""
 
 
-def text(name: str, *, default: str | None = None) -> str:
-    """Return the variable's text, or `default`. Without either, refuse to start."""
-    # Read as it is: django-environ would take a value that begins with "$" for another variable's name.
-    value = os.environ.get(name, default)
-    if value is None:
-        raise ImproperlyConfigured(f"Set the environment variable {name}. It has no default.")
-    return value
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def secret(name: str, *, default: str = "") -> str:
-    """Return the variable's text, or the stripped content of the file that `<name>_FILE` names (container secrets)."""
-    path = text(f"{name}_FILE", default="")
-    if not path:
-        return text(name, default=default)
+def _network(text: str) -> str:
+    ip_network(text, strict=False)  # its message is for people
+    return text
+
+
+def _zone(name: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise ImproperlyConfigured(f"The environment variable {name}_FILE names a file that can't be read: {error}.") from error
-
-
-def flag(name: str, *, default: bool) -> bool:
-    """Return True or False. Only true/false, yes/no, on/off, 1/0 are accepted, so that a typo can't mean False."""
-    value = text(name, default=str(default)).strip().lower()
-    if value in {"true", "yes", "on", "1"}:
-        return True
-    if value in {"false", "no", "off", "0"}:
-        return False
-    raise _refusal(name, "true or false")
-
-
-def number(name: str, *, default: int, at_least: int, at_most: int) -> int:
-    """Return a whole number within the bounds given."""
-    wanted = f"a whole number from {at_least:,} to {at_most:,}"
-    try:
-        value = int(text(name, default=str(default)))
-    except ValueError as error:
-        raise _refusal(name, wanted) from error
-    if not at_least <= value <= at_most:
-        raise _refusal(name, wanted)
-    return value
-
-
-def names(name: str, *, default: str = "", at_least_one: bool = False) -> list[str]:
-    """Return the comma-separated names, without blanks."""
-    found = [part.strip() for part in text(name, default=default).split(",") if part.strip()]
-    if at_least_one and not found:
-        raise _refusal(name, "one name or more, separated by commas")
-    return found
-
-
-def networks(name: str) -> list[str]:
-    """Return the comma-separated addresses and networks (`10.0.0.0/8`), none by default."""
-    found = names(name)
-    try:
-        for each in found:
-            ip_network(each, strict=False)
-    except ValueError as error:
-        raise _refusal(name, f"addresses or networks: {error}") from error
-    return found
-
-
-def limit_caps(name: str) -> dict[str, dict[str, Decimal]]:
-    """Return the limit caps of a JSON object: `{"field": {"max": 10000, "max_pct_of_size": 10}}`; none by default."""
-    wanted = 'a JSON object such as {"daily_loss_auto_liq_usd": {"max": 10000, "max_pct_of_size": 10}}, each number above 0'
-    try:
-        found = json.loads(text(name, default="") or "{}", parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
-    except ValueError as error:
-        raise _refusal(name, wanted) from error
-    caps = found if isinstance(found, dict) else {"": found}
-    for cap in caps.values():
-        is_known = isinstance(cap, dict) and cap and cap.keys() <= {"max", "max_pct_of_size"}
-        if not is_known or not all(isinstance(value, Decimal) and value > 0 for value in cap.values()):
-            raise _refusal(name, wanted)
-    return caps
-
-
-def _no_number(value: str) -> Decimal:
-    raise ValueError(f"{value} is no number")
-
-
-def zone(name: str, *, default: str) -> str:
-    """Return the name of a time zone."""
-    value = text(name, default=default)
-    try:
-        ZoneInfo(value)
+        ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:  # not a key, a directory, unknown
-        raise _refusal(name, f"the name of a time zone, such as {default}") from error
-    return value
+        raise ValueError("must be the name of a time zone, such as America/Chicago") from error
+    return name
 
 
-def weekly(name: str, *, default: str) -> list[tuple[timedelta, timedelta]]:
+def _caps(text: str) -> object:
+    try:
+        return json.loads(text or "{}", parse_float=Decimal, parse_int=Decimal)  # exact; NaN stays a float, and is no cap
+    except ValueError as error:
+        raise ValueError('must be JSON, such as {"daily_loss_auto_liq_usd": {"max": 10000, "max_pct_of_size": 10}}') from error
+
+
+def _weekly(text: str) -> list[tuple[timedelta, timedelta]]:
     """Return weekly spans as begin and end from Monday 00:00: "Mon-Thu 16:00-17:00; Sat 22:00-Sun 06:30"; none for "".
 
     "Mon-Thu 16:00-17:00" is four spans. A span that ends on another day names that day; after Sunday, the end is past seven
     days.
     """
     found = []
-    for part in text(name, default=default).split(";"):
-        if not part.strip():
-            continue
+    for part in filter(None, map(str.strip, text.split(";"))):
         try:
-            found.extend(_each_week(part.strip().lower()))
+            found.extend(_each_week(part.lower()))
         except ValueError as error:
-            raise _refusal(
-                name,
-                'days and times of a week, such as "Mon-Thu 16:00-17:00; Sat 22:00-Sun 06:30", or empty;'
-                f" {part.strip()!r} can't be read: {error}",
+            raise ValueError(
+                'must be days and times of a week, such as "Mon-Thu 16:00-17:00; Sat 22:00-Sun 06:30", or empty;'
+                f" {part!r} can't be read: {error}"
             ) from error
     return found
 
@@ -173,57 +120,149 @@ def _time_of_day(text: str) -> timedelta:
     return found
 
 
-def log_level(name: str, *, default: str) -> str:
-    """Return the name of a log level."""
-    value = text(name, default=default).upper()
-    known = logging.getLevelNamesMapping()
-    if value not in known:
-        raise _refusal(name, f"one of {', '.join(sorted(known, key=known.__getitem__))}")
-    return value
-
-
-def database(name: str, *, default: str) -> dict[str, Any]:
+def _database(url: str) -> dict[str, Any]:
     """Return Django's database settings for a PostgreSQL address."""
-    url = text(name, default=default)
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise _refusal(name, "a postgresql:// address")
     try:
-        return dict(environ.Env.db_url_config(url))
+        found = conninfo_to_dict(url) if url.startswith(("postgresql://", "postgres://")) else {}
+    except psycopg.Error:  # it quotes the address, which may hold a password
+        found = {}
+    if not found:
+        raise ValueError("must be a postgresql:// address, such as postgresql://user@host/name")
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    known = {name: found.pop(parameter, "") for name, parameter in names.items()}
+    return {"ENGINE": "django.db.backends.postgresql", **known, "OPTIONS": found}
+
+
+def _redis_url(url: str) -> str:
+    try:
+        redis.Redis.from_url(url).close()  # does not connect yet
     except ValueError as error:
-        raise _refusal(name, f"a postgresql:// address: {error}") from error
-
-
-def redis_url(name: str, *, default: str) -> str:
-    """Return the address of a Redis server in redis-py's form."""
-    value = text(name, default=default)
-    try:
-        redis.Redis.from_url(value).close()  # does not connect yet
-    except ValueError as error:
-        raise _refusal(name, "a redis://, rediss:// or unix:// address") from error
-    return value
-
-
-def api_url(name: str, environment: Environment, *, extra_hosts: list[str]) -> str:
-    """Return the base URL of one Tradovate environment, with `/v1` and without a trailing slash, or "" when unset.
-
-    Only https to that environment's own host, a host in `extra_hosts`, or loopback is accepted: the access token is sent
-    there, and a call meant for demo must not reach live. The client applies the same rule.
-    """
-    url = text(name, default="").strip().rstrip("/")
-    if not url:
-        return ""
-    try:
-        checked_base_url(url, environment, extra_hosts=extra_hosts)
-        parts = urlsplit(url)
-        _ = parts.port  # raises ValueError for a port that is not a number
-    except (ValueError, WrongEnvironment) as error:
-        raise ImproperlyConfigured(
-            f"The environment variable {name} is refused: {error}. Other hosts are listed in TRADOVATE_EXTRA_HOSTS."
-        ) from error
-    if not parts.path.endswith("/v1"):
-        raise _refusal(name, "an address that ends with /v1, as Tradovate documents them")
+        raise ValueError("must be a redis://, rediss:// or unix:// address") from error
     return url
 
 
-def _refusal(name: str, wanted: str) -> ImproperlyConfigured:
-    return ImproperlyConfigured(f"The environment variable {name} must be {wanted}.")
+Names = Annotated[list[str], BeforeValidator(_names)]
+CapName = Annotated[str, Field(pattern=r"^max(_pct_of_size)?$")]
+Cap = Annotated[dict[CapName, Annotated[Decimal, Field(strict=True, gt=0)]], Field(min_length=1)]
+
+
+class Variables(BaseSettings):
+    """A field for each variable. Lists are separated by commas; the file of a `…_FILE` takes precedence over the variable."""
+
+    model_config = SettingsConfigDict(case_sensitive=True, enable_decoding=False, frozen=True)
+
+    SECRET_KEY_FILE: str = ""
+    SECRET_KEY: str = Field(default="", min_length=32)
+    ALLOWED_HOSTS: Names = Field(default="127.0.0.1,localhost", validate_default=True)
+    CSRF_TRUSTED_ORIGINS: Names = Field(default="", validate_default=True)
+    HTTPS: bool = False
+    TRUSTED_PROXIES: Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(_names)] = Field(
+        default="", validate_default=True
+    )
+    SESSION_HOURS: int = Field(default=12, ge=1, le=24)
+    DEBUG: bool = False
+
+    DATABASE_URL: Annotated[dict[str, Any], BeforeValidator(_database)] = Field(
+        default="postgresql://postgres@127.0.0.1/riskadmin", validate_default=True
+    )
+    DATABASE_POOL_SIZE: int = Field(default=16, ge=2, le=200)
+    REDIS_URL: Annotated[str, AfterValidator(_redis_url)] = "redis://127.0.0.1:6379/0"
+    CELERY_BROKER_URL: str = ""
+
+    TRADOVATE_EXTRA_HOSTS: Names = Field(default="", validate_default=True)
+    TRADOVATE_DEMO_URL: str = ""
+    TRADOVATE_LIVE_URL: str = ""
+    TRADOVATE_USERNAME: str = ""
+    TRADOVATE_PASSWORD_FILE: str = ""
+    TRADOVATE_PASSWORD: str = ""
+    TRADOVATE_APP_ID: str = "riskadmin"
+    TRADOVATE_APP_VERSION: str = "1.0"
+    TRADOVATE_CID: str = ""
+    TRADOVATE_SEC_FILE: str = ""
+    TRADOVATE_SEC: str = ""
+    TRADOVATE_DEVICE_ID: str = ""
+    BUDGET_CALLS_PER_HOUR: int = Field(default=5000, ge=1, le=1_000_000)
+    BUDGET_SAFETY_MARGIN: int = Field(default=25, ge=0)
+    BUDGET_ADDRESS: str = ""
+    BUDGET_URGENT_SHARE_PCT: int = Field(default=10, ge=0, le=90)
+    CALLS_AT_ONCE: int = Field(default=16, ge=1, le=200)
+    LIMITS_PER_CALL: int = Field(default=100, ge=1, le=10_000)
+    LIMIT_CAPS: Annotated[dict[str, Cap], BeforeValidator(_caps)] = Field(default="", validate_default=True)
+    SYNC_SECONDS: int = Field(default=180, ge=10, le=3600)
+    STALE_SECONDS: int = Field(default=300, ge=10, le=86_400)
+    EXCHANGE_CALENDARS: Names = Field(
+        default="CME Globex Equity, CMEGlobex_FX, CMEGlobex_EnergyAndMetals, CME Globex Interest Rate Products",
+        min_length=1,
+        validate_default=True,
+    )
+    HOURS_KNOWN_DAYS: int = Field(default=365, ge=14, le=1096)
+    MAINTENANCE_WINDOWS: Annotated[list[tuple[timedelta, timedelta]], BeforeValidator(_weekly)] = Field(
+        default="Mon-Thu 16:00-17:00; Fri 16:00-20:00; Sat 22:00-Sun 06:30", validate_default=True
+    )
+    MAINTENANCE_BUFFER_MINUTES: int = Field(default=30, ge=0, le=240)
+    WINDOW_CLOSES_BEFORE_S: int = Field(default=120, ge=30, le=3600)
+
+    TIME_ZONE_DISPLAY: Annotated[str, AfterValidator(_zone)] = "America/Chicago"
+    STATIC_ROOT: str = ""
+    LOG_LEVEL: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
+
+    RISKADMIN_DEMO: bool = False
+    DEMO_PASSWORD: str = "demo"  # noqa: S105  (known to all, on purpose)
+    ENV_FILE: str = ""
+
+    @field_validator("SECRET_KEY", "TRADOVATE_PASSWORD", "TRADOVATE_SEC", mode="before")
+    @classmethod
+    def _from_file(cls, text: str, info: ValidationInfo) -> str:
+        path = info.data.get(f"{info.field_name}_FILE")
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() if path else text
+        except (OSError, ValueError) as error:
+            raise ValueError(f"can't be read from the file that {info.field_name}_FILE names: {error}") from error
+
+    @field_validator(*ENVIRONMENTS)
+    @classmethod
+    def _base_url(cls, text: str, info: ValidationInfo) -> str:
+        """Return an environment's base URL, with `/v1` and without a trailing slash.
+
+        Only https to that environment's own host, an extra host, or loopback is accepted: the access token is sent there, and
+        a call meant for demo must not reach live. The client applies the same rule.
+        """
+        url = text.strip().rstrip("/")
+        if not url:
+            return ""
+        try:
+            checked_base_url(url, ENVIRONMENTS[str(info.field_name)], extra_hosts=info.data.get("TRADOVATE_EXTRA_HOSTS", []))
+            parts = urlsplit(url)
+            _ = parts.port  # raises ValueError for a port that is not a number
+        except (ValueError, WrongEnvironment) as error:
+            raise ValueError(f"is refused: {error}. Other hosts are listed in TRADOVATE_EXTRA_HOSTS") from error
+        if not parts.path.endswith("/v1"):
+            raise ValueError("must be an address that ends with /v1, as Tradovate documents them")
+        return url
+
+    @field_validator("BUDGET_SAFETY_MARGIN")
+    @classmethod
+    def _leaves_calls(cls, margin: int, info: ValidationInfo) -> int:
+        if margin >= info.data.get("BUDGET_CALLS_PER_HOUR", margin + 1):
+            raise ValueError("must be less than BUDGET_CALLS_PER_HOUR")
+        return margin
+
+    @model_validator(mode="after")
+    def _has_sign_in(self) -> Self:
+        missing = [name for name in ("TRADOVATE_USERNAME", "TRADOVATE_PASSWORD") if not getattr(self, name)]
+        if missing and (self.TRADOVATE_DEMO_URL or self.TRADOVATE_LIVE_URL):
+            raise ValueError(f"{' and '.join(missing)} must be set: a Tradovate address is, and riskadmin has to sign in there")
+        return self
+
+
+def read() -> Variables:
+    """Return the variables, including those of the file `.env`, or ENV_FILE. Raises ImproperlyConfigured, without values."""
+    # A developer's own settings. Real deployments set the environment itself, which overrides the file.
+    load_dotenv(os.environ.get("ENV_FILE") or PROJECT / ".env", interpolate=False)
+    try:
+        return Variables()
+    except ValidationError as error:
+        words = [(each["loc"], WORDS.get(each["type"], each["msg"].removeprefix("Value error, "))) for each in error.errors()]
+        refusals = [": ".join(filter(None, (".".join(map(str, where)), what))) for where, what in words]
+        message = "\n  ".join(["Environment variables are wrong (`.env.example` explains each):", *refusals])
+        raise ImproperlyConfigured(message) from None

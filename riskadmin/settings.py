@@ -1,37 +1,28 @@
 """All settings, read from the environment and checked at start. `.env.example` lists each with its default."""
 
 from pathlib import Path
-from typing import Any
 
-import environ
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 
-from riskadmin import env
-from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.env import read
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-# A developer's own settings. Real deployments set the environment itself, which overrides the file.
-environ.Env.read_env(env.text("ENV_FILE", default=str(BASE_DIR / ".env")), overwrite=False)
+env = read()
 
 # --- Security -------------------------------------------------------------------------------------------------------
-DEBUG = env.flag("DEBUG", default=False)
-SECRET_KEY = env.secret("SECRET_KEY")
-if len(SECRET_KEY) < 32:  # noqa: PLR2004  (the length is the message's)
-    message = "Set the environment variable SECRET_KEY (or SECRET_KEY_FILE) to at least 32 random characters."
-    raise ImproperlyConfigured(message)
-ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default="127.0.0.1,localhost")
-CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
-HTTPS = env.flag("HTTPS", default=False)  # behind TLS: cookies are then sent over TLS only
-TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")  # the proxies whose X-Forwarded-* headers are trusted
+DEBUG = env.DEBUG
+SECRET_KEY = env.SECRET_KEY
+ALLOWED_HOSTS = env.ALLOWED_HOSTS
+CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
+HTTPS = env.HTTPS  # behind TLS: cookies are then sent over TLS only
+TRUSTED_PROXIES = env.TRUSTED_PROXIES  # the proxies whose X-Forwarded-* headers are trusted
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes don't use TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = env.number("SESSION_HOURS", default=12, at_least=1, at_most=24) * 3600
+SESSION_COOKIE_AGE = env.SESSION_HOURS * 3600
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "riskadmin.web.errors.csrf_failure"
@@ -133,8 +124,8 @@ CAPABILITY_WORDS = {
     "staff:manage": "manage people and their roles",
     "system:view": "see how the system is",
 }
-DEMO = env.flag("RISKADMIN_DEMO", default=False)  # allows people with a publicly known password
-DEMO_PASSWORD = env.text("DEMO_PASSWORD", default="demo")
+DEMO = env.RISKADMIN_DEMO  # allows people with a publicly known password
+DEMO_PASSWORD = env.DEMO_PASSWORD
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -146,20 +137,16 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- PostgreSQL and Redis -------------------------------------------------------------------------------------------
-DATABASE: dict[str, Any] = env.database("DATABASE_URL", default="postgresql://postgres@127.0.0.1/riskadmin")
 # A pool, so that a worker's threads can return their connection while they wait for Tradovate.
-DATABASE["OPTIONS"] = {
-    **DATABASE.get("OPTIONS", {}),
-    "pool": {"min_size": 1, "max_size": env.number("DATABASE_POOL_SIZE", default=16, at_least=2, at_most=200), "timeout": 10},
-}
-DATABASES = {"default": DATABASE}
+POOL = {"min_size": 1, "max_size": env.DATABASE_POOL_SIZE, "timeout": 10}
+DATABASES = {"default": {**env.DATABASE_URL, "OPTIONS": {**env.DATABASE_URL["OPTIONS"], "pool": POOL}}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
+REDIS_URL = env.REDIS_URL
 
 # --- Celery: messages carry ids only, PostgreSQL is the queue of record ------------------------------------------------
 # Celery writes the address of a Redis socket, and the database there, differently from redis-py.
 BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=BROKER_URL)
+CELERY_BROKER_URL = env.CELERY_BROKER_URL or BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 # Acknowledged when begun: a lane's task runs for as long as the lane has work, which may be hours, and a message that is not
 # acknowledged would be delivered again meanwhile. Whatever a killed worker had begun, the sweeper finds in PostgreSQL.
@@ -186,48 +173,34 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- Tradovate ------------------------------------------------------------------------------------------------------
-TRADOVATE_EXTRA_HOSTS = env.names("TRADOVATE_EXTRA_HOSTS")
-TRADOVATE_URLS = {
-    "demo": env.api_url("TRADOVATE_DEMO_URL", Environment.DEMO, extra_hosts=TRADOVATE_EXTRA_HOSTS),
-    "live": env.api_url("TRADOVATE_LIVE_URL", Environment.LIVE, extra_hosts=TRADOVATE_EXTRA_HOSTS),
-}
-TRADOVATE_USERNAME = env.text("TRADOVATE_USERNAME", default="")
-TRADOVATE_PASSWORD = env.secret("TRADOVATE_PASSWORD")
-TRADOVATE_APP_ID = env.text("TRADOVATE_APP_ID", default="riskadmin")
-TRADOVATE_APP_VERSION = env.text("TRADOVATE_APP_VERSION", default="1.0")
-TRADOVATE_CID = env.text("TRADOVATE_CID", default="")
-TRADOVATE_SEC = env.secret("TRADOVATE_SEC")
-TRADOVATE_DEVICE_ID = env.text("TRADOVATE_DEVICE_ID", default="")
-if any(TRADOVATE_URLS.values()):
-    for required in ("TRADOVATE_USERNAME", "TRADOVATE_PASSWORD"):
-        if not globals()[required]:
-            message = (
-                f"Set the environment variable {required}: a Tradovate address is set, and riskadmin has to sign in there."
-            )
-            raise ImproperlyConfigured(message)
+TRADOVATE_EXTRA_HOSTS = env.TRADOVATE_EXTRA_HOSTS
+TRADOVATE_URLS = {"demo": env.TRADOVATE_DEMO_URL, "live": env.TRADOVATE_LIVE_URL}
+TRADOVATE_USERNAME = env.TRADOVATE_USERNAME
+TRADOVATE_PASSWORD = env.TRADOVATE_PASSWORD
+TRADOVATE_APP_ID = env.TRADOVATE_APP_ID
+TRADOVATE_APP_VERSION = env.TRADOVATE_APP_VERSION
+TRADOVATE_CID = env.TRADOVATE_CID
+TRADOVATE_SEC = env.TRADOVATE_SEC
+TRADOVATE_DEVICE_ID = env.TRADOVATE_DEVICE_ID
 # Tradovate allows one user 5,000 calls in any hour. The margin is never used; the share is reserved for the urgent lane.
-BUDGET_CALLS_PER_HOUR = env.number("BUDGET_CALLS_PER_HOUR", default=5000, at_least=1, at_most=1_000_000)
-BUDGET_SAFETY_MARGIN = env.number("BUDGET_SAFETY_MARGIN", default=25, at_least=0, at_most=BUDGET_CALLS_PER_HOUR - 1)
+BUDGET_CALLS_PER_HOUR = env.BUDGET_CALLS_PER_HOUR
+BUDGET_SAFETY_MARGIN = env.BUDGET_SAFETY_MARGIN
 # All callers from one internet address share the limits of single endpoints there.
-BUDGET_ADDRESS = env.text("BUDGET_ADDRESS", default="")
-BUDGET_URGENT_SHARE_PCT = env.number("BUDGET_URGENT_SHARE_PCT", default=10, at_least=0, at_most=90)
-CALLS_AT_ONCE = env.number("CALLS_AT_ONCE", default=16, at_least=1, at_most=200)  # per worker process, in each lane
+BUDGET_ADDRESS = env.BUDGET_ADDRESS
+BUDGET_URGENT_SHARE_PCT = env.BUDGET_URGENT_SHARE_PCT
+CALLS_AT_ONCE = env.CALLS_AT_ONCE  # per worker process, in each lane
 # Accounts per updateuserautoliqs call. No cap is documented, and a refusal refuses the whole call.
-LIMITS_PER_CALL = env.number("LIMITS_PER_CALL", default=100, at_least=1, at_most=10_000)
-LIMIT_CAPS = env.limit_caps("LIMIT_CAPS")  # limits that no change may exceed; the changes app checks the names
-SYNC_SECONDS = env.number("SYNC_SECONDS", default=180, at_least=10, at_most=3600)  # how often the whole mirror is read
-STALE_SECONDS = env.number("STALE_SECONDS", default=300, at_least=10, at_most=86_400)  # older rows are read before approval
+LIMITS_PER_CALL = env.LIMITS_PER_CALL
+LIMIT_CAPS = env.LIMIT_CAPS  # limits that no change may exceed; the changes app checks the names
+SYNC_SECONDS = env.SYNC_SECONDS  # how often the whole mirror is read
+STALE_SECONDS = env.STALE_SECONDS  # older rows are read before approval
 # When the exchange trades, when Tradovate is under maintenance (Chicago times), and the buffer of windows to both.
-EXCHANGE_CALENDARS = env.names(
-    "EXCHANGE_CALENDARS",
-    default="CME Globex Equity, CMEGlobex_FX, CMEGlobex_EnergyAndMetals, CME Globex Interest Rate Products",
-    at_least_one=True,
-)
-HOURS_KNOWN_DAYS = env.number("HOURS_KNOWN_DAYS", default=365, at_least=14, at_most=1096)
-MAINTENANCE_WINDOWS = env.weekly("MAINTENANCE_WINDOWS", default="Mon-Thu 16:00-17:00; Fri 16:00-20:00; Sat 22:00-Sun 06:30")
-MAINTENANCE_BUFFER_MINUTES = env.number("MAINTENANCE_BUFFER_MINUTES", default=30, at_least=0, at_most=240)
+EXCHANGE_CALENDARS = env.EXCHANGE_CALENDARS
+HOURS_KNOWN_DAYS = env.HOURS_KNOWN_DAYS
+MAINTENANCE_WINDOWS = env.MAINTENANCE_WINDOWS
+MAINTENANCE_BUFFER_MINUTES = env.MAINTENANCE_BUFFER_MINUTES
 # A call claimed at the last moment of a window waits up to 5 s for its permit and 20 s for its answer.
-WINDOW_CLOSES_BEFORE_S = env.number("WINDOW_CLOSES_BEFORE_S", default=120, at_least=30, at_most=3600)
+WINDOW_CLOSES_BEFORE_S = env.WINDOW_CLOSES_BEFORE_S
 # What beat starts, how often in seconds, and in which lane. A message is dropped once the next one is due.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "args": args, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}
@@ -249,9 +222,9 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
-TIME_ZONE_DISPLAY = env.zone("TIME_ZONE_DISPLAY", default="America/Chicago")  # Tradovate's sessions begin at 17:00 there
+TIME_ZONE_DISPLAY = env.TIME_ZONE_DISPLAY  # Tradovate's sessions begin at 17:00 there
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static")))
+STATIC_ROOT = Path(env.STATIC_ROOT or BASE_DIR / ".run" / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -271,5 +244,5 @@ LOGGING = {
     "filters": {"request_id": {"()": "riskadmin.web.request_id.RequestIdFilter"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
-    "root": {"handlers": ["console"], "level": env.log_level("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": env.LOG_LEVEL},
 }

@@ -1,6 +1,5 @@
 """Settings: every bad value stops the start and names its variable, and `.env.example` says all there is to set."""
 
-import ast
 import os
 import re
 import runpy
@@ -12,8 +11,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from riskadmin import env
-from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.env import Variables
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETTINGS = PROJECT / "riskadmin" / "settings.py"
@@ -33,30 +31,9 @@ def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
     return runpy.run_path(str(SETTINGS))
 
 
-def calls() -> list[ast.Call]:
-    """Every reading of a variable in the settings."""
-    tree = ast.parse(SETTINGS.read_text(encoding="utf-8"))
-    return [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "env"
-    ]
-
-
-def name_of(call: ast.Call) -> str:
-    (name, *_) = call.args
-    assert isinstance(name, ast.Constant)
-    return str(name.value)
-
-
 def variables_read() -> set[str]:
-    """The variables that the settings read, a secret's file included."""
-    found = {name_of(call) for call in calls()}
-    files = {f"{name_of(call)}_FILE" for call in calls() if isinstance(call.func, ast.Attribute) and call.func.attr == "secret"}
-    return found | files
+    """The variables that the settings read."""
+    return set(Variables.model_fields)
 
 
 def variables_in_example() -> set[str]:
@@ -82,13 +59,8 @@ def test_the_settings_read_the_environment_in_no_other_way() -> None:
 
 def test_the_example_tells_the_defaults() -> None:
     told = example()
-    for call in calls():
-        default = next((each.value for each in call.keywords if each.arg == "default"), None)
-        if isinstance(default, ast.Constant):
-            value = default.value
-            assert told[name_of(call)] == (str(value).lower() if isinstance(value, bool) else str(value)), name_of(call)
-        else:
-            assert told[name_of(call)] == "", name_of(call)
+    for name, field in Variables.model_fields.items():
+        assert told[name] == (str(field.default).lower() if isinstance(field.default, bool) else str(field.default)), name
     assert {name: told[name] for name in OF_THE_DEMO} == OF_THE_DEMO
 
 
@@ -223,6 +195,43 @@ def test_a_bad_value_is_refused_with_its_variables_name(monkeypatch: pytest.Monk
         load(monkeypatch, **{**signed_in, name: value})
 
 
+def test_every_bad_value_is_named_at_once_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured) as refused:
+        load(
+            monkeypatch,
+            SECRET_KEY="hush",
+            DEBUG="ja",
+            SESSION_HOURS="many",
+            CALLS_AT_ONCE="201",
+            DATABASE_URL="postgresql://us:hush@[::1/x",
+            LIMIT_CAPS='{"daily_loss_auto_liq_usd": {"max": "10000"}}',
+        )
+    assert str(refused.value).splitlines() == [
+        "Environment variables are wrong (`.env.example` explains each):",
+        "  SECRET_KEY: must be at least 32 random characters, here or in the file that SECRET_KEY_FILE names",
+        "  SESSION_HOURS: must be a whole number",
+        "  DEBUG: must be true or false",
+        "  DATABASE_URL: must be a postgresql:// address, such as postgresql://user@host/name",
+        "  CALLS_AT_ONCE: Input should be less than or equal to 200",
+        "  LIMIT_CAPS.daily_loss_auto_liq_usd.max: must be a number",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://us:p%40ss@db:5433/risk", ("us", "p@ss", "db", "5433", "risk", {})),
+        ("postgresql://us@/risk?host=/run/pg", ("us", "", "/run/pg", "", "risk", {})),
+        ("postgres://db/risk?sslmode=verify-full", ("", "", "db", "", "risk", {"sslmode": "verify-full"})),
+    ],
+)
+def test_the_database_is_that_of_the_address(monkeypatch: pytest.MonkeyPatch, url: str, found: tuple[object, ...]) -> None:
+    database = load(monkeypatch, DATABASE_URL=url, DATABASE_POOL_SIZE="5")["DATABASES"]["default"]
+    pool = database["OPTIONS"].pop("pool")
+    assert tuple(database[name] for name in ("USER", "PASSWORD", "HOST", "PORT", "NAME", "OPTIONS")) == found
+    assert (database["ENGINE"], pool["max_size"]) == ("django.db.backends.postgresql", 5)
+
+
 def test_caps_are_exact_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch)["LIMIT_CAPS"] == {}
     caps = '{"daily_loss_auto_liq_usd": {"max": 10000, "max_pct_of_size": 2.1}}'
@@ -287,18 +296,19 @@ def test_an_address_needs_a_sign_in(monkeypatch: pytest.MonkeyPatch, missing: st
 @pytest.mark.parametrize(
     ("url", "environment", "extra"),
     [
-        ("https://demo.tradovateapi.com/v1", Environment.DEMO, []),
-        ("https://demo.tradovateapi.com/v1/", Environment.DEMO, []),
-        ("https://live.tradovateapi.com/v1", Environment.LIVE, []),
-        ("http://127.0.0.1:4000/v1", Environment.DEMO, []),
-        ("http://localhost/v1", Environment.LIVE, []),
-        ("http://[::1]:4000/v1", Environment.DEMO, []),
-        ("https://proxy.example:8443/tradovate/v1", Environment.LIVE, ["proxy.example"]),
+        ("https://demo.tradovateapi.com/v1", "demo", ""),
+        ("https://demo.tradovateapi.com/v1/", "demo", ""),
+        ("https://live.tradovateapi.com/v1", "live", ""),
+        ("http://127.0.0.1:4000/v1", "demo", ""),
+        ("http://localhost/v1", "live", ""),
+        ("http://[::1]:4000/v1", "demo", ""),
+        ("https://proxy.example:8443/tradovate/v1", "live", "proxy.example"),
     ],
 )
-def test_a_good_address_is_taken(monkeypatch: pytest.MonkeyPatch, url: str, environment: Environment, extra: list[str]) -> None:
-    monkeypatch.setenv("SOME_URL", f" {url} ")
-    assert env.api_url("SOME_URL", environment, extra_hosts=extra) == url.rstrip("/")
+def test_a_good_address_is_taken(monkeypatch: pytest.MonkeyPatch, url: str, environment: str, extra: str) -> None:
+    variables = {"TRADOVATE_USERNAME": "u", "TRADOVATE_PASSWORD": "p", "TRADOVATE_EXTRA_HOSTS": extra}
+    variables[f"TRADOVATE_{environment.upper()}_URL"] = f" {url} "
+    assert load(monkeypatch, **variables)["TRADOVATE_URLS"][environment] == url.rstrip("/")
 
 
 @pytest.mark.parametrize("value", ["$ecret", "$PATH", "$$", r"\$x", "  kept  ", "#x", "a,b=c"])
@@ -314,11 +324,12 @@ def test_a_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_a_file_of_settings_gives_way_to_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    file.write_text("SESSION_HOURS=3\nLOG_LEVEL=DEBUG\n", encoding="utf-8")
-    monkeypatch.setenv("LOG_LEVEL", "")  # put back afterwards: the file is read into the environment
+    file.write_text("SESSION_HOURS=3\nLOG_LEVEL=DEBUG\nTRADOVATE_SEC=${HOME}$x\n", encoding="utf-8")
     settings = load(monkeypatch, ENV_FILE=str(file), LOG_LEVEL="ERROR")
-    monkeypatch.delenv("SESSION_HOURS")
+    for name in ("SESSION_HOURS", "TRADOVATE_SEC"):
+        monkeypatch.delenv(name)  # the file is read into the environment
     assert (settings["SESSION_COOKIE_AGE"], settings["LOGGING"]["root"]["level"]) == (3 * 3600, "ERROR")
+    assert settings["TRADOVATE_SEC"] == "${HOME}$x"
 
 
 @pytest.mark.parametrize(

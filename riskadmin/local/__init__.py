@@ -1,4 +1,4 @@
-"""Servers from wheels and a process supervisor, so that `make demo` and `make test` need nothing installed.
+"""What `make demo` and `make test` need on a bare machine: servers from wheels, a process supervisor; and developers' tools.
 
-It only composes processes: nothing here imports a package of the product, and nothing in production imports this.
+It imports no package of the product, and nothing in production imports this.
 """

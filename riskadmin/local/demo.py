@@ -21,7 +21,7 @@ from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 
-import environ
+from dotenv import load_dotenv
 
 from riskadmin.local.claim import claim
 from riskadmin.local.places import PROJECT, Places, prepare
@@ -46,7 +46,7 @@ SIGN_INS = (
 def main(arguments: list[str]) -> int:
     """Run the demo until it is stopped. The exit code is 1 when it could not start."""
     run = Path(arguments[0]).resolve() if arguments else PROJECT / ".run"
-    environ.Env.read_env(os.environ.get("ENV_FILE", PROJECT / ".env"), overwrite=False)
+    load_dotenv(os.environ.get("ENV_FILE") or PROJECT / ".env", interpolate=False)
     try:
         port = web_port(os.environ.get("PORT", "8000"))
         address = f"http://{LOOPBACK}:{port}"

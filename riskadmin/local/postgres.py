@@ -93,11 +93,6 @@ class PostgresServer:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
-    def drop_database(self, name: str) -> None:
-        """Drop a database, and disconnect its clients."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
     def _prepare(self) -> None:
         _give_directory(self.sockets, self.places.account)
         made_by = self.data / "PG_VERSION"

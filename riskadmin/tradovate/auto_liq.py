@@ -1,7 +1,7 @@
 """Changing auto-liq limits: the request and its answer. Source: seed 000."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
@@ -29,9 +29,8 @@ _FIRM_ONLY = (
 class AutoLiqFields:
     """The fields of the seed: percentages of margin and of the day's start, dollars of loss, profit and drawdown.
 
-    None is left out of the request. Whether Tradovate then keeps the old value or drops it is not documented [?], so a
-    careful caller starts with ``of`` from the current record. How to clear a field is not documented either, so it is not
-    possible here.
+    None is left out. Whether Tradovate then keeps the old value or drops it is not documented [?], so ``AutoLiqUpdate``
+    carries the current record. How to clear a field is not documented either, so it is not possible here.
     """
 
     changes_locked: bool | None = None
@@ -54,11 +53,6 @@ class AutoLiqFields:
     do_not_unlock: bool | None = None
     stepped_cooldown: tuple[CooldownStep, ...] | None = None
     stepped_unlimited: bool | None = None
-
-    @classmethod
-    def of(cls, record: UserAccountAutoLiq | PermissionedAccountAutoLiq) -> Self:
-        """Return the fields of a current record, to be changed with ``dataclasses.replace``."""
-        return cls(**{each.name: getattr(record, each.name, None) for each in fields(cls)})
 
     def to_json(self) -> dict[str, object]:
         """Return the fields that are set, under Tradovate's names. Raise ``ValueError`` for none, or for one out of range.
@@ -113,7 +107,6 @@ class AutoLiqUpdated:
     def from_json(cls, data: object) -> Self:
         """Read one from Tradovate's JSON."""
         source = Fields(data)
-        source.text("errorText")  # the singular endpoint has it, and it is empty in an answer that is not an error
         firm = source.raw("userAccountAutoLiq")
         trader = source.raw("permissionedAccountAutoLiq")
         return cls(

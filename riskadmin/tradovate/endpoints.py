@@ -100,14 +100,6 @@ RENEW_ACCESS_TOKEN = Endpoint(
     body_limit=_WRITE_LIMIT,
     confidential=True,
 )
-ME = Endpoint(
-    name="auth/me",
-    method="GET",
-    answer="object",
-    hourly_limit=10,
-    counts=Counts.FAILED,
-    body_limit=_WRITE_LIMIT,
-)
 
 ACCOUNTS = _read("account/list")
 ACCOUNT = _read_one("account/item")
@@ -120,21 +112,15 @@ ACCOUNT_RISK_STATUSES = _read("accountRiskStatus/list")
 ACCOUNT_RISK_STATUSES_BY_ID = _read("accountRiskStatus/items")
 ACCOUNT_RISK_STATUSES_BY_ACCOUNT = _read("accountRiskStatus/ldeps")
 USER_ACCOUNT_AUTO_LIQS = _read("userAccountAutoLiq/list")
-USER_ACCOUNT_AUTO_LIQS_BY_ID = _read("userAccountAutoLiq/items")
 USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT = _read("userAccountAutoLiq/ldeps")
 PERMISSIONED_ACCOUNT_AUTO_LIQS = _read("permissionedAccountAutoLiq/list")
-PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ID = _read("permissionedAccountAutoLiq/items")
 PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT = _read("permissionedAccountAutoLiq/ldeps")
 USER_ACCOUNT_POSITION_LIMIT = _read_one("userAccountPositionLimit/item")
-USER_ACCOUNT_POSITION_LIMITS_BY_ID = _read("userAccountPositionLimit/items")
 USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT = _read("userAccountPositionLimit/ldeps")
 USER_ACCOUNT_RISK_PARAMETER = _read_one("userAccountRiskParameter/item")
-USER_ACCOUNT_RISK_PARAMETERS_BY_ID = _read("userAccountRiskParameter/items")
 USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT = _read("userAccountRiskParameter/ldeps")
-CONTRACT_MARGINS_BY_ID = _read("contractMargin/items")
 CONTRACT_MARGINS_BY_CONTRACT = _read("contractMargin/ldeps")
 PRODUCT_MARGINS = _read("productMargin/list")
-PRODUCT_MARGINS_BY_ID = _read("productMargin/items")
 PRODUCT_MARGINS_BY_PRODUCT = _read("productMargin/ldeps")
 POSITION = _read_one("position/item")
 POSITIONS = _read("position/list")
@@ -160,9 +146,6 @@ UPDATE_MAX_NET_LIQ = _write("accountRiskStatus/updatemaxnetliq", environments=DE
 # No page names an environment for those below [?]. Their records exist in both environments, so neither is refused.
 RESET_AUTO_LIQ_STATUS = _write("accountRiskStatus/resetautoliqstatus", environments=EVERYWHERE)
 UPDATE_USER_AUTO_LIQS = _write("userAccountAutoLiq/updateuserautoliqs", environments=EVERYWHERE, body_limit=_READ_LIMIT)
-UPDATE_USER_AUTO_LIQ = _write("userAccountAutoLiq/updateuserautoliq", environments=EVERYWHERE)
-CREATE_USER_ACCOUNT_AUTO_LIQ = _write("userAccountAutoLiq/create", environments=EVERYWHERE)
-UPDATE_USER_ACCOUNT_AUTO_LIQ = _write("userAccountAutoLiq/update", environments=EVERYWHERE)
 CREATE_USER_ACCOUNT_POSITION_LIMIT = _write("userAccountPositionLimit/create", environments=EVERYWHERE)
 UPDATE_USER_ACCOUNT_POSITION_LIMIT = _write("userAccountPositionLimit/update", environments=EVERYWHERE)
 DELETE_USER_ACCOUNT_POSITION_LIMIT = _write(

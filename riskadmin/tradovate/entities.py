@@ -246,15 +246,3 @@ class ContractMargin(Margin):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductMargin(Margin):
     """Margin of a product."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Me(Entity):
-    """The user that Tradovate identifies us as."""
-
-    user_id: OptionalInteger
-    name: OptionalText
-    full_name: OptionalText
-    email: OptionalText
-    organization_name: OptionalText
-    extra: Extra

@@ -7,10 +7,9 @@ answer is proof. Source of the pre-trade ones: the partner OpenAPI document.
 from collections.abc import Collection, Mapping, Sequence
 
 from riskadmin.tradovate import endpoints
-from riskadmin.tradovate.auto_liq import MAX_AUTO_LIQ_UPDATES, AutoLiqFields, AutoLiqUpdate, AutoLiqUpdated
+from riskadmin.tradovate.auto_liq import MAX_AUTO_LIQ_UPDATES, AutoLiqUpdate, AutoLiqUpdated
 from riskadmin.tradovate.calling import Calling
 from riskadmin.tradovate.encoding import merged, positive
-from riskadmin.tradovate.entities import UserAccountAutoLiq
 from riskadmin.tradovate.http_record import Reply
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import (
@@ -61,54 +60,6 @@ class LimitWrites(Calling):
             return found
 
         return self._write(endpoints.UPDATE_USER_AUTO_LIQS, body, read, permit=permit, ticket=ticket)
-
-    def update_user_auto_liq(
-        self,
-        *,
-        permit: WritePermit,
-        item: AutoLiqUpdate,
-        ticket: str | None = None,
-    ) -> Reply[AutoLiqUpdated]:
-        """Change the limits of one account: one item of ``update_user_auto_liqs``."""
-        return self._write(
-            endpoints.UPDATE_USER_AUTO_LIQ, item.to_json(), AutoLiqUpdated.from_json, permit=permit, ticket=ticket
-        )
-
-    def create_user_account_auto_liq(
-        self,
-        *,
-        permit: WritePermit,
-        account_id: int,
-        fields: AutoLiqFields,
-        ticket: str | None = None,
-    ) -> Reply[UserAccountAutoLiq]:
-        """Create an account's record of the firm's limits. The account's id is sent as the record's, as it is read back [?]."""
-        body = _firm_limits(account_id, fields)
-        return self._write(
-            endpoints.CREATE_USER_ACCOUNT_AUTO_LIQ,
-            body,
-            UserAccountAutoLiq.from_json,
-            permit=permit,
-            ticket=ticket,
-        )
-
-    def update_user_account_auto_liq(
-        self,
-        *,
-        permit: WritePermit,
-        account_id: int,
-        fields: AutoLiqFields,
-        ticket: str | None = None,
-    ) -> Reply[UserAccountAutoLiq]:
-        """Replace an account's record of the firm's limits. The account's id is sent as the record's [?]."""
-        body = _firm_limits(account_id, fields)
-        return self._write(
-            endpoints.UPDATE_USER_ACCOUNT_AUTO_LIQ,
-            body,
-            UserAccountAutoLiq.from_json,
-            permit=permit,
-            ticket=ticket,
-        )
 
     def create_user_account_position_limit(
         self,
@@ -201,10 +152,6 @@ class LimitWrites(Calling):
         """Delete a risk parameter, under the path of position limits, as Tradovate has it."""
         body = {"userAccountRiskParameterId": positive("a risk parameter's id", risk_parameter_id)}
         return self._write(endpoints.DELETE_USER_ACCOUNT_RISK_PARAMETER, body, _deleted, permit=permit, ticket=ticket)
-
-
-def _firm_limits(account_id: int, fields: AutoLiqFields) -> dict[str, object]:
-    return {"id": positive("an account id", account_id), **fields.to_json()}
 
 
 def _deleted(data: object) -> None:

@@ -17,7 +17,6 @@ from riskadmin.tradovate.entities import (
     CashBalance,
     CashBalanceSnapshot,
     ContractMargin,
-    Me,
     PermissionedAccountAutoLiq,
     Position,
     ProductMargin,
@@ -81,10 +80,6 @@ class Reads(Calling):
         """The firm's limits of every account."""
         return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS, UserAccountAutoLiq.from_json)
 
-    def user_account_auto_liqs_by_id(self, ids: Iterable[int]) -> Reply[list[UserAccountAutoLiq]]:
-        """The firm's limits with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ID, UserAccountAutoLiq.from_json, _ids("ids", ids))
-
     def user_account_auto_liqs_by_account(self, ids: Iterable[int]) -> Reply[list[UserAccountAutoLiq]]:
         """The firm's limits of these accounts."""
         return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT, UserAccountAutoLiq.from_json, _ids("masterids", ids))
@@ -92,14 +87,6 @@ class Reads(Calling):
     def permissioned_account_auto_liqs(self) -> Reply[list[PermissionedAccountAutoLiq]]:
         """The traders' own limits of every account."""
         return self._list(endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS, PermissionedAccountAutoLiq.from_json)
-
-    def permissioned_account_auto_liqs_by_id(self, ids: Iterable[int]) -> Reply[list[PermissionedAccountAutoLiq]]:
-        """The traders' own limits with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(
-            endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ID,
-            PermissionedAccountAutoLiq.from_json,
-            _ids("ids", ids),
-        )
 
     def permissioned_account_auto_liqs_by_account(self, ids: Iterable[int]) -> Reply[list[PermissionedAccountAutoLiq]]:
         """The traders' own limits of these accounts."""
@@ -138,10 +125,6 @@ class Reads(Calling):
         limit_id = positive("a position limit's id", position_limit_id)
         return self._item(endpoints.USER_ACCOUNT_POSITION_LIMIT, UserAccountPositionLimit.from_json, limit_id)
 
-    def user_account_position_limits_by_id(self, ids: Iterable[int]) -> Reply[list[UserAccountPositionLimit]]:
-        """The position limits with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.USER_ACCOUNT_POSITION_LIMITS_BY_ID, UserAccountPositionLimit.from_json, _ids("ids", ids))
-
     def user_account_position_limits_by_account(self, ids: Iterable[int]) -> Reply[list[UserAccountPositionLimit]]:
         """The position limits of these accounts."""
         return self._list(
@@ -155,10 +138,6 @@ class Reads(Calling):
         parameter_id = positive("a risk parameter's id", risk_parameter_id)
         return self._item(endpoints.USER_ACCOUNT_RISK_PARAMETER, UserAccountRiskParameter.from_json, parameter_id)
 
-    def user_account_risk_parameters_by_id(self, ids: Iterable[int]) -> Reply[list[UserAccountRiskParameter]]:
-        """The risk parameters with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.USER_ACCOUNT_RISK_PARAMETERS_BY_ID, UserAccountRiskParameter.from_json, _ids("ids", ids))
-
     def user_account_risk_parameters_by_position_limit(self, ids: Iterable[int]) -> Reply[list[UserAccountRiskParameter]]:
         """The risk parameters that belong to these position limits."""
         return self._list(
@@ -166,10 +145,6 @@ class Reads(Calling):
             UserAccountRiskParameter.from_json,
             _ids("masterids", ids),
         )
-
-    def contract_margins_by_id(self, ids: Iterable[int]) -> Reply[list[ContractMargin]]:
-        """The contract margins with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.CONTRACT_MARGINS_BY_ID, ContractMargin.from_json, _ids("ids", ids))
 
     def contract_margins_by_contract(self, ids: Iterable[int]) -> Reply[list[ContractMargin]]:
         """The margins of these contracts."""
@@ -179,10 +154,6 @@ class Reads(Calling):
         """Every product's margin."""
         return self._list(endpoints.PRODUCT_MARGINS, ProductMargin.from_json)
 
-    def product_margins_by_id(self, ids: Iterable[int]) -> Reply[list[ProductMargin]]:
-        """The product margins with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.PRODUCT_MARGINS_BY_ID, ProductMargin.from_json, _ids("ids", ids))
-
     def product_margins_by_product(self, ids: Iterable[int]) -> Reply[list[ProductMargin]]:
         """The margins of these products."""
         return self._list(endpoints.PRODUCT_MARGINS_BY_PRODUCT, ProductMargin.from_json, _ids("masterids", ids))
@@ -191,10 +162,6 @@ class Reads(Calling):
         """An account's money at this moment. One call per account: for a decision about one, not for updating a mirror."""
         body = {"accountId": positive("an account id", account_id)}
         return self._one(endpoints.CASH_BALANCE_SNAPSHOT, CashBalanceSnapshot.from_json, body=body)
-
-    def me(self) -> Reply[Me]:
-        """The user that Tradovate identifies us as. Ten failures an hour are allowed, so don't use it as a heartbeat."""
-        return self._one(endpoints.ME, Me.from_json)
 
     def _item(self, endpoint: endpoints.Endpoint, read: Callable[[object], R], number: int) -> Reply[list[R]]:
         """Read one row by its own id, as a list of one. Empty only where Tradovate answers 404: it has no such row.

@@ -1,12 +1,10 @@
 """Trading hours and windows: the dates that matter, every minute of a year, and whatever else may come."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
-import pandas as pd
 import pytest
 import time_machine
 from django.conf import settings
@@ -15,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.scheduling import market_calendar
-from accounts.changes.scheduling.hours import CHICAGO, BeyondHorizon, Hours, HoursUnknown, Span, hours
+from accounts.changes.scheduling.hours import CHICAGO, BeyondHorizon, Hours, Span, hours
 
 EQUITIES = "CME Globex Equity"
 MINUTE = timedelta(minutes=1)
@@ -178,7 +176,7 @@ def test_the_window_of_a_time_is_the_one_it_is_in_or_the_next(known: Hours) -> N
 
 # --- Every minute, against a slow and simple oracle -------------------------------------------------------------------
 
-# Written down by hand: nothing of it comes from the library, from zoneinfo, or from the code under test.
+# Written down by hand: nothing of it comes from the library or its table, from zoneinfo, or from the code under test.
 SUMMER_TIME = [(utc("2026-03-08 08:00"), utc("2026-11-01 07:00")), (utc("2027-03-14 08:00"), utc("2027-11-07 07:00"))]
 NO_SESSION = {date(2026, 12, 25), date(2027, 1, 1)}
 EARLY_CLOSES = {
@@ -395,72 +393,6 @@ def test_up_to_what_is_known_nothing_is_made_up(known: Hours) -> None:
     # One that would close for a session just after closes all the same.
     before_trading = replace(known, known_until=chicago("2026-03-08 16:59"))
     assert in_chicago(before_trading.window(chicago("2026-03-08 10:00"))) == ("Sun 03-08 07:00", "Sun 03-08 16:58")
-
-
-class OneCalendar:
-    """A library whose only calendar has this schedule, or fails so."""
-
-    def __init__(self, schedule: object) -> None:
-        self.schedule_ = schedule
-
-    def get_calendar(self, name: str) -> "OneCalendar":
-        return self
-
-    def schedule(self, **_: object) -> object:
-        if isinstance(self.schedule_, Exception):
-            raise self.schedule_
-        return self.schedule_
-
-
-def schedule_of(*sessions: tuple[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            name: pd.to_datetime([each[place] for each in sessions], utc=True)
-            for place, name in enumerate(("market_open", "market_close"))
-        }
-    )
-
-
-@pytest.mark.parametrize(
-    ("library", "words"),
-    [
-        (None, "library of the exchange's calendars can't be loaded"),
-        (OneCalendar(ValueError("no data")), "'CME' can't be read: no data"),
-        (OneCalendar(KeyError()), "'CME' can't be read: KeyError"),
-        (OneCalendar(pd.DataFrame()), "'CME' can't be read"),
-        (OneCalendar(schedule_of()), "'CME' has no sessions since 2025-12-23"),
-        (
-            OneCalendar(schedule_of(("2027-03-05 23:00", "2027-03-05 22:00"))),
-            "'CME' has a session of 2027-03-05 that ends before",
-        ),
-        (OneCalendar(schedule_of(("2027-03-05 23:00", "NaT"))), "'CME' can't be read"),
-    ],
-)
-@time_machine.travel(utc("2026-03-02 12:00"), tick=False)
-@override_settings(EXCHANGE_CALENDARS=["CME"])
-def test_without_the_calendars_there_are_no_hours(monkeypatch: pytest.MonkeyPatch, library: object, words: str) -> None:
-    monkeypatch.setitem(sys.modules, "pandas_market_calendars", library)
-    with pytest.raises(HoursUnknown, match=words):
-        hours()
-
-
-@time_machine.travel(utc("2026-03-02 12:00"), tick=False)
-@override_settings(EXCHANGE_CALENDARS=["CME"])
-def test_a_calendar_that_ends_early_is_known_until_then_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    short = schedule_of(("2026-03-01 23:00", "2026-03-02 22:00"), ("2026-03-02 23:00", "2026-03-03 22:00"))
-    monkeypatch.setitem(sys.modules, "pandas_market_calendars", OneCalendar(short))
-    known = hours()
-    assert known.known_until == utc("2026-03-03 22:00")
-    assert known.session_end(utc("2026-03-03 12:00")) == utc("2026-03-03 22:00")
-    with pytest.raises(BeyondHorizon, match="known until 2026-03-03 16:00"):
-        known.is_trading(utc("2026-03-03 22:00"))
-
-
-@override_settings(EXCHANGE_CALENDARS=[EQUITIES, "CME Globex Equitiy"])
-def test_a_calendar_that_there_is_not_is_named_and_not_left_out() -> None:
-    with pytest.raises(HoursUnknown, match="'CME Globex Equitiy' can't be read") as refused:
-        hours()
-    assert len(str(refused.value)) < 200
 
 
 # --- Those in force ---------------------------------------------------------------------------------------------------

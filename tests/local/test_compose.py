@@ -19,7 +19,7 @@ from tests.servers import setting_names
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if service.get("image") == "riskadmin"}
+OURS = {name: service for name, service in SERVICES.items() if service.get("image") in {"riskadmin", "riskadmin-simulator"}}
 WORKERS = {name: service for name, service in OURS.items() if "worker" in service["command"]}
 OF_POSTGRES_IMAGE = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
 
@@ -89,6 +89,13 @@ def test_the_simulator_finds_its_module_and_keeps_its_data() -> None:
     assert SERVICES["simulator"]["volumes"] == [f"simulator:{_after(command, '--data')}"]
 
 
+def test_the_simulator_alone_runs_from_an_image_of_its_own() -> None:
+    images = {name: (service["image"], service["build"]) for name, service in OURS.items()}
+    assert images.pop("simulator") == ("riskadmin-simulator", {"context": ".", "target": "simulator"})
+    assert set(images) == {"migrate", "web", "worker-urgent", "worker-bulk", "beat"}
+    assert [each for each in images.values() if each != ("riskadmin", ".")] == []
+
+
 def test_every_setting_named_is_a_setting() -> None:
     text = (PROJECT / "docker-compose.yml").read_text()
     substituted = set(re.findall(r"\$\{([A-Z_]+)", text))
@@ -101,17 +108,33 @@ def test_only_loopback_is_published() -> None:
     assert published == ["127.0.0.1:${PORT:-8000}:8000"]
 
 
-def test_the_image_is_made_from_hashes_and_runs_as_nobody_special() -> None:
-    text = (PROJECT / "Dockerfile").read_text()
-    assert "pip install --require-hashes -r requirements.lock" in text
-    assert re.findall(r"^USER (\w+)$", text, flags=re.MULTILINE) == ["riskadmin"]
-    assert text.index("USER riskadmin") > text.rindex("FROM ")
+STAGES = dict(
+    re.findall(r"^FROM \S+(?: AS (\w+))?\n(.*?)(?=^FROM |\Z)", (PROJECT / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
+)
 
 
-def test_the_image_holds_what_its_commands_need() -> None:
+def test_the_images_are_made_from_hashes_and_run_as_nobody_special() -> None:
+    assert list(STAGES) == ["simulator", "build", ""], "the last one is made where no target is named"
+    assert "pip install --require-hashes -r requirements.lock" in STAGES["build"]
+    assert "pip install --require-hashes -r requirements-simulator.lock" in STAGES["simulator"]
+    for stage in ("simulator", ""):
+        assert re.findall(r"^USER (\w+)$", STAGES[stage], flags=re.MULTILINE) == ["riskadmin"]
+
+
+def test_the_products_image_has_no_simulator_and_the_simulators_no_product() -> None:
+    assert "RUN rm -r riskadmin/simulator " in STAGES["build"]
+    assert "simulator" not in STAGES[""]
+    copied = re.findall(r"^COPY (\S+)", STAGES["simulator"], flags=re.MULTILINE)
+    assert copied == ["requirements-simulator.lock", "riskadmin/__init__.py", "riskadmin/simulator"]
+
+
+def test_the_build_sees_what_its_commands_need() -> None:
     """`.dockerignore` lets in by name only, so a new top-level directory is forgotten easily."""
     allowed = set(re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text(), flags=re.MULTILINE))
-    assert allowed == {"accounts", "riskadmin", "static", "templates", "manage.py", "requirements.lock"}
+    assert allowed == {
+        *("accounts", "riskadmin", "static", "templates", "manage.py"),
+        *("requirements.lock", "requirements-simulator.lock"),
+    }
     assert all((PROJECT / name).exists() for name in allowed)
 
 

@@ -12,7 +12,8 @@ GROUPS: dict[str, list[str]] = PYPROJECT["dependency-groups"]
 PRODUCT: list[str] = PYPROJECT["project"]["dependencies"]
 LOCKS = {
     "requirements.lock": PRODUCT,
-    "requirements-dev.lock": [*PRODUCT, *GROUPS["embedded"], *GROUPS["dev"]],
+    "requirements-simulator.lock": GROUPS["simulator"],
+    "requirements-dev.lock": [*PRODUCT, *GROUPS["simulator"], *GROUPS["embedded"], *GROUPS["dev"]],
     "requirements-uv.lock": GROUPS["installer"],
 }
 
@@ -29,10 +30,19 @@ def test_each_direct_dependency_has_its_reason() -> None:
     assert sorted(set(reasons) - {"package"}) == sorted(name_of(requirement) for requirement in direct)
 
 
+def locked(lock: str) -> set[str]:
+    return set(re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", (PROJECT / lock).read_text(), flags=re.MULTILINE))
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_holds_every_direct_dependency(lock: str) -> None:
-    locked = set(re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", (PROJECT / lock).read_text(), flags=re.MULTILINE))
-    assert {name_of(requirement) for requirement in LOCKS[lock]} <= locked
+    assert {name_of(requirement) for requirement in LOCKS[lock]} <= locked(lock)
+
+
+def test_production_holds_nothing_of_the_simulator_or_of_development() -> None:
+    of_groups = {name_of(requirement) for group in GROUPS.values() for requirement in group} | {"pandas", "numpy"}
+    assert locked("requirements.lock") & of_groups == set()
+    assert locked("requirements-simulator.lock") & {name_of(requirement) for requirement in PRODUCT} == set()
 
 
 @pytest.mark.parametrize("lock", LOCKS)

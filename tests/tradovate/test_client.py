@@ -43,17 +43,11 @@ READS: list[tuple[str, tuple[Any, ...], str, str, dict[str, object]]] = [
     ("permissioned_account_auto_liqs_by_account", ([1, 2],), "permissionedAccountAutoLiq/ldeps", "masterids=1,2", {"id": 1}),
     ("account_risk_statuses_by_account", ([7],), "accountRiskStatus/ldeps", "masterids=7", {"id": 1}),
     ("user_account_auto_liqs", (), "userAccountAutoLiq/list", "", {"id": 1}),
-    ("user_account_auto_liqs_by_id", ([4, 2],), "userAccountAutoLiq/items", "ids=4,2", {"id": 1}),
     ("permissioned_account_auto_liqs", (), "permissionedAccountAutoLiq/list", "", {"id": 1}),
-    ("permissioned_account_auto_liqs_by_id", ([4],), "permissionedAccountAutoLiq/items", "ids=4", {"id": 1}),
-    ("user_account_position_limits_by_id", ([4],), "userAccountPositionLimit/items", "ids=4", LIMIT),
     ("user_account_position_limits_by_account", ([2, 3],), "userAccountPositionLimit/ldeps", "masterids=2,3", LIMIT),
-    ("user_account_risk_parameters_by_id", ([4],), "userAccountRiskParameter/items", "ids=4", PARAMETER),
     ("user_account_risk_parameters_by_position_limit", ([1],), "userAccountRiskParameter/ldeps", "masterids=1", PARAMETER),
-    ("contract_margins_by_id", ([4],), "contractMargin/items", "ids=4", MARGIN),
     ("contract_margins_by_contract", ([4],), "contractMargin/ldeps", "masterids=4", MARGIN),
     ("product_margins", (), "productMargin/list", "", MARGIN),
-    ("product_margins_by_id", ([4],), "productMargin/items", "ids=4", MARGIN),
     ("product_margins_by_product", ([4],), "productMargin/ldeps", "masterids=4", MARGIN),
     ("accounts_by_id", ([4],), "account/items", "ids=4", {"id": 1, "name": "A1"}),
     ("users_by_id", ([4],), "user/items", "ids=4", {"id": 1, "name": "trader"}),
@@ -88,12 +82,6 @@ def test_reads(
     assert request.headers["accept"] == "application/json"
     assert reply.http_record.path == f"/{path}" + (f"?{query}" if query else "")
     assert ledger.endpoints() == [path]
-
-
-def test_me(server: CannedServer, client: Client) -> None:
-    server.on("auth/me", answer(200, {"userId": 5, "name": "desk", "organizationName": "Firm", "errorText": ""}))
-    me = client.me().value
-    assert (me.user_id, me.name, me.organization_name) == (5, "desk", "Firm")
 
 
 def test_every_read_of_a_list_is_in_the_list() -> None:
@@ -250,7 +238,6 @@ def test_the_registry_says_what_the_documentation_says() -> None:
     assert limits == {
         "auth/accesstokenrequest": (5, "failed"),
         "auth/renewaccesstoken": (15, "all"),
-        "auth/me": (10, "failed"),
         "accountRiskStatus/switchriskcategory": (5000, "all"),
     }
     writes = {write.path for write in WRITES}

@@ -17,7 +17,7 @@ from riskadmin.tradovate.auto_liq import AutoLiqFields, AutoLiqUpdate
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ENDPOINTS
-from riskadmin.tradovate.entities import CooldownStep, PermissionedAccountAutoLiq, UserAccountAutoLiq
+from riskadmin.tradovate.entities import CooldownStep
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, Rejected, WrongEnvironment
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit
@@ -25,7 +25,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from tests.schemas import request_errors, schema_name
 from tests.tradovate.canned import CannedServer, Play, answer
 from tests.tradovate.stores import WatchedLedger
-from tests.tradovate.writes import BY_METHOD, EVERY_FIELD, POSITION_LIMIT, RISK_PARAMETER, WRITES, Write
+from tests.tradovate.writes import BY_METHOD, EVERY_FIELD, EVERY_FIELD_SENT, POSITION_LIMIT, RISK_PARAMETER, WRITES, Write
 
 every_write = pytest.mark.parametrize("write", WRITES, ids=[write.method for write in WRITES])
 
@@ -136,7 +136,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("update_user_auto_liqs", {"items": [item(fields=AutoLiqFields())]}, "at least one field"),
     ("update_user_auto_liqs", {"items": [item(as_owner=False, fields=EVERY_FIELD)]}, "trader's own limits"),
     *[
-        ("update_user_auto_liq", {"item": item(fields=fields)}, words)
+        ("update_user_auto_liqs", {"items": [item(fields=fields)]}, words)
         for fields, words in [
             (AutoLiqFields(daily_loss_alert=Decimal("NaN")), "daily loss alert is no number"),
             (AutoLiqFields(stepped_cooldown=(STEP,)), "step distance is no number"),
@@ -144,9 +144,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
             (AutoLiqFields(flatten_timestamp=datetime(2026, 3, 2)), "offset from UTC"),  # noqa: DTZ001  (what is refused)
         ]
     ],
-    ("create_user_account_auto_liq", {"account_id": 0}, "account id is greater than 0"),
-    ("update_user_account_auto_liq", {"account_id": 0}, "account id is greater than 0"),
-    ("update_user_account_auto_liq", {"fields": AutoLiqFields()}, "at least one field"),
     *[
         ("create_user_account_position_limit", {"limit": dataclasses.replace(POSITION_LIMIT, **wrong)}, words)
         for wrong, words in WRONG_LIMITS
@@ -291,10 +288,12 @@ def test_updated_limits_are_matched_by_their_ids_and_never_by_their_place(server
 
 
 def test_every_limit_comes_back_as_it_was_sent(server: CannedServer, client: Client) -> None:
-    write = BY_METHOD["update_user_auto_liq"]
-    server.on(write.path, answer(200, write.answer))
-    updated = write(client).value
-    assert AutoLiqFields.of(updated.user_account_auto_liq) == EVERY_FIELD
+    write = BY_METHOD["update_user_auto_liqs"]
+    server.on(write.path, answer(200, {"userAutoLiqs": [{"userAccountAutoLiq": {"id": 41, **EVERY_FIELD_SENT}}]}))
+    updated = write(client, items=[item(fields=EVERY_FIELD)]).value[41]
+    fields = [each.name for each in dataclasses.fields(EVERY_FIELD)]
+    came_back = AutoLiqFields(**{name: getattr(updated.user_account_auto_liq, name) for name in fields})
+    assert came_back == EVERY_FIELD
     assert (updated.permissioned_account_auto_liq, updated.extra) == (None, {})
 
 
@@ -324,12 +323,6 @@ def test_a_record_as_it_stands_is_changed_whole(server: CannedServer, client: Cl
         "description": "old",
         "new": 1,
     }
-
-
-@pytest.mark.parametrize("record", [UserAccountAutoLiq, PermissionedAccountAutoLiq])
-def test_limits_as_they_stand_become_a_request(record: type[UserAccountAutoLiq | PermissionedAccountAutoLiq]) -> None:
-    standing = record.from_json({"id": 41, "dailyLossAlert": 300, "changesLocked": True, "new": 1})
-    assert AutoLiqFields.of(standing) == AutoLiqFields(daily_loss_alert=Decimal(300), changes_locked=True)
 
 
 def test_a_flatten_time_keeps_its_milliseconds() -> None:

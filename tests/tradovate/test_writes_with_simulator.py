@@ -66,15 +66,10 @@ def test_limits_of_many_accounts_are_set_at_both_levels(simulator: Simulator, cl
 
 def test_every_field_of_the_limits_survives(simulator: Simulator, client: Client) -> None:
     (account_id,) = simulator.account_ids("active")[3:4]
-    client.update_user_auto_liq(permit=PERMIT, item=AutoLiqUpdate(account_id=account_id, as_owner=True, fields=EVERY_FIELD))
+    client.update_user_auto_liqs(permit=PERMIT, items=[AutoLiqUpdate(account_id=account_id, as_owner=True, fields=EVERY_FIELD)])
     (firm,) = client.user_account_auto_liqs_by_account([account_id]).value
-    assert AutoLiqFields.of(firm) == EVERY_FIELD
-    raised = dataclasses.replace(AutoLiqFields.of(firm), weekly_loss_auto_liq=Decimal(2000))
-    reply = client.update_user_account_auto_liq(permit=PERMIT, account_id=account_id, fields=raised)
-    assert AutoLiqFields.of(reply.value) == raised
-    assert client.user_account_auto_liqs_by_id([account_id]).value == [reply.value]
-    with pytest.raises(Rejected):
-        client.create_user_account_auto_liq(permit=PERMIT, account_id=account_id, fields=raised)
+    fields = [each.name for each in dataclasses.fields(EVERY_FIELD)]
+    assert AutoLiqFields(**{name: getattr(firm, name) for name in fields}) == EVERY_FIELD
 
 
 def test_limits_that_tradovate_refuses(simulator: Simulator, client: Client) -> None:
@@ -153,7 +148,7 @@ def test_position_limits_and_risk_parameters_live_and_die(simulator: Simulator, 
     client.update_user_account_position_limit(
         permit=PERMIT, position_limit_id=limit.id, limit=wider, carried=limit.record, altered=["long_limit"]
     )
-    (updated,) = client.user_account_position_limits_by_id([limit.id]).value
+    (updated,) = client.user_account_position_limit(limit.id).value
     assert dataclasses.replace(updated, record=limit.record) == wider
 
     below = dataclasses.replace(RISK_PARAMETER, user_account_position_limit_id=limit.id)
@@ -167,13 +162,13 @@ def test_position_limits_and_risk_parameters_live_and_die(simulator: Simulator, 
         carried=parameter.record,
         altered=["max_opening_order_qty"],
     )
-    (altered,) = client.user_account_risk_parameters_by_id([parameter.id]).value
+    (altered,) = client.user_account_risk_parameter(parameter.id).value
     assert dataclasses.replace(altered, record=parameter.record) == larger
 
     client.delete_user_account_risk_parameter(permit=PERMIT, risk_parameter_id=parameter.id)
-    assert client.user_account_risk_parameters_by_id([parameter.id]).value == []
+    assert client.user_account_risk_parameter(parameter.id).value == []
     client.delete_user_account_position_limit(permit=PERMIT, position_limit_id=limit.id)
-    assert client.user_account_position_limits_by_id([limit.id]).value == []
+    assert client.user_account_position_limit(limit.id).value == []
     for gone in (
         partial(client.delete_user_account_risk_parameter, risk_parameter_id=parameter.id),
         partial(client.delete_user_account_position_limit, position_limit_id=limit.id),
@@ -195,10 +190,10 @@ def test_margins(client: Client) -> None:
     products = client.product_margins().value
     assert products
     ids = [margin.id for margin in products]
-    assert client.product_margins_by_id(ids).value == client.product_margins_by_product(ids).value == products
+    assert client.product_margins_by_product(ids).value == products
     contracts = sorted({position.contract_id for position in client.positions().value})
     margins = client.contract_margins_by_contract(contracts).value
-    assert margins == client.contract_margins_by_id(margin.id for margin in margins).value
+    assert {margin.id for margin in margins} == set(contracts)
     assert {margin.extra == {} and margin.initial_margin > 0 for margin in (*products, *margins)} == {True}
 
 

@@ -157,10 +157,10 @@ class Hours:
 
 
 def hours() -> Hours:
-    """Return the hours in force: from the settings and the library, built once per process and UTC day.
+    """Return the hours in force: from the settings and the table of sessions, built once per process and UTC day.
 
-    The first time costs about a second, for the library; the first of a later day, half of one. Raises HoursUnknown if the
-    calendars can't be read: then it is not known whether a window is open, and nothing may begin as if one were.
+    Raises HoursUnknown if the calendars can't be read: then it is not known whether a window is open, and nothing may begin
+    as if one were.
     """
     with _making:  # one thread builds them, the others wait for it
         return _of_day(
