@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import Account, LimitLevel, SyncRun
 from accounts.pages import queries
+from accounts.pages.filters import AccountFilters
 from riskadmin.staff.roles import Role
 from tests.accounts.mirrored import (
     make_account,
@@ -189,6 +190,13 @@ def test_a_bad_filter_is_answered_with_422_and_no_account(support: Client, filte
 
     assert response.status_code == 422
     assert "EVAL-1" not in response.content.decode()
+
+
+def test_nothing_can_be_done_with_what_a_bad_filter_matches() -> None:
+    make_active("EVAL-1")
+    assert AccountFilters({}).qs.count() == 1
+    assert AccountFilters({"environment": "moon"}).qs.count() == 0
+    assert not AccountFilters({"q": "EVAL", "standing": "dancing"}).qs.exists()
 
 
 def test_a_made_up_cursor_is_a_bad_request(support: Client) -> None:

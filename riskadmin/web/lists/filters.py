@@ -87,11 +87,6 @@ class Chip:
         return self.typed.strip() != ""
 
     @property
-    def is_check(self) -> bool:
-        """Whether it is a box to check."""
-        return isinstance(self.bound.field.widget, forms.CheckboxInput)
-
-    @property
     def widget(self) -> SafeString:
         """The control, linked to its error."""
         return widget_of(self.bound, f"{self.bound.auto_id}_error" if self.bound.errors else "")

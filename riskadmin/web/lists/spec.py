@@ -1,7 +1,7 @@
 """The declaration of a list: its columns, its orders, and its CSV file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -93,12 +93,15 @@ class ListSpec(Generic[Row]):
     rows: Callable[[Sequence[Any]], Sequence[Row]]
     csv: tuple[CsvColumn[Row], ...] = ()
     table_css: str = ""
-    by_name: dict[str, Column] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Index the columns, and refuse an order that the list doesn't have."""
-        object.__setattr__(self, "by_name", {column.name: column for column in self.columns})
+        """Refuse an order that the list doesn't have."""
         self.sorting(self.order)
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns by their names."""
+        return {column.name: column for column in self.columns}
 
     def sorting(self, parameter: str) -> Sorting:
         """Return the order that a parameter names, the list's own for "". Raises BadSort."""
