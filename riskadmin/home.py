@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.changes import queries
+from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change
 from accounts.changes.scheduling.hours import HoursUnknown, hours
 from accounts.changes.stop_views import notices_for
@@ -39,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "asked": queries.waiting_for_others(viewer).count(),
         "unknown": queries.unknown_items()[:RECENT],
         "unknown_count": queries.unknown_items().count(),
-        "recent": queries.listed(Change.objects.order_by("-pk")[:RECENT]),
+        "recent": CHANGES.panel(queries.listed(Change.objects.order_by("-pk")[:RECENT]), caption="Latest changes"),
         "decides": viewer.may("changes:decide"),
         "outside": outside_since_yesterday() if viewer.may("accounts:view") else None,
     }

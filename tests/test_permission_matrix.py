@@ -133,11 +133,13 @@ TABLE = (
     Row("GET", "healthz", (200, 200, 200, 200, 200)),
     Row("GET", "readyz", (503, 503, 503, 503, 503)),  # no worker is at work here; nobody has to sign in to learn that
     Row("POST", "web:theme", (303, 303, 303, 303, 303), sent=lambda _: {"theme": "dark"}),
+    Row("POST", "web:columns", (302, 303, 303, 303, 303), sent=lambda _: {"list": "accounts", "column": "trader"}),
     Row("GET", "staff:sign_in", (200, 303, 303, 303, 303)),
     Row("POST", "staff:sign_in", (422, 422, 422, 422, 422), sent=lambda _: {"username": "nobody", "password": "wrong"}),
     Row("POST", "staff:sign_out", (303, 303, 303, 303, 303)),
     Row("GET", "staff:people", (302, 403, 403, 403, 200)),
     Row("GET", "accounts:list", EVERYBODY_SIGNED_IN),
+    Row("GET", "accounts:csv", EVERYBODY_SIGNED_IN),
     Row("GET", "accounts:detail", EVERYBODY_SIGNED_IN, _account),
     # Reading an account anew changes nothing at Tradovate, and is open to whoever may see it.
     Row("POST", "accounts:refresh", (302, 303, 303, 303, 303), _account),
@@ -149,6 +151,7 @@ TABLE = (
         lambda _: {"text": "Called", "form_key": str(uuid4())},
     ),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
+    Row("GET", "changes:csv", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:calendar", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
@@ -374,7 +377,7 @@ def test_every_post_needs_the_token_of_its_form(world: World, row: Row) -> None:
 
 def test_compliance_may_do_nothing_but_look() -> None:
     compliance = WHO.index(Role.COMPLIANCE.value)
-    frame = {"web:theme", "staff:sign_in", "staff:sign_out", "accounts:refresh"}
+    frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh"}
     assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
 
 

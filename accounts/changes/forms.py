@@ -11,7 +11,7 @@ from django.http import QueryDict
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.scheduling.timing_form import TimingForm
-from accounts.changes.states import ChangeState, ItemState, Priority, Verdict
+from accounts.changes.states import ItemState, Priority, Verdict
 from accounts.changes.targeting.csv_table import BYTES_MAX
 from accounts.changes.targeting.name_lookup import is_id
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
@@ -191,15 +191,3 @@ class ItemsForm(forms.Form):
         """The requested filters: `state` and `search`."""
         wanted = self.cleaned_data if self.is_valid() else {}
         return {"state": wanted.get("state", ""), "search": wanted.get("q", "")}
-
-
-class FilterForm(forms.Form):
-    """The filters of the list of changes."""
-
-    state = forms.ChoiceField(required=False, choices=[("", "Any state"), *ChangeState.choices])
-    kind = forms.ChoiceField(required=False)
-    mine = forms.BooleanField(required=False, label="Only what I asked for")
-
-    def __init__(self, *args: Any, kinds: Sequence[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["kind"] = forms.ChoiceField(required=False, choices=[("", "Any kind"), *kinds])

@@ -168,16 +168,6 @@ def items_of(change: Change, *, state: str = "", search: str = "") -> QuerySet[I
     return items
 
 
-def changes(*, state: str = "", kind: str = "", requested_by: int | None = None) -> QuerySet[Change]:
-    """Return the changes that match, for the list page; it orders and paginates them."""
-    found = Change.objects.all()
-    if state:
-        found = found.filter(state=state)
-    if kind:
-        found = found.filter(kind=kind)
-    return found.filter(requested_by_id=requested_by) if requested_by else found
-
-
 def waiting_for(person: Staff) -> QuerySet[Change]:
     """Return the pending changes that this person could approve, oldest first."""
     pending = Change.objects.filter(state=ChangeState.PENDING).order_by("pk")

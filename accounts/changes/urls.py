@@ -11,6 +11,7 @@ app_name = "changes"
 
 urlpatterns = [
     path("", views.change_list, name="list"),
+    path("changes.csv", views.change_list_csv, name="csv"),
     path("calendar/", views.calendar, name="calendar"),
     path("approvals/", views.approvals, name="approvals"),
     path("policy/", views.policy, name="policy"),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -14,10 +15,12 @@ from django_htmx.http import trigger_client_event
 
 from accounts.changes import actions, queries, shown
 from accounts.changes.effects import ChangeEffects
-from accounts.changes.forms import DecideForm, FilterForm, ItemsForm, PriorityForm
+from accounts.changes.filters import ChangeFilters
+from accounts.changes.forms import DecideForm, ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS, for_stored, named
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
+from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
 from accounts.changes.plan_summary import RowFilter, sheet
 from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
@@ -28,8 +31,10 @@ from accounts.changes.tracking.pace import pace
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web import csv_file
 from riskadmin.web.access import demand, may, requires
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
+from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
 
 UNPROCESSABLE, CONFLICT = 422, 409
@@ -115,11 +120,7 @@ def results_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The outcome of every item that the URL filters for, as a CSV file, streamed as it is read."""
     change = get_object_or_404(Change, pk=pk)
     items: QuerySet[Item] = queries.items_of(change, **ItemsForm(request.GET).narrowed).select_related(None)
-    return StreamingHttpResponse(
-        results.lines(change, items.order_by("position").iterator(chunk_size=2000)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="change-{pk}.csv"'},
-    )
+    return csv_file.response(f"change-{pk}", results.lines(change, items.order_by("position").iterator(chunk_size=2000)))
 
 
 def _detail_page(
@@ -224,22 +225,30 @@ def _way(item: Item, following: queries.Progress) -> list[queries.Step]:
 @requires("changes:view")
 @require_GET
 def change_list(request: HttpRequest) -> HttpResponse:
-    """All changes, newest first."""
-    form = FilterForm(request.GET, kinds=[(kind.name, kind.verb) for kind in KINDS.values()])
-    wanted = form.cleaned_data if form.is_valid() else {}
-    found = queries.changes(
-        state=wanted.get("state", ""),
-        kind=wanted.get("kind", ""),
-        requested_by=person(request).pk if wanted.get("mine") else None,
-    )
-    page = keyset(found, ("-id",), request.GET.get("cursor"))
-    context = {
-        "form": form,
-        "page": page,
-        "rows": queries.listed(page.rows),
-        "may_ask": any(may(request, kind.capability) for kind in KINDS.values()),
-    }
-    return render_page_or_fragment(request, "changes/list.html", "changes/_list.html", context)
+    """All changes, newest first, filtered by the URL. An invalid filter returns 422 and no changes."""
+    filters, shown = _list(request)
+    context: dict[str, Any] = {"may_ask": any(may(request, kind.capability) for kind in KINDS.values())}
+    if shown.is_valid:
+        page = keyset(filters.qs, shown.order, request.GET.get("cursor"))
+        context |= {
+            "page": page,
+            "table": shown.table(page.rows, caption=f"Changes, {shown.age_order} first"),
+            "count": shown.count_words(page),
+        }
+    return shown.answer("changes/list.html", "changes/_list.html", context)
+
+
+@requires("changes:view")
+@require_GET
+def change_list_csv(request: HttpRequest) -> HttpResponseBase:
+    """The changes that the URL filters for, as a CSV file."""
+    filters, shown = _list(request)
+    return shown.csv_answer(filters.qs)
+
+
+def _list(request: HttpRequest) -> tuple[ChangeFilters, ListPage[queries.Listed]]:
+    filters = ChangeFilters(request.GET, viewer=person(request))
+    return filters, ListPage(CHANGES, request, filters, csv_url=reverse("changes:csv"))
 
 
 @requires("changes:view")
@@ -248,8 +257,14 @@ def approvals(request: HttpRequest) -> HttpResponse:
     """What waits for this person's approval, and the person's own requests that wait for others."""
     viewer = person(request)
     context = {
-        "for_me": queries.listed(queries.waiting_for(viewer)[:CHANGES_SHOWN]),
-        "for_others": queries.listed(queries.waiting_for_others(viewer)[:CHANGES_SHOWN]),
+        "for_me": CHANGES.panel(
+            queries.listed(queries.waiting_for(viewer)[:CHANGES_SHOWN]),
+            caption="Changes that wait for your decision, oldest first",
+        ),
+        "for_others": CHANGES.panel(
+            queries.listed(queries.waiting_for_others(viewer)[:CHANGES_SHOWN]),
+            caption="Your changes that wait for a decision, oldest first",
+        ),
         "decides": viewer.may("changes:decide"),
     }
     return render_page_or_fragment(request, "changes/approvals.html", "changes/_approvals.html", context)

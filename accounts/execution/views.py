@@ -21,6 +21,7 @@ from accounts.execution.evidence import calls_of, events_of, in_short
 from accounts.execution.forms import ResolveForm
 from accounts.execution.models import Call
 from accounts.execution.unknown_item import Question, question
+from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
@@ -134,7 +135,7 @@ def _item_page(request: HttpRequest, pk: int, *, form: ResolveForm | None = None
             if state is not None
         ],
         "calls": made,
-        "lines": events_of(found, made),
+        "table": EVENTS.panel(events_of(found, made), caption="History of the item", without="change"),
         "resolves": may(request, "changes:resolve"),
         "refusal": asked.refuses(person(request)),
         "may_send": found.change.state == ChangeState.RUNNING and asked.is_sendable,

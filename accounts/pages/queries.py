@@ -1,11 +1,12 @@
 """Reading the mirror for the pages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.gateway.connection import connected_environments
@@ -53,17 +54,6 @@ class Attention(models.TextChoices):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filters:
-    """The filters of the accounts page; the defaults filter nothing."""
-
-    search: str = ""
-    environment: str = ""
-    standing: str = ""
-    category_id: int | None = None
-    attention: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class BoundedCount:
     """A count up to a limit."""
 
@@ -76,47 +66,46 @@ class BoundedCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A page of accounts, the total count, and whether the search met too many traders to consider each."""
+    """A page of accounts, and how many there are."""
 
     page: Page[Account]
     count: BoundedCount
-    is_cut: bool
+
+    @property
+    def words(self) -> str:
+        """The count in words."""
+        return f"{self.count} account{'' if self.count.number == 1 and not self.count.is_more else 's'}"
 
 
-def accounts_page(filters: Filters, cursor: str | None, *, size: int = 50) -> Found:
-    """Return a page of accounts in the order of their names; at most four queries. Raises `BadCursor`."""
-    matching, is_cut = _search(filters.search)
-    rows = Account.objects.filter(matching, *_narrowed(filters))
+def with_what_lists_show(accounts: QuerySet[Account]) -> QuerySet[Account]:
+    """Return accounts with all that a row of the list shows."""
     positions = Position.objects.filter(account=OuterRef("pk")).order_by().values("account").annotate(n=Count("pk")).values("n")
-    shown = rows.select_related("risk_status", "risk_category", "trader", "cash").annotate(
+    return accounts.select_related("risk_status", "risk_category", "trader", "cash").annotate(
         open_positions=Coalesce(Subquery(positions), 0)
     )
-    number = rows.values("pk")[: COUNTED_TO + 1].count()
+
+
+def accounts_page(accounts: QuerySet[Account], cursor: str | None, *, order: Sequence[str] = IN_ORDER, size: int = 50) -> Found:
+    """Return a page of accounts; at most three queries. Raises `BadCursor`."""
+    number = accounts.values("pk")[: COUNTED_TO + 1].count()
     return Found(
-        page=keyset(shown, IN_ORDER, cursor, size=size),
+        page=keyset(with_what_lists_show(accounts), order, cursor, size=size),
         count=BoundedCount(number=min(number, COUNTED_TO), is_more=number > COUNTED_TO),
-        is_cut=is_cut,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matching:
-    """Every account that filters match, by environment and Tradovate's id, in the order of their names.
-
-    `is_more` when there are more than were asked for; `is_cut` when the search met too many traders to consider each.
-    """
+class Names:
+    """Accounts by environment and Tradovate's id, in the order of their names. `is_more`: there are more than that."""
 
     accounts: list[tuple[str, int]]
     is_more: bool
-    is_cut: bool
 
 
-def matching(filters: Filters, *, at_most: int) -> Matching:
-    """Return the accounts that the accounts page lists under these filters, not just a page of them; two queries."""
-    condition, is_cut = _search(filters.search)
-    rows = Account.objects.filter(condition, *_narrowed(filters)).order_by(*IN_ORDER)
-    found = list(rows.values_list("environment", "tradovate_id")[: at_most + 1])
-    return Matching(accounts=found[:at_most], is_more=len(found) > at_most, is_cut=is_cut)
+def names_of(accounts: QuerySet[Account], *, at_most: int) -> Names:
+    """Return all of these accounts, not just a page of them; one query."""
+    found = list(accounts.order_by(*IN_ORDER).values_list("environment", "tradovate_id")[: at_most + 1])
+    return Names(accounts=found[:at_most], is_more=len(found) > at_most)
 
 
 def account_detail(environment: Environment, tradovate_id: int) -> Account | None:
@@ -150,6 +139,11 @@ def notes_of(account: Account) -> list[AccountNote]:
 def categories() -> list[RiskCategory]:
     """Return every risk category, for the filter."""
     return list(RiskCategory.objects.order_by("environment", "name", "pk"))
+
+
+def category_name(category_id: int) -> str:
+    """Return the name of a risk category."""
+    return RiskCategory.objects.values_list("name", flat=True).get(pk=category_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +189,8 @@ class ILike(Func):
         super().__init__(F(column), models.Value(f"%{escaped}%", output_field=models.TextField()))
 
 
-def _search(text: str) -> tuple[Q | Func, bool]:
-    """The condition for a search, and whether it had to leave out traders.
+def search_q(text: str) -> tuple[Q | Func, bool]:
+    """Return the condition for a search, and whether it had to leave out traders.
 
     It finds accounts whose name contains the text (begins with it, if it is short), whose Tradovate id it is, or whose trader's
     name or e-mail contains it.
@@ -213,19 +207,6 @@ def _search(text: str) -> tuple[Q | Func, bool]:
     traders = list(by_trader.values_list("pk", flat=True)[: TRADERS_AT_MOST + 1])
     matches |= Q(ILike("name", text)) | Q(trader__in=traders[:TRADERS_AT_MOST])
     return matches, len(traders) > TRADERS_AT_MOST
-
-
-def _narrowed(filters: Filters) -> list[Q]:
-    conditions: list[Q] = []
-    if filters.environment:
-        conditions.append(Q(environment=filters.environment))
-    if filters.standing:
-        conditions.append(account_status_q(AccountStatus(filters.standing)))
-    if filters.category_id is not None:
-        conditions.append(Q(risk_category=filters.category_id))
-    if filters.attention:
-        conditions.append(attention_q(Attention(filters.attention)))
-    return conditions
 
 
 def attention_q(attention: Attention) -> Q:

@@ -7,6 +7,7 @@ from accounts.pages import views
 app_name = "accounts"
 urlpatterns = [
     path("", views.account_list, name="list"),
+    path("accounts.csv", views.account_list_csv, name="csv"),
     path("<str:environment>/<int:tradovate_id>/", views.account_detail, name="detail"),
     path("<str:environment>/<int:tradovate_id>/refresh/", views.account_refresh, name="refresh"),
     path("<str:environment>/<int:tradovate_id>/notes/", views.account_note, name="note"),

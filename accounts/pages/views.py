@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -14,8 +15,9 @@ from accounts.models.ids import BIGGEST_ID
 from accounts.models.limit_distances import figures_of, limit_groups, trailing_drawdown
 from accounts.pages import actions, queries
 from accounts.pages.explanation import explain, outside_words
-from accounts.pages.forms import FilterForm, NoteForm
-from accounts.pages.queries import Filters
+from accounts.pages.filters import AccountFilters
+from accounts.pages.forms import NoteForm
+from accounts.pages.lists import ACCOUNTS
 from accounts.pages.read_now import read_now
 from accounts.pages.requests import offered
 from accounts.sync import unreadable, untold
@@ -23,27 +25,42 @@ from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
-from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther, render_page_or_fragment
+from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther
+from riskadmin.web.lists.page import ListPage
 
 
 @requires("accounts:view")
 @require_safe
 def account_list(request: HtmxHttpRequest) -> HttpResponse:
     """The accounts, filtered by the URL. An invalid filter returns 422 and no accounts."""
-    form = FilterForm(request.GET)
-    context: dict[str, Any] = {"form": form, "freshness": queries.freshness()}
-    if not form.is_valid():
-        return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context, status=422)
-    filters = form.filters()
-    found = queries.accounts_page(filters, request.GET.get("cursor"))
-    unreadable.attach(found.page.rows)
-    untold.attach(found.page.rows)
-    context |= {
-        "found": found,
-        "is_filtered": filters != Filters(),
-        "requests": [(button.kind, button.words) for button in offered() if may(request, button.capability)],
-    }
-    return render_page_or_fragment(request, "accounts/list.html", "accounts/_list.html", context)
+    filters, shown = _list(request)
+    context: dict[str, Any] = {"freshness": queries.freshness()}
+    if shown.is_valid:
+        found = queries.accounts_page(filters.qs, request.GET.get("cursor"), order=shown.order)
+        requests = [(button.kind, button.words) for button in offered() if may(request, button.capability)]
+        context |= {
+            "found": found,
+            "is_cut": filters.is_cut,
+            "page": found.page,
+            "table": shown.table(found.page.rows, caption="Accounts", picks=bool(requests)),
+            "count": found.words,
+            "requests": requests,
+        }
+    return shown.answer("accounts/list.html", "accounts/_list.html", context)
+
+
+@requires("accounts:view")
+@require_safe
+def account_list_csv(request: HtmxHttpRequest) -> HttpResponseBase:
+    """The accounts that the URL filters for, as a CSV file."""
+    filters, shown = _list(request)
+    note = "More than 200 traders match the search: accounts of the first 200 are in this file. Write more of the name."
+    return shown.csv_answer(queries.with_what_lists_show(filters.qs), notes=[note] if filters.is_cut else [])
+
+
+def _list(request: HtmxHttpRequest) -> tuple[AccountFilters, ListPage[Account]]:
+    filters = AccountFilters(request.GET)
+    return filters, ListPage(ACCOUNTS, request, filters, csv_url=reverse("accounts:csv"))
 
 
 @requires("accounts:view")

@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from riskadmin.audit import queries
-from riskadmin.audit.forms import BIGGEST_ID, FilterForm
+from riskadmin.audit.filters import BIGGEST_ID, EventFilters
+from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import Line
 from riskadmin.audit.wording import ENVIRONMENT_WORDS
 from riskadmin.web.access import requires
 from riskadmin.web.htmx import HtmxHttpRequest, render_page_or_fragment
+from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import Page
 
 
@@ -22,12 +25,18 @@ from riskadmin.web.paging import Page
 @require_safe
 def event_list(request: HtmxHttpRequest) -> HttpResponse:
     """The trail, newest first, filtered by the query string. An invalid filter is answered with 422."""
-    form = FilterForm(request.GET, people=queries.people())
-    if not form.is_valid():
-        return render(request, "audit/list.html", {"form": form}, status=422)
-    filters = form.filters()
-    events = _events(lambda: queries.events_page(filters, request.GET.get("cursor")))
-    return render(request, "audit/list.html", {"form": form, "is_filtered": filters != queries.Filters(), **events})
+    filters = EventFilters(request.GET)
+    shown = ListPage(EVENTS, request, filters)
+    context: dict[str, Any] = {}
+    if shown.is_valid:
+        page = _page(lambda: queries.events_page(filters.qs, request.GET.get("cursor"), order=shown.order))
+        context = {
+            "page": page,
+            "table": shown.table(page.rows if page else [], caption=f"Events, {shown.age_order} first"),
+            "count": shown.count_words(page) if page else "",
+            "is_too_broad": page is None,
+        }
+    return shown.answer("audit/list.html", "audit/_list.html", context)
 
 
 @requires("audit:view")
@@ -53,11 +62,9 @@ def account_history(request: HtmxHttpRequest, environment: str, tradovate_id: in
     if environment not in ENVIRONMENT_WORDS:
         raise Http404
     account_id = _in_range(tradovate_id)
-    context = {"heading": f"History of account {tradovate_id} ({ENVIRONMENT_WORDS[environment]})", "shows": "account"}
-    context |= _events(
-        lambda: queries.account_history(environment=environment, account_id=account_id, cursor=request.GET.get("cursor"))
-    )
-    return render_page_or_fragment(request, "audit/history.html", "audit/_history.html", context)
+    heading = f"History of account {tradovate_id} ({ENVIRONMENT_WORDS[environment]})"
+    read = partial(queries.account_history, environment=environment, account_id=account_id, cursor=request.GET.get("cursor"))
+    return _history(request, heading, read, about="account")
 
 
 @requires("changes:view")
@@ -65,18 +72,29 @@ def account_history(request: HtmxHttpRequest, environment: str, tradovate_id: in
 def change_history(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """The history of one change and its items: a panel of the change's page, and a page of its own."""
     change_id = _in_range(pk)
-    context = {"heading": f"History of change {pk}", "shows": "change"}
-    context |= _events(lambda: queries.change_history(change_id=change_id, cursor=request.GET.get("cursor")))
+    read = partial(queries.change_history, change_id=change_id, cursor=request.GET.get("cursor"))
+    return _history(request, f"History of change {pk}", read, about="change")
+
+
+def _history(request: HtmxHttpRequest, heading: str, read: Callable[[], Page[Event]], *, about: str) -> HttpResponse:
+    """Answer with events that are all about one thing, whose column is left out."""
+    page = _page(read)
+    lines = [Line(event) for event in page.rows] if page else []
+    context = {
+        "heading": heading,
+        "page": page,
+        "table": EVENTS.panel(lines, caption=heading, without=about),
+        "is_too_broad": page is None,
+    }
     return render_page_or_fragment(request, "audit/history.html", "audit/_history.html", context)
 
 
-def _events(read: Callable[[], Page[Event]]) -> dict[str, Any]:
-    """Return a page of events for a template, or a note that the filters are too broad."""
+def _page(read: Callable[[], Page[Event]]) -> Page[Event] | None:
+    """Return a page of events; None if it takes too long to read."""
     try:
-        page = read()
+        return read()
     except queries.TooBroad:
-        return {"page": None, "lines": [], "is_too_broad": True}
-    return {"page": page, "lines": [Line(event) for event in page.rows]}
+        return None
 
 
 def _in_range(number: int) -> int:

@@ -5,4 +5,7 @@ from django.urls import path
 from riskadmin.web import views
 
 app_name = "web"
-urlpatterns = [path("-/theme", views.choose_theme, name="theme")]
+urlpatterns = [
+    path("-/theme", views.choose_theme, name="theme"),
+    path("-/columns", views.choose_columns, name="columns"),
+]

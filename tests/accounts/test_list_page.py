@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import Account, LimitLevel, SyncRun
 from accounts.pages import queries
+from accounts.pages.filters import AccountFilters
 from riskadmin.staff.roles import Role
 from tests.accounts.mirrored import (
     make_account,
@@ -127,7 +128,7 @@ def test_a_search_that_too_many_traders_match_says_so(support: Client, monkeypat
 
     found = response.context["found"]
     assert [account.trader.name for account in found.page.rows] == ["garcia.1", "garcia.2"]
-    assert found.is_cut
+    assert response.context["is_cut"]
     assert "More than 200 traders match" in response.content.decode()
 
 
@@ -191,6 +192,13 @@ def test_a_bad_filter_is_answered_with_422_and_no_account(support: Client, filte
     assert "EVAL-1" not in response.content.decode()
 
 
+def test_nothing_can_be_done_with_what_a_bad_filter_matches() -> None:
+    make_active("EVAL-1")
+    assert AccountFilters({}).qs.count() == 1
+    assert AccountFilters({"environment": "moon"}).qs.count() == 0
+    assert not AccountFilters({"q": "EVAL", "standing": "dancing"}).qs.exists()
+
+
 def test_a_made_up_cursor_is_a_bad_request(support: Client) -> None:
     assert support.get(LIST, {"cursor": "x"}).status_code == 400
 
@@ -242,6 +250,16 @@ def test_twenty_and_two_hundred_accounts_take_the_same_queries(support: Client) 
     assert (queries_of(), queries_of(q="garcia", attention="any", standing="active")) == (plain, searched)
     assert plain <= 10
     assert searched <= plain + 1
+
+
+def test_a_filter_by_category_reads_the_categories_once(support: Client) -> None:
+    gold = make_category("Gold")
+    make_active("A", risk_category=gold)
+    make_active("B")
+    with CaptureQueriesContext(connection) as captured:
+        assert shown(support, category=gold.pk, sort="-account") == ["A"]
+    assert len([each for each in captured if 'FROM "accounts_riskcategory"' in each["sql"]]) == 1
+    assert len(captured) <= 10
 
 
 def test_rows_say_what_they_know_and_an_em_dash_for_what_they_dont(support: Client) -> None:

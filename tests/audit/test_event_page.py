@@ -93,7 +93,7 @@ def test_histories_are_open_to_every_role(client: Client, event: Event, role: Ro
     client.force_login(make_person(role))
     response = client.get(address)
     assert response.status_code == 200
-    assert [line.event.pk for line in response.context["lines"]] == [event.pk]
+    assert [line.event.pk for line in response.context["table"].rows] == [event.pk]
     # The way on into the trail itself, and where people sit, stay with compliance.
     assert f"/audit/{event.pk}/".encode() not in response.content
     assert b"2001:db8::7" not in response.content
@@ -113,7 +113,7 @@ def test_histories_are_closed_to_strangers_and_people_without_a_role(client: Cli
 def test_an_accounts_history_is_of_its_environment(compliance: Client, event: Event) -> None:
     write(subject=Subject(environment="live", account_id=101, account_name="EVAL-101"))
     write(subject=Subject(environment="demo", account_id=102, account_name="EVAL-101"))
-    assert [line.event.pk for line in compliance.get(ACCOUNT).context["lines"]] == [event.pk]
+    assert [line.event.pk for line in compliance.get(ACCOUNT).context["table"].rows] == [event.pk]
     assert compliance.get("/audit/-/account/replay/101/").status_code == 404
     assert compliance.get(f"/audit/-/account/demo/{2**63}/").status_code == 404
 
@@ -129,14 +129,14 @@ def test_a_history_is_paged_within_its_panel(compliance: Client) -> None:
     written = write_old(PANEL_SIZE + 5, at=AT, environment="demo", account_id=101)
     first = compliance.get(ACCOUNT, headers=HTMX)
     cursor = first.context["page"].next_cursor
-    assert len(first.context["lines"]) == PANEL_SIZE
+    assert len(first.context["table"].rows) == PANEL_SIZE
 
     # The link is the panel's own address, wherever the panel stands.
     from urllib.parse import quote
 
     assert f'hx-get="{ACCOUNT}?cursor={quote(cursor, safe="")}"'.encode() in first.content
     second = compliance.get(ACCOUNT, {"cursor": cursor}, headers=HTMX)
-    assert [line.event.pk for line in second.context["lines"]] == [event.pk for event in reversed(written[:5])]
+    assert [line.event.pk for line in second.context["table"].rows] == [event.pk for event in reversed(written[:5])]
 
 
 def test_without_events_it_says_so(compliance: Client) -> None:
@@ -151,4 +151,4 @@ def test_a_history_costs_the_same_for_any_number(
     write_old(count, at=AT, environment="demo", account_id=101, change_id=5)
     # Session, person, their roles; the time limit and the page between savepoint and release.
     with django_assert_num_queries(7):
-        assert len(compliance.get(address).context["lines"]) == min(count, PANEL_SIZE)
+        assert len(compliance.get(address).context["table"].rows) == min(count, PANEL_SIZE)

@@ -34,7 +34,7 @@ def shown(client: Client, **filters: str | int) -> list[int]:
     """The ids of the events on the page."""
     response = client.get(AUDIT, filters)
     assert response.status_code == 200
-    return [line.event.pk for line in response.context["lines"]]
+    return [line.event.pk for line in response.context["table"].rows]
 
 
 @pytest.mark.django_db
@@ -177,7 +177,7 @@ class TestPaging:
         cursor: str | None = ""
         while cursor is not None:
             response = compliance.get(AUDIT, {"what": "item", "cursor": cursor})
-            pages.append([line.event.pk for line in response.context["lines"]])
+            pages.append([line.event.pk for line in response.context["table"].rows])
             cursor = response.context["page"].next_cursor
 
         assert [len(page) for page in pages] == [DEFAULT_SIZE, DEFAULT_SIZE, DEFAULT_SIZE, 7]
@@ -188,14 +188,14 @@ class TestPaging:
         first = compliance.get(AUDIT, {"what": "item"})
         second = compliance.get(AUDIT, {"what": "item", "cursor": first.context["page"].next_cursor})
         back = compliance.get(AUDIT, {"what": "item", "cursor": second.context["page"].previous_cursor})
-        assert [line.event.pk for line in back.context["lines"]] == [line.event.pk for line in first.context["lines"]]
+        assert [line.event.pk for line in back.context["table"].rows] == [line.event.pk for line in first.context["table"].rows]
 
     def test_what_happens_meanwhile_does_not_move_the_next_page(self, compliance: Client) -> None:
         written = write_old(DEFAULT_SIZE + 1, at=AT)
         first = compliance.get(AUDIT, {"what": "item"})
         write_old(10, at=AT)
         second = compliance.get(AUDIT, {"what": "item", "cursor": first.context["page"].next_cursor})
-        assert [line.event.pk for line in second.context["lines"]] == [written[0].pk]
+        assert [line.event.pk for line in second.context["table"].rows] == [written[0].pk]
 
     def test_links_keep_the_filters(self, compliance: Client) -> None:
         write_old(DEFAULT_SIZE + 1, at=AT)
@@ -211,7 +211,14 @@ def test_it_costs_the_same_for_any_number(
     # Session, person, their roles; who is in the trail; the time limit and the page between savepoint and release.
     with django_assert_num_queries(8):
         response = compliance.get(AUDIT, {"what": "item"})
-    assert len(response.context["lines"]) == min(count, DEFAULT_SIZE)
+    assert len(response.context["table"].rows) == min(count, DEFAULT_SIZE)
+
+
+def test_an_event_opens_below_its_row_over_all_columns(compliance: Client) -> None:
+    write(Tag.CHANGE_SUBMITTED)
+    compliance.cookies["columns-audit"] = "who"
+    page = compliance.get(AUDIT).content
+    assert page.count(b'class="event-detail" colspan="3"') == Event.objects.count() > 1
 
 
 def test_everybody_in_the_trail_can_be_chosen_under_their_newest_name(compliance: Client) -> None:
@@ -236,7 +243,7 @@ def test_a_search_that_takes_too_long_is_ended_and_explained(client: Client, mon
 
     assert response.status_code == 200
     assert b"Narrow your filters" in response.content
-    assert response.context["lines"] == []
+    assert response.context["table"].rows == []
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("0",)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
 from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, SCOPE
-from riskadmin.audit.forms import SUBJECT_WORDS, subject_of
+from riskadmin.audit.filters import SUBJECT_WORDS, subject_of
 from riskadmin.audit.models import Event
 from riskadmin.audit.rendering import MISSING, Line
 from riskadmin.audit.tags import Tag

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
-from accounts.changes.tracking.results import HEADINGS, cell
+from accounts.changes.tracking.results import HEADINGS
 from riskadmin.staff.models import Staff
+from riskadmin.web.csv_file import cell
 from tests.changes.mirror import LOCKED, NORMAL, ask, make_account, make_accounts, walk
 
 Sent = list[tuple[str, list[int], str]]

@@ -19,7 +19,7 @@ from accounts.changes.targeting.source import Fault
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, TargetSelection
 from accounts.changes.tasks import forget_target_lists_task
 from accounts.models import RiskCategory, Source
-from accounts.pages.queries import Attention, Filters
+from accounts.pages.filters import AccountFilters
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
@@ -70,38 +70,38 @@ class TestFilter:
     @pytest.mark.parametrize(
         ("filters", "ids", "source"),
         [
-            (Filters(environment="demo"), (1, 3, 2), "filter: demo"),
-            (Filters(standing="locked", environment="demo"), (3, 2), "filter: demo, locked (no orders)"),
-            (Filters(search=" c ", environment="demo"), (2,), "filter: “c”, demo"),
-            (Filters(environment="live"), (9,), "filter: live"),
+            ({"environment": "demo"}, (1, 3, 2), "filter: demo"),
+            ({"standing": "locked", "environment": "demo"}, (3, 2), "filter: demo, locked (no orders)"),
+            ({"q": " c ", "environment": "demo"}, (2,), "filter: “c”, demo"),
+            ({"environment": "live"}, (9,), "filter: live"),
         ],
     )
-    def test_it_is_what_the_page_of_accounts_lists(self, filters: Filters, ids: tuple[int, ...], source: str) -> None:
-        chosen = targets.of_filters(filters)
+    def test_it_is_what_the_page_of_accounts_lists(self, filters: dict[str, str], ids: tuple[int, ...], source: str) -> None:
+        chosen = targets.of_filters(AccountFilters(filters))
         assert (chosen.ids, chosen.source, chosen.unit) == (ids, source, Unit.ACCOUNT)
 
     def test_categories_and_attention_are_said_in_words(self) -> None:
         category = RiskCategory.objects.get()
-        assert targets.of_filters(Filters(category_id=category.pk)).source == "filter: category Small"
+        assert targets.of_filters(AccountFilters({"category": category.pk})).source == "filter: category Small"
         with pytest.raises(BadTargets, match="No account matches this filter any more"):
-            targets.of_filters(Filters(attention=Attention.NEAR.value))
+            targets.of_filters(AccountFilters({"attention": "near"}))
 
     def test_two_environments_are_no_change(self) -> None:
         with pytest.raises(BadTargets, match="Demo and live accounts can't be in one change"):
-            targets.of_filters(Filters(standing="locked"))
+            targets.of_filters(AccountFilters({"standing": "locked"}))
 
     def test_too_many_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(targets, "TARGETS_MAX", 2)
         with pytest.raises(BadTargets, match="More than 2 accounts match, and one change takes no more"):
-            targets.of_filters(Filters(environment="demo"))
-        assert targets.of_filters(Filters(environment="demo", standing="locked")).ids == (3, 2)
+            targets.of_filters(AccountFilters({"environment": "demo"}))
+        assert targets.of_filters(AccountFilters({"environment": "demo", "standing": "locked"})).ids == (3, 2)
 
     def test_a_search_that_leaves_traders_out_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("accounts.pages.queries.TRADERS_AT_MOST", 1)
         make_trader(1, "common one")
         make_trader(2, "common two")
         with pytest.raises(BadTargets, match="more than 200 traders"):
-            targets.of_filters(Filters(search="common"))
+            targets.of_filters(AccountFilters({"q": "common"}))
 
     def test_the_button_freezes_them_as_they_are_now(self, asking: Client, support: Staff) -> None:
         response = asking.post(FREEZE, {"environment": "demo", "standing": "locked", "q": "", "kind": "unlock"})
@@ -152,7 +152,7 @@ class TestFilter:
     def test_it_costs_the_same_few_queries_for_any_number(self, support: Staff, count: int) -> None:
         make_accounts(range(100, 100 + count))
         with CaptureQueriesContext(connection) as queries:
-            chosen = targets.of_filters(Filters(environment="demo"))
+            chosen = targets.of_filters(AccountFilters({"environment": "demo"}))
             targets.keep(support, chosen)
         assert len(chosen.ids) == count + 3
         assert len(queries) == 2

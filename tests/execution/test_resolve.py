@@ -355,7 +355,7 @@ class TestEvidence:
         assert "/v1/accountRiskStatus/items?ids=101" in page
         assert "&lt;b&gt;Normal&lt;/b&gt;" in page
         assert "1,234 ms" in page
-        shown = [line.event.pk for line in response.context["lines"]]
+        shown = [line.event.pk for line in response.context["table"].rows]
         assert shared.pk in shown
         assert elsewhere.pk not in shown
         assert len(shown) == 2

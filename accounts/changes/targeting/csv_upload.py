@@ -4,11 +4,8 @@ A file that can't be read as a table is refused as a whole (`Unreadable`); a row
 column, reason and how to write it, and the good rows are kept.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
@@ -18,11 +15,9 @@ from accounts.changes.targeting.csv_values import RowCheck
 from accounts.changes.targeting.name_lookup import quoted
 from accounts.changes.targeting.source import Fault, Note, Problem, RefusedRows
 from accounts.changes.targeting.targets import NamedTarget, TargetSelection, of_names
-from accounts.changes.tracking.results import cell as spreadsheet_cell
 from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web import csv_file
 from riskadmin.web.pasted_text import plain, visible
-
-_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 def read_csv(
@@ -163,12 +158,7 @@ def refused_as_csv(chosen: TargetSelection) -> Iterator[str]:
     else:
         heading = (HEADINGS[chosen.unit][0],)
         rows = ((problem.line, [problem.value]) for problem in chosen.problems)
-    yield _BYTE_ORDER_MARK + _line([*heading, LINE_HEADING, REASON_HEADING])
-    for line, cells in rows:
-        yield _line([*cells, str(line), "; ".join(reasons[line])])
-
-
-def _line(cells: Iterable[str]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerow([spreadsheet_cell(each) for each in cells])
-    return written.getvalue()
+    return csv_file.lines(
+        (*heading, LINE_HEADING, REASON_HEADING),
+        ((*cells, str(line), "; ".join(reasons[line])) for line, cells in rows),
+    )

@@ -5,7 +5,7 @@ frozen in a `TargetList`. Nothing here requests a change.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
@@ -22,10 +22,10 @@ from accounts.changes.states import Relation
 from accounts.changes.targeting.name_lookup import Directory, quoted
 from accounts.changes.targeting.pasted_list import is_remark, is_word, pasted
 from accounts.changes.targeting.source import Fault, Link, Note, Problem, RefusedRows, Source
-from accounts.models import Account, EnvironmentChoice, RiskCategory, Trader
+from accounts.models import Account, Trader
 from accounts.models.ids import AnyOf
-from accounts.models.status import AccountStatus
-from accounts.pages.queries import Attention, Filters, matching
+from accounts.pages.filters import AccountFilters
+from accounts.pages.queries import names_of
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -128,10 +128,10 @@ def forget_target_lists() -> int:
 # --- Whole groups of targets --------------------------------------------------------------------------------------------
 
 
-def of_filters(filters: Filters) -> TargetSelection:
-    """Return every account that the accounts page lists under these filters. Raises BadTargets."""
-    found = matching(filters, at_most=TARGETS_MAX)
-    if found.is_cut:
+def of_filters(filters: AccountFilters) -> TargetSelection:
+    """Return every account that the accounts page lists under these filters, which are valid. Raises BadTargets."""
+    found = names_of(filters.qs, at_most=TARGETS_MAX)
+    if filters.is_cut:
         raise BadTargets(
             "The search matches more than 200 traders, so not every account would be among them. Write more of it."
         )
@@ -146,21 +146,8 @@ def of_filters(filters: Filters) -> TargetSelection:
         environment=Environment(environments.pop()),
         unit=Unit.ACCOUNT,
         ids=tuple(account_id for _, account_id in found.accounts),
-        source=f"filter: {', '.join(_filter_words(filters)) or 'all accounts'}",
+        source=f"filter: {', '.join(filters.words()) or 'all accounts'}",
     )
-
-
-def _filter_words(filters: Filters) -> Iterable[str]:
-    if filters.search.strip():
-        yield f"“{filters.search.strip()}”"
-    if filters.environment:
-        yield EnvironmentChoice(filters.environment).label.lower()
-    if filters.standing:
-        yield AccountStatus(filters.standing).label.lower()
-    if filters.category_id is not None:
-        yield f"category {RiskCategory.objects.get(pk=filters.category_id).name}"
-    if filters.attention:
-        yield Attention(filters.attention).label.lower()
 
 
 def of_trader(environment: Environment, trader_id: int) -> TargetSelection:

@@ -27,7 +27,7 @@ from accounts.changes.targeting.csv_columns import HEADINGS, columns_of, templat
 from accounts.changes.targeting.csv_table import Unreadable
 from accounts.changes.targeting.csv_upload import read_csv, refused_as_csv
 from accounts.changes.targeting.targets import BadTargets, TargetSelection, copy_of
-from accounts.pages.forms import FilterForm
+from accounts.pages.filters import AccountFilters
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import CapabilityMissing, demand, may, requires
@@ -115,10 +115,10 @@ def _everything_of(posted: QueryDict) -> TargetSelection:
         if len(ids) > 1:
             raise BadTargets("One trader's accounts can be chosen at a time.")
         return targets.of_trader(environment, ids[0])
-    form = FilterForm(posted)
-    if not form.is_valid():
+    filters = AccountFilters(posted)
+    if not filters.is_valid():
         raise BadTargets("The filter isn't one that the list of accounts knows.")
-    return targets.of_filters(form.filters())
+    return targets.of_filters(filters)
 
 
 def _go_on(target_list: TargetList, kind: Kind | None, *, proposed: State | None = None) -> HttpResponse:
@@ -173,7 +173,7 @@ class _Naming:
         files = (request.POST, request.FILES) if self.how == "csv" else ()
         self.names_form = NamesForm(*names, kind=kind, auto_id="names_%s", initial=where)
         self.file_form = FileForm(*files, kind=kind, auto_id="file_%s", initial=where)
-        self.filter_form = FilterForm(request.POST if self.how == "filter" else QueryDict(urlencode(where)))
+        self.filters = AccountFilters(request.POST if self.how == "filter" else QueryDict(urlencode(where)))
 
     def chosen(self) -> TargetSelection | None:
         """Return what the submitted form selects; None, with the reasons as its errors, if that is not possible."""
@@ -181,7 +181,7 @@ class _Naming:
             case "csv":
                 return _read(self.file_form, self.kind) if self.file_form.is_valid() else None
             case "filter":
-                return self._filtered() if self.filter_form.is_valid() else None
+                return self._filtered() if self.filters.is_valid() else None
             case _:
                 return self._named() if self.names_form.is_valid() else None
 
@@ -195,9 +195,9 @@ class _Naming:
 
     def _filtered(self) -> TargetSelection | None:
         try:
-            return targets.of_filters(self.filter_form.filters())
+            return targets.of_filters(self.filters)
         except BadTargets as error:
-            self.filter_form.add_error(None, str(error))
+            self.filters.form.add_error(None, str(error))
             return None
 
     def page(self, *, status: int = 200) -> HttpResponse:
@@ -211,7 +211,7 @@ class _Naming:
             "copied_words": kind.parameter_words(self.copied.parameters) if self.copied else (),
             "names_form": self.names_form,
             "file_form": self.file_form,
-            "filter_form": self.filter_form,
+            "filter_form": self.filters.form,
             "heading": heading[0],
             "columns": columns_of(kind),
             "environment": next(iter(kind.environments)).value if len(kind.environments) == 1 else "",

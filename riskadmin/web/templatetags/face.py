@@ -216,14 +216,9 @@ def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str =
     """
     notes = {"help": bound.help_text or help_url, "error": bound.errors}
     described_by = " ".join(f"{bound.auto_id}_{note}" for note, is_there in notes.items() if is_there)
-    attributes: dict[str, str | bool] = {}
-    if not _is_group(bound):  # a group's notes belong to its fieldset, and Django would style its frame as a choice
-        attributes |= {"class": _widget_class(bound)}
-        attributes |= {"aria-describedby": described_by} if described_by else {}
-        attributes |= {"aria-invalid": "true"} if bound.errors else {}
     return {
         "bound": bound,
-        "widget": bound.as_widget(attrs=attributes),
+        "widget": widget_of(bound, described_by),
         "described_by": described_by,
         "is_group": _is_group(bound),
         "is_check": isinstance(bound.field.widget, CheckboxInput),
@@ -231,6 +226,16 @@ def field(bound: BoundField, prefix: str = "", suffix: str = "", help_url: str =
         "suffix": suffix,
         "help_url": help_url,
     }
+
+
+def widget_of(bound: BoundField, described_by: str) -> SafeString:
+    """Return a field's control in the page's style, linked to the elements that describe it (their ids)."""
+    attributes: dict[str, str | bool] = {}
+    if not _is_group(bound):  # a group's notes belong to its fieldset, and Django would style its frame as a choice
+        attributes |= {"class": _widget_class(bound)}
+        attributes |= {"aria-describedby": described_by} if described_by else {}
+        attributes |= {"aria-invalid": "true"} if bound.errors else {}
+    return bound.as_widget(attrs=attributes)
 
 
 @register.inclusion_tag("inc/error_summary.html")
