@@ -1,6 +1,7 @@
 """The engine in this process, against a real simulator over HTTP, with the mirror filled from it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -29,9 +30,14 @@ ORIGIN = Origin(request_id="0" * 32, job="tests")
 
 
 @pytest.fixture(autouse=True)
-def permits_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no call lapse because the machine is busy; what a permit that has lapsed means, tests/tradovate tells."""
+def nothing_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let neither a call's permit nor what was read before it lapse because the machine is busy.
+
+    What a permit that has lapsed means is tested in tests/tradovate. The tests here call a minute ago long ago.
+    """
     monkeypatch.setattr(claim, "PERMIT_GOOD_FOR_S", 3600.0)
+    for module in ("accounts.execution.lane", "accounts.execution.send", "tests.execution.worker"):
+        monkeypatch.setattr(f"{module}.JUST_READ", timedelta(seconds=50))
 
 
 @pytest.fixture(scope="session")

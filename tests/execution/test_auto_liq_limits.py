@@ -75,12 +75,6 @@ def read_long_ago() -> None:
     AutoLiqLimits.objects.update(fresh_at=timezone.now() - timedelta(minutes=1))
 
 
-@pytest.fixture(autouse=True)
-def what_is_read_before_a_call_is_good_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a loaded machine takes from one batch to the next."""
-    monkeypatch.setattr("accounts.execution.send.JUST_READ", timedelta(seconds=50))
-
-
 def as_sent(item: Item) -> dict[str, Any]:
     """What `after` says, in Tradovate's terms: numbers as they are written, digit for digit."""
     after = dict(item.after or {})
