@@ -238,7 +238,7 @@ def test_a_change_cancelled_right_after_its_approval_does_not_end_the_work_on_th
     cancelled = ask(support, kind, first)
     if kind == "unlock":
         approve(supervisor, cancelled)
-        RiskStatus.objects.update(fresh_at=timezone.now() - timedelta(seconds=10))  # to be read before the call
+        RiskStatus.objects.update(fresh_at=timezone.now() - timedelta(minutes=1))  # to be read before the call
     other = ask(support, "lock", second)
     looks: list[int] = []
 
