@@ -37,6 +37,7 @@ DECLARE
     since timestamptz;
     allowed int;
     used bigint;
+    latest record;
     room bigint := p_calls;
 BEGIN
     -- Each statement after these sees what the lock's last holder committed.
@@ -54,12 +55,18 @@ BEGIN
     END IF;
 
     allowed := budget_allowed(p_user, p_limit, p_margin, p_share_pct, at);
-    -- Ids of a user's calls rise with time, so there are at most this many: counting 5,000 rows takes longer than all else.
-    SELECT coalesce(
-        (SELECT id FROM accounts_apiattempt WHERE api_user = p_user ORDER BY attempted_at DESC, id DESC LIMIT 1)
-        - (SELECT id FROM accounts_apiattempt WHERE api_user = p_user AND attempted_at > since
-           ORDER BY attempted_at, id LIMIT 1) + 1, 0) INTO used;
-    IF used + p_calls > allowed THEN
+    SELECT id, attempted_at INTO latest FROM accounts_apiattempt WHERE api_user = p_user
+    ORDER BY attempted_at DESC, id DESC LIMIT 1;
+    -- A clock that was set back stands still here until it has caught up, unless it was far ahead: times rise with ids.
+    IF latest.attempted_at BETWEEN at AND at + p_window THEN
+        at := latest.attempted_at;
+        since := at - p_window;
+    END IF;
+    -- So at most this many calls are in the window: counting 5,000 rows takes longer than all else.
+    SELECT coalesce(latest.id - (
+        SELECT id FROM accounts_apiattempt WHERE api_user = p_user AND attempted_at > since
+        ORDER BY attempted_at, id LIMIT 1) + 1, 0) INTO used;
+    IF used + p_calls > allowed OR latest.attempted_at > at THEN
         SELECT count(*) INTO used FROM accounts_apiattempt WHERE api_user = p_user AND attempted_at > since;
         IF used >= allowed THEN
             frees_at := coalesce((

@@ -80,6 +80,18 @@ def test_bulk_leaves_the_urgent_share_and_the_margin(budget: Budget) -> None:
     assert refused(budget, lane=Lane.URGENT).reason is NotHandledReason.NO_BUDGET
 
 
+@pytest.mark.parametrize("back_s", [0.5, 60, 3000, 86_400])
+def test_a_clock_that_is_set_back_admits_no_more_calls(budget: Budget, clock: Clock, back_s: float) -> None:
+    fill(budget, 70)
+    clock.now -= back_s
+    fill(budget, 10)
+    for later_s in (0, back_s / 2, back_s / 2, 60):
+        clock.now += min(later_s, 1500)
+        assert refused(budget).reason is NotHandledReason.NO_BUDGET
+    clock.now += 2 * 86_400
+    fill(budget, 80)
+
+
 def test_urgent_calls_take_from_bulk_not_from_the_urgent_share(budget: Budget) -> None:
     fill(budget, 30, lane=Lane.URGENT)
     fill(budget, 10, lane=Lane.BULK)
