@@ -84,7 +84,7 @@ def test_the_system_page_says_what_the_exchange_does(client: Client, at: str, ex
 def test_it_says_why_nothing_is_known(client: Client) -> None:
     found = section(client)
     assert "The trading hours are not known, so no window opens." in found
-    assert "The calendar &#x27;Nowhere&#x27; can&#x27;t be read" in found
+    assert "There is no calendar &#x27;Nowhere&#x27;; docs/running.md lists them." in found
     assert facts(found) == {}
 
 

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -443,12 +442,8 @@ def test_a_cap_that_would_hold_nobody_stops_the_start(caps: dict[str, dict[str, 
 # --- Policy -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(("accounts", "decisions"), [(1, 1), (300, 1), (301, 2)])
 def test_more_than_300_accounts_take_two_supervisors(accounts: int, decisions: int) -> None:
-    begun_with = import_module("accounts.changes.migrations.0003_default_policy").RULES
-    rules = [
-        PolicyRule(kind=kind, at_least_items=items, decisions_needed=needed, decider_role=role)
-        for kind, items, needed, role, _ in begun_with
-    ]
-    needed = requirement(rules, kind="auto_liq_limits", environment="demo", items=accounts)
+    needed = requirement(PolicyRule.objects.all(), kind="auto_liq_limits", environment="demo", items=accounts)
     assert (needed.decisions_needed, needed.decider_role) == (decisions, "supervisor")

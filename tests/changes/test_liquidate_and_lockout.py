@@ -1,6 +1,5 @@
 """Liquidating accounts and ending lockouts: what is planned, said and judged; supervisors decide, and twice when it is many."""
 
-from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -184,9 +183,9 @@ class TestWhoDecides:
         assert requirement(PolicyRule.objects.all(), kind="liquidate", environment="demo", items=101).decisions_needed == 2
 
 
+@pytest.mark.django_db
 def test_the_policy_to_begin_with_wants_a_supervisor_and_two_for_many() -> None:
-    migration = import_module("accounts.changes.migrations.0003_default_policy")
-    rules = {(kind, at_least): (decisions, role) for kind, at_least, decisions, role, _ in migration.RULES}
+    rules = {(rule.kind, rule.at_least_items): (rule.decisions_needed, rule.decider_role) for rule in PolicyRule.objects.all()}
     for kind_name in ("user_lockout", "reset_auto_liq_status", "max_net_liq", "demo_balance", "remediation", "liquidate"):
         assert rules[kind_name, 1] == (1, "supervisor")
     assert rules["liquidate", 101] == (2, "supervisor")
