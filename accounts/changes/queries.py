@@ -170,7 +170,7 @@ def items_of(change: Change, *, state: str = "", search: str = "") -> QuerySet[I
 
 def waiting_for(person: Staff) -> QuerySet[Change]:
     """Return the pending changes that this person could approve, oldest first."""
-    pending = Change.objects.filter(state=ChangeState.PENDING).order_by("pk")
+    pending = Change.objects.filter(state=ChangeState.PENDING, expires_at__gt=timezone.now()).order_by("pk")
     if not person.may("changes:decide"):
         return pending.none()
     return (

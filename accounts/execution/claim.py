@@ -196,7 +196,7 @@ def _still_right(kind: Kind, items: list[Item], read_since: datetime, origin: Or
     right, rebased, unread = [], [], []
     for item in items:
         if item.target_id in gone:
-            wrong[item.step, f"The {kind.unit.value} was archived or closed meanwhile"].append(item)
+            wrong[item.step, kind.unit.gone_meanwhile].append(item)
             continue
         if kind.requires_unchanged_state(item.step):
             if kind.is_read_back and _is_old(kind.compared_at(found[item.target_id]), read_since):

@@ -20,7 +20,7 @@ from accounts.changes.tracking.control import close_window
 from accounts.execution.claim import Claim, claim, extend_lease
 from accounts.execution.queue import first_items
 from accounts.execution.settle import hold
-from accounts.execution.timing import JUST_READ, LONGEST_READING_LEASE, UNREAD_AGAIN, waiting_s
+from accounts.execution.timing import JUST_READ, LONGEST_READING_LEASE, SAME_HOLD_WITHIN, UNREAD_AGAIN, waiting_s
 from accounts.gateway.connection import NotConnected, client
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -243,12 +243,17 @@ def _to_read(kind: Kind, items: list[Item], good_since: datetime) -> list[int]:
     return ids
 
 
+def _ended_long_ago(held_until: datetime | None) -> bool:
+    """Say whether a change was held some time ago, so that holding it for the same reason again is news."""
+    return held_until is None or held_until < timezone.now() - SAME_HOLD_WITHIN
+
+
 def _postpone(change: Change, error: TradovateError | NotConnected | HoursUnknown, origin: Origin) -> None:
     """The target could not be read before the call, or no call may be sent, so nothing was sent; its change waits."""
     first = first_items(change, timezone.now(), count=1)
     if not first:
         return
-    item, is_news = first[0], change.held_why != str(error)
+    item, is_news = first[0], change.held_why != str(error) or _ended_long_ago(change.held_until)
     wait_s = waiting_s(error, item.attempts + 1)
     with transaction.atomic():
         waiting = Item.objects.filter(pk=item.pk, state=ItemState.QUEUED).update(note=str(error))

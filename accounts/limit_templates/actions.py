@@ -275,7 +275,7 @@ def assign(
         if not (found := earlier.first()):
             raise
         raise NotPossible(
-            f"{_for_words(assignment)} has a template already: {found.template.name}. Take that assignment away first."
+            f"{_for_words(assignment)} has a template already: {found.template.name}. Remove that assignment first."
         ) from error
     return assignment
 
@@ -293,7 +293,7 @@ def unassign(*, actor: Staff, origin: Origin, assignment_id: int) -> None:
 
 def _may_assign(actor: Staff) -> None:
     if not actor.may("changes:decide"):
-        raise NotAllowed("Only who may decide about changes says what templates are for.")
+        raise NotAllowed("Only people who may approve changes can assign templates.")
 
 
 def _for_words(assignment: Assignment) -> str:

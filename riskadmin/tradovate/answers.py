@@ -13,7 +13,7 @@ from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.reading import Unreadable, parse_json
 
 HALT_S = 3600.0
-"""How long 423, 429 and a captcha stop all calls: "stop all calls, wait 1 hour"."""
+"""How long 423 and 429 stop all calls ("stop all calls, wait 1 hour"), and a captcha those of its endpoint."""
 
 PENALTY_DEFAULT_S = 60.0
 """For a penalty without a time."""

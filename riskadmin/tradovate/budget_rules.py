@@ -33,7 +33,7 @@ class Span:
 class Denied:
     """What a denial of access leads to: a stop of ``lasts_s`` seconds.
 
-    ``is_set`` is false if that stop was in force already, ``is_new`` if it continues a sequence.
+    ``is_set`` is false if that stop was in force already, ``is_new`` is false if it continues a sequence.
     """
 
     lasts_s: float

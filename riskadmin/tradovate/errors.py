@@ -34,7 +34,7 @@ class NotHandledReason(StrEnum):
     """Why a call was not handled."""
 
     PENALTY = "penalty"
-    """HTTP 200 with a ``p-ticket``: wait ``retry_after_s``, then send the same call with the ticket."""
+    """HTTP 200 with a ``p-ticket``: the endpoint is halted for ``retry_after_s``, then the same call goes with the ticket."""
     CAPTCHA = "captcha"
     """A penalty that only a person could clear: the endpoint is halted for an hour."""
     RATE_LIMITED = "rate_limited"
@@ -44,7 +44,7 @@ class NotHandledReason(StrEnum):
     NOT_CONNECTED = "not_connected"
     """No connection was made (refused, DNS, TLS, connect timeout), so nothing was sent."""
     UNAUTHORISED = "unauthorised"
-    """401 or 403, also with a renewed token."""
+    """401, 403 or a 400 about the access token, also with a renewed token."""
     LOGIN_REFUSED = "login_refused"
     """Tradovate refuses our name and password: a person has to check them."""
     TOKEN_UNAVAILABLE = "token_unavailable"  # noqa: S105  a reason, not a secret

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.changes import freshness
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Decision, Item
+from accounts.changes.queries import waiting_for
 from accounts.changes.states import ChangeState, ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
@@ -300,6 +301,13 @@ class TestLists:
         assert approvals(second_supervisor) == ([change.pk, own.pk], [], 2)
         assert approvals(support) == ([], [change.pk], 0)
         assert approvals(make_person(Role.COMPLIANCE)) == ([], [], 0)
+
+    def test_a_change_whose_time_is_up_waits_for_no_approval(
+        self, supervisor: Staff, change: Change, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert list(waiting_for(supervisor)) == [change]
+        monkeypatch.setattr(timezone, "now", lambda: change.expires_at)
+        assert not waiting_for(supervisor).exists()
 
     def test_policy_is_shown_as_it_is(self, deciding: Client) -> None:
         rules = deciding.get(address("policy")).context["rules"]

@@ -184,7 +184,12 @@ def test_when_the_hour_is_used_up_nothing_is_claimed_until_calls_come_back(
     assert "used up" in change.held_why
     # It is told once, not for each item and each look.
     work(Lane.URGENT, origin=ORIGIN)
-    assert Event.objects.filter(change_id=change.pk, tag=Tag.ITEM_DEFERRED).count() == 1
+    deferred = Event.objects.filter(change_id=change.pk, tag=Tag.ITEM_DEFERRED)
+    assert deferred.count() == 1
+    for ended_ago, events in ((timedelta(seconds=5), 1), (timedelta(hours=1), 2)):
+        Change.objects.filter(pk=change.pk).update(held_until=timezone.now() - ended_ago)
+        work(Lane.URGENT, origin=ORIGIN)
+        assert deferred.count() == events
     assert Call.objects.filter(purpose=Purpose.WRITE, state=CallState.NOT_HANDLED).count() == 0
 
 

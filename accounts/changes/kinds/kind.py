@@ -163,7 +163,7 @@ class Kind(StoredKind):
 
     @property
     def is_protective(self) -> bool:
-        """Whether it only ever removes risk, so that nothing pending may block it."""
+        """Whether it only removes risk: no pending change may block it, except one of the same kind that is sent soon."""
         return self.direction == Direction.PROTECTIVE
 
     def calls_for(self, count: int) -> int:

@@ -1,7 +1,7 @@
 """What the rest of riskadmin needs to know about a kind of change: one frozen `KindSpec` for each, in the kind's own file.
 
 Roles, words for permissions, the policy of a new kind, the trail's names for what it records, buttons and the list in
-CONTRIBUTING.md derive from it. How the kind plans, sends and reads is its class (`kind.Kind`).
+docs/kinds.md derive from it. How the kind plans, sends and reads is its class (`kind.Kind`).
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,13 @@ class Unit(StrEnum):
     def one(self) -> str:
         """One target, with its article."""
         return "an account" if self is Unit.ACCOUNT else f"a {self.value}"
+
+    @property
+    def gone_meanwhile(self) -> str:
+        """Why nothing is sent for a target that there was when the change was requested."""
+        if self is Unit.TRADER:
+            return "Tradovate no longer lists the trader"
+        return "The account was archived or closed meanwhile"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,7 +151,7 @@ def cancel_put_back(*, origin: Origin) -> int:
 def prioritise(*, actor: Staff, origin: Origin, change_id: int, priority: Priority) -> Change:
     """Set a change's priority among those that want the same budget; for approvers. Raises NotAllowed, InvalidTransition."""
     if not actor.may("changes:decide"):
-        raise NotAllowed("Only who may decide about changes says which goes first.")
+        raise NotAllowed("Only people who may approve changes can set priorities.")
     with transaction.atomic():
         change = _there(change_id, set(CHANGE_OPEN) - {ChangeState.STOPPING}, "be moved in the queue")
         before, change.priority = change.priority, priority
