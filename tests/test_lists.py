@@ -118,7 +118,7 @@ LISTS = [
         filters={
             "q": ("ana@firm", "Search"),
             "environment": ("live", "Environment"),
-            "standing": ("locked", "Standing"),
+            "standing": ("locked", "Status"),
             "attention": ("holding", "Needs attention"),
         },
         bad={"q": "x" * 65, "environment": "moon", "standing": "dancing", "category": "x", "attention": "y"},

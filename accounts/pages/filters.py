@@ -36,7 +36,7 @@ class AccountFilters(ListFilters):
         widget=forms.TextInput(attrs={"type": "search", "placeholder": "Name, Tradovate id, trader or e-mail"}),
     )
     environment = SelectFilter(label="Environment", choices=[("", "Any"), *EnvironmentChoice.choices])
-    standing = SelectFilter(label="Standing", method="of_status", choices=[("", "Any"), *AccountStatus.choices])
+    standing = SelectFilter(label="Status", method="of_status", choices=[("", "Any"), *AccountStatus.choices])
     category = CategoryFilter(label="Risk category", field_name="risk_category", coerce=int, empty_value=None)
     attention = SelectFilter(label="Needs attention", method="of_attention", choices=[("", "All accounts"), *Attention.choices])
 

@@ -40,7 +40,7 @@ ACCOUNTS: ListSpec[Account] = ListSpec(
     rows=_with_faults,
     columns=(
         Column(name="account", label="Account", sort=IN_ORDER, css="nowrap", is_optional=False),
-        Column(name="standing", label="Standing", is_optional=False),
+        Column(name="standing", label="Status", is_optional=False),
         Column(name="trader", label="Trader"),
         Column(name="category", label="Risk category", css="wide"),
         Column(name="today", label="Realised today", css="num"),

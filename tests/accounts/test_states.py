@@ -1,4 +1,4 @@
-"""Standing, said twice: as a function of a row and as a condition for many; both must always agree."""
+"""An account's status, said twice: as a function of a row and as a condition for many; both must always agree."""
 
 from datetime import UTC, datetime
 
