@@ -35,6 +35,7 @@ THEN: Final = {
 LOADED: Final = """
     INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, %s::jsonb)
 """
+NEVER: Final = "2999-01-01T00:00:00+00:00"
 READ_AT: Final = ("fresh_at", "positions_read_at", "position_limits_read_at")
 
 
@@ -55,6 +56,8 @@ def load() -> None:
         for table, text in rows:
             row: dict[str, Any] = json.loads(text)
             row |= {column: WRITTEN_AT.isoformat() for column in READ_AT if row.get(column)}
+            if "expires_at" in row:
+                row["expires_at"] = NEVER  # PostgreSQL's clock is the real one, on whatever day this runs
             cursor.execute(LOADED.format(table=table), [json.dumps(row)])
         for table in tables:
             cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
