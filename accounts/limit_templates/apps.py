@@ -10,6 +10,6 @@ class LimitTemplatesConfig(AppConfig):
     def ready(self) -> None:
         """Register the looks of a version's states with the audit trail."""
         from accounts.limit_templates.states import VERSION_LOOK  # noqa: PLC0415  (models can't be imported before)
-        from riskadmin.audit.wording import StateWords, name_states  # noqa: PLC0415
+        from riskadmin.audit.wording import name_states  # noqa: PLC0415
 
-        name_states({f"template:{each.value}": StateWords(label=each.label, look=look) for each, look in VERSION_LOOK.items()})
+        name_states("template", VERSION_LOOK)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from django.db import models
 
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
 from riskadmin.web.looks import Look
@@ -69,6 +71,9 @@ def name_fields(words: Mapping[str, FieldWords]) -> None:
     _OF_OTHER_PACKAGES.update(words)
 
 
+Choice = TypeVar("Choice", bound=models.TextChoices)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StateWords:
     """What another package calls one of its states, and its look there."""
@@ -80,9 +85,12 @@ class StateWords:
 _STATES: Final[dict[str, StateWords]] = {}
 
 
-def name_states(words: Mapping[str, StateWords]) -> None:
-    """Register states that events report, by name, such as "item:applied". A package with states calls this when it starts."""
-    _STATES.update(words)
+def name_states(subject: str, looks: Mapping[Choice, Look]) -> None:
+    """Register the states of a subject that events report, such as "item": then "item:applied" is one of them.
+
+    A package with states calls this when it starts, so that the trail and the other pages agree.
+    """
+    _STATES.update({f"{subject}:{state.value}": StateWords(label=state.label, look=look) for state, look in looks.items()})
 
 
 def state_words(name: str) -> StateWords | None:

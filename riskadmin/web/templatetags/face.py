@@ -139,18 +139,16 @@ def _time(at: datetime, text: str) -> SafeString:
 
 
 @register.simple_tag
-def state(label: str, tone: str = "neutral", icon_name: str = "") -> SafeString:
-    """Show a state as word, icon and tone. Tones are those of `TONE_ICONS`; any other is a `KeyError`."""
-    return format_html(
-        '<span class="state tone-{}">{}{}</span>', tone, icon(icon_name) if icon_name else tone_icon(tone), label
-    )
+def state(label: str, tone: str = "neutral", icon_name: str = "", explanation: str = "") -> SafeString:
+    """Show a state as word, icon and tone, explained in the title. Tones are those of `TONE_ICONS`; others are a `KeyError`."""
+    title = format_html(' title="{}"', explanation) if explanation else ""
+    mark = icon(icon_name) if icon_name else tone_icon(tone)
+    return format_html('<span class="state tone-{}"{}>{}{}</span>', tone, title, mark, label)
 
 
 def drawn(label: str, look: Look) -> SafeString:
-    """Show a state that has a look, with its explanation in the title."""
-    return format_html(
-        '<span class="state tone-{}" title="{}">{}{}</span>', look.tone, look.explanation, icon(look.icon), label
-    )
+    """Show a state that has a look."""
+    return state(label, look.tone, look.icon, look.explanation)
 
 
 @register.simple_tag
