@@ -173,7 +173,7 @@ def decide(
     try:
         with transaction.atomic():
             change = Change.objects.select_for_update(of=("self",)).get(pk=change_id)
-            refusal = _refusal(change, actor, digest)
+            refusal = _refusal(change, actor, verdict, digest)
             if refusal is None and verdict == Verdict.APPROVE:
                 refusal = _no_longer_as_shown(change, since, unread)
             if refusal is None:
@@ -233,8 +233,7 @@ def _read_what_is_old(change_id: int, actor: Staff, digest: str, since: datetime
     Reads nothing for an approval that our own rows refuse: what is decided for good is checked again under the lock.
     """
     change = Change.objects.get(pk=change_id)
-    is_supported = isinstance(for_stored(change), Kind)
-    if not is_supported or _refusal(change, actor, digest) is not None or change.relation == Relation.ENDS:
+    if _refusal(change, actor, Verdict.APPROVE, digest) is not None or change.relation == Relation.ENDS:
         return ""
     known = _Known(change, since)
     return read_anew(known.kind, known.environment, known.old, lane=Lane.URGENT) if known.old and not known.moved() else ""
@@ -255,7 +254,7 @@ class _Known:
         return moved_since(self.kind, [item for item in self.items if item.target_id not in old], self.found)
 
 
-def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | None:
+def _refusal(change: Change, actor: Staff, verdict: Verdict, digest: str) -> DecisionRefused | None:
     """Return why the approval or rejection is refused. PostgreSQL enforces the same (`sql/`)."""
     if not actor.may("changes:decide"):
         return DecisionRefused("You may not decide about changes.")
@@ -271,13 +270,13 @@ def _refusal(change: Change, actor: Staff, digest: str) -> DecisionRefused | Non
         return DecisionRefused("You have decided about this change already.")
     if digest != change.digest:
         return DecisionRefused("This is not the change you were shown. Review it again.")
+    if verdict == Verdict.APPROVE and not isinstance(for_stored(change), Kind):
+        return DecisionRefused(f"{NOT_SUPPORTED} It can be rejected or withdrawn.")
     return None
 
 
 def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> DecisionRefused | None:
     """Return why an approval would not cover what was shown. `unread` says why targets could not be read, if so."""
-    if not isinstance(for_stored(change), Kind):
-        return DecisionRefused(f"{NOT_SUPPORTED} It can be rejected or withdrawn.")
     if change.relation == Relation.ENDS:
         return None  # whether an account is as its lock left it is checked when the end of the lock is due
     known = _Known(change, since)
@@ -323,7 +322,7 @@ def _take(
     )
     # Requested together, approved together: approving a lock also approves its end, as far as the person may.
     for end in _ends_ahead(change).filter(state=ChangeState.PENDING):
-        if verdict == Verdict.APPROVE and _refusal(end, actor, end.digest) is None:
+        if verdict == Verdict.APPROVE and _refusal(end, actor, verdict, end.digest) is None:
             _take(end, actor, origin, verdict, comment)
     if verdict == Verdict.REJECT:
         _end(change, ChangeState.REJECTED, note=f"Rejected by {who.name}")

@@ -176,6 +176,18 @@ def answer_detail(http_record: HttpRecord | None) -> dict[str, Any]:
     }
 
 
+def leave_unknown(items: Sequence[Item], came_from: ItemState, note: str) -> list[Item]:
+    """Make items unknown, or keep them so, without a time to read them again; return those that still were in `came_from`.
+
+    Needs an open transaction.
+    """
+    if came_from != ItemState.UNKNOWN:
+        return move_items(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=note)
+    there = still_in(items, came_from)
+    Item.objects.filter(pk__in=[item.pk for item in there]).update(not_before=None, note=note)
+    return there
+
+
 def still_in(items: Sequence[Item], state: ItemState) -> list[Item]:
     """Lock the items' rows, in their order, and return the items that are in the state. Needs an open transaction."""
     rows = Item.objects.select_for_update(of=("self",)).filter(pk__in=[item.pk for item in items], state=state)

@@ -27,7 +27,7 @@ CONFIRM_AGAIN: Final = timedelta(seconds=3)
 EFFECT_WITHIN: Final = timedelta(seconds=10)
 WATCHED_FOR: Final = timedelta(seconds=60)
 WATCHED_EVERY: Final = timedelta(seconds=10)
-# A change that is held again, for the same reason and this soon after it was last held, was never without that hold.
+# A hold for the same reason, this soon after the last one ended, continues it: only the first is an event.
 SAME_HOLD_WITHIN: Final = timedelta(minutes=10)
 # Up to this long after its call, an item that a later reading shows to be without effect is sent again automatically; after
 # that a person decides.

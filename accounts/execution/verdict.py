@@ -20,7 +20,7 @@ from accounts.changes.moving import move_items
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.settle import answer_detail, settle, tell
+from accounts.execution.settle import answer_detail, leave_unknown, settle, tell
 from accounts.execution.timing import (
     CONFIRM_AGAIN,
     EFFECT_WITHIN,
@@ -418,13 +418,7 @@ def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evi
         return
     is_refused = bool(items[0].refusal)
     told = f"{items[0].refusal}. {note}" if is_refused else note
-    if came_from == ItemState.UNKNOWN:
-        waiting = Item.objects.filter(pk__in=[item.pk for item in items], state=ItemState.UNKNOWN)
-        keys = set(waiting.values_list("pk", flat=True))
-        waiting.update(not_before=None, note=told)
-        left = [item for item in items if item.pk in keys]
-    else:
-        left = move_items(items, came_from=came_from, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=told)
+    left = leave_unknown(items, came_from, told)
     keep_seen(left, evidence)
     record_all(
         about_item(

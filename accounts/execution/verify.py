@@ -15,11 +15,10 @@ from accounts.changes.audit_events import about_item
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind, Reading
 from accounts.changes.models import Change, Item
-from accounts.changes.moving import move_items
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.settle import evidence
+from accounts.execution.settle import evidence, leave_unknown
 from accounts.execution.timing import CONFIRM_AGAIN, CONFIRM_WITHIN, READ_BATCH, reading_lease
 from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide
 from accounts.gateway.connection import NotConnected, client
@@ -223,10 +222,5 @@ def _gone(kind: Kind, tradovate: Client, items: Sequence[Item], reading: Reading
 def _leave_to_people(item: Item, note: str, origin: Origin) -> None:
     """Leave to people an item that no reading can be made of, or compared with: the other items continue."""
     with transaction.atomic():
-        state = ItemState(item.state)
-        if state == ItemState.UNKNOWN:
-            left = bool(Item.objects.filter(pk=item.pk, state=state).update(not_before=None, note=note))
-        else:
-            left = bool(move_items([item], came_from=state, to=ItemState.UNKNOWN, not_before=None, lease_until=None, note=note))
-        if left:
+        if leave_unknown([item], ItemState(item.state), note):
             record(about_item(Tag.ITEM_UNKNOWN, item, origin=origin, detail={"text": note, "needs_person": True}))

@@ -73,11 +73,13 @@ def _is_open(change: Change) -> bool:
 
 def _start(change: Change, origin: Origin) -> bool:
     kind, environment = for_stored(change), Environment(change.environment)
+    if not isinstance(kind, Kind):
+        _try_later(change, NOT_SUPPORTED)
+        return False
     since = timezone.now()
-    unread = _read(change, kind, environment, since) if isinstance(kind, Kind) else NOT_SUPPORTED
-    if unread or not isinstance(kind, Kind):
-        until = timezone.now() + TRY_AGAIN_AFTER
-        Change.objects.filter(pk=change.pk, state=ChangeState.SCHEDULED).update(held_until=until, held_why=unread)
+    unread = _read(change, kind, environment, since)
+    if unread:
+        _try_later(change, unread)
         return False
     with transaction.atomic():
         scheduled = Change.objects.select_for_update(of=("self",), skip_locked=True)
@@ -86,6 +88,11 @@ def _start(change: Change, origin: Origin) -> bool:
             return False  # another process starts it, or it was cancelled just now
         _begin(locked, kind, environment, since, origin)
     return True
+
+
+def _try_later(change: Change, why: str) -> None:
+    until = timezone.now() + TRY_AGAIN_AFTER
+    Change.objects.filter(pk=change.pk, state=ChangeState.SCHEDULED).update(held_until=until, held_why=why)
 
 
 def _read(change: Change, kind: Kind, environment: Environment, since: datetime) -> str:

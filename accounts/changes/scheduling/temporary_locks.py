@@ -7,7 +7,6 @@ from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import Done, Kind
-from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, Row
 from accounts.changes.states import ItemState
@@ -65,7 +64,7 @@ def learned(
 
 def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind) -> str:
     if subject is None or kind.obstacle(subject):
-        return Unit.ACCOUNT.gone_meanwhile
+        return kind.unit.gone_meanwhile
     if lock is None or lock.state != ItemState.APPLIED or lock.observed is None:
         return "What it was to end was not applied"
     done = Done(
