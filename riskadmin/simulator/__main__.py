@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from riskadmin.simulator.api import Api
+from riskadmin.simulator.checkpoint import Checkpoint
 from riskadmin.simulator.clock import Clock, parse_iso
 from riskadmin.simulator.control import Control
 from riskadmin.simulator.faults import Faults
@@ -57,7 +58,15 @@ def main() -> int:
         return _EXIT_USAGE
     ports = ports_of(sockets)
     about = {"ports": ports, "seed": options.seed, "traders": options.traders, "accounts": options.accounts}
-    control = Control(world=world, sessions=sessions, limits=limits, faults=faults, calendar=calendar, about=about)
+    control = Control(
+        world=world,
+        sessions=sessions,
+        limits=limits,
+        faults=faults,
+        calendar=calendar,
+        checkpoint=Checkpoint(world),
+        about=about,
+    )
     app = Ports(
         api=api,
         hosts={ports[name]: host for name, host in hosts.items()},

@@ -10,18 +10,29 @@ _KINDS = (*PUBLIC_KINDS, *PRIVATE_KINDS)
 """Owners come before their dependents."""
 
 
+class NothingKeptError(LookupError):
+    """There is no state to return to."""
+
+
 class Checkpoint:
-    """Every entity and the end of the effects log at the moment of creation; clock, settings and calls are not part of it."""
+    """Keeps every entity and the end of the effects log; clock, settings and calls are not part of it."""
 
     def __init__(self, world: World) -> None:
-        self._last_effect = world.last_effect
-        # Entities are replaced when they change, never written to, so the rows can be shared.
-        self._rows: dict[tuple[str, str], dict[int, Entity]] = {
-            (host.name, kind): dict(host.tables[kind].rows) for host in world.hosts.values() for kind in _KINDS
-        }
+        self._world = world
+        self._rows: dict[tuple[str, str], dict[int, Entity]] = {}
+        self._last_effect = 0
 
-    def restore(self, world: World) -> None:
-        """Put back every entity that has changed, and delete the later rows of the effects log."""
+    def keep(self) -> None:
+        """Keep the present state, in place of what was kept before."""
+        self._last_effect = self._world.last_effect
+        # Entities are replaced when they change, never written to, so the rows can be shared.
+        self._rows = {(host.name, kind): dict(host.tables[kind].rows) for host in self._world.hosts.values() for kind in _KINDS}
+
+    def restore(self) -> None:
+        """Put back every entity that has changed, and delete the later rows of the effects log. Raises NothingKeptError."""
+        if not self._rows:
+            raise NothingKeptError("no checkpoint was kept")
+        world = self._world
         for host in world.hosts.values():
             for kind in reversed(_KINDS):
                 for key in host.tables[kind].rows.keys() - self._rows[host.name, kind].keys():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from riskadmin.simulator import inspection, trading
 from riskadmin.simulator.api import ENDPOINTS
-from riskadmin.simulator.checkpoint import Checkpoint
+from riskadmin.simulator.checkpoint import Checkpoint, NothingKeptError
 from riskadmin.simulator.clock import parse_iso, trade_date
 from riskadmin.simulator.faults import BadFaultError, Fault, Faults
 from riskadmin.simulator.json_text import decode, encode
@@ -46,14 +46,16 @@ class Control:
     limits: Limits
     faults: Faults
     calendar: trading.Calendar
+    checkpoint: Checkpoint
     about: dict[str, Any]
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-    """The kept checkpoint, if there is one."""
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
         errors = (BadFaultError, BadSettingError, inspection.BadFilterError, ValueError, KeyError, TypeError)
-        handlers: dict[Any, Any] = dict.fromkeys(errors, _bad_request) | {NoSuchThingError: _not_found}
+        handlers: dict[Any, Any] = dict.fromkeys(errors, _bad_request) | {
+            NoSuchThingError: _not_found,
+            NothingKeptError: _not_found,
+        }
         return Starlette(routes=self._routes(), exception_handlers=handlers)
 
     def _routes(self) -> list[Route]:
@@ -143,14 +145,12 @@ class Control:
 
     async def keep_checkpoint(self, _request: Request) -> object:
         """Keep the present state of all entities, in place of what was kept before."""
-        self.checkpoints[:] = [Checkpoint(self.world)]
+        self.checkpoint.keep()
         return {}
 
     async def restore_checkpoint(self, _request: Request) -> object:
         """Return to the kept state: entities and effects; the clock goes on, settings, faults and counters stay."""
-        if not self.checkpoints:
-            raise NoSuchThingError("no checkpoint was kept")
-        self.checkpoints[0].restore(self.world)
+        self.checkpoint.restore()
         return {}
 
     # --- what happened ---------------------------------------------------------------------------
