@@ -42,15 +42,8 @@ def nothing_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """One simulator for this folder's tests, kept running."""
-    with Simulator(tmp_path_factory.mktemp("simulator")) as simulator:
-        yield simulator
-
-
-@pytest.fixture(scope="session")
-def large_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """A firm with more than 300 open accounts, kept running; modules that need it return it as `simulator_process`."""
-    with Simulator(tmp_path_factory.mktemp("large"), traders=120, accounts=400) as simulator:
+    """One simulator for this folder's tests, kept running: a firm with more than 300 open accounts."""
+    with Simulator(tmp_path_factory.mktemp("simulator"), traders=120, accounts=400) as simulator:
         yield simulator
 
 

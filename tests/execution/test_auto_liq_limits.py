@@ -44,12 +44,6 @@ SENT_AS = {
 }
 
 
-@pytest.fixture
-def simulator_process(large_simulator: Simulator) -> Simulator:
-    """A firm with more than 300 open accounts."""
-    return large_simulator
-
-
 def account_ids(count: int, skip: int = 0) -> list[int]:
     """Open demo accounts on which nothing acted; others when some are skipped."""
     accounts = Account.objects.filter(environment="demo", archived=False, risk_status__liquidate_only_at=None)

@@ -46,12 +46,6 @@ BALANCE = "/cashBalance/changedemobalance"
 READ_LIMITS = "/userAccountAutoLiq/ldeps"
 
 
-@pytest.fixture
-def simulator_process(large_simulator: Simulator) -> Simulator:
-    """A firm with more than 300 open accounts."""
-    return large_simulator
-
-
 def open_accounts(count: int, skip: int = 0) -> list[int]:
     """Return ids of open accounts with limits of the firm on which nobody has acted."""
     found = Account.objects.filter(

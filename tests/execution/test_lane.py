@@ -37,12 +37,6 @@ from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 
 
-@pytest.fixture
-def simulator_process(large_simulator: Simulator) -> Simulator:
-    """A firm with more than 300 open accounts."""
-    return large_simulator
-
-
 @pytest.fixture(autouse=True)
 def four_at_once(settings: Settings) -> Iterator[None]:
     settings.CALLS_AT_ONCE = 4

@@ -32,12 +32,6 @@ BALANCE = "/cashBalance/changedemobalance"
 CREATE_LIMIT = "/userAccountPositionLimit/create"
 
 
-@pytest.fixture
-def simulator_process(large_simulator: Simulator) -> Simulator:
-    """A firm with more than 300 open accounts."""
-    return large_simulator
-
-
 @pytest.fixture(autouse=True)
 def no_fault_is_left(simulator_process: Simulator) -> Iterator[None]:
     yield

@@ -30,12 +30,6 @@ SWITCH = "/accountRiskStatus/switchriskcategory"
 BALANCE = "/cashBalance/changedemobalance"
 
 
-@pytest.fixture
-def simulator_process(large_simulator: Simulator) -> Simulator:
-    """A firm with more than 300 open accounts."""
-    return large_simulator
-
-
 def open_accounts(count: int, skip: int = 0) -> list[int]:
     """Return ids of open accounts that nobody has acted on."""
     found = Account.objects.filter(

@@ -338,7 +338,7 @@ class World:
 
         A process's clock can't be moved honestly from outside. What can is every time that somebody waits for: those in PostgreSQL move
         back, and the simulator's own clock moves forward. The latter first, so that in between we count more calls than Tradovate
-        does, never fewer; whether Tradovate answers is found out anew.
+        does, never fewer; whether Tradovate answers is found out again.
         """
         seconds = EACH_HOUR.total_seconds()
         keys = list(self.redis.scan_iter("tradovate:*"))  # also asks whether Redis is there, before anything is moved

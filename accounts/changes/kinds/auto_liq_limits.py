@@ -72,7 +72,7 @@ class AutoLiqLimitsKind(AccountKind):
         permission="ask to change limits",
         policy=(
             supervised("May loosen, and may liquidate at once."),
-            supervised("So many at once take four eyes.", at_least_items=301, decisions_needed=2),
+            supervised("So many at once need two supervisors.", at_least_items=301, decisions_needed=2),
         ),
     )
     judges_by_figures = True

@@ -44,7 +44,7 @@ class Liquidate(AdminActionKind):
         requested_by=frozenset({Role.SUPERVISOR}),
         policy=(
             supervised("Destructive: what is closed stays closed."),
-            supervised("So many at once take four eyes.", at_least_items=101, decisions_needed=2),
+            supervised("So many at once need two supervisors.", at_least_items=101, decisions_needed=2),
         ),
     )
     parts = frozenset({Part.POSITIONS})

@@ -74,7 +74,7 @@ class SwitchRiskCategory(AccountKind):
         permission="ask to switch risk categories",
         policy=(
             supervised("Other lots and products; open positions may be liquidated."),
-            supervised("So many at once take four eyes.", at_least_items=1001, decisions_needed=2),
+            supervised("So many at once need two supervisors.", at_least_items=1001, decisions_needed=2),
         ),
         stand_in="lock",
     )
