@@ -1,4 +1,4 @@
-"""A real browser for tests, and what a failing one leaves behind."""
+"""A real browser for tests, people who sign in to it, and what a failing test leaves behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from riskadmin.local import chromium
 from riskadmin.local.places import PROJECT
+from tests.stack import PASSWORD
 from tests.waiting import PATIENCE_S
 
 FAILURES = PROJECT / ".run" / "failures"
@@ -66,3 +67,19 @@ def watched_page(browser: Browser, *, name: str, failed: Callable[[], bool]) -> 
             context.tracing.stop(path=f"{stem}.zip")
         context.close()
     assert not problems, problems
+
+
+def sign_in(page: Page, base_url: str, username: str, password: str = PASSWORD) -> None:
+    """Sign in as one of the demo's people."""
+    page.goto(f"{base_url}/sign-in/")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Home")
+
+
+def sign_out(page: Page) -> None:
+    """Sign out by the person's menu."""
+    page.locator(".person").first.click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")

@@ -18,9 +18,8 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page
 from pytest_django import DjangoDbBlocker
 
-from tests.addresses import new_database, with_database, with_redis_number
 from tests.browsing import launch, watched_page
-from tests.servers import PUBLISHING, SERVERS_KEY, Servers, worker_index
+from tests.servers import PUBLISHING, SERVERS_KEY, Servers, new_database, with_database, with_redis_number, worker_index
 from tests.stack import LiveStack
 
 # How long an example takes, or is made, rests on what else the machine does.

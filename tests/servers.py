@@ -13,13 +13,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from riskadmin.local.places import PROJECT, Places, prepare
 from riskadmin.local.postgres import FORGETFUL, PostgresServer
 from riskadmin.local.valkey import ValkeyServer
-from tests.addresses import with_redis_number
 
 NOWHERE = "nowhere://a-test-published-a-task-without-the-fixture-real_broker"
 """No such transport: publishing raises instead of leaving a message that nobody handles."""
@@ -135,3 +137,25 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _enter(env: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(env, **{PUBLISHING: NOWHERE})
+
+
+def with_database(url: str, name: str) -> str:
+    """Return a PostgreSQL address that leads to another database of the same server."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
+
+
+def new_database(url: str) -> None:
+    """Make the database of an address anew and empty."""
+    name = sql.Identifier(urlsplit(url).path.lstrip("/"))
+    with psycopg.connect(with_database(url, "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+
+
+def with_redis_number(url: str, number: int) -> str:
+    """Return a Redis address that leads to another numbered database of the same server."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}?db={number}"
+    return f"{parts.scheme}://{parts.netloc}/{number}?{parts.query}"

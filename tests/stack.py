@@ -7,9 +7,10 @@ with SQL, not with Django's models, whose connection leads to another database.
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 import redis
@@ -139,3 +140,56 @@ class LiveStack:
     def log(self, name: str) -> str:
         """Everything a process has logged."""
         return self._processes[name].program.log.read_text(errors="replace")
+
+
+FREE = """
+    SELECT account.tradovate_id, account.name
+    FROM accounts_account account JOIN accounts_riskstatus status ON status.account_id = account.id
+    WHERE account.environment = 'demo' AND NOT account.archived AND NOT account.closed
+      AND status.admin_action IN ('', 'Normal') AND status.admin_at IS NULL AND status.liquidate_only_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM changes_item item WHERE item.account_id = account.id)
+    ORDER BY account.tradovate_id LIMIT %s
+"""
+
+
+def free_accounts(stack: LiveStack, count: int) -> list[tuple[int, str]]:
+    """Return Tradovate's id and the name of open demo accounts that no test has asked anything for."""
+    found = [(int(account_id), str(name)) for account_id, name in stack.rows(FREE, count)]
+    assert len(found) == count
+    return found
+
+
+HIDDEN: Final = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"')
+
+
+class PeopleClient:
+    """One signed-in person."""
+
+    def __init__(self, base_url: str, username: str, password: str = PASSWORD) -> None:
+        self.base_url = base_url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        page = self.get("/sign-in/")
+        answer = self.post("/sign-in/", page, username=username, password=password)
+        assert "sessionid" in self.session.cookies, answer.text[:2000]
+
+    def get(self, path: str) -> requests.Response:
+        """Open a page."""
+        return self.session.get(self.base_url + path, timeout=120)
+
+    def post(self, path: str, page: requests.Response, **fields: object) -> requests.Response:
+        """Send the form of a page with its hidden fields and these."""
+        hidden: dict[str, list[str]] = {}
+        for name, value in HIDDEN.findall(page.text):
+            hidden.setdefault(name, []).append(value)
+        data = {**hidden, **{name: [str(value)] for name, value in fields.items()}}
+        data["csrfmiddlewaretoken"] = data["csrfmiddlewaretoken"][:1]
+        return self.session.post(self.base_url + path, data=data, timeout=120, headers={"Referer": self.base_url + path})
+
+    def ask(self, kind: str, account_id: int, *, reason: str) -> int:
+        """Ask for a change of one demo account and return its number."""
+        path = f"/changes/new/{kind}/?account=demo:{account_id}"
+        answer = self.post(path, self.get(path), reason_code="Other", reason_text=reason)
+        found = re.search(r"/changes/(\d+)/$", answer.url)
+        assert found, f"{answer.status_code} {answer.url}: {answer.text[:3000]}"
+        return int(found[1])

@@ -29,7 +29,7 @@ from riskadmin.web.lists import export
 from riskadmin.web.lists.spec import BadSort, Column, ListSpec
 from tests.accounts.mirrored import make_account, make_active, make_cash, make_category, make_status, make_trader
 from tests.audit.events import write_old
-from tests.changes.mirror import open_item
+from tests.changes.world import open_item
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db

@@ -28,7 +28,7 @@ from accounts.pages.read_now import Outcome
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.changes.mirror import LOCKED, ask, make_account, open_item, planned
+from tests.changes.world import LOCKED, ask, make_account, open_item, planned
 from tests.limit_templates.templates import assign_size, propose_again, put_in_force
 from tests.staff.people import make_person
 

@@ -14,7 +14,7 @@ from riskadmin.staff.roles import Role
 from riskadmin.tradovate.breaker import FAILURES
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.changes.mirror import make_account
+from tests.changes.world import make_account
 from tests.staff.people import make_person
 from tests.tradovate.canned import CannedServer, answer
 

@@ -25,8 +25,8 @@ from tests.accounts.mirrored import (
     make_status,
     make_trader,
 )
-from tests.changes.mirror import NORMAL, ask, planned
-from tests.changes.mirror import make_account as make_fresh
+from tests.changes.world import NORMAL, ask, planned
+from tests.changes.world import make_account as make_fresh
 from tests.staff.people import make_person
 
 YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)

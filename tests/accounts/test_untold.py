@@ -15,7 +15,7 @@ from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
 from tests.accounts.mirrored import make_account as make_unread
 from tests.accounts.mirrored import make_active, make_limits, make_status
-from tests.changes.mirror import LOCKED, make_account, planned
+from tests.changes.world import LOCKED, make_account, planned
 from tests.simulator.driver import Simulator
 from tests.staff.people import make_person
 

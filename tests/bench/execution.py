@@ -31,8 +31,8 @@ from tests.bench.changes import UNKNOWN, approved, submitted
 from tests.bench.firm import Firm
 from tests.bench.processes import Workers, workers
 from tests.bench.report import Report
-from tests.people_client import PeopleClient
 from tests.simulator.driver import SET_ACTION
+from tests.stack import PeopleClient
 from tests.staff.people import PASSWORD
 from tests.waiting import wait_until
 

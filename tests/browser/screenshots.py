@@ -9,8 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser.people import sign_in
-from tests.browsing import launch
+from tests.browsing import launch, sign_in
 
 OUT = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 BASE = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"

@@ -6,9 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.people import sign_in, sign_out
-from tests.stack import LiveStack
-from tests.targets import free_accounts
+from tests.browsing import sign_in, sign_out
+from tests.stack import LiveStack, free_accounts
 
 TRADERS = """
     SELECT DISTINCT ON (trader.tradovate_id) trader.tradovate_id, account.tradovate_id, account.name

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.people import sign_in
+from tests.browsing import sign_in
 from tests.stack import LiveStack
 
 CheckPage = Callable[[Page], None]

@@ -7,10 +7,9 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.people import sign_in, sign_out
+from tests.browsing import sign_in, sign_out
 from tests.simulator.driver import SET_ACTION
-from tests.stack import LiveStack
-from tests.targets import free_accounts
+from tests.stack import LiveStack, free_accounts
 
 REASON = "Runaway robot: trader asked on the phone"
 

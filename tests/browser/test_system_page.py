@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.people import sign_in
+from tests.browsing import sign_in
 from tests.stack import LiveStack
 
 

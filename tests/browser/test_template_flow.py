@@ -7,10 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from riskadmin.local.program import CannotStart
-from tests.browser.people import sign_in
-from tests.browsing import watched_page
-from tests.stack import LiveStack
-from tests.targets import free_accounts
+from tests.browsing import sign_in, watched_page
+from tests.stack import LiveStack, free_accounts
 
 CheckPage = Callable[[Page], None]
 MANY = 40

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from tests.browser.people import sign_in
-from tests.browsing import watched_page
-from tests.stack import LiveStack
-from tests.targets import free_accounts
+from tests.browsing import sign_in, watched_page
+from tests.stack import LiveStack, free_accounts
 
 CheckPage = Callable[[Page], None]
 FIELD = "weeklyLossAutoLiq"

@@ -1,9 +1,7 @@
 """A budget and environments in the state that a test says, for pages that tell of stops."""
 
-import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from typing import Any
 
 import pytest
@@ -114,14 +112,3 @@ def connect(monkeypatch: pytest.MonkeyPatch, settings: Settings, stopped: Stoppe
     monkeypatch.setattr("accounts.gateway.connection.budget", Budget)
     monkeypatch.setattr("accounts.gateway.connection.outages", lambda: stopped.outages)
     monkeypatch.setattr("accounts.gateway.connection.outage", outage_of)
-
-
-def words(response: Any) -> str:
-    """A page's words, as a person reads them."""
-    assert response.status_code == 200
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split()).replace(" .", ".").replace(" )", ")")
-
-
-def shown(page: str) -> str:
-    """The same, without blanks that only tags have put there."""
-    return page.replace("( ", "(").replace(" ,", ",")

@@ -16,7 +16,7 @@ from accounts.execution.claim import claim
 from accounts.models import Account
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import ACTED_AT, CLOSING_ONLY, LOCKED, ORIGIN, approve, ask, make_account, set_status
+from tests.changes.world import ACTED_AT, CLOSING_ONLY, LOCKED, ORIGIN, approve, ask, make_account, set_status
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sent")]
 

@@ -15,10 +15,9 @@ from accounts.changes.targeting import targets
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.answers import text_of
-from tests.changes.asking_pages import listed, new, typed, uploaded
 from tests.changes.fake_kind import FakeKind
-from tests.changes.mirror import LOCKED, make_account, make_accounts, set_status, written
+from tests.changes.pages import listed, new, text_of, typed, uploaded
+from tests.changes.world import LOCKED, make_account, make_accounts, set_status, written
 
 pytestmark = pytest.mark.django_db
 

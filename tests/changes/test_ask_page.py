@@ -14,8 +14,8 @@ from accounts.changes.targeting.targets import BadTargets
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
-from tests.changes.answers import text_of
-from tests.changes.mirror import CLOSING_ONLY, LOCKED, make_account, planned, set_status, written
+from tests.changes.pages import text_of
+from tests.changes.world import CLOSING_ONLY, LOCKED, make_account, planned, set_status, written
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db

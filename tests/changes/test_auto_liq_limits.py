@@ -19,7 +19,7 @@ from accounts.changes.policy import requirement
 from accounts.models import Account, AutoLiqLimits, Cash, RiskStatus, Source
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.formats import MINUS
-from tests.changes.mirror import hold_position, make_account
+from tests.changes.world import hold_position, make_account
 
 FIRM = KINDS["auto_liq_limits"]
 

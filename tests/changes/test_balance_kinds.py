@@ -12,9 +12,8 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Planned, Skip
 from accounts.changes.kinds.money import usd, usd_text
 from accounts.changes.kinds.stored import Difference, State
-from tests.changes.mirror import LIQUIDATED, LOCKED, NORMAL
-from tests.changes.sending import sent
-from tests.changes.unsaved import T0, T1, an_account
+from tests.changes.kinds import T0, T1, an_account, sent
+from tests.changes.world import LIQUIDATED, LOCKED, NORMAL
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -12,8 +12,7 @@ from accounts.changes.kinds.money import usd_text
 from accounts.changes.kinds.stored import State
 from accounts.models import Account, AutoLiqLimits, Cash, RiskStatus
 from riskadmin.tradovate.vocabulary import AdminAction
-from tests.changes.sending import sent
-from tests.changes.unsaved import T0, T1, an_account
+from tests.changes.kinds import T0, T1, an_account, sent
 
 MONEY = st.decimals(-(10**13), 10**13, places=2, allow_nan=False)
 TIMES = st.none() | st.just(T0) | st.just(T1)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.changes.models import Change
 from accounts.models import Account, Cash, RiskStatus, Source
 from riskadmin.staff.models import Staff
-from tests.changes.mirror import LOCKED, make_account
+from tests.changes.world import LOCKED, make_account
 
 pytestmark = pytest.mark.django_db
 

@@ -19,10 +19,9 @@ from accounts.changes.targeting.csv_upload import read_csv
 from accounts.models import PositionLimit, Source
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.answers import text_of
-from tests.changes.asking_pages import new
-from tests.changes.mirror import make_account
-from tests.changes.unsaved import an_account
+from tests.changes.kinds import an_account
+from tests.changes.pages import new, text_of
+from tests.changes.world import make_account
 
 Caps = dict[str, dict[str, Decimal]]
 

@@ -8,9 +8,8 @@ from django.utils import timezone
 
 from accounts.changes.kinds.risk_category import CategoryForm
 from accounts.models import RiskCategory, Source
-from tests.changes.answers import text_of
-from tests.changes.asking_pages import new
-from tests.changes.mirror import make_account, written
+from tests.changes.pages import new, text_of
+from tests.changes.world import make_account, written
 
 pytestmark = pytest.mark.django_db
 

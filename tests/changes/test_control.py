@@ -22,8 +22,8 @@ from riskadmin.audit.rendering import PRIORITY_WORDS
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.changes.answers import text_of
-from tests.changes.mirror import LOCKED, ORIGIN, approve, ask, make_account, make_accounts, open_item, planned, walk
+from tests.changes.pages import text_of
+from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, make_accounts, open_item, planned, walk
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db

@@ -19,8 +19,7 @@ from accounts.changes.targeting.targets import TARGETS_MAX, TargetSelection
 from accounts.models import Account
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.fake_kind import FakeForm, FakeKind
-from tests.changes.mirror import make_account, make_accounts
-from tests.changes.traders import make_trader
+from tests.changes.world import make_account, make_accounts, make_trader
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from accounts.changes.targeting.csv_table import SAVE_AS, Unreadable
 from accounts.changes.targeting.csv_upload import read_csv
 from accounts.changes.targeting.targets import TargetSelection
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import make_account
+from tests.changes.world import make_account
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("error")]
 

@@ -21,18 +21,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.changes.mirror import (
-    ACTED_AT,
-    LOCKED,
-    NORMAL,
-    ORIGIN,
-    approve,
-    ask,
-    make_account,
-    make_stale,
-    reject,
-    set_status,
-)
+from tests.changes.world import ACTED_AT, LOCKED, NORMAL, ORIGIN, approve, ask, make_account, make_stale, reject, set_status
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,10 +10,9 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.changes.models import Change
 from accounts.models import Cash
 from riskadmin.staff.models import Staff
-from tests.browser.people import sign_in
-from tests.changes.mirror import reject
-from tests.changes.requesting import request_change
+from tests.browsing import sign_in
 from tests.changes.test_decision_page import LIQUIDATES, NEW_LIMIT, make_evaluations
+from tests.changes.world import ask, reject
 from tests.staff.people import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +28,7 @@ def change(support: Staff, sent: Sent) -> Change:
     make_evaluations(range(1, 61), limit="2500", positions=10)
     for number in (59, 60):
         Cash.objects.filter(account__tradovate_id=number).update(realized_pnl_usd=-1600 - number)
-    return request_change(support, "auto_liq_limits", range(1, 61), NEW_LIMIT)
+    return ask(support, "auto_liq_limits", *range(1, 61), parameters=NEW_LIMIT)
 
 
 def test_on_a_phone_effects_and_buttons_are_in_sight_wherever_one_reads(  # noqa: PLR0917  (fixtures)

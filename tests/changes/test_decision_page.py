@@ -27,10 +27,8 @@ from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.changes.answers import read_aloud, text_of
-from tests.changes.asking_pages import listed, new
-from tests.changes.mirror import LOCKED, approve, ask, make_account, make_accounts, open_item, reject
-from tests.changes.requesting import request_change
+from tests.changes.pages import listed, new, read_aloud, text_of
+from tests.changes.world import LOCKED, approve, ask, make_account, make_accounts, open_item, reject
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +105,7 @@ class TestReported:
 
     @pytest.fixture
     def change(self, support: Staff, sent: Sent) -> Change:
-        return request_change(support, "auto_liq_limits", make_the_reported(), NEW_LIMIT)
+        return ask(support, "auto_liq_limits", *make_the_reported(), parameters=NEW_LIMIT)
 
     def test_both_approvers_read_the_effects_above_the_buttons(
         self, client: Client, change: Change, supervisor: Staff, second_supervisor: Staff
@@ -134,7 +132,7 @@ class TestReported:
         client.force_login(support)
         query = {"targets": listed(support, " ".join(map(str, ids))), **NEW_LIMIT, "preview": "1", "level": "firm"}
         preview = client.get(new("auto_liq_limits"), query)
-        change = request_change(support, "auto_liq_limits", ids, NEW_LIMIT)
+        change = ask(support, "auto_liq_limits", *ids, parameters=NEW_LIMIT)
         page = opened(client, supervisor, change)
         assert preview.context["effects"] == page.context["review"].overview.effects == page.context["stored"]
         for words in (read_aloud(preview), read_aloud(page)):
@@ -220,7 +218,7 @@ class TestMovedSince:
     def change(self, support: Staff, sent: Sent) -> Change:
         make_evaluations([1, 2, 3, 4], limit="2500", positions=3)
         Cash.objects.filter(account__tradovate_id=1).update(realized_pnl_usd="-1600")
-        return request_change(support, "auto_liq_limits", [1, 2, 3, 4], NEW_LIMIT)
+        return ask(support, "auto_liq_limits", 1, 2, 3, 4, parameters=NEW_LIMIT)
 
     def test_nothing_moved(self, client: Client, change: Change, supervisor: Staff) -> None:
         words = read_aloud(opened(client, supervisor, change))
@@ -298,7 +296,7 @@ class TestMovedSince:
         self, client: Client, support: Staff, supervisor: Staff, sent: Sent
     ) -> None:
         make_evaluations(range(1, 8), limit="2500")
-        change = request_change(support, "auto_liq_limits", range(1, 8), NEW_LIMIT)
+        change = ask(support, "auto_liq_limits", *range(1, 8), parameters=NEW_LIMIT)
         AutoLiqLimits.objects.update(daily_loss_auto_liq_usd=2000)
         page = opened(client, supervisor, change)
         told = text_of(page).partition('id="moved"')[2].partition('id="effects"')[0]
@@ -352,7 +350,7 @@ class TestReadFirst:
     @pytest.fixture
     def change(self, support: Staff, sent: Sent) -> Change:
         make_evaluations([1, 2], limit="2500", positions=2)
-        made = request_change(support, "auto_liq_limits", [1, 2], NEW_LIMIT)
+        made = ask(support, "auto_liq_limits", 1, 2, parameters=NEW_LIMIT)
         Cash.objects.filter(account__tradovate_id=1).update(fresh_at=timezone.now() - timedelta(hours=1))
         return made
 
@@ -402,7 +400,7 @@ class TestReadFirst:
 def test_the_end_of_a_lock_shows_what_was_requested(client: Client, support: Staff, supervisor: Staff, sent: Sent) -> None:
     """Until the lock is set, nothing of its end can be recomputed."""
     make_accounts([1, 2])
-    request_change(support, "lock", [1, 2], timing=Timing(ends_at=timezone.now() + timedelta(hours=4)))
+    ask(support, "lock", 1, 2, timing=Timing(ends_at=timezone.now() + timedelta(hours=4)))
     end = Change.objects.get(relation=Relation.ENDS)
     page = opened(client, supervisor, end)
     assert page.context["review"] is None
@@ -453,8 +451,8 @@ def test_it_costs_the_same_few_queries_for_any_number(
     make_evaluations(range(1, 221), limit="2500", positions=220)
     RiskStatus.objects.update(admin_action=LOCKED)
     parameters = NEW_LIMIT if kind_name == "auto_liq_limits" else None
-    small = request_change(support, kind_name, range(1, 21), parameters)
-    big = request_change(support, kind_name, range(21, 221), parameters)
+    small = ask(support, kind_name, *range(1, 21), parameters=parameters)
+    big = ask(support, kind_name, *range(21, 221), parameters=parameters)
     client.force_login(supervisor)
     costs = []
     for change in (small, big):

@@ -20,8 +20,8 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.errors import OutcomeUnknown
-from tests.changes.answers import text_of
-from tests.changes.mirror import (
+from tests.changes.pages import text_of
+from tests.changes.world import (
     ACTED_AT,
     LOCKED,
     NORMAL,

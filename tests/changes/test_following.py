@@ -20,8 +20,8 @@ from accounts.changes.stops import Ahead
 from accounts.changes.tracking import control, pace
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.changes.answers import text_of
-from tests.changes.mirror import LOCKED, ORIGIN, approve, ask, make_account, make_accounts, open_item, walk
+from tests.changes.pages import text_of
+from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, make_accounts, open_item, walk
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db

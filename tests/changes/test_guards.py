@@ -18,7 +18,7 @@ from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.states import CHANGE_STARTED, ChangeState, ItemState
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import CAPABILITIES, Role
-from tests.changes.mirror import LOCKED, NORMAL, approve, ask, make_account, open_item, reject, walk
+from tests.changes.world import LOCKED, NORMAL, approve, ask, make_account, open_item, reject, walk
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from accounts.changes.kinds.stored import Difference
 from accounts.changes.states import Direction
 from riskadmin.staff.roles import all_capabilities
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, AdminAction, Environment
-from tests.changes.mirror import CLOSING_ONLY, LIQUIDATED, LOCKED, NORMAL
+from tests.changes.world import CLOSING_ONLY, LIQUIDATED, LOCKED, NORMAL
 
 T0 = datetime(2026, 11, 20, 15, 0, 0, tzinfo=UTC).isoformat()
 T1 = datetime(2026, 11, 20, 15, 0, 9, tzinfo=UTC).isoformat()

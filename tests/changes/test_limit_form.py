@@ -14,8 +14,8 @@ from accounts.changes.kinds.position_limit import PositionLimitForm
 from accounts.changes.kinds.risk_parameter import RiskParameterForm
 from accounts.models import AutoLiqLimits
 from riskadmin.staff.models import Staff
-from tests.changes.answers import text_of
-from tests.changes.mirror import make_account, written
+from tests.changes.pages import text_of
+from tests.changes.world import make_account, written
 
 FIRM = KINDS["auto_liq_limits"]
 

@@ -33,8 +33,8 @@ from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.encoding import tradovate_name
 from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import make_account
-from tests.changes.moments import moments
+from tests.changes.kinds import moments
+from tests.changes.world import make_account
 
 FIRM = KINDS["auto_liq_limits"]
 TRADER = FIRM.of({"level": "trader"})

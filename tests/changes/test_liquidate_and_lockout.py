@@ -24,11 +24,9 @@ from accounts.changes.policy import requirement
 from accounts.models import Trader, TradingPermission
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
-from tests.changes.mirror import LIQUIDATED, LOCKED, NORMAL, ORIGIN, hold_position, make_account, make_accounts
-from tests.changes.moments import moments
-from tests.changes.sending import Notebook, sent
+from tests.changes.kinds import Notebook, an_account, moments, sent
 from tests.changes.test_kinds import T1, state
-from tests.changes.unsaved import an_account
+from tests.changes.world import LIQUIDATED, LOCKED, NORMAL, ORIGIN, hold_position, make_account, make_accounts
 
 LIQUIDATE, LOCKOUT = KINDS["liquidate"], KINDS["user_lockout"]
 AFTER = {"admin_actions": [LIQUIDATED, LOCKED]}

@@ -8,8 +8,7 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.targets import BadTargets, TargetSelection
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import make_account
-from tests.changes.traders import make_trader
+from tests.changes.world import make_account, make_trader
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,8 @@ from accounts.changes.states import ItemState
 from accounts.models import Account, AutoLiqLimits, Position, RiskStatus
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, Lane
-from tests.changes.mirror import (
+from tests.changes.kinds import moments
+from tests.changes.world import (
     ACTED_AT,
     CLOSING_ONLY,
     LIQUIDATED,
@@ -33,7 +34,6 @@ from tests.changes.mirror import (
     planned,
     set_status,
 )
-from tests.changes.moments import moments
 
 pytestmark = pytest.mark.django_db
 

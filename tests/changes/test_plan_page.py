@@ -21,10 +21,9 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.budget_state import BudgetState
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.changes.answers import read_aloud, text_of
-from tests.changes.asking_pages import listed, new, typed, uploaded
 from tests.changes.fake_kind import FakeKind
-from tests.changes.mirror import CLOSING_ONLY, LOCKED, make_account, make_accounts, make_stale, open_item, written
+from tests.changes.pages import listed, new, read_aloud, text_of, typed, uploaded
+from tests.changes.world import CLOSING_ONLY, LOCKED, make_account, make_accounts, make_stale, open_item, written
 
 pytestmark = pytest.mark.django_db
 

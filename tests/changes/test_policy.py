@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from accounts.changes.models import PolicyRule
 from accounts.changes.policy import PolicyMissing, Requirement, requirement
 from riskadmin.staff.models import Staff
-from tests.changes.mirror import ask, make_account, make_accounts, written
+from tests.changes.world import ask, make_account, make_accounts, written
 
 
 def rule(

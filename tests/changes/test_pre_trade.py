@@ -18,7 +18,7 @@ from accounts.changes.plan import Row, plan
 from accounts.models import Account, PositionLimit, RiskParameter, Source
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import hold_position, make_account
+from tests.changes.world import hold_position, make_account
 
 AGE: dict[str, Any] = {"source": Source.REFRESH}
 LIMIT_ID, PARAMETER_ID = 31, 41

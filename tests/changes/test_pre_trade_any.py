@@ -16,7 +16,7 @@ from accounts.changes.kinds.kind import Finding, Planned, Skip
 from accounts.changes.kinds.stored import State
 from accounts.models import Account, PositionLimit, RiskParameter
 from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
-from tests.changes.sending import sent
+from tests.changes.kinds import sent
 
 READ = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from accounts.changes.states import ChangeState, ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from tests.changes.mirror import LOCKED, ORIGIN, approve, ask, make_account, planned, reject, written
+from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, planned, reject, written
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,12 +16,10 @@ from accounts.changes.targeting.csv_upload import read_csv
 from accounts.changes.tracking.results import HEADINGS
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.answers import text_of
-from tests.changes.asking_pages import listed, new, typed
-from tests.changes.mirror import ask, make_account, make_accounts, written
+from tests.changes.pages import listed, new, text_of, typed
 from tests.changes.test_auto_liq_limits import give_cash, give_limits
 from tests.changes.test_csv_cases import CASES
-from tests.changes.traders import make_trader
+from tests.changes.world import ask, make_account, make_accounts, make_trader, written
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from accounts.changes.states import ItemState
 from accounts.changes.tracking.results import HEADINGS
 from riskadmin.staff.models import Staff
 from riskadmin.web.csv_file import cell
-from tests.changes.mirror import LOCKED, NORMAL, ask, make_account, make_accounts, walk
+from tests.changes.world import LOCKED, NORMAL, ask, make_account, make_accounts, walk
 
 Sent = list[tuple[str, list[int], str]]
 SETTLED_AT = datetime(2026, 11, 21, 14, 3, 5, 678000, tzinfo=UTC)

@@ -36,8 +36,8 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Lane
-from tests.changes.answers import text_of
-from tests.changes.mirror import LOCKED, ORIGIN, approve, make_account, open_item, reject, walk
+from tests.changes.pages import text_of
+from tests.changes.world import LOCKED, ORIGIN, approve, make_account, open_item, reject, walk
 from tests.staff.people import make_person
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sent")]

@@ -28,7 +28,7 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
-from tests.changes.mirror import LOCKED, NORMAL, ORIGIN, approve, make_account, planned, set_status
+from tests.changes.world import LOCKED, NORMAL, ORIGIN, approve, make_account, planned, set_status
 
 Sent = list[tuple[str, list[int], str]]
 

@@ -18,9 +18,7 @@ from accounts.models import Account, RiskCategory, RiskStatus, Trader, TradingPe
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
-from tests.changes.moments import moments
-from tests.changes.sending import Notebook, sent
-from tests.changes.unsaved import an_account
+from tests.changes.kinds import Notebook, an_account, moments, sent
 
 IDS = st.integers(1, 2**63 - 1)
 REASONS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200).filter(str.strip)

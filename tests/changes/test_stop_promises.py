@@ -23,9 +23,9 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.budget_state import HaltedEndpoint
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes import stopped as having
-from tests.changes.asking_pages import new
-from tests.changes.mirror import ask, make_account, make_accounts, open_item
-from tests.changes.stopped import AT, CATEGORY, DENIED, IN_AN_HOUR, LOCK, NOW, Stopped, connect, shown, words
+from tests.changes.pages import new, words
+from tests.changes.stopped import AT, CATEGORY, DENIED, IN_AN_HOUR, LOCK, NOW, Stopped, connect
+from tests.changes.world import ask, make_account, make_accounts, open_item
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_o_clock")]
 
@@ -61,12 +61,12 @@ class TestPromises:
     ) -> None:
         item = open_item(support, make_account(1), "lock", ItemState.QUEUED)
         stop(having.endpoint(LOCK, DENIED, environment=Environment.DEMO))
-        page = shown(words(browser.get(reverse("changes:detail", args=[item.change_id]))))
+        page = words(browser.get(reverse("changes:detail", args=[item.change_id])))
         assert f"Waits until Tradovate allows access again: {DENIED}. It is tried again at {AT}" in page
         assert f"until {AT}" not in page
         assert "through at about" not in page
         preview = browser.get(new("lock"), {"account": "demo:1"})
-        assert f"until {AT}" not in shown(words(preview))
+        assert f"until {AT}" not in words(preview)
         assert not preview.context["outlook"].is_known
 
     def test_a_scheduled_change_whose_reading_is_denied_is_promised_no_end_either(

@@ -21,9 +21,9 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes import stopped as having
-from tests.changes.asking_pages import listed, new
-from tests.changes.mirror import LOCKED, make_account, make_accounts, open_item
-from tests.changes.stopped import AT, CATEGORY, DENIED, IN_AN_HOUR, LOCK, NOW, Stopped, connect, shown, words
+from tests.changes.pages import listed, new, words
+from tests.changes.stopped import AT, CATEGORY, DENIED, IN_AN_HOUR, LOCK, NOW, Stopped, connect
+from tests.changes.world import LOCKED, make_account, make_accounts, open_item
 from tests.staff.people import make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_o_clock")]
@@ -140,7 +140,7 @@ class TestEachStop:
     def test_on_the_preview(self, browser: Client, case: Case) -> None:
         make_account(1)
         page = browser.get(new("lock"), {"account": "demo:1"})
-        text = shown(words(page))
+        text = words(page)
         assert case.told("it") in text
         assert "As soon as Tradovate answers" not in text
         found = page.context["outlook"]
@@ -155,19 +155,19 @@ class TestEachStop:
     def test_on_the_page_of_an_account(self, browser: Client, case: Case) -> None:
         account = make_account(1)
         told = case.told("it")
-        assert told in shown(words(browser.get(reverse("accounts:detail", args=["demo", account.tradovate_id]))))
-        assert told in shown(words(browser.get(reverse("changes:account_stops", args=["demo", account.tradovate_id]))))
+        assert told in words(browser.get(reverse("accounts:detail", args=["demo", account.tradovate_id])))
+        assert told in words(browser.get(reverse("changes:account_stops", args=["demo", account.tradovate_id])))
 
     @pytest.mark.parametrize("name", ["home", "changes:stops"])
     def test_on_home_and_the_page_of_stops(self, browser: Client, case: Case, name: str) -> None:
-        assert case.told("an account") in shown(words(browser.get(reverse(name))))
+        assert case.told("an account") in words(browser.get(reverse(name)))
 
     def test_on_system(self, client: Client, case: Case) -> None:
         client.force_login(make_person(Role.ADMINISTRATOR))
-        assert f"{case.title} {case.why}" in shown(words(client.get(reverse("system"))))
+        assert f"{case.title} {case.why}" in words(client.get(reverse("system")))
 
     def test_below_the_top_bar_of_every_page(self, browser: Client, case: Case) -> None:
-        text = shown(words(browser.get(reverse("changes:stops_strip"), headers={"HX-Request": "true"})))
+        text = words(browser.get(reverse("changes:stops_strip"), headers={"HX-Request": "true"}))
         assert text.startswith(case.title.removesuffix("."))
         assert text.endswith("can be done")
         for name in ("home", "accounts:list", "changes:list"):
@@ -186,7 +186,7 @@ class TestEachStop:
         else:
             assert following.finish_at is not None
             assert following.finish_at >= case.until
-        page = shown(words(browser.get(reverse("changes:detail", args=[item.change_id]))))
+        page = words(browser.get(reverse("changes:detail", args=[item.change_id])))
         assert hold.words in page
 
 
@@ -291,7 +291,7 @@ class TestWhichWait:
         self, stop: Callable[[Stopped], None], browser: Client, endpoint: str, what: str, also: str
     ) -> None:
         stop(having.endpoint(endpoint, DENIED, environment=Environment.DEMO))
-        page = shown(words(browser.get(reverse("changes:stops"))))
+        page = words(browser.get(reverse("changes:stops")))
         assert what in page
         assert also in page
         assert "can't be called" not in page
@@ -325,9 +325,9 @@ class TestWhichWait:
         object.__setattr__(both.state, "halted_endpoints", both.state.halted_endpoints + more.halted_endpoints)
         connect(monkeypatch, settings, both)
         make_account(1)
-        text = shown(words(browser.get(new("lock"), {"account": "demo:1"})))
+        text = words(browser.get(new("lock"), {"account": "demo:1"}))
         assert "Until then: lock it by hand in Tradovate's own dashboard." in text
-        assert "1 more, and what can be done" in shown(words(browser.get(reverse("changes:stops_strip"))))
+        assert "1 more, and what can be done" in words(browser.get(reverse("changes:stops_strip")))
 
     def test_the_way_out_is_a_link_for_those_who_may(
         self, stop: Callable[[Stopped], None], browser: Client, client: Client
@@ -348,13 +348,13 @@ class TestWhichWait:
         assert (
             "Risk category waits until 2026-11-21 15:00:00 (in 1 h). Tradovate demands a captcha for "
             f"{CATEGORY}. Until then: lock an account, or make the change by hand in Tradovate's own dashboard."
-        ) in shown(words(browser.get(reverse("home"))))
+        ) in words(browser.get(reverse("home")))
 
     def test_a_live_account_is_not_offered_what_only_demo_takes(self, stop: Callable[[Stopped], None], browser: Client) -> None:
         stop(having.endpoint(CATEGORY))
         for environment, offered in (("demo", "lock it, or make"), ("live", "make")):
             account = make_account(1, environment=environment)
-            page = shown(words(browser.get(reverse("accounts:detail", args=[environment, account.tradovate_id]))))
+            page = words(browser.get(reverse("accounts:detail", args=[environment, account.tradovate_id])))
             assert f"Until then: {offered} the change by hand in Tradovate's own dashboard." in page
 
     def test_bulk_calls_that_are_used_up_leave_the_urgent_lane(
@@ -371,9 +371,9 @@ class TestWhichWait:
             "an hour after it was made. Full reads wait too: what pages show is what was known before, and changes made outside "
             "riskadmin may go unseen. Until then: change at most 50 at a time, in the urgent lane (500 calls left), or lock "
             "them by hand in Tradovate's own dashboard."
-        ) in shown(words(many))
+        ) in words(many)
         assert many.context["outlook"].finish_at == NOW + timedelta(minutes=26)
-        assert "Finished Not before 2026-11-21 14:26:00 (in 26 min)" in shown(words(many))
+        assert "Finished Not before 2026-11-21 14:26:00 (in 26 min)" in words(many)
 
     def test_a_lowered_limit_is_told_where_it_matters(
         self, stop: Callable[[Stopped], None], browser: Client, support: Staff
@@ -385,10 +385,10 @@ class TestWhichWait:
             "were counted, so only 2,500 calls an hour are made instead of 5,000."
         )
         many = browser.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
-        assert told in shown(words(many))
-        assert "Not before 2026-11-21 14:30:00 (in 30 min): this hour's calls have no room" in shown(words(many))
-        assert told not in shown(words(browser.get(new("lock"), {"account": "demo:1"})))
-        assert told in shown(words(browser.get(reverse("home"))))
+        assert told in words(many)
+        assert "Not before 2026-11-21 14:30:00 (in 30 min): this hour's calls have no room" in words(many)
+        assert told not in words(browser.get(new("lock"), {"account": "demo:1"}))
+        assert told in words(browser.get(reverse("home")))
 
     @pytest.mark.parametrize(("left", "waits"), [(timedelta(minutes=40), False), (timedelta(seconds=29), True)])
     def test_a_refused_login_holds_up_only_what_has_no_session(
@@ -398,7 +398,7 @@ class TestWhichWait:
         stop(having.endpoint("auth/accesstokenrequest", "the login was refused: wrong password"))
         assert bool(self.waiting()) == waits
         assert self.waiting(Environment.LIVE)
-        text = shown(words(browser.get(reverse("home"))))
+        text = words(browser.get(reverse("home")))
         if waits:
             assert f"Every change waits until {AT} (in 1 h)." in text
         else:

@@ -1,10 +1,7 @@
 """Stops as the budget keeps them, from the call that was answered to the pages; and that kinds say truly what they need."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from html import unescape
-from typing import Any
 
 import pytest
 import redis
@@ -25,8 +22,8 @@ from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION, Endpoint
 from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.http_record import HttpRecord, Reply
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.changes.asking_pages import new
-from tests.changes.mirror import make_account
+from tests.changes.pages import new, words
+from tests.changes.world import make_account
 from tests.staff.people import make_person
 from tests.tradovate.canned import CannedServer, answer
 
@@ -54,10 +51,6 @@ def tradovate(settings: Settings, redis_client: redis.Redis) -> Iterator[CannedS
 def browser(client: Browser) -> Browser:
     client.force_login(make_person(Role.SUPPORT))
     return client
-
-
-def words(response: Any) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())
 
 
 def test_after_a_captcha_on_a_lock_the_next_preview_says_until_when(browser: Browser) -> None:

@@ -18,11 +18,9 @@ from accounts.changes.topics import Topic
 from accounts.models import Account, Cash, RiskCategory, RiskStatus, Source
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import ACTED_AT, LOCKED, hold_position, make_account
-from tests.changes.requesting import request_change
 from tests.changes.test_auto_liq_limits import give_cash, give_limits, limited
 from tests.changes.test_pre_trade import make_limit, make_limited, make_parameter
-from tests.changes.traders import make_trader
+from tests.changes.world import ACTED_AT, LOCKED, ask, hold_position, make_account, make_trader
 
 pytestmark = pytest.mark.django_db
 
@@ -136,7 +134,7 @@ def test_a_change_of_every_kind_stores_what_its_preview_found(
     case = CASES[kind_name]
     case.make()
     asker = support if support.may(KINDS[kind_name].capability) else supervisor
-    request_change(asker, kind_name, [101], case.parameters)
+    ask(asker, kind_name, 101, parameters=case.parameters)
 
     stored = Change.objects.get().effects
     assert stored is not None
@@ -205,7 +203,7 @@ def test_figures_that_moved_change_the_stored_effects_but_no_digest(support: Sta
     shown = plan(KINDS["auto_liq_limits"], environment=Environment.DEMO, target_ids=[101], parameters=parameters)
     Cash.objects.update(realized_pnl_usd="-900")
 
-    change = request_change(support, "auto_liq_limits", [101], parameters, digest=shown.digest)
+    change = ask(support, "auto_liq_limits", 101, parameters=parameters, digest=shown.digest)
 
     assert shown.rows[0].effects is not None
     assert shown.rows[0].effects.liquidation == "no"

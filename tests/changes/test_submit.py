@@ -21,7 +21,7 @@ from riskadmin.celery import app
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
-from tests.changes.mirror import LOCKED, NORMAL, ask, make_account, make_accounts, open_item, planned, set_status, walk, written
+from tests.changes.world import LOCKED, NORMAL, ask, make_account, make_accounts, open_item, planned, set_status, walk, written
 from tests.servers import PUBLISHING
 from tests.staff.people import make_person
 

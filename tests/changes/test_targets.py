@@ -23,9 +23,8 @@ from accounts.pages.filters import AccountFilters
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.answers import text_of
-from tests.changes.mirror import LOCKED, make_account, make_accounts, written
-from tests.changes.traders import let_trade, make_trader
+from tests.changes.pages import text_of
+from tests.changes.world import LOCKED, let_trade, make_account, make_accounts, make_trader, written
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db

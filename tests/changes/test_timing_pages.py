@@ -17,8 +17,8 @@ from accounts.changes.scheduling import timing_form
 from accounts.changes.scheduling.hours import Hours, HoursUnknown
 from accounts.changes.states import ChangeState, Relation, Window
 from riskadmin.staff.models import Staff
-from tests.changes.asking_pages import new, typed
-from tests.changes.mirror import LOCKED, make_account
+from tests.changes.pages import new, typed
+from tests.changes.world import LOCKED, make_account
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 

@@ -13,7 +13,7 @@ from accounts.models import Account, Source, Trader, TradingPermission
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import make_account, open_item
+from tests.changes.world import make_account, open_item
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db

@@ -19,8 +19,8 @@ from accounts.changes.states import (
     ItemState,
 )
 from riskadmin.staff.models import Staff
-from tests.changes.mirror import LOCKED, approve, ask, make_account, open_item, walk
 from tests.changes.test_guards import Sent, decide_by_sql, set_state, sql
+from tests.changes.world import LOCKED, approve, ask, make_account, open_item, walk
 
 pytestmark = pytest.mark.django_db
 

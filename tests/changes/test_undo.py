@@ -17,16 +17,15 @@ from accounts.changes.tracking import control
 from accounts.changes.tracking.undo import left_alone, undo_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import CAPABILITIES, Role
-from tests.changes.answers import text_of
-from tests.changes.asking_pages import listed, new, typed
-from tests.changes.finished import finish
-from tests.changes.mirror import (
+from tests.changes.pages import listed, new, text_of, typed
+from tests.changes.world import (
     CLOSING_ONLY,
     LIQUIDATED,
     LOCKED,
     NORMAL,
     approve,
     ask,
+    finish,
     make_account,
     make_accounts,
     set_status,

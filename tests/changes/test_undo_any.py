@@ -14,9 +14,7 @@ from accounts.changes.kinds.stored import State
 from accounts.models import LimitLevel
 from accounts.models.pre_trade import OWNER, POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
-from tests.changes.mirror import CLOSING_ONLY, LIQUIDATED, LOCKED, NORMAL
-from tests.changes.test_limit_records import records
-from tests.changes.undo_model import (
+from tests.changes.kinds import (
     BALANCE,
     CATEGORY,
     LIMITS,
@@ -31,6 +29,8 @@ from tests.changes.undo_model import (
     inverse_of,
     undone,
 )
+from tests.changes.test_limit_records import records
+from tests.changes.world import CLOSING_ONLY, LIQUIDATED, LOCKED, NORMAL
 
 CENTS = st.decimals(-900_000, 900_000, places=2)
 

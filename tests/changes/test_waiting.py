@@ -14,9 +14,9 @@ from django.urls import reverse
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from riskadmin.staff.models import Staff
-from tests.changes.answers import read_aloud
-from tests.changes.mirror import ask, make_account, make_accounts, walk
+from tests.changes.pages import read_aloud
 from tests.changes.stopped import CATEGORY, FREE, IN_AN_HOUR, LOCK, NOW, Stopped, endpoint, everything, outage
+from tests.changes.world import ask, make_account, make_accounts, walk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_o_clock")]
 

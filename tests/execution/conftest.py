@@ -2,31 +2,85 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 import redis
+from django.db import connection
 from pytest_django import Settings
 
-from accounts.changes.actions import decide, submit
-from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.stored import State
-from accounts.changes.models import Change, Item
-from accounts.changes.plan import plan
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
-from accounts.changes.states import Verdict
 from accounts.execution import claim
-from accounts.models import Account
 from accounts.sync.actions import sync
-from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from riskadmin.tradovate.vocabulary import Environment, ReasonCode
-from tests.execution import mirror_copy
+from riskadmin.tradovate.vocabulary import Environment
 from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
 from tests.staff.people import make_person
 
-ORIGIN = Origin(request_id="0" * 32, job="tests")
+KEEP_MIRROR = """
+DO $$
+DECLARE
+    mirrored record;
+BEGIN
+    DROP SCHEMA IF EXISTS {schema} CASCADE;
+    CREATE SCHEMA {schema};
+    CREATE TABLE {schema}.kept_at AS SELECT clock_timestamp() AS at;
+    FOR mirrored IN
+        SELECT tablename AS name FROM pg_tables
+        WHERE schemaname = 'public' AND tablename LIKE 'accounts_%'
+          AND tablename NOT IN ('accounts_apitoken', 'accounts_apiattempt')
+    LOOP
+        EXECUTE format('CREATE TABLE {schema}.%1$I AS TABLE public.%1$I', mirrored.name);
+    END LOOP;
+END;
+$$
+"""
+RESTORE_MIRROR = """
+DO $$
+DECLARE
+    kept record;
+BEGIN
+    SET LOCAL session_replication_role = replica;  -- rows come in any order
+    FOR kept IN
+        SELECT table_name AS name,
+               string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) AS columns,
+               string_agg(
+                   CASE WHEN column_name IN ('fresh_at', 'positions_read_at', 'checked_at', 'started_at', 'seen_at', 'ended_at')
+                        THEN format('%I + (SELECT clock_timestamp() - at FROM {schema}.kept_at)', column_name)
+                        ELSE quote_ident(column_name) END, ', ' ORDER BY ordinal_position) AS now_read
+        FROM information_schema.columns WHERE table_schema = '{schema}' AND table_name <> 'kept_at'
+        GROUP BY table_name
+    LOOP
+        EXECUTE format('INSERT INTO public.%I (%s) SELECT %s FROM {schema}.%1$I', kept.name, kept.columns, kept.now_read);
+    END LOOP;
+END;
+$$
+"""
+
+_kept: set[str] = set()
+"""The schemas of this process' database."""
+
+
+def keep_mirror(simulator: Simulator) -> None:
+    """Keep the mirror as the first full read wrote it, for later tests: a simulator at its start would be read alike."""
+    _run(KEEP_MIRROR, simulator)
+    _kept.add(_schema(simulator))
+
+
+def restore_mirror(simulator: Simulator) -> bool:
+    """Put the kept rows into the empty mirror, as if they had been read now; False if there are none."""
+    if _schema(simulator) not in _kept:
+        return False
+    _run(RESTORE_MIRROR, simulator)
+    return True
+
+
+def _schema(simulator: Simulator) -> str:
+    return f"mirror_of_{simulator.pid}"
+
+
+def _run(statement: str, simulator: Simulator) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(schema=_schema(simulator)))
 
 
 @pytest.fixture(autouse=True)
@@ -63,11 +117,11 @@ def simulator(simulator_process: Simulator, settings: Settings, redis_client: re
 @pytest.fixture
 def mirror(transactional_db: None, real_broker: redis.Redis, simulator: Simulator) -> Simulator:
     """The simulator with its demo environment read into the mirror, in the first test of each process by a full read."""
-    if not mirror_copy.restore(simulator):
+    if not restore_mirror(simulator):
         run = sync(Environment.DEMO)
         assert run is not None
         assert run.failure == ""
-        mirror_copy.keep(simulator)
+        keep_mirror(simulator)
     simulator.reset_counters()
     return simulator
 
@@ -82,56 +136,6 @@ def support(mirror: Simulator) -> Staff:
 def supervisor(mirror: Simulator) -> Staff:
     """A person who decides."""
     return make_person(Role.SUPERVISOR)
-
-
-def ask(
-    person: Staff,
-    kind_name: str,
-    *target_ids: int,
-    reason: str = "A test",
-    parameters: State | None = None,
-    timing: Timing = AT_ONCE,
-) -> Change:
-    """Ask for a change of demo accounts or traders exactly as it is planned now."""
-    kind = KINDS[kind_name]
-    planned = plan(kind, environment=Environment.DEMO, target_ids=target_ids, parameters=parameters)
-    return submit(
-        actor=person,
-        origin=ORIGIN,
-        kind=kind,
-        environment=Environment.DEMO,
-        target_ids=target_ids,
-        parameters=parameters,
-        reason_code=ReasonCode.OTHER,
-        reason_text=reason,
-        form_key=uuid4(),
-        shown_digest=planned.digest,
-        confirmed_count=len(planned.sent),
-        timing=timing,
-    )
-
-
-def approve(person: Staff, change: Change) -> Change:
-    """Approve a change as it stands."""
-    return decide(actor=person, origin=ORIGIN, change_id=change.pk, verdict=Verdict.APPROVE, digest=change.digest, comment="")
-
-
-def the_item(change: Change) -> Item:
-    """Return the only item of a change, as it now is."""
-    return Item.objects.select_related("change").get(change=change)
-
-
-def active_account(number: int = 0) -> int:
-    """Return Tradovate's id of an open demo account on which nobody acted; another one for another number."""
-    accounts = Account.objects.filter(
-        environment="demo",
-        archived=False,
-        closed=False,
-        risk_status__admin_action="Normal",
-        risk_status__admin_at=None,
-        risk_status__liquidate_only_at=None,
-    )
-    return accounts.order_by("tradovate_id").values_list("tradovate_id", flat=True)[number]
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import PositionLimitFields, RiskParameterFields
 from riskadmin.tradovate.vocabulary import Environment, Lane, TotalBy
-from tests.execution.conftest import active_account, approve, ask, the_item
+from tests.changes.world import approve, ask
+from tests.execution.worker import active_account, the_item
 from tests.simulator.driver import Simulator
 
 # For what a test does by itself, as somebody else might.

@@ -19,8 +19,8 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, approve, ask, the_item
-from tests.execution.worker import later, read_back_due, reconciled, run, send_batch, send_item, writes
+from tests.changes.world import approve, ask
+from tests.execution.worker import ORIGIN, later, read_back_due, reconciled, run, send_batch, send_item, the_item, writes
 from tests.simulator.driver import UPDATE_LIMITS, Simulator
 
 KIND = KINDS["auto_liq_limits"]

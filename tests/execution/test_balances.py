@@ -17,8 +17,19 @@ from accounts.models import Account, Cash, RiskStatus
 from accounts.sync.actions import refresh
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import make_due, read_back_due, reconciled, run, send_item, worker_dies, writes
+from tests.changes.world import approve, ask
+from tests.execution.worker import (
+    ORIGIN,
+    active_account,
+    make_due,
+    read_back_due,
+    reconciled,
+    run,
+    send_item,
+    the_item,
+    worker_dies,
+    writes,
+)
 from tests.simulator.driver import Simulator
 
 CHANGE_BALANCE = "/cashBalance/changedemobalance"

@@ -27,8 +27,10 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Lane
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
+from tests.changes.world import approve, ask
 from tests.execution.worker import (
+    ORIGIN,
+    active_account,
     claims_of,
     make_due,
     read_back_due,
@@ -37,6 +39,7 @@ from tests.execution.worker import (
     send_batch,
     send_item,
     sweep,
+    the_item,
     worker_dies,
 )
 from tests.simulator.driver import SET_ACTION, Simulator

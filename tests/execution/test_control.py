@@ -9,8 +9,19 @@ from accounts.sync.actions import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import make_due, read_back_due, reconciled, run, send_item, sweep, worker_dies
+from tests.changes.world import approve, ask
+from tests.execution.worker import (
+    ORIGIN,
+    active_account,
+    make_due,
+    read_back_due,
+    reconciled,
+    run,
+    send_item,
+    sweep,
+    the_item,
+    worker_dies,
+)
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.staff.people import make_person
 

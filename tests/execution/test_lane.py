@@ -31,8 +31,8 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Lane
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import claims_of, reconciled
+from tests.changes.world import approve, ask
+from tests.execution.worker import ORIGIN, active_account, claims_of, reconciled, the_item
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 

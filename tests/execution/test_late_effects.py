@@ -8,9 +8,9 @@ from accounts.sync.actions import refresh
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import active_account, ask, the_item
+from tests.changes.world import ask
 from tests.execution.test_outside_changes import LOCKED, NORMAL, judged, left_unjudged, read
-from tests.execution.worker import run
+from tests.execution.worker import active_account, run, the_item
 from tests.simulator.driver import SET_ACTION, Simulator
 
 

@@ -20,8 +20,8 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import reconciled, run, send_item, sweep, worker_dies, writes
+from tests.changes.world import approve, ask
+from tests.execution.worker import ORIGIN, active_account, reconciled, run, send_item, sweep, the_item, worker_dies, writes
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.staff.people import make_person
 
@@ -41,7 +41,7 @@ def account_id(mirror: Simulator) -> int:
 @pytest.fixture
 def approved(account_id: int, supervisor: Staff) -> Item:
     """A liquidation that one supervisor asked for and another approved."""
-    change = ask(supervisor, "liquidate", account_id, reason="Trades another firm's money")
+    change = ask(supervisor, "liquidate", account_id, reason_text="Trades another firm's money")
     return the_item(approve(make_person(Role.SUPERVISOR, "supervisor2"), change))
 
 

@@ -14,8 +14,8 @@ from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import reconciled, run, worker_dies
+from tests.changes.world import approve, ask
+from tests.execution.worker import ORIGIN, active_account, reconciled, run, the_item, worker_dies
 from tests.simulator.driver import SET_ACTION, Simulator
 
 LOCKED, CLOSING_ONLY, NORMAL = "LockTradingImmediately", "LiquidateOnlyModeImmediately", "Normal"

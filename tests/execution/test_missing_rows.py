@@ -18,9 +18,9 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, active_account, ask, the_item
+from tests.changes.world import ask
 from tests.execution.pre_trade import LIMIT, PARAMETER, Limited, approved, make_limited
-from tests.execution.worker import later, reconciled, run, send_item
+from tests.execution.worker import ORIGIN, active_account, later, reconciled, run, send_item, the_item
 from tests.simulator.driver import CREATE_POSITION_LIMIT, DELETE_POSITION_LIMIT, Simulator
 
 ENTITY = "userAccountPositionLimit"

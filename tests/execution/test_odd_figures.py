@@ -22,10 +22,10 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, ask, the_item
+from tests.changes.world import ask
 from tests.execution.pre_trade import make_limited
 from tests.execution.test_truth import decided, open_accounts, switch_to
-from tests.execution.worker import later, read_back_due, reconciled, run, run_once, send_batch, send_item
+from tests.execution.worker import ORIGIN, later, read_back_due, reconciled, run, run_once, send_batch, send_item, the_item
 from tests.simulator.driver import SET_ACTION, Simulator
 
 BALANCE = "/cashBalance/changedemobalance"

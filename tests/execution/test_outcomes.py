@@ -17,8 +17,19 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.errors import StoreUnavailable
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import make_due, read_back_due, reconciled, run, run_once, send_item, sweep
+from tests.changes.world import approve, ask
+from tests.execution.worker import (
+    ORIGIN,
+    active_account,
+    make_due,
+    read_back_due,
+    reconciled,
+    run,
+    run_once,
+    send_item,
+    sweep,
+    the_item,
+)
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.waiting import wait_until
 
@@ -37,7 +48,7 @@ def tags_of(item: Item) -> list[str]:
 def test_a_lock_is_applied_and_proven(mirror: Simulator, support: Staff) -> None:
     account_id = active_account()
 
-    item = run(the_item(ask(support, "lock", account_id, reason="Trader asked on the phone")))
+    item = run(the_item(ask(support, "lock", account_id, reason_text="Trader asked on the phone")))
 
     assert item.state == ItemState.APPLIED
     assert item.change.state == ChangeState.FINISHED

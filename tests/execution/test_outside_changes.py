@@ -19,11 +19,11 @@ from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
+from tests.changes.world import approve, ask
 from tests.execution.pre_trade import approved, make_limited
 from tests.execution.test_undo import run as run_change
 from tests.execution.test_undo import undo
-from tests.execution.worker import read_back_due, run, send_item
+from tests.execution.worker import ORIGIN, active_account, read_back_due, run, send_item, the_item
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.staff.people import make_person
 

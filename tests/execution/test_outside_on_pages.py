@@ -9,9 +9,10 @@ from riskadmin.audit.wording import reason_words
 from riskadmin.staff.models import Staff
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between
-from tests.execution.conftest import ORIGIN, active_account, approve, ask
+from tests.changes.world import approve, ask
 from tests.execution.test_outside_changes import AT, read
 from tests.execution.test_undo import run as run_change
+from tests.execution.worker import ORIGIN, active_account
 from tests.simulator.driver import Simulator
 
 LOCKED, NORMAL = "LockTradingImmediately", "Normal"

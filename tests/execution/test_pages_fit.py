@@ -17,7 +17,7 @@ from riskadmin.staff.roles import Role
 from tests.accounts.mirrored import make_account
 from tests.accounts.test_outside_pages import moved
 from tests.audit.events import write
-from tests.browser.people import sign_in
+from tests.browsing import sign_in
 from tests.execution.unknown_items import ELSEWHERE, read_as, unknown
 from tests.staff.people import PASSWORD, make_person
 

@@ -13,9 +13,8 @@ from accounts.models import Account, PositionLimit
 from accounts.sync.actions import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, active_account, the_item
 from tests.execution.pre_trade import LIMIT, Limited, approved, as_sent, make_limited
-from tests.execution.worker import reconciled, run, send_item, writes
+from tests.execution.worker import ORIGIN, active_account, reconciled, run, send_item, the_item, writes
 from tests.simulator.driver import DELETE_POSITION_LIMIT, Simulator
 
 KIND = "position_limit"

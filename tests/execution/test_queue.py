@@ -17,7 +17,7 @@ from accounts.execution.queue import first_items, with_work
 from accounts.execution.timing import READING_LEASE, reading_lease
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Lane
-from tests.changes.mirror import ORIGIN, ask, make_accounts
+from tests.changes.world import ORIGIN, ask, make_accounts
 from tests.staff.people import make_person
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_broker")]

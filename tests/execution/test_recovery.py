@@ -3,10 +3,8 @@
 import signal
 from typing import Any
 
-from tests.people_client import PeopleClient
 from tests.simulator.driver import SET_ACTION
-from tests.stack import LiveStack
-from tests.targets import free_accounts
+from tests.stack import LiveStack, PeopleClient, free_accounts
 
 LOCKED = "LockTradingImmediately"
 

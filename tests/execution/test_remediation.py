@@ -19,8 +19,8 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, approve, ask, the_item
-from tests.execution.worker import reconciled, run, send_item, worker_dies, writes
+from tests.changes.world import approve, ask
+from tests.execution.worker import ORIGIN, reconciled, run, send_item, the_item, worker_dies, writes
 from tests.simulator.driver import SET_ACTION, Simulator
 
 CHANGE_BALANCE = "/cashBalance/changedemobalance"

@@ -16,9 +16,9 @@ from accounts.models import Account, RiskCategory
 from accounts.sync.actions import Part, refresh, sync
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.changes.world import approve, ask
 from tests.checker import KEEP_ANSWERS, check
-from tests.execution.conftest import active_account, approve, ask, the_item
-from tests.execution.worker import run
+from tests.execution.worker import active_account, run, the_item
 from tests.simulator.driver import Simulator
 
 

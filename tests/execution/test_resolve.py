@@ -21,10 +21,10 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.changes.answers import text_of
-from tests.changes.mirror import ask, make_accounts, walk
-from tests.execution.conftest import ORIGIN
+from tests.changes.pages import text_of
+from tests.changes.world import ask, make_accounts, walk
 from tests.execution.unknown_items import WHY, everything, make_call, unknown
+from tests.execution.worker import ORIGIN
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db

@@ -20,8 +20,8 @@ from riskadmin.audit.rendering import Line
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
-from tests.execution.conftest import ORIGIN, approve
-from tests.execution.worker import later, make_due, read_back_due, send_batch, sweep
+from tests.changes.world import approve
+from tests.execution.worker import ORIGIN, later, make_due, read_back_due, send_batch, sweep
 from tests.simulator.driver import SWITCH_CATEGORY, Simulator
 
 KIND = KINDS["risk_category"]

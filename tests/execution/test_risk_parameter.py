@@ -9,9 +9,8 @@ from accounts.changes.states import ItemState
 from accounts.execution.models import Call, Purpose
 from accounts.models import RiskParameter
 from riskadmin.staff.models import Staff
-from tests.execution.conftest import ORIGIN, the_item
 from tests.execution.pre_trade import LIMIT, PARAMETER, Limited, approved, as_sent, make_limited
-from tests.execution.worker import reconciled, run, send_item, writes
+from tests.execution.worker import ORIGIN, reconciled, run, send_item, the_item, writes
 from tests.simulator.driver import DELETE_RISK_PARAMETER, Simulator
 
 KIND = "risk_parameter"

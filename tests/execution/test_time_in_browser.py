@@ -16,10 +16,9 @@ from accounts.changes.scheduling.start import start_due
 from accounts.changes.states import CHANGE_STARTED, ItemState, Relation
 from accounts.models import Account, RiskCategory
 from riskadmin.staff.models import Staff
-from tests.browser.people import sign_in, sign_out
-from tests.execution.conftest import ORIGIN, active_account
+from tests.browsing import sign_in, sign_out
 from tests.execution.present import Present, present_from
-from tests.execution.worker import send_batch, sweep
+from tests.execution.worker import ORIGIN, active_account, send_batch, sweep
 from tests.simulator.driver import Simulator
 from tests.staff.people import PASSWORD
 

@@ -21,8 +21,20 @@ from accounts.models.api import AnswerCap, IdProof
 from accounts.sync.actions import Part, refresh, sync
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
-from tests.execution.conftest import ORIGIN, active_account, approve, ask, the_item
-from tests.execution.worker import later, make_due, read_back_due, reconciled, run, run_once, send_batch, send_item
+from tests.changes.world import approve, ask
+from tests.execution.worker import (
+    ORIGIN,
+    active_account,
+    later,
+    make_due,
+    read_back_due,
+    reconciled,
+    run,
+    run_once,
+    send_batch,
+    send_item,
+    the_item,
+)
 from tests.simulator.driver import SET_ACTION, Simulator
 
 UPDATE_LIMITS = "/userAccountAutoLiq/updateuserautoliqs"

@@ -17,9 +17,9 @@ from accounts.sync.actions import Part, refresh
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
-from tests.execution.conftest import ORIGIN, active_account, approve, ask
+from tests.changes.world import approve, ask
 from tests.execution.pre_trade import make_limited
-from tests.execution.worker import read_back_due, send_batch
+from tests.execution.worker import ORIGIN, active_account, read_back_due, send_batch
 from tests.simulator.driver import SWITCH_CATEGORY, Simulator
 from tests.staff.people import make_person
 

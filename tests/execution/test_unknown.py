@@ -25,9 +25,8 @@ from riskadmin.audit.actions import record_all
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from tests.changes.answers import text_of
-from tests.changes.mirror import ACTED_AT, CLOSING_ONLY, LOCKED, NORMAL
-from tests.execution.conftest import ORIGIN
+from tests.changes.pages import text_of
+from tests.changes.world import ACTED_AT, CLOSING_ONLY, LOCKED, NORMAL
 from tests.execution.unknown_items import (
     AS_BEFORE,
     AS_INTENDED,
@@ -41,6 +40,7 @@ from tests.execution.unknown_items import (
     unknown,
     unknown_many,
 )
+from tests.execution.worker import ORIGIN
 
 pytestmark = pytest.mark.django_db
 

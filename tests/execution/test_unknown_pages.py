@@ -26,7 +26,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes import stopped as having
-from tests.changes.answers import text_of
+from tests.changes.pages import text_of
 from tests.changes.stopped import Stopped, connect
 from tests.execution.unknown_items import (
     AS_BEFORE,

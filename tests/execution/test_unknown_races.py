@@ -21,9 +21,9 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.execution.conftest import ORIGIN, active_account, ask, the_item
+from tests.changes.world import ask
 from tests.execution.unknown_items import unknown_many
-from tests.execution.worker import make_due, read_back_due, send_item
+from tests.execution.worker import ORIGIN, active_account, make_due, read_back_due, send_item, the_item
 from tests.simulator.driver import SET_ACTION, Simulator
 from tests.staff.people import make_person
 from tests.waiting import wait_until

@@ -11,8 +11,8 @@ from accounts.models import Account, Trader
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from tests.execution.conftest import ORIGIN, approve, ask, the_item
-from tests.execution.worker import reconciled, run, send_item, worker_dies, writes
+from tests.changes.world import approve, ask
+from tests.execution.worker import ORIGIN, reconciled, run, send_item, the_item, worker_dies, writes
 from tests.simulator.driver import EXPIRE_LOCKOUT, Simulator
 
 REASON = "Called, and asked to trade again\nSaid why"
@@ -31,7 +31,7 @@ def trader_id(mirror: Simulator) -> int:
 @pytest.fixture
 def approved(trader_id: int, support: Staff, supervisor: Staff) -> Item:
     """The end of her lockout, asked for and approved."""
-    return the_item(approve(supervisor, ask(support, "user_lockout", trader_id, reason=REASON)))
+    return the_item(approve(supervisor, ask(support, "user_lockout", trader_id, reason_text=REASON)))
 
 
 def is_locked_out(simulator: Simulator, trader_id: int) -> bool:

@@ -25,9 +25,9 @@ from accounts.changes.states import CHANGE_STARTED, ChangeState, ItemState, Rela
 from accounts.execution.models import Call, Purpose
 from accounts.models import Account, RiskCategory
 from riskadmin.staff.models import Staff
-from tests.execution.conftest import ORIGIN, approve, ask, the_item
+from tests.changes.world import approve, ask
 from tests.execution.present import Present, present_from
-from tests.execution.worker import claims_of, run, send_batch, sweep
+from tests.execution.worker import ORIGIN, claims_of, run, send_batch, sweep, the_item
 from tests.simulator.driver import Simulator
 
 CHICAGO: Final = ZoneInfo("America/Chicago")

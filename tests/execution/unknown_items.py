@@ -14,7 +14,7 @@ from accounts.execution.unknown_item import question
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.changes.mirror import ACTED_AT, CLOSING_ONLY, LOCKED, NORMAL, approve, ask, make_account, make_accounts, open_item
+from tests.changes.world import ACTED_AT, CLOSING_ONLY, LOCKED, NORMAL, approve, ask, make_account, make_accounts, open_item
 from tests.staff.people import make_person
 
 WHY: Final = "No answer within 15 s"

@@ -14,9 +14,29 @@ from accounts.execution.claim import Claim
 from accounts.execution.models import Call, Purpose
 from accounts.execution.send import make, next_claims, read_targets, targets_to_read
 from accounts.execution.timing import JUST_READ
+from accounts.models import Account
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Lane
-from tests.execution.conftest import ORIGIN
+
+ORIGIN = Origin(request_id="0" * 32, job="tests")
+
+
+def the_item(change: Change) -> Item:
+    """Return the only item of a change, as it now is."""
+    return Item.objects.select_related("change").get(change=change)
+
+
+def active_account(number: int = 0) -> int:
+    """Return Tradovate's id of an open demo account on which nobody acted; another one for another number."""
+    accounts = Account.objects.filter(
+        environment="demo",
+        archived=False,
+        closed=False,
+        risk_status__admin_action="Normal",
+        risk_status__admin_at=None,
+        risk_status__liquidate_only_at=None,
+    )
+    return accounts.order_by("tradovate_id").values_list("tradovate_id", flat=True)[number]
 
 
 def send_item(item_id: int, *, origin: Origin) -> None:

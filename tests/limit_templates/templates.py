@@ -18,7 +18,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.encoding import number
 from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import ORIGIN
+from tests.changes.world import ORIGIN
 
 SIZE = Decimal(50_000)
 

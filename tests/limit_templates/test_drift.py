@@ -19,7 +19,7 @@ from accounts.limit_templates.drift import Wanted, drift, of_account
 from accounts.models import Account, AutoLiqLimits, LimitLevel, MirrorMove, RiskCategory, Source
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
-from tests.changes.mirror import ORIGIN, make_account, make_accounts, walk
+from tests.changes.world import ORIGIN, make_account, make_accounts, walk
 from tests.limit_templates.templates import (
     EVALUATION,
     SIZE,

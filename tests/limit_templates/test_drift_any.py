@@ -19,7 +19,7 @@ from accounts.limit_templates.queries import assigned_accounts
 from accounts.models import Account, LimitLevel, MirrorMove, RiskCategory, Source
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.mirror import make_account
+from tests.changes.world import make_account
 from tests.limit_templates.templates import assign_category, assign_size, differing, put_in_force, read_limits
 
 LIMITS = KINDS["auto_liq_limits"]

@@ -1,7 +1,5 @@
 """Templates as people meet them: made from an account, decided, assigned, applied, and corrected where something differs."""
 
-import re
-from html import unescape
 from typing import Any
 
 import pytest
@@ -17,9 +15,8 @@ from accounts.limit_templates.models import LimitTemplate, TemplateVersion
 from accounts.models import LimitLevel
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
-from tests.changes.answers import Answer
-from tests.changes.asking_pages import new, typed
-from tests.changes.mirror import ORIGIN, make_account
+from tests.changes.pages import new, read_aloud, typed
+from tests.changes.world import ORIGIN, make_account
 from tests.limit_templates.templates import (
     EVALUATION,
     SIZE,
@@ -42,11 +39,6 @@ FILLED_IN = {
     "do_not_unlock": "yes",
 }
 PARAMETERS = {"level": "firm", **EVALUATION, "template": "50K evaluation, version 1"}
-
-
-def text_of(answer: Answer) -> str:
-    """Return what a person reads: no marks, single blanks."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", answer.content.decode())).split())
 
 
 def page(name: str, *arguments: object) -> str:
@@ -91,7 +83,7 @@ class TestMaking:
         version = TemplateVersion.objects.get()
         assert (version.limits, version.state) == (EVALUATION, "proposed")
         assert answer.redirect_chain == [(page("detail", version.template_id), 303)]
-        assert "waits for a decision" in text_of(answer)
+        assert "waits for a decision" in read_aloud(answer)
 
     @pytest.mark.parametrize(
         ("altered", "message"),
@@ -106,13 +98,13 @@ class TestMaking:
     def test_what_is_wrong_is_told_and_nothing_is_written(self, asking: Client, altered: dict[str, str], message: str) -> None:
         answer = asking.post(page("new"), FILLED_IN | altered)
         assert answer.status_code == 422
-        assert message in text_of(answer)
+        assert message in read_aloud(answer)
         assert not LimitTemplate.objects.exists()
 
     def test_a_name_is_taken_once(self, asking: Client, version: TemplateVersion) -> None:
         answer = asking.post(page("new"), FILLED_IN | {"name": "50k EVALUATION"})
         assert (answer.status_code, LimitTemplate.objects.count()) == (422, 1)
-        assert "called 50k EVALUATION already" in text_of(answer)
+        assert "called 50k EVALUATION already" in read_aloud(answer)
 
     def test_the_next_version_begins_with_what_is_in_force(self, asking: Client, version: TemplateVersion) -> None:
         form = asking.get(page("propose", version.template_id)).context["form"]
@@ -121,7 +113,7 @@ class TestMaking:
         asking.post(page("propose", version.template_id), FILLED_IN | {"daily_loss_auto_liq_usd": "1200", "note": "As agreed"})
         second = TemplateVersion.objects.get(number=2)
         assert (second.limits, second.note) == (EVALUATION | {"daily_loss_auto_liq_usd": "1200"}, "As agreed")
-        shown = text_of(asking.get(page("detail", version.template_id)))
+        shown = read_aloud(asking.get(page("detail", version.template_id)))
         assert "from $1,000.00 to $1,200.00 looser" in shown
         assert "As agreed" in shown
 
@@ -150,7 +142,7 @@ class TestDeciding:
         client.force_login(supervisor)
         answer = client.post(page("decide", version.pk), {"verdict": "approve", "digest": "0" * 64})
         assert answer.status_code == 409
-        assert "Nothing was decided: This is not the version you were shown." in text_of(answer)
+        assert "Nothing was decided: This is not the version you were shown." in read_aloud(answer)
 
 
 class TestAssigning:
@@ -158,11 +150,11 @@ class TestAssigning:
         make_account(101, evaluation_size_usd=SIZE)
         client.force_login(supervisor)
         answer = client.post(page("assign", version.template_id), {"to": "size demo 50000.00"}, follow=True)
-        assert "Demo: size $50,000.00" in text_of(answer)
-        assert "1 open account, of 1 of them these limits were never read" in text_of(answer)
+        assert "Demo: size $50,000.00" in read_aloud(answer)
+        assert "1 open account, of 1 of them these limits were never read" in read_aloud(answer)
         again = client.post(page("assign", version.template_id), {"to": "size demo 50000.00"})
         assert again.status_code == 422
-        assert "has a template already: 50K evaluation" in text_of(again)
+        assert "has a template already: 50K evaluation" in read_aloud(again)
         client.post(page("unassign", version.template.assignments.get().pk))
         assert not version.template.assignments.exists()
 
@@ -202,12 +194,12 @@ class TestApplying:
         assert TargetList.objects.get().ids == [101, 103]
         refused = send(b"account,weekly_loss_auto_liq_usd\n101,5\n")
         assert refused.status_code == 422
-        assert "A template takes a list with one column" in text_of(refused)
+        assert "A template takes a list with one column" in read_aloud(refused)
         assert TargetList.objects.count() == 1
 
     def test_a_list_that_was_chosen_by_filter(self, asking: Client, accounts: None, version: TemplateVersion) -> None:
         chosen = asking.post(reverse("changes:freeze"), {"environment": "demo"})["Location"]
-        assert "Apply a limit template" in text_of(asking.get(chosen))
+        assert "Apply a limit template" in read_aloud(asking.get(chosen))
         offered = asking.get(chosen.replace(reverse("changes:choose"), page("choose")))
         assert [each.words for each, _ in offered.context["versions"]] == ["50K evaluation, version 1"]
         asking.post(page("apply", version.template_id), {"how": "chosen", **dict(offered.context["naming"])})
@@ -216,7 +208,7 @@ class TestApplying:
     def test_it_is_asked_for_as_any_change(self, asking: Client, accounts: None, version: TemplateVersion) -> None:
         ask = asking.post(page("apply", version.template_id), {"how": "assigned", "environment": "demo"})["Location"]
         shown = asking.get(ask)
-        assert "Template 50K evaluation, version 1" in text_of(shown)
+        assert "Template 50K evaluation, version 1" in read_aloud(shown)
         assert [(row.target_id, row.skip_reason) for row in shown.context["plan"].rows] == [(101, "Already so"), (102, "")]
         answer = asking.post(new("auto_liq_limits"), typed(shown))
         change = Change.objects.get()
@@ -232,7 +224,7 @@ class TestApplying:
         decided(supervisor, propose_again(support, version, daily_loss_auto_liq_usd="1200"))
         answer = asking.post(new("auto_liq_limits"), typed(shown))
         assert answer.status_code == 422
-        assert "50K evaluation, version 1 is not in force any more. Apply the template as it now is." in text_of(answer)
+        assert "50K evaluation, version 1 is not in force any more. Apply the template as it now is." in read_aloud(answer)
         assert not Change.objects.exists()
 
     def test_a_change_can_not_say_one_thing_and_set_another(
@@ -274,7 +266,7 @@ class TestApplying:
         answer = asking.post(page("apply", version.template_id), {"how": "chosen", "account": "demo:101"})
         assert answer.status_code == 409
         assert not TargetList.objects.exists()
-        assert "there is nothing to apply" in text_of(asking.get(page("apply", version.template_id)))
+        assert "there is nothing to apply" in read_aloud(asking.get(page("apply", version.template_id)))
 
     def test_traders_are_no_accounts(self, asking: Client, version: TemplateVersion) -> None:
         answer = asking.post(page("apply", version.template_id), {"how": "chosen", "trader": "demo:7"})
@@ -308,7 +300,7 @@ class TestCorrecting:
         assert [row.is_sent for row in shown.context["plan"].rows] == [True] * len(ids)
 
     def test_the_list_and_its_fragment(self, asking: Client, drifting: None, version: TemplateVersion) -> None:
-        shown = text_of(asking.get(page("drift")))
+        shown = read_aloud(asking.get(page("drift")))
         assert "Daily loss: auto-liquidation from $900.00 to $1,000.00 looser" in shown
         assert "Since before it was first read" in shown
         assert "Correct 2 accounts… Demo" in shown
@@ -322,13 +314,13 @@ class TestCorrecting:
         assert b"row-link" not in answer.content
 
     def test_the_accounts_own_page_says_it(self, asking: Client, drifting: None, version: TemplateVersion) -> None:
-        shown = text_of(asking.get(page("account_panel", "demo", 102)))
+        shown = read_aloud(asking.get(page("account_panel", "demo", 102)))
         assert "50K evaluation, version 1" in shown
         assert "Differs" in shown
         assert "Make a template of the firm's limits" in shown
-        assert "As it says" in text_of(asking.get(page("account_panel", "demo", 101)))
+        assert "As it says" in read_aloud(asking.get(page("account_panel", "demo", 101)))
         make_account(104)
-        assert "No template governs this account." in text_of(asking.get(page("account_panel", "demo", 104)))
+        assert "No template governs this account." in read_aloud(asking.get(page("account_panel", "demo", 104)))
         assert page("account_panel", "demo", 102) in asking.get(reverse("accounts:detail", args=["demo", 102])).content.decode()
 
     def test_live_and_demo_are_apart(self, asking: Client, drifting: None, version: TemplateVersion) -> None:
@@ -338,6 +330,6 @@ class TestCorrecting:
 
 def test_the_list_of_templates(asking: Client, version: TemplateVersion, support: Staff) -> None:
     propose_again(support, version, daily_loss_auto_liq_usd="1200")
-    shown = text_of(asking.get(page("list")))
+    shown = read_aloud(asking.get(page("list")))
     assert "50K evaluation" in shown
     assert "Version 2 Waiting for a decision" in shown

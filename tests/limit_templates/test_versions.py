@@ -12,7 +12,7 @@ from accounts.models import LimitLevel
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.changes.mirror import ORIGIN, make_accounts
+from tests.changes.world import ORIGIN, make_accounts
 from tests.limit_templates.templates import (
     EVALUATION,
     SIZE,

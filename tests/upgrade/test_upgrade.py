@@ -10,8 +10,7 @@ import pytest
 from accounts.changes.kinds import KINDS
 from riskadmin.local.places import PROJECT
 from tests import servers
-from tests.addresses import new_database, with_database, with_redis_number
-from tests.servers import Servers, worker_index
+from tests.servers import Servers, new_database, with_database, with_redis_number, worker_index
 
 AT_ONCE = {"lock", "liquidate_only"}
 """Kinds that needed nobody's approval."""

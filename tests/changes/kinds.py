@@ -1,4 +1,4 @@
-"""Tradovate in miniature, for undoing: how a target stands once a call has done to it what a kind sends. Pure, no database."""
+"""Kinds without a database: accounts as they load them, the calls they would send, and a model of what those do."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,18 +6,111 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from hypothesis import strategies as st
+
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind, Skip
+from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Kind, Planned, Skip, Target
 from accounts.changes.kinds.limit_mirror import LevelLimits
 from accounts.changes.kinds.money import usd_text
 from accounts.changes.kinds.stored import State
-from accounts.models import Account, PositionLimit, RiskCategory, RiskParameter
+from accounts.models import Account, AutoLiqLimits, Cash, Position, PositionLimit, RiskCategory, RiskParameter, RiskStatus
 from accounts.models.limit_distances import Figures
 from accounts.models.pre_trade import OWNER
-from riskadmin.tradovate.vocabulary import AdminAction, Environment
-from tests.changes.unsaved import T0, T1, an_account
+from riskadmin.tradovate.client import Client
+from riskadmin.tradovate.encoding import to_json
+from riskadmin.tradovate.endpoints import Endpoint
+from riskadmin.tradovate.http_record import HttpRecord, Reply
+from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from tests.changes.world import CLOSING_ONLY, LOCKED, NORMAL
 
-NORMAL, CLOSING_ONLY = AdminAction.NORMAL.value, AdminAction.LIQUIDATE_ONLY.value
+T0 = datetime(2026, 11, 20, 15, 0, 0, tzinfo=UTC)
+T1 = datetime(2026, 11, 20, 15, 0, 9, tzinfo=UTC)
+
+
+def an_account(
+    *,
+    cash: str | None = "50000",
+    week: str | None = "0",
+    peak: str | None = "51000",
+    action: str = LOCKED,
+    stopped_at: datetime | None = None,
+    drawdown: str | None = None,
+    positions: int = 0,
+) -> Account:
+    """An open account as the kinds load it, unsaved."""
+    account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001", positions_read_at=T1)
+    account.risk_status = RiskStatus(
+        admin_action=action,
+        admin_at=T0,
+        liquidate_only_at=stopped_at,
+        max_net_liq_usd=None if peak is None else Decimal(peak),
+        fresh_at=T1,
+    )
+    account._state.fields_cache["cash"] = None  # as a joined row that isn't there
+    if cash is not None:
+        realised = None if week is None else Decimal(week)
+        account.cash = Cash(amount_usd=Decimal(cash), week_realized_pnl_usd=realised, fresh_at=T0)
+    limits = (
+        []
+        if drawdown is None
+        else [AutoLiqLimits(trailing_max_drawdown_usd=Decimal(drawdown), do_not_unlock=True, fresh_at=T1)]
+    )
+    account.firm_limits = limits  # type: ignore[attr-defined]
+    account.held = [Position(net_pos=1) for _ in range(positions)]  # type: ignore[attr-defined]
+    return account
+
+
+EXCHANGE = HttpRecord(
+    endpoint="",
+    environment=Environment.DEMO,
+    method="POST",
+    path="",
+    request_body=None,
+    status=200,
+    response_text="{}",
+    sent_at=datetime(2026, 11, 21, tzinfo=UTC),
+    elapsed_ms=1,
+)
+
+
+class Notebook(Client):
+    """A client whose writing calls end as a line in `calls`: the endpoint's name and the body, byte for byte."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+
+    def _write(
+        self,
+        endpoint: Endpoint,
+        body: Mapping[str, object],
+        read: Callable[[object], Any],
+        *,
+        permit: WritePermit,
+        ticket: str | None,
+    ) -> Reply[Any]:
+        self.calls.append((endpoint.name, to_json(body)))
+        return Reply(value=None, http_record=EXCHANGE)
+
+
+def sent(
+    kind: Kind, planned: Planned, *, target_id: int = 1, reason: str = "A test", carried: Any = None
+) -> list[tuple[str, str]]:
+    """Return every call that a planned target takes, in its order. Raises ValueError for what the client would not send."""
+    notebook = Notebook()
+    for step in range(len(kind.steps)):
+        kind.send(
+            notebook,
+            CallSpec(
+                permit=WritePermit(call_id=1, good_for_s=3600.0),
+                targets=[Target(id=target_id, before=planned.before, after=planned.after, carried=carried)],
+                step=step,
+                reason_code=ReasonCode.OTHER,
+                reason_text=reason,
+                ticket=None,
+            ),
+        )
+    return notebook.calls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,3 +298,8 @@ def _recorded(before: State, after: State, tick: int) -> State:
 
 POSITION_LIMITS = World(subject=_with_position_limits, after_call=_recorded)
 RISK_PARAMETERS = World(subject=_with_risk_parameters, after_call=_recorded)
+
+
+def moments(*, until: int = 2030) -> st.SearchStrategy[datetime]:
+    """Any time from 2020 to the beginning of a year; Hypothesis takes bounds without a zone, and adds it."""
+    return st.datetimes(datetime(2020, 1, 1), datetime(until, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

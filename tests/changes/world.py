@@ -1,6 +1,6 @@
-"""Mirror rows and changes for tests, the changes made as the application makes them."""
+"""Rows for tests: accounts and traders in the mirror, and changes of them, made as the application makes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from accounts.changes.actions import decide, submit
-from accounts.changes.kinds import KINDS
+from accounts.changes.kinds import KINDS, sendable
+from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import ChangeState, ItemState, Verdict
-from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source
+from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source, Trader, TradingPermission
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
@@ -97,25 +98,29 @@ def planned(kind_name: str, *account_ids: int, environment: Environment = Enviro
 def ask(
     person: Staff,
     kind_name: str,
-    *account_ids: int,
+    *target_ids: int,
+    parameters: State | None = None,
     form_key: UUID | None = None,
     digest: str | None = None,
     reason_code: ReasonCode = ReasonCode.OTHER,
     reason_text: str = "A test",
     timing: Timing = AT_ONCE,
 ) -> Change:
-    """Ask for a change of demo accounts as it is planned now, or with another digest."""
+    """Ask for a change of demo accounts or traders as it is planned now, or as a plan of another digest was shown."""
+    kind = KINDS[kind_name]
+    now = plan(kind, environment=Environment.DEMO, target_ids=target_ids, parameters=parameters)
     return submit(
         actor=person,
         origin=ORIGIN,
-        kind=KINDS[kind_name],
+        kind=kind,
         environment=Environment.DEMO,
-        target_ids=account_ids,
+        target_ids=target_ids,
+        parameters=parameters,
         reason_code=reason_code,
         reason_text=reason_text,
         form_key=form_key or uuid4(),
-        shown_digest=digest if digest is not None else planned(kind_name, *account_ids).digest,
-        confirmed_count=len(planned(kind_name, *account_ids).sent),
+        shown_digest=now.digest if digest is None else digest,
+        confirmed_count=len(now.sent),
         timing=timing,
     )
 
@@ -220,3 +225,62 @@ def written() -> tuple[int, int, int, int]:
         sum(change.decisions.count() for change in Change.objects.all()),
         Event.objects.filter(tag__startswith="change:").count(),
     )
+
+
+def make_trader(number: int, name: str = "", *, environment: str = "demo", is_gone: bool = False) -> Trader:
+    """Add a trader, read just now."""
+    now = timezone.now()
+    return Trader.objects.create(
+        environment=environment,
+        tradovate_id=number,
+        name=name or f"trader{number}",
+        fresh_at=now,
+        source=Source.SYNC,
+        missing_since=now if is_gone else None,
+    )
+
+
+def let_trade(trader: Trader, *accounts: Account) -> None:
+    """Give accounts to a trader."""
+    for account in accounts:
+        account.trader = trader
+        account.save(update_fields=["trader"])
+        TradingPermission.objects.create(
+            environment=account.environment,
+            tradovate_id=account.tradovate_id,
+            account=account,
+            trader=trader,
+            status="Accepted",
+            fresh_at=timezone.now(),
+            source=Source.SYNC,
+        )
+
+
+def finish(change: Change, ends: Mapping[int, ItemState] | None = None, *, note: str = "") -> Change:
+    """Let every queued item be applied, or end as said, by target; the mirror learns what was applied."""
+    for item in change.items.filter(state=ItemState.QUEUED).order_by("position"):
+        end = (ends or {}).get(item.target_id, ItemState.APPLIED)
+        if end == ItemState.APPLIED:
+            apply(change, item)
+        else:
+            Item.objects.filter(pk=item.pk).update(note=note)
+            walk(item, end)
+    Change.objects.filter(pk=change.pk).update(state=ChangeState.FINISHED, finished_at=timezone.now())
+    change.refresh_from_db()
+    return change
+
+
+def apply(change: Change, item: Item) -> None:
+    """Let Tradovate set an item's risk action, and the mirror and the item say so."""
+    assert item.account is not None
+    assert item.after is not None
+    set_status(item.account, admin_action=item.after["admin_action"], admin_at=ACTED_AT)
+    observed = state_of(change, item.target_id)
+    walk(item, ItemState.SENT)
+    Item.objects.filter(pk=item.pk).update(state=ItemState.APPLIED, observed=observed, settled_at=timezone.now())
+
+
+def state_of(change: Change, target_id: int) -> Any:
+    """How a target now stands in the terms of a change's kind."""
+    kind = sendable(change)
+    return kind.state(kind.subjects(Environment(change.environment), [target_id])[target_id])

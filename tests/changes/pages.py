@@ -1,6 +1,8 @@
-"""Walking the pages of asking, for tests: choosing, looking, and what the form on a page would send."""
+"""Forms and pages for tests: where they are, what a form would send, and the words that a page answers."""
 
-from typing import Any
+import re
+from html import unescape
+from typing import Any, Protocol
 
 from django.urls import reverse
 
@@ -10,6 +12,36 @@ from accounts.changes.targeting import targets
 from accounts.changes.targeting.csv_upload import read_csv
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
+
+
+class Answer(Protocol):
+    """A response of Django's test client, as far as this folder reads it."""
+
+    @property
+    def status_code(self) -> int:
+        """The status."""
+        ...
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        ...
+
+
+def text_of(answer: Answer) -> str:
+    """Return the body as text."""
+    return answer.content.decode()
+
+
+def read_aloud(answer: Answer) -> str:
+    """Return the words of a page in one line, without its tags."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", text_of(answer))).split())
+
+
+def words(answer: Answer) -> str:
+    """Return the words of a page that could be opened, without the blanks that only tags have put between them."""
+    assert answer.status_code == 200
+    return re.sub(r" (?=[.,)])|(?<=\() ", "", read_aloud(answer))
 
 
 def new(kind_name: str = "fake") -> str:
