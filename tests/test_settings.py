@@ -188,11 +188,15 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
-def test_a_bad_value_is_refused_with_its_variables_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_bad_value_is_refused_with_its_variables_name(subtests: pytest.Subtests) -> None:
     signed_in = {"TRADOVATE_USERNAME": "u", "TRADOVATE_PASSWORD": "p"}
-    with pytest.raises(ImproperlyConfigured, match=rf"\b{name}\b"):
-        load(monkeypatch, **{**signed_in, name: value})
+    for name, value in BAD:
+        with (
+            subtests.test(name, value=value),
+            pytest.MonkeyPatch.context() as patch,
+            pytest.raises(ImproperlyConfigured, match=rf"\b{name}\b"),
+        ):
+            load(patch, **{**signed_in, name: value})
 
 
 def test_every_bad_value_is_named_at_once_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

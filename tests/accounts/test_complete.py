@@ -237,6 +237,8 @@ def test_a_list_of_many_rows_that_was_cut_is_found_out_and_read_by_account() -> 
 # A list of 8,000 accounts' 1,100 positions, the last 76 of which are cut off: 40 accounts rarely show that.
 POSITIONS = one_each(1_100)
 EVERYBODY = range(1, 8_001)
+SAMPLES = range(0, 200, 40)
+"""Moments, each of which chooses another sample."""
 
 
 @pytest.fixture(params=["all of them", "those of a change"])
@@ -258,36 +260,36 @@ def moments(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return begin
 
 
-@pytest.mark.parametrize("moment", range(0, 200, 10))
 @pytest.mark.parametrize(
     ("known", "cap"),
     [({"whole": 1_024}, 1_024), ({"another": 1_024}, 1_024), ({"whole": 1_000}, 1_024), ({"whole": 1_024}, 0)],
     ids=["at its cap", "at the cap of another endpoint", "longer than its cap", "longer, and whole"],
 )
 def test_a_list_of_many_rows_that_ends_at_a_known_cap_is_never_believed(
-    moments: Callable[[int], None], read_all: ReadAll, known: dict[str, int], cap: int, moment: int
+    moments: Callable[[int], None], read_all: ReadAll, known: dict[str, int], cap: int
 ) -> None:
-    moments(moment)
-    tradovate = Tradovate(POSITIONS, cap=cap)
+    for moment in SAMPLES:
+        moments(moment)
+        tradovate = Tradovate(POSITIONS, cap=cap)
 
-    read = read_all(reader(Caps(dict(known))), tradovate.source(many=True))
+        read = read_all(reader(Caps(dict(known))), tradovate.source(many=True))
 
-    assert sorted(read.found, key=attrgetter("id")) == POSITIONS
-    assert read.told == set(EVERYBODY)
-    assert sum(endpoint == "some" for endpoint, _ in tradovate.calls) >= 16  # all of them by id
+        assert sorted(read.found, key=attrgetter("id")) == POSITIONS, moment
+        assert read.told == set(EVERYBODY), moment
+        assert sum(endpoint == "some" for endpoint, _ in tradovate.calls) >= 16, moment  # all of them by id
 
 
-@pytest.mark.parametrize("moment", range(0, 200, 10))
 def test_without_a_known_cap_the_accounts_that_a_list_names_no_row_of_show_that_it_was_cut(
-    moments: Callable[[int], None], read_all: ReadAll, moment: int
+    moments: Callable[[int], None], read_all: ReadAll
 ) -> None:
-    moments(moment)
-    caps = Caps()
+    for moment in SAMPLES:
+        moments(moment)
+        caps = Caps()
 
-    read = read_all(reader(caps), Tradovate(POSITIONS, cap=1_024).source(many=True))
+        read = read_all(reader(caps), Tradovate(POSITIONS, cap=1_024).source(many=True))
 
-    assert sorted(read.found, key=attrgetter("id")) == POSITIONS
-    assert caps.caps["whole"] == 1_024
+        assert sorted(read.found, key=attrgetter("id")) == POSITIONS, moment
+        assert caps.caps["whole"] == 1_024, moment
 
 
 @pytest.mark.django_db

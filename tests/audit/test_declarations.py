@@ -31,15 +31,14 @@ def test_every_tag_is_declared() -> None:
     assert set(DECLARATIONS) == set(Tag)
 
 
-@pytest.mark.parametrize("tag", list(Tag))
-def test_a_sentence_uses_only_words_that_there_are(tag: Tag) -> None:
-    declared = DECLARATIONS[tag]
-    assert set(PLACEHOLDER.findall(declared.sentence)) <= {"actor", *DERIVED, *declared.fields}
-    assert set(PLACEHOLDER.findall(declared.state)) <= {"outcome"} & set(declared.fields)
-    assert len(set(declared.fields)) == len(declared.fields)
-    assert declared.tone in TONE_ICONS
-    for outcome in ("applied", "cancelled") if "{" in declared.state else ("",):
-        assert not declared.state or state_words(declared.state.replace("{outcome}", outcome)) is not None
+def test_a_sentence_uses_only_words_that_there_are() -> None:
+    for tag, declared in DECLARATIONS.items():
+        assert set(PLACEHOLDER.findall(declared.sentence)) <= {"actor", *DERIVED, *declared.fields}, tag
+        assert set(PLACEHOLDER.findall(declared.state)) <= {"outcome"} & set(declared.fields), tag
+        assert len(set(declared.fields)) == len(declared.fields), tag
+        assert declared.tone in TONE_ICONS, tag
+        for outcome in ("applied", "cancelled") if "{" in declared.state else ("",):
+            assert not declared.state or state_words(declared.state.replace("{outcome}", outcome)) is not None, tag
 
 
 def test_every_field_has_one_label() -> None:
@@ -53,17 +52,18 @@ def test_every_word_of_sentences_is_used() -> None:
     assert set(DERIVED) <= used
 
 
-@pytest.mark.parametrize("tag", list(Tag))
-def test_an_event_with_other_fields_is_refused(tag: Tag) -> None:
-    given = sample(tag)
-    for declared in (given, {name: given[name] for name in DECLARATIONS[tag].required}):
-        assert AuditEntry(tag=tag, actor=SYSTEM, origin=Origin(), detail=declared).detail == declared
-    for name in DECLARATIONS[tag].required:
-        without = {key: value for key, value in given.items() if key != name}
-        with pytest.raises(WrongFields, match=f"missing fields \\['{name}'\\]"):
-            AuditEntry(tag=tag, actor=SYSTEM, origin=Origin(), detail=without)
-    with pytest.raises(WrongFields, match=r"unknown fields \['colour'\]"):
-        AuditEntry(tag=tag, actor=SYSTEM, origin=Origin(), detail={**given, "colour": "red"})
+def test_an_event_with_other_fields_is_refused(subtests: pytest.Subtests) -> None:
+    for tag in Tag:
+        given = sample(tag)
+        with subtests.test(tag.value):
+            for declared in (given, {name: given[name] for name in DECLARATIONS[tag].required}):
+                assert AuditEntry(tag=tag, actor=SYSTEM, origin=Origin(), detail=declared).detail == declared
+            for name in DECLARATIONS[tag].required:
+                without = {key: value for key, value in given.items() if key != name}
+                with pytest.raises(WrongFields, match=f"missing fields \\['{name}'\\]"):
+                    AuditEntry(tag=tag, actor=SYSTEM, origin=Origin(), detail=without)
+            with pytest.raises(WrongFields, match=r"unknown fields \['colour'\]"):
+                AuditEntry(tag=tag, actor=SYSTEM, origin=Origin(), detail={**given, "colour": "red"})
 
 
 @pytest.mark.django_db
@@ -74,23 +74,24 @@ def test_a_refused_event_writes_nothing() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("tag", list(Tag))
-def test_an_event_of_every_tag_is_a_sentence_and_names_its_fields(client: Client, tag: Tag) -> None:
+def test_an_event_of_every_tag_is_a_sentence_and_names_its_fields(subtests: pytest.Subtests, client: Client) -> None:
     client.force_login(make_person(Role.COMPLIANCE))
-    event = write(tag, subject=LOCKED, change_id=5, item_id=6, call_id=7, detail=sample(tag))
-    line = Line(event)
-    assert not set("{}[]") & set(line.sentence)
-    assert line.actor == ("Outside riskadmin" if line.is_outside else SAM.name)
-    page = client.get(reverse("audit:event", args=[event.pk])).content.decode()
+    events = {tag: write(tag, subject=LOCKED, change_id=5, item_id=6, call_id=7, detail=sample(tag)) for tag in Tag}
     listed = client.get(reverse("audit:list")).content.decode()
-    assert escape(line.sentence) in page
-    assert escape(line.sentence) in listed
-    assert [detail.label for detail in line.details] == [FIELD_LABELS[name] for name in DECLARATIONS[tag].fields]
-    for detail in line.details:
-        assert detail.is_declared
-        assert escape(detail.label) in page
-        assert detail.words
-        assert escape(detail.words) in page
+    for tag, event in events.items():
+        with subtests.test(tag.value):
+            line = Line(event)
+            assert not set("{}[]") & set(line.sentence)
+            assert line.actor == ("Outside riskadmin" if line.is_outside else SAM.name)
+            page = client.get(reverse("audit:event", args=[event.pk])).content.decode()
+            assert escape(line.sentence) in page
+            assert escape(line.sentence) in listed
+            assert [detail.label for detail in line.details] == [FIELD_LABELS[name] for name in DECLARATIONS[tag].fields]
+            for detail in line.details:
+                assert detail.is_declared
+                assert escape(detail.label) in page
+                assert detail.words
+                assert escape(detail.words) in page
 
 
 @pytest.mark.django_db

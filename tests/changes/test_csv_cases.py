@@ -239,10 +239,10 @@ class TestTables:
             "Name,Daily loss: auto-liquidation\nktr25k-000001,1500\n",
         ],
     )
-    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-    def test_it_is_read_alike(self, content: str, encoding: str) -> None:
-        chosen = read(content.encode(encoding))
-        assert (values(chosen), told(chosen), noted(chosen)) == ({4200001: "1500"}, [], [])
+    def test_it_is_read_alike(self, content: str) -> None:
+        for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
+            chosen = read(content.encode(encoding))
+            assert (values(chosen), told(chosen), noted(chosen)) == ({4200001: "1500"}, [], []), encoding
 
     def test_lines_are_counted_below_the_line_that_names_the_delimiter(self) -> None:
         chosen = read(b"sep=;\naccount;daily_loss_auto_liq_usd\n4200001;x\n")

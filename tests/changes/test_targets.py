@@ -365,16 +365,17 @@ class TestChoosing:
 
 
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("kind_name", KINDS)
-def test_the_pages_of_a_kind_are_open_to_who_may_ask_for_it(client: Client, kind_name: str, role: Role) -> None:
+def test_the_pages_of_a_kind_are_open_to_who_may_ask_for_it(subtests: pytest.Subtests, client: Client, role: Role) -> None:
     let_trade(make_trader(70), make_account(1))
     person = make_person(role)
     client.force_login(person)
-    expected = 200 if person.may(KINDS[kind_name].capability) else 403
-    for address in (
-        naming(kind_name),
-        reverse("changes:csv_template", args=[kind_name]),
-        f"{reverse('changes:new', args=[kind_name])}?account=demo:1",
-    ):
-        assert client.get(address).status_code == expected
+    for kind_name, kind in KINDS.items():
+        expected = 200 if person.may(kind.capability) else 403
+        for address in (
+            naming(kind_name),
+            reverse("changes:csv_template", args=[kind_name]),
+            f"{reverse('changes:new', args=[kind_name])}?account=demo:1",
+        ):
+            with subtests.test(address):
+                assert client.get(address).status_code == expected
     assert not TargetList.objects.exists()

@@ -1,10 +1,12 @@
 """Rows for tests: accounts and traders in the mirror, and changes of them, made as the application makes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.changes.actions import decide, submit
@@ -284,3 +286,11 @@ def state_of(change: Change, target_id: int) -> Any:
     """How a target now stands in the terms of a change's kind."""
     kind = sendable(change)
     return kind.state(kind.subjects(Environment(change.environment), [target_id])[target_id])
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    """Take back what is done inside, so that each case begins with the same rows."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from accounts.limit_templates.states import VERSION_TRANSITIONS, VersionState
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import CAPABILITIES, Role
 from tests.changes.test_guards import sql
+from tests.changes.world import taken_back
 from tests.limit_templates.templates import decided, propose_again, proposed, put_in_force
 from tests.staff.people import make_person
 
@@ -147,9 +147,9 @@ class TestVersions:
             "version_begins",
         )
 
-    @pytest.mark.parametrize(("came_from", "to"), list(permutations(VersionState, 2)))
+    @pytest.mark.parametrize("came_from", VersionState)
     def test_postgresql_and_the_code_allow_exactly_the_transitions_of_the_map(
-        self, support: Staff, supervisor: Staff, came_from: VersionState, to: VersionState
+        self, subtests: pytest.Subtests, support: Staff, supervisor: Staff, came_from: VersionState
     ) -> None:
         version = proposed(support)
         match came_from:
@@ -163,18 +163,20 @@ class TestVersions:
                 to_state(version, "withdrawn")
             case VersionState.PROPOSED:
                 decide_by_sql(version, supervisor)
-        version.refresh_from_db()
-        assert version.state == came_from
-        if to in VERSION_TRANSITIONS[came_from]:
-            with transaction.atomic():
-                assert to_state(version, to) == 1
-                transaction.set_rollback(True)
-            move_row(version, VERSION_TRANSITIONS, to)
-            assert TemplateVersion.objects.get(pk=version.pk).state == to
-        else:
-            refuses(lambda: to_state(version, to), "version_transition")
-            with pytest.raises(NoSuchTransition):
-                move_row(version, VERSION_TRANSITIONS, to)
+        for to in set(VersionState) - {came_from}:
+            version.refresh_from_db()
+            assert version.state == came_from
+            with subtests.test(to=to):
+                if to in VERSION_TRANSITIONS[came_from]:
+                    with taken_back():
+                        assert to_state(version, to) == 1
+                    with taken_back():
+                        move_row(version, VERSION_TRANSITIONS, to)
+                        assert TemplateVersion.objects.get(pk=version.pk).state == to
+                else:
+                    refuses(partial(to_state, version, to), "version_transition")
+                    with pytest.raises(NoSuchTransition):
+                        move_row(version, VERSION_TRANSITIONS, to)
 
     def test_two_are_never_in_force(self, support: Staff, supervisor: Staff) -> None:
         version = propose_again(support, put_in_force(support, supervisor), daily_loss_alert_usd="1")

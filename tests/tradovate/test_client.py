@@ -6,7 +6,9 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from riskadmin.tradovate.addresses import AddressRefused, checked_base_url
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.calls import Caller
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.endpoints import ENDPOINTS, Endpoint, id_batches
+from riskadmin.tradovate.endpoints import ENDPOINTS, id_batches
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, Rejected, WrongEnvironment
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, AdminAction, Environment, Lane, ReasonCode
@@ -109,24 +111,26 @@ def test_a_snapshot_may_be_refused(server: CannedServer, client: Client, play: P
         client.cash_balance_snapshot(41)
 
 
-@pytest.mark.parametrize("action", sorted(ASKABLE_ADMIN_ACTIONS))
-@pytest.mark.parametrize("code", list(ReasonCode))
 def test_the_write_sends_what_the_documentation_asks_for(
-    server: CannedServer, client: Client, action: AdminAction, code: ReasonCode
+    subtests: pytest.Subtests, server: CannedServer, client: Client
 ) -> None:
-    server.on(LOCK, answer(200, {"accountRiskStatus": {"id": 41, "adminAction": action, "maxNetLiq": 50000.10}}))
-    reply = client.set_admin_auto_liq_action(
-        permit=PERMIT, account_id=41, action=action, reason_code=code, reason="breach" if code is ReasonCode.OTHER else ""
-    )
-    (request,) = server.requests
-    body = request.json()
-    assert request_errors("setadminautoliqaction", body) == []
-    assert (body["accountId"], body["adminAction"], body["adminActionReasonCode"]) == (41, action, code)
-    assert ("adminActionReason" in body) == (code is ReasonCode.OTHER)
-    assert request.headers["content-type"] == "application/json"
-    assert reply.value is not None
-    assert (reply.value.admin_action, reply.value.max_net_liq) == (action, Decimal("50000.1"))
-    assert reply.http_record.request_body == body
+    for action, code in product(sorted(ASKABLE_ADMIN_ACTIONS), ReasonCode):
+        server.requests.clear()
+        with subtests.test(action=action, code=code):
+            server.on(LOCK, answer(200, {"accountRiskStatus": {"id": 41, "adminAction": action, "maxNetLiq": 50000.10}}))
+            reason = "breach" if code is ReasonCode.OTHER else ""
+            reply = client.set_admin_auto_liq_action(
+                permit=PERMIT, account_id=41, action=action, reason_code=code, reason=reason
+            )
+            (request,) = server.requests
+            body = request.json()
+            assert request_errors("setadminautoliqaction", body) == []
+            assert (body["accountId"], body["adminAction"], body["adminActionReasonCode"]) == (41, action, code)
+            assert ("adminActionReason" in body) == (code is ReasonCode.OTHER)
+            assert request.headers["content-type"] == "application/json"
+            assert reply.value is not None
+            assert (reply.value.admin_action, reply.value.max_net_liq) == (action, Decimal("50000.1"))
+            assert reply.http_record.request_body == body
 
 
 WRONG: list[dict[str, object]] = [
@@ -204,20 +208,17 @@ DEMO_ONLY = {write.path for write in WRITES if write.demo_only}
 
 
 @pytest.mark.parametrize("environment", list(Environment))
-@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
 def test_each_endpoints_environments(
-    *, server: CannedServer, budget: Budget, ledger: WatchedLedger, endpoint: Endpoint, environment: Environment
+    *, subtests: pytest.Subtests, server: CannedServer, budget: Budget, ledger: WatchedLedger, environment: Environment
 ) -> None:
     caller = Caller(environment=environment, base_url=server.url, budget=budget, timeout=(3.05, 10.0))
-    server.on(endpoint.name, answer(200, {} if endpoint.answer == "object" else []))
-    if endpoint.name in DEMO_ONLY and environment is Environment.LIVE:
-        with pytest.raises(WrongEnvironment):
-            caller.attempt(endpoint, lane=Lane.URGENT, token=TOKEN)
-        assert server.requests == []
-        assert ledger.endpoints() == []
-    else:
-        caller.attempt(endpoint, lane=Lane.URGENT, token=TOKEN)
-        assert server.paths() == ledger.endpoints() == [endpoint.name]
+    refused = DEMO_ONLY if environment is Environment.LIVE else set()
+    for name, endpoint in ENDPOINTS.items():
+        with subtests.test(name):
+            server.on(name, answer(200, {} if endpoint.answer == "object" else []))
+            with pytest.raises(WrongEnvironment) if name in refused else nullcontext():
+                caller.attempt(endpoint, lane=Lane.URGENT, token=TOKEN)
+    assert server.paths() == ledger.endpoints() == [name for name in ENDPOINTS if name not in refused]
 
 
 def test_a_lock_aimed_at_live_does_not_even_fetch_a_token(

@@ -56,17 +56,19 @@ SEED_001_TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("text", SEED_001_TEXTS)
 def test_every_error_text_of_the_seed_is_a_rejection_in_tradovates_words(
-    server: CannedServer, client: Client, text: str
+    subtests: pytest.Subtests, server: CannedServer, client: Client
 ) -> None:
-    server.on(LOCK, answer(200, {"errorText": text}))
-    with pytest.raises(Rejected) as refusal:
-        lock(client)
-    assert (refusal.value.text, refusal.value.status) == (text, 200)
-    assert refusal.value.http_record is not None
-    assert json.loads(refusal.value.http_record.response_text) == {"errorText": text}
-    assert server.paths() == [LOCK]
+    for text in SEED_001_TEXTS:
+        server.requests.clear()
+        with subtests.test(text):
+            server.on(LOCK, answer(200, {"errorText": text}))
+            with pytest.raises(Rejected) as refusal:
+                lock(client)
+            assert (refusal.value.text, refusal.value.status) == (text, 200)
+            assert refusal.value.http_record is not None
+            assert json.loads(refusal.value.http_record.response_text) == {"errorText": text}
+            assert server.paths() == [LOCK]
 
 
 REJECTED: list[tuple[Play, str, int]] = [
@@ -94,13 +96,15 @@ REJECTED: list[tuple[Play, str, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("play", "text", "status"), REJECTED)
-def test_rejected(server: CannedServer, client: Client, play: Play, text: str, status: int) -> None:
-    server.on(LOCK, play)
-    with pytest.raises(Rejected) as refusal:
-        lock(client)
-    assert (refusal.value.text, refusal.value.status) == (text, status)
-    assert server.paths() == [LOCK]
+def test_rejected(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
+    for number, (play, text, status) in enumerate(REJECTED):
+        server.requests.clear()
+        with subtests.test(f"{number}: {text[:40]}"):
+            server.on(LOCK, play)
+            with pytest.raises(Rejected) as refusal:
+                lock(client)
+            assert (refusal.value.text, refusal.value.status) == (text, status)
+            assert server.paths() == [LOCK]
 
 
 NOT_HANDLED: list[tuple[Play, NotHandledReason, float, str | None]] = [
@@ -190,12 +194,13 @@ CLEAN = [
 ]
 
 
-@pytest.mark.parametrize(("body", "action"), CLEAN)
-def test_accepted(server: CannedServer, client: Client, body: dict[str, object], action: str | None) -> None:
-    server.on(LOCK, answer(200, body))
-    reply = lock(client)
-    assert (reply.value.admin_action if reply.value else None) == action
-    assert (reply.http_record.status, json.loads(reply.http_record.response_text)) == (200, body)
+def test_accepted(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
+    for body, action in CLEAN:
+        with subtests.test(body=body):
+            server.on(LOCK, answer(200, body))
+            reply = lock(client)
+            assert (reply.value.admin_action if reply.value else None) == action
+            assert (reply.http_record.status, json.loads(reply.http_record.response_text)) == (200, body)
 
 
 def drip(_request: Request, connection: socket.socket) -> None:
@@ -237,15 +242,17 @@ UNKNOWN: list[tuple[str, Play]] = [
 ]
 
 
-@pytest.mark.parametrize("play", [play for _, play in UNKNOWN], ids=[name for name, _ in UNKNOWN])
-def test_unknown(server: CannedServer, client: Client, play: Play) -> None:
-    server.on(LOCK, play)
+def test_unknown(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
     server.on(RENEW, answer(200, {"accessToken": "token-2"}))  # after a 408
-    with pytest.raises(OutcomeUnknown) as unknown:
-        lock(client)
-    assert unknown.value.http_record is not None
-    assert unknown.value.http_record.request_body is not None
-    assert server.paths().count(LOCK) == 1, "nothing is sent twice"
+    for name, play in UNKNOWN:
+        server.requests.clear()
+        with subtests.test(name):
+            server.on(LOCK, play)
+            with pytest.raises(OutcomeUnknown) as unknown:
+                lock(client)
+            assert unknown.value.http_record is not None
+            assert unknown.value.http_record.request_body is not None
+            assert server.paths().count(LOCK) == 1, "nothing is sent twice"
 
 
 @pytest.mark.parametrize("status", [408, 500, 503])
@@ -256,11 +263,12 @@ def test_a_read_that_fails_raises_the_same_class(server: CannedServer, client: C
         client.accounts()
 
 
-@pytest.mark.parametrize("body", [{}, {"accounts": []}, 7, "[]", b"NaN", b"[{]"])
-def test_a_list_that_is_none_is_unreadable(server: CannedServer, client: Client, body: object) -> None:
-    server.on("account/list", answer(200, body))
-    with pytest.raises(OutcomeUnknown):
-        client.accounts()
+def test_a_list_that_is_none_is_unreadable(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
+    for body in ({}, {"accounts": []}, 7, "[]", b"NaN", b"[{]"):
+        with subtests.test(body=repr(body)):
+            server.on("account/list", answer(200, body))
+            with pytest.raises(OutcomeUnknown):
+                client.accounts()
 
 
 def test_a_list_may_be_refused_inside_a_200(server: CannedServer, client: Client) -> None:

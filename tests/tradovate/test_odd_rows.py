@@ -108,13 +108,6 @@ ODD: dict[str, tuple[str, ...]] = {
     "instant": ('"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59Z"', '"yesterday"', "1700000000", '""', "Infinity"),
     "flag": ('"false"', "0", "NaN", "[]"),
 }
-CASES = [
-    pytest.param(place, field, odd, id=f"{name}-{field}-{odd[:24]}")
-    for name, place in PLACES.items()
-    for kind, values in ODD.items()
-    if (field := getattr(place, kind)) is not None
-    for odd in values
-]
 
 
 def rows(place: Place, *middle: str) -> bytes:
@@ -127,18 +120,23 @@ def spelt(row: dict[str, object], field: str, literal: str) -> str:
     return json.dumps(row | {field: "HERE"}).replace('"HERE"', literal)
 
 
-@pytest.mark.parametrize(("place", "field", "odd"), CASES)
-def test_an_odd_value_costs_its_own_row_only(server: CannedServer, client: Client, place: Place, field: str, odd: str) -> None:
-    server.on(place.path, answer(200, rows(place, spelt({"id": 2, **place.good}, field, odd))))
-    reply = place.read(client)
-    assert [row.id for row in reply.value] == [1, 3]  # type: ignore[attr-defined]
-    (unreadable,) = reply.unreadable
-    assert (unreadable.id, unreadable.field) == (2, field)
-    assert unreadable.account_id == place.good.get("accountId")
-    assert unreadable.position_limit_id == place.good.get("userAccountPositionLimitId")
-    assert len(unreadable.value) <= VALUE_MAX
-    if "e" not in odd.lower() or odd in {"true", "false"}:  # an exponent may be spelt otherwise
-        assert unreadable.value == odd[:VALUE_MAX]
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_an_odd_value_costs_its_own_row_only(
+    subtests: pytest.Subtests, server: CannedServer, client: Client, place: Place
+) -> None:
+    cases = [(field, odd) for kind, values in ODD.items() if (field := getattr(place, kind)) is not None for odd in values]
+    for field, odd in cases:
+        with subtests.test(field, odd=odd[:24]):
+            server.on(place.path, answer(200, rows(place, spelt({"id": 2, **place.good}, field, odd))))
+            reply = place.read(client)
+            assert [row.id for row in reply.value] == [1, 3]  # type: ignore[attr-defined]
+            (unreadable,) = reply.unreadable
+            assert (unreadable.id, unreadable.field) == (2, field)
+            assert unreadable.account_id == place.good.get("accountId")
+            assert unreadable.position_limit_id == place.good.get("userAccountPositionLimitId")
+            assert len(unreadable.value) <= VALUE_MAX
+            if "e" not in odd.lower() or odd in {"true", "false"}:  # an exponent may be spelt otherwise
+                assert unreadable.value == odd[:VALUE_MAX]
 
 
 @pytest.mark.parametrize("place", [pytest.param(place, id=name) for name, place in PLACES.items()])

@@ -7,6 +7,7 @@ import inspect
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -25,9 +26,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from tests.schemas import request_errors, schema_name
 from tests.tradovate.canned import CannedServer, Play, answer
 from tests.tradovate.stores import WatchedLedger
-from tests.tradovate.writes import BY_METHOD, EVERY_FIELD, EVERY_FIELD_SENT, POSITION_LIMIT, RISK_PARAMETER, WRITES, Write
-
-every_write = pytest.mark.parametrize("write", WRITES, ids=[write.method for write in WRITES])
+from tests.tradovate.writes import BY_METHOD, EVERY_FIELD, EVERY_FIELD_SENT, POSITION_LIMIT, RISK_PARAMETER, WRITES
 
 
 def test_every_writing_endpoint_and_method_is_in_the_list() -> None:
@@ -48,25 +47,28 @@ def _parameters(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 # What is sent.
 
 
-@every_write
-def test_what_is_sent(server: CannedServer, client: Client, ledger: WatchedLedger, write: Write) -> None:
-    server.on(write.path, answer(200, write.answer))
-    reply = write(client)
-    (request,) = server.requests
-    assert (request.method, request.path, request.query) == ("POST", f"/v1/{write.path}", "")
-    assert request.headers["content-type"] == "application/json"
-    assert request.json() == write.body
-    assert list(request.json()) == list(write.body)
-    assert request_errors(schema_name(write.path), request.json()) == []
-    assert reply.http_record.request_text == request.body.decode(), "what is kept is what was sent, byte for byte"
-    assert ledger.endpoints() == [write.path]
+def test_what_is_sent(subtests: pytest.Subtests, server: CannedServer, client: Client, ledger: WatchedLedger) -> None:
+    for write in WRITES:
+        server.requests.clear()
+        with subtests.test(write.method):
+            server.on(write.path, answer(200, write.answer))
+            reply = write(client)
+            (request,) = server.requests
+            assert (request.method, request.path, request.query) == ("POST", f"/v1/{write.path}", "")
+            assert request.headers["content-type"] == "application/json"
+            assert request.json() == write.body
+            assert list(request.json()) == list(write.body)
+            assert request_errors(schema_name(write.path), request.json()) == []
+            assert reply.http_record.request_text == request.body.decode(), "what is kept is what was sent, byte for byte"
+    assert ledger.endpoints() == [write.path for write in WRITES]
 
 
-@every_write
-def test_a_ticket_is_added(server: CannedServer, client: Client, write: Write) -> None:
-    server.on(write.path, answer(200, write.answer))
-    write(client, ticket="t-1")
-    assert server.requests[0].json() == {**write.body, "p-ticket": "t-1"}
+def test_a_ticket_is_added(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
+    for write in WRITES:
+        with subtests.test(write.method):
+            server.on(write.path, answer(200, write.answer))
+            write(client, ticket="t-1")
+            assert server.requests[-1].json() == {**write.body, "p-ticket": "t-1"}
 
 
 def test_numbers_are_sent_digit_for_digit(server: CannedServer, client: Client) -> None:
@@ -159,47 +161,46 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "wrong", "words"), REFUSED)
 def test_what_tradovate_would_refuse_is_not_sent(
-    *, server: CannedServer, client: Client, budget: Budget, method: str, wrong: dict[str, Any], words: str
+    subtests: pytest.Subtests, server: CannedServer, client: Client, budget: Budget
 ) -> None:
-    with pytest.raises(ValueError, match=words):
-        BY_METHOD[method](client, **wrong)
+    for method, wrong, words in REFUSED:
+        with subtests.test(method, words=words), pytest.raises(ValueError, match=words):
+            BY_METHOD[method](client, **wrong)
     assert server.requests == []
     assert budget.state().used == 0
 
 
-@every_write
-@pytest.mark.parametrize("permit", [None, 7])
-def test_without_a_permit_nothing_is_sent(server: CannedServer, client: Client, write: Write, permit: Any) -> None:
-    with pytest.raises(TypeError):
-        write(client, permit=permit)
+def test_without_a_permit_nothing_is_sent(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
+    for write in WRITES:
+        for permit in (None, 7):
+            with subtests.test(write.method, permit=permit), pytest.raises(TypeError):
+                write(client, permit=permit)
     assert server.requests == []
 
 
-@every_write
 def test_with_a_lapsed_permit_nothing_is_sent(
-    server: CannedServer, client: Client, ledger: WatchedLedger, write: Write
+    subtests: pytest.Subtests, server: CannedServer, client: Client, ledger: WatchedLedger
 ) -> None:
-    with pytest.raises(NotHandled) as caught:
-        write(client, permit=WritePermit(call_id=7, made_at=time.monotonic() - 6.0))
-    assert caught.value.reason is NotHandledReason.HELD_UP
+    for write in WRITES:
+        with subtests.test(write.method):
+            with pytest.raises(NotHandled) as caught:
+                write(client, permit=WritePermit(call_id=7, made_at=time.monotonic() - 6.0))
+            assert caught.value.reason is NotHandledReason.HELD_UP
     assert server.requests == []
     assert ledger.endpoints() == []
 
 
-@every_write
-def test_live(server: CannedServer, make_client: Callable[..., Client], ledger: WatchedLedger, write: Write) -> None:
-    server.on(write.path, answer(200, write.answer))
+def test_live(
+    subtests: pytest.Subtests, server: CannedServer, make_client: Callable[..., Client], ledger: WatchedLedger
+) -> None:
     client = make_client(environment=Environment.LIVE)
-    if write.demo_only:
-        with pytest.raises(WrongEnvironment):
-            write(client)
-        assert server.requests == []
-        assert ledger.endpoints() == []
-    else:
-        write(client)
-        assert server.paths() == [write.path]
+    for write in WRITES:
+        with subtests.test(write.method):
+            server.on(write.path, answer(200, write.answer))
+            with pytest.raises(WrongEnvironment) if write.demo_only else nullcontext():
+                write(client)
+    assert server.paths() == ledger.endpoints() == [write.path for write in WRITES if not write.demo_only]
 
 
 # What an answer means.
@@ -217,46 +218,51 @@ REJECTED: list[tuple[Play, str, int]] = [
 UNKNOWN: list[Play] = [answer(500), answer(503), answer(200), answer(200, []), answer(200, b'{"ok": tru')]
 
 
-@every_write
 @pytest.mark.parametrize(("play", "text", "status"), REJECTED)
-def test_rejected(*, server: CannedServer, client: Client, write: Write, play: Play, text: str, status: int) -> None:
-    server.on(write.path, play)
-    with pytest.raises(Rejected) as refusal:
-        write(client)
-    assert (refusal.value.text, refusal.value.status) == (text, status)
-    assert server.paths() == [write.path]
-
-
-@every_write
-@pytest.mark.parametrize("play", UNKNOWN)
-def test_unknown(server: CannedServer, client: Client, write: Write, play: Play) -> None:
-    server.on(write.path, play)
-    with pytest.raises(OutcomeUnknown) as unknown:
-        write(client)
-    assert unknown.value.http_record is not None
-    assert json.loads(unknown.value.http_record.request_text) == write.body
-    assert server.paths() == [write.path], "nothing is sent twice"
-
-
-UNREADABLE = [(write, body) for write in WRITES for body in write.unreadable]
-
-
-@pytest.mark.parametrize(("write", "body"), UNREADABLE, ids=[f"{write.method}-{body}" for write, body in UNREADABLE])
-def test_an_answer_that_says_too_little_is_unknown(
-    server: CannedServer, client: Client, write: Write, body: dict[str, Any]
+def test_rejected(
+    *, subtests: pytest.Subtests, server: CannedServer, client: Client, play: Play, text: str, status: int
 ) -> None:
-    server.on(write.path, answer(200, body))
-    with pytest.raises(OutcomeUnknown, match="can't be read"):
-        write(client)
-    assert server.paths() == [write.path]
+    for write in WRITES:
+        server.requests.clear()
+        with subtests.test(write.method):
+            server.on(write.path, play)
+            with pytest.raises(Rejected) as refusal:
+                write(client)
+            assert (refusal.value.text, refusal.value.status) == (text, status)
+            assert server.paths() == [write.path]
 
 
-@every_write
-def test_a_penalty_hands_over_its_ticket(server: CannedServer, client: Client, write: Write) -> None:
-    server.on(write.path, answer(200, {"p-ticket": "t-1", "p-time": 3}))
-    with pytest.raises(NotHandled) as refusal:
-        write(client)
-    assert (refusal.value.reason, refusal.value.ticket) == (NotHandledReason.PENALTY, "t-1")
+@pytest.mark.parametrize("play", UNKNOWN)
+def test_unknown(subtests: pytest.Subtests, server: CannedServer, client: Client, play: Play) -> None:
+    for write in WRITES:
+        server.requests.clear()
+        with subtests.test(write.method):
+            server.on(write.path, play)
+            with pytest.raises(OutcomeUnknown) as unknown:
+                write(client)
+            assert unknown.value.http_record is not None
+            assert json.loads(unknown.value.http_record.request_text) == write.body
+            assert server.paths() == [write.path], "nothing is sent twice"
+
+
+def test_an_answer_that_says_too_little_is_unknown(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
+    for write in WRITES:
+        for body in write.unreadable:
+            server.requests.clear()
+            with subtests.test(write.method, body=body):
+                server.on(write.path, answer(200, body))
+                with pytest.raises(OutcomeUnknown, match="can't be read"):
+                    write(client)
+                assert server.paths() == [write.path]
+
+
+def test_a_penalty_hands_over_its_ticket(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
+    for write in WRITES:
+        with subtests.test(write.method):
+            server.on(write.path, answer(200, {"p-ticket": "t-1", "p-time": 3}))
+            with pytest.raises(NotHandled) as refusal:
+                write(client)
+            assert (refusal.value.reason, refusal.value.ticket) == (NotHandledReason.PENALTY, "t-1")
 
 
 # What comes back.
