@@ -29,6 +29,9 @@ settings.load_profile("whatever the load")
 LOT = 8
 """Tests of one file that go to a worker together."""
 
+WHOLE_STACK = "whole stack"
+"""The group of the tests that need one."""
+
 AXE = Path(__file__).parent / "browser" / "vendor" / "axe.min.js"
 # Of a long table the first rows tell: the others are drawn by the same template.
 RUN = """async only => (await axe.run({exclude: ["tbody tr:nth-child(n+13)"]}, {runOnly: only}))
@@ -54,6 +57,7 @@ SLOW = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no worker is left with it while the others have nothing to do.
 
@@ -64,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     taken: Counter[str] = Counter()
     for item in items:
         if _needs_whole_stack(item):
-            group = "whole stack"
+            group = WHOLE_STACK
         elif item.nodeid.startswith(SLOW):
             continue
         else:
@@ -220,11 +224,13 @@ def whole_stack(servers: Servers) -> Iterator[LiveStack]:
 
 
 @pytest.fixture
-def live_stack(whole_stack: LiveStack) -> Iterator[LiveStack]:
+def live_stack(request: pytest.FixtureRequest, whole_stack: LiveStack) -> Iterator[LiveStack]:
     """The whole product as processes, all well at the start of the test, whatever the one before has done to it.
 
-    Rows stay from test to test: take accounts that no other test takes (`live_stack.simulator.account_ids(...)`).
+    Rows stay from test to test: take accounts that no other test takes (`tests.stack.free_accounts`).
     """
+    if request.config.getoption("loadgroup", default=False):
+        assert request.node.nodeid.endswith(f"@{WHOLE_STACK}"), "no groups: each worker would start a whole stack"
     whole_stack.restore()
     yield whole_stack
     whole_stack.simulator.clear_faults()

@@ -35,7 +35,8 @@ def test_every_word_of_tradovate_has_words() -> None:
 
 def test_rows_without_what_is_asked_for_can_be_read() -> None:
     odd = {"counts": 3, "items": None, "until": "soon", "locked_until": "0000"}
-    for tag, detail in product(Tag, [{}, None, [], "text", odd]):
+    details: list[Any] = [{}, None, [], "text", odd]
+    for tag, detail in product(Tag, details):
         shown = line(tag, detail=detail, before=detail, after=detail)
         assert shown.title == tag.label, (tag, detail)
         assert not set("{}[]") & set(shown.sentence.partition(" (")[0]), (tag, detail)

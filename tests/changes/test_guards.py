@@ -158,19 +158,17 @@ class TestDecisions:
     def test_a_verdict_that_is_none(self, pending: Change, supervisor: Staff) -> None:
         refuses(lambda: decide_by_sql(pending, supervisor, verdict="maybe"), "decision_verdict_known")
 
-    @pytest.mark.parametrize(
-        "attack",
-        [
+    def test_altering_one(self, subtests: pytest.Subtests, pending: Change, supervisor: Staff) -> None:
+        decide_by_sql(pending, supervisor)
+        for attack in (
             "UPDATE changes_decision SET verdict = 'reject'",
             "UPDATE changes_decision SET comment = 'never said'",
             "UPDATE changes_decision SET comment = comment",
             "DELETE FROM changes_decision",
             "TRUNCATE changes_decision",
-        ],
-    )
-    def test_altering_one(self, pending: Change, supervisor: Staff, attack: str) -> None:
-        decide_by_sql(pending, supervisor)
-        refuses(lambda: sql(attack), "changes_stay")
+        ):
+            with subtests.test(attack):
+                refuses(partial(sql, attack), "changes_stay")
 
 
 class TestChanges:
@@ -189,9 +187,8 @@ class TestChanges:
                     "change_begins",
                 )
 
-    @pytest.mark.parametrize(
-        "assignment",
-        [
+    def test_altering_what_was_asked_for(self, subtests: pytest.Subtests, pending: Change, supervisor: Staff) -> None:
+        for assignment in (
             "kind = 'lock'",
             "environment = 'live'",
             """parameters = '{"other": 1}'""",
@@ -210,10 +207,9 @@ class TestChanges:
             "effects = NULL",
             "effects = jsonb_set(effects, '{liquidated}', '9')",
             "id = id + 1000",
-        ],
-    )
-    def test_altering_what_was_asked_for(self, pending: Change, supervisor: Staff, assignment: str) -> None:
-        refuses(lambda: sql(f"UPDATE changes_change SET {assignment}"), "change_frozen")
+        ):
+            with subtests.test(assignment):
+                refuses(partial(sql, f"UPDATE changes_change SET {assignment}"), "change_frozen")
 
     def test_altering_when_it_was_decided_and_finished(self, pending: Change, supervisor: Staff) -> None:
         reject(supervisor, pending)
@@ -360,13 +356,11 @@ class TestItems:
         )
 
     @pytest.mark.parametrize("state", ["applied", "unchanged", "rejected", "skipped", "cancelled"])
-    @pytest.mark.parametrize(
-        "assignment",
-        ["note = 'Another'", "observed = '{}'", "settled_at = now() + interval '1 hour'"],
-    )
-    def test_altering_an_outcome(self, support: Staff, state: str, assignment: str) -> None:
+    def test_altering_an_outcome(self, subtests: pytest.Subtests, support: Staff, state: str) -> None:
         open_item(support, make_account(101), "lock", ItemState(state))
-        refuses(lambda: sql(f"UPDATE changes_item SET {assignment}"), "item_keeps_its_outcome")
+        for assignment in ("note = 'Another'", "observed = '{}'", "settled_at = now() + interval '1 hour'"):
+            with subtests.test(assignment):
+                refuses(partial(sql, f"UPDATE changes_item SET {assignment}"), "item_keeps_its_outcome")
 
     def test_two_of_a_target_under_way(self, support: Staff) -> None:
         account = make_account(101)

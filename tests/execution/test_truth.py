@@ -70,8 +70,7 @@ def switch_to(category: RiskCategory) -> State:
 # --- Answers that are cut -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("drops", ["tail", "random"])
-@pytest.mark.parametrize("cap", [60, 90])
+@pytest.mark.parametrize(("cap", "drops"), [(60, "tail"), (90, "random")])
 def test_a_switch_of_more_accounts_than_an_answer_holds_ends_verified(
     mirror: Simulator, support: Staff, supervisor: Staff, cap: int, drops: str
 ) -> None:

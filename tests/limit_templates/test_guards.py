@@ -163,7 +163,7 @@ class TestVersions:
                 to_state(version, "withdrawn")
             case VersionState.PROPOSED:
                 decide_by_sql(version, supervisor)
-        for to in set(VersionState) - {came_from}:
+        for to in (each for each in VersionState if each != came_from):
             version.refresh_from_db()
             assert version.state == came_from
             with subtests.test(to=to):

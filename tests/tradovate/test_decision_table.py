@@ -264,7 +264,8 @@ def test_a_read_that_fails_raises_the_same_class(server: CannedServer, client: C
 
 
 def test_a_list_that_is_none_is_unreadable(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
-    for body in ({}, {"accounts": []}, 7, "[]", b"NaN", b"[{]"):
+    bodies: tuple[object, ...] = ({}, {"accounts": []}, 7, "[]", b"NaN", b"[{]")
+    for body in bodies:
         with subtests.test(body=repr(body)):
             server.on("account/list", answer(200, body))
             with pytest.raises(OutcomeUnknown):
