@@ -1,4 +1,4 @@
-"""The whole product as real processes on the test's own servers, for end-to-end and fault tests.
+"""The whole product as real processes on the test's own servers, and a person at it, for end-to-end and fault tests.
 
 PostgreSQL and Redis are those of the test process; database and Redis number are the stack's own. Its rows are read
 with SQL, not with Django's models, whose connection leads to another database.
@@ -163,7 +163,7 @@ HIDDEN: Final = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*
 
 
 class PeopleClient:
-    """One signed-in person."""
+    """One signed-in person at the web pages without a browser, who fills in forms as a page without scripts does."""
 
     def __init__(self, base_url: str, username: str, password: str = PASSWORD) -> None:
         self.base_url = base_url
