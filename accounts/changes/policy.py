@@ -43,8 +43,8 @@ def requirement(rules: Iterable[Rule], *, kind: str, environment: str, items: in
         if rule.kind in {"", kind} and rule.environment in {"", environment} and rule.at_least_items <= items
     ]
     if not matching:
-        accounts = f"{items:,} account{'' if items == 1 else 's'}"
-        raise PolicyMissing(f"No policy rule covers {kind} on {environment} for {accounts}.")
+        targets = f"{items:,} target{'' if items == 1 else 's'}"
+        raise PolicyMissing(f"No policy rule covers {kind} on {environment} for {targets}.")
     rule = max(
         matching,
         key=lambda rule: (rule.decisions_needed, rule.decider_role != "", rule.at_least_items, rule.kind, rule.environment),

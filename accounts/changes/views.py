@@ -155,6 +155,7 @@ def _detail_page(
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),
         "followers": queries.followers(change),
+        "not_carried_on": queries.why_not_carried_on(change) if following.counts.get(ItemState.SKIPPED) else "",
     }
     return render(request, "changes/detail.html", context, status=status)
 

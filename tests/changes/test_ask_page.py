@@ -84,7 +84,7 @@ class TestPage:
         PolicyRule.objects.all().delete()
         response = asking.get(new(), {"account": "demo:101"})
         assert response.context["needed"] is None
-        assert "No policy rule covers lock on demo for 1 account." in text_of(response)
+        assert "No policy rule covers lock on demo for 1 target." in text_of(response)
         assert '<button class="btn btn-danger"' not in text_of(response)
 
     def test_htmx_gets_the_fragment(self, asking: Client) -> None:
@@ -246,7 +246,7 @@ class TestMoved:
         PolicyRule.objects.all().delete()
         response = asking.post(new(), sent_form)
         assert response.status_code == 422
-        assert "No policy rule covers lock on demo for 1 account." in response.context["form"].non_field_errors()
+        assert "No policy rule covers lock on demo for 1 target." in response.context["form"].non_field_errors()
         assert written() == NOTHING
 
 
