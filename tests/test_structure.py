@@ -224,7 +224,9 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
 def test_the_readme_lists_the_packages_in_the_order_of_the_import_rule() -> None:
     rule = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"][0]
     layers = [name for layer in rule["layers"] for name in layer.split(" | ")]
-    listed = re.findall(r"^\| `((?:accounts|riskadmin)/\w+)` \|", (PROJECT / "README.md").read_text(encoding="utf-8"), re.M)
+    listed = re.findall(
+        r"^\| `((?:accounts|riskadmin)/\w+)` \|", (PROJECT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert [name.replace("/", ".") for name in listed][: len(layers)] == layers
 
 

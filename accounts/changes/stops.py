@@ -325,19 +325,6 @@ def _of_sign_in(halted: HaltedEndpoint, where: tuple[Environment, ...], everywhe
     return found
 
 
-_READ_WORDS: Final = {
-    MirroredEntity.RISK_CATEGORY: "risk categories",
-    MirroredEntity.TRADER: "traders",
-    MirroredEntity.ACCOUNT: "accounts",
-    MirroredEntity.PERMISSION: "trading permissions",
-    MirroredEntity.RISK_STATUS: "risk statuses",
-    MirroredEntity.FIRM_LIMITS: "the firm's limits",
-    MirroredEntity.TRADER_LIMITS: "the traders' own limits",
-    MirroredEntity.CASH: "cash balances",
-    MirroredEntity.POSITION: "positions",
-    MirroredEntity.POSITION_LIMIT: "position limits",
-    MirroredEntity.RISK_PARAMETER: "risk parameters",
-}
 FULL_READ: Final = frozenset(
     each.name
     for each in (
@@ -366,7 +353,7 @@ def read_words(endpoint: str) -> str:
     entity = endpoint.partition("/")[0]
     if known is None or known.writes or entity not in MirroredEntity.values:
         return ""
-    return _READ_WORDS[MirroredEntity(entity)]
+    return MirroredEntity(entity).plural
 
 
 def _nothing_is_read(where: str) -> str:

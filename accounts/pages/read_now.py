@@ -7,20 +7,13 @@ from typing import Final
 
 from django.utils import timezone
 
-from accounts.models import Account, Cash, RiskStatus, Trader
+from accounts.models import Account, Cash, MirroredEntity, RiskStatus, Trader
 from accounts.sync.actions import Part, refresh, refresh_traders
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
-STATUS: Final = "the risk status"
-TRADER: Final = "the trader"
-_WORDS: Final = {
-    Part.ACCOUNT: "the account itself",
-    Part.POSITIONS: "positions",
-    Part.CASH: "cash",
-    Part.LIMITS: "limits",
-    Part.PRE_TRADE: "position limits",
-}
+_ONE_EACH: Final = frozenset({MirroredEntity.ACCOUNT, MirroredEntity.RISK_STATUS, MirroredEntity.TRADER, MirroredEntity.CASH})
+"""Of these an account has one record."""
 _OF_ONE_ENDPOINT: Final = frozenset(
     {NotHandledReason.PENALTY, NotHandledReason.CAPTCHA, NotHandledReason.UNAUTHORISED, NotHandledReason.HALTED}
 )
@@ -64,14 +57,14 @@ def read_now(account: Account) -> Outcome:
         if failures and _goes_on(failures):
             _read(account, {part}, done, failures)
     found = _read_since(account, began_at, done)
-    not_read = [] if _is_status_read(account, began_at) else [STATUS]
-    not_read += [words for part, words in _WORDS.items() if part not in found]
+    not_read = [] if _is_status_read(account, began_at) else [MirroredEntity.RISK_STATUS]
+    not_read += [entity for part in Part if part not in found for entity in part.entities]
     if account.trader and not _is_trader_read(account.trader, failures):
-        not_read.append(TRADER)
+        not_read.append(MirroredEntity.TRADER)
     return Outcome(
-        not_read=tuple(not_read),
+        not_read=tuple(f"the {each.label.lower()}" if each in _ONE_EACH else each.plural for each in not_read),
         why=str(failures[0]).rstrip(".") if failures else "",
-        is_nothing=not found and STATUS in not_read,
+        is_nothing=not found and MirroredEntity.RISK_STATUS in not_read,
     )
 
 

@@ -89,6 +89,20 @@ class Part(StrEnum):
     LIMITS = "limits"
     PRE_TRADE = "pre_trade"
 
+    @property
+    def entities(self) -> tuple[models.MirroredEntity, ...]:
+        """The entities that belong to it."""
+        return _ENTITIES[self]
+
+
+_ENTITIES: Final = {
+    Part.ACCOUNT: (models.MirroredEntity.ACCOUNT,),
+    Part.CASH: (models.MirroredEntity.CASH,),
+    Part.POSITIONS: (models.MirroredEntity.POSITION,),
+    Part.LIMITS: (models.MirroredEntity.FIRM_LIMITS, models.MirroredEntity.TRADER_LIMITS),
+    Part.PRE_TRADE: (models.MirroredEntity.POSITION_LIMIT, models.MirroredEntity.RISK_PARAMETER),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance:

@@ -59,8 +59,9 @@ class Budget:
     """Counts and refuses attempts of one Tradovate user, over both environments. Safe for threads.
 
     ``urgent_share_pct`` of ``calls_per_hour - safety_margin`` is reserved for urgent work: bulk is admitted only while the
-    calls of all lanes leave that share free. ``riskadmin.env`` has their defaults and bounds. ``address`` names the internet address that calls leave from: all users of an
-    address share the limits of single endpoints. ``window_s`` replaces the hour in tests.
+    calls of all lanes leave that share free. ``riskadmin.env`` has the defaults and bounds of all three. ``address`` names
+    the internet address that calls leave from: all users of an address share the limits of single endpoints. ``window_s``
+    replaces the hour in tests.
     """
 
     def __init__(

@@ -102,9 +102,7 @@ def connect(simulator: Simulator, ledger: WatchedLedger, tmp_path: Path) -> Call
         safety_margin: int = 50,
     ) -> Client:
         url = simulator.url(environment)
-        budget = Budget(
-            ledger, user=user, calls_per_hour=calls_per_hour, safety_margin=safety_margin, urgent_share_pct=10
-        )
+        budget = Budget(ledger, user=user, calls_per_hour=calls_per_hour, safety_margin=safety_margin, urgent_share_pct=10)
         tokens = TokenSource(
             environment=environment,
             base_url=url,
