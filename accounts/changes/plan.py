@@ -22,7 +22,7 @@ from accounts.sync import untold
 from accounts.sync.unreadable import attach
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import moment
+from riskadmin.web.formats import listed, moment
 
 UNCOUNTED_MAX: Final = 100
 """A change with more targets is submitted only with their number typed."""
@@ -253,7 +253,7 @@ def _outcome(
     blocks: str,
 ) -> Planned | Skip:
     if environment not in kind.environments:
-        where = " and ".join(sorted(each.value for each in kind.environments))
+        where = listed(sorted(each.value for each in kind.environments))
         return Skip(reason=f"Tradovate takes this on {where} only; the {kind.unit.value} is on {environment.value}")
     if subject is None:
         return Skip(reason=f"Unknown: no such {kind.unit.value} was read from Tradovate")

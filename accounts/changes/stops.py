@@ -26,7 +26,7 @@ from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.tokens import USABLE
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import moment
+from riskadmin.web.formats import listed, moment
 
 
 class Cause(IntEnum):
@@ -95,7 +95,7 @@ class Stop:
 
     @property
     def _what_of_endpoint(self) -> str:
-        unconfirmed = f"{_listed([each.label for each in self.unconfirmed])} can't be confirmed" if self.unconfirmed else ""
+        unconfirmed = f"{listed([each.label for each in self.unconfirmed])} can't be confirmed" if self.unconfirmed else ""
         if self.waits:
             return f"{_waiting_words(self.waits, self.where)}{f', and {unconfirmed}' if unconfirmed else ''}"
         read = read_words(self.endpoint)
@@ -395,11 +395,6 @@ def _waiting_words(waits: Sequence[Waiting], where: str) -> str:
     whole = [each.label for each in waits if not each.step]
     parts = [f"{each.label} before its step “{each.step}”" for each in waits if each.step]
     if not whole:
-        return f"{_listed(parts)} wait{'s' if len(parts) == 1 else ''}{where}"
-    words = f"{_listed(whole)} wait{'s' if len(whole) == 1 else ''}{where}"
-    return f"{words}, and {_listed(parts)}," if parts else words
-
-
-def _listed(labels: Sequence[str]) -> str:
-    *first, last = labels
-    return f"{', '.join(first)} and {last}" if first else last
+        return f"{listed(parts)} wait{'s' if len(parts) == 1 else ''}{where}"
+    words = f"{listed(whole)} wait{'s' if len(whole) == 1 else ''}{where}"
+    return f"{words}, and {listed(parts)}," if parts else words

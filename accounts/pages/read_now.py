@@ -1,6 +1,6 @@
 """Reading one account on "Read now": everything that its page shows, and what of it could not be read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,6 +11,7 @@ from accounts.models import Account, Cash, MirroredEntity, RiskStatus, Trader
 from accounts.sync.actions import Part, refresh, refresh_traders
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.formats import listed
 
 _ONE_EACH: Final = frozenset({MirroredEntity.ACCOUNT, MirroredEntity.RISK_STATUS, MirroredEntity.TRADER, MirroredEntity.CASH})
 """Of these an account has one record."""
@@ -41,7 +42,7 @@ class Outcome:
         if self.is_nothing and self.why:
             return f"Tradovate can't be read now: {self.why}. What you see is what was known last."
         why = self.why or "Tradovate did not include it, or not in a way that can be read"
-        return f"Read from Tradovate just now, except {_listed(self.not_read)}: {why}. What you see of that was read before."
+        return f"Read from Tradovate just now, except {listed(self.not_read)}: {why}. What you see of that was read before."
 
 
 def read_now(account: Account) -> Outcome:
@@ -113,8 +114,3 @@ def _read_since(account: Account, since: datetime, done: Collection[Part]) -> se
         Part.PRE_TRADE: [now.position_limits_read_at, now.risk_parameters_read_at],
     }
     return {part for part, read in ages.items() if (read or part in done) and all(at and at >= since for at in read)}
-
-
-def _listed(words: Sequence[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

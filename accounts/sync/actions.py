@@ -49,6 +49,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.formats import listed
 
 __all__ = ["Acceptance", "MirrorRefused", "Part", "refresh", "refresh_traders", "store_risk_statuses", "sync"]
 
@@ -356,7 +357,7 @@ def _doubtful(environment: Environment, model: Leaving, known: frozenset[int], r
 def _accept(doubtful: Mapping[str, str], environment: Environment, acceptance: Acceptance | None) -> None:
     """Record who accepts that so many rows are missing. Raises MirrorRefused if there is no acceptance."""
     if acceptance is None:
-        missing = " and ".join(f"{count} {words}" for words, count in doubtful.items())
+        missing = listed([f"{count} {words}" for words, count in doubtful.items()])
         raise MirrorRefused(f"{missing} are missing from what Tradovate answered. Nothing was stored.")
     detail = {"environment": environment.value, "missing": dict(doubtful)}
     with transaction.atomic():

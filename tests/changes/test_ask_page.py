@@ -211,7 +211,7 @@ class TestMoved:
     @pytest.mark.parametrize("headers", [{}, HTMX])
     def test_the_plan_as_it_is_now_comes_with_what_was_typed(self, asking: Client, headers: dict[str, str]) -> None:
         sent_form = typed(101, reason_text="Typed with care")
-        set_status(planned("lock", 101).rows[0].account, admin_action=CLOSING_ONLY)  # type: ignore[arg-type]  # it is known
+        set_status(planned("lock", 101).rows[0].account, admin_action=CLOSING_ONLY)
 
         response = asking.post(new(), sent_form, headers=headers)
 
@@ -229,7 +229,7 @@ class TestMoved:
 
     def test_where_nothing_is_left_to_do(self, asking: Client) -> None:
         sent_form = typed(101)
-        set_status(planned("lock", 101).rows[0].account, admin_action=LOCKED)  # type: ignore[arg-type]  # it is known
+        set_status(planned("lock", 101).rows[0].account, admin_action=LOCKED)
         response = asking.post(new(), sent_form)
         assert response.status_code == 409
         assert "Nothing would happen." in text_of(response)

@@ -164,7 +164,7 @@ class TestPlannedAgain:
         return change
 
     def test_what_moved_is_set_aside_and_the_rest_runs(self, due: Change, supervisor: Staff) -> None:
-        set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately", admin_at=timezone.now())  # type: ignore[arg-type]
+        set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately", admin_at=timezone.now())
 
         start_due(origin=ORIGIN)
 
@@ -181,7 +181,7 @@ class TestPlannedAgain:
 
     def test_deciders_are_asked_even_where_policy_asks_nobody(self, due: Change, supervisor: Staff) -> None:
         PolicyRule.objects.filter(kind="unlock").update(decisions_needed=0, decider_role="")
-        set_status(due.items.get(position=1).account, admin_action="LiquidateOnlyModeImmediately")  # type: ignore[arg-type]
+        set_status(due.items.get(position=1).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
 
         carried = Change.objects.get(of_change=due)
@@ -191,7 +191,7 @@ class TestPlannedAgain:
 
     def test_what_is_as_it_was_to_be_is_not_asked_for_again(self, due: Change) -> None:
         for item in due.items.all():
-            set_status(item.account, admin_action=NORMAL)  # type: ignore[arg-type]
+            set_status(item.account, admin_action=NORMAL)
         start_due(origin=ORIGIN)
 
         assert states(due) == [ItemState.SKIPPED] * 3
@@ -231,7 +231,7 @@ class TestPlannedAgain:
             case _:
                 PolicyRule.objects.filter(kind="unlock").delete()
                 said = "No policy rule covers unlock on demo for 1 target"
-        set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately")  # type: ignore[arg-type]
+        set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
         assert states(due) == [ItemState.QUEUED, ItemState.SKIPPED, ItemState.QUEUED]
         assert not Change.objects.filter(of_change=due).exists()
