@@ -1,6 +1,6 @@
 """The plan: for every target what would happen, or why nothing would. Read from the mirror; nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -286,6 +286,11 @@ def _blocks(kind: Kind, item: _Pending) -> bool:
         return True
     is_next = item.state == ItemState.QUEUED and item.lane == Lane.URGENT and item.is_running
     return item.kind_name == kind.name and (is_next or item.state in ITEM_UNDER_WAY)
+
+
+def own_parameters(items: Iterable[Item]) -> dict[int, State]:
+    """Return the parameters of single items by their target's id, as `plan` and a request take them."""
+    return {item.target_id: item.own_parameters for item in items if item.own_parameters}
 
 
 def moved_since(

@@ -50,6 +50,11 @@ def number(value: Number, *, always_signed: bool = False) -> str:
     return _sign(exact, always_signed=always_signed) + digits
 
 
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something: "1 item", "1,200 items"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def listed(words: Sequence[str]) -> str:
     """Write words one after the other: "a", "a and b", "a, b and c"; there is at least one."""
     *first, last = words

@@ -24,7 +24,7 @@ from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items
-from accounts.changes.plan import moved_since, plan
+from accounts.changes.plan import moved_since, own_parameters, plan
 from accounts.changes.policy import PolicyMissing
 from accounts.changes.scheduling.hours import HoursUnknown
 from accounts.changes.scheduling.temporary_locks import learned
@@ -178,7 +178,7 @@ def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) 
         return f"{change.requested_by_name}, who requested it, can no longer sign in"
     if not asker.may(kind.capability):
         return f"{change.requested_by_name}, who requested it, may no longer request this"
-    own = {item.target_id: item.own_parameters for item in items if item.own_parameters}
+    own = own_parameters(items)
     link = Link(change_id=change.pk, relation=Relation.CARRIES_ON)
     ids = [item.target_id for item in items]
     planned = plan(

@@ -90,9 +90,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
 def _done(request: HttpRequest, pk: int, act: Callable[[], Change], said: str) -> HttpResponse:
     try:
         act()
-    except NotAllowed as error:  # lost the right since the page was shown
-        return _refused(request, pk, str(error))
-    except control.InvalidTransition as error:
+    except (NotAllowed, control.InvalidTransition) as error:  # or lost the right since the page was shown
         return _refused(request, pk, str(error))
     messages.success(request, said.format(pk=pk))
     return redirect(request, "changes:detail", pk)
