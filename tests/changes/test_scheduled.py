@@ -10,6 +10,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from accounts.changes.actions import DecisionRefused, submit
 from accounts.changes.kinds import KINDS
@@ -237,7 +238,7 @@ class TestPlannedAgain:
         assert not Change.objects.filter(of_change=due).exists()
         assert dropped(due) == {"kind": "unlock", "items": 1, "text": said}
         client.force_login(supervisor)
-        assert said in client.get(reverse("changes:detail", args=[due.pk])).content.decode()
+        assert capfirst(said) in client.get(reverse("changes:detail", args=[due.pk])).content.decode()
 
 
 def two_windows(now: datetime) -> Hours:

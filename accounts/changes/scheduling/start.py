@@ -207,5 +207,5 @@ def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) 
     except PolicyMissing as error:
         return str(error).rstrip(".")
     except IntegrityError as error:  # such as a template's version that another one has replaced
-        return reason(error).rstrip(".")
+        return reason(error).rstrip(".") or "PostgreSQL refuses it"
     return ""
