@@ -1,13 +1,15 @@
 """Looking up rows by many of Tradovate's ids at once."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Func
 
-BIGGEST_ID = 2**63 - 1
+from riskadmin.tradovate.reading import INTEGER_MAX
+
+BIGGEST_ID: Final = INTEGER_MAX
 
 
 class AnyOf(Func):

@@ -197,7 +197,7 @@ class Reader:
         if has_ids is False:
             return None
         comparison = id_proof.Comparison(self.client, entity, accounts, self._count_single)
-        compared = sources.compared(source, *id_proof.by_account(self.client, entity), comparison)
+        compared = sources.compared(source, id_proof.by_account(self.client, entity), comparison)
         try:
             read = self._complete.everything(compared, accounts, sample=sample)
         except id_proof.Refuted:
@@ -220,10 +220,10 @@ class Reader:
         if has_ids is None:
             comparison = id_proof.Comparison(self.client, entity, ids, self._count_single)
             try:
-                return self._complete.of(sources.compared(source, *by_account, comparison), ids, listed=self._listed(ids))
+                return self._complete.of(sources.compared(source, by_account, comparison), ids, listed=self._listed(ids))
             except id_proof.Refuted:
                 self._count_single()  # the call that returned what was compared
-        return self._complete.by_ids(sources.one_by_one(source, *by_account), ids)
+        return self._complete.by_ids(sources.one_by_one(source, by_account), ids)
 
     def _do_ids_hold(self, entity: str, read: Read[Any]) -> bool:
         """Say whether a read through the accounts' ids may be used: nothing shows that records have ids of their own.

@@ -5,11 +5,10 @@ it wrote, which is fewer than were read if the mirror already had something newe
 response that can't be read: their rows stay as they are, and so do those of records that don't fit their columns.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
@@ -66,15 +65,13 @@ def account_keys(environment: Environment, account_ids: Iterable[int] | None = N
 def store_categories(categories: Sequence[RiskCategory], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the risk categories. One that Tradovate no longer lists is kept: accounts may still name it."""
     found = ((each, mapping.category_row(each, reading)) for each in categories)
-    write = partial(upsert, models.RiskCategory, key=IN_PLACE)
-    return _store(MirroredEntity.RISK_CATEGORY, models.RiskCategory, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.RISK_CATEGORY, models.RiskCategory, found, unreadable, reading, key=IN_PLACE)
 
 
 def store_traders(users: Sequence[User], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the traders."""
     found = ((each, mapping.trader_row(each, reading)) for each in users)
-    write = partial(upsert, models.Trader, key=IN_PLACE)
-    return _store(MirroredEntity.TRADER, models.Trader, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.TRADER, models.Trader, found, unreadable, reading, key=IN_PLACE)
 
 
 def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
@@ -87,8 +84,7 @@ def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable:
     found = (
         (each, mapping.account_row(each, reading, category_id=categories.get(each.risk_category_id or 0))) for each in accounts
     )
-    write = partial(write_noting_moves, models.Account)
-    return _store(MirroredEntity.ACCOUNT, models.Account, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.ACCOUNT, models.Account, found, unreadable, reading)
 
 
 def unknown_categories(environment: Environment, accounts: Iterable[Account]) -> set[int]:
@@ -114,8 +110,7 @@ def store_permissions(
         for each in permissions
         if each.account_id in accounts and each.user_id in traders
     )
-    write = partial(upsert, models.TradingPermission, key=IN_PLACE)
-    written = _store(MirroredEntity.PERMISSION, models.TradingPermission, found, unreadable, reading, write=write)
+    written = _store(MirroredEntity.PERMISSION, models.TradingPermission, found, unreadable, reading, key=IN_PLACE)
     _point_to_traders(reading.environment)
     return written
 
@@ -178,8 +173,7 @@ def store_statuses_of(
 ) -> int:
     """Write risk statuses of the accounts in `keys`."""
     found = ((each, mapping.risk_status_row(each, reading, account_id=keys[each.id])) for each in statuses if each.id in keys)
-    write = partial(write_noting_moves, models.RiskStatus)
-    return _store(MirroredEntity.RISK_STATUS, models.RiskStatus, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.RISK_STATUS, models.RiskStatus, found, unreadable, reading)
 
 
 def store_limits(
@@ -203,8 +197,7 @@ def store_limits(
         ]
         if not pairs and not odd:
             continue
-        write = partial(write_noting_moves, models.AutoLiqLimits)
-        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading, write=write)
+        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading)
     return written
 
 
@@ -221,8 +214,7 @@ def store_cash(
         for each in balances
         if each.account_id in keys and each.currency_id in {mapping.USD, None}
     )
-    write = partial(upsert, models.Cash, key=("account_id",))
-    return _store(MirroredEntity.CASH, models.Cash, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.CASH, models.Cash, found, unreadable, reading, key=("account_id",))
 
 
 def _store(
@@ -232,11 +224,11 @@ def _store(
     unreadable: Iterable[UnreadableRow],
     reading: Reading,
     *,
-    write: Callable[[list[mapping.Row]], int],
+    key: tuple[str, ...] = (),
 ) -> int:
-    """Write the rows that can be stored, and note those that can't."""
+    """Write the rows that can be stored, by `key` or, without one, noting what moved; and note those that can't."""
     sorting = sort(entity, model, found, unreadable, reading)
-    written = write(sorting.rows)
+    written = upsert(model, sorting.rows, key=key) if key else write_noting_moves(model, sorting.rows)
     note(entity, sorting.odd, reading, good=sorting.good)
     return written
 

@@ -14,6 +14,7 @@ from riskadmin.audit import queries
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS
+from riskadmin.tradovate.reading import INTEGER_MAX
 from riskadmin.web.clock import display_zone
 from riskadmin.web.lists.filters import Choices, ListFilters, NumberFilter, SelectFilter
 
@@ -31,7 +32,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "api": "Connection to Tradovate",
 }
 SYSTEM: Final = "system"
-BIGGEST_ID: Final = 2**63 - 1
+BIGGEST_ID: Final = INTEGER_MAX
 
 
 def subject_of(tag: str) -> str:

@@ -179,6 +179,12 @@ class Reads(Calling):
         return Reply(found, reply.http_record, unreadable)
 
 
+def endpoint_of(method: Callable[..., object]) -> endpoints.Endpoint:
+    """Return the endpoint that a method of ``Reads`` calls: each method is named after its endpoint."""
+    endpoint: endpoints.Endpoint = getattr(endpoints, method.__name__.upper())
+    return endpoint
+
+
 def _ids(name: str, ids: Iterable[int]) -> str:
     """Return the ids as one comma-separated parameter, as documented. Refused where they don't fit into one read."""
     batches = list(endpoints.id_batches(ids))

@@ -201,6 +201,11 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
             "riskadmin started change 5 (Lock): 2 items",
         ),
         (
+            Tag.CHANGE_NOT_CARRIED_ON,
+            {"change_id": 5, "detail": {"kind": "unlock", "items": 1, "text": "Sam, who requested it, can no longer sign in"}},
+            "What was skipped when change 5 started is not requested again: Sam, who requested it, can no longer sign in; 1 item",
+        ),
+        (
             Tag.CHANGE_WINDOW_CLOSED,
             {"change_id": 5, "detail": {"kind": "lock", "until": "2026-11-21T15:00:00Z"}},
             "The window of change 5 closed: it continues at 2026-11-21 09:00:00",

@@ -35,6 +35,7 @@ from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccount
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.mirror import make_account
 from tests.changes.moments import moments
+from tests.changes.unsaved import load
 
 FIRM = KINDS["auto_liq_limits"]
 TRADER = FIRM.of({"level": "trader"})
@@ -144,7 +145,7 @@ def accounts(draw: st.DrawFn, level: LimitLevel) -> Account:
         cash_usd=draw(FIGURE),
         peak_usd=draw(FIGURE),
     )
-    account.level_limits = LevelLimits(  # type: ignore[attr-defined]
+    limits = LevelLimits(
         record=draw(records(level, odd=True)),
         limits_read_at=draw(TIMES),
         read_at=draw(TIMES),
@@ -152,6 +153,7 @@ def accounts(draw: st.DrawFn, level: LimitLevel) -> Account:
         is_stopped=draw(st.booleans()),
         open_positions=draw(st.integers(0, 3)),
     )
+    load(account, level_limits=limits)
     return account
 
 

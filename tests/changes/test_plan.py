@@ -34,6 +34,7 @@ from tests.changes.mirror import (
     set_status,
 )
 from tests.changes.moments import moments
+from tests.changes.unsaved import load
 
 pytestmark = pytest.mark.django_db
 
@@ -346,9 +347,12 @@ def accounts(draw: st.DrawFn) -> Account:
     account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001")
     account.risk_status = RiskStatus(admin_action=draw(ACTIONS), admin_at=draw(TIMES), liquidate_only_at=draw(TIMES))
     net = draw(st.lists(st.integers(-3, 3).filter(bool), max_size=3))
-    account.held = [Position(net_pos=net_pos) for net_pos in net]  # type: ignore[attr-defined]
     firm = draw(st.lists(st.none() | st.booleans(), max_size=1))
-    account.firm_limits = [AutoLiqLimits(do_not_unlock=each) for each in firm]  # type: ignore[attr-defined]
+    load(
+        account,
+        held=[Position(net_pos=net_pos) for net_pos in net],
+        firm_limits=[AutoLiqLimits(do_not_unlock=each) for each in firm],
+    )
     return account
 
 

@@ -15,7 +15,7 @@ from accounts.models import Account, PositionLimit, RiskCategory, RiskParameter
 from accounts.models.limit_distances import Figures
 from accounts.models.pre_trade import OWNER
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
-from tests.changes.unsaved import T0, T1, an_account
+from tests.changes.unsaved import T0, T1, an_account, load, prefetch
 
 NORMAL, CLOSING_ONLY = AdminAction.NORMAL.value, AdminAction.LIQUIDATE_ONLY.value
 
@@ -107,7 +107,7 @@ RISK = World(subject=_risk_account, after_call=_acted)
 
 def _limited_account(state: State) -> Account:
     account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001")
-    account.level_limits = LevelLimits(  # type: ignore[attr-defined]
+    limits = LevelLimits(
         record={name: value for name, value in state.items() if name != "level"},
         limits_read_at=T1,
         read_at=T1,
@@ -115,6 +115,7 @@ def _limited_account(state: State) -> Account:
         is_stopped=False,
         open_positions=0,
     )
+    load(account, level_limits=limits)
     return account
 
 
@@ -167,7 +168,7 @@ def _with_risk_parameters(state: State) -> Account:
         )
         for record in state["records"]
     ]
-    overall._prefetched_objects_cache = {"risk_parameters": own}  # type: ignore[attr-defined]
+    prefetch(overall, risk_parameters=own)
     return _holding(account, [overall])
 
 
@@ -178,12 +179,12 @@ def _bare_account() -> Account:
 def _position_limit(account: Account, record: State) -> PositionLimit:
     values = {name: value for name, value in record.items() if name != "id"}
     limit = PositionLimit(pk=record["id"], tradovate_id=record["id"], account=account, **values)
-    limit._prefetched_objects_cache = {"risk_parameters": []}  # type: ignore[attr-defined]  # as `mirrored` leaves it
+    prefetch(limit, risk_parameters=[])
     return limit
 
 
 def _holding(account: Account, limits: list[PositionLimit]) -> Account:
-    account._prefetched_objects_cache = {"position_limits": limits, "positions": []}  # type: ignore[attr-defined]
+    prefetch(account, position_limits=limits, positions=[])
     return account
 
 

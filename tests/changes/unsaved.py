@@ -1,13 +1,26 @@
-"""Accounts as the kinds about money load them, not in any database."""
+"""Rows as kinds load them, not in any database; whole accounts as the kinds about money load them."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
+
+from django.db.models import Model
 
 from accounts.models import Account, AutoLiqLimits, Cash, Position, RiskStatus
 from tests.changes.mirror import LOCKED
 
 T0 = datetime(2026, 11, 20, 15, 0, 0, tzinfo=UTC)
 T1 = datetime(2026, 11, 20, 15, 0, 9, tzinfo=UTC)
+
+
+def load(row: Model, **attributes: Any) -> None:
+    """Set what a kind's `subjects` loads beside the columns, such as the positions that are `held`."""
+    vars(row).update(attributes)
+
+
+def prefetch(row: Model, **related: Any) -> None:
+    """Set related rows as `prefetch_related` leaves them."""
+    load(row, _prefetched_objects_cache=related)
 
 
 def an_account(
@@ -38,6 +51,5 @@ def an_account(
         if drawdown is None
         else [AutoLiqLimits(trailing_max_drawdown_usd=Decimal(drawdown), do_not_unlock=True, fresh_at=T1)]
     )
-    account.firm_limits = limits  # type: ignore[attr-defined]
-    account.held = [Position(net_pos=1) for _ in range(positions)]  # type: ignore[attr-defined]
+    load(account, firm_limits=limits, held=[Position(net_pos=1) for _ in range(positions)])
     return account

@@ -5,26 +5,11 @@ The simulator returns to its start for each test, so that a second full read wou
 
 from django.db import connection
 
+from tests import kept_tables
 from tests.simulator.driver import Simulator
 
-KEEP = """
-DO $$
-DECLARE
-    mirrored record;
-BEGIN
-    DROP SCHEMA IF EXISTS {schema} CASCADE;
-    CREATE SCHEMA {schema};
-    CREATE TABLE {schema}.kept_at AS SELECT clock_timestamp() AS at;
-    FOR mirrored IN
-        SELECT tablename AS name FROM pg_tables
-        WHERE schemaname = 'public' AND tablename LIKE 'accounts_%'
-          AND tablename NOT IN ('accounts_apitoken', 'accounts_apiattempt')
-    LOOP
-        EXECUTE format('CREATE TABLE {schema}.%1$I AS TABLE public.%1$I', mirrored.name);
-    END LOOP;
-END;
-$$
-"""
+MIRROR = "tablename LIKE 'accounts\\_%' AND tablename NOT IN ('accounts_apitoken', 'accounts_apiattempt')"
+KEPT_AT = "CREATE TABLE {schema}.kept_at AS SELECT clock_timestamp() AS at"
 RESTORE = """
 DO $$
 DECLARE
@@ -53,7 +38,8 @@ _kept: set[str] = set()
 
 def keep(simulator: Simulator) -> None:
     """Keep the mirror as it is now."""
-    _run(KEEP, simulator)
+    kept_tables.keep(_schema(simulator), which=MIRROR)
+    _run(KEPT_AT, simulator)
     _kept.add(_schema(simulator))
 
 

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Final
 from uuid import UUID
 
+from django.core.exceptions import BadRequest
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind
@@ -37,8 +38,8 @@ KEPT_FOR: Final = timedelta(days=2)
 _SOURCE_MAX: Final = 200
 
 
-class BadTargets(ValueError):
-    """The named targets can't be one change; the message is for people."""
+class BadTargets(BadRequest):
+    """The named targets can't be one change; the message is for people, and is what they see if no form shows it."""
 
 
 @dataclass(frozen=True, kw_only=True)
