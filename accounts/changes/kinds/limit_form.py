@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
+from django.utils import timezone
 
 from accounts.changes.kinds.caps import hold_against_caps
-from accounts.changes.kinds.flatten_field import FlattenField
 from accounts.changes.kinds.limit_fields import MODE_WORDS, digits, in_words, out_of_order
 from accounts.changes.kinds.number_fields import AmountField, NumberUnit, PercentField, plain_number
 from accounts.models import LimitLevel
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, AutoLiqField, FieldGroup, ValueType
 from riskadmin.tradovate.encoding import DIGITS_MAX
 from riskadmin.web.clock import display_zone
+from riskadmin.web.local_time import LocalTimeField
 
 LEVEL_CHOICES: Final = [
     (LimitLevel.FIRM.value, "The firm's"),
@@ -136,9 +138,16 @@ def _form_field(field: AutoLiqField) -> forms.Field:
                 choices=[_LEAVE, *((mode, words.capitalize()) for mode, words in MODE_WORDS.items())], **shared
             )
         case ValueType.TIME:
-            return FlattenField(**{**shared, "help_text": f"{field.help} In the zone {display_zone().key}."})
+            zoned = {**shared, "help_text": f"{field.help} In the zone {display_zone().key}."}
+            return LocalTimeField(validators=[_demand_future], **zoned)
         case ValueType.STEPS:
             return StepsField(**shared)
+
+
+def _demand_future(at: datetime) -> None:
+    """Refuse a time in the past: at best it does nothing."""
+    if at <= timezone.now():
+        raise ValidationError("This time has passed. Choose one that is still to come.")
 
 
 def _money(shared: dict[str, Any]) -> forms.Field:
