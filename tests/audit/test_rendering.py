@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, SCOPE
 from riskadmin.audit.filters import SUBJECT_WORDS, subject_of
 from riskadmin.audit.models import Event
@@ -412,13 +412,13 @@ def test_a_limit_is_called_as_on_its_form() -> None:
 
 
 def test_every_limit_has_the_words_of_its_form() -> None:
-    for limit in LIMIT_FIELDS.values():
+    for limit in AUTO_LIQ_FIELDS.values():
         assert field_words(limit.name) == limit.label
     for field in (*POSITION_LIMIT_FIELDS, *RISK_PARAMETER_FIELDS, *SCOPE):
         assert field_words(field.name) == field.label
 
 
-@pytest.mark.parametrize("name", LIMIT_FIELDS)
+@pytest.mark.parametrize("name", AUTO_LIQ_FIELDS)
 @pytest.mark.parametrize("value", [*SHAPES, "1000.00", "soon", "2026-11-21", [{"step": 1}], "NaN"])
 def test_a_limit_of_any_shape_can_be_read(name: str, value: Any) -> None:
     (field,) = line(Tag.OUTSIDE_LIMITS, before={name: value}).fields

@@ -12,8 +12,8 @@ from accounts.changes.scheduling.hours import HoursUnknown, hours
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import Window
 from riskadmin.web.clock import display_zone
-from riskadmin.web.fields import LocalTimeField
 from riskadmin.web.formats import moment
+from riskadmin.web.local_time import LocalTimeField
 
 AHEAD_MAX: Final = timedelta(days=90)
 """No one plans further ahead than this: a later date is a typing mistake."""
