@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page
 from pytest_django import DjangoDbBlocker
 
+from tests import kept_tables
 from tests.browsing import launch, watched_page
 from tests.servers import PUBLISHING, SERVERS_KEY, Servers, new_database, with_database, with_redis_number, worker_index
 from tests.stack import LiveStack
@@ -109,24 +110,6 @@ def settings_for_speed() -> Iterator[None]:
         yield
 
 
-KEEP_SEEDS = """
-DO $$
-DECLARE
-    seeded record;
-    has_rows boolean;
-BEGIN
-    DROP SCHEMA IF EXISTS seeds CASCADE;
-    CREATE SCHEMA seeds;
-    FOR seeded IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'
-    LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', seeded.name) INTO has_rows;
-        IF has_rows THEN
-            EXECUTE format('CREATE TABLE seeds.%1$I AS TABLE public.%1$I', seeded.name);
-        END IF;
-    END LOOP;
-END;
-$$
-"""
 EMPTY_EVERYTHING = """
 DO $$
 DECLARE
@@ -164,8 +147,8 @@ $$
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Keep aside what the migrations have written, so that every test begins with it, whichever ran before."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(KEEP_SEEDS)
+    with django_db_blocker.unblock():
+        kept_tables.keep("seeds")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,15 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         for field in model._meta.get_fields():
             if field.is_relation and field.concrete and field.related_model and not isinstance(field.related_model, str):
                 assert height[field.related_model._meta.app_label] <= height[model._meta.app_label], field
+
+
+def test_the_readme_lists_the_packages_in_the_order_of_the_import_rule() -> None:
+    rule = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"][0]
+    layers = [name for layer in rule["layers"] for name in layer.split(" | ")]
+    listed = re.findall(
+        r"^\| `((?:accounts|riskadmin)/\w+)` \|", (PROJECT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert [name.replace("/", ".") for name in listed][: len(layers)] == layers
 
 
 @pytest.mark.django_db

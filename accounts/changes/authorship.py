@@ -10,7 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Sort, digits, in_json
+from accounts.changes.kinds.limit_fields import digits, in_json
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, ValueType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,8 @@ def as_recorded(name: str, value: Any) -> Any:
     """Return a limit's value from a move in the terms of an item's states."""
     if value is None:
         return None
-    if LIMIT_FIELDS[name].is_number:
+    if AUTO_LIQ_FIELDS[name].is_number:
         return digits(Decimal(value))
-    if LIMIT_FIELDS[name].sort is Sort.TIME:
+    if AUTO_LIQ_FIELDS[name].value_type is ValueType.TIME:
         return in_json(datetime.fromisoformat(value))
     return in_json(value)

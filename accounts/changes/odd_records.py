@@ -1,27 +1,18 @@
 """Records of an account that can't be read and that a kind of change depends on."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from accounts.changes.kinds.kind import Kind
 from accounts.models import Account, MirroredEntity, Trader, UnreadableRecord
-from accounts.sync.actions import Part
 from accounts.sync.unreadable import attach
-
-_ENTITIES: Final = {
-    Part.ACCOUNT: (MirroredEntity.ACCOUNT,),
-    Part.CASH: (MirroredEntity.CASH,),
-    Part.POSITIONS: (MirroredEntity.POSITION,),
-    Part.LIMITS: (MirroredEntity.FIRM_LIMITS, MirroredEntity.TRADER_LIMITS),
-    Part.PRE_TRADE: (MirroredEntity.POSITION_LIMIT, MirroredEntity.RISK_PARAMETER),
-}
 
 
 def unreadable_for(kind: Kind, subject: Account | Trader) -> UnreadableRecord | None:
     """Return an unreadable record of an account that a kind depends on, if any. Reads what `attach` has set."""
     if not isinstance(subject, Account):
         return None
-    needed = {MirroredEntity.RISK_STATUS, *(entity for part in kind.parts for entity in _ENTITIES[part])}
+    needed = {MirroredEntity.RISK_STATUS, *(entity for part in kind.parts for entity in part.entities)}
     return next((record for record in subject.unreadable if record.entity in needed), None)
 
 

@@ -1,16 +1,14 @@
 """The plan: for every target what would happen, or why nothing would. Read from the mirror; nothing is written."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, TextField
 
+from accounts.changes.digest import digest_of
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip
 from accounts.changes.kinds.spec import Unit
@@ -24,7 +22,7 @@ from accounts.sync import untold
 from accounts.sync.unreadable import attach
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import moment
+from riskadmin.web.formats import listed, moment
 
 UNCOUNTED_MAX: Final = 100
 """A change with more targets is submitted only with their number typed."""
@@ -110,12 +108,6 @@ class Plan:
                 "items": [[row.target, row.before, row.after, row.skip_reason] for row in self.rows],
             },
         )
-
-
-def digest_of(content: object) -> str:
-    """Return the SHA-256, in hex, of `content` as canonical JSON: sorted keys, no blanks, UTF-8."""
-    text = json.dumps(content, cls=DjangoJSONEncoder, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def target_of(environment: str, target_id: int, unit: Unit = Unit.ACCOUNT) -> str:
@@ -261,7 +253,7 @@ def _outcome(
     blocks: str,
 ) -> Planned | Skip:
     if environment not in kind.environments:
-        where = " and ".join(sorted(each.value for each in kind.environments))
+        where = listed(sorted(each.value for each in kind.environments))
         return Skip(reason=f"Tradovate takes this on {where} only; the {kind.unit.value} is on {environment.value}")
     if subject is None:
         return Skip(reason=f"Unknown: no such {kind.unit.value} was read from Tradovate")
@@ -294,6 +286,11 @@ def _blocks(kind: Kind, item: _Pending) -> bool:
         return True
     is_next = item.state == ItemState.QUEUED and item.lane == Lane.URGENT and item.is_running
     return item.kind_name == kind.name and (is_next or item.state in ITEM_UNDER_WAY)
+
+
+def own_parameters(items: Iterable[Item]) -> dict[int, State]:
+    """Return the parameters of single items by their target's id, as `plan` and a request take them."""
+    return {item.target_id: item.own_parameters for item in items if item.own_parameters}
 
 
 def moved_since(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from riskadmin.web.formats import counted
+
 
 class Rule(Protocol):
     """The fields of a rule; `changes.models.PolicyRule` is one."""
@@ -43,8 +45,7 @@ def requirement(rules: Iterable[Rule], *, kind: str, environment: str, items: in
         if rule.kind in {"", kind} and rule.environment in {"", environment} and rule.at_least_items <= items
     ]
     if not matching:
-        accounts = f"{items:,} account{'' if items == 1 else 's'}"
-        raise PolicyMissing(f"No policy rule covers {kind} on {environment} for {accounts}.")
+        raise PolicyMissing(f"No policy rule covers {kind} on {environment} for {counted(items, 'target')}.")
     rule = max(
         matching,
         key=lambda rule: (rule.decisions_needed, rule.decider_role != "", rule.at_least_items, rule.kind, rule.environment),

@@ -11,7 +11,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -121,10 +120,7 @@ def new(request: HttpRequest, kind_name: str) -> HttpResponse:
     """The page to request a change: its parameters, what it would do, and the form for its reason."""
     kind = kind_or_404(kind_name)
     demand(request, kind.capability)
-    try:
-        asked = _asked(request, kind)
-    except BadTargets as error:
-        raise BadRequest(str(error)) from error
+    asked = _asked(request, kind)
     if not asked.chosen.ids:
         # Nothing typed here can be used yet: the errors in the list come first.
         return _page(asked, None, None, status=UNPROCESSABLE if asked.is_submitted else 200)

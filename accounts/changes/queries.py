@@ -30,6 +30,8 @@ from accounts.changes.states import (
 from accounts.changes.targeting.source import Link
 from accounts.changes.tracking.waiting import Wait, waits
 from accounts.models import Account
+from riskadmin.audit.models import Event
+from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 
 
@@ -247,6 +249,12 @@ def earlier_items(link: Link | None, targets: Sequence[str]) -> dict[str, Item]:
 def followers(change: Change) -> QuerySet[Change]:
     """Return the changes that came from an earlier one, oldest first."""
     return change.followers.order_by("pk")
+
+
+def why_not_carried_on(change: Change) -> str:
+    """Return why the items that were skipped at a change's start are not requested again; "" where nothing says so."""
+    event = Event.objects.filter(change_id=change.pk, tag=Tag.CHANGE_NOT_CARRIED_ON).first()
+    return str(event.detail.get("text", "")) if event else ""
 
 
 def unknown_items() -> QuerySet[Item]:

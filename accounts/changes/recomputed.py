@@ -16,7 +16,7 @@ from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
-from accounts.changes.plan import Plan, Row, moved_since, plan
+from accounts.changes.plan import Plan, Row, moved_since, own_parameters, plan
 from accounts.changes.plan_summary import Overview, RowFilter, by_weight, overview
 from accounts.changes.states import ItemState, Relation
 from accounts.changes.topics import Topic, topics
@@ -137,7 +137,7 @@ def _planned(change: Change, kind: Kind, waiting: Sequence[Item]) -> Plan:
         environment=Environment(change.environment),
         target_ids=[item.target_id for item in waiting],
         parameters=change.parameters,
-        per_target={item.target_id: item.own_parameters for item in waiting if item.own_parameters},
+        per_target=own_parameters(waiting),
         requested_as=change.pk,
     )
     # If the mirror has lost a target, the item still has its name.

@@ -11,6 +11,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.stops import Ahead, Cause, Stop, Stops
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.formats import counted
 
 DASHBOARD: Final = "in Tradovate's own dashboard"
 CATEGORY: Final = "to a risk category that your firm has set up to allow no orders"
@@ -79,7 +80,7 @@ def _alternatives(stop: Stop, stops: Stops, may: Callable[[str], bool], subject:
     if stop.cause == Cause.USED_UP and stop.lane == Lane.BULK and stops.state and stops.state.left_urgent:
         few = max((each.kind.urgent_up_to for each in stop.waits if each.kind.name in waiting), default=0)
         if few:
-            left = f"{stops.state.left_urgent:,} call{'' if stops.state.left_urgent == 1 else 's'} left"
+            left = f"{counted(stops.state.left_urgent, 'call')} left"
             found.append(Alternative(words=f"change at most {few} at a time, in the urgent lane ({left})"))
     locks = "lock" in waiting
     what = subject.then if found else subject.first

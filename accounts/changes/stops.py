@@ -26,7 +26,7 @@ from riskadmin.tradovate.errors import NotHandled
 from riskadmin.tradovate.tokens import USABLE
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import moment
+from riskadmin.web.formats import listed, moment
 
 
 class Cause(IntEnum):
@@ -95,7 +95,7 @@ class Stop:
 
     @property
     def _what_of_endpoint(self) -> str:
-        unconfirmed = f"{_listed([each.label for each in self.unconfirmed])} can't be confirmed" if self.unconfirmed else ""
+        unconfirmed = f"{listed([each.label for each in self.unconfirmed])} can't be confirmed" if self.unconfirmed else ""
         if self.waits:
             return f"{_waiting_words(self.waits, self.where)}{f', and {unconfirmed}' if unconfirmed else ''}"
         read = read_words(self.endpoint)
@@ -325,19 +325,6 @@ def _of_sign_in(halted: HaltedEndpoint, where: tuple[Environment, ...], everywhe
     return found
 
 
-_READ_WORDS: Final = {
-    MirroredEntity.RISK_CATEGORY: "risk categories",
-    MirroredEntity.TRADER: "traders",
-    MirroredEntity.ACCOUNT: "accounts",
-    MirroredEntity.PERMISSION: "trading permissions",
-    MirroredEntity.RISK_STATUS: "risk statuses",
-    MirroredEntity.FIRM_LIMITS: "the firm's limits",
-    MirroredEntity.TRADER_LIMITS: "the traders' own limits",
-    MirroredEntity.CASH: "cash balances",
-    MirroredEntity.POSITION: "positions",
-    MirroredEntity.POSITION_LIMIT: "position limits",
-    MirroredEntity.RISK_PARAMETER: "risk parameters",
-}
 FULL_READ: Final = frozenset(
     each.name
     for each in (
@@ -366,7 +353,7 @@ def read_words(endpoint: str) -> str:
     entity = endpoint.partition("/")[0]
     if known is None or known.writes or entity not in MirroredEntity.values:
         return ""
-    return _READ_WORDS[MirroredEntity(entity)]
+    return MirroredEntity(entity).plural
 
 
 def _nothing_is_read(where: str) -> str:
@@ -408,11 +395,6 @@ def _waiting_words(waits: Sequence[Waiting], where: str) -> str:
     whole = [each.label for each in waits if not each.step]
     parts = [f"{each.label} before its step “{each.step}”" for each in waits if each.step]
     if not whole:
-        return f"{_listed(parts)} wait{'s' if len(parts) == 1 else ''}{where}"
-    words = f"{_listed(whole)} wait{'s' if len(whole) == 1 else ''}{where}"
-    return f"{words}, and {_listed(parts)}," if parts else words
-
-
-def _listed(labels: Sequence[str]) -> str:
-    *first, last = labels
-    return f"{', '.join(first)} and {last}" if first else last
+        return f"{listed(parts)} wait{'s' if len(parts) == 1 else ''}{where}"
+    words = f"{listed(whole)} wait{'s' if len(whole) == 1 else ''}{where}"
+    return f"{words}, and {listed(parts)}," if parts else words

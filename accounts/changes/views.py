@@ -8,17 +8,17 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
 from accounts.changes import actions, queries, shown
+from accounts.changes.access import change_or_404, requestable_change
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
 from accounts.changes.forms import DecideForm, ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS, for_stored, named
-from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
@@ -32,7 +32,7 @@ from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web import csv_file
-from riskadmin.web.access import demand, may, requires
+from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
@@ -73,7 +73,7 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve or reject a change; refused with 409 and what moved if the change is no longer what was shown."""
-    get_object_or_404(Change, pk=pk)
+    change_or_404(pk)
     form = DecideForm(request.POST)
     if not form.is_valid():
         return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
@@ -102,10 +102,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Withdraw one's own change before anyone approved or rejected it; open to anyone who may request its kind."""
-    change = get_object_or_404(Change, pk=pk)
-    kind = for_stored(change)
-    if isinstance(kind, Kind):  # one that is retired may be withdrawn by the person who requested it
-        demand(request, kind.capability)
+    requestable_change(request, pk)
     try:
         actions.withdraw(actor=person(request), origin=origin_of(request), change_id=pk)
     except actions.NotAllowed as error:
@@ -118,7 +115,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def results_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The outcome of every item that the URL filters for, as a CSV file, streamed as it is read."""
-    change = get_object_or_404(Change, pk=pk)
+    change = change_or_404(pk)
     items: QuerySet[Item] = queries.items_of(change, **ItemsForm(request.GET).narrowed).select_related(None)
     return csv_file.response(f"change-{pk}", results.lines(change, items.order_by("position").iterator(chunk_size=2000)))
 
@@ -155,6 +152,7 @@ def _detail_page(
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),
         "followers": queries.followers(change),
+        "not_carried_on": queries.why_not_carried_on(change) if following.counts.get(ItemState.SKIPPED) else "",
     }
     return render(request, "changes/detail.html", context, status=status)
 

@@ -8,10 +8,11 @@ from uuid import UUID
 from django.utils import timezone
 
 from accounts.changes.audit_events import about_target
+from accounts.changes.digest import digest_of
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item, PolicyRule
-from accounts.changes.plan import Plan, digest_of
+from accounts.changes.plan import Plan
 from accounts.changes.plan_summary import overview
 from accounts.changes.policy import Requirement, requirement
 from accounts.changes.scheduling.timing import AT_ONCE, Timing

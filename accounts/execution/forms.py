@@ -13,9 +13,9 @@ from accounts.changes.kinds import KINDS
 from accounts.execution.decisions import Resolution, Seen
 from accounts.execution.unknown_items import Filters, Group
 from accounts.models import EnvironmentChoice
+from accounts.models.ids import BIGGEST_ID
 from riskadmin.web.fields import LinesField
 
-BIGGEST_ID: Final = 2**63 - 1
 NAMED_MAX: Final = 200
 """Items that one form or URL may name; more are selected by filters."""
 

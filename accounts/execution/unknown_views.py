@@ -37,6 +37,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict
+from riskadmin.web.formats import counted
 from riskadmin.web.htmx import HttpResponseSeeOther, redirect, render_page_or_fragment
 
 UNPROCESSABLE: Final = 422
@@ -266,8 +267,7 @@ def _told(request: HttpRequest, decided: Decided, resolution: Resolution) -> Htt
     """Report the result of a resolution, with the names of the items that were left out."""
     if not decided.items:
         return _nothing_left(request, decided.left_out)
-    count = len(decided.items)
-    messages.success(request, f"{count:,} item{'' if count == 1 else 's'}: {resolution.label.lower()}. It is on record.")
+    messages.success(request, f"{counted(len(decided.items), 'item')}: {resolution.label.lower()}. It is on record.")
     for reason, names in _by_reason(decided.left_out):
         messages.warning(request, f"Left out: {names}. {reason}")
     changes = {item.change_id for item in decided.items}

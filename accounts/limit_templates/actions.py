@@ -9,11 +9,11 @@ from django.db.models import Max
 from django.utils import timezone
 
 from accounts.changes.actions import DecisionRefused, NotAllowed
+from accounts.changes.digest import digest_of
 from accounts.changes.guards import MAY_DECIDE, broken_rule
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import PolicyRule
 from accounts.changes.moving import move_row
-from accounts.changes.plan import digest_of
 from accounts.changes.policy import Requirement, requirement
 from accounts.changes.states import Verdict
 from accounts.limit_templates import queries

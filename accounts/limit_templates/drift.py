@@ -12,11 +12,12 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Count, F, Func, Q, QuerySet
 
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, LimitField, direction, in_json, in_words
+from accounts.changes.kinds.limit_fields import direction, in_json, in_words
 from accounts.limit_templates.attribution import Hand, hands
 from accounts.limit_templates.fields import TEMPLATE_FIELDS
 from accounts.limit_templates.models import Governed, LimitTemplate
 from accounts.models import Account
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, AutoLiqField
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.paging import Page, keyset
 
@@ -38,7 +39,7 @@ class Wanted:
 class Deviation:
     """One field of an account that differs from its template, in words, and who last changed it."""
 
-    field: LimitField
+    field: AutoLiqField
     before: str
     after: str
     direction: str
@@ -75,7 +76,7 @@ class Found:
     page: Page[Governed]
     rows: Sequence[Drifting]
     sums: Sequence[Sum]
-    fields: Sequence[tuple[LimitField, int]] = field(default_factory=tuple)
+    fields: Sequence[tuple[AutoLiqField, int]] = field(default_factory=tuple)
 
     @property
     def drifting(self) -> int:
@@ -115,7 +116,7 @@ def explained(rows: Sequence[Governed]) -> list[Drifting]:
         Drifting(
             governed=row,
             deviations=[
-                _deviation(LIMIT_FIELDS[name], records[row.pk], row.version.limits, found[row.pk, name])
+                _deviation(AUTO_LIQ_FIELDS[name], records[row.pk], row.version.limits, found[row.pk, name])
                 for name in TEMPLATE_FIELDS
                 if name in row.differing
             ],
@@ -124,7 +125,7 @@ def explained(rows: Sequence[Governed]) -> list[Drifting]:
     ]
 
 
-def _deviation(limit: LimitField, held: Mapping[str, Any], said: Mapping[str, Any], hand: Hand) -> Deviation:
+def _deviation(limit: AutoLiqField, held: Mapping[str, Any], said: Mapping[str, Any], hand: Hand) -> Deviation:
     before, after = held.get(limit.name), said[limit.name]
     return Deviation(
         field=limit,
@@ -171,7 +172,7 @@ def sums(wanted: Wanted) -> list[Sum]:
     ]
 
 
-def _fields(wanted: Wanted) -> list[tuple[LimitField, int]]:
+def _fields(wanted: Wanted) -> list[tuple[AutoLiqField, int]]:
     each = Func(F("differing"), function="unnest", output_field=models.TextField())
     each.set_returning = True
     rows = (
@@ -182,4 +183,4 @@ def _fields(wanted: Wanted) -> list[tuple[LimitField, int]]:
         .annotate(rows=Count("pk"))
         .order_by("-rows", "name")
     )
-    return [(LIMIT_FIELDS[name], count) for name, count in rows]
+    return [(AUTO_LIQ_FIELDS[name], count) for name, count in rows]

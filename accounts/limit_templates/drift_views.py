@@ -40,10 +40,7 @@ UNPROCESSABLE = 422
 @require_GET
 def choose(request: HttpRequest) -> HttpResponse:
     """Which template to apply to the accounts in the URL."""
-    try:
-        chosen = named_targets(request, request.GET, None)
-    except BadTargets as error:
-        raise BadRequest(str(error)) from error
+    chosen = named_targets(request, request.GET, None)
     context = {
         "chosen": chosen,
         "environment": chosen.environment.value,
@@ -72,7 +69,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
             where = CorrectForm(request.POST)
             done = _frozen(request, pk, where, None, lambda: applying.assigned_to(template, _environment(where)))
         case _:
-            return _freeze_named(request, pk)
+            return _go_on(request, pk, named_targets(request, request.POST, None))
     return done or _apply_page(request, template, names_form, file_form, status=UNPROCESSABLE)
 
 
@@ -89,7 +86,7 @@ def _frozen(
             form.add_error(blamed, reason)
     except BadTargets as error:
         if blamed is None:
-            raise BadRequest(str(error)) from error
+            raise
         form.add_error(blamed, str(error))
     return None
 
@@ -105,13 +102,6 @@ def _of_file(form: forms.Form) -> TargetSelection:
 
 def _environment(form: forms.Form) -> Environment:
     return Environment(form.cleaned_data["environment"])
-
-
-def _freeze_named(request: HttpRequest, pk: int) -> HttpResponse:
-    try:
-        return _go_on(request, pk, named_targets(request, request.POST, None))
-    except BadTargets as error:
-        raise BadRequest(str(error)) from error
 
 
 def _go_on(request: HttpRequest, pk: int, chosen: TargetSelection) -> HttpResponse:
@@ -176,10 +166,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         raise BadRequest("The form names no environment, or a field that no template has.")
     wanted = Wanted(template_id=pk, field_name=form.cleaned_data["field"])
-    try:
-        return _go_on(request, pk, applying.drifting_from(wanted, _environment(form)))
-    except BadTargets as error:
-        raise BadRequest(str(error)) from error
+    return _go_on(request, pk, applying.drifting_from(wanted, _environment(form)))
 
 
 @requires("changes:view")

@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from accounts.changes.kinds.auto_liq_limits import LEVEL, TEMPLATE
-from accounts.changes.kinds.limit_fields import FIELDS_OF, LIMIT_FIELDS, LimitField, Record, in_words
+from accounts.changes.kinds.limit_fields import Record, in_words
 from accounts.models import LimitLevel
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, FIELDS_OF_LEVEL, AutoLiqField
 
 VERSION: Final = "template_version"
 """The parameter of a change that says which version it applies; PostgreSQL checks it against that version (`sql/`)."""
 
-PASSING: Final = frozenset({"flatten_at", "changes_locked"})
-"""Fields that end by themselves, at a time or with the session: an account can't be checked against them."""
+TEMPLATE_FIELDS: Final[dict[str, AutoLiqField]] = {
+    name: field for name, field in AUTO_LIQ_FIELDS.items() if field.ends_by is None
+}
 
-TEMPLATE_FIELDS: Final[dict[str, LimitField]] = {name: field for name, field in LIMIT_FIELDS.items() if name not in PASSING}
 
-
-def fields_of(level: str) -> tuple[LimitField, ...]:
+def fields_of(level: str) -> tuple[AutoLiqField, ...]:
     """Return the fields that a template of this level may set, in order."""
-    return tuple(field for field in FIELDS_OF[LimitLevel(level)] if field.name not in PASSING)
+    return tuple(field for field in FIELDS_OF_LEVEL[LimitLevel(level)] if field.name in TEMPLATE_FIELDS)
 
 
 def governed(record: Record, level: str) -> dict[str, Any]:
@@ -31,6 +31,6 @@ def parameters_of(*, limits: Record, level: str, words: str, version_id: int) ->
     return {LEVEL: level, **limits, TEMPLATE: words, VERSION: version_id}
 
 
-def value_words(limits: Mapping[str, Any], level: str) -> list[tuple[LimitField, str]]:
+def value_words(limits: Mapping[str, Any], level: str) -> list[tuple[AutoLiqField, str]]:
     """Return what a record sets, each field with its value in words, in the fields' order."""
     return [(field, in_words(field, limits[field.name])) for field in fields_of(level) if field.name in limits]

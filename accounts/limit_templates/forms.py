@@ -5,31 +5,20 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from django import forms
-from django.forms.boundfield import BoundField
 
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Record, Sort, in_json
+from accounts.changes.kinds.limit_fields import Record, in_json
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.states import Verdict
-from accounts.limit_templates.fields import PASSING, TEMPLATE_FIELDS, fields_of
+from accounts.limit_templates.fields import TEMPLATE_FIELDS, fields_of
 from accounts.limit_templates.models import LimitTemplate
 from accounts.models import Account, EnvironmentChoice, LimitLevel, RiskCategory
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.pages.queries import categories
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.fields import LinesField
 from riskadmin.web.formats import money
 
 NOTE_MAX: Final = 1000
-
-_GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("Daily loss", ("daily_loss",)),
-    ("Weekly loss, and profits", ("weekly_loss", "daily_profit", "weekly_profit")),
-    ("Trailing drawdown", ("trailing",)),
-    ("Margin in use", ("margin",)),
-    ("Afterwards", ("do_not_unlock", "stepped")),
-)
-"""The fields by the figure that they are compared with: heading, and how their names begin."""
-
-_UNITS: Final = {Sort.USD: ("$", ""), Sort.PCT: ("", "%")}
 
 
 class VersionForm(LimitsForm):
@@ -47,11 +36,11 @@ class VersionForm(LimitsForm):
         """Take the level if it is already fixed; then only that level's fields are offered."""
         super().__init__(*args, **kwargs)
         self.settled_level = level
-        for name in PASSING:
+        for name in AUTO_LIQ_FIELDS.keys() - TEMPLATE_FIELDS.keys():
             del self.fields[name]
         if level:
             del self.fields["level"]
-            for field in LIMIT_FIELDS.values():
+            for field in AUTO_LIQ_FIELDS.values():
                 if field.is_firm_only and level == LimitLevel.TRADER:
                     self.fields.pop(field.name, None)
         for name in TEMPLATE_FIELDS:
@@ -70,14 +59,6 @@ class VersionForm(LimitsForm):
         """The limits that a valid form sets, as a record."""
         given = {field.name: in_json(self.cleaned_data.get(field.name)) for field in fields_of(self.whose)}
         return {name: value for name, value in given.items() if value is not None and value != ""}
-
-    @property
-    def groups(self) -> Iterator[tuple[str, list[tuple[BoundField, str, str]]]]:
-        """The limits as the page shows them: a heading, and its fields with the text before and after each."""
-        for heading, beginnings in _GROUPS:
-            names = [name for name in TEMPLATE_FIELDS if name.startswith(beginnings) and name in self.fields]
-            if names:
-                yield heading, [(self[name], *_UNITS.get(TEMPLATE_FIELDS[name].sort, ("", ""))) for name in names]
 
     def clean(self) -> dict[str, Any]:
         """Require at least one limit."""

@@ -7,11 +7,12 @@ from typing import Any, Final
 from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
 
-from accounts.changes.kinds.limit_fields import LimitField, direction, in_words
+from accounts.changes.kinds.limit_fields import direction, in_words
 from accounts.limit_templates.fields import fields_of
 from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateDecision, TemplateVersion
 from accounts.limit_templates.states import VersionState
 from accounts.models import Account, LimitLevel
+from accounts.models.auto_liq_fields import AutoLiqField
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -127,7 +128,7 @@ def governing_versions(account: Account) -> dict[LimitLevel, TemplateVersion]:
 class Setting:
     """One field of a version: what the previous version sets and what this one does, in words; `direction` as for changes."""
 
-    field: LimitField
+    field: AutoLiqField
     before: str
     after: str
     direction: str

@@ -13,7 +13,6 @@ from accounts.changes.forms import read_targets
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
 from accounts.changes.policy import PolicyMissing
 from accounts.changes.states import Verdict
-from accounts.changes.targeting.targets import BadTargets
 from accounts.limit_templates import actions, drift, queries
 from accounts.limit_templates.actions import NotPossible
 from accounts.limit_templates.fields import governed
@@ -115,10 +114,7 @@ def _of_account(request: HttpRequest) -> tuple[Account | None, dict[str, Any]]:
     """Return the account that a URL names, and its limits of the level there as a form's initial values."""
     if "account" not in request.GET:
         return None, {}
-    try:
-        environment, ids = read_targets(request.GET.getlist("account"))
-    except BadTargets as error:
-        raise BadRequest(str(error)) from error
+    environment, ids = read_targets(request.GET.getlist("account"))
     asked = LevelForm(request.GET)
     level = LimitLevel(asked.cleaned_data["level"]) if asked.is_valid() else LimitLevel.FIRM
     account = accounts_with_limits(environment, ids[:1], level).get(ids[0])

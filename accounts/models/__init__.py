@@ -13,20 +13,20 @@ from django.utils import timezone
 
 import accounts.models.api  # noqa: F401  (Django looks for models here)
 from accounts.models.base import EnvironmentChoice as EnvironmentChoice
+from accounts.models.base import ListedRow, NumberedRow
 from accounts.models.base import MirrorRow as MirrorRow
 from accounts.models.base import Source as Source
 from accounts.models.notes import AccountNote as AccountNote
 from accounts.models.status import AccountStatus, account_status
 from accounts.models.sync_run import SyncRun as SyncRun
+from accounts.models.unreadable import MirroredEntity as MirroredEntity
+from accounts.models.unreadable import UnreadableRecord as UnreadableRecord
 from riskadmin.audit.outside import OutsideKind
-from riskadmin.tradovate.http_record import what_stands
 
 
-class RiskCategory(MirrorRow):
+class RiskCategory(NumberedRow):
     """A pre-trade risk profile (lots, allowed products) that accounts can be switched to."""
 
-    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
-    tradovate_id = models.BigIntegerField()
     name = models.CharField(max_length=128)
 
     class Meta:
@@ -36,16 +36,12 @@ class RiskCategory(MirrorRow):
         return self.name
 
 
-class Trader(MirrorRow):
+class Trader(ListedRow):
     """Tradovate's user who trades accounts; never a member of staff."""
 
-    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
-    tradovate_id = models.BigIntegerField()
     name = models.CharField(max_length=64)
     email = models.CharField(max_length=254, blank=True)
     status = models.CharField(max_length=32, blank=True)
-    missing_since = models.DateTimeField(null=True)
-    left_out_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trader_once")]
@@ -58,24 +54,18 @@ class Trader(MirrorRow):
         return self.name
 
 
-class Account(MirrorRow):
+class Account(ListedRow):
     """A trading account at Tradovate.
 
     `archived` is our own flag: the account is closed, inactive, archived, or missing from Tradovate's list. Tradovate accepts
     calls for archived accounts without an error (setadminautoliqaction, best practices), so nothing is ever sent for them.
     """
 
-    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
-    tradovate_id = models.BigIntegerField()
     name = models.CharField(max_length=64)
     account_type = models.CharField(max_length=32, blank=True)
     closed = models.BooleanField(default=False)
     restricted = models.BooleanField(default=False)
     archived = models.BooleanField(default=False)
-    missing_since = models.DateTimeField(null=True)
-    # When a full read first left the account out. It counts as missing only after a second, later full read without it, or a
-    # 404 for its own id.
-    left_out_at = models.DateTimeField(null=True)
     risk_category = models.ForeignKey(
         RiskCategory,
         null=True,
@@ -88,7 +78,7 @@ class Account(MirrorRow):
     # The trader of the newest accepted permission; all permissions are in TradingPermission.
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
     # The parts of this account that could not be read. Filled in by `unreadable.attach`.
-    unreadable: "Sequence[UnreadableRecord]" = ()
+    unreadable: Sequence[UnreadableRecord] = ()
     # When its risk status was last read, if full reads no longer include it. Filled in by `untold.attach`.
     untold_since: datetime | None = None
     # When its positions were last read, all at once: an account without positions has no row that could record it.
@@ -141,16 +131,12 @@ class Account(MirrorRow):
         )
 
 
-class TradingPermission(MirrorRow):
+class TradingPermission(ListedRow):
     """Who may trade an account: the link between trader and account."""
 
-    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
-    tradovate_id = models.BigIntegerField()
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="permissions")
     trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="permissions")
     status = models.CharField(max_length=32)
-    missing_since = models.DateTimeField(null=True)
-    left_out_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="trading_permission_once")]
@@ -375,51 +361,3 @@ class RiskParameter(PreTradeRow):
 
     def __str__(self) -> str:
         return f"{self.position_limit_id}: parameter {self.tradovate_id}"
-
-
-class MirroredEntity(models.TextChoices):
-    """The entities that the mirror keeps, by Tradovate's names and with labels."""
-
-    RISK_CATEGORY = "riskCategory", "Risk category"
-    TRADER = "user", "Trader"
-    ACCOUNT = "account", "Account"
-    PERMISSION = "tradingPermission", "Trading permission"
-    RISK_STATUS = "accountRiskStatus", "Risk status"
-    FIRM_LIMITS = "userAccountAutoLiq", "Firm's limits"
-    TRADER_LIMITS = "permissionedAccountAutoLiq", "Trader's own limits"
-    CASH = "cashBalance", "Cash balance"
-    POSITION = "position", "Position"
-    POSITION_LIMIT = "userAccountPositionLimit", "Position limit"
-    RISK_PARAMETER = "userAccountRiskParameter", "Risk parameter"
-
-
-class UnreadableRecord(models.Model):
-    """A record that Tradovate sent with a value that can't be read or stored: its mirror row keeps its previous values.
-
-    It is deleted with the next good reading of the same record. `field` names what can't be read, comma-separated if there are
-    several, and is empty if the record is not an object at all; `value` is what was sent there, as JSON. Without an id it is
-    not known which record it is.
-    """
-
-    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
-    entity = models.CharField(max_length=32, choices=MirroredEntity)
-    tradovate_id = models.BigIntegerField(null=True)
-    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE, related_name="+")
-    trader = models.ForeignKey(Trader, null=True, on_delete=models.CASCADE, related_name="+")
-    field = models.TextField(blank=True)
-    value = models.TextField()
-    since = models.DateTimeField()  # when the first failed reading began
-    read_at = models.DateTimeField()  # when the last failed reading began
-
-    class Meta:
-        # Records without an id are all distinct: PostgreSQL does not treat two NULLs as equal.
-        constraints = [models.UniqueConstraint(fields=["environment", "entity", "tradovate_id"], name="unreadable_once")]
-
-    def __str__(self) -> str:
-        return f"{self.entity} {self.tradovate_id}: {self.field} = {self.value}"
-
-    @property
-    def words(self) -> str:
-        """What was sent, in one readable line."""
-        which = "" if self.tradovate_id is None else f" {self.tradovate_id}"
-        return f"{self.get_entity_display()}{which}: {what_stands(self.field, self.value)}"

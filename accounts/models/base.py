@@ -28,3 +28,26 @@ class MirrorRow(models.Model):
 
     class Meta:
         abstract = True
+
+
+class NumberedRow(MirrorRow):
+    """A mirror row with an id of Tradovate's own, unique within its environment."""
+
+    environment = models.CharField(max_length=8, choices=EnvironmentChoice)
+    tradovate_id = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+
+
+class ListedRow(NumberedRow):
+    """A row that full reads list. `left_out_at` is when one first left it out.
+
+    It counts as missing only after a second, later full read without it or, for accounts, a 404 for its own id.
+    """
+
+    missing_since = models.DateTimeField(null=True)
+    left_out_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True

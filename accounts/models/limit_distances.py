@@ -3,28 +3,14 @@
 Distances use realised figures only: Tradovate's cash balance has no open profit, and the page says so. Pure.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
+from typing import Final
 
 from accounts.models import Account, AutoLiqLimits, Cash, LimitLevel, RiskStatus
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, AutoLiqField, Effect, Figure, ValueType
 from riskadmin.tradovate.vocabulary import TrailingDrawdownMode
-
-
-class Unit(StrEnum):
-    """The unit of a limit."""
-
-    USD = "usd"
-    PCT = "pct"
-
-
-class Effect(StrEnum):
-    """What happens when a limit is reached, from the mildest."""
-
-    ALERT = "alerts"
-    LIQ_ONLY = "closing orders only"
-    AUTO_LIQ = "auto-liquidates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +51,8 @@ class Distance:
 class Line:
     """One limit at both levels. `distance` is to the nearer of the two; `nearer` says which level that is."""
 
-    label: str
     effect: Effect
-    unit: Unit
+    unit: ValueType
     firm: Decimal | None
     trader: Decimal | None
     distance: Distance | None
@@ -121,64 +106,14 @@ def _up_to(at: Decimal, now: Decimal | None) -> Distance | None:
     return None if now is None else Distance(now_usd=now, at_usd=at, left_usd=at - now, room_usd=abs(at))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Rule:
-    field: str
-    label: str
-    effect: Effect
-    unit: Unit
-    measure: Measure
-
-
-_RULES: dict[str, tuple[_Rule, ...]] = {
-    "Daily loss": tuple(
-        _Rule(field=f"daily_loss_{field}_{unit}", label=label, effect=effect, unit=unit, measure=measure)
-        for unit, measure in ((Unit.USD, _loss_today), (Unit.PCT, _loss_today_pct))
-        for field, label, effect in (
-            ("alert", "Alert", Effect.ALERT),
-            ("liq_only", "Closing orders only", Effect.LIQ_ONLY),
-            ("auto_liq", "Auto-liquidation", Effect.AUTO_LIQ),
-        )
-    ),
-    "Weekly loss": (
-        _Rule(
-            field="weekly_loss_auto_liq_usd",
-            label="Auto-liquidation",
-            effect=Effect.AUTO_LIQ,
-            unit=Unit.USD,
-            measure=_loss_this_week,
-        ),
-    ),
-    "Daily profit": (
-        _Rule(
-            field="daily_profit_auto_liq_usd",
-            label="Auto-liquidation",
-            effect=Effect.AUTO_LIQ,
-            unit=Unit.USD,
-            measure=_profit_today,
-        ),
-    ),
-    "Weekly profit": (
-        _Rule(
-            field="weekly_profit_auto_liq_usd",
-            label="Auto-liquidation",
-            effect=Effect.AUTO_LIQ,
-            unit=Unit.USD,
-            measure=_profit_this_week,
-        ),
-    ),
-    "Margin in use": tuple(
-        _Rule(field=f"margin_{field}_pct", label=label, effect=effect, unit=Unit.PCT, measure=_not_known)
-        for field, label, effect in (
-            ("alert", "Alert", Effect.ALERT),
-            ("liq_only", "Closing orders only", Effect.LIQ_ONLY),
-            ("auto_liq", "Auto-liquidation", Effect.AUTO_LIQ),
-        )
-    ),
+_MEASURES: Final[dict[tuple[Figure, ValueType], Measure]] = {
+    (Figure.DAILY_LOSS, ValueType.USD): _loss_today,
+    (Figure.DAILY_LOSS, ValueType.PCT): _loss_today_pct,
+    (Figure.WEEKLY_LOSS, ValueType.USD): _loss_this_week,
+    (Figure.DAILY_PROFIT, ValueType.USD): _profit_today,
+    (Figure.WEEKLY_PROFIT, ValueType.USD): _profit_this_week,
+    (Figure.MARGIN, ValueType.PCT): _not_known,
 }
-
-
-_RULE_OF = {rule.field: rule for rules in _RULES.values() for rule in rules}
 
 
 def figures_of(account: Account) -> Figures:
@@ -197,22 +132,20 @@ def figures_of(account: Account) -> Figures:
 def limit_groups(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figures: Figures) -> list[Group]:
     """Return the limits that at least one level sets, in order; a group without any is left out."""
     now = {
-        "Daily loss": figures.today_usd,
-        "Daily profit": figures.today_usd,
-        "Weekly loss": figures.week_usd,
-        "Weekly profit": figures.week_usd,
+        Figure.DAILY_LOSS: figures.today_usd,
+        Figure.DAILY_PROFIT: figures.today_usd,
+        Figure.WEEKLY_LOSS: figures.week_usd,
+        Figure.WEEKLY_PROFIT: figures.week_usd,
     }
     groups = [
-        Group(label=label, now_usd=now.get(label), lines=_lines(rules, firm, trader, figures))
-        for label, rules in _RULES.items()
+        Group(label=figure.label, now_usd=now.get(figure), lines=_lines(figure, firm, trader, figures)) for figure in Figure
     ]
     return [group for group in groups if group.lines]
 
 
-def distance_to(field: str, limit: Decimal, figures: Figures) -> Distance | None:
-    """Return an account's distance from a limit, by the field's name; None if it can't be known."""
-    rule = _RULE_OF.get(field)
-    return rule.measure(limit, figures) if rule else None
+def distance_to(field: AutoLiqField, limit: Decimal, figures: Figures) -> Distance | None:
+    """Return an account's distance from a limit; None if it can't be known, or if the field is not a limit on a figure."""
+    return _MEASURES[field.figure, field.value_type](limit, figures) if field.figure else None
 
 
 def trailing_drawdown(firm: AutoLiqLimits | None, figures: Figures) -> Distance | None:
@@ -246,14 +179,14 @@ def trailing_distance(drawdown_usd: Decimal, stops_at_usd: Decimal | None, figur
     return Distance(now_usd=figures.cash_usd, at_usd=floor, left_usd=figures.cash_usd - floor, room_usd=drawdown_usd)
 
 
-def _lines(
-    rules: Sequence[_Rule], firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figures: Figures
-) -> tuple[Line, ...]:
+def _lines(figure: Figure, firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figures: Figures) -> tuple[Line, ...]:
     found = []
-    for rule in rules:
+    for field in AUTO_LIQ_FIELDS.values():
+        if field.figure is not figure or field.effect is None:
+            continue
         values: dict[LimitLevel, Decimal | None] = {
-            LimitLevel.FIRM: getattr(firm, rule.field, None),
-            LimitLevel.TRADER: getattr(trader, rule.field, None),
+            LimitLevel.FIRM: getattr(firm, field.name, None),
+            LimitLevel.TRADER: getattr(trader, field.name, None),
         }
         given = {level: value for level, value in values.items() if value is not None}
         if not given:
@@ -262,12 +195,11 @@ def _lines(
         nearer = min(given, key=lambda level: (given[level], level != LimitLevel.FIRM))
         found.append(
             Line(
-                label=rule.label,
-                effect=rule.effect,
-                unit=rule.unit,
+                effect=field.effect,
+                unit=field.value_type,
                 firm=values[LimitLevel.FIRM],
                 trader=values[LimitLevel.TRADER],
-                distance=rule.measure(given[nearer], figures),
+                distance=distance_to(field, given[nearer], figures),
                 nearer=nearer if len(given) > 1 else None,
             )
         )

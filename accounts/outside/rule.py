@@ -19,6 +19,7 @@ from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action
 from accounts.changes.kinds.risk_category import SwitchRiskCategory
 from accounts.changes.kinds.risk_parameter import RiskParameterKind
 from accounts.models import LimitLevel, MoveSubject
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, EndsBy
 from accounts.models.pre_trade import ID, OWNER, Record
 from accounts.models.status import is_known
 from accounts.sync.history import Pairs
@@ -87,9 +88,13 @@ def _is_nobodys(name: str, pair: Sequence[Any], noted_at: datetime) -> bool:
     was, becomes = pair
     if was in (None, False) and becomes in (None, False):
         return True  # Tradovate may leave out what is false
-    if name == "changes_locked":
-        return bool(was) and not becomes
-    return name == "flatten_at" and bool(was) and becomes is None and datetime.fromisoformat(was) <= noted_at
+    match AUTO_LIQ_FIELDS[name].ends_by:
+        case EndsBy.SESSION:
+            return bool(was) and not becomes
+        case EndsBy.TIME:
+            return bool(was) and becomes is None and datetime.fromisoformat(was) <= noted_at
+        case None:
+            return False
 
 
 def _limits_left(level: LimitLevel, fields: Pairs, calls: Sequence[Call], noted_at: datetime) -> Pairs:

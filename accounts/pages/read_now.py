@@ -1,26 +1,20 @@
 """Reading one account on "Read now": everything that its page shows, and what of it could not be read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from django.utils import timezone
 
-from accounts.models import Account, Cash, RiskStatus, Trader
+from accounts.models import Account, Cash, MirroredEntity, RiskStatus, Trader
 from accounts.sync.actions import Part, refresh, refresh_traders
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.formats import listed
 
-STATUS: Final = "the risk status"
-TRADER: Final = "the trader"
-_WORDS: Final = {
-    Part.ACCOUNT: "the account itself",
-    Part.POSITIONS: "positions",
-    Part.CASH: "cash",
-    Part.LIMITS: "limits",
-    Part.PRE_TRADE: "position limits",
-}
+_ONE_EACH: Final = frozenset({MirroredEntity.ACCOUNT, MirroredEntity.RISK_STATUS, MirroredEntity.TRADER, MirroredEntity.CASH})
+"""Of these an account has one record."""
 _OF_ONE_ENDPOINT: Final = frozenset(
     {NotHandledReason.PENALTY, NotHandledReason.CAPTCHA, NotHandledReason.UNAUTHORISED, NotHandledReason.HALTED}
 )
@@ -48,7 +42,7 @@ class Outcome:
         if self.is_nothing and self.why:
             return f"Tradovate can't be read now: {self.why}. What you see is what was known last."
         why = self.why or "Tradovate did not include it, or not in a way that can be read"
-        return f"Read from Tradovate just now, except {_listed(self.not_read)}: {why}. What you see of that was read before."
+        return f"Read from Tradovate just now, except {listed(self.not_read)}: {why}. What you see of that was read before."
 
 
 def read_now(account: Account) -> Outcome:
@@ -64,14 +58,14 @@ def read_now(account: Account) -> Outcome:
         if failures and _goes_on(failures):
             _read(account, {part}, done, failures)
     found = _read_since(account, began_at, done)
-    not_read = [] if _is_status_read(account, began_at) else [STATUS]
-    not_read += [words for part, words in _WORDS.items() if part not in found]
+    not_read = [] if _is_status_read(account, began_at) else [MirroredEntity.RISK_STATUS]
+    not_read += [entity for part in Part if part not in found for entity in part.entities]
     if account.trader and not _is_trader_read(account.trader, failures):
-        not_read.append(TRADER)
+        not_read.append(MirroredEntity.TRADER)
     return Outcome(
-        not_read=tuple(not_read),
+        not_read=tuple(f"the {each.label.lower()}" if each in _ONE_EACH else each.plural for each in not_read),
         why=str(failures[0]).rstrip(".") if failures else "",
-        is_nothing=not found and STATUS in not_read,
+        is_nothing=not found and MirroredEntity.RISK_STATUS in not_read,
     )
 
 
@@ -120,8 +114,3 @@ def _read_since(account: Account, since: datetime, done: Collection[Part]) -> se
         Part.PRE_TRADE: [now.position_limits_read_at, now.risk_parameters_read_at],
     }
     return {part for part, read in ages.items() if (read or part in done) and all(at and at >= since for at in read)}
-
-
-def _listed(words: Sequence[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

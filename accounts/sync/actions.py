@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts import models
 from accounts.gateway import connection, ledger
 from accounts.models import LimitLevel, Source, SyncRun
+from accounts.models.ids import with_ids
 from accounts.sync.complete import Read
 from accounts.sync.mapping import Reading
 from accounts.sync.reads import EnvironmentRead, Known, Reader
@@ -49,6 +50,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.errors import StoreUnavailable, TradovateError
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from riskadmin.web.formats import listed
 
 __all__ = ["Acceptance", "MirrorRefused", "Part", "refresh", "refresh_traders", "store_risk_statuses", "sync"]
 
@@ -88,6 +90,20 @@ class Part(StrEnum):
     POSITIONS = "positions"
     LIMITS = "limits"
     PRE_TRADE = "pre_trade"
+
+    @property
+    def entities(self) -> tuple[models.MirroredEntity, ...]:
+        """The entities that belong to it."""
+        return _ENTITIES[self]
+
+
+_ENTITIES: Final = {
+    Part.ACCOUNT: (models.MirroredEntity.ACCOUNT,),
+    Part.CASH: (models.MirroredEntity.CASH,),
+    Part.POSITIONS: (models.MirroredEntity.POSITION,),
+    Part.LIMITS: (models.MirroredEntity.FIRM_LIMITS, models.MirroredEntity.TRADER_LIMITS),
+    Part.PRE_TRADE: (models.MirroredEntity.POSITION_LIMIT, models.MirroredEntity.RISK_PARAMETER),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,7 +349,7 @@ def _doubtful(environment: Environment, model: Leaving, known: frozenset[int], r
     if 2 * len(left_out) <= len(known):
         return {}
     rows: QuerySet[Any] = model.objects.all()
-    vanished = rows.filter(environment=environment, tradovate_id__in=left_out, left_out_at=None).count()
+    vanished = rows.filter(with_ids(environment, left_out), left_out_at=None).count()
     if vanished <= (FEW if read.told else 0):
         return {}
     return {str(model._meta.verbose_name_plural): f"{len(left_out):,} of {len(known):,}"}
@@ -342,7 +358,7 @@ def _doubtful(environment: Environment, model: Leaving, known: frozenset[int], r
 def _accept(doubtful: Mapping[str, str], environment: Environment, acceptance: Acceptance | None) -> None:
     """Record who accepts that so many rows are missing. Raises MirrorRefused if there is no acceptance."""
     if acceptance is None:
-        missing = " and ".join(f"{count} {words}" for words, count in doubtful.items())
+        missing = listed([f"{count} {words}" for words, count in doubtful.items()])
         raise MirrorRefused(f"{missing} are missing from what Tradovate answered. Nothing was stored.")
     detail = {"environment": environment.value, "missing": dict(doubtful)}
     with transaction.atomic():

@@ -23,6 +23,7 @@ from accounts.models import (
     RiskParameter,
     RiskStatus,
 )
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.models.pre_trade import ID, Record, position_limit_record, risk_parameter_record
 from accounts.sync.mapping import Reading
 from accounts.sync.upsert import BATCH, Row, locked_where_differing, upsert
@@ -127,8 +128,7 @@ def _record_pairs(was: Mapping[str, Record], becomes: Mapping[str, Record]) -> P
 
 # --- Watched tables -----------------------------------------------------------------------------------------------------
 
-_NO_LIMITS: Final = frozenset({"id", "account_id", "level", "fresh_at", "source", "record"})
-_LIMITS: Final = tuple(field.attname for field in AutoLiqLimits._meta.concrete_fields if field.attname not in _NO_LIMITS)
+_LIMITS: Final = tuple(AUTO_LIQ_FIELDS)
 _STATUS: Final = ("admin_action", "admin_at", "liquidate_only_at", "user_triggered_liq_only")
 
 

@@ -19,7 +19,6 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models.api import IdProof
-from riskadmin.tradovate import endpoints
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import OutcomeUnknown
 from riskadmin.tradovate.http_record import Reply
@@ -39,15 +38,15 @@ FIRM_LIMITS: Final = "userAccountAutoLiq"
 TRADER_LIMITS: Final = "permissionedAccountAutoLiq"
 
 
-def by_account(client: Client, entity: str) -> tuple[Callable[[Sequence[int]], Reply[list[Any]]], str]:
-    """Return the call that asks for the records of accounts, and its endpoint's name."""
+def by_account(client: Client, entity: str) -> Callable[[Sequence[int]], Reply[list[Any]]]:
+    """Return the call that asks for the records of accounts."""
     match entity:
         case "accountRiskStatus":
-            return client.account_risk_statuses_by_account, endpoints.ACCOUNT_RISK_STATUSES_BY_ACCOUNT.name
+            return client.account_risk_statuses_by_account
         case "userAccountAutoLiq":
-            return client.user_account_auto_liqs_by_account, endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT.name
+            return client.user_account_auto_liqs_by_account
         case "permissionedAccountAutoLiq":
-            return client.permissioned_account_auto_liqs_by_account, endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT.name
+            return client.permissioned_account_auto_liqs_by_account
         case _:
             raise ValueError(f"{entity} does not belong to one account")
 
@@ -72,7 +71,7 @@ def look_for(client: Client, entity: str, account_id: int, after_call: Callable[
 
     Raises `Refuted` if it has another id, which is recorded, and `TradovateError`.
     """
-    call, _ = by_account(client, entity)
+    call = by_account(client, entity)
     reply = call([account_id])
     after_call()
     for record in reply.value:
@@ -116,7 +115,7 @@ class Comparison:
 
     def _owner(self, asked: Sequence[int]) -> int:
         """Return an account with a record whose id is none of those asked for, by asking for halves of them."""
-        call, _ = by_account(self._client, self._entity)
+        call = by_account(self._client, self._entity)
         everybody = set(asked)
         while len(asked) > 1:
             half = asked[: len(asked) // 2]
@@ -128,7 +127,7 @@ class Comparison:
 
 def _compare(client: Client, entity: str, account_ids: Sequence[int], after_call: Callable[[], None]) -> bool | None:
     """Ask for single accounts until two had a record, and keep whether it has its account's id; None if none had one."""
-    call, _ = by_account(client, entity)
+    call = by_account(client, entity)
     compared: list[int] = []
     for account_id in account_ids[:TRIES]:
         records = call([account_id]).value

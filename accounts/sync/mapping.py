@@ -5,7 +5,7 @@ keep ten thousand accounts unread; a number too large for its column can't be cu
 keys except `tradovate_id`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,11 +17,13 @@ from django.db import models
 from accounts.models import Account as AccountRow
 from accounts.models import AutoLiqLimits, Cash, LimitLevel, RiskParameter, RiskStatus, Source
 from accounts.models import Position as PositionRow
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, ValueType
 from riskadmin.tradovate.encoding import to_json, tradovate_name
 from riskadmin.tradovate.entities import (
     Account,
     AccountRiskStatus,
     CashBalance,
+    CooldownStep,
     LossLimits,
     Position,
     RiskCategory,
@@ -41,23 +43,7 @@ USD = 1
 # The columns that hold a number, and the entity's field that it comes from.
 _ACCOUNT_NUMBERS: Final = {"evaluation_size_usd": "evaluation_size"}
 _STATUS_NUMBERS: Final = {"max_net_liq_usd": "max_net_liq", "min_net_liq_usd": "min_net_liq"}
-_LIMITS_NUMBERS: Final = {
-    "margin_alert_pct": "margin_percentage_alert",
-    "margin_liq_only_pct": "margin_percentage_liq_only",
-    "margin_auto_liq_pct": "margin_percentage_auto_liq",
-    "daily_loss_alert_pct": "daily_loss_percentage_alert",
-    "daily_loss_liq_only_pct": "daily_loss_percentage_liq_only",
-    "daily_loss_auto_liq_pct": "daily_loss_percentage_auto_liq",
-    "daily_loss_alert_usd": "daily_loss_alert",
-    "daily_loss_liq_only_usd": "daily_loss_liq_only",
-    "daily_loss_auto_liq_usd": "daily_loss_auto_liq",
-    "weekly_loss_auto_liq_usd": "weekly_loss_auto_liq",
-    "daily_profit_auto_liq_usd": "daily_profit_auto_liq",
-    "weekly_profit_auto_liq_usd": "weekly_profit_auto_liq",
-    # The firm's limits only.
-    "trailing_max_drawdown_usd": "trailing_max_drawdown",
-    "trailing_max_drawdown_limit_usd": "trailing_max_drawdown_limit",
-}
+_LIMITS_NUMBERS: Final = {field.name: field.entity_name for field in AUTO_LIQ_FIELDS.values() if field.is_number}
 _CASH_NUMBERS: Final = {
     "amount_usd": "amount",
     "amount_sod_usd": "amount_sod",
@@ -200,30 +186,37 @@ def risk_status_row(status: AccountRiskStatus, reading: Reading, *, account_id: 
 
 def limits_row(limits: LossLimits, reading: Reading, *, account_id: int) -> Row:
     """One level of an account's limits; the firm's record has fields that the trader's lacks."""
-    firm = limits if isinstance(limits, UserAccountAutoLiq) else None
-    steps = firm.stepped_cooldown if firm else None
+    is_firm = isinstance(limits, UserAccountAutoLiq)
     return {
         **reading.age,
         "account_id": account_id,
-        "level": (LimitLevel.FIRM if firm else LimitLevel.TRADER).value,
-        "changes_locked": limits.changes_locked,
-        **_numbers(_LIMITS_NUMBERS, limits),
-        "flatten_at": firm.flatten_timestamp if firm else None,
-        "trailing_max_drawdown_mode": ((firm.trailing_max_drawdown_mode if firm else None) or "")[:16],
-        "do_not_unlock": firm.do_not_unlock if firm else None,
-        "stepped_cooldown": None
-        if steps is None
-        else [
-            {
-                "step": step.step_number,
-                "distance_usd": _shortest(step.step_distance),
-                "cooldown_minutes": step.cooldown_minutes,
-            }
-            for step in steps
-        ],
-        "stepped_unlimited": firm.stepped_unlimited if firm else None,
+        "level": (LimitLevel.FIRM if is_firm else LimitLevel.TRADER).value,
+        **{name: convert(getattr(limits, field, None)) for name, field, convert in _LIMITS_COLUMNS},
         "record": to_json(limits.record),
     }
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _mode(mode: str | None) -> str:
+    return (mode or "")[:16]
+
+
+def _steps(steps: Sequence[CooldownStep] | None) -> list[dict[str, Any]] | None:
+    if steps is None:
+        return None
+    return [
+        {"step": step.step_number, "distance_usd": _shortest(step.step_distance), "cooldown_minutes": step.cooldown_minutes}
+        for step in steps
+    ]
+
+
+_CONVERTED: Final[Mapping[ValueType, Callable[[Any], object]]] = {ValueType.MODE: _mode, ValueType.STEPS: _steps}
+_LIMITS_COLUMNS: Final = tuple(
+    (field.name, field.entity_name, _CONVERTED.get(field.value_type, _as_it_is)) for field in AUTO_LIQ_FIELDS.values()
+)
 
 
 def _shortest(number: Decimal) -> str:

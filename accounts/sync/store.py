@@ -5,11 +5,10 @@ it wrote, which is fewer than were read if the mirror already had something newe
 response that can't be read: their rows stay as they are, and so do those of records that don't fit their columns.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
@@ -17,6 +16,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from accounts import models
 from accounts.models import LimitLevel, MirroredEntity, MoveSubject, Source
+from accounts.models.ids import with_ids
 from accounts.sync import mapping
 from accounts.sync.history import noting_records, write_noting_moves
 from accounts.sync.mapping import Reading
@@ -57,24 +57,20 @@ Keys = Mapping[int, int]
 
 def account_keys(environment: Environment, account_ids: Iterable[int] | None = None) -> Keys:
     """Our keys of the accounts that the mirror knows: all of them, or those asked for."""
-    known = models.Account.objects.filter(environment=environment)
-    if account_ids is not None:
-        known = known.filter(tradovate_id__in=set(account_ids))
-    return dict(known.values_list("tradovate_id", "pk"))
+    known = Q(environment=environment) if account_ids is None else with_ids(environment, set(account_ids))
+    return dict(models.Account.objects.filter(known).values_list("tradovate_id", "pk"))
 
 
 def store_categories(categories: Sequence[RiskCategory], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the risk categories. One that Tradovate no longer lists is kept: accounts may still name it."""
     found = ((each, mapping.category_row(each, reading)) for each in categories)
-    write = partial(upsert, models.RiskCategory, key=IN_PLACE)
-    return _store(MirroredEntity.RISK_CATEGORY, models.RiskCategory, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.RISK_CATEGORY, models.RiskCategory, found, unreadable, reading, key=IN_PLACE)
 
 
 def store_traders(users: Sequence[User], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the traders."""
     found = ((each, mapping.trader_row(each, reading)) for each in users)
-    write = partial(upsert, models.Trader, key=IN_PLACE)
-    return _store(MirroredEntity.TRADER, models.Trader, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.TRADER, models.Trader, found, unreadable, reading, key=IN_PLACE)
 
 
 def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
@@ -87,8 +83,7 @@ def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable:
     found = (
         (each, mapping.account_row(each, reading, category_id=categories.get(each.risk_category_id or 0))) for each in accounts
     )
-    write = partial(write_noting_moves, models.Account)
-    return _store(MirroredEntity.ACCOUNT, models.Account, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.ACCOUNT, models.Account, found, unreadable, reading)
 
 
 def unknown_categories(environment: Environment, accounts: Iterable[Account]) -> set[int]:
@@ -114,8 +109,7 @@ def store_permissions(
         for each in permissions
         if each.account_id in accounts and each.user_id in traders
     )
-    write = partial(upsert, models.TradingPermission, key=IN_PLACE)
-    written = _store(MirroredEntity.PERMISSION, models.TradingPermission, found, unreadable, reading, write=write)
+    written = _store(MirroredEntity.PERMISSION, models.TradingPermission, found, unreadable, reading, key=IN_PLACE)
     _point_to_traders(reading.environment)
     return written
 
@@ -142,16 +136,12 @@ def note_left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> None:
 
 def _left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> "QuerySet[Any]":
     rows: QuerySet[Any] = model.objects.all()
-    return rows.filter(
-        environment=reading.environment, tradovate_id__in=set(ids), missing_since=None, fresh_at__lt=reading.read_at
-    )
+    return rows.filter(with_ids(reading.environment, ids), missing_since=None, fresh_at__lt=reading.read_at)
 
 
 def return_to_mirror(environment: Environment, account_ids: Iterable[int], read_at: datetime) -> int:
     """Mark accounts as no longer missing: Tradovate has just returned them. Return how many were missing."""
-    missing = models.Account.objects.filter(
-        environment=environment, tradovate_id__in=set(account_ids), missing_since__lt=read_at
-    )
+    missing = models.Account.objects.filter(with_ids(environment, account_ids), missing_since__lt=read_at)
     return missing.update(missing_since=None, left_out_at=None, archived=F("closed"))
 
 
@@ -178,8 +168,7 @@ def store_statuses_of(
 ) -> int:
     """Write risk statuses of the accounts in `keys`."""
     found = ((each, mapping.risk_status_row(each, reading, account_id=keys[each.id])) for each in statuses if each.id in keys)
-    write = partial(write_noting_moves, models.RiskStatus)
-    return _store(MirroredEntity.RISK_STATUS, models.RiskStatus, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.RISK_STATUS, models.RiskStatus, found, unreadable, reading)
 
 
 def store_limits(
@@ -203,8 +192,7 @@ def store_limits(
         ]
         if not pairs and not odd:
             continue
-        write = partial(write_noting_moves, models.AutoLiqLimits)
-        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading, write=write)
+        written += _store(entity, models.AutoLiqLimits, pairs, odd, reading)
     return written
 
 
@@ -221,8 +209,7 @@ def store_cash(
         for each in balances
         if each.account_id in keys and each.currency_id in {mapping.USD, None}
     )
-    write = partial(upsert, models.Cash, key=("account_id",))
-    return _store(MirroredEntity.CASH, models.Cash, found, unreadable, reading, write=write)
+    return _store(MirroredEntity.CASH, models.Cash, found, unreadable, reading, key=("account_id",))
 
 
 def _store(
@@ -232,11 +219,11 @@ def _store(
     unreadable: Iterable[UnreadableRow],
     reading: Reading,
     *,
-    write: Callable[[list[mapping.Row]], int],
+    key: tuple[str, ...] = (),
 ) -> int:
-    """Write the rows that can be stored, and note those that can't."""
+    """Write the rows that can be stored, by `key` or, without one, noting what moved; and note those that can't."""
     sorting = sort(entity, model, found, unreadable, reading)
-    written = write(sorting.rows)
+    written = upsert(model, sorting.rows, key=key) if key else write_noting_moves(model, sorting.rows)
     note(entity, sorting.odd, reading, good=sorting.good)
     return written
 

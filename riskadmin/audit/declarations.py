@@ -111,6 +111,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} started {change}[ ({kind})][: {item_count}][, {set_aside_count} skipped]",
         required=("kind", "items", "set_aside"),
     ),
+    Tag.CHANGE_NOT_CARRIED_ON: Declaration(
+        sentence="What was skipped when {change} started is not requested again[: {text}][; {item_count}]",
+        required=("kind", "items", "text"),
+        tone="warn",
+    ),
     Tag.CHANGE_WINDOW_CLOSED: Declaration(
         sentence="The window of {change} closed: {after_window}",
         required=("kind",),

@@ -1,6 +1,5 @@
 """The audit page's filters: parameters of its address, so that each view of the trail has its own."""
 
-from datetime import datetime
 from typing import Any, Final
 
 import django_filters
@@ -14,8 +13,9 @@ from riskadmin.audit import queries
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS
-from riskadmin.web.clock import display_zone
+from riskadmin.tradovate.reading import INTEGER_MAX
 from riskadmin.web.lists.filters import Choices, ListFilters, NumberFilter, SelectFilter
+from riskadmin.web.local_time import LocalTimeField
 
 Events = QuerySet[Event]
 
@@ -31,7 +31,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "api": "Connection to Tradovate",
 }
 SYSTEM: Final = "system"
-BIGGEST_ID: Final = 2**63 - 1
+BIGGEST_ID: Final = INTEGER_MAX
 
 
 def subject_of(tag: str) -> str:
@@ -39,22 +39,10 @@ def subject_of(tag: str) -> str:
     return tag.partition(":")[0]
 
 
-class MomentField(forms.DateTimeField):
-    """A time without a zone, interpreted in the zone in which pages show times."""
-
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
-    default_error_messages = {"invalid": "Enter a date and a time, such as 2026-11-21 14:03."}
-
-    def to_python(self, value: Any) -> datetime | None:
-        """Return the aware time."""
-        at = super().to_python(value)
-        return None if at is None else at.replace(tzinfo=display_zone())
-
-
 class MomentFilter(django_filters.Filter):
     """A time, compared with an event's."""
 
-    field_class = MomentField
+    field_class = LocalTimeField
 
 
 class EventFilterForm(forms.Form):
@@ -93,8 +81,8 @@ class EventFilters(ListFilters):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "size": 8}),
     )
     environment = SelectFilter(label="Environment", choices=[("", "Both"), *ENVIRONMENT_WORDS.items()])
-    since = MomentFilter(label="From", field_name="occurred_at", lookup_expr="gte")
-    before = MomentFilter(label="Before", field_name="occurred_at", lookup_expr="lt")
+    since = MomentFilter(label="From", field_name="occurred_at", lookup_expr="gte", has_seconds=True)
+    before = MomentFilter(label="Before", field_name="occurred_at", lookup_expr="lt", has_seconds=True)
     request = django_filters.CharFilter(  # type: ignore[assignment]  # not an attribute: the metaclass takes filters out
         label="Request",
         field_name="request_id",

@@ -21,7 +21,7 @@ from riskadmin.audit.outside import OUTSIDE, OutsideKind
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, state_words, value_words
 from riskadmin.web.clock import display_zone
-from riskadmin.web.formats import between, duration, moment
+from riskadmin.web.formats import between, counted, duration, moment
 
 # Outcomes that were read back from Tradovate.
 CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
@@ -315,7 +315,7 @@ def _counted(event: Event, name: str, what: str) -> str:
     count = _mapping(event.detail).get(name)
     if not isinstance(count, int) or isinstance(count, bool):
         return ""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return counted(count, what)
 
 
 def _attempted(event: Event) -> str:

@@ -107,11 +107,8 @@ class Api:
         hit = [fault for fault in hit if not (redeemed and fault.kind == "p-ticket")]
         row.fault = ",".join(fault.kind for fault in hit)
         before = [fault for fault in hit if fault.when == "before"]
-        if before:
-            # Counted and recorded when it arrives, however long it is held.
-            self._commit(row)
-            for fault in before:
-                await fault.delay()
+        if before and not await self._hold(row, before):
+            return Cut.SILENT
         replaced = self._replacement(call, before)
         if replaced is None:
             own = self._perform(row)
@@ -130,11 +127,22 @@ class Api:
                 break
         return replaced
 
+    async def _hold(self, row: Row, faults: list[Fault]) -> bool:
+        """Let a call wait as faults say; return False if its state was meanwhile left for an earlier one."""
+        returns = self._world.returns
+        self._commit(row)  # counted and recorded when it arrives, however long it is held
+        for fault in faults:
+            await fault.delay()
+        return returns == self._world.returns
+
     def _take_effect_later(self, row: Row, fault: Fault) -> None:
         """Carry out a call that was refused, when the fault says so. No one sees its answer."""
+        returns = self._world.returns
 
         async def take_effect() -> None:
             await fault.wait_for_effect()
+            if returns != self._world.returns:
+                return  # it belongs to a state that was left for an earlier one
             self._perform(row)
             row.outcome = "late"
             self._commit(row)

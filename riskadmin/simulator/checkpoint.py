@@ -29,10 +29,14 @@ class Checkpoint:
         self._rows = {(host.name, kind): dict(host.tables[kind].rows) for host in self._world.hosts.values() for kind in _KINDS}
 
     def restore(self) -> None:
-        """Put back every entity that has changed, and delete the later rows of the effects log. Raises NothingKeptError."""
+        """Put back every entity that has changed, and delete the later rows of the effects log. Raises NothingKeptError.
+
+        Calls that are held, and effects that are still to come, take no effect any more.
+        """
         if not self._rows:
             raise NothingKeptError("no checkpoint was kept")
         world = self._world
+        world.returns += 1
         for host in world.hosts.values():
             for kind in reversed(_KINDS):
                 for key in host.tables[kind].rows.keys() - self._rows[host.name, kind].keys():

@@ -37,6 +37,8 @@ class World:
         self.settings = settings
         self.due_ms = 0
         """When time next changes something by itself; see trading.Calendar."""
+        self.returns = 0
+        """How often a kept state was returned to: what was under way before belongs to a state that is gone."""
         self._next_effect = store.next_id("effect")
 
     @property

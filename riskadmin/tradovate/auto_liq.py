@@ -1,7 +1,7 @@
 """Changing auto-liq limits: the request and its answer. Source: seed 000."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
@@ -14,15 +14,10 @@ from riskadmin.tradovate.vocabulary import TrailingDrawdownMode
 MAX_AUTO_LIQ_UPDATES = 10_000
 """Items of one updateuserautoliqs. No limit is documented [?]: this is the limit of the similar switchriskcategory."""
 
-_FIRM_ONLY = (
-    "flatten_timestamp",
-    "trailing_max_drawdown",
-    "trailing_max_drawdown_limit",
-    "trailing_max_drawdown_mode",
-    "do_not_unlock",
-    "stepped_cooldown",
-    "stepped_unlimited",
+FIRM_ONLY = frozenset(
+    {each.name for each in fields(UserAccountAutoLiq)} - {each.name for each in fields(PermissionedAccountAutoLiq)}
 )
+"""The fields that a trader's own limits don't have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +81,7 @@ class AutoLiqUpdate:
     def to_json(self) -> dict[str, object]:
         """Return the item. Raise ``ValueError`` for an invalid one."""
         positive("an account id", self.account_id)
-        if not self.as_owner and any(getattr(self.fields, name) is not None for name in _FIRM_ONLY):
+        if not self.as_owner and any(getattr(self.fields, name) is not None for name in FIRM_ONLY):
             raise ValueError("a trader's own limits have no drawdown, flatten time, unlocking or cooldown")
         kept = {name: value for name, value in self.carried.items() if name != "id" and value is not None}
         return {**kept, "accountId": self.account_id, "asOwner": self.as_owner, **self.fields.to_json()}

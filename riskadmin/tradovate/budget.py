@@ -59,8 +59,9 @@ class Budget:
     """Counts and refuses attempts of one Tradovate user, over both environments. Safe for threads.
 
     ``urgent_share_pct`` of ``calls_per_hour - safety_margin`` is reserved for urgent work: bulk is admitted only while the
-    calls of all lanes leave that share free. ``address`` names the internet address that calls leave from: all users of an
-    address share the limits of single endpoints. ``window_s`` replaces the hour in tests.
+    calls of all lanes leave that share free. ``riskadmin.env`` has the defaults and bounds of all three. ``address`` names
+    the internet address that calls leave from: all users of an address share the limits of single endpoints. ``window_s``
+    replaces the hour in tests.
     """
 
     def __init__(
@@ -69,15 +70,11 @@ class Budget:
         *,
         user: str,
         address: str = "",
-        calls_per_hour: int = 5000,
-        safety_margin: int = 25,
-        urgent_share_pct: int = 10,
+        calls_per_hour: int,
+        safety_margin: int,
+        urgent_share_pct: int,
         window_s: float = WINDOW_S,
     ) -> None:
-        if not 0 <= safety_margin < calls_per_hour:
-            raise ValueError("the safety margin must leave calls to make")
-        if not 0 <= urgent_share_pct <= 100:  # noqa: PLR2004  per cent
-            raise ValueError("the urgent share is a percentage")
         self._quota = Quota(
             user=user,
             address=address,

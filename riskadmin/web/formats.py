@@ -3,6 +3,7 @@
 The caller shows a value that isn't set (None or ""), as an em dash and never as 0. These functions require a value.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -47,6 +48,17 @@ def number(value: Number, *, always_signed: bool = False) -> str:
     if "." in digits:
         digits = digits.rstrip("0").rstrip(".")
     return _sign(exact, always_signed=always_signed) + digits
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something: "1 item", "1,200 items"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write words one after the other: "a", "a and b", "a, b and c"; there is at least one."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def in_zone(at: datetime, zone: tzinfo) -> datetime:

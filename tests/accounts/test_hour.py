@@ -167,7 +167,8 @@ class TestPage:
         refused = budget.reserve(ACCOUNTS, Lane.BULK)
         budget.halt(600, "Tradovate demands a captcha", RENEW_ACCESS_TOKEN)
         budget.halt(3600, "too many calls in an hour (HTTP 429)")
-        Budget(PostgresLedger(), user="another").halt(60, "not ours")
+        another = Budget(PostgresLedger(), user="another", calls_per_hour=100, safety_margin=0, urgent_share_pct=10)
+        another.halt(60, "not ours")
         budget.lower(refused)
         for _ in range(FAILURES):
             connection.breaker(Environment.DEMO).failed("no connection: ConnectTimeout")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 
 from accounts.gateway import ledger as ledger_module
@@ -156,3 +157,18 @@ def test_a_limit_that_is_long_over_is_forgotten() -> None:
     for days, forgotten in ((99, 0), (101, 1)):
         ApiLimit.objects.create(api_user="us", calls=1, counted=2, learnt_at=now, until=now - timedelta(days=days))
         assert forget_old() == forgotten
+
+
+def test_the_functions_can_be_taken_back_and_put_again() -> None:
+    def functions() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_proc WHERE starts_with(proname, 'budget_')")
+            return int(cursor.fetchone()[0])
+
+    assert functions() == 3
+    try:
+        call_command("migrate", "accounts", "0008", verbosity=0)
+        assert functions() == 0
+    finally:
+        call_command("migrate", "accounts", verbosity=0)
+    assert isinstance(ledger.admit(QUOTA, wanted()), Admitted)

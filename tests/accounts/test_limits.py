@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from accounts.models import AutoLiqLimits, LimitLevel
-from accounts.models.limit_distances import Distance, Figures, Line, Unit, limit_groups, trailing_drawdown
+from accounts.models.auto_liq_fields import ValueType
+from accounts.models.limit_distances import Distance, Figures, Line, limit_groups, trailing_drawdown
 
 
 def figures(**given: str) -> Figures:
@@ -104,7 +105,7 @@ def test_a_share_of_an_empty_start_of_day_is_no_distance() -> None:
 def test_margin_has_no_distance_and_is_in_per_cent() -> None:
     line = only_line(limits(margin_auto_liq_pct="90"))
 
-    assert (line.unit, line.distance) == (Unit.PCT, None)
+    assert (line.unit, line.distance) == (ValueType.PCT, None)
 
 
 def test_unset_limits_are_left_out_whole_groups_included() -> None:

@@ -120,6 +120,8 @@ class TestFilters:
             ("environment", "replay"),
             ("since", "yesterday"),
             ("before", "2026-13-01"),
+            ("since", "2026-03-08T02:30"),  # skipped by the clocks
+            ("before", "2026-11-01T01:30"),  # repeated
             ("request", "0123"),
             ("request", "G" * 32),
             ("account", "x" * 65),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, SCOPE
 from riskadmin.audit.filters import SUBJECT_WORDS, subject_of
 from riskadmin.audit.models import Event
@@ -199,6 +199,11 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
             Tag.CHANGE_STARTED,
             {"change_id": 5, "detail": {"kind": "lock", "items": 2, "set_aside": 0}},
             "riskadmin started change 5 (Lock): 2 items",
+        ),
+        (
+            Tag.CHANGE_NOT_CARRIED_ON,
+            {"change_id": 5, "detail": {"kind": "unlock", "items": 1, "text": "Sam, who requested it, can no longer sign in"}},
+            "What was skipped when change 5 started is not requested again: Sam, who requested it, can no longer sign in; 1 item",
         ),
         (
             Tag.CHANGE_WINDOW_CLOSED,
@@ -407,14 +412,14 @@ def test_a_limit_is_called_as_on_its_form() -> None:
 
 
 def test_every_limit_has_the_words_of_its_form() -> None:
-    for limit in LIMIT_FIELDS.values():
+    for limit in AUTO_LIQ_FIELDS.values():
         assert field_words(limit.name) == limit.label
     for field in (*POSITION_LIMIT_FIELDS, *RISK_PARAMETER_FIELDS, *SCOPE):
         assert field_words(field.name) == field.label
 
 
 def test_a_limit_of_any_shape_can_be_read() -> None:
-    for name, value in product(LIMIT_FIELDS, [*SHAPES, "1000.00", "soon", "2026-11-21", [{"step": 1}], "NaN"]):
+    for name, value in product(AUTO_LIQ_FIELDS, [*SHAPES, "1000.00", "soon", "2026-11-21", [{"step": 1}], "NaN"]):
         (field,) = line(Tag.OUTSIDE_LIMITS, before={name: value}).fields
         assert isinstance(field.before, str), (name, value)
 

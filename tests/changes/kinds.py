@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Model
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
@@ -26,6 +27,16 @@ from tests.changes.world import CLOSING_ONLY, LOCKED, NORMAL
 
 T0 = datetime(2026, 11, 20, 15, 0, 0, tzinfo=UTC)
 T1 = datetime(2026, 11, 20, 15, 0, 9, tzinfo=UTC)
+
+
+def load(row: Model, **attributes: Any) -> None:
+    """Set what a kind's `subjects` loads beside the columns, such as the positions that are `held`."""
+    vars(row).update(attributes)
+
+
+def prefetch(row: Model, **related: Any) -> None:
+    """Set related rows as `prefetch_related` leaves them."""
+    load(row, _prefetched_objects_cache=related)
 
 
 def an_account(
@@ -56,8 +67,7 @@ def an_account(
         if drawdown is None
         else [AutoLiqLimits(trailing_max_drawdown_usd=Decimal(drawdown), do_not_unlock=True, fresh_at=T1)]
     )
-    account.firm_limits = limits  # type: ignore[attr-defined]
-    account.held = [Position(net_pos=1) for _ in range(positions)]  # type: ignore[attr-defined]
+    load(account, firm_limits=limits, held=[Position(net_pos=1) for _ in range(positions)])
     return account
 
 
@@ -200,7 +210,7 @@ RISK = World(subject=_risk_account, after_call=_acted)
 
 def _limited_account(state: State) -> Account:
     account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001")
-    account.level_limits = LevelLimits(  # type: ignore[attr-defined]
+    limits = LevelLimits(
         record={name: value for name, value in state.items() if name != "level"},
         limits_read_at=T1,
         read_at=T1,
@@ -208,6 +218,7 @@ def _limited_account(state: State) -> Account:
         is_stopped=False,
         open_positions=0,
     )
+    load(account, level_limits=limits)
     return account
 
 
@@ -260,7 +271,7 @@ def _with_risk_parameters(state: State) -> Account:
         )
         for record in state["records"]
     ]
-    overall._prefetched_objects_cache = {"risk_parameters": own}  # type: ignore[attr-defined]
+    prefetch(overall, risk_parameters=own)
     return _holding(account, [overall])
 
 
@@ -271,12 +282,12 @@ def _bare_account() -> Account:
 def _position_limit(account: Account, record: State) -> PositionLimit:
     values = {name: value for name, value in record.items() if name != "id"}
     limit = PositionLimit(pk=record["id"], tradovate_id=record["id"], account=account, **values)
-    limit._prefetched_objects_cache = {"risk_parameters": []}  # type: ignore[attr-defined]  # as `mirrored` leaves it
+    prefetch(limit, risk_parameters=[])
     return limit
 
 
 def _holding(account: Account, limits: list[PositionLimit]) -> Account:
-    account._prefetched_objects_cache = {"position_limits": limits, "positions": []}  # type: ignore[attr-defined]
+    prefetch(account, position_limits=limits, positions=[])
     return account
 
 

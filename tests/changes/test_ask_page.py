@@ -84,7 +84,7 @@ class TestPage:
         PolicyRule.objects.all().delete()
         response = asking.get(new(), {"account": "demo:101"})
         assert response.context["needed"] is None
-        assert "No policy rule covers lock on demo for 1 account." in text_of(response)
+        assert "No policy rule covers lock on demo for 1 target." in text_of(response)
         assert '<button class="btn btn-danger"' not in text_of(response)
 
     def test_htmx_gets_the_fragment(self, asking: Client) -> None:
@@ -211,7 +211,7 @@ class TestMoved:
     @pytest.mark.parametrize("headers", [{}, HTMX])
     def test_the_plan_as_it_is_now_comes_with_what_was_typed(self, asking: Client, headers: dict[str, str]) -> None:
         sent_form = typed(101, reason_text="Typed with care")
-        set_status(planned("lock", 101).rows[0].account, admin_action=CLOSING_ONLY)  # type: ignore[arg-type]  # it is known
+        set_status(planned("lock", 101).rows[0].account, admin_action=CLOSING_ONLY)
 
         response = asking.post(new(), sent_form, headers=headers)
 
@@ -229,7 +229,7 @@ class TestMoved:
 
     def test_where_nothing_is_left_to_do(self, asking: Client) -> None:
         sent_form = typed(101)
-        set_status(planned("lock", 101).rows[0].account, admin_action=LOCKED)  # type: ignore[arg-type]  # it is known
+        set_status(planned("lock", 101).rows[0].account, admin_action=LOCKED)
         response = asking.post(new(), sent_form)
         assert response.status_code == 409
         assert "Nothing would happen." in text_of(response)
@@ -246,7 +246,7 @@ class TestMoved:
         PolicyRule.objects.all().delete()
         response = asking.post(new(), sent_form)
         assert response.status_code == 422
-        assert "No policy rule covers lock on demo for 1 account." in response.context["form"].non_field_errors()
+        assert "No policy rule covers lock on demo for 1 target." in response.context["form"].non_field_errors()
         assert written() == NOTHING
 
 

@@ -12,7 +12,7 @@ from accounts.changes.kinds.money import usd_text
 from accounts.changes.kinds.stored import State
 from accounts.models import Account, AutoLiqLimits, Cash, RiskStatus
 from riskadmin.tradovate.vocabulary import AdminAction
-from tests.changes.kinds import T0, T1, an_account, sent
+from tests.changes.kinds import T0, T1, an_account, load, sent
 
 MONEY = st.decimals(-(10**13), 10**13, places=2, allow_nan=False)
 TIMES = st.none() | st.just(T0) | st.just(T1)
@@ -37,7 +37,7 @@ def accounts(draw: st.DrawFn) -> Account:
     drawdown = draw(st.none() | MONEY)
     stops_at = draw(st.none() | MONEY)
     limits = AutoLiqLimits(trailing_max_drawdown_usd=drawdown, trailing_max_drawdown_limit_usd=stops_at, do_not_unlock=True)
-    account.firm_limits = draw(st.sampled_from([[], [limits]]))  # type: ignore[attr-defined]
+    load(account, firm_limits=draw(st.sampled_from([[], [limits]])))
     return account
 
 

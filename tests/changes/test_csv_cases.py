@@ -166,7 +166,8 @@ class TestCases:
                 "Bad value",
                 (
                     "This time comes twice: the clocks of America/Chicago are set back on 2027-11-07. "
-                    "Write 2027-11-07T01:30-05:00 for the first or 2027-11-07T01:30-06:00 for the second."
+                    "Choose another hour, or in a file write 2027-11-07T01:30-05:00 for the first "
+                    "or 2027-11-07T01:30-06:00 for the second."
                 ),
             ),
         ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ class TestRefused:
     def test_the_requester(self, account: Account, supervisor: Staff, sent: Sent) -> None:
         change = ask(supervisor, "unlock", 101)
         for decide in (approve, reject):
-            refusal = refused(lambda decide=decide: decide(supervisor, change), change)  # type: ignore[misc]
+            refusal = refused(partial(decide, supervisor, change), change)
             assert refusal.message == "You asked for this change, so somebody else has to decide."
         assert last_event().staff_id == supervisor.pk
 
@@ -172,7 +173,7 @@ class TestRefused:
             with monkeypatch.context() as patch:
                 patch.setattr(timezone, "now", lambda: change.expires_at)
                 patch.setattr(freshness, "refresh", lambda *_, **__: 0)
-                refusal = refused(lambda decide=decide: decide(supervisor, change), change)  # type: ignore[misc]
+                refusal = refused(partial(decide, supervisor, change), change)
             assert refusal.message == "This change has expired. It has to be asked for again."
 
     @pytest.mark.parametrize("end", ["approved", "rejected", "withdrawn"])
@@ -183,7 +184,7 @@ class TestRefused:
             "withdrawn": lambda: withdraw(actor=support, origin=ORIGIN, change_id=change.pk),
         }[end]()
         for decide in (approve, reject):
-            refusal = refused(lambda decide=decide: decide(second_supervisor, change), change)  # type: ignore[misc]
+            refusal = refused(partial(decide, second_supervisor, change), change)
             assert refusal.message.startswith("This change is no longer waiting: ")
 
 

@@ -171,7 +171,7 @@ class TestDecide:
         assert Decision.objects.get().comment == comment.replace("\r\n", "\n")
 
     def test_what_moved_is_told(self, deciding: Client, change: Change) -> None:
-        set_status(Item.objects.get().account, admin_at=ACTED_AT + timedelta(seconds=4))  # type: ignore[arg-type]  # it has one
+        set_status(Item.objects.get().account, admin_at=ACTED_AT + timedelta(seconds=4))
         response = deciding.post(
             address("decide", change.pk), {"verdict": "approve", "digest": change.digest, "comment": "Typed"}
         )
@@ -188,7 +188,7 @@ class TestDecide:
         def refresh(*_: object, **__: object) -> int:
             raise OutcomeUnknown("No answer within 15 s")
 
-        make_stale(Item.objects.get().account)  # type: ignore[arg-type]  # it has one
+        make_stale(Item.objects.get().account)
         monkeypatch.setattr(freshness, "refresh", refresh)
         response = deciding.post(address("decide", change.pk), {"verdict": "approve", "digest": change.digest})
         assert response.status_code == 409

@@ -98,7 +98,7 @@ class TestDecisions:
     def test_a_second_one(self, pending: Change, supervisor: Staff) -> None:
         decide_by_sql(pending, supervisor)
         for verdict in ("approve", "reject"):
-            refuses(lambda verdict=verdict: decide_by_sql(pending, supervisor, verdict=verdict), "decision_once_per_person")  # type: ignore[misc]
+            refuses(partial(decide_by_sql, pending, supervisor, verdict=verdict), "decision_once_per_person")
 
     def test_about_a_change_that_runs(self, running: Change, supervisor: Staff) -> None:
         refuses(lambda: decide_by_sql(running, supervisor), "decision_while_pending")
@@ -142,7 +142,7 @@ class TestDecisions:
         Staff.objects.filter(pk=supervisor.pk).update(is_active=False)
         second_supervisor.groups.clear()
         for person in (supervisor, second_supervisor):
-            refuses(lambda person=person: decide_by_sql(pending, person, verdict=verdict), "decision_by_role")  # type: ignore[misc]
+            refuses(partial(decide_by_sql, pending, person, verdict=verdict), "decision_by_role")
 
     def test_by_a_person_without_the_role_that_policy_asks_for(
         self, support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent
@@ -183,7 +183,7 @@ class TestChanges:
         for needed in (1, 2):
             for state in ("running", "finished", "rejected", "cancelled", "expired"):
                 refuses(
-                    lambda state=state, needed=needed: _insert_change(pending, state=state, decisions_needed=needed),  # type: ignore[misc]
+                    partial(_insert_change, pending, state=state, decisions_needed=needed),
                     "change_begins",
                 )
 
@@ -216,7 +216,7 @@ class TestChanges:
         for column in ("decided_at", "finished_at"):
             for value in ("now() + interval '1 hour'", "NULL"):
                 refuses(
-                    lambda column=column, value=value: sql(f"UPDATE changes_change SET {column} = {value}"),  # type: ignore[misc]
+                    partial(sql, f"UPDATE changes_change SET {column} = {value}"),
                     "change_keeps_its_times",
                 )
 
@@ -226,29 +226,29 @@ class TestChanges:
 
     def test_pausing_and_cancelling_before_it_runs(self, pending: Change) -> None:
         for state in ("paused", "stopping"):
-            refuses(lambda state=state: set_state(pending, state), "change_transition")  # type: ignore[misc]
+            refuses(partial(set_state, pending, state), "change_transition")
             refuses(
-                lambda state=state: _insert_change(pending, state=state, decisions_needed=0),  # type: ignore[misc]
+                partial(_insert_change, pending, state=state, decisions_needed=0),
                 "change_begins",
             )
 
     def test_pausing_and_cancelling_by_nobody(self, running: Change) -> None:
         for state in ("paused", "stopping"):
             refuses(
-                lambda state=state: sql("UPDATE changes_change SET state = %s", state),  # type: ignore[misc]
+                partial(sql, "UPDATE changes_change SET state = %s", state),
                 "change_(paused|stopped)_by_somebody",
             )
 
     def test_going_on_after_it_was_cancelled(self, running: Change) -> None:
         set_state(running, "stopping")
         for state in ("running", "paused"):
-            refuses(lambda state=state: set_state(running, state), "change_transition")  # type: ignore[misc]
+            refuses(partial(set_state, running, state), "change_transition")
 
     def test_altering_who_cancelled_it(self, running: Change) -> None:
         set_state(running, "stopping")
         for assignment in ("stopped_at = NULL", "stopped_at = now() + interval '1 s'", "stopped_by_name = 'Another'"):
             refuses(
-                lambda assignment=assignment: sql(f"UPDATE changes_change SET {assignment}"),  # type: ignore[misc]
+                partial(sql, f"UPDATE changes_change SET {assignment}"),
                 "change_keeps_who_cancelled_it",
             )
 
@@ -344,7 +344,7 @@ class TestItems:
         for change in (pending, running):
             for position in (1, 2, 0):
                 refuses(
-                    lambda change=change, position=position: _insert_item(change, state=state, position=position),  # type: ignore[misc]
+                    partial(_insert_item, change, state=state, position=position),
                     "item_begins|item_has_a_position|item_in_order|item_target_once",
                 )
 
@@ -376,7 +376,7 @@ class TestItems:
         says = "UPDATE changes_item SET state = %s, resolved_by_id = %s WHERE id = %s"
         for number, to in enumerate(("applied", "queued", "cancelled"), start=101):
             item = open_item(support, make_account(number), "lock", ItemState.UNKNOWN)
-            refuses(lambda to=to, pk=item.pk: sql(says, to, support.pk, pk), "item_not_resolved_by_requester")  # type: ignore[misc]
+            refuses(partial(sql, says, to, support.pk, item.pk), "item_not_resolved_by_requester")
             assert sql(says, to, supervisor.pk, item.pk) == 1
 
     def test_who_decided_about_it_is_written_with_the_decision_only(

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
 from accounts.changes.kinds.limit_form import LimitsForm
 from accounts.changes.kinds.position_limit import PositionLimitForm
 from accounts.changes.kinds.risk_parameter import RiskParameterForm
 from accounts.models import AutoLiqLimits
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from riskadmin.staff.models import Staff
 from tests.changes.pages import text_of
 from tests.changes.world import make_account, written
@@ -66,8 +66,8 @@ def test_an_empty_form_gives_no_parameters() -> None:
 
 def test_every_field_of_the_seed_is_in_the_form_and_says_that_nothing_is_cleared() -> None:
     form = LimitsForm()
-    assert set(form.fields) == {"level", *LIMIT_FIELDS}
-    assert len(LIMIT_FIELDS) == 20
+    assert set(form.fields) == {"level", *AUTO_LIQ_FIELDS}
+    assert len(AUTO_LIQ_FIELDS) == 20
     assert "can be altered but not taken away" in str(form.fields["level"].help_text)
 
 
@@ -139,13 +139,13 @@ TYPED = st.sampled_from(["firm", "trader", "yes", "EOD", "12", "12:3", "2090-01-
 )
 
 
-@given(data=st.dictionaries(st.sampled_from(["level", *LIMIT_FIELDS]), TYPED, max_size=6))
+@given(data=st.dictionaries(st.sampled_from(["level", *AUTO_LIQ_FIELDS]), TYPED, max_size=6))
 def test_whatever_is_typed_is_taken_or_refused_at_a_field(data: dict[str, str]) -> None:
     form = LimitsForm(data)
     if form.is_valid():
         assert set(FIRM.parameters(form.cleaned_data)) <= set(data)
     else:
-        assert set(form.errors) <= {"level", *LIMIT_FIELDS}
+        assert set(form.errors) <= {"level", *AUTO_LIQ_FIELDS}
 
 
 # --- On its page --------------------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def page() -> str:
 @pytest.mark.django_db
 def test_the_page_has_every_field_once(asking: Client) -> None:
     shown = text_of(asking.get(page(), {"account": "demo:101"}))
-    assert [shown.count(f'name="{name}"') for name in ("level", *LIMIT_FIELDS)] == [1] * 21
+    assert [shown.count(f'name="{name}"') for name in ("level", *AUTO_LIQ_FIELDS)] == [1] * 21
     assert "can be altered but not taken away" in shown
 
 

@@ -12,20 +12,11 @@ from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Planned, Skip
-from accounts.changes.kinds.limit_fields import (
-    FIELDS_OF,
-    LIMIT_FIELDS,
-    Sort,
-    direction,
-    fields_to_send,
-    in_json,
-    in_words,
-    record_read,
-    without_falses,
-)
+from accounts.changes.kinds.limit_fields import direction, fields_to_send, in_json, in_words, record_read, without_falses
 from accounts.changes.kinds.limit_mirror import LevelLimits, accounts_with_limits, level_limits
 from accounts.changes.kinds.stored import Difference, State
 from accounts.models import Account, LimitLevel, Source
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, FIELDS_OF_LEVEL, ValueType
 from accounts.models.limit_distances import Figures
 from accounts.sync.mapping import Reading
 from accounts.sync.store import account_keys, store_limits
@@ -33,7 +24,7 @@ from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.encoding import tradovate_name
 from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.vocabulary import Environment
-from tests.changes.kinds import moments
+from tests.changes.kinds import load, moments
 from tests.changes.world import make_account
 
 FIRM = KINDS["auto_liq_limits"]
@@ -68,7 +59,7 @@ DIRECTIONS = [
 
 @pytest.mark.parametrize(("name", "before", "after", "said"), DIRECTIONS)
 def test_looser_and_tighter(name: str, before: Any, after: Any, said: str) -> None:
-    assert direction(LIMIT_FIELDS[name], before, after) == said
+    assert direction(AUTO_LIQ_FIELDS[name], before, after) == said
 
 
 # --- Judging --------------------------------------------------------------------------------------------------------------
@@ -107,27 +98,33 @@ STEPS = st.lists(
     st.fixed_dictionaries({"step": st.integers(1, 9), "distance_usd": MONEY.map(str), "cooldown_minutes": st.integers(1, 999)}),
     max_size=3,
 )
-VALUES: dict[Sort, st.SearchStrategy[Any]] = {
-    Sort.USD: MONEY,
-    Sort.PCT: SHARES,
-    Sort.FLAG: st.booleans(),
-    Sort.TIME: TIMES,
-    Sort.MODE: st.sampled_from(["EOD", "RealTime"]),
-    Sort.STEPS: STEPS.filter(bool),
+VALUES: dict[ValueType, st.SearchStrategy[Any]] = {
+    ValueType.USD: MONEY,
+    ValueType.PCT: SHARES,
+    ValueType.FLAG: st.booleans(),
+    ValueType.TIME: TIMES,
+    ValueType.MODE: st.sampled_from(["EOD", "RealTime"]),
+    ValueType.STEPS: STEPS.filter(bool),
 }
 FIGURE = st.none() | st.decimals(min_value=-(10**9), max_value=10**9, places=2)
 
 
 def records(level: LimitLevel, *, odd: bool) -> st.SearchStrategy[dict[str, Any]]:
     """Records of a level; Tradovate's may be odd: a mode nobody knows, more digits than a double holds."""
-    oddities = {Sort.MODE: st.just("Weekly"), Sort.USD: st.just(Decimal("99999999999999.99")), Sort.STEPS: st.just([])}
+    oddities = {
+        ValueType.MODE: st.just("Weekly"),
+        ValueType.USD: st.just(Decimal("99999999999999.99")),
+        ValueType.STEPS: st.just([]),
+    }
     return st.fixed_dictionaries(
         {},
         optional={
             field.name: (
-                VALUES[field.sort] | oddities[field.sort] if odd and field.sort in oddities else VALUES[field.sort]
+                VALUES[field.value_type] | oddities[field.value_type]
+                if odd and field.value_type in oddities
+                else VALUES[field.value_type]
             ).map(in_json)
-            for field in FIELDS_OF[level]
+            for field in FIELDS_OF_LEVEL[level]
         },
     )
 
@@ -144,7 +141,7 @@ def accounts(draw: st.DrawFn, level: LimitLevel) -> Account:
         cash_usd=draw(FIGURE),
         peak_usd=draw(FIGURE),
     )
-    account.level_limits = LevelLimits(  # type: ignore[attr-defined]
+    limits = LevelLimits(
         record=draw(records(level, odd=True)),
         limits_read_at=draw(TIMES),
         read_at=draw(TIMES),
@@ -152,6 +149,7 @@ def accounts(draw: st.DrawFn, level: LimitLevel) -> Account:
         is_stopped=draw(st.booleans()),
         open_positions=draw(st.integers(0, 3)),
     )
+    load(account, level_limits=limits)
     return account
 
 
@@ -177,7 +175,7 @@ def test_every_account_can_be_planned_and_what_is_shown_is_what_is_sent(data: st
     carried = {"id": 1, "newRule": [1], **in_tradovates_terms(outcome.before)}
     update = AutoLiqUpdate(account_id=1, as_owner=level == LimitLevel.FIRM, fields=fields_to_send(altered), carried=carried)
     body = update.to_json()
-    named = {tradovate_name(LIMIT_FIELDS[name].sent_as) for name in altered}
+    named = {tradovate_name(AUTO_LIQ_FIELDS[name].entity_name) for name in altered}
     assert {name: body[name] for name in carried if name not in {"id", *named}} == {
         name: value for name, value in carried.items() if name not in {"id", *named}
     }
@@ -196,11 +194,11 @@ def in_tradovates_terms(record: Mapping[str, Any]) -> dict[str, object]:
     for name, value in record.items():
         if name == "level":
             continue
-        field = LIMIT_FIELDS[name]
+        field = AUTO_LIQ_FIELDS[name]
         sent = Decimal(value) if field.is_number else value
-        if field.sort is Sort.TIME:
+        if field.value_type is ValueType.TIME:
             sent = datetime.fromisoformat(value).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        if field.sort is Sort.STEPS:
+        if field.value_type is ValueType.STEPS:
             steps = (
                 {
                     "stepNumber": step["step"],
@@ -210,7 +208,7 @@ def in_tradovates_terms(record: Mapping[str, Any]) -> dict[str, object]:
                 for step in value
             )
             sent = {"steps": list(steps)}
-        found[tradovate_name(field.sent_as)] = sent
+        found[tradovate_name(field.entity_name)] = sent
     return found
 
 
@@ -226,7 +224,7 @@ def test_every_read_back_can_be_judged_and_said(data: st.DataObject, level: Limi
 
 @given(record=records(LimitLevel.FIRM, odd=True))
 def test_every_value_has_words(record: dict[str, Any]) -> None:
-    assert all(in_words(LIMIT_FIELDS[name], value) for name, value in record.items())
+    assert all(in_words(AUTO_LIQ_FIELDS[name], value) for name, value in record.items())
 
 
 TOLD = {

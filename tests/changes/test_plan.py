@@ -18,7 +18,7 @@ from accounts.changes.states import ItemState
 from accounts.models import Account, AutoLiqLimits, Position, RiskStatus
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, Lane
-from tests.changes.kinds import moments
+from tests.changes.kinds import load, moments
 from tests.changes.world import (
     ACTED_AT,
     CLOSING_ONLY,
@@ -347,9 +347,12 @@ def accounts(draw: st.DrawFn) -> Account:
     account = Account(pk=1, environment="demo", tradovate_id=1, name="KTR50K-000001")
     account.risk_status = RiskStatus(admin_action=draw(ACTIONS), admin_at=draw(TIMES), liquidate_only_at=draw(TIMES))
     net = draw(st.lists(st.integers(-3, 3).filter(bool), max_size=3))
-    account.held = [Position(net_pos=net_pos) for net_pos in net]  # type: ignore[attr-defined]
     firm = draw(st.lists(st.none() | st.booleans(), max_size=1))
-    account.firm_limits = [AutoLiqLimits(do_not_unlock=each) for each in firm]  # type: ignore[attr-defined]
+    load(
+        account,
+        held=[Position(net_pos=net_pos) for net_pos in net],
+        firm_limits=[AutoLiqLimits(do_not_unlock=each) for each in firm],
+    )
     return account
 
 

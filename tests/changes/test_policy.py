@@ -89,7 +89,7 @@ def test_a_special_rule_can_not_loosen_a_general_one() -> None:
 
 
 def test_the_message_says_what_is_not_covered() -> None:
-    with pytest.raises(PolicyMissing, match=r"^No policy rule covers unlock on live for 3 accounts\.$"):
+    with pytest.raises(PolicyMissing, match=r"^No policy rule covers unlock on live for 3 targets\.$"):
         requirement([rule("unlock", "demo"), rule("lock")], kind="unlock", environment="live", items=3)
 
 

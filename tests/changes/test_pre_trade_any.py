@@ -16,7 +16,7 @@ from accounts.changes.kinds.kind import Finding, Planned, Skip
 from accounts.changes.kinds.stored import State
 from accounts.models import Account, PositionLimit, RiskParameter
 from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
-from tests.changes.kinds import sent
+from tests.changes.kinds import prefetch, sent
 
 READ = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -80,8 +80,8 @@ def test_any_mirror_and_parameters_give_a_plan_or_a_reason(
             RiskParameter(tradovate_id=2 * limit.tradovate_id + number, position_limit=limit, **{**each, **_decimals(each)})
             for number, each in enumerate(parameters)
         ]
-        limit._prefetched_objects_cache = {"risk_parameters": own}  # type: ignore[attr-defined]  # as `mirrored` leaves it
-    account._prefetched_objects_cache = {"position_limits": rows, "positions": []}  # type: ignore[attr-defined]
+        prefetch(limit, risk_parameters=own)
+    prefetch(account, position_limits=rows, positions=[])
 
     acting = kind.of(wanted)
     outcome = acting.plan(account, parameters=wanted, contested=False)

@@ -10,6 +10,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from accounts.changes.actions import DecisionRefused, submit
 from accounts.changes.kinds import KINDS
@@ -89,6 +90,12 @@ def again(change: Change) -> Change:
     return Change.objects.get(pk=change.pk)
 
 
+def dropped(change: Change) -> dict[str, Any]:
+    """What the trail says of items that were skipped at the start and are not requested again."""
+    detail: dict[str, Any] = Event.objects.get(change_id=change.pk, tag=Tag.CHANGE_NOT_CARRIED_ON).detail
+    return detail
+
+
 class TestWaiting:
     def test_decided_it_waits_for_its_time(self, numbers: Any, support: Staff, supervisor: Staff, sent: Sent) -> None:
         change = ask(support, "unlock", *numbers, at=in_seconds(3600))
@@ -158,7 +165,7 @@ class TestPlannedAgain:
         return change
 
     def test_what_moved_is_set_aside_and_the_rest_runs(self, due: Change, supervisor: Staff) -> None:
-        set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately", admin_at=timezone.now())  # type: ignore[arg-type]
+        set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately", admin_at=timezone.now())
 
         start_due(origin=ORIGIN)
 
@@ -171,10 +178,11 @@ class TestPlannedAgain:
         assert item.before is not None
         assert (item.target_id, item.before["admin_action"]) == (102, "LiquidateOnlyModeImmediately")
         assert Event.objects.filter(change_id=carried.pk, tag=Tag.CHANGE_SUBMITTED, staff_id=None).count() == 1
+        assert not Event.objects.filter(tag=Tag.CHANGE_NOT_CARRIED_ON).exists()
 
     def test_deciders_are_asked_even_where_policy_asks_nobody(self, due: Change, supervisor: Staff) -> None:
         PolicyRule.objects.filter(kind="unlock").update(decisions_needed=0, decider_role="")
-        set_status(due.items.get(position=1).account, admin_action="LiquidateOnlyModeImmediately")  # type: ignore[arg-type]
+        set_status(due.items.get(position=1).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
 
         carried = Change.objects.get(of_change=due)
@@ -184,12 +192,13 @@ class TestPlannedAgain:
 
     def test_what_is_as_it_was_to_be_is_not_asked_for_again(self, due: Change) -> None:
         for item in due.items.all():
-            set_status(item.account, admin_action=NORMAL)  # type: ignore[arg-type]
+            set_status(item.account, admin_action=NORMAL)
         start_due(origin=ORIGIN)
 
         assert states(due) == [ItemState.SKIPPED] * 3
         assert again(due).state == ChangeState.FINISHED
         assert not Change.objects.filter(of_change=due).exists()
+        assert dropped(due) == {"kind": "unlock", "items": 3, "text": "nothing would be sent now (Not locked)"}
 
     def test_what_can_not_be_read_is_set_aside(self, due: Change, unread: set[int]) -> None:
         RiskStatus.objects.update(fresh_at=timezone.now() - timedelta(hours=1))
@@ -209,12 +218,27 @@ class TestPlannedAgain:
         ]
         assert start_due(origin=ORIGIN) == 0
 
-    def test_of_somebody_who_has_left_nothing_is_asked_again(self, due: Change) -> None:
-        Staff.objects.filter(pk=due.requested_by_id).update(is_active=False)
-        set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately")  # type: ignore[arg-type]
+    @pytest.mark.parametrize("why", ["has left", "may no longer", "no rule"])
+    def test_why_nothing_is_requested_again_is_recorded_and_on_its_page(
+        self, due: Change, supervisor: Staff, client: Client, why: str
+    ) -> None:
+        match why:
+            case "has left":
+                Staff.objects.filter(pk=due.requested_by_id).update(is_active=False)
+                said = f"{due.requested_by_name}, who requested it, can no longer sign in"
+            case "may no longer":
+                due.requested_by.groups.clear()
+                said = f"{due.requested_by_name}, who requested it, may no longer request this"
+            case _:
+                PolicyRule.objects.filter(kind="unlock").delete()
+                said = "No policy rule covers unlock on demo for 1 target"
+        set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
         assert states(due) == [ItemState.QUEUED, ItemState.SKIPPED, ItemState.QUEUED]
         assert not Change.objects.filter(of_change=due).exists()
+        assert dropped(due) == {"kind": "unlock", "items": 1, "text": said}
+        client.force_login(supervisor)
+        assert capfirst(said) in client.get(reverse("changes:detail", args=[due.pk])).content.decode()
 
 
 def two_windows(now: datetime) -> Hours:

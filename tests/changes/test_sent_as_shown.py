@@ -18,7 +18,7 @@ from accounts.models import Account, RiskCategory, RiskStatus, Trader, TradingPe
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
-from tests.changes.kinds import Notebook, an_account, moments, sent
+from tests.changes.kinds import Notebook, an_account, load, moments, sent
 
 IDS = st.integers(1, 2**63 - 1)
 REASONS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200).filter(str.strip)
@@ -57,7 +57,7 @@ def test_admin_actions(kind_name: str, account: Account, target_id: int, reason:
 @given(target_id=IDS, reason=REASONS, permissions=st.lists(st.integers(1, 5), max_size=4))
 def test_a_lockout(target_id: int, reason: str, permissions: list[int]) -> None:
     trader = Trader(pk=1, environment="demo", tradovate_id=target_id, name="Kim")
-    trader.open_permissions = [TradingPermission(account_id=each) for each in permissions]  # type: ignore[attr-defined]
+    load(trader, open_permissions=[TradingPermission(account_id=each) for each in permissions])
     outcome = KINDS["user_lockout"].plan(trader, parameters={}, contested=False)
     assert isinstance(outcome, Planned)
     body: State = {"userId": target_id, "notes": reason}

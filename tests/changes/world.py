@@ -82,13 +82,15 @@ def never_unlock(account: Account) -> None:
     )
 
 
-def set_status(account: Account, **columns: Any) -> None:
-    """Let the mirror learn another risk status, just now unless `fresh_at` says otherwise."""
+def set_status(account: Account | None, **columns: Any) -> None:
+    """Let the mirror learn another risk status, just now unless `fresh_at` says otherwise; an item's account must be known."""
+    assert account is not None
     RiskStatus.objects.filter(account=account).update(**{"fresh_at": timezone.now(), **columns})
 
 
-def make_stale(account: Account) -> None:
-    """Let the account's risk status have been read an hour ago."""
+def make_stale(account: Account | None) -> None:
+    """Let the account's risk status have been read an hour ago; an item's account must be known."""
+    assert account is not None
     RiskStatus.objects.filter(account=account).update(fresh_at=timezone.now() - timedelta(hours=1))
 
 

@@ -13,27 +13,12 @@ from accounts.sync.actions import sync
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
+from tests import kept_tables
 from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
 from tests.staff.people import make_person
 
-KEEP_MIRROR = """
-DO $$
-DECLARE
-    mirrored record;
-BEGIN
-    DROP SCHEMA IF EXISTS {schema} CASCADE;
-    CREATE SCHEMA {schema};
-    CREATE TABLE {schema}.kept_at AS SELECT clock_timestamp() AS at;
-    FOR mirrored IN
-        SELECT tablename AS name FROM pg_tables
-        WHERE schemaname = 'public' AND tablename LIKE 'accounts_%'
-          AND tablename NOT IN ('accounts_apitoken', 'accounts_apiattempt')
-    LOOP
-        EXECUTE format('CREATE TABLE {schema}.%1$I AS TABLE public.%1$I', mirrored.name);
-    END LOOP;
-END;
-$$
-"""
+MIRROR = "tablename LIKE 'accounts\\_%' AND tablename NOT IN ('accounts_apitoken', 'accounts_apiattempt')"
+KEPT_AT = "CREATE TABLE {schema}.kept_at AS SELECT clock_timestamp() AS at"
 RESTORE_MIRROR = """
 DO $$
 DECLARE
@@ -62,7 +47,8 @@ _kept: set[str] = set()
 
 def keep_mirror(simulator: Simulator) -> None:
     """Keep the mirror as the first full read wrote it, for later tests: a simulator at its start would be read alike."""
-    _run(KEEP_MIRROR, simulator)
+    kept_tables.keep(_schema(simulator), which=MIRROR)
+    _run(KEPT_AT, simulator)
     _kept.add(_schema(simulator))
 
 

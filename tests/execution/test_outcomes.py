@@ -324,7 +324,7 @@ def test_several_accounts_cost_one_read_back(mirror: Simulator, support: Staff) 
         send_item(item.pk, origin=ORIGIN)
     read_back_due(origin=ORIGIN)
 
-    assert set(change.items.values_list("state", flat=True)) == {ItemState.APPLIED}
+    assert set(change.items.values_list("state", "note")) == {(ItemState.APPLIED, "")}
     assert mirror.call_count(SET_ACTION) == 5
     assert mirror.call_count("/accountRiskStatus/items") + mirror.call_count("/accountRiskStatus/ldeps") == 1
 

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -142,7 +143,7 @@ class World:
         self.simulator.set(**simulator)
         self.simulator.reset_counters()
         for process in (*self.workers.values(), *self.clocks):
-            wait_until(lambda log=process.program.log: _at_work(log), timeout=120, every=0.1)  # type: ignore[misc]
+            wait_until(partial(_at_work, process.program.log), timeout=120, every=0.1)
 
     def stop_processes(self) -> None:
         """End every process of the product at once, and the simulator; lift what was done to the servers."""

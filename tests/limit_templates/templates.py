@@ -7,11 +7,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS, Sort
 from accounts.changes.states import Verdict
 from accounts.limit_templates.actions import assign, decide, propose_template, propose_version
 from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskCategory, Source
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, ValueType
 from accounts.sync.history import write_noting_moves
 from accounts.sync.mapping import Reading, limits_row
 from riskadmin.staff.models import Staff
@@ -106,10 +106,10 @@ def _answered(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record as Tradovate's JSON says it."""
     answered: dict[str, Any] = {}
     for name, value in record.items():
-        field = LIMIT_FIELDS[name]
+        field = AUTO_LIQ_FIELDS[name]
         if field.is_number:
             answered[_TRADOVATES[name]] = Decimal(str(number(name, Decimal(value))))
-        elif field.sort is Sort.STEPS:
+        elif field.value_type is ValueType.STEPS:
             steps = [
                 {
                     "stepNumber": step["step"],
@@ -129,7 +129,7 @@ def _camel(words: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-_TRADOVATES = {field.name: _camel(field.sent_as) for field in LIMIT_FIELDS.values()}
+_TRADOVATES = {field.name: _camel(field.entity_name) for field in AUTO_LIQ_FIELDS.values()}
 
 
 def differing() -> dict[int, Sequence[str]]:

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.limit_fields import LimitField, Sort, digits
+from accounts.changes.kinds.limit_fields import digits
 from accounts.changes.plan import plan
 from accounts.limit_templates.drift import Wanted, drift
 from accounts.limit_templates.fields import fields_of
 from accounts.limit_templates.models import Governed, LimitTemplate, TemplateVersion
 from accounts.limit_templates.queries import assigned_accounts
 from accounts.models import Account, LimitLevel, MirrorMove, RiskCategory, Source
+from accounts.models.auto_liq_fields import AutoLiqField, ValueType
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.world import make_account
@@ -34,12 +35,12 @@ _STEPS = st.lists(st.tuples(_AMOUNTS, st.integers(1, 60)), min_size=1, max_size=
         for number, (distance, minutes) in enumerate(steps, start=1)
     ]
 )
-_VALUES: dict[Sort, st.SearchStrategy[Any]] = {
-    Sort.USD: _AMOUNTS,
-    Sort.PCT: _SHARES,
-    Sort.FLAG: st.booleans(),
-    Sort.MODE: st.sampled_from(["EOD", "RealTime"]),
-    Sort.STEPS: _STEPS,
+_VALUES: dict[ValueType, st.SearchStrategy[Any]] = {
+    ValueType.USD: _AMOUNTS,
+    ValueType.PCT: _SHARES,
+    ValueType.FLAG: st.booleans(),
+    ValueType.MODE: st.sampled_from(["EOD", "RealTime"]),
+    ValueType.STEPS: _STEPS,
 }
 
 
@@ -50,8 +51,8 @@ def records(level: LimitLevel, *, at_least: int = 0) -> st.SearchStrategy[dict[s
     return names.flatmap(lambda chosen: st.fixed_dictionaries({field.name: _value(field) for field in chosen}))
 
 
-def _value(field: LimitField) -> st.SearchStrategy[Any]:
-    return _VALUES[field.sort]
+def _value(field: AutoLiqField) -> st.SearchStrategy[Any]:
+    return _VALUES[field.value_type]
 
 
 def forget() -> None:

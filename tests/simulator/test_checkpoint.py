@@ -35,6 +35,19 @@ def test_what_was_changed_created_and_deleted_is_as_it_was(simulator: Simulator,
     assert simulator.account(account)["accountRiskStatus"]["adminAction"] == "Normal"
 
 
+def test_a_late_effect_of_a_state_that_was_left_never_comes(simulator: Simulator, post: Post, account: int) -> None:
+    simulator.control("PUT", "/checkpoint")
+    fault = simulator.fault("500", endpoint=SET_ACTION, effect_after_ms=3_600_000, count=1)
+    post(SET_ACTION, {"accountId": account, "adminAction": "LockTradingImmediately", "adminActionReasonCode": "CloseFraud"})
+    simulator.wait_held(fault)
+
+    simulator.control("POST", "/checkpoint")
+    simulator.release(fault)
+
+    assert simulator.account(account)["accountRiskStatus"]["adminAction"] == "Normal"
+    assert simulator.effects(account_id=account, action="admin_action") == []
+
+
 def test_a_restored_state_is_what_a_restart_finds(tmp_path: Path) -> None:
     with Simulator(tmp_path / "data", traders=5, accounts=20) as own:
         [one] = own.account_ids("active", limit=1)

@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> SqliteTokenStore:
 
 @pytest.fixture
 def budget(ledger: WatchedLedger) -> Budget:
-    return Budget(ledger, user="desk")
+    return Budget(ledger, user="desk", calls_per_hour=5000, safety_margin=25, urgent_share_pct=10)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def connect(simulator: Simulator, ledger: WatchedLedger, tmp_path: Path) -> Call
         safety_margin: int = 50,
     ) -> Client:
         url = simulator.url(environment)
-        budget = Budget(ledger, user=user, calls_per_hour=calls_per_hour, safety_margin=safety_margin)
+        budget = Budget(ledger, user=user, calls_per_hour=calls_per_hour, safety_margin=safety_margin, urgent_share_pct=10)
         tokens = TokenSource(
             environment=environment,
             base_url=url,

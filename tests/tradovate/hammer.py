@@ -29,9 +29,16 @@ def database_of_this_test() -> str:
     return str(connection.settings_dict["NAME"])
 
 
-def _budget(database: str, **settings_of_it: float) -> Budget:
+def _budget(database: str, *, calls_per_hour: int = 5000, safety_margin: int = 25, window_s: float = WINDOW_S) -> Budget:
     connection.settings_dict["NAME"] = database
-    return Budget(PostgresLedger(), user="desk", **settings_of_it)  # type: ignore[arg-type]
+    return Budget(
+        PostgresLedger(),
+        user="desk",
+        calls_per_hour=calls_per_hour,
+        safety_margin=safety_margin,
+        urgent_share_pct=10,
+        window_s=window_s,
+    )
 
 
 def admissions(

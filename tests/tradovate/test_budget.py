@@ -297,9 +297,3 @@ def test_state(budget: Budget, clock: Clock) -> None:
     budget.halt(3600, "too many calls")
     halted = budget.state()
     assert (halted.halted_until, halted.halt_reason) == (START + timedelta(seconds=3660), "too many calls")
-
-
-@pytest.mark.parametrize(("margin", "share"), [(100, 10), (-1, 10), (0, 101), (0, -1)])
-def test_settings_that_leave_nothing_are_refused(margin: int, share: int) -> None:
-    with pytest.raises(ValueError, match="the"):
-        Budget(WatchedLedger(), user="desk", calls_per_hour=100, safety_margin=margin, urgent_share_pct=share)

@@ -22,6 +22,7 @@ from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ENDPOINTS, id_batches
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, Rejected, WrongEnvironment
 from riskadmin.tradovate.permit import WritePermit
+from riskadmin.tradovate.reads import endpoint_of
 from riskadmin.tradovate.vocabulary import ASKABLE_ADMIN_ACTIONS, AdminAction, Environment, Lane, ReasonCode
 from tests.schemas import request_errors
 from tests.tradovate.canned import CannedServer, Play, answer
@@ -76,6 +77,7 @@ def test_reads(
 ) -> None:
     server.on(path, answer(200, [row, {**row, "id": 2, "somethingNew": [1]}]))
     reply = getattr(client, method)(*arguments)
+    assert endpoint_of(getattr(client, method)).name == path
     assert [entity.id for entity in reply.value] == [1, 2]
     assert [dict(entity.extra) for entity in reply.value] == [{}, {"somethingNew": [1]}]
     (request,) = server.requests

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -26,7 +26,7 @@ class Place(NamedTuple):
     """Where rows come from: the path, the client's method, a good row as JSON, and its fields by type."""
 
     path: str
-    read: Callable[[Client], Reply[list[object]]]
+    read: Callable[[Client], Reply[list[Any]]]
     good: dict[str, object]
     number: str | None = None
     integer: str | None = None
@@ -39,7 +39,7 @@ STATUS: dict[str, object] = {"adminAction": "Normal", "adminTimestamp": "2026-03
 PLACES: dict[str, Place] = {
     "list": Place(
         "account/list",
-        lambda client: client.accounts(),  # type: ignore[arg-type, return-value]
+        lambda client: client.accounts(),
         {"name": "A", "evaluationSize": 1.5, "riskCategoryId": 3, "timestamp": "2026-03-02T10:00:00Z", "closed": False},
         number="evaluationSize",
         integer="riskCategoryId",
@@ -49,7 +49,7 @@ PLACES: dict[str, Place] = {
     ),
     "items": Place(
         "user/items",
-        lambda client: client.users_by_id([1, 2, 3]),  # type: ignore[arg-type, return-value]
+        lambda client: client.users_by_id([1, 2, 3]),
         {"name": "U", "organizationId": 3, "timestamp": "2026-03-02T10:00:00Z", "professional": True},
         integer="organizationId",
         text="name",
@@ -58,7 +58,7 @@ PLACES: dict[str, Place] = {
     ),
     "ldeps": Place(
         "position/ldeps",
-        lambda client: client.positions_by_account([1, 2, 3]),  # type: ignore[arg-type, return-value]
+        lambda client: client.positions_by_account([1, 2, 3]),
         {"accountId": 7, "contractId": 8, "netPos": 1, "netPrice": 1.25, "timestamp": "2026-03-02T10:00:00Z"},
         number="netPrice",
         integer="netPos",
@@ -66,7 +66,7 @@ PLACES: dict[str, Place] = {
     ),
     "position limits": Place(
         "userAccountPositionLimit/ldeps",
-        lambda client: client.user_account_position_limits_by_account([1]),  # type: ignore[arg-type, return-value]
+        lambda client: client.user_account_position_limits_by_account([1]),
         {"accountId": 7, "active": True, "totalBy": "Overall", "longLimit": 5},
         integer="longLimit",
         text="totalBy",
@@ -74,7 +74,7 @@ PLACES: dict[str, Place] = {
     ),
     "risk parameters": Place(
         "userAccountRiskParameter/ldeps",
-        lambda client: client.user_account_risk_parameters_by_position_limit([9]),  # type: ignore[arg-type, return-value]
+        lambda client: client.user_account_risk_parameters_by_position_limit([9]),
         {"userAccountPositionLimitId": 9, "maxBackMonth": 5, "marginPercentage": 1.5, "hardLimit": True},
         number="marginPercentage",
         integer="maxBackMonth",
@@ -82,7 +82,7 @@ PLACES: dict[str, Place] = {
     ),
     "read-back": Place(
         "accountRiskStatus/items",
-        lambda client: client.account_risk_statuses_by_id([1, 2, 3]),  # type: ignore[arg-type, return-value]
+        lambda client: client.account_risk_statuses_by_id([1, 2, 3]),
         STATUS,
         number="maxNetLiq",
         text="adminAction",
@@ -91,7 +91,7 @@ PLACES: dict[str, Place] = {
     ),
     "limits": Place(
         "userAccountAutoLiq/ldeps",
-        lambda client: client.user_account_auto_liqs_by_account([1]),  # type: ignore[arg-type, return-value]
+        lambda client: client.user_account_auto_liqs_by_account([1]),
         {"dailyLossAutoLiq": 500, "doNotUnlock": True, "flattenTimestamp": "2026-03-02T10:00:00Z"},
         number="dailyLossAutoLiq",
         text="trailingMaxDrawdownMode",
@@ -129,7 +129,7 @@ def test_an_odd_value_costs_its_own_row_only(
         with subtests.test(field, odd=odd[:24]):
             server.on(place.path, answer(200, rows(place, spelt({"id": 2, **place.good}, field, odd))))
             reply = place.read(client)
-            assert [row.id for row in reply.value] == [1, 3]  # type: ignore[attr-defined]
+            assert [row.id for row in reply.value] == [1, 3]
             (unreadable,) = reply.unreadable
             assert (unreadable.id, unreadable.field) == (2, field)
             assert unreadable.account_id == place.good.get("accountId")
@@ -145,7 +145,7 @@ def test_what_is_no_row_and_what_has_no_id_cost_no_neighbour(server: CannedServe
     odd = ["null", '"account"', "[1, 2]", "7", "NaN", without_id, spelt(dict(place.good), "id", "null")]
     server.on(place.path, answer(200, rows(place, *odd)))
     reply = place.read(client)
-    assert [row.id for row in reply.value] == [1, 3]  # type: ignore[attr-defined]
+    assert [row.id for row in reply.value] == [1, 3]
     assert [(row.field, row.value) for row in reply.unreadable] == [
         ("", "null"),
         ("", '"account"'),

@@ -18,8 +18,6 @@ from accounts.changes.kinds.caps import beyond_cap
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.limit_effects import effects_of
 from accounts.changes.kinds.limit_fields import (
-    LIMIT_FIELDS,
-    LimitField,
     direction,
     fields_to_send,
     in_json,
@@ -35,6 +33,7 @@ from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, gone, reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, AutoLiqField
 from accounts.sync.actions import Part
 from accounts.sync.mapping import Reading as MirrorReading
 from accounts.sync.reads import Reader
@@ -101,13 +100,13 @@ class AutoLiqLimitsKind(AccountKind):
         return self._traders if parameters.get(LEVEL) == LimitLevel.TRADER else self
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
-        given = {name: in_json(cleaned.get(name)) for name in LIMIT_FIELDS}
+        given = {name: in_json(cleaned.get(name)) for name in AUTO_LIQ_FIELDS}
         level = {LEVEL: cleaned[LEVEL]} if cleaned.get(LEVEL) else {}
         return level | {name: value for name, value in given.items() if value is not None and value != ""}
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
         whose = dict(LEVEL_CHOICES)[parameters.get(LEVEL, LimitLevel.FIRM.value)]
-        given = ((field, parameters.get(name)) for name, field in LIMIT_FIELDS.items())
+        given = ((field, parameters.get(name)) for name, field in AUTO_LIQ_FIELDS.items())
         template = [("Template", str(parameters[TEMPLATE]))] if parameters.get(TEMPLATE) else []
         values = [(field.label, in_words(field, value)) for field, value in given if value is not None]
         return (*template, ("Whose limits", whose), *values)
@@ -146,9 +145,9 @@ class AutoLiqLimitsKind(AccountKind):
         if limits is None:
             return Skip(reason=self.obstacle(subject))
         before = self.state(subject)
-        given = {name: value for name, value in parameters.items() if name in LIMIT_FIELDS}
+        given = {name: value for name, value in parameters.items() if name in AUTO_LIQ_FIELDS}
         new = {name: value for name, value in given.items() if limits.record.get(name) != value}
-        changed = {name: LIMIT_FIELDS[name] for name in new}
+        changed = {name: AUTO_LIQ_FIELDS[name] for name in new}
         becomes = {**limits.record, **new}
         reason = self._misplaced(parameters, given)
         if not reason and not changed:
@@ -170,7 +169,7 @@ class AutoLiqLimitsKind(AccountKind):
         if parameters.get(LEVEL, self.level) != self.level:
             return "It asks for the other level than the change: ask for those accounts in a change of their own"
         if self.level == LimitLevel.TRADER:
-            for field in LIMIT_FIELDS.values():
+            for field in AUTO_LIQ_FIELDS.values():
                 if field.is_firm_only and field.name in given:
                     return f"Only the firm's limits have this: {field.label}"
         return ""
@@ -184,7 +183,7 @@ class AutoLiqLimitsKind(AccountKind):
                 after=in_words(field, after.get(name)),
                 direction=direction(field, before.get(name), after.get(name)),
             )
-            for name, field in LIMIT_FIELDS.items()
+            for name, field in AUTO_LIQ_FIELDS.items()
             if before.get(name) != after.get(name)
         )
 
@@ -251,7 +250,7 @@ class AutoLiqLimitsKind(AccountKind):
         All or nothing: limits are set to fit each other, and a mix of old and new limits was never chosen by anyone.
         """
         altered = _altered(done.before, done.after)
-        unset = [field.label for name, field in LIMIT_FIELDS.items() if name in altered and name not in done.before]
+        unset = [field.label for name, field in AUTO_LIQ_FIELDS.items() if name in altered and name not in done.before]
         if unset:
             return Irreversible(reason=f"Not set before, and Tradovate documents no way to clear it again: {', '.join(unset)}")
         own = {name: done.before[name] for name in altered}
@@ -264,10 +263,10 @@ class AutoLiqLimitsKind(AccountKind):
 
 def _altered(before: State, after: State) -> dict[str, Any]:
     """Return the limits that an item modifies, with their new values."""
-    return {name: value for name, value in after.items() if name in LIMIT_FIELDS and before.get(name) != value}
+    return {name: value for name, value in after.items() if name in AUTO_LIQ_FIELDS and before.get(name) != value}
 
 
-def _numbers(changed: Mapping[str, LimitField], record: Mapping[str, Any]) -> dict[str, Decimal]:
+def _numbers(changed: Mapping[str, AutoLiqField], record: Mapping[str, Any]) -> dict[str, Decimal]:
     """Return the numbers among the changed fields, as the record has them."""
     return {name: Decimal(record[name]) for name, field in changed.items() if field.is_number}
 

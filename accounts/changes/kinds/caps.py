@@ -15,8 +15,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.changes.kinds import limit_fields
-from accounts.changes.kinds.limit_fields import LIMIT_FIELDS
 from accounts.models import Account, pre_trade
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, ValueType
 from riskadmin.web.formats import money, percent
 
 Caps = Mapping[str, Mapping[str, Decimal]]
@@ -44,9 +44,9 @@ def _capped() -> Mapping[str, Capped]:
         "amount_usd": Capped(label="Balance", words=money, is_usd=True),
         "max_net_liq_usd": Capped(label="Max net liq", words=money, is_usd=True),
     }
-    for limit in LIMIT_FIELDS.values():
+    for limit in AUTO_LIQ_FIELDS.values():
         if limit.is_number:
-            is_usd = limit.sort is limit_fields.Sort.USD
+            is_usd = limit.value_type is ValueType.USD
             found[limit.name] = Capped(label=limit.label, words=partial(limit_fields.in_words, limit), is_usd=is_usd)
     for field in (*pre_trade.POSITION_LIMIT_FIELDS, *pre_trade.RISK_PARAMETER_FIELDS):
         # If a higher value is tighter, a cap on it would only prevent tightening.

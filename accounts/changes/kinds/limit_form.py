@@ -1,27 +1,24 @@
 """The form for new auto-liq limits: fields left empty are not modified, account by account."""
 
 import re
+from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.boundfield import BoundField
+from django.utils import timezone
 
 from accounts.changes.kinds.caps import hold_against_caps
-from accounts.changes.kinds.flatten_field import FlattenField
-from accounts.changes.kinds.limit_fields import (
-    LIMIT_FIELDS,
-    MODE_WORDS,
-    LimitField,
-    Sort,
-    digits,
-    in_words,
-    out_of_order,
-)
+from accounts.changes.kinds.limit_fields import MODE_WORDS, digits, in_words, out_of_order
 from accounts.changes.kinds.number_fields import AmountField, NumberUnit, PercentField, plain_number
 from accounts.models import LimitLevel
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, AutoLiqField, FieldGroup, ValueType
 from riskadmin.tradovate.encoding import DIGITS_MAX
 from riskadmin.web.clock import display_zone
+from riskadmin.web.local_time import LocalTimeField
 
 LEVEL_CHOICES: Final = [
     (LimitLevel.FIRM.value, "The firm's"),
@@ -30,6 +27,7 @@ LEVEL_CHOICES: Final = [
 STEPS_MAX: Final = 20
 MINUTES_MAX: Final = 10_080  # a week
 
+_AROUND: Final = {ValueType.USD: ("$", ""), ValueType.PCT: ("", "%")}
 _LEAVE: Final = ("", "Leave as it is")
 _STEP: Final = re.compile(r"([^:]*[0-9])\s*:\s*([0-9]+)")
 
@@ -97,15 +95,23 @@ class LimitsForm(forms.Form):
         ),
     )
 
+    @property
+    def groups(self) -> Iterator[tuple[FieldGroup, list[tuple[BoundField, str, str]]]]:
+        """The limits as pages show them: under each heading, its fields, with the text before and after each."""
+        for group in FieldGroup:
+            fields = [field for field in AUTO_LIQ_FIELDS.values() if field.group is group and field.name in self.fields]
+            if fields:
+                yield group, [(self[field.name], *_AROUND.get(field.value_type, ("", ""))) for field in fields]
+
     def clean(self) -> dict[str, Any]:
         """Check the fields against the level and each other."""
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("level") == LimitLevel.TRADER:
-            for field in LIMIT_FIELDS.values():
+            for field in AUTO_LIQ_FIELDS.values():
                 is_left = cleaned.get(field.name) is None or cleaned[field.name] == ""
                 if field.is_firm_only and not is_left:
                     self.add_error(field.name, "Only the firm's limits have this. Leave it as it is, or choose the firm's.")
-        given = {name: cleaned[name] for name in LIMIT_FIELDS if isinstance(cleaned.get(name), Decimal)}
+        given = {name: cleaned[name] for name in AUTO_LIQ_FIELDS if isinstance(cleaned.get(name), Decimal)}
         for milder, harsher in out_of_order(given, given):
             at = in_words(milder, given[milder.name])
             self.add_error(harsher.name, f"This has to be more than the {at} of “{milder.label}”, which comes first.")
@@ -113,28 +119,35 @@ class LimitsForm(forms.Form):
         return cleaned
 
 
-def _form_field(field: LimitField) -> forms.Field:
+def _form_field(field: AutoLiqField) -> forms.Field:
     shared: dict[str, Any] = {"label": field.label, "required": False, "help_text": field.help}
-    match field.sort:
-        case Sort.USD:
+    match field.value_type:
+        case ValueType.USD:
             return _money(shared)
-        case Sort.PCT:
+        case ValueType.PCT:
             return _percent(shared)
-        case Sort.FLAG:
+        case ValueType.FLAG:
             return forms.TypedChoiceField(
                 choices=[_LEAVE, ("yes", "Yes"), ("no", "No")],
                 coerce=lambda answer: answer == "yes",
                 empty_value=None,
                 **shared,
             )
-        case Sort.MODE:
+        case ValueType.MODE:
             return forms.ChoiceField(
                 choices=[_LEAVE, *((mode, words.capitalize()) for mode, words in MODE_WORDS.items())], **shared
             )
-        case Sort.TIME:
-            return FlattenField(**{**shared, "help_text": f"{field.help} In the zone {display_zone().key}."})
-        case Sort.STEPS:
+        case ValueType.TIME:
+            zoned = {**shared, "help_text": f"{field.help} In the zone {display_zone().key}."}
+            return LocalTimeField(validators=[_demand_future], **zoned)
+        case ValueType.STEPS:
             return StepsField(**shared)
+
+
+def _demand_future(at: datetime) -> None:
+    """Refuse a time in the past: at best it does nothing."""
+    if at <= timezone.now():
+        raise ValidationError("This time has passed. Choose one that is still to come.")
 
 
 def _money(shared: dict[str, Any]) -> forms.Field:
@@ -149,4 +162,4 @@ def _percent(shared: dict[str, Any]) -> forms.Field:
 
 
 # Django reads a form's fields from its class; these are defined in the table already.
-LimitsForm.base_fields.update({field.name: _form_field(field) for field in LIMIT_FIELDS.values()})
+LimitsForm.base_fields.update({field.name: _form_field(field) for field in AUTO_LIQ_FIELDS.values()})

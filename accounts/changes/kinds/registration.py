@@ -7,6 +7,7 @@ from functools import partial
 
 from accounts.changes.kinds import KINDS, limit_fields
 from accounts.models import pre_trade
+from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.pages.requests import RequestButton, offer
 from riskadmin.audit.wording import FieldWords, name_fields
 from riskadmin.staff.roles import grant
@@ -26,7 +27,7 @@ def register_kinds() -> None:
 
 def name_fields_of_tables() -> None:
     """Register with the trail the labels and formats of limits and of pre-trade records, as their forms and plans have them."""
-    limits = limit_fields.LIMIT_FIELDS.values()
+    limits = AUTO_LIQ_FIELDS.values()
     records = (*pre_trade.SCOPE, *pre_trade.POSITION_LIMIT_FIELDS, *pre_trade.RISK_PARAMETER_FIELDS)
     name_fields({each.name: FieldWords(label=each.label, value=partial(pre_trade.in_words, each)) for each in records})
     name_fields({each.name: FieldWords(label=each.label, value=partial(limit_fields.in_words, each)) for each in limits})

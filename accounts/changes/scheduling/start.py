@@ -18,18 +18,20 @@ from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change
 from accounts.changes.freshness import read_anew, stale
+from accounts.changes.guards import reason
 from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items
-from accounts.changes.plan import moved_since, plan
+from accounts.changes.plan import moved_since, own_parameters, plan
 from accounts.changes.policy import PolicyMissing
 from accounts.changes.scheduling.hours import HoursUnknown
 from accounts.changes.scheduling.temporary_locks import learned
 from accounts.changes.scheduling.timing import Timing, closed_until
 from accounts.changes.states import ChangeState, ItemState, Relation, Window
 from accounts.changes.targeting.source import Link
+from accounts.changes.topics import topics
 from accounts.changes.tracking.undo import left_alone
 from accounts.changes.writing import Reason, compose, write
 from riskadmin.audit.actions import AuditEntry, record, record_all
@@ -162,11 +164,21 @@ def _set_aside(aside: Sequence[Aside], origin: Origin) -> None:
 
 
 def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
-    """Request the items that were set aside again, in their current state, in the name of the original requester."""
+    """Request the items that were set aside again; if that can't be done, the trail says why, and so does the change's page."""
+    why = _not_requested_again(change, items, origin)
+    if why:
+        detail = {"kind": change.kind, "items": len(items), "text": why}
+        record(AuditEntry(tag=Tag.CHANGE_NOT_CARRIED_ON, actor=SYSTEM, origin=origin, change_id=change.pk, detail=detail))
+
+
+def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) -> str:
+    """Request items again, in their current state, in the name of the original requester; return why not, or ""."""
     asker, kind = change.requested_by, sendable(change)
-    if not asker.is_active or not asker.may(kind.capability):
-        return
-    own = {item.target_id: item.own_parameters for item in items if item.own_parameters}
+    if not asker.is_active:
+        return f"{change.requested_by_name}, who requested it, can no longer sign in"
+    if not asker.may(kind.capability):
+        return f"{change.requested_by_name}, who requested it, may no longer request this"
+    own = own_parameters(items)
     link = Link(change_id=change.pk, relation=Relation.CARRIES_ON)
     ids = [item.target_id for item in items]
     planned = plan(
@@ -178,7 +190,8 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
         aside=left_alone(link, ids),
     )
     if not planned.sent:
-        return
+        reasons = "; ".join(topic.words for topic in topics(row.skip_reason for row in planned.skipped))
+        return f"nothing would be sent now ({reasons})"
     try:
         with transaction.atomic():
             again = compose(
@@ -191,7 +204,8 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
                 decisions_at_least=1,
             )
             write(again, planned, who=SYSTEM, origin=origin, per_target=own)
-    except (PolicyMissing, IntegrityError) as error:
-        # Policy no longer covers it, or PostgreSQL no longer accepts it, such as a template's version that another one has
-        # replaced.
-        logger.warning("what was skipped of change %s is not requested again: %s", change.pk, error)
+    except PolicyMissing as error:
+        return str(error).rstrip(".")
+    except IntegrityError as error:  # such as a template's version that another one has replaced
+        return reason(error).rstrip(".") or "PostgreSQL refuses it"
+    return ""

@@ -1,7 +1,7 @@
 """The fields that say when a change runs, and for a lock, how long it lasts."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.db import models
@@ -12,8 +12,8 @@ from accounts.changes.scheduling.hours import HoursUnknown, hours
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import Window
 from riskadmin.web.clock import display_zone
-from riskadmin.web.fields import LocalTimeField
 from riskadmin.web.formats import moment
+from riskadmin.web.local_time import LocalTimeField
 
 AHEAD_MAX: Final = timedelta(days=90)
 """No one plans further ahead than this: a later date is a typing mistake."""
@@ -101,13 +101,11 @@ class TimingForm(forms.Form):
 
     def _offer(self, field: str, offered: set[Any]) -> None:
         if field in self.fields:
-            choices = [(value, words) for value, words in _choices(self, field) if value in offered]
-            self.fields[field].choices = choices  # type: ignore[attr-defined]  # only choices are offered
+            _choice_field(self, field).choices = [(value, words) for value, words in _choices(self, field) if value in offered]
 
     def _name(self, field: str, words: dict[Any, str]) -> None:
         if field in self.fields:
-            named = [(value, words.get(value, label)) for value, label in _choices(self, field)]
-            self.fields[field].choices = named  # type: ignore[attr-defined]  # only choices are named
+            _choice_field(self, field).choices = [(value, words.get(value, label)) for value, label in _choices(self, field)]
 
     def clean(self) -> dict[str, Any]:
         """Compute the times that were chosen."""
@@ -178,8 +176,13 @@ class TimingForm(forms.Form):
             self.add_error(field, f"That is more than {AHEAD_MAX.days} days ahead.")
 
 
-def _choices(form: forms.Form, field: str) -> list[tuple[Any, str]]:
-    return list(form.fields[field].choices)  # type: ignore[attr-defined]  # asked of choices only
+def _choice_field(form: forms.Form, name: str) -> forms.ChoiceField:
+    return cast(forms.ChoiceField, form.fields[name])
+
+
+def _choices(form: forms.Form, name: str) -> list[tuple[Any, str]]:
+    choices: Any = _choice_field(form, name).choices
+    return list(choices)
 
 
 def _short(at: datetime) -> str:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -52,12 +51,7 @@ class ActionOption:
 def choose(request: HttpRequest) -> HttpResponse:
     """Which kind of change to request: for the targets in the URL, or for targets to be named next."""
     offered = _offered(request)
-    chosen = None
-    if any(name in request.GET for name in NAMING):
-        try:
-            chosen = named_targets(request, request.GET, None)
-        except BadTargets as error:
-            raise BadRequest(str(error)) from error
+    chosen = named_targets(request, request.GET, None) if any(name in request.GET for name in NAMING) else None
     offers = [_offer(kind, chosen, request.GET) for kind in offered]
     context = {
         "chosen": chosen,
@@ -102,11 +96,7 @@ def freeze(request: HttpRequest) -> HttpResponse:
     if kind:
         demand(request, kind.capability)
     _offered(request)
-    try:
-        chosen = _everything_of(request.POST)
-    except BadTargets as error:
-        raise BadRequest(str(error)) from error
-    return _go_on(targets.keep(person(request), chosen, kind=kind), kind)
+    return _go_on(targets.keep(person(request), _everything_of(request.POST), kind=kind), kind)
 
 
 def _everything_of(posted: QueryDict) -> TargetSelection:

@@ -22,6 +22,7 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.moving import move_change, move_items
+from accounts.changes.plan import own_parameters
 from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority, Relation
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.source import Link
@@ -183,7 +184,7 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
         source=f"Failed items of change {change.pk}",
         link=Link(change_id=change.pk, relation=Relation.REPEATS),
         parameters=change.parameters,
-        per_target={item.target_id: item.own_parameters for item in items if item.own_parameters},
+        per_target=own_parameters(items),
     )
     return targets.keep(actor, chosen, kind=kind)
 

@@ -4,21 +4,20 @@ from collections.abc import Callable
 from typing import Protocol
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from accounts.changes.access import change_or_404, requestable_change
 from accounts.changes.actions import NotAllowed
 from accounts.changes.forms import PriorityForm
-from accounts.changes.kinds import for_stored
-from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change
 from accounts.changes.states import Priority
 from accounts.changes.tracking import control
 from riskadmin.audit.origin import Origin, origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
-from riskadmin.web.access import CapabilityMissing, demand, requires
+from riskadmin.web.access import CapabilityMissing, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import redirect
 
@@ -53,7 +52,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _steer(request: HttpRequest, pk: int, steers: Steers, said: str) -> HttpResponse:
-    change = _change_or_404(pk)
+    change = change_or_404(pk)
     if not control.may_steer(person(request), change):
         raise CapabilityMissing("changes:decide")
     return _done(request, pk, lambda: steers(actor=person(request), origin=origin_of(request), change_id=pk), said)
@@ -63,7 +62,7 @@ def _steer(request: HttpRequest, pk: int, steers: Steers, said: str) -> HttpResp
 @require_POST
 def prioritise(request: HttpRequest, pk: int) -> HttpResponse:
     """Set the priority of a change."""
-    _change_or_404(pk)
+    change_or_404(pk)
     form = PriorityForm(request.POST)
     if not form.is_valid():
         return _refused(request, pk, "That is no priority.")
@@ -80,10 +79,7 @@ def prioritise(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Request the rejected, skipped or cancelled targets again, with the same parameters."""
-    change = _change_or_404(pk)
-    kind = for_stored(change)
-    if isinstance(kind, Kind):  # no one may request any other again
-        demand(request, kind.capability)
+    change = requestable_change(request, pk)
     try:
         listed = control.failed_items(actor=person(request), change_id=pk)
     except control.InvalidTransition as error:
@@ -91,19 +87,10 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
 
 
-def _change_or_404(pk: int) -> Change:
-    change = Change.objects.filter(pk=pk).first()
-    if change is None:
-        raise Http404(f"There is no change {pk}.")
-    return change
-
-
 def _done(request: HttpRequest, pk: int, act: Callable[[], Change], said: str) -> HttpResponse:
     try:
         act()
-    except NotAllowed as error:  # lost the right since the page was shown
-        return _refused(request, pk, str(error))
-    except control.InvalidTransition as error:
+    except (NotAllowed, control.InvalidTransition) as error:  # or lost the right since the page was shown
         return _refused(request, pk, str(error))
     messages.success(request, said.format(pk=pk))
     return redirect(request, "changes:detail", pk)

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django_htmx.http import push_url
 
 from riskadmin.web import csv_file
+from riskadmin.web.formats import counted
 from riskadmin.web.htmx import is_fragment, render_page_or_fragment
 from riskadmin.web.lists import columns
 from riskadmin.web.lists.export import csv_lines
@@ -123,7 +124,7 @@ class ListPage(Generic[Row]):
     def count_words(self, page: Page[Any]) -> str:
         """Say how many rows there are, or how many of them the page shows."""
         count = len(page.rows)
-        words = f"{count:,} {self.spec.noun}{'' if count == 1 else 's'}"
+        words = counted(count, self.spec.noun)
         return words if page.is_only_page else f"{words} on this page"
 
     def answer(self, page_template: str, fragment_template: str, context: dict[str, Any]) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The form field for an account's flatten time, typed or in a file."""
+"""The form field for a date and a time of day, typed, chosen in a browser, or in a file."""
 
 import re
 from datetime import UTC, datetime
@@ -20,22 +20,29 @@ _SLASHES: Final = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{2}|[0-9]
 _DATE_ALONE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-class FlattenField(forms.DateTimeField):
-    """A future time: in the time zone of the pages, or with an offset of its own."""
+class LocalTimeField(forms.DateTimeField):
+    """A time in the time zone of the pages, or with an offset of its own.
 
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-        super().__init__(widget=widget, **kwargs)
+    A time that the clocks skip or repeat is refused, and so is a date that can be read in two ways: no reading is guessed.
+    """
+
+    def __init__(self, *, has_seconds: bool = False, **kwargs: Any) -> None:
+        """Take whether seconds can be chosen too."""
+        attributes = {"type": "datetime-local"} | ({"step": "1"} if has_seconds else {})
+        shown = "%Y-%m-%dT%H:%M:%S" if has_seconds else "%Y-%m-%dT%H:%M"
+        super().__init__(widget=forms.DateTimeInput(attributes, format=shown), **kwargs)
 
     def to_python(self, value: Any) -> datetime | None:
-        """Return the aware time. One that the clocks skip or repeat is refused, and so is a date with two readings."""
-        return _read(plain(value)) if isinstance(value, str) else super().to_python(value)
+        """Return the aware time, None for an empty text."""
+        if isinstance(value, str):
+            return _read(plain(value))
+        with timezone.override(display_zone()):
+            return super().to_python(value)
 
-    def validate(self, value: datetime | None) -> None:
-        """Refuse a time in the past: at best it does nothing."""
-        super().validate(value)
-        if value is not None and value <= timezone.now():
-            raise ValidationError("This time has passed. Choose one that is still to come.")
+    def prepare_value(self, value: Any) -> Any:
+        """Return a time as the field shows it."""
+        with timezone.override(display_zone()):
+            return super().prepare_value(value)
 
 
 def _read(text: str) -> datetime | None:
@@ -46,21 +53,20 @@ def _read(text: str) -> datetime | None:
         raise ValidationError(_how_to_write(text))
     day, at, offset = found.groups()
     try:
-        local = datetime.fromisoformat(f"{day}T{at}")
         if offset is None:
-            return _in_zone(local)
+            return _from_local(datetime.fromisoformat(f"{day}T{at}"))
         return datetime.fromisoformat(f"{day}T{at}{'+00:00' if offset.upper() in {'Z', 'UTC'} else offset}").astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValidationError(f"There is no such day or time. Write it as {EXAMPLE}.") from error
 
 
-def _in_zone(local: datetime) -> datetime:
-    """Return a local time, aware. Raises ValidationError if the clocks skip or repeat it."""
+def _from_local(local: datetime) -> datetime:
+    """Return a time in the zone of the pages, in UTC. Raises ValidationError if the clocks skip or repeat it."""
     zone = display_zone()
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     before, after = first.utcoffset(), second.utcoffset()
     if before == after or before is None or after is None:
-        return first
+        return first.astimezone(UTC)
     if before < after:
         next_real = first.astimezone(UTC).astimezone(zone)
         raise ValidationError(
@@ -68,8 +74,9 @@ def _in_zone(local: datetime) -> datetime:
             f"Write another, such as {next_real:%Y-%m-%dT%H:%M}."
         )
     raise ValidationError(
-        f"This time comes twice: the clocks of {zone.key} are set back on {local:%Y-%m-%d}. Write "
-        f"{first.isoformat(timespec='minutes')} for the first or {second.isoformat(timespec='minutes')} for the second."
+        f"This time comes twice: the clocks of {zone.key} are set back on {local:%Y-%m-%d}. "
+        f"Choose another hour, or in a file write {first.isoformat(timespec='minutes')} for the first "
+        f"or {second.isoformat(timespec='minutes')} for the second."
     )
 
 
