@@ -293,7 +293,7 @@ def make_world() -> World:
         )
     )
     now = timezone.now()
-    Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now)
+    Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now, paused_by=support)
     Change.objects.filter(pk__in=[ended.change_id, done.change_id]).update(state=ChangeState.FINISHED, finished_at=now)
     RiskStatus.objects.filter(account=done.account).update(admin_action=LOCKED)
     call = Call.objects.create(

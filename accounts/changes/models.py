@@ -80,6 +80,13 @@ class Change(models.Model):
     # Who paused it, while it is paused; and who cancelled the rest of it.
     paused_at = models.DateTimeField(null=True)
     paused_by_name = models.CharField(max_length=150, blank=True, db_default="")
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    # Who last resumed it: the person who had paused it, or an approver who did not request it (migration 0018).
+    resumed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     stopped_at = models.DateTimeField(null=True)
     stopped_by_name = models.CharField(max_length=150, blank=True, db_default="")
 

@@ -194,6 +194,7 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "pace": pace(following),
         "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
         "may_steer": control.may_steer(person(request), following.change),
+        "resume_refusal": control.refuses_to_resume(person(request), following.change),
         "may_retry": following.failed
         and not following.moves
         and following.change.state != ChangeState.PENDING

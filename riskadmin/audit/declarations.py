@@ -126,6 +126,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} resumed {change}[ ({kind})]",
         required=("kind",),
     ),
+    Tag.CHANGE_RESUME_REFUSED: Declaration(
+        sentence="{actor} tried to resume {change}[ ({kind})], and that was refused[: {why}]",
+        required=("kind", "why"),
+        tone="warn",
+    ),
     Tag.CHANGE_STOPPED: Declaration(
         sentence="{actor} cancelled the rest of {change}[ ({kind})]",
         required=("kind",),
@@ -219,6 +224,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("outcome", "comment", "text", "seen_call", "shown"),
         optional=("items", "digest"),
         state="item:{outcome}",
+    ),
+    Tag.ITEM_DECISION_REFUSED: Declaration(
+        sentence="{actor} tried to decide the outcome for {target}, and that was refused[: {why}]",
+        required=("outcome", "why"),
+        tone="warn",
     ),
     Tag.ITEM_RESENT: Declaration(
         sentence="{actor} queued {target} to be sent again[: {resend_reason}]",

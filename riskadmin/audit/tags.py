@@ -28,6 +28,7 @@ class Tag(models.TextChoices):
     CHANGE_WINDOW_CLOSED = "change:window:closed", "Window closed"
     CHANGE_PAUSED = "change:run:paused", "Change paused"
     CHANGE_RESUMED = "change:run:resumed", "Change resumed"
+    CHANGE_RESUME_REFUSED = "change:resume:refused", "Resuming refused"
     CHANGE_STOPPED = "change:run:stopped", "Rest of the change cancelled"
     CHANGE_PRIORITY_SET = "change:priority:set", "Priority set"
     CHANGE_FINISHED = "change:run:finished", "Change finished"
@@ -49,6 +50,7 @@ class Tag(models.TextChoices):
     ITEM_UNKNOWN = "item:outcome:unknown", "Outcome unknown"
     ITEM_READ_AGAIN = "item:outcome:read_again", "To be read back again"
     ITEM_RESOLVED = "item:outcome:resolved", "Outcome decided by a person"
+    ITEM_DECISION_REFUSED = "item:decision:refused", "Decision about an outcome refused"
     ITEM_RESENT = "item:call:resent", "Queued again"
 
     MIRROR_MISSING_ACCEPTED = "mirror:missing:accepted", "Missing rows accepted"

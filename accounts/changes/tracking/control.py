@@ -52,22 +52,42 @@ def may_steer(person: Staff, change: Change) -> bool:
     return asked or person.may("changes:decide")
 
 
+def refuses_to_resume(person: Staff, change: Change) -> str:
+    """Return why this person can't resume a paused change, or "". PostgreSQL enforces the same (`sql/`)."""
+    if change.paused_by_id == person.pk or (person.may("changes:decide") and change.requested_by_id != person.pk):
+        return ""
+    return (
+        f"{change.paused_by_name or 'Someone else'} paused it: only they, or an approver who did not request it, can resume it."
+    )
+
+
 def pause(*, actor: Staff, origin: Origin, change_id: int) -> Change:
     """Stop a running change from sending until resumed; calls in flight are confirmed. Raises NotAllowed, InvalidTransition."""
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.RUNNING}, "be paused")
-        move_change(change, ChangeState.PAUSED, paused_at=timezone.now(), paused_by_name=actor.who().name)
+        move_change(change, ChangeState.PAUSED, paused_at=timezone.now(), paused_by=actor, paused_by_name=actor.who().name)
         _tell(Tag.CHANGE_PAUSED, change, actor, origin)
     return change
 
 
 def resume(*, actor: Staff, origin: Origin, change_id: int) -> Change:
-    """Have a paused change continue where it was. Raises NotAllowed, InvalidTransition."""
+    """Have a paused change continue where it was. Raises NotAllowed, InvalidTransition.
+
+    The person who paused it may, and any approver who did not request it; an attempt by the requester is recorded.
+    """
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.PAUSED}, "be resumed")
-        move_change(change, ChangeState.RUNNING, paused_at=None, paused_by_name="")
-        _tell(Tag.CHANGE_RESUMED, change, actor, origin)
-        dispatch_on_commit(change_id=change.pk, lane=change.lane)
+        refusal = refuses_to_resume(actor, change)
+        if refusal:
+            detail = {"kind": change.kind, "why": refusal}
+            tag = Tag.CHANGE_RESUME_REFUSED
+            record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, change_id=change.pk, detail=detail))
+        else:
+            move_change(change, ChangeState.RUNNING, paused_at=None, paused_by=None, paused_by_name="", resumed_by=actor)
+            _tell(Tag.CHANGE_RESUMED, change, actor, origin)
+            dispatch_on_commit(change_id=change.pk, lane=change.lane)
+    if refusal:
+        raise NotAllowed(refusal)
     return change
 
 
