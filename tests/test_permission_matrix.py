@@ -195,6 +195,8 @@ TABLE = (
     Row("POST", "changes:prioritise", (302, 403, 409, 403, 403), _of("ended"), lambda _: {"priority": "10"}),
     Row("POST", "changes:retry", (302, 303, 303, 403, 403), _of("ended")),
     Row("POST", "changes:retry", (302, 409, 409, 403, 403), _of("running")),
+    # Nobody takes over one that is not suspended; whoever may not ask for its kind is told that first.
+    Row("POST", "changes:take_over", (302, 409, 409, 403, 403), _of("running")),
     # Everybody may see what would undo a change; a part is asked for by whoever may ask for the kind that undoes it.
     Row("GET", "changes:undo", EVERYBODY_SIGNED_IN, _of("done")),
     Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),

@@ -190,13 +190,16 @@ class _Pending:
 def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
     """Return every open item, oldest first, by target.
 
-    Except the end of a lock that is still to come: it skips itself if anything was done meanwhile.
+    Except the end of a lock that is still to come: it skips itself if anything was done meanwhile. And except those of a
+    suspended change: it never begins.
     """
     by_target: dict[str, list[_Pending]] = {}
     items = Item.objects.filter(AnyOf("target", targets, TextField()), state__in=ITEM_OPEN).order_by("id")
     ends = Q(change__relation=Relation.ENDS, change__state__in=CHANGE_AHEAD)
-    for target, kind_name, change_id, state, lane, change_state, runs_at in items.exclude(ends).values_list(
-        "target", "change__kind", "change_id", "state", "change__lane", "change__state", "change__runs_at"
+    for target, kind_name, change_id, state, lane, change_state, runs_at in (
+        items.exclude(ends)
+        .filter(change__suspended_at=None)
+        .values_list("target", "change__kind", "change_id", "state", "change__lane", "change__state", "change__runs_at")
     ):
         pending = _Pending(
             kind_name=kind_name, change_id=change_id, state=state, lane=lane, change_state=change_state, runs_at=runs_at

@@ -269,6 +269,11 @@ class Listed:
     has_unknown: bool
     wait: Wait | None
 
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it is held because no one answers for it any more."""
+        return self.change.state == ChangeState.SCHEDULED and self.change.suspended_at is not None
+
 
 def listed(found: Iterable[Change]) -> list[Listed]:
     """Return changes as rows of a list, in order. Two queries in addition to that of the changes, and two if any runs."""

@@ -111,6 +111,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} started {change}[ ({kind})][: {item_count}][, {set_aside_count} skipped]",
         required=("kind", "items", "set_aside"),
     ),
+    Tag.CHANGE_SUSPENDED: Declaration(
+        sentence="{actor} suspended {change}[ ({kind})][: {why}]",
+        required=("kind", "why"),
+        tone="warn",
+    ),
     Tag.CHANGE_WINDOW_CLOSED: Declaration(
         sentence="The window of {change} closed: {after_window}",
         required=("kind",),

@@ -25,6 +25,7 @@ class Tag(models.TextChoices):
     CHANGE_CANCELLED = "change:request:cancelled", "Change cancelled"
     CHANGE_EXPIRED = "change:request:expired", "Change expired"
     CHANGE_STARTED = "change:run:started", "Scheduled change begun"
+    CHANGE_SUSPENDED = "change:run:suspended", "Scheduled change suspended"
     CHANGE_WINDOW_CLOSED = "change:window:closed", "Window closed"
     CHANGE_PAUSED = "change:run:paused", "Change paused"
     CHANGE_RESUMED = "change:run:resumed", "Change resumed"

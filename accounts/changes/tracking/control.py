@@ -5,6 +5,7 @@ and begins with its items in the next. Until the first is committed nothing has 
 sweeper continues by itself: with the rest of many items, and with those that come back from a call.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Final
@@ -22,6 +23,7 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.moving import move_change, move_items
+from accounts.changes.scheduling.suspension import may_settle
 from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority, Relation
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.source import Link
@@ -47,9 +49,12 @@ class InvalidTransition(Exception):
 
 
 def may_steer(person: Staff, change: Change) -> bool:
-    """Say whether this person may pause, resume and cancel a change: its requester, if still allowed, and any approver."""
+    """Say whether this person may pause, resume and cancel a change: its requester, if still allowed, and any approver.
+
+    A suspended one: anyone who may request its kind.
+    """
     asked = change.requested_by_id == person.pk and person.may(for_stored(change).capability)
-    return asked or person.may("changes:decide")
+    return asked or person.may("changes:decide") or may_settle(person, change)
 
 
 def refuses_to_resume(person: Staff, change: Change) -> str:
@@ -188,20 +193,36 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
     The result is a new change, planned and approved again under the actor's rights. Raises NotAllowed, InvalidTransition.
     """
     change = Change.objects.get(pk=change_id)
+    items = [] if change.state == ChangeState.PENDING else list(change.items.filter(state__in=ITEM_FAILED).order_by("position"))
+    if not items:
+        raise InvalidTransition(f"Change {change.pk} has no failed items that could be asked for again.")
+    return _asked_again(actor, change, items, source=f"Failed items of change {change.pk}", relation=Relation.REPEATS)
+
+
+def taken_over(*, actor: Staff, change_id: int) -> TargetList:
+    """Freeze the targets of a suspended change, with their parameters, to be requested in the actor's name.
+
+    Submitting that request cancels the suspended change. Raises NotAllowed, InvalidTransition.
+    """
+    change = Change.objects.get(pk=change_id)
+    if change.state != ChangeState.SCHEDULED or not change.suspended_at:
+        raise InvalidTransition(f"Change {change.pk} is not suspended, so it can't be taken over.")
+    items = list(change.items.filter(state=ItemState.WAITING).order_by("position"))
+    return _asked_again(actor, change, items, source=f"Suspended change {change.pk}", relation=Relation.TAKES_OVER)
+
+
+def _asked_again(actor: Staff, change: Change, items: Sequence[Item], *, source: str, relation: Relation) -> TargetList:
     kind = for_stored(change)
     if not isinstance(kind, Kind):
         raise InvalidTransition(NOT_SUPPORTED)
     if not actor.may(kind.capability):
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
-    items = list(Item.objects.filter(change=change, state__in=ITEM_FAILED).order_by("position"))
-    if change.state == ChangeState.PENDING or not items:
-        raise InvalidTransition(f"Change {change.pk} has no failed items that could be asked for again.")
     chosen = TargetSelection(
         environment=Environment(change.environment),
         unit=Unit(kind.unit),
         ids=tuple(item.target_id for item in items),
-        source=f"Failed items of change {change.pk}",
-        link=Link(change_id=change.pk, relation=Relation.REPEATS),
+        source=source,
+        link=Link(change_id=change.pk, relation=relation),
         parameters=change.parameters,
         per_target={item.target_id: item.own_parameters for item in items if item.own_parameters},
     )

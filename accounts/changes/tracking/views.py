@@ -91,6 +91,19 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
 
 
+@requires("changes:view")
+@require_POST
+def take_over(request: HttpRequest, pk: int) -> HttpResponse:
+    """Request a suspended change in one's own name: its preview follows, and submitting that cancels the suspended one."""
+    change = _change_or_404(pk)
+    demand(request, for_stored(change).capability)
+    try:
+        listed = control.taken_over(actor=person(request), change_id=pk)
+    except control.InvalidTransition as error:
+        return _refused(request, pk, str(error))
+    return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
+
+
 def _change_or_404(pk: int) -> Change:
     change = Change.objects.filter(pk=pk).first()
     if change is None:
