@@ -21,6 +21,7 @@ from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.web.visible import isolated, marked
 
 DECIDED_AT_ONCE: Final = 1000
 """The maximum number of items that are resolved together."""
@@ -97,8 +98,10 @@ def resolve(
             obstacle = _obstacle(asked, resolution, seen_call)
             if obstacle:
                 raise NotResolved(obstacle)
-            if resolution == Resolution.QUEUED and asked.is_typed and typed_name.strip() != asked.item.target_name:
-                raise WrongName(f"Type {asked.item.target_name} to send it again.")
+            name = asked.item.target_name
+            # What is marked on the page can be typed as it is shown there.
+            if resolution == Resolution.QUEUED and asked.is_typed and typed_name.strip() not in {name, marked(name)}:
+                raise WrongName(f"Type {isolated(name)} to send it again.")
             _write([asked], actor=actor, origin=origin, resolution=resolution, comment=comment)
     if refusal:
         raise OwnRequest(refusal)

@@ -16,6 +16,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS
 from riskadmin.web.clock import display_zone
 from riskadmin.web.lists.filters import Choices, ListFilters, NumberFilter, SelectFilter
+from riskadmin.web.visible import isolated
 
 Events = QuerySet[Event]
 
@@ -70,7 +71,7 @@ class EventFilterForm(forms.Form):
 
 
 def _people() -> Choices:
-    named = ((str(staff_id), name) for staff_id, name in queries.people())
+    named = ((str(staff_id), isolated(name)) for staff_id, name in queries.people())
     return [("", "Everyone"), *named, (SYSTEM, "riskadmin, or not signed in")]
 
 
