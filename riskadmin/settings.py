@@ -105,6 +105,7 @@ NAVIGATION = [
     ("Policy", "changes:policy", "scale", "policy:view"),
     ("System", "system", "activity", "system:view"),
     ("Budget", "usage:page", "hourglass", "system:view"),
+    ("Risk categories", "accounts:categories", "switch-horizontal", "accounts:view"),
 ]
 
 # --- People ---------------------------------------------------------------------------------------------------------
@@ -115,6 +116,7 @@ LOGIN_REDIRECT_URL = "home"
 # each kind of change come from the kinds.
 CAPABILITY_WORDS = {
     "accounts:view": "see accounts",
+    "categories:mark": "mark risk categories as halting",
     "accounts:note": "write notes about accounts",
     "changes:view": "see changes",
     "changes:decide": "approve or reject changes",

@@ -150,6 +150,8 @@ TABLE = (
         _account,
         lambda _: {"text": "Called", "form_key": str(uuid4())},
     ),
+    Row("GET", "accounts:categories", EVERYBODY_SIGNED_IN),
+    Row("POST", "accounts:mark_category", (302, 403, 403, 403, 404), lambda _: (4711,), lambda _: {"halting": "yes"}),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:csv", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),

@@ -20,6 +20,7 @@ from accounts.models.status import AccountStatus, account_status
 from accounts.models.sync_run import SyncRun as SyncRun
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.http_record import what_stands
+from riskadmin.web.visible import isolated
 
 
 class RiskCategory(MirrorRow):
@@ -28,12 +29,19 @@ class RiskCategory(MirrorRow):
     environment = models.CharField(max_length=8, choices=EnvironmentChoice)
     tradovate_id = models.BigIntegerField()
     name = models.CharField(max_length=128)
+    # An administrator's mark, which no reading touches: the category allows no orders, so a switch into it is like a lock.
+    is_halting = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="risk_category_once")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def label(self) -> str:
+        """Its name in choices and sentences, with its mark if it is halting."""
+        return f"{isolated(self.name)} (halting)" if self.is_halting else isolated(self.name)
 
 
 class Trader(MirrorRow):

@@ -73,6 +73,16 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} wrote a note about {account}[: “{text}”]",
         required=("note", "text"),
     ),
+    Tag.CATEGORY_MARKED: Declaration(
+        sentence="{actor} marked the risk category {category} as halting",
+        required=("category", "category_id", "environment"),
+        tone="warn",
+    ),
+    Tag.CATEGORY_UNMARKED: Declaration(
+        sentence="{actor} removed the mark halting from the risk category {category}",
+        required=("category", "category_id", "environment"),
+        tone="warn",
+    ),
     Tag.CHANGE_SUBMITTED: Declaration(
         sentence="{actor} requested {change}[: {kind}][, {item_count}][; skipped for this one: {skipped}]",
         required=("kind", "items", "digest", "decisions_needed", "skipped"),
@@ -266,6 +276,8 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
 FIELD_LABELS: Final[dict[str, str]] = {
     "active": "May sign in",
     "attempt": "Attempt",
+    "category": "Risk category",
+    "category_id": "Number of the risk category",
     "comment": "Comment",
     "counts": "Outcomes",
     "decisions_needed": "Approvals needed",

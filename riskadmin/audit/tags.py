@@ -17,6 +17,9 @@ class Tag(models.TextChoices):
 
     ACCOUNT_NOTED = "account:note:written", "Note written"
 
+    CATEGORY_MARKED = "category:halting:marked", "Category marked as halting"
+    CATEGORY_UNMARKED = "category:halting:unmarked", "Category no longer halting"
+
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
     CHANGE_ROWS_LEFT_OUT = "change:rows:left_out", "Rows left out"
     CHANGE_APPROVED = "change:decision:approved", "Change approved"

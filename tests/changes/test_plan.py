@@ -274,8 +274,8 @@ def test_it_costs_the_same_for_any_number(
 ) -> None:
     numbers = range(1, count + 1)
     make_accounts(numbers)
-    # Accounts with status, positions, what can't be read of them, open items.
-    with django_assert_num_queries(4):
+    # Accounts with status, positions, what can't be read of them, open items, planned ends of locks.
+    with django_assert_num_queries(5):
         found = planned("lock", *numbers)
         assert len(found.sent) == count
         assert found.digest
