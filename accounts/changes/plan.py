@@ -242,6 +242,7 @@ def _ends_ahead(targets: Sequence[str]) -> dict[str, str]:
     return {
         target: f"It is locked until {moment(at, display_zone(), seconds=False)} by change {lock}: this lock replaces that end"
         for target, lock, at in ends.order_by("id").values_list("target", "change__of_change_id", "change__runs_at")
+        if at  # an end always has its time
     }
 
 

@@ -149,8 +149,8 @@ def category_label(category_id: int) -> str:
 
 def counted_categories() -> QuerySet[RiskCategory]:
     """Return every risk category with how many open accounts are in it (`open_accounts`), in order."""
-    is_open = Q(account__archived=False, account__closed=False)
-    counted = RiskCategory.objects.annotate(open_accounts=Count("account", filter=is_open))
+    is_open = Q(accounts__archived=False, accounts__closed=False)
+    counted = RiskCategory.objects.annotate(open_accounts=Count("accounts", filter=is_open))
     return counted.order_by("environment", "name", "pk")
 
 

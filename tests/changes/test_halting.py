@@ -48,10 +48,13 @@ def planned(category: RiskCategory, *ids: int, at_once: bool = True) -> Plan:
     return plan(KIND, environment=Environment.DEMO, target_ids=ids, parameters=into(category, at_once=at_once))
 
 
-def test_a_switch_of_accounts_without_positions_is_like_a_lock(halting: RiskCategory, support: Staff, sent: Sent) -> None:
+def test_a_switch_of_accounts_without_positions_is_like_a_lock(
+    halting: RiskCategory, support: Staff, sent: Sent, django_capture_on_commit_callbacks: Any
+) -> None:
     for number in (101, 102):
         make_account(number)
-    change = request_change(support, "risk_category", [101, 102], into(halting))
+    with django_capture_on_commit_callbacks(execute=True):
+        change = request_change(support, "risk_category", [101, 102], into(halting))
     assert (change.state, change.decisions_needed, change.lane) == (ChangeState.RUNNING, 0, Lane.URGENT)
     assert set(change.items.values_list("state", flat=True)) == {ItemState.QUEUED}
     assert sent == [("execution.run_change", [change.pk], "urgent")]

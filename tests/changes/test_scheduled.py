@@ -279,7 +279,7 @@ class TestSuspended:
         colleague = make_person(Role.SUPPORT, "colleague")
         client.force_login(colleague)
 
-        preview = client.get(client.post(reverse("changes:take_over", args=[due.pk])).url)
+        preview = client.get(client.post(reverse("changes:take_over", args=[due.pk])).headers["Location"])
         plan = preview.context["plan"]
         assert (len(plan.sent), again(due).state) == (3, ChangeState.SCHEDULED)  # held until that is submitted
         fields = {

@@ -44,9 +44,8 @@ def world(db: None) -> dict[str, int]:
     fresh = {"fresh_at": timezone.now(), "source": Source.SYNC}
     category = RiskCategory.objects.create(environment="demo", tradovate_id=7, name=f"C{TURNED}", **fresh)
     trader = Trader.objects.create(environment="demo", tradovate_id=8, name=f"T{TURNED}", **fresh)
-    shared = {"trader": trader, "risk_category": category}
-    account = make_account(101, LOCKED, name=TURNED, **shared)
-    other = make_account(102, name=f"B{TURNED}", **shared)
+    account = make_account(101, LOCKED, name=TURNED, trader=trader, risk_category=category)
+    other = make_account(102, name=f"B{TURNED}", trader=trader, risk_category=category)
     supervisor = make_person(Role.SUPERVISOR)
     Staff.objects.filter(pk=supervisor.pk).update(last_name=f"S{TURNED}")
     supervisor = Staff.objects.get(pk=supervisor.pk)
