@@ -276,8 +276,8 @@ class Kind(StoredKind):
     def plan(self, subject: Subject, *, parameters: State, contested: bool) -> Planned | Skip:
         """Return what would happen to a target without an obstacle, in a supported environment. Pure: no query, no clock.
 
-        `contested` says that its current state may not last: another change is under way for it that does something else, or the
-        planned end of a lock is replaced.
+        `contested` says that its current state may not last: another change is under way for it that does something else, or
+        the planned end of a lock is replaced.
         """
 
     @abstractmethod
