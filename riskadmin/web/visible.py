@@ -1,6 +1,6 @@
-"""Text from elsewhere, made visible: characters that nobody sees, or that turn the order of others, are marked. Pure.
+"""Text from elsewhere, made visible: characters that show nothing, or that turn the order of others, are marked. Pure.
 
-Whoever names an account at Tradovate could otherwise make its number on a page read as another one.
+A name given at Tradovate could otherwise make an account's number on a page read as another one.
 """
 
 import re

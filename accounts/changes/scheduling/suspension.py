@@ -1,6 +1,6 @@
-"""Scheduled changes that no one answers for any more: they are suspended when they are due, and held until somebody acts.
+"""Scheduled changes that no one answers for any more: they are suspended when they are due, and held until someone acts.
 
-A suspended change never begins. Somebody who may request its kind takes it over, which is a new request with its own preview
+A suspended change never begins. Someone who may request its kind takes it over, which is a new request with its own preview
 and approvals, or cancels it.
 """
 
@@ -43,7 +43,7 @@ def _still_approves(person: Staff, change: Change) -> bool:
 
 
 def suspend(change: Change, why: str, *, origin: Origin) -> None:
-    """Hold a locked scheduled change until somebody takes it over or cancels it. Needs an open transaction."""
+    """Hold a locked scheduled change until someone takes it over or cancels it. Needs an open transaction."""
     change.suspended_at, change.suspended_why = timezone.now(), why
     change.save(update_fields=["suspended_at", "suspended_why"])
     detail = {"kind": change.kind, "why": why}
@@ -51,7 +51,7 @@ def suspend(change: Change, why: str, *, origin: Origin) -> None:
 
 
 def suspended() -> QuerySet[Change]:
-    """Return the suspended changes that nobody has acted on yet, oldest first."""
+    """Return the suspended changes that no one has acted on yet, oldest first."""
     return Change.objects.filter(state=ChangeState.SCHEDULED, suspended_at__isnull=False).order_by("suspended_at", "pk")
 
 
@@ -63,5 +63,5 @@ def suspended_for(person: Staff) -> QuerySet[Change]:
 
 
 def may_settle(person: Staff, change: Change) -> bool:
-    """Say whether this person may take over or cancel a suspended change: whoever may request its kind."""
+    """Say whether this person may take over or cancel a suspended change: anyone who may request its kind."""
     return bool(change.suspended_at) and change.state == ChangeState.SCHEDULED and person.may(for_stored(change).capability)
