@@ -12,6 +12,7 @@ from accounts.changes import queries
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change
 from accounts.changes.scheduling.hours import HoursUnknown, hours
+from accounts.changes.scheduling.suspension import suspended_for
 from accounts.changes.stop_views import notices_for
 from accounts.gateway.connection import budget, connected_environments
 from accounts.models import SyncRun
@@ -38,6 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "stops": notices_for(request),
         "waiting": queries.waiting_for(viewer).count(),
         "asked": queries.waiting_for_others(viewer).count(),
+        "suspended": suspended_for(viewer)[:RECENT],
         "unknown": queries.unknown_items()[:RECENT],
         "unknown_count": queries.unknown_items().count(),
         "recent": CHANGES.panel(queries.listed(Change.objects.order_by("-pk")[:RECENT]), caption="Latest changes"),

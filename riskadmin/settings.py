@@ -105,6 +105,7 @@ NAVIGATION = [
     ("Policy", "changes:policy", "scale", "policy:view"),
     ("System", "system", "activity", "system:view"),
     ("Budget", "usage:page", "hourglass", "system:view"),
+    ("Risk categories", "accounts:categories", "switch-horizontal", "accounts:view"),
 ]
 
 # --- People ---------------------------------------------------------------------------------------------------------

@@ -150,6 +150,8 @@ TABLE = (
         _account,
         lambda _: {"text": "Called", "form_key": str(uuid4())},
     ),
+    Row("GET", "accounts:categories", EVERYBODY_SIGNED_IN),
+    Row("POST", "accounts:mark_category", (302, 403, 403, 403, 404), lambda _: (4711,), lambda _: {"halting": "yes"}),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:csv", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
@@ -195,6 +197,8 @@ TABLE = (
     Row("POST", "changes:prioritise", (302, 403, 409, 403, 403), _of("ended"), lambda _: {"priority": "10"}),
     Row("POST", "changes:retry", (302, 303, 303, 403, 403), _of("ended")),
     Row("POST", "changes:retry", (302, 409, 409, 403, 403), _of("running")),
+    # Nobody takes over one that is not suspended; whoever may not ask for its kind is told that first.
+    Row("POST", "changes:take_over", (302, 409, 409, 403, 403), _of("running")),
     # Everybody may see what would undo a change; a part is asked for by whoever may ask for the kind that undoes it.
     Row("GET", "changes:undo", EVERYBODY_SIGNED_IN, _of("done")),
     Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),
@@ -293,7 +297,7 @@ def make_world() -> World:
         )
     )
     now = timezone.now()
-    Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now)
+    Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now, paused_by=support)
     Change.objects.filter(pk__in=[ended.change_id, done.change_id]).update(state=ChangeState.FINISHED, finished_at=now)
     RiskStatus.objects.filter(account=done.account).update(admin_action=LOCKED)
     call = Call.objects.create(

@@ -123,6 +123,8 @@ def submit(  # the parts of a form, each by name
     end = _end_of(actor, now, reason, form_key, timing)  # before anything is written: policy may not cover it
     try:
         with transaction.atomic():
+            if link and link.relation == Relation.TAKES_OVER and not _end_suspended(link.change_id, actor, origin):
+                raise PlanMoved(now)  # somebody else has taken it over or cancelled it
             write(change, now, who=actor.who(), origin=origin, source=source or NOWHERE, per_target=per_target)
             if end:
                 write_end(change, *end, who=actor.who(), origin=origin)
@@ -338,6 +340,16 @@ def call_off(*, actor: Staff, origin: Origin, change: Change) -> None:
     """Cancel a scheduled change early. Needs an open transaction with the change locked, and the right to control it."""
     _end(change, ChangeState.CANCELLED, note=f"Cancelled by {actor.who().name}")
     record(AuditEntry(tag=Tag.CHANGE_CANCELLED, actor=actor.who(), origin=origin, change_id=change.pk))
+
+
+def _end_suspended(change_id: int, actor: Staff, origin: Origin) -> bool:
+    """Cancel a suspended change because another one takes it over; return whether it was still suspended."""
+    suspended = Change.objects.select_for_update(of=("self",)).filter(pk=change_id, state=ChangeState.SCHEDULED)
+    change = suspended.exclude(suspended_at=None).first()
+    if change is None:
+        return False
+    call_off(actor=actor, origin=origin, change=change)
+    return True
 
 
 def _ends_ahead(change: Change) -> QuerySet[Change]:

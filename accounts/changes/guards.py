@@ -13,6 +13,9 @@ TARGET_UNDER_WAY: Final = "item_target_under_way"
 MAY_DECIDE: Final = "decision_by_role"
 """Who approves or rejects is active, and has a role that may decide and the one that policy asks for."""
 
+HAS_ITS_PEOPLE: Final = "change_has_its_people"
+"""A scheduled change begins only while its requester and enough of its approvers may act."""
+
 STILL_OFFERED: Final = "change_still_offered"
 """The parameters of a new change name nothing that can no longer be requested."""
 

@@ -77,9 +77,19 @@ class Change(models.Model):
     held_until = models.DateTimeField(null=True)
     held_why = models.TextField(blank=True, db_default="")
     priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL, db_default=Priority.NORMAL)
+    # When and why it was suspended at its time, because no one answers for it any more; it never begins then (migration 0019).
+    suspended_at = models.DateTimeField(null=True)
+    suspended_why = models.TextField(blank=True, db_default="")
     # Who paused it, while it is paused; and who cancelled the rest of it.
     paused_at = models.DateTimeField(null=True)
     paused_by_name = models.CharField(max_length=150, blank=True, db_default="")
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    # Who last resumed it: the person who had paused it, or an approver who did not request it (migration 0018).
+    resumed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     stopped_at = models.DateTimeField(null=True)
     stopped_by_name = models.CharField(max_length=150, blank=True, db_default="")
 
@@ -95,6 +105,10 @@ class Change(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(state=ChangeState.STOPPING) | Q(stopped_at__isnull=False), name="change_stopped_by_somebody"
+            ),
+            models.CheckConstraint(
+                condition=Q(suspended_at=None) | Q(state__in=(ChangeState.SCHEDULED, ChangeState.CANCELLED)),
+                name="change_suspended_before_its_start",
             ),
             # Per person: one person's key can't conflict with another's.
             models.UniqueConstraint(fields=["requested_by", "form_key"], name="change_once_per_form"),

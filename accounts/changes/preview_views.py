@@ -312,7 +312,7 @@ def _needed(planned: Plan) -> tuple[Any, str]:
     try:
         return requirement(
             PolicyRule.objects.all(),
-            kind=planned.kind.name,
+            kind=planned.kind.policy_name,
             environment=planned.environment.value,
             items=len(planned.sent),
         ), ""

@@ -213,7 +213,9 @@ class StandingLock:
 def standing_lock(environment: str, account_id: int) -> StandingLock | None:
     """Return the lock of an account, if it was set here and not overridden since; two queries."""
     locks = [kind.name for kind in KINDS.values() if kind.spec.ended_by]
-    items = Item.objects.filter(target=target_of(environment, account_id), state=ItemState.APPLIED, change__kind__in=locks)
+    # Unchanged: a lock over one that was to end, where Tradovate did not record that it was locked again.
+    states = (ItemState.APPLIED, ItemState.UNCHANGED)
+    items = Item.objects.filter(target=target_of(environment, account_id), state__in=states, change__kind__in=locks)
     item = items.select_related("change", "account__risk_status").order_by("-pk").first()
     if item is None or item.account is None or not item.observed or not _still_holds(item.account, item.observed):
         return None
@@ -276,6 +278,11 @@ class Listed:
     first: str
     has_unknown: bool
     wait: Wait | None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it is held because no one answers for it any more."""
+        return self.change.state == ChangeState.SCHEDULED and self.change.suspended_at is not None
 
 
 def listed(found: Iterable[Change]) -> list[Listed]:

@@ -161,6 +161,7 @@ class Relation(models.TextChoices):
     REPEATS = "repeats", "Repeats items of"
     CARRIES_ON = "carries_on", "Carries on with what moved of"
     COPIES = "copies", "Copied from"
+    TAKES_OVER = "takes_over", "Takes over"
 
 
 class Verdict(models.TextChoices):

@@ -25,6 +25,7 @@ from accounts.changes.models import Change, Item
 from accounts.changes.plan_summary import RowFilter, sheet
 from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
 from accounts.changes.scheduling.calendar import ahead
+from accounts.changes.scheduling.suspension import may_settle
 from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
 from accounts.changes.tracking import control, results
 from accounts.changes.tracking.pace import pace
@@ -192,6 +193,8 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "pace": pace(following),
         "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
         "may_steer": control.may_steer(person(request), following.change),
+        "resume_refusal": control.refuses_to_resume(person(request), following.change),
+        "may_take_over": may_settle(person(request), following.change),
         "may_retry": following.failed
         and not following.moves
         and following.change.state != ChangeState.PENDING

@@ -82,7 +82,7 @@ def compose(
 
 def _needed(planned: Plan, at_least: int) -> Requirement:
     rules = PolicyRule.objects.all()
-    needed = requirement(rules, kind=planned.kind.name, environment=planned.environment.value, items=len(planned.sent))
+    needed = requirement(rules, kind=planned.kind.policy_name, environment=planned.environment.value, items=len(planned.sent))
     return replace(needed, decisions_needed=max(needed.decisions_needed, at_least))
 
 

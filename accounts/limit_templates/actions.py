@@ -299,7 +299,7 @@ def _may_assign(actor: Staff) -> None:
 def _for_words(assignment: Assignment) -> str:
     """Return in words what an assignment is to: "Category X on demo"."""
     if assignment.risk_category:
-        return f"Category {assignment.risk_category.name} on {assignment.environment}"
+        return f"Category {assignment.risk_category.label} on {assignment.environment}"
     size = assignment.evaluation_size_usd
     return f"Size {money(size) if size is not None else ''} on {assignment.environment}"
 

@@ -15,7 +15,7 @@ from accounts.models import Account, EnvironmentChoice, LimitLevel, RiskCategory
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.pages.queries import categories
 from riskadmin.tradovate.vocabulary import Environment
-from riskadmin.web.fields import LinesField
+from riskadmin.web.fields import LinesField, VisibleTextField
 from riskadmin.web.formats import money
 
 NOTE_MAX: Final = 1000
@@ -71,7 +71,7 @@ class VersionForm(LimitsForm):
 class TemplateForm(VersionForm):
     """A new template: its name, its level, and what its first version sets."""
 
-    name = forms.CharField(label="Name", max_length=64, help_text="Such as 50K evaluation. It stays.")
+    name = VisibleTextField(label="Name", max_length=64, help_text="Such as 50K evaluation. It stays.")
     description = LinesField(
         label="What it is for",
         required=False,
@@ -134,7 +134,7 @@ class AssignForm(forms.Form):
 
     def _choices(self) -> Iterator[tuple[str, str]]:
         for value, category in self.categories.items():
-            yield value, f"{EnvironmentChoice(category.environment).label}: category {category.name}"
+            yield value, f"{EnvironmentChoice(category.environment).label}: category {category.label}"
         for value, (environment, size) in self.sizes.items():
             yield value, f"{EnvironmentChoice(environment.value).label}: size {money(size)}"
 

@@ -73,6 +73,16 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} wrote a note about {account}[: “{text}”]",
         required=("note", "text"),
     ),
+    Tag.CATEGORY_MARKED: Declaration(
+        sentence="{actor} marked the risk category {category} as halting",
+        required=("category", "category_id", "environment"),
+        tone="warn",
+    ),
+    Tag.CATEGORY_UNMARKED: Declaration(
+        sentence="{actor} removed the mark halting from the risk category {category}",
+        required=("category", "category_id", "environment"),
+        tone="warn",
+    ),
     Tag.CHANGE_SUBMITTED: Declaration(
         sentence="{actor} requested {change}[: {kind}][, {item_count}][; skipped for this one: {skipped}]",
         required=("kind", "items", "digest", "decisions_needed", "skipped"),
@@ -116,6 +126,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("kind", "items", "text"),
         tone="warn",
     ),
+    Tag.CHANGE_SUSPENDED: Declaration(
+        sentence="{actor} suspended {change}[ ({kind})][: {why}]",
+        required=("kind", "why"),
+        tone="warn",
+    ),
     Tag.CHANGE_WINDOW_CLOSED: Declaration(
         sentence="The window of {change} closed: {after_window}",
         required=("kind",),
@@ -130,6 +145,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.CHANGE_RESUMED: Declaration(
         sentence="{actor} resumed {change}[ ({kind})]",
         required=("kind",),
+    ),
+    Tag.CHANGE_RESUME_REFUSED: Declaration(
+        sentence="{actor} tried to resume {change}[ ({kind})], and that was refused[: {why}]",
+        required=("kind", "why"),
+        tone="warn",
     ),
     Tag.CHANGE_STOPPED: Declaration(
         sentence="{actor} cancelled the rest of {change}[ ({kind})]",
@@ -225,6 +245,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         optional=("items", "digest"),
         state="item:{outcome}",
     ),
+    Tag.ITEM_DECISION_REFUSED: Declaration(
+        sentence="{actor} tried to decide the outcome for {target}, and that was refused[: {why}]",
+        required=("outcome", "why"),
+        tone="warn",
+    ),
     Tag.ITEM_RESENT: Declaration(
         sentence="{actor} queued {target} to be sent again[: {resend_reason}]",
         required=("text",),
@@ -256,6 +281,8 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
 FIELD_LABELS: Final[dict[str, str]] = {
     "active": "May sign in",
     "attempt": "Attempt",
+    "category": "Risk category",
+    "category_id": "Number of the risk category",
     "comment": "Comment",
     "counts": "Outcomes",
     "decisions_needed": "Approvals needed",

@@ -16,6 +16,7 @@ from riskadmin.audit.wording import ENVIRONMENT_WORDS
 from riskadmin.tradovate.reading import INTEGER_MAX
 from riskadmin.web.lists.filters import Choices, ListFilters, NumberFilter, SelectFilter
 from riskadmin.web.local_time import LocalTimeField
+from riskadmin.web.visible import isolated
 
 Events = QuerySet[Event]
 
@@ -26,6 +27,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "account": "Notes about accounts",
     "outside": "Changes outside riskadmin",
     "template": "Limit templates",
+    "category": "Risk category",
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
     "api": "Connection to Tradovate",
@@ -58,7 +60,7 @@ class EventFilterForm(forms.Form):
 
 
 def _people() -> Choices:
-    named = ((str(staff_id), name) for staff_id, name in queries.people())
+    named = ((str(staff_id), isolated(name)) for staff_id, name in queries.people())
     return [("", "Everyone"), *named, (SYSTEM, "riskadmin, or not signed in")]
 
 

@@ -17,6 +17,9 @@ class Tag(models.TextChoices):
 
     ACCOUNT_NOTED = "account:note:written", "Note written"
 
+    CATEGORY_MARKED = "category:halting:marked", "Category marked as halting"
+    CATEGORY_UNMARKED = "category:halting:unmarked", "Category no longer halting"
+
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
     CHANGE_ROWS_LEFT_OUT = "change:rows:left_out", "Rows left out"
     CHANGE_APPROVED = "change:decision:approved", "Change approved"
@@ -26,9 +29,11 @@ class Tag(models.TextChoices):
     CHANGE_EXPIRED = "change:request:expired", "Change expired"
     CHANGE_STARTED = "change:run:started", "Scheduled change begun"
     CHANGE_NOT_CARRIED_ON = "change:rest:dropped", "Skipped items not requested again"
+    CHANGE_SUSPENDED = "change:run:suspended", "Scheduled change suspended"
     CHANGE_WINDOW_CLOSED = "change:window:closed", "Window closed"
     CHANGE_PAUSED = "change:run:paused", "Change paused"
     CHANGE_RESUMED = "change:run:resumed", "Change resumed"
+    CHANGE_RESUME_REFUSED = "change:resume:refused", "Resuming refused"
     CHANGE_STOPPED = "change:run:stopped", "Rest of the change cancelled"
     CHANGE_PRIORITY_SET = "change:priority:set", "Priority set"
     CHANGE_FINISHED = "change:run:finished", "Change finished"
@@ -50,6 +55,7 @@ class Tag(models.TextChoices):
     ITEM_UNKNOWN = "item:outcome:unknown", "Outcome unknown"
     ITEM_READ_AGAIN = "item:outcome:read_again", "To be read back again"
     ITEM_RESOLVED = "item:outcome:resolved", "Outcome decided by a person"
+    ITEM_DECISION_REFUSED = "item:decision:refused", "Decision about an outcome refused"
     ITEM_RESENT = "item:call:resent", "Queued again"
 
     MIRROR_MISSING_ACCEPTED = "mirror:missing:accepted", "Missing rows accepted"

@@ -25,6 +25,7 @@ class Role(models.TextChoices):
 _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "accounts:view": ("see accounts", frozenset(Role)),
     "accounts:note": ("write notes about accounts", frozenset({Role.SUPPORT, Role.SUPERVISOR})),
+    "categories:mark": ("mark risk categories as halting", frozenset({Role.ADMINISTRATOR})),
     "changes:view": ("see changes", frozenset(Role)),
     "changes:decide": ("approve or reject changes", frozenset({Role.SUPERVISOR})),
     "changes:resolve": ("decide about unknown outcomes", frozenset({Role.SUPERVISOR})),

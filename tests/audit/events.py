@@ -18,6 +18,8 @@ LOCKED = Subject(environment="demo", account_id=101, account_name="EVAL-101")
 _VALUES: dict[str, Any] = {
     "active": True,
     "attempt": 2,
+    "category": "Evaluation",
+    "category_id": 31,
     "comment": "As agreed",
     "counts": {"applied": 2, "rejected": 1},
     "decisions_needed": 1,

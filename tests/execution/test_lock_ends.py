@@ -14,7 +14,7 @@ from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from tests.changes.world import approve, ask
+from tests.changes.world import approve, ask, planned
 from tests.execution.worker import ORIGIN, active_account, reconciled, run, the_item, worker_dies
 from tests.simulator.driver import SET_ACTION, Simulator
 
@@ -125,6 +125,25 @@ def test_what_somebody_did_meanwhile_stays(
     assert mirror.call_count(SET_ACTION) == calls
     assert mirror.account(account_id)["accountRiskStatus"] == before
     assert not Change.objects.filter(relation=Relation.CARRIES_ON).exists()
+
+
+@pytest.mark.parametrize("far", ["applied", "queued"])
+def test_a_lasting_lock_over_one_that_ends_stays(mirror: Simulator, locked: Change, support: Staff, far: str) -> None:
+    """Its end is due after the lasting lock was requested, whether that was sent meanwhile or not."""
+    account_id = the_item(locked).target_id
+    (row,) = planned("lock", account_id).sent
+    assert [words for words in row.warnings if f"by change {locked.pk}: this lock replaces that end" in words]
+    lasting = ask(support, "lock", account_id)
+    if far == "applied":
+        assert run(the_item(lasting)).state == ItemState.APPLIED
+    calls = mirror.call_count(SET_ACTION)
+
+    item = ended(locked)
+
+    assert item.state == ItemState.SKIPPED
+    assert item.note == f"Change {lasting.pk} has locked the account again; it is left as it is"
+    assert (mirror.call_count(SET_ACTION), action_of(mirror, account_id)) == (calls, LOCKED)
+    assert Event.objects.filter(item_id=item.pk, tag=Tag.ITEM_SETTLED).count() == 1
 
 
 def test_what_was_not_locked_is_not_unlocked(mirror: Simulator, support: Staff, supervisor: Staff) -> None:

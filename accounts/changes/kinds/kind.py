@@ -159,6 +159,7 @@ class Kind(StoredKind):
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back covers; fewer if no call lists them all
     # what its plan depends on, in addition to the risk status: what a reading fetches
     parts: ClassVar[frozenset[Part]] = frozenset()
+    tells_who_locked: ClassVar[bool] = False  # its preview names, for each account, who set what it lifts
     takes_own_parameters: ClassVar[bool] = True  # False: a call sends the same for all its targets, so none has its own
 
     @property
@@ -275,7 +276,8 @@ class Kind(StoredKind):
     def plan(self, subject: Subject, *, parameters: State, contested: bool) -> Planned | Skip:
         """Return what would happen to a target without an obstacle, in a supported environment. Pure: no query, no clock.
 
-        `contested` says that a change of another kind is under way for it, so that its current state may not last.
+        `contested` says that its current state may not last: another change is under way for it that does something else, or
+        the planned end of a lock is replaced.
         """
 
     @abstractmethod

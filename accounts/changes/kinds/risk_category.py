@@ -7,7 +7,8 @@ whole call with HTTP 404, which does not say which one (assumed all or nothing).
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 from django import forms
 from django.db.models import QuerySet
@@ -31,6 +32,12 @@ from riskadmin.tradovate.errors import TradovateError
 from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
 
+HALTS: Final = "halts"
+"""The parameter of a switch that is made at once, because the category was marked as halting when it was requested."""
+
+HALTING: Final = "halting"
+"""What an item's intended state says if it crosses the line: "into" a halting category, or "out of" one."""
+
 
 class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none where it runs
     """A choice of category. Names may exist in both environments: each shows its own, unless all categories are of one."""
@@ -39,7 +46,7 @@ class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes 
 
     def label_from_instance(self, obj: RiskCategory) -> str:
         """Return a category's name in the choice."""
-        return obj.name if self.is_of_one_environment else f"{obj.name} ({obj.get_environment_display()})"
+        return obj.label if self.is_of_one_environment else f"{obj.label} ({obj.get_environment_display()})"
 
 
 class CategoryForm(forms.Form):
@@ -53,6 +60,12 @@ class CategoryForm(forms.Form):
             "invalid_choice": "Choose one of these categories: accounts can only be in one of their own environment."
         },
         help_text="Tradovate's Eval Support makes categories; they are listed as they were last read.",
+    )
+    at_once = forms.BooleanField(
+        label="If it is halting: at once, and only accounts without open positions",
+        required=False,
+        initial=True,
+        help_text="Accounts with open positions may be liquidated: clear this to request the switch of all, with approvals.",
     )
 
 
@@ -77,6 +90,7 @@ class SwitchRiskCategory(AccountKind):
             supervised("So many at once need two supervisors.", at_least_items=1001, decisions_needed=2),
         ),
         stand_in="lock",
+        recorded={HALTING: "Halting category"},
     )
     endpoints = (SWITCH_RISK_CATEGORY,)
     reads = (ACCOUNTS_BY_ID,)
@@ -95,10 +109,27 @@ class SwitchRiskCategory(AccountKind):
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         category: RiskCategory = cleaned["category"]
-        return {"id": category.tradovate_id, "name": category.name, "environment": category.environment}
+        chosen = {"id": category.tradovate_id, "name": category.name, "environment": category.environment}
+        return {**chosen, HALTS: True} if category.is_halting and cleaned.get("at_once") else chosen
+
+    def of(self, parameters: State) -> "SwitchRiskCategory":
+        return self._to_halting if parameters.get(HALTS) else self
+
+    @cached_property
+    def _to_halting(self) -> "SwitchRiskCategory":
+        return SwitchToHalting()
+
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Account]:
+        found = super().subjects(environment, ids)
+        marked = RiskCategory.objects.filter(environment=environment.value, is_halting=True)
+        halting = frozenset(marked.values_list("tradovate_id", flat=True))
+        for account in found.values():
+            account.halting_categories = halting  # type: ignore[attr-defined]  # for `plan`, which asks nothing
+        return found
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        return (("Risk category", parameters["name"]),)
+        words = f"{parameters['name']} (halting)" if parameters.get(HALTS) else parameters["name"]
+        return (("Risk category", words),)
 
     def is_resend_safe(self, step: int) -> bool:
         return True
@@ -121,15 +152,19 @@ class SwitchRiskCategory(AccountKind):
         before = self.state(subject)
         if parameters.get("environment") != subject.environment:
             return Skip(reason="The category is one of the other environment", before=before)
-        if before["category_id"] == parameters["id"]:
+        is_there = before["category_id"] == parameters["id"]
+        if is_there and not (contested and self.is_protective):
             return Skip(reason="Already in this category", before=before)
         positions = len(held(subject))
         warnings = (f"{positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
         after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
+        halting = _halting(subject)
+        goes_in, comes_out = parameters["id"] in halting, before["category_id"] in halting
+        if goes_in != comes_out:
+            after[HALTING] = "into" if goes_in else "out of"
         effects = TargetEffects(
-            # It is not known here which of two categories allows more.
-            direction=EffectDirection.NEITHER,
+            direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
             liquidation=Liquidation.NO if open_positions(subject) == 0 else Liquidation.POSSIBLE,
             open_positions=open_positions(subject),
         )
@@ -138,7 +173,9 @@ class SwitchRiskCategory(AccountKind):
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         was = after.get("was") or _number(before.get("category_id"))
         becomes = after.get("category") or _number(after.get("category_id"))
-        return (Difference(label="Risk category", before=was, after=becomes),)
+        # Of two categories that both allow orders, it is not known here which allows more.
+        direction = {"into": "tighter", "out of": "looser"}.get(after.get(HALTING, ""), "")
+        return (Difference(label="Risk category", before=was, after=becomes, direction=direction),)
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         reply = client.switch_risk_category(
@@ -180,6 +217,50 @@ class SwitchRiskCategory(AccountKind):
 
     def unchanged_since(self, done: Done, now: State) -> bool:
         return bool(now["category_id"] == done.after["category_id"])
+
+
+class SwitchToHalting(SwitchRiskCategory):
+    """A switch of accounts without open positions into a halting category: like a lock, at once, held up by nothing pending.
+
+    Accounts with open positions are left out, because they may be liquidated: their switch needs its own request and approvals.
+    So is every account once the category is no longer marked as halting.
+    """
+
+    spec = replace(
+        SwitchRiskCategory.spec,
+        effect="Moves accounts without open positions into a halting category: every order is refused, at once.",
+        warning="",
+        direction=Direction.PROTECTIVE,
+    )
+    policy_name = "lock"
+    urgent_up_to = 20_000
+
+    def of(self, parameters: State) -> SwitchRiskCategory:
+        return self
+
+    def state(self, subject: Account) -> State:
+        # One that is scheduled is set aside if the account has opened a position since.
+        return {**super().state(subject), "open_positions": open_positions(subject)}
+
+    def requires_unchanged_state(self, step: int) -> bool:
+        return False  # it is wanted, whatever category the account is in meanwhile
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
+        before, positions = self.state(subject), open_positions(subject)
+        if parameters["id"] not in _halting(subject):
+            return Skip(reason="The category is no longer marked as halting: request the switch again", before=before)
+        if positions is None:
+            return Skip(reason="Its positions were never read: read the account first", before=before)
+        if positions:
+            why = "Holds open positions and may be liquidated: request its switch by itself, with approvals"
+            return Skip(reason=why, before=before)
+        return super().plan(subject, parameters=parameters, contested=contested)
+
+
+def _halting(subject: Account) -> frozenset[int]:
+    """Return the halting categories of an account's environment, as `subjects` has read them."""
+    marked: frozenset[int] = getattr(subject, "halting_categories", frozenset())
+    return marked
 
 
 def _new_categories(

@@ -38,6 +38,7 @@ class Unlock(AdminActionKind):
         in_lists="Unlock",
     )
     parts = frozenset({Part.POSITIONS, Part.LIMITS})
+    tells_who_locked = True
     action = AdminAction.NORMAL
     already = "Not locked"
     open_positions = "the trader can add to them again."

@@ -18,7 +18,7 @@ from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change
 from accounts.changes.freshness import read_anew, stale
-from accounts.changes.guards import reason
+from accounts.changes.guards import HAS_ITS_PEOPLE, broken_rule, reason
 from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED
@@ -27,6 +27,7 @@ from accounts.changes.moving import move_change, move_items
 from accounts.changes.plan import moved_since, own_parameters, plan
 from accounts.changes.policy import PolicyMissing
 from accounts.changes.scheduling.hours import HoursUnknown
+from accounts.changes.scheduling.suspension import suspend, unattended
 from accounts.changes.scheduling.temporary_locks import learned
 from accounts.changes.scheduling.timing import Timing, closed_until
 from accounts.changes.states import ChangeState, ItemState, Relation, Window
@@ -52,8 +53,8 @@ Aside = tuple[Item, str]
 def start_due(*, origin: Origin) -> int:
     """Start every scheduled change that is due, and return how many there were.
 
-    One whose targets can't be read, or whose kind is no longer supported, is tried again a little later. May run concurrently
-    with itself.
+    One whose targets can't be read, or whose kind is no longer supported, is tried again a little later; one that no one
+    answers for any more is suspended. May run concurrently with itself.
     """
     return sum(_start(change, origin) for change in _due() if _is_open(change))
 
@@ -62,7 +63,7 @@ def _due() -> QuerySet[Change]:
     at = timezone.now()
     come = Q(runs_at__isnull=True) | Q(runs_at__lte=at)
     free = Q(held_until__isnull=True) | Q(held_until__lte=at)
-    return Change.objects.filter(come, free, state=ChangeState.SCHEDULED).order_by("runs_at", "pk")
+    return Change.objects.filter(come, free, state=ChangeState.SCHEDULED, suspended_at=None).order_by("runs_at", "pk")
 
 
 def _is_open(change: Change) -> bool:
@@ -79,17 +80,26 @@ def _start(change: Change, origin: Origin) -> bool:
         _try_later(change, NOT_SUPPORTED)
         return False
     since = timezone.now()
-    unread = _read(change, kind, environment, since)
+    unread = "" if unattended(change, kind) else _read(change, kind, environment, since)
     if unread:
         _try_later(change, unread)
         return False
-    with transaction.atomic():
-        scheduled = Change.objects.select_for_update(of=("self",), skip_locked=True)
-        locked = scheduled.filter(pk=change.pk, state=ChangeState.SCHEDULED).first()
-        if locked is None:
-            return False  # another process starts it, or it was cancelled just now
-        _begin(locked, kind, environment, since, origin)
-    return True
+    try:
+        with transaction.atomic():
+            scheduled = Change.objects.select_for_update(of=("self",), skip_locked=True)
+            locked = scheduled.filter(pk=change.pk, state=ChangeState.SCHEDULED, suspended_at=None).first()
+            if locked is None:
+                return False  # another process starts it, or it was cancelled just now
+            why = unattended(locked, kind)
+            if why:
+                suspend(locked, why, origin=origin)
+            else:
+                _begin(locked, kind, environment, since, origin)
+    except IntegrityError as error:
+        if broken_rule(error) != HAS_ITS_PEOPLE:
+            raise
+        return False  # somebody was switched off this moment; the next run suspends it
+    return not why
 
 
 def _try_later(change: Change, why: str) -> None:

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from django.db.models import TextField
+
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import Done, Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, Row
-from accounts.changes.states import ItemState
+from accounts.changes.states import ITEM_FAILED, ItemState
 from accounts.models import Account
+from accounts.models.ids import AnyOf
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -48,18 +51,35 @@ def learned(
     `before` of the former is their current state. `found` are the mirror's rows of the targets.
     """
     locks = {lock.target: lock for lock in Item.objects.select_related("change").filter(change=change.of_change_id)}
+    replaced = _locked_again(change, items)
     right: list[Item] = []
     aside: list[tuple[Item, str]] = []
     for item in items:
         subject = found.get(item.target_id)
         lock = locks.get(item.target)
-        why = _why_left_alone(lock, subject, kind)
+        why = replaced.get(item.target) or _why_left_alone(lock, subject, kind)
         if why or subject is None:
             aside.append((item, why))
         else:
             item.before = dict(kind.state(subject))
             right.append(item)
     return right, aside
+
+
+def _locked_again(change: Change, items: Sequence[Item]) -> dict[str, str]:
+    """Return the targets that a later lock keeps locked, with the reason for each: done, under way, or with an unknown outcome.
+
+    It is looked for by itself, because Tradovate need not record that a locked account was locked again.
+    """
+    later = Item.objects.filter(
+        AnyOf("target", [item.target for item in items], TextField()),
+        change__kind__in=[kind.name for kind in KINDS.values() if kind.spec.ended_by],
+        change_id__gt=change.of_change_id,
+    ).exclude(state__in=(ItemState.WAITING, *ITEM_FAILED))
+    return {
+        target: f"Change {change_id} has locked the account again; it is left as it is"
+        for target, change_id in later.order_by("pk").values_list("target", "change_id")
+    }
 
 
 def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind) -> str:

@@ -87,6 +87,18 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
 
 
+@requires("changes:view")
+@require_POST
+def take_over(request: HttpRequest, pk: int) -> HttpResponse:
+    """Request a suspended change in one's own name: its preview follows, and submitting that cancels the suspended one."""
+    change = requestable_change(request, pk)
+    try:
+        listed = control.taken_over(actor=person(request), change_id=pk)
+    except control.InvalidTransition as error:
+        return _refused(request, pk, str(error))
+    return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
+
+
 def _done(request: HttpRequest, pk: int, act: Callable[[], Change], said: str) -> HttpResponse:
     try:
         act()
