@@ -19,6 +19,7 @@ from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
 from accounts.changes.states import (
     CHANGE_OPEN,
+    ITEM_AS_INTENDED,
     ITEM_FAILED,
     ITEM_FINAL,
     ITEM_OPEN,
@@ -113,7 +114,7 @@ class Progress:
 
 
 RATE_OVER: Final = timedelta(minutes=5)
-_BY_A_CALL: Final = (ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED)
+_BY_A_CALL: Final = (*ITEM_AS_INTENDED, ItemState.REJECTED)
 
 
 def progress(change_id: int) -> Progress:

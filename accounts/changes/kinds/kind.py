@@ -54,6 +54,11 @@ class Finding(StrEnum):
     NOT_APPLIED = "not_applied"  # exactly the state before the call
     ELSEWHERE = "elsewhere"  # neither: it was changed by someone or something else
 
+    @property
+    def is_as_intended(self) -> bool:
+        """Whether the target is in the intended state."""
+        return self in {Finding.APPLIED, Finding.UNCHANGED}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -256,7 +261,10 @@ class Kind(StoredKind):
 
     def gone_among(self, environment: Environment, ids: Sequence[int]) -> set[int]:
         """Return which targets nothing can be sent for any more. Asked right before calls that depend on nothing else."""
-        found = self.subjects(environment, ids)
+        return self.gone_in(self.subjects(environment, ids), ids)
+
+    def gone_in(self, found: Mapping[int, Subject], ids: Sequence[int]) -> set[int]:
+        """Return the same, by the targets' rows that `subjects` has found. Pure."""
         return {target_id for target_id in ids if target_id not in found or self.obstacle(found[target_id])}
 
     @abstractmethod
@@ -275,7 +283,8 @@ class Kind(StoredKind):
     def plan(self, subject: Subject, *, parameters: State, contested: bool) -> Planned | Skip:
         """Return what would happen to a target without an obstacle, in a supported environment. Pure: no query, no clock.
 
-        `contested` says that a change of another kind is under way for it, so that its current state may not last.
+        `contested` says that its current state may not last, or may not be what Tradovate has: a change of another kind is
+        under way for it, Tradovate sent something unreadable about it, or left its risk status out of its last answers.
         """
 
     @abstractmethod
