@@ -253,7 +253,7 @@ class TestLockout:
         trader.missing_since = trader.fresh_at
         trader.save()
         gone, unknown = plan(LOCKOUT, environment=Environment.DEMO, target_ids=[77, 78]).rows
-        assert gone.skip_reason == "Gone: Tradovate no longer lists this trader"
+        assert gone.skip_reason == "Gone: Tradovate no longer lists it"
         assert unknown.skip_reason == "Unknown: no such trader was read from Tradovate"
 
     def test_an_account_of_the_same_number_is_something_else(self, trader: Trader, support: Staff) -> None:

@@ -66,7 +66,7 @@ def found_by_ids(environment: Environment, ids: Sequence[int]) -> QuerySet[Accou
     Converting what PostgreSQL sends to times is a sixth of the plan of 10,000 accounts; reading a deferred one costs a query.
     """
     accounts = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value)
-    return accounts.defer("opened_at", "missing_since", "position_limits_read_at", "risk_parameters_read_at")
+    return accounts.defer("opened_at", "position_limits_read_at", "risk_parameters_read_at")
 
 
 def oldest(*readings: datetime | None) -> datetime | None:
@@ -91,9 +91,14 @@ def open_positions(account: Account) -> int | None:
     return len(held(account)) or (0 if account.positions_read_at else None)
 
 
+GONE: Final = "Gone: Tradovate no longer lists it"
+
+
 def gone(account: Account) -> str:
     """Return why nothing is sent for an account that no longer exists at Tradovate, or ""."""
-    # A closed account is also archived (account_gone_is_archived); "closed" is more specific.
+    # A missing or closed account is also archived (account_gone_is_archived), which says the least.
+    if account.missing_since:
+        return GONE
     if account.closed:
         return "Closed: Tradovate would accept the call and do nothing"
     if account.archived:
@@ -109,7 +114,7 @@ class TraderKind(Kind):
         return {trader.tradovate_id: trader for trader in found}
 
     def obstacle(self, subject: Trader) -> str:
-        return "Gone: Tradovate no longer lists this trader" if subject.missing_since else ""
+        return GONE if subject.missing_since else ""
 
     def read_at(self, subject: Trader) -> datetime | None:
         return subject.fresh_at
