@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.changes.actions import CountNotConfirmed, NotAllowed, submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.admin_action import risk_state
+from accounts.changes.kinds.admin_action import RiskState
 from accounts.changes.kinds.kind import Finding, Planned
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.user_lockout import NotReadable
@@ -60,11 +60,11 @@ def test_a_step_is_judged(step: int, before: State, observed: State, finding: Fi
 
 TIMES = st.none() | moments()
 STATES = st.builds(
-    risk_state,
-    st.sampled_from([*(action.value for action in AdminAction), "", "SomethingNew"]),
-    TIMES,
-    TIMES,
-)
+    RiskState,
+    admin_action=st.sampled_from([*(action.value for action in AdminAction), "SomethingNew"]),
+    admin_at=TIMES,
+    stopped_by_limit=st.booleans(),
+).map(RiskState.to_json)
 
 
 @given(before=STATES, observed=STATES, step=st.sampled_from([0, 1]))

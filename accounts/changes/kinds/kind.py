@@ -11,6 +11,7 @@ from django import forms
 
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.stored import State, StoredKind
+from accounts.changes.kinds.stored_form import Nothing, StoredForm
 from accounts.changes.states import Direction
 from accounts.sync.actions import Part
 from accounts.sync.complete import Answer
@@ -152,8 +153,12 @@ class Kind(StoredKind):
     """One kind of change. Instances hold no state; the classes are registered in `kinds/__init__.py`.
 
     A class states its facts as `spec = KindSpec(...)`, and what the engine has to know about its calls as class attributes.
+    What the engine passes to it is as it is stored, JSON; each method reads what it needs of that as the kind's own forms.
     """
 
+    parameters_type: ClassVar[type[StoredForm]] = Nothing
+    state_type: ClassVar[type[StoredForm]]  # of `before` and of what is observed
+    after_type: ClassVar[type[StoredForm]]  # of `after`: what is sent
     endpoints: ClassVar[tuple[Endpoint, ...]] = ()  # what each step calls, if that is the same for all; () if not
     reads: ClassVar[tuple[Endpoint, ...]] = ()  # what reads its targets' state, before and after its calls, by their ids
     batch_size: ClassVar[int] = 1
@@ -275,9 +280,13 @@ class Kind(StoredKind):
         """Return when the state was read that has to be as shown right before a call; None if it never was. Pure."""
         return self.read_at(subject)
 
-    @abstractmethod
     def state(self, subject: Subject) -> State:
         """Return the target's current state as far as this kind changes or depends on it: an item's `before`. Pure."""
+        return self.mirrored_state(subject).to_json()
+
+    @abstractmethod
+    def mirrored_state(self, subject: Subject) -> StoredForm:
+        """Return the same as a `state_type`. Pure."""
 
     @abstractmethod
     def plan(self, subject: Subject, *, parameters: State, contested: bool) -> Planned | Skip:

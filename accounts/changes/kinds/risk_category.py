@@ -5,7 +5,7 @@ whole call with HTTP 404, which does not say which one (assumed all or nothing).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetE
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip, Unread
 from accounts.changes.kinds.spec import KindSpec, supervised
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import StoredForm
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
@@ -30,6 +31,31 @@ from riskadmin.tradovate.endpoints import ACCOUNTS_BY_ID, SWITCH_RISK_CATEGORY
 from riskadmin.tradovate.errors import TradovateError
 from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryState(StoredForm):
+    """Tradovate's number of the risk category that an account is in, if it is in one."""
+
+    category_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryAfter(StoredForm):
+    """The category that is sent; its name, and that of the one before, are for people."""
+
+    category_id: int
+    category: str
+    was: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryParameters(StoredForm):
+    """The category: Tradovate's number of it, its name and its environment."""
+
+    id: int
+    name: str
+    environment: str
 
 
 class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none where it runs
@@ -83,6 +109,9 @@ class SwitchRiskCategory(AccountKind):
     batch_size = 10_000
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
+    parameters_type = CategoryParameters
+    state_type = CategoryState
+    after_type = CategoryAfter
     takes_own_parameters = False  # a call names one category
 
     def form(self, environment: Environment, **given: Any) -> CategoryForm:
@@ -95,10 +124,10 @@ class SwitchRiskCategory(AccountKind):
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         category: RiskCategory = cleaned["category"]
-        return {"id": category.tradovate_id, "name": category.name, "environment": category.environment}
+        return CategoryParameters(id=category.tradovate_id, name=category.name, environment=category.environment).to_json()
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        return (("Risk category", parameters["name"]),)
+        return (("Risk category", CategoryParameters.from_json(parameters).name),)
 
     def is_resend_safe(self, step: int) -> bool:
         return True
@@ -113,38 +142,43 @@ class SwitchRiskCategory(AccountKind):
     def compared_at(self, subject: Account) -> datetime | None:
         return subject.fresh_at
 
-    def state(self, subject: Account) -> State:
+    def mirrored_state(self, subject: Account) -> CategoryState:
         category = subject.risk_category
-        return {"category_id": category.tradovate_id if category else None}
+        return CategoryState(category_id=category.tradovate_id if category else None)
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before = self.state(subject)
-        if parameters.get("environment") != subject.environment:
-            return Skip(reason="The category is one of the other environment", before=before)
-        if before["category_id"] == parameters["id"]:
-            return Skip(reason="Already in this category", before=before)
+        before = self.mirrored_state(subject)
+        wanted = CategoryParameters.from_json(parameters) if CategoryParameters.fits(parameters) else None
+        if wanted is None or wanted.environment != subject.environment:
+            return Skip(reason="The category is one of the other environment", before=before.to_json())
+        if before.category_id == wanted.id:
+            return Skip(reason="Already in this category", before=before.to_json())
         positions = len(held(subject))
         warnings = (f"{positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
-        after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
+        after = CategoryAfter(category_id=wanted.id, category=wanted.name, was=was)
         effects = TargetEffects(
             # It is not known here which of two categories allows more.
             direction=EffectDirection.NEITHER,
             liquidation=Liquidation.NO if open_positions(subject) == 0 else Liquidation.POSSIBLE,
             open_positions=open_positions(subject),
         )
-        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(positions))
+        return Planned(
+            before=before.to_json(), after=after.to_json(), effects=effects, warnings=warnings, weight=float(positions)
+        )
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        was = after.get("was") or _number(before.get("category_id"))
-        becomes = after.get("category") or _number(after.get("category_id"))
+        was, becomes = (_number(CategoryState.from_json(state).category_id) for state in (before, after))
+        if CategoryAfter.fits(after):
+            named = CategoryAfter.from_json(after)
+            was, becomes = named.was or was, named.category or becomes
         return (Difference(label="Risk category", before=was, after=becomes),)
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         reply = client.switch_risk_category(
             permit=order.permit,
             account_ids=[target.id for target in order.targets],
-            risk_category_id=order.targets[0].after["category_id"],
+            risk_category_id=CategoryAfter.from_json(order.targets[0].after).category_id,
             ticket=order.ticket,
         )
         return reply.http_record
@@ -161,25 +195,27 @@ class SwitchRiskCategory(AccountKind):
             at = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
             store_accounts(read.found, at, unreadable=read.odd)
 
-        observed = {account.id: {"category_id": account.risk_category_id} for account in read.found}
+        observed = {account.id: CategoryState(category_id=account.risk_category_id) for account in read.found}
         reading = reading_of(client, read, observed=observed, keep=keep)
         return replace(reading, unread={**reading.unread, **unread})
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # Only the number is compared: the names next to it are for people.
-        if observed["category_id"] == after["category_id"]:
-            return Finding.UNCHANGED if observed["category_id"] == before["category_id"] else Finding.APPLIED
-        return Finding.NOT_APPLIED if observed["category_id"] == before["category_id"] else Finding.ELSEWHERE
+        was, intended, now = (CategoryState.from_json(state).category_id for state in (before, after, observed))
+        if now == intended:
+            return Finding.UNCHANGED if now == was else Finding.APPLIED
+        return Finding.NOT_APPLIED if now == was else Finding.ELSEWHERE
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
-        was = done.before["category_id"]
+        was = CategoryState.from_json(done.before).category_id
         if was is None:
             return Irreversible(reason="It was in no risk category before, and a switch always leads into one")
-        name = done.after.get("was") or _number(was)
-        return Inverse(kind_name=self.name, parameters={"id": was, "name": name, "environment": done.environment.value})
+        name = CategoryAfter.from_json(done.after).was or _number(was)
+        back = CategoryParameters(id=was, name=name, environment=done.environment)
+        return Inverse(kind_name=self.name, parameters=back.to_json())
 
     def unchanged_since(self, done: Done, now: State) -> bool:
-        return bool(now["category_id"] == done.after["category_id"])
+        return CategoryState.from_json(now).category_id == CategoryAfter.from_json(done.after).category_id
 
 
 def _new_categories(

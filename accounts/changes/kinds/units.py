@@ -8,7 +8,7 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, Lookup, Reading, Unread
-from accounts.changes.kinds.stored import State
+from accounts.changes.kinds.stored_form import StoredForm
 from accounts.models import Account, Position, Source, Trader
 from accounts.models.ids import AnyOf
 from accounts.sync.actions import Part
@@ -123,8 +123,8 @@ class TraderKind(Kind):
 # --- Reading back -------------------------------------------------------------------------------------------------------
 
 
-def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State], keep: Callable[[], object]) -> Reading:
-    """Return the result of a read of accounts in the form of kinds; `keep` writes what was found into the mirror.
+def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, StoredForm], keep: Callable[[], object]) -> Reading:
+    """Return the result of a read of accounts; `observed` are their states, `keep` writes what was found into the mirror.
 
     An account that was missing in the mirror, and for which Tradovate returns something, is no longer missing.
     """
@@ -133,7 +133,8 @@ def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State]
         keep()
         return_to_mirror(client.environment, observed.keys(), read.read_at)
 
-    return Reading(observed=observed, unread=unread(read), answers=read.answers, keep=keep_all)
+    states = {target_id: state.to_json() for target_id, state in observed.items()}
+    return Reading(observed=states, unread=unread(read), answers=read.answers, keep=keep_all)
 
 
 def unread(read: Read[Any]) -> dict[int, Unread]:
