@@ -111,19 +111,6 @@ NAVIGATION = [
 AUTH_USER_MODEL = "staff.Staff"
 LOGIN_URL = "staff:sign_in"
 LOGIN_REDIRECT_URL = "home"
-# The missing capability, when a page is refused: "It needs the permission to …" (riskadmin/web/errors.py). Those of requesting
-# each kind of change come from the kinds.
-CAPABILITY_WORDS = {
-    "accounts:view": "see accounts",
-    "accounts:note": "write notes about accounts",
-    "changes:view": "see changes",
-    "changes:decide": "approve or reject changes",
-    "changes:resolve": "decide about unknown outcomes",
-    "policy:view": "see the policy",
-    "audit:view": "read the audit trail",
-    "staff:manage": "manage people and their roles",
-    "system:view": "see how the system is",
-}
 DEMO = env.RISKADMIN_DEMO  # allows people with a publicly known password
 DEMO_PASSWORD = env.DEMO_PASSWORD
 PASSWORD_HASHERS = [

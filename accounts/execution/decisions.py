@@ -16,7 +16,7 @@ from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Item
 from accounts.changes.moving import move_items, show_moved
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.unknown_item import Question, question, questions
+from accounts.execution.unknown_item import Question, question, questions_of
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -117,7 +117,7 @@ def resolve_many(
     called again, with other evidence) is left out; so is one of a change that the person requested. Raises WrongCount if the
     number of items has to be typed; then nothing is written.
     """
-    found = _questions(seen.calls)
+    found = questions_of(seen.calls)
     if any(asked.is_typed for asked in found) and typed_count != len(found):
         raise WrongCount(f"Type {len(found):,}, the number of items, to continue.")
     by_change: dict[int, list[int]] = defaultdict(list)
@@ -127,7 +127,7 @@ def resolve_many(
     for item_ids in by_change.values():
         with transaction.atomic():
             right = []
-            for asked in _questions(item_ids, locked=True):
+            for asked in questions_of(item_ids, locked=True):
                 obstacle = _obstacle(asked, resolution, seen.calls[asked.item.pk]) or asked.refuses(actor)
                 if not obstacle and asked.evidence.key != seen.evidence_key:
                     obstacle = "Its evidence is another one than that of the others."
@@ -168,7 +168,7 @@ def read_again_many(*, actor: Staff, origin: Origin, item_ids: Collection[int]) 
     count = 0
     for ids in by_change.values():
         with transaction.atomic():
-            asked = [each for each in _questions(ids, locked=True) if each.is_open and each.is_readable and not each.is_due]
+            asked = [each for each in questions_of(ids, locked=True) if each.is_open and each.is_readable and not each.is_due]
             if asked:
                 _make_due(asked, actor=actor, origin=origin)
                 count += len(asked)
@@ -176,12 +176,6 @@ def read_again_many(*, actor: Staff, origin: Origin, item_ids: Collection[int]) 
 
 
 # --- Locked rows --------------------------------------------------------------------------------------------------------
-
-
-def _questions(item_ids: Collection[int], *, locked: bool = False) -> list[Question]:
-    """Return items by their numbers. `locked`: their rows stay locked, in that order, until the transaction ends."""
-    rows = Item.objects.select_for_update(of=("self",)) if locked else Item.objects.all()
-    return questions(rows.select_related("change").filter(pk__in=list(item_ids)).order_by("pk"))
 
 
 def _locked(item_id: int) -> Question:

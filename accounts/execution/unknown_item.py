@@ -1,7 +1,7 @@
 """An item whose outcome is unknown, as a person resolves it: what its last reading showed, and who may resolve it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -310,6 +310,15 @@ def questions(items: Iterable[Item]) -> list[Question]:
         Question(item=item, kind=kinds[item.pk], calls=calls[item.pk], mirrored=mirrored.get(item.pk), reach=reach)
         for item in found
     ]
+
+
+def questions_of(item_ids: Collection[int], *, locked: bool = False) -> list[Question]:
+    """Return items by their numbers, oldest first, as questions; they may be settled already.
+
+    `locked`: their rows stay locked, in that order, until the transaction ends.
+    """
+    rows = Item.objects.select_for_update(of=("self",)) if locked else Item.objects.all()
+    return questions(rows.select_related("change").filter(pk__in=list(item_ids)).order_by("pk"))
 
 
 def _mirrored(items: Iterable[Item], kinds: Mapping[int, StoredKind], calls: Mapping[int, LastCalls]) -> dict[int, State]:

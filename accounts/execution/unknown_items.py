@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from accounts.changes.models import Item
 from accounts.changes.queries import unknown_items
 from accounts.execution.decisions import DECIDED_AT_ONCE
-from accounts.execution.unknown_item import Evidence, Question, questions
+from accounts.execution.unknown_item import Evidence, Question, questions, questions_of
 from accounts.models import Trader
 from riskadmin.staff.models import Staff
 from riskadmin.web.paging import Page, keyset
@@ -122,7 +122,7 @@ class TargetSelection:
 
 def chosen(item_ids: Collection[int]) -> TargetSelection:
     """Return the items with these numbers, oldest first; they may be settled already."""
-    return TargetSelection(asked=questions(Item.objects.select_related("change").filter(pk__in=list(item_ids)).order_by("pk")))
+    return TargetSelection(asked=questions_of(item_ids))
 
 
 def chosen_by(filters: Filters) -> TargetSelection:

@@ -1,11 +1,13 @@
 """Looking up rows by many of Tradovate's ids at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Func
+from django.db.models import F, Func, Q
+
+from riskadmin.tradovate.vocabulary import Environment
 
 BIGGEST_ID = 2**63 - 1
 
@@ -22,3 +24,15 @@ class AnyOf(Func):
     ) -> None:
         """Take a column name, or a related row's column, and values of the type of `field` (a number by default)."""
         super().__init__(F(column), models.Value(list(values), output_field=ArrayField(field or models.BigIntegerField())))
+
+
+def with_ids(environment: Environment, ids: Iterable[int], *, column: str = "tradovate_id", owner: str = "") -> Q:
+    """Return the condition for the rows of an environment that have one of these of Tradovate's ids.
+
+    `column` is the row's or a related row's. `owner` is the relation to the row that knows the environment, if it is another.
+    Without ids, nothing is asked of PostgreSQL.
+    """
+    wanted = list(ids)
+    if not wanted:
+        return Q(pk__in=[])
+    return Q(AnyOf(column, wanted), (f"{owner}__environment" if owner else "environment", environment.value))

@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts import models
 from accounts.gateway import connection, ledger
 from accounts.models import LimitLevel, Source, SyncRun
+from accounts.models.ids import with_ids
 from accounts.sync.complete import Read
 from accounts.sync.mapping import Reading
 from accounts.sync.reads import EnvironmentRead, Known, Reader
@@ -333,7 +334,7 @@ def _doubtful(environment: Environment, model: Leaving, known: frozenset[int], r
     if 2 * len(left_out) <= len(known):
         return {}
     rows: QuerySet[Any] = model.objects.all()
-    vanished = rows.filter(environment=environment, tradovate_id__in=left_out, left_out_at=None).count()
+    vanished = rows.filter(with_ids(environment, left_out), left_out_at=None).count()
     if vanished <= (FEW if read.told else 0):
         return {}
     return {str(model._meta.verbose_name_plural): f"{len(left_out):,} of {len(known):,}"}

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from accounts import models
 from accounts.models import LimitLevel
-from accounts.models.ids import AnyOf
+from accounts.models.ids import with_ids
 from accounts.sync import id_proof, sources
 from accounts.sync.answer_caps import AnswerCaps
 from accounts.sync.complete import ASKED_BY_ID, CompleteReader, Read, Source
@@ -109,9 +109,8 @@ class Reader:
     def _with_absent(self, source: Source[E], read: Read[E], model: Several, owner: str) -> Read[E]:
         """Never infer absence from a read: rows that the mirror has and the read lacks are asked for by their own ids."""
         account = "account" if owner == "account" else f"{owner}__account"
-        mirrored = model.objects.filter(
-            AnyOf(f"{owner}__tradovate_id", list(read.told)), **{f"{account}__environment": self.client.environment.value}
-        )
+        of_these = with_ids(self.client.environment, read.told, column=f"{owner}__tradovate_id", owner=account)
+        mirrored = model.objects.filter(of_these)
         self._complete.ask_for_absent(source, read, dict(mirrored.values_list("tradovate_id", f"{owner}__tradovate_id")))
         return read
 
@@ -248,11 +247,7 @@ class Reader:
 
     def _holders(self, entity: str, account_ids: Collection[int]) -> list[int]:
         """Return which of the accounts have such a record according to the mirror: for risk statuses, any open account."""
-        if not account_ids:
-            return []
-        accounts = models.Account.objects.filter(
-            AnyOf("tradovate_id", list(account_ids)), environment=self.client.environment.value, archived=False
-        )
+        accounts = models.Account.objects.filter(with_ids(self.client.environment, account_ids), archived=False)
         for level in LimitLevel:
             if entity == _limits_entity(level):
                 accounts = accounts.filter(limits__level=level)

@@ -17,6 +17,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from accounts import models
 from accounts.models import LimitLevel, MirroredEntity, MoveSubject, Source
+from accounts.models.ids import with_ids
 from accounts.sync import mapping
 from accounts.sync.history import noting_records, write_noting_moves
 from accounts.sync.mapping import Reading
@@ -57,10 +58,8 @@ Keys = Mapping[int, int]
 
 def account_keys(environment: Environment, account_ids: Iterable[int] | None = None) -> Keys:
     """Our keys of the accounts that the mirror knows: all of them, or those asked for."""
-    known = models.Account.objects.filter(environment=environment)
-    if account_ids is not None:
-        known = known.filter(tradovate_id__in=set(account_ids))
-    return dict(known.values_list("tradovate_id", "pk"))
+    known = Q(environment=environment) if account_ids is None else with_ids(environment, set(account_ids))
+    return dict(models.Account.objects.filter(known).values_list("tradovate_id", "pk"))
 
 
 def store_categories(categories: Sequence[RiskCategory], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
@@ -142,16 +141,12 @@ def note_left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> None:
 
 def _left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> "QuerySet[Any]":
     rows: QuerySet[Any] = model.objects.all()
-    return rows.filter(
-        environment=reading.environment, tradovate_id__in=set(ids), missing_since=None, fresh_at__lt=reading.read_at
-    )
+    return rows.filter(with_ids(reading.environment, ids), missing_since=None, fresh_at__lt=reading.read_at)
 
 
 def return_to_mirror(environment: Environment, account_ids: Iterable[int], read_at: datetime) -> int:
     """Mark accounts as no longer missing: Tradovate has just returned them. Return how many were missing."""
-    missing = models.Account.objects.filter(
-        environment=environment, tradovate_id__in=set(account_ids), missing_since__lt=read_at
-    )
+    missing = models.Account.objects.filter(with_ids(environment, account_ids), missing_since__lt=read_at)
     return missing.update(missing_since=None, left_out_at=None, archived=F("closed"))
 
 

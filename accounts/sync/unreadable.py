@@ -29,7 +29,7 @@ from accounts.models import (
     TradingPermission,
     UnreadableRecord,
 )
-from accounts.models.ids import AnyOf
+from accounts.models.ids import AnyOf, with_ids
 from accounts.sync.mapping import Reading, Row, misfit
 from riskadmin.tradovate.http_record import VALUE_MAX, UnreadableRow
 from riskadmin.tradovate.reading import as_json
@@ -45,20 +45,20 @@ WITHOUT_ID_AT_MOST: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    """How an entity's mirror rows are found by Tradovate's ids, and which account they belong to (empty: none)."""
+    """How an entity's mirror rows are found by Tradovate's ids (`with_ids`), and which account they belong to (empty: none)."""
 
     model: type[MirrorRow]
     id: str = "tradovate_id"
-    environment: str = "account__environment"
+    owner: str = "account"
     account: str = "account_id"
     level: LimitLevel | None = None
 
 
 _HELD: Final[Mapping[MirroredEntity, _Held]] = {
-    MirroredEntity.RISK_CATEGORY: _Held(model=RiskCategory, environment="environment", account=""),
-    MirroredEntity.TRADER: _Held(model=Trader, environment="environment", account=""),
-    MirroredEntity.ACCOUNT: _Held(model=Account, environment="environment", account="id"),
-    MirroredEntity.PERMISSION: _Held(model=TradingPermission, environment="environment"),
+    MirroredEntity.RISK_CATEGORY: _Held(model=RiskCategory, owner="", account=""),
+    MirroredEntity.TRADER: _Held(model=Trader, owner="", account=""),
+    MirroredEntity.ACCOUNT: _Held(model=Account, owner="", account="id"),
+    MirroredEntity.PERMISSION: _Held(model=TradingPermission, owner=""),
     MirroredEntity.RISK_STATUS: _Held(model=RiskStatus, id="account__tradovate_id"),
     MirroredEntity.FIRM_LIMITS: _Held(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.FIRM),
     MirroredEntity.TRADER_LIMITS: _Held(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.TRADER),
@@ -67,7 +67,7 @@ _HELD: Final[Mapping[MirroredEntity, _Held]] = {
     MirroredEntity.POSITION_LIMIT: _Held(model=PositionLimit),
     MirroredEntity.RISK_PARAMETER: _Held(
         model=RiskParameter,
-        environment="position_limit__account__environment",
+        owner="position_limit__account",
         account="position_limit__account",
     ),
 }
@@ -271,10 +271,8 @@ class _Row:
 
 
 def _mirrored(entity: MirroredEntity, ids: Collection[int], environment: Environment) -> Mapping[int | None, _Row]:
-    if not ids:
-        return {}
     held = _HELD[entity]
-    rows = held.model._default_manager.filter(**{held.environment: environment.value, f"{held.id}__in": ids})  # noqa: SLF001  (any model's)
+    rows = held.model._default_manager.filter(with_ids(environment, ids, column=held.id, owner=held.owner))  # noqa: SLF001  (any model's)
     if held.level:
         rows = rows.filter(Q(("level", held.level.value)))
     columns = (held.id, "fresh_at", *((held.account,) if held.account else ()))
@@ -282,12 +280,11 @@ def _mirrored(entity: MirroredEntity, ids: Collection[int], environment: Environ
 
 
 def _keys(model: type[Account] | type[Trader], ids: Iterable[int | None], environment: Environment) -> Mapping[int, int]:
-    wanted = {each for each in ids if each is not None}
-    found = model.objects.filter(environment=environment.value, tradovate_id__in=wanted)
-    return dict(found.values_list("tradovate_id", "pk")) if wanted else {}
+    found = model.objects.filter(with_ids(environment, {each for each in ids if each is not None}))
+    return dict(found.values_list("tradovate_id", "pk"))
 
 
 def _accounts_of_limits(ids: Iterable[int | None], environment: Environment) -> Mapping[int, int]:
     wanted = {each for each in ids if each is not None}
-    found = PositionLimit.objects.filter(account__environment=environment.value, tradovate_id__in=wanted)
-    return dict(found.values_list("tradovate_id", "account_id")) if wanted else {}
+    found = PositionLimit.objects.filter(with_ids(environment, wanted, owner="account"))
+    return dict(found.values_list("tradovate_id", "account_id"))

@@ -10,6 +10,8 @@ from typing import Final
 
 from django.db import models
 
+from riskadmin.web.access import name_capability
+
 
 class Role(models.TextChoices):
     """A job at the firm; the value is the group's name."""
@@ -20,13 +22,21 @@ class Role(models.TextChoices):
     ADMINISTRATOR = "administrator", "Administrator"
 
 
-_READ: Final = frozenset({"accounts:view", "changes:view"})
+_GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
+    "accounts:view": ("see accounts", frozenset(Role)),
+    "accounts:note": ("write notes about accounts", frozenset({Role.SUPPORT, Role.SUPERVISOR})),
+    "changes:view": ("see changes", frozenset(Role)),
+    "changes:decide": ("approve or reject changes", frozenset({Role.SUPERVISOR})),
+    "changes:resolve": ("decide about unknown outcomes", frozenset({Role.SUPERVISOR})),
+    "policy:view": ("see the policy", frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})),
+    "audit:view": ("read the audit trail", frozenset({Role.COMPLIANCE})),
+    "staff:manage": ("manage people and their roles", frozenset({Role.ADMINISTRATOR})),
+    "system:view": ("see how the system is", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),
+}
+"""Each capability, what it allows in words ("It needs the permission to …"), and the roles that have it."""
 
 CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
-    Role.SUPPORT: _READ | {"accounts:note"},
-    Role.SUPERVISOR: _READ | {"accounts:note", "changes:decide", "changes:resolve", "policy:view", "system:view"},
-    Role.COMPLIANCE: _READ | {"audit:view", "policy:view"},
-    Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view"},
+    role: frozenset(capability for capability, (_, roles) in _GRANTED.items() if role in roles) for role in Role
 }
 """What each role may do: these, and what other packages grant as they start, such as requesting each kind of change."""
 
@@ -35,6 +45,12 @@ def grant(capability: str, roles: Iterable[Role]) -> None:
     """Give a capability to roles. A package whose capabilities derive from something else calls this once, when it starts."""
     for role in roles:
         CAPABILITIES[role] |= {capability}
+
+
+def name_capabilities() -> None:
+    """Say in words what each capability of the table allows, for the page that refuses someone who lacks it."""
+    for capability, (words, _) in _GRANTED.items():
+        name_capability(capability, words)
 
 
 def all_capabilities() -> frozenset[str]:

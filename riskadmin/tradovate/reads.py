@@ -42,7 +42,7 @@ class Reads(Calling):
 
     def accounts_by_id(self, ids: Iterable[int]) -> Reply[list[Account]]:
         """The accounts with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.ACCOUNTS_BY_ID, Account.from_json, _ids("ids", ids))
+        return self._with_ids(endpoints.ACCOUNTS_BY_ID, Account.from_json, ids)
 
     def account(self, account_id: int) -> Reply[list[Account]]:
         """One account by its own id. No row only where Tradovate answers 404 to this id."""
@@ -54,7 +54,7 @@ class Reads(Calling):
 
     def users_by_id(self, ids: Iterable[int]) -> Reply[list[User]]:
         """The users with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.USERS_BY_ID, User.from_json, _ids("ids", ids))
+        return self._with_ids(endpoints.USERS_BY_ID, User.from_json, ids)
 
     def trading_permissions(self) -> Reply[list[TradingPermission]]:
         """Who may trade what: the link from account to trader."""
@@ -62,7 +62,7 @@ class Reads(Calling):
 
     def trading_permissions_by_id(self, ids: Iterable[int]) -> Reply[list[TradingPermission]]:
         """The permissions with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.TRADING_PERMISSIONS_BY_ID, TradingPermission.from_json, _ids("ids", ids))
+        return self._with_ids(endpoints.TRADING_PERMISSIONS_BY_ID, TradingPermission.from_json, ids)
 
     def account_risk_statuses(self) -> Reply[list[AccountRiskStatus]]:
         """Every account's risk status."""
@@ -70,11 +70,11 @@ class Reads(Calling):
 
     def account_risk_statuses_by_id(self, ids: Iterable[int]) -> Reply[list[AccountRiskStatus]]:
         """The risk statuses with these ids, in any order; unknown ids are simply missing from the answer."""
-        return self._list(endpoints.ACCOUNT_RISK_STATUSES_BY_ID, AccountRiskStatus.from_json, _ids("ids", ids))
+        return self._with_ids(endpoints.ACCOUNT_RISK_STATUSES_BY_ID, AccountRiskStatus.from_json, ids)
 
     def account_risk_statuses_by_account(self, ids: Iterable[int]) -> Reply[list[AccountRiskStatus]]:
         """The risk statuses of these accounts. They name no account; the answer for one account is certainly its own."""
-        return self._list(endpoints.ACCOUNT_RISK_STATUSES_BY_ACCOUNT, AccountRiskStatus.from_json, _ids("masterids", ids))
+        return self._with_ids(endpoints.ACCOUNT_RISK_STATUSES_BY_ACCOUNT, AccountRiskStatus.from_json, ids)
 
     def user_account_auto_liqs(self) -> Reply[list[UserAccountAutoLiq]]:
         """The firm's limits of every account."""
@@ -82,7 +82,7 @@ class Reads(Calling):
 
     def user_account_auto_liqs_by_account(self, ids: Iterable[int]) -> Reply[list[UserAccountAutoLiq]]:
         """The firm's limits of these accounts."""
-        return self._list(endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT, UserAccountAutoLiq.from_json, _ids("masterids", ids))
+        return self._with_ids(endpoints.USER_ACCOUNT_AUTO_LIQS_BY_ACCOUNT, UserAccountAutoLiq.from_json, ids)
 
     def permissioned_account_auto_liqs(self) -> Reply[list[PermissionedAccountAutoLiq]]:
         """The traders' own limits of every account."""
@@ -90,11 +90,7 @@ class Reads(Calling):
 
     def permissioned_account_auto_liqs_by_account(self, ids: Iterable[int]) -> Reply[list[PermissionedAccountAutoLiq]]:
         """The traders' own limits of these accounts."""
-        return self._list(
-            endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT,
-            PermissionedAccountAutoLiq.from_json,
-            _ids("masterids", ids),
-        )
+        return self._with_ids(endpoints.PERMISSIONED_ACCOUNT_AUTO_LIQS_BY_ACCOUNT, PermissionedAccountAutoLiq.from_json, ids)
 
     def position(self, position_id: int) -> Reply[list[Position]]:
         """One position by its own id. No row only where Tradovate answers 404 to this id."""
@@ -106,7 +102,7 @@ class Reads(Calling):
 
     def positions_by_account(self, ids: Iterable[int]) -> Reply[list[Position]]:
         """The positions of these accounts, flat ones included."""
-        return self._list(endpoints.POSITIONS_BY_ACCOUNT, Position.from_json, _ids("masterids", ids))
+        return self._with_ids(endpoints.POSITIONS_BY_ACCOUNT, Position.from_json, ids)
 
     def cash_balances(self) -> Reply[list[CashBalance]]:
         """Every account's cash, one row per currency."""
@@ -114,7 +110,7 @@ class Reads(Calling):
 
     def cash_balances_by_account(self, ids: Iterable[int]) -> Reply[list[CashBalance]]:
         """The cash of these accounts, one row per currency."""
-        return self._list(endpoints.CASH_BALANCES_BY_ACCOUNT, CashBalance.from_json, _ids("masterids", ids))
+        return self._with_ids(endpoints.CASH_BALANCES_BY_ACCOUNT, CashBalance.from_json, ids)
 
     def risk_categories(self) -> Reply[list[RiskCategory]]:
         """The organisation's risk categories."""
@@ -127,11 +123,7 @@ class Reads(Calling):
 
     def user_account_position_limits_by_account(self, ids: Iterable[int]) -> Reply[list[UserAccountPositionLimit]]:
         """The position limits of these accounts."""
-        return self._list(
-            endpoints.USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,
-            UserAccountPositionLimit.from_json,
-            _ids("masterids", ids),
-        )
+        return self._with_ids(endpoints.USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT, UserAccountPositionLimit.from_json, ids)
 
     def user_account_risk_parameter(self, risk_parameter_id: int) -> Reply[list[UserAccountRiskParameter]]:
         """One risk parameter by its own id. No row only where Tradovate answers 404 to this id."""
@@ -140,15 +132,11 @@ class Reads(Calling):
 
     def user_account_risk_parameters_by_position_limit(self, ids: Iterable[int]) -> Reply[list[UserAccountRiskParameter]]:
         """The risk parameters that belong to these position limits."""
-        return self._list(
-            endpoints.USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT,
-            UserAccountRiskParameter.from_json,
-            _ids("masterids", ids),
-        )
+        return self._with_ids(endpoints.USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT, UserAccountRiskParameter.from_json, ids)
 
     def contract_margins_by_contract(self, ids: Iterable[int]) -> Reply[list[ContractMargin]]:
         """The margins of these contracts."""
-        return self._list(endpoints.CONTRACT_MARGINS_BY_CONTRACT, ContractMargin.from_json, _ids("masterids", ids))
+        return self._with_ids(endpoints.CONTRACT_MARGINS_BY_CONTRACT, ContractMargin.from_json, ids)
 
     def product_margins(self) -> Reply[list[ProductMargin]]:
         """Every product's margin."""
@@ -156,12 +144,23 @@ class Reads(Calling):
 
     def product_margins_by_product(self, ids: Iterable[int]) -> Reply[list[ProductMargin]]:
         """The margins of these products."""
-        return self._list(endpoints.PRODUCT_MARGINS_BY_PRODUCT, ProductMargin.from_json, _ids("masterids", ids))
+        return self._with_ids(endpoints.PRODUCT_MARGINS_BY_PRODUCT, ProductMargin.from_json, ids)
 
     def cash_balance_snapshot(self, account_id: int) -> Reply[CashBalanceSnapshot]:
         """An account's money at this moment. One call per account: for a decision about one, not for updating a mirror."""
         body = {"accountId": positive("an account id", account_id)}
         return self._one(endpoints.CASH_BALANCE_SNAPSHOT, CashBalanceSnapshot.from_json, body=body)
+
+    def _with_ids(self, endpoint: endpoints.Endpoint, read: Callable[[object], R], ids: Iterable[int]) -> Reply[list[R]]:
+        """Read the rows with these ids of their own (``items``), or those that belong to rows with these ids (``ldeps``).
+
+        Raise ``ValueError`` for more ids than fit into one read.
+        """
+        batches = list(endpoints.id_batches(ids))
+        if len(batches) != 1:
+            raise ValueError("a read takes one batch of ids: see endpoints.id_batches")
+        parameter = "ids" if endpoint.name.endswith("/items") else "masterids"
+        return self._list(endpoint, read, f"{parameter}={','.join(map(str, batches[0]))}")
 
     def _item(self, endpoint: endpoints.Endpoint, read: Callable[[object], R], number: int) -> Reply[list[R]]:
         """Read one row by its own id, as a list of one. Empty only where Tradovate answers 404: it has no such row.
@@ -177,11 +176,3 @@ class Reads(Calling):
             raise
         found, unreadable = read_rows([reply.value], read)
         return Reply(found, reply.http_record, unreadable)
-
-
-def _ids(name: str, ids: Iterable[int]) -> str:
-    """Return the ids as one comma-separated parameter, as documented. Refused where they don't fit into one read."""
-    batches = list(endpoints.id_batches(ids))
-    if len(batches) != 1:
-        raise ValueError("a read takes one batch of ids: see endpoints.id_batches")
-    return f"{name}={','.join(map(str, batches[0]))}"

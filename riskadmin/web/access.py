@@ -64,13 +64,13 @@ _named: dict[str, str] = {}
 
 
 def name_capability(capability: str, words: str) -> None:
-    """Say in words what a capability allows. A package whose capabilities derive from something else calls this once."""
+    """Say in words what a capability allows. A package that has capabilities calls this as it starts."""
     _named[capability] = words
 
 
 def capability_words() -> dict[str, str]:
-    """Return every capability in words: those of `settings.CAPABILITY_WORDS`, and those named since."""
-    return {**settings.CAPABILITY_WORDS, **_named}
+    """Return every capability in words."""
+    return dict(_named)
 
 
 def requires(capability: str) -> Callable[[View], View]:

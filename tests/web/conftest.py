@@ -15,7 +15,6 @@ def site(settings: Settings) -> Client:
     settings.ROOT_URLCONF = "tests.web.pages"
     settings.MIDDLEWARE = ["tests.web.pages.signs_in_by_header" if name == SIGN_IN else name for name in settings.MIDDLEWARE]
     settings.LOGIN_URL = "staff:sign_in"
-    settings.CAPABILITY_WORDS = {"changes:decide": "approve or reject changes"}
     settings.NAVIGATION = [
         ("Home", "home", "home"),
         ("Changes", "changes", "list-check", "changes:view"),

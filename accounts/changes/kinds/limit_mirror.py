@@ -15,7 +15,7 @@ from accounts.changes.kinds.limit_fields import in_json
 from accounts.changes.kinds.units import found_by_ids
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position
 from accounts.models.auto_liq_fields import FIELDS_OF_LEVEL
-from accounts.models.ids import AnyOf
+from accounts.models.ids import with_ids
 from accounts.models.limit_distances import Figures
 from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment
@@ -78,7 +78,7 @@ def level_limits(account: Account) -> LevelLimits | None:
 
 
 def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> dict[int, LevelLimits]:
-    of_these = Q(AnyOf("account__tradovate_id", ids), account__environment=environment.value)
+    of_these = with_ids(environment, ids, column="account__tradovate_id", owner="account")
     held = dict(Position.objects.filter(of_these).exclude(net_pos=0).values_list("account_id").annotate(Count("pk")).order_by())
     names = [field.name for field in FIELDS_OF_LEVEL[level]]
     rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list(
@@ -102,6 +102,6 @@ def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> 
 
 def limit_records(environment: Environment, ids: Sequence[int], level: LimitLevel) -> dict[int, object]:
     """Return one level's records of accounts exactly as Tradovate last sent them, by Tradovate's ids."""
-    of_these = Q(AnyOf("account__tradovate_id", ids), account__environment=environment.value)
+    of_these = with_ids(environment, ids, column="account__tradovate_id", owner="account")
     rows = AutoLiqLimits.objects.filter(of_these, level=level).exclude(record="")
     return {account_id: parse_json(text) for account_id, text in rows.values_list("account__tradovate_id", "record")}

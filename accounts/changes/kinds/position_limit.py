@@ -18,6 +18,7 @@ from accounts.changes.kinds.stored_form import UNSET, Unset
 from accounts.changes.kinds.units import reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, PositionLimit, Source
+from accounts.models.ids import with_ids
 from accounts.models.pre_trade import ID, POSITION_LIMIT_FIELDS, Record, position_limit_record
 from accounts.sync.actions import Part
 from accounts.sync.mapping import Reading as MirrorReading
@@ -108,7 +109,7 @@ class PositionLimitKind(PreTradeKind):
         if self.action != Action.UPDATE:
             return {}
         numbers = {RecordAfter.from_json(after).number: account_id for account_id, after in targets.items()}
-        limits = PositionLimit.objects.filter(account__environment=environment.value, tradovate_id__in=list(numbers))
+        limits = PositionLimit.objects.filter(with_ids(environment, numbers, owner="account"))
         return {numbers[number]: parse_json(text) for number, text in limits.values_list("tradovate_id", "record") if text}
 
     def unsendable(self, account_id: int, record: Record) -> str:

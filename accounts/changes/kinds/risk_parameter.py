@@ -19,6 +19,7 @@ from accounts.changes.kinds.stored_form import UNSET, Unset
 from accounts.changes.kinds.units import oldest, reading_of, unread
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskParameter, Source
+from accounts.models.ids import with_ids
 from accounts.models.pre_trade import ID, OWNER, RISK_PARAMETER_FIELDS, Record, about, risk_parameter_record
 from accounts.sync.mapping import Reading as MirrorReading
 from accounts.sync.reads import Reader
@@ -112,9 +113,8 @@ class RiskParameterKind(PreTradeKind):
         if self.action != Action.UPDATE:
             return {}
         numbers = {RecordAfter.from_json(after).number: account_id for account_id, after in targets.items()}
-        of_environment = RiskParameter.objects.filter(position_limit__account__environment=environment.value)
-        found = of_environment.filter(tradovate_id__in=list(numbers)).values_list("tradovate_id", "record")
-        return {numbers[number]: parse_json(text) for number, text in found if text}
+        found = RiskParameter.objects.filter(with_ids(environment, numbers, owner="position_limit__account"))
+        return {numbers[number]: parse_json(text) for number, text in found.values_list("tradovate_id", "record") if text}
 
     def unsendable(self, account_id: int, record: Record) -> str:
         try:

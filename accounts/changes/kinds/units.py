@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.changes.kinds.kind import Kind, Lookup, Reading, Unread
 from accounts.changes.kinds.stored_form import StoredForm
 from accounts.models import Account, Position, Source, Trader
-from accounts.models.ids import AnyOf
+from accounts.models.ids import with_ids
 from accounts.sync.actions import Part
 from accounts.sync.complete import Read
 from accounts.sync.mapping import Reading as MirrorReading
@@ -39,7 +39,7 @@ class AccountKind(Kind):
 
     def gone_among(self, environment: Environment, ids: Sequence[int]) -> set[int]:
         # Without everything that a plan reads: ten thousand locks need this quickly.
-        open_ = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value, archived=False, closed=False)
+        open_ = Account.objects.filter(with_ids(environment, ids), archived=False, closed=False)
         return set(ids) - set(open_.values_list("tradovate_id", flat=True))
 
     def lookup(self, client: Client, ids: Sequence[int]) -> Lookup:
@@ -65,7 +65,7 @@ def found_by_ids(environment: Environment, ids: Sequence[int]) -> QuerySet[Accou
 
     Converting what PostgreSQL sends to times is a sixth of the plan of 10,000 accounts; reading a deferred one costs a query.
     """
-    accounts = Account.objects.filter(AnyOf("tradovate_id", ids), environment=environment.value)
+    accounts = Account.objects.filter(with_ids(environment, ids))
     return accounts.defer("opened_at", "position_limits_read_at", "risk_parameters_read_at")
 
 
@@ -110,7 +110,7 @@ class TraderKind(Kind):
     """A kind whose targets are traders."""
 
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Trader]:
-        found = Trader.objects.filter(environment=environment.value, tradovate_id__in=ids)
+        found = Trader.objects.filter(with_ids(environment, ids))
         return {trader.tradovate_id: trader for trader in found}
 
     def obstacle(self, subject: Trader) -> str:

@@ -18,6 +18,7 @@ from accounts.changes.kinds.stored_form import Nothing, StoredForm
 from accounts.changes.kinds.units import TraderKind
 from accounts.changes.states import Direction
 from accounts.models import Trader, TradingPermission
+from accounts.models.ids import with_ids
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import EXPIRE_USER_LOCKOUT
 from riskadmin.tradovate.http_record import HttpRecord
@@ -66,7 +67,7 @@ class UserLockout(TraderKind):
 
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Trader]:
         traded = TradingPermission.objects.filter(status="Accepted", missing_since=None, account__archived=False)
-        found = Trader.objects.filter(environment=environment.value, tradovate_id__in=ids)
+        found = Trader.objects.filter(with_ids(environment, ids))
         return {
             trader.tradovate_id: trader
             for trader in found.prefetch_related(Prefetch("permissions", queryset=traded, to_attr="open_permissions"))

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import TextField
+from django.db.models import Q, TextField
 
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.targeting.source import Fault
 from accounts.models import Account, Trader
-from accounts.models.ids import BIGGEST_ID, AnyOf
+from accounts.models.ids import BIGGEST_ID, AnyOf, with_ids
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.pasted_text import bare_names, in_plain_digits, other_digits, visible
 
@@ -130,12 +130,13 @@ def _read(environment: Environment, unit: Unit, texts: set[str]) -> tuple[dict[i
     ids = {int(text) for text in texts if is_id(text)}
     names = {text for text in texts if text and len(text) <= _NAME_MAX and "\0" not in text and not _has_surrogates(text)}
     columns = ["tradovate_id", "name", *(("archived",) if unit == Unit.ACCOUNT else ("missing_since",))]
-    everything = (Account if unit == Unit.ACCOUNT else Trader).objects.filter(environment=environment.value)
+    everything = (Account if unit == Unit.ACCOUNT else Trader).objects.all()
     by_id: dict[int, Entry] = {}
     by_name: dict[str, dict[int, Entry]] = defaultdict(dict)
     # Two queries: with OR, PostgreSQL would use neither index.
     either_case = [*(names | {name.upper() for name in names})]
-    for wanted in (AnyOf("tradovate_id", [*ids]), AnyOf("name", either_case, TextField())):
+    named = Q(AnyOf("name", either_case, TextField()), environment=environment.value)
+    for wanted in (with_ids(environment, ids), named):
         for target_id, name, gone in everything.filter(wanted).values_list(*columns):
             entry = Entry(id=target_id, name=name, is_gone=bool(gone))
             by_id[target_id] = entry

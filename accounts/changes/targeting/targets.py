@@ -23,7 +23,7 @@ from accounts.changes.targeting.name_lookup import Directory, quoted
 from accounts.changes.targeting.pasted_list import is_remark, is_word, pasted
 from accounts.changes.targeting.source import Fault, Link, Note, Problem, RefusedRows, Source
 from accounts.models import Account, Trader
-from accounts.models.ids import AnyOf
+from accounts.models.ids import with_ids
 from accounts.pages.filters import AccountFilters
 from accounts.pages.queries import names_of
 from riskadmin.staff.models import Staff
@@ -164,7 +164,7 @@ def of_trader(environment: Environment, trader_id: int) -> TargetSelection:
 
 def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[list[int], int]:
     """Return the traders of accounts, each once and in order, and how many accounts have none; one query."""
-    rows = Account.objects.filter(AnyOf("tradovate_id", account_ids), environment=environment.value, trader__isnull=False)
+    rows = Account.objects.filter(with_ids(environment, account_ids), trader__isnull=False)
     trader_of = dict(rows.values_list("tradovate_id", "trader__tradovate_id"))
     found = [trader_of[account_id] for account_id in account_ids if account_id in trader_of]
     return list(dict.fromkeys(found)), len(account_ids) - len(found)
