@@ -31,7 +31,9 @@ def stored(declared: Any) -> st.SearchStrategy[Any]:
     inner = [each for each in get_args(declared) if each not in {Unset, ...}]
     if get_origin(declared) is tuple:
         return st.lists(stored(inner[0]), max_size=2)
-    return st.one_of([stored(each) for each in inner]) if any(each in STORED for each in inner) and Any not in inner else RECORDS
+    if Any in inner:
+        return RECORDS  # a record, by the names of its fields
+    return st.one_of([RECORDS if get_args(each) else STORED[each] for each in inner])
 
 
 def rows(form: type[StoredForm]) -> st.SearchStrategy[dict[str, Any]]:
