@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.admin_action import AdminActionKind, risk_state
+from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.models import Account
@@ -35,13 +35,13 @@ def _last_acts(account_ids: Collection[int]) -> dict[int, Item]:
 
 def _words(account: Account, item: Item | None) -> str:
     status = account.risk_status
-    now = risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
-    if now["admin_action"] == AdminAction.NORMAL:
+    now = risk_state(status)
+    if now.admin_action == AdminAction.NORMAL:
         since = status.liquidate_only_at
         return f"Stopped by a limit: {moment(since, display_zone())}; no admin locked it" if since else ""
-    what = ADMIN_ACTION_WORDS.get(now["admin_action"], now["admin_action"])
+    what = ADMIN_ACTION_WORDS.get(now.admin_action, now.admin_action)
     observed = (item.observed or {}) if item else {}
-    if item and (observed.get("admin_action"), observed.get("admin_at")) == (now["admin_action"], now["admin_at"]):
+    if item and RiskState.fits(observed) and not now.is_acted_on_since(RiskState.from_json(observed)):
         change = item.change
         reason = reason_words(change.reason_code) + (f", “{change.reason_text}”" if change.reason_text else "")
         at = f", {moment(status.admin_at, display_zone())}" if status.admin_at else ""

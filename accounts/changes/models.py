@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from accounts.changes.states import (
     CHANGE_STARTED,
+    ITEM_AS_INTENDED,
     ITEM_OPEN,
     ITEM_UNDER_WAY,
     ChangeState,
@@ -215,7 +216,7 @@ class Item(models.Model):
     @property
     def is_half_done(self) -> bool:
         """Whether the first of its calls are done and the last is not, whether still to come or never."""
-        return self.step > 0 and self.state not in {ItemState.APPLIED, ItemState.UNCHANGED}
+        return self.step > 0 and self.state not in ITEM_AS_INTENDED
 
     @property
     def environment(self) -> str:

@@ -12,13 +12,14 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from accounts.changes.kinds import KINDS, for_stored
-from accounts.changes.kinds.admin_action import AdminActionKind, risk_state
+from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.models import Change, Decision, Item, PolicyRule
 from accounts.changes.plan import target_of
 from accounts.changes.states import (
     CHANGE_OPEN,
+    ITEM_AS_INTENDED,
     ITEM_FAILED,
     ITEM_FINAL,
     ITEM_OPEN,
@@ -115,7 +116,7 @@ class Progress:
 
 
 RATE_OVER: Final = timedelta(minutes=5)
-_BY_A_CALL: Final = (ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED)
+_BY_A_CALL: Final = (*ITEM_AS_INTENDED, ItemState.REJECTED)
 
 
 def progress(change_id: int) -> Progress:
@@ -236,9 +237,7 @@ def act_that_stands(account: Account) -> Item | None:
 
 
 def _still_holds(account: Account, left: Mapping[str, Any]) -> bool:
-    status = account.risk_status
-    now = risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
-    return bool((now["admin_action"], now["admin_at"]) == (left["admin_action"], left["admin_at"]))
+    return RiskState.fits(left) and not risk_state(account.risk_status).is_acted_on_since(RiskState.from_json(left))
 
 
 def earlier_items(link: Link | None, targets: Sequence[str]) -> dict[str, Item]:

@@ -115,6 +115,8 @@ ITEM_OPEN: Final = tuple(state for state, after in ITEM_TRANSITIONS.items() if a
 # Between a claim and the read-back: a second call for the same target would make the read-back ambiguous.
 ITEM_UNDER_WAY: Final = (ItemState.SENDING, ItemState.SENT)
 
+# Outcomes of items whose targets are as intended, as a read-back or a person has said.
+ITEM_AS_INTENDED: Final = (ItemState.APPLIED, ItemState.UNCHANGED)
 # Items that may be requested again. An unknown one is not among them: it may have been applied.
 ITEM_FAILED: Final = (ItemState.REJECTED, ItemState.SKIPPED, ItemState.CANCELLED)
 

@@ -189,7 +189,7 @@ def _still_right(kind: Kind, items: list[Item], read_since: datetime, origin: Or
     environment, ids = Environment(items[0].environment), [item.target_id for item in items]
     if any(kind.requires_unchanged_state(item.step) for item in items):
         found = kind.subjects(environment, ids)
-        gone = {target_id for target_id in ids if target_id not in found or kind.obstacle(found[target_id])}
+        gone = kind.gone_in(found, ids)
     else:
         found, gone = {}, kind.gone_among(environment, ids)
     wrong: dict[tuple[int, str], list[Item]] = defaultdict(list)

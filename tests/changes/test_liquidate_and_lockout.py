@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.changes.actions import CountNotConfirmed, NotAllowed, submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.admin_action import risk_state
+from accounts.changes.kinds.admin_action import RiskState
 from accounts.changes.kinds.kind import Finding, Planned
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.user_lockout import NotReadable
@@ -58,11 +58,11 @@ def test_a_step_is_judged(step: int, before: State, observed: State, finding: Fi
 
 TIMES = st.none() | moments()
 STATES = st.builds(
-    risk_state,
-    st.sampled_from([*(action.value for action in AdminAction), "", "SomethingNew"]),
-    TIMES,
-    TIMES,
-)
+    RiskState,
+    admin_action=st.sampled_from([*(action.value for action in AdminAction), "SomethingNew"]),
+    admin_at=TIMES,
+    stopped_by_limit=st.booleans(),
+).map(RiskState.to_json)
 
 
 @given(before=STATES, observed=STATES, step=st.sampled_from([0, 1]))
@@ -251,7 +251,7 @@ class TestLockout:
         trader.missing_since = trader.fresh_at
         trader.save()
         gone, unknown = plan(LOCKOUT, environment=Environment.DEMO, target_ids=[77, 78]).rows
-        assert gone.skip_reason == "Gone: Tradovate no longer lists this trader"
+        assert gone.skip_reason == "Gone: Tradovate no longer lists it"
         assert unknown.skip_reason == "Unknown: no such trader was read from Tradovate"
 
     def test_an_account_of_the_same_number_is_something_else(self, trader: Trader, support: Staff) -> None:

@@ -115,6 +115,11 @@ SKIPS = {
         {"admin_action": LIQUIDATED},
         "Locked: closing orders would be allowed again. Ask to unlock it first",
     ),
+    "missing, which is archived too": (
+        "lock",
+        {"archived": True, "missing_since": ACTED_AT},
+        "Gone: Tradovate no longer lists it",
+    ),
     "archived": ("lock", {"archived": True}, "Archived: Tradovate would accept the call and do nothing"),
     "closed, which is archived too": (
         "lock",

@@ -5,10 +5,10 @@ whole call with HTTP 404, which does not say which one (assumed all or nothing).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.db.models import QuerySet
@@ -17,6 +17,7 @@ from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetE
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip, Unread
 from accounts.changes.kinds.spec import KindSpec, supervised
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
@@ -37,6 +38,40 @@ HALTS: Final = "halts"
 
 HALTING: Final = "halting"
 """What an item's intended state says if it crosses the line: "into" a halting category, or "out of" one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryState(StoredForm):
+    """Tradovate's number of the risk category that an account is in, if it is in one."""
+
+    category_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HaltedState(CategoryState):
+    """The same for a switch into a halting category, with the number of open positions; None if they were never read."""
+
+    open_positions: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryAfter(StoredForm):
+    """The category that is sent; its name, and that of the one before, are for people."""
+
+    category_id: int
+    category: str
+    was: str
+    halting: str | Unset = UNSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryParameters(StoredForm):
+    """The category: Tradovate's number of it, its name and its environment."""
+
+    id: int
+    name: str
+    environment: str
+    halts: bool | Unset = UNSET
 
 
 class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none where it runs
@@ -97,6 +132,9 @@ class SwitchRiskCategory(AccountKind):
     batch_size = 10_000
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
+    parameters_type = CategoryParameters
+    state_type: ClassVar[type[CategoryState]] = CategoryState
+    after_type = CategoryAfter
     takes_own_parameters = False  # a call names one category
 
     def form(self, environment: Environment, **given: Any) -> CategoryForm:
@@ -109,8 +147,9 @@ class SwitchRiskCategory(AccountKind):
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         category: RiskCategory = cleaned["category"]
-        chosen = {"id": category.tradovate_id, "name": category.name, "environment": category.environment}
-        return {**chosen, HALTS: True} if category.is_halting and cleaned.get("at_once") else chosen
+        chosen = CategoryParameters(id=category.tradovate_id, name=category.name, environment=category.environment)
+        halts = category.is_halting and bool(cleaned.get("at_once"))
+        return (replace(chosen, halts=True) if halts else chosen).to_json()
 
     def of(self, parameters: State) -> "SwitchRiskCategory":
         return self._to_halting if parameters.get(HALTS) else self
@@ -128,8 +167,8 @@ class SwitchRiskCategory(AccountKind):
         return found
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        words = f"{parameters['name']} (halting)" if parameters.get(HALTS) else parameters["name"]
-        return (("Risk category", words),)
+        wanted = CategoryParameters.from_json(parameters)
+        return (("Risk category", f"{wanted.name} (halting)" if wanted.halts else wanted.name),)
 
     def is_resend_safe(self, step: int) -> bool:
         return True
@@ -144,44 +183,48 @@ class SwitchRiskCategory(AccountKind):
     def compared_at(self, subject: Account) -> datetime | None:
         return subject.fresh_at
 
-    def state(self, subject: Account) -> State:
+    def mirrored_state(self, subject: Account) -> CategoryState:
         category = subject.risk_category
-        return {"category_id": category.tradovate_id if category else None}
+        return CategoryState(category_id=category.tradovate_id if category else None)
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before = self.state(subject)
-        if parameters.get("environment") != subject.environment:
-            return Skip(reason="The category is one of the other environment", before=before)
-        is_there = before["category_id"] == parameters["id"]
-        if is_there and not (contested and self.is_protective):
-            return Skip(reason="Already in this category", before=before)
+        before = self.mirrored_state(subject)
+        wanted = CategoryParameters.from_json(parameters) if CategoryParameters.fits(parameters) else None
+        if wanted is None or wanted.environment != subject.environment:
+            return Skip(reason="The category is one of the other environment", before=before.to_json())
+        if before.category_id == wanted.id and not (contested and self.is_protective):
+            return Skip(reason="Already in this category", before=before.to_json())
         positions = len(held(subject))
         warnings = (f"{positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
-        after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
+        after = CategoryAfter(category_id=wanted.id, category=wanted.name, was=was)
         halting = _halting(subject)
-        goes_in, comes_out = parameters["id"] in halting, before["category_id"] in halting
+        goes_in, comes_out = wanted.id in halting, before.category_id in halting
         if goes_in != comes_out:
-            after[HALTING] = "into" if goes_in else "out of"
+            after = replace(after, halting="into" if goes_in else "out of")
         effects = TargetEffects(
-            direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
+            direction=EffectDirection.of((_direction(after),)),
             liquidation=Liquidation.NO if open_positions(subject) == 0 else Liquidation.POSSIBLE,
             open_positions=open_positions(subject),
         )
-        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(positions))
+        return Planned(
+            before=before.to_json(), after=after.to_json(), effects=effects, warnings=warnings, weight=float(positions)
+        )
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        was = after.get("was") or _number(before.get("category_id"))
-        becomes = after.get("category") or _number(after.get("category_id"))
-        # Of two categories that both allow orders, it is not known here which allows more.
-        direction = {"into": "tighter", "out of": "looser"}.get(after.get(HALTING, ""), "")
+        was, becomes = (_number(CategoryState.from_json(state).category_id) for state in (before, after))
+        direction = ""
+        if CategoryAfter.fits(after):
+            named = CategoryAfter.from_json(after)
+            was, becomes = named.was or was, named.category or becomes
+            direction = _direction(named)
         return (Difference(label="Risk category", before=was, after=becomes, direction=direction),)
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         reply = client.switch_risk_category(
             permit=order.permit,
             account_ids=[target.id for target in order.targets],
-            risk_category_id=order.targets[0].after["category_id"],
+            risk_category_id=CategoryAfter.from_json(order.targets[0].after).category_id,
             ticket=order.ticket,
         )
         return reply.http_record
@@ -198,25 +241,27 @@ class SwitchRiskCategory(AccountKind):
             at = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
             store_accounts(read.found, at, unreadable=read.odd)
 
-        observed = {account.id: {"category_id": account.risk_category_id} for account in read.found}
+        observed = {account.id: CategoryState(category_id=account.risk_category_id) for account in read.found}
         reading = reading_of(client, read, observed=observed, keep=keep)
         return replace(reading, unread={**reading.unread, **unread})
 
     def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # Only the number is compared: the names next to it are for people.
-        if observed["category_id"] == after["category_id"]:
-            return Finding.UNCHANGED if observed["category_id"] == before["category_id"] else Finding.APPLIED
-        return Finding.NOT_APPLIED if observed["category_id"] == before["category_id"] else Finding.ELSEWHERE
+        was, intended, now = (CategoryState.from_json(state).category_id for state in (before, after, observed))
+        if now == intended:
+            return Finding.UNCHANGED if now == was else Finding.APPLIED
+        return Finding.NOT_APPLIED if now == was else Finding.ELSEWHERE
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
-        was = done.before["category_id"]
+        was = CategoryState.from_json(done.before).category_id
         if was is None:
             return Irreversible(reason="It was in no risk category before, and a switch always leads into one")
-        name = done.after.get("was") or _number(was)
-        return Inverse(kind_name=self.name, parameters={"id": was, "name": name, "environment": done.environment.value})
+        name = CategoryAfter.from_json(done.after).was or _number(was)
+        back = CategoryParameters(id=was, name=name, environment=done.environment)
+        return Inverse(kind_name=self.name, parameters=back.to_json())
 
     def unchanged_since(self, done: Done, now: State) -> bool:
-        return bool(now["category_id"] == done.after["category_id"])
+        return CategoryState.from_json(now).category_id == CategoryAfter.from_json(done.after).category_id
 
 
 class SwitchToHalting(SwitchRiskCategory):
@@ -234,27 +279,35 @@ class SwitchToHalting(SwitchRiskCategory):
     )
     policy_name = "lock"
     urgent_up_to = 20_000
+    state_type: ClassVar[type[CategoryState]] = HaltedState
 
     def of(self, parameters: State) -> SwitchRiskCategory:
         return self
 
-    def state(self, subject: Account) -> State:
+    def mirrored_state(self, subject: Account) -> HaltedState:
         # One that is scheduled is set aside if the account has opened a position since.
-        return {**super().state(subject), "open_positions": open_positions(subject)}
+        return HaltedState(category_id=super().mirrored_state(subject).category_id, open_positions=open_positions(subject))
 
     def requires_unchanged_state(self, step: int) -> bool:
         return False  # it is wanted, whatever category the account is in meanwhile
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before, positions = self.state(subject), open_positions(subject)
-        if parameters["id"] not in _halting(subject):
-            return Skip(reason="The category is no longer marked as halting: request the switch again", before=before)
-        if positions is None:
-            return Skip(reason="Its positions were never read: read the account first", before=before)
-        if positions:
-            why = "Holds open positions and may be liquidated: request its switch by itself, with approvals"
-            return Skip(reason=why, before=before)
+        before, wanted = self.mirrored_state(subject), CategoryParameters.from_json(parameters)
+        reason = ""
+        if wanted.id not in _halting(subject):
+            reason = "The category is no longer marked as halting: request the switch again"
+        elif before.open_positions is None:
+            reason = "Its positions were never read: read the account first"
+        elif before.open_positions:
+            reason = "Holds open positions and may be liquidated: request its switch by itself, with approvals"
+        if reason:
+            return Skip(reason=reason, before=before.to_json())
         return super().plan(subject, parameters=parameters, contested=contested)
+
+
+def _direction(after: CategoryAfter) -> str:
+    """Return "tighter" into a halting category, "looser" out of one; of two that allow orders, it is not known here."""
+    return {"into": "tighter", "out of": "looser"}.get(after.halting or "", "")
 
 
 def _halting(subject: Account) -> frozenset[int]:

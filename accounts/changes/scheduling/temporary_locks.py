@@ -6,7 +6,7 @@ from dataclasses import replace
 from django.db.models import TextField
 
 from accounts.changes.kinds import KINDS, for_stored
-from accounts.changes.kinds.admin_action import AdminActionKind
+from accounts.changes.kinds.admin_action import AdminActionAfter, AdminActionKind, RiskState
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import Done, Kind
 from accounts.changes.models import Change, Item
@@ -34,8 +34,9 @@ def end_plan(planned: Plan) -> Plan:
 
 
 def _end_row(kind: AdminActionKind, row: Row) -> Row:
-    before = {**(row.before or {}), **(row.after or {}), "admin_at": None}
-    after = {"admin_action": kind.action.value}
+    locked = AdminActionAfter.from_json(row.after or {})
+    before = replace(RiskState.from_json(row.before or {}), admin_action=locked.admin_action, admin_at=None).to_json()
+    after = AdminActionAfter(admin_action=kind.action).to_json()
     # The lock leaves open positions as they are, and so does its end.
     positions = row.effects.open_positions if row.effects else None
     direction = EffectDirection.of(each.direction for each in kind.differences(before, after))
