@@ -28,6 +28,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "template": "Limit templates",
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
+    "notification": "Notifications",
     "api": "Connection to Tradovate",
 }
 SYSTEM: Final = "system"

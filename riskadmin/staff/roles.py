@@ -26,7 +26,7 @@ CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
     Role.SUPPORT: _READ | {"accounts:note"},
     Role.SUPERVISOR: _READ | {"accounts:note", "changes:decide", "changes:resolve", "policy:view", "system:view"},
     Role.COMPLIANCE: _READ | {"audit:view", "policy:view"},
-    Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view"},
+    Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view", "notifications:manage"},
 }
 """What each role may do: these, and what other packages grant as they start, such as requesting each kind of change."""
 
