@@ -8,7 +8,8 @@ from accounts.changes.models import Change
 from accounts.models import RiskStatus
 from riskadmin.notifications.models import Message
 from riskadmin.staff.roles import Role
-from tests.changes.mirror import LOCKED, make_accounts
+from tests.changes.mirror import LOCKED
+from tests.changes.test_decision_page import make_evaluations
 from tests.staff.people import make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
@@ -22,7 +23,7 @@ def demo(settings: Settings) -> None:
     settings.DEMO, settings.TRADOVATE_URLS = True, SIMULATED
     for username, role in (("support", Role.SUPPORT), ("supervisor", Role.SUPERVISOR), ("supervisor2", Role.SUPERVISOR)):
         make_person(role, username)
-    make_accounts(range(1, 141))
+    make_evaluations(range(1, 141), limit="2500", positions=0)
     RiskStatus.objects.filter(account__tradovate_id__lte=30).update(admin_action=LOCKED)
 
 
