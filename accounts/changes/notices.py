@@ -72,7 +72,7 @@ def _submitted(change: Change, _: AuditEntry) -> None:
         return
     subject = f"Change {change.pk} waits for approval"
     text = f"{change.requested_by_name} requests it.{_quoted(change.reason_text)}"
-    _tell(Topic.APPROVAL_NEEDED, _approvers(change), change, subject, text, key=change.digest[:16])
+    _tell(Topic.APPROVAL_NEEDED, _approvers(change), change, subject, text)
 
 
 def _approved(change: Change, entry: AuditEntry) -> None:
@@ -118,7 +118,7 @@ def _tell(topic: Topic, recipients: Iterable[Staff], change: Change, subject: st
         subject=f"{subject}: {what}",
         text=text,
         link=_link(change),
-        key=f"{_key(change)}:{key}",
+        key=f"{_key(change)}:{change.digest[:16]}:{key}",  # another content is told of again
     )
 
 

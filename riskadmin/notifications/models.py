@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from riskadmin.notifications.topics import Channel, Topic
+from riskadmin.notifications.topics import Channel, topic_label
 from riskadmin.web.looks import Look
 
 
@@ -25,7 +25,8 @@ class Webhook(models.Model):
 
     name = models.CharField(max_length=80)
     shape = models.CharField(max_length=8, choices=Shape)
-    topics = ArrayField(models.CharField(max_length=32, choices=Topic))
+    # Each is a Topic; without `choices`, so that a new topic needs no migration.
+    topics = ArrayField(models.CharField(max_length=32))
     # The only part of the address that is shown: the rest may be a credential, as it is at Slack and Teams.
     host = models.CharField(max_length=255)
     sealed_url = models.TextField(blank=True)
@@ -41,6 +42,11 @@ class Webhook(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def topic_labels(self) -> list[str]:
+        """Its topics in words."""
+        return [topic_label(name) for name in self.topics]
 
 
 class MessageState(models.TextChoices):
@@ -77,9 +83,17 @@ class Message(models.Model):
     TEXT_MAX: Final = 4000
 
     key = models.CharField(max_length=200, unique=True)
-    topic = models.CharField(max_length=32, choices=Topic)
+    topic = models.CharField(max_length=32)  # a Topic, likewise
     channel = models.CharField(max_length=8, choices=Channel)
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # Without a constraint in PostgreSQL, whose check would wait while another transaction has the person's row locked.
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
     webhook = models.ForeignKey(Webhook, null=True, on_delete=models.PROTECT, related_name="messages")
     subject = models.CharField(max_length=SUBJECT_MAX)
     text = models.TextField(blank=True)
@@ -116,6 +130,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} ({self.key})"
+
+    @property
+    def topic_label(self) -> str:
+        """Its topic in words."""
+        return topic_label(self.topic)
 
     @property
     def url(self) -> str:

@@ -24,9 +24,8 @@ def notify(topic: Topic, recipients: Iterable[Staff], *, subject: str, link: str
     """Write a message to each recipient, over the channels that they chose, and to each webhook of the topic.
 
     `subject` is one line for any reader, and `link` the path of the page it is about. `key` names what is reported, in up to
-    120 characters: a second message with the same topic, key and recipient is left out. Nothing is sent here; `delivery` does
-    that.
-    Raises NoTransaction outside of the transaction of what is reported, and ValueError for a link to elsewhere.
+    120 characters: a second message with the same topic, key and recipient is left out. Nothing is sent here, that is done by
+    `delivery`. Raises NoTransaction outside of the transaction of what is reported, and ValueError for a link to elsewhere.
     """
     if not transaction.get_connection().in_atomic_block:
         raise NoTransaction("A message must be written inside the transaction of what it reports.")

@@ -79,8 +79,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
             form = WebhookForm()
         except IntegrityError:  # added by somebody else since the form was checked
             form.add_error("name", NAME_TAKEN)
-    rows = [(webhook, [Topic(name).label for name in webhook.topics]) for webhook in queries.webhooks()]
-    context = {"form": form, "rows": rows, "added": added, "tabs": _tabs(request)}
+    context = {"form": form, "rows": queries.webhooks(), "added": added, "tabs": _tabs(request)}
     return render(request, "notifications/webhooks.html", context, status=422 if form.errors else 200)
 
 

@@ -28,6 +28,11 @@ class Topic(models.TextChoices):
     WEBHOOK_TEST = "webhook_test", "Test of a webhook"
 
 
+def topic_label(name: str) -> str:
+    """Return a stored topic in words; its name if there is no such topic any more."""
+    return Topic(name).label if name in Topic.values else name
+
+
 @dataclass(frozen=True, kw_only=True)
 class TopicSpec:
     """A topic in words.

@@ -7,7 +7,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from pytest_django import Settings
 
-from riskadmin.notifications import delivery
+from riskadmin.notifications import delivery, tasks
 from riskadmin.notifications.delivery import LEASE, RETRY_AFTER, deliver_due
 from riskadmin.notifications.models import MailDigest, Message, MessageState
 from riskadmin.notifications.topics import TOPICS, Topic
@@ -133,6 +133,15 @@ def test_a_digest_is_one_e_mail_for_each_person(sue: Staff, mailoutbox: Mails) -
         assert mail.subject == "[riskadmin] 3 notifications: Change 0 was rejected"
         assert all(f"Change {number} was rejected" in str(mail.body) for number in range(3))
     assert set(Message.objects.values_list("state", flat=True)) == {MessageState.SENT}
+
+
+def test_one_thread_of_a_worker_delivers(sue: Staff, mailoutbox: Mails) -> None:
+    tell(Topic.DECIDED, sue)
+    with tasks._running:
+        tasks.deliver_task()
+    assert mailoutbox == []
+    tasks.deliver_task()
+    assert len(mailoutbox) == 1
 
 
 def test_a_dead_webhook_holds_up_nothing(sue: Staff, mailoutbox: Mails, receiver: Receiver) -> None:
