@@ -25,8 +25,8 @@ class CaughtMail:
 
 def newest(folder: Path) -> list[CaughtMail]:
     """Return the newest e-mails in a folder, newest first. There may be no such folder yet."""
-    # A file holds one e-mail, since each is sent over a connection of its own; its name begins with the time.
-    files = sorted(folder.glob("*.log"), key=lambda file: file.name, reverse=True)
+    # A file holds one e-mail, since each is sent over a connection of its own.
+    files = sorted(folder.glob("*.log"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
     return [_read(file) for file in files[:SHOWN_MAX]]
 
 

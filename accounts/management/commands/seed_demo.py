@@ -11,13 +11,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.changes.actions import decide, submit
+from accounts.changes.actions import DecisionRefused, PlanMoved, decide, submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import Verdict
-from accounts.changes.tracking.control import pause
+from accounts.changes.tracking.control import InvalidTransition, pause
 from accounts.models import Account
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
@@ -76,7 +76,7 @@ class Seeding:
             self._decide(change, "supervisor", Verdict.APPROVE, "")
         ask("at once", "lock", 12, trading, reason="Suspicious copy trading", by="supervisor")
         if change := ask("paused", "lock", 60, trading, reason="Accounts without activity", by="supervisor"):
-            pause(actor=self._staff["supervisor2"], origin=ORIGIN, change_id=change.pk)
+            self._pause(change, "supervisor2")
 
     def _ask(  # the parts of a form
         self,
@@ -103,36 +103,49 @@ class Seeding:
             self._say(f"No account suits {kind.words(count)}, so it is not requested.")
             return None
         self._taken.update(ids)
-        change = submit(
-            actor=self._staff[by],
-            origin=ORIGIN,
-            kind=kind,
-            environment=ENVIRONMENT,
-            target_ids=ids,
-            parameters=parameters,
-            reason_code=ReasonCode.OTHER,
-            reason_text=reason,
-            form_key=form_key,
-            shown_digest=planned.digest,
-            confirmed_count=len(planned.sent),
-            timing=timing,
-        )
+        try:
+            change = submit(
+                actor=self._staff[by],
+                origin=ORIGIN,
+                kind=kind,
+                environment=ENVIRONMENT,
+                target_ids=ids,
+                parameters=parameters,
+                reason_code=ReasonCode.OTHER,
+                reason_text=reason,
+                form_key=form_key,
+                shown_digest=planned.digest,
+                confirmed_count=len(planned.sent),
+                timing=timing,
+            )
+        except PlanMoved as error:  # the simulated traders trade
+            self._say(f"{kind.words(count)}: {error}")
+            return None
         self._say(f"Change {change.pk}: {kind.words(len(ids))}")
         return change
+
+    def _pause(self, change: Change, username: str) -> None:
+        try:
+            pause(actor=self._staff[username], origin=ORIGIN, change_id=change.pk)
+        except InvalidTransition as refusal:  # a worker was faster
+            self._say(f"Change {change.pk} is not paused: {refusal}")
 
     def _account_ids(self, where: Mapping[str, str]) -> Iterator[int]:
         found = Account.objects.filter(environment=ENVIRONMENT.value, missing_since=None, **where).order_by("pk")
         return found.values_list("tradovate_id", flat=True)[:TRIED_MAX].iterator()
 
     def _decide(self, change: Change, username: str, verdict: Verdict, comment: str) -> None:
-        decide(
-            actor=self._staff[username],
-            origin=ORIGIN,
-            change_id=change.pk,
-            verdict=verdict,
-            digest=change.digest,
-            comment=comment,
-        )
+        try:
+            decide(
+                actor=self._staff[username],
+                origin=ORIGIN,
+                change_id=change.pk,
+                verdict=verdict,
+                digest=change.digest,
+                comment=comment,
+            )
+        except DecisionRefused as refusal:
+            self._say(f"Change {change.pk} stays undecided: {refusal.message}")
 
 
 def _is_simulated() -> bool:
