@@ -210,10 +210,11 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "sessions": 0,
         "audit": 2,
         "staff": 3,
-        "accounts": 4,
-        "changes": 5,
-        "limit_templates": 6,
-        "execution": 6,
+        "notifications": 4,
+        "accounts": 5,
+        "changes": 6,
+        "limit_templates": 7,
+        "execution": 7,
     }
     for model in apps.get_models():
         for field in model._meta.get_fields():

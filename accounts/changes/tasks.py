@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from accounts.changes.actions import expire_overdue
+from accounts.changes.notices import tell_expiring
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.targeting.targets import forget_target_lists
 from riskadmin.audit.origin import Origin
@@ -12,6 +13,12 @@ from riskadmin.audit.origin import Origin
 def expire_task() -> None:
     """Expire pending changes that are past their deadline."""
     expire_overdue(origin=Origin(job="expiry"))
+
+
+@shared_task(name="changes.tell_expiring")
+def tell_expiring_task() -> None:
+    """Tell people about pending changes whose time for a decision is nearly over."""
+    tell_expiring()
 
 
 @shared_task(name="changes.start")

@@ -69,6 +69,17 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} set the password of {username}",
         required=("username", "staff_id"),
     ),
+    Tag.NOTIFICATIONS_CHOSEN: Declaration(
+        sentence="{actor} chose which notifications to get, and how",
+    ),
+    Tag.WEBHOOK_ADDED: Declaration(
+        sentence="{actor} added the webhook {webhook}[ at {host}]",
+        required=("webhook", "host", "topics"),
+    ),
+    Tag.WEBHOOK_REMOVED: Declaration(
+        sentence="{actor} removed the webhook {webhook}[ at {host}]",
+        required=("webhook", "host", "topics"),
+    ),
     Tag.ACCOUNT_NOTED: Declaration(
         sentence="{actor} wrote a note about {account}[: “{text}”]",
         required=("note", "text"),
@@ -293,6 +304,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "environment": "Environment",
     "faults": "Errors in rows",
     "goes_on": "Continues in the next window",
+    "host": "Host",
     "items": "Items",
     "kind": "Kind",
     "known_at": "Last read before",
@@ -326,10 +338,12 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "template": "Limit template",
     "text": "Text",
     "to": "Assigned to",
+    "topics": "Topics",
     "until": "Until",
     "username": "Username",
     "verdict": "Decision",
     "wait_s": "Wait in seconds",
+    "webhook": "Webhook",
     "why": "Refused because",
     "window": "Window",
 }

@@ -30,6 +30,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "category": "Risk category",
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
+    "notification": "Notifications",
     "api": "Connection to Tradovate",
 }
 SYSTEM: Final = "system"

@@ -15,6 +15,10 @@ class Tag(models.TextChoices):
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
+    NOTIFICATIONS_CHOSEN = "notification:settings:saved", "Notification settings saved"
+    WEBHOOK_ADDED = "notification:webhook:added", "Webhook added"
+    WEBHOOK_REMOVED = "notification:webhook:removed", "Webhook removed"
+
     ACCOUNT_NOTED = "account:note:written", "Note written"
 
     CATEGORY_MARKED = "category:halting:marked", "Category marked as halting"

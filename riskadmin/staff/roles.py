@@ -29,6 +29,7 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "changes:view": ("see changes", frozenset(Role)),
     "changes:decide": ("approve or reject changes", frozenset({Role.SUPERVISOR})),
     "changes:resolve": ("decide about unknown outcomes", frozenset({Role.SUPERVISOR})),
+    "notifications:manage": ("manage the outbox and webhooks", frozenset({Role.ADMINISTRATOR})),
     "policy:view": ("see the policy", frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})),
     "audit:view": ("read the audit trail", frozenset({Role.COMPLIANCE})),
     "staff:manage": ("manage people and their roles", frozenset({Role.ADMINISTRATOR})),
