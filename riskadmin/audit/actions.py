@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from riskadmin.audit.copying import copy_in
 from riskadmin.audit.declarations import check_fields
@@ -53,7 +53,7 @@ def listen(tag: Tag, listener: Listener) -> None:
     """Call `listener` with the events of a tag that are written together, in their transaction. A package does this at start.
 
     For what has to follow every event of a tag, wherever it is written, such as messages to people. What the listener writes is
-    rolled back together with the events. If the database refuses it, only that is rolled back and logged: the events stand.
+    rolled back together with the events. If it fails, only that is rolled back and logged: the events stand.
     """
     _listeners[tag].append(listener)
 
@@ -83,7 +83,7 @@ def _tell(tag: Tag, entries: Sequence[AuditEntry]) -> None:
         try:
             with transaction.atomic():
                 listener(entries)
-        except DatabaseError:
+        except Exception:  # whatever is wrong with a message, it must not keep a lock from being requested
             logger.exception("What should follow %s of change %s could not be written", tag, entries[0].change_id)
 
 

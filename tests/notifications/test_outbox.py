@@ -62,6 +62,19 @@ def test_a_message_that_the_database_refuses_fails_no_event(sue: Staff, monkeypa
     assert not Message.objects.exists()
 
 
+def test_a_mistake_in_what_writes_a_message_fails_no_event(sue: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riskadmin.audit.actions._listeners", {Tag.CHANGE_PAUSED: []})
+
+    def listener(_: object) -> None:
+        notify(Topic.DECIDED, [sue], subject="written before the failure", link=LINK)
+        raise KeyError("a mistake")
+
+    listen(Tag.CHANGE_PAUSED, listener)
+    write(Tag.CHANGE_PAUSED)
+    assert Event.objects.filter(tag=Tag.CHANGE_PAUSED).exists()
+    assert not Message.objects.exists()
+
+
 @pytest.mark.parametrize("link", ["https://evil.example/", "//evil.example/", "changes/7/", ""])
 def test_a_message_links_to_this_site_alone(sue: Staff, link: str) -> None:
     with pytest.raises(ValueError, match="links to a page of this site"):
