@@ -1,14 +1,11 @@
 """The plan: for every target what would happen, or why nothing would. Read from the mirror; nothing is written."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, TextField
 
 from accounts.changes.kinds.effects import TargetEffects
@@ -19,6 +16,7 @@ from accounts.changes.models import Item
 from accounts.changes.odd_records import unreadable_for
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
 from accounts.models import Account, Trader
+from accounts.models.digests import digest_of
 from accounts.models.ids import AnyOf
 from accounts.sync import untold
 from accounts.sync.unreadable import attach
@@ -110,12 +108,6 @@ class Plan:
                 "items": [[row.target, row.before, row.after, row.skip_reason] for row in self.rows],
             },
         )
-
-
-def digest_of(content: object) -> str:
-    """Return the SHA-256, in hex, of `content` as canonical JSON: sorted keys, no blanks, UTF-8."""
-    text = json.dumps(content, cls=DjangoJSONEncoder, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def target_of(environment: str, target_id: int, unit: Unit = Unit.ACCOUNT) -> str:

@@ -163,19 +163,6 @@ class Relation(models.TextChoices):
     COPIES = "copies", "Copied from"
 
 
-class Verdict(models.TextChoices):
-    """What one person chose: to approve or reject a change."""
-
-    APPROVE = "approve", "Approved"
-    REJECT = "reject", "Rejected"
-
-
-VERDICT_LOOK: Final[dict[Verdict, Look]] = {
-    Verdict.APPROVE: Look(tone="ok", icon="circle-check", explanation="This person approved it."),
-    Verdict.REJECT: Look(tone="danger", icon="ban", explanation="This person rejected it."),
-}
-
-
 class Direction(models.TextChoices):
     """The effect of a kind of change on the risk that an account may take."""
 

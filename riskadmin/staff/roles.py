@@ -2,7 +2,7 @@
 
 A capability is `package:verb`. Views name the one they require (`riskadmin.web.access.requires`), and the permission matrix
 in the tests checks every address against every role. Roles are Django groups, so that a directory can assign them later.
-PostgreSQL's guards name the roles that have `changes:decide` once more (`accounts/changes/sql/`); tests compare the two.
+PostgreSQL's guards name the roles that may decide once more (`accounts/approvals/sql/`); tests compare the two.
 """
 
 from collections.abc import Iterable
@@ -24,9 +24,10 @@ _READ: Final = frozenset({"accounts:view", "changes:view"})
 
 CAPABILITIES: Final[dict[Role, frozenset[str]]] = {
     Role.SUPPORT: _READ | {"accounts:note"},
-    Role.SUPERVISOR: _READ | {"accounts:note", "changes:decide", "changes:resolve", "policy:view", "system:view"},
+    Role.SUPERVISOR: _READ
+    | {"accounts:note", "changes:decide", "changes:resolve", "policy:view", "policy:decide", "system:view"},
     Role.COMPLIANCE: _READ | {"audit:view", "policy:view"},
-    Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "system:view"},
+    Role.ADMINISTRATOR: _READ | {"staff:manage", "policy:view", "policy:edit", "policy:decide", "system:view"},
 }
 """What each role may do: these, and what other packages grant as they start, such as requesting each kind of change."""
 

@@ -11,10 +11,12 @@ import pytest
 from django.conf import settings
 from django.db.models import TextChoices
 
+from accounts.approvals.models import ApprovalRequest
+from accounts.approvals.states import VERDICT_LOOK, Verdict
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress, Tally
-from accounts.changes.states import CHANGE_LOOK, HALF_DONE_LOOK, ITEM_LOOK, VERDICT_LOOK, ChangeState, ItemState, Verdict
+from accounts.changes.states import CHANGE_LOOK, HALF_DONE_LOOK, ITEM_LOOK, ChangeState, ItemState
 from accounts.changes.templatetags.changes import change_state, item_icon, item_state, tally_bar, verdict
 from accounts.changes.tracking.results import HEADINGS, lines
 from accounts.execution.decisions import Resolution
@@ -118,6 +120,7 @@ def test_counts_in_the_trail_have_the_words_of_the_page() -> None:
 
 def test_the_file_of_outcomes_has_the_words_of_the_page() -> None:
     change = Change(pk=5, kind="lock", environment="demo", submitted_at=datetime(2026, 11, 21, 14, 3, tzinfo=UTC))
+    change.approval = ApprovalRequest()
     items = [Item(pk=1, change=change, target="demo:account:101", state=state.value, position=1) for state in ItemState]
     _, *rows = csv.DictReader(lines(change, items), fieldnames=HEADINGS)
     assert [row["outcome"] for row in rows] == [state.label for state in ItemState]
@@ -125,7 +128,7 @@ def test_the_file_of_outcomes_has_the_words_of_the_page() -> None:
 
 def test_the_bar_of_a_change_has_the_colours_of_its_items() -> None:
     by_state = {state: Tally(count=1) for state in ItemState}
-    bar = tally_bar(Progress(change=Change(pk=5), kind=KINDS["lock"], tallies=by_state, decisions=[]))
+    bar = tally_bar(Progress(change=Change(pk=5), kind=KINDS["lock"], tallies=by_state, approvals=[]))
     assert re.findall(r'class="tone-(\w+)"', bar) == [ITEM_LOOK[state].tone for state in ItemState]
 
 

@@ -11,9 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes.actions import DecisionRefused, submit
+from accounts.approvals.subjects import DecisionRefused
+from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.queries import progress
 from accounts.changes.scheduling import start, timing
@@ -28,6 +29,7 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from tests.approvals.policies import want_for
 from tests.changes.mirror import LOCKED, NORMAL, ORIGIN, approve, make_account, planned, set_status
 
 Sent = list[tuple[str, list[int], str]]
@@ -123,10 +125,9 @@ class TestWaiting:
         assert start_due(origin=ORIGIN) == 1
 
     def test_decisions_are_taken_until_after_its_time(self, numbers: Any, support: Staff, sent: Sent) -> None:
-        hours = PolicyRule.objects.get(kind="unlock").expires_after_hours
         change = ask(support, "unlock", *numbers, at=in_seconds(5 * 86_400))
         assert change.runs_at
-        assert change.expires_at == change.runs_at + timedelta(hours=hours)
+        assert change.approval.expires_at == change.runs_at + timedelta(hours=24)
 
     def test_it_can_be_called_off(self, numbers: Any, support: Staff, supervisor: Staff, sent: Sent) -> None:
         change = ask(support, "unlock", *numbers, at=in_seconds(-5))
@@ -173,12 +174,12 @@ class TestPlannedAgain:
         assert Event.objects.filter(change_id=carried.pk, tag=Tag.CHANGE_SUBMITTED, staff_id=None).count() == 1
 
     def test_deciders_are_asked_even_where_policy_asks_nobody(self, due: Change, supervisor: Staff) -> None:
-        PolicyRule.objects.filter(kind="unlock").update(decisions_needed=0, decider_role="")
+        want_for("unlock")
         set_status(due.items.get(position=1).account, admin_action="LiquidateOnlyModeImmediately")  # type: ignore[arg-type]
         start_due(origin=ORIGIN)
 
         carried = Change.objects.get(of_change=due)
-        assert (carried.state, carried.decisions_needed) == (ChangeState.PENDING, 1)
+        assert (carried.state, carried.approval.needed) == (ChangeState.PENDING, 1)
         with pytest.raises(DecisionRefused):
             approve(carried.requested_by, carried)
 

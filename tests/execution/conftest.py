@@ -8,13 +8,14 @@ import pytest
 import redis
 from pytest_django import Settings
 
-from accounts.changes.actions import decide, submit
+from accounts.approvals.actions import decide
+from accounts.approvals.states import Verdict
+from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
-from accounts.changes.states import Verdict
 from accounts.execution import claim
 from accounts.models import Account
 from accounts.sync.actions import sync
@@ -113,7 +114,9 @@ def ask(
 
 def approve(person: Staff, change: Change) -> Change:
     """Approve a change as it stands."""
-    return decide(actor=person, origin=ORIGIN, change_id=change.pk, verdict=Verdict.APPROVE, digest=change.digest, comment="")
+    request, digest = change.approval_id, change.digest
+    decide(actor=person, origin=ORIGIN, request_id=request, verdict=Verdict.APPROVE, digest=digest, comment="")
+    return Change.objects.get(pk=change.pk)
 
 
 def the_item(change: Change) -> Item:

@@ -9,6 +9,9 @@ from django.db.migrations import RunPython
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.spec import PolicyDefault
 
+RULES = ("changes", "PolicyRule")
+"""The model of rules before policy had versions; migration 0017 makes them its first version."""
+
 
 class AddDefaultPolicy(RunPython):
     """Adds the rules of a kind's `KindSpec`; none if the kind no longer exists. Without a rule, no one can request a kind."""
@@ -27,7 +30,7 @@ class AddDefaultPolicy(RunPython):
         return kind.spec.policy if kind else ()
 
     def _add(self, apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-        rules = apps.get_model("changes", "PolicyRule").objects.using(schema_editor.connection.alias)
+        rules = apps.get_model(*RULES).objects.using(schema_editor.connection.alias)
         for rule in self._rules:
             rules.create(
                 kind=self.kind_name,
@@ -38,6 +41,6 @@ class AddDefaultPolicy(RunPython):
             )
 
     def _remove(self, apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-        rules = apps.get_model("changes", "PolicyRule").objects.using(schema_editor.connection.alias)
+        rules = apps.get_model(*RULES).objects.using(schema_editor.connection.alias)
         for rule in self._rules:
             rules.filter(kind=self.kind_name, environment="", at_least_items=rule.at_least_items).delete()

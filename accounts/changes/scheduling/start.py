@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts.approvals.policy import PolicyMissing
 from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change
@@ -24,7 +25,6 @@ from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items
 from accounts.changes.plan import moved_since, plan
-from accounts.changes.policy import PolicyMissing
 from accounts.changes.scheduling.hours import HoursUnknown
 from accounts.changes.scheduling.temporary_locks import learned
 from accounts.changes.scheduling.timing import Timing, closed_until
@@ -188,7 +188,7 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
                 form_key=uuid4(),
                 timing=Timing(window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by),
                 link=link,
-                decisions_at_least=1,
+                approvals_at_least=1,
             )
             write(again, planned, who=SYSTEM, origin=origin, per_target=own)
     except (PolicyMissing, IntegrityError) as error:

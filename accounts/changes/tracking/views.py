@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from accounts.changes.actions import NotAllowed
+from accounts.approvals.subjects import NotAllowed
 from accounts.changes.forms import PriorityForm
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
