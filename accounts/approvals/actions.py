@@ -124,7 +124,7 @@ class _Case:
         record(self.subject.event(step, self.thing, actor=who, origin=self.origin, detail=detail, refusal=refused))
 
     def not_approvable(self, prepared: Any) -> DecisionRefused | None:
-        """Return why nobody could approve it now."""
+        """Return why no one could approve it now."""
         obstacle = self.subject.obstacle(self.thing)
         return DecisionRefused(obstacle) if obstacle else self.subject.no_longer_as_shown(self.thing, prepared)
 

@@ -19,7 +19,7 @@ class PolicyVersion(models.Model):
 
     number = models.PositiveIntegerField(unique=True)
     note = models.TextField(blank=True)
-    # Nobody proposed the version that the database came with, and nobody had to approve it.
+    # No one proposed the version that the database came with, and no one had to approve it.
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     proposed_by_name = models.CharField(max_length=150, blank=True)
     proposed_at = models.DateTimeField(db_default=Now())
@@ -134,7 +134,7 @@ class ApprovalRequest(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(state__in=RequestState.values), name="approval_request_state_known"),
-            # Whoever acts alone is reviewed.
+            # Who acts alone is reviewed.
             models.CheckConstraint(
                 condition=Q(incident="") | Q(review_due_at__isnull=False), name="approval_request_incident_is_reviewed"
             ),

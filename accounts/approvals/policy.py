@@ -48,7 +48,8 @@ class Facts:
 
     def to_json(self) -> dict[str, Any]:
         """Return them as they are stored, covered by the digest of what is asked for."""
-        stored: dict[str, Any] = json.loads(json.dumps(asdict(self), cls=DjangoJSONEncoder))
+        runs_at = self.runs_at.isoformat() if self.runs_at else None  # to the microsecond, as PostgreSQL compares it
+        stored: dict[str, Any] = json.loads(json.dumps({**asdict(self), "runs_at": runs_at}, cls=DjangoJSONEncoder))
         return stored
 
 
@@ -78,7 +79,7 @@ class Need:
 
     @property
     def who(self) -> str:
-        """Who has to approve, in order: "1 supervisor, then 1 administrator"; "" if nobody has to."""
+        """Who has to approve, in order: "1 supervisor, then 1 administrator"; "" if no one has to."""
         return in_words(self.stages)
 
     @property

@@ -35,7 +35,7 @@ class Verdict(models.TextChoices):
 VERDICT_LOOK: Final[dict[Verdict, Look]] = {
     Verdict.APPROVE: Look(tone="ok", icon="circle-check", explanation="This person approved it."),
     Verdict.REJECT: Look(tone="danger", icon="ban", explanation="This person rejected it."),
-    Verdict.REQUEST_EDITS: Look(tone="warn", icon="pencil", explanation="This person sent it back to be edited."),
+    Verdict.REQUEST_EDITS: Look(tone="warn", icon="history", explanation="This person sent it back to be edited."),
 }
 
 

@@ -26,6 +26,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "account": "Notes about accounts",
     "outside": "Changes outside riskadmin",
     "template": "Limit templates",
+    "policy": "Policy",
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
     "api": "Connection to Tradovate",

@@ -226,6 +226,6 @@ def written() -> tuple[int, int, int, int]:
     return (
         Change.objects.count(),
         Item.objects.count(),
-        Approval.objects.count(),
+        Approval.objects.filter(request__subject="change").count(),
         Event.objects.filter(tag__startswith="change:").count(),
     )

@@ -73,7 +73,7 @@ class TestPage:
         make_account(102, LOCKED)
         response = asking.get(new("unlock"), {"account": "demo:102"})
         assert response.context["button"] == "Ask for approval"
-        assert "this needs 1 approval by a supervisor who did not ask" in text_of(response)
+        assert "this has to be approved by 1 supervisor who did not ask" in text_of(response)
 
     def test_where_nothing_would_happen_there_is_no_form(self, asking: Client) -> None:
         response = asking.get(new("unlock"), {"account": "demo:101"})

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import TextChoices
 
 from accounts.approvals.models import ApprovalRequest
-from accounts.approvals.states import VERDICT_LOOK, Verdict
+from accounts.approvals.states import POLICY_LOOK, VERDICT_LOOK, PolicyState, Verdict
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress, Tally
@@ -41,6 +41,7 @@ TABLES: list[tuple[type[TextChoices], dict[Any, Look]]] = [
     (ItemState, dict(ITEM_LOOK)),
     (Verdict, dict(VERDICT_LOOK)),
     (VersionState, dict(VERSION_LOOK)),
+    (PolicyState, dict(POLICY_LOOK)),
     (CallState, dict(CALL_LOOK)),
     (Shown, dict(SHOWN_LOOK)),
 ]
@@ -62,6 +63,13 @@ REPORTED: dict[Tag, ChangeState | ItemState | VersionState | Verdict] = {
     Tag.TEMPLATE_REJECTED: Verdict.REJECT,
     Tag.TEMPLATE_IN_FORCE: VersionState.IN_FORCE,
     Tag.TEMPLATE_WITHDRAWN: VersionState.WITHDRAWN,
+    Tag.CHANGE_EDITS_REQUESTED: Verdict.REQUEST_EDITS,
+    Tag.TEMPLATE_EDITS_REQUESTED: Verdict.REQUEST_EDITS,
+    Tag.POLICY_APPROVED: Verdict.APPROVE,
+    Tag.POLICY_REJECTED: Verdict.REJECT,
+    Tag.POLICY_EDITS_REQUESTED: Verdict.REQUEST_EDITS,
+    Tag.POLICY_IN_FORCE: PolicyState.IN_FORCE,
+    Tag.POLICY_WITHDRAWN: PolicyState.WITHDRAWN,
     Tag.ITEM_UNKNOWN: ItemState.UNKNOWN,
 }
 
@@ -101,7 +109,7 @@ def test_an_outcome_in_the_trail_looks_like_the_item(tag: Tag, outcome: ItemStat
 
 @pytest.mark.parametrize(("tag", "state"), REPORTED.items())
 def test_an_event_that_reports_a_state_looks_like_it(tag: Tag, state: Any) -> None:
-    looks: dict[Any, Look] = {**CHANGE_LOOK, **ITEM_LOOK}
+    looks: dict[Any, Look] = {**CHANGE_LOOK, **ITEM_LOOK, **POLICY_LOOK}
     look = VERDICT_LOOK[state] if isinstance(state, Verdict) else VERSION_LOOK.get(state) or looks[state]
     line = Line(Event(tag=tag))
     assert (line.tone, line.icon, line.is_plain) == (look.tone, look.icon, False)

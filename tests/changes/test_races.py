@@ -106,7 +106,7 @@ def test_two_supervisors_approve_at_once(
     results = at_once(lambda: approve(supervisor, change), lambda: approve(second_supervisor, change))
     assert refusals(results) == ["This change is no longer waiting: approved."]
     assert (Change.objects.get().state, Item.objects.get().state) == (ChangeState.RUNNING, ItemState.QUEUED)
-    assert Approval.objects.count() == 1
+    assert Approval.objects.filter(request__subject="change").count() == 1
     assert (events(Tag.CHANGE_APPROVED), events(Tag.CHANGE_DECISION_REFUSED)) == (1, 1)
     assert sent == [("execution.run_change", [change.pk], "urgent")]
 
@@ -121,7 +121,11 @@ def test_one_supervisor_twice_at_once_counts_once(
     meet_before(monkeypatch, "prepare", 2, of=ChangeSubject)
     results = at_once(*[lambda: approve(supervisor, change)] * 2)
     assert refusals(results) == ["You have decided about this change already."]
-    assert (Change.objects.get().state, Approval.objects.count(), sent) == (ChangeState.PENDING, 1, [])
+    assert (Change.objects.get().state, Approval.objects.filter(request__subject="change").count(), sent) == (
+        ChangeState.PENDING,
+        1,
+        [],
+    )
 
 
 def test_two_supervisors_approve_at_once_where_two_are_needed(
@@ -135,14 +139,14 @@ def test_two_supervisors_approve_at_once_where_two_are_needed(
     meet_before(monkeypatch, "prepare", 2, of=ChangeSubject)
     results = at_once(lambda: approve(supervisor, change), lambda: approve(second_supervisor, change))
     assert refusals(results) == []
-    assert (Change.objects.get().state, Approval.objects.count()) == (ChangeState.RUNNING, 2)
+    assert (Change.objects.get().state, Approval.objects.filter(request__subject="change").count()) == (ChangeState.RUNNING, 2)
     assert sent == [("execution.run_change", [change.pk], "urgent")]
 
 
 def test_approved_and_rejected_at_once(change: Change, supervisor: Staff, second_supervisor: Staff, sent: Sent) -> None:
     results = at_once(lambda: approve(supervisor, change), lambda: reject(second_supervisor, change))
     assert len(refusals(results)) == 1
-    decision = Approval.objects.get()
+    decision = Approval.objects.get(request__subject="change")
     assert (Change.objects.get().state, Item.objects.get().state, len(sent)) == (
         (ChangeState.RUNNING, ItemState.QUEUED, 1)
         if decision.verdict == "approve"
@@ -155,7 +159,7 @@ def test_approved_and_withdrawn_at_once(change: Change, support: Staff, supervis
         lambda: approve(supervisor, change), lambda: withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id)
     )
     assert len(refusals(results)) == 1
-    approved = Approval.objects.exists()
+    approved = Approval.objects.filter(request__subject="change").exists()
     assert (Change.objects.get().state, Item.objects.get().state, len(sent)) == (
         (ChangeState.RUNNING, ItemState.QUEUED, 1) if approved else (ChangeState.CANCELLED, ItemState.CANCELLED, 0)
     )
@@ -174,4 +178,8 @@ def test_an_approval_waits_for_who_holds_the_change_and_then_sees_what_they_did(
     monkeypatch.setattr(ChangeSubject, "prepare", withdrawn_meanwhile)
     with pytest.raises(DecisionRefused, match="no longer waiting: withdrawn"):
         approve(supervisor, change)
-    assert (Change.objects.get().state, Approval.objects.count(), sent) == (ChangeState.CANCELLED, 0, [])
+    assert (Change.objects.get().state, Approval.objects.filter(request__subject="change").count(), sent) == (
+        ChangeState.CANCELLED,
+        0,
+        [],
+    )

@@ -123,7 +123,7 @@ CREATE OR REPLACE FUNCTION approvals_stage_role(wanted_request bigint) RETURNS t
     SELECT coalesce(stages->((approvals_stage(id) - 1)::int)->>'role', '') FROM approvals_approvalrequest WHERE id = wanted_request;
 $$;
 
--- Whether a request is approved for exactly this content. Whoever broke the glass acts alone, and is reviewed.
+-- Whether a request is approved for exactly this content. Someone who broke the glass acts alone, and is reviewed.
 CREATE OR REPLACE FUNCTION approvals_hold(wanted_request bigint, wanted_digest text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
         SELECT FROM approvals_approvalrequest
@@ -132,7 +132,7 @@ CREATE OR REPLACE FUNCTION approvals_hold(wanted_request bigint, wanted_digest t
 $$;
 
 -- A verdict: by another person than the requester who may decide at this stage, in time, about the content as it is. The person
--- is locked: nobody is switched off or stripped of a role while they decide.
+-- is locked: no one is switched off or stripped of a role while they decide.
 CREATE OR REPLACE FUNCTION approvals_guard_approval() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     asked approvals_approvalrequest%ROWTYPE;
@@ -174,11 +174,12 @@ $$;
 -- A supervisor acts alone only if nothing that they did alone before still has to be reviewed.
 CREATE OR REPLACE FUNCTION approvals_check_incident(asked approvals_approvalrequest) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT approvals_may_decide(asked.requested_by_id, asked.subject, '') OR asked.subject = 'policy_version' OR EXISTS (
+    IF NOT approvals_may_decide(asked.requested_by_id, asked.subject, '') OR asked.subject = 'policy_version'
+       OR asked.expires_at <= clock_timestamp() OR EXISTS (
         SELECT FROM approvals_approvalrequest AS earlier
         WHERE earlier.requested_by_id = asked.requested_by_id AND earlier.id <> asked.id
           AND earlier.incident <> '' AND earlier.reviewed_at IS NULL) THEN
-        RAISE EXCEPTION 'Person % may not act alone: not a supervisor, or an earlier incident has to be reviewed first.',
+        RAISE EXCEPTION 'Person % may not act alone: not a supervisor, too late, or an earlier incident has to be reviewed first.',
                         asked.requested_by_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'request_may_act_alone';
     END IF;
