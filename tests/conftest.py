@@ -30,6 +30,8 @@ settings.load_profile("whatever the load")
 LOT = 8
 """Tests of one file that go to a worker together."""
 
+FIRST_POLICY = Path(__file__).parent / "approvals" / "first_policy.sql"
+
 AXE = Path(__file__).parent / "browser" / "vendor" / "axe.min.js"
 # Of a long table the first rows tell: the others are drawn by the same template.
 RUN = """async only => (await axe.run({exclude: ["tbody tr:nth-child(n+13)"]}, {runOnly: only}))
@@ -160,8 +162,9 @@ $$
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Keep aside what the migrations have written, so that every test begins with it, whichever ran before."""
+    """Give tests a policy of their own, and keep aside what is written then, so that every test begins with it, whichever ran before."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(FIRST_POLICY.read_text(encoding="utf-8"))
         cursor.execute(KEEP_SEEDS)
 
 

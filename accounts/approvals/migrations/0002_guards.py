@@ -1,4 +1,7 @@
-"""PostgreSQL's rules for approvals, installed once everything that was stored before has been moved here."""
+"""The policy that a new database starts with (docs/policy.md), and PostgreSQL's rules for approvals and policy.
+
+They are installed once everything that was stored before has been moved here. A database that had rules of its own keeps them.
+"""
 
 from pathlib import Path
 
@@ -31,6 +34,47 @@ DROP FUNCTION approvals_refuse(), approvals_guard_rule(), approvals_guard_policy
 """
 
 
+def _supervisors(count):
+    return [{"approvals": count, "role": "supervisor"}]
+
+
+LOOSER = ["loosening", "mixed"]
+RULES = (
+    {"directions": ["tightening"], "review_within_hours": 24, "note": "Protective: at once, then reviewed."},
+    {
+        "directions": ["tightening"],
+        "requester_role": "support",
+        "from_items": 26,
+        "stages": _supervisors(1),
+        "note": "So many at once need a supervisor, also if they only protect.",
+    },
+    {"directions": LOOSER, "stages": _supervisors(1), "note": "May loosen."},
+    {
+        "kinds": ["unlock", "user_lockout", "reset_auto_liq_status", "max_net_liq", "demo_balance", "remediation"],
+        "stages": _supervisors(1),
+        "note": "The trader may trade again, or money moves.",
+    },
+    {"from_liquidations": 1, "stages": _supervisors(2), "note": "Liquidates, or might: what is closed stays closed."},
+    {"kinds": ["liquidate"], "stages": _supervisors(2), "note": "Destructive: what is closed stays closed."},
+    {"environment": "live", "stages": _supervisors(2), "note": "Orders on live are filled for real money."},
+    {"directions": LOOSER, "from_items_24h": 1001, "stages": _supervisors(2), "note": "So many need two supervisors."},
+)
+
+
+def write_first_rules(apps, schema_editor):
+    alias = schema_editor.connection.alias
+    version = apps.get_model("approvals", "PolicyVersion").objects.using(alias).get()
+    if version.rule_count:
+        return  # a database that had rules
+    version.rule_count, version.note = len(RULES), "The policy to begin with."
+    version.save()
+    rule = apps.get_model("approvals", "PolicyRule")
+    rule.objects.using(alias).bulk_create(
+        rule(version=version, position=place, **columns) for place, columns in enumerate(RULES, start=1)
+    )
+    schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -40,4 +84,7 @@ class Migration(migrations.Migration):
         ("limit_templates", "0005_approvals"),
     ]
 
-    operations = [migrations.RunSQL(GUARDS.read_text(encoding="utf-8"), DROP)]
+    operations = [
+        migrations.RunPython(write_first_rules, migrations.RunPython.noop),
+        migrations.RunSQL(GUARDS.read_text(encoding="utf-8"), DROP),
+    ]

@@ -18,7 +18,7 @@ from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetE
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Planned, Reading, Skip
 from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
 from accounts.changes.kinds.peak import position_warnings, size_warnings
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
@@ -101,7 +101,6 @@ class DemoBalance(AccountKind):
         environments=frozenset({Environment.DEMO}),
         icon="coin",
         permission="ask to change the balance of accounts",
-        policy=(supervised("Money; can't be made again safely."),),
         recorded={
             "amount_usd": "Balance in USD",
             "cash_change_usd": "Change of the balance in USD",

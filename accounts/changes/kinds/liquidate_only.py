@@ -2,7 +2,7 @@
 
 from accounts.changes.kinds.admin_action import AdminActionKind
 from accounts.changes.kinds.kind import Planned, Skip
-from accounts.changes.kinds.spec import KindSpec, PolicyDefault
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -23,7 +23,6 @@ class LiquidateOnly(AdminActionKind):
         environments=frozenset({Environment.DEMO}),
         icon="arrow-down-circle",
         permission="allow accounts closing orders only",
-        policy=(PolicyDefault(decisions_needed=0, note="Protective: at once."),),
         ended_by="unlock",
         stand_in="risk_category",
         is_first_choice=True,

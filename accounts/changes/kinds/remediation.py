@@ -47,7 +47,7 @@ from accounts.changes.kinds.peak import (
     position_warnings,
     size_warnings,
 )
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import oldest
 from accounts.changes.kinds.unlock import Unlock
@@ -104,7 +104,6 @@ class Remediation(Unlock):
         environments=frozenset({Environment.DEMO}),
         icon="first-aid-kit",
         permission="ask to remediate accounts",
-        policy=(supervised("Money, and the trader may trade again."),),
     )
     judges_by_figures = True
     urgent_up_to = 0

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip, Unread
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
@@ -72,10 +72,6 @@ class SwitchRiskCategory(AccountKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="switch-horizontal",
         permission="ask to switch risk categories",
-        policy=(
-            supervised("Other lots and products; open positions may be liquidated."),
-            supervised("So many at once need two supervisors.", at_least_items=1001, decisions_needed=2),
-        ),
         stand_in="lock",
     )
     endpoints = (SWITCH_RISK_CATEGORY,)

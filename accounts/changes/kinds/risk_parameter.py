@@ -12,7 +12,7 @@ from typing import Any
 from accounts.changes.kinds.kind import CallSpec, Reading
 from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
 from accounts.changes.kinds.units import oldest, reading_of, unread
 from accounts.changes.states import Direction
@@ -65,7 +65,6 @@ class RiskParameterKind(PreTradeKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="adjustments",
         permission="ask to add, change or remove risk parameters",
-        policy=(supervised("May loosen: larger orders may be sent."),),
     )
     endpoint_of = {
         Action.CREATE: CREATE_USER_ACCOUNT_RISK_PARAMETER,

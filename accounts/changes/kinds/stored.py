@@ -131,7 +131,6 @@ class RetiredKind(StoredKind):
                 unit=Unit.TARGET,
                 permission="request a kind of change that is no longer supported",
                 requested_by=frozenset(),
-                policy=(),
             )
         )
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from accounts.changes.kinds.admin_action import LEAVES, AdminActionKind
 from accounts.changes.kinds.kind import Done, Inverse, Irreversible, Planned, Skip
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -33,7 +33,6 @@ class Unlock(AdminActionKind):
         environments=frozenset({Environment.DEMO}),
         icon="lock-open",
         permission="ask to unlock accounts",
-        policy=(supervised("Loosening: the trader may trade again."),),
         is_first_choice=True,
         in_lists="Unlock",
     )

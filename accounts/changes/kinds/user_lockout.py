@@ -11,7 +11,7 @@ from django.db.models import Prefetch
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
-from accounts.changes.kinds.spec import KindSpec, Unit, supervised
+from accounts.changes.kinds.spec import KindSpec, Unit
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import TraderKind
 from accounts.changes.states import Direction
@@ -45,7 +45,6 @@ class UserLockout(TraderKind):
         icon="user-check",
         unit=Unit.TRADER,
         permission="ask to end traders' lockouts",
-        policy=(supervised("Loosening: the trader may trade again."),),
         recorded={"lockout": "Own lockout"},
     )
     endpoints = (EXPIRE_USER_LOCKOUT,)
