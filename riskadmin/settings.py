@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "riskadmin.staff",
     "riskadmin.notifications",
     "accounts",
+    "accounts.approvals",
     "accounts.changes",
     "accounts.limit_templates",
     "accounts.execution",

@@ -41,7 +41,7 @@ CHANGES: ListSpec[Listed] = ListSpec(
         CsvColumn(heading="in words", value=lambda row: row.change.reason_text),
         CsvColumn(heading="asked by", value=lambda row: row.change.requested_by_name),
         CsvColumn(heading="asked at (UTC)", value=lambda row: utc(row.change.submitted_at)),
-        CsvColumn(heading="decided at (UTC)", value=lambda row: utc(row.change.decided_at)),
+        CsvColumn(heading="decided at (UTC)", value=lambda row: utc(row.change.approval.decided_at)),
         CsvColumn(heading="finished at (UTC)", value=lambda row: utc(row.change.finished_at)),
     ),
 )

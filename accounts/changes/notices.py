@@ -8,10 +8,11 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.approvals.actions import given
+from accounts.approvals.queries import waiting_for
 from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change
-from accounts.changes.queries import waiting_for
-from accounts.changes.states import ITEM_FAILED, ChangeState, ItemState, Relation, Verdict
+from accounts.changes.states import ITEM_FAILED, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry, Listener, listen
 from riskadmin.audit.tags import Tag
 from riskadmin.notifications.outbox import no_longer_needed, notify, told
@@ -41,9 +42,10 @@ def register_notices() -> None:
 def tell_expiring(now: datetime | None = None) -> None:
     """Tell requesters and approvers of pending changes that little of the time for a decision is left. Each is told once."""
     now = now or timezone.now()
-    pending = Change.objects.filter(state=ChangeState.PENDING, expires_at__gt=now).select_related("requested_by", "of_change")
-    for change in pending:
-        tell_at = change.submitted_at + (change.expires_at - change.submitted_at) * TELL_AFTER
+    pending = Change.objects.filter(state=ChangeState.PENDING, approval__expires_at__gt=now)
+    for change in pending.select_related("approval", "requested_by", "of_change"):
+        ends = change.approval.expires_at or now
+        tell_at = change.submitted_at + (ends - change.submitted_at) * TELL_AFTER
         if now < tell_at or _follows_another(change):
             continue
         with transaction.atomic():
@@ -61,7 +63,7 @@ def _once_for_each_change(tell: Callable[[Change, AuditEntry], None]) -> Listene
 
     def listener(entries: Sequence[AuditEntry]) -> None:
         by_change = {entry.change_id: entry for entry in entries if entry.change_id is not None}
-        for change in Change.objects.filter(pk__in=by_change).select_related("requested_by", "of_change"):
+        for change in Change.objects.filter(pk__in=by_change).select_related("approval", "requested_by", "of_change"):
             tell(change, by_change[change.pk])
 
     return listener
@@ -78,12 +80,12 @@ def _submitted(change: Change, _: AuditEntry) -> None:
 def _approved(change: Change, entry: AuditEntry) -> None:
     if _follows_another(change):
         return
-    given, needed = change.decisions.filter(verdict=Verdict.APPROVE).count(), change.decisions_needed
-    if given >= needed:
+    count, needed = given(change.approval), change.approval.needed
+    if count >= needed:
         _settled(change)
         subject = f"Change {change.pk} was approved"
     else:
-        subject = f"Change {change.pk} has {given} of {needed} approvals"
+        subject = f"Change {change.pk} has {count} of {needed} approvals"
     text = f"{entry.actor.name} approved it.{_quoted(entry.detail['comment'])}"
     _tell(Topic.DECIDED, [change.requested_by], change, subject, text, key=f"approved:{entry.actor.id}")
 
@@ -139,7 +141,7 @@ def _link(change: Change) -> str:
 def _approvers(change: Change) -> list[Staff]:
     """Return who may approve it now."""
     able = (person for person in people().filter(is_active=True) if person.may("changes:decide"))
-    return [person for person in able if waiting_for(person).filter(pk=change.pk).exists()]
+    return [person for person in able if waiting_for(person).filter(pk=change.approval_id).exists()]
 
 
 def _follows_another(change: Change) -> bool:

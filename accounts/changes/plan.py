@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from django.db.models import Q, TextField
 
-from accounts.changes.digest import digest_of
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip
 from accounts.changes.kinds.spec import Unit
@@ -18,6 +17,7 @@ from accounts.changes.models import Item
 from accounts.changes.odd_records import unreadable_for
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
 from accounts.models import Account, Trader
+from accounts.models.digests import digest_of
 from accounts.models.ids import AnyOf
 from accounts.sync import untold
 from accounts.sync.unreadable import attach

@@ -11,11 +11,14 @@ from django.db.models import Count, Min, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
+from accounts.approvals import queries as approvals
+from accounts.approvals.models import Approval
+from accounts.approvals.queries import Standing, standing
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import StoredKind
-from accounts.changes.models import Change, Decision, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import target_of
 from accounts.changes.states import (
     CHANGE_OPEN,
@@ -56,12 +59,17 @@ class Progress:
     change: Change
     kind: StoredKind
     tallies: Mapping[ItemState, Tally]
-    decisions: list[Decision]
+    approvals: list[Approval]
 
     @cached_property
     def counts(self) -> dict[ItemState, int]:
         """How many items are in each state."""
         return {state: tally.count for state, tally in self.tallies.items()}
+
+    @property
+    def standing(self) -> Standing:
+        """How far its approval has come."""
+        return standing(self.change.approval, self.approvals)
 
     @property
     def title(self) -> str:
@@ -128,19 +136,29 @@ def progress(change_id: int) -> Progress:
         .values("state")
         .annotate(items=Count("pk"), taken=Sum("step"), lately=Count("pk", filter=lately), due_at=Min("not_before"))
     )
-    decided = Decision.objects.filter(change=OuterRef("pk")).order_by("pk")
-    change = Change.objects.annotate(
-        tallied=ArraySubquery(
-            by_state.values(
-                json=JSONObject(state="state", items="items", taken="taken", lately="lately", due_at="due_at"),
-            )
-        ),
-        decided=ArraySubquery(
-            decided.values(
-                json=JSONObject(staff_name="staff_name", verdict="verdict", comment="comment", decided_at="decided_at"),
-            )
-        ),
-    ).get(pk=change_id)
+    given = Approval.objects.filter(request=OuterRef("approval")).order_by("pk")
+    change = (
+        Change.objects.select_related("approval")
+        .annotate(
+            tallied=ArraySubquery(
+                by_state.values(
+                    json=JSONObject(state="state", items="items", taken="taken", lately="lately", due_at="due_at"),
+                )
+            ),
+            given=ArraySubquery(
+                given.values(
+                    json=JSONObject(
+                        staff_name="staff_name",
+                        verdict="verdict",
+                        version="version",
+                        comment="comment",
+                        made_at="made_at",
+                    ),
+                )
+            ),
+        )
+        .get(pk=change_id)
+    )
     return Progress(
         change=change,
         kind=for_stored(change),
@@ -150,7 +168,7 @@ def progress(change_id: int) -> Progress:
             )
             for row in change.tallied
         },
-        decisions=[Decision(**{**row, "decided_at": _instant(row["decided_at"])}) for row in change.decided],
+        approvals=[Approval(**{**row, "made_at": _instant(row["made_at"])}) for row in change.given],
     )
 
 
@@ -173,14 +191,7 @@ def items_of(change: Change, *, state: str = "", search: str = "") -> QuerySet[I
 
 def waiting_for(person: Staff) -> QuerySet[Change]:
     """Return the pending changes that this person could approve, oldest first."""
-    pending = Change.objects.filter(state=ChangeState.PENDING, expires_at__gt=timezone.now()).order_by("pk")
-    if not person.may("changes:decide"):
-        return pending.none()
-    return (
-        pending.filter(Q(decider_role="") | Q(decider_role__in=person.role_names))
-        .exclude(requested_by=person)
-        .exclude(decisions__staff=person)
-    )
+    return Change.objects.filter(approval__in=approvals.waiting_for(person).order_by()).order_by("pk")
 
 
 def waiting_for_others(person: Staff) -> QuerySet[Change]:
@@ -263,11 +274,6 @@ def unknown_items() -> QuerySet[Item]:
     return Item.objects.select_related("change").filter(state=ItemState.UNKNOWN).order_by("pk")
 
 
-def policy_rules() -> QuerySet[PolicyRule]:
-    """Return the rules, in the order people read them."""
-    return PolicyRule.objects.order_by("kind", "environment", "at_least_items")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Listed:
     """A change as a row of a list: with its first target's name, whether an item's outcome is unknown, and its wait."""
@@ -315,8 +321,8 @@ def steps(item: Item) -> list[Step]:
     """Return an item's progress from the request to its outcome."""
     change = item.change
     way = [Step(label="Planned", at=change.submitted_at)]
-    if change.decisions_needed:
-        way.append(Step(label="Approved", at=change.decided_at if item.state != ItemState.WAITING else None))
+    if change.approval.needed:
+        way.append(Step(label="Approved", at=change.approval.decided_at if item.state != ItemState.WAITING else None))
     way.append(Step(label="Sent", at=item.claimed_at))
     way.append(Step(label=ItemState(item.state).label if item.settled_at else "Confirmed", at=item.settled_at))
     return way

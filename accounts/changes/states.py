@@ -166,19 +166,6 @@ class Relation(models.TextChoices):
     TAKES_OVER = "takes_over", "Takes over"
 
 
-class Verdict(models.TextChoices):
-    """What one person chose: to approve or reject a change."""
-
-    APPROVE = "approve", "Approved"
-    REJECT = "reject", "Rejected"
-
-
-VERDICT_LOOK: Final[dict[Verdict, Look]] = {
-    Verdict.APPROVE: Look(tone="ok", icon="circle-check", explanation="This person approved it."),
-    Verdict.REJECT: Look(tone="danger", icon="ban", explanation="This person rejected it."),
-}
-
-
 class Direction(models.TextChoices):
     """The effect of a kind of change on the risk that an account may take."""
 

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from accounts.changes.actions import expire_overdue
+from accounts.approvals.actions import expire_overdue
 from accounts.changes.notices import tell_expiring
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.targeting.targets import forget_target_lists
@@ -11,7 +11,7 @@ from riskadmin.audit.origin import Origin
 
 @shared_task(name="changes.expire")
 def expire_task() -> None:
-    """Expire pending changes that are past their deadline."""
+    """Expire requests for approval that are past their time."""
     expire_overdue(origin=Origin(job="expiry"))
 
 

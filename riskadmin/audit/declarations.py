@@ -115,6 +115,26 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         optional=("effects",),
         state="verdict:reject",
     ),
+    Tag.CHANGE_EDITS_REQUESTED: Declaration(
+        sentence="{actor} asked for edits of {change}[ ({kind})][: “{comment}”]",
+        required=("digest", "comment", "kind"),
+        optional=("effects",),
+        state="verdict:request_edits",
+    ),
+    Tag.CHANGE_COMMENTED: Declaration(
+        sentence="{actor} commented on {change}[: “{comment}”]",
+        required=("comment",),
+    ),
+    Tag.CHANGE_REVIEWED: Declaration(
+        sentence="{actor} reviewed {change}, which ran first[: “{comment}”]",
+        required=("comment",),
+        tone="ok",
+    ),
+    Tag.CHANGE_RUN_ALONE: Declaration(
+        sentence="{actor} ran {change}[ ({kind})] without approval, because of the incident {incident}[: “{comment}”]",
+        required=("incident", "comment", "kind"),
+        tone="warn",
+    ),
     Tag.CHANGE_DECISION_REFUSED: Declaration(
         sentence="{actor} tried to {verdict} {change}, and that was refused[: {why}]",
         required=("verdict", "digest", "why", "moved"),
@@ -195,6 +215,25 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("template", "number", "digest", "comment"),
         state="verdict:reject",
     ),
+    Tag.TEMPLATE_EDITS_REQUESTED: Declaration(
+        sentence="{actor} asked for edits of " + _TEMPLATE + "[: “{comment}”]",
+        required=("template", "number", "digest", "comment"),
+        state="verdict:request_edits",
+    ),
+    Tag.TEMPLATE_COMMENTED: Declaration(
+        sentence="{actor} commented on " + _TEMPLATE + "[: “{comment}”]",
+        required=("template", "number", "comment"),
+    ),
+    Tag.TEMPLATE_REVIEWED: Declaration(
+        sentence="{actor} reviewed " + _TEMPLATE + ", which came into force first[: “{comment}”]",
+        required=("template", "number", "comment"),
+        tone="ok",
+    ),
+    Tag.TEMPLATE_RUN_ALONE: Declaration(
+        sentence="{actor} put " + _TEMPLATE + " in force without approval, because of the incident {incident}[: “{comment}”]",
+        required=("template", "number", "incident", "comment"),
+        tone="warn",
+    ),
     Tag.TEMPLATE_DECISION_REFUSED: Declaration(
         sentence="{actor} tried to {verdict} " + _TEMPLATE + ", and that was refused[: {why}]",
         required=("template", "number", "verdict", "digest", "why"),
@@ -212,6 +251,44 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.TEMPLATE_UNASSIGNED: Declaration(
         sentence="{actor} ended the assignment of the limit template {template} to: {to}",
         required=("template", "to"),
+    ),
+    Tag.POLICY_PROPOSED: Declaration(
+        sentence="{actor} proposed version {number} of the policy[: “{comment}”]",
+        required=("number", "digest", "rules", "comment"),
+    ),
+    Tag.POLICY_WITHDRAWN: Declaration(
+        sentence="{actor} withdrew version {number} of the policy",
+        required=("number",),
+        state="policy:withdrawn",
+    ),
+    Tag.POLICY_APPROVED: Declaration(
+        sentence="{actor} approved version {number} of the policy[: “{comment}”]",
+        required=("number", "digest", "comment"),
+        state="verdict:approve",
+    ),
+    Tag.POLICY_REJECTED: Declaration(
+        sentence="{actor} rejected version {number} of the policy[: “{comment}”]",
+        required=("number", "digest", "comment"),
+        state="verdict:reject",
+    ),
+    Tag.POLICY_EDITS_REQUESTED: Declaration(
+        sentence="{actor} asked for edits of version {number} of the policy[: “{comment}”]",
+        required=("number", "digest", "comment"),
+        state="verdict:request_edits",
+    ),
+    Tag.POLICY_DECISION_REFUSED: Declaration(
+        sentence="{actor} tried to {verdict} version {number} of the policy, and that was refused[: {why}]",
+        required=("number", "verdict", "digest", "why"),
+        tone="warn",
+    ),
+    Tag.POLICY_COMMENTED: Declaration(
+        sentence="{actor} commented on version {number} of the policy[: “{comment}”]",
+        required=("number", "comment"),
+    ),
+    Tag.POLICY_IN_FORCE: Declaration(
+        sentence="Version {number} of the policy is now in force",
+        required=("number",),
+        state="policy:in_force",
     ),
     Tag.ITEM_CLAIMED: Declaration(
         sentence="{actor} started {call} for {target}[, step “{step}”][, attempt {repeated_attempt}]",
@@ -305,6 +382,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "faults": "Errors in rows",
     "goes_on": "Continues in the next window",
     "host": "Host",
+    "incident": "Incident",
     "items": "Items",
     "kind": "Kind",
     "known_at": "Last read before",
@@ -325,6 +403,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "response": "Tradovate's answer",
     "review_by": "Review by",
     "rows": "Rows",
+    "rules": "Rules",
     "runs_at": "Runs at",
     "seconds": "Duration in seconds",
     "seen_call": "Last call when decided",

@@ -28,6 +28,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "outside": "Changes outside riskadmin",
     "template": "Limit templates",
     "category": "Risk category",
+    "policy": "Policy",
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
     "notification": "Notifications",

@@ -2,7 +2,7 @@
 
 A capability is `package:verb`. Views name the one they require (`riskadmin.web.access.requires`), and the permission matrix
 in the tests checks every address against every role. Roles are Django groups, so that a directory can assign them later.
-PostgreSQL's guards name the roles that have `changes:decide` once more (`accounts/changes/sql/`); tests compare the two.
+PostgreSQL's guards name the roles that may decide once more (`accounts/approvals/sql/`); tests compare the two.
 """
 
 from collections.abc import Iterable
@@ -31,6 +31,8 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "changes:resolve": ("decide about unknown outcomes", frozenset({Role.SUPERVISOR})),
     "notifications:manage": ("manage the outbox and webhooks", frozenset({Role.ADMINISTRATOR})),
     "policy:view": ("see the policy", frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})),
+    "policy:edit": ("propose changes of the policy", frozenset({Role.ADMINISTRATOR})),
+    "policy:decide": ("approve or reject changes of the policy", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),
     "audit:view": ("read the audit trail", frozenset({Role.COMPLIANCE})),
     "staff:manage": ("manage people and their roles", frozenset({Role.ADMINISTRATOR})),
     "system:view": ("see how the system is", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),

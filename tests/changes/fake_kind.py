@@ -66,7 +66,6 @@ class FakeKind(AccountKind):
         environments=frozenset(Environment),
         icon="scale",
         permission="ask for fakes",
-        policy=(),
     )
     batch_size = 50
     parameters_form: ClassVar[type[forms.Form] | None] = FakeForm

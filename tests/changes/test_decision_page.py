@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.approvals.models import Approval
+from accounts.approvals.subjects import DecisionRefused
 from accounts.changes import freshness
-from accounts.changes.actions import DecisionRefused
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Decision, Item
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import ChangeState, ItemState, Relation
@@ -110,7 +111,7 @@ class TestReported:
     def test_both_approvers_read_the_effects_above_the_buttons(
         self, client: Client, change: Change, supervisor: Staff, second_supervisor: Staff
     ) -> None:
-        assert change.decisions_needed == 2
+        assert change.approval.needed == 2
         for person in (supervisor, second_supervisor):
             words = read_aloud(opened(client, person, change))
             button = words.index("Approve: Change the limits of 354 accounts, liquidate 8")
@@ -275,7 +276,7 @@ class TestMovedSince:
             answer = client.post(reverse("changes:decide", args=[change.pk]), form)
             assert answer.status_code == 409
             assert "Nothing was decided: This is not what you were shown. Review it again." in read_aloud(answer)
-        assert not Decision.objects.exists()
+        assert not Approval.objects.exists()
 
     def test_an_account_whose_limits_moved_is_named_and_the_approval_refused(
         self, client: Client, change: Change, supervisor: Staff
@@ -290,7 +291,10 @@ class TestMovedSince:
         with pytest.raises(DecisionRefused) as caught:
             approve(supervisor, change)
         assert [item.target_name for item, _ in caught.value.moved] == ["KTR50K-000002"]
-        assert (Change.objects.get().state, Decision.objects.count()) == (ChangeState.PENDING, 0)
+        assert (Change.objects.get().state, Approval.objects.filter(request__subject="change").count()) == (
+            ChangeState.PENDING,
+            0,
+        )
 
     def test_of_many_that_moved_five_are_named_and_the_others_are_a_click_away(
         self, client: Client, support: Staff, supervisor: Staff, sent: Sent
@@ -323,7 +327,7 @@ class TestMovedSince:
         assert names(opened(client, supervisor, change, effect="not_recomputed")) == ["KTR50K-000003"]
         with pytest.raises(DecisionRefused):
             approve(supervisor, change)
-        assert Decision.objects.count() == 0
+        assert Approval.objects.filter(request__subject="change").count() == 0
 
     def test_after_a_refusal_the_page_is_recomputed(self, client: Client, change: Change, supervisor: Staff) -> None:
         AutoLiqLimits.objects.filter(account__tradovate_id=2).update(daily_loss_auto_liq_usd=2000)
@@ -394,7 +398,7 @@ class TestReadFirst:
         assert "The effects below may be out of date. An approval reads Tradovate first, and is refused if that fails." in words
         with pytest.raises(DecisionRefused):
             approve(supervisor, change)
-        assert Decision.objects.count() == 0
+        assert Approval.objects.filter(request__subject="change").count() == 0
 
 
 def test_the_end_of_a_lock_shows_what_was_requested(client: Client, support: Staff, supervisor: Staff, sent: Sent) -> None:
@@ -441,7 +445,7 @@ def test_a_bad_form_is_told_at_the_top(client: Client, support: Staff, superviso
     assert page.status_code == 422
     text = text_of(page)
     assert text.index("error-summary") < text.index('id="review"')
-    assert Decision.objects.count() == 0
+    assert Approval.objects.filter(request__subject="change").count() == 0
 
 
 @pytest.mark.parametrize("kind_name", ["unlock", "auto_liq_limits"])

@@ -7,6 +7,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.approvals.policy_versions import RuleDraft
+from accounts.approvals.states import Direction
 from accounts.changes.actions import NothingToDo
 from accounts.changes.kinds import KINDS, sendable
 from accounts.changes.kinds.kind import Kind
@@ -20,6 +22,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.approvals.policies import SUPERVISOR, put_policy_in_force
 from tests.changes.world import ORIGIN, ask, hold_position, make_account, open_item
 from tests.staff.people import make_person
 
@@ -38,6 +41,15 @@ def halting(db: None) -> RiskCategory:
     return mark_category(actor=administrator, origin=ORIGIN, category_id=category.pk, is_halting=True)
 
 
+@pytest.fixture(autouse=True)
+def policy(db: None) -> None:
+    """What only tightens runs at once, as a new installation has it."""
+    looser = RuleDraft(directions=(Direction.LOOSENING, Direction.MIXED), stages=SUPERVISOR)
+    put_policy_in_force(
+        [RuleDraft(directions=(Direction.TIGHTENING,)), looser, RuleDraft(from_liquidations=1, stages=SUPERVISOR)]
+    )
+
+
 def into(category: RiskCategory, *, at_once: bool = True) -> dict[str, Any]:
     """The parameters of a switch, as the form gives them."""
     return dict(KIND.parameters({"category": category, "at_once": at_once}))
@@ -54,7 +66,7 @@ def test_a_switch_of_accounts_without_positions_is_like_a_lock(
         make_account(number)
     with django_capture_on_commit_callbacks(execute=True):
         change = ask(support, "risk_category", 101, 102, parameters=into(halting))
-    assert (change.state, change.decisions_needed, change.lane) == (ChangeState.RUNNING, 0, Lane.URGENT)
+    assert (change.state, change.approval.needed, change.lane) == (ChangeState.RUNNING, 0, Lane.URGENT)
     assert set(change.items.values_list("state", flat=True)) == {ItemState.QUEUED}
     assert sent == [("execution.run_change", [change.pk], "urgent")]
 
@@ -73,7 +85,7 @@ def test_those_with_positions_are_left_out_and_keep_the_approvals(halting: RiskC
         ask(support, "risk_category", 102, parameters=into(halting))
     assert (Change.objects.count(), sent) == (0, [])
     change = ask(support, "risk_category", 101, 102, parameters=into(halting, at_once=False))
-    assert (change.state, change.decisions_needed, sent) == (ChangeState.PENDING, 1, [])
+    assert (change.state, change.approval.needed, sent) == (ChangeState.PENDING, 1, [])
 
 
 def test_one_that_waits_is_set_aside_when_a_position_was_opened(halting: RiskCategory, support: Staff, sent: Sent) -> None:

@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from accounts.changes.actions import DecisionRefused, NotAllowed, submit
+from accounts.approvals.subjects import DecisionRefused, NotAllowed
+from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.queries import progress
 from accounts.changes.scheduling import start, timing
@@ -30,6 +31,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from tests.approvals.policies import TWO_SUPERVISORS, put_policy_in_force, want_for
 from tests.changes.test_guards import refuses, sql
 from tests.changes.world import LOCKED, NORMAL, ORIGIN, approve, make_account, planned, set_status
 from tests.staff.people import make_person
@@ -133,10 +135,9 @@ class TestWaiting:
         assert start_due(origin=ORIGIN) == 1
 
     def test_decisions_are_taken_until_after_its_time(self, numbers: Any, support: Staff, sent: Sent) -> None:
-        hours = PolicyRule.objects.get(kind="unlock").expires_after_hours
         change = ask(support, "unlock", *numbers, at=in_seconds(5 * 86_400))
         assert change.runs_at
-        assert change.expires_at == change.runs_at + timedelta(hours=hours)
+        assert change.approval.expires_at == change.runs_at + timedelta(hours=24)
 
     def test_it_can_be_called_off(self, numbers: Any, support: Staff, supervisor: Staff, sent: Sent) -> None:
         change = ask(support, "unlock", *numbers, at=in_seconds(-5))
@@ -184,12 +185,12 @@ class TestPlannedAgain:
         assert not Event.objects.filter(tag=Tag.CHANGE_NOT_CARRIED_ON).exists()
 
     def test_deciders_are_asked_even_where_policy_asks_nobody(self, due: Change, supervisor: Staff) -> None:
-        PolicyRule.objects.filter(kind="unlock").update(decisions_needed=0, decider_role="")
+        want_for("unlock")
         set_status(due.items.get(position=1).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
 
         carried = Change.objects.get(of_change=due)
-        assert (carried.state, carried.decisions_needed) == (ChangeState.PENDING, 1)
+        assert (carried.state, carried.approval.needed) == (ChangeState.PENDING, 1)
         with pytest.raises(DecisionRefused):
             approve(carried.requested_by, carried)
 
@@ -233,7 +234,7 @@ class TestPlannedAgain:
                 due.requested_by.groups.clear()
                 said = f"{due.requested_by_name}, who requested it, may no longer request this"
             case _:
-                PolicyRule.objects.filter(kind="unlock").delete()
+                put_policy_in_force([])
                 said = "No policy rule covers unlock on demo for 1 target"
         set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
@@ -284,7 +285,7 @@ class TestSuspended:
     def test_of_two_approvers_one_is_not_enough(
         self, numbers: Any, support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent
     ) -> None:
-        PolicyRule.objects.filter(kind="unlock").update(decisions_needed=2)
+        want_for("unlock", stages=TWO_SUPERVISORS)
         change = ask(support, "unlock", *numbers, at=in_seconds(-1))
         approve(supervisor, change)
         approve(second_supervisor, change)

@@ -33,7 +33,7 @@ def test_it_gives_the_demo_some_life_once(capsys: pytest.CaptureFixture[str]) ->
     states = sorted(Change.objects.values_list("state", flat=True))
     assert states == ["paused", "pending", "pending", "pending", "rejected", "running", "running", "scheduled"]
     rejected = Change.objects.get(state="rejected")
-    assert rejected.decisions.get().comment
+    assert rejected.approval.approvals.get().comment
     assert Message.objects.filter(topic="decided").count() == 3
     call_command("seed_demo")
     assert Change.objects.count() == len(states)

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection, models, transaction
 
-from accounts.changes.guards import broken_rule
 from accounts.execution.models import Call, CallItem, CallState
 from accounts.models import AccountNote
+from accounts.models.guards import broken_rule
 from riskadmin.staff.roles import Role
 from tests.changes.world import make_account
 from tests.execution.unknown_items import make_call, unknown

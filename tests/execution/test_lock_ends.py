@@ -6,14 +6,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.changes.actions import decide, withdraw
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.approvals.actions import decide, withdraw
+from accounts.approvals.states import Verdict
+from accounts.changes.models import Change, Item
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.scheduling.timing import Timing
-from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
+from accounts.changes.states import ChangeState, ItemState, Relation
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from tests.approvals.policies import SUPERVISOR, want_for
 from tests.changes.world import approve, ask, planned
 from tests.execution.worker import ORIGIN, active_account, reconciled, run, the_item, worker_dies
 from tests.simulator.driver import SET_ACTION, Simulator
@@ -177,23 +179,28 @@ class TestDecidedTogether:
     @pytest.fixture
     def pending(self, mirror: Simulator, support: Staff, supervisor: Staff) -> Change:
         """A lock that policy wants approved, with an end."""
-        PolicyRule.objects.filter(kind="lock").update(decisions_needed=1)
+        want_for("lock", stages=SUPERVISOR)
         return ask(support, "lock", active_account(), timing=until(3600))
 
     def test_approved(self, pending: Change, supervisor: Staff) -> None:
         approve(supervisor, pending)
         end = end_of(pending)
         assert end.state == ChangeState.SCHEDULED
-        assert end.decisions.get().digest == end.digest
+        assert end.approval.approvals.get().digest == end.digest
 
     def test_rejected(self, pending: Change, supervisor: Staff) -> None:
         decide(
-            actor=supervisor, origin=ORIGIN, change_id=pending.pk, verdict=Verdict.REJECT, digest=pending.digest, comment="No"
+            actor=supervisor,
+            origin=ORIGIN,
+            request_id=pending.approval_id,
+            verdict=Verdict.REJECT,
+            digest=pending.digest,
+            comment="No",
         )
         assert end_of(pending).state == ChangeState.CANCELLED
 
     def test_withdrawn(self, pending: Change, support: Staff) -> None:
-        withdraw(actor=support, origin=ORIGIN, change_id=pending.pk)
+        withdraw(actor=support, origin=ORIGIN, request_id=pending.approval_id)
         end = end_of(pending)
         assert (end.state, the_item(end).state) == (ChangeState.CANCELLED, ItemState.CANCELLED)
 

@@ -140,7 +140,7 @@ DRAWN: Final[dict[str, Drawn]] = {
 NOT_DRAWN: Final = frozenset({"risk_parameter"})
 """It belongs to a position limit of its account (docs/faults.md)."""
 
-AT_ONCE: Final = frozenset(name for name, kind in KINDS.items() if all(not rule.decisions_needed for rule in kind.spec.policy))
+AT_ONCE: Final = frozenset(name for name, kind in KINDS.items() if kind.is_protective)
 """The kinds that need nobody's decision."""
 
 EVERY_WRITE: Final = frozenset(

@@ -30,7 +30,7 @@ from accounts.changes.kinds.limit_fields import (
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits, limit_records
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, gone, reading_of
@@ -108,10 +108,6 @@ class AutoLiqLimitsKind(AccountKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="adjustments",
         permission="ask to change limits",
-        policy=(
-            supervised("May loosen, and may liquidate at once."),
-            supervised("So many at once need two supervisors.", at_least_items=301, decisions_needed=2),
-        ),
     )
     judges_by_figures = True
     endpoints = (UPDATE_USER_AUTO_LIQS,)

@@ -29,7 +29,7 @@ from accounts.changes.kinds.money import (
     usd_words,
 )
 from accounts.changes.kinds.peak import position_warnings, size_warnings
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, open_positions, reading_of, with_held
@@ -139,7 +139,6 @@ class DemoBalance(AccountKind):
         environments=frozenset({Environment.DEMO}),
         icon="coin",
         permission="ask to change the balance of accounts",
-        policy=(supervised("Money; can't be made again safely."),),
         recorded={
             "amount_usd": "Balance in USD",
             "cash_change_usd": "Change of the balance in USD",

@@ -10,7 +10,7 @@ from typing import Final
 from accounts.changes.kinds.admin_action import AdminActionAfter, AdminActionKind, RiskState, risk_difference, send_admin_action
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Skip
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import StoredForm
 from accounts.changes.kinds.units import held, open_positions
@@ -50,10 +50,6 @@ class Liquidate(AdminActionKind):
         icon="flame",
         permission="ask to liquidate accounts",
         requested_by=frozenset({Role.SUPERVISOR}),
-        policy=(
-            supervised("Destructive: what is closed stays closed."),
-            supervised("So many at once need two supervisors.", at_least_items=101, decisions_needed=2),
-        ),
     )
     after_type = LiquidateAfter
     parts = frozenset({Part.POSITIONS})

@@ -1,7 +1,7 @@
 """Liquidate only: the trader may close positions but open none."""
 
 from accounts.changes.kinds.admin_action import AdminActionKind, RiskState
-from accounts.changes.kinds.spec import KindSpec, PolicyDefault
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.states import Direction
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
@@ -20,7 +20,6 @@ class LiquidateOnly(AdminActionKind):
         environments=frozenset({Environment.DEMO}),
         icon="arrow-down-circle",
         permission="allow accounts closing orders only",
-        policy=(PolicyDefault(decisions_needed=0, note="Protective: at once."),),
         ended_by="unlock",
         stand_in="risk_category",
         is_first_choice=True,

@@ -28,7 +28,7 @@ from accounts.changes.kinds.peak import (
     size_warnings,
     with_firm_limits,
 )
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
@@ -90,7 +90,6 @@ class MaxNetLiq(AccountKind):
         environments=frozenset({Environment.DEMO}),
         icon="trending-up",
         permission="ask to set the max net liq of accounts",
-        policy=(supervised("May loosen, and may liquidate at once."),),
         recorded={"max_net_liq_usd": "Max net liq in USD"},
     )
     judges_by_figures = True

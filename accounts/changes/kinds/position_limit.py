@@ -12,7 +12,7 @@ from accounts.changes.kinds.kind import CallSpec, Reading
 from accounts.changes.kinds.pre_trade import PreTradeKind
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
 from accounts.changes.kinds.pre_trade_records import Action, PreTradeParameters, RecordAfter, by_account, typed
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
 from accounts.changes.kinds.stored_form import UNSET, Unset
 from accounts.changes.kinds.units import reading_of
@@ -73,7 +73,6 @@ class PositionLimitKind(PreTradeKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="scale",
         permission="ask to add, change or remove position limits",
-        policy=(supervised("May loosen: more contracts may be held."),),
     )
     endpoint_of = {
         Action.CREATE: CREATE_USER_ACCOUNT_POSITION_LIMIT,

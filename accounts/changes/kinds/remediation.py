@@ -49,7 +49,7 @@ from accounts.changes.kinds.peak import (
     position_warnings,
     size_warnings,
 )
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import oldest
@@ -129,7 +129,6 @@ class Remediation(Unlock):
         environments=frozenset({Environment.DEMO}),
         icon="first-aid-kit",
         permission="ask to remediate accounts",
-        policy=(supervised("Money, and the trader may trade again."),),
     )
     judges_by_figures = True
     urgent_up_to = 0

@@ -15,7 +15,7 @@ from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import StoredForm
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
@@ -72,7 +72,6 @@ class ResetAutoLiqStatus(AccountKind):
         environments=frozenset({Environment.DEMO}),
         icon="rotate",
         permission="ask to reset the auto-liq status of accounts",
-        policy=(supervised("Not documented: may let the trader trade again."),),
         recorded={
             "auto_liq_status": "Auto-liq status",
             "user_triggered": "Closing orders only by the trader's own limit",

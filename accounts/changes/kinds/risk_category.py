@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip, Unread
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
@@ -120,10 +120,6 @@ class SwitchRiskCategory(AccountKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="switch-horizontal",
         permission="ask to switch risk categories",
-        policy=(
-            supervised("Other lots and products; open positions may be liquidated."),
-            supervised("So many at once need two supervisors.", at_least_items=1001, decisions_needed=2),
-        ),
         stand_in="lock",
         recorded={HALTING: "Halting category"},
     )
@@ -277,7 +273,6 @@ class SwitchToHalting(SwitchRiskCategory):
         warning="",
         direction=Direction.PROTECTIVE,
     )
-    policy_name = "lock"
     urgent_up_to = 20_000
     state_type: ClassVar[type[CategoryState]] = HaltedState
 

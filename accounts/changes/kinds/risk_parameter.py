@@ -13,7 +13,7 @@ from accounts.changes.kinds.kind import CallSpec, Reading
 from accounts.changes.kinds.pre_trade import PreTradeKind
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
 from accounts.changes.kinds.pre_trade_records import Action, PreTradeParameters, RecordAfter, by_account, typed
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
 from accounts.changes.kinds.stored_form import UNSET, Unset
 from accounts.changes.kinds.units import oldest, reading_of, unread
@@ -76,7 +76,6 @@ class RiskParameterKind(PreTradeKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="adjustments",
         permission="ask to add, change or remove risk parameters",
-        policy=(supervised("May loosen: larger orders may be sent."),),
     )
     endpoint_of = {
         Action.CREATE: CREATE_USER_ACCOUNT_RISK_PARAMETER,

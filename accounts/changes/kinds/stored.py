@@ -136,7 +136,6 @@ class RetiredKind(StoredKind):
                 unit=Unit.TARGET,
                 permission="request a kind of change that is no longer supported",
                 requested_by=frozenset(),
-                policy=(),
             )
         )
 

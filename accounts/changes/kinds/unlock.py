@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, UnlockParameters
 from accounts.changes.kinds.kind import Done, Inverse, Irreversible
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
 from accounts.changes.kinds.stored_form import StoredForm
 from accounts.changes.states import Direction
@@ -35,7 +35,6 @@ class Unlock(AdminActionKind):
         environments=frozenset({Environment.DEMO}),
         icon="lock-open",
         permission="ask to unlock accounts",
-        policy=(supervised("Loosening: the trader may trade again."),),
         is_first_choice=True,
         in_lists="Unlock",
     )

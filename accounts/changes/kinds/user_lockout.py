@@ -12,7 +12,7 @@ from django.db.models import Prefetch
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
-from accounts.changes.kinds.spec import KindSpec, Unit, supervised
+from accounts.changes.kinds.spec import KindSpec, Unit
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import Nothing, StoredForm
 from accounts.changes.kinds.units import TraderKind
@@ -55,7 +55,6 @@ class UserLockout(TraderKind):
         icon="user-check",
         unit=Unit.TRADER,
         permission="ask to end traders' lockouts",
-        policy=(supervised("Loosening: the trader may trade again."),),
         recorded={"lockout": "Own lockout"},
     )
     endpoints = (EXPIRE_USER_LOCKOUT,)

@@ -32,7 +32,8 @@ def _person() -> models.ForeignKey:  # type: ignore[type-arg]  # takes none wher
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("changes", "0016_guards_in_one_file"),
+        ("approvals", "0002_guards"),
+        ("changes", "0017_approvals"),
     ]
 
     operations = [

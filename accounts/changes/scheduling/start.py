@@ -14,18 +14,18 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts.approvals.policy import PolicyMissing
 from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change
 from accounts.changes.freshness import read_anew, stale
-from accounts.changes.guards import HAS_ITS_PEOPLE, broken_rule, reason
+from accounts.changes.guards import HAS_ITS_PEOPLE
 from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items
 from accounts.changes.plan import moved_since, own_parameters, plan
-from accounts.changes.policy import PolicyMissing
 from accounts.changes.scheduling.hours import HoursUnknown
 from accounts.changes.scheduling.suspension import suspend, unattended
 from accounts.changes.scheduling.temporary_locks import learned
@@ -35,6 +35,7 @@ from accounts.changes.targeting.source import Link
 from accounts.changes.topics import topics
 from accounts.changes.tracking.undo import left_alone
 from accounts.changes.writing import Reason, compose, write
+from accounts.models.guards import broken_rule, reason
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
@@ -211,7 +212,7 @@ def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) 
                 form_key=uuid4(),
                 timing=Timing(window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by),
                 link=link,
-                decisions_at_least=1,
+                approvals_at_least=1,
             )
             write(again, planned, who=SYSTEM, origin=origin, per_target=own)
     except PolicyMissing as error:

@@ -9,10 +9,13 @@ from typing import Final
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.approvals.models import Approval, ApprovalRequest
+from accounts.approvals.states import Verdict
+from accounts.changes.approval import CHANGES
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.models import Change
-from accounts.changes.states import ChangeState, Verdict
+from accounts.changes.states import ChangeState
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
@@ -31,15 +34,20 @@ def unattended(change: Change, kind: StoredKind) -> str:
     requester = Staff.objects.get(pk=change.requested_by_id)
     if not requester.may(kind.capability):
         return MAY_NO_LONGER_REQUEST.format(name=change.requested_by_name)
-    approvals = change.decisions.filter(verdict=Verdict.APPROVE, digest=change.digest).select_related("staff").order_by("pk")
-    gone = [each.staff_name for each in approvals if not _still_approves(each.staff, change)]
-    if len(approvals) - len(gone) < change.decisions_needed:
+    request = change.approval
+    if request.incident:
+        return ""  # its requester acted alone
+    given = request.approvals.filter(verdict=Verdict.APPROVE, digest=request.digest, version=request.version)
+    approvals = given.select_related("staff").order_by("pk")
+    gone = [each.staff_name for each in approvals if not _still_approves(each, request)]
+    if len(approvals) - len(gone) < request.needed:
         return MAY_NO_LONGER_APPROVE.format(names=" and ".join(gone))
     return ""
 
 
-def _still_approves(person: Staff, change: Change) -> bool:
-    return person.may("changes:decide") and (not change.decider_role or change.decider_role in person.role_names)
+def _still_approves(approval: Approval, request: ApprovalRequest) -> bool:
+    role = request.stages[approval.stage - 1]["role"]
+    return approval.staff.may(CHANGES.capability) and (not role or role in approval.staff.role_names)
 
 
 def suspend(change: Change, why: str, *, origin: Origin) -> None:

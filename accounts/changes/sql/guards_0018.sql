@@ -14,7 +14,7 @@ BEGIN
     IF NEW.state = 'running' AND NOT coalesce(
            EXISTS (SELECT FROM staff_staff WHERE id = NEW.resumed_by_id AND is_active)
            AND (NEW.resumed_by_id IS NOT DISTINCT FROM OLD.paused_by_id
-                OR (NEW.resumed_by_id <> OLD.requested_by_id AND changes_may_decide(NEW.resumed_by_id, ''))), FALSE) THEN
+                OR (NEW.resumed_by_id <> OLD.requested_by_id AND approvals_may_decide(NEW.resumed_by_id, 'change', ''))), FALSE) THEN
         RAISE EXCEPTION 'Change % is resumed by the person who paused it, or by an approver who did not request it.', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'change_resumed_by_somebody_else';
     END IF;
@@ -26,7 +26,7 @@ $$;
 -- Those who may decide about changes are those who may decide about outcomes (riskadmin/staff/roles.py).
 CREATE OR REPLACE FUNCTION changes_guard_resolver() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT changes_may_decide(NEW.resolved_by_id, '') THEN
+    IF NOT approvals_may_decide(NEW.resolved_by_id, 'change', '') THEN
         RAISE EXCEPTION 'Person % may not decide about item %: not active, or without the role.', NEW.resolved_by_id, OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'item_resolved_by_role';
     END IF;

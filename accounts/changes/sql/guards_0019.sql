@@ -14,10 +14,14 @@ BEGIN
     IF NEW.state = 'running' AND (
            NEW.suspended_at IS NOT NULL
            OR NOT EXISTS (SELECT FROM staff_staff WHERE id = NEW.requested_by_id AND is_active)
-           OR NEW.decisions_needed > (
-               SELECT count(*) FROM changes_decision
-               WHERE change_id = NEW.id AND verdict = 'approve' AND digest = NEW.digest
-                 AND changes_may_decide(staff_id, NEW.decider_role))) THEN
+           OR EXISTS (
+               SELECT FROM approvals_approvalrequest AS asked
+               WHERE asked.id = NEW.approval_id AND asked.incident = '' AND asked.needed > (
+                   SELECT count(*) FROM approvals_approval AS given
+                   WHERE given.request_id = asked.id AND given.verdict = 'approve'
+                     AND given.digest = asked.digest AND given.version = asked.version
+                     AND approvals_may_decide(
+                             given.staff_id, 'change', coalesce(asked.stages->(given.stage - 1)->>'role', ''))))) THEN
         RAISE EXCEPTION 'Change % is suspended: its requester or an approver may no longer act.', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'change_has_its_people';
     END IF;

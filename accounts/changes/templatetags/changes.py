@@ -6,6 +6,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts.approvals.states import VERDICT_LOOK, Verdict
 from accounts.changes.effects import ChangeEffects, Measure
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State, StoredKind
@@ -16,10 +17,8 @@ from accounts.changes.states import (
     HALF_DONE,
     HALF_DONE_LOOK,
     ITEM_LOOK,
-    VERDICT_LOOK,
     ChangeState,
     ItemState,
-    Verdict,
 )
 from riskadmin.audit.wording import reason_words
 from riskadmin.web.templatetags.face import UNSET, before_after, drawn, icon, named

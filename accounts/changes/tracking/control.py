@@ -13,7 +13,8 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.changes.actions import NotAllowed, call_off
+from accounts.approvals.subjects import NotAllowed
+from accounts.changes.actions import call_off
 from accounts.changes.audit_events import about_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from accounts.approvals.subjects import NotAllowed
 from accounts.changes.access import change_or_404, requestable_change
-from accounts.changes.actions import NotAllowed
 from accounts.changes.forms import PriorityForm
 from accounts.changes.models import Change
 from accounts.changes.states import Priority

@@ -11,12 +11,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.changes.actions import DecisionRefused, PlanMoved, decide, submit
+from accounts.approvals.actions import decide
+from accounts.approvals.states import Verdict
+from accounts.approvals.subjects import DecisionRefused
+from accounts.changes.actions import PlanMoved, submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
-from accounts.changes.states import Verdict
 from accounts.changes.tracking.control import InvalidTransition, pause
 from accounts.models import Account
 from riskadmin.audit.origin import Origin
@@ -139,7 +141,7 @@ class Seeding:
             decide(
                 actor=self._staff[username],
                 origin=ORIGIN,
-                change_id=change.pk,
+                request_id=change.approval_id,
                 verdict=verdict,
                 digest=change.digest,
                 comment=comment,
