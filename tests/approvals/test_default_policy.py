@@ -68,6 +68,6 @@ def test_the_page_lists_the_rules_in_order() -> None:
     listed = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", text, re.MULTILINE)
     rules = PolicyRule.objects.order_by("position")
     assert listed == [
-        (str(rule.position), in_words(stages_of(rule.stages)) or f"nobody; reviewed within {rule.review_within_hours} h")
+        (str(rule.position), in_words(stages_of(rule.stages)) or f"no one; reviewed within {rule.review_within_hours} h")
         for rule in rules
     ]

@@ -51,7 +51,7 @@ DRAWN: list[tuple[str, Any, type[TextChoices], Any]] = [
     ("verdict", verdict, Verdict, VERDICT_LOOK),
     ("template", version_state, VersionState, VERSION_LOOK),
 ]
-REPORTED: dict[Tag, ChangeState | ItemState | VersionState | Verdict] = {
+REPORTED: dict[Tag, ChangeState | ItemState | VersionState | Verdict | PolicyState] = {
     Tag.CHANGE_APPROVED: Verdict.APPROVE,
     Tag.CHANGE_REJECTED: Verdict.REJECT,
     Tag.CHANGE_CANCELLED: ChangeState.CANCELLED,
