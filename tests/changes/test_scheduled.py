@@ -222,20 +222,11 @@ class TestPlannedAgain:
         ]
         assert start_due(origin=ORIGIN) == 0
 
-    @pytest.mark.parametrize("why", ["has left", "may no longer", "no rule"])
     def test_why_nothing_is_requested_again_is_recorded_and_on_its_page(
-        self, due: Change, supervisor: Staff, client: Client, why: str
+        self, due: Change, supervisor: Staff, client: Client
     ) -> None:
-        match why:
-            case "has left":
-                Staff.objects.filter(pk=due.requested_by_id).update(is_active=False)
-                said = f"{due.requested_by_name}, who requested it, can no longer sign in"
-            case "may no longer":
-                due.requested_by.groups.clear()
-                said = f"{due.requested_by_name}, who requested it, may no longer request this"
-            case _:
-                put_policy_in_force([])
-                said = "No policy rule covers unlock on demo for 1 target"
+        put_policy_in_force([])
+        said = "No policy rule covers unlock on demo for 1 target"
         set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
         assert states(due) == [ItemState.QUEUED, ItemState.SKIPPED, ItemState.QUEUED]

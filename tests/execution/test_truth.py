@@ -1,7 +1,5 @@
 """Outcomes stay true when answers are short, late, odd, reordered or wrong. Each test is one habit of Tradovate's."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

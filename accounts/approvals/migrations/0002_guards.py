@@ -4,6 +4,7 @@ They are installed once everything that was stored before has been moved here. A
 """
 
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import migrations
@@ -34,49 +35,47 @@ DROP FUNCTION approvals_refuse(), approvals_guard_rule(), approvals_guard_policy
 """
 
 
-def _supervisors(count: int) -> list[dict[str, object]]:
-    return [{"approvals": count, "role": "supervisor"}]
-
-
+ONE = [{"approvals": 1, "role": "supervisor"}]
+TWO = [{"approvals": 2, "role": "supervisor"}]
 LOOSER = ["loosening", "mixed"]
-RULES = (
+RULES: tuple[dict[str, Any], ...] = (
     {"directions": ["tightening"], "review_within_hours": 24, "note": "Protective: at once, then reviewed."},
     {
         "directions": ["tightening"],
         "requester_role": "support",
         "from_items": 26,
-        "stages": _supervisors(1),
+        "stages": ONE,
         "note": "So many at once need a supervisor, also if they only protect.",
     },
     {
         "directions": ["tightening"],
         "requester_role": "support",
         "from_items_24h": 101,
-        "stages": _supervisors(1),
+        "stages": ONE,
         "note": "The same in many small requests.",
     },
-    {"directions": LOOSER, "stages": _supervisors(1), "note": "May loosen."},
+    {"directions": LOOSER, "stages": ONE, "note": "May loosen."},
     {
         "kinds": ["unlock", "user_lockout", "reset_auto_liq_status", "max_net_liq", "demo_balance", "remediation"],
-        "stages": _supervisors(1),
+        "stages": ONE,
         "note": "The trader may trade again, or money moves.",
     },
-    {"from_liquidations": 1, "stages": _supervisors(2), "note": "Liquidates, or might: what is closed stays closed."},
-    {"kinds": ["liquidate"], "stages": _supervisors(2), "note": "Destructive: what is closed stays closed."},
+    {"from_liquidations": 1, "stages": TWO, "note": "Liquidates, or might: what is closed stays closed."},
+    {"kinds": ["liquidate"], "stages": TWO, "note": "Destructive: what is closed stays closed."},
     {
         "environment": "live",
         "directions": LOOSER,
-        "stages": _supervisors(2),
+        "stages": TWO,
         "note": "Orders on live are filled for real money.",
     },
     {
         "environment": "live",
         "directions": ["tightening"],
         "kinds": ["auto_liq_limits", "position_limit", "risk_parameter"],
-        "stages": _supervisors(2),
+        "stages": TWO,
         "note": "Orders on live are filled for real money.",
     },
-    {"directions": LOOSER, "from_items_24h": 1001, "stages": _supervisors(2), "note": "So many need two supervisors."},
+    {"directions": LOOSER, "from_items_24h": 1001, "stages": TWO, "note": "So many need two supervisors."},
 )
 
 

@@ -6,4 +6,4 @@ from django.db import migrations
 class Migration(migrations.Migration):
     dependencies = [("changes", "0002_guards")]
 
-    operations = []
+    operations = ()

@@ -183,12 +183,11 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
 
 
 def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) -> str:
-    """Request items again, in their current state, in the name of the original requester; return why not, or ""."""
+    """Request items again, in their current state, in the name of the original requester; return why not, or "".
+
+    The requester may: a change whose requester no longer may is suspended and not started.
+    """
     asker, kind = change.requested_by, sendable(change)
-    if not asker.is_active:
-        return f"{change.requested_by_name}, who requested it, can no longer sign in"
-    if not asker.may(kind.capability):
-        return f"{change.requested_by_name}, who requested it, may no longer request this"
     own = own_parameters(items)
     link = Link(change_id=change.pk, relation=Relation.CARRIES_ON)
     ids = [item.target_id for item in items]
