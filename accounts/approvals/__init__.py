@@ -11,7 +11,7 @@ remarks.
   clock do to a request; each is one transaction with its audit event. `actions.refusal` says why somebody may not decide.
 - `actions.put_new_content` gives a waiting request another digest and the next version: earlier approvals lapse.
 - `queries.waiting_for(person)` is the inbox, `queries.to_review(person)` what ran first and waits for a review;
-  `queries.standing(...)` says how far a request has come, in words.
+  `queries.approval_progress(...)` says how far a request has come, in words.
 - `policy_versions.propose` proposes the next version of the policy, from `RuleDraft`s. It is approved like anything else.
 - `subjects.Subject` is what a package registers for its type of subject (`subjects.register`, in its `apps.py`): how to lock
   it, what to check before an approval, what an approval or an end does to it, what its events say, its line in the inbox.

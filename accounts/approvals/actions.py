@@ -114,11 +114,13 @@ class _Case:
     request: ApprovalRequest
     origin: Origin
 
-    def tell(self, step: Step, actor: Staff | None, **detail: Any) -> None:
+    def record_step(self, step: Step, actor: Staff | None, **detail: Any) -> None:
         """Record what happened."""
-        self.tell_refused(step, actor, detail, None)
+        self.record_refusal(step, actor, detail, None)
 
-    def tell_refused(self, step: Step, actor: Staff | None, detail: Mapping[str, Any], refused: DecisionRefused | None) -> None:
+    def record_refusal(
+        self, step: Step, actor: Staff | None, detail: Mapping[str, Any], refused: DecisionRefused | None
+    ) -> None:
         """Record what happened, or why it did not."""
         who = actor.who() if actor else SYSTEM
         record(self.subject.event(step, self.thing, actor=who, origin=self.origin, detail=detail, refusal=refused))
@@ -183,7 +185,7 @@ def decide(
         refused = DecisionRefused(said[broken_rule(error)])
     detail = {"verdict": verdict.value, "digest": digest, "why": refused.message}
     with transaction.atomic():
-        case.tell_refused(Step.REFUSED, actor, detail, refused)
+        case.record_refusal(Step.REFUSED, actor, detail, refused)
     raise refused
 
 
@@ -196,7 +198,7 @@ def withdraw(*, actor: Staff, origin: Origin, request_id: int) -> ApprovalReques
         if case.request.state != RequestState.WAITING:
             raise NotAllowed(_no_longer_waiting(case.request))
         case.end(RequestState.WITHDRAWN, actor)
-        case.tell(Step.WITHDRAWN, actor)
+        case.record_step(Step.WITHDRAWN, actor)
     return case.request
 
 
@@ -208,7 +210,7 @@ def expire_overdue(*, origin: Origin) -> int:
             case = _locked(request_id, origin)
             if _overdue().filter(pk=request_id).exists():
                 case.end(RequestState.EXPIRED, None)
-                case.tell(Step.EXPIRED, None)
+                case.record_step(Step.EXPIRED, None)
                 ended += 1
     return ended
 
@@ -220,7 +222,7 @@ def comment(*, actor: Staff, origin: Origin, request_id: int, text: str, mention
         made = Comment.objects.create(
             request=case.request, staff=actor, staff_name=actor.who().name, text=text, mentions=list(mentions)
         )
-        case.tell(Step.COMMENTED, actor, comment=text)
+        case.record_step(Step.COMMENTED, actor, comment=text)
     return made
 
 
@@ -240,7 +242,7 @@ def review(*, actor: Staff, origin: Origin, request_id: int, comment: str) -> Ap
         request.reviewed_by, request.reviewed_by_name = person, person.who().name
         request.reviewed_at, request.review_comment = timezone.now(), comment
         request.save(update_fields=["reviewed_by", "reviewed_by_name", "reviewed_at", "review_comment"])
-        case.tell(Step.REVIEWED, person, comment=comment)
+        case.record_step(Step.REVIEWED, person, comment=comment)
     return request
 
 
@@ -263,7 +265,7 @@ def act_alone(*, actor: Staff, origin: Origin, request_id: int, incident: str, c
             refused = DecisionRefused(_expired(case.subject)) if _is_late(request) else case.not_approvable(prepared)
             if refused:
                 raise refused
-            case.tell(Step.ACTED_ALONE, actor, incident=incident, comment=comment)
+            case.record_step(Step.ACTED_ALONE, actor, incident=incident, comment=comment)
             case.approve(actor, incident=incident, review_due_at=timezone.now() + REVIEW_WITHIN)
     except IntegrityError as error:
         if broken_rule(error) != NOT_ALONE:
@@ -327,7 +329,7 @@ def _take(case: _Case, person: Staff, verdict: Verdict, comment: str, shown: Map
         shown=shown,
     )
     effects = {"effects": shown} if shown else {}
-    case.tell(_STEP[verdict], person, digest=request.digest, comment=comment, **effects)
+    case.record_step(_STEP[verdict], person, digest=request.digest, comment=comment, **effects)
     if verdict == Verdict.APPROVE:
         for thing, asked in case.subject.together_with(case.thing):
             other = _Case(subject=case.subject, thing=thing, request=asked, origin=case.origin)

@@ -40,7 +40,7 @@ def to_review(person: Staff) -> QuerySet[ApprovalRequest]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ApprovalProgress:
     """How far a request has come: approvals given and needed, and who is still missing, in words."""
 
     given: int
@@ -56,7 +56,7 @@ class Standing:
         return f"{so_far} Still needed: {self.missing}." if self.missing else so_far
 
 
-def standing(request: ApprovalRequest, approvals: Sequence[Approval]) -> Standing:
+def approval_progress(request: ApprovalRequest, approvals: Sequence[Approval]) -> ApprovalProgress:
     """Return how far a request has come, from its approvals; no query."""
     counting = [each for each in approvals if each.verdict == Verdict.APPROVE and each.version == request.version]
     left, missing = len(counting), []
@@ -65,7 +65,7 @@ def standing(request: ApprovalRequest, approvals: Sequence[Approval]) -> Standin
         left -= done
         if done < stage["approvals"]:
             missing.append({**stage, "approvals": stage["approvals"] - done})
-    return Standing(given=len(counting), needed=request.needed, missing=in_words(stages_of(missing)))
+    return ApprovalProgress(given=len(counting), needed=request.needed, missing=in_words(stages_of(missing)))
 
 
 def policy_in_force() -> PolicyVersion:

@@ -16,9 +16,9 @@ from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change
 from accounts.changes.plan import Plan, plan
 from accounts.changes.scheduling.temporary_locks import end_plan
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, Relation
-from accounts.changes.targeting.source import NOWHERE, Link, Source
+from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
 from accounts.changes.tracking.undo import left_alone
 from accounts.changes.writing import Reason, compose, write, write_end
 from accounts.models.guards import broken_rule, reason
@@ -76,9 +76,9 @@ def submit(  # the parts of a form, each by name
     form_key: UUID,
     shown_digest: str,
     confirmed_count: int | None = None,
-    source: Source | None = None,
+    source: TargetSource | None = None,
     link: Link | None = None,
-    timing: Timing = AT_ONCE,
+    timing: Timing = IMMEDIATELY,
 ) -> Change:
     """Write the change, its frozen items and their audit events, and return it; the same form key returns the first one.
 
@@ -98,7 +98,7 @@ def submit(  # the parts of a form, each by name
         target_ids=target_ids,
         parameters=parameters,
         per_target=per_target,
-        aside=left_alone(link, target_ids),
+        skip_reasons=left_alone(link, target_ids),
     )
     if now.digest != shown_digest:
         # The double click itself may have changed the plan: written after we looked for it, before we planned.

@@ -14,7 +14,7 @@ from accounts.approvals.states import RequestState
 from accounts.approvals.subjects import DecisionRefused, Line, Step, Subject
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
-from accounts.changes.freshness import good_since, read_anew, stale
+from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED
@@ -70,7 +70,7 @@ class ChangeSubject(Subject):
             return since, ""
         known = _Known(change, since)
         read = known.old and not known.moved()
-        return since, read_anew(known.kind, known.environment, known.old, lane=Lane.URGENT) if read else ""
+        return since, read_again(known.kind, known.environment, known.old, lane=Lane.URGENT) if read else ""
 
     def obstacle(self, thing: Change) -> str:
         """Refuse what would never be sent."""

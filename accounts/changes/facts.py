@@ -12,7 +12,7 @@ from accounts.changes.approval import CHANGES
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.plan import Plan
 from accounts.changes.scheduling.hours import HoursUnknown, hours
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import Window
 from riskadmin.staff.models import Staff
 from riskadmin.web.formats import counted
@@ -24,7 +24,7 @@ def facts_of(
     effects: ChangeEffects,
     *,
     at: datetime | None = None,
-    timing: Timing = AT_ONCE,
+    timing: Timing = IMMEDIATELY,
     at_least: int = 0,
 ) -> Facts:
     """Return the facts of a plan that somebody would ask for now; one query."""

@@ -23,8 +23,8 @@ def locked_by(accounts: Iterable[Account]) -> dict[int, str]:
     """
     shown = [account for account in accounts if hasattr(account, "risk_status")]
     items = _last_acts([account.pk for account in shown])
-    told = ((account.pk, _words(account, items.get(account.pk))) for account in shown)
-    return {pk: words for pk, words in told if words}
+    words_by_account = ((account.pk, _words(account, items.get(account.pk))) for account in shown)
+    return {pk: words for pk, words in words_by_account if words}
 
 
 def _last_acts(account_ids: Collection[int]) -> dict[int, Item]:

@@ -15,12 +15,12 @@ from accounts.changes.models import Change
 from accounts.changes.states import ITEM_FAILED, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry, Listener, listen
 from riskadmin.audit.tags import Tag
-from riskadmin.notifications.outbox import no_longer_needed, notify, told
+from riskadmin.notifications.outbox import messages_about, no_longer_needed, notify
 from riskadmin.notifications.topics import Topic
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import people
 
-TELL_AFTER: Final = 0.75
+REMIND_AFTER: Final = 0.75
 """The part of the time for a decision after which people are told that it runs out."""
 
 _NOT_APPLIED: Final = (ItemState.UNKNOWN, *ITEM_FAILED)
@@ -28,7 +28,7 @@ _NOT_APPLIED: Final = (ItemState.UNKNOWN, *ITEM_FAILED)
 
 def register_notices() -> None:
     """Have messages follow the events of changes. Called once, when the package starts."""
-    for tag, tell in (
+    for tag, send in (
         (Tag.CHANGE_SUBMITTED, _submitted),
         (Tag.CHANGE_APPROVED, _approved),
         (Tag.CHANGE_REJECTED, _rejected),
@@ -36,20 +36,20 @@ def register_notices() -> None:
         (Tag.CHANGE_CANCELLED, _settled),
         (Tag.CHANGE_FINISHED, _finished),
     ):
-        listen(tag, _once_for_each_change(tell))
+        listen(tag, _once_for_each_change(send))
 
 
-def tell_expiring(now: datetime | None = None) -> None:
+def remind_expiring(now: datetime | None = None) -> None:
     """Tell requesters and approvers of pending changes that little of the time for a decision is left. Each is told once."""
     now = now or timezone.now()
     pending = Change.objects.filter(state=ChangeState.PENDING, approval__expires_at__gt=now)
     for change in pending.select_related("approval", "requested_by", "of_change"):
         ends = change.approval.expires_at or now
-        tell_at = change.submitted_at + (ends - change.submitted_at) * TELL_AFTER
-        if now < tell_at or _follows_another(change):
+        remind_at = change.submitted_at + (ends - change.submitted_at) * REMIND_AFTER
+        if now < remind_at or _follows_another(change):
             continue
         with transaction.atomic():
-            _tell(
+            _notify(
                 Topic.EXPIRING,
                 [change.requested_by, *_approvers(change)],
                 change,
@@ -58,13 +58,13 @@ def tell_expiring(now: datetime | None = None) -> None:
             )
 
 
-def _once_for_each_change(tell: Callable[[Change, AuditEntry], None]) -> Listener:
+def _once_for_each_change(send: Callable[[Change, AuditEntry], None]) -> Listener:
     """Return a listener that tells of each change once: some events are written for each of its items."""
 
     def listener(entries: Sequence[AuditEntry]) -> None:
         by_change = {entry.change_id: entry for entry in entries if entry.change_id is not None}
         for change in Change.objects.filter(pk__in=by_change).select_related("approval", "requested_by", "of_change"):
-            tell(change, by_change[change.pk])
+            send(change, by_change[change.pk])
 
     return listener
 
@@ -74,7 +74,7 @@ def _submitted(change: Change, _: AuditEntry) -> None:
         return
     subject = f"Change {change.pk} waits for approval"
     text = f"{change.requested_by_name} requests it.{_quoted(change.reason_text)}"
-    _tell(Topic.APPROVAL_NEEDED, _approvers(change), change, subject, text)
+    _notify(Topic.APPROVAL_NEEDED, _approvers(change), change, subject, text)
 
 
 def _approved(change: Change, entry: AuditEntry) -> None:
@@ -87,20 +87,20 @@ def _approved(change: Change, entry: AuditEntry) -> None:
     else:
         subject = f"Change {change.pk} has {count} of {needed} approvals"
     text = f"{entry.actor.name} approved it.{_quoted(entry.detail['comment'])}"
-    _tell(Topic.DECIDED, [change.requested_by], change, subject, text, key=f"approved:{entry.actor.id}")
+    _notify(Topic.DECIDED, [change.requested_by], change, subject, text, key=f"approved:{entry.actor.id}")
 
 
 def _rejected(change: Change, entry: AuditEntry) -> None:
     _settled(change)
     text = f"{entry.actor.name} rejected it.{_quoted(entry.detail['comment'])}"
-    _tell(Topic.DECIDED, [change.requested_by], change, f"Change {change.pk} was rejected", text, key="rejected")
+    _notify(Topic.DECIDED, [change.requested_by], change, f"Change {change.pk} was rejected", text, key="rejected")
 
 
 def _expired(change: Change, _: AuditEntry) -> None:
-    asked = people().filter(pk__in=told(Topic.APPROVAL_NEEDED, _key(change)).values("person"))
+    asked = people().filter(pk__in=messages_about(Topic.APPROVAL_NEEDED, _key(change)).values("person"))
     _settled(change)
     text = "It was not decided in time. Nothing was sent. It has to be requested again."
-    _tell(Topic.EXPIRING, [change.requested_by, *asked], change, f"Change {change.pk} expired", text, key="expired")
+    _notify(Topic.EXPIRING, [change.requested_by, *asked], change, f"Change {change.pk} expired", text, key="expired")
 
 
 def _finished(change: Change, entry: AuditEntry) -> None:
@@ -109,10 +109,10 @@ def _finished(change: Change, entry: AuditEntry) -> None:
         return
     text = ", ".join(f"{counts[state]:,} {state.label.lower()}" for state in ItemState if counts.get(state))
     subject = f"Change {change.pk} finished, and not every item was applied"
-    _tell(Topic.CHANGE_FINISHED, [change.requested_by], change, subject, f"{text.capitalize()}.")
+    _notify(Topic.CHANGE_FINISHED, [change.requested_by], change, subject, f"{text.capitalize()}.")
 
 
-def _tell(topic: Topic, recipients: Iterable[Staff], change: Change, subject: str, text: str = "", *, key: str = "") -> None:
+def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: str, text: str = "", *, key: str = "") -> None:
     what = f"{for_stored(change).words(change.item_count)} ({change.environment})"
     notify(
         topic,

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.approvals import queries as approvals
 from accounts.approvals.models import Approval
-from accounts.approvals.queries import Standing, standing
+from accounts.approvals.queries import ApprovalProgress
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
 from accounts.changes.kinds.spec import Unit
@@ -67,9 +67,9 @@ class Progress:
         return {state: tally.count for state, tally in self.tallies.items()}
 
     @property
-    def standing(self) -> Standing:
+    def approval(self) -> ApprovalProgress:
         """How far its approval has come."""
-        return standing(self.change.approval, self.approvals)
+        return approval_progress(self.change.approval, self.approvals)
 
     @property
     def title(self) -> str:
@@ -215,27 +215,27 @@ def open_items_of(environment: str, account_id: int) -> QuerySet[Item]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StandingLock:
+class CurrentLock:
     """A lock set here that is still in force: its item, and the change that ends it, if it has an end."""
 
     item: Item
     end: Change | None
 
 
-def standing_lock(environment: str, account_id: int) -> StandingLock | None:
+def current_lock(environment: str, account_id: int) -> CurrentLock | None:
     """Return the lock of an account, if it was set here and not overridden since; two queries."""
     locks = [kind.name for kind in KINDS.values() if kind.spec.ended_by]
     # Unchanged: a lock over one that was to end, where Tradovate did not record that it was locked again.
     states = (ItemState.APPLIED, ItemState.UNCHANGED)
     items = Item.objects.filter(target=target_of(environment, account_id), state__in=states, change__kind__in=locks)
     item = items.select_related("change", "account__risk_status").order_by("-pk").first()
-    if item is None or item.account is None or not item.observed or not _still_holds(item.account, item.observed):
+    if item is None or item.account is None or not item.observed or not _is_in_force(item.account, item.observed):
         return None
     end = item.change.followers.filter(relation=Relation.ENDS, state__in=CHANGE_OPEN).first()
-    return StandingLock(item=item, end=end)
+    return CurrentLock(item=item, end=end)
 
 
-def act_that_stands(account: Account) -> Item | None:
+def current_admin_action(account: Account) -> Item | None:
     """Return the item that set an account's current admin action, if that was done here; one query.
 
     Reads `risk_status`: select it with the account.
@@ -244,10 +244,10 @@ def act_that_stands(account: Account) -> Item | None:
     target = target_of(account.environment, account.tradovate_id)
     items = Item.objects.filter(target=target, state=ItemState.APPLIED, change__kind__in=acts)
     item = items.select_related("change").order_by("-pk").first()
-    return item if item and item.observed and _still_holds(account, item.observed) else None
+    return item if item and item.observed and _is_in_force(account, item.observed) else None
 
 
-def _still_holds(account: Account, left: Mapping[str, Any]) -> bool:
+def _is_in_force(account: Account, left: Mapping[str, Any]) -> bool:
     return RiskState.fits(left) and not risk_state(account.risk_status).is_acted_on_since(RiskState.from_json(left))
 
 

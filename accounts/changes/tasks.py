@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts.approvals.actions import expire_overdue
-from accounts.changes.notices import tell_expiring
+from accounts.changes.notices import remind_expiring
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.targeting.targets import forget_target_lists
 from riskadmin.audit.origin import Origin
@@ -15,10 +15,10 @@ def expire_task() -> None:
     expire_overdue(origin=Origin(job="expiry"))
 
 
-@shared_task(name="changes.tell_expiring")
-def tell_expiring_task() -> None:
+@shared_task(name="changes.remind_expiring")
+def remind_expiring_task() -> None:
     """Tell people about pending changes whose time for a decision is nearly over."""
-    tell_expiring()
+    remind_expiring()
 
 
 @shared_task(name="changes.start")

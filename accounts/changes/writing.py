@@ -10,16 +10,16 @@ from django.utils import timezone
 
 from accounts.approvals.actions import new_request
 from accounts.changes.approval import CHANGES
-from accounts.changes.audit_events import about_target
+from accounts.changes.audit_events import target_event
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.facts import facts_of, need_of
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan
 from accounts.changes.plan_summary import overview
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
-from accounts.changes.targeting.source import NOWHERE, Link, Source
+from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
 from accounts.models.digests import digest_of
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
@@ -45,7 +45,7 @@ def compose(
     reason: Reason,
     *,
     form_key: UUID,
-    timing: Timing = AT_ONCE,
+    timing: Timing = IMMEDIATELY,
     link: Link | None = None,
     approvals_at_least: int = 0,
 ) -> Change:
@@ -108,7 +108,7 @@ def write(
     *,
     who: Who,
     origin: Origin,
-    source: Source = NOWHERE,
+    source: TargetSource = NOWHERE,
     per_target: Mapping[int, State] | None = None,
 ) -> None:
     """Write a composed change with its items and their audit events, and dispatch it if it runs. Needs an open transaction."""
@@ -146,7 +146,7 @@ def write(
         **_in_time(change),
     }
     record_all(
-        about_target(
+        target_event(
             Tag.CHANGE_SUBMITTED,
             row.target,
             row.name,

@@ -15,8 +15,8 @@ from accounts.changes.kinds.kind import Finding, Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution.basis import basis
+from accounts.execution.read_back_outcome import COMPARISON_ERRORS, ReadEvidence, apply_reading, keep_seen, may_be_sent_again
 from accounts.execution.timing import SENT_AGAIN_WITHIN
-from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide, keep_seen, may_be_sent_again
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.clock import display_zone
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 COMPARED_TOGETHER: Final = 1_000
 
 
-def heal(*, origin: Origin) -> int:
+def settle_from_mirror(*, origin: Origin) -> int:
     """Settle unknown items that wait for a person and that the mirror proves; return how many were compared.
 
     If nothing is proven, the item is left as it is, with what was seen. May run concurrently with itself and with any person's
@@ -41,7 +41,7 @@ def heal(*, origin: Origin) -> int:
             if isinstance(kind, Kind) and kind.is_read_back:
                 groups[kind, item.environment, item.step, item.change_id].append(item)
         for (kind, environment, *_), items in groups.items():
-            compared += _heal(kind, Environment(environment), items, origin)
+            compared += _settle_group(kind, Environment(environment), items, origin)
     return compared
 
 
@@ -60,7 +60,7 @@ def _waiting() -> Iterator[list[Item]]:
         after = items[-1].pk
 
 
-def _heal(kind: Kind, environment: Environment, items: list[Item], origin: Origin) -> int:
+def _settle_group(kind: Kind, environment: Environment, items: list[Item], origin: Origin) -> int:
     subjects = kind.subjects(environment, [item.target_id for item in items])
     by_reading: dict[Any, list[Item]] = defaultdict(list)
     for item in items:
@@ -71,7 +71,7 @@ def _heal(kind: Kind, environment: Environment, items: list[Item], origin: Origi
             by_reading[read_at].append(item)
     for read_at, newer in by_reading.items():
         observed = {item.target_id: kind.state(subjects[item.target_id]) for item in newer}
-        evidence = Evidence(
+        evidence = ReadEvidence(
             kind=kind,
             observed=observed,
             unread={},
@@ -91,12 +91,12 @@ def _heal(kind: Kind, environment: Environment, items: list[Item], origin: Origi
             settled = _settled_by(evidence, locked)
             proven = [item for item in locked if item.pk in settled]
             if proven:
-                decide(proven, evidence)
+                apply_reading(proven, evidence)
             keep_seen([item for item in locked if item.pk not in settled], evidence)
     return sum(map(len, by_reading.values()))
 
 
-def _settled_by(evidence: Evidence, items: Sequence[Item]) -> set[int]:
+def _settled_by(evidence: ReadEvidence, items: Sequence[Item]) -> set[int]:
     """Return the keys of the items that a reading settles.
 
     Either it shows the effect, or that a refused call had none. Or it shows that a call with an unclear end had none, soon
@@ -110,17 +110,19 @@ def _settled_by(evidence: Evidence, items: Sequence[Item]) -> set[int]:
     return proven | refused | may_be_sent_again(evidence.kind, unclear)
 
 
-def _finding(evidence: Evidence, item: Item) -> Finding | None:
+def _finding(evidence: ReadEvidence, item: Item) -> Finding | None:
     """Return what a reading shows about an item; None if the two can't be compared."""
     try:
         before, after = basis(evidence.kind, item)
-        return evidence.kind.judge(before=before, after=after, observed=evidence.observed[item.target_id], step=item.step)
-    except UNJUDGEABLE:
+        return evidence.kind.interpret_read_back(
+            before=before, after=after, observed=evidence.observed[item.target_id], step=item.step
+        )
+    except COMPARISON_ERRORS:
         logger.exception("item %s can't be compared with what was read", item.pk)
         return None
 
 
-def _is_read_soon(evidence: Evidence, item: Item) -> bool:
+def _is_read_soon(evidence: ReadEvidence, item: Item) -> bool:
     """Say whether a reading began soon after an item's call, and no person has decided about the item."""
     if item.claimed_at is None or item.resolved_by_id:
         return False

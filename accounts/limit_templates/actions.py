@@ -162,7 +162,7 @@ def assign(
     try:
         with transaction.atomic():
             assignment.save(force_insert=True)
-            _tell_of_assignment(Tag.TEMPLATE_ASSIGNED, assignment, actor, origin)
+            _record_assignment(Tag.TEMPLATE_ASSIGNED, assignment, actor, origin)
     except IntegrityError as error:
         earlier = Assignment.objects.select_related("template").filter(
             environment=environment.value,
@@ -185,7 +185,7 @@ def unassign(*, actor: Staff, origin: Origin, assignment_id: int) -> None:
         rows = Assignment.objects.select_related("template", "risk_category").select_for_update(of=("self",))
         assignment = rows.filter(pk=assignment_id).first()
         if assignment:
-            _tell_of_assignment(Tag.TEMPLATE_UNASSIGNED, assignment, actor, origin)
+            _record_assignment(Tag.TEMPLATE_UNASSIGNED, assignment, actor, origin)
             assignment.delete()
 
 
@@ -202,6 +202,6 @@ def _for_words(assignment: Assignment) -> str:
     return f"Size {money(size) if size is not None else ''} on {assignment.environment}"
 
 
-def _tell_of_assignment(tag: Tag, assignment: Assignment, actor: Staff, origin: Origin) -> None:
+def _record_assignment(tag: Tag, assignment: Assignment, actor: Staff, origin: Origin) -> None:
     detail = {"template": assignment.template.name, "to": _for_words(assignment)}
     record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, detail=detail))

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.approvals.actions import decide as decide_about
 from accounts.approvals.actions import withdraw as withdraw_request
 from accounts.approvals.policy import PolicyMissing
-from accounts.approvals.queries import standing
+from accounts.approvals.queries import approval_progress
 from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes.forms import read_targets
@@ -228,7 +228,7 @@ def _detail_page(
         "now": now,
         "settings": queries.settings_of(template.level, now.limits) if now else [],
         "proposed": proposed,
-        "standing": standing(proposed.approval, list(proposed.approval.approvals.all())) if proposed else None,
+        "approval": approval_progress(proposed.approval, list(proposed.approval.approvals.all())) if proposed else None,
         "proposal": queries.settings_of(template.level, proposed.limits, now.limits if now else {}) if proposed else [],
         "versions": versions,
         "assignments": queries.assignments_of(template),

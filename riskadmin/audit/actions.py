@@ -75,10 +75,10 @@ def record_all(entries: Iterable[AuditEntry]) -> None:
     written = list(entries)
     copy_in(Event, [_row(entry) for entry in written])
     for tag in _listeners.keys() & {entry.tag for entry in written}:
-        _tell(tag, [entry for entry in written if entry.tag == tag])
+        _call_listeners(tag, [entry for entry in written if entry.tag == tag])
 
 
-def _tell(tag: Tag, entries: Sequence[AuditEntry]) -> None:
+def _call_listeners(tag: Tag, entries: Sequence[AuditEntry]) -> None:
     for listener in _listeners[tag]:
         try:
             with transaction.atomic():

@@ -49,14 +49,14 @@ def notify(topic: Topic, recipients: Iterable[Staff], *, subject: str, link: str
     )
 
 
-def told(topic: Topic, key: str) -> QuerySet[Message]:
+def messages_about(topic: Topic, key: str) -> QuerySet[Message]:
     """Return the messages to people about something, whose key is or begins with `key`."""
     return Message.objects.filter(key__startswith=f"{topic.value}:{key}:", person__isnull=False)
 
 
 def no_longer_needed(topic: Topic, key: str) -> None:
     """Mark what people were told about something as read: it is settled, and nothing waits for them any more."""
-    told(topic, key).filter(channel=Channel.PAGE, read_at=None).update(read_at=timezone.now())
+    messages_about(topic, key).filter(channel=Channel.PAGE, read_at=None).update(read_at=timezone.now())
 
 
 def webhooks_of(topic: Topic) -> QuerySet[Webhook]:

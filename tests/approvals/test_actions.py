@@ -10,7 +10,7 @@ from accounts.approvals.actions import act_alone, comment, decide, put_new_conte
 from accounts.approvals.models import Approval, ApprovalRequest, Comment, PolicyVersion
 from accounts.approvals.policy import Stage
 from accounts.approvals.policy_versions import AlreadyProposed, RuleDraft, propose
-from accounts.approvals.queries import standing, to_review, waiting_for
+from accounts.approvals.queries import approval_progress, to_review, waiting_for
 from accounts.approvals.states import PolicyState, RequestState, Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed, all_subjects
 from accounts.changes.approval import ChangeSubject
@@ -67,7 +67,7 @@ def test_who_is_switched_off_while_tradovate_is_read_does_not_approve(
     assert Event.objects.latest("pk").tag == Tag.CHANGE_DECISION_REFUSED
 
 
-def test_edits_that_are_asked_for_end_it_and_say_so(waiting: ApprovalRequest, supervisor: Staff, sent: Sent) -> None:
+def test_edits_that_are_requested_end_it_and_say_so(waiting: ApprovalRequest, supervisor: Staff, sent: Sent) -> None:
     ended = verdict_of(supervisor, waiting, Verdict.REQUEST_EDITS)
     assert (ended.state, ended.change.state, sent) == (RequestState.EDITS_REQUESTED, "rejected", [])
     assert Item.objects.get().note == "Edits requested by supervisor"
@@ -80,9 +80,9 @@ def test_stages_wait_for_their_roles_in_order(support: Staff, supervisor: Staff,
     request = ask(support, "unlock", 101).approval
     second_supervisor.groups.add(Group.objects.get(name="administrator"))
     assert set(waiting_for(supervisor)) == set(waiting_for(second_supervisor)) == {request}
-    assert standing(request, []).words == "0 of 2 approvals. Still needed: 1 supervisor, then 1 administrator."
+    assert approval_progress(request, []).words == "0 of 2 approvals. Still needed: 1 supervisor, then 1 administrator."
     assert verdict_of(supervisor, request).state == RequestState.WAITING
-    assert standing(request, list(request.approvals.all())).words == "1 of 2 approvals. Still needed: 1 administrator."
+    assert approval_progress(request, list(request.approvals.all())).words == "1 of 2 approvals. Still needed: 1 administrator."
     other = make_person(Role.SUPERVISOR, "supervisor3")
     assert (list(waiting_for(other)), list(waiting_for(supervisor))) == ([], [])
     with pytest.raises(DecisionRefused, match="whose role is administrator"):
@@ -102,7 +102,7 @@ def test_new_content_lets_earlier_approvals_lapse(
     request.refresh_from_db()
     put_new_content(request, "1" * 64)
     Change.objects.update(digest="1" * 64)
-    assert standing(request, list(request.approvals.all())).given == 0
+    assert approval_progress(request, list(request.approvals.all())).given == 0
     assert verdict_of(second_supervisor, request).state == RequestState.WAITING
     assert list(waiting_for(supervisor)) == [request]
     assert verdict_of(supervisor, request).state == RequestState.APPROVED
@@ -131,7 +131,7 @@ class TestActingAlone:
         tags = Event.objects.filter(tag__in=[Tag.CHANGE_RUN_ALONE, Tag.CHANGE_REVIEWED]).order_by("pk")
         assert list(tags.values_list("tag", flat=True)) == [Tag.CHANGE_RUN_ALONE, Tag.CHANGE_REVIEWED, Tag.CHANGE_RUN_ALONE]
 
-    def test_nobody_else_does(self, waiting: ApprovalRequest, support: Staff, supervisor: Staff, sent: Sent) -> None:
+    def test_no_one_else_does(self, waiting: ApprovalRequest, support: Staff, supervisor: Staff, sent: Sent) -> None:
         before = everything()
         for person in (support, supervisor):  # without the right to decide, and not the requester
             with pytest.raises(NotAllowed, match="Only the person who asked"):
@@ -151,7 +151,7 @@ def test_what_runs_first_is_reviewed_by_somebody_else(support: Staff, supervisor
         review(actor=supervisor, origin=ORIGIN, request_id=request.pk, comment="")
 
 
-def test_a_comment_is_kept_and_told(waiting: ApprovalRequest, supervisor: Staff) -> None:
+def test_a_comment_is_kept_and_recorded(waiting: ApprovalRequest, supervisor: Staff) -> None:
     made = comment(actor=supervisor, origin=ORIGIN, request_id=waiting.pk, text="Why?", mentions=[waiting.requested_by_id])
     assert Comment.objects.get() == made
     event = Event.objects.latest("pk")

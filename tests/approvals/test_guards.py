@@ -67,18 +67,18 @@ def waiting(support: Staff, sent: Sent) -> ApprovalRequest:
 
 
 def decide(request: ApprovalRequest, person: Staff, verdict: str = "approve", **columns: Any) -> int:
-    told = {"digest": request.digest, "version": request.version, "stage": 1, **columns}
+    reported = {"digest": request.digest, "version": request.version, "stage": 1, **columns}
     return sql(
         "INSERT INTO approvals_approval"
         " (request_id, version, staff_id, staff_name, staff_role, verdict, stage, digest, comment, excluded)"
         " VALUES (%s, %s, %s, %s, 'supervisor', %s, %s, %s, '', '[]')",
         request.pk,
-        told["version"],
+        reported["version"],
         person.pk,
         person.username,
         verdict,
-        told["stage"],
-        told["digest"],
+        reported["stage"],
+        reported["digest"],
     )
 
 
@@ -92,7 +92,7 @@ class TestApprovals:
         assert to_state(waiting, "approved") == 1
 
     @pytest.mark.parametrize("verdict", ["approve", "reject", "request_edits"])
-    def test_by_who_asked(self, waiting: ApprovalRequest, support: Staff, verdict: str) -> None:
+    def test_the_requester_is_refused(self, waiting: ApprovalRequest, support: Staff, verdict: str) -> None:
         refuses(lambda: decide(waiting, support, verdict), "approval_not_by_requester")
 
     def test_a_second_one(self, waiting: ApprovalRequest, supervisor: Staff) -> None:
@@ -203,7 +203,7 @@ class TestRequests:
         for value in (waiting.expires_at + timedelta(minutes=1), None):
             refuses(partial(insert_like, waiting, expires_at=value), "request_as_policy_wants")
 
-    def test_judged_by_another_policy_or_role(self, waiting: ApprovalRequest, supervisor: Staff) -> None:
+    def test_interpreted_by_another_policy_or_role(self, waiting: ApprovalRequest, supervisor: Staff) -> None:
         refuses(lambda: insert_like(waiting, policy_id=None), "request_by_policy_in_force")
         facts = {**waiting.facts, "requester_role": "supervisor"}
         refuses(lambda: insert_like(waiting, facts=facts), "request_with_true_facts")
@@ -347,7 +347,7 @@ class TestPolicy:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_postgresql_and_the_code_judge_a_requester_by_the_same_role(role: Role) -> None:
+def test_postgresql_and_the_code_take_the_same_role_of_a_requester(role: Role) -> None:
     person = make_person(role, "person")
     for more in reversed(SENIORITY):
         person.groups.add(Group.objects.get(name=more))

@@ -133,7 +133,7 @@ class TestChanges:
         refuses(lambda: _insert_change(running, state="running", effects=more), "change_as_requested")
         refuses(lambda: _insert_change(running, state="running"), "changes_change_approval_id_.*")
 
-    def test_more_items_than_policy_was_told(self, support: Staff, sent: Sent) -> None:
+    def test_more_items_than_policy_was_asked_about(self, support: Staff, sent: Sent) -> None:
         add_rule(kinds=("lock",), from_items=2, stages=SUPERVISOR)
         make_accounts([1, 2])
         change = ask(support, "lock", 1)
@@ -148,7 +148,7 @@ class TestChanges:
 
         refuses(attack, "change_as_counted")
 
-    def test_more_within_24_hours_than_policy_was_told(self, support: Staff, sent: Sent) -> None:
+    def test_more_within_24_hours_than_policy_was_asked_about(self, support: Staff, sent: Sent) -> None:
         add_rule(kinds=("lock",), from_items_24h=2, stages=SUPERVISOR)
         make_accounts([1, 2])
         change = ask(support, "lock", 1)
@@ -162,7 +162,7 @@ class TestChanges:
 
         refuses(attack, "change_as_counted")
 
-    def test_altering_what_was_asked_for(self, subtests: pytest.Subtests, pending: Change, supervisor: Staff) -> None:
+    def test_editing_what_was_requested(self, subtests: pytest.Subtests, pending: Change, supervisor: Staff) -> None:
         for assignment in (
             "kind = 'lock'",
             "environment = 'live'",
@@ -207,7 +207,7 @@ class TestChanges:
                 "change_begins",
             )
 
-    def test_pausing_and_cancelling_by_nobody(self, running: Change) -> None:
+    def test_pausing_and_cancelling_without_a_person_is_refused(self, running: Change) -> None:
         for state in ("paused", "stopping"):
             refuses(
                 partial(sql, "UPDATE changes_change SET state = %s", state),
@@ -217,7 +217,7 @@ class TestChanges:
     def test_resuming_what_somebody_else_paused(
         self, running: Change, support: Staff, supervisor: Staff, second_supervisor: Staff
     ) -> None:
-        """Nobody, the requester, a colleague who approves nothing, and an approver who is switched off are refused."""
+        """No one, the requester, a colleague who approves nothing, and an approver who is switched off are refused."""
         sql("UPDATE changes_change SET state = 'paused', paused_at = now(), paused_by_id = %s", supervisor.pk)
         Staff.objects.filter(pk=second_supervisor.pk).update(is_active=False)
         colleague = make_person(Role.SUPPORT, "colleague")
@@ -351,7 +351,7 @@ class TestItems:
             with subtests.test(assignment):
                 refuses(partial(sql, f"UPDATE changes_item SET {assignment}"), "item_keeps_its_outcome")
 
-    def test_two_of_a_target_under_way(self, support: Staff) -> None:
+    def test_two_items_of_a_target_in_progress_are_refused(self, support: Staff) -> None:
         account = make_account(101)
         open_item(support, account, "lock", ItemState.SENDING)
         second = open_item(support, account, "liquidate_only", ItemState.QUEUED)

@@ -88,7 +88,7 @@ def test_those_with_positions_are_left_out_and_keep_the_approvals(halting: RiskC
     assert (change.state, change.approval.needed, sent) == (ChangeState.PENDING, 1, [])
 
 
-def test_one_that_waits_is_set_aside_when_a_position_was_opened(halting: RiskCategory, support: Staff, sent: Sent) -> None:
+def test_a_waiting_item_is_skipped_when_a_position_was_opened(halting: RiskCategory, support: Staff, sent: Sent) -> None:
     account = make_account(101)
     change = ask(support, "risk_category", 101, parameters=into(halting))
     items, kind = list(change.items.all()), sendable(change)

@@ -33,9 +33,9 @@ def test_it_says_who_locked_each(support: Staff, supervisor: Staff, client: Clie
     make_account(103, CLOSING_ONLY)
     make_account(104, stopped_at=ACTED_AT)
 
-    told = {row.target_id: row.warnings[0] for row in planned("unlock", 101, 102, 103, 104).sent}
+    reported = {row.target_id: row.warnings[0] for row in planned("unlock", 101, 102, 103, 104).sent}
 
-    assert told == {
+    assert reported == {
         101: f"{by_riskadmin}. Other, “A test”",
         102: "Locked (no orders) outside riskadmin: 2026-11-21 09:00:00",
         103: "Closing orders only outside riskadmin: at a time that Tradovate does not tell",

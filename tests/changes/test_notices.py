@@ -9,7 +9,7 @@ from django.db import connection
 from accounts.approvals.actions import expire_overdue, withdraw
 from accounts.changes.ending import finish_change
 from accounts.changes.models import Change
-from accounts.changes.notices import tell_expiring
+from accounts.changes.notices import remind_expiring
 from accounts.changes.states import ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
@@ -23,7 +23,7 @@ from tests.staff.people import make_person
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 
 
-def told(topic: str) -> dict[str, str]:
+def reported(topic: str) -> dict[str, str]:
     """The subjects of a topic's messages by username."""
     messages = Message.objects.filter(topic=topic).select_related("person").order_by("pk")
     return {message.person.username: message.subject for message in messages if message.person}
@@ -37,28 +37,28 @@ def change(support: Staff, supervisor: Staff, second_supervisor: Staff) -> Chang
     return ask(support, "unlock", 101, 102, reason_text="New session")
 
 
-def test_those_who_may_approve_are_told_once(change: Change) -> None:
+def test_those_who_may_approve_are_shown_once(change: Change) -> None:
     make_person(Role.COMPLIANCE)
     subject = f"Change {change.pk} waits for approval: Unlock 2 accounts (demo)"
-    assert told("approval_needed") == {"supervisor": subject, "supervisor2": subject}
+    assert reported("approval_needed") == {"supervisor": subject, "supervisor2": subject}
     assert Message.objects.count() == 2
     message = Message.objects.latest("pk")
     assert (message.link, message.text) == (f"/changes/{change.pk}/", "support requests it. “New session”")
 
 
-def test_a_supervisor_is_not_told_of_their_own(supervisor: Staff, second_supervisor: Staff) -> None:
+def test_a_supervisor_gets_no_notice_of_their_own_request(supervisor: Staff, second_supervisor: Staff) -> None:
     make_account(101, LOCKED)
     ask(supervisor, "unlock", 101)
-    assert list(told("approval_needed")) == ["supervisor2"]
+    assert list(reported("approval_needed")) == ["supervisor2"]
 
 
-def test_what_runs_at_once_tells_nobody(support: Staff, supervisor: Staff) -> None:
+def test_a_change_without_approval_sends_no_notice(support: Staff, supervisor: Staff) -> None:
     make_account(101)
     ask(support, "lock", 101)
     assert not Message.objects.exists()
 
 
-def test_a_refused_request_tells_nobody(change: Change, support: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_request_sends_no_notice(change: Change, support: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
     before = Message.objects.count()
     make_account(103, LOCKED)
 
@@ -71,9 +71,9 @@ def test_a_refused_request_tells_nobody(change: Change, support: Staff, monkeypa
     assert Message.objects.count() == before
 
 
-def test_the_requester_is_told_of_an_approval_and_nobody_is_asked_any_more(change: Change, supervisor: Staff) -> None:
+def test_the_requester_is_shown_of_an_approval_and_no_one_is_asked_any_more(change: Change, supervisor: Staff) -> None:
     approve(supervisor, change, comment="Agreed")
-    assert told("decided") == {"support": f"Change {change.pk} was approved: Unlock 2 accounts (demo)"}
+    assert reported("decided") == {"support": f"Change {change.pk} was approved: Unlock 2 accounts (demo)"}
     assert Message.objects.get(topic="decided").text == "supervisor approved it. “Agreed”"
     assert not Message.objects.filter(topic="approval_needed", read_at=None).exists()
 
@@ -83,47 +83,49 @@ def test_the_first_of_two_approvals_says_so(support: Staff, supervisor: Staff, s
     make_account(101, LOCKED)
     change = ask(support, "unlock", 101)
     approve(supervisor, change)
-    assert told("decided") == {"support": f"Change {change.pk} has 1 of 2 approvals: Unlock 1 account (demo)"}
+    assert reported("decided") == {"support": f"Change {change.pk} has 1 of 2 approvals: Unlock 1 account (demo)"}
     assert Message.objects.filter(topic="approval_needed", read_at=None).count() == 2
 
 
-def test_the_requester_is_told_of_a_rejection(change: Change, supervisor: Staff) -> None:
+def test_the_requester_is_shown_of_a_rejection(change: Change, supervisor: Staff) -> None:
     reject(supervisor, change, comment="Not today")
-    assert told("decided") == {"support": f"Change {change.pk} was rejected: Unlock 2 accounts (demo)"}
+    assert reported("decided") == {"support": f"Change {change.pk} was rejected: Unlock 2 accounts (demo)"}
     assert Message.objects.get(topic="decided").text == "supervisor rejected it. “Not today”"
     assert not Message.objects.filter(topic="approval_needed", read_at=None).exists()
 
 
-def test_a_withdrawn_one_waits_for_nobody(change: Change, support: Staff) -> None:
+def test_a_withdrawn_one_waits_for_no_one(change: Change, support: Staff) -> None:
     withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id)
     assert not Message.objects.filter(read_at=None).exists()
 
 
-def test_before_it_expires_and_then_they_are_told_once(change: Change) -> None:
+def test_before_it_expires_and_then_they_are_shown_once(change: Change) -> None:
     everyone = {"support", "supervisor", "supervisor2"}
     ends = change.approval.expires_at
     assert ends is not None
     lasts = ends - change.submitted_at
-    tell_expiring(change.submitted_at + lasts * 0.74)
-    assert told("expiring") == {}
+    remind_expiring(change.submitted_at + lasts * 0.74)
+    assert reported("expiring") == {}
     for _ in range(2):
-        tell_expiring(change.submitted_at + lasts * 0.76)
-    assert set(told("expiring")) == everyone
+        remind_expiring(change.submitted_at + lasts * 0.76)
+    assert set(reported("expiring")) == everyone
     assert Message.objects.filter(topic="expiring").count() == 3
     with time_machine.travel(ends + timedelta(seconds=1), tick=False):
-        tell_expiring()
+        remind_expiring()
         assert expire_overdue(origin=ORIGIN) == 1
     unread = Message.objects.filter(topic="expiring", read_at=None)
     assert {message.person.username for message in unread if message.person} == everyone
     assert {message.subject for message in unread} == {f"Change {change.pk} expired: Unlock 2 accounts (demo)"}
 
 
-@pytest.mark.parametrize(("state", "is_told"), [(ItemState.APPLIED, False), (ItemState.REJECTED, True)])
-def test_the_requester_is_told_how_it_ended_if_not_all_was_applied(support: Staff, state: ItemState, *, is_told: bool) -> None:
+@pytest.mark.parametrize(("state", "is_shown"), [(ItemState.APPLIED, False), (ItemState.REJECTED, True)])
+def test_the_requester_is_shown_how_it_ended_if_not_all_was_applied(
+    support: Staff, state: ItemState, *, is_shown: bool
+) -> None:
     item = open_item(support, make_account(101), "lock", state)
     assert finish_change(item.change, origin=ORIGIN)
-    assert bool(told("change_finished")) == is_told
-    if is_told:
+    assert bool(reported("change_finished")) == is_shown
+    if is_shown:
         assert Message.objects.get().text == "1 rejected."
 
 

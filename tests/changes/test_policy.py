@@ -1,4 +1,4 @@
-"""Policy: of the rules that match the strictest one applies, in PostgreSQL, and without a rule nobody may ask for anything."""
+"""Policy: of the rules that match the strictest one applies, in PostgreSQL, and without a rule no one may ask for anything."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -186,7 +186,7 @@ class TestSubmit:
         assert ask(supervisor, "lock", 3, 4).approval.needed == 0  # of another person
         assert ask(support, "lock", 5, 6).approval.needed == 1
 
-    def test_a_later_version_does_not_touch_what_was_asked_for(self, support: Staff) -> None:
+    def test_a_later_version_does_not_touch_what_was_requested(self, support: Staff) -> None:
         make_account(101, "LockTradingImmediately")
         change = ask(support, "unlock", 101)
         put_policy_in_force([RuleDraft()])

@@ -71,4 +71,4 @@ def test_what_is_stored_is_read_and_written_as_it_is(name: str, data: st.DataObj
 @pytest.mark.parametrize("name", sorted(set(KINDS) - {"user_lockout"}))
 def test_nothing_is_concluded_from_a_state_that_lacks_a_field(name: str) -> None:
     with pytest.raises(LookupError):
-        KINDS[name].judge(before={}, after={}, observed={}, step=0)
+        KINDS[name].interpret_read_back(before={}, after={}, observed={}, step=0)

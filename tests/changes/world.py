@@ -17,7 +17,7 @@ from accounts.changes.kinds import KINDS, sendable
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source, Trader, TradingPermission
 from riskadmin.audit.models import Event
@@ -112,7 +112,7 @@ def ask(
     digest: str | None = None,
     reason_code: ReasonCode = ReasonCode.OTHER,
     reason_text: str = "A test",
-    timing: Timing = AT_ONCE,
+    timing: Timing = IMMEDIATELY,
 ) -> Change:
     """Ask for a change of demo accounts or traders as it is planned now, or as a plan of another digest was shown."""
     kind = KINDS[kind_name]
@@ -179,7 +179,7 @@ def open_item(
     if needed is None:
         needed = 1 if waits else 0
     digest = columns.get("digest", "0" * 64)
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "kind": kind_name,
         "environment": account.environment,
         "reason_code": ReasonCode.OTHER,
@@ -193,7 +193,7 @@ def open_item(
         "item_count": 1,
         "state": change_state or (ChangeState.PENDING if waits else ChangeState.RUNNING),
     }
-    change = Change.objects.create(**{**told, **columns})
+    change = Change.objects.create(**{**reported, **columns})
     item = Item.objects.create(
         change=change,
         position=1,

@@ -140,8 +140,8 @@ DRAWN: Final[dict[str, Drawn]] = {
 NOT_DRAWN: Final = frozenset({"risk_parameter"})
 """It belongs to a position limit of its account (docs/faults.md)."""
 
-AT_ONCE: Final = frozenset(name for name, kind in KINDS.items() if kind.is_protective)
-"""The kinds that need nobody's decision."""
+WITHOUT_APPROVAL: Final = frozenset(name for name, kind in KINDS.items() if kind.is_protective)
+"""The kinds that need no one's decision."""
 
 EVERY_WRITE: Final = frozenset(
     f"/{endpoint.name}".lower()

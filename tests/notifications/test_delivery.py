@@ -14,7 +14,7 @@ from riskadmin.notifications.topics import TOPICS, Topic
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.notifications.conftest import Receiver, make_reachable
-from tests.notifications.telling import hook, make_due, tell
+from tests.notifications.notices import hook, make_due, send_notice
 from tests.notifications.test_outbox import choose
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("email_is_on")]
@@ -35,7 +35,7 @@ def mail_of(person: Staff) -> Message:
 
 def test_e_mail_says_it_in_both_forms_and_links_to_the_page(sue: Staff, mailoutbox: Mails, settings: Settings) -> None:
     settings.PUBLIC_URL = "https://risk.example.com"
-    tell(Topic.DECIDED, sue, text="<b>bold</b> & late")
+    send_notice(Topic.DECIDED, sue, text="<b>bold</b> & late")
     assert deliver_due() == 1
     [mail] = mailoutbox
     assert (mail.to, mail.subject) == (["sue@firm.example"], "[riskadmin] Change 7 was rejected")
@@ -51,7 +51,7 @@ def test_e_mail_says_it_in_both_forms_and_links_to_the_page(sue: Staff, mailoutb
 
 @pytest.mark.usefixtures("dead_mail")
 def test_a_failed_try_is_stored_and_repeated_until_it_is_given_up(sue: Staff) -> None:
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     for number, wait in enumerate(RETRY_AFTER, start=1):
         make_due()
         begun = timezone.now()
@@ -69,7 +69,7 @@ def test_a_failed_try_is_stored_and_repeated_until_it_is_given_up(sue: Staff) ->
 
 
 def test_a_killed_worker_loses_nothing(sue: Staff, mailoutbox: Mails, monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
 
     def killed(_: object) -> None:
         raise SystemExit
@@ -89,7 +89,7 @@ def test_a_killed_worker_loses_nothing(sue: Staff, mailoutbox: Mails, monkeypatc
 
 
 def test_what_ends_every_worker_is_given_up(sue: Staff, mailoutbox: Mails) -> None:
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     Message.objects.filter(channel="email").update(tries=len(RETRY_AFTER) + 1)
     assert deliver_due() == 0
     assert mail_of(sue).state == MessageState.GIVEN_UP
@@ -97,7 +97,7 @@ def test_what_ends_every_worker_is_given_up(sue: Staff, mailoutbox: Mails) -> No
 
 
 def test_a_worker_that_took_too_long_does_not_overrule_the_next_one(sue: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
 
     def taken_over(_: object) -> None:
         Message.objects.filter(channel="email").update(tries=2, last_error="The other worker's")
@@ -108,7 +108,7 @@ def test_a_worker_that_took_too_long_does_not_overrule_the_next_one(sue: Staff, 
 
 
 def test_who_was_switched_off_gets_nothing_more(sue: Staff, mailoutbox: Mails) -> None:
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     Staff.objects.filter(pk=sue.pk).update(is_active=False)
     deliver_due()
     assert (mail_of(sue).state, mail_of(sue).last_error) == (MessageState.GIVEN_UP, "This person is switched off.")
@@ -120,8 +120,8 @@ def test_a_digest_is_one_e_mail_for_each_person(sue: Staff, mailoutbox: Mails) -
     for person in (sue, sam):
         choose(person, Topic.DECIDED, *TOPICS[Topic.DECIDED].channels, mail_digest=MailDigest.HOURLY)
     for number in range(3):
-        tell(Topic.DECIDED, sue, sam, subject=f"Change {number} was rejected")
-    tell(Topic.EXPIRING, sue, subject="Change 9 expires soon")
+        send_notice(Topic.DECIDED, sue, sam, subject=f"Change {number} was rejected")
+    send_notice(Topic.EXPIRING, sue, subject="Change 9 expires soon")
     assert deliver_due() == 1  # the urgent one
     assert [mail.subject for mail in mailoutbox] == ["[riskadmin] Change 9 expires soon"]
 
@@ -136,7 +136,7 @@ def test_a_digest_is_one_e_mail_for_each_person(sue: Staff, mailoutbox: Mails) -
 
 
 def test_one_thread_of_a_worker_delivers(sue: Staff, mailoutbox: Mails) -> None:
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     with tasks._running:
         tasks.deliver_task()
     assert mailoutbox == []
@@ -148,7 +148,7 @@ def test_a_dead_webhook_holds_up_nothing(sue: Staff, mailoutbox: Mails, receiver
     dead, _ = hook(sue, "http://127.0.0.1:1/hook", name="dead")
     hook(sue, receiver.url, name="alive")
     for number in range(3):
-        tell(Topic.DECIDED, sue, subject=f"Change {number} was rejected")
+        send_notice(Topic.DECIDED, sue, subject=f"Change {number} was rejected")
     deliver_due()
     assert len(receiver.received) == len(mailoutbox) == 3
     waiting = Message.objects.filter(webhook=dead).order_by("pk")

@@ -12,7 +12,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.browsing import sign_in
 from tests.changes.world import LOCKED, ask, make_account
-from tests.notifications.telling import hook, tell
+from tests.notifications.notices import hook, send_notice
 from tests.staff.people import PASSWORD, make_person
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("email_is_on")]
@@ -22,7 +22,7 @@ def test_the_bell_the_title_and_reading(live_server: LiveServer, page: Page, che
     support, supervisor = make_person(Role.SUPPORT), make_person(Role.SUPERVISOR)
     make_account(101, LOCKED)
     change = ask(support, "unlock", 101)
-    tell(Topic.DECIDED, supervisor, subject="Another")
+    send_notice(Topic.DECIDED, supervisor, subject="Another")
     sign_in(page, live_server.url, supervisor.username, PASSWORD)
     expect(page).to_have_title("(2) Home · riskadmin")
     bell = page.get_by_role("link", name="Notifications 2 unread")
@@ -57,7 +57,7 @@ def test_the_outbox_on_a_phone_and_a_new_webhook(
 ) -> None:
     administrator = make_person(Role.ADMINISTRATOR)
     hook(administrator, "https://hooks.example.com/x", name="other")
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     Message.objects.filter(channel="email").update(state="given_up", tries=9, last_error="It answered with HTTP status 500.")
     page.set_viewport_size({"width": 390, "height": 844})
     sign_in(page, live_server.url, administrator.username, PASSWORD)

@@ -17,7 +17,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.audit.events import write
 from tests.notifications.conftest import make_reachable
-from tests.notifications.telling import LINK, hook, tell
+from tests.notifications.notices import LINK, hook, send_notice
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("email_is_on")]
 
@@ -82,18 +82,18 @@ def test_a_message_links_to_this_site_alone(sue: Staff, link: str) -> None:
     assert not Message.objects.exists()
 
 
-def test_the_same_is_told_once_and_only_to_people_who_may_sign_in(sue: Staff) -> None:
+def test_the_same_is_shown_once_and_only_to_people_who_may_sign_in(sue: Staff) -> None:
     left = make_reachable(Role.SUPERVISOR, "left")
     left.is_active = False
     left.save()
     for _ in range(2):
-        tell(Topic.DECIDED, sue, sue, left, key="change:7")
+        send_notice(Topic.DECIDED, sue, sue, left, key="change:7")
     assert channels(sue) == ["email", "page"]
     assert channels(left) == []
 
 
 def test_a_subject_is_one_line(sue: Staff) -> None:
-    tell(Topic.DECIDED, sue, subject="Change 7\r\nBcc: all@firm.example\t" + "x" * 300)
+    send_notice(Topic.DECIDED, sue, subject="Change 7\r\nBcc: all@firm.example\t" + "x" * 300)
     [subject] = set(Message.objects.values_list("subject", flat=True))
     assert subject.startswith("Change 7 Bcc: all@firm.example xxx")
     assert len(subject) == Message.SUBJECT_MAX
@@ -101,27 +101,27 @@ def test_a_subject_is_one_line(sue: Staff) -> None:
 
 def test_without_a_mail_server_or_an_address_no_e_mail_waits(sue: Staff, settings: pytest.FixtureRequest) -> None:
     settings.EMAIL_IS_ON = False  # type: ignore[attr-defined]
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     assert channels(sue) == ["page"]
 
 
 def test_each_person_gets_a_topic_as_chosen(sue: Staff) -> None:
     choose(sue, Topic.DECIDED, Channel.EMAIL)
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     assert channels(sue) == ["email"]
-    tell(Topic.REVIEW_DUE, sue)  # nothing is chosen for it
+    send_notice(Topic.REVIEW_DUE, sue)  # nothing is chosen for it
     assert channels(sue) == ["email", "email", "page"]
 
 
 def test_what_is_urgent_is_always_on_the_page_and_in_no_digest(sue: Staff) -> None:
     choose(sue, Topic.BREAK_GLASS, Channel.EMAIL, mail_digest=MailDigest.DAILY)
-    tell(Topic.BREAK_GLASS, sue)
-    tell(Topic.DECIDED, sue)
-    told = {(each.topic, each.channel): each for each in Message.objects.all()}
-    assert told["break_glass", "page"].state == MessageState.SENT
-    assert not told["break_glass", "email"].in_digest
-    assert told["decided", "email"].in_digest
-    assert told["decided", "email"].next_try_at > told["break_glass", "email"].next_try_at
+    send_notice(Topic.BREAK_GLASS, sue)
+    send_notice(Topic.DECIDED, sue)
+    reported = {(each.topic, each.channel): each for each in Message.objects.all()}
+    assert reported["break_glass", "page"].state == MessageState.SENT
+    assert not reported["break_glass", "email"].in_digest
+    assert reported["decided", "email"].in_digest
+    assert reported["decided", "email"].next_try_at > reported["break_glass", "email"].next_try_at
 
 
 @pytest.mark.parametrize(
@@ -141,15 +141,15 @@ def test_a_digest_comes_at_the_full_hour_or_at_eight(digest: str, now: datetime,
 
 def test_a_webhook_gets_its_topics_once(sue: Staff) -> None:
     webhook, _ = hook(sue, "https://hooks.example.com/x", Topic.DECIDED)
-    tell(Topic.DECIDED, sue, key="change:7")
-    tell(Topic.DECIDED, sue, make_reachable(Role.SUPPORT), key="change:7")
-    tell(Topic.EXPIRING, sue, key="change:7")
+    send_notice(Topic.DECIDED, sue, key="change:7")
+    send_notice(Topic.DECIDED, sue, make_reachable(Role.SUPPORT), key="change:7")
+    send_notice(Topic.EXPIRING, sue, key="change:7")
     assert Message.objects.filter(webhook=webhook).count() == 1
 
 
-def test_what_is_settled_no_longer_stands_as_unread(sue: Staff) -> None:
-    tell(Topic.APPROVAL_NEEDED, sue, key="change:7:first")
-    tell(Topic.APPROVAL_NEEDED, sue, key="change:71:first")
+def test_what_is_settled_no_longer_stays_as_unread(sue: Staff) -> None:
+    send_notice(Topic.APPROVAL_NEEDED, sue, key="change:7:first")
+    send_notice(Topic.APPROVAL_NEEDED, sue, key="change:71:first")
     no_longer_needed(Topic.APPROVAL_NEEDED, "change:7")
     unread = Message.objects.filter(channel="page", read_at=None)
     assert [message.key for message in unread] == [f"approval_needed:change:71:first:page:{sue.pk}"]

@@ -14,7 +14,7 @@ from riskadmin.notifications.models import Message, MessageState, Preferences
 from riskadmin.notifications.topics import Topic
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.notifications.telling import LINK, tell
+from tests.notifications.notices import LINK, send_notice
 from tests.staff.people import make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("email_is_on")]
@@ -24,7 +24,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def test_the_list_and_the_bell_are_a_persons_own(client: Client, sue: Staff) -> None:
-    tell(Topic.DECIDED, sue, subject="Only for Sue")
+    send_notice(Topic.DECIDED, sue, subject="Only for Sue")
     client.force_login(make_person(Role.SUPPORT, "sam"))
     assert "Only for Sue" not in client.get(LIST).content.decode()
     assert 'data-unread=""' in client.get(reverse("status"), headers=HTMX).content.decode()
@@ -45,7 +45,7 @@ def test_the_list_and_the_bell_are_a_persons_own(client: Client, sue: Staff) -> 
 
 def test_so_many_are_not_counted(client: Client, sue: Staff) -> None:
     for _ in range(101):
-        tell(Topic.DECIDED, sue)
+        send_notice(Topic.DECIDED, sue)
     client.force_login(sue)
     assert 'data-unread="99+"' in client.get(reverse("status"), headers=HTMX).content.decode()
     client.post(reverse("notifications:read_all"))
@@ -81,7 +81,7 @@ def test_a_digest_that_there_is_not_is_refused(client: Client, sue: Staff) -> No
 
 
 def test_what_failed_is_retried_by_an_administrator(client: Client, sue: Staff, mailoutbox: list[object]) -> None:
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     failed = Message.objects.filter(channel="email")
     failed.update(state=MessageState.GIVEN_UP, tries=9, last_error="The mail server refused it with code 550.")
     client.force_login(make_person(Role.ADMINISTRATOR))
@@ -103,7 +103,7 @@ def test_the_demo_shows_its_e_mail(client: Client, sue: Staff, settings: Setting
     assert client.get(address).status_code == 404
     settings.DEMO = True
     assert client.get(address).context["caught"] == []
-    tell(Topic.DECIDED, sue, text="Größer <b>als</b> erlaubt")
+    send_notice(Topic.DECIDED, sue, text="Größer <b>als</b> erlaubt")
     deliver_due()
     response = client.get(address)
     [caught] = response.context["caught"]

@@ -23,7 +23,7 @@ from riskadmin.notifications.topics import Topic
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.notifications.conftest import Receiver
-from tests.notifications.telling import hook, make_due, tell
+from tests.notifications.notices import hook, make_due, send_notice
 from tests.notifications.test_outbox import ORIGIN
 from tests.staff.people import make_person
 
@@ -47,7 +47,7 @@ def message() -> Message:
 
 def test_a_signature_is_what_the_documentation_says(sue: Staff, receiver: Receiver) -> None:
     _, secret = hook(sue, receiver.url)
-    tell(Topic.DECIDED, sue, subject="Größe")
+    send_notice(Topic.DECIDED, sue, subject="Größe")
     deliver_due()
     [(headers, body)] = receiver.received
     key = base64.b64decode(secret[len("whsec_") :])
@@ -60,7 +60,7 @@ def test_a_signature_is_what_the_documentation_says(sue: Staff, receiver: Receiv
 
 def test_a_repeated_try_has_the_same_id(sue: Staff, receiver: Receiver) -> None:
     hook(sue, receiver.url)
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     receiver.status = 503
     deliver_due()
     assert (message().state, message().last_error) == (MessageState.FAILED, "It answered with HTTP status 503.")
@@ -75,7 +75,7 @@ def test_a_repeated_try_has_the_same_id(sue: Staff, receiver: Receiver) -> None:
 def test_each_shape_says_it_and_links_to_the_page(sue: Staff, receiver: Receiver, settings: Settings, shape: Shape) -> None:
     settings.PUBLIC_URL = "https://risk.example.com"
     hook(sue, receiver.url, shape=shape)
-    tell(Topic.DECIDED, sue, subject="Change 7 <!channel>", text="[here](https://evil.example)")
+    send_notice(Topic.DECIDED, sue, subject="Change 7 <!channel>", text="[here](https://evil.example)")
     deliver_due()
     body: dict[str, Any] = json.loads(receiver.received[0][1])
     link = "https://risk.example.com/changes/7/"
@@ -131,7 +131,7 @@ def test_a_name_that_leads_to_a_private_address_is_not_connected_to(
         raise AssertionError("a connection was opened")
 
     hook(sue, "https://inside.example.com/x")
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     monkeypatch.setattr("requests_hardened.ip_filter.socket.getaddrinfo", resolved)
     monkeypatch.setattr("urllib3.util.connection.create_connection", refuse)
     deliver_due()
@@ -142,7 +142,7 @@ def test_a_name_that_leads_to_a_private_address_is_not_connected_to(
 def test_a_redirect_is_not_followed(sue: Staff, receiver: Receiver) -> None:
     receiver.status, receiver.headers = 307, {"Location": receiver.url}
     hook(sue, receiver.url)
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     deliver_due()
     assert len(receiver.received) == 1
     assert message().last_error == "It answered with HTTP status 307."
@@ -182,9 +182,9 @@ def test_a_second_one_of_the_same_name_is_refused(client: Client, administrator:
 
 def test_a_removed_one_is_erased_and_gets_nothing_more(sue: Staff, receiver: Receiver) -> None:
     webhook, _ = hook(sue, receiver.url)
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     remove_webhook(actor=sue, origin=ORIGIN, webhook=webhook)
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     deliver_due()
     assert receiver.received == []
     assert (message().state, message().last_error) == (MessageState.GIVEN_UP, "This webhook was removed.")
@@ -197,7 +197,7 @@ def test_a_removed_one_is_erased_and_gets_nothing_more(sue: Staff, receiver: Rec
 
 def test_under_another_key_it_says_what_to_do(sue: Staff, receiver: Receiver, settings: Settings) -> None:
     hook(sue, receiver.url)
-    tell(Topic.DECIDED, sue)
+    send_notice(Topic.DECIDED, sue)
     settings.SECRET_KEY = "another key of this installation, long enough"
     deliver_due()
     assert receiver.received == []

@@ -32,7 +32,7 @@ ISOLATES: Final = frozenset("\u2068\u2069")
 
 
 def hidden(text: str) -> set[str]:
-    """Characters that nobody sees in a page or file, apart from the mark at a file's beginning."""
+    """Characters that no one sees in a page or file, apart from the mark at a file's beginning."""
     odd = {each for each in text.removeprefix("\ufeff") if unicodedata.category(each) == "Cf"}
     return odd - ISOLATES
 
@@ -71,7 +71,7 @@ def addresses(world: dict[str, int]) -> list[str]:
         *(reverse(name, args=[world[change]]) for name in of_change for change in ("pending", "switch")),
         *(reverse(name, args=["demo", world["account"]]) for name in of_account),
         reverse("execution:item", args=[world["item"]]),
-        f"{reverse('execution:decide')}?resolution=applied&all=1",
+        f"{reverse('execution:resolve_many')}?resolution=applied&all=1",
         f"{reverse('changes:new', args=['lock'])}?account=demo:102",
         f"{reverse('changes:new', args=['unlock'])}?account=demo:101",
         f"{reverse('changes:new', args=['risk_category'])}?account=demo:102",

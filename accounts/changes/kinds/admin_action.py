@@ -139,7 +139,7 @@ class AdminActionKind(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, risk_state)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         was, now = RiskState.from_json(before), RiskState.from_json(observed)
         acted = now.is_acted_on_since(was)
         if self.is_reached(was) and not acted:

@@ -169,7 +169,7 @@ class Kind(StoredKind):
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back covers; fewer if no call lists them all
     # what its plan depends on, in addition to the risk status: what a reading fetches
     parts: ClassVar[frozenset[Part]] = frozenset()
-    tells_who_locked: ClassVar[bool] = False  # its preview names, for each account, who set what it lifts
+    shows_who_locked: ClassVar[bool] = False  # its preview names, for each account, who set what it lifts
     takes_own_parameters: ClassVar[bool] = True  # False: a call sends the same for all its targets, so none has its own
 
     @property
@@ -307,7 +307,7 @@ class Kind(StoredKind):
         """Read the targets' current state at Tradovate, in the terms of `before`; raises TradovateError."""
 
     def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:
-        """Read what shows the outcome of this step, in the form that `judge` takes."""
+        """Read what shows the outcome of this step, in the form that `interpret_read_back` takes."""
         return self.read(client, ids)
 
     def read_all(self, client: Client, ids: Sequence[int]) -> Iterator[Reading]:
@@ -315,8 +315,8 @@ class Kind(StoredKind):
         yield self.read(client, ids)
 
     @abstractmethod
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        """Judge by a read-back whether a call had its intended effect on a target that was in state `before`. Pure."""
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+        """Say by a read-back whether a call had its intended effect on a target that was in state `before`. Pure."""
 
     def proven_by_absence(self, after: State) -> bool:
         """Say whether the absence of something would prove it: then one response without it is not enough."""

@@ -96,7 +96,7 @@ class Liquidate(AdminActionKind):
         (target,) = order.targets
         return send_admin_action(client, order, AdminAction(LiquidateAfter.from_json(target.after).admin_actions[order.step]))
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         intended = LiquidateAfter.from_json(after).admin_actions[step]
         now = RiskState.from_json(observed)
         acted = now.is_acted_on_since(RiskState.from_json(before))

@@ -21,7 +21,7 @@ class LiquidateOnly(AdminActionKind):
         icon="arrow-down-circle",
         permission="allow accounts closing orders only",
         ended_by="unlock",
-        stand_in="risk_category",
+        alternative="risk_category",
         is_first_choice=True,
         in_lists="Closing orders only",
     )

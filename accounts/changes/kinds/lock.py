@@ -19,7 +19,7 @@ class Lock(AdminActionKind):
         icon="lock",
         permission="lock accounts",
         ended_by="unlock",
-        stand_in="risk_category",
+        alternative="risk_category",
         cheaper="risk_category",
         is_first_choice=True,
         in_lists="Lock",

@@ -92,7 +92,7 @@ class MaxNetLiq(AccountKind):
         permission="ask to set the max net liq of accounts",
         recorded={"max_net_liq_usd": "Max net liq in USD"},
     )
-    judges_by_figures = True
+    uses_realised_figures = True
     endpoints = (UPDATE_MAX_NET_LIQ,)
     reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
@@ -158,7 +158,7 @@ class MaxNetLiq(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, peak_state)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         was, now = PeakState.from_json(before).max_net_liq_usd, PeakState.from_json(observed).max_net_liq_usd
         if now == PeakAfter.from_json(after).max_net_liq_usd:
             return Finding.UNCHANGED if now == was else Finding.APPLIED

@@ -30,14 +30,14 @@ from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.stored_form import UNSET
 from accounts.changes.kinds.units import AccountKind
 from accounts.models import Account, pre_trade
-from accounts.models.pre_trade import ID, OWNER, Field, Record, Sort, Tighter, about, in_json, in_words
+from accounts.models.pre_trade import ID, OWNER, Field, PreTradeValueType, Record, Tighter, in_json, in_words, scope_words
 from accounts.sync.actions import Part
 from riskadmin.tradovate.endpoints import Endpoint
 
 ACTION: Final = "action"
 """The form's field for the action."""
 
-AT_ONCE: Final = 50
+ACCOUNTS_PER_READ: Final = 50
 """Accounts in one read-back: each may have many records."""
 
 
@@ -48,7 +48,7 @@ class PreTradeKind(AccountKind):
     """A kind about records of one type. `of` returns the instance for the action that a change's parameters name."""
 
     urgent_up_to = 50
-    read_at_once = AT_ONCE
+    read_at_once = ACCOUNTS_PER_READ
     parts = frozenset({Part.PRE_TRADE})
     parameters_type: ClassVar[type[PreTradeParameters]]
     state_type = RecordsState
@@ -216,7 +216,7 @@ class PreTradeKind(AccountKind):
         moved = [
             abs(Decimal(becomes.get(field.name, 0)) - Decimal(was.get(field.name, 0)))
             for field in self.fields
-            if field.sort is Sort.USD and was.get(field.name) != becomes.get(field.name)
+            if field.value_type is PreTradeValueType.USD and was.get(field.name) != becomes.get(field.name)
         ]
         return max(moved, default=None)
 
@@ -262,7 +262,7 @@ class PreTradeKind(AccountKind):
 
     def words_of(self, record: Record) -> str:
         """Return in short what a record is about."""
-        return about(record)
+        return scope_words(record)
 
     def _altered(self, was: Record | None, becomes: Record | None) -> tuple[Difference, ...]:
         old, new = was or {}, becomes or {}
@@ -294,8 +294,8 @@ class PreTradeKind(AccountKind):
     def _all_words(self, record: Record | None) -> str:
         if record is None:
             return "none"
-        told = (f"{each.label.lower()} {in_words(each, record[each.name])}" for each in self.fields if each.name in record)
-        return f"{record[ID]}: {', '.join(told)}"
+        terms = (f"{each.label.lower()} {in_words(each, record[each.name])}" for each in self.fields if each.name in record)
+        return f"{record[ID]}: {', '.join(terms)}"
 
     def altered(self, before: State, after: RecordAfter) -> tuple[str, ...]:
         """Return the names of the fields that an update changes."""
@@ -304,7 +304,7 @@ class PreTradeKind(AccountKind):
 
     # --- Tradovate --------------------------------------------------------------------------------------------------------
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         was, now = RecordsState.from_json(before), RecordsState.from_json(observed)
         sent = RecordAfter.from_json(after)
         if sent.action == Action.CREATE:

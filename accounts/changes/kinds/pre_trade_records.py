@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from accounts.changes.kinds.kind import Done
 from accounts.changes.kinds.stored_form import UNSET, OtherForm, StoredForm, Unset
-from accounts.models.pre_trade import ID, Field, Record, Sort
+from accounts.models.pre_trade import ID, Field, PreTradeValueType, Record
 
 
 class Action(StrEnum):
@@ -93,7 +93,9 @@ def the_one_made(done: Done) -> Record | None:
 def typed(record: Record, fields: Sequence[Field]) -> dict[str, Any]:
     """Return a record's fields as the client takes them, without its own number."""
     return {
-        field.name: Decimal(record[field.name]) if field.sort in {Sort.PCT, Sort.USD} else record[field.name]
+        field.name: Decimal(record[field.name])
+        if field.value_type in {PreTradeValueType.PCT, PreTradeValueType.USD}
+        else record[field.name]
         for field in fields
         if field.name in record
     }

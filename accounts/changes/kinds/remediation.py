@@ -32,7 +32,7 @@ from accounts.changes.kinds.demo_balance import (
     cash_effects,
     cash_read,
     cash_state,
-    judge_cash,
+    interpret_cash,
     no_cash,
     read_cash,
     send_cash_change,
@@ -130,7 +130,7 @@ class Remediation(Unlock):
         icon="first-aid-kit",
         permission="ask to remediate accounts",
     )
-    judges_by_figures = True
+    uses_realised_figures = True
     urgent_up_to = 0
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     steps = ("Set the balance", "Set the max net liq", "Unlock")
@@ -247,13 +247,13 @@ class Remediation(Unlock):
         yield self.read(client, ids)
         yield read_cash(client, ids)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         if step == BALANCE:
-            return judge_cash(before=before, after=after, observed=observed)
+            return interpret_cash(before=before, after=after, observed=observed)
         if step == PEAK:
-            return _judge_peak(before=before, after=after, observed=observed)
+            return _interpret_peak(before=before, after=after, observed=observed)
         risk_before, risk_now = (RiskState.from_json(state).to_json() for state in (before, observed))
-        found = super().judge(before=risk_before, after=after, observed=risk_now, step=step)
+        found = super().interpret_read_back(before=risk_before, after=after, observed=risk_now, step=step)
         # The item is more than its last step, and its balance has been changed.
         return Finding.APPLIED if found == Finding.UNCHANGED else found
 
@@ -269,8 +269,8 @@ class Remediation(Unlock):
         )
 
 
-def _judge_peak(*, before: State, after: State, observed: State) -> Finding:
-    """Judge the peak after the balance was changed, which is said to have moved it by as much [?]."""
+def _interpret_peak(*, before: State, after: State, observed: State) -> Finding:
+    """Interpret the peak after the balance was changed, which is said to have moved it by as much [?]."""
     peak, was = PeakState.from_json(observed).max_net_liq_usd, PeakState.from_json(before).max_net_liq_usd
     if peak == PeakAfter.from_json(after).max_net_liq_usd:
         return Finding.APPLIED

@@ -23,7 +23,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
 from accounts.sync.actions import Part
 from accounts.sync.complete import Read
-from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.reads import Reader
 from accounts.sync.store import store_accounts, store_categories, unknown_categories
 from riskadmin.tradovate import entities
@@ -120,7 +120,7 @@ class SwitchRiskCategory(AccountKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="switch-horizontal",
         permission="ask to switch risk categories",
-        stand_in="lock",
+        alternative="lock",
         recorded={HALTING: "Halting category"},
     )
     endpoints = (SWITCH_RISK_CATEGORY,)
@@ -232,16 +232,16 @@ class SwitchRiskCategory(AccountKind):
 
         def keep() -> None:
             if categories is not None:
-                at = MirrorReading(client.environment, categories.read_at, Source.CONFIRM)
+                at = ReadStamp(client.environment, categories.read_at, Source.CONFIRM)
                 store_categories(categories.found, at, unreadable=categories.odd)
-            at = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
+            at = ReadStamp(client.environment, read.read_at, Source.CONFIRM)
             store_accounts(read.found, at, unreadable=read.odd)
 
         observed = {account.id: CategoryState(category_id=account.risk_category_id) for account in read.found}
         reading = reading_of(client, read, observed=observed, keep=keep)
         return replace(reading, unread={**reading.unread, **unread})
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # Only the number is compared: the names next to it are for people.
         was, intended, now = (CategoryState.from_json(state).category_id for state in (before, after, observed))
         if now == intended:
@@ -327,7 +327,7 @@ def _new_categories(
         why = Unread(why=f"It is in a new risk category, and the categories could not be read: {error.message}")
     unread = {account.id: why for account in read.found if account.risk_category_id in unknown}
     read.found = [account for account in read.found if account.id not in unread]
-    read.told -= unread.keys()
+    read.reported -= unread.keys()
     return None, unread
 
 

@@ -40,7 +40,7 @@ class Unlock(AdminActionKind):
     )
     parameters_type: ClassVar[type[StoredForm]] = UnlockParameters
     parts = frozenset({Part.POSITIONS, Part.LIMITS})
-    tells_who_locked = True
+    shows_who_locked = True
     action = AdminAction.NORMAL
     already = "Not locked"
     open_positions = "the trader can add to them again."

@@ -78,14 +78,14 @@ class UserLockout(TraderKind):
     def plan(self, subject: Trader, *, parameters: State, contested: bool) -> Planned | Skip:
         permissions: list[TradingPermission] = subject.open_permissions  # type: ignore[attr-defined]  # by `subjects`
         accounts = len({permission.account_id for permission in permissions})
-        told = f"Trades {accounts:,} open account{'' if accounts == 1 else 's'}" if accounts else "Trades no open account"
+        warning = f"Trades {accounts:,} open account{'' if accounts == 1 else 's'}" if accounts else "Trades no open account"
         # The positions are those of the trader's accounts, which are not read here.
         effects = TargetEffects(direction=EffectDirection.LOOSER)
         return Planned(
             before=self.state(subject),
             after=LockoutAfter(lockout="ended").to_json(),
             effects=effects,
-            warnings=(told,),
+            warnings=(warning,),
             weight=float(accounts),
         )
 
@@ -100,7 +100,7 @@ class UserLockout(TraderKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         _refuse()
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         _refuse()
 
     def inverse(self, done: Done) -> Irreversible:

@@ -18,7 +18,7 @@ from accounts.changes.actions import PlanMoved, submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change
 from accounts.changes.plan import plan
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.tracking.control import InvalidTransition, pause
 from accounts.models import Account
 from riskadmin.audit.origin import Origin
@@ -90,7 +90,7 @@ class Seeding:
         reason: str,
         parameters: Mapping[str, str] | None = None,
         by: str = "support",
-        timing: Timing = AT_ONCE,
+        timing: Timing = IMMEDIATELY,
     ) -> Change | None:
         """Request a change of some accounts; return it, or None if it was requested before, or nothing suits it."""
         form_key = uuid5(FORM_KEYS, name)

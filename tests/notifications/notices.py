@@ -13,7 +13,7 @@ from riskadmin.staff.models import Staff
 LINK = "/changes/7/"
 
 
-def tell(topic: Topic, *people: Staff, subject: str = "Change 7 was rejected", text: str = "Why", key: str = "") -> None:
+def send_notice(topic: Topic, *people: Staff, subject: str = "Change 7 was rejected", text: str = "Why", key: str = "") -> None:
     """Tell people something."""
     with transaction.atomic():
         notify(topic, people, subject=subject, text=text, link=LINK, key=key)
