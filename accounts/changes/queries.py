@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.approvals import queries as approvals
 from accounts.approvals.models import Approval
-from accounts.approvals.queries import ApprovalProgress
+from accounts.approvals.queries import ApprovalProgress, approval_progress
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
 from accounts.changes.kinds.spec import Unit
