@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("riskadmin.staff.urls")),
     path("accounts/", include("accounts.pages.urls")),
     path("budget/", include("accounts.gateway.usage.urls")),
+    path("approvals/", include("accounts.approvals.urls")),
     path("changes/", include("accounts.changes.urls")),
     path("templates/", include("accounts.limit_templates.urls")),
     path("execution/", include("accounts.execution.urls")),
