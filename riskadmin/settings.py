@@ -105,7 +105,7 @@ NAVIGATION = [
     ("Templates", "limit_templates:list", "adjustments", "changes:view", "limit_templates:waiting_count"),
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Outbox", "notifications:outbox", "send", "notifications:manage"),
-    ("Policy", "changes:policy", "scale", "policy:view"),
+    ("Policy", "approvals:policy", "scale", "policy:view"),
     ("System", "system", "activity", "system:view"),
     ("Budget", "usage:page", "hourglass", "system:view"),
     ("Risk categories", "accounts:categories", "switch-horizontal", "accounts:view"),

@@ -167,7 +167,7 @@ TABLE = (
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:calendar", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
-    Row("GET", "changes:policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:policy", (302, 403, 200, 200, 200)),
     Row("GET", "changes:stops", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:stops_strip", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:account_stops", EVERYBODY_SIGNED_IN, _account),
