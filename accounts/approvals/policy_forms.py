@@ -1,7 +1,7 @@
 """Forms of the policy: its rules, a request to try them on, and a verdict about a version."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.forms.formsets import BaseFormSet
@@ -146,6 +146,11 @@ class RuleForm(forms.Form):
 
 class _Rules(BaseFormSet):  # type: ignore[type-arg]  # takes none where it runs
     """The rules of a version, in order; empty forms at the end are left out."""
+
+    default_error_messages: ClassVar = {
+        **BaseFormSet.default_error_messages,
+        "too_many_forms": f"Keep at most {RULES_MAX} rules: one may name several kinds.",
+    }
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         """Read the kinds once for all rules."""
