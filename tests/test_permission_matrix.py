@@ -16,6 +16,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
+from accounts.approvals.models import PolicyVersion
+from accounts.approvals.policy_versions import propose
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.forms import SeenField
@@ -46,7 +48,7 @@ class World:
     """What there is to be opened: one person of each role, a locked account, a plain one, and changes that support asked for.
 
     `change` is an unlock that waits; of the others, one runs, one is paused, one has ended cancelled, one has locked its
-    account, and one has an item whose outcome no one knows after its `call`.
+    account, and one has an item whose outcome no one knows after its `call`. `policy` waits for approval.
     """
 
     people: dict[str, Staff]
@@ -61,6 +63,7 @@ class World:
     version: TemplateVersion
     assignment: Assignment
     webhook: Webhook
+    policy: PolicyVersion
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,10 @@ def _template(world: World) -> tuple[int]:
 
 def _version(world: World) -> tuple[int]:
     return (world.version.pk,)
+
+
+def _policy(world: World) -> tuple[int]:
+    return (world.policy.number,)
 
 
 def _message(world: World) -> Message:
@@ -168,6 +175,19 @@ TABLE = (
     Row("GET", "changes:calendar", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
     Row("GET", "approvals:policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:policy_version", (302, 403, 200, 200, 200), _policy),
+    Row("GET", "approvals:try_policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:edit_policy", (302, 403, 403, 403, 200)),
+    Row("POST", "approvals:edit_policy", (302, 403, 403, 403, 422)),
+    # Another administrator proposed it; one who did not can't withdraw it.
+    Row(
+        "POST",
+        "approvals:decide_policy",
+        (302, 403, 303, 403, 303),
+        _policy,
+        lambda world: {"verdict": "approve", "digest": world.policy.digest},
+    ),
+    Row("POST", "approvals:withdraw_policy", (302, 403, 403, 403, 409), _policy),
     Row("GET", "changes:stops", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:stops_strip", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:account_stops", EVERYBODY_SIGNED_IN, _account),
@@ -360,6 +380,7 @@ def make_world() -> World:
         version=version,
         assignment=assignment,
         webhook=webhook,
+        policy=propose(actor=make_person(Role.ADMINISTRATOR, "proposer"), origin=Origin(job="tests"), rules=[], note=""),
     )
 
 

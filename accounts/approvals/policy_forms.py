@@ -36,8 +36,8 @@ def _money(label: str, **more: Any) -> AmountField:
     return AmountField(label=label, required=False, min_value=0, max_digits=16, **more)
 
 
-def _role_of_stage() -> forms.ChoiceField:
-    return forms.ChoiceField(label="By", required=False, choices=[("", "Any approver"), *_ROLES])
+def _role_of_stage(label: str) -> forms.ChoiceField:
+    return forms.ChoiceField(label=label, required=False, choices=[("", "Any approver"), *_ROLES])
 
 
 class RuleForm(forms.Form):
@@ -64,11 +64,11 @@ class RuleForm(forms.Form):
     from_open_positions = _count("From so many open positions on")
     from_money_usd = _money("From so much money on", help_text="The largest amount by which a figure of one account changes.")
     approvals_1 = _count("Approvals", required=True, at_most=APPROVALS_MAX, help_text="0: it runs at once.")
-    role_1 = _role_of_stage()
-    approvals_2 = _count("Then", at_most=APPROVALS_MAX, at_least=1)
-    role_2 = _role_of_stage()
-    approvals_3 = _count("Then", at_most=APPROVALS_MAX, at_least=1)
-    role_3 = _role_of_stage()
+    role_1 = _role_of_stage("By")
+    approvals_2 = _count("2nd stage", at_most=APPROVALS_MAX, at_least=1)
+    role_2 = _role_of_stage("2nd stage by")
+    approvals_3 = _count("3rd stage", at_most=APPROVALS_MAX, at_least=1)
+    role_3 = _role_of_stage("3rd stage by")
     valid_hours = _count(
         "Expires after", required=True, at_most=HOURS_MAX, at_least=1, initial=24, help_text="Undecided that long, it ends."
     )
@@ -90,6 +90,11 @@ class RuleForm(forms.Form):
         found: RuleDraft | None = self.initial.get("source")
         return found
 
+    @property
+    def is_left_empty(self) -> bool:
+        """Whether it is a form for one rule more in which nothing was filled in."""
+        return self.empty_permitted and not (self.is_bound and self.has_changed())
+
     @classmethod
     def initial_of(cls, rule: RuleDraft) -> dict[str, Any]:
         """Return a rule as the initial values of a form."""
@@ -106,7 +111,7 @@ class RuleForm(forms.Form):
     def draft(self) -> RuleDraft:
         """The rule that a valid form describes."""
         given = self.cleaned_data
-        thresholds = {name: value or 0 for name, value in given.items() if name.startswith("from_")}
+        thresholds: dict[str, Any] = {name: value or 0 for name, value in given.items() if name.startswith("from_")}
         return RuleDraft(
             kinds=tuple(given["kinds"]),
             directions=tuple(Direction(each) for each in given["directions"]),
@@ -164,19 +169,15 @@ class _Rules(BaseFormSet):  # type: ignore[type-arg]  # takes none where it runs
         if "DELETE" in form.fields:
             form.fields["DELETE"].label = "Remove this rule"
 
-    @property
-    def drafts(self) -> list[RuleDraft]:
-        """The rules that valid forms describe."""
-        return [form.draft for form in self.forms if not (_is_left_empty(form) or form.cleaned_data.get("DELETE"))]
-
     def clean(self) -> None:
         """Refuse a policy without rules: nothing could be requested any more, not even a lock."""
-        if not any(self.errors) and not self.drafts:
+        if not any(self.errors) and not drafts_in(self):
             raise forms.ValidationError("Keep at least one rule: what no rule covers can't be requested, not even a lock.")
 
 
-def _is_left_empty(form: RuleForm) -> bool:
-    return form.empty_permitted and not form.has_changed()
+def drafts_in(formset: Any) -> list[RuleDraft]:
+    """Return the rules that a valid formset describes."""
+    return [form.draft for form in formset.forms if not (form.is_left_empty or form.cleaned_data.get("DELETE"))]
 
 
 RulesFormSet = forms.formset_factory(

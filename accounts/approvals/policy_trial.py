@@ -170,15 +170,16 @@ class Trial:
 
     def _wait(self, difference: Difference) -> Wait:
         waits = {0: timedelta(), **self.waits}
-        known, unknown = [], 0
+        known: list[float] = []
+        unknown = 0
         for each in self.of(difference):
             needed = [side.approvals for side in (each.before, each.after) if side]
             if all(count in waits for count in needed):
                 # Requests that need more are not expected to be approved sooner, whatever few of them have shown.
-                known.append(max(timedelta(), waits[max(needed)] - waits[min(needed)]))
+                known.append(max(timedelta(), waits[max(needed)] - waits[min(needed)]).total_seconds())
             else:
                 unknown += 1
-        return Wait(median=median(known) if known else None, known=len(known), unknown=unknown)
+        return Wait(median=timedelta(seconds=median(known)) if known else None, known=len(known), unknown=unknown)
 
 
 def on_the_past(rules: Sequence[PolicyRule], in_force: Sequence[PolicyRule]) -> Trial:

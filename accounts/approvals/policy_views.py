@@ -15,7 +15,7 @@ from accounts.approvals.actions import decide as decide_about
 from accounts.approvals.actions import refusal
 from accounts.approvals.actions import withdraw as withdraw_request
 from accounts.approvals.models import PolicyVersion
-from accounts.approvals.policy_forms import FactsForm, ProposalForm, RuleForm, RulesFormSet, VerdictForm
+from accounts.approvals.policy_forms import FactsForm, ProposalForm, RuleForm, RulesFormSet, VerdictForm, drafts_in
 from accounts.approvals.policy_trial import Difference, Trial, on_the_past, wanted_for, warnings
 from accounts.approvals.policy_versions import (
     AlreadyProposed,
@@ -178,8 +178,8 @@ def edit(request: HttpRequest) -> HttpResponse:
         kept = ProposalForm(initial={"note": typed["note"].value()})
         return _edit_page(request, formset, kept, status=UNPROCESSABLE)
     if request.POST.get("step") == "propose":
-        return _proposed(request, formset.drafts, typed)
-    return _tried(request, formset.drafts, typed)
+        return _proposed(request, drafts_in(formset), typed)
+    return _tried(request, drafts_in(formset), typed)
 
 
 def _proposed(request: HttpRequest, drafts: Sequence[RuleDraft], typed: ProposalForm) -> HttpResponse:
@@ -244,11 +244,18 @@ def _edit_page(
 
 def _forms_in_words(formset: Any) -> list[tuple[RuleForm, policy_words.RuleLine | None]]:
     """Return each form with what its rule says, as far as it is complete."""
-    drafts = [form.draft if form.is_bound and form.is_valid() and form.has_changed() else form.source for form in formset.forms]
+    drafts = [_draft_of(form) for form in formset.forms]
     return [
         (form, next(iter(policy_words.lines([draft.at(place)]))) if draft else None)
         for place, (form, draft) in enumerate(zip(formset.forms, drafts, strict=True), start=1)
     ]
+
+
+def _draft_of(form: RuleForm) -> RuleDraft | None:
+    """Return the rule of a form as it is on the page, as far as it is complete."""
+    if not form.is_bound:
+        return form.source
+    return form.draft if form.is_valid() and not form.is_left_empty else None
 
 
 def _formset(drafts: Sequence[RuleDraft]) -> Any:

@@ -48,16 +48,16 @@ def compared(before: Sequence[PolicyRule], after: Sequence[PolicyRule]) -> list[
 
 def _compared(before: Sequence[PolicyRule], after: Sequence[PolicyRule]) -> Iterator[RuleLine]:
     # An edited rule is one that was removed and one that is new, next to each other.
-    drafts = [comparable(map(RuleDraft.of, rules)) for rules in (before, after)]
-    for step, first, last, start, end in SequenceMatcher(None, *drafts, autojunk=False).get_opcodes():
+    was, now = (comparable(map(RuleDraft.of, rules)) for rules in (before, after))
+    for step, first, last, start, end in SequenceMatcher(a=was, b=now, autojunk=False).get_opcodes():
         if step == "equal":
             yield from lines(after[start:end])
             continue
-        for was, now in zip_longest(before[first:last], after[start:end]):
-            if was:
-                yield _line(was, Mark.REMOVED)
-            if now:
-                yield _line(now, Mark.NEW)
+        for removed, added in zip_longest(before[first:last], after[start:end]):
+            if removed:
+                yield _line(removed, Mark.REMOVED)
+            if added:
+                yield _line(added, Mark.NEW)
 
 
 def _line(rule: PolicyRule, mark: Mark = Mark.KEPT) -> RuleLine:

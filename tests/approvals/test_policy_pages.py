@@ -96,7 +96,7 @@ def test_edited_tried_proposed_and_approved(editor: Client, support: Staff, supe
         "compared_with": 2, "requests": 2, "refused": 0, "fewer": 0, "more": 1, "otherwise": 0, "covered": 0
     }  # fmt: skip
 
-    # Whoever proposed it does not decide; a supervisor does, and sees the same trial.
+    # The person who proposed it does not decide; a supervisor does, and sees the same trial.
     own = editor.get(answer["Location"])
     assert (own.context["may_decide"], own.context["may_withdraw"]) == (False, True)
     client = signed_in(supervisor)
