@@ -16,13 +16,12 @@ from accounts.approvals.actions import refusal
 from accounts.approvals.actions import withdraw as withdraw_request
 from accounts.approvals.models import PolicyVersion
 from accounts.approvals.policy_forms import FactsForm, ProposalForm, RuleForm, RulesFormSet, VerdictForm, drafts_in
-from accounts.approvals.policy_trial import Difference, Trial, on_the_past, wanted_for, warnings
+from accounts.approvals.policy_trial import Trial, on_the_past, wanted_for, warnings
 from accounts.approvals.policy_versions import (
     AlreadyProposed,
     RuleDraft,
     comparable,
     digest_of_rules,
-    drafts_in_force,
     drafts_of,
     in_order,
     propose,
@@ -134,8 +133,7 @@ def _version_page(
         why_not = refusal(approval, viewer, shown.digest)
         context |= {
             "in_force": in_force,
-            "lines": policy_words.compared(before, rules),
-            "is_compared": True,
+            "changes": list(policy_words.changes(before, rules)),
             "warnings": warnings(rules, before),
             **_trial_context(on_the_past(rules, before), request.GET),
             "form": form or VerdictForm(initial={"digest": shown.digest}),
@@ -149,7 +147,7 @@ def _version_page(
 def _trial_context(trial: Trial, address: Mapping[str, str]) -> dict[str, Any]:
     """Return what a trial's list shows: the requests that the address asks for, a page at a time."""
     asked = address.get("differs", "")
-    differs = asked if asked in Difference.values else ""
+    differs = asked if asked in trial.counts else ""
     page = Paginator(trial.of(differs), SHOWN).get_page(address.get("page"))
     requests, lines = queries.requests_with_lines([each.request_id for each in page.object_list])
     return {
@@ -213,9 +211,8 @@ def _tried(
     fresh = ProposalForm(initial={"note": typed["note"].value(), "tried": _seal(drafts, in_force, person(request))})
     context = {
         "is_tried": True,
-        "differ": comparable(drafts) != comparable(drafts_in_force()),
-        "lines": policy_words.compared(before, rules),
-        "is_compared": True,
+        "differ": comparable(drafts) != comparable(drafts_of(in_force)),
+        "changes": list(policy_words.changes(before, rules)),
         "warnings": warnings(rules, before),
         "notice": notice,
         **_trial_context(try_on_the_past(drafts, compared_with=in_force), {}),
@@ -246,7 +243,7 @@ def _forms_in_words(formset: Any) -> list[tuple[RuleForm, policy_words.RuleLine 
     """Return each form with what its rule says, as far as it is complete."""
     drafts = [_draft_of(form) for form in formset.forms]
     return [
-        (form, next(iter(policy_words.lines([draft.at(place)]))) if draft else None)
+        (form, policy_words.line_of(draft.at(place)) if draft else None)
         for place, (form, draft) in enumerate(zip(formset.forms, drafts, strict=True), start=1)
     ]
 

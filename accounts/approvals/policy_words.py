@@ -17,7 +17,7 @@ from riskadmin.web.formats import listed
 class Mark(StrEnum):
     """What another version of the policy does with a rule."""
 
-    KEPT = ""
+    NONE = ""
     NEW = "new"
     REMOVED = "removed"
 
@@ -31,42 +31,39 @@ class RuleLine:
     environment: str
     conditions: tuple[str, ...]
     needs: str
+    is_approved: bool
     valid_hours: int
     note: str
-    mark: Mark = Mark.KEPT
+    mark: Mark = Mark.NONE
 
 
 def lines(rules: Iterable[PolicyRule]) -> list[RuleLine]:
     """Return rules in words."""
-    return [_line(rule) for rule in rules]
+    return [line_of(rule) for rule in rules]
 
 
-def compared(before: Sequence[PolicyRule], after: Sequence[PolicyRule]) -> list[RuleLine]:
-    """Return the rules of a version in words, each new one marked, and where it was each that an earlier version had."""
-    return list(_compared(before, after))
-
-
-def _compared(before: Sequence[PolicyRule], after: Sequence[PolicyRule]) -> Iterator[RuleLine]:
-    # An edited rule is one that was removed and one that is new, next to each other.
+def changes(before: Sequence[PolicyRule], after: Sequence[PolicyRule]) -> Iterator[RuleLine]:
+    """Return the rules that only one of two versions has, in words; an edited one as removed, and below it as new."""
     was, now = (comparable(map(RuleDraft.of, rules)) for rules in (before, after))
     for step, first, last, start, end in SequenceMatcher(a=was, b=now, autojunk=False).get_opcodes():
         if step == "equal":
-            yield from lines(after[start:end])
             continue
         for removed, added in zip_longest(before[first:last], after[start:end]):
             if removed:
-                yield _line(removed, Mark.REMOVED)
+                yield line_of(removed, Mark.REMOVED)
             if added:
-                yield _line(added, Mark.NEW)
+                yield line_of(added, Mark.NEW)
 
 
-def _line(rule: PolicyRule, mark: Mark = Mark.KEPT) -> RuleLine:
+def line_of(rule: PolicyRule, mark: Mark = Mark.NONE) -> RuleLine:
+    """Return a rule in words."""
     return RuleLine(
         number=rule.position,
         kinds=listed([kind_in_words(kind) for kind in rule.kinds]) if rule.kinds else "Every kind",
         environment=rule.environment,
         conditions=tuple(_conditions(rule)),
         needs=needs_in_words(stages_of(rule.stages), rule.review_within_hours),
+        is_approved=bool(rule.stages),
         valid_hours=rule.valid_hours,
         note=rule.note,
         mark=mark,

@@ -102,7 +102,7 @@ def test_edited_tried_proposed_and_approved(editor: Client, support: Staff, supe
     client = signed_in(supervisor)
     page = client.get(answer["Location"], {"differs": "more"})
     assert page.context["trial"].counts == {"more": 1}
-    assert [line.mark for line in page.context["lines"] if line.mark] == ["removed", "new", "new"]
+    assert [line.mark for line in page.context["changes"]] == ["removed", "new", "new"]
     decision = {"verdict": "approve", "digest": version.digest, "comment": ""}
     decided = client.post(f"{answer['Location']}decide/", decision)
     assert (decided.status_code, policy_in_force()) == (303, version)
