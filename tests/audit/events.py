@@ -67,6 +67,7 @@ _VALUES: dict[str, Any] = {
     "text": "Read back",
     "to": "Category A on demo",
     "topics": ["decided"],
+    "trial": {"compared_with": 1, "requests": 40, "more": 2},
     "until": "2026-11-21T15:00:00+00:00",
     "username": "sue",
     "verdict": "approve",
