@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "riskadmin.staff",
     "accounts",
     "accounts.changes",
+    "accounts.changes.reasons",
     "accounts.limit_templates",
     "accounts.execution",
     "accounts.outside",
@@ -103,6 +104,7 @@ NAVIGATION = [
     ("Templates", "limit_templates:list", "adjustments", "changes:view", "limit_templates:waiting_count"),
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Policy", "changes:policy", "scale", "policy:view"),
+    ("Reasons", "reasons:list", "info-circle", "reasons:manage"),
     ("System", "system", "activity", "system:view"),
     ("Budget", "usage:page", "hourglass", "system:view"),
 ]
@@ -188,6 +190,10 @@ MAINTENANCE_WINDOWS = env.MAINTENANCE_WINDOWS
 MAINTENANCE_BUFFER_MINUTES = env.MAINTENANCE_BUFFER_MINUTES
 # A call claimed at the last moment of a window waits up to 5 s for its permit and 20 s for its answer.
 WINDOW_CLOSES_BEFORE_S = env.WINDOW_CLOSES_BEFORE_S
+# How a request names the ticket behind it, an example of it, and the address of a ticket.
+TICKET_PATTERN = env.TICKET_PATTERN
+TICKET_EXAMPLE = env.TICKET_EXAMPLE
+TICKET_LINK = env.TICKET_LINK
 # What beat starts, how often in seconds, and in which lane. A message is dropped once the next one is due.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "args": args, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}

@@ -15,6 +15,7 @@ urlpatterns = [
     path("accounts/", include("accounts.pages.urls")),
     path("budget/", include("accounts.gateway.usage.urls")),
     path("changes/", include("accounts.changes.urls")),
+    path("reasons/", include("accounts.changes.reasons.urls")),
     path("templates/", include("accounts.limit_templates.urls")),
     path("execution/", include("accounts.execution.urls")),
     path("outside/", include("accounts.outside.urls")),

@@ -17,6 +17,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from accounts.changes.models import Change, Item
+from accounts.changes.reasons.models import FirmReason
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.decisions import Seen
 from accounts.execution.forms import SeenField
@@ -105,6 +106,10 @@ def _template(world: World) -> tuple[int]:
 
 def _version(world: World) -> tuple[int]:
     return (world.version.pk,)
+
+
+def _reason(_: World) -> tuple[int]:
+    return (FirmReason.objects.get(kind="unlock", position=1).pk,)
 
 
 def _asks(kind_name: str, account_id: int) -> Callable[[World], dict[str, Any]]:
@@ -201,6 +206,14 @@ TABLE = (
     Row("POST", "changes:undo", (302, 409, 409, 403, 403), _of("running"), lambda _: {"part": "1"}),
     Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "changes:refused_rows", (302, 404, 404, 404, 404), lambda _: (uuid4(),)),  # only of lists of one's own
+    Row("GET", "reasons:list", (302, 403, 403, 403, 200)),
+    Row("GET", "reasons:add", (302, 403, 403, 403, 200), lambda _: ("unlock",)),
+    Row("POST", "reasons:add", (302, 403, 403, 403, 303), lambda _: ("unlock",), lambda _: {"name": "B", "code": "CloseFraud"}),
+    Row("GET", "reasons:edit", (302, 403, 403, 403, 200), _reason),
+    Row("POST", "reasons:edit", (302, 403, 403, 403, 303), _reason, lambda _: {"name": "B", "code": "CloseFraud"}),
+    Row("POST", "reasons:move", (302, 403, 403, 403, 303), lambda world: (*_reason(world), "down")),
+    Row("POST", "reasons:retire", (302, 403, 403, 403, 303), _reason),
+    Row("POST", "reasons:restore", (302, 403, 403, 403, 303), _reason),
     Row("GET", "limit_templates:list", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:new", (302, 200, 200, 403, 403)),
     Row(

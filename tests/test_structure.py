@@ -212,6 +212,7 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "staff": 3,
         "accounts": 4,
         "changes": 5,
+        "reasons": 5,
         "limit_templates": 6,
         "execution": 6,
     }

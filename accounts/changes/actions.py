@@ -20,6 +20,7 @@ from accounts.changes.models import Change, Decision, Item
 from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import Plan, moved_since, plan
+from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.temporary_locks import end_plan
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.shown import EFFECTS
@@ -88,11 +89,13 @@ def submit(  # the parts of a form, each by name
     source: Source | None = None,
     link: Link | None = None,
     timing: Timing = AT_ONCE,
+    given: Given = NOTHING,
 ) -> Change:
     """Write the change, its frozen items and their audit events, and return it; the same form key returns the first one.
 
     `shown_digest` is the digest of the plan that the person was shown, `confirmed_count` the number that they typed if the plan
-    asks for it, `source` where the targets come from, `link` the earlier change that they come from, `timing` when it runs.
+    asks for it, `source` where the targets come from, `link` the earlier change that they come from, `timing` when it runs,
+    `given` what it says about why besides code and text.
     Raises NotAllowed, PlanMoved, NothingToDo, CountNotConfirmed, and `policy.PolicyMissing`; then nothing is written.
     """
     if not actor.may(kind.capability):
@@ -118,7 +121,7 @@ def submit(  # the parts of a form, each by name
         raise NothingToDo(f"Nothing would happen to any of these {kind.unit.value}s.")
     if now.asks_for_count and confirmed_count != len(now.sent):
         raise CountNotConfirmed(now)
-    reason = Reason(code=reason_code.value, text=reason_text)
+    reason = Reason(code=reason_code.value, text=reason_text, given=given)
     change = compose(actor, now, reason, form_key=form_key, timing=timing, link=link)
     end = _end_of(actor, now, reason, form_key, timing)  # before anything is written: policy may not cover it
     try:

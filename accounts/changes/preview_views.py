@@ -44,6 +44,7 @@ SHOW: Final = "show"
 """Without scripts, buttons of the reason's form turn the plan's pages, so that typed text is kept: "skipped 2"."""
 
 NAMING: Final = ("targets", "account", "trader")
+WHY: Final = ("firm_reason", "reason_code", "reason_text", "ticket")
 RESERVED: Final = frozenset(
     {"csrfmiddlewaretoken", "preview", "tab", "page", "effect", "warning", SHOW, *NAMING, *AskForm.base_fields}
 )
@@ -222,7 +223,7 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
         "heading": kind.words(len(asked.chosen.ids)) if asked.chosen.ids else f"{kind.action_label}: nothing can be used",
         "source": targets.source_of(asked.chosen),
         "list_id": asked.typed.get("targets", ""),
-        "typed_reason": [(name, asked.typed[name]) for name in ("reason_code", "reason_text") if asked.typed.get(name)],
+        "typed_reason": [(name, asked.typed[name]) for name in WHY if asked.typed.get(name)],
         "plan": planned,
         "form": form,
         "unread": unread,
@@ -345,6 +346,7 @@ def _submit(asked: Asked, parameters: State) -> HttpResponse:
             source=targets.source_of(asked.chosen),
             link=asked.chosen.link,
             timing=form.timing,
+            given=form.given,
         )
     except actions.PlanMoved as error:
         return _ask_again(asked, error.plan)

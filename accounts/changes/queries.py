@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Sum, prefetch_related_objects
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
@@ -128,18 +128,22 @@ def progress(change_id: int) -> Progress:
         .annotate(items=Count("pk"), taken=Sum("step"), lately=Count("pk", filter=lately), due_at=Min("not_before"))
     )
     decided = Decision.objects.filter(change=OuterRef("pk")).order_by("pk")
-    change = Change.objects.annotate(
-        tallied=ArraySubquery(
-            by_state.values(
-                json=JSONObject(state="state", items="items", taken="taken", lately="lately", due_at="due_at"),
-            )
-        ),
-        decided=ArraySubquery(
-            decided.values(
-                json=JSONObject(staff_name="staff_name", verdict="verdict", comment="comment", decided_at="decided_at"),
-            )
-        ),
-    ).get(pk=change_id)
+    change = (
+        Change.objects.select_related("background")
+        .annotate(
+            tallied=ArraySubquery(
+                by_state.values(
+                    json=JSONObject(state="state", items="items", taken="taken", lately="lately", due_at="due_at"),
+                )
+            ),
+            decided=ArraySubquery(
+                decided.values(
+                    json=JSONObject(staff_name="staff_name", verdict="verdict", comment="comment", decided_at="decided_at"),
+                )
+            ),
+        )
+        .get(pk=change_id)
+    )
     return Progress(
         change=change,
         kind=for_stored(change),
@@ -279,8 +283,9 @@ class Listed:
 
 
 def listed(found: Iterable[Change]) -> list[Listed]:
-    """Return changes as rows of a list, in order. Two queries in addition to that of the changes, and two if any runs."""
+    """Return changes as rows of a list, in order. Three queries in addition to that of the changes, and two if any runs."""
     shown = list(found)
+    prefetch_related_objects(shown, "background")
     items = Item.objects.filter(change__in=shown)
     first = dict(items.filter(position=1).values_list("change_id", "target_name"))
     unknown = set(items.filter(state=ItemState.UNKNOWN).values_list("change_id", flat=True).distinct())

@@ -15,6 +15,8 @@ from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.plan import Plan
 from accounts.changes.plan_summary import overview
 from accounts.changes.policy import Requirement, requirement
+from accounts.changes.reasons import background
+from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
 from accounts.changes.targeting.source import NOWHERE, Link, Source
@@ -31,6 +33,7 @@ class Reason:
 
     code: str
     text: str
+    given: Given = NOTHING
 
 
 def compose(
@@ -76,6 +79,7 @@ def compose(
         decided_at=at if decided else None,
         state=decided_as(waits=timing.waits) if decided else ChangeState.PENDING,
     )
+    background.attach(change, reason.given)
     change.digest = _change_digest(change, planned, timing)
     return change
 
@@ -97,6 +101,7 @@ def _change_digest(change: Change, planned: Plan, timing: Timing) -> str:
             "form_key": change.form_key,
             **timing.to_json(),
             **({"relation": change.relation, "of_change": change.of_change_id} if change.relation else {}),
+            **background.in_digest(change),
         },
     )
 
@@ -113,6 +118,7 @@ def write(
     """Write a composed change with its items and their audit events, and dispatch it if it runs. Needs an open transaction."""
     own = per_target or {}
     change.save(force_insert=True)
+    background.store(change)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
     ids = new_ids(Item, len(planned.rows))
     copy_in(
@@ -142,6 +148,7 @@ def write(
         "decisions_needed": change.decisions_needed,
         **({"source": source.words} if source.words else {}),
         **_in_time(change),
+        **background.in_trail(change),
     }
     record_all(
         about_target(

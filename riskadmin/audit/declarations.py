@@ -40,6 +40,7 @@ class Declaration:
 ANSWER: Final = ("status", "response", "elapsed_ms")
 """What an event repeats of Tradovate's response."""
 
+_REASON: Final = "the reason “{firm_reason}”[ for the kind {kind}]"
 _TEMPLATE: Final = "version {number} of the limit template {template}"
 _OUTSIDE: Final = Declaration(
     sentence="Someone at Tradovate or the trader's firm changed {account}[: {outside_kind}][, {found}]",
@@ -74,9 +75,9 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("note", "text"),
     ),
     Tag.CHANGE_SUBMITTED: Declaration(
-        sentence="{actor} requested {change}[: {kind}][, {item_count}][; skipped for this one: {skipped}]",
+        sentence="{actor} requested {change}[: {kind}][, {item_count}][, ticket {ticket}][; skipped for this one: {skipped}]",
         required=("kind", "items", "digest", "decisions_needed", "skipped"),
-        optional=("source", "runs_at", "window", "goes_on", "review_by", "relation", "of_change"),
+        optional=("source", "runs_at", "window", "goes_on", "review_by", "relation", "of_change", "firm_reason", "ticket"),
     ),
     Tag.CHANGE_ROWS_LEFT_OUT: Declaration(
         sentence="{actor} left {row_count}[ of {source}] out of {change}",
@@ -145,6 +146,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("counts", "seconds"),
         state="change:finished",
     ),
+    Tag.REASON_ADDED: Declaration(sentence="{actor} added " + _REASON, required=("kind", "firm_reason")),
+    Tag.REASON_EDITED: Declaration(sentence="{actor} edited " + _REASON, required=("kind", "firm_reason")),
+    Tag.REASON_MOVED: Declaration(sentence="{actor} moved " + _REASON, required=("kind", "firm_reason")),
+    Tag.REASON_RETIRED: Declaration(sentence="{actor} retired " + _REASON, required=("kind", "firm_reason")),
+    Tag.REASON_RESTORED: Declaration(sentence="{actor} offers again " + _REASON, required=("kind", "firm_reason")),
     Tag.TEMPLATE_PROPOSED: Declaration(
         sentence="{actor} proposed " + _TEMPLATE + "[: “{comment}”]",
         required=("template", "number", "digest", "decisions_needed", "comment"),
@@ -265,6 +271,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "endpoint": "Endpoint",
     "environment": "Environment",
     "faults": "Errors in rows",
+    "firm_reason": "The firm's reason",
     "goes_on": "Continues in the next window",
     "items": "Items",
     "kind": "Kind",
@@ -298,6 +305,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "step": "Step",
     "template": "Limit template",
     "text": "Text",
+    "ticket": "Ticket",
     "to": "Assigned to",
     "until": "Until",
     "username": "Username",

@@ -22,6 +22,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, state_words, value_words
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between, counted, duration, moment
+from riskadmin.web.tickets import ticket_url
 
 # Outcomes that were read back from Tradovate.
 CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
@@ -63,6 +64,7 @@ class Detail:
     label: str
     words: str
     is_declared: bool
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ class Line:
             yield Detail("detail", _as_stored(self.event.detail), is_declared=False)
         for name in self._declaration.fields:
             if name in recorded:
-                yield Detail(FIELD_LABELS[name], _field(name, recorded[name]), is_declared=True)
+                url = ticket_url(_plain(recorded[name])) if name == "ticket" else ""
+                yield Detail(FIELD_LABELS[name], _field(name, recorded[name]), is_declared=True, url=url)
         for name, value in recorded.items():
             if name not in self._declaration.fields:
                 yield Detail(name, _as_stored(value), is_declared=False)

@@ -33,6 +33,12 @@ class Tag(models.TextChoices):
     CHANGE_PRIORITY_SET = "change:priority:set", "Priority set"
     CHANGE_FINISHED = "change:run:finished", "Change finished"
 
+    REASON_ADDED = "reason:entry:added", "Reason added"
+    REASON_EDITED = "reason:entry:edited", "Reason edited"
+    REASON_MOVED = "reason:list:reordered", "Reasons reordered"
+    REASON_RETIRED = "reason:entry:retired", "Reason retired"
+    REASON_RESTORED = "reason:entry:restored", "Reason offered again"
+
     TEMPLATE_PROPOSED = "template:version:proposed", "Limit template proposed"
     TEMPLATE_WITHDRAWN = "template:version:withdrawn", "Limit template withdrawn"
     TEMPLATE_APPROVED = "template:decision:approved", "Limit template approved"

@@ -29,6 +29,7 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "changes:decide": ("approve or reject changes", frozenset({Role.SUPERVISOR})),
     "changes:resolve": ("decide about unknown outcomes", frozenset({Role.SUPERVISOR})),
     "policy:view": ("see the policy", frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})),
+    "reasons:manage": ("manage the firm's own reasons", frozenset({Role.ADMINISTRATOR})),
     "audit:view": ("read the audit trail", frozenset({Role.COMPLIANCE})),
     "staff:manage": ("manage people and their roles", frozenset({Role.ADMINISTRATOR})),
     "system:view": ("see how the system is", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),

@@ -14,6 +14,7 @@ from accounts.changes.kinds import KINDS, sendable
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
+from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source, Trader, TradingPermission
@@ -109,6 +110,7 @@ def ask(
     reason_code: ReasonCode = ReasonCode.OTHER,
     reason_text: str = "A test",
     timing: Timing = AT_ONCE,
+    given: Given = NOTHING,
 ) -> Change:
     """Ask for a change of demo accounts or traders as it is planned now, or as a plan of another digest was shown."""
     kind = KINDS[kind_name]
@@ -126,6 +128,7 @@ def ask(
         shown_digest=now.digest if digest is None else digest,
         confirmed_count=len(now.sent),
         timing=timing,
+        given=given,
     )
 
 
