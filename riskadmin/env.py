@@ -223,6 +223,8 @@ class Variables(BaseSettings):
 
     TICKET_PATTERN: Annotated[str, AfterValidator(_ticket_pattern)] = "[A-Za-z]{1,10}-?[0-9]{1,10}|#?[0-9]{1,12}"
     TICKET_EXAMPLE: str = "HELP-1234"
+    ATTACHMENTS_MAX: int = Field(default=3, ge=0, le=10)
+    ATTACHMENT_MAX_MB: int = Field(default=5, ge=1, le=25)
     TICKET_LINK: Annotated[str, AfterValidator(_ticket_link)] = ""
 
     TIME_ZONE_DISPLAY: Annotated[str, AfterValidator(_zone)] = "America/Chicago"

@@ -194,6 +194,9 @@ WINDOW_CLOSES_BEFORE_S = env.WINDOW_CLOSES_BEFORE_S
 TICKET_PATTERN = env.TICKET_PATTERN
 TICKET_EXAMPLE = env.TICKET_EXAMPLE
 TICKET_LINK = env.TICKET_LINK
+# How many files a request may have, and how large each may be.
+ATTACHMENTS_MAX = env.ATTACHMENTS_MAX
+ATTACHMENT_MAX_BYTES = env.ATTACHMENT_MAX_MB * 1024 * 1024
 # What beat starts, how often in seconds, and in which lane. A message is dropped once the next one is due.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "args": args, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}
@@ -206,6 +209,7 @@ CELERY_BEAT_SCHEDULE = {
         ("judge-moves", "outside.judge", [], 10, "bulk"),
         ("expire", "changes.expire", [], 60, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
+        ("forget-uploads", "reasons.forget_uploads", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),
     )
 }

@@ -17,7 +17,8 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from accounts.changes.models import Change, Item
-from accounts.changes.reasons.models import FirmReason
+from accounts.changes.reasons.background import Given
+from accounts.changes.reasons.models import Attachment, FirmReason
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.decisions import Seen
 from accounts.execution.forms import SeenField
@@ -29,6 +30,7 @@ from accounts.pages.read_now import Outcome
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from tests.changes.reasons.files import uploaded_file
 from tests.changes.world import LOCKED, ask, make_account, open_item, planned
 from tests.limit_templates.templates import assign_size, propose_again, put_in_force
 from tests.staff.people import make_person
@@ -42,12 +44,13 @@ WHO = ("signed out", *(role.value for role in Role))
 class World:
     """What there is to be opened: one person of each role, a locked account, a plain one, and changes that support asked for.
 
-    `change` is an unlock that waits; of the others, one runs, one is paused, one has ended cancelled, one has locked its
+    `change` is an unlock that waits, with a file; of the others, one runs, one is paused, one has ended cancelled, one has locked its
     account, and one has an item whose outcome nobody knows after its `call`.
     """
 
     people: dict[str, Staff]
     change: Change
+    attachment: Attachment
     event: Event
     running: Item
     paused: Item
@@ -214,6 +217,8 @@ TABLE = (
     Row("POST", "reasons:move", (302, 403, 403, 403, 303), lambda world: (*_reason(world), "down")),
     Row("POST", "reasons:retire", (302, 403, 403, 403, 303), _reason),
     Row("POST", "reasons:restore", (302, 403, 403, 403, 303), _reason),
+    # It changes nothing: by POST because it is recorded.
+    Row("POST", "reasons:download", (302, 200, 200, 200, 200), lambda world: (world.attachment.pk,)),
     Row("GET", "limit_templates:list", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:new", (302, 200, 200, 403, 403)),
     Row(
@@ -293,7 +298,7 @@ def make_world() -> World:
     make_account(102)
     make_account(103, LOCKED)
     support = people[Role.SUPPORT.value]
-    change = ask(support, "unlock", 101)
+    change = ask(support, "unlock", 101, given=Given(uploads=(uploaded_file(support),)))
     event = Event.objects.latest("pk")
     running, paused, ended, done, unknown = (
         open_item(support, make_account(number), "lock", state)
@@ -323,6 +328,7 @@ def make_world() -> World:
     return World(
         people=people,
         change=change,
+        attachment=change.attachments.get(),
         event=event,
         running=running,
         paused=paused,
@@ -390,7 +396,7 @@ def test_every_post_needs_the_token_of_its_form(world: World, row: Row) -> None:
 
 def test_compliance_may_do_nothing_but_look() -> None:
     compliance = WHO.index(Role.COMPLIANCE.value)
-    frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh"}
+    frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"}
     assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
 
 

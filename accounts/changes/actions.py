@@ -1,6 +1,7 @@
 """Submitting, approving, withdrawing and expiring changes. Each is one transaction with its audit events."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -20,7 +21,7 @@ from accounts.changes.models import Change, Decision, Item
 from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import Plan, moved_since, plan
-from accounts.changes.reasons.background import NOTHING, Given
+from accounts.changes.reasons.background import NOTHING, Given, is_altered
 from accounts.changes.scheduling.temporary_locks import end_plan
 from accounts.changes.scheduling.timing import AT_ONCE, Timing
 from accounts.changes.shown import EFFECTS
@@ -95,8 +96,8 @@ def submit(  # the parts of a form, each by name
 
     `shown_digest` is the digest of the plan that the person was shown, `confirmed_count` the number that they typed if the plan
     asks for it, `source` where the targets come from, `link` the earlier change that they come from, `timing` when it runs,
-    `given` what it says about why besides code and text.
-    Raises NotAllowed, PlanMoved, NothingToDo, CountNotConfirmed, and `policy.PolicyMissing`; then nothing is written.
+    `given` what it says about why besides code and text. Raises NotAllowed, PlanMoved, NothingToDo, CountNotConfirmed,
+    UploadGone, and `policy.PolicyMissing`; then nothing is written.
     """
     if not actor.may(kind.capability):
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
@@ -123,7 +124,8 @@ def submit(  # the parts of a form, each by name
         raise CountNotConfirmed(now)
     reason = Reason(code=reason_code.value, text=reason_text, given=given)
     change = compose(actor, now, reason, form_key=form_key, timing=timing, link=link)
-    end = _end_of(actor, now, reason, form_key, timing)  # before anything is written: policy may not cover it
+    # Before anything is written: policy may not cover it. The files stay with the change that it ends.
+    end = _end_of(actor, now, replace(reason, given=replace(given, uploads=())), form_key, timing)
     try:
         with transaction.atomic():
             write(change, now, who=actor.who(), origin=origin, source=source or NOWHERE, per_target=per_target)
@@ -280,6 +282,8 @@ def _refusal(change: Change, actor: Staff, verdict: Verdict, digest: str) -> Dec
 
 def _no_longer_as_shown(change: Change, since: datetime, unread: str) -> DecisionRefused | None:
     """Return why an approval would not cover what was shown. `unread` says why targets could not be read, if so."""
+    if is_altered(change):
+        return DecisionRefused("The ticket, the firm's reason or the files are not those of the request. Reject this change.")
     if change.relation == Relation.ENDS:
         return None  # whether an account is as its lock left it is checked when the end of the lock is due
     known = _Known(change, since)

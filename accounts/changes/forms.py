@@ -74,10 +74,11 @@ class AskForm(WhyForm):
         self.fields["leave_out"].label = f"Leave {rows} out, and go on without"
 
     @classmethod
-    def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind, rows_left_out: int = 0) -> "AskForm":
+    def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind, **details: Any) -> "AskForm":
         """Return a form with a new one-time key, and what was `typed` before, if anything."""
-        kept = {name: typed[name] for name in cls.base_fields if name in typed}
-        return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, kind=kind, rows_left_out=rows_left_out)
+        kept: dict[str, Any] = {name: typed[name] for name in cls.base_fields if name in typed}
+        kept["attached"] = typed.getlist("attached")
+        return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, kind=kind, **details)
 
     def clean(self) -> dict[str, Any]:
         """Require a confirmation if rows are left out."""

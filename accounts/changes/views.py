@@ -23,6 +23,7 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
 from accounts.changes.plan_summary import RowFilter, sheet
+from accounts.changes.reasons.queries import attachments_of
 from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
 from accounts.changes.scheduling.calendar import ahead
 from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
@@ -141,6 +142,7 @@ def _detail_page(
         **(_review_context(request, review) if review else {}),
         "form": form or DecideForm(initial={"digest": change.digest}),
         "shown": shown.sealed(change, viewer, review.overview.effects) if review and may_decide else "",
+        "attachments": attachments_of(change),
         "approved": [] if is_pending else shown.approved(change),
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),

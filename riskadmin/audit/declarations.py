@@ -83,6 +83,14 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} left {row_count}[ of {source}] out of {change}",
         required=("source", "rows", "lines", "faults"),
     ),
+    Tag.CHANGE_FILES_ATTACHED: Declaration(
+        sentence="{actor} attached to {change}: {files}",
+        required=("files",),
+    ),
+    Tag.CHANGE_FILE_DOWNLOADED: Declaration(
+        sentence="{actor} downloaded {files} of {change}",
+        required=("files",),
+    ),
     Tag.CHANGE_APPROVED: Declaration(
         sentence="{actor} approved {change}[ ({kind})][, shown that {shown_effects}][: “{comment}”]",
         required=("digest", "comment", "kind"),
@@ -271,6 +279,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "endpoint": "Endpoint",
     "environment": "Environment",
     "faults": "Errors in rows",
+    "files": "Files, with their SHA-256",
     "firm_reason": "The firm's reason",
     "goes_on": "Continues in the next window",
     "items": "Items",

@@ -279,8 +279,17 @@ def _counts(value: object) -> str:
     return ", ".join(f"{_plain(count)} {_outcome(outcome)}" for outcome, count in _mapping(value).items() if count)
 
 
+def _files(value: object) -> str:
+    """Return files as their names, each with its hash."""
+    pairs = value if isinstance(value, list) else []
+    if not pairs or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004  (name and hash)
+        return _plain(value)
+    return ", ".join(f"“{_plain(name)}” (SHA-256 {_plain(sha256)})" for name, sha256 in pairs)
+
+
 _FIELD_FORMATS: Final[dict[str, Callable[[object], str]]] = {
     "counts": _counts,
+    "files": _files,
     "kind": _kind,
     "known_at": _time_words,
     "locked_until": _time_words,

@@ -19,6 +19,8 @@ class Tag(models.TextChoices):
 
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
     CHANGE_ROWS_LEFT_OUT = "change:rows:left_out", "Rows left out"
+    CHANGE_FILES_ATTACHED = "change:attachment:added", "Files attached"
+    CHANGE_FILE_DOWNLOADED = "change:attachment:downloaded", "Attached file downloaded"
     CHANGE_APPROVED = "change:decision:approved", "Change approved"
     CHANGE_REJECTED = "change:decision:rejected", "Change rejected"
     CHANGE_DECISION_REFUSED = "change:decision:refused", "Decision refused"

@@ -27,6 +27,7 @@ _VALUES: dict[str, Any] = {
     "endpoint": "/account/list",
     "environment": "live",
     "faults": {"Unknown": 2},
+    "files": [["request.eml", "5ha256"]],
     "firm_reason": "Our mistake",
     "goes_on": True,
     "items": 3,

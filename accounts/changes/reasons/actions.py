@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from accounts.changes.reasons.models import FirmReason
+from accounts.changes.reasons.models import Attachment, FirmReason
 from accounts.changes.reasons.queries import offered
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin
@@ -78,6 +78,15 @@ def restore_reason(*, actor: Staff, origin: Origin, reason: FirmReason) -> None:
     with transaction.atomic():
         if FirmReason.objects.filter(pk=reason.pk).exclude(retired_at=None).update(retired_at=None):
             _tell(Tag.REASON_RESTORED, reason, actor, origin)
+
+
+def download(*, actor: Staff, origin: Origin, attachment: Attachment) -> bytes:
+    """Return what is in an attached file, after recording who takes it."""
+    detail = {"files": [[attachment.name, attachment.sha256]]}
+    tag = Tag.CHANGE_FILE_DOWNLOADED
+    with transaction.atomic():
+        record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, change_id=attachment.change_id, detail=detail))
+        return bytes(attachment.content)
 
 
 def _lock(kind_name: str) -> None:

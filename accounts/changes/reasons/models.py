@@ -1,11 +1,16 @@
-"""The firm's own reasons, and what else a request says about why. PostgreSQL keeps it as requested (migration 0001)."""
+"""The firm's own reasons, and what else a request says about why. PostgreSQL keeps it as requested (`sql/`)."""
 
 from typing import Final
+from uuid import uuid4
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
+from django.template.defaultfilters import filesizeformat
 
 from accounts.changes.models import Change
+from accounts.changes.reasons.file_check import FILE_NAME_MAX
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, ReasonCode
 from riskadmin.web.tickets import TICKET_MAX
 
@@ -47,5 +52,44 @@ class Background(models.Model):
     ticket = models.CharField(max_length=TICKET_MAX, blank=True)
     digest = models.CharField(max_length=64)
 
+    uploads: "tuple[Upload, ...]" = ()
+    """What its attachments are made of, while it is not written yet."""
+
     def __str__(self) -> str:
         return f"Background of change {self.change_id}"
+
+
+class StoredFile(models.Model):
+    """A checked file, in PostgreSQL: it is written and backed up together with the change that it belongs to."""
+
+    name = models.CharField(max_length=FILE_NAME_MAX)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content = models.BinaryField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.name}, {filesizeformat(self.size)}"
+
+
+class Upload(StoredFile):
+    """A file that a person has uploaded for a request that is not submitted yet; deleted after two days.
+
+    It stays here when the form comes back with an error, or the preview is shown again.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+
+class Attachment(StoredFile):
+    """A file that was given with a request, such as what the trader wrote."""
+
+    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="attachments", db_index=False)
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["change", "position"], name="attachment_in_order")]

@@ -6,7 +6,8 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
-from accounts.changes.reasons.models import FirmReason
+from accounts.changes.models import Change
+from accounts.changes.reasons.models import Attachment, FirmReason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,11 @@ class Listed:
 def offered(kind_name: str) -> QuerySet[FirmReason]:
     """Return the reasons that a request of a kind may name, in their order."""
     return FirmReason.objects.filter(kind=kind_name, retired_at=None).order_by("position", "pk")
+
+
+def attachments_of(change: Change) -> QuerySet[Attachment]:
+    """Return the files that were given with a change, in their order, without their content."""
+    return Attachment.objects.defer("content").filter(change=change).order_by("position")
 
 
 def by_kind() -> list[Listed]:

@@ -4,12 +4,16 @@ import re
 from typing import Any, Final, cast
 
 from django import forms
+from django.conf import settings
+from django.db.models import QuerySet
 from django.http import QueryDict
+from django.template.defaultfilters import filesizeformat
 
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.reasons.background import Given
 from accounts.changes.reasons.choices import CODE_CHOICES
-from accounts.changes.reasons.models import FirmReason
+from accounts.changes.reasons.file_check import ACCEPTED, ACCEPTED_WORDS
+from accounts.changes.reasons.models import FirmReason, Upload
 from accounts.changes.reasons.queries import offered
 from accounts.changes.scheduling.timing_form import TimingForm
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, ReasonCode
@@ -18,6 +22,15 @@ from riskadmin.web.tickets import TicketField
 
 GAP: Final = re.compile(r"\[[^\[\]\n]+\]")
 """What a reason's text leaves to the person who chooses it: "[what was agreed]"."""
+
+
+GONE: Final = "A file is no longer here. Attach it again, or go on without it."
+
+
+class FilesInput(forms.ClearableFileInput):
+    """A choice of several files."""
+
+    allow_multiple_selected = True
 
 
 class FirmReasonSelect(forms.Select):
@@ -61,22 +74,44 @@ class WhyForm(TimingForm):
         help_text="Needed with Other. Tradovate and the audit trail keep it word for word.",
     )
     ticket = TicketField(label="Ticket", required=False)
+    # The files that came before: unchecking one removes it. New ones are kept by `uploads.receive`, and then are among these.
+    attached = forms.ModelMultipleChoiceField(
+        label="Attached",
+        queryset=Upload.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": GONE, "invalid_pk_value": GONE},
+    )
+    new_files = forms.FileField(
+        label="Attach files",
+        required=False,
+        widget=FilesInput({"accept": ",".join(ACCEPTED)}),
+    )
 
-    def __init__(self, *args: Any, kind: Kind, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: Kind, uploads: QuerySet[Upload] | None = None, **kwargs: Any) -> None:
+        """Take the uploads among which the form may name some."""
         super().__init__(*args, kind=kind, **kwargs)
         firm_reason = cast("forms.ModelChoiceField[FirmReason]", self.fields["firm_reason"])
         firm_reason.queryset = offered(kind.name)
+        attached = cast("forms.ModelMultipleChoiceField[Upload]", self.fields["attached"])
+        attached.queryset = Upload.objects.none() if uploads is None else uploads
+        most = filesizeformat(settings.ATTACHMENT_MAX_BYTES)
+        most_of_them = f"at most {settings.ATTACHMENTS_MAX} files of {most} each"
+        self.fields["new_files"].help_text = f"Such as the trader's request. {ACCEPTED_WORDS}, {most_of_them}."
         if self.is_bound:
             self.data = _filled_in(cast(QueryDict, self.data), kind)
 
     @property
     def given(self) -> Given:
         """What a valid form says besides code and text."""
-        return Given.of(self.cleaned_data["firm_reason"], self.cleaned_data["ticket"])
+        said = self.cleaned_data
+        return Given.of(said["firm_reason"], said["ticket"], said["attached"])
 
     def clean(self) -> dict[str, Any]:
         """Require a text if the code alone says nothing, and that what a reason's text leaves open is filled in."""
         cleaned = super().clean() or self.cleaned_data
+        if len(cleaned.get("attached", ())) > settings.ATTACHMENTS_MAX:
+            self.add_error("attached", f"A request has at most {settings.ATTACHMENTS_MAX} files. Remove some.")
         text, firm_reason = cleaned.get("reason_text", ""), cleaned.get("firm_reason")
         if "reason_text" in self.errors:
             return cleaned

@@ -13,4 +13,5 @@ urlpatterns = [
     path("<int:pk>/move/<slug:way>/", views.move, name="move"),
     path("<int:pk>/retire/", views.retire, name="retire"),
     path("<int:pk>/restore/", views.restore, name="restore"),
+    path("files/<int:pk>/", views.download, name="download"),
 ]

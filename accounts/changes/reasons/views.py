@@ -1,17 +1,18 @@
-"""The pages on which an administrator keeps the firm's reasons."""
+"""The pages on which an administrator keeps the firm's reasons, and the download of attached files."""
 
 from typing import cast
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.changes.kinds import KINDS, named
 from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.reasons import actions, queries
 from accounts.changes.reasons.forms import FirmReasonForm
-from accounts.changes.reasons.models import FirmReason
+from accounts.changes.reasons.models import Attachment, FirmReason
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import ReasonCode
@@ -110,6 +111,18 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
     actions.restore_reason(actor=person(request), origin=origin_of(request), reason=reason)
     messages.success(request, f"The reason “{reason.name}” is offered again.")
     return redirect(request, "reasons:list")
+
+
+@requires("changes:view")
+@require_POST
+def download(request: HttpRequest, pk: int) -> HttpResponse:
+    """An attached file, never to be shown by the browser. By POST, because each download is recorded."""
+    attachment = get_object_or_404(Attachment, pk=pk)
+    content = actions.download(actor=person(request), origin=origin_of(request), attachment=attachment)
+    response = HttpResponse(content, content_type="application/octet-stream")
+    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=attachment.name)
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def _form_page(request: HttpRequest, form: FirmReasonForm, kind: StoredKind, reason: FirmReason | None) -> HttpResponse:
