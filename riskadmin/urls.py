@@ -12,6 +12,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("", include("riskadmin.web.urls")),
     path("", include("riskadmin.staff.urls")),
+    path("duty/", include("riskadmin.staff.duty.urls")),
     path("accounts/", include("accounts.pages.urls")),
     path("budget/", include("accounts.gateway.usage.urls")),
     path("changes/", include("accounts.changes.urls")),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -28,6 +29,7 @@ from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import RiskStatus
 from accounts.pages.read_now import Outcome
 from riskadmin.audit.models import Event
+from riskadmin.staff.duty.models import Delegation, DutyHours
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.changes.reasons.files import uploaded_file
@@ -42,7 +44,8 @@ WHO = ("signed out", *(role.value for role in Role))
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What there is to be opened: one person of each role, a locked account, a plain one, and changes that support asked for.
+    """What there is to be opened: one person of each role and a second supervisor, the deputy, a locked account, a
+    plain one, and changes that support asked for.
 
     `change` is an unlock that waits, with a file; of the others, one runs, one is paused, one has ended cancelled, one has locked its
     account, and one has an item whose outcome nobody knows after its `call`.
@@ -51,6 +54,8 @@ class World:
     people: dict[str, Staff]
     change: Change
     attachment: Attachment
+    hours: DutyHours
+    delegation: Delegation
     event: Event
     running: Item
     paused: Item
@@ -111,6 +116,23 @@ def _version(world: World) -> tuple[int]:
     return (world.version.pk,)
 
 
+def _supervisor(world: World) -> tuple[int]:
+    return (world.people[Role.SUPERVISOR.value].pk,)
+
+
+def _deputy(world: World) -> tuple[int]:
+    return (world.people["deputy"].pk,)
+
+
+def _hours_of(name: str) -> Callable[[World], dict[str, Any]]:
+    return lambda world: {"person": world.people[name].pk, "weekdays": "2", "begins": "09:00", "ends": "17:00"}
+
+
+def _delegation(world: World) -> dict[str, Any]:
+    until = timezone.now() + timedelta(days=2)
+    return {"person": _supervisor(world)[0], "stand_in": _deputy(world)[0], "ends_at": f"{until:%Y-%m-%dT12:00}Z"}
+
+
 def _reason(_: World) -> tuple[int]:
     return (FirmReason.objects.get(kind="unlock", position=1).pk,)
 
@@ -146,6 +168,15 @@ TABLE = (
     Row("POST", "staff:sign_in", (422, 422, 422, 422, 422), sent=lambda _: {"username": "nobody", "password": "wrong"}),
     Row("POST", "staff:sign_out", (303, 303, 303, 303, 303)),
     Row("GET", "staff:people", (302, 403, 403, 403, 200)),
+    Row("GET", "duty:page", EVERYBODY_SIGNED_IN),
+    # Supervisors keep their own duty; administrators that of all, but are not on the roster themselves.
+    Row("POST", "duty:switch", (302, 403, 303, 403, 303), _supervisor, lambda _: {"on": "1"}),
+    Row("POST", "duty:switch", (302, 403, 403, 403, 303), _deputy, lambda _: {"on": "1"}),
+    Row("POST", "duty:add_hours", (302, 403, 303, 403, 303), sent=_hours_of(Role.SUPERVISOR.value)),
+    Row("POST", "duty:add_hours", (302, 403, 422, 403, 303), sent=_hours_of("deputy")),
+    Row("POST", "duty:remove_hours", (302, 403, 303, 403, 303), lambda world: (world.hours.pk,)),
+    Row("POST", "duty:delegate", (302, 403, 303, 403, 303), sent=_delegation),
+    Row("POST", "duty:end_delegation", (302, 403, 303, 403, 303), lambda world: (world.delegation.pk,)),
     Row("GET", "accounts:list", EVERYBODY_SIGNED_IN),
     Row("GET", "accounts:csv", EVERYBODY_SIGNED_IN),
     Row("GET", "accounts:detail", EVERYBODY_SIGNED_IN, _account),
@@ -294,6 +325,8 @@ def world(shared_world: World, redis_client: redis.Redis, monkeypatch: pytest.Mo
 def make_world() -> World:
     """Write what there is to be opened."""
     people = {role.value: make_person(role) for role in Role}
+    supervisor = people[Role.SUPERVISOR.value]
+    people["deputy"] = make_person(Role.SUPERVISOR, "deputy")
     make_account(101, LOCKED)
     make_account(102)
     make_account(103, LOCKED)
@@ -329,6 +362,10 @@ def make_world() -> World:
         people=people,
         change=change,
         attachment=change.attachments.get(),
+        hours=DutyHours.objects.create(person=supervisor, weekday=0, begins=time(9), ends=time(17)),
+        delegation=Delegation.objects.create(
+            person=supervisor, stand_in=people["deputy"], begins_at=now, ends_at=now + timedelta(days=1)
+        ),
         event=event,
         running=running,
         paused=paused,

@@ -210,6 +210,7 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "sessions": 0,
         "audit": 2,
         "staff": 3,
+        "duty": 3,
         "accounts": 4,
         "changes": 5,
         "reasons": 5,

@@ -32,6 +32,7 @@ from accounts.changes.tracking.waiting import Wait, waits
 from accounts.models import Account
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
+from riskadmin.staff.duty.queries import Approver, approvers
 from riskadmin.staff.models import Staff
 
 
@@ -183,6 +184,14 @@ def waiting_for(person: Staff) -> QuerySet[Change]:
         pending.filter(Q(decider_role="") | Q(decider_role__in=person.role_names))
         .exclude(requested_by=person)
         .exclude(decisions__staff=person)
+    )
+
+
+def approvers_of(change: Change) -> list[Approver]:
+    """Return who could approve a pending change now: not the requester, and no one who has decided about it."""
+    decided = change.decisions.values_list("staff_id", flat=True)
+    return approvers(
+        timezone.now(), capability="changes:decide", role=change.decider_role, besides={change.requested_by_id, *decided}
     )
 
 

@@ -142,6 +142,7 @@ def _detail_page(
         **(_review_context(request, review) if review else {}),
         "form": form or DecideForm(initial={"digest": change.digest}),
         "shown": shown.sealed(change, viewer, review.overview.effects) if review and may_decide else "",
+        "approvers": queries.approvers_of(change) if is_pending else None,
         "attachments": attachments_of(change),
         "approved": [] if is_pending else shown.approved(change),
         "refusal": refusal,

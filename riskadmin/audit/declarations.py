@@ -70,6 +70,30 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} set the password of {username}",
         required=("username", "staff_id"),
     ),
+    Tag.DUTY_HOURS_ADDED: Declaration(
+        sentence="{actor} put {on_duty} on duty every week: {hours}",
+        required=("staff_id", "on_duty", "hours"),
+    ),
+    Tag.DUTY_HOURS_REMOVED: Declaration(
+        sentence="{actor} took hours of {on_duty} off the duty roster: {hours}",
+        required=("staff_id", "on_duty", "hours"),
+    ),
+    Tag.DUTY_ON: Declaration(
+        sentence="{actor} said that {on_duty} is on duty[ until {until}]",
+        required=("staff_id", "on_duty", "until"),
+    ),
+    Tag.DUTY_OFF: Declaration(
+        sentence="{actor} said that {on_duty} is off duty[ until {until}]",
+        required=("staff_id", "on_duty", "until"),
+    ),
+    Tag.DELEGATION_MADE: Declaration(
+        sentence="{actor} named {stand_in} to stand in for {on_duty}[ from {since}][ until {until}][: “{comment}”]",
+        required=("staff_id", "on_duty", "stand_in", "since", "until", "comment"),
+    ),
+    Tag.DELEGATION_ENDED: Declaration(
+        sentence="{actor} ended that {stand_in} stands in for {on_duty}",
+        required=("staff_id", "on_duty", "stand_in"),
+    ),
     Tag.ACCOUNT_NOTED: Declaration(
         sentence="{actor} wrote a note about {account}[: “{text}”]",
         required=("note", "text"),
@@ -282,6 +306,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "files": "Files, with their SHA-256",
     "firm_reason": "The firm's reason",
     "goes_on": "Continues in the next window",
+    "hours": "Hours",
     "items": "Items",
     "kind": "Kind",
     "known_at": "Last read before",
@@ -295,6 +320,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "number": "Version",
     "observed": "Read back",
     "of_change": "Earlier change",
+    "on_duty": "Person",
     "outcome": "Outcome",
     "read_at": "Found when read",
     "reason": "Reason for the delay",
@@ -308,7 +334,9 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "set_aside": "Items skipped at the start",
     "shown": "Last reading when decided",
     "skipped": "Skipped because",
+    "since": "Since",
     "source": "Source",
+    "stand_in": "Stand-in",
     "staff_id": "Person's number",
     "status": "HTTP status",
     "step": "Step",

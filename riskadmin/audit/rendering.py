@@ -296,6 +296,7 @@ _FIELD_FORMATS: Final[dict[str, Callable[[object], str]]] = {
     "outcome": _outcome,
     "read_at": _time_words,
     "runs_at": _time_words,
+    "since": _time_words,
     "until": _time_words,
 }
 

@@ -15,6 +15,13 @@ class Tag(models.TextChoices):
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
+    DUTY_HOURS_ADDED = "duty:hours:added", "Hours of duty added"
+    DUTY_HOURS_REMOVED = "duty:hours:removed", "Hours of duty removed"
+    DUTY_ON = "duty:switch:on", "On duty"
+    DUTY_OFF = "duty:switch:off", "Off duty"
+    DELEGATION_MADE = "duty:delegation:made", "Stand-in named"
+    DELEGATION_ENDED = "duty:delegation:ended", "Stand-in ended"
+
     ACCOUNT_NOTED = "account:note:written", "Note written"
 
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"

@@ -17,6 +17,7 @@ from accounts.changes.queries import waiting_for
 from accounts.changes.states import ChangeState, ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
+from riskadmin.staff.duty.models import DutySwitch
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.errors import OutcomeUnknown
@@ -433,3 +434,16 @@ def test_one_kind_is_not_asked_twice_of_the_same_account_by_two_pages(
     assert response.status_code == 409
     assert f"Change {change.pk} is already on its way for this account" in text_of(response)
     assert Change.objects.count() == 1
+
+
+def test_a_requester_sees_who_can_approve_it(
+    client: Client, support: Staff, supervisor: Staff, second_supervisor: Staff, sent: list[Any]
+) -> None:
+    make_account(101, LOCKED)
+    change = ask(support, "unlock", 101)
+    DutySwitch.objects.create(person=second_supervisor, is_on=True, until=timezone.now() + timedelta(hours=1))
+    client.force_login(support)
+    found = client.get(reverse("changes:detail", args=[change.pk])).context["approvers"]
+    assert [(each.person, each.is_on_duty) for each in found] == [(second_supervisor, True), (supervisor, False)]
+    approve(supervisor, change)
+    assert client.get(reverse("changes:detail", args=[change.pk])).context["approvers"] is None
