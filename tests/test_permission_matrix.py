@@ -44,8 +44,9 @@ WHO = ("signed out", *(role.value for role in Role))
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What there is to be opened: one person of each role and a second supervisor, the deputy, a locked account, a
-    plain one, and changes that support asked for.
+    """What there is to be opened: people, a locked account, a plain one, and changes that support asked for.
+
+    There is one person of each role, and a second supervisor, the deputy.
 
     `change` is an unlock that waits, with a file; of the others, one runs, one is paused, one has ended cancelled, one has locked its
     account, and one has an item whose outcome nobody knows after its `call`.

@@ -25,9 +25,11 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "item": "Accounts in a change",
     "account": "Notes about accounts",
     "outside": "Changes outside riskadmin",
+    "reason": "Reasons of the firm",
     "template": "Limit templates",
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
+    "duty": "Duty and stand-ins",
     "api": "Connection to Tradovate",
 }
 SYSTEM: Final = "system"

@@ -124,7 +124,7 @@ def _background(change: Change) -> Background | None:
 def _digest(background: Background, files: Iterable[tuple[str, str]]) -> str:
     listed = [list(each) for each in files]
     content: dict[str, Any] = {
-        "firm_reason": background.firm_reason_id,
+        "firm_reason": [background.firm_reason_id, background.firm_reason_name],
         "ticket": background.ticket,
         **({"attachments": listed} if listed else {}),
     }

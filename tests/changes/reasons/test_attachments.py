@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,14 +10,16 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client, override_settings
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.changes.actions import DecisionRefused
 from accounts.changes.models import Change
 from accounts.changes.reasons import uploads
-from accounts.changes.reasons.background import Given, UploadGone
+from accounts.changes.reasons.background import Given, UploadGone, is_altered
 from accounts.changes.reasons.file_check import NotAccepted, check, safe_name
 from accounts.changes.reasons.models import Attachment, Background, Upload
 from accounts.changes.reasons.uploads import forget_uploads
+from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import ChangeState
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
@@ -234,6 +237,15 @@ class TestBound:
         change.refresh_from_db()
         assert (change.state, change.decisions.count()) == (ChangeState.PENDING, 0)
         assert Event.objects.filter(tag="change:decision:refused", change_id=change.pk).count() == 1
+
+    def test_the_end_of_a_lock_repeats_the_ticket_and_not_the_file(self, support: Staff, sent: list[Any]) -> None:
+        make_account(101)
+        given = Given(ticket="HELP-1", uploads=(uploaded_file(support),))
+        lock = ask(support, "lock", 101, given=given, timing=Timing(ends_at=timezone.now() + timedelta(hours=1)))
+        end = lock.followers.get()
+        assert (end.background.ticket, end.attachments.count(), lock.attachments.count()) == ("HELP-1", 0, 1)
+        assert not is_altered(lock)
+        assert not is_altered(end)
 
     def test_the_same_one_is_approved(self, change: Change, supervisor: Staff) -> None:
         assert approve(supervisor, change).state == ChangeState.RUNNING

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import Client, override_settings
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -49,7 +49,6 @@ def events() -> list[str]:
     return list(Event.objects.filter(tag__startswith="duty:").order_by("pk").values_list("tag", flat=True))
 
 
-@override_settings(TIME_ZONE_DISPLAY="America/Chicago")
 class TestOnDuty:
     @pytest.mark.parametrize(
         ("row", "is_on"),
