@@ -32,7 +32,7 @@ def test_reasons_and_duty(live_stack: LiveStack, page: Page, check_page: Callabl
     page.get_by_label("To", exact=True).fill("16:00")
     page.get_by_role("button", name="Add hours").click()
     expect(page.get_by_role("table")).to_contain_text("Monday 08:00 to 16:00")
-    page.get_by_label("Stands in").select_option(index=1)
+    page.get_by_label("Stands in").select_option("Stan Supervisor")
     page.get_by_label("Until").fill("2020-01-01T12:00")
     page.get_by_role("button", name="Name a stand-in").click()
     expect(page.get_by_role("alert")).to_contain_text("That is over already")

@@ -413,9 +413,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
         call_command("migrate", "changes", "0001", verbosity=0)
         assert count() == 0
     finally:
-        call_command("migrate", "changes", verbosity=0)
-        for package in ("execution", "limit_templates"):
-            call_command("migrate", package, verbosity=0)
+        call_command("migrate", verbosity=0)
     assert count() == 11
 
 
@@ -428,8 +426,7 @@ def test_a_database_of_before_keeps_its_rows_and_gets_the_rules_of_now(pending: 
             assert decide_by_sql(pending, approver) == 1  # the guard of before did not know the roles
             transaction.set_rollback(True)
     finally:
-        for package in ("changes", "limit_templates"):
-            call_command("migrate", package, verbosity=0)
+        call_command("migrate", verbosity=0)
     assert content() == before
     with transaction.atomic():
         refuses(lambda: decide_by_sql(pending, approver), "decision_by_role")

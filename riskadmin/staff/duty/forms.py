@@ -20,10 +20,18 @@ class _ClockField(forms.TimeField):
         super().__init__(widget=forms.TimeInput({"type": "time"}, format="%H:%M"), **kwargs)
 
 
+class PersonField(forms.ModelChoiceField):  # type: ignore[type-arg]  # it has no parameters when the module is run
+    """A choice of people, by name."""
+
+    def label_from_instance(self, obj: Staff) -> str:
+        """Return the name that pages show."""
+        return obj.display_name
+
+
 class HoursForm(forms.Form):
     """Hours of every week in which a person is on duty."""
 
-    person = forms.ModelChoiceField(label="Person", queryset=Staff.objects.none())
+    person = PersonField(label="Person", queryset=Staff.objects.none())
     weekdays = forms.TypedMultipleChoiceField(
         label="Days", choices=Weekday.choices, coerce=int, widget=forms.CheckboxSelectMultiple
     )
@@ -39,8 +47,8 @@ class HoursForm(forms.Form):
 class DelegationForm(forms.Form):
     """Who stands in for whom, and how long."""
 
-    person = forms.ModelChoiceField(label="For", queryset=Staff.objects.none())
-    stand_in = forms.ModelChoiceField(label="Stands in", queryset=Staff.objects.none())
+    person = PersonField(label="For", queryset=Staff.objects.none())
+    stand_in = PersonField(label="Stands in", queryset=Staff.objects.none())
     begins_at = LocalTimeField(label="Since", required=False, help_text="Left empty: now.")
     ends_at = LocalTimeField(label="Until")
     note = forms.CharField(label="Why", required=False, max_length=Delegation.NOTE_MAX)
@@ -49,7 +57,8 @@ class DelegationForm(forms.Form):
         """Take the people whose delegations may be edited, and those who can stand in."""
         super().__init__(*args, **kwargs)
         _offer(self, "person", people)
-        _offer(self, "stand_in", stand_ins)
+        own = people[0] if len(people) == 1 else None
+        _offer(self, "stand_in", [each for each in stand_ins if each != own])
 
     def clean(self) -> dict[str, Any]:
         """Refuse times that are over or far ahead, and a person who stands in for themselves."""
@@ -68,7 +77,7 @@ class DelegationForm(forms.Form):
 
 
 def _offer(form: forms.Form, name: str, people: list[Staff]) -> None:
-    field = cast("forms.ModelChoiceField[Staff]", form.fields[name])
+    field = cast(PersonField, form.fields[name])
     field.queryset = Staff.objects.filter(pk__in=[person.pk for person in people]).order_by("username")
     if len(people) == 1 and name == "person":
         field.initial, field.widget = people[0].pk, forms.HiddenInput()
