@@ -26,7 +26,7 @@ test: environment ## run every test, those in a browser too; ARGS="-k lock" narr
 test-on-dates: environment ## run the tests with the machine's clock at five dates to come; needs libfaketime (apt-get install faketime)
 	@$(VENV)/python -m tests.dates -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-faults: environment ## hurt everything at random and judge what is left: SEED=7 RUNS=500, or MINUTES=30
+faults: environment ## hurt everything at random and check what is left: SEED=7 RUNS=500, or MINUTES=30
 	@$(VENV)/python -m tests.faults
 
 bench: environment ## measure speed and calls, as ratios of one run; SCALE=full for the sizes of the goals, PARTS=short_answers for cut answers

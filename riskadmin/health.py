@@ -116,7 +116,7 @@ def _tradovate_checks() -> list[Check]:
 
 
 def _tradovate(environment: Environment) -> tuple[bool, str]:
-    """Judge by the mirror's full reads, which are calls that are made anyway."""
+    """Tell by the mirror's full reads, which are calls that are made anyway."""
     since = timezone.now() - timedelta(seconds=READ_LATELY_RUNS * settings.SYNC_SECONDS)
     last = SyncRun.objects.filter(environment=environment.value, ended_at__isnull=False).order_by("-started_at").first()
     if last is None:

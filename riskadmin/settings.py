@@ -208,7 +208,7 @@ CELERY_BEAT_SCHEDULE = {
         ("heartbeat-bulk", "execution.heartbeat", ["bulk"], 10, "bulk"),
         ("probe", "accounts.probe", [], 5, "urgent"),
         ("start", "changes.start", [], 5, "urgent"),
-        ("judge-moves", "outside.judge", [], 10, "bulk"),
+        ("attribute-moves", "outside.attribute", [], 10, "bulk"),
         ("expire", "changes.expire", [], 60, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("forget-uploads", "reasons.forget_uploads", [], 86_400, "bulk"),

@@ -27,7 +27,7 @@ from tests.stack import LiveStack
 settings.register_profile("whatever the load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("whatever the load")
 
-LOT = 8
+TESTS_TOGETHER = 8
 """Tests of one file that go to a worker together."""
 
 WHOLE_STACK = "whole stack"
@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         else:
             file = item.nodeid.partition("::")[0]
-            group = f"{file} {taken[file] // LOT}"
+            group = f"{file} {taken[file] // TESTS_TOGETHER}"
             taken[file] += 1
         item.add_marker(pytest.mark.xdist_group(group))
 
@@ -155,7 +155,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def tables_are_emptied_fast() -> Iterator[None]:
     """Take every table back to what the migrations wrote, after a transactional test; guarded ones too: no other statement of any test may.
 
-    Django's own flush truncates every table and fills those of its permissions anew, which takes longer than most tests do.
+    Django's own flush truncates every table and fills those of its permissions again, which takes longer than most tests do.
     """
 
     def teardown(_: TransactionTestCase) -> None:
@@ -178,7 +178,7 @@ def redis_client(servers: Servers) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def real_broker(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
-    """Let this test publish: messages land in the queues of the Redis it returns (`urgent`, `bulk`), where nobody works."""
+    """Let this test publish: messages land in the queues of the Redis it returns (`urgent`, `bulk`), where no one works."""
     from riskadmin.celery import app
 
     def forget_connections(celery_app: Any) -> None:

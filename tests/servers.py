@@ -24,7 +24,7 @@ from riskadmin.local.postgres import FORGETFUL, PostgresServer
 from riskadmin.local.valkey import ValkeyServer
 
 NOWHERE = "nowhere://a-test-published-a-task-without-the-fixture-real_broker"
-"""No such transport: publishing raises instead of leaving a message that nobody handles."""
+"""No such transport: publishing raises instead of leaving a message that no one handles."""
 
 
 PUBLISHING = "CELERY_BROKER_WRITE_URL"
@@ -93,7 +93,7 @@ def bare_environment() -> dict[str, str]:
 
 
 def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
-    """The settings of every process under test: nothing of the caller's, Tradovate at a port where nobody listens."""
+    """The settings of every process under test: nothing of the caller's, Tradovate at a port where no one listens."""
     return {
         **bare_environment(),
         "SECRET_KEY": "only-for-tests-" + "x" * 40,
@@ -146,7 +146,7 @@ def with_database(url: str, name: str) -> str:
 
 
 def new_database(url: str) -> None:
-    """Make the database of an address anew and empty."""
+    """Recreate the database of an address, empty."""
     name = sql.Identifier(urlsplit(url).path.lstrip("/"))
     with psycopg.connect(with_database(url, "postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))

@@ -20,7 +20,7 @@ from riskadmin.tradovate.endpoints import ENDPOINTS
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "endpoints.md"
 NONE: Final = "—"
-NO_CALLS: Final = {"pay", "release"}  # they count calls in advance, of whatever endpoint
+NO_CALLS: Final = {"reserve", "release"}  # they count calls in advance, of whatever endpoint
 
 # The navigation of the partner documentation, "Risks", as of the page "Switch Risk Category", with each page's address.
 RISKS: Final = {

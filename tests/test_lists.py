@@ -118,10 +118,10 @@ LISTS = [
         filters={
             "q": ("ana@firm", "Search"),
             "environment": ("live", "Environment"),
-            "standing": ("locked", "Status"),
+            "status": ("locked", "Status"),
             "attention": ("holding", "Needs attention"),
         },
-        bad={"q": "x" * 65, "environment": "moon", "standing": "dancing", "category": "x", "attention": "y"},
+        bad={"q": "x" * 65, "environment": "moon", "status": "dancing", "category": "x", "attention": "y"},
         key=lambda account: account.pk,
         csv_name="accounts:csv",
         csv_key="id",
@@ -260,7 +260,7 @@ class TestChips:
         for name in listed.filters:
             assert f'name="{name}"' in form
 
-    def test_a_bad_value_is_told_at_its_field_and_nothing_is_listed(
+    def test_a_bad_value_is_shown_at_its_field_and_nothing_is_listed(
         self, listed: Listed, browser: Client, viewer: Staff
     ) -> None:
         listed.make(viewer, 3)
@@ -390,7 +390,7 @@ class TestColumns:
         assert not any(name.startswith("columns") for name in response.cookies)
 
     @pytest.mark.parametrize("referer", ["", "https://elsewhere.example/accounts/"])
-    def test_nobody_is_sent_elsewhere(self, client: Client, referer: str) -> None:
+    def test_no_one_is_redirected_to_another_site(self, client: Client, referer: str) -> None:
         client.force_login(make_person(Role.SUPPORT))
         response = client.post(reverse("web:columns"), {"list": "accounts", "column": "trader"}, headers={"Referer": referer})
         assert response["Location"] == "/"
@@ -470,7 +470,7 @@ class TestCsv:
         (row,) = rows_of(client.get(reverse("changes:csv")))
         assert row["first"] == f"'{FORMULA}"
 
-    def test_a_search_that_leaves_traders_out_is_told_in_the_file(
+    def test_a_search_that_leaves_traders_out_is_shown_in_the_file(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(account_queries, "TRADERS_AT_MOST", 1)

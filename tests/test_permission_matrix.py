@@ -21,9 +21,9 @@ from accounts.changes.models import Change, Item
 from accounts.changes.reasons.background import Given
 from accounts.changes.reasons.models import Attachment, FirmReason
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.decisions import Seen
 from accounts.execution.forms import SeenField
 from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.execution.resolving import Seen
 from accounts.execution.unknown_item import question
 from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import RiskStatus
@@ -49,7 +49,7 @@ class World:
     There is one person of each role, and a second supervisor, the deputy.
 
     `change` is an unlock that waits, with a file; of the others, one runs, one is paused, one has ended cancelled, one has locked its
-    account, and one has an item whose outcome nobody knows after its `call`.
+    account, and one has an item whose outcome no one knows after its `call`.
     """
 
     people: dict[str, Staff]
@@ -162,7 +162,7 @@ TABLE = (
     Row("GET", "usage:gauge", EVERYBODY_SIGNED_IN),
     Row("GET", "outside:list", EVERYBODY_SIGNED_IN),
     Row("GET", "healthz", (200, 200, 200, 200, 200)),
-    Row("GET", "readyz", (503, 503, 503, 503, 503)),  # no worker is at work here; nobody has to sign in to learn that
+    Row("GET", "readyz", (503, 503, 503, 503, 503)),  # no worker is at work here; no one has to sign in to learn that
     Row("POST", "web:theme", (303, 303, 303, 303, 303), sent=lambda _: {"theme": "dark"}),
     Row("POST", "web:columns", (302, 303, 303, 303, 303), sent=lambda _: {"list": "accounts", "column": "trader"}),
     Row("GET", "staff:sign_in", (200, 303, 303, 303, 303)),
@@ -181,7 +181,7 @@ TABLE = (
     Row("GET", "accounts:list", EVERYBODY_SIGNED_IN),
     Row("GET", "accounts:csv", EVERYBODY_SIGNED_IN),
     Row("GET", "accounts:detail", EVERYBODY_SIGNED_IN, _account),
-    # Reading an account anew changes nothing at Tradovate, and is open to whoever may see it.
+    # Reading an account again changes nothing at Tradovate, and is open to anyone who may see it.
     Row("POST", "accounts:refresh", (302, 303, 303, 303, 303), _account),
     Row(
         "POST",
@@ -224,7 +224,7 @@ TABLE = (
     Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("reject")),
     # Support asked for it; a colleague who may ask, but did not, is told so.
     Row("POST", "changes:withdraw", (302, 303, 409, 403, 403), _pk),
-    # Support asked for these; whoever decides about changes may steer them too.
+    # Support asked for these; anyone who decides about changes may steer them too.
     Row("POST", "changes:pause", (302, 303, 303, 403, 403), _of("running")),
     Row("POST", "changes:pause", (302, 409, 409, 403, 403), _of("paused")),
     Row("POST", "changes:resume", (302, 303, 303, 403, 403), _of("paused")),
@@ -235,7 +235,7 @@ TABLE = (
     Row("POST", "changes:prioritise", (302, 403, 409, 403, 403), _of("ended"), lambda _: {"priority": "10"}),
     Row("POST", "changes:retry", (302, 303, 303, 403, 403), _of("ended")),
     Row("POST", "changes:retry", (302, 409, 409, 403, 403), _of("running")),
-    # Everybody may see what would undo a change; a part is asked for by whoever may ask for the kind that undoes it.
+    # Everybody may see what would undo a change; a part is asked for by anyone who may ask for the kind that undoes it.
     Row("GET", "changes:undo", EVERYBODY_SIGNED_IN, _of("done")),
     Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),
     Row("POST", "changes:undo", (302, 409, 409, 403, 403), _of("running"), lambda _: {"part": "1"}),
@@ -263,7 +263,7 @@ TABLE = (
     Row("GET", "limit_templates:drift", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:detail", EVERYBODY_SIGNED_IN, _template),
     Row("GET", "limit_templates:propose", (302, 200, 200, 403, 403), _template),
-    # A version waits already; nobody proposes a second one beside it.
+    # A version waits already; no one proposes a second one beside it.
     Row("POST", "limit_templates:propose", (302, 422, 422, 403, 403), _template, lambda _: {"daily_loss_alert_usd": "600"}),
     Row("GET", "limit_templates:apply", (302, 200, 200, 403, 403), _template),
     Row(
@@ -296,8 +296,8 @@ TABLE = (
         "POST", "execution:selection", (302, 403, 303, 403, 403), sent=lambda world: {"item": world.unknown.pk, "do": "applied"}
     ),
     Row("POST", "execution:selection", (302, 403, 303, 403, 403), sent=lambda _: {"all": 1, "do": "read_again"}),
-    Row("GET", "execution:decide", (302, 403, 200, 403, 403), query=lambda _: {"resolution": "applied", "all": 1}),
-    Row("POST", "execution:decide", (302, 403, 303, 403, 403), sent=_decides_many),
+    Row("GET", "execution:resolve_many", (302, 403, 200, 403, 403), query=lambda _: {"resolution": "applied", "all": 1}),
+    Row("POST", "execution:resolve_many", (302, 403, 303, 403, 403), sent=_decides_many),
     Row("POST", "execution:resolve", (302, 403, 303, 403, 403), _unknown_item, _resolves),
     Row("POST", "execution:resolve", (302, 403, 409, 403, 403), lambda world: (world.running.pk,), _resolves),
     Row("POST", "execution:read_again", (302, 403, 303, 403, 403), _unknown_item),

@@ -22,7 +22,7 @@ OF_THE_DEMO = {"PORT": "8000"}
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
-    """Read the settings anew, with only these variables set."""
+    """Read the settings again, with only these variables set."""
     for name in variables_read() | variables_in_example():
         monkeypatch.delenv(name, raising=False)
     defaults = {"ENV_FILE": os.devnull, "SECRET_KEY": "x" * 40}
@@ -51,17 +51,17 @@ def test_the_example_lists_exactly_what_is_read() -> None:
     assert variables_in_example() == variables_read() | set(OF_THE_DEMO)
 
 
-def test_the_settings_read_the_environment_in_no_other_way() -> None:
+def test_the_settings_read_the_environment_only_here() -> None:
     source = SETTINGS.read_text(encoding="utf-8")
     assert "os.environ" not in source
     assert "getenv" not in source
 
 
-def test_the_example_tells_the_defaults() -> None:
-    told = example()
+def test_the_example_file_shows_the_defaults() -> None:
+    reported = example()
     for name, field in Variables.model_fields.items():
-        assert told[name] == (str(field.default).lower() if isinstance(field.default, bool) else str(field.default)), name
-    assert {name: told[name] for name in OF_THE_DEMO} == OF_THE_DEMO
+        assert reported[name] == (str(field.default).lower() if isinstance(field.default, bool) else str(field.default)), name
+    assert {name: reported[name] for name in OF_THE_DEMO} == OF_THE_DEMO
 
 
 def test_each_line_of_the_example_is_explained() -> None:
@@ -334,7 +334,7 @@ def test_a_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert load(monkeypatch, SECRET_KEY_FILE=str(file))["SECRET_KEY"] == "y" * 40
 
 
-def test_a_file_of_settings_gives_way_to_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_overrides_a_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("SESSION_HOURS=3\nLOG_LEVEL=DEBUG\nTRADOVATE_SEC=${HOME}$x\n", encoding="utf-8")
     settings = load(monkeypatch, ENV_FILE=str(file), LOG_LEVEL="ERROR")

@@ -93,7 +93,7 @@ def test_the_claims_statement_takes_its_states_from_the_map() -> None:
         'cursor.execute("WITH x AS (SELECT 1) UPDATE limit_templates_templateversion AS v\\nSET state = %s")',
     ],
 )
-def test_each_way_to_write_a_state_is_found(code: str) -> None:
+def test_every_statement_that_writes_a_state_is_found(code: str) -> None:
     assert writers("x", ast.parse(code)) == ["x:1"]
 
 
@@ -110,7 +110,7 @@ def test_what_writes_none_is_not_found(code: str) -> None:
     assert writers("x", ast.parse(code)) == []
 
 
-def test_no_refusal_is_told_by_its_words() -> None:
+def test_no_refusal_is_recognised_by_its_text() -> None:
     """PostgreSQL names the rule by which it refuses (`accounts.changes.guards`); its message is for people."""
     found = [
         f"{short(path)}:{node.lineno}"

@@ -77,10 +77,10 @@ class TestCapabilities:
                 found.update(quoted.findall(call))
         return found | {kind.capability for kind in KINDS.values()}
 
-    def test_each_one_that_is_asked_for_is_granted_to_some_role(self) -> None:
+    def test_each_one_that_is_requested_is_granted_to_some_role(self) -> None:
         assert self.named_in_code() - all_capabilities() == set()
 
-    def test_each_one_that_is_granted_is_asked_for_somewhere(self) -> None:
+    def test_each_one_that_is_granted_is_requested_somewhere(self) -> None:
         assert all_capabilities() - self.named_in_code() == set()
 
     def test_each_one_has_words_for_who_lacks_it(self) -> None:
@@ -92,7 +92,7 @@ class TestCapabilities:
             assert mark is not None
             assert set(mark.any_of) <= all_capabilities(), each.pattern
 
-    def test_every_kind_can_be_asked_for(self) -> None:
+    def test_every_kind_can_be_requested(self) -> None:
         requesting = {name for name in all_capabilities() if name.startswith("changes:request:")}
         assert requesting == {kind.capability for kind in KINDS.values()}
 
@@ -155,7 +155,7 @@ class TestTasks:
                     assert not {each.arg for each in node.keywords} & {"countdown", "eta"}, short(path)
 
 
-def test_only_a_claim_hands_out_permits() -> None:
+def test_only_a_claim_creates_permits() -> None:
     """No path reaches a writing endpoint except through a claimed item."""
     making = {
         short(path)
@@ -166,8 +166,8 @@ def test_only_a_claim_hands_out_permits() -> None:
     assert making == {"accounts/execution/claim.py"}
 
 
-def test_nobody_swallows_what_they_do_not_understand() -> None:
-    """Whoever catches everything (to roll back, to write down that it failed) lets it go on."""
+def test_no_handler_swallows_unknown_errors() -> None:
+    """Anyone who catches everything (to roll back, to write down that it failed) lets it go on."""
     swallowed = [
         f"{short(path)}:{node.lineno}"
         for path in python_files("accounts", "riskadmin")

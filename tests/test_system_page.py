@@ -88,7 +88,7 @@ def test_it_says_why_nothing_is_known(client: Client) -> None:
     assert facts(found) == {}
 
 
-def test_answers_that_are_cut_and_records_with_ids_of_their_own_are_told(client: Client) -> None:
+def test_answers_that_are_cut_and_records_with_ids_of_their_own_are_shown(client: Client) -> None:
     now = timezone.now()
     AnswerCap.objects.create(environment="demo", endpoint="account/list", rows=1024, seen_at=now)
     AnswerCap.objects.create(environment="demo", endpoint="user/list", rows=700, seen_at=now - timedelta(hours=2))

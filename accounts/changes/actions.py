@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
-from accounts.changes.freshness import good_since, read_anew, stale
+from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.guards import MAY_DECIDE, STILL_OFFERED, broken_rule, reason
 from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
@@ -23,10 +23,10 @@ from accounts.changes.odd_records import readable
 from accounts.changes.plan import Plan, moved_since, plan
 from accounts.changes.reasons.background import NOTHING, Given, is_altered
 from accounts.changes.scheduling.temporary_locks import end_plan
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.shown import EFFECTS
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation, Verdict
-from accounts.changes.targeting.source import NOWHERE, Link, Source
+from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
 from accounts.changes.tracking.undo import left_alone
 from accounts.changes.writing import Reason, compose, write, write_end
 from riskadmin.audit.actions import AuditEntry, record
@@ -87,9 +87,9 @@ def submit(  # the parts of a form, each by name
     form_key: UUID,
     shown_digest: str,
     confirmed_count: int | None = None,
-    source: Source | None = None,
+    source: TargetSource | None = None,
     link: Link | None = None,
-    timing: Timing = AT_ONCE,
+    timing: Timing = IMMEDIATELY,
     given: Given = NOTHING,
 ) -> Change:
     """Write the change, its frozen items and their audit events, and return it; the same form key returns the first one.
@@ -110,7 +110,7 @@ def submit(  # the parts of a form, each by name
         target_ids=target_ids,
         parameters=parameters,
         per_target=per_target,
-        aside=left_alone(link, target_ids),
+        skip_reasons=left_alone(link, target_ids),
     )
     if now.digest != shown_digest:
         # The double click itself may have changed the plan: written after we looked for it, before we planned.
@@ -241,7 +241,7 @@ def _read_what_is_old(change_id: int, actor: Staff, digest: str, since: datetime
     if _refusal(change, actor, Verdict.APPROVE, digest) is not None or change.relation == Relation.ENDS:
         return ""
     known = _Known(change, since)
-    return read_anew(known.kind, known.environment, known.old, lane=Lane.URGENT) if known.old and not known.moved() else ""
+    return read_again(known.kind, known.environment, known.old, lane=Lane.URGENT) if known.old and not known.moved() else ""
 
 
 class _Known:

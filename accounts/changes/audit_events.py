@@ -9,7 +9,7 @@ from riskadmin.audit.origin import SYSTEM, Origin, Subject, Who
 from riskadmin.audit.tags import Tag
 
 
-def about_item(
+def item_event(
     tag: Tag,
     item: Item,
     *,
@@ -20,7 +20,7 @@ def about_item(
     detail: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
     """Return an audit event about an item, with what its change and target say; `after` is the intended state by default."""
-    return about_target(
+    return target_event(
         tag,
         item.target,
         item.target_name,
@@ -42,7 +42,7 @@ def _with_names(seen: Mapping[str, Any], meant: Mapping[str, Any] | None) -> Map
     return {**{name: meant[name] for name in ("category", "was") if name in meant}, **seen}
 
 
-def about_target(
+def target_event(
     tag: Tag,
     target: str,
     name: str,
@@ -56,7 +56,7 @@ def about_target(
     after: Mapping[str, Any] | None,
     detail: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
-    """Return an audit event about a target, `environment:unit:id`, of a change, like `about_item` for an item at hand."""
+    """Return an audit event about a target, `environment:unit:id`, of a change, like `item_event` for an item at hand."""
     environment, unit, number = target.split(":")
     return AuditEntry(
         tag=tag,

@@ -35,7 +35,7 @@ def _is_old(kind: Kind, subject: Account | Trader, since: datetime) -> bool:
     return read_at is None or read_at < since
 
 
-def read_anew(kind: Kind, environment: Environment, target_ids: Iterable[int], *, lane: Lane) -> str:
+def read_again(kind: Kind, environment: Environment, target_ids: Iterable[int], *, lane: Lane) -> str:
     """Read what the kind's plan of these targets depends on; return why that is not possible, or ""."""
     try:
         if kind.unit == Unit.TRADER:

@@ -51,7 +51,7 @@ def move_items(
 
     `fields` are columns of Item. `own` is a column of JSON that differs between the items, and its values by the items' keys;
     an item without one keeps what it has. The items at hand stay as they are: the transaction may be rolled back, and they are
-    then judged again. Raises NoSuchTransition; a lost race is no error.
+    then interpreted again. Raises NoSuchTransition; a lost race is no error.
     """
     _check(ITEM_TRANSITIONS, came_from, to)
     if not items:

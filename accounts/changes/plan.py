@@ -18,7 +18,7 @@ from accounts.changes.odd_records import unreadable_for
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
 from accounts.models import Account, Trader
 from accounts.models.ids import AnyOf
-from accounts.sync import untold
+from accounts.sync import not_reported
 from accounts.sync.unreadable import attach
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
@@ -122,23 +122,23 @@ def plan(
     target_ids: Sequence[int],
     parameters: State | None = None,
     per_target: Mapping[int, State] | None = None,
-    aside: Mapping[int, str] | None = None,
+    skip_reasons: Mapping[int, str] | None = None,
     requested_as: int | None = None,
 ) -> Plan:
     """Return the plan for targets by Tradovate's ids, in the order given, each once.
 
-    `per_target` holds parameters of single targets, which override those of all; `aside` says why targets are to be skipped.
+    `per_target` holds parameters of single targets, which override those of all; `skip_reasons` says why some are skipped.
     `requested_as` is the change that has requested this already: other changes of its targets then add a warning, and no target
     is skipped because of them, since approving it would send it all the same. Costs a fixed number of queries, whatever the
     number of targets.
     """
-    common, own, left_alone = parameters or {}, per_target or {}, aside or {}
+    common, own, left_alone = parameters or {}, per_target or {}, skip_reasons or {}
     kind = kind.of(common)
     wanted = list(dict.fromkeys(target_ids))
     found = kind.subjects(environment, wanted)
     accounts = [subject for subject in found.values() if isinstance(subject, Account)]
     attach(accounts)
-    untold.attach(accounts)
+    not_reported.attach(accounts)
     pending = _open_items([target_of(environment, target_id, kind.unit) for target_id in wanted])
     rows = (
         _row(
@@ -148,7 +148,7 @@ def plan(
             subject=found.get(target_id),
             pending=pending.get(target_of(environment, target_id, kind.unit), ()),
             parameters={**common, **own.get(target_id, {})},
-            aside=left_alone.get(target_id, ""),
+            skip_reason=left_alone.get(target_id, ""),
             requested_as=requested_as,
         )
         for target_id in wanted
@@ -205,13 +205,13 @@ def _row(
     subject: Account | Trader | None,
     pending: Sequence[_Pending],
     parameters: State,
-    aside: str,
+    skip_reason: str,
     requested_as: int | None,
 ) -> Row:
     others = [item for item in pending if item.change_id != requested_as]
     blocks = _blocking(kind, others)
-    if aside:
-        outcome: Planned | Skip = Skip(reason=aside)
+    if skip_reason:
+        outcome: Planned | Skip = Skip(reason=skip_reason)
     else:
         skipped_for = blocks if requested_as is None else ""
         outcome = _outcome(kind, environment, subject, others, parameters=parameters, blocks=skipped_for)
@@ -219,9 +219,9 @@ def _row(
     warnings = planned.warnings if planned else ()
     if planned and blocks:
         warnings += (blocks,)
-    untold_since = _untold_since(subject)
-    if planned and untold_since:
-        at = moment(untold_since, display_zone())
+    not_reported_since = _not_reported_since(subject)
+    if planned and not_reported_since:
+        at = moment(not_reported_since, display_zone())
         warnings += (
             f"Tradovate's last answers did not include its risk status: what is shown is from {at} and may have changed",
         )
@@ -239,8 +239,8 @@ def _row(
     )
 
 
-def _untold_since(subject: Account | Trader | None) -> datetime | None:
-    return subject.untold_since if isinstance(subject, Account) else None
+def _not_reported_since(subject: Account | Trader | None) -> datetime | None:
+    return subject.not_reported_since if isinstance(subject, Account) else None
 
 
 def _outcome(
@@ -266,7 +266,7 @@ def _outcome(
     if unreadable and not kind.is_protective:
         return Skip(reason=f"Tradovate sent something unreadable. {unreadable.words}")
     # A protective call is made all the same, even if the state that was read before shows that it is not needed.
-    contested = bool(unreadable or _untold_since(subject)) or any(item.kind_name != kind.name for item in pending)
+    contested = bool(unreadable or _not_reported_since(subject)) or any(item.kind_name != kind.name for item in pending)
     outcome: Planned | Skip = kind.plan(subject, parameters=parameters, contested=contested)
     return outcome
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.changes import actions, queries
 from accounts.changes.estimate import cheaper, outlook
 from accounts.changes.forms import AskForm, read_targets
-from accounts.changes.freshness import good_since, read_anew, stale
+from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
@@ -109,7 +109,7 @@ class Asked:
             target_ids=self.chosen.ids,
             parameters=parameters,
             per_target=self.chosen.per_target,
-            aside=left_alone(self.chosen.link, self.chosen.ids),
+            skip_reasons=left_alone(self.chosen.link, self.chosen.ids),
         )
 
     def ask_form(self, digest: str) -> AskForm:
@@ -227,7 +227,7 @@ def _with_fresh_rows(asked: Asked, planned: Plan, parameters: State) -> tuple[Pl
     old = stale(kind, {row.target_id: row.subject for row in planned.rows if row.subject}, good_since())
     if not old:
         return planned, ""
-    unread = read_anew(kind, planned.environment, old, lane=planned.lane)
+    unread = read_again(kind, planned.environment, old, lane=planned.lane)
     return (planned, f"Tradovate can't be read now: {unread}") if unread else (asked.plan(parameters), "")
 
 

@@ -216,25 +216,25 @@ def open_items_of(environment: str, account_id: int) -> QuerySet[Item]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StandingLock:
+class CurrentLock:
     """A lock set here that is still in force: its item, and the change that ends it, if it has an end."""
 
     item: Item
     end: Change | None
 
 
-def standing_lock(environment: str, account_id: int) -> StandingLock | None:
+def current_lock(environment: str, account_id: int) -> CurrentLock | None:
     """Return the lock of an account, if it was set here and not overridden since; two queries."""
     locks = [kind.name for kind in KINDS.values() if kind.spec.ended_by]
     items = Item.objects.filter(target=target_of(environment, account_id), state=ItemState.APPLIED, change__kind__in=locks)
     item = items.select_related("change", "account__risk_status").order_by("-pk").first()
-    if item is None or item.account is None or not item.observed or not _still_holds(item.account, item.observed):
+    if item is None or item.account is None or not item.observed or not _is_in_force(item.account, item.observed):
         return None
     end = item.change.followers.filter(relation=Relation.ENDS, state__in=CHANGE_OPEN).first()
-    return StandingLock(item=item, end=end)
+    return CurrentLock(item=item, end=end)
 
 
-def act_that_stands(account: Account) -> Item | None:
+def current_admin_action(account: Account) -> Item | None:
     """Return the item that set an account's current admin action, if that was done here; one query.
 
     Reads `risk_status`: select it with the account.
@@ -243,10 +243,10 @@ def act_that_stands(account: Account) -> Item | None:
     target = target_of(account.environment, account.tradovate_id)
     items = Item.objects.filter(target=target, state=ItemState.APPLIED, change__kind__in=acts)
     item = items.select_related("change").order_by("-pk").first()
-    return item if item and item.observed and _still_holds(account, item.observed) else None
+    return item if item and item.observed and _is_in_force(account, item.observed) else None
 
 
-def _still_holds(account: Account, left: Mapping[str, Any]) -> bool:
+def _is_in_force(account: Account, left: Mapping[str, Any]) -> bool:
     status = account.risk_status
     now = risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
     return bool((now["admin_action"], now["admin_at"]) == (left["admin_action"], left["admin_at"]))

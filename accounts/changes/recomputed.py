@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from accounts.changes.effects import ChangeEffects, Measure, differing
-from accounts.changes.freshness import good_since, read_anew, stale
+from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
@@ -117,7 +117,7 @@ def recomputed(change: Change, *, read: bool) -> Recomputed | None:
     planned, since, unread = _planned(change, kind, waiting), good_since(), ""
     old = _old(planned, since)
     if old and read:
-        unread = read_anew(kind, planned.environment, old, lane=planned.lane)
+        unread = read_again(kind, planned.environment, old, lane=planned.lane)
         planned = _planned(change, kind, waiting)
         old = _old(planned, since)
     return Recomputed(

@@ -76,7 +76,7 @@ def _alternatives(stop: Stop, stops: Stops, may: Callable[[str], bool], subject:
     found = []
     waiting = {each.kind.name for each in stop.waits if subject.kind is None or each.kind.name == subject.kind.name}
     if stop.cause == Cause.ENDPOINT:
-        found += _stand_ins(stop, stops, waiting, may, subject)
+        found += _alternative_kinds(stop, stops, waiting, may, subject)
     if stop.cause == Cause.USED_UP and stop.lane == Lane.BULK and stops.state and stops.state.left_urgent:
         few = max((each.kind.urgent_up_to for each in stop.waits if each.kind.name in waiting), default=0)
         if few:
@@ -88,11 +88,13 @@ def _alternatives(stop: Stop, stops: Stops, may: Callable[[str], bool], subject:
     return found
 
 
-def _stand_ins(stop: Stop, stops: Stops, waiting: set[str], may: Callable[[str], bool], subject: Subject) -> list[Alternative]:
+def _alternative_kinds(
+    stop: Stop, stops: Stops, waiting: set[str], may: Callable[[str], bool], subject: Subject
+) -> list[Alternative]:
     """Return the kinds that can keep an account from trading while the kind meant for that waits."""
     found = []
-    stand_ins = (kind.spec.stand_in for name, kind in KINDS.items() if name in waiting and kind.spec.stand_in)
-    for name in dict.fromkeys(stand_ins):
+    alternatives = (kind.spec.alternative for name, kind in KINDS.items() if name in waiting and kind.spec.alternative)
+    for name in dict.fromkeys(alternatives):
         kind = KINDS[name]
         where = [each for each in stop.environments if each in kind.environments and subject.environment in {None, each}]
         if name in waiting or not where:

@@ -31,12 +31,12 @@ def topics(texts: Iterable[str]) -> tuple[Topic, ...]:
     return tuple(sorted(shared((text,) for text in texts), key=lambda topic: -topic.count))
 
 
-def shared(told: Iterable[Sequence[str]]) -> tuple[Topic, ...]:
+def shared(texts_by_row: Iterable[Sequence[str]]) -> tuple[Topic, ...]:
     """Return the topics of the texts about many rows, in the order in which they occur, with the number of rows."""
     heads: dict[str, str] = {}
     found: dict[str, dict[str, None]] = defaultdict(dict)
     counts: Counter[str] = Counter()
-    for texts in told:
+    for texts in texts_by_row:
         for text in texts:
             if text not in heads:
                 heads[text] = _head(text)

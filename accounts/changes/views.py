@@ -209,12 +209,12 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "shows_items": not is_pending or change.relation == Relation.ENDS,
         "kind": following.kind,
         "page": page,
-        "items": [(item, _way(item, following)) for item in page.rows],
+        "items": [(item, _steps_shown(item, following)) for item in page.rows],
         "environment": change.environment,
     }
 
 
-def _way(item: Item, following: queries.Progress) -> list[queries.Step]:
+def _steps_shown(item: Item, following: queries.Progress) -> list[queries.Step]:
     """Return the steps of an item that its row shows: with many items, each has its own page, and here the last one reached."""
     steps = queries.steps(item)
     return steps if following.total == 1 else [step for step in steps if step.at][-1:]
@@ -306,7 +306,7 @@ def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> 
         "rows": rows,
         "environment": environment,
         "tradovate_id": tradovate_id,
-        "lock": queries.standing_lock(environment, tradovate_id),
+        "lock": queries.current_lock(environment, tradovate_id),
     }
     return render_page_or_fragment(request, "changes/account_panel.html", "changes/_account_panel.html", context)
 

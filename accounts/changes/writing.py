@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from accounts.changes.audit_events import about_target
+from accounts.changes.audit_events import target_event
 from accounts.changes.digest import digest_of
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.kinds.stored import State
@@ -17,9 +17,9 @@ from accounts.changes.plan_summary import overview
 from accounts.changes.policy import Requirement, requirement
 from accounts.changes.reasons import background
 from accounts.changes.reasons.background import NOTHING, Given
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
-from accounts.changes.targeting.source import NOWHERE, Link, Source
+from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
 from riskadmin.audit.origin import Origin, Who
@@ -42,7 +42,7 @@ def compose(
     reason: Reason,
     *,
     form_key: UUID,
-    timing: Timing = AT_ONCE,
+    timing: Timing = IMMEDIATELY,
     link: Link | None = None,
     decisions_at_least: int = 0,
 ) -> Change:
@@ -112,7 +112,7 @@ def write(
     *,
     who: Who,
     origin: Origin,
-    source: Source = NOWHERE,
+    source: TargetSource = NOWHERE,
     per_target: Mapping[int, State] | None = None,
 ) -> None:
     """Write a composed change with its items and their audit events, and dispatch it if it runs. Needs an open transaction."""
@@ -151,7 +151,7 @@ def write(
         **background.in_trail(change),
     }
     record_all(
-        about_target(
+        target_event(
             Tag.CHANGE_SUBMITTED,
             row.target,
             row.name,

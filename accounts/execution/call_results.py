@@ -17,14 +17,14 @@ from accounts.execution.claim import Claim
 from accounts.execution.models import CallState
 from accounts.execution.send import Answered
 from accounts.execution.settle import (
-    about,
     answer_detail,
     end_call,
     end_calls,
     hold,
+    item_events,
+    record_item_events,
     settle,
     still_in,
-    tell,
 )
 from accounts.execution.timing import CONFIRM_WITHIN, waiting_s
 from riskadmin.audit.actions import record_all
@@ -92,7 +92,7 @@ def _taken(answers: Sequence[Answered], read_back_at: datetime, origin: Origin) 
         for answer in answers:
             items = [item for item in answer.claim.items if item.pk in there]
             detail = answer_detail(answer.http_record)
-            entries += about(Tag.ITEM_SENT, items, origin=origin, call=answer.claim.call, detail=detail)
+            entries += item_events(Tag.ITEM_SENT, items, origin=origin, call=answer.claim.call, detail=detail)
         record_all(entries)
 
 
@@ -103,7 +103,7 @@ def _done(answer: Answered, origin: Origin) -> None:
         end_call(claimed.call, state=CallState.ANSWERED, http_record=answer.http_record)
         detail = answer_detail(answer.http_record)
         there = still_in(claimed.items, ItemState.SENDING)
-        tell(Tag.ITEM_SENT, there, origin=origin, call=claimed.call, detail=detail)
+        record_item_events(Tag.ITEM_SENT, there, origin=origin, call=claimed.call, detail=detail)
         settle(
             there,
             came_from=ItemState.SENDING,
@@ -164,7 +164,7 @@ def _batch_refused(answer: Answered, error: Rejected, read_back_at: datetime, or
         moved = move_items(
             rest, came_from=ItemState.SENDING, to=ItemState.UNKNOWN, not_before=timezone.now(), lease_until=None, note=why
         )
-        tell(
+        record_item_events(
             Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail={"text": why, **answer_detail(error.http_record)}
         )
 
@@ -188,7 +188,9 @@ def _read_back_refusal(
         refusal=words,
         note=f"{words}. It is read back to see that nothing happened.",
     )
-    tell(Tag.ITEM_SENT, moved, origin=origin, call=claimed.call, detail={"text": words, **answer_detail(http_record)})
+    record_item_events(
+        Tag.ITEM_SENT, moved, origin=origin, call=claimed.call, detail={"text": words, **answer_detail(http_record)}
+    )
 
 
 def _not_handled(claimed: Claim, error: NotHandled, origin: Origin) -> None:
@@ -242,7 +244,7 @@ def _put_back(claimed: Claim, items: Sequence[Item], why: PutBack, origin: Origi
         if why.holds_change:
             hold(claimed.change.pk, why.wait_s, why.note)
         detail = {"reason": why.reason, "text": why.note, "wait_s": why.wait_s, **answer_detail(why.http_record)}
-        tell(Tag.ITEM_DEFERRED, moved, origin=origin, call=claimed.call, detail=detail)
+        record_item_events(Tag.ITEM_DEFERRED, moved, origin=origin, call=claimed.call, detail=detail)
 
 
 def _unknown(claimed: Claim, error: OutcomeUnknown, origin: Origin) -> None:
@@ -259,7 +261,7 @@ def _unknown(claimed: Claim, error: OutcomeUnknown, origin: Origin) -> None:
             note=error.message,
         )
         detail = {"text": error.message, "needs_person": not readable, **answer_detail(error.http_record)}
-        tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail=detail)
+        record_item_events(Tag.ITEM_UNKNOWN, moved, origin=origin, call=claimed.call, detail=detail)
 
 
 def _settle_rejected(claimed: Claim, words: str, http_record: HttpRecord | None, origin: Origin) -> None:
@@ -277,8 +279,8 @@ def _settle_rejected(claimed: Claim, words: str, http_record: HttpRecord | None,
 def refusal_words(error: Rejected) -> str:
     """Return in words how Tradovate responded to a call that it refused."""
     status = f"HTTP {error.status}"
-    told = "" if error.status == OK or error.message == status else f" ({status})"
-    return f"Tradovate answered: {error.message}{told}"
+    status_words = "" if error.status == OK or error.message == status else f" ({status})"
+    return f"Tradovate answered: {error.message}{status_words}"
 
 
 def was_sent(error: NotHandled) -> bool:

@@ -25,7 +25,7 @@ from accounts.changes.states import ItemState
 from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.queue import first_items
-from accounts.execution.settle import about, settle
+from accounts.execution.settle import item_events, settle
 from accounts.execution.timing import LEASE, NOT_READ_AGAIN, PERMIT_GOOD_FOR_S
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
@@ -166,7 +166,7 @@ def _write(
     for items, call in claimed:
         step = kind.steps[items[0].step]
         detail = {"attempt": items[0].attempts + 1} | ({"step": step} if step else {})
-        entries += about(Tag.ITEM_CLAIMED, items, origin=origin, call=call, detail=detail)
+        entries += item_events(Tag.ITEM_CLAIMED, items, origin=origin, call=call, detail=detail)
     record_all(entries)
     return claimed
 
@@ -241,9 +241,9 @@ def _moved(kind: Kind, item: Item, now: State) -> str:
         return ""
     # Not for a call that adds something: what looks like its effect may be someone else's, and it would be added twice.
     may_be_late = item.attempts and kind.is_resend_safe(item.step)
-    if may_be_late and kind.judge(before=before, after=after, observed=now, step=item.step) == Finding.APPLIED:
+    if may_be_late and kind.interpret_read_back(before=before, after=after, observed=now, step=item.step) == Finding.APPLIED:
         return ""  # the late effect of an earlier call for it: once sent again, the read-back proves it
     shown, present = (kind.relevant(state, before=before, after=after, step=item.step) for state in (before, now))
     words = "; ".join(f"{each.label}: {each.before} → {each.after}" for each in kind.differences(shown, present))
-    told = f" ({words})" if words else ""
-    return f"The {kind.unit.value} has changed since this was decided{told}; request it again if it is still wanted"
+    difference = f" ({words})" if words else ""
+    return f"The {kind.unit.value} has changed since this was decided{difference}; request it again if it is still wanted"

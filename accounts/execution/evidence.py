@@ -8,7 +8,7 @@ from django.db.models.functions import Greatest, Left, Length, StrIndex, Substr
 from accounts.changes.models import Item
 from accounts.execution.models import Call
 from riskadmin.audit.models import NEWEST_FIRST, Event
-from riskadmin.audit.rendering import Line
+from riskadmin.audit.rendering import EventLine
 
 EXCERPT: Final = 2000
 """Characters of a text that a page shows; a call that reads all accounts has megabytes, and a file of its own."""
@@ -47,10 +47,10 @@ def _around(column: str, text: str) -> Func:
     return Substr(F(column), begins, EXCERPT, output_field=TextField())
 
 
-def events_of(item: Item, calls: list[Call]) -> list[Line]:
+def events_of(item: Item, calls: list[Call]) -> list[EventLine]:
     """Return the audit events of an item, newest first: its own, and those of calls that it shared with others."""
     events = Event.objects.filter(change_id=item.change_id)
     own = list(events.filter(item_id=item.pk).order_by(*NEWEST_FIRST)[:EVENTS_SHOWN])
     shared = list(events.filter(item_id=None, call_id__in=[call.pk for call in calls]).order_by(*NEWEST_FIRST)[:EVENTS_SHOWN])
     both = sorted([*own, *shared], key=lambda event: (event.occurred_at, event.pk), reverse=True)
-    return [Line(event) for event in both]
+    return [EventLine(event) for event in both]

@@ -10,7 +10,7 @@ from django.core.exceptions import BadRequest
 
 from accounts.changes.forms import CountField
 from accounts.changes.kinds import KINDS
-from accounts.execution.decisions import Resolution, Seen
+from accounts.execution.resolving import Resolution, Seen
 from accounts.execution.unknown_items import Filters, Group
 from accounts.models import EnvironmentChoice
 from accounts.models.ids import BIGGEST_ID
@@ -79,7 +79,7 @@ class SeenField(forms.CharField):
         return signing.dumps([seen.evidence_key, sorted(seen.calls.items())], salt=SEEN_SALT, compress=True)
 
 
-class DecideForm(forms.Form):
+class ResolveManyForm(forms.Form):
     """How a person resolves many items with the same evidence, and why; and their number, if it has to be typed."""
 
     resolution = forms.ChoiceField(choices=Resolution.choices, widget=forms.HiddenInput)

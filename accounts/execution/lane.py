@@ -26,6 +26,7 @@ from accounts.changes.states import ChangeState
 from accounts.execution.call_results import put_back_unsent, write_down
 from accounts.execution.claim import Claim
 from accounts.execution.queue import with_work
+from accounts.execution.read_back_outcome import COMPARISON_ERRORS
 from accounts.execution.send import Answered, make, next_claims, read_targets, release, targets_to_read
 from accounts.execution.settle import hold
 from accounts.execution.timing import (
@@ -42,7 +43,6 @@ from accounts.execution.timing import (
     WRITE_AGAIN_AFTER_S,
     WRITE_DOWN_WITHIN_S,
 )
-from accounts.execution.verdict import UNJUDGEABLE
 from accounts.execution.verify import next_read_at, read_back_due
 from accounts.gateway.connection import budget
 from riskadmin.audit.origin import Origin
@@ -84,15 +84,15 @@ class _WorkerLock:
         return sorted(by_id.values(), key=lambda change: (-change.priority, self.served[change.pk], change.pk))
 
 
-_seats: Final = {lane: _WorkerLock() for lane in Lane}
+_worker_locks: Final = {lane: _WorkerLock() for lane in Lane}
 _stopping: Final = threading.Event()
 
 
 def stop_soon() -> None:
     """Have every lane of this process stop claiming, return what it has not started, and finish what it has."""
     _stopping.set()
-    for seat in _seats.values():
-        seat.wake_up.set()
+    for worker_lock in _worker_locks.values():
+        worker_lock.wake_up.set()
 
 
 def work(lane: Lane, *, origin: Origin) -> None:
@@ -100,13 +100,13 @@ def work(lane: Lane, *, origin: Origin) -> None:
 
     If another thread of this process already does so, it is asked to look again, and this returns at once.
     """
-    seat = _seats[lane]
-    seat.wake_up.set()
-    while seat.wake_up.is_set() and seat.taken.acquire(blocking=False):
+    worker_lock = _worker_locks[lane]
+    worker_lock.wake_up.set()
+    while worker_lock.wake_up.is_set() and worker_lock.taken.acquire(blocking=False):
         try:
-            _Leader(lane, origin, seat).run()
+            _Leader(lane, origin, worker_lock).run()
         finally:
-            seat.taken.release()
+            worker_lock.taken.release()
 
 
 def lane_of(change_id: int) -> Lane:
@@ -121,13 +121,13 @@ def has_work(lane: Lane) -> bool:
     return (read_at is not None and read_at <= at) or bool(with_work(lane, at))
 
 
-def _goes_on_at(lane: Lane) -> datetime | None:
+def _next_resume_at(lane: Lane) -> datetime | None:
     """Return when the first of a lane's held changes resumes."""
     held = Change.objects.filter(state=ChangeState.RUNNING, lane=lane.value, held_until__gt=timezone.now())
     return held.order_by("held_until").values_list("held_until", flat=True).first()
 
 
-def _may_stand_ready(change: Change) -> bool:
+def _may_be_claimed_early(change: Change) -> bool:
     """Say whether calls of a change may be claimed before they can be sent.
 
     If the worker is killed then, it is not known that they were never sent. Calls that may not be sent twice are left to
@@ -140,10 +140,10 @@ def _may_stand_ready(change: Change) -> bool:
 class _Leader:
     """One run of work on a lane."""
 
-    def __init__(self, lane: Lane, origin: Origin, seat: _WorkerLock) -> None:
+    def __init__(self, lane: Lane, origin: Origin, worker_lock: _WorkerLock) -> None:
         self.lane = lane
         self.origin = origin
-        self.seat = seat
+        self.worker_lock = worker_lock
         self.at_once: int = settings.CALLS_AT_ONCE
         self.latency_s = 0.0
         self.in_flight: dict[Future[Answered], Claim] = {}
@@ -153,8 +153,8 @@ class _Leader:
         self.first_reads: dict[int, Future[_FirstRead]] = {}
         self.read_at: datetime | None = None
         self.read_every = READ_EVERY[lane]
-        self.asks_budget_at = 0.0
-        self.goes_on_at: datetime | None = None
+        self.next_budget_check_at = 0.0
+        self.resumes_at: datetime | None = None
 
     def run(self) -> None:
         """Work until nothing is due."""
@@ -165,16 +165,16 @@ class _Leader:
             ThreadPoolExecutor(FIRST_READS_AT_ONCE, thread_name_prefix=f"{self.lane}-first") as first_reader,
         ):
             while True:
-                self.seat.wake_up.clear()
+                self.worker_lock.wake_up.clear()
                 if _stopping.is_set():
                     self._return_unbegun()
                 self._write_down_ended()
                 self._claim(callers, first_reader)
                 self._read_back(reader)
                 connection.close()
-                if self._is_done() and not self.seat.wake_up.is_set():
+                if self._is_done() and not self.worker_lock.wake_up.is_set():
                     return
-                self.seat.wake_up.wait(LOOK_S)
+                self.worker_lock.wake_up.wait(LOOK_S)
                 if self.lane == Lane.BULK and not all(future.done() for future in self.in_flight):
                     time.sleep(GATHER_S)  # what ends within the next moment is written in the same transaction
 
@@ -186,7 +186,7 @@ class _Leader:
         if self.first_reads:
             return False
         soon = timezone.now() + STAY_FOR
-        return not (self.read_at and self.read_at <= soon) and not (self.goes_on_at and self.goes_on_at <= soon)
+        return not (self.read_at and self.read_at <= soon) and not (self.resumes_at and self.resumes_at <= soon)
 
     # --- Sending ----------------------------------------------------------------------------------------------------------
 
@@ -201,16 +201,16 @@ class _Leader:
             claims: list[Claim] = []
             with_something = with_work(self.lane, timezone.now())
             self._forget_first_reads(with_something)
-            for change in self.seat.in_turn(with_something):
-                calls = room if _may_stand_ready(change) else room - ready
+            for change in self.worker_lock.in_turn(with_something):
+                calls = room if _may_be_claimed_early(change) else room - ready
                 if calls < 1:
                     # it has its turn when enough have come back; the next change would otherwise take their slots indefinitely
                     break
                 claims = self._claims_of(change, calls, first_reader)
                 if claims:
-                    self.seat.served[change.pk] += len(claims)
+                    self.worker_lock.served[change.pk] += len(claims)
                     break
-            self.goes_on_at = None if self.in_flight or claims else _goes_on_at(self.lane)
+            self.resumes_at = None if self.in_flight or claims else _next_resume_at(self.lane)
         except (DatabaseError, InterfaceError, HoursUnknown):
             # Work in progress is completed; the sweeper starts again.
             logger.exception("nothing could be claimed in the %s lane", self.lane)
@@ -231,7 +231,7 @@ class _Leader:
             # Held and not settled: a newer version of riskadmin, which is being started, may have the kind.
             hold(change.pk, UNREAD_AGAIN.total_seconds(), str(error))
             return []
-        except UNJUDGEABLE as error:
+        except COMPARISON_ERRORS as error:
             self._let_wait(change, error)
             return []
 
@@ -276,7 +276,7 @@ class _Leader:
         return self.at_once // 2 if self.latency_s < SLOW_S else 0
 
     def _wake(self, _: Future[Any]) -> None:
-        self.seat.wake_up.set()
+        self.worker_lock.wake_up.set()
 
     def _return_unbegun(self) -> None:
         """Return to the queue what was claimed and has not been started: the process is about to stop."""
@@ -352,8 +352,8 @@ class _Leader:
 
     def _read_every(self) -> timedelta:
         """Return how often to read back, which depends on how much of the hour's budget is left; checked once a second."""
-        if time.monotonic() >= self.asks_budget_at:
-            self.asks_budget_at = time.monotonic() + 1.0
+        if time.monotonic() >= self.next_budget_check_at:
+            self.next_budget_check_at = time.monotonic() + 1.0
             try:
                 state = budget().state()
             except NotHandled:

@@ -15,8 +15,8 @@ from accounts.changes.kinds.kind import Finding, Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution.basis import basis
+from accounts.execution.read_back_outcome import COMPARISON_ERRORS, ReadEvidence, apply_reading, fruitless_calls, keep_seen
 from accounts.execution.timing import SENT_AGAIN_WITHIN, UNKNOWN_ENDS_MAX
-from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide, fruitless_calls, keep_seen
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.clock import display_zone
@@ -28,7 +28,7 @@ COMPARED_TOGETHER: Final = 1_000
 PROVEN: Final = frozenset({Finding.APPLIED, Finding.UNCHANGED})
 
 
-def heal(*, origin: Origin) -> int:
+def settle_from_mirror(*, origin: Origin) -> int:
     """Settle unknown items that wait for a person and that the mirror proves; return how many were compared.
 
     If nothing is proven, the item is left as it is, with what was seen. May run concurrently with itself and with any person's
@@ -42,7 +42,7 @@ def heal(*, origin: Origin) -> int:
             if isinstance(kind, Kind) and kind.is_read_back:
                 groups[kind, item.environment, item.step, item.change_id].append(item)
         for (kind, environment, *_), items in groups.items():
-            compared += _heal(kind, Environment(environment), items, origin)
+            compared += _settle_group(kind, Environment(environment), items, origin)
     return compared
 
 
@@ -61,7 +61,7 @@ def _waiting() -> Iterator[list[Item]]:
         after = items[-1].pk
 
 
-def _heal(kind: Kind, environment: Environment, items: list[Item], origin: Origin) -> int:
+def _settle_group(kind: Kind, environment: Environment, items: list[Item], origin: Origin) -> int:
     subjects = kind.subjects(environment, [item.target_id for item in items])
     by_reading: dict[Any, list[Item]] = defaultdict(list)
     for item in items:
@@ -72,7 +72,7 @@ def _heal(kind: Kind, environment: Environment, items: list[Item], origin: Origi
             by_reading[read_at].append(item)
     for read_at, newer in by_reading.items():
         observed = {item.target_id: kind.state(subjects[item.target_id]) for item in newer}
-        evidence = Evidence(
+        evidence = ReadEvidence(
             kind=kind,
             observed=observed,
             unread={},
@@ -92,12 +92,12 @@ def _heal(kind: Kind, environment: Environment, items: list[Item], origin: Origi
             settled = _settled_by(evidence, locked)
             proven = [item for item in locked if item.pk in settled]
             if proven:
-                decide(proven, evidence)
+                apply_reading(proven, evidence)
             keep_seen([item for item in locked if item.pk not in settled], evidence)
     return sum(map(len, by_reading.values()))
 
 
-def _settled_by(evidence: Evidence, items: Sequence[Item]) -> set[int]:
+def _settled_by(evidence: ReadEvidence, items: Sequence[Item]) -> set[int]:
     """Return the keys of the items that a reading settles.
 
     Either it shows the effect, or that a refused call had none. Or it shows that a call with an unclear end had none, soon
@@ -112,17 +112,19 @@ def _settled_by(evidence: Evidence, items: Sequence[Item]) -> set[int]:
     return proven | refused | {item.pk for item in unclear if fruitless[item.pk] < UNKNOWN_ENDS_MAX}
 
 
-def _finding(evidence: Evidence, item: Item) -> Finding | None:
+def _finding(evidence: ReadEvidence, item: Item) -> Finding | None:
     """Return what a reading shows about an item; None if the two can't be compared."""
     try:
         before, after = basis(evidence.kind, item)
-        return evidence.kind.judge(before=before, after=after, observed=evidence.observed[item.target_id], step=item.step)
-    except UNJUDGEABLE:
+        return evidence.kind.interpret_read_back(
+            before=before, after=after, observed=evidence.observed[item.target_id], step=item.step
+        )
+    except COMPARISON_ERRORS:
         logger.exception("item %s can't be compared with what was read", item.pk)
         return None
 
 
-def _may_be_sent_again(evidence: Evidence, item: Item) -> bool:
+def _may_be_sent_again(evidence: ReadEvidence, item: Item) -> bool:
     if item.claimed_at is None or item.resolved_by_id or not evidence.kind.is_resend_safe(item.step):
         return False
     return evidence.read_at < item.claimed_at + SENT_AGAIN_WITHIN

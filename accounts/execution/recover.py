@@ -21,8 +21,8 @@ from accounts.changes.states import CHANGE_STARTED, ITEM_OPEN, ITEM_UNDER_WAY, I
 from accounts.changes.tracking.control import cancel_put_back
 from accounts.execution.lane import has_work
 from accounts.execution.models import Call, CallItem, CallState, Purpose
-from accounts.execution.reconcile import heal
-from accounts.execution.settle import end_call, tell
+from accounts.execution.reconcile import settle_from_mirror
+from accounts.execution.settle import end_call, record_item_events
 from accounts.execution.timing import GIVEN_UP_TOGETHER, SWEEP_BATCH, WAKE_EXPIRES_S
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -39,7 +39,7 @@ def sweep(*, origin: Origin) -> None:
     with ExitStack() as parts:  # run in reverse order, each regardless of failures in the others
         parts.callback(finish_done, origin=origin)
         parts.callback(wake_lanes)
-        parts.callback(heal, origin=origin)
+        parts.callback(settle_from_mirror, origin=origin)
         parts.callback(cancel_put_back, origin=origin)
         parts.callback(give_up_lapsed, origin=origin)
 
@@ -76,7 +76,9 @@ def _give_up(items: list[Item], call_id: int | None, origin: Origin) -> int:
         call = None if call_id is None else Call.objects.get(pk=call_id)
         if moved and call:
             end_call(call, state=CallState.UNKNOWN, http_record=None, note=note)
-        tell(Tag.ITEM_UNKNOWN, moved, origin=origin, call=call, detail={"text": note, "needs_person": not readable})
+        record_item_events(
+            Tag.ITEM_UNKNOWN, moved, origin=origin, call=call, detail={"text": note, "needs_person": not readable}
+        )
     return len(moved)
 
 

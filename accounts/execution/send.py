@@ -9,7 +9,7 @@ from typing import Final
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.changes.audit_events import about_item
+from accounts.changes.audit_events import item_event
 from accounts.changes.kinds import sendable
 from accounts.changes.kinds.kind import Kind, Lookup, Unread
 from accounts.changes.models import Change, Item
@@ -106,19 +106,19 @@ def next_claims(change: Change, *, calls: int, origin: Origin, read_since: datet
         step = _next_step(change, kind)
         if step is None:
             return []
-        paid = _paid(kind, step, calls if kind.batch_size == 1 else 1, tradovate)
+        reservations = _reserved(kind, step, calls if kind.batch_size == 1 else 1, tradovate)
     except (TradovateError, NotConnected, HoursUnknown) as error:
         _postpone(change, error, origin)
         return []
     try:
-        if kind.batch_size > 1 or not paid:
+        if kind.batch_size > 1 or not reservations:
             claims = claim(change, calls=1, origin=origin, read_since=read_since)
         else:
-            claims = claim(change, calls=len(paid), origin=origin, read_since=read_since, step=step)
-        for claimed in claims if paid else ():
-            claimed.permit.paid.append(paid.pop())
+            claims = claim(change, calls=len(reservations), origin=origin, read_since=read_since, step=step)
+        for claimed in claims if reservations else ():
+            claimed.permit.reservations.append(reservations.pop())
     finally:
-        tradovate.release(paid)
+        tradovate.release(reservations)
     return claims
 
 
@@ -138,11 +138,11 @@ def _next_step(change: Change, kind: Kind) -> int | None:
     return first[0].step if first else None
 
 
-def _paid(kind: Kind, step: int, calls: int, tradovate: Client) -> list[Reservation]:
+def _reserved(kind: Kind, step: int, calls: int, tradovate: Client) -> list[Reservation]:
     """Reserve the calls of a step; none if its endpoint depends on the target, or is refused anyway."""
     if not kind.endpoints or tradovate.environment not in kind.endpoints[step].environments:
         return []
-    return tradovate.pay(kind.endpoints[step], calls)
+    return tradovate.reserve(kind.endpoints[step], calls)
 
 
 def make(claimed: Claim) -> Answered:
@@ -170,10 +170,10 @@ def make(claimed: Claim) -> Answered:
 
 def release(claimed: Claim) -> None:
     """Release the reservation of a call that was not made."""
-    if claimed.permit.paid:
-        unspent = list(claimed.permit.paid)
-        claimed.permit.paid.clear()
-        client(Environment(claimed.change.environment), Lane(claimed.change.lane)).release(unspent)
+    if claimed.permit.reservations:
+        unused = list(claimed.permit.reservations)
+        claimed.permit.reservations.clear()
+        client(Environment(claimed.change.environment), Lane(claimed.change.lane)).release(unused)
 
 
 def _which_is_unknown(claimed: Claim, error: Rejected, tradovate: Client) -> Answered:
@@ -259,4 +259,4 @@ def _postpone(change: Change, error: TradovateError | NotConnected | HoursUnknow
         waiting = Item.objects.filter(pk=item.pk, state=ItemState.QUEUED).update(note=str(error))
         if waiting and hold(change.pk, wait_s, str(error)) and is_news:
             detail = {"reason": "not_read", "text": str(error), "wait_s": wait_s}
-            record(about_item(Tag.ITEM_DEFERRED, item, origin=origin, detail=detail))
+            record(item_event(Tag.ITEM_DEFERRED, item, origin=origin, detail=detail))

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.changes.audit_events import about_item
+from accounts.changes.audit_events import item_event
 from accounts.changes.ending import finish_change
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
@@ -56,7 +56,7 @@ def settle(
     if not there:
         return []
     record_all(
-        about_item(
+        item_event(
             Tag.ITEM_SETTLED,
             item,
             origin=origin,
@@ -70,7 +70,7 @@ def settle(
     return there
 
 
-def tell(
+def record_item_events(
     tag: Tag,
     items: Sequence[Item],
     *,
@@ -79,10 +79,10 @@ def tell(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Record one audit event about a call's items: about the item itself if it is one, else about the change and the count."""
-    record_all(about(tag, items, origin=origin, call=call, detail=detail))
+    record_all(item_events(tag, items, origin=origin, call=call, detail=detail))
 
 
-def about(
+def item_events(
     tag: Tag,
     items: Sequence[Item],
     *,
@@ -90,11 +90,11 @@ def about(
     call: Call | None,
     detail: Mapping[str, Any] | None = None,
 ) -> list[AuditEntry]:
-    """Return what `tell` records: one audit event, or none if there are no items."""
+    """Return what `record_item_events` records: one audit event, or none if there are no items."""
     if not items:
         return []
     if len(items) == 1:
-        return [about_item(tag, items[0], origin=origin, call_id=call.pk if call else None, detail=detail)]
+        return [item_event(tag, items[0], origin=origin, call_id=call.pk if call else None, detail=detail)]
     change = items[0].change
     return [
         AuditEntry(

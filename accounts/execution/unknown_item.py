@@ -40,7 +40,7 @@ class Shown(models.TextChoices):
     NOT_NAMED = "not_named", "Tradovate did not name it"
     UNREADABLE = "unreadable", "Unreadable"
     NO_RESULT = "no_result", "No result yet"
-    NO_WAY = "no_way", "Tradovate offers no way to read it"
+    NO_ENDPOINT = "no_endpoint", "Tradovate offers no way to read it"
     RETIRED = "retired", "Its kind is no longer supported"
 
 
@@ -53,7 +53,7 @@ SHOWN_LOOK: Final[dict[Shown, Look]] = {
     ),
     Shown.UNREADABLE: Look(tone="warn", icon="alert-triangle", explanation="What Tradovate sent can't be compared."),
     Shown.NO_RESULT: Look(tone="neutral", icon="circle-dashed", explanation="It was not read after its last call."),
-    Shown.NO_WAY: Look(tone="neutral", icon="circle-dashed", explanation="No endpoint of Tradovate shows it."),
+    Shown.NO_ENDPOINT: Look(tone="neutral", icon="circle-dashed", explanation="No endpoint of Tradovate shows it."),
     Shown.RETIRED: Look(tone="warn", icon="alert-triangle", explanation="This version can't compare readings of this kind."),
 }
 
@@ -249,7 +249,7 @@ class Question:
         if not self.is_sendable:
             return Shown.RETIRED
         if self.reader is None:
-            return Shown.NO_WAY
+            return Shown.NO_ENDPOINT
         if self.calls.are_read and NOT_NAMED in item.note:
             return Shown.NOT_NAMED
         if self.calls.are_read and UNREADABLE in item.note:
@@ -258,7 +258,7 @@ class Question:
             return Shown.NO_RESULT
         try:
             before, after = item.before or {}, item.after or {}
-            finding = self.reader.judge(before=before, after=after, observed=self.observed, step=item.step)
+            finding = self.reader.interpret_read_back(before=before, after=after, observed=self.observed, step=item.step)
         except _MALFORMED:
             return Shown.UNREADABLE
         return _SHOWN_BY_FINDING[finding]

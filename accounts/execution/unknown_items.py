@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.changes.models import Item
 from accounts.changes.queries import unknown_items
-from accounts.execution.decisions import DECIDED_AT_ONCE
+from accounts.execution.resolving import RESOLVED_TOGETHER
 from accounts.execution.unknown_item import Evidence, Question, questions, questions_of
 from accounts.models import Trader
 from riskadmin.staff.models import Staff
@@ -128,7 +128,7 @@ def chosen(item_ids: Collection[int]) -> TargetSelection:
 def chosen_by(filters: Filters) -> TargetSelection:
     """Return the unknown items that match, the oldest if one resolution can't take all of them."""
     found = examine(filters).found
-    return TargetSelection(asked=found[:DECIDED_AT_ONCE], is_cut=len(found) > DECIDED_AT_ONCE)
+    return TargetSelection(asked=found[:RESOLVED_TOGETHER], is_cut=len(found) > RESOLVED_TOGETHER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.changes import queries
 from accounts.changes.models import Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution import decisions as resolving
-from accounts.execution.decisions import DECIDED_AT_ONCE, Decided, Resolution, Seen
-from accounts.execution.forms import DecideForm, SeenField, UnknownFilterForm, named_items
+from accounts.execution import resolving
+from accounts.execution.forms import ResolveManyForm, SeenField, UnknownFilterForm, named_items
+from accounts.execution.resolving import RESOLVED_TOGETHER, Resolution, Resolved, Seen
 from accounts.execution.unknown_item import Question, Shown
 from accounts.execution.unknown_items import (
     EXAMINED_MAX,
@@ -102,12 +102,12 @@ def selection(request: HttpRequest) -> HttpResponse:
         raise BadRequest("The form does not say what is to be done.")
     named = [("resolution", wanted), *(("item", item_id) for item_id in item_ids or ())]
     rest = "" if item_ids else f"&all=1&{filters.query}"
-    return HttpResponseSeeOther(f"{reverse('execution:decide')}?{urlencode(named)}{rest}")
+    return HttpResponseSeeOther(f"{reverse('execution:resolve_many')}?{urlencode(named)}{rest}")
 
 
 @requires("changes:resolve")
 @require_http_methods(["GET", "POST"])
-def decide(request: HttpRequest) -> HttpResponse:
+def resolve_many(request: HttpRequest) -> HttpResponse:
     """The page to resolve many items together: their evidence and the form; POST resolves them.
 
     Items with different evidence are refused with 422, and each group is offered separately.
@@ -118,17 +118,17 @@ def decide(request: HttpRequest) -> HttpResponse:
         raise BadRequest("The address does not say what is to be decided.")
     filters = _filters_form(request.GET).filters()
     item_ids = None if request.GET.get("all") else named_items(request.GET.getlist("item"))
-    about = _About(
+    selection = _Selection(
         viewer=person(request),
         resolution=Resolution(request.GET["resolution"]),
         chosen=chosen_by(filters) if item_ids is None else chosen(item_ids),
     )
-    if len(about.groups) > 1:
-        return _one_group_at_a_time(request, about, filters if item_ids is None else None)
-    if not about.right:
-        return _nothing_left(request, about.left_out)
-    form = DecideForm(initial={"resolution": about.resolution.value, "seen": SeenField.signed(about.seen)})
-    return _page(request, about, form)
+    if len(selection.groups) > 1:
+        return _one_group_at_a_time(request, selection, filters if item_ids is None else None)
+    if not selection.right:
+        return _nothing_left(request, selection.left_out)
+    form = ResolveManyForm(initial={"resolution": selection.resolution.value, "seen": SeenField.signed(selection.seen)})
+    return _page(request, selection, form)
 
 
 def _filters_form(typed: QueryDict) -> UnknownFilterForm:
@@ -144,7 +144,7 @@ def _list_url(filters: Filters) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _About:
+class _Selection:
     """The items that one resolution would be about: those chosen, those it can settle, and those left out, with reasons."""
 
     viewer: Staff
@@ -182,52 +182,52 @@ class _About:
         return Seen(evidence_key=self.right[0].evidence.key, calls=calls)
 
 
-def _page(request: HttpRequest, about: _About, form: DecideForm, *, status: int = 200) -> HttpResponse:
-    first = about.right[0]
-    if any(asked.is_typed for asked in about.right):
-        form.ask_for_count(len(about.right) if not form.is_bound else len(_seen_of(form).calls))
+def _page(request: HttpRequest, selection: _Selection, form: ResolveManyForm, *, status: int = 200) -> HttpResponse:
+    first = selection.right[0]
+    if any(asked.is_typed for asked in selection.right):
+        form.ask_for_count(len(selection.right) if not form.is_bound else len(_seen_of(form).calls))
     else:
         del form.fields["count"]
-    moved = Counter((each.label, each.before, each.after, each.direction) for asked in about.right for each in asked.moved)
+    moved = Counter((each.label, each.before, each.after, each.direction) for asked in selection.right for each in asked.moved)
     context: dict[str, Any] = {
         "form": form,
-        "resolution": about.resolution,
+        "resolution": selection.resolution,
         "kind": first.kind,
         "step": first.kind.step_words(first.item.step),
         "evidence": first.evidence,
         "environment": first.item.environment,
-        "count": len(about.right),
-        "is_contradicted": CONTRADICTED_BY[about.resolution] == first.shown,
-        "rows": rows_of(about.right[:SAMPLE], about.viewer),
+        "count": len(selection.right),
+        "is_contradicted": CONTRADICTED_BY[selection.resolution] == first.shown,
+        "rows": rows_of(selection.right[:SAMPLE], selection.viewer),
         "moved": moved.most_common(SAMPLE),
         "moved_more": max(len(moved) - SAMPLE, 0),
-        "notes": Counter(asked.why for asked in about.right).most_common(SAMPLE),
-        "changes": sorted(Counter(asked.item.change_id for asked in about.right).items()),
-        "requesters": sorted({asked.item.change.requested_by_name for asked in about.right}),
-        "left_out": _by_reason(about.left_out),
-        "is_cut": about.chosen.is_cut,
-        "decided_at_once": DECIDED_AT_ONCE,
+        "notes": Counter(asked.why for asked in selection.right).most_common(SAMPLE),
+        "changes": sorted(Counter(asked.item.change_id for asked in selection.right).items()),
+        "requesters": sorted({asked.item.change.requested_by_name for asked in selection.right}),
+        "left_out": _by_reason(selection.left_out),
+        "is_cut": selection.chosen.is_cut,
+        "resolved_together": RESOLVED_TOGETHER,
     }
-    return render(request, "execution/decide.html", context, status=status)
+    return render(request, "execution/resolve_many.html", context, status=status)
 
 
-def _one_group_at_a_time(request: HttpRequest, about: _About, filters: Filters | None) -> HttpResponse:
+def _one_group_at_a_time(request: HttpRequest, selection: _Selection, filters: Filters | None) -> HttpResponse:
     """Refuse items with different evidence, and offer each group: as item numbers, or as the filters with its evidence."""
     offers = []
-    for group in about.groups:
-        named: list[tuple[str, Any]] = [("resolution", about.resolution.value)]
+    for group in selection.groups:
+        named: list[tuple[str, Any]] = [("resolution", selection.resolution.value)]
         if filters is None:
-            named += [("item", asked.item.pk) for asked in about.right if asked.evidence == group.evidence]
+            named += [("item", asked.item.pk) for asked in selection.right if asked.evidence == group.evidence]
         else:
             narrowed = {"change": filters.change_id, "kind": filters.kind_name, "environment": filters.environment}
             named += [("all", 1), *((name, value) for name, value in narrowed.items() if value)]
             named += [("evidence", group.evidence.key)]
-        offers.append((group, f"{reverse('execution:decide')}?{urlencode(named)}"))
-    context = {"resolution": about.resolution, "offers": offers}
-    return render(request, "execution/decide_groups.html", context, status=UNPROCESSABLE)
+        offers.append((group, f"{reverse('execution:resolve_many')}?{urlencode(named)}"))
+    context = {"resolution": selection.resolution, "offers": offers}
+    return render(request, "execution/resolve_groups.html", context, status=UNPROCESSABLE)
 
 
-def _seen_of(form: DecideForm) -> Seen:
+def _seen_of(form: ResolveManyForm) -> Seen:
     """Return what a submitted form says was shown. Raises BadRequest if it was damaged."""
     form.is_valid()
     seen = form.cleaned_data.get("seen")
@@ -237,7 +237,7 @@ def _seen_of(form: DecideForm) -> Seen:
 
 
 def _decide(request: HttpRequest) -> HttpResponse:
-    form = DecideForm(request.POST)
+    form = ResolveManyForm(request.POST)
     seen = _seen_of(form)
     if "resolution" in form.errors:
         raise BadRequest("The form does not say what is to be decided.")
@@ -245,7 +245,7 @@ def _decide(request: HttpRequest) -> HttpResponse:
     actor = person(request)
     if form.is_valid():
         try:
-            decided = resolving.resolve_many(
+            resolved = resolving.resolve_many(
                 actor=actor,
                 origin=origin_of(request),
                 seen=seen,
@@ -256,21 +256,21 @@ def _decide(request: HttpRequest) -> HttpResponse:
         except resolving.WrongCount as error:
             form.add_error("count", str(error))
         else:
-            return _told(request, decided, resolution)
-    about = _About(viewer=actor, resolution=resolution, chosen=chosen(seen.calls))
-    if not about.right:
-        return _nothing_left(request, about.left_out)
-    return _page(request, about, form, status=UNPROCESSABLE)
+            return _report(request, resolved, resolution)
+    selection = _Selection(viewer=actor, resolution=resolution, chosen=chosen(seen.calls))
+    if not selection.right:
+        return _nothing_left(request, selection.left_out)
+    return _page(request, selection, form, status=UNPROCESSABLE)
 
 
-def _told(request: HttpRequest, decided: Decided, resolution: Resolution) -> HttpResponse:
+def _report(request: HttpRequest, resolved: Resolved, resolution: Resolution) -> HttpResponse:
     """Report the result of a resolution, with the names of the items that were left out."""
-    if not decided.items:
-        return _nothing_left(request, decided.left_out)
-    messages.success(request, f"{counted(len(decided.items), 'item')}: {resolution.label.lower()}. It is on record.")
-    for reason, names in _by_reason(decided.left_out):
+    if not resolved.items:
+        return _nothing_left(request, resolved.left_out)
+    messages.success(request, f"{counted(len(resolved.items), 'item')}: {resolution.label.lower()}. It is on record.")
+    for reason, names in _by_reason(resolved.left_out):
         messages.warning(request, f"Left out: {names}. {reason}")
-    changes = {item.change_id for item in decided.items}
+    changes = {item.change_id for item in resolved.items}
     return redirect(request, _list_url(Filters(change_id=changes.pop()) if len(changes) == 1 else Filters()))
 
 

@@ -14,6 +14,6 @@ urlpatterns = [
     path("item/<int:pk>/read-again/", views.read_again, name="read_again"),
     path("unknown/", unknown_views.unresolved, name="unresolved"),
     path("unknown/selection/", unknown_views.selection, name="selection"),
-    path("unknown/decide/", unknown_views.decide, name="decide"),
+    path("unknown/decide/", unknown_views.resolve_many, name="resolve_many"),
     path("-/unknown-count/", unknown_views.unresolved_count, name="unresolved_count"),
 ]

@@ -11,16 +11,16 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from accounts.changes.audit_events import about_item
+from accounts.changes.audit_events import item_event
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind, Reading
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.claim import this_worker
 from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.execution.read_back_outcome import COMPARISON_ERRORS, ReadEvidence, apply_reading
 from accounts.execution.settle import evidence, leave_unknown
 from accounts.execution.timing import CONFIRM_AGAIN, CONFIRM_WITHIN, READ_BATCH, reading_lease
-from accounts.execution.verdict import UNJUDGEABLE, Evidence, decide
 from accounts.gateway.connection import NotConnected, client
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
@@ -113,32 +113,32 @@ def _take_due(lane: Lane, *, early: bool) -> list[Item]:
 def _read_batch(kind: Kind, environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
     """Read back items at the same step, and settle what that proves; return whether they could be read.
 
-    An item that can't be judged or written must not keep the others open: they are then read in halves.
+    An item that can't be interpreted or written must not keep the others open: they are then read in halves.
     """
     started_at = timezone.now()
     connection.close()
     try:
         tradovate = client(environment, lane)
         reading = kind.read_step(tradovate, [item.target_id for item in items], items[0].step)
-        gone = _gone(kind, tradovate, items, reading)
+        gone = _not_found(kind, tradovate, items, reading)
     except (TradovateError, NotConnected) as error:
         logger.warning("%s items could not be read back from %s: %s", len(items), environment, error)
         return False
-    except UNJUDGEABLE:
+    except COMPARISON_ERRORS:
         logger.exception("what Tradovate says of %s items could not be understood", len(items))
         return _read_in_halves(kind, environment, lane, items, origin)
     try:
         _decide(kind, reading, items, gone=gone, environment=environment, lane=lane, read_at=started_at, origin=origin)
     except OperationalError:
         raise  # PostgreSQL is unavailable: nothing can be decided about any of them
-    except (DatabaseError, *UNJUDGEABLE):
-        logger.exception("what was read back of %s items could not be judged", len(items))
+    except (DatabaseError, *COMPARISON_ERRORS):
+        logger.exception("what was read back of %s items could not be interpreted", len(items))
         return _read_in_halves(kind, environment, lane, items, origin)
     return True
 
 
 def _read_in_halves(kind: Kind, environment: Environment, lane: Lane, items: Sequence[Item], origin: Origin) -> bool:
-    """Read items back again in halves to isolate one that can't be judged; leave that one to people."""
+    """Read items back again in halves to isolate one that can't be interpreted; leave that one to people."""
     if len(items) == 1:
         _leave_to_people(items[0], NOT_COMPARABLE, origin)
         return True
@@ -162,7 +162,7 @@ def _decide(
     with transaction.atomic():
         calls = _keep_calls(reading, items, environment=environment, lane=lane)
         reading.keep()
-        found = Evidence(
+        found = ReadEvidence(
             kind=kind,
             observed=reading.observed,
             unread=reading.unread,
@@ -175,7 +175,7 @@ def _decide(
         for item in items:
             by_change[item.change_id].append(item)
         for of_one in by_change.values():
-            decide(of_one, found)
+            apply_reading(of_one, found)
 
 
 def _keep_calls(
@@ -202,17 +202,17 @@ def _keep_calls(
     for item in items:
         by_target[item.target_id].append(item)
     calls: dict[int, tuple[Call, HttpRecord]] = {}
-    told = []
+    links = []
     for call, answer in zip(made, reading.answers, strict=True):
         for target_id in dict.fromkeys(answer.asked):
             if target_id in by_target:
-                told += [CallItem(call=call, item=item) for item in by_target[target_id]]
+                links += [CallItem(call=call, item=item) for item in by_target[target_id]]
                 calls[target_id] = (call, answer.http_record)
-    CallItem.objects.bulk_create(told, batch_size=5000)
+    CallItem.objects.bulk_create(links, batch_size=5000)
     return calls
 
 
-def _gone(kind: Kind, tradovate: Client, items: Sequence[Item], reading: Reading) -> frozenset[int]:
+def _not_found(kind: Kind, tradovate: Client, items: Sequence[Item], reading: Reading) -> frozenset[int]:
     """Return which targets of refused calls Tradovate does not have, if its responses left them out."""
     left_out = [item.target_id for item in items if item.refusal and item.target_id not in reading.observed]
     lookup = kind.lookup(tradovate, left_out) if left_out else None
@@ -223,4 +223,4 @@ def _leave_to_people(item: Item, note: str, origin: Origin) -> None:
     """Leave to people an item that no reading can be made of, or compared with: the other items continue."""
     with transaction.atomic():
         if leave_unknown([item], ItemState(item.state), note):
-            record(about_item(Tag.ITEM_UNKNOWN, item, origin=origin, detail={"text": note, "needs_person": True}))
+            record(item_event(Tag.ITEM_UNKNOWN, item, origin=origin, detail={"text": note, "needs_person": True}))

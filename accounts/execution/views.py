@@ -15,11 +15,11 @@ from accounts.changes import queries
 from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState
-from accounts.execution import decisions as resolving
-from accounts.execution.decisions import Resolution
+from accounts.execution import resolving
 from accounts.execution.evidence import calls_of, events_of, in_short
 from accounts.execution.forms import ResolveForm
 from accounts.execution.models import Call
+from accounts.execution.resolving import Resolution
 from accounts.execution.unknown_item import Question, question
 from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.origin import origin_of
@@ -51,13 +51,13 @@ def call_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:  # noqa: 
     """One call as a text file: everything that was sent and everything that was received."""
     call = get_object_or_404(Call, pk=pk)
     return StreamingHttpResponse(
-        _told(call),
+        _call_text(call),
         content_type="text/plain; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="call-{pk}.txt"'},
     )
 
 
-def _told(call: Call) -> Iterator[str]:
+def _call_text(call: Call) -> Iterator[str]:
     yield f"Call {call.pk}, {call.get_purpose_display()}, {call.environment}, {call.lane} lane: {call.get_state_display()}\n"
     yield f"Worker: {call.worker}\nBegun: {exact_utc(call.started_at)}\n"
     yield f"Ended: {exact_utc(call.ended_at)}\n" if call.ended_at else "Ended: not yet\n"

@@ -16,7 +16,7 @@ from accounts.models.api import ApiAttempt, ApiHalt, ApiLimit
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
-from riskadmin.tradovate.budget_rules import HOUR_S, Denied, LearntLimit, Span, denied_after, lowered_after
+from riskadmin.tradovate.budget_rules import HOUR_S, DenialPeriod, Denied, ObservedLimit, denied_after, lowered_after
 from riskadmin.tradovate.budget_state import BudgetState, Lowered, halted
 from riskadmin.tradovate.ledger import Admitted, Lowering, Quota, Refused, Wanted
 from riskadmin.tradovate.vocabulary import Lane
@@ -44,7 +44,7 @@ STATE: Final = """
         WHERE api_user = %(user)s AND attempted_at > (SELECT now - %(window)s FROM clock)
     ), counted AS MATERIALIZED (
         SELECT count(*) AS used, min(at) AS oldest FROM calls
-    ), learnt AS (
+    ), observed AS (
         SELECT counted, until FROM accounts_apilimit WHERE api_user = %(user)s ORDER BY learnt_at DESC, id DESC LIMIT 1
     ), asked AS (
         SELECT place, budget_allowed(%(user)s, %(limit)s, %(margin)s, share, now) AS allowed, greatest(1, number) - 1 AS before
@@ -52,11 +52,11 @@ STATE: Final = """
             VALUES (1, %(urgent_share)s, 1), (2, %(bulk_share)s, 1), (3, %(share)s, %(calls)s)
         ) AS each (place, share, number)
     )
-    SELECT now, used, oldest, budget_allowed(%(user)s, %(limit)s, 0, 100, now), learnt.until, learnt.counted, allowed,
+    SELECT now, used, oldest, budget_allowed(%(user)s, %(limit)s, 0, 100, now), observed.until, observed.counted, allowed,
            CASE WHEN allowed > 0 AND before %% allowed + used >= allowed THEN (
                SELECT at FROM calls ORDER BY at OFFSET before %% allowed + used - allowed LIMIT 1
            ) END
-    FROM asked CROSS JOIN clock CROSS JOIN counted LEFT JOIN learnt ON true ORDER BY place;
+    FROM asked CROSS JOIN clock CROSS JOIN counted LEFT JOIN observed ON true ORDER BY place;
     SELECT endpoint, until, reason
     FROM budget_stops(%(user)s, %(address)s, coalesce(%(now)s::timestamptz, clock_timestamp())) ORDER BY until
 """
@@ -120,7 +120,7 @@ class PostgresLedger:
         with transaction.atomic():
             now = self._alone("denials", quota.user)
             latest = ApiHalt.objects.filter(api_user=quota.user, endpoint=scope).order_by("-until", "-pk").first()
-            last = Span(latest.noticed_at, latest.until) if latest and latest.succeeded_at is None else None
+            last = DenialPeriod(latest.noticed_at, latest.until) if latest and latest.succeeded_at is None else None
             denied = denied_after(last, now)
             if denied.is_set:
                 self._stop(quota, scope, reason, now=now, seconds=denied.lasts_s, is_new=denied.is_new)
@@ -141,8 +141,8 @@ class PostgresLedger:
                 api_user=quota.user, attempted_at__gt=refused_at - timedelta(seconds=HOUR_S), attempted_at__lte=refused_at
             ).count()
             rows = ApiLimit.objects.filter(api_user=quota.user).order_by("-learnt_at", "-pk")
-            learnt = [LearntLimit(row.calls, row.learnt_at, row.until) for row in rows]
-            found = lowered_after(learnt, counted=counted, setting=quota.calls_per_hour, now=now)
+            observed = [ObservedLimit(row.calls, row.learnt_at, row.until) for row in rows]
+            found = lowered_after(observed, counted=counted, setting=quota.calls_per_hour, now=now)
             if found is None:
                 return None
             ApiLimit.objects.create(
@@ -161,7 +161,7 @@ class PostgresLedger:
             urgent, bulk, last = cursor.fetchall()
             cursor.nextset()
             stops = cursor.fetchall()
-        now, used, oldest, limit, learnt_until, counted, urgent_allowed, _ = urgent
+        now, used, oldest, limit, limit_until, counted, urgent_allowed, _ = urgent
         longest = {endpoint: (until, reason) for endpoint, until, reason in stops}  # of several, the last to end
         everything = longest.pop("", None)
         state = BudgetState(
@@ -173,7 +173,7 @@ class PostgresLedger:
             halted_until=everything[0] if everything else None,
             halt_reason=everything[1] if everything else "",
             halted_endpoints=tuple(halted(endpoint, *stop) for endpoint, stop in sorted(longest.items())),
-            lowered=Lowered(quota.calls_per_hour, counted, learnt_until) if limit < quota.calls_per_hour else None,
+            lowered=Lowered(quota.calls_per_hour, counted, limit_until) if limit < quota.calls_per_hour else None,
             urgent_free_at=urgent[7] and urgent[7] + quota.window,
             bulk_free_at=bulk[7] and bulk[7] + quota.window,
         )

@@ -89,7 +89,7 @@ def decide(*, actor: Staff, origin: Origin, version_id: int, verdict: Verdict, d
         refusal = DecisionRefused("You may no longer decide about limit templates.")  # since the request began
     detail = {"verdict": verdict.value, "digest": digest, "why": refusal.message}
     with transaction.atomic():
-        _tell(Tag.TEMPLATE_DECISION_REFUSED, version, actor, origin, detail=detail)
+        _record_event(Tag.TEMPLATE_DECISION_REFUSED, version, actor, origin, detail=detail)
     raise refusal
 
 
@@ -102,7 +102,7 @@ def withdraw(*, actor: Staff, origin: Origin, version_id: int) -> TemplateVersio
         if version.state != VersionState.PROPOSED:
             raise NotAllowed(f"This version is no longer waiting: {VersionState(version.state).label.lower()}.")
         _end(version, VersionState.WITHDRAWN)
-        _tell(Tag.TEMPLATE_WITHDRAWN, version, actor, origin)
+        _record_event(Tag.TEMPLATE_WITHDRAWN, version, actor, origin)
     return version
 
 
@@ -139,7 +139,7 @@ def _propose(template: LimitTemplate, actor: Staff, origin: Origin, limits: Mapp
         },
     )
     version.save(force_insert=True)
-    _tell(
+    _record_event(
         Tag.TEMPLATE_PROPOSED,
         version,
         actor,
@@ -200,7 +200,7 @@ def _take(version: TemplateVersion, actor: Staff, origin: Origin, verdict: Verdi
         comment=comment,
     )
     tag = Tag.TEMPLATE_APPROVED if verdict == Verdict.APPROVE else Tag.TEMPLATE_REJECTED
-    _tell(tag, version, actor, origin, detail={"digest": version.digest, "comment": comment})
+    _record_event(tag, version, actor, origin, detail={"digest": version.digest, "comment": comment})
     if verdict == Verdict.REJECT:
         _end(version, VersionState.REJECTED)
     elif version.decisions.filter(verdict=Verdict.APPROVE).count() >= version.decisions_needed:
@@ -212,14 +212,14 @@ def _put_in_force(version: TemplateVersion, actor: Staff, origin: Origin) -> Non
     if before:
         _end(before, VersionState.SUPERSEDED)
     move_row(version, VERSION_TRANSITIONS, VersionState.IN_FORCE, in_force_at=timezone.now())
-    _tell(Tag.TEMPLATE_IN_FORCE, version, actor, origin, before=before.limits if before else {}, after=version.limits)
+    _record_event(Tag.TEMPLATE_IN_FORCE, version, actor, origin, before=before.limits if before else {}, after=version.limits)
 
 
 def _end(version: TemplateVersion, state: VersionState) -> None:
     move_row(version, VERSION_TRANSITIONS, state, ended_at=timezone.now())
 
 
-def _tell(
+def _record_event(
     tag: Tag,
     version: TemplateVersion,
     actor: Staff,
@@ -264,7 +264,7 @@ def assign(
     try:
         with transaction.atomic():
             assignment.save(force_insert=True)
-            _tell_of_assignment(Tag.TEMPLATE_ASSIGNED, assignment, actor, origin)
+            _record_assignment(Tag.TEMPLATE_ASSIGNED, assignment, actor, origin)
     except IntegrityError as error:
         earlier = Assignment.objects.select_related("template").filter(
             environment=environment.value,
@@ -287,7 +287,7 @@ def unassign(*, actor: Staff, origin: Origin, assignment_id: int) -> None:
         rows = Assignment.objects.select_related("template", "risk_category").select_for_update(of=("self",))
         assignment = rows.filter(pk=assignment_id).first()
         if assignment:
-            _tell_of_assignment(Tag.TEMPLATE_UNASSIGNED, assignment, actor, origin)
+            _record_assignment(Tag.TEMPLATE_UNASSIGNED, assignment, actor, origin)
             assignment.delete()
 
 
@@ -304,6 +304,6 @@ def _for_words(assignment: Assignment) -> str:
     return f"Size {money(size) if size is not None else ''} on {assignment.environment}"
 
 
-def _tell_of_assignment(tag: Tag, assignment: Assignment, actor: Staff, origin: Origin) -> None:
+def _record_assignment(tag: Tag, assignment: Assignment, actor: Staff, origin: Origin) -> None:
     detail = {"template": assignment.template.name, "to": _for_words(assignment)}
     record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, detail=detail))

@@ -24,7 +24,7 @@ ITEMS_AT_MOST: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hand:
+class SetBy:
     """Who set a field's current value.
 
     With `change_id`: that change, which `person` requested, at `at`. Otherwise someone outside riskadmin: between `after`, when
@@ -51,14 +51,14 @@ class _Done(Act):
     at: datetime
 
 
-def hands(rows: Sequence[Governed], records: Mapping[Any, Mapping[str, Any]]) -> dict[tuple[Any, str], Hand]:
+def field_setters(rows: Sequence[Governed], records: Mapping[Any, Mapping[str, Any]]) -> dict[tuple[Any, str], SetBy]:
     """Return who last changed each differing field of each row, by row and field; two queries, or none."""
     asked = [row for row in rows if row.differing]
     if not asked:
         return {}
     done, moved = _done(asked), _moved(asked)
     return {
-        (row.pk, name): _hand(
+        (row.pk, name): _set_by(
             name,
             records[row.pk].get(name),
             done.get((row.account_id, row.limits.level), ()),
@@ -69,13 +69,13 @@ def hands(rows: Sequence[Governed], records: Mapping[Any, Mapping[str, Any]]) ->
     }
 
 
-def _hand(name: str, now: Any, done: Sequence[_Done], move: MirrorMove | None) -> Hand:
+def _set_by(name: str, now: Any, done: Sequence[_Done], move: MirrorMove | None) -> SetBy:
     by = next((item for item in done if item.meant(name, now)), None)
     if by and (move is None or by.fits(known_at=move.known_at, noted_at=move.noted_at)):
-        return Hand(change_id=by.change_id, person=by.person, at=by.at)
+        return SetBy(change_id=by.change_id, person=by.person, at=by.at)
     if move is None or as_recorded(name, move.fields[name][1]) != now:
-        return Hand()
-    return Hand(after=move.known_at, at=move.read_at)
+        return SetBy()
+    return SetBy(after=move.known_at, at=move.read_at)
 
 
 def _done(rows: Sequence[Governed]) -> dict[tuple[int, str], list[_Done]]:

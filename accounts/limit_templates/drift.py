@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import Count, F, Func, Q, QuerySet
 
 from accounts.changes.kinds.limit_fields import direction, in_json, in_words
-from accounts.limit_templates.attribution import Hand, hands
+from accounts.limit_templates.attribution import SetBy, field_setters
 from accounts.limit_templates.fields import TEMPLATE_FIELDS
 from accounts.limit_templates.models import Governed, LimitTemplate
 from accounts.models import Account
@@ -43,7 +43,7 @@ class Deviation:
     before: str
     after: str
     direction: str
-    hand: Hand
+    set_by: SetBy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def drifting_ids(wanted: Wanted, environment: Environment, *, at_most: int) -> l
 def explained(rows: Sequence[Governed]) -> list[Drifting]:
     """Return rows with their deviations in words, in at most two queries."""
     records = {row.pk: _record(row) for row in rows}
-    found = hands(rows, records)
+    found = field_setters(rows, records)
     return [
         Drifting(
             governed=row,
@@ -125,14 +125,14 @@ def explained(rows: Sequence[Governed]) -> list[Drifting]:
     ]
 
 
-def _deviation(limit: AutoLiqField, held: Mapping[str, Any], said: Mapping[str, Any], hand: Hand) -> Deviation:
+def _deviation(limit: AutoLiqField, held: Mapping[str, Any], said: Mapping[str, Any], set_by: SetBy) -> Deviation:
     before, after = held.get(limit.name), said[limit.name]
     return Deviation(
         field=limit,
         before=in_words(limit, before),
         after=in_words(limit, after),
         direction=direction(limit, before, after),
-        hand=hand,
+        set_by=set_by,
     )
 
 

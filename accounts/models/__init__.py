@@ -79,8 +79,8 @@ class Account(ListedRow):
     trader = models.ForeignKey(Trader, null=True, on_delete=models.SET_NULL, related_name="accounts")
     # The parts of this account that could not be read. Filled in by `unreadable.attach`.
     unreadable: Sequence[UnreadableRecord] = ()
-    # When its risk status was last read, if full reads no longer include it. Filled in by `untold.attach`.
-    untold_since: datetime | None = None
+    # When its risk status was last read, if full reads no longer include it. Filled in by `not_reported.attach`.
+    not_reported_since: datetime | None = None
     # When its positions were last read, all at once: an account without positions has no row that could record it.
     positions_read_at = models.DateTimeField(null=True)
     # The same for its position limits and for their risk parameters; both are read on demand only.
@@ -109,17 +109,17 @@ class Account(ListedRow):
         return self.name
 
     @property
-    def standing_since(self) -> datetime | None:
+    def status_since(self) -> datetime | None:
         """Since when it has had this status, where Tradovate says so. Reads `risk_status`: select it with the account."""
         status: RiskStatus | None = getattr(self, "risk_status", None)
         if self.archived or status is None:
             return self.missing_since
-        if self.standing == AccountStatus.ACTIVE:
+        if self.status == AccountStatus.ACTIVE:
             return None
-        return status.liquidate_only_at if self.standing == AccountStatus.BREACHED else status.admin_at
+        return status.liquidate_only_at if self.status == AccountStatus.BREACHED else status.admin_at
 
     @property
-    def standing(self) -> AccountStatus:
+    def status(self) -> AccountStatus:
         """The account's status. Reads `risk_status`: select it with the account."""
         status = getattr(self, "risk_status", None)
         return account_status(

@@ -48,7 +48,7 @@ class Distance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class LimitLine:
     """One limit at both levels. `distance` is to the nearer of the two; `nearer` says which level that is."""
 
     effect: Effect
@@ -65,7 +65,7 @@ class Group:
 
     label: str
     now_usd: Decimal | None
-    lines: tuple[Line, ...]
+    lines: tuple[LimitLine, ...]
 
 
 Measure = Callable[[Decimal, Figures], Distance | None]
@@ -179,7 +179,7 @@ def trailing_distance(drawdown_usd: Decimal, stops_at_usd: Decimal | None, figur
     return Distance(now_usd=figures.cash_usd, at_usd=floor, left_usd=figures.cash_usd - floor, room_usd=drawdown_usd)
 
 
-def _lines(figure: Figure, firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figures: Figures) -> tuple[Line, ...]:
+def _lines(figure: Figure, firm: AutoLiqLimits | None, trader: AutoLiqLimits | None, figures: Figures) -> tuple[LimitLine, ...]:
     found = []
     for field in AUTO_LIQ_FIELDS.values():
         if field.figure is not figure or field.effect is None:
@@ -194,7 +194,7 @@ def _lines(figure: Figure, firm: AutoLiqLimits | None, trader: AutoLiqLimits | N
         # Every limit is a size: the smaller one is reached first. On a tie it is the firm's.
         nearer = min(given, key=lambda level: (given[level], level != LimitLevel.FIRM))
         found.append(
-            Line(
+            LimitLine(
                 effect=field.effect,
                 unit=field.value_type,
                 firm=values[LimitLevel.FIRM],

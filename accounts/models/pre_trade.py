@@ -23,7 +23,7 @@ ID: Final = "id"
 OWNER: Final = "user_account_position_limit_id"
 
 
-class Sort(StrEnum):
+class PreTradeValueType(StrEnum):
     """The type of a field's value."""
 
     COUNT = "count"  # a whole number, zero or more
@@ -50,7 +50,7 @@ class Field:
 
     name: str
     label: str
-    sort: Sort
+    value_type: PreTradeValueType
     tighter: Tighter = Tighter.UNSAID
     words: Mapping[str, str] | None = None
     help: str = ""
@@ -58,7 +58,7 @@ class Field:
     @property
     def is_number(self) -> bool:
         """Whether it holds a count, percent or dollars."""
-        return self.sort in {Sort.COUNT, Sort.PCT, Sort.USD}
+        return self.value_type in {PreTradeValueType.COUNT, PreTradeValueType.PCT, PreTradeValueType.USD}
 
     @property
     def is_scope(self) -> bool:
@@ -95,59 +95,76 @@ VERIFICATION_WORDS: Final[dict[str, str]] = {
 }
 
 SCOPE: Final = (
-    Field(name="contract_id", label="Contract", sort=Sort.NUMBER),
-    Field(name="product_id", label="Product", sort=Sort.NUMBER),
-    Field(name="exchange_id", label="Exchange", sort=Sort.NUMBER),
-    Field(name="product_type", label="Product type", sort=Sort.WORD, words=PRODUCT_TYPE_WORDS),
-    Field(name="contract_group_id", label="Contract group", sort=Sort.NUMBER),
-    Field(name="risk_discount_contract_group_id", label="Discount group", sort=Sort.NUMBER),
-    Field(name="fungible_product_id", label="Fungible product", sort=Sort.NUMBER),
-    Field(name="product_verification_status", label="Product's verification", sort=Sort.WORD, words=VERIFICATION_WORDS),
+    Field(name="contract_id", label="Contract", value_type=PreTradeValueType.NUMBER),
+    Field(name="product_id", label="Product", value_type=PreTradeValueType.NUMBER),
+    Field(name="exchange_id", label="Exchange", value_type=PreTradeValueType.NUMBER),
+    Field(name="product_type", label="Product type", value_type=PreTradeValueType.WORD, words=PRODUCT_TYPE_WORDS),
+    Field(name="contract_group_id", label="Contract group", value_type=PreTradeValueType.NUMBER),
+    Field(name="risk_discount_contract_group_id", label="Discount group", value_type=PreTradeValueType.NUMBER),
+    Field(name="fungible_product_id", label="Fungible product", value_type=PreTradeValueType.NUMBER),
+    Field(
+        name="product_verification_status",
+        label="Product's verification",
+        value_type=PreTradeValueType.WORD,
+        words=VERIFICATION_WORDS,
+    ),
 )
 POSITION_LIMIT_FIELDS: Final = (
-    Field(name="active", label="In force", sort=Sort.FLAG, tighter=Tighter.YES),
+    Field(name="active", label="In force", value_type=PreTradeValueType.FLAG, tighter=Tighter.YES),
     Field(
         name="total_by",
         label="Counted over",
-        sort=Sort.WORD,
+        value_type=PreTradeValueType.WORD,
         words=TOTAL_BY_WORDS,
         help="Over what the contracts are added up before they are held against the limit.",
     ),
-    Field(name="short_limit", label="Most short", sort=Sort.COUNT, tighter=Tighter.LOWER),
-    Field(name="long_limit", label="Most long", sort=Sort.COUNT, tighter=Tighter.LOWER),
-    Field(name="exposed_limit", label="Most in all", sort=Sort.COUNT, tighter=Tighter.LOWER),
-    Field(name="fungible_exposed_limit", label="Most in all, fungible", sort=Sort.COUNT, tighter=Tighter.LOWER),
+    Field(name="short_limit", label="Most short", value_type=PreTradeValueType.COUNT, tighter=Tighter.LOWER),
+    Field(name="long_limit", label="Most long", value_type=PreTradeValueType.COUNT, tighter=Tighter.LOWER),
+    Field(name="exposed_limit", label="Most in all", value_type=PreTradeValueType.COUNT, tighter=Tighter.LOWER),
+    Field(
+        name="fungible_exposed_limit", label="Most in all, fungible", value_type=PreTradeValueType.COUNT, tighter=Tighter.LOWER
+    ),
     *SCOPE,
-    Field(name="risk_time_period_id", label="Time period", sort=Sort.NUMBER),
-    Field(name="description", label="Description", sort=Sort.TEXT),
+    Field(name="risk_time_period_id", label="Time period", value_type=PreTradeValueType.NUMBER),
+    Field(name="description", label="Description", value_type=PreTradeValueType.TEXT),
 )
 RISK_PARAMETER_FIELDS: Final = (
-    Field(name="max_opening_order_qty", label="Largest opening order", sort=Sort.COUNT, tighter=Tighter.LOWER),
-    Field(name="max_closing_order_qty", label="Largest closing order", sort=Sort.COUNT, tighter=Tighter.LOWER),
+    Field(
+        name="max_opening_order_qty", label="Largest opening order", value_type=PreTradeValueType.COUNT, tighter=Tighter.LOWER
+    ),
+    Field(
+        name="max_closing_order_qty", label="Largest closing order", value_type=PreTradeValueType.COUNT, tighter=Tighter.LOWER
+    ),
     Field(
         name="fungible_max_opening_order_qty",
         label="Largest opening order, fungible",
-        sort=Sort.COUNT,
+        value_type=PreTradeValueType.COUNT,
         tighter=Tighter.LOWER,
     ),
     Field(
         name="fungible_max_closing_order_qty",
         label="Largest closing order, fungible",
-        sort=Sort.COUNT,
+        value_type=PreTradeValueType.COUNT,
         tighter=Tighter.LOWER,
     ),
-    Field(name="max_back_month", label="Furthest month", sort=Sort.COUNT, tighter=Tighter.LOWER, help="In months ahead."),
+    Field(
+        name="max_back_month",
+        label="Furthest month",
+        value_type=PreTradeValueType.COUNT,
+        tighter=Tighter.LOWER,
+        help="In months ahead.",
+    ),
     Field(
         name="pre_expiration_days",
         label="Days before expiration",
-        sort=Sort.COUNT,
+        value_type=PreTradeValueType.COUNT,
         tighter=Tighter.HIGHER,
         help="So many days before a contract expires, it can't be traded any more.",
     ),
     # The effect of a higher margin, and what `hardLimit` is the opposite of, are not documented.
-    Field(name="margin_percentage", label="Margin in percent", sort=Sort.PCT),
-    Field(name="margin_dollar_value", label="Margin in dollars", sort=Sort.USD),
-    Field(name="hard_limit", label="Hard limit", sort=Sort.FLAG),
+    Field(name="margin_percentage", label="Margin in percent", value_type=PreTradeValueType.PCT),
+    Field(name="margin_dollar_value", label="Margin in dollars", value_type=PreTradeValueType.USD),
+    Field(name="hard_limit", label="Hard limit", value_type=PreTradeValueType.FLAG),
     *SCOPE,
 )
 
@@ -181,22 +198,22 @@ def in_words(field: Field, value: object) -> str:
     """Return a record's value in words."""
     if value is None:
         return UNSET
-    match field.sort:
-        case Sort.FLAG:
+    match field.value_type:
+        case PreTradeValueType.FLAG:
             return "yes" if value else "no"
-        case Sort.WORD:
+        case PreTradeValueType.WORD:
             return (field.words or {}).get(str(value), str(value))
-        case Sort.COUNT:
+        case PreTradeValueType.COUNT:
             return number(Decimal(str(value)))
-        case Sort.PCT:
+        case PreTradeValueType.PCT:
             return percent(Decimal(str(value)))
-        case Sort.USD:
+        case PreTradeValueType.USD:
             return money(Decimal(str(value)))
-        case Sort.NUMBER | Sort.TEXT:
+        case PreTradeValueType.NUMBER | PreTradeValueType.TEXT:
             return str(value)
 
 
-def about(record: Record) -> str:
+def scope_words(record: Record) -> str:
     """Return a record's scope: "product 7, futures", or "everything"."""
     parts = [
         in_words(field, record[field.name])
@@ -209,17 +226,17 @@ def about(record: Record) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class PreTradeLine:
     """One position limit or risk parameter on the account's page, with the risk parameters that depend on it."""
 
     id: int
-    about: str
+    scope: str
     terms: tuple[tuple[str, str], ...]
     is_active: bool
-    parameters: tuple["Line", ...] = ()
+    parameters: tuple["PreTradeLine", ...] = ()
 
 
-def lines(account: Account) -> tuple[Line, ...]:
+def lines(account: Account) -> tuple[PreTradeLine, ...]:
     """Return the account's position limits for its page. Reads `position_limits` with their `risk_parameters`."""
     return tuple(
         _line(
@@ -231,12 +248,12 @@ def lines(account: Account) -> tuple[Line, ...]:
     )
 
 
-def _line(record: Record, fields: Sequence[Field], parameters: Sequence[Line]) -> Line:
-    told = [field for field in fields if field.name in record and not field.is_scope and field.name != "active"]
-    return Line(
+def _line(record: Record, fields: Sequence[Field], parameters: Sequence[PreTradeLine]) -> PreTradeLine:
+    shown = [field for field in fields if field.name in record and not field.is_scope and field.name != "active"]
+    return PreTradeLine(
         id=record[ID],
-        about=about(record),
-        terms=tuple((field.label, in_words(field, record[field.name])) for field in told),
+        scope=scope_words(record),
+        terms=tuple((field.label, in_words(field, record[field.name])) for field in shown),
         is_active=record.get("active", True),
         parameters=tuple(parameters),
     )

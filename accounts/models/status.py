@@ -32,16 +32,16 @@ class AccountStatus(models.TextChoices):
     @property
     def tone(self) -> str:
         """The tone of its badge."""
-        return STANDING_LOOK[self][0]
+        return STATUS_LOOK[self][0]
 
     @property
     def icon(self) -> str:
         """The icon of its badge."""
-        return STANDING_LOOK[self][1]
+        return STATUS_LOOK[self][1]
 
 
 # Tone and icon of each status, for the status badge (templates/inc).
-STANDING_LOOK: dict[AccountStatus, tuple[str, str]] = {
+STATUS_LOOK: dict[AccountStatus, tuple[str, str]] = {
     AccountStatus.CLOSED: ("neutral", "x"),
     AccountStatus.ARCHIVED: ("neutral", "archive"),
     AccountStatus.LIQUIDATED: ("danger", "lock"),
@@ -92,7 +92,7 @@ def is_known(admin_action: str | None) -> bool:
     return admin_action is None or admin_action in _KNOWN
 
 
-def account_status_q(standing: AccountStatus) -> Q:
+def account_status_q(status: AccountStatus) -> Q:
     """Return the condition on `accounts.Account` that matches what `account_status` returns for one row."""
     open_ = Q(archived=False, closed=False)
     read = open_ & Q(risk_status__isnull=False)
@@ -109,6 +109,6 @@ def account_status_q(standing: AccountStatus) -> Q:
         AccountStatus.UNUSUAL: read & known & ~plain & ~acted & ~stopped,
         AccountStatus.UNKNOWN: read & ~plain & ~known,
     }
-    for action, acted_standing in _BY_ACTION.items():
-        conditions[acted_standing] = read & Q(risk_status__admin_action=action)
-    return conditions[standing]
+    for action, action_status in _BY_ACTION.items():
+        conditions[action_status] = read & Q(risk_status__admin_action=action)
+    return conditions[status]

@@ -5,7 +5,7 @@ from typing import Final
 from django.db import models
 
 from accounts.models.base import EnvironmentChoice
-from riskadmin.tradovate.http_record import what_stands
+from riskadmin.tradovate.http_record import describe_unreadable
 
 
 class MirroredEntity(models.TextChoices):
@@ -73,4 +73,4 @@ class UnreadableRecord(models.Model):
     def words(self) -> str:
         """What was sent, in one readable line."""
         which = "" if self.tradovate_id is None else f" {self.tradovate_id}"
-        return f"{self.get_entity_display()}{which}: {what_stands(self.field, self.value)}"
+        return f"{self.get_entity_display()}{which}: {describe_unreadable(self.field, self.value)}"

@@ -9,7 +9,7 @@ from django.db.models import Count, Func, JSONField, Min, QuerySet
 from django.utils import timezone
 
 from accounts.models import Account, MirrorMove
-from accounts.outside.judge import UNTOLD
+from accounts.outside.attribute import NOT_SHOWN
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.audit.rendering import FieldChange
 from riskadmin.audit.wording import field_words, value_words
@@ -99,5 +99,5 @@ def _changes(part: Mapping[str, Sequence[Any]]) -> list[FieldChange]:
     return [
         FieldChange(name, field_words(name), value_words(name, before), value_words(name, after))
         for name, (before, after) in part.items()
-        if name not in UNTOLD
+        if name not in NOT_SHOWN
     ]

@@ -55,14 +55,16 @@ _RECORD_KINDS: Final[dict[str, OutsideKind]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call(Act):
+class OwnCall(Act):
     """A call made here for an account; `proven` is what its read-back showed, if that was what was intended."""
 
     kind: str
     proven: dict[str, Any] | None
 
 
-def outside_part(subject: str, fields: Pairs, calls: Sequence[Call], *, noted_at: datetime) -> tuple[OutsideKind, Pairs] | None:
+def outside_part(
+    subject: str, fields: Pairs, calls: Sequence[OwnCall], *, noted_at: datetime
+) -> tuple[OutsideKind, Pairs] | None:
     """Return what someone outside did in a move, and which fields they moved; None if they moved nothing.
 
     `calls` are those of the account that can have made the move (`Act.fits`); `noted_at` is when it was recorded.
@@ -83,7 +85,7 @@ def outside_part(subject: str, fields: Pairs, calls: Sequence[Call], *, noted_at
 # --- Limits, category, records ------------------------------------------------------------------------------------------
 
 
-def _is_nobodys(name: str, pair: Sequence[Any], noted_at: datetime) -> bool:
+def _moves_by_itself(name: str, pair: Sequence[Any], noted_at: datetime) -> bool:
     """Say whether a limit moved by itself: a flatten time that has passed, or the lock against changes, with its session."""
     was, becomes = pair
     if was in (None, False) and becomes in (None, False):
@@ -97,26 +99,26 @@ def _is_nobodys(name: str, pair: Sequence[Any], noted_at: datetime) -> bool:
             return False
 
 
-def _limits_left(level: LimitLevel, fields: Pairs, calls: Sequence[Call], noted_at: datetime) -> Pairs:
+def _limits_left(level: LimitLevel, fields: Pairs, calls: Sequence[OwnCall], noted_at: datetime) -> Pairs:
     ours = [call for call in calls if call.kind == AutoLiqLimitsKind.spec.name and call.after.get(LEVEL) == level]
     return {
         name: pair
         for name, pair in fields.items()
-        if not _is_nobodys(name, pair, noted_at) and not any(call.meant(name, as_recorded(name, pair[1])) for call in ours)
+        if not _moves_by_itself(name, pair, noted_at) and not any(call.meant(name, as_recorded(name, pair[1])) for call in ours)
     }
 
 
-def _category_left(fields: Pairs, calls: Sequence[Call]) -> Pairs:
+def _category_left(fields: Pairs, calls: Sequence[OwnCall]) -> Pairs:
     _, becomes = fields["category_id"]
     is_ours = any(call.kind == SwitchRiskCategory.spec.name and call.meant("category_id", becomes) for call in calls)
     return {} if is_ours else fields
 
 
-def _position_limits_left(fields: Pairs, calls: Sequence[Call]) -> Pairs:
+def _position_limits_left(fields: Pairs, calls: Sequence[OwnCall]) -> Pairs:
     return _records_left(fields, [call for call in calls if call.kind == PositionLimitKind.spec.name])
 
 
-def _risk_parameters_left(fields: Pairs, calls: Sequence[Call]) -> Pairs:
+def _risk_parameters_left(fields: Pairs, calls: Sequence[OwnCall]) -> Pairs:
     left = _records_left(fields, [call for call in calls if call.kind == RiskParameterKind.spec.name])
     removed = {
         call.after.get(ID)
@@ -127,7 +129,7 @@ def _risk_parameters_left(fields: Pairs, calls: Sequence[Call]) -> Pairs:
     return {name: pair for name, pair in left.items() if pair[1] is not None or pair[0][OWNER] not in removed}
 
 
-def _records_left(fields: Pairs, calls: Iterable[Call]) -> Pairs:
+def _records_left(fields: Pairs, calls: Iterable[OwnCall]) -> Pairs:
     unused = list(calls)
     left: Pairs = {}
     for number, pair in fields.items():
@@ -139,7 +141,7 @@ def _records_left(fields: Pairs, calls: Iterable[Call]) -> Pairs:
     return left
 
 
-def _made(call: Call, number: int, was: Record | None, becomes: Record | None) -> bool:
+def _made(call: OwnCall, number: int, was: Record | None, becomes: Record | None) -> bool:
     """Say whether a call was meant to do this to a record. Tradovate may have filled in what the call left out."""
     wanted: Record | None = call.after.get(RECORD)
     is_named = was is None if call.after.get(ACTION) == Action.CREATE else call.after.get(ID) == number
@@ -160,7 +162,7 @@ class _Status:
     stopped_at: datetime | None
 
 
-def _status_part(fields: Pairs, calls: Sequence[Call]) -> tuple[OutsideKind, Pairs] | None:
+def _status_part(fields: Pairs, calls: Sequence[OwnCall]) -> tuple[OutsideKind, Pairs] | None:
     was, now = (_side(fields, index) for index in (0, 1))
     if (was.action, was.acted_at) == (now.action, now.acted_at):
         return None  # only a limit, its session or the trader has moved anything
@@ -189,7 +191,7 @@ def _side(fields: Pairs, index: int) -> _Status:
     return _Status(action=action, acted_at=at("admin_at"), stopped_at=at("liquidate_only_at"))
 
 
-def _set_by(call: Call, now: _Status) -> bool:
+def _set_by(call: OwnCall, now: _Status) -> bool:
     if now.action not in _actions(call):
         return False
     proven = call.proven or {}
@@ -199,7 +201,7 @@ def _set_by(call: Call, now: _Status) -> bool:
     return True
 
 
-def _actions(call: Call) -> set[str]:
+def _actions(call: OwnCall) -> set[str]:
     """Return the admin actions that a call was meant to set, or may set as a step."""
     after = call.after
     found = {*after.get("admin_actions", ()), *([after["admin_action"]] if "admin_action" in after else [])}
@@ -207,7 +209,7 @@ def _actions(call: Call) -> set[str]:
     return found | ({AdminAction.NORMAL.value} if "auto_liq_status" in after else set())
 
 
-def _is_by_itself(was: _Status, now: _Status, calls: Sequence[Call]) -> bool:
+def _is_by_itself(was: _Status, now: _Status, calls: Sequence[OwnCall]) -> bool:
     """Say whether Tradovate itself did it: a limit that locks, or an action that comes and goes automatically."""
     if now.action == AdminAction.LOCK and now.stopped_at and now.acted_at and now.stopped_at != was.stopped_at:
         return abs(now.stopped_at - now.acted_at) <= OF_ONE_MOMENT

@@ -2,11 +2,11 @@
 
 from celery import shared_task
 
-from accounts.outside.judge import judge_moves
+from accounts.outside.attribute import attribute_moves
 from riskadmin.audit.origin import Origin
 
 
-@shared_task(name="outside.judge")
-def judge_task() -> None:
+@shared_task(name="outside.attribute")
+def attribute_task() -> None:
     """Separate what others changed at Tradovate from what was done here."""
-    judge_moves(origin=Origin(job="outside changes"))
+    attribute_moves(origin=Origin(job="outside changes"))

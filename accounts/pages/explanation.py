@@ -48,38 +48,38 @@ class Explanation:
 def explain(account: Account, firm: AutoLiqLimits | None) -> Explanation:
     """Explain the account's status. Reads `risk_status` and `risk_category`: select them with the account."""
     status: RiskStatus | None = getattr(account, "risk_status", None)
-    standing = account.standing
-    if standing in {AccountStatus.CLOSED, AccountStatus.ARCHIVED}:
-        return _gone(account, standing)
+    account_status = account.status
+    if account_status in {AccountStatus.CLOSED, AccountStatus.ARCHIVED}:
+        return _explain_closed(account, account_status)
     if status is None:
         return Explanation(what=("Its risk status was never read.",), since=None, until="Read it now.", raw_action="")
     stopped = status.liquidate_only_at is not None
     stays = stopped and bool(firm and firm.do_not_unlock)
-    if standing in _BY_AN_ADMIN:
-        what = [_BY_AN_ADMIN[standing]]
+    if account_status in _BY_AN_ADMIN:
+        what = [_BY_AN_ADMIN[account_status]]
         if stopped:
             what.append("One of its limits had stopped it as well.")
         until = _UNTIL_UNLOCKED if stays else _UNTIL_NORMAL
         return Explanation(what=tuple(what), since=status.admin_at, until=until, raw_action=status.admin_action)
-    if standing == AccountStatus.BREACHED:
+    if account_status == AccountStatus.BREACHED:
         by_trader = status.user_triggered_liq_only
         what = ["The trader asked for it: only closing orders." if by_trader else "A limit stopped it: only closing orders."]
         until = _UNTIL_UNLOCKED if stays else _UNTIL_SESSION
         return Explanation(what=tuple(what), since=status.liquidate_only_at, until=until, raw_action=status.admin_action)
-    if standing == AccountStatus.UNKNOWN:
+    if account_status == AccountStatus.UNKNOWN:
         what = [f"Unknown admin action: {status.admin_action}. Whether orders may be placed is not known."]
         what.append("Tradovate's documentation does not name it; ask Tradovate what it does.")
         if stopped:
             what.append("One of its limits had stopped it as well.")
         return Explanation(what=tuple(what), since=status.admin_at, until="", raw_action=status.admin_action)
-    if standing == AccountStatus.UNUSUAL:
+    if account_status == AccountStatus.UNUSUAL:
         return Explanation(
             what=(_UNUSUAL[AdminAction(status.admin_action)],),
             since=status.admin_at,
             until=f"That is no lock. {_by_category(account)}",
             raw_action=status.admin_action,
         )
-    lock = "It had no lock then." if account.untold_since else "No lock."
+    lock = "It had no lock then." if account.not_reported_since else "No lock."
     return Explanation(what=(f"{lock} {_by_category(account)}",), since=None, until="", raw_action=status.admin_action)
 
 
@@ -99,10 +99,10 @@ def outside_words(move: MirrorMove) -> str:
     return f"{label} ({was} → {becomes})"
 
 
-def _gone(account: Account, standing: AccountStatus) -> Explanation:
+def _explain_closed(account: Account, account_status: AccountStatus) -> Explanation:
     if account.missing_since:
         what = "Tradovate no longer lists it."
-    elif standing == AccountStatus.CLOSED:
+    elif account_status == AccountStatus.CLOSED:
         what = "It is closed at Tradovate."
     else:
         what = "It is archived at Tradovate."

@@ -36,7 +36,7 @@ class AccountFilters(ListFilters):
         widget=forms.TextInput(attrs={"type": "search", "placeholder": "Name, Tradovate id, trader or e-mail"}),
     )
     environment = SelectFilter(label="Environment", choices=[("", "Any"), *EnvironmentChoice.choices])
-    standing = SelectFilter(label="Status", method="of_status", choices=[("", "Any"), *AccountStatus.choices])
+    status = SelectFilter(label="Status", method="of_status", choices=[("", "Any"), *AccountStatus.choices])
     category = CategoryFilter(label="Risk category", field_name="risk_category", coerce=int, empty_value=None)
     attention = SelectFilter(label="Needs attention", method="of_attention", choices=[("", "All accounts"), *Attention.choices])
 
@@ -69,7 +69,7 @@ class AccountFilters(ListFilters):
     def words(self) -> list[str]:
         """Return what is filtered by, in words, as a change tells where its targets are from."""
         said: dict[str, Any] = self.form.cleaned_data
-        words = [f"“{said['q']}”" if said["q"] else "", self._label("environment").lower(), self._label("standing").lower()]
+        words = [f"“{said['q']}”" if said["q"] else "", self._label("environment").lower(), self._label("status").lower()]
         if said["category"] is not None:
             words.append(f"category {queries.category_name(said['category'])}")
         return [each for each in (*words, self._label("attention").lower()) if each]

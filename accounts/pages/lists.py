@@ -7,14 +7,14 @@ from typing import Any
 from accounts.models import Account
 from accounts.pages.filters import AccountFilters
 from accounts.pages.queries import IN_ORDER
-from accounts.sync import unreadable, untold
+from accounts.sync import not_reported, unreadable
 from riskadmin.web.csv_file import utc
 from riskadmin.web.lists.spec import Column, CsvColumn, ListSpec
 
 
 def _with_faults(accounts: Sequence[Account]) -> Sequence[Account]:
     unreadable.attach(accounts)
-    untold.attach(accounts)
+    not_reported.attach(accounts)
     return accounts
 
 
@@ -40,7 +40,7 @@ ACCOUNTS: ListSpec[Account] = ListSpec(
     rows=_with_faults,
     columns=(
         Column(name="account", label="Account", sort=IN_ORDER, css="nowrap", is_optional=False),
-        Column(name="standing", label="Status", is_optional=False),
+        Column(name="status", label="Status", is_optional=False),
         Column(name="trader", label="Trader"),
         Column(name="category", label="Risk category", css="wide"),
         Column(name="today", label="Realised today", css="num"),
@@ -54,9 +54,9 @@ ACCOUNTS: ListSpec[Account] = ListSpec(
         CsvColumn(heading="environment", value=lambda account: account.environment),
         CsvColumn(heading="id", value=lambda account: account.tradovate_id),
         CsvColumn(heading="name", value=lambda account: account.name),
-        CsvColumn(heading="status", value=lambda account: str(account.standing.label)),
-        CsvColumn(heading="since (UTC)", value=lambda account: utc(account.standing_since)),
-        CsvColumn(heading="status not told since (UTC)", value=lambda account: utc(account.untold_since)),
+        CsvColumn(heading="status", value=lambda account: str(account.status.label)),
+        CsvColumn(heading="since (UTC)", value=lambda account: utc(account.status_since)),
+        CsvColumn(heading="status not reported since (UTC)", value=lambda account: utc(account.not_reported_since)),
         CsvColumn(heading="unreadable", value=lambda account: "; ".join(each.words for each in account.unreadable)),
         CsvColumn(heading="trader", value=lambda account: account.trader.name if account.trader else None),
         CsvColumn(heading="e-mail", value=lambda account: account.trader.email if account.trader else None),

@@ -239,14 +239,14 @@ def outside_moves(account: Account) -> list[MirrorMove]:
     return list(moves.order_by("-read_at", "-pk")[:OUTSIDE_AT_MOST])
 
 
-def outside_standing(account: Account) -> MirrorMove | None:
+def outside_status(account: Account) -> MirrorMove | None:
     """Return the change outside riskadmin that set the account's current status; None if none did, or if not known.
 
     Reads `risk_status`: select it with the account.
     """
     status = getattr(account, "risk_status", None)
     moves = MirrorMove.objects.filter(account=account, subject=MoveSubject.STATUS).exclude(outside_kind="")
-    is_somebodys = account.standing.is_asked_for or account.standing == AccountStatus.UNKNOWN
+    is_somebodys = account.status.is_asked_for or account.status == AccountStatus.UNKNOWN
     move = moves.order_by("-read_at", "-pk").first() if status and is_somebodys else None
     if status is None or move is None:
         return None

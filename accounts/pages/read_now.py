@@ -55,7 +55,7 @@ def read_now(account: Account) -> Outcome:
     _read(account, set(Part), done, failures)
     # The parts are read one after the other, and the first failure ends it: the remaining parts are then tried one by one.
     for part in set(Part) - _read_since(account, began_at, done):
-        if failures and _goes_on(failures):
+        if failures and _can_continue(failures):
             _read(account, {part}, done, failures)
     found = _read_since(account, began_at, done)
     not_read = [] if _is_status_read(account, began_at) else [MirroredEntity.RISK_STATUS]
@@ -79,7 +79,7 @@ def _read(account: Account, parts: set[Part], done: set[Part], failures: list[Tr
 
 
 def _is_trader_read(trader: Trader, failures: list[TradovateError | StoreUnavailable]) -> bool:
-    if not _goes_on(failures):
+    if not _can_continue(failures):
         return False
     began_at = timezone.now()
     try:
@@ -89,7 +89,7 @@ def _is_trader_read(trader: Trader, failures: list[TradovateError | StoreUnavail
     return Trader.objects.filter(pk=trader.pk, fresh_at__gte=began_at).exists()
 
 
-def _goes_on(failures: Collection[TradovateError | StoreUnavailable]) -> bool:
+def _can_continue(failures: Collection[TradovateError | StoreUnavailable]) -> bool:
     """Say whether other calls may get a response although these did not."""
     if any(isinstance(each, StoreUnavailable) for each in failures):
         return False

@@ -20,7 +20,7 @@ from accounts.pages.forms import NoteForm
 from accounts.pages.lists import ACCOUNTS
 from accounts.pages.read_now import read_now
 from accounts.pages.requests import offered
-from accounts.sync import unreadable, untold
+from accounts.sync import not_reported, unreadable
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
@@ -73,11 +73,11 @@ def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int
 def _detail_page(
     request: HtmxHttpRequest, account: Account, *, form: NoteForm | None = None, status: int = 200
 ) -> HttpResponse:
-    untold.attach([account])
+    not_reported.attach([account])
     limits = {row.level: row for row in account.limits.all()}
     firm, trader = limits.get(LimitLevel.FIRM.value), limits.get(LimitLevel.TRADER.value)
     figures = figures_of(account)
-    outside_standing = queries.outside_standing(account)
+    outside_status = queries.outside_status(account)
     others = queries.other_accounts(account)
     notes = queries.notes_of(account)
     context = {
@@ -89,9 +89,9 @@ def _detail_page(
         "trader_limits": trader,
         "explanation": explain(account, firm),
         "unreadable": unreadable.of_account(account),
-        "untold": untold.parts(account),
-        "outside_standing": outside_standing,
-        "outside_standing_words": outside_words(outside_standing) if outside_standing else "",
+        "not_reported": not_reported.parts(account),
+        "outside_status": outside_status,
+        "outside_status_words": outside_words(outside_status) if outside_status else "",
         "outside_moves": [(outside_words(move), move) for move in queries.outside_moves(account)],
         "figures": figures,
         "limit_groups": limit_groups(firm, trader, figures),

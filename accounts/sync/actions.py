@@ -22,7 +22,7 @@ from accounts.gateway import connection, ledger
 from accounts.models import LimitLevel, Source, SyncRun
 from accounts.models.ids import with_ids
 from accounts.sync.complete import Read
-from accounts.sync.mapping import Reading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.reads import EnvironmentRead, Known, Reader
 from accounts.sync.store import (
     Keys,
@@ -193,8 +193,8 @@ def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: fr
     ids = sorted(keys)
     heard: set[int] = set()
 
-    def reading(read: Read[E]) -> Reading:
-        return Reading(environment, read.read_at, Source.REFRESH)
+    def reading(read: Read[E]) -> ReadStamp:
+        return ReadStamp(environment, read.read_at, Source.REFRESH)
 
     if Part.ACCOUNT in parts:
         # An account names its category by number; without this, a category new to the mirror would look like none.
@@ -202,13 +202,13 @@ def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: fr
         store_categories(categories.found, reading(categories), unreadable=categories.odd)
         accounts = _whole(reader.accounts(ids))
         store_accounts(accounts.found, reading(accounts), unreadable=accounts.odd)
-        heard |= accounts.told
+        heard |= accounts.reported
     statuses = _whole(reader.risk_statuses(ids))
     store_statuses_of(keys, statuses.found, reading(statuses), unreadable=statuses.odd)
-    heard |= statuses.told
+    heard |= statuses.reported
     if Part.POSITIONS in parts:
         positions = _whole(reader.positions(ids))
-        store_positions(_told(keys, positions), positions.found, reading(positions), unreadable=positions.odd)
+        store_positions(_reported(keys, positions), positions.found, reading(positions), unreadable=positions.odd)
         heard |= {each.account_id for each in positions.found}
     if Part.CASH in parts:
         cash = _whole(reader.cash(ids))
@@ -218,22 +218,22 @@ def _store_asked(environment: Environment, reader: Reader, keys: Keys, parts: fr
         for level in LimitLevel:
             limits = _whole(reader.limits(level, ids))
             store_limits(keys, limits.found, reading(limits), unreadable=limits.odd, level=level)
-            heard |= limits.told
+            heard |= limits.reported
     if Part.PRE_TRADE in parts:
         position_limits = _whole(reader.position_limits(ids))
-        limits_told, at = _told(keys, position_limits), reading(position_limits)
-        store_position_limits(limits_told, position_limits.found, at, unreadable=position_limits.odd)
+        limits_reported, at = _reported(keys, position_limits), reading(position_limits)
+        store_position_limits(limits_reported, position_limits.found, at, unreadable=position_limits.odd)
         parameters = _whole(reader.risk_parameters(limit.id for limit in position_limits.found))
-        incomplete = {limit.account_id for limit in position_limits.found if limit.id not in parameters.told}
-        whole = {each: pk for each, pk in limits_told.items() if each not in incomplete}
+        incomplete = {limit.account_id for limit in position_limits.found if limit.id not in parameters.reported}
+        whole = {each: pk for each, pk in limits_reported.items() if each not in incomplete}
         store_risk_parameters(whole, parameters.found, reading(parameters), unreadable=parameters.odd)
         heard |= {limit.account_id for limit in position_limits.found}
     return heard
 
 
-def _told(keys: Keys, read: Read[E]) -> Keys:
+def _reported(keys: Keys, read: Read[E]) -> Keys:
     """Return the keys of the accounts for which everything was read."""
-    return {account_id: pk for account_id, pk in keys.items() if account_id in read.told}
+    return {account_id: pk for account_id, pk in keys.items() if account_id in read.reported}
 
 
 def _whole(read: Read[E]) -> Read[E]:
@@ -247,7 +247,7 @@ def refresh_traders(environment: Environment, trader_ids: Iterable[int], *, lane
     """Read some traders now, by Tradovate's ids; return how many calls it took. Raises as `refresh` does."""
     reader = Reader(connection.client(environment, lane))
     users = _whole(reader.traders(trader_ids))
-    store_traders(users.found, Reading(environment, users.read_at, Source.REFRESH), unreadable=users.odd)
+    store_traders(users.found, ReadStamp(environment, users.read_at, Source.REFRESH), unreadable=users.odd)
     return reader.calls
 
 
@@ -283,8 +283,8 @@ def _run(run: SyncRun, reader: Reader, accept_missing: Acceptance | None) -> Non
     if doubtful:
         _accept(doubtful, environment, accept_missing)
 
-    def reading(part: Read[Any]) -> Reading:
-        return Reading(environment, part.read_at, Source.SYNC)
+    def reading(part: Read[Any]) -> ReadStamp:
+        return ReadStamp(environment, part.read_at, Source.SYNC)
 
     mark_missing(models.Account, read.gone, reading(read.accounts))
     note_left_out(models.Account, accounts - read.gone - read.existing, reading(read.accounts))
@@ -296,14 +296,16 @@ def _run(run: SyncRun, reader: Reader, accept_missing: Acceptance | None) -> Non
     run.unreadable, run.unreadable_examples = unreadable_since(environment, run.started_at)
     if run.unreadable:
         logger.warning("%d records of %s can't be read: %s", run.unreadable, environment, "; ".join(run.unreadable_examples))
-    run.untold = len(read.accounts.told - read.risk_statuses.told) if read.risk_statuses else len(read.accounts.told)
+    run.untold = (
+        len(read.accounts.reported - read.risk_statuses.reported) if read.risk_statuses else len(read.accounts.reported)
+    )
     for part in read.parts:
         if part.failure is not None:
             raise part.failure
 
 
 def _stores(
-    environment: Environment, read: EnvironmentRead, reading: Callable[[Read[Any]], Reading]
+    environment: Environment, read: EnvironmentRead, reading: Callable[[Read[Any]], ReadStamp]
 ) -> Iterable[Callable[[], int]]:
     """The writes in the order of their references; each is its own transaction."""
     yield lambda: store_categories(read.categories.found, reading(read.categories), unreadable=read.categories.odd)
@@ -319,8 +321,8 @@ def _stores(
             yield partial(store_limits, keys, limits.found, reading(limits), unreadable=limits.odd, level=level)
     cash, positions = read.cash_balances, read.positions
     yield lambda: store_cash(keys, cash.found, reading(cash), unreadable=cash.odd)
-    told = _told(keys, positions)
-    yield lambda: store_positions(told, positions.found, reading(positions), unreadable=positions.odd)
+    reported = _reported(keys, positions)
+    yield lambda: store_positions(reported, positions.found, reading(positions), unreadable=positions.odd)
 
 
 def _known(environment: Environment) -> Known:
@@ -350,7 +352,7 @@ def _doubtful(environment: Environment, model: Leaving, known: frozenset[int], r
         return {}
     rows: QuerySet[Any] = model.objects.all()
     vanished = rows.filter(with_ids(environment, left_out), left_out_at=None).count()
-    if vanished <= (FEW if read.told else 0):
+    if vanished <= (FEW if read.reported else 0):
         return {}
     return {str(model._meta.verbose_name_plural): f"{len(left_out):,} of {len(known):,}"}
 

@@ -50,7 +50,7 @@ def _of_account(row: UnreadableRow, account_id: int) -> UnreadableRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source(Generic[E]):
+class EntitySource(Generic[E]):
     """One type of rows, and the two ways to read it: all of them, or those of some ids.
 
     `key` returns which of the requested ids a row belongs to, `owner` the same for a row that can't be read, None if it does
@@ -94,7 +94,7 @@ class _Listing:
 class Read(Generic[E]):
     """What a read found about the ids that were asked for; `read_at` is when it began.
 
-    Each id is in exactly one of these. `told`: everything that Tradovate has for it is in `found`. `left_out`: responses that
+    Each id is in exactly one of these. `reported`: all that Tradovate has for it is in `found`. `left_out`: responses that
     could have contained it didn't, twice. `unreadable`: it has a row with something in it that can't be read. `not_asked`: it
     was not reached, because a call failed (`failure`) or because only a sample was asked for. `strays` are unreadable rows that
     name no id.
@@ -102,7 +102,7 @@ class Read(Generic[E]):
 
     read_at: datetime
     found: list[E] = field(default_factory=list)
-    told: set[int] = field(default_factory=set)
+    reported: set[int] = field(default_factory=set)
     left_out: set[int] = field(default_factory=set)
     unreadable: dict[int, UnreadableRow] = field(default_factory=dict)
     not_asked: set[int] = field(default_factory=set)
@@ -117,21 +117,21 @@ class Read(Generic[E]):
 
     def is_settled(self, key: int) -> bool:
         """Say whether a response included the id, readable or not."""
-        return key in self.told or key in self.unreadable
+        return key in self.reported or key in self.unreadable
 
     def leave_out(self, keys: set[int]) -> None:
         """Mark ids as left out, whatever was found about them before."""
-        self.told -= keys
+        self.reported -= keys
         self.left_out |= keys
 
-    def add_told(self, key: int, reply: Reply[list[E]]) -> None:
+    def add_reported(self, key: int, reply: Reply[list[E]]) -> None:
         """Add a response about one id that has at most one row; if it has no row, the id is left as it was."""
         self.answers.append(Answer(reply.http_record, (key,)))
         if reply.unreadable:
             self.unreadable[key] = replace(reply.unreadable[0], id=key)
         elif reply.value:
             self.found.append(reply.value[0])
-            self.told.add(key)
+            self.reported.add(key)
         if reply.unreadable or reply.value:
             self.left_out.discard(key)
             self.not_asked.discard(key)
@@ -139,10 +139,10 @@ class Read(Generic[E]):
     def merge(self, more: "Read[E]") -> None:
         """Add everything that another read of the same type of rows found, about other ids or later about the same ids."""
         self.found += more.found
-        self.told |= more.told
+        self.reported |= more.reported
         self.unreadable |= more.unreadable
-        self.told -= self.unreadable.keys()
-        settled = self.told | self.unreadable.keys()
+        self.reported -= self.unreadable.keys()
+        settled = self.reported | self.unreadable.keys()
         self.left_out = (self.left_out | more.left_out) - settled
         self.not_asked = (self.not_asked | more.not_asked) - settled - self.left_out
         self.strays += more.strays
@@ -159,13 +159,13 @@ class CompleteReader:
         self._divided = 0
         self.calls = 0
 
-    def by_ids(self, source: Source[E], ids: Iterable[int]) -> Read[E]:
+    def by_ids(self, source: EntitySource[E], ids: Iterable[int]) -> Read[E]:
         """Read what Tradovate has for these ids. Raises `TradovateError` if the first call fails."""
         return self.of(source, ids, listed=None)
 
     def of(
         self,
-        source: Source[E],
+        source: EntitySource[E],
         ids: Iterable[int],
         *,
         listed: int | None,
@@ -187,7 +187,7 @@ class CompleteReader:
         self._note_cut_again(source, read, listing)
         return read
 
-    def ask_for_absent(self, source: Source[E], read: Read[E], known: Mapping[int, int]) -> None:
+    def ask_for_absent(self, source: EntitySource[E], read: Read[E], known: Mapping[int, int]) -> None:
         """Ask for the known rows that a read lacks; `known` maps each row's own id to the id it belongs to.
 
         Only a 404 proves that a row is gone. What is there is added. If a row can't be read, or no response includes it, the
@@ -196,13 +196,13 @@ class CompleteReader:
         came = {_id(row) for row in read.found}
         absent: dict[int, list[int]] = {}
         for row_id, key in known.items():
-            if key in read.told and row_id not in came:
+            if key in read.reported and row_id not in came:
                 absent.setdefault(key, []).append(row_id)
         asked = 0
         for key in sorted(absent, key=lambda each: len(absent[each])):
             asked += len(absent[key])
             if read.failure is not None:
-                read.told.discard(key)
+                read.reported.discard(key)
                 read.not_asked.add(key)
             elif asked > max(ABSENT_ASKED, len(absent[key])):
                 read.leave_out({key})
@@ -221,7 +221,7 @@ class CompleteReader:
 
     def everything(
         self,
-        source: Source[E],
+        source: EntitySource[E],
         expected: Iterable[int],
         *,
         sample: bool = False,
@@ -255,7 +255,7 @@ class CompleteReader:
 
     # --- Calls --------------------------------------------------------------------------------------------------------------
 
-    def _is_list_worth_it(self, source: Source[E], wanted: int, listed: int) -> bool:
+    def _is_list_worth_it(self, source: EntitySource[E], wanted: int, listed: int) -> bool:
         if source.whole is None or wanted <= ASKED_BY_ID or listed > wanted * WORTH_A_LIST:
             return False
         cap = self._caps.cap(source.whole_name)
@@ -274,7 +274,7 @@ class CompleteReader:
         self._called()
         return reply
 
-    def _ask_for_rows(self, source: Source[E], read: Read[E], key: int, row_ids: Iterable[int]) -> None:
+    def _ask_for_rows(self, source: EntitySource[E], read: Read[E], key: int, row_ids: Iterable[int]) -> None:
         """Ask by their own ids for rows that should belong to `key`, until something prevents it from being fully read."""
         if source.one is None:
             raise ValueError(f"{source.some_name} has no rows with ids of their own")
@@ -288,26 +288,26 @@ class CompleteReader:
                 return
             except TradovateError as error:
                 read.failure = error
-                read.told.discard(key)
+                read.reported.discard(key)
                 read.not_asked.add(key)
                 return
             self._called()
             read.answers.append(Answer(reply.http_record, (key,)))
             if reply.unreadable:
                 read.unreadable[key] = replace(source.owned(reply.unreadable[0], key), id=row_id)
-                read.told.discard(key)
+                read.reported.discard(key)
                 return
             if reply.value and _id(reply.value[0]) != row_id:
                 read.leave_out({key})
                 return
             # A row that belongs to another id by now is gone from where it was.
-            read.found += (row for row in reply.value if source.key(row) in read.told)
+            read.found += (row for row in reply.value if source.key(row) in read.reported)
 
     def _called(self) -> None:
         self.calls += 1
         self._after_call()
 
-    def _list(self, source: Source[E], read: Read[E], wanted: set[int] | None) -> _Listing:
+    def _list(self, source: EntitySource[E], read: Read[E], wanted: set[int] | None) -> _Listing:
         """Read the whole list, the first call of a read; keep the wanted rows, or all; return what came."""
         if source.whole is None:
             raise ValueError(f"{source.some_name} has no list")
@@ -320,27 +320,27 @@ class CompleteReader:
         self._take(source, read, reply, wanted)
         return _Listing(rows=rows, may_be_cut=may_be_cut, kept=_rows(source, read) if source.many else frozenset())
 
-    def _take(self, source: Source[E], read: Read[E], reply: Reply[list[E]], wanted: set[int] | None) -> None:
+    def _take(self, source: EntitySource[E], read: Read[E], reply: Reply[list[E]], wanted: set[int] | None) -> None:
         """Keep the rows of a response that are wanted, or all of them if `wanted` is None."""
         for row in reply.value:
             key = source.key(row)
-            if (wanted is None or key in wanted) and (source.many or key not in read.told):
+            if (wanted is None or key in wanted) and (source.many or key not in read.reported):
                 read.found.append(row)
-                read.told.add(key)
+                read.reported.add(key)
         for unreadable in reply.unreadable:
             owner = source.owner(unreadable)
             if owner is None:
                 read.strays.append(unreadable)
             elif wanted is None or owner in wanted:
                 read.unreadable[owner] = unreadable
-        read.told -= read.unreadable.keys()
-        read.left_out -= read.told
-        read.not_asked -= read.told
+        read.reported -= read.unreadable.keys()
+        read.left_out -= read.reported
+        read.not_asked -= read.reported
 
     # --- Completing ---------------------------------------------------------------------------------------------------------
 
     def _ask(
-        self, source: Source[E], read: Read[E], ids: Sequence[int], suspects: dict[int, tuple[str, int]] | None = None
+        self, source: EntitySource[E], read: Read[E], ids: Sequence[int], suspects: dict[int, tuple[str, int]] | None = None
     ) -> None:
         """Ask for ids in batches, and again in smaller batches for what did not come.
 
@@ -381,7 +381,7 @@ class CompleteReader:
                 todo[:0] = [(part, True) for part in _parts(missing, size)]
 
     def _after_many(
-        self, source: Source[E], read: Read[E], reply: Reply[list[E]], batch: Sequence[int], *, is_whole: bool
+        self, source: EntitySource[E], read: Read[E], reply: Reply[list[E]], batch: Sequence[int], *, is_whole: bool
     ) -> list[tuple[Sequence[int], bool]]:
         """Take a response about ids that may have many rows each, or return the halves to ask for instead.
 
@@ -400,7 +400,7 @@ class CompleteReader:
         if strays:
             read.leave_out(set(batch) - read.unreadable.keys())
         else:
-            read.told |= set(batch) - read.unreadable.keys()
+            read.reported |= set(batch) - read.unreadable.keys()
         return []
 
     def _may_divide(self) -> bool:
@@ -409,7 +409,7 @@ class CompleteReader:
 
     def _check(
         self,
-        source: Source[E],
+        source: EntitySource[E],
         read: Read[E],
         listing: _Listing,
         ids: Sequence[int],
@@ -425,7 +425,7 @@ class CompleteReader:
         """
         listed, unreadable = read.found, dict(read.unreadable)
         known, doubted = set(ids), set(doubtful)
-        read.found, read.told = [], set()
+        read.found, read.reported = [], set()
         if listing.may_be_cut or read.strays:
             read.strays = []
             return
@@ -433,13 +433,13 @@ class CompleteReader:
         if _rows(source, read) - listing.kept:
             self._caps.learn(source.whole_name, listing.rows)
         elif read.failure is None:
-            asked = read.told | read.unreadable.keys()
+            asked = read.reported | read.unreadable.keys()
             believed = (known | set(also)) - asked - doubted
             read.found += (row for row in listed if source.key(row) in believed)
-            read.told |= believed - unreadable.keys()
+            read.reported |= believed - unreadable.keys()
             read.unreadable |= {key: row for key, row in unreadable.items() if key in believed}
 
-    def _note_cut_again(self, source: Source[E], read: Read[E], listing: _Listing) -> None:
+    def _note_cut_again(self, source: EntitySource[E], read: Read[E], listing: _Listing) -> None:
         """Note that a list which ended at a known cap did lack rows, so that the cap is not forgotten while it applies.
 
         A list longer than the cap has removed it; what it lacks may be rows that are newer than the list.
@@ -450,14 +450,14 @@ class CompleteReader:
 
 
 def _unsettled(
-    source: Source[E], read: Read[E], listing: _Listing, wanted: Sequence[int]
+    source: EntitySource[E], read: Read[E], listing: _Listing, wanted: Sequence[int]
 ) -> tuple[list[int], dict[int, tuple[str, int]]]:
     """Return the ids that a list did not include, and the list as the response that may have been cut, by these ids."""
     missing = [each for each in wanted if not read.is_settled(each)]
     return missing, dict.fromkeys(missing, (source.whole_name, listing.rows))
 
 
-def _chosen(source: Source[E], read: Read[E], ids: Sequence[int], doubted: Sequence[int], listing: _Listing) -> list[int]:
+def _chosen(source: EntitySource[E], read: Read[E], ids: Sequence[int], doubted: Sequence[int], listing: _Listing) -> list[int]:
     """Return the ids that a list is checked against: doubtful ones, a spread of others, and those it has no row for.
 
     Different ids each time, so that what one sample misses, another one finds.
@@ -475,7 +475,7 @@ def _spread(ids: Sequence[int], count: int, turn: int) -> Sequence[int]:
     return ids[turn % step :: step]
 
 
-def _rows(source: Source[E], read: Read[E]) -> frozenset[tuple[int, int]]:
+def _rows(source: EntitySource[E], read: Read[E]) -> frozenset[tuple[int, int]]:
     """Return the rows that were found, each as the id it belongs to and its own id."""
     return frozenset((source.key(row), _id(row)) for row in read.found)
 

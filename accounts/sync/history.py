@@ -1,6 +1,6 @@
 """What moves in the mirror from one reading to the next, recorded in the transaction that writes it.
 
-Tradovate keeps no history of who changed what. The records are judged later (`accounts.outside`), when the riskadmin calls that
+Tradovate keeps no history of who changed what. They are attributed later (`accounts.outside`), when the riskadmin calls that
 may explain them are known.
 """
 
@@ -25,7 +25,7 @@ from accounts.models import (
 )
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.models.pre_trade import ID, Record, position_limit_record, risk_parameter_record
-from accounts.sync.mapping import Reading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.upsert import BATCH, Row, locked_where_differing, upsert
 
 Pairs = dict[str, list[Any]]
@@ -81,7 +81,7 @@ def _move(watched: Watched, was: Any, becomes: Any) -> MirrorMove:
 
 
 @contextmanager
-def noting_records(subject: MoveSubject, known: Mapping[int, datetime | None], reading: Reading) -> Iterator[None]:
+def noting_records(subject: MoveSubject, known: Mapping[int, datetime | None], reading: ReadStamp) -> Iterator[None]:
     """Record what the code inside modifies in accounts' position limits or risk parameters: one move for each account.
 
     `known` holds when the records of each account (our key) were last read; if they never were, nothing counts as moved. Needs

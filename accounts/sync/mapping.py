@@ -102,7 +102,7 @@ def _numbers(columns: Mapping[str, str], entity: object) -> Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadStamp:
     """What a row records about its reading: the environment, when its read began, and which kind of read it was."""
 
     environment: Environment
@@ -120,13 +120,13 @@ class Reading:
         return {"environment": self.environment.value, **self.age}
 
 
-def category_row(category: RiskCategory, reading: Reading) -> Row:
+def category_row(category: RiskCategory, reading: ReadStamp) -> Row:
     """A risk category; one without a name is named by its number."""
     name = category.name or f"Category {category.id}"
     return {**reading.place, "tradovate_id": category.id, "name": name[:128]}
 
 
-def trader_row(user: User, reading: Reading) -> Row:
+def trader_row(user: User, reading: ReadStamp) -> Row:
     """A trader that this read found."""
     return {
         **reading.place,
@@ -139,7 +139,7 @@ def trader_row(user: User, reading: Reading) -> Row:
     }
 
 
-def account_row(account: Account, reading: Reading, *, category_id: int | None) -> Row:
+def account_row(account: Account, reading: ReadStamp, *, category_id: int | None) -> Row:
     """An account that this read found. How Tradovate shows an archived one is not documented, so each sign counts."""
     closed = bool(account.closed)
     return {
@@ -158,7 +158,7 @@ def account_row(account: Account, reading: Reading, *, category_id: int | None) 
     }
 
 
-def permission_row(permission: TradingPermission, reading: Reading, *, account_id: int, trader_id: int) -> Row:
+def permission_row(permission: TradingPermission, reading: ReadStamp, *, account_id: int, trader_id: int) -> Row:
     """Who may trade an account."""
     return {
         **reading.place,
@@ -171,7 +171,7 @@ def permission_row(permission: TradingPermission, reading: Reading, *, account_i
     }
 
 
-def risk_status_row(status: AccountRiskStatus, reading: Reading, *, account_id: int) -> Row:
+def risk_status_row(status: AccountRiskStatus, reading: ReadStamp, *, account_id: int) -> Row:
     """An account's risk status."""
     return {
         **reading.age,
@@ -184,7 +184,7 @@ def risk_status_row(status: AccountRiskStatus, reading: Reading, *, account_id: 
     }
 
 
-def limits_row(limits: LossLimits, reading: Reading, *, account_id: int) -> Row:
+def limits_row(limits: LossLimits, reading: ReadStamp, *, account_id: int) -> Row:
     """One level of an account's limits; the firm's record has fields that the trader's lacks."""
     is_firm = isinstance(limits, UserAccountAutoLiq)
     return {
@@ -224,7 +224,7 @@ def _shortest(number: Decimal) -> str:
     return format(number.normalize(), "f") if number else "0"
 
 
-def cash_row(balance: CashBalance, reading: Reading, *, account_id: int) -> Row:
+def cash_row(balance: CashBalance, reading: ReadStamp, *, account_id: int) -> Row:
     """An account's dollars."""
     return {
         **reading.age,
@@ -233,7 +233,7 @@ def cash_row(balance: CashBalance, reading: Reading, *, account_id: int) -> Row:
     }
 
 
-def position_row(position: Position, reading: Reading, *, account_id: int) -> Row:
+def position_row(position: Position, reading: ReadStamp, *, account_id: int) -> Row:
     """One open position."""
     return {
         **reading.age,
@@ -245,7 +245,7 @@ def position_row(position: Position, reading: Reading, *, account_id: int) -> Ro
     }
 
 
-def position_limit_row(limit: UserAccountPositionLimit, reading: Reading, *, account_id: int) -> Row:
+def position_limit_row(limit: UserAccountPositionLimit, reading: ReadStamp, *, account_id: int) -> Row:
     """One position limit."""
     return {
         **reading.age,
@@ -265,7 +265,7 @@ def position_limit_row(limit: UserAccountPositionLimit, reading: Reading, *, acc
     }
 
 
-def risk_parameter_row(parameter: UserAccountRiskParameter, reading: Reading, *, position_limit_id: int) -> Row:
+def risk_parameter_row(parameter: UserAccountRiskParameter, reading: ReadStamp, *, position_limit_id: int) -> Row:
     """One risk parameter of a position limit."""
     return {
         **reading.age,

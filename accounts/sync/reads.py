@@ -13,7 +13,7 @@ from accounts.models import LimitLevel
 from accounts.models.ids import with_ids
 from accounts.sync import id_proof, sources
 from accounts.sync.answer_caps import AnswerCaps
-from accounts.sync.complete import ASKED_BY_ID, CompleteReader, Read, Source
+from accounts.sync.complete import ASKED_BY_ID, CompleteReader, EntitySource, Read
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import RISK_CATEGORIES
 from riskadmin.tradovate.entities import (
@@ -106,10 +106,10 @@ class Reader:
         read = self._complete.by_ids(source, position_limit_ids)
         return self._with_absent(source, read, models.RiskParameter, "position_limit")
 
-    def _with_absent(self, source: Source[E], read: Read[E], model: Several, owner: str) -> Read[E]:
+    def _with_absent(self, source: EntitySource[E], read: Read[E], model: Several, owner: str) -> Read[E]:
         """Never infer absence from a read: rows that the mirror has and the read lacks are asked for by their own ids."""
         account = "account" if owner == "account" else f"{owner}__account"
-        of_these = with_ids(self.client.environment, read.told, column=f"{owner}__tradovate_id", owner=account)
+        of_these = with_ids(self.client.environment, read.reported, column=f"{owner}__tradovate_id", owner=account)
         mirrored = model.objects.filter(of_these)
         self._complete.ask_for_absent(source, read, dict(mirrored.values_list("tradovate_id", f"{owner}__tradovate_id")))
         return read
@@ -125,7 +125,7 @@ class Reader:
                 reply = self.client.account(account_id)
             except (OutcomeUnknown, Rejected) as error:
                 logger.warning("Whether Tradovate has account %s is not known: %s", account_id, error.message)
-                found.untold.add(account_id)
+                found.unanswered.add(account_id)
             else:
                 if reply.unreadable:
                     found.unreadable[account_id] = replace(reply.unreadable[0], id=account_id)
@@ -157,8 +157,8 @@ class Reader:
         open_ = sorted(each.id for each in accounts.found if not (each.closed or each.archived or each.active is False))
         statuses = self._all_statuses(open_)
         named |= {each.id for each in statuses.found} if statuses else set()
-        unheard = named - known.archived_accounts - known.open_accounts - accounts.told - accounts.left_out
-        more = [*unheard, *sorted(known.missing_accounts & named - accounts.told)[:MISSING_ASKED]]
+        unheard = named - known.archived_accounts - known.open_accounts - accounts.reported - accounts.left_out
+        more = [*unheard, *sorted(known.missing_accounts & named - accounts.reported)[:MISSING_ASKED]]
         if more:
             accounts.merge(complete.by_ids(sources.accounts(client), more))
         alone = sorted(accounts.left_out & known.open_accounts)[:ASKED_ALONE]
@@ -176,9 +176,9 @@ class Reader:
             firm_limits=self._all_limits(LimitLevel.FIRM, open_),
             trader_limits=self._all_limits(LimitLevel.TRADER, open_),
             positions=complete.everything(
-                sources.positions(client), open_, doubtful=known.doubtful_positions, also=accounts.told
+                sources.positions(client), open_, doubtful=known.doubtful_positions, also=accounts.reported
             ),
-            cash_balances=complete.everything(sources.cash_balances(client), open_, also=accounts.told),
+            cash_balances=complete.everything(sources.cash_balances(client), open_, also=accounts.reported),
         )
 
     def _all_statuses(self, accounts: Sequence[int]) -> Read[AccountRiskStatus] | None:
@@ -187,7 +187,7 @@ class Reader:
     def _all_limits(self, level: LimitLevel, accounts: Sequence[int]) -> Read[LossLimits] | None:
         return self._all_by_account(sources.limits(self.client, level), _limits_entity(level), accounts, sample=True)
 
-    def _all_by_account(self, source: Source[E], entity: str, accounts: Sequence[int], *, sample: bool) -> Read[E] | None:
+    def _all_by_account(self, source: EntitySource[E], entity: str, accounts: Sequence[int], *, sample: bool) -> Read[E] | None:
         """Read the list of records that name no account; None unless they are known to carry its id."""
         has_ids = self._has_account_ids(entity, accounts)
         if has_ids:
@@ -204,7 +204,7 @@ class Reader:
             return None
         return read if comparison.is_proven or not read.found else None
 
-    def _by_account(self, source: Source[E], entity: str, ids: Sequence[int]) -> Read[E]:
+    def _by_account(self, source: EntitySource[E], entity: str, ids: Sequence[int]) -> Read[E]:
         """Read records that name no account: by list or batch if they carry the account's id, else one by one.
 
         While neither is known: by list, or in batches by account; while no account has a record, none can be mistaken for
@@ -242,7 +242,7 @@ class Reader:
             except TradovateError as error:
                 logger.warning("Whether the %s of account %s has its id is not known: %s", entity, account_id, error.message)
                 break
-            read.add_told(account_id, reply)
+            read.add_reported(account_id, reply)
         return True
 
     def _holders(self, entity: str, account_ids: Collection[int]) -> list[int]:
@@ -274,12 +274,12 @@ def _limits_entity(level: LimitLevel) -> str:
 class Alone:
     """The result of asking for accounts one by one: `gone` returned 404, `unreadable` a response that can't be read.
 
-    For `untold`, no response shows whether Tradovate has them.
+    For `unanswered`, no response shows whether Tradovate has them.
     """
 
     gone: set[int] = field(default_factory=set)
     unreadable: dict[int, UnreadableRow] = field(default_factory=dict)
-    untold: set[int] = field(default_factory=set)
+    unanswered: set[int] = field(default_factory=set)
 
 
 def _owners_unnamed(owners: Mapping[int, int], found: Sequence[Position]) -> set[int]:

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from accounts.models import LimitLevel
-from accounts.sync.complete import Source
+from accounts.sync.complete import EntitySource
 from accounts.sync.id_proof import Comparison
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.entities import (
@@ -31,27 +31,27 @@ _OWN_ID: Final = attrgetter("id")
 _ACCOUNT: Final = attrgetter("account_id")
 
 
-def accounts(client: Client) -> Source[Account]:
+def accounts(client: Client) -> EntitySource[Account]:
     """Accounts by their ids."""
     return _source(client.accounts_by_id, client.accounts, key=_OWN_ID)
 
 
-def traders(client: Client) -> Source[User]:
+def traders(client: Client) -> EntitySource[User]:
     """Traders by their ids."""
     return _source(client.users_by_id, client.users, key=_OWN_ID)
 
 
-def permissions(client: Client) -> Source[TradingPermission]:
+def permissions(client: Client) -> EntitySource[TradingPermission]:
     """Trading permissions by their ids."""
     return _source(client.trading_permissions_by_id, client.trading_permissions, key=_OWN_ID)
 
 
-def risk_statuses(client: Client) -> Source[AccountRiskStatus]:
+def risk_statuses(client: Client) -> EntitySource[AccountRiskStatus]:
     """Risk statuses by their accounts, which have the same ids (`accounts.sync.id_proof`)."""
     return _source(client.account_risk_statuses_by_id, client.account_risk_statuses, key=_OWN_ID)
 
 
-def limits(client: Client, level: LimitLevel) -> Source[LossLimits]:
+def limits(client: Client, level: LimitLevel) -> EntitySource[LossLimits]:
     """One level's auto-liquidation limits by their accounts, which have the same ids (`accounts.sync.id_proof`)."""
     some: Any  # a list of one level's records, used as one of what both share: lists are invariant in their type
     whole: Any
@@ -62,17 +62,17 @@ def limits(client: Client, level: LimitLevel) -> Source[LossLimits]:
     return _source(some, whole, key=_OWN_ID)
 
 
-def positions(client: Client) -> Source[Position]:
+def positions(client: Client) -> EntitySource[Position]:
     """All positions of accounts, flat ones included."""
     return _source(client.positions_by_account, client.positions, key=_ACCOUNT, many=True, one=client.position)
 
 
-def cash_balances(client: Client) -> Source[CashBalance]:
+def cash_balances(client: Client) -> EntitySource[CashBalance]:
     """The cash of accounts, one row for each currency."""
     return _source(client.cash_balances_by_account, client.cash_balances, key=_ACCOUNT, many=True)
 
 
-def position_limits(client: Client) -> Source[UserAccountPositionLimit]:
+def position_limits(client: Client) -> EntitySource[UserAccountPositionLimit]:
     """All position limits of accounts; there is no list of all accounts' limits."""
     return _source(
         client.user_account_position_limits_by_account,
@@ -83,7 +83,7 @@ def position_limits(client: Client) -> Source[UserAccountPositionLimit]:
     )
 
 
-def risk_parameters(client: Client) -> Source[UserAccountRiskParameter]:
+def risk_parameters(client: Client) -> EntitySource[UserAccountRiskParameter]:
     """All risk parameters of position limits, by the limits' ids."""
     return _source(
         client.user_account_risk_parameters_by_position_limit,
@@ -103,19 +103,19 @@ def _source(
     key: Callable[[Any], int],
     owner: Callable[[UnreadableRow], int | None] | None = None,
     **more: Any,
-) -> Source[E]:
+) -> EntitySource[E]:
     """Return a source of two methods of the client, or one; a row that can't be read names its owner as others do."""
     whole_name = endpoint_of(whole).name if whole else ""
-    return Source(
+    return EntitySource(
         some=some, some_name=endpoint_of(some).name, whole=whole, whole_name=whole_name, key=key, owner=owner or key, **more
     )
 
 
 def compared(
-    source: Source[Any],
+    source: EntitySource[Any],
     by_account: Callable[[Sequence[int]], Reply[list[Any]]],
     comparison: Comparison,
-) -> Source[Any]:
+) -> EntitySource[Any]:
     """Return a source of records not yet known to carry their account's id or not: the first are compared."""
 
     def some(ids: Sequence[int]) -> Reply[list[Any]]:
@@ -133,7 +133,7 @@ def compared(
     return replace(source, some=some, some_name=endpoint_of(by_account).name, whole=whole)
 
 
-def one_by_one(source: Source[Any], by_account: Callable[[Sequence[int]], Reply[list[Any]]]) -> Source[Any]:
+def one_by_one(source: EntitySource[Any], by_account: Callable[[Sequence[int]], Reply[list[Any]]]) -> EntitySource[Any]:
     """Return a source of records that don't carry their account's id: each account is asked for separately."""
 
     def some(ids: Sequence[int]) -> Reply[list[Any]]:

@@ -19,7 +19,7 @@ from accounts.models import LimitLevel, MirroredEntity, MoveSubject, Source
 from accounts.models.ids import with_ids
 from accounts.sync import mapping
 from accounts.sync.history import noting_records, write_noting_moves
-from accounts.sync.mapping import Reading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.unreadable import Sorted, note, sort
 from accounts.sync.upsert import upsert
 from riskadmin.tradovate.entities import (
@@ -61,19 +61,21 @@ def account_keys(environment: Environment, account_ids: Iterable[int] | None = N
     return dict(models.Account.objects.filter(known).values_list("tradovate_id", "pk"))
 
 
-def store_categories(categories: Sequence[RiskCategory], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
+def store_categories(
+    categories: Sequence[RiskCategory], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow] = ()
+) -> int:
     """Write the risk categories. One that Tradovate no longer lists is kept: accounts may still name it."""
     found = ((each, mapping.category_row(each, reading)) for each in categories)
     return _store(MirroredEntity.RISK_CATEGORY, models.RiskCategory, found, unreadable, reading, key=IN_PLACE)
 
 
-def store_traders(users: Sequence[User], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
+def store_traders(users: Sequence[User], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the traders."""
     found = ((each, mapping.trader_row(each, reading)) for each in users)
     return _store(MirroredEntity.TRADER, models.Trader, found, unreadable, reading, key=IN_PLACE)
 
 
-def store_accounts(accounts: Sequence[Account], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
+def store_accounts(accounts: Sequence[Account], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow] = ()) -> int:
     """Write the accounts; one that was missing and is back is no longer marked missing.
 
     A category that the mirror does not know is added by its number: without it the account would appear to have none.
@@ -92,14 +94,14 @@ def unknown_categories(environment: Environment, accounts: Iterable[Account]) ->
     return named - _keys(models.RiskCategory, environment).keys()
 
 
-def _add_categories(category_ids: Iterable[int], reading: Reading) -> None:
+def _add_categories(category_ids: Iterable[int], reading: ReadStamp) -> None:
     """Write categories that are known by number only; any reading with their names wins, even one that began earlier."""
     unnamed = (mapping.category_row(RiskCategory.from_json({"id": each}), reading) for each in category_ids)
     upsert(models.RiskCategory, [{**row, "fresh_at": NAME_NEVER_READ} for row in unnamed], key=IN_PLACE)
 
 
 def store_permissions(
-    permissions: Sequence[TradingPermission], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+    permissions: Sequence[TradingPermission], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
     """Write who may trade which account, as far as the mirror knows both, and set each account's trader."""
     accounts = account_keys(reading.environment)
@@ -118,7 +120,7 @@ Leaving = type[models.Account] | type[models.Trader] | type[models.TradingPermis
 """What may be missing from Tradovate's lists. Its rows are never deleted."""
 
 
-def mark_missing(model: Leaving, missing_ids: Iterable[int], reading: Reading) -> int:
+def mark_missing(model: Leaving, missing_ids: Iterable[int], reading: ReadStamp) -> int:
     """Mark rows that Tradovate no longer has, unless something newer is known about them."""
     marks: dict[str, object] = {"missing_since": reading.read_at}
     if model is models.Account:
@@ -126,7 +128,7 @@ def mark_missing(model: Leaving, missing_ids: Iterable[int], reading: Reading) -
     return _left_out(model, missing_ids, reading).update(**marks)
 
 
-def note_left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> None:
+def note_left_out(model: Leaving, ids: Iterable[int], reading: ReadStamp) -> None:
     """Note rows that a full read left out; those that an earlier full read, some time before, also left out are missing."""
     left_out = _left_out(model, ids, reading)
     earlier = reading.read_at - LEFT_OUT_FOR
@@ -134,7 +136,7 @@ def note_left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> None:
     left_out.filter(left_out_at=None).update(left_out_at=reading.read_at)
 
 
-def _left_out(model: Leaving, ids: Iterable[int], reading: Reading) -> "QuerySet[Any]":
+def _left_out(model: Leaving, ids: Iterable[int], reading: ReadStamp) -> "QuerySet[Any]":
     rows: QuerySet[Any] = model.objects.all()
     return rows.filter(with_ids(reading.environment, ids), missing_since=None, fresh_at__lt=reading.read_at)
 
@@ -160,11 +162,11 @@ def store_risk_statuses(
     """
     found = list(statuses)
     keys = account_keys(environment, (each.id for each in found))
-    return store_statuses_of(keys, found, Reading(environment, read_at, source), unreadable=unreadable)
+    return store_statuses_of(keys, found, ReadStamp(environment, read_at, source), unreadable=unreadable)
 
 
 def store_statuses_of(
-    keys: Keys, statuses: Iterable[AccountRiskStatus], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+    keys: Keys, statuses: Iterable[AccountRiskStatus], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
     """Write risk statuses of the accounts in `keys`."""
     found = ((each, mapping.risk_status_row(each, reading, account_id=keys[each.id])) for each in statuses if each.id in keys)
@@ -174,7 +176,7 @@ def store_statuses_of(
 def store_limits(
     keys: Keys,
     limits: Iterable[LossLimits],
-    reading: Reading,
+    reading: ReadStamp,
     *,
     unreadable: Iterable[UnreadableRow] = (),
     level: LimitLevel = LimitLevel.FIRM,
@@ -201,7 +203,7 @@ def _level(limits: LossLimits) -> LimitLevel:
 
 
 def store_cash(
-    keys: Keys, balances: Iterable[CashBalance], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+    keys: Keys, balances: Iterable[CashBalance], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
     """Write the dollar balance of each account; balances in other currencies are left out. No currency means dollars."""
     found = (
@@ -217,7 +219,7 @@ def _store(
     model: type[models.MirrorRow],
     found: Iterable[tuple[Identified, mapping.Row]],
     unreadable: Iterable[UnreadableRow],
-    reading: Reading,
+    reading: ReadStamp,
     *,
     key: tuple[str, ...] = (),
 ) -> int:
@@ -263,7 +265,9 @@ _RISK_PARAMETERS: Final = _Set(
 )
 
 
-def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading, *, unreadable: Iterable[UnreadableRow]) -> int:
+def store_positions(
+    keys: Keys, positions: Iterable[Position], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow]
+) -> int:
     """Replace the open positions of all accounts in `keys`, including those without any now; return how many are open.
 
     If one of an account's rows can't be read, none of the account's rows are removed, and they do not count as read.
@@ -277,7 +281,7 @@ def store_positions(keys: Keys, positions: Iterable[Position], reading: Reading,
 
 
 def store_position_limits(
-    keys: Keys, limits: Iterable[UserAccountPositionLimit], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+    keys: Keys, limits: Iterable[UserAccountPositionLimit], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
     """Replace the position limits of all accounts in `keys`, including those without any now; return how many there are.
 
@@ -292,7 +296,7 @@ def store_position_limits(
 
 
 def store_risk_parameters(
-    keys: Keys, parameters: Iterable[UserAccountRiskParameter], reading: Reading, *, unreadable: Iterable[UnreadableRow] = ()
+    keys: Keys, parameters: Iterable[UserAccountRiskParameter], reading: ReadStamp, *, unreadable: Iterable[UnreadableRow] = ()
 ) -> int:
     """Replace the risk parameters of all the accounts in `keys`; return how many there are.
 
@@ -312,7 +316,7 @@ def _replace(
     keys: Keys,
     found: Iterable[tuple[Identified, mapping.Row]],
     unreadable: Iterable[UnreadableRow],
-    reading: Reading,
+    reading: ReadStamp,
 ) -> int:
     sorting = sort(of.entity, of.model, found, unreadable, reading, asked=keys)
     by_owner: dict[int, list[mapping.Row]] = {}
@@ -328,7 +332,7 @@ def _replace(
 
 @transaction.atomic
 def _replace_some(
-    of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequence[mapping.Row]], sorting: Sorted, reading: Reading
+    of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequence[mapping.Row]], sorting: Sorted, reading: ReadStamp
 ) -> tuple[int, set[int]]:
     """Write the rows of these accounts; return how many, and which accounts were replaced completely."""
     known = _locked(account_ids, of.read_at, reading)
@@ -337,7 +341,7 @@ def _replace_some(
         written = upsert(of.model, _rows_of(of, locked, by_owner), key=(of.owner, "tradovate_id"))
         absent = of.model.objects.filter(**{f"{of.account}__in": locked}, fresh_at__lt=reading.read_at)
         partly = sorting.accounts
-        if not sorting.is_all_told:
+        if not sorting.is_fully_identified:
             # a row that names no account may belong to any of these
             partly = partly | set(absent.values_list(of.account, flat=True))
         whole = [account_id for account_id in locked if account_id not in partly]
@@ -355,7 +359,7 @@ def _rows_of(of: _Set, account_ids: Sequence[int], by_owner: Mapping[int, Sequen
     return [{**row, of.owner: pk} for tradovate_id, pk in limits for row in by_owner.get(tradovate_id, ())]
 
 
-def _locked(account_ids: Sequence[int], column: str, reading: Reading) -> dict[int, datetime | None]:
+def _locked(account_ids: Sequence[int], column: str, reading: ReadStamp) -> dict[int, datetime | None]:
     """Lock those of the accounts whose `column` is not from a newer read; return its value by account."""
     older = Q(**{column: None}) | Q(**{f"{column}__lte": reading.read_at})
     accounts = models.Account.objects.filter(older, pk__in=account_ids).order_by("pk")

@@ -30,7 +30,7 @@ from accounts.models import (
     UnreadableRecord,
 )
 from accounts.models.ids import AnyOf, with_ids
-from accounts.sync.mapping import Reading, Row, misfit
+from accounts.sync.mapping import ReadStamp, Row, misfit
 from riskadmin.tradovate.http_record import VALUE_MAX, UnreadableRow
 from riskadmin.tradovate.reading import as_json
 from riskadmin.tradovate.rows import Identified
@@ -44,7 +44,7 @@ WITHOUT_ID_AT_MOST: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
+class _MirrorTable:
     """How an entity's mirror rows are found by Tradovate's ids (`with_ids`), and which account they belong to (empty: none)."""
 
     model: type[MirrorRow]
@@ -54,18 +54,18 @@ class _Held:
     level: LimitLevel | None = None
 
 
-_HELD: Final[Mapping[MirroredEntity, _Held]] = {
-    MirroredEntity.RISK_CATEGORY: _Held(model=RiskCategory, owner="", account=""),
-    MirroredEntity.TRADER: _Held(model=Trader, owner="", account=""),
-    MirroredEntity.ACCOUNT: _Held(model=Account, owner="", account="id"),
-    MirroredEntity.PERMISSION: _Held(model=TradingPermission, owner=""),
-    MirroredEntity.RISK_STATUS: _Held(model=RiskStatus, id="account__tradovate_id"),
-    MirroredEntity.FIRM_LIMITS: _Held(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.FIRM),
-    MirroredEntity.TRADER_LIMITS: _Held(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.TRADER),
-    MirroredEntity.CASH: _Held(model=Cash, id="account__tradovate_id"),
-    MirroredEntity.POSITION: _Held(model=Position),
-    MirroredEntity.POSITION_LIMIT: _Held(model=PositionLimit),
-    MirroredEntity.RISK_PARAMETER: _Held(
+_MIRROR_TABLES: Final[Mapping[MirroredEntity, _MirrorTable]] = {
+    MirroredEntity.RISK_CATEGORY: _MirrorTable(model=RiskCategory, owner="", account=""),
+    MirroredEntity.TRADER: _MirrorTable(model=Trader, owner="", account=""),
+    MirroredEntity.ACCOUNT: _MirrorTable(model=Account, owner="", account="id"),
+    MirroredEntity.PERMISSION: _MirrorTable(model=TradingPermission, owner=""),
+    MirroredEntity.RISK_STATUS: _MirrorTable(model=RiskStatus, id="account__tradovate_id"),
+    MirroredEntity.FIRM_LIMITS: _MirrorTable(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.FIRM),
+    MirroredEntity.TRADER_LIMITS: _MirrorTable(model=AutoLiqLimits, id="account__tradovate_id", level=LimitLevel.TRADER),
+    MirroredEntity.CASH: _MirrorTable(model=Cash, id="account__tradovate_id"),
+    MirroredEntity.POSITION: _MirrorTable(model=Position),
+    MirroredEntity.POSITION_LIMIT: _MirrorTable(model=PositionLimit),
+    MirroredEntity.RISK_PARAMETER: _MirrorTable(
         model=RiskParameter,
         owner="position_limit__account",
         account="position_limit__account",
@@ -109,7 +109,7 @@ class Sorted:
         return {each.account_id for each in self.odd if each.account_id is not None}
 
     @property
-    def is_all_told(self) -> bool:
+    def is_fully_identified(self) -> bool:
         """Whether each record that can't be stored names its id; else it may be any that is missing."""
         return all(each.row.id is not None or each.account_id is not None for each in self.odd)
 
@@ -119,7 +119,7 @@ def sort(
     model: type[MirrorRow],
     found: Iterable[tuple[Identified, Row]],
     unreadable: Iterable[UnreadableRow],
-    reading: Reading,
+    reading: ReadStamp,
     *,
     asked: Mapping[int, int] | None = None,
 ) -> Sorted:
@@ -151,7 +151,7 @@ def sort(
     return Sorted(rows, good, _owned(entity, odd, reading, only) if odd else [])
 
 
-def _owned(entity: MirroredEntity, found: Collection[UnreadableRow], reading: Reading, only: int | None) -> list[Owned]:
+def _owned(entity: MirroredEntity, found: Collection[UnreadableRow], reading: ReadStamp, only: int | None) -> list[Owned]:
     """Find the owners of records that can't be read: from the record itself, its id, or the mirror's row with the same id."""
     held = _mirrored(entity, {key for row in found if (key := _key(entity, row)) is not None}, reading.environment)
     named = {row.account_id for row in found} | ({row.id for row in found} if entity in _OF_ITS_ACCOUNT else set())
@@ -178,7 +178,7 @@ def _owned(entity: MirroredEntity, found: Collection[UnreadableRow], reading: Re
 def note(
     entity: MirroredEntity,
     found: Iterable[Owned],
-    reading: Reading,
+    reading: ReadStamp,
     *,
     good: Collection[int],
     replaced: Collection[int] = (),
@@ -242,7 +242,7 @@ def since(environment: Environment, at: datetime) -> tuple[int, list[str]]:
     return records.count(), [record.words for record in records.order_by("entity", "tradovate_id", "pk")[:NAMED_AT_MOST]]
 
 
-def _write(entity: MirroredEntity, found: Collection[Owned], reading: Reading) -> None:
+def _write(entity: MirroredEntity, found: Collection[Owned], reading: ReadStamp) -> None:
     UnreadableRecord.objects.bulk_create(
         (
             UnreadableRecord(
@@ -271,7 +271,7 @@ class _Row:
 
 
 def _mirrored(entity: MirroredEntity, ids: Collection[int], environment: Environment) -> Mapping[int | None, _Row]:
-    held = _HELD[entity]
+    held = _MIRROR_TABLES[entity]
     rows = held.model._default_manager.filter(with_ids(environment, ids, column=held.id, owner=held.owner))  # noqa: SLF001  (any model's)
     if held.level:
         rows = rows.filter(Q(("level", held.level.value)))

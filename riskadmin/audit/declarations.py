@@ -141,7 +141,7 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         state="change:expired",
     ),
     Tag.CHANGE_STARTED: Declaration(
-        sentence="{actor} started {change}[ ({kind})][: {item_count}][, {set_aside_count} skipped]",
+        sentence="{actor} started {change}[ ({kind})][: {item_count}][, {skipped_count} skipped]",
         required=("kind", "items", "set_aside"),
     ),
     Tag.CHANGE_NOT_CARRIED_ON: Declaration(

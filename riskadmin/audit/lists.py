@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from riskadmin.audit.filters import EventFilters
 from riskadmin.audit.models import Event
-from riskadmin.audit.rendering import Line
+from riskadmin.audit.rendering import EventLine
 from riskadmin.web.lists.spec import Column, ListSpec
 
 
-def _lines(events: Sequence[Event]) -> list[Line]:
-    return [Line(event) for event in events]
+def _lines(events: Sequence[Event]) -> list[EventLine]:
+    return [EventLine(event) for event in events]
 
 
-EVENTS: ListSpec[Line] = ListSpec(
+EVENTS: ListSpec[EventLine] = ListSpec(
     name="audit",
     noun="event",
     filters=EventFilters,

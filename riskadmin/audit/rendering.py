@@ -68,7 +68,7 @@ class Detail:
 
 
 @dataclass(frozen=True)
-class Line:
+class EventLine:
     """An event as lists and panels show it."""
 
     event: Event
@@ -365,7 +365,7 @@ def _shown_effects(event: Event) -> str:
     return " and ".join(f"{count} {words}" for count, words in counted if isinstance(count, int) and count)
 
 
-def _set_aside_count(event: Event) -> str:
+def _skipped_count(event: Event) -> str:
     count = _detail(event, "set_aside")
     return "" if count == "0" else count
 
@@ -443,12 +443,12 @@ DERIVED: Final[dict[str, Callable[[Event], str]]] = {
     "retried": _retried,
     "roles": _roles,
     "row_count": lambda event: _counted(event, "rows", "row"),
-    "set_aside_count": _set_aside_count,
+    "skipped_count": _skipped_count,
     "shown_effects": _shown_effects,
     "target": _target,
     "who_decides": _who_decides,
 }
-"""The words of a sentence that are no declared field, by placeholder. `actor` is one more: `Line.actor`."""
+"""The words of a sentence that are no declared field, by placeholder. `actor` is one more: `EventLine.actor`."""
 
 _UNDECLARED: Final = Declaration(sentence="{actor} did something that this version has no words for")
 """For a tag that this version does not know: its fields follow as they were stored."""

@@ -13,7 +13,7 @@ from riskadmin.audit import queries
 from riskadmin.audit.filters import BIGGEST_ID, EventFilters
 from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.models import Event
-from riskadmin.audit.rendering import Line
+from riskadmin.audit.rendering import EventLine
 from riskadmin.audit.wording import ENVIRONMENT_WORDS
 from riskadmin.web.access import requires
 from riskadmin.web.htmx import HtmxHttpRequest, render_page_or_fragment
@@ -45,7 +45,7 @@ def event_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Everything recorded about one event: a page, and for htmx the fragment that opens below its row."""
     event = get_object_or_404(Event, pk=_in_range(pk))
     context = {
-        "line": Line(event),
+        "line": EventLine(event),
         "evidence": [
             (label, json.dumps(value, indent=2, ensure_ascii=False))
             for label, value in (("Before", event.before), ("After", event.after), ("Details", event.detail))
@@ -64,7 +64,7 @@ def account_history(request: HtmxHttpRequest, environment: str, tradovate_id: in
     account_id = _in_range(tradovate_id)
     heading = f"History of account {tradovate_id} ({ENVIRONMENT_WORDS[environment]})"
     read = partial(queries.account_history, environment=environment, account_id=account_id, cursor=request.GET.get("cursor"))
-    return _history(request, heading, read, about="account")
+    return _history(request, heading, read, hidden_column="account")
 
 
 @requires("changes:view")
@@ -73,17 +73,17 @@ def change_history(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """The history of one change and its items: a panel of the change's page, and a page of its own."""
     change_id = _in_range(pk)
     read = partial(queries.change_history, change_id=change_id, cursor=request.GET.get("cursor"))
-    return _history(request, f"History of change {pk}", read, about="change")
+    return _history(request, f"History of change {pk}", read, hidden_column="change")
 
 
-def _history(request: HtmxHttpRequest, heading: str, read: Callable[[], Page[Event]], *, about: str) -> HttpResponse:
+def _history(request: HtmxHttpRequest, heading: str, read: Callable[[], Page[Event]], *, hidden_column: str) -> HttpResponse:
     """Answer with events that are all about one thing, whose column is left out."""
     page = _page(read)
-    lines = [Line(event) for event in page.rows] if page else []
+    lines = [EventLine(event) for event in page.rows] if page else []
     context = {
         "heading": heading,
         "page": page,
-        "table": EVENTS.panel(lines, caption=heading, without=about),
+        "table": EVENTS.panel(lines, caption=heading, without=hidden_column),
         "is_too_broad": page is None,
     }
     return render_page_or_fragment(request, "audit/history.html", "audit/_history.html", context)

@@ -116,7 +116,7 @@ def value_words(field: str, value: object) -> str:
         case None | "" | []:
             return ""
         case _ if field in _OF_OTHER_PACKAGES and (say := _OF_OTHER_PACKAGES[field].value):
-            return _said_there(say, value)
+            return _words_or_raw(say, value)
         case bool():
             return "yes" if value else "no"
         case str() if field in {"admin_action", "admin_actions"}:
@@ -129,7 +129,7 @@ def value_words(field: str, value: object) -> str:
             return str(value)
 
 
-def _said_there(say: Callable[[Any], str], value: object) -> str:
+def _words_or_raw(say: Callable[[Any], str], value: object) -> str:
     try:
         return say(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

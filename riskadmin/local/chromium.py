@@ -41,7 +41,7 @@ def find_or_install() -> Path:
         return find()
     except CannotStart:
         tried = []
-    for command in _ways_to_install():
+    for command in _install_commands():
         print(f"installing a Chromium: {' '.join(command)}", flush=True)
         tried.append("\n      ".join([f"  - {' '.join(command)}", *_attempt(command)]))
         try:
@@ -82,7 +82,7 @@ def _runs(binary: Path) -> bool:
     return done.returncode == 0
 
 
-def _ways_to_install() -> Iterator[list[str]]:
+def _install_commands() -> Iterator[list[str]]:
     root = os.geteuid() == 0
     playwright = [sys.executable, "-m", "playwright", "install", *(["--with-deps"] if root else []), "chromium"]
     yield playwright

@@ -85,21 +85,21 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
         ports = simulator_ports(places)
         servers.append(stack.simulator(ports))
         env.update(ports.settings)
-    with told(", ".join(program.name for program in servers) or "servers of your own"):
+    with progress(", ".join(program.name for program in servers) or "servers of your own"):
         supervisor.start(servers)
         if postgres:
             postgres.create_database(DATABASE)
-    with told("tables, demo people, first look at Tradovate"):
+    with progress("tables, demo people, first look at Tradovate"):
         steps = [stack.commands("set-up", ["migrate", "--no-input"], ["create_demo_people"], ["sync_mirror"])]
         static = StaticFiles(places)
         if not static.collected:
             steps.append(stack.commands("static", ["collectstatic", "--no-input"]))
         supervisor.run(steps)
         static.remember()
-    with told("web, workers, beat"):
+    with progress("web, workers, beat"):
         supervisor.start([stack.web(port), stack.worker("urgent"), stack.worker("bulk"), stack.beat()])
         wait_ready(supervisor, places, port)
-    tell_sign_ins(env["DEMO_PASSWORD"], places)
+    print_sign_ins(env["DEMO_PASSWORD"], places)
 
 
 def simulator_ports(places: Places) -> SimulatorPorts:
@@ -194,7 +194,7 @@ def secret_key(places: Places) -> str:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def progress(what: str) -> Iterator[None]:
     """Report a step, and how long it took."""
     started = time.monotonic()
     print(f"  {what:<52}", end="", flush=True)
@@ -206,7 +206,7 @@ def told(what: str) -> Iterator[None]:
     print(f"{time.monotonic() - started:5.1f} s", flush=True)
 
 
-def tell_sign_ins(password: str, places: Places) -> None:
+def print_sign_ins(password: str, places: Places) -> None:
     """Print the sign-ins."""
     say(f"\n  {'sign in as':<16}{'password':<16}who")
     for name, duty in SIGN_INS:

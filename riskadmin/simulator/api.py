@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from riskadmin.simulator.auto_liq import auto_liq_endpoints
-from riskadmin.simulator.calls import JSON, Answer, Call, Caller, Endpoint, ok, plain
+from riskadmin.simulator.calls import JSON, Answer, Caller, Endpoint, SimulatedCall, ok, plain
 from riskadmin.simulator.cash import cash_endpoints
 from riskadmin.simulator.clock import in_maintenance
 from riskadmin.simulator.edge import without_false
@@ -67,7 +67,7 @@ class Request:
 class Row:
     """The row about one call in the store."""
 
-    call: Call
+    call: SimulatedCall
     subject: str
     request: str | None
     status: int | None = None
@@ -165,7 +165,7 @@ class Api:
             endpoint = Endpoint(path=path, answer=lambda _: plain(404, NOT_FOUND), public=True)
         token = request.authorization.removeprefix("Bearer ").strip()
         state, user_id = self._sessions.state(token, now_ms)
-        call = Call(
+        call = SimulatedCall(
             id=self._next_call,
             world=self._world,
             sessions=self._sessions,
@@ -229,10 +229,10 @@ class Api:
         seconds = self._limits.penalty_s(call.ip, path, limit.penalty_s, call.now_ms, settings)
         return self._ticket(call, captcha=limit.captcha, seconds=seconds)
 
-    def _redeem(self, call: Call) -> bool:
+    def _redeem(self, call: SimulatedCall) -> bool:
         return self._limits.redeem(ip=call.ip, endpoint=call.endpoint.path, parameters=call.parameters, now_ms=call.now_ms)
 
-    def _ticket(self, call: Call, *, captcha: bool, seconds: int) -> Answer:
+    def _ticket(self, call: SimulatedCall, *, captcha: bool, seconds: int) -> Answer:
         """Answer 200 with a ticket: the request was not handled."""
         ticket = self._limits.issue(
             ip=call.ip,
@@ -269,7 +269,7 @@ class Api:
             self._limits.count(row.call.ip, row.call.endpoint.path, row.call.now_ms)
             row.counted = True
 
-    def _replacement(self, call: Call, faults: list[Fault]) -> Answer | Cut | None:
+    def _replacement(self, call: SimulatedCall, faults: list[Fault]) -> Answer | Cut | None:
         for fault in faults:
             if fault.kind == "p-ticket":
                 return self._ticket(call, captcha=fault.captcha, seconds=fault.p_time)

@@ -6,7 +6,7 @@ from typing import Final
 
 from riskadmin.simulator import vocabulary as words
 from riskadmin.simulator.access import account_refusal, ignored, may_see
-from riskadmin.simulator.calls import Answer, Call, Endpoint, invalid, not_admin, plain
+from riskadmin.simulator.calls import Answer, Endpoint, SimulatedCall, invalid, not_admin, plain
 from riskadmin.simulator.clock import parse_iso
 from riskadmin.simulator.edge import asked_id, kept_items, shown_entity
 from riskadmin.simulator.fields import (
@@ -46,7 +46,7 @@ def auto_liq_endpoints() -> list[Endpoint]:
 # --- updateuserautoliqs and updateuserautoliq ------------------------------------------------------
 
 
-def _update_many(call: Call) -> Answer:
+def _update_many(call: SimulatedCall) -> Answer:
     if not call.who.admin:
         return not_admin(call)
     items = call.parameters.get("items")
@@ -66,7 +66,7 @@ def _update_many(call: Call) -> Answer:
     return Answer(200, b'{"userAutoLiqs":[' + b",".join([_records(call, account_id) for account_id in shown]) + b"]}")
 
 
-def _update_one(call: Call) -> Answer:
+def _update_one(call: SimulatedCall) -> Answer:
     """Do the same with one item, given as flat fields."""
     problem = _item_problem(call.parameters) if call.who.admin else None
     if problem is not None:
@@ -84,7 +84,7 @@ def _item_problem(item: Entity) -> Problem | None:
     return not_positive(account_id, "accountId") or _limits_problem(item)
 
 
-def _update(call: Call, item: Entity) -> None:
+def _update(call: SimulatedCall, item: Entity) -> None:
     """Carry out one item."""
     account_id: int = item["accountId"]
     if not ignored(call, account_id):
@@ -93,7 +93,7 @@ def _update(call: Call, item: Entity) -> None:
         _store(call, "userAccountAutoLiq" if owner else "permissionedAccountAutoLiq", account_id, item)
 
 
-def _records(call: Call, account_id: int) -> bytes:
+def _records(call: SimulatedCall, account_id: int) -> bytes:
     """Return both of the account's records as JSON."""
     return b'{"userAccountAutoLiq":%b,"permissionedAccountAutoLiq":%b}' % (
         _record(call, "userAccountAutoLiq", account_id),
@@ -101,7 +101,7 @@ def _records(call: Call, account_id: int) -> bytes:
     )
 
 
-def _store(call: Call, kind: str, account_id: int, given: Entity) -> None:
+def _store(call: SimulatedCall, kind: str, account_id: int, given: Entity) -> None:
     """Write the fields of a record and apply the limits."""
     names = words.OWNER_FIELDS if kind == "userAccountAutoLiq" else words.PERMISSIONED_FIELDS
     record: Entity = {"id": account_id}
@@ -114,7 +114,7 @@ def _store(call: Call, kind: str, account_id: int, given: Entity) -> None:
     enforce_limits(call.world, call.host, account_id, cause=call.cause)
 
 
-def _record(call: Call, kind: str, account_id: int) -> bytes:
+def _record(call: SimulatedCall, kind: str, account_id: int) -> bytes:
     record = call.host.get(kind, account_id)
     return shown_entity(call, kind, {"id": account_id} if record is None else record, account_id)
 
@@ -122,15 +122,15 @@ def _record(call: Call, kind: str, account_id: int) -> bytes:
 # --- create and update, of the entity --------------------------------------------------------------
 
 
-def _create_entity(call: Call) -> Answer:
+def _create_entity(call: SimulatedCall) -> Answer:
     return _write_entity(call, make=True)
 
 
-def _update_entity(call: Call) -> Answer:
+def _update_entity(call: SimulatedCall) -> Answer:
     return _write_entity(call, make=False)
 
 
-def _write_entity(call: Call, *, make: bool) -> Answer:
+def _write_entity(call: SimulatedCall, *, make: bool) -> Answer:
     """Write the owner's record, whose id is the account's [?], and answer with it."""
     if not call.who.admin:
         return not_admin(call)

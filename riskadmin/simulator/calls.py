@@ -50,7 +50,7 @@ class Caller:
 
 
 @dataclass(slots=True)
-class Call:
+class SimulatedCall:
     """One request after parsing and authentication."""
 
     id: int
@@ -94,7 +94,7 @@ class Endpoint:
     """One operation: its documented path, its handler, and its rules."""
 
     path: str
-    answer: Callable[[Call], Answer]
+    answer: Callable[[SimulatedCall], Answer]
     failure: Callable[[str], Entity] = lambda text: {"errorText": text}
     """The shape in which this operation refuses within a 200."""
     writes: bool = False
@@ -129,7 +129,7 @@ def invalid(problem: Problem) -> Answer:
     return ok({"violations": [found]}, failed=True)
 
 
-def not_admin(call: Call) -> Answer:
+def not_admin(call: SimulatedCall) -> Answer:
     """Return the refusal for a caller who is not an organization administrator.
 
     The page lists it both as HTTP 401 and as errorText. The setting selects one.
@@ -150,7 +150,7 @@ def _readable_ids(lists: list[object]) -> list[int]:
     return found
 
 
-def _named_accounts(call: Call) -> list[int]:
+def _named_accounts(call: SimulatedCall) -> list[int]:
     parameters, host = call.parameters, call.host
     lists: list[object] = [parameters.get("accountId"), parameters.get("accountIds")]
     kind = call.endpoint.path.split("/")[1]

@@ -6,7 +6,7 @@ from typing import Final
 
 from riskadmin.simulator import vocabulary as words
 from riskadmin.simulator.access import ignored, may_see
-from riskadmin.simulator.calls import Answer, Call, Endpoint, plain
+from riskadmin.simulator.calls import Answer, Endpoint, SimulatedCall, plain
 from riskadmin.simulator.clock import trade_date
 from riskadmin.simulator.edge import shown_entity
 from riskadmin.simulator.faults import SNAPSHOT
@@ -29,7 +29,7 @@ def cash_endpoints() -> list[Endpoint]:
 # --- POST /cashBalance/changedemobalance -----------------------------------------------------------
 
 
-def _change_demo_balance(call: Call) -> Answer:
+def _change_demo_balance(call: SimulatedCall) -> Answer:
     """Add to an account's cash. Every refusal is HTTP 200 with errorText, also for an unknown account."""
     body = call.parameters
     account_id = whole_number(body.get("accountId", 0), "accountId")
@@ -43,7 +43,7 @@ def _change_demo_balance(call: Call) -> Answer:
     return _snapshot_answer(call, account_id)
 
 
-def _request_error(call: Call, account_id: int, change: float, comment: str) -> str | None:
+def _request_error(call: SimulatedCall, account_id: int, change: float, comment: str) -> str | None:
     """Return what is wrong with the call itself, in an order that no document gives [?]."""
     if call.host.name != "demo":
         return words.ONLY_ON_DEMO
@@ -56,7 +56,7 @@ def _request_error(call: Call, account_id: int, change: float, comment: str) -> 
     return words.COMMENT_LENGTH_TEXT if len(comment) > words.COMMENT_MAX else None
 
 
-def _account_error(call: Call, account_id: int, change: float) -> str | None:
+def _account_error(call: SimulatedCall, account_id: int, change: float) -> str | None:
     """Return why this account's balance may not be changed by this caller, or None."""
     # No text names an unknown account: it is denied like another organization's account [?].
     if not may_see(call, "account", account_id):
@@ -71,7 +71,7 @@ def _account_error(call: Call, account_id: int, change: float) -> str | None:
     return words.CASH_ONCE_AN_HOUR if last is not None and last > call.now_ms - HOUR_MS else None
 
 
-def _add_cash(call: Call, account_id: int, change: float, comment: str) -> None:
+def _add_cash(call: SimulatedCall, account_id: int, change: float, comment: str) -> None:
     """Book the change. The peak of net liq moves with it, so that the remaining drawdown stays the same."""
     world, host = call.world, call.host
     detail: Entity = {"cashChange": change, "comment": comment}
@@ -88,7 +88,7 @@ def _add_cash(call: Call, account_id: int, change: float, comment: str) -> None:
         )
 
 
-def _cash(call: Call, account_id: int) -> Entity:
+def _cash(call: SimulatedCall, account_id: int) -> Entity:
     """Return a copy of the account's cash balance, or an empty one."""
     table = call.host.tables["cashBalance"]
     keys = table.of_master(account_id)
@@ -102,7 +102,7 @@ def _cash(call: Call, account_id: int) -> Entity:
 # --- POST /cashBalance/getcashbalancesnapshot ------------------------------------------------------
 
 
-def _get_snapshot(call: Call) -> Answer:
+def _get_snapshot(call: SimulatedCall) -> Answer:
     account_id = whole_number(call.parameters.get("accountId", 0), "accountId")
     problem = not_positive(account_id, "accountId")
     if problem is not None:
@@ -113,7 +113,7 @@ def _get_snapshot(call: Call) -> Answer:
     return _snapshot_answer(call, account_id)
 
 
-def _snapshot_answer(call: Call, account_id: int) -> Answer:
+def _snapshot_answer(call: SimulatedCall, account_id: int) -> Answer:
     snapshot = _snapshot(call.host, account_id)
     return Answer(200, shown_entity(call, SNAPSHOT, snapshot, account_id))
 

@@ -47,7 +47,7 @@ class Control:
     faults: Faults
     calendar: trading.Calendar
     checkpoint: Checkpoint
-    about: dict[str, Any]
+    startup: dict[str, Any]
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -111,7 +111,7 @@ class Control:
         """Return what is running."""
         routes = [f"{method} {route.path}" for route in self._routes() for method in sorted(route.methods or ())]
         return {
-            **self.about,
+            **self.startup,
             "now": self.world.now(),
             "endpoints": [endpoint.path for endpoint in ENDPOINTS.values()],
             "control": [route for route in routes if not route.startswith("HEAD ")],

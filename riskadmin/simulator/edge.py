@@ -15,7 +15,7 @@ from riskadmin.simulator.tables import EXTENSIONS
 from riskadmin.simulator.vocabulary import Entity
 
 if TYPE_CHECKING:
-    from riskadmin.simulator.calls import Call
+    from riskadmin.simulator.calls import SimulatedCall
     from riskadmin.simulator.faults import Fault
     from riskadmin.simulator.settings import Settings
 
@@ -45,7 +45,7 @@ class RowRule:
         return self._acts
 
 
-def chosen_rows(call: Call, kind: str, keys: Iterable[int]) -> list[int]:
+def chosen_rows(call: SimulatedCall, kind: str, keys: Iterable[int]) -> list[int]:
     """Return the ids of the rows that an array answer includes, in order."""
     host = call.host
     shown = list(keys)
@@ -56,7 +56,7 @@ def chosen_rows(call: Call, kind: str, keys: Iterable[int]) -> list[int]:
     return in_order(call, _capped(call, shown))
 
 
-def kept_items(call: Call, kind: str, account_ids: list[int]) -> list[int]:
+def kept_items(call: SimulatedCall, kind: str, account_ids: list[int]) -> list[int]:
     """Return the accounts whose item is included in the answer to a write of many, in order."""
     omitting = [rule for rule in call.row_rules if rule.fault.kind == "omit"]
     kept = [each for each in account_ids if not _meets_any(omitting, kind, each, each)]
@@ -64,7 +64,7 @@ def kept_items(call: Call, kind: str, account_ids: list[int]) -> list[int]:
     return in_order(call, _capped(call, kept) if call.endpoint.path.lower() in call.world.settings.entity_caps else kept)
 
 
-def in_order(call: Call, rows: list[_Each]) -> list[_Each]:
+def in_order(call: SimulatedCall, rows: list[_Each]) -> list[_Each]:
     """Return the rows unchanged, or shuffled when the setting says so."""
     if call.world.settings.answer_order == "shuffled":
         _dice(call, "order").shuffle(rows)
@@ -78,10 +78,10 @@ def cap_of(settings: Settings, path: str, now_ms: int, call_id: int) -> int:
     if not cap or not least or least >= cap:
         return cap
     moment = now_ms // DAY_MS if settings.entity_cap_varies == "day" else f"call {call_id}"
-    return Random(f"{settings.habit_seed} {path} {moment}").randint(least, cap)  # noqa: S311 - reproducible, no secret
+    return Random(f"{settings.variant_seed} {path} {moment}").randint(least, cap)  # noqa: S311 - reproducible, no secret
 
 
-def _capped(call: Call, rows: list[int]) -> list[int]:
+def _capped(call: SimulatedCall, rows: list[int]) -> list[int]:
     """Cut silently at the entity cap, like the real API's undisclosed one."""
     settings = call.world.settings
     cap = cap_of(settings, call.endpoint.path.lower(), call.now_ms, call.id)
@@ -93,11 +93,11 @@ def _capped(call: Call, rows: list[int]) -> list[int]:
     return [rows[index] for index in kept]
 
 
-def _dice(call: Call, purpose: str) -> Random:
-    return Random(f"{call.world.settings.habit_seed} {purpose} {call.id}")  # noqa: S311 - reproducible, no secret
+def _dice(call: SimulatedCall, purpose: str) -> Random:
+    return Random(f"{call.world.settings.variant_seed} {purpose} {call.id}")  # noqa: S311 - reproducible, no secret
 
 
-def shown_many(call: Call, kind: str, keys: list[int]) -> list[bytes]:
+def shown_many(call: SimulatedCall, kind: str, keys: list[int]) -> list[bytes]:
     """Return the JSON of stored entities as this call's answer includes them."""
     table = call.host.tables[kind]
     if _is_plain(call, kind):
@@ -105,7 +105,7 @@ def shown_many(call: Call, kind: str, keys: list[int]) -> list[bytes]:
     return [shown(call, kind, key) for key in keys]
 
 
-def shown(call: Call, kind: str, key: int) -> bytes:
+def shown(call: SimulatedCall, kind: str, key: int) -> bytes:
     """Return the JSON of one stored entity as this call's answer includes it."""
     table = call.host.tables[kind]
     if _is_plain(call, kind):
@@ -113,7 +113,7 @@ def shown(call: Call, kind: str, key: int) -> bytes:
     return shown_entity(call, kind, table.rows[key], call.host.account_of(kind, table.rows[key]))
 
 
-def shown_entity(call: Call, kind: str, entity: Entity, account_id: int | None) -> bytes:
+def shown_entity(call: SimulatedCall, kind: str, entity: Entity, account_id: int | None) -> bytes:
     """Return the JSON of an entity, stored or not, as this call's answer includes it."""
     edited: object = entity
     if kind in EXTENSIONS and call.world.settings.extension_id_offset:
@@ -124,7 +124,7 @@ def shown_entity(call: Call, kind: str, entity: Entity, account_id: int | None) 
     return encode(edited)
 
 
-def asked_id(call: Call, kind: str, given: int) -> int:
+def asked_id(call: SimulatedCall, kind: str, given: int) -> int:
     """Return the simulator's own id of the entity that a request names."""
     return given - call.world.settings.extension_id_offset if kind in EXTENSIONS else given
 
@@ -140,7 +140,7 @@ def _without_false(value: object) -> object:
     return [_without_false(each) for each in value] if isinstance(value, list) else value
 
 
-def _is_plain(call: Call, kind: str) -> bool:
+def _is_plain(call: SimulatedCall, kind: str) -> bool:
     return not call.row_rules and not (kind in EXTENSIONS and call.world.settings.extension_id_offset)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
 
-from riskadmin.simulator.calls import HTML, JSON, TEXT, Answer, Call
+from riskadmin.simulator.calls import HTML, JSON, TEXT, Answer, SimulatedCall
 from riskadmin.simulator.edge import RowRule
 from riskadmin.simulator.json_text import encode
 from riskadmin.simulator.tables import PUBLIC_KINDS
@@ -87,7 +87,7 @@ class Fault:
     def __post_init__(self) -> None:
         self._dice.seed(self.seed)
 
-    def matches(self, call: Call) -> bool:
+    def matches(self, call: SimulatedCall) -> bool:
         """Return whether this rule applies to such a call."""
         return not (
             (self.host is not None and self.host != call.host.name)
@@ -149,7 +149,7 @@ class Fault:
         edited = {**entity, **(self.fields or {})}
         return {name: value for name, value in edited.items() if name not in (self.without or ())}
 
-    def outcome(self, call: Call) -> Answer | Cut | None:
+    def outcome(self, call: SimulatedCall) -> Answer | Cut | None:
         """Return what replaces the call's own answer, if anything. The API host creates the tickets."""
         if self.kind in CUTS:
             return Cut.HALF if self.kind == "cut-body" else Cut.SILENT
@@ -242,11 +242,11 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self._rules)
 
-    def hitting(self, call: Call) -> list[Fault]:
+    def hitting(self, call: SimulatedCall) -> list[Fault]:
         """Return the rules that hit this call as a whole, counting each hit."""
         return [fault for fault in self._rules.values() if fault.kind not in ROWS and fault.matches(call) and fault.spend()]
 
-    def row_rules(self, call: Call) -> list[RowRule]:
+    def row_rules(self, call: SimulatedCall) -> list[RowRule]:
         """Return the rules that may edit or leave out rows of this call's answer."""
         return [RowRule(fault) for fault in self._rules.values() if fault.kind in ROWS and fault.matches(call)]
 

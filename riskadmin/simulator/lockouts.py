@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from riskadmin.simulator import vocabulary as words
-from riskadmin.simulator.calls import Answer, Call, Endpoint, ok, simple_failure
+from riskadmin.simulator.calls import Answer, Endpoint, SimulatedCall, ok, simple_failure
 from riskadmin.simulator.fields import text, whole_number
 from riskadmin.simulator.trading import lockout_active
 
@@ -13,7 +13,7 @@ def lockout_endpoints() -> list[Endpoint]:
     return [Endpoint(path="/user/expireuserlockout", answer=_expire_user_lockout, failure=simple_failure, writes=True)]
 
 
-def _expire_user_lockout(call: Call) -> Answer:
+def _expire_user_lockout(call: SimulatedCall) -> Answer:
     user_id = whole_number(call.parameters.get("userId", 0), "userId")
     notes = text(call.parameters.get("notes"), "notes")
     error = _lockout_error(call, user_id, notes or "")
@@ -25,7 +25,7 @@ def _expire_user_lockout(call: Call) -> Answer:
     return ok({"ok": True})
 
 
-def _lockout_error(call: Call, user_id: int, notes: str) -> str | None:
+def _lockout_error(call: SimulatedCall, user_id: int, notes: str) -> str | None:
     """Return why the lockout can't be expired, or None."""
     if call.host.name != "demo":
         return words.ACCESS_DENIED

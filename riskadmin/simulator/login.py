@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riskadmin.simulator.calls import Answer, Call, Endpoint, ok, plain
+from riskadmin.simulator.calls import Answer, Endpoint, SimulatedCall, ok, plain
 from riskadmin.simulator.clock import iso
 from riskadmin.simulator.limits import EndpointLimit
 from riskadmin.simulator.sessions import Token
@@ -30,7 +30,7 @@ def auth_endpoints() -> list[Endpoint]:
     ]
 
 
-def _request_token(call: Call) -> Answer:
+def _request_token(call: SimulatedCall) -> Answer:
     settings = call.world.settings
     body = call.parameters
     if (str(body.get("cid", "")), body.get("sec")) != (settings.app_cid, settings.app_sec):
@@ -47,12 +47,12 @@ def _request_token(call: Call) -> Answer:
     return ok(_token_body(call, user, token))
 
 
-def _renew_token(call: Call) -> Answer:
+def _renew_token(call: SimulatedCall) -> Answer:
     user = call.world.hosts["demo"].tables["user"].rows[call.who.user_id]
     return ok(_token_body(call, user, call.sessions.renew(call.token, call.now_ms, call.world.settings)))
 
 
-def _token_body(call: Call, user: Entity, token: Token) -> Entity:
+def _token_body(call: SimulatedCall, user: Entity, token: Token) -> Entity:
     return {
         "accessToken": token.token,
         "expirationTime": iso(token.expires_ms),
@@ -64,7 +64,7 @@ def _token_body(call: Call, user: Entity, token: Token) -> Entity:
     }
 
 
-def _me(call: Call) -> Answer:
+def _me(call: SimulatedCall) -> Answer:
     user = call.world.hosts["demo"].tables["user"].rows[call.who.user_id]
     return ok(
         {

@@ -12,7 +12,7 @@ from typing import Final
 
 from riskadmin.simulator import vocabulary as words
 from riskadmin.simulator.access import ignored, may_see
-from riskadmin.simulator.calls import Answer, Call, Endpoint, deletion_failure, invalid, not_admin, ok, plain
+from riskadmin.simulator.calls import Answer, Endpoint, SimulatedCall, deletion_failure, invalid, not_admin, ok, plain
 from riskadmin.simulator.edge import shown, shown_entity
 from riskadmin.simulator.fields import (
     Problem,
@@ -95,7 +95,10 @@ def position_limit_endpoints() -> list[Endpoint]:
     """Return the six operations; both deletions are under /userAccountPositionLimit, as documented."""
     found = []
     for family in (POSITION_LIMIT, RISK_PARAMETER):
-        operations: tuple[tuple[str, Callable[[Family, Call], Answer]], ...] = (("create", _create), ("update", _update))
+        operations: tuple[tuple[str, Callable[[Family, SimulatedCall], Answer]], ...] = (
+            ("create", _create),
+            ("update", _update),
+        )
         found += [
             Endpoint(path=f"/{family.kind}/{name}", answer=partial(operation, family), writes=True)
             for name, operation in operations
@@ -111,7 +114,7 @@ def position_limit_endpoints() -> list[Endpoint]:
     return found
 
 
-def _create(family: Family, call: Call) -> Answer:
+def _create(family: Family, call: SimulatedCall) -> Answer:
     if not call.who.admin:
         return not_admin(call)
     entity = _read(family, call.parameters)
@@ -130,7 +133,7 @@ def _create(family: Family, call: Call) -> Answer:
     return _store(family, call, entity, "created")
 
 
-def _update(family: Family, call: Call) -> Answer:
+def _update(family: Family, call: SimulatedCall) -> Answer:
     if not call.who.admin:
         return not_admin(call)
     key = whole_number(call.parameters.get("id", 0), "id")
@@ -151,7 +154,7 @@ def _update(family: Family, call: Call) -> Answer:
     return _store(family, call, {name: value for name, value in merged.items() if value is not None}, "updated")
 
 
-def _delete(family: Family, call: Call) -> Answer:
+def _delete(family: Family, call: SimulatedCall) -> Answer:
     if not call.who.admin:
         return not_admin(call)
     name = f"{family.kind}Id"
@@ -170,16 +173,16 @@ def _delete(family: Family, call: Call) -> Answer:
     return ok({"success": True})
 
 
-def _store(family: Family, call: Call, entity: Entity, verb: str) -> Answer:
+def _store(family: Family, call: SimulatedCall, entity: Entity, verb: str) -> Answer:
     call.world.change(call.host, family.kind, entity, action=f"{family.effect}_{verb}", cause=call.cause)
     return Answer(200, shown(call, family.kind, entity["id"]))
 
 
-def _remove(family: Family, call: Call, key: int) -> None:
+def _remove(family: Family, call: SimulatedCall, key: int) -> None:
     call.world.remove(call.host, family.kind, key, action=f"{family.effect}_deleted", cause=call.cause)
 
 
-def _account(family: Family, call: Call, entity: Entity) -> int:
+def _account(family: Family, call: SimulatedCall, entity: Entity) -> int:
     account = call.host.account_of(family.kind, entity)
     if account is None:
         raise RuntimeError(f"{family.kind} without an account")

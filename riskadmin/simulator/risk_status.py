@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from riskadmin.simulator import vocabulary as words
 from riskadmin.simulator.access import account_refusal, ignored, may_see
-from riskadmin.simulator.calls import Answer, Call, Endpoint, not_admin, ok, plain, simple_failure
+from riskadmin.simulator.calls import Answer, Endpoint, SimulatedCall, not_admin, ok, plain, simple_failure
 from riskadmin.simulator.edge import shown
 from riskadmin.simulator.fields import BadRequestError, number, text, whole_number
 from riskadmin.simulator.limits import EndpointLimit
@@ -32,7 +32,7 @@ def risk_status_endpoints() -> list[Endpoint]:
 # --- POST /accountRiskStatus/setadminautoliqaction -------------------------------------------------
 
 
-def _set_admin_auto_liq_action(call: Call) -> Answer:
+def _set_admin_auto_liq_action(call: SimulatedCall) -> Answer:
     if call.host.name != "demo":
         return call.endpoint.refuse(words.ACCESS_DENIED)
     if not call.who.admin:
@@ -53,7 +53,7 @@ def _set_admin_auto_liq_action(call: Call) -> Answer:
     return _status_answer(call, account_id)
 
 
-def _status_answer(call: Call, account_id: int) -> Answer:
+def _status_answer(call: SimulatedCall, account_id: int) -> Answer:
     """Answer with the account's current risk status, or nothing when it has none."""
     if account_id not in call.host.tables["accountRiskStatus"].rows:
         return ok({})
@@ -80,7 +80,7 @@ def _admin_action_error(account_id: int, body: Entity, reason: str | None) -> st
 # --- POST /accountRiskStatus/switchriskcategory ----------------------------------------------------
 
 
-def _switch_risk_category(call: Call) -> Answer:
+def _switch_risk_category(call: SimulatedCall) -> Answer:
     if not call.who.admin:
         return not_admin(call)
     given = call.parameters.get("accountIds", [])
@@ -107,7 +107,7 @@ def _switch_risk_category(call: Call) -> Answer:
     return ok({"ok": True, "errorText": ""})
 
 
-def _reevaluate(call: Call, account_id: int, category: int) -> None:
+def _reevaluate(call: SimulatedCall, account_id: int, category: int) -> None:
     """Check open positions against the new category's lots. Those above them may be liquidated."""
     positions = call.host.tables["position"]
     lots = max((abs(positions.rows[key]["netPos"]) for key in positions.of_master(account_id)), default=0)
@@ -123,7 +123,7 @@ def _reevaluate(call: Call, account_id: int, category: int) -> None:
 # --- POST /accountRiskStatus/updatemaxnetliq -------------------------------------------------------
 
 
-def _update_max_net_liq(call: Call) -> Answer:
+def _update_max_net_liq(call: SimulatedCall) -> Answer:
     # "Sim accounts" on the only page that names it. On live it refuses like similar endpoints [?].
     if call.host.name != "demo":
         return call.endpoint.refuse(words.ACCESS_DENIED)
@@ -143,7 +143,7 @@ def _update_max_net_liq(call: Call) -> Answer:
 # --- POST /accountRiskStatus/resetautoliqstatus ----------------------------------------------------
 
 
-def _reset_auto_liq_status(call: Call) -> Answer:
+def _reset_auto_liq_status(call: SimulatedCall) -> Answer:
     account_id = whole_number(call.parameters.get("accountId", 0), "accountId")
     refusal = account_refusal(call, account_id)
     if refusal is not None:
@@ -156,7 +156,7 @@ def _reset_auto_liq_status(call: Call) -> Answer:
 # --- POST /accountRiskStatus/setaccountnotes -------------------------------------------------------
 
 
-def _set_account_notes(call: Call) -> Answer:
+def _set_account_notes(call: SimulatedCall) -> Answer:
     account_id = whole_number(call.parameters.get("accountId", 0), "accountId")
     refusal = account_refusal(call, account_id)
     if refusal is not None:

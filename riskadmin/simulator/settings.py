@@ -68,7 +68,7 @@ class Settings:
     """Whether false booleans are left out of answers [?]."""
     extension_id_offset: int = 0
     """How far the ids of an account's risk status and limits are from the account's own: 0 is the inferred rule [?]."""
-    habit_seed: int = 1
+    variant_seed: int = 1
     """The seed of varying caps, random cuts and shuffled orders."""
     list_archived: bool = True
     """Whether account/list includes archived accounts [?]."""

@@ -161,7 +161,7 @@ class AccountWrites(Calling):
 
 
 def _done(data: object) -> None:
-    """Read a ``SimpleResponse``: only ``ok: true`` is a success (``judge`` has handled false)."""
+    """Read a ``SimpleResponse``: only ``ok: true`` is a success (``interpret`` has handled false)."""
     if Fields(data).flag("ok") is not True:
         raise Unreadable("ok is missing")
 

@@ -26,7 +26,7 @@ TEXT_MAX = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Penalty:
     """What an answer requires us to stop, and for how long: ``everything`` or only the endpoint."""
 
     seconds: float
@@ -34,7 +34,7 @@ class Stop:
     everything: bool
 
 
-def judge(endpoint: Endpoint, status: int, text: str, http_record: HttpRecord) -> object:
+def interpret(endpoint: Endpoint, status: int, text: str, http_record: HttpRecord) -> object:
     """Return the JSON of a clean answer with the endpoint's shape. Raise the matching error for any other answer."""
     match status:
         case HTTPStatus.OK:
@@ -69,15 +69,15 @@ def judge(endpoint: Endpoint, status: int, text: str, http_record: HttpRecord) -
             raise OutcomeUnknown(f"Tradovate answered HTTP {status}", http_record=http_record)
 
 
-def stop_for(error: NotHandled) -> Stop | None:
+def stop_for(error: NotHandled) -> Penalty | None:
     """Return what this answer requires us to stop. None where only the caller has to wait."""
     match error.reason:
         case NotHandledReason.RATE_LIMITED | NotHandledReason.LOCKOUT_WARNING:
-            return Stop(HALT_S, error.message, everything=True)
+            return Penalty(HALT_S, error.message, everything=True)
         case NotHandledReason.CAPTCHA:
-            return Stop(HALT_S, error.message, everything=False)
+            return Penalty(HALT_S, error.message, everything=False)
         case NotHandledReason.PENALTY:
-            return Stop(error.retry_after_s, error.message, everything=False) if error.retry_after_s else None
+            return Penalty(error.retry_after_s, error.message, everything=False) if error.retry_after_s else None
         case _:
             return None
 

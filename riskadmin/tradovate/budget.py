@@ -88,17 +88,19 @@ class Budget:
         self._unwritten: deque[Callable[[], object]] = deque()
         self._writing = Lock()
 
-    def reserve(self, endpoint: Endpoint, lane: Lane, *, spare: int = 0, environment: Environment | None = None) -> Admission:
+    def reserve(
+        self, endpoint: Endpoint, lane: Lane, *, keep_free: int = 0, environment: Environment | None = None
+    ) -> Admission:
         """Count one attempt, or refuse it.
 
-        ``spare`` leaves that many of the endpoint's own hourly calls unused; ``environment`` is where the call goes. Writes
+        ``keep_free`` leaves that many of the endpoint's own hourly calls unused; ``environment`` is where the call goes. Writes
         the ledger. Raises ``NotHandled`` with reason ``no_budget`` (``retry_after_s`` exact), ``halted`` or
         ``budget_unavailable``.
         """
-        return self.reserve_many(endpoint, lane, 1, spare=spare, environment=environment)[0]
+        return self.reserve_many(endpoint, lane, 1, keep_free=keep_free, environment=environment)[0]
 
     def reserve_many(
-        self, endpoint: Endpoint, lane: Lane, calls: int, *, spare: int = 0, environment: Environment | None = None
+        self, endpoint: Endpoint, lane: Lane, calls: int, *, keep_free: int = 0, environment: Environment | None = None
     ) -> list[Admission]:
         """Count as many attempts as there is room for, at most ``calls`` and at least one. Raises as ``reserve``.
 
@@ -110,7 +112,7 @@ class Budget:
             endpoint=endpoint.name,
             lane=lane,
             calls=calls,
-            own_limit=None if endpoint.hourly_limit is None else endpoint.hourly_limit - spare,
+            own_limit=None if endpoint.hourly_limit is None else endpoint.hourly_limit - keep_free,
             scope=scope,
         )
         try:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 HOUR_S = 3600.0
 
 LOWERED_FOR_S = 24 * 3600.0
-"""How long a limit learnt from a 429 lasts. The next one lasts twice as long, unless as long has passed without one."""
+"""How long a limit that a 429 showed lasts. The next one lasts twice as long, unless as long has passed without one."""
 
 LOWERED_FOR_MAX_S = 32 * LOWERED_FOR_S
 """The longest time it lasts: after a month without a 429, the limit in the settings is tried again."""
@@ -22,7 +22,7 @@ DENIAL_FORGOTTEN_S = HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DenialPeriod:
     """The time that a stop for a denial of access lasts."""
 
     begins_at: datetime
@@ -42,7 +42,7 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
-class LearntLimit:
+class ObservedLimit:
     """An hourly limit that a 429 taught. Those of one incident end at the same time."""
 
     calls: int
@@ -50,7 +50,7 @@ class LearntLimit:
     ends_at: datetime
 
 
-def denied_after(last: Span | None, now: datetime) -> Denied:
+def denied_after(last: DenialPeriod | None, now: datetime) -> Denied:
     """Return how long a denial of access stops its endpoint. ``last`` is the stop before, None after a success.
 
     Calls in flight at the same time are denied together: the first of them sets the stop.
@@ -66,25 +66,25 @@ def denied_after(last: Span | None, now: datetime) -> Denied:
     return Denied(min(2 * lasted_s, DENIED_FOR_MAX_S), is_new=False)
 
 
-def lowered_after(learnt: Sequence[LearntLimit], *, counted: int, setting: int, now: datetime) -> LearntLimit | None:
-    """Return the limit that a 429 teaches which came at ``counted`` calls; None if the latest of ``learnt`` stays.
+def lowered_after(observed: Sequence[ObservedLimit], *, counted: int, setting: int, now: datetime) -> ObservedLimit | None:
+    """Return the limit that a 429 teaches which came at ``counted`` calls; None if the latest of ``observed`` stays.
 
-    ``learnt`` are the earlier ones, newest first. Several calls may be in flight when the limit is reached, and each of
+    ``observed`` are the earlier ones, newest first. Several calls may be in flight when the limit is reached, and each of
     them gets a 429: within one hour, the lowest count applies. A limit below half of the one before is not believed
     immediately: if so few calls get a 429, it probably has another cause. A lowering soon after another lasts twice as long.
     """
-    incident = [each for each in learnt if each.ends_at == learnt[0].ends_at]
+    incident = [each for each in observed if each.ends_at == observed[0].ends_at]
     began_at = incident[-1].learnt_at if incident else None
     is_same = began_at is not None and (now - began_at).total_seconds() < HOUR_S
-    before = learnt[len(incident) :] if is_same else learnt
+    before = observed[len(incident) :] if is_same else observed
     at = began_at if began_at and is_same else now
     stood = min(setting, before[0].calls) if before and before[0].ends_at > at else setting
     calls = max(1, min(stood - 1, max(counted - 1, stood // 2)))
     if is_same:
-        return LearntLimit(calls, now, learnt[0].ends_at) if calls < learnt[0].calls else None
+        return ObservedLimit(calls, now, observed[0].ends_at) if calls < observed[0].calls else None
     lasts_s = LOWERED_FOR_S
     if began_at:
-        lasted_s = (learnt[0].ends_at - began_at).total_seconds()
-        if now < learnt[0].ends_at + timedelta(seconds=lasted_s):
+        lasted_s = (observed[0].ends_at - began_at).total_seconds()
+        if now < observed[0].ends_at + timedelta(seconds=lasted_s):
             lasts_s = min(2 * lasted_s, LOWERED_FOR_MAX_S)
-    return LearntLimit(calls, now, now + timedelta(seconds=lasts_s))
+    return ObservedLimit(calls, now, now + timedelta(seconds=lasts_s))

@@ -64,18 +64,18 @@ class Calling:
             extra_hosts=extra_hosts,
         )
 
-    def pay(self, endpoint: Endpoint, calls: int) -> list[Reservation]:
+    def reserve(self, endpoint: Endpoint, calls: int) -> list[Reservation]:
         """Count calls of an endpoint in advance, for the permits of those calls: as many as there is room for, at least one.
 
         Raises ``WrongEnvironment``, or ``NotHandled`` when nothing may be sent now.
         """
         self._caller.check(endpoint)
         self._tokens.get()  # first, since fetching a token is a call too, for which there might be no room afterwards
-        return self._caller.pay(endpoint, self.lane, calls)
+        return self._caller.reserve(endpoint, self.lane, calls)
 
-    def release(self, unspent: Sequence[Reservation]) -> None:
+    def release(self, unused: Sequence[Reservation]) -> None:
         """Release attempts that were counted in advance and are not needed."""
-        self._caller.release(unspent)
+        self._caller.release(unused)
 
     def _list(self, endpoint: Endpoint, read: Callable[[object], R], query: str = "") -> Reply[list[R]]:
         """Read a list row by row. The reply's ``unreadable`` lists the rows that can't be read."""

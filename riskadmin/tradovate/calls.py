@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 
 from riskadmin.tradovate.addresses import checked_base_url
-from riskadmin.tradovate.answers import denial_words, judge, stop_for
+from riskadmin.tradovate.answers import denial_words, interpret, stop_for
 from riskadmin.tradovate.breaker import Breaker
 from riskadmin.tradovate.budget import Budget
 from riskadmin.tradovate.endpoints import Endpoint
@@ -51,19 +51,19 @@ class Caller:
         if self._environment not in endpoint.environments:
             raise WrongEnvironment(f"{endpoint.name} may not be called in the {self._environment} environment")
 
-    def pay(self, endpoint: Endpoint, lane: Lane, attempts: int, *, spare: int = 0) -> list[Reservation]:
+    def reserve(self, endpoint: Endpoint, lane: Lane, attempts: int, *, keep_free: int = 0) -> list[Reservation]:
         """Count attempts at an endpoint before they are made: as many as there is room for, at least one.
 
         Raises ``NotHandled``, also while the breaker is open. What is not used must be returned with ``release``.
         """
         failures = self._breaker.check() if self._breaker else 0
-        admissions = self._budget.reserve_many(endpoint, lane, attempts, spare=spare, environment=self._environment)
+        admissions = self._budget.reserve_many(endpoint, lane, attempts, keep_free=keep_free, environment=self._environment)
         return [Reservation(admission, failures) for admission in admissions]
 
-    def release(self, unspent: Sequence[Reservation]) -> None:
+    def release(self, unused: Sequence[Reservation]) -> None:
         """Release attempts that were counted in advance and are not needed."""
-        if unspent:
-            self._budget.withdraw(*(paid.admission for paid in unspent))
+        if unused:
+            self._budget.withdraw(*(reservation.admission for reservation in unused))
 
     def deny(self, endpoint: Endpoint, error: NotHandled) -> NotHandled:
         """Stop an endpoint that denies access to a renewed token too. Return the error that says why and for how long."""
@@ -83,7 +83,7 @@ class Caller:
         token: str | None,
         query: str = "",
         body: Mapping[str, object] | None = None,
-        spare: int = 0,
+        keep_free: int = 0,
         permit: WritePermit | None = None,
     ) -> Reply[object]:
         """Make one attempt and return the JSON of a clean answer.
@@ -92,15 +92,15 @@ class Caller:
         budget before, and afterwards applies the stops that the answer requires.
         """
         self.check(endpoint)
-        paid = permit.spend(endpoint) if permit else None
-        if paid is None:
-            (paid,) = self.pay(endpoint, lane, 1, spare=spare)
+        reservation = permit.take_reservation(endpoint) if permit else None
+        if reservation is None:
+            (reservation,) = self.reserve(endpoint, lane, 1, keep_free=keep_free)
         path = f"{endpoint.path}?{query}" if query else endpoint.path
         with self._at_once:
-            if self._budget.overtaken(paid.admission):  # perhaps by a stop of this call too: the budget knows
-                self._budget.withdraw(paid.admission)
-                (paid,) = self.pay(endpoint, lane, 1, spare=spare)
-            admission = paid.admission
+            if self._budget.overtaken(reservation.admission):  # perhaps by a stop of this call too: the budget knows
+                self._budget.withdraw(reservation.admission)
+                (reservation,) = self.reserve(endpoint, lane, 1, keep_free=keep_free)
+            admission = reservation.admission
             answer = self._transport.send(
                 endpoint.method,
                 path,
@@ -117,7 +117,7 @@ class Caller:
         if token and not endpoint.confidential:
             text = text.replace(token, WITHHELD)  # a proxy may have echoed the request
         http_record = self._exchange(endpoint, path, body, answer, text)
-        self._tell_breaker(answer, paid.failures)
+        self._report_to_breaker(answer, reservation.failures)
         if not answer.sent:
             self._budget.withdraw(admission)
             raise NotHandled(
@@ -128,7 +128,7 @@ class Caller:
         if answer.status is None or (answer.trouble and answer.status == HTTPStatus.OK):
             raise OutcomeUnknown(f"no whole answer from Tradovate ({answer.trouble})", http_record=http_record)
         try:
-            data = judge(endpoint, answer.status, text, http_record)
+            data = interpret(endpoint, answer.status, text, http_record)
         except NotHandled as error:
             if stop := stop_for(error):
                 self._budget.halt(stop.seconds, stop.reason, None if stop.everything else endpoint)
@@ -138,7 +138,7 @@ class Caller:
         self._budget.succeeded(admission)
         return Reply(data, http_record)
 
-    def _tell_breaker(self, answer: Answer, failures: int) -> None:
+    def _report_to_breaker(self, answer: Answer, failures: int) -> None:
         """Count answers that show an outage of Tradovate as a whole, rather than a problem with this call.
 
         A 408 counts neither way: a session that another login has ended is also said to be answered with it.

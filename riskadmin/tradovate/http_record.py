@@ -42,7 +42,7 @@ class HttpRecord:
         return "" if self.request_body is None else to_json(self.request_body)
 
 
-def what_stands(field: str, value: str) -> str:
+def describe_unreadable(field: str, value: str) -> str:
     """Describe the value of the field, or fields, of an ``UnreadableRow``."""
     return f"{field or 'the whole record'} {'are' if ', ' in field else 'is'} {value}"
 

@@ -155,4 +155,4 @@ class LimitWrites(Calling):
 
 
 def _deleted(data: object) -> None:
-    """Accept any clean answer: ``success`` is optional, and ``judge`` has handled false."""
+    """Accept any clean answer: ``success`` is optional, and ``interpret`` has handled false."""

@@ -21,19 +21,19 @@ class WritePermit:
 
     Only ``accounts.execution`` creates one, after it has claimed an item of an approved change and committed the call's
     row, so a write that skipped approval has no permit to pass here. It expires: a worker that was delayed for longer may
-    have been given up, and another may have sent the item since. ``made_at`` is the monotonic clock's. ``paid`` holds
+    have been given up, and another may have sent the item since. ``made_at`` is the monotonic clock's. ``reservations`` holds
     attempts counted in advance; without one, the attempt is counted when it is made.
     """
 
     call_id: int
     good_for_s: float = 5.0
     made_at: float = field(default_factory=time.monotonic)
-    paid: list[Reservation] = field(default_factory=list)
+    reservations: list[Reservation] = field(default_factory=list)
 
-    def spend(self, endpoint: Endpoint) -> Reservation | None:
+    def take_reservation(self, endpoint: Endpoint) -> Reservation | None:
         """Take the attempt counted in advance for this endpoint, if there is one. It can be taken once."""
-        if self.paid and self.paid[-1].admission.endpoint is endpoint:
-            return self.paid.pop()
+        if self.reservations and self.reservations[-1].admission.endpoint is endpoint:
+            return self.reservations.pop()
         return None
 
     @property

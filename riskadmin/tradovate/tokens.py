@@ -195,7 +195,7 @@ class TokenSource:
                 latest = self._store.load()
                 if latest and self._left(latest) >= RENEW_BEFORE:
                     return latest
-                return self._renewed(latest or stored, spare=0) or self._logged_in()
+                return self._renewed(latest or stored, keep_free=0) or self._logged_in()
             finally:
                 self._store.release(holder=self._holder)
         except (NotHandled, StoreUnavailable):
@@ -229,7 +229,9 @@ class TokenSource:
         try:
             latest = self._store.load()
             if not good(latest):
-                renewed = self._renewed(latest, spare=RENEWALS_KEPT) if latest and refused and self._usable(latest) else None
+                renewed = (
+                    self._renewed(latest, keep_free=RENEWALS_KEPT) if latest and refused and self._usable(latest) else None
+                )
                 latest = renewed or self._logged_in()
             assert latest is not None  # noqa: S101  good() says so, for mypy
             self._cached = latest
@@ -237,17 +239,17 @@ class TokenSource:
         finally:
             self._store.release(holder=self._holder)
 
-    def _renewed(self, stored: StoredToken, *, spare: int) -> StoredToken | None:
+    def _renewed(self, stored: StoredToken, *, keep_free: int) -> StoredToken | None:
         """Renew, keeping the session. None when Tradovate no longer has the session."""
         try:
-            reply = self._caller.attempt(RENEW_ACCESS_TOKEN, lane=Lane.URGENT, token=stored.access_token, spare=spare)
+            reply = self._caller.attempt(RENEW_ACCESS_TOKEN, lane=Lane.URGENT, token=stored.access_token, keep_free=keep_free)
             return self._saved(reply)
         except Rejected:
             return None
         except NotHandled as error:
             if error.reason is NotHandledReason.UNAUTHORISED:
                 return None
-            if spare and error.reason is NotHandledReason.NO_BUDGET:
+            if keep_free and error.reason is NotHandledReason.NO_BUDGET:
                 raise NotHandled(
                     "Tradovate denies access, and tokens were renewed for that too often in this hour",
                     reason=NotHandledReason.UNAUTHORISED,

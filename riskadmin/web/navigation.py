@@ -11,7 +11,7 @@ from django.urls import reverse
 from riskadmin.web.access import may
 
 
-class Entry(NamedTuple):
+class NavigationEntry(NamedTuple):
     """One tuple of `settings.NAVIGATION`. Without a capability it is for everyone. The badge is a fragment's URL name."""
 
     label: str
@@ -35,7 +35,7 @@ class Link:
 
 def links(request: HttpRequest) -> list[Link]:
     """Return the entries that the person who sent the request may open, in order."""
-    entries = [Entry(*entry) for entry in settings.NAVIGATION]
+    entries = [NavigationEntry(*entry) for entry in settings.NAVIGATION]
     keys = shortcut_keys([entry.label for entry in entries])
     open_to_them = [entry for entry in entries if entry.capability is None or may(request, entry.capability)]
     urls = [reverse(entry.url_name) for entry in open_to_them]

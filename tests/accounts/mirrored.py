@@ -16,7 +16,7 @@ def read_a_minute_ago() -> dict[str, Any]:
 
 
 def make_account(name: str = "", *, environment: str = "demo", **fields: Any) -> Account:
-    """An open account nobody has read the risk status of."""
+    """An open account no one has read the risk status of."""
     tradovate_id = fields.pop("tradovate_id", None) or next(_ids)
     return Account.objects.create(
         environment=environment, tradovate_id=tradovate_id, name=name or f"EVAL-{tradovate_id}", **read_a_minute_ago() | fields

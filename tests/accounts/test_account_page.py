@@ -1,4 +1,4 @@
-"""One account's page: exact figures and words, 404 for what isn't there, and reading it anew through Tradovate."""
+"""One account's page: exact figures and words, 404 for what isn't there, and reading it again through Tradovate."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -84,7 +84,7 @@ def test_what_is_not_there_is_not_found(support: Client, address: str) -> None:
     assert support.get("/accounts/demo/1001/").status_code == 200
 
 
-def test_reading_anew_is_a_post(support: Client) -> None:
+def test_reading_again_is_a_post(support: Client) -> None:
     assert support.get(refresh_of(make_active())).status_code == 405
 
 

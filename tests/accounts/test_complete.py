@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from accounts.models.api import AnswerCap
 from accounts.sync.answer_caps import NEVER_CUT, AnswerCaps
-from accounts.sync.complete import ABSENT_ASKED, DIVIDED, CompleteReader, Read, Source
+from accounts.sync.complete import ABSENT_ASKED, DIVIDED, CompleteReader, EntitySource, Read
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown, TradovateError
 from riskadmin.tradovate.http_record import HttpRecord, Reply, UnreadableRow
 from riskadmin.tradovate.vocabulary import Environment
@@ -58,18 +58,18 @@ class Tradovate:
             raise OutcomeUnknown("no whole answer")
         if self.dice:
             self.dice.shuffle(rows)
-        told = rows[: self.cap] if self.cap else rows
+        reported = rows[: self.cap] if self.cap else rows
         odd = tuple(
             UnreadableRow(id=row.id, account_id=row.account_id, field="name", value="null")
-            for row in told
+            for row in reported
             if row.account_id in self.unreadable
         )
-        odd += tuple(NAMELESS for row in told if row.account_id in self.nameless)
-        readable = [row for row in told if row.account_id not in self.unreadable | self.nameless]
+        odd += tuple(NAMELESS for row in reported if row.account_id in self.nameless)
+        readable = [row for row in reported if row.account_id not in self.unreadable | self.nameless]
         return Reply(readable, http_record(endpoint), odd)
 
-    def source(self, *, many: bool = False) -> Source[Row]:
-        return Source(
+    def source(self, *, many: bool = False) -> EntitySource[Row]:
+        return EntitySource(
             some=self.some,
             some_name="some",
             whole=self.whole,
@@ -110,7 +110,7 @@ class Caps:
         self.learned += 1
 
 
-ReadAll = Callable[[CompleteReader, Source[Row]], Read[Row]]
+ReadAll = Callable[[CompleteReader, EntitySource[Row]], Read[Row]]
 
 
 def http_record(endpoint: str) -> HttpRecord:
@@ -142,7 +142,7 @@ def one_each(count: int) -> list[Row]:
     seed=st.none() | st.integers(0, 5),
     listed=st.booleans(),
 )
-def test_of_one_row_each_all_that_exist_are_told_whatever_the_cap(
+def test_ids_with_one_row_are_all_reported_whatever_the_cap(
     *, count: int, absent: set[int], cap: int, seed: int | None, listed: bool
 ) -> None:
     rows = [row for row in one_each(count) if row.account_id not in absent]
@@ -153,9 +153,9 @@ def test_of_one_row_each_all_that_exist_are_told_whatever_the_cap(
 
     read = reader().of(tradovate.source(), ids, listed=len(rows) if listed else None)
 
-    assert read.told == {row.account_id for row in rows}
+    assert read.reported == {row.account_id for row in rows}
     assert sorted(read.found, key=attrgetter("id")) == sorted(rows, key=attrgetter("id"))
-    assert read.left_out == set(ids) - read.told
+    assert read.left_out == set(ids) - read.reported
     assert not read.not_asked
 
 
@@ -164,7 +164,7 @@ def test_of_one_row_each_all_that_exist_are_told_whatever_the_cap(
     cap=st.sampled_from([0, 50, 60, 200, 700]),
     seed=st.none() | st.integers(0, 5),
 )
-def test_of_many_rows_each_nothing_counts_as_told_that_is_not_complete(held: list[int], cap: int, seed: int | None) -> None:
+def test_ids_with_many_rows_count_as_reported_only_when_complete(held: list[int], cap: int, seed: int | None) -> None:
     rows: list[Row] = []
     for account_id, count in enumerate(held, start=1):
         rows += [Row(id=len(rows) + number, account_id=account_id) for number in range(1, count + 1)]
@@ -173,7 +173,7 @@ def test_of_many_rows_each_nothing_counts_as_told_that_is_not_complete(held: lis
 
     read = reader().by_ids(tradovate.source(many=True), ids)
 
-    assert read.told == set(ids)
+    assert read.reported == set(ids)
     assert sorted(read.found, key=attrgetter("id")) == rows
 
 
@@ -188,12 +188,12 @@ def test_calls_that_completing_a_cut_list_costs(cap: int, count: int) -> None:
     read = reader(caps).of(tradovate.source(), range(1, count + 1), listed=count)
 
     assert len(whole.calls) == 1
-    assert len(read.told) == count
+    assert len(read.reported) == count
     found_out = 3 if cap < 500 else 0  # a batch that was too long, and what it lacked
     assert len(tradovate.calls) <= 1 + -(-(count - cap) // min(cap, 500)) + found_out
 
 
-def test_what_few_of_many_ids_have_is_asked_for_twice_and_not_in_parts_as_small_as_the_answer() -> None:
+def test_what_few_of_many_ids_have_is_requested_twice_and_not_in_parts_as_small_as_the_answer() -> None:
     """500 accounts of which five have limits: the other 495 were asked for five at a time."""
     tradovate = Tradovate(one_each(5))
 
@@ -203,7 +203,7 @@ def test_what_few_of_many_ids_have_is_asked_for_twice_and_not_in_parts_as_small_
     assert len(tradovate.calls) == 2
 
 
-def test_a_cap_is_learnt_and_the_next_read_asks_in_batches_that_fit() -> None:
+def test_after_a_cut_answer_the_next_read_asks_in_batches_that_fit() -> None:
     tradovate, caps = Tradovate(one_each(900), cap=200), Caps()
 
     reader(caps).by_ids(tradovate.source(), range(1, 901))
@@ -230,7 +230,7 @@ def test_a_list_of_many_rows_that_was_cut_is_found_out_and_read_by_account() -> 
     read = reader(caps).everything(tradovate.source(many=True), range(1, 301))
 
     assert len(read.found) == 900
-    assert read.told == set(range(1, 301))
+    assert read.reported == set(range(1, 301))
     assert caps.caps["whole"] == 500
 
 
@@ -275,7 +275,7 @@ def test_a_list_of_many_rows_that_ends_at_a_known_cap_is_never_believed(
         read = read_all(reader(Caps(dict(known))), tradovate.source(many=True))
 
         assert sorted(read.found, key=attrgetter("id")) == POSITIONS, moment
-        assert read.told == set(EVERYBODY), moment
+        assert read.reported == set(EVERYBODY), moment
         assert sum(endpoint == "some" for endpoint, _ in tradovate.calls) >= 16, moment  # all of them by id
 
 
@@ -308,18 +308,18 @@ def test_a_whole_list_of_many_rows_is_two_calls(read_all: ReadAll) -> None:
 
     read = read_all(reader(Caps({"whole": 5_000})), tradovate.source(many=True))
 
-    assert read.told == set(EVERYBODY)
+    assert read.reported == set(EVERYBODY)
     assert [endpoint for endpoint, _ in tradovate.calls] == ["whole", "some"]
 
 
-def test_a_cap_that_still_cuts_is_learnt_again_and_one_that_a_longer_list_has_lifted_is_not(read_all: ReadAll) -> None:
+def test_a_cap_that_still_cuts_is_noted_again_and_one_that_a_longer_list_has_lifted_is_not(read_all: ReadAll) -> None:
     for known, learned in (({"whole": 1_024}, 1), ({"whole": 1_000}, 0)):
         caps = Caps(dict(known))
         read_all(reader(caps), Tradovate(POSITIONS, cap=1_024).source(many=True))
         assert caps.learned == learned
 
 
-def test_what_is_learnt_of_a_cut_list_is_how_long_it_was_and_not_how_much_of_it_was_wanted() -> None:
+def test_the_cap_noted_from_a_cut_list_is_its_length_and_not_how_much_of_it_was_wanted() -> None:
     rows = [Row(id=number, account_id=1 + number % 4_000) for number in range(8_000)]
     caps = Caps()
 
@@ -329,7 +329,7 @@ def test_what_is_learnt_of_a_cut_list_is_how_long_it_was_and_not_how_much_of_it_
     assert caps.caps["whole"] == 5_000
 
 
-def test_of_a_list_that_was_read_for_a_change_too_what_the_mirror_has_and_it_lacks_is_asked_for_by_account(
+def test_of_a_list_that_was_read_for_a_change_too_what_the_mirror_has_and_it_lacks_is_requested_by_account(
     moments: Callable[[int], None],
 ) -> None:
     """One account of 8,000 has two positions, and the list has one of them: no sample finds that."""
@@ -342,7 +342,7 @@ def test_of_a_list_that_was_read_for_a_change_too_what_the_mirror_has_and_it_lac
     assert lacking in read.found
 
 
-def test_rows_that_the_mirror_has_and_a_list_lacks_are_asked_for_by_account() -> None:
+def test_rows_that_the_mirror_has_and_a_list_lacks_are_requested_by_account() -> None:
     """An account with one of two positions in the list is not complete, however well the rest of the list agrees."""
     rows = [Row(id=number, account_id=number // 2) for number in range(2, 402)]
 
@@ -359,10 +359,10 @@ def test_rows_that_the_mirror_has_and_a_list_lacks_are_asked_for_by_account() ->
     read = reader().everything(tradovate.source(many=True), range(1, 201), doubtful=doubtful)
 
     assert Row(id=201, account_id=100) in read.found
-    assert read.told == set(range(1, 201))
+    assert read.reported == set(range(1, 201))
 
 
-def test_what_a_sample_asked_for_is_sorted_out_once_and_not_for_each_id(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_sample_requested_is_sorted_out_once_and_not_for_each_id(monkeypatch: pytest.MonkeyPatch) -> None:
     made = 0
 
     def counted(*values: Any) -> set[Any]:
@@ -375,55 +375,55 @@ def test_what_a_sample_asked_for_is_sorted_out_once_and_not_for_each_id(monkeypa
 
     read = reader().everything(tradovate.source(), range(1, 18_001), sample=True)
 
-    assert read.told == set(range(1, 5_001))
+    assert read.reported == set(range(1, 5_001))
     assert made < 3_000  # a few for each answer, and not one for each of 13,000 ids
 
 
-def test_an_unreadable_row_is_neither_told_nor_left_out() -> None:
+def test_an_unreadable_row_is_neither_reported_nor_left_out() -> None:
     tradovate = Tradovate(one_each(5), unreadable=frozenset({3}))
 
     read = reader().by_ids(tradovate.source(), range(1, 7))
 
-    assert read.told == {1, 2, 4, 5}
+    assert read.reported == {1, 2, 4, 5}
     assert read.unreadable.keys() == {3}
     assert read.left_out == {6}
 
 
 @pytest.mark.parametrize("asked", [1, 2, 40, 500])
-def test_an_unreadable_row_that_names_nobody_is_found_to_be_of_one_id_and_the_others_are_told(asked: int) -> None:
+def test_an_unreadable_row_that_names_no_account_is_traced_to_one_id_and_the_others_are_reported(asked: int) -> None:
     tradovate = Tradovate(one_each(400), nameless=frozenset({1}))
 
     read = reader().by_ids(tradovate.source(many=True), range(1, asked + 1))
 
     assert read.unreadable == {1: replace(NAMELESS, account_id=1)}
-    assert read.told == set(range(2, asked + 1))
+    assert read.reported == set(range(2, asked + 1))
     assert not read.strays
     assert len(tradovate.calls) <= 19
 
 
-def test_where_all_rows_name_nobody_not_each_id_is_asked_for() -> None:
+def test_if_no_row_names_an_account_not_every_id_is_requested() -> None:
     tradovate = Tradovate(one_each(500), nameless=frozenset(range(1, 501)))
 
     read = reader().by_ids(tradovate.source(many=True), range(1, 501))
 
-    assert not read.told
+    assert not read.reported
     assert read.unreadable.keys() | read.left_out == set(range(1, 501))
-    assert read.strays  # evidence, though of nobody
+    assert read.strays  # evidence, though of no one
     assert len(tradovate.calls) <= 2 * DIVIDED + 9
 
 
-def test_a_list_with_a_row_that_names_nobody_is_not_believed(read_all: ReadAll) -> None:
+def test_a_list_with_a_row_that_names_no_account_is_not_trusted(read_all: ReadAll) -> None:
     tradovate = Tradovate(POSITIONS, nameless=frozenset({700}))
 
     read = read_all(reader(), tradovate.source(many=True))
 
     assert read.unreadable.keys() == {700}
-    assert read.told == set(EVERYBODY) - {700}
+    assert read.reported == set(EVERYBODY) - {700}
     assert not read.strays
 
 
 @pytest.mark.parametrize("gone_each", [[20], [1] * 20, [25], [1, 25], [2, 3, 30]])
-def test_of_rows_that_are_gone_so_many_are_asked_for_and_the_ids_of_the_others_count_as_left_out(gone_each: list[int]) -> None:
+def test_of_rows_that_are_gone_so_many_are_requested_and_the_ids_of_the_others_count_as_left_out(gone_each: list[int]) -> None:
     """Those of one id are all asked for, however many: else it would be left out for ever."""
     known = {key * 100 + number: key for key, count in enumerate(gone_each, start=1) for number in range(count)}
     tradovate, complete = Tradovate([]), reader()
@@ -432,13 +432,13 @@ def test_of_rows_that_are_gone_so_many_are_asked_for_and_the_ids_of_the_others_c
 
     complete.ask_for_absent(tradovate.source(many=True), read, known)
 
-    told = [count for key, count in enumerate(gone_each, start=1) if key in read.told]
-    assert sum(told) == tradovate.calls.count(("one", 0))
-    assert told == (gone_each if sum(gone_each) <= ABSENT_ASKED or len(gone_each) == 1 else gone_each[:-1])
-    assert read.left_out == set(ids) - read.told
+    reported = [count for key, count in enumerate(gone_each, start=1) if key in read.reported]
+    assert sum(reported) == tradovate.calls.count(("one", 0))
+    assert reported == (gone_each if sum(gone_each) <= ABSENT_ASKED or len(gone_each) == 1 else gone_each[:-1])
+    assert read.left_out == set(ids) - read.reported
 
 
-def test_once_a_call_is_not_answered_at_all_no_other_row_is_asked_for() -> None:
+def test_once_a_call_is_not_answered_at_all_no_other_row_is_requested() -> None:
     class Stopped(Tradovate):
         def one(self, row_id: int) -> Reply[list[Row]]:
             self.calls.append(("one", row_id))
@@ -450,16 +450,16 @@ def test_once_a_call_is_not_answered_at_all_no_other_row_is_asked_for() -> None:
     complete.ask_for_absent(tradovate.source(many=True), read, {10: 1, 20: 2})
 
     assert tradovate.calls[1:] == [("one", 10)]
-    assert (read.told, read.not_asked) == ({3}, {1, 2})
+    assert (read.reported, read.not_asked) == ({3}, {1, 2})
     assert isinstance(read.failure, NotHandled)
 
 
-def test_a_call_that_fails_on_the_way_leaves_the_rest_not_asked_for_and_keeps_what_came() -> None:
+def test_a_failed_call_leaves_the_rest_not_requested_and_keeps_what_came() -> None:
     tradovate = Tradovate(one_each(1_200), fails_at=2)
 
     read = reader().by_ids(tradovate.source(), range(1, 1_201))
 
-    assert read.told == set(range(1, 501))
+    assert read.reported == set(range(1, 501))
     assert read.not_asked == set(range(501, 1_201))
     assert isinstance(read.failure, TradovateError)
 
@@ -475,8 +475,8 @@ def test_merging_a_read_adds_all_that_it_found_and_all_that_it_did_not() -> None
 
     first.merge(second)
 
-    assert first.told == {1, 2, 3, 4, 5, 6, 8, 1_199, 1_200}
-    assert {row.account_id for row in first.found} == first.told
+    assert first.reported == {1, 2, 3, 4, 5, 6, 8, 1_199, 1_200}
+    assert {row.account_id for row in first.found} == first.reported
     assert first.unreadable.keys() == {7}
     assert first.left_out == second.left_out  # 6 and 7 came
     assert first.not_asked == second.not_asked

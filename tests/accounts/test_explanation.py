@@ -71,12 +71,12 @@ def test_a_lock_on_top_of_a_limit_names_both() -> None:
     assert said.what[1] == "One of its limits had stopped it as well."
 
 
-def test_a_stop_the_trader_asked_for_is_the_traders() -> None:
+def test_a_stop_the_trader_requested_is_the_traders() -> None:
     assert explain(account(stopped=True, by_trader=True), None).what == ("The trader asked for it: only closing orders.",)
 
 
 @pytest.mark.parametrize("action", sorted(set(AdminAction) - {"Normal"}))
-def test_no_raw_action_stands_in_for_words(action: AdminAction) -> None:
+def test_no_raw_action_is_shown_instead_of_words(action: AdminAction) -> None:
     said = explain(account(action), None)
 
     assert action not in " ".join((*said.what, said.until))
@@ -130,5 +130,5 @@ def test_a_missing_account_is_no_longer_listed() -> None:
     assert (said.what, said.since) == (("Tradovate no longer lists it.",), STOPPED)
 
 
-def test_an_account_nobody_read_says_so() -> None:
+def test_an_account_that_was_never_read_says_so() -> None:
     assert explain(Account(environment="demo", tradovate_id=1), None).what == ("Its risk status was never read.",)

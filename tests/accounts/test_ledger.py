@@ -120,7 +120,7 @@ def test_a_stop_has_its_event() -> None:
     )
 
 
-def test_a_denial_is_told_in_the_trail_once_however_long_it_goes_on() -> None:
+def test_a_denial_is_recorded_once_however_long_it_lasts() -> None:
     assert ledger.deny(QUOTA, scope=DENIAL, reason="denied").is_new
     ApiHalt.objects.update(noticed_at=datetime.now(UTC) - timedelta(seconds=61), until=datetime.now(UTC) - timedelta(seconds=1))
     assert not ledger.deny(QUOTA, scope=DENIAL, reason="denied").is_new

@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import AutoLiqLimits, LimitLevel
 from accounts.models.auto_liq_fields import ValueType
-from accounts.models.limit_distances import Distance, Figures, Line, limit_groups, trailing_drawdown
+from accounts.models.limit_distances import Distance, Figures, LimitLine, limit_groups, trailing_drawdown
 
 
 def figures(**given: str) -> Figures:
@@ -20,13 +20,13 @@ def limits(level: LimitLevel = LimitLevel.FIRM, **fields: Any) -> AutoLiqLimits:
     return AutoLiqLimits(level=level, **values)
 
 
-def only_line(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None = None, **given: Any) -> Line:
+def only_line(firm: AutoLiqLimits | None, trader: AutoLiqLimits | None = None, **given: Any) -> LimitLine:
     (group,) = limit_groups(firm, trader, figures(**given))
     (line,) = group.lines
     return line
 
 
-def left(line: Line) -> Decimal:
+def left(line: LimitLine) -> Decimal:
     assert line.distance is not None
     return line.distance.left_usd
 

@@ -142,11 +142,11 @@ def test_filters_narrow_exactly(support: Client) -> None:
 
     assert shown(support, environment="live") == ["C"]
     assert shown(support, category=gold.pk) == ["A", "C"]
-    assert shown(support, standing="locked") == ["B"]
-    assert shown(support, standing="active") == ["A", "C"]
-    assert shown(support, standing="closed") == ["D"]
-    assert shown(support, standing="active", environment="demo", category=gold.pk, q="A") == ["A"]
-    assert shown(support, standing="active", category=blue.pk) == []
+    assert shown(support, status="locked") == ["B"]
+    assert shown(support, status="active") == ["A", "C"]
+    assert shown(support, status="closed") == ["D"]
+    assert shown(support, status="active", environment="demo", category=gold.pk, q="A") == ["A"]
+    assert shown(support, status="active", category=blue.pk) == []
 
 
 def test_what_needs_attention(support: Client) -> None:
@@ -181,7 +181,7 @@ def test_what_needs_attention(support: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "filters", [{"standing": "dancing"}, {"environment": "moon"}, {"category": "x"}, {"attention": "y"}, {"q": "x" * 65}]
+    "filters", [{"status": "dancing"}, {"environment": "moon"}, {"category": "x"}, {"attention": "y"}, {"q": "x" * 65}]
 )
 def test_a_bad_filter_is_answered_with_422_and_no_account(support: Client, filters: dict[str, str]) -> None:
     make_active("EVAL-1")
@@ -196,7 +196,7 @@ def test_nothing_can_be_done_with_what_a_bad_filter_matches() -> None:
     make_active("EVAL-1")
     assert AccountFilters({}).qs.count() == 1
     assert AccountFilters({"environment": "moon"}).qs.count() == 0
-    assert not AccountFilters({"q": "EVAL", "standing": "dancing"}).qs.exists()
+    assert not AccountFilters({"q": "EVAL", "status": "dancing"}).qs.exists()
 
 
 def test_a_made_up_cursor_is_a_bad_request(support: Client) -> None:
@@ -210,7 +210,7 @@ def test_pages_follow_each_other_without_a_gap(support: Client) -> None:
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        response = support.get(LIST, {"cursor": cursor, "standing": "active"})
+        response = support.get(LIST, {"cursor": cursor, "status": "active"})
         page = response.context["found"].page
         seen += [account.name for account in page.rows]
         cursor = page.next_cursor
@@ -243,11 +243,11 @@ def test_twenty_and_two_hundred_accounts_take_the_same_queries(support: Client) 
         return len(captured)
 
     add(20)
-    plain, searched = queries_of(), queries_of(q="garcia", attention="any", standing="active")
+    plain, searched = queries_of(), queries_of(q="garcia", attention="any", status="active")
     add(180)
 
     assert Account.objects.count() == 200
-    assert (queries_of(), queries_of(q="garcia", attention="any", standing="active")) == (plain, searched)
+    assert (queries_of(), queries_of(q="garcia", attention="any", status="active")) == (plain, searched)
     assert plain <= 10
     assert searched <= plain + 1
 
@@ -280,7 +280,7 @@ def test_an_empty_mirror_and_a_search_without_result_say_what_to_do(support: Cli
     assert "Show all accounts" in page
 
 
-def test_the_page_tells_how_old_it_is_and_that_reading_fails(support: Client, settings: Settings) -> None:
+def test_the_page_shows_its_age_and_that_reads_fail(support: Client, settings: Settings) -> None:
     settings.TRADOVATE_URLS = {"demo": "http://127.0.0.1:9/v1", "live": ""}
     assert "Demo has not been read yet" in support.get(LIST).content.decode()
     SyncRun.objects.create(environment="demo", started_at=NOW, seen_at=NOW, ended_at=NOW)

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AutoLiqLimits, MirrorMove, Source
 from accounts.sync.history import write_noting_moves
-from accounts.sync.mapping import Reading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.store import account_keys, store_limits
 from riskadmin.tradovate.entities import LossLimits, PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.vocabulary import Environment
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def read(at: datetime, *limits: LossLimits, source: Source = Source.SYNC) -> int:
-    return store_limits(account_keys(Environment.DEMO), limits, Reading(Environment.DEMO, at, source))
+    return store_limits(account_keys(Environment.DEMO), limits, ReadStamp(Environment.DEMO, at, source))
 
 
 def firm(account_id: int = 77, **fields: Any) -> UserAccountAutoLiq:
@@ -51,7 +51,7 @@ def test_a_reading_that_differs_is_noted_with_what_was_known_before() -> None:
     ]
 
 
-def test_the_same_said_otherwise_is_no_move() -> None:
+def test_the_same_value_in_another_form_is_no_move() -> None:
     make_account(tradovate_id=77)
     steps = {"steps": [{"stepNumber": 1, "stepDistance": Decimal("250.0"), "cooldownMinutes": 15}]}
     same = {"steps": [{"stepNumber": 1, "stepDistance": Decimal(250), "cooldownMinutes": 15}]}
@@ -91,6 +91,6 @@ def test_many_are_noted_with_as_many_statements_as_one(django_assert_num_queries
 def read_rows(keys: dict[int, int], at: datetime, alert: Decimal) -> int:
     from accounts.sync.mapping import limits_row
 
-    reading = Reading(Environment.DEMO, at, Source.SYNC)
+    reading = ReadStamp(Environment.DEMO, at, Source.SYNC)
     rows = [limits_row(firm(number, dailyLossAlert=alert), reading, account_id=pk) for number, pk in keys.items()]
     return write_noting_moves(AutoLiqLimits, rows)

@@ -38,7 +38,7 @@ def write(person: Staff, account: Account, text: str = "Called") -> AccountNote:
 
 
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.SUPERVISOR])
-def test_a_note_is_written_shown_and_told_to_the_trail(client: Client, role: Role) -> None:
+def test_a_note_is_written_shown_and_recorded(client: Client, role: Role) -> None:
     person = make_person(role)
     client.force_login(person)
     account = make_active("EVAL-1")
@@ -114,7 +114,7 @@ def test_a_double_click_is_one_note(client: Client) -> None:
     assert Event.objects.filter(tag=Tag.ACCOUNT_NOTED).count() == 1
 
 
-def test_one_persons_key_does_not_stand_in_anothers_way() -> None:
+def test_one_persons_key_does_not_block_anothers() -> None:
     account, key = make_active(), uuid4()
     people = [make_person(Role.SUPPORT), make_person(Role.SUPERVISOR)]
     notes = [add_note(actor=each, origin=ORIGIN, account=account, text="Mine", form_key=key) for each in people]

@@ -65,7 +65,7 @@ def test_a_page_that_reads_says_so_at_once(client: Client, tradovate: CannedServ
     assert tradovate.paths() == []
 
 
-def test_beat_probes_when_it_is_time_and_work_goes_on(tradovate: CannedServer, redis_client: redis.Redis) -> None:
+def test_beat_probes_when_it_is_time_and_work_continues(tradovate: CannedServer, redis_client: redis.Redis) -> None:
     tradovate.on("riskCategory/list", answer(200, []), answer(503), answer(200, []))
     connection.client(Environment.DEMO, Lane.BULK).risk_categories()
     open_breaker()

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Account, MirrorMove, MoveSubject, Source
-from accounts.outside.judge import AT_ONCE, judge_moves
+from accounts.outside.attribute import MOVES_PER_TRANSACTION, attribute_moves
 from accounts.outside.queries import FOLDS_AT_MOST, yesterday
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin
@@ -38,7 +38,7 @@ def make_accounts(count: int) -> list[Account]:
 
 
 def moved(accounts: Sequence[Account], subject: MoveSubject, at: datetime, **fields: Any) -> None:
-    """Let a reading at some time find the same move of some accounts, last read three minutes before, and judge it."""
+    """Let a reading at some time find the same move of some accounts, last read three minutes before, and attribute it."""
     MirrorMove.objects.bulk_create(
         MirrorMove(
             account=account,
@@ -51,7 +51,7 @@ def moved(accounts: Sequence[Account], subject: MoveSubject, at: datetime, **fie
         )
         for account in accounts
     )
-    assert judge_moves(origin=ORIGIN) == len(accounts)
+    assert attribute_moves(origin=ORIGIN) == len(accounts)
 
 
 def locked(account: Account, at: datetime, acted_at: str = "2026-11-20T15:00:00Z") -> None:
@@ -134,7 +134,7 @@ def test_the_end_of_an_unknown_admin_action_is_no_unlock(support: Client) -> Non
     assert "Admin action changed (FreezeForAudit → Normal)" in detail
 
 
-def test_an_unknown_admin_action_is_told_as_unknown_and_found_as_unreadable(support: Client) -> None:
+def test_an_unknown_admin_action_is_shown_as_unknown_and_found_as_unreadable(support: Client) -> None:
     account = make_account()
     make_status(account, admin_action="FreezeForAudit")
     detail = words(support, reverse("accounts:detail", args=["demo", account.tradovate_id]))
@@ -145,7 +145,7 @@ def test_an_unknown_admin_action_is_told_as_unknown_and_found_as_unreadable(supp
     assert "Unknown admin action" in found
 
 
-def test_older_ones_are_left_out_where_only_the_newest_are_asked_for(support: Client) -> None:
+def test_older_ones_are_left_out_where_only_the_newest_are_requested(support: Client) -> None:
     locked(make_account("EVAL-A"), yesterday() - timedelta(seconds=1))
     assert "EVAL-A" in words(support, PAGE)
     page = words(support, f"{PAGE}?since=yesterday")
@@ -163,18 +163,18 @@ def test_a_lock_of_each_at_its_own_time_is_one_row_where_one_reading_found_them(
 
 
 def test_the_vendor_moving_everybody_is_an_event_for_each_and_one_row(support: Client) -> None:
-    accounts = make_accounts(AT_ONCE + 5)
+    accounts = make_accounts(MOVES_PER_TRANSACTION + 5)
     at = yesterday() + timedelta(hours=1)
     with CaptureQueriesContext(connection) as captured:
         moved(accounts, MoveSubject.CATEGORY, at, category_id=[7, 9], category=["C7", "C9"])
     # Two batches, each a few statements, and a look that finds nothing more.
     assert len([each for each in captured if "accounts_mirrormove" in each["sql"] and "INSERT" not in each["sql"]]) == 5
     events = Event.objects.filter(tag="outside:category:changed", before={"category": "C7"}, after={"category": "C9"})
-    assert events.values("account_id").distinct().count() == events.count() == AT_ONCE + 5
+    assert events.values("account_id").distinct().count() == events.count() == MOVES_PER_TRANSACTION + 5
     page = words(support, PAGE)
     assert page.count("<tr>") == 2
-    assert f"and {AT_ONCE + 4:,} more" in page
-    assert f"{AT_ONCE + 5:,} outside changes since yesterday" in words(support, reverse("home"))
+    assert f"and {MOVES_PER_TRANSACTION + 4:,} more" in page
+    assert f"{MOVES_PER_TRANSACTION + 5:,} outside changes since yesterday" in words(support, reverse("home"))
 
 
 def test_the_page_costs_the_same_for_any_number_and_shows_so_many_at_most(support: Client) -> None:

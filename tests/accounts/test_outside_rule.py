@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import MoveSubject
 from accounts.outside import rule
-from accounts.outside.rule import Call
+from accounts.outside.rule import OwnCall
 from accounts.sync.history import Pairs
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.tradovate.vocabulary import AdminAction
@@ -18,7 +18,7 @@ NORMAL, LOCK, CLOSING = AdminAction.NORMAL.value, AdminAction.LOCK.value, AdminA
 HOLD = AdminAction.PLACE_AUTO_LIQ_ON_HOLD.value
 
 
-def outside_part(subject: MoveSubject, fields: Pairs, calls: list[Call]) -> tuple[OutsideKind, Pairs] | None:
+def outside_part(subject: MoveSubject, fields: Pairs, calls: list[OwnCall]) -> tuple[OutsideKind, Pairs] | None:
     return rule.outside_part(subject, fields, calls, noted_at=NOON + timedelta(minutes=1))
 
 
@@ -26,8 +26,8 @@ def at(seconds: float) -> str:
     return (NOON + timedelta(seconds=seconds)).isoformat()
 
 
-def call(kind: str, before: Mapping[str, Any], after: Mapping[str, Any], proven: dict[str, Any] | None = None) -> Call:
-    return Call(kind=kind, before=before, after=after, proven=proven, began_at=NOON, over_at=None)
+def call(kind: str, before: Mapping[str, Any], after: Mapping[str, Any], proven: dict[str, Any] | None = None) -> OwnCall:
+    return OwnCall(kind=kind, before=before, after=after, proven=proven, began_at=NOON, over_at=None)
 
 
 def status(
@@ -55,7 +55,7 @@ def status(
     ],
 )
 def test_when_a_call_can_have_made_a_move(began: float, over: float | None, *, fits: bool) -> None:
-    made = Call(
+    made = OwnCall(
         kind="lock",
         before={},
         after={},
@@ -125,7 +125,7 @@ def test_a_lock_of_ours_is_ours_until_it_is_set_again_after_its_proof() -> None:
     )
 
 
-def test_limits_are_judged_field_by_field_and_level_by_level() -> None:
+def test_limits_are_attributed_by_field_and_level() -> None:
     ours = call(
         "auto_liq_limits",
         {"level": "firm", "daily_loss_alert_usd": "100", "daily_loss_auto_liq_usd": "500"},

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, PositionLimit, RiskParameter, Source, pre_trade
-from accounts.sync.mapping import Reading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.store import account_keys, store_position_limits, store_risk_parameters
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
@@ -29,14 +29,14 @@ def store(at: datetime, *limits: dict[str, Any], accounts: tuple[int, ...] = (ID
     common = {"accountId": ID, "active": True, "totalBy": "Overall"}
     found = [UserAccountPositionLimit.from_json(common | each) for each in limits]
     keys = account_keys(Environment.DEMO, accounts)
-    return store_position_limits(keys, found, Reading(Environment.DEMO, at, Source.REFRESH), unreadable=())
+    return store_position_limits(keys, found, ReadStamp(Environment.DEMO, at, Source.REFRESH), unreadable=())
 
 
 def store_parameters(at: datetime, *parameters: dict[str, Any]) -> int:
     """Write risk parameters as a read of the account finds them."""
     found = [UserAccountRiskParameter.from_json({"userAccountPositionLimitId": 5} | each) for each in parameters]
     return store_risk_parameters(
-        account_keys(Environment.DEMO, [ID]), found, Reading(Environment.DEMO, at, Source.REFRESH), unreadable=()
+        account_keys(Environment.DEMO, [ID]), found, ReadStamp(Environment.DEMO, at, Source.REFRESH), unreadable=()
     )
 
 
@@ -86,7 +86,7 @@ def test_what_belongs_to_nothing_known_is_left_out() -> None:
     assert not PositionLimit.objects.exists()
 
 
-def test_fields_that_nobody_knows_are_kept_by_their_names() -> None:
+def test_unknown_fields_are_kept_by_their_names() -> None:
     make_active(tradovate_id=ID)
     store(OLDER, {"id": 5, "colour": "red", "mood": 1, "productType": "Tulips"})
     limit = PositionLimit.objects.get()
@@ -168,7 +168,7 @@ def limited() -> Account:
 
 
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.SUPERVISOR])
-def test_the_page_shows_them_with_the_ways_to_change_them(client: Client, limited: Account, role: Role) -> None:
+def test_the_page_shows_them_with_links_to_change_them(client: Client, limited: Account, role: Role) -> None:
     section = page_of(client, role, limited)
 
     assert "product 7, futures" in section
@@ -178,13 +178,13 @@ def test_the_page_shows_them_with_the_ways_to_change_them(client: Client, limite
     assert [name for name, link in links(limited).items() if link not in section] == []
 
 
-def test_who_may_not_ask_sees_them_without_a_way(client: Client, limited: Account) -> None:
+def test_people_who_may_not_request_see_no_links(client: Client, limited: Account) -> None:
     section = page_of(client, Role.COMPLIANCE, limited)
     assert "Most long: 1,000" in section
     assert "href" not in section
 
 
-def test_nothing_is_asked_for_an_archived_account(client: Client, limited: Account) -> None:
+def test_nothing_is_requested_for_an_archived_account(client: Client, limited: Account) -> None:
     Account.objects.update(archived=True)
     limited.refresh_from_db()
     assert "href" not in page_of(client, Role.SUPPORT, limited)

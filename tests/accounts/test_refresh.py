@@ -116,7 +116,7 @@ def held(simulator: Simulator, account: Account) -> int:
     return account.positions.get().tradovate_id
 
 
-def test_a_position_that_an_answer_leaves_out_is_asked_for_by_its_own_id_and_kept(
+def test_a_position_that_an_answer_leaves_out_is_requested_by_its_own_id_and_kept(
     simulator: Simulator, account: Account, held: int
 ) -> None:
     simulator.fault("omit", entity="position", ids=[held])
@@ -171,7 +171,7 @@ TRADER_LIMITS = "permissionedAccountAutoLiq"
 
 
 def only(simulator: Simulator, *holders: int) -> None:
-    """Have nobody else have trader-level limits, and nothing known of their ids."""
+    """Have no one else have trader-level limits, and nothing known of their ids."""
     everybody = Account.objects.order_by("tradovate_id")
     without = everybody.exclude(tradovate_id__in=holders).values_list("tradovate_id", flat=True)
     simulator.fault("omit", entity=TRADER_LIMITS, account_ids=list(without))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from accounts.models import Account
-from accounts.models.status import STANDING_LOOK, AccountStatus, account_status_q
+from accounts.models.status import STATUS_LOOK, AccountStatus, account_status_q
 from riskadmin.tradovate.vocabulary import AdminAction
 from riskadmin.web.icons import icon_names
 from riskadmin.web.templatetags.face import TONE_ICONS
@@ -18,7 +18,7 @@ ACTIONS = ["", *AdminAction, "SomethingNew"]
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-class StandingTwice(TestCase):
+class StatusInPythonAndSql(TestCase):
     """On PostgreSQL, since the condition's joins and NULLs are what could differ."""
 
     @settings(max_examples=100)
@@ -37,16 +37,14 @@ class StandingTwice(TestCase):
             make_status(account, admin_action=admin_action, liquidate_only_at=NOW if stopped else None)
         account = Account.objects.select_related("risk_status").get(pk=account.pk)
 
-        found = [
-            standing for standing in AccountStatus if Account.objects.filter(account_status_q(standing), pk=account.pk).exists()
-        ]
+        found = [status for status in AccountStatus if Account.objects.filter(account_status_q(status), pk=account.pk).exists()]
 
-        assert found == [account.standing]
+        assert found == [account.status]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("admin_action", "stopped", "standing"),
+    ("admin_action", "stopped", "status"),
     [
         ("Normal", False, AccountStatus.ACTIVE),
         ("", False, AccountStatus.ACTIVE),
@@ -61,15 +59,15 @@ class StandingTwice(TestCase):
         ("SomethingNew", True, AccountStatus.UNKNOWN),
     ],
 )
-def test_what_an_open_account_is_called(admin_action: str, standing: AccountStatus, *, stopped: bool) -> None:
+def test_what_an_open_account_is_called(admin_action: str, status: AccountStatus, *, stopped: bool) -> None:
     account = make_account()
     make_status(account, admin_action=admin_action, admin_at=NOW, liquidate_only_at=NOW if stopped else None)
 
-    assert account.standing == standing
-    assert (account.standing_since is None) == (standing == AccountStatus.ACTIVE)
+    assert account.status == status
+    assert (account.status_since is None) == (status == AccountStatus.ACTIVE)
 
 
-def test_every_standing_has_a_look_that_the_face_knows() -> None:
-    assert STANDING_LOOK.keys() == set(AccountStatus)
-    assert {standing.tone for standing in AccountStatus} <= TONE_ICONS.keys()
-    assert {standing.icon for standing in AccountStatus} <= icon_names()
+def test_every_status_has_a_look_that_pages_can_draw() -> None:
+    assert STATUS_LOOK.keys() == set(AccountStatus)
+    assert {status.tone for status in AccountStatus} <= TONE_ICONS.keys()
+    assert {status.icon for status in AccountStatus} <= icon_names()

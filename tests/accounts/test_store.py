@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.models import Account, AutoLiqLimits, Cash, MirrorRow, Position, RiskCategory, RiskStatus, Source, Trader
 from accounts.sync import store
-from accounts.sync.mapping import Reading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.store import account_keys, mark_missing, store_risk_statuses
 from riskadmin.tradovate import entities
 from riskadmin.tradovate.vocabulary import Environment
@@ -23,8 +23,8 @@ ID = 77
 pytestmark = pytest.mark.django_db
 
 
-def reading(at: datetime, source: Source = Source.SYNC) -> Reading:
-    return Reading(Environment.DEMO, at, source)
+def reading(at: datetime, source: Source = Source.SYNC) -> ReadStamp:
+    return ReadStamp(Environment.DEMO, at, source)
 
 
 def write_category(at: datetime, word: str) -> int:
@@ -212,7 +212,7 @@ def test_long_names_are_cut_and_stepped_limits_kept() -> None:
     assert AutoLiqLimits.objects.get().stepped_cooldown == [{"step": 1, "distance_usd": "250.5", "cooldown_minutes": 30}]
 
 
-def test_an_account_in_a_category_that_nobody_lists_is_in_that_number_until_its_name_is_read() -> None:
+def test_an_account_in_an_unlisted_category_shows_its_number_until_its_name_is_read() -> None:
     store.store_accounts([entities.Account.from_json({"id": ID, "name": "A", "riskCategoryId": 9})], reading(NEWER))
     category = RiskCategory.objects.get()
     assert Account.objects.get().risk_category == category

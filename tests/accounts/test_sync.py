@@ -143,7 +143,7 @@ def test_an_account_that_is_gone_is_kept_and_marked_and_unmarked_when_it_returns
     assert row.archived
     assert row.missing_since is not None
     assert row.missing_since >= second.started_at
-    assert row.standing == AccountStatus.ARCHIVED
+    assert row.status == AccountStatus.ARCHIVED
     assert Account.objects.filter(missing_since__isnull=False).count() == 1
 
     for each in (fault, hidden, unknown):
@@ -214,7 +214,7 @@ def test_an_account_whose_own_answer_cannot_be_read_is_one_that_tradovate_has(si
 
 
 @pytest.mark.parametrize("answer", [{"status": 500, "body": "Oops"}, {"status": 400, "body": "No"}])
-def test_an_account_that_gets_no_answer_is_neither_known_nor_gone_and_the_others_are_told(
+def test_an_account_that_gets_no_answer_is_neither_known_nor_gone_and_the_others_are_shown(
     simulator: Simulator, answer: dict[str, Any]
 ) -> None:
     silent, gone, *others = simulator.account_ids()[:5]
@@ -276,7 +276,7 @@ def test_a_list_that_a_cap_has_cut_is_completed_by_id(simulator: Simulator) -> N
     assert before.calls < after.calls <= 30
 
 
-def test_what_goes_wrong_when_further_accounts_are_asked_for_is_told(
+def test_what_goes_wrong_when_further_accounts_are_requested_is_shown(
     simulator: Simulator, upstream: Callable[[str], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Accounts that only another list names are asked for in a read of their own: what fails of it must not be forgotten."""
@@ -303,7 +303,7 @@ def test_what_goes_wrong_when_further_accounts_are_asked_for_is_told(
     assert found[0].accounts.left_out >= set(hidden)
 
 
-def test_archived_accounts_that_the_list_leaves_out_are_found_and_not_asked_for_again(simulator: Simulator) -> None:
+def test_archived_accounts_that_the_list_leaves_out_are_found_and_not_requested_again(simulator: Simulator) -> None:
     simulator.set(list_archived=False)
 
     synced()

@@ -1,4 +1,4 @@
-"""A record that can't be read or kept leaves its mirror row as it was; its neighbours are stored, and it is marked until it heals."""
+"""A record that can't be read or kept leaves its mirror row as it was; its neighbours are stored, and it is marked until it can be read again."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from accounts.models import (
 )
 from accounts.sync import store
 from accounts.sync.actions import sync
-from accounts.sync.mapping import Reading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.store import account_keys
 from riskadmin.tradovate import entities, pre_trade
 from riskadmin.tradovate.http_record import UnreadableRow
@@ -49,7 +49,7 @@ class Table(NamedTuple):
     entity: MirroredEntity
     model: type[MirrorRow]
     read: Callable[[object], Any]
-    write: Callable[[list[Any], Reading, tuple[UnreadableRow, ...]], object]
+    write: Callable[[list[Any], ReadStamp, tuple[UnreadableRow, ...]], object]
     rows: tuple[dict[str, Any], dict[str, Any]]
     better: dict[str, Any]
     odd: dict[str, Any]
@@ -157,8 +157,8 @@ TABLES = {
 }
 
 
-def reading(at: datetime, source: Source = Source.SYNC) -> Reading:
-    return Reading(DEMO, at, source)
+def reading(at: datetime, source: Source = Source.SYNC) -> ReadStamp:
+    return ReadStamp(DEMO, at, source)
 
 
 def write(table: Table, at: datetime, *rows: object) -> None:
@@ -181,7 +181,7 @@ def table(request: pytest.FixtureRequest) -> Table:
     return table
 
 
-def test_an_odd_record_keeps_what_it_had_and_is_marked_and_its_neighbour_goes_on_until_it_heals(table: Table) -> None:
+def test_an_unreadable_record_keeps_what_it_had_and_is_marked_until_it_is_readable_again(table: Table) -> None:
     one, two = table.rows
     write(table, FIRST, one, two)
     (old, _), _ = values(table)
@@ -259,7 +259,7 @@ def test_names_with_nul_and_lone_surrogates_are_stored_with_the_replacement_char
     assert not UnreadableRecord.objects.exists()
 
 
-def test_what_is_marked_and_healed_is_no_move_of_limits() -> None:
+def test_a_record_that_becomes_readable_again_is_no_move_of_limits() -> None:
     make_account(tradovate_id=1)
     make_account(tradovate_id=2)
     table = TABLES["firm's limits"]
@@ -288,7 +288,7 @@ def test_an_account_with_an_odd_position_keeps_its_others_and_does_not_count_as_
     assert not UnreadableRecord.objects.exists()
 
 
-def test_a_record_that_nothing_tells_whose_it_is_may_be_any_that_is_missing() -> None:
+def test_a_record_without_an_owner_may_be_any_missing_one() -> None:
     holder, flat = (make_account(tradovate_id=number, positions_read_at=FIRST) for number in (1, 2))
     held = make_position(holder, fresh_at=FIRST)
     write(TABLES["position"], SECOND, None)
@@ -327,7 +327,7 @@ def test_an_odd_risk_parameter_is_the_accounts_of_its_position_limit() -> None:
 # --- A full read ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_full_read_with_odd_rows_stores_all_others_names_them_and_heals(simulator: Simulator) -> None:
+def test_a_full_read_stores_all_readable_rows_names_the_others_and_clears_them_once_readable(simulator: Simulator) -> None:
     good = sync(DEMO)
     assert good is not None
     assert (good.failure, good.unreadable) == ("", 0)
@@ -370,11 +370,11 @@ def test_a_full_read_with_odd_rows_stores_all_others_names_them_and_heals(simula
     }
 
     simulator.clear_faults()
-    healed = sync(DEMO)
-    assert healed is not None
-    assert (healed.failure, healed.unreadable, healed.unreadable_examples) == ("", 0, [])
+    read_again = sync(DEMO)
+    assert read_again is not None
+    assert (read_again.failure, read_again.unreadable, read_again.unreadable_examples) == ("", 0, [])
     assert not UnreadableRecord.objects.exists()
-    assert not RiskStatus.objects.filter(fresh_at__lt=healed.started_at).exists()
+    assert not RiskStatus.objects.filter(fresh_at__lt=read_again.started_at).exists()
 
 
 def _open_ids(accounts: list[dict[str, Any]]) -> list[int]:

@@ -126,7 +126,7 @@ def test_no_plan_rests_on_what_cannot_be_read_but_a_lock_goes_out() -> None:
         assert row.is_sent, "also where it was locked when it was last read"
 
 
-def test_a_plan_goes_on_where_something_else_cannot_be_read() -> None:
+def test_a_plan_continues_where_something_else_cannot_be_read() -> None:
     account = make_fresh(101, "LockTradingImmediately")
     mark(account, MirroredEntity.CASH)
     mark(account, MirroredEntity.ACCOUNT)
@@ -189,7 +189,7 @@ def pages_of(account: Account) -> list[str]:
         reverse("limit_templates:account_panel", args=place),
         reverse("audit:account_history", args=place),
         reverse("accounts:list"),
-        *(f"{reverse('accounts:list')}?standing={standing}" for standing in AccountStatus),
+        *(f"{reverse('accounts:list')}?status={status}" for status in AccountStatus),
         *(f"{reverse('accounts:list')}?attention={attention}" for attention in Attention),
         f"{reverse('accounts:list')}?q=%E2%80%AEevil",
         f"{reverse('accounts:list')}?q=%00%ED%A0%80",

@@ -27,7 +27,7 @@ def _answer(statement: str, *values: Any) -> object:
 
 
 @pytest.mark.parametrize(("sent", "stored"), [(ODD, STORED), (KEPT, KEPT), ("", ""), ("\0", "\ufffd")])
-def test_a_text_is_stored_by_every_way_of_sending_it(sent: str, stored: str) -> None:
+def test_a_text_is_stored_however_it_is_sent(sent: str, stored: str) -> None:
     assert _answer("SELECT %s::text", sent) == stored
     assert _answer("SELECT %s::text[]", [sent, None, "plain"]) == [stored, None, "plain"]
     with connection.cursor() as cursor:
@@ -58,7 +58,7 @@ def test_a_model_stores_and_finds_it() -> None:
         (ODD, STORED),
     ],
 )
-def test_a_json_value_is_stored_by_every_way_of_sending_it(sent: object, stored: object) -> None:
+def test_a_json_value_is_stored_however_it_is_sent(sent: object, stored: object) -> None:
     event = Event.objects.create(tag="odd", detail=sent)
     event.refresh_from_db()
     assert event.detail == stored

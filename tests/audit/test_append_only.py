@@ -75,7 +75,7 @@ def test_an_event_outside_of_a_transaction_is_refused_and_not_written() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_event_goes_with_the_transaction_it_tells_of() -> None:
+def test_an_event_is_committed_with_what_it_records() -> None:
     with transaction.atomic():
         record(AuditEntry(tag=Tag.API_HALTED, actor=SYSTEM, origin=Origin(), detail=sample(Tag.API_HALTED)))
         assert Event.objects.count() == 1

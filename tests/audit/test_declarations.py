@@ -15,7 +15,7 @@ from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.declarations import DECLARATIONS, FIELD_LABELS, WrongFields
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM, Origin
-from riskadmin.audit.rendering import DERIVED, Line
+from riskadmin.audit.rendering import DERIVED, EventLine
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import state_words
 from riskadmin.staff.roles import Role
@@ -89,7 +89,7 @@ def test_an_event_of_every_tag_is_a_sentence_and_names_its_fields(subtests: pyte
     listed = "".join(pages(client, reverse("audit:list")))
     for tag, event in events.items():
         with subtests.test(tag.value):
-            line = Line(event)
+            line = EventLine(event)
             assert not set("{}[]") & set(line.sentence)
             assert line.actor == ("Outside riskadmin" if line.is_outside else SAM.name)
             page = client.get(reverse("audit:event", args=[event.pk])).content.decode()

@@ -128,7 +128,7 @@ class TestFilters:
             ("account", "a\x00"),
         ],
     )
-    def test_what_makes_no_sense_is_told_at_its_field_and_shows_nothing(self, field: str, value: str) -> None:
+    def test_invalid_filters_are_reported_at_their_field_and_list_nothing(self, field: str, value: str) -> None:
         response = self.client.get(AUDIT, {field: value})
         assert response.status_code == 422
         assert list(response.context["form"].errors) == [field]
@@ -160,7 +160,7 @@ class TestTimes:
     def test_both_spellings_of_a_time(self) -> None:
         assert shown(self.client, since="2026-11-02 08:00", before="2026-11-02 08:01") == self.ids[:0:-1]
 
-    def test_an_empty_stretch_is_told(self) -> None:
+    def test_an_empty_stretch_is_shown(self) -> None:
         response = self.client.get(AUDIT, {"since": "2026-11-02T08:00", "before": "2026-11-02T08:00"})
         assert response.status_code == 422
         assert list(response.context["form"].errors) == ["before"]
@@ -185,7 +185,7 @@ class TestPaging:
         assert [len(page) for page in pages] == [DEFAULT_SIZE, DEFAULT_SIZE, DEFAULT_SIZE, 7]
         assert [pk for page in pages for pk in page] == wanted
 
-    def test_the_way_back_shows_the_same(self, compliance: Client) -> None:
+    def test_paging_back_shows_the_same(self, compliance: Client) -> None:
         write_old(2 * DEFAULT_SIZE + 1, at=AT)
         first = compliance.get(AUDIT, {"what": "item"})
         second = compliance.get(AUDIT, {"what": "item", "cursor": first.context["page"].next_cursor})

@@ -12,7 +12,7 @@ from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, SCOPE
 from riskadmin.audit.filters import SUBJECT_WORDS, subject_of
 from riskadmin.audit.models import Event
-from riskadmin.audit.rendering import MISSING, Line
+from riskadmin.audit.rendering import MISSING, EventLine
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS, REASON_WORDS, field_words, reason_words, value_words
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
@@ -20,8 +20,8 @@ from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
 SHAPES: list[Any] = [None, "", "text", 0, 3.5, True, [], ["x"], {}, {"a": {"b": None}}]
 
 
-def line(tag: str, **columns: Any) -> Line:
-    return Line(Event(tag=tag, occurred_at=datetime(2026, 11, 21, 14, 3, 5, tzinfo=UTC), **columns))
+def line(tag: str, **columns: Any) -> EventLine:
+    return EventLine(Event(tag=tag, occurred_at=datetime(2026, 11, 21, 14, 3, 5, tzinfo=UTC), **columns))
 
 
 def test_every_tag_has_a_subject_in_words() -> None:
@@ -33,7 +33,7 @@ def test_every_word_of_tradovate_has_words() -> None:
     assert set(ADMIN_ACTION_WORDS) == set(AdminAction)
 
 
-def test_rows_without_what_is_asked_for_can_be_read() -> None:
+def test_rows_without_what_is_requested_can_be_read() -> None:
     odd = {"counts": 3, "items": None, "until": "soon", "locked_until": "0000"}
     details: list[Any] = [{}, None, [], "text", odd]
     for tag, detail in product(Tag, details):
@@ -121,7 +121,7 @@ def test_what_an_old_row_does_not_have_is_called_missing() -> None:
 
 
 SAM = {"staff_id": 7, "staff_name": "Sam"}
-ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
+ACCOUNT = {"account_id": 101, "account_name": "EVAL-101"}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
         (Tag.STAFF_PASSWORD_SET, {**SAM, "detail": {"username": "sue"}}, "Sam set the password of sue"),
         (
             Tag.ACCOUNT_NOTED,
-            {**SAM, **ABOUT, "detail": {"note": 7, "text": "Called at noon"}},
+            {**SAM, **ACCOUNT, "detail": {"note": 7, "text": "Called at noon"}},
             "Sam wrote a note about EVAL-101: “Called at noon”",
         ),
         (
@@ -249,17 +249,17 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
         ),
         (
             Tag.ITEM_RESOLVED,
-            {**SAM, **ABOUT, "detail": {"outcome": "applied", "comment": "Seen"}},
+            {**SAM, **ACCOUNT, "detail": {"outcome": "applied", "comment": "Seen"}},
             "Sam decided that the outcome for EVAL-101 is applied: “Seen”",
         ),
         (
             Tag.ITEM_RESENT,
-            {**SAM, **ABOUT, "detail": {"outcome": "queued", "comment": "Seen", "text": "Sent again by Sam: Seen"}},
+            {**SAM, **ACCOUNT, "detail": {"outcome": "queued", "comment": "Seen", "text": "Sent again by Sam: Seen"}},
             "Sam queued EVAL-101 to be sent again: “Seen”",
         ),
         (
             Tag.ITEM_RESENT,
-            {**ABOUT, "detail": {"text": "The read-back shows no effect"}},
+            {**ACCOUNT, "detail": {"text": "The read-back shows no effect"}},
             "riskadmin queued EVAL-101 to be sent again: The read-back shows no effect",
         ),
         (
@@ -269,7 +269,7 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
         ),
         (
             Tag.ITEM_CLAIMED,
-            {**ABOUT, "call_id": 12, "detail": {"attempt": 1}},
+            {**ACCOUNT, "call_id": 12, "detail": {"attempt": 1}},
             "riskadmin started call 12 for EVAL-101",
         ),
         (
@@ -279,7 +279,7 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
         ),
         (
             Tag.ITEM_SENT,
-            {**ABOUT, "call_id": 12, "detail": {"status": 200, "response": "{}", "elapsed_ms": 12}},
+            {**ACCOUNT, "call_id": 12, "detail": {"status": 200, "response": "{}", "elapsed_ms": 12}},
             "Tradovate answered call 12 for EVAL-101 (HTTP 200 after 12 ms)",
         ),
         (
@@ -289,12 +289,12 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
         ),
         (
             Tag.ITEM_SENT,
-            {**ABOUT, "call_id": 12, "detail": {"status": 422, "text": "Tradovate answered: Too low (HTTP 422)"}},
+            {**ACCOUNT, "call_id": 12, "detail": {"status": 422, "text": "Tradovate answered: Too low (HTTP 422)"}},
             "Tradovate answered call 12 for EVAL-101 (HTTP 422): Too low",
         ),
         (
             Tag.ITEM_DEFERRED,
-            {**ABOUT, "detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}},
+            {**ACCOUNT, "detail": {"reason": "penalty", "text": "Penalty", "wait_s": 5}},
             "The call for EVAL-101 is delayed: Penalty, retried in 5 s",
         ),
         (
@@ -311,23 +311,23 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
         (Tag.ITEM_DEFERRED, {"detail": {"text": "No", "wait_s": True}}, "The call for an item is delayed: No"),
         (
             Tag.ITEM_SETTLED,
-            {**ABOUT, "detail": {"outcome": "rejected", "text": "Access is denied"}},
+            {**ACCOUNT, "detail": {"outcome": "rejected", "text": "Access is denied"}},
             "The outcome for EVAL-101 is rejected: Access is denied",
         ),
         (
             Tag.ITEM_UNKNOWN,
-            {**ABOUT, "detail": {"text": "No answer within 15 s", "needs_person": False}},
+            {**ACCOUNT, "detail": {"text": "No answer within 15 s", "needs_person": False}},
             "The outcome for EVAL-101 is not known: No answer within 15 s",
         ),
         (
             Tag.ITEM_UNKNOWN,
-            {**ABOUT, "detail": {"text": "No answer within 15 s", "needs_person": True}},
+            {**ACCOUNT, "detail": {"text": "No answer within 15 s", "needs_person": True}},
             "The outcome for EVAL-101 is not known: No answer within 15 s; a person has to decide",
         ),
         (
             Tag.OUTSIDE_LIMITS,
             {
-                **ABOUT,
+                **ACCOUNT,
                 "detail": {
                     "kind": "firm_limits",
                     "known_at": "2026-11-21T16:40:12+00:00",
@@ -343,7 +343,7 @@ ABOUT = {"account_id": 101, "account_name": "EVAL-101"}
         ),
         (
             Tag.OUTSIDE_LIMITS,
-            {**ABOUT, "detail": {"known_at": "2026-11-21T16:40:12+00:00"}},
+            {**ACCOUNT, "detail": {"known_at": "2026-11-21T16:40:12+00:00"}},
             "Someone at Tradovate or the trader's firm changed EVAL-101",
         ),
         (

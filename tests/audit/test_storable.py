@@ -50,7 +50,7 @@ def test_every_event_is_written(detail: dict[str, object], text: str) -> None:
         st.lists,
     )
 )
-def test_what_can_be_held_is_kept(value: object) -> None:
+def test_storable_texts_are_kept(value: object) -> None:
     assert storable(value) == value
 
 
@@ -61,7 +61,7 @@ def test_its_json_is_that_of_what_is_storable(value: object) -> None:
 
 
 @pytest.mark.django_db
-def test_the_odd_ones() -> None:
+def test_unusual_texts_are_stored() -> None:
     odd = {"text": "a\x00b\ud83d", "number": math.nan, "list": (1, math.inf), 5: "five"}
     event = write(Tag.ITEM_SENT, detail={"response": odd})
     assert event.detail == {"response": {"text": "a\ufffdb\ufffd", "number": "nan", "list": [1, "inf"], "5": "five"}}

@@ -36,7 +36,7 @@ from tests.stack import PeopleClient
 from tests.staff.people import PASSWORD
 from tests.waiting import wait_until
 
-AT_ONCE = 16
+CONCURRENT_CALLS = 16
 LATENCY_MS = 100
 CLICKS = 60
 
@@ -46,13 +46,13 @@ def measure(firm: Firm, report: Report, directory: Path) -> None:
     firm.simulator.set(user_calls_per_hour=100_000_000, sessions_per_user=100)
     shown = plan(KINDS["lock"], environment=Environment.DEMO, target_ids=firm.open_accounts())
     ids = [row.target_id for row in shown.sent if row.target_id not in UNKNOWN]
-    lavish = {"CALLS_AT_ONCE": str(AT_ONCE), "BUDGET_CALLS_PER_HOUR": "1000000"}
+    lavish = {"CALLS_AT_ONCE": str(CONCURRENT_CALLS), "BUDGET_CALLS_PER_HOUR": "1000000"}
     with workers(directory / "rate", firm, "bulk", "urgent", **lavish):
         for latency_ms in (LATENCY_MS, 0):
             _rate(firm, report, ids, latency_ms=latency_ms)
         _category(firm, report, ids)
     # People click for some fifteen seconds, in which so many calls at once make 2,400: a small change must last, too.
-    at_once = AT_ONCE if len(ids) > 2 * AT_ONCE * 10_000 // LATENCY_MS else AT_ONCE // 4
+    at_once = CONCURRENT_CALLS if len(ids) > 2 * CONCURRENT_CALLS * 10_000 // LATENCY_MS else CONCURRENT_CALLS // 4
     with workers(directory / "urgent", firm, "bulk", "urgent", "web", **{**lavish, "CALLS_AT_ONCE": str(at_once)}) as running:
         _urgent(firm, report, ids, running)
     with workers(directory / "recovery", firm, "bulk", "urgent", **lavish) as running:
@@ -74,7 +74,7 @@ def _rate(firm: Firm, report: Report, ids: Sequence[int], *, latency_ms: int) ->
     calls = firm.simulator.counters()["calls"]
     applied = change.items.filter(state=ItemState.APPLIED).count()
     rate, bare = len(ids) / change_s, len(ids) / bare_s
-    of = f"{len(ids):,} locks, {AT_ONCE} at once, {latency_ms} ms"
+    of = f"{len(ids):,} locks, {CONCURRENT_CALLS} at once, {latency_ms} ms"
     report.at_least(f"{of}: applied", applied / len(ids), "of the sent", goal=1, compared_with=f"{change_s:.1f} s")
     if latency_ms:
         report.at_least(
@@ -132,7 +132,7 @@ def _bare(firm: Firm, ids: Sequence[int], action: str = "LockTradingImmediately"
         assert answer.json()["accountRiskStatus"]["adminAction"] == action, answer.text
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENT_CALLS) as pool:
         list(pool.map(call, ids))
     return time.perf_counter() - began
 
@@ -239,11 +239,11 @@ def _budget_bound(firm: Firm, report: Report, ids: Sequence[int], directory: Pat
     hour = {
         "BUDGET_CALLS_PER_HOUR": str(limit),
         "BUDGET_SAFETY_MARGIN": str(max(1, limit // 200)),
-        "CALLS_AT_ONCE": str(AT_ONCE),
+        "CALLS_AT_ONCE": str(CONCURRENT_CALLS),
     }
-    aside = limit // 10 // 3 + 40  # together more than the share that is the urgent lane's alone
-    parts = [ids[start : start + third - aside] for start in (0, third, 2 * third)]
-    urgent = [account_id for start in (1, 2, 3) for account_id in ids[start * third - aside : start * third]]
+    kept_back = limit // 10 // 3 + 40  # together more than the share that is the urgent lane's alone
+    parts = [ids[start : start + third - kept_back] for start in (0, third, 2 * third)]
+    urgent = [account_id for start in (1, 2, 3) for account_id in ids[start * third - kept_back : start * third]]
     try:
         with workers(directory / "bound", firm, "bulk", "bulk", "urgent", **hour):
             changes = [approved(firm, submitted(firm, list(part), _locks(part))) for part in parts]

@@ -13,7 +13,7 @@ from riskadmin.local.places import PROJECT
 
 T = TypeVar("T")
 
-STOLEN_TOLD = 0.05
+STOLEN_SHOWN = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Host:
         self._before = self._times()
 
     def took(self) -> float | None:
-        """Return the share of the CPU time since the last time this was asked; None where nobody tells."""
+        """Return the share of the CPU time since the last time this was asked; None where no one tells."""
         before, self._before = self._before, self._times()
         spent = [now - then for now, then in zip(self._before, before, strict=True)]
         return round(spent[self.STEAL] / sum(spent), 2) if sum(spent) else None
@@ -71,7 +71,7 @@ class Report:
         self.findings.append(finding)
         mark = "met" if finding.met else "MISSED"
         value = f"{finding.value:>10.4g} {finding.unit:<14} {finding.goal:<9}"
-        host = f"; the host took {finding.stolen:.0%}" if finding.stolen and finding.stolen >= STOLEN_TOLD else ""
+        host = f"; the host took {finding.stolen:.0%}" if finding.stolen and finding.stolen >= STOLEN_SHOWN else ""
         print(f"{finding.name:<62} {value} {mark:<7} {finding.compared_with}{host}")
 
     def write(self) -> Path:

@@ -275,15 +275,15 @@ def measure(report: Report, *, scale: str) -> None:
     """Measure the share of the budget that is used while work waits, and that nothing draws a 429."""
     waiting_hours, firm_hours = HOURS[scale]
     for lanes, name in (((Lane.URGENT, Lane.BULK), "in both lanes"), ((Lane.BULK,), "in the bulk lane")):
-        _tell(report, f"{waiting_hours} virtual hours with work waiting {name}", saturated(lanes, waiting_hours))
+        _report_run(report, f"{waiting_hours} virtual hours with work waiting {name}", saturated(lanes, waiting_hours))
     seconds = firm_hours * HOUR
     limit, faults = LIMIT // PART, Faults(kills=0.5)
     firm = Simulation(of_a_firm(seconds, part=PART), limit=limit, margin=3, true_limit=limit, faults=faults)
     firm.run(seconds)
-    _tell(report, f"{firm_hours // 24} virtual days of a firm, {limit} calls an hour", firm)
+    _report_run(report, f"{firm_hours // 24} virtual days of a firm, {limit} calls an hour", firm)
 
 
-def _tell(report: Report, name: str, run: Simulation) -> None:
+def _report_run(report: Report, name: str, run: Simulation) -> None:
     report.at_most(
         f"{name}: 429",
         run.tradovate.refused,

@@ -20,7 +20,7 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     with launch() as browser:
         page = open_page(browser, "support", "light")
-        page.goto(f"{BASE}/accounts/?environment=demo&standing=locked")
+        page.goto(f"{BASE}/accounts/?environment=demo&status=locked")
         page.locator(".row-link").first.click()
         page.wait_for_load_state("networkidle")
         shoot(page, "account")
@@ -30,7 +30,7 @@ def main() -> None:
         page.get_by_role("button", name=re.compile("^Ask for approval")).click()
         page.wait_for_url(re.compile(r"/changes/\d+/$"))
         change = page.url
-        page.goto(f"{BASE}/accounts/?environment=demo&standing=active")
+        page.goto(f"{BASE}/accounts/?environment=demo&status=active")
         page.locator(".row-link").first.click()
         page.get_by_role("link", name="Lock", exact=True).click()
         page.get_by_label("Reason").select_option("Other")

@@ -59,7 +59,7 @@ def auto_liq(stack: LiveStack, account_id: int, field: str) -> object:
     return stack.simulator.account(account_id)["userAccountAutoLiq"].get(field)
 
 
-def test_a_file_with_errors_is_mended_by_leaving_rows_out(
+def test_a_file_with_errors_is_submitted_by_skipping_rows(
     live_stack: LiveStack, support_page: Page, check_page: CheckPage
 ) -> None:
     page = support_page

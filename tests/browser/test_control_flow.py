@@ -45,7 +45,7 @@ def ask_to_lock(page: Page, stack: LiveStack, names: list[str], reason: str) -> 
     return int(page.url.rstrip("/").rsplit("/", 1)[1])
 
 
-def test_many_locks_paused_resumed_and_cancelled_half_way(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
+def test_many_locks_are_paused_resumed_and_cancelled_midway(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
     stack = live_stack
     sign_in(page, stack.base_url, "support")
     # Four at a time: it would take two and a half minutes, so that a browser on a busy machine can stop it half-way.
@@ -135,7 +135,7 @@ def hidden_while_it_runs(page: Page, stack: LiveStack, reason: str) -> int:
     return change
 
 
-def test_a_hidden_tab_asks_once_a_minute_and_its_title_tells_the_end(held_stack: LiveStack, page: Page) -> None:
+def test_a_hidden_tab_polls_once_a_minute_and_its_title_shows_the_end(held_stack: LiveStack, page: Page) -> None:
     change = hidden_while_it_runs(page, held_stack, "Followed from elsewhere")
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if request.url.endswith("/progress/") else None)
@@ -154,7 +154,7 @@ def test_a_tab_that_is_seen_again_asks_at_once(held_stack: LiveStack, page: Page
     expect(page).to_have_title(f"Change {change} finished · riskadmin")
 
 
-def test_what_nobody_knows_is_settled_by_a_supervisor(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
+def test_a_supervisor_resolves_an_unknown_outcome(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
     stack = live_stack
     ((account_id, name),) = free_accounts(stack, 1)
     # Three calls end without an answer and without an effect: then it is left to people.

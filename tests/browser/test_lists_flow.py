@@ -84,8 +84,8 @@ def test_a_sorted_and_filtered_list_is_selected_from(live_stack: LiveStack, acco
     expect(page.locator("th[aria-sort=descending]")).to_be_visible()
     page.get_by_role("link", name="First", exact=True).click()
 
-    page.locator("#id_standing").select_option("active")
-    expect(page).to_have_url(re.compile(r"standing=active"))
+    page.locator("#id_status").select_option("active")
+    expect(page).to_have_url(re.compile(r"status=active"))
     page.get_by_label("Choose all on this page").check()
     chosen = page.locator("#list tbody input:checked").count()
     expect(page.locator("[data-selection]")).to_contain_text(f"{chosen} chosen")

@@ -23,11 +23,11 @@ def alike(live_stack: LiveStack) -> list[tuple[int, str]]:
     accounts = free_accounts(live_stack, MANY)
     for account_id, _ in accounts:
         live_stack.simulator.patch("account", account_id, evaluationSize=SIZE)
-    read_anew(live_stack)
+    read_again(live_stack)
     return accounts
 
 
-def read_anew(stack: LiveStack) -> None:
+def read_again(stack: LiveStack) -> None:
     """Read the whole environment into the mirror; the clock may be at it just now."""
 
     def is_read() -> bool:
@@ -116,10 +116,10 @@ def test_a_template_from_an_account_to_many_and_back(
     support.goto(f"{base}/templates/drift/")
     expect(support.get_by_role("main")).to_contain_text("Nothing differs.")
 
-    # Somebody alters one at Tradovate; the next reading finds it, and whose hand it was not.
+    # Somebody alters one at Tradovate; the next reading finds it, and that it was not done here.
     (drifted, drifted_name) = alike[17]
     stack.simulator.patch("userAccountAutoLiq", drifted, weeklyLossAutoLiq=9999)
-    read_anew(stack)
+    read_again(stack)
     support.reload()
     expect(support.locator("#drift tbody").last).to_contain_text(drifted_name)
     expect(support.locator("#drift")).to_contain_text("Outside riskadmin, between")

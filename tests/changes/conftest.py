@@ -1,4 +1,4 @@
-"""People, policy and a broker that keeps quiet; what nobody asks for is not there."""
+"""People, policy and a broker that keeps quiet; what no one asks for is not there."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -49,7 +49,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int], str]]:
 
 
 @pytest.fixture
-def asking(client: Client, support: Staff, sent: list[Any], monkeypatch: pytest.MonkeyPatch) -> Client:
+def support_client(client: Client, support: Staff, sent: list[Any], monkeypatch: pytest.MonkeyPatch) -> Client:
     """Support's browser, with the fake kind to ask for."""
     kind = FakeKind()
     monkeypatch.setitem(KINDS, kind.name, kind)

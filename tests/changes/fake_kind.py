@@ -91,7 +91,7 @@ class FakeKind(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         _never()
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         _never()
 
     def inverse(self, done: Done) -> Irreversible:

@@ -140,7 +140,7 @@ def carried_out(world: World, kind_name: str, parameters: State, state: State, *
     if isinstance(planned, Skip):
         return planned
     observed = world.after_call(planned.before, planned.after, tick)
-    assert kind.judge(before=planned.before, after=planned.after, observed=observed, step=0) == Finding.APPLIED
+    assert kind.interpret_read_back(before=planned.before, after=planned.after, observed=observed, step=0) == Finding.APPLIED
     return Done(environment=Environment.DEMO, before=planned.before, after=planned.after, observed=observed)
 
 

@@ -69,11 +69,15 @@ def test_a_limit_that_was_not_set_and_is_now_has_changed() -> None:
 def test_an_added_field_proves_no_effect() -> None:
     observed = {**STORED, "margin_call": False}
     assert (
-        KINDS["unlock"].judge(before=STORED, after={"admin_action": "Normal"}, observed=observed, step=0) == Finding.NOT_APPLIED
+        KINDS["unlock"].interpret_read_back(before=STORED, after={"admin_action": "Normal"}, observed=observed, step=0)
+        == Finding.NOT_APPLIED
     )
     before = {"admin_action": "Normal", "admin_at": None, "stopped_at": None, "user_triggered": None}
     reset = KINDS["reset_auto_liq_status"]
-    assert reset.judge(before=before, after={}, observed={**before, "margin_call": False}, step=0) == Finding.NOT_APPLIED
+    assert (
+        reset.interpret_read_back(before=before, after={}, observed={**before, "margin_call": False}, step=0)
+        == Finding.NOT_APPLIED
+    )
 
 
 def test_an_added_field_keeps_no_undo_from_what_was_left_as_it_was() -> None:

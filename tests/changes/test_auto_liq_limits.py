@@ -71,10 +71,10 @@ def planned(*account_ids: int, level: str = "", per_target: dict[int, State] | N
 def warnings_of(**parameters: Any) -> tuple[str, ...]:
     (row,) = planned(101, **parameters).rows
     assert row.is_sent, row.skip_reason
-    return told(row)
+    return reported(row)
 
 
-def told(row: Row) -> tuple[str, ...]:
+def reported(row: Row) -> tuple[str, ...]:
     """Return the warnings, with a hyphen for the true minus."""
     return tuple(warning.replace(MINUS, "-") for warning in row.warnings)
 
@@ -154,7 +154,7 @@ class TestPlan:
     @pytest.mark.parametrize(
         "columns", [{"trailing_max_drawdown_mode": "Weekly"}, {"weekly_loss_auto_liq_usd": "12345678901234.56"}]
     )
-    def test_what_is_odd_elsewhere_in_a_record_goes_back_as_it_came_and_stands_in_no_way(self, columns: dict[str, Any]) -> None:
+    def test_odd_values_elsewhere_in_a_record_go_back_as_they_came_and_block_nothing(self, columns: dict[str, Any]) -> None:
         limited(**columns)
         assert planned(101, do_not_unlock=False).rows[0].is_sent
 
@@ -202,7 +202,7 @@ class TestWarnings:
         give_cash(account, today="-1200")
         hold_position(account, 2)
         (row,) = planned(101, daily_loss_auto_liq_usd="1000").rows
-        assert told(row) == (
+        assert reported(row) == (
             f"{NOW}-$1,200.00 today, new limit -$1,000.00",
             "1 open position: would be liquidated",
         )
@@ -246,14 +246,14 @@ class TestWarnings:
         found = [each for each in warnings_of(**parameters) if each.startswith("Would")]
         assert found == [f"{NOW}{each}" for each in said]
 
-    def test_a_limit_that_stays_and_is_reached_is_told_unless_it_has_acted(self) -> None:
+    def test_a_limit_that_stays_and_is_reached_is_shown_unless_it_has_acted(self) -> None:
         account = limited()
         give_cash(account, today="-1200")
         assert warnings_of(weekly_loss_auto_liq_usd="2400") == (f"{NOW}-$1,200.00 today, unchanged limit -$1,000.00",)
         RiskStatus.objects.filter(account=account).update(liquidate_only_at=timezone.now())
         assert warnings_of(weekly_loss_auto_liq_usd="2400") == ()
 
-    def test_closing_only_is_told(self) -> None:
+    def test_closing_only_is_shown(self) -> None:
         give_cash(limited(), today="-850")
         assert warnings_of(daily_loss_liq_only_usd="850") == (
             "Would allow closing orders only now, on realised figures: -$850.00 today, new limit -$850.00",
@@ -315,7 +315,9 @@ class TestWarnings:
             ),
         ],
     )
-    def test_what_looks_wrong_is_told(self, columns: dict[str, Any], parameters: dict[str, Any], said: tuple[str, ...]) -> None:
+    def test_suspicious_values_are_shown(
+        self, columns: dict[str, Any], parameters: dict[str, Any], said: tuple[str, ...]
+    ) -> None:
         limited(**columns)
         assert warnings_of(**parameters) == said
 
@@ -352,7 +354,7 @@ class TestWarnings:
             ),
         ],
     )
-    def test_a_percentage_that_looks_like_a_slip_is_told_in_dollars(self, name: str, value: str, said: str) -> None:
+    def test_a_percentage_that_looks_like_a_slip_is_shown_in_dollars(self, name: str, value: str, said: str) -> None:
         give_cash(limited(), cash="156853", start="156853")
         assert [warning for warning in warnings_of(**{name: value}) if warning.startswith("Unusual")] == [
             f"Unusual for its size: {said}"
@@ -375,13 +377,13 @@ class TestWarnings:
             )
         ]
 
-    def test_where_no_size_is_known_the_percentage_alone_is_told(self) -> None:
+    def test_where_no_size_is_known_the_percentage_alone_is_shown(self) -> None:
         give_limits(make_account(101))
         assert [warning for warning in warnings_of(daily_loss_auto_liq_pct="0.02") if warning.startswith("Unusual")] == [
             "Unusual for its size: Daily loss in percent: auto-liquidation at 0.02% (usual: 1 to 6%; 2% is written 2)"
         ]
 
-    def test_open_positions_are_told(self) -> None:
+    def test_open_positions_are_shown(self) -> None:
         account = limited()
         for number, net_pos in enumerate((1, 0, -2)):
             hold_position(account, net_pos, number)
@@ -416,7 +418,7 @@ class TestWarnings:
         ({"max": Decimal(1200), "max_pct_of_size": Decimal("2.4")}, 50_000, ""),
     ],
 )
-def test_nobody_goes_beyond_the_firms_caps(settings: Settings, cap: dict[str, Decimal], size: int | None, reason: str) -> None:
+def test_no_one_exceeds_the_firms_caps(settings: Settings, cap: dict[str, Decimal], size: int | None, reason: str) -> None:
     settings.LIMIT_CAPS = {"daily_loss_auto_liq_usd": cap}
     limited()
     Account.objects.update(evaluation_size_usd=size)
@@ -434,7 +436,7 @@ def test_nobody_goes_beyond_the_firms_caps(settings: Settings, cap: dict[str, De
         {"margin_auto_liq_pct": {"max_pct_of_size": Decimal(1)}},
     ],
 )
-def test_a_cap_that_would_hold_nobody_stops_the_start(caps: dict[str, dict[str, Decimal]]) -> None:
+def test_a_cap_that_limits_no_one_stops_the_start(caps: dict[str, dict[str, Decimal]]) -> None:
     with pytest.raises(ImproperlyConfigured, match=next(iter(caps))):
         check_caps(caps)
 

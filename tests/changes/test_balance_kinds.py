@@ -1,4 +1,4 @@
-"""Balances, peaks, remediation and resets: planned from whatever the mirror says, sent as shown, judged with care."""
+"""Balances, peaks, remediation and resets: planned from whatever the mirror says, sent as shown, interpreted with care."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -131,7 +131,7 @@ class TestPlan:
         assert skipped("remediation", parameters).startswith(reason)
 
     @pytest.mark.parametrize("kind_name", ["demo_balance", "remediation"])
-    def test_a_balance_that_was_never_read_is_in_the_way(self, kind_name: str) -> None:
+    def test_a_balance_that_was_never_read_prevents_it(self, kind_name: str) -> None:
         assert KINDS[kind_name].obstacle(an_account(cash=None)) == "Its balance was never read; read the account first"
         assert KINDS[kind_name].obstacle(an_account()) == ""
         assert KINDS[kind_name].read_at(an_account(cash=None)) is None
@@ -169,7 +169,7 @@ class TestWarnings:
             ),
         ],
     )
-    def test_a_digit_too_many_or_too_few_is_told(self, kind_name: str, parameters: State, said: str) -> None:
+    def test_a_digit_too_many_or_too_few_is_shown(self, kind_name: str, parameters: State, said: str) -> None:
         account = an_account()
         account.evaluation_size_usd = Decimal(50_000)
         outcome = KINDS[kind_name].plan(account, parameters=parameters, contested=False)
@@ -218,7 +218,7 @@ def cash(amount: str, week: str | None = "0") -> dict[str, Any]:
 
 CASH_AFTER = {"amount_usd": "51000", "cash_change_usd": "1000"}
 BEFORE = cash("50000", "100")
-JUDGED = [
+FINDINGS = [
     (BEFORE, cash("51000", "100"), Finding.APPLIED),
     (BEFORE, cash("50000", "100"), Finding.NOT_APPLIED),
     # Trading moved both alike: what is left is the change, or nothing.
@@ -241,10 +241,10 @@ JUDGED = [
 ]
 
 
-@pytest.mark.parametrize(("before", "observed", "finding"), JUDGED)
-def test_a_balance_is_judged(before: State, observed: State, finding: Finding) -> None:
-    assert BALANCE.judge(before=before, after=CASH_AFTER, observed=observed, step=0) == finding
-    assert REMEDIATION.judge(before=before, after=CASH_AFTER, observed=observed, step=0) == finding
+@pytest.mark.parametrize(("before", "observed", "finding"), FINDINGS)
+def test_a_read_back_of_a_balance_is_interpreted(before: State, observed: State, finding: Finding) -> None:
+    assert BALANCE.interpret_read_back(before=before, after=CASH_AFTER, observed=observed, step=0) == finding
+    assert REMEDIATION.interpret_read_back(before=before, after=CASH_AFTER, observed=observed, step=0) == finding
 
 
 @pytest.mark.parametrize(
@@ -261,11 +261,13 @@ def test_a_balance_is_judged(before: State, observed: State, finding: Finding) -
         (None, "1", Finding.ELSEWHERE, Finding.ELSEWHERE),
     ],
 )
-def test_a_peak_is_judged(before: str | None, observed: str | None, finding: Finding, in_remediation: Finding) -> None:
+def test_a_read_back_of_a_peak_is_interpreted(
+    before: str | None, observed: str | None, finding: Finding, in_remediation: Finding
+) -> None:
     was, is_ = {"max_net_liq_usd": before}, {"max_net_liq_usd": observed}
     after = {"max_net_liq_usd": "52100", "cash_change_usd": "2000"}
-    assert PEAK.judge(before=was, after=after, observed=is_, step=0) == finding
-    assert REMEDIATION.judge(before=was, after=after, observed=is_, step=1) == in_remediation
+    assert PEAK.interpret_read_back(before=was, after=after, observed=is_, step=0) == finding
+    assert REMEDIATION.interpret_read_back(before=was, after=after, observed=is_, step=1) == in_remediation
 
 
 def risk(action: str, at: datetime = T0, *, stopped: bool = False, peak: str = "1") -> dict[str, Any]:
@@ -284,8 +286,8 @@ def risk(action: str, at: datetime = T0, *, stopped: bool = False, peak: str = "
         (risk(NORMAL), risk(NORMAL, T1), Finding.APPLIED),
     ],
 )
-def test_the_unlock_of_a_remediation_is_judged(before: State, observed: State, finding: Finding) -> None:
-    assert REMEDIATION.judge(before=before, after={}, observed=observed, step=2) == finding
+def test_the_unlock_of_a_remediation_is_interpreted(before: State, observed: State, finding: Finding) -> None:
+    assert REMEDIATION.interpret_read_back(before=before, after={}, observed=observed, step=2) == finding
 
 
 @pytest.mark.parametrize(
@@ -328,11 +330,11 @@ def reset(action: str = NORMAL, at: str | None = None, *, stopped_at: str | None
         (reset(), reset(own=True), Finding.ELSEWHERE),
     ],
 )
-def test_a_reset_is_judged_by_whatever_moved(before: State, observed: State, finding: Finding) -> None:
-    assert RESET.judge(before=before, after={}, observed=observed, step=0) == finding
+def test_a_read_back_of_a_reset_is_interpreted_by_whatever_moved(before: State, observed: State, finding: Finding) -> None:
+    assert RESET.interpret_read_back(before=before, after={}, observed=observed, step=0) == finding
 
 
-SAID = [
+DIFFERENCES = [
     ("demo_balance", cash("50000"), CASH_AFTER, [("Balance", "$50,000.00", "$51,000.00 (+$1,000.00)", "")]),
     (
         "demo_balance",
@@ -379,7 +381,7 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("kind_name", "before", "after", "said"), SAID)
+@pytest.mark.parametrize(("kind_name", "before", "after", "said"), DIFFERENCES)
 def test_it_says_what_it_alters(kind_name: str, before: State, after: State, said: list[tuple[str, str, str, str]]) -> None:
     assert KINDS[kind_name].differences(before, after) == tuple(
         Difference(label=label, before=was, after=becomes, direction=direction) for label, was, becomes, direction in said
@@ -414,7 +416,7 @@ def test_it_says_what_it_alters(kind_name: str, before: State, after: State, sai
         ),
     ],
 )
-def test_what_is_filled_in_is_kept_and_said(
+def test_input_is_kept_and_described(
     kind_name: str, typed: dict[str, str], parameters: dict[str, str], words: tuple[tuple[str, str], ...]
 ) -> None:
     kind = KINDS[kind_name]
@@ -442,7 +444,7 @@ def test_what_is_filled_in_is_kept_and_said(
         ("remediation", {"max_net_liq_usd": "1"}, "amount_usd"),
     ],
 )
-def test_what_is_filled_in_badly_is_told_at_its_field(kind_name: str, typed: dict[str, str], field: str) -> None:
+def test_bad_input_is_reported_at_its_field(kind_name: str, typed: dict[str, str], field: str) -> None:
     form_class = KINDS[kind_name].parameters_form
     assert form_class is not None
     assert list(form_class(typed).errors) == [field]

@@ -69,15 +69,15 @@ def test_anything_gives_a_plan_that_is_sent_as_shown_or_a_reason(
 
 @pytest.mark.parametrize("kind_name", ["demo_balance", "max_net_liq", "remediation", "reset_auto_liq_status"])
 @given(shown=accounts(), found=accounts(), parameters=PARAMETERS)
-def test_every_read_back_can_be_judged(shown: Account, found: Account, parameters: State, kind_name: str) -> None:
+def test_every_read_back_can_be_interpreted(shown: Account, found: Account, parameters: State, kind_name: str) -> None:
     kind = KINDS[kind_name]
     outcome = kind.plan(shown, parameters=parameters, contested=False)
     if isinstance(outcome, Skip):
         return
     for step in range(len(kind.steps)):
         before, observed = outcome.before, kind.state(found)
-        assert isinstance(kind.judge(before=before, after=outcome.after, observed=observed, step=step), Finding)
+        assert isinstance(kind.interpret_read_back(before=before, after=outcome.after, observed=observed, step=step), Finding)
         # What stands exactly as before has had no effect, unless that is where it was to be.
-        if kind.judge(before=before, after=outcome.after, observed=before, step=step) == Finding.APPLIED:
+        if kind.interpret_read_back(before=before, after=outcome.after, observed=before, step=step) == Finding.APPLIED:
             assert kind_name == "remediation"
             assert step > 0

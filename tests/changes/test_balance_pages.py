@@ -36,7 +36,7 @@ KINDS_ASKED = [
 
 
 @pytest.fixture
-def asking(client: Client, support: Staff) -> Client:
+def support_client(client: Client, support: Staff) -> Client:
     account: Account = make_account(101, LOCKED)
     RiskStatus.objects.filter(account=account).update(max_net_liq_usd=Decimal(51_000))
     Cash.objects.create(
@@ -51,19 +51,19 @@ def asking(client: Client, support: Staff) -> Client:
 
 
 @pytest.mark.parametrize(("kind_name", "typed", "words", "after"), KINDS_ASKED, ids=lambda each: str(each)[:20])
-def test_it_is_asked_for(
-    asking: Client, kind_name: str, typed: dict[str, str], words: list[str], after: dict[str, Any]
+def test_it_is_requested(
+    support_client: Client, kind_name: str, typed: dict[str, str], words: list[str], after: dict[str, Any]
 ) -> None:
     address = reverse("changes:new", args=[kind_name])
-    empty = asking.get(address, {"account": "demo:101"})
+    empty = support_client.get(address, {"account": "demo:101"})
     assert empty.status_code == 200
     assert all(f'name="{name}"' in empty.content.decode() for name in typed)
 
-    shown = asking.get(address, {"account": "demo:101", "preview": "1", **typed})
+    shown = support_client.get(address, {"account": "demo:101", "preview": "1", **typed})
     text = " ".join(shown.content.decode().split())
     assert [word for word in words if word not in text] == []
 
-    answer = asking.post(
+    answer = support_client.post(
         address,
         {
             "account": "demo:101",
@@ -78,13 +78,13 @@ def test_it_is_asked_for(
     assert answer["Location"] == reverse("changes:detail", args=[change.pk])
     (item,) = change.items.all()
     assert (item.state, item.after) == ("waiting", after)
-    assert asking.get(answer["Location"]).status_code == 200
+    assert support_client.get(answer["Location"]).status_code == 200
 
 
-def test_a_form_that_is_filled_in_badly_comes_back(asking: Client) -> None:
+def test_a_form_that_is_filled_in_badly_comes_back(support_client: Client) -> None:
     address = reverse("changes:new", args=["demo_balance"])
     typed = {"account": "demo:101", "preview": "1", "cash_change_usd": "1", "amount_usd": "1"}
-    response = asking.get(address, typed)
+    response = support_client.get(address, typed)
     assert response.status_code == 422
     assert "one of the two" in response.content.decode()
     assert not Change.objects.exists()

@@ -163,10 +163,12 @@ def test_the_form_says_it_at_the_field(
 
 
 @pytest.mark.django_db
-def test_the_page_and_the_rows_of_a_file_say_it_too(asking: Client, support: Staff, settings: Settings) -> None:
+def test_the_page_and_the_rows_of_a_file_say_it_too(support_client: Client, support: Staff, settings: Settings) -> None:
     settings.LIMIT_CAPS = highest(daily_loss_auto_liq_usd=1000)
     make_account(1)
-    page = asking.get(new("auto_liq_limits"), {"account": "demo:1", "preview": "1", "daily_loss_auto_liq_usd": "1000.01"})
+    page = support_client.get(
+        new("auto_liq_limits"), {"account": "demo:1", "preview": "1", "daily_loss_auto_liq_usd": "1000.01"}
+    )
     assert page.status_code == 422
     assert "the most that may be set is $1,000.00." in text_of(page)
     content = b"account,daily_loss_auto_liq_usd\n1,1000.01\n"
@@ -176,7 +178,7 @@ def test_the_page_and_the_rows_of_a_file_say_it_too(asking: Client, support: Sta
 
 
 @pytest.mark.parametrize("caps", [highest(pre_expiration_days=1), {"long_limit": {"max_pct_of_size": Decimal(1)}}])
-def test_a_cap_that_would_hold_nobody_stops_the_start(caps: Caps) -> None:
+def test_a_cap_that_limits_no_one_stops_the_start(caps: Caps) -> None:
     with pytest.raises(ImproperlyConfigured, match=next(iter(caps))):
         check_caps(caps)
 

@@ -34,20 +34,20 @@ def offered(form: Any) -> list[str]:
 
 @pytest.mark.parametrize("environment", ["demo", "live"])
 def test_those_of_the_chosen_environment_are_offered(
-    asking: Client, categories: dict[str, RiskCategory], environment: str
+    support_client: Client, categories: dict[str, RiskCategory], environment: str
 ) -> None:
-    page = asking.get(NEW, {"account": f"{environment}:1"})
+    page = support_client.get(NEW, {"account": f"{environment}:1"})
     form = page.context["parameters_form"]
     assert [each.pk for each in form.fields["category"].queryset] == [categories[environment].pk]
     assert offered(form) == ["Trading Halted"]
 
 
-def test_one_of_the_other_is_refused_at_the_field(asking: Client, categories: dict[str, RiskCategory]) -> None:
-    page = asking.get(NEW, {"account": "demo:1", "preview": "1", "category": str(categories["live"].pk)})
+def test_one_of_the_other_is_refused_at_the_field(support_client: Client, categories: dict[str, RiskCategory]) -> None:
+    page = support_client.get(NEW, {"account": "demo:1", "preview": "1", "category": str(categories["live"].pk)})
     assert (page.status_code, page.context["plan"]) == (422, None)
     assert "accounts can only be in one of their own environment" in text_of(page)
     assert written() == (0, 0, 0, 0)
-    right = asking.get(NEW, {"account": "demo:1", "preview": "1", "category": str(categories["demo"].pk)})
+    right = support_client.get(NEW, {"account": "demo:1", "preview": "1", "category": str(categories["demo"].pk)})
     assert (right.status_code, len(right.context["plan"].sent)) == (200, 1)
 
 

@@ -57,7 +57,7 @@ def running(support: Staff, sent: Sent) -> Change:
 
 
 class TestPausing:
-    def test_it_stops_and_goes_on(self, running: Change, support: Staff, supervisor: Staff, sent: Sent) -> None:
+    def test_it_stops_and_continues(self, running: Change, support: Staff, supervisor: Staff, sent: Sent) -> None:
         control.pause(actor=supervisor, origin=ORIGIN, change_id=running.pk)
         running.refresh_from_db()
         assert (running.state, running.paused_by_name) == (ChangeState.PAUSED, supervisor.who().name)
@@ -70,7 +70,7 @@ class TestPausing:
         assert (resumed.state, resumed.paused_by_name, resumed.paused_at) == (ChangeState.RUNNING, "", None)
         assert [event.staff_id for event in events(running, Tag.CHANGE_RESUMED)] == [support.pk]
 
-    def test_resuming_tells_the_workers(
+    def test_resuming_wakes_the_workers(
         self, running: Change, support: Staff, sent: Sent, django_capture_on_commit_callbacks: Any
     ) -> None:
         control.pause(actor=support, origin=ORIGIN, change_id=running.pk)
@@ -100,7 +100,7 @@ class TestCancelling:
             (item.pk, support.pk, "cancelled") for item in cancelled
         ]
 
-    def test_with_nothing_under_way_it_is_over_at_once(self, support: Staff, sent: Sent) -> None:
+    def test_with_nothing_in_progress_it_ends_immediately(self, support: Staff, sent: Sent) -> None:
         make_accounts([1, 2])
         change = control.cancel(actor=support, origin=ORIGIN, change_id=ask(support, "lock", 1, 2).pk)
         assert (change.state, states(change)) == (ChangeState.FINISHED, ["cancelled", "cancelled"])
@@ -144,7 +144,7 @@ class TestCancelling:
         assert item.note.startswith("Half done (")
         assert item.note.endswith("). Cancelled by supervisor")
 
-    def test_what_nobody_knows_stays_unknown(self, running: Change, support: Staff) -> None:
+    def test_unknown_items_stay_unknown(self, running: Change, support: Staff) -> None:
         Item.objects.filter(change=running, state=ItemState.SENDING).update(state=ItemState.UNKNOWN)
         control.cancel(actor=support, origin=ORIGIN, change_id=running.pk)
         control.cancel_put_back(origin=ORIGIN)
@@ -160,7 +160,7 @@ class TestCancelling:
 class TestWhoMay:
     @pytest.mark.parametrize("steers", STEERING, ids=lambda each: each.__name__)
     @pytest.mark.parametrize("role", [Role.SUPPORT, Role.COMPLIANCE, Role.ADMINISTRATOR])
-    def test_neither_colleagues_nor_who_only_looks(
+    def test_colleagues_and_readers_are_refused(
         self, running: Change, support: Staff, steers: Callable[..., Change], role: Role
     ) -> None:
         if BEGUN[steers] == ChangeState.PAUSED:
@@ -171,7 +171,7 @@ class TestWhoMay:
             steers(actor=stranger, origin=ORIGIN, change_id=running.pk)
         assert (Change.objects.get().state, states(running), Event.objects.count()) == before
 
-    def test_who_asked_and_may_no_longer(self, running: Change, support: Staff) -> None:
+    def test_a_requester_who_lost_the_right_is_refused(self, running: Change, support: Staff) -> None:
         support.groups.clear()
         now = Staff.objects.get(pk=support.pk)
         with pytest.raises(NotAllowed):
@@ -200,7 +200,7 @@ class TestPriority:
     def test_the_trail_says_it_in_the_same_words(self) -> None:
         assert {each.value: each.label.lower() for each in Priority} == PRIORITY_WORDS
 
-    def test_who_decides_says_which_goes_first(self, running: Change, support: Staff, supervisor: Staff) -> None:
+    def test_deciders_set_the_priority(self, running: Change, support: Staff, supervisor: Staff) -> None:
         with pytest.raises(NotAllowed):
             control.prioritise(actor=support, origin=ORIGIN, change_id=running.pk, priority=Priority.BEFORE)
         control.prioritise(actor=supervisor, origin=ORIGIN, change_id=running.pk, priority=Priority.BEFORE)
@@ -255,7 +255,7 @@ class TestPages:
             assert self.press(client, name, running, priority="10").status_code == 403
         assert Change.objects.get().state == ChangeState.RUNNING
 
-    def test_a_second_press_is_told_what_happened(self, client: Client, running: Change, support: Staff) -> None:
+    def test_a_second_press_shows_what_happened(self, client: Client, running: Change, support: Staff) -> None:
         client.force_login(support)
         self.press(client, "pause", running)
         response = self.press(client, "pause", running)
@@ -274,7 +274,7 @@ class TestPages:
         for pk in (0, 4711, 2**63):
             assert client.post(reverse(f"changes:{name}", args=[pk])).status_code == 404
 
-    def test_what_holds_it_up_is_said(self, client: Client, running: Change, support: Staff, supervisor: Staff) -> None:
+    def test_the_reason_for_a_delay_is_shown(self, client: Client, running: Change, support: Staff, supervisor: Staff) -> None:
         control.pause(actor=supervisor, origin=ORIGIN, change_id=running.pk)
         client.force_login(support)
         page = reverse("changes:progress", args=[running.pk])
@@ -283,7 +283,7 @@ class TestPages:
         assert "Cancelled by supervisor; what is already sent is still confirmed" in text_of(client.get(page))
 
 
-class TestAskingAgain:
+class TestRequestingAgain:
     def test_it_leads_to_a_plan_for_what_failed(self, client: Client, running: Change, support: Staff) -> None:
         walk(running.items.get(position=1), ItemState.REJECTED)
         walk(running.items.get(position=2), ItemState.UNKNOWN)
@@ -301,7 +301,7 @@ class TestAskingAgain:
         assert [row.target_id for row in page.context["plan"].sent] == [1]
 
     def test_with_the_parameters_of_all_and_of_each(
-        self, asking: Client, support: Staff, supervisor: Staff, monkeypatch: pytest.MonkeyPatch
+        self, support_client: Client, support: Staff, supervisor: Staff, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_accounts([1, 2, 3])
         listed = TargetList.objects.create(
@@ -315,20 +315,20 @@ class TestAskingAgain:
             source="CSV x.csv",
         )
         address = f"{reverse('changes:new', args=['fake'])}?targets={listed.pk}"
-        page = asking.get(address)
+        page = support_client.get(address)
         fields = {"targets": str(listed.pk), "digest": page.context["plan"].digest, "reason_code": "CloseFraud"}
         fields["form_key"] = "00000000-0000-0000-0000-00000000000a"
-        assert asking.post(address, fields).status_code == 303
+        assert support_client.post(address, fields).status_code == 303
         change = Change.objects.get()
         assert [item.own_parameters for item in change.items.order_by("position")] == [None, {"amount": "7.00"}, None]
         approve(supervisor, change)
         for position, state in ((1, ItemState.REJECTED), (2, ItemState.REJECTED), (3, ItemState.APPLIED)):
             walk(change.items.get(position=position), state)
 
-        response = asking.post(reverse("changes:retry", args=[change.pk]))
+        response = support_client.post(reverse("changes:retry", args=[change.pk]))
         again = TargetList.objects.latest("created_at")
         assert (again.ids, again.parameters, again.per_target) == ([1, 2], {"amount": "5.00"}, {"2": {"amount": "7.00"}})
-        plan = asking.get(response["Location"]).context["plan"]
+        plan = support_client.get(response["Location"]).context["plan"]
         assert [row.after for row in plan.sent] == [{"amount": "5.00"}, {"amount": "7.00"}]
 
     def test_it_needs_the_right_to_ask(self, client: Client, running: Change) -> None:

@@ -32,7 +32,7 @@ def read(*lines: str, kind: Any = FAKE, encoding: str = "utf-8", end: str = "\r\
     return read_csv(kind, Environment.DEMO, (end.join(lines) + end).encode(encoding), filename="limits.csv")
 
 
-def told(chosen: TargetSelection) -> list[tuple[int, str, str, str, str]]:
+def reported(chosen: TargetSelection) -> list[tuple[int, str, str, str, str]]:
     return [(each.line, each.column, each.value, each.fault.value, each.reason) for each in chosen.problems]
 
 
@@ -70,7 +70,7 @@ class TestTable:
 
     def test_quotes_hold_delimiters_quotes_and_lines(self) -> None:
         chosen = read("account;amount", '"1";"10"', '"nobody; ""him""\nor her";5', "9;5")
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (
                 3,
                 "account",
@@ -142,7 +142,7 @@ class TestHeader:
             "Line 1: there is no column “10” here (amount, floor, mode, sticky, level).",
         )
 
-    def test_every_fault_of_it_is_told(self) -> None:
+    def test_every_error_of_it_is_shown(self) -> None:
         assert refused("account,name,floor,floor,,colour", "1,1,1,1,1,1") == (
             "Line 1: the column “floor” comes twice. Keep one of them.",
             "Line 1: column 5 has no heading.",
@@ -158,7 +158,7 @@ class TestHeader:
         )
         assert read("account", "1", kind=KINDS["lock"]).ids == (1,)
 
-    def test_without_columns_for_parameters_they_are_asked_for_on_the_page(self) -> None:
+    def test_without_columns_for_parameters_they_are_requested_on_the_page(self) -> None:
         chosen = read("account", "1", "2")
         assert (chosen.ids, chosen.parameters, chosen.per_target) == ((1, 2), {}, {})
 
@@ -168,7 +168,7 @@ class TestHeader:
 
 
 class TestRows:
-    def test_each_fault_is_told_where_it_stands(self) -> None:
+    def test_each_error_is_shown_at_its_place(self) -> None:
         make_account(6, archived=True)
         make_account(7, archived=True, closed=True)
         make_account(8, name="TWIN")
@@ -204,7 +204,7 @@ class TestRows:
             '4,"1,200",,,',
         )
         assert chosen.ids == (1, 3)
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (3, "account", "404", "Unknown", "No account has this id or name"),
             (4, "account", "NOBODY", "Unknown", "No account has this id or name"),
             (5, "account", "6", "Archived or closed", "This account is archived or closed"),
@@ -272,7 +272,7 @@ class TestRows:
     def test_rows_that_disagree_count_for_nothing(self) -> None:
         chosen = read("account,amount", "1,10", "2,20", f"{NAME(1)},11", "1,10", "3,1", "3,2", "1,12", "1,13")
         assert chosen.ids == (2,)
-        assert [(line, reason) for line, _, _, fault, reason in told(chosen) if fault == Fault.CONTRADICTION] == [
+        assert [(line, reason) for line, _, _, fault, reason in reported(chosen) if fault == Fault.CONTRADICTION] == [
             (2, "Says otherwise than lines 4, 5, 8 and 1 more. Keep one of them"),
             (4, "Says otherwise than lines 2, 5, 8 and 1 more. Keep one of them"),
             (5, "Says otherwise than lines 2, 4, 8 and 1 more. Keep one of them"),
@@ -294,7 +294,7 @@ class TestRows:
 
     def test_an_id_may_have_zeros_before_it(self) -> None:
         chosen = read("account", "0000001", "1")
-        assert (chosen.ids, told(chosen)) == ((1,), [])
+        assert (chosen.ids, reported(chosen)) == ((1,), [])
         assert noted(chosen) == [(3, "1: the same as line 2; it counts once.")]
 
     @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ class TestRows:
         make_trader(71, "kim lee", is_gone=True)
         chosen = read("trader", "70", "kim lee", "1", kind=KINDS["user_lockout"])
         assert (chosen.unit, chosen.ids) == (Unit.TRADER, (70,))
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (3, "trader", "kim lee", "Archived or closed", "This trader is no longer listed by Tradovate"),
             (4, "trader", "1", "Unknown", "No trader has this id or name"),
         ]

@@ -51,7 +51,7 @@ def values(chosen: TargetSelection, column: str = USD) -> dict[int, Any]:
     return {target_id: each[column] for target_id, each in every.items() if column in each}
 
 
-def told(chosen: TargetSelection) -> list[Said]:
+def reported(chosen: TargetSelection) -> list[Said]:
     return [(each.line, each.column, each.value, each.fault.value, each.reason) for each in chosen.problems]
 
 
@@ -83,23 +83,23 @@ class TestCases:
     )
     def test_what_has_one_meaning_is_taken(self, name: str, taken: dict[int, str]) -> None:
         chosen = case(name)
-        assert (values(chosen), told(chosen), noted(chosen)) == (taken, [], [])
+        assert (values(chosen), reported(chosen), noted(chosen)) == (taken, [], [])
         assert chosen.ids == tuple(taken)
 
     def test_03_a_point_before_three_digits(self) -> None:
         chosen = case("csv03")
-        assert told(chosen) == [(2, USD, "1.500", "Bad value", "1.500 can mean 1500 or 1.5. Write 1500 or 1.5.")]
+        assert reported(chosen) == [(2, USD, "1.500", "Bad value", "1.500 can mean 1500 or 1.5. Write 1500 or 1.5.")]
         # No percentage can be 1500, so this one means one and a half.
         assert (values(chosen, PCT), values(chosen)) == ({4200003: "1.5"}, {4200006: "1.5"})
 
     def test_06_percentages_are_read_as_percentages(self) -> None:
         chosen = case("csv06")
-        assert (values(chosen, PCT), told(chosen)) == ({4200001: "0.02", 4200003: "0.8", 4200011: "0.02"}, [])
+        assert (values(chosen, PCT), reported(chosen)) == ({4200001: "0.02", 4200003: "0.8", 4200011: "0.02"}, [])
 
     def test_09_numbers_that_are_shortened_or_none(self) -> None:
         chosen = case("csv09")
         assert chosen.ids == ()
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (2, USD, "1.5E+03", "Bad value", f"{SHORTENED} If this is the whole number, write 1500."),
             (3, USD, "1E+15", "Bad value", SHORTENED),
             (4, USD, "NaN", "Bad value", HOW_USD),
@@ -112,7 +112,7 @@ class TestCases:
 
     def test_13_blank_lines_count_and_say_nothing(self) -> None:
         chosen = case("csv13")
-        assert (values(chosen), told(chosen)) == ({4200001: "1500"}, [(8, USD, "oops", "Bad value", HOW_USD)])
+        assert (values(chosen), reported(chosen)) == ({4200001: "1500"}, [(8, USD, "oops", "Bad value", HOW_USD)])
 
     def test_14_the_same_heading_twice(self) -> None:
         with pytest.raises(Unreadable) as caught:
@@ -121,7 +121,7 @@ class TestCases:
 
     def test_18_letters_of_an_unknown_encoding(self) -> None:
         chosen = case("csv18")
-        assert (chosen.ids, told(chosen)) == ((), [(2, "account", "KTR25K\N{EN DASH}000001", "Bad value", NOT_UTF8)])
+        assert (chosen.ids, reported(chosen)) == ((), [(2, "account", "KTR25K\N{EN DASH}000001", "Bad value", NOT_UTF8)])
 
     def test_20_yes_and_no(self) -> None:
         chosen = case("csv20")
@@ -132,13 +132,13 @@ class TestCases:
             4200008: True,
             4200009: True,
         }
-        assert told(chosen) == []
+        assert reported(chosen) == []
 
     @time_machine.travel(datetime(2026, 11, 29, 12, tzinfo=UTC), tick=False)
     def test_26_times(self) -> None:
         chosen = case("csv26")
         assert values(chosen, "flatten_at") == dict.fromkeys((4200001, 4200003, 4200013), "2026-12-01T21:10:00+00:00")
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (
                 4,
                 "flatten_at",
@@ -175,7 +175,7 @@ class TestCases:
     def test_28_accounts_that_are_gone_unknown_or_named_twice(self) -> None:
         chosen = case("csv28")
         assert values(chosen) == {4200001: "1500"}
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (2, "account", "4200040", "Archived or closed", "This account is archived or closed"),
             (3, "account", "4200005", "Archived or closed", "This account is archived or closed"),
             (4, "account", "999", "Unknown", "No account has this id or name"),
@@ -194,7 +194,7 @@ class TestCases:
     def test_31_wide_digits(self) -> None:
         chosen = case("csv31")
         assert chosen.ids == ()
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (
                 2,
                 "account",
@@ -207,13 +207,13 @@ class TestCases:
 
     def test_32_signs_between_and_before_digits(self) -> None:
         chosen = case("csv32")
-        assert told(chosen) == [(2, USD, "1_500", "Bad value", "Write it without _ between the digits: 1500.")]
+        assert reported(chosen) == [(2, USD, "1_500", "Bad value", "Write it without _ between the digits: 1500.")]
         assert values(chosen) == {4200003: "1500", 4200006: "1500"}
 
     def test_33_a_true_minus_and_an_apostrophe(self) -> None:
         chosen = case("csv33")
         assert chosen.ids == ()
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (2, USD, "\N{MINUS SIGN}1500", "Bad value", ZERO),
             (3, USD, "1\u20191500", "Bad value", "Write it without \u2019 between the digits."),
         ]
@@ -243,17 +243,17 @@ class TestTables:
     def test_it_is_read_alike(self, content: str) -> None:
         for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
             chosen = read(content.encode(encoding))
-            assert (values(chosen), told(chosen), noted(chosen)) == ({4200001: "1500"}, [], []), encoding
+            assert (values(chosen), reported(chosen), noted(chosen)) == ({4200001: "1500"}, [], []), encoding
 
     def test_lines_are_counted_below_the_line_that_names_the_delimiter(self) -> None:
         chosen = read(b"sep=;\naccount;daily_loss_auto_liq_usd\n4200001;x\n")
-        assert told(chosen) == [(3, USD, "x", "Bad value", HOW_USD)]
+        assert reported(chosen) == [(3, USD, "x", "Bad value", HOW_USD)]
 
     def test_one_delimiter_too_many_in_one_row_is_a_number_torn_apart(self) -> None:
         head = b"account,daily_loss_alert_usd,daily_loss_auto_liq_usd\n"
         chosen = read(head + b"4200001,1,500,\n4200003,1,500,000\n4200006,900,1500\n")
         reason = "4 cells, where the header has 3. If a number or name has a delimiter in it, put it in quotation marks"
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (2, "", "", "Not as the header says", reason),
             (3, "", "", "Not as the header says", reason),
         ]
@@ -261,7 +261,7 @@ class TestTables:
 
     def test_an_unclosed_quotation_mark_swallows_no_rows(self) -> None:
         chosen = read(b'account,daily_loss_auto_liq_usd\n"4200001,1500\n4200003"",1600\n4200006",1700\n4200008,1800\n')
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (
                 2,
                 "account",
@@ -282,20 +282,20 @@ class TestTables:
             (b"\x1f\x8b\x08", "a compressed file"),
         ],
     )
-    def test_other_files_are_told_apart(self, begins: bytes, what: str) -> None:
+    def test_other_files_are_distinguished(self, begins: bytes, what: str) -> None:
         assert refused(begins) == (f"This is {what}, not a CSV file, whatever its name ends in. {SAVE_AS}",)
 
     def test_one_letter_of_an_unknown_encoding_spoils_one_row(self) -> None:
         chosen = read(b"account,daily_loss_auto_liq_usd\n4200001,1500\nJos\xe9,1600\n4200003,1\xa0700\n")
         assert values(chosen) == {4200001: "1500"}
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (3, "account", "José", "Bad value", NOT_UTF8),
             (4, USD, "1\N{REPLACEMENT CHARACTER}700", "Bad value", NOT_UTF8),
         ]
 
     def test_a_row_of_totals_is_named_as_that(self) -> None:
         chosen = read(b"account,daily_loss_auto_liq_usd\n4200001,1500\nTotal,1500\n,1500\n")
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (
                 3,
                 "account",
@@ -325,7 +325,7 @@ class TestColumns:
             "Remove the columns that are not needed, or tick “Ignore columns with other headings”.",
         ]
         chosen = read(content, ignore_unknown=True)
-        assert (values(chosen), told(chosen)) == ({4200001: "1500"}, [])
+        assert (values(chosen), reported(chosen)) == ({4200001: "1500"}, [])
         assert noted(chosen) == [(1, "Columns that were ignored: Note, number 4, which has no heading.")]
 
     @pytest.mark.parametrize("heading", ["Daily loss: auto-liquidation %", "Daily loss: auto-liquidation (EUR)"])
@@ -348,7 +348,7 @@ class TestColumns:
             b"404,KTR25K-000011,2000\n405,NOBODY,2100\n"
         )
         assert values(chosen) == {4200001: "1500", 4200003: "1600", 4200006: "1700"}
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (
                 5,
                 "account_id",
@@ -376,7 +376,7 @@ class TestColumns:
     def test_an_environment_beside_the_account_has_to_be_the_chosen_one(self) -> None:
         chosen = read(b"account,environment\n4200001,demo\n4200003,Live\n4200006,\n")
         assert chosen.ids == (4200001, 4200006)
-        assert told(chosen) == [
+        assert reported(chosen) == [
             (
                 3,
                 "environment",
@@ -426,15 +426,15 @@ class TestSharedNames:
     def test_the_open_account_is_taken_and_that_is_said(self) -> None:
         make_account(4200041, name="KTR25K-000001", archived=True, closed=True)
         chosen = read(b"account\nKTR25K-000001\n")
-        assert (chosen.ids, told(chosen)) == ((4200001,), [])
+        assert (chosen.ids, reported(chosen)) == ((4200001,), [])
         assert noted(chosen) == [
             (2, "KTR25K-000001 is also the name of 4200041, archived or closed; the open account 4200001 was taken.")
         ]
 
-    def test_two_open_ones_are_told_by_their_ids_without_the_closed_one(self) -> None:
+    def test_two_open_ones_are_listed_by_their_ids_without_the_closed_one(self) -> None:
         make_account(4200041, name="KTR25K-000001", archived=True)
         make_account(4200042, name="KTR25K-000001")
-        assert told(read(b"account\nKTR25K-000001\n")) == [
+        assert reported(read(b"account\nKTR25K-000001\n")) == [
             (
                 2,
                 "account",
@@ -446,7 +446,7 @@ class TestSharedNames:
 
     def test_only_closed_ones(self) -> None:
         make_account(4200041, name="KTR25K-000040", archived=True)
-        assert told(read(b"account\nKTR25K-000040\n")) == [
+        assert reported(read(b"account\nKTR25K-000040\n")) == [
             (
                 2,
                 "account",
@@ -459,7 +459,7 @@ class TestSharedNames:
     def test_the_id_beside_the_name_says_which(self) -> None:
         make_account(4200041, name="KTR25K-000001", archived=True)
         chosen = read(b"id,name\n4200041,KTR25K-000001\n")
-        assert told(chosen) == [(2, "id", "4200041", "Archived or closed", "This account is archived or closed")]
+        assert reported(chosen) == [(2, "id", "4200041", "Archived or closed", "This account is archived or closed")]
 
     def test_names_with_invisible_characters_are_found_as_they_are_and_as_they_look(self) -> None:
         make_account(4200050, name="ACC\u202eEVIL-3")

@@ -102,7 +102,7 @@ class TestApprove:
         assert reject(second_supervisor, change).state == ChangeState.REJECTED
         assert (Item.objects.get().state, sent) == (ItemState.CANCELLED, [])
 
-    def test_a_supervisor_may_approve_what_another_supervisor_asked_for(
+    def test_a_supervisor_may_approve_what_another_supervisor_requested(
         self, account: Account, supervisor: Staff, second_supervisor: Staff, sent: Sent
     ) -> None:
         change = ask(supervisor, "unlock", 101)
@@ -329,12 +329,12 @@ class TestStale:
         monkeypatch.setattr(freshness, "refresh", refresh)
         assert approve(supervisor, change).state == ChangeState.RUNNING
 
-    def test_the_real_way_to_a_tradovate_that_nobody_answers_at(self, change: Change, supervisor: Staff) -> None:
+    def test_reading_from_a_tradovate_that_does_not_answer(self, change: Change, supervisor: Staff) -> None:
         assert "can't be read from Tradovate now" in refused(lambda: approve(supervisor, change), change).message
 
 
 class TestWithdraw:
-    def test_by_who_asked(self, change: Change, support: Staff, sent: Sent) -> None:
+    def test_the_requester_is_refused(self, change: Change, support: Staff, sent: Sent) -> None:
         ended = withdraw(actor=support, origin=ORIGIN, change_id=change.pk)
         assert ended.state == Change.objects.get().state == ChangeState.CANCELLED
         item = Item.objects.get()

@@ -138,7 +138,7 @@ class TestReported:
         for words in (read_aloud(preview), read_aloud(page)):
             assert "8 accounts would be liquidated now 88 accounts hold open positions 256 become looser" in words
 
-    def test_the_worst_stand_first_a_few_at_a_time(self, client: Client, change: Change, supervisor: Staff) -> None:
+    def test_the_worst_come_first_a_few_at_a_time(self, client: Client, change: Change, supervisor: Staff) -> None:
         page = opened(client, supervisor, change)
         assert names(page)[:8] == [f"KTR50K-{number:06}" for number in range(347, 355)]
         assert len(names(page)) == ITEMS_TO_DECIDE == 15
@@ -299,9 +299,9 @@ class TestMovedSince:
         change = ask(support, "auto_liq_limits", *range(1, 8), parameters=NEW_LIMIT)
         AutoLiqLimits.objects.update(daily_loss_auto_liq_usd=2000)
         page = opened(client, supervisor, change)
-        told = text_of(page).partition('id="moved"')[2].partition('id="effects"')[0]
-        assert re.findall(r"KTR50K-\d+", told) == [f"KTR50K-{number:06}" for number in range(1, 6)]
-        assert "Show all 7" in told
+        reported = text_of(page).partition('id="moved"')[2].partition('id="effects"')[0]
+        assert re.findall(r"KTR50K-\d+", reported) == [f"KTR50K-{number:06}" for number in range(1, 6)]
+        assert "Show all 7" in reported
         assert len(names(opened(client, supervisor, change, effect="moved"))) == 7
 
     def test_what_is_approved_is_shown_as_it_was_requested(self, client: Client, change: Change, supervisor: Staff) -> None:
@@ -312,7 +312,7 @@ class TestMovedSince:
         assert (moved.item.before, moved.item.after) == (frozen.before, frozen.after)
         assert moved.now == {"level": "firm", **(frozen.before or {}), "daily_loss_auto_liq_usd": "2000"}
 
-    def test_an_account_that_is_gone_has_no_effects_and_is_told(
+    def test_an_account_that_is_gone_has_no_effects_and_is_shown(
         self, client: Client, change: Change, supervisor: Staff
     ) -> None:
         Account.objects.filter(tradovate_id=3).update(archived=True)
@@ -375,14 +375,12 @@ class TestReadFirst:
         opened(client, supervisor, change)
         assert len(read) == 1
 
-    def test_not_for_others_who_are_told_that_it_is_old(
-        self, client: Client, change: Change, support: Staff, read: list[Any]
-    ) -> None:
+    def test_others_only_see_that_it_is_old(self, client: Client, change: Change, support: Staff, read: list[Any]) -> None:
         words = read_aloud(opened(client, support, change))
         assert read == []
         assert "1 account was read from Tradovate too long ago to decide by" in words
 
-    def test_what_can_not_be_read_is_told_and_the_approval_refused(
+    def test_unreadable_targets_are_shown_and_the_approval_refused(
         self, client: Client, change: Change, supervisor: Staff, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_: Any, **__: Any) -> int:
@@ -433,7 +431,7 @@ def test_a_change_without_stored_effects_says_so(client: Client, support: Staff,
     assert "The effects of this change were not stored." in read_aloud(opened(client, supervisor, item.change))
 
 
-def test_a_bad_form_is_told_at_the_top(client: Client, support: Staff, supervisor: Staff, sent: Sent) -> None:
+def test_form_errors_are_summed_up_at_the_top(client: Client, support: Staff, supervisor: Staff, sent: Sent) -> None:
     make_account(1, LOCKED)
     change = ask(support, "unlock", 1)
     client.force_login(supervisor)

@@ -92,7 +92,7 @@ class TestDecisions:
         assert sql("UPDATE changes_change SET state = 'running' WHERE id = %s", pending.pk) == 1
 
     @pytest.mark.parametrize("verdict", ["approve", "reject"])
-    def test_by_who_asked(self, pending: Change, support: Staff, verdict: str) -> None:
+    def test_the_requester_is_refused(self, pending: Change, support: Staff, verdict: str) -> None:
         refuses(lambda: decide_by_sql(pending, support, verdict=verdict), "decision_not_by_requester")
 
     def test_a_second_one(self, pending: Change, supervisor: Staff) -> None:
@@ -187,7 +187,7 @@ class TestChanges:
                     "change_begins",
                 )
 
-    def test_altering_what_was_asked_for(self, subtests: pytest.Subtests, pending: Change, supervisor: Staff) -> None:
+    def test_editing_what_was_requested(self, subtests: pytest.Subtests, pending: Change, supervisor: Staff) -> None:
         for assignment in (
             "kind = 'lock'",
             "environment = 'live'",
@@ -232,7 +232,7 @@ class TestChanges:
                 "change_begins",
             )
 
-    def test_pausing_and_cancelling_by_nobody(self, running: Change) -> None:
+    def test_pausing_and_cancelling_without_a_person_is_refused(self, running: Change) -> None:
         for state in ("paused", "stopping"):
             refuses(
                 partial(sql, "UPDATE changes_change SET state = %s", state),
@@ -362,7 +362,7 @@ class TestItems:
             with subtests.test(assignment):
                 refuses(partial(sql, f"UPDATE changes_item SET {assignment}"), "item_keeps_its_outcome")
 
-    def test_two_of_a_target_under_way(self, support: Staff) -> None:
+    def test_two_items_of_a_target_in_progress_are_refused(self, support: Staff) -> None:
         account = make_account(101)
         open_item(support, account, "lock", ItemState.SENDING)
         second = open_item(support, account, "liquidate_only", ItemState.QUEUED)

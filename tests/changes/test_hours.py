@@ -215,7 +215,7 @@ def is_maintained(day: date, minute: int) -> bool:
     return 16 * 60 <= minute < (20 if weekday == 4 else 17) * 60
 
 
-def test_every_minute_of_thirteen_months_is_as_the_oracle_says(known: Hours) -> None:
+def test_every_minute_of_thirteen_months_agrees_with_the_reference(known: Hours) -> None:
     since, count, pad = utc("2026-03-02 00:00"), 396 * 1440, 60  # both ends are within sessions, so that no window is cut
     local = list(local_minutes(since - pad * MINUTE, count + 2 * pad))
     trading = bytes(trades(day, minute) for day, minute in local)
@@ -290,7 +290,7 @@ def any_hours(draw: st.DrawFn) -> Made:
     return Made(hours=made, since=since, until=until, sessions=sessions, weekly=weekly, buffer=buffer)
 
 
-def stand_apart(spans: Sequence[Span]) -> bool:
+def are_disjoint(spans: Sequence[Span]) -> bool:
     return all(span.begins_at < span.ends_at for span in spans) and all(
         before.ends_at < after.begins_at for before, after in pairwise(spans)
     )
@@ -299,7 +299,7 @@ def stand_apart(spans: Sequence[Span]) -> bool:
 @given(any_hours())
 def test_windows_never_overlap_what_they_keep_away_from(made: Made) -> None:
     windows = list(made.hours.windows(made.since, made.until))
-    assert all(stand_apart(spans) for spans in (windows, made.hours.sessions, made.hours.maintenance))
+    assert all(are_disjoint(spans) for spans in (windows, made.hours.sessions, made.hours.maintenance))
     closes_before = made.hours.closes_before
     for window in windows:
         assert made.since <= window.begins_at < window.ends_at <= made.until
@@ -366,7 +366,7 @@ def test_maintenance_in_the_hour_that_is_skipped_or_comes_twice_is_taken_at_its_
     ]
 
 
-# --- What nobody knows ------------------------------------------------------------------------------------------------
+# --- What no one knows ------------------------------------------------------------------------------------------------
 
 
 def test_beyond_what_is_known_everything_is_refused_in_words(known: Hours) -> None:

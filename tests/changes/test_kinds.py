@@ -24,7 +24,7 @@ def state(admin_action: str, admin_at: str | None = T0, *, stopped: bool = False
     return {"admin_action": admin_action, "admin_at": admin_at, "stopped_by_limit": stopped}
 
 
-JUDGED = [
+FINDINGS = [
     # kind, before, observed, finding
     ("lock", state(NORMAL, None), state(LOCKED, T1), Finding.APPLIED),
     ("lock", state(NORMAL, None), state(NORMAL, None), Finding.NOT_APPLIED),
@@ -36,7 +36,7 @@ JUDGED = [
     # Locked before and again: only the time tells the two apart.
     ("lock", state(LOCKED), state(LOCKED), Finding.UNCHANGED),
     ("lock", state(LOCKED), state(LOCKED, T1), Finding.APPLIED),
-    # A limit stopped the account meanwhile: nobody's act, so it proves nothing about the call.
+    # A limit stopped the account meanwhile: no one's act, so it proves nothing about the call.
     ("lock", state(NORMAL), state(NORMAL, stopped=True), Finding.NOT_APPLIED),
     ("lock", state(LOCKED), state(LOCKED, stopped=True), Finding.UNCHANGED),
     ("lock", state(NORMAL, stopped=True), state(LOCKED, T1, stopped=True), Finding.APPLIED),
@@ -64,9 +64,9 @@ JUDGED = [
 ]
 
 
-@pytest.mark.parametrize(("kind_name", "before", "observed", "finding"), JUDGED)
-def test_a_read_back_is_judged(kind_name: str, before: dict[str, Any], observed: dict[str, Any], finding: Finding) -> None:
-    assert KINDS[kind_name].judge(before=before, after={}, observed=observed, step=0) == finding
+@pytest.mark.parametrize(("kind_name", "before", "observed", "finding"), FINDINGS)
+def test_a_read_back_is_interpreted(kind_name: str, before: dict[str, Any], observed: dict[str, Any], finding: Finding) -> None:
+    assert KINDS[kind_name].interpret_read_back(before=before, after={}, observed=observed, step=0) == finding
 
 
 ALTERED = [
@@ -113,7 +113,7 @@ def test_it_says_what_it_alters(
     )
 
 
-def test_what_each_kind_stands_for() -> None:
+def test_each_kind_is_described() -> None:
     assert {
         name: (kind.direction, kind.environments, kind.rests_on_before, kind.is_resend_safe(0), kind.batch_size)
         for name, kind in KINDS.items()
@@ -128,7 +128,7 @@ def test_what_each_kind_stands_for() -> None:
     assert AdminAction.LIQUIDATE not in actions, "a liquidation has a kind of its own, in two steps"
 
 
-def test_each_kind_is_known_by_its_name_and_asked_for_with_a_capability_that_exists() -> None:
+def test_each_kind_is_known_by_its_name_and_requested_with_a_capability_that_exists() -> None:
     assert {name: kind.name for name, kind in KINDS.items()} == {name: name for name in KINDS}
     assert {kind.capability for kind in KINDS.values()} <= all_capabilities()
 

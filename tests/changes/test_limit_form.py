@@ -152,7 +152,7 @@ def test_whatever_is_typed_is_taken_or_refused_at_a_field(data: dict[str, str]) 
 
 
 @pytest.fixture
-def asking(client: Client, support: Staff) -> Client:
+def support_client(client: Client, support: Staff) -> Client:
     """Support's browser, and an account 101 with a daily loss limit of $1,000."""
     account = make_account(101, evaluation_size_usd=50_000)
     AutoLiqLimits.objects.create(
@@ -167,22 +167,22 @@ def page() -> str:
 
 
 @pytest.mark.django_db
-def test_the_page_has_every_field_once(asking: Client) -> None:
-    shown = text_of(asking.get(page(), {"account": "demo:101"}))
+def test_the_page_has_every_field_once(support_client: Client) -> None:
+    shown = text_of(support_client.get(page(), {"account": "demo:101"}))
     assert [shown.count(f'name="{name}"') for name in ("level", *AUTO_LIQ_FIELDS)] == [1] * 21
     assert "can be altered but not taken away" in shown
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("kind", "form"), [("position_limit", PositionLimitForm), ("risk_parameter", RiskParameterForm)])
-def test_the_pages_of_other_limits_have_every_field_once(asking: Client, kind: str, form: type[Form]) -> None:
-    shown = text_of(asking.get(reverse("changes:new", args=[kind]), {"account": "demo:101"}))
+def test_the_pages_of_other_limits_have_every_field_once(support_client: Client, kind: str, form: type[Form]) -> None:
+    shown = text_of(support_client.get(reverse("changes:new", args=[kind]), {"account": "demo:101"}))
     assert {name: shown.count(f'name="{name}"') for name in form.base_fields} == dict.fromkeys(form.base_fields, 1)
 
 
 @pytest.mark.django_db
-def test_the_page_shows_what_would_change_and_names_it_looser(asking: Client) -> None:
-    response = asking.get(page(), {"account": "demo:101", "daily_loss_auto_liq_usd": "1200", "preview": "1"})
+def test_the_page_shows_what_would_change_and_names_it_looser(support_client: Client) -> None:
+    response = support_client.get(page(), {"account": "demo:101", "daily_loss_auto_liq_usd": "1200", "preview": "1"})
     shown = text_of(response)
     assert response.status_code == 200
     assert "<del>$1,000.00</del>" in shown
@@ -193,8 +193,8 @@ def test_the_page_shows_what_would_change_and_names_it_looser(asking: Client) ->
 
 
 @pytest.mark.django_db
-def test_the_page_keeps_what_was_typed_wrongly(asking: Client) -> None:
-    response = asking.get(page(), {"account": "demo:101", "stepped_cooldown": "often", "preview": "1"})
+def test_the_page_keeps_what_was_typed_wrongly(support_client: Client) -> None:
+    response = support_client.get(page(), {"account": "demo:101", "stepped_cooldown": "often", "preview": "1"})
     assert response.status_code == 422
     shown = text_of(response)
     assert "Write dollars, a colon and whole minutes" in shown

@@ -1,4 +1,4 @@
-"""Records of limits: compared, judged, sent and read back, whatever the mirror and Tradovate say."""
+"""Records of limits: compared, interpreted, sent and read back, whatever the mirror and Tradovate say."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from accounts.changes.kinds.stored import Difference, State
 from accounts.models import Account, LimitLevel, Source
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, FIELDS_OF_LEVEL, ValueType
 from accounts.models.limit_distances import Figures
-from accounts.sync.mapping import Reading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.store import account_keys, store_limits
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
 from riskadmin.tradovate.encoding import tradovate_name
@@ -80,8 +80,8 @@ BECOMES = {**WAS, "daily_loss_auto_liq_usd": "900"}
         (WAS, {**BECOMES, "weekly_loss_auto_liq_usd": "1"}, Finding.ELSEWHERE),
     ],
 )
-def test_a_read_back_is_judged(before: State, observed: State, finding: Finding) -> None:
-    assert FIRM.judge(before=before, after=BECOMES, observed=observed, step=0) == finding
+def test_a_read_back_is_interpreted(before: State, observed: State, finding: Finding) -> None:
+    assert FIRM.interpret_read_back(before=before, after=BECOMES, observed=observed, step=0) == finding
 
 
 def test_a_level_is_always_the_same_kind() -> None:
@@ -110,7 +110,7 @@ FIGURE = st.none() | st.decimals(min_value=-(10**9), max_value=10**9, places=2)
 
 
 def records(level: LimitLevel, *, odd: bool) -> st.SearchStrategy[dict[str, Any]]:
-    """Records of a level; Tradovate's may be odd: a mode nobody knows, more digits than a double holds."""
+    """Records of a level; Tradovate's may be odd: a mode no one knows, more digits than a double holds."""
     oddities = {
         ValueType.MODE: st.just("Weekly"),
         ValueType.USD: st.just(Decimal("99999999999999.99")),
@@ -184,7 +184,7 @@ def test_every_account_can_be_planned_and_what_is_shown_is_what_is_sent(data: st
     entity = UserAccountAutoLiq if level == LimitLevel.FIRM else PermissionedAccountAutoLiq
     answer = entity.from_json({"id": 1, **{name: body[name] for name in body if name not in {"accountId", "asOwner"}}})
     observed = {"level": level.value, **record_read(answer, level)}
-    finding = kind.judge(before=outcome.before, after=outcome.after, observed=observed, step=0)
+    finding = kind.interpret_read_back(before=outcome.before, after=outcome.after, observed=observed, step=0)
     assert finding == Finding.APPLIED
 
 
@@ -213,10 +213,10 @@ def in_tradovates_terms(record: Mapping[str, Any]) -> dict[str, object]:
 
 
 @given(data=st.data(), level=st.sampled_from(list(LimitLevel)))
-def test_every_read_back_can_be_judged_and_said(data: st.DataObject, level: LimitLevel) -> None:
+def test_every_read_back_can_be_interpreted_and_described(data: st.DataObject, level: LimitLevel) -> None:
     kind = FIRM.of({"level": level.value})
     before, after, observed = ({"level": level.value, **data.draw(records(level, odd=True))} for _ in range(3))
-    finding = kind.judge(before=before, after=after, observed=observed, step=0)
+    finding = kind.interpret_read_back(before=before, after=after, observed=observed, step=0)
     assert (finding in {Finding.APPLIED, Finding.UNCHANGED}) == (without_falses(observed) == without_falses(after))
     for shown in (kind.differences(before, after), kind.differences(after, observed)):
         assert all(isinstance(each, Difference) and each.direction in {"", "looser", "tighter"} for each in shown)
@@ -227,7 +227,7 @@ def test_every_value_has_words(record: dict[str, Any]) -> None:
     assert all(in_words(AUTO_LIQ_FIELDS[name], value) for name, value in record.items())
 
 
-TOLD = {
+REPORTED = {
     "id": 101,
     "changesLocked": False,
     "marginPercentageAlert": Decimal("80.0"),
@@ -236,7 +236,7 @@ TOLD = {
     "weeklyLossAutoLiq": Decimal("2500.005"),
     "dailyProfitAutoLiq": Decimal("-0.001"),
 }
-TOLD_OF_THE_FIRM = {
+REPORTED_FOR_FIRM = {
     "flattenTimestamp": "2026-12-01T20:00:00.123456Z",
     "trailingMaxDrawdown": 2500,
     "trailingMaxDrawdownMode": "EOD",
@@ -250,8 +250,12 @@ TOLD_OF_THE_FIRM = {
 def test_a_read_back_says_the_same_as_the_mirror_that_keeps_it(level: LimitLevel) -> None:
     make_account(101)
     is_firm = level == LimitLevel.FIRM
-    read = UserAccountAutoLiq.from_json({**TOLD, **TOLD_OF_THE_FIRM}) if is_firm else PermissionedAccountAutoLiq.from_json(TOLD)
-    store_limits(account_keys(Environment.DEMO, [101]), [read], Reading(Environment.DEMO, timezone.now(), Source.SYNC))
+    read = (
+        UserAccountAutoLiq.from_json({**REPORTED, **REPORTED_FOR_FIRM})
+        if is_firm
+        else PermissionedAccountAutoLiq.from_json(REPORTED)
+    )
+    store_limits(account_keys(Environment.DEMO, [101]), [read], ReadStamp(Environment.DEMO, timezone.now(), Source.SYNC))
     kept = level_limits(accounts_with_limits(Environment.DEMO, [101], level)[101])
     assert kept is not None
     assert kept.record == record_read(read, level)

@@ -1,4 +1,4 @@
-"""Liquidating accounts and ending lockouts: what is planned, said and judged; supervisors decide, and twice when it is many."""
+"""Liquidating accounts and ending lockouts: what is planned, said and interpreted; supervisors decide, and twice when it is many."""
 
 from typing import Any
 from uuid import uuid4
@@ -31,7 +31,7 @@ from tests.changes.world import LIQUIDATED, LOCKED, NORMAL, ORIGIN, hold_positio
 LIQUIDATE, LOCKOUT = KINDS["liquidate"], KINDS["user_lockout"]
 AFTER = {"admin_actions": [LIQUIDATED, LOCKED]}
 
-JUDGED = [
+FINDINGS = [
     # step, before, observed, finding
     (0, state(NORMAL), state(LIQUIDATED, T1), Finding.APPLIED),
     (0, state(NORMAL), state(NORMAL), Finding.NOT_APPLIED),
@@ -40,7 +40,7 @@ JUDGED = [
     # Liquidated before: only a new time proves that it was done again.
     (0, state(LIQUIDATED), state(LIQUIDATED), Finding.NOT_APPLIED),
     (0, state(LIQUIDATED), state(LIQUIDATED, T1), Finding.APPLIED),
-    # Somebody else has acted since, so that nobody can tell.
+    # Somebody else has acted since, so that no one can tell.
     (0, state(NORMAL), state(LOCKED, T1), Finding.ELSEWHERE),
     (0, state(LOCKED), state(NORMAL, T1), Finding.ELSEWHERE),
     (1, state(NORMAL), state(LOCKED, T1), Finding.APPLIED),
@@ -51,9 +51,9 @@ JUDGED = [
 ]
 
 
-@pytest.mark.parametrize(("step", "before", "observed", "finding"), JUDGED)
-def test_a_step_is_judged(step: int, before: State, observed: State, finding: Finding) -> None:
-    assert LIQUIDATE.judge(before=before, after=AFTER, observed=observed, step=step) == finding
+@pytest.mark.parametrize(("step", "before", "observed", "finding"), FINDINGS)
+def test_a_read_back_of_a_step_is_interpreted(step: int, before: State, observed: State, finding: Finding) -> None:
+    assert LIQUIDATE.interpret_read_back(before=before, after=AFTER, observed=observed, step=step) == finding
 
 
 TIMES = st.none() | moments()
@@ -66,8 +66,8 @@ STATES = st.builds(
 
 
 @given(before=STATES, observed=STATES, step=st.sampled_from([0, 1]))
-def test_nothing_but_its_own_word_set_anew_proves_a_step(before: State, observed: State, step: int) -> None:
-    finding = LIQUIDATE.judge(before=before, after=AFTER, observed=observed, step=step)
+def test_only_its_own_word_set_again_proves_a_step(before: State, observed: State, step: int) -> None:
+    finding = LIQUIDATE.interpret_read_back(before=before, after=AFTER, observed=observed, step=step)
     if finding == Finding.APPLIED:
         assert observed["admin_action"] == AFTER["admin_actions"][step]
         assert observed != before
@@ -158,7 +158,7 @@ def ask(person: Staff, *account_ids: int, count: int | None) -> Change:
 
 @pytest.mark.django_db
 class TestWhoDecides:
-    def test_support_may_not_ask(self, support: Staff) -> None:
+    def test_support_may_not_request(self, support: Staff) -> None:
         make_account(101)
         with pytest.raises(NotAllowed):
             ask(support, 101, count=1)
@@ -278,7 +278,7 @@ class TestLockout:
         with pytest.raises(NotReadable):
             LOCKOUT.read(Notebook(), [77])
         with pytest.raises(NotReadable):
-            LOCKOUT.judge(before={}, after={}, observed={}, step=0)
+            LOCKOUT.interpret_read_back(before={}, after={}, observed={}, step=0)
 
     def test_it_is_demo_only(self) -> None:
         (row,) = plan(LOCKOUT, environment=Environment.LIVE, target_ids=[77]).rows

@@ -17,15 +17,15 @@ from accounts.changes.queries import Progress, Tally
 from accounts.changes.states import CHANGE_LOOK, HALF_DONE_LOOK, ITEM_LOOK, VERDICT_LOOK, ChangeState, ItemState, Verdict
 from accounts.changes.templatetags.changes import change_state, item_icon, item_state, tally_bar, verdict
 from accounts.changes.tracking.results import HEADINGS, lines
-from accounts.execution.decisions import Resolution
 from accounts.execution.models import CALL_LOOK, CallState
+from accounts.execution.resolving import Resolution
 from accounts.execution.templatetags.execution import call_state, last_reading
 from accounts.execution.unknown_item import SHOWN_LOOK, Shown
 from accounts.limit_templates.states import VERSION_LOOK, VersionState
 from accounts.limit_templates.templatetags.limit_templates import version_state
 from riskadmin.audit.declarations import DECLARATIONS
 from riskadmin.audit.models import Event
-from riskadmin.audit.rendering import Line
+from riskadmin.audit.rendering import EventLine
 from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import state_words
 from riskadmin.web.icons import icon_names
@@ -90,7 +90,7 @@ def test_the_trail_has_the_words_and_the_look_of_the_page(
 @pytest.mark.parametrize("outcome", list(ItemState))
 @pytest.mark.parametrize("tag", [Tag.ITEM_SETTLED, Tag.ITEM_RESOLVED])
 def test_an_outcome_in_the_trail_looks_like_the_item(tag: Tag, outcome: ItemState) -> None:
-    line = Line(Event(tag=tag, detail={"outcome": outcome.value}))
+    line = EventLine(Event(tag=tag, detail={"outcome": outcome.value}))
     look = ITEM_LOOK[outcome]
     assert (line.tone, line.icon) == (look.tone, look.icon)
     assert line.title == (outcome.label if tag == Tag.ITEM_SETTLED else Tag.ITEM_RESOLVED.label)
@@ -101,7 +101,7 @@ def test_an_outcome_in_the_trail_looks_like_the_item(tag: Tag, outcome: ItemStat
 def test_an_event_that_reports_a_state_looks_like_it(tag: Tag, state: Any) -> None:
     looks: dict[Any, Look] = {**CHANGE_LOOK, **ITEM_LOOK}
     look = VERDICT_LOOK[state] if isinstance(state, Verdict) else VERSION_LOOK.get(state) or looks[state]
-    line = Line(Event(tag=tag))
+    line = EventLine(Event(tag=tag))
     assert (line.tone, line.icon, line.is_plain) == (look.tone, look.icon, False)
 
 
@@ -112,7 +112,7 @@ def test_every_event_that_reports_a_state_is_compared() -> None:
 
 def test_counts_in_the_trail_have_the_words_of_the_page() -> None:
     counts = {state.value: 2 for state in ItemState}
-    line = Line(Event(tag=Tag.CHANGE_FINISHED, change_id=5, detail={"counts": counts}))
+    line = EventLine(Event(tag=Tag.CHANGE_FINISHED, change_id=5, detail={"counts": counts}))
     assert line.sentence.endswith(": " + ", ".join(f"2 {state.label.lower()}" for state in ItemState))
 
 

@@ -28,7 +28,7 @@ def paste(text: str, unit: Unit = Unit.ACCOUNT) -> TargetSelection:
     return targets.of_text(Environment.DEMO, unit, text)
 
 
-def told(chosen: TargetSelection) -> list[tuple[int, str, str, str]]:
+def reported(chosen: TargetSelection) -> list[tuple[int, str, str, str]]:
     return [(each.line, each.value, each.fault.value, each.reason) for each in chosen.problems]
 
 
@@ -39,19 +39,19 @@ def noted(chosen: TargetSelection) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("number", range(4))
 def test_the_collected_lists_are_cleaned(number: int) -> None:
     chosen = paste(CASE.read_text().split("---\n")[number])
-    assert (chosen.ids, told(chosen), noted(chosen)) == (BOTH, [], [])
+    assert (chosen.ids, reported(chosen), noted(chosen)) == (BOTH, [], [])
 
 
-def test_what_stands_beside_an_account_is_told_and_never_dropped() -> None:
+def test_text_next_to_an_account_is_reported_and_never_dropped() -> None:
     chosen = paste(CASE.read_text().split("---\n")[4])
     assert chosen.ids == (4200001,)
-    assert told(chosen) == [(1, "- please lock asap", "Not understood", NOT_UNDERSTOOD)]
+    assert reported(chosen) == [(1, "- please lock asap", "Not understood", NOT_UNDERSTOOD)]
 
 
 def test_the_collected_lists_all_at_once() -> None:
     chosen = paste(CASE.read_text())
     assert chosen.ids == BOTH
-    assert told(chosen) == [(10, "- please lock asap", "Not understood", NOT_UNDERSTOOD)]
+    assert reported(chosen) == [(10, "- please lock asap", "Not understood", NOT_UNDERSTOOD)]
     assert [line for line, _ in noted(chosen)] == [3, 3, 5, 6, 8, 8, 10]
 
 
@@ -87,7 +87,7 @@ def test_the_collected_lists_all_at_once() -> None:
 )
 def test_marks_around_names_are_cleaned(text: str) -> None:
     chosen = paste(text)
-    assert (chosen.ids, told(chosen), noted(chosen)) == (BOTH, [], [])
+    assert (chosen.ids, reported(chosen), noted(chosen)) == (BOTH, [], [])
 
 
 @pytest.mark.parametrize("text", ["1. 4200001\n2. 4200003", "1)\t4200001\n2)\t4200003", "1\t4200001\n2\t4200003"])
@@ -97,7 +97,7 @@ def test_numbering_is_never_an_id(text: str) -> None:
     assert paste(text).ids == BOTH
 
 
-def test_numbers_before_tabs_that_count_the_lines_are_told() -> None:
+def test_numbers_before_tabs_that_count_the_lines_are_shown() -> None:
     assert noted(paste("1\t4200001\n2\t4200003")) == [
         (1, "The numbers before the tabs count the lines, and were not read as ids.")
     ]
@@ -106,29 +106,29 @@ def test_numbers_before_tabs_that_count_the_lines_are_told() -> None:
     assert paste("7\t4200001\n9\t4200003").ids == (7, 4200001, 9, 4200003)
 
 
-def test_numbers_that_only_look_like_numbering_are_told() -> None:
+def test_numbers_that_only_look_like_numbering_are_shown() -> None:
     chosen = paste("1 4200001\n2 4200003")
-    assert (chosen.ids, [(line, value) for line, value, _, _ in told(chosen)]) == (BOTH, [(1, "1"), (2, "2")])
+    assert (chosen.ids, [(line, value) for line, value, _, _ in reported(chosen)]) == (BOTH, [(1, "1"), (2, "2")])
 
 
-def test_ids_that_lead_nowhere_are_told_one_by_one() -> None:
+def test_ids_that_lead_nowhere_are_shown_one_by_one() -> None:
     chosen = paste("4200001 4299999 KTR25K-999999")
-    assert [(value, fault) for _, value, fault, _ in told(chosen)] == [("4299999", "Unknown"), ("KTR25K-999999", "Unknown")]
+    assert [(value, fault) for _, value, fault, _ in reported(chosen)] == [("4299999", "Unknown"), ("KTR25K-999999", "Unknown")]
 
 
 def test_a_sentence_with_accounts_in_it_keeps_what_it_says() -> None:
     chosen = paste("Please do not lock 4200001, but 4200003 for 2 days.")
     assert chosen.ids == BOTH
-    assert told(chosen) == [
+    assert reported(chosen) == [
         (1, "Please do not lock", "Not understood", NOT_UNDERSTOOD),
         (1, "for 2 days.", "Not understood", NOT_UNDERSTOOD),
         (1, "but", "Unknown", "No account has this id or name"),
     ]
 
 
-def test_dashes_that_a_word_processor_put_for_hyphens_are_read_and_told() -> None:
+def test_dashes_that_a_word_processor_put_for_hyphens_are_read_and_reported() -> None:
     chosen = paste("KTR25K\N{EN DASH}000001\nKTR25K\N{NON-BREAKING HYPHEN}000003")
-    assert (chosen.ids, told(chosen)) == (BOTH, [])
+    assert (chosen.ids, reported(chosen)) == (BOTH, [])
     assert noted(chosen) == [
         (1, "KTR25K\N{EN DASH}000001 was read as KTR25K-000001."),
         (2, "KTR25K\N{NON-BREAKING HYPHEN}000003 was read as KTR25K-000003."),
@@ -147,7 +147,7 @@ def test_a_name_that_has_such_marks_itself_is_found_as_it_is() -> None:
 def test_a_name_that_a_closed_account_had_before_is_the_open_ones() -> None:
     make_account(4200040, name="KTR25K-000001", archived=True, closed=True)
     chosen = paste("KTR25K-000001")
-    assert (chosen.ids, told(chosen)) == ((4200001,), [])
+    assert (chosen.ids, reported(chosen)) == ((4200001,), [])
     assert noted(chosen) == [
         (1, "KTR25K-000001 is also the name of 4200040, archived or closed; the open account 4200001 was taken.")
     ]
@@ -157,17 +157,17 @@ def test_a_name_that_a_trader_had_who_is_no_longer_listed() -> None:
     make_trader(70, "kim lee")
     make_trader(71, "kim lee", is_gone=True)
     chosen = paste("1. \u201ckim lee\u201d", Unit.TRADER)
-    assert (chosen.ids, told(chosen)) == ((70,), [])
+    assert (chosen.ids, reported(chosen)) == ((70,), [])
     assert noted(chosen) == [
         (1, "kim lee is also the name of 71, no longer listed by Tradovate; the open trader 70 was taken.")
     ]
 
 
-def test_a_trader_with_words_behind_the_name_is_told_whole() -> None:
+def test_a_trader_with_words_behind_the_name_is_shown_whole() -> None:
     make_trader(70, "kim lee")
     chosen = paste("\u2022 kim lee - unlock please", Unit.TRADER)
     assert chosen.ids == ()
-    assert told(chosen) == [(1, "kim lee - unlock please", "Unknown", "No trader has this id or name")]
+    assert reported(chosen) == [(1, "kim lee - unlock please", "Unknown", "No trader has this id or name")]
 
 
 @pytest.mark.parametrize("text", ["---", "\u2022\n\u2022", "[], {}"])

@@ -52,7 +52,7 @@ class TestBeforeAndAfter:
         assert row.after == {"admin_action": LOCKED}
         assert (row.skip_reason, row.warnings, row.is_sent) == ("", (), True)
 
-    def test_an_account_nobody_ever_acted_on_stands_as_normal(self) -> None:
+    def test_an_account_without_any_admin_action_is_active(self) -> None:
         make_account(101, "")
         (row,) = planned("lock", 101).rows
         assert row.before == {"admin_action": NORMAL, "admin_at": None, "stopped_by_limit": False}
@@ -74,13 +74,13 @@ class TestBeforeAndAfter:
             ((2, 0, -1), ("2 open positions: they stay open, and the trader can't close them.",)),
         ],
     )
-    def test_open_positions_are_told(self, held: tuple[int, ...], warning: tuple[str, ...]) -> None:
+    def test_open_positions_are_shown(self, held: tuple[int, ...], warning: tuple[str, ...]) -> None:
         account = make_account(101)
         for number, net_pos in enumerate(held):
             hold_position(account, net_pos, number)
         assert planned("lock", 101).rows[0].warnings == warning
 
-    def test_a_limit_that_does_not_unlock_by_itself_is_told(self) -> None:
+    def test_a_limit_that_does_not_unlock_by_itself_is_shown(self) -> None:
         account = make_account(101, NORMAL, stopped_at=ACTED_AT)
         assert planned("unlock", 101).rows[0].warnings == ()
         never_unlock(account)
@@ -170,7 +170,7 @@ class TestPending:
             (ItemState.SENT, Lane.URGENT, True),
             (ItemState.SENDING, Lane.BULK, True),
             (ItemState.SENT, Lane.BULK, True),
-            # In the bulk lane its turn may come in two hours; nobody may have decided; nobody may ever know.
+            # In the bulk lane its turn may come in two hours; no one may have decided; no one may ever know.
             (ItemState.QUEUED, Lane.BULK, False),
             (ItemState.WAITING, Lane.URGENT, False),
             (ItemState.UNKNOWN, Lane.URGENT, False),
@@ -206,7 +206,7 @@ class TestPending:
         assert str(first.change_id) in planned("unlock", 101).rows[0].skip_reason
 
     @pytest.mark.parametrize("state", ["applied", "unchanged", "rejected", "skipped", "cancelled"])
-    def test_what_is_over_stands_in_nobodys_way(self, support: Staff, state: str) -> None:
+    def test_finished_items_block_nothing(self, support: Staff, state: str) -> None:
         open_item(support, make_account(101, LOCKED), "lock", ItemState(state))
         assert planned("unlock", 101).rows[0].is_sent
 
@@ -215,7 +215,7 @@ class TestPending:
         make_account(101)
         assert planned("lock", 101).rows[0].is_sent
 
-    def test_a_lock_is_sent_again_where_an_unlock_is_on_its_way(self, support: Staff) -> None:
+    def test_a_lock_is_sent_again_while_an_unlock_is_in_flight(self, support: Staff) -> None:
         account = make_account(101, LOCKED)
         open_item(support, account, "unlock", ItemState.QUEUED)
         (row,) = planned("lock", 101).rows
@@ -224,7 +224,7 @@ class TestPending:
             {"admin_action": LOCKED},
         )
 
-    def test_closing_only_never_loosens_a_lock_though_another_change_is_on_its_way(self, support: Staff) -> None:
+    def test_closing_only_never_loosens_a_lock_while_another_change_is_in_flight(self, support: Staff) -> None:
         open_item(support, make_account(101, LOCKED), "unlock", ItemState.QUEUED)
         assert planned("liquidate_only", 101).rows[0].skip_reason == (
             "Locked: closing orders would be allowed again. Ask to unlock it first"
@@ -305,20 +305,20 @@ class TestMoved:
             ({"liquidate_only_at": ACTED_AT}, {"admin_action": NORMAL, "admin_at": None, "stopped_by_limit": True}),
         ],
     )
-    def test_what_moved_is_told(self, support: Staff, columns: dict[str, object], now: dict[str, object]) -> None:
+    def test_changed_targets_are_shown(self, support: Staff, columns: dict[str, object], now: dict[str, object]) -> None:
         account = make_account(101)
         item = open_item(support, account, "unlock", ItemState.WAITING)
         set_status(account, **columns)
         assert moved(item) == [(item, now)]
 
     @pytest.mark.parametrize("columns", [{"archived": True}, {"archived": True, "closed": True}])
-    def test_what_is_gone_is_told(self, support: Staff, columns: dict[str, bool]) -> None:
+    def test_missing_targets_are_shown(self, support: Staff, columns: dict[str, bool]) -> None:
         account = make_account(101)
         item = open_item(support, account, "unlock", ItemState.WAITING)
         Account.objects.filter(pk=account.pk).update(**columns)
         assert moved(item) == [(item, None)]
 
-    def test_what_has_no_status_any_more_is_told(self, support: Staff) -> None:
+    def test_what_has_no_status_any_more_is_shown(self, support: Staff) -> None:
         account = make_account(101)
         item = open_item(support, account, "unlock", ItemState.WAITING)
         RiskStatus.objects.filter(account=account).delete()
@@ -374,10 +374,10 @@ def test_every_state_of_an_account_can_be_planned(account: Account, kind_name: s
 
 
 @given(shown=accounts(), found=accounts(), kind_name=st.sampled_from(ADMIN_ACTIONS))
-def test_every_read_back_can_be_judged(shown: Account, found: Account, kind_name: str) -> None:
+def test_every_read_back_can_be_interpreted(shown: Account, found: Account, kind_name: str) -> None:
     kind = KINDS[kind_name]
     before, observed = kind.state(shown), kind.state(found)
-    finding = kind.judge(before=before, after={}, observed=observed, step=0)
+    finding = kind.interpret_read_back(before=before, after={}, observed=observed, step=0)
     assert isinstance(finding, Finding)
     # Where nothing moved, the call did nothing; where it says that the call worked, the account stands as was meant.
     if before == observed:

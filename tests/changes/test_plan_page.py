@@ -29,11 +29,11 @@ pytestmark = pytest.mark.django_db
 
 
 class TestPages:
-    def test_rows_come_a_hundred_at_a_time_the_heaviest_first(self, asking: Client, support: Staff) -> None:
+    def test_rows_come_a_hundred_at_a_time_the_heaviest_first(self, support_client: Client, support: Staff) -> None:
         make_accounts(range(1, 251))
         rows = [f"{number},{number}" for number in range(1, 251)]
         query = {"targets": uploaded(support, "account,amount", *rows)}
-        first, third = asking.get(new(), query), asking.get(new(), {**query, "page": "3"})
+        first, third = support_client.get(new(), query), support_client.get(new(), {**query, "page": "3"})
         assert [row.target_id for row in first.context["sheet"].rows] == list(range(250, 150, -1))
         assert [row.target_id for row in third.context["sheet"].rows] == list(range(50, 0, -1))
         assert "1 to 100 of 250" in text_of(first)
@@ -41,21 +41,21 @@ class TestPages:
         assert f"?targets={query['targets']}&amp;tab=&amp;page=2" in text_of(first)
         assert first.context["plan"].digest == third.context["plan"].digest
 
-    def test_what_is_skipped_has_a_place_of_its_own(self, asking: Client, support: Staff) -> None:
+    def test_what_is_skipped_has_a_place_of_its_own(self, support_client: Client, support: Staff) -> None:
         make_accounts([1, 2])
         make_account(3, LOCKED)
         make_account(4, LOCKED)
-        page = asking.get(new("lock"), {"targets": listed(support, "1 2 3 4")})
+        page = support_client.get(new("lock"), {"targets": listed(support, "1 2 3 4")})
         assert page.context["overview"].skips == (Topic(words="Already locked", count=2),)
         assert [row.target_id for row in page.context["sheet"].rows] == [1, 2]
-        skipped = asking.get(new("lock"), {"targets": listed(support, "1 2 3 4"), "tab": "skipped"})
+        skipped = support_client.get(new("lock"), {"targets": listed(support, "1 2 3 4"), "tab": "skipped"})
         assert [row.target_id for row in skipped.context["sheet"].rows] == [3, 4]
         assert "Already locked" in text_of(skipped)
 
     @pytest.mark.parametrize("tab", ["left_out", "x", "", "\x00"])
-    def test_there_are_no_other_tabs(self, asking: Client, tab: str) -> None:
+    def test_there_are_no_other_tabs(self, support_client: Client, tab: str) -> None:
         make_accounts([1])
-        assert asking.get(new("lock"), {"account": "demo:1", "tab": tab}).context["tab"] == ""
+        assert support_client.get(new("lock"), {"account": "demo:1", "tab": tab}).context["tab"] == ""
 
     @pytest.mark.parametrize(
         ("wanted", "number"),
@@ -72,11 +72,11 @@ class TestPages:
         assert (found.number, found.pages, found.rows) == (1, 1, [])
 
     @pytest.mark.parametrize("count", [20, 200])
-    def test_it_costs_the_same_few_queries_for_any_number(self, asking: Client, support: Staff, count: int) -> None:
+    def test_it_costs_the_same_few_queries_for_any_number(self, support_client: Client, support: Staff, count: int) -> None:
         make_accounts(range(1, count + 1))
         query = {"targets": uploaded(support, "account,amount", *(f"{number},{number}" for number in range(1, count + 1)))}
         with CaptureQueriesContext(connection) as queries:
-            assert len(asking.get(new(), query).context["plan"].sent) == count
+            assert len(support_client.get(new(), query).context["plan"].sent) == count
         # Session, person, roles; list; accounts, open items, what was done lately; policy; the budget and its stops.
         assert len(queries) <= 12
 
@@ -101,38 +101,38 @@ class TestTopics:
             Topic(words="Change 7 is already on its way for this account", count=1),
         )
 
-    def test_a_single_text_is_said_whole(self) -> None:
+    def test_a_single_text_is_shown_whole(self) -> None:
         assert topics(["1 open position: they stay"] * 3) == (Topic(words="1 open position: they stay", count=3),)
         assert topics([]) == ()
 
-    def test_each_row_counts_once_and_the_first_that_comes_up_stands_first(self) -> None:
+    def test_each_row_counts_once_and_the_first_found_comes_first(self) -> None:
         rows = [("Liquidates now: $1", "Unusual: $2", "Unusual: $3"), ("Unusual: $4",), ()]
         assert shared(rows) == (Topic(words="Liquidates now: $1", count=1), Topic(words="Unusual", count=2))
 
-    def test_they_stand_above_the_rows(self, asking: Client, support: Staff) -> None:
+    def test_they_are_shown_above_the_rows(self, support_client: Client, support: Staff) -> None:
         make_accounts([1, 2, 3])
-        page = asking.get(new(), {"targets": uploaded(support, "account,amount", "1,1000", "2,2000", "3,3")})
+        page = support_client.get(new(), {"targets": uploaded(support, "account,amount", "1,1000", "2,2000", "3,3")})
         assert page.context["overview"].effects.warnings == (Topic(words="Costs … dollars", count=2),)
 
 
-def test_what_touches_live_is_told_first(asking: Client) -> None:
+def test_live_is_shown_first(support_client: Client) -> None:
     make_account(1, environment="live")
     make_account(2)
-    live = asking.get(new(), {"account": "live:1", "amount": "20", "level": "firm", "preview": "1"})
+    live = support_client.get(new(), {"account": "live:1", "amount": "20", "level": "firm", "preview": "1"})
     words = "Touches live: orders there are filled for real money"
     assert live.context["overview"].effects.warnings[0] == Topic(words=words, count=1)
     assert words in text_of(live)
-    demo = asking.get(new(), {"account": "demo:2", "amount": "20", "level": "firm", "preview": "1"})
+    demo = support_client.get(new(), {"account": "demo:2", "amount": "20", "level": "firm", "preview": "1"})
     assert words not in text_of(demo)
 
 
-def test_what_gets_looser_or_tighter_is_counted(asking: Client, support: Staff) -> None:
+def test_what_gets_looser_or_tighter_is_counted(support_client: Client, support: Staff) -> None:
     make_account(1, LOCKED)
     make_account(2, CLOSING_ONLY)
     make_account(3)
-    unlocked = asking.get(new("unlock"), {"targets": listed(support, "1 2 3")}).context["overview"].effects
+    unlocked = support_client.get(new("unlock"), {"targets": listed(support, "1 2 3")}).context["overview"].effects
     assert (unlocked.looser, unlocked.tighter) == (2, 0)
-    locked = asking.get(new("lock"), {"targets": listed(support, "1 2 3")})
+    locked = support_client.get(new("lock"), {"targets": listed(support, "1 2 3")})
     assert (locked.context["effects"].looser, locked.context["effects"].tighter) == (0, 2)
     assert "0 accounts would be liquidated now" in read_aloud(locked)
     assert "2 become tighter" in read_aloud(locked)
@@ -142,18 +142,18 @@ class TestTurnedWithoutAScript:
     """Where no script runs, a link would forget what is typed: buttons of the form turn the pages then."""
 
     @pytest.fixture
-    def page(self, asking: Client, support: Staff) -> Any:
+    def page(self, support_client: Client, support: Staff) -> Any:
         make_accounts(range(1, 251))
-        return asking.get(new("lock"), {"targets": listed(support, f"{' '.join(map(str, range(1, 251)))}")})
+        return support_client.get(new("lock"), {"targets": listed(support, f"{' '.join(map(str, range(1, 251)))}")})
 
-    def test_what_was_typed_stays_and_nothing_is_asked_for(self, asking: Client, page: Any) -> None:
-        told = {"reason_code": "Other", "reason_text": "Half typ", "confirm_count": "2", "show": " 2"}
-        second = asking.post(new("lock"), typed(page, **told))
+    def test_what_was_typed_stays_and_nothing_is_requested(self, support_client: Client, page: Any) -> None:
+        reported = {"reason_code": "Other", "reason_text": "Half typ", "confirm_count": "2", "show": " 2"}
+        second = support_client.post(new("lock"), typed(page, **reported))
         assert (second.status_code, written()) == (200, (0, 0, 0, 0))
         assert (second.context["sheet"].number, second.context["tab"]) == (2, "")
         form = second.context["form"]
         assert [form[name].value() for name in ("reason_code", "reason_text", "confirm_count")] == ["Other", "Half typ", "2"]
-        last = asking.post(new("lock"), typed(second, reason_text="Typed", confirm_count="250"))
+        last = support_client.post(new("lock"), typed(second, reason_text="Typed", confirm_count="250"))
         assert last.status_code == 303
         assert written()[1] == 250
 
@@ -162,8 +162,8 @@ class TestTurnedWithoutAScript:
         assert re.findall(r'form="reason"\s+formnovalidate\s+name="show"\s+value="([^"]*)"', words) == ["skipped 1", " 2"]
 
     @pytest.mark.parametrize("show", ["skipped 1", "skipped", "skipped x"])
-    def test_the_other_rows(self, asking: Client, page: Any, show: str) -> None:
-        assert asking.post(new("lock"), typed(page, show=show)).context["tab"] == "skipped"
+    def test_the_other_rows(self, support_client: Client, page: Any, show: str) -> None:
+        assert support_client.post(new("lock"), typed(page, show=show)).context["tab"] == "skipped"
 
 
 class TestTouchedOften:
@@ -173,7 +173,7 @@ class TestTouchedOften:
         item = open_item(person, account, "lock", before)
         Item.objects.filter(pk=item.pk).update(state=outcome, settled_at=timezone.now() - timedelta(days=days))
 
-    def test_who_was_changed_twice_lately_is_told(self, asking: Client, support: Staff) -> None:
+    def test_recent_repeated_changes_are_shown(self, support_client: Client, support: Staff) -> None:
         often, once, long_ago, refused, thrice = (make_account(number) for number in range(1, 6))
         for account, times in ((often, 2), (once, 1), (thrice, 2)):
             for _ in range(times):
@@ -182,7 +182,7 @@ class TestTouchedOften:
         for _ in range(3):
             self.touch(support, long_ago, days=7.1)
             self.touch(support, refused, outcome=ItemState.REJECTED)
-        page = asking.get(new("lock"), {"targets": listed(support, "1 2 3 4 5")})
+        page = support_client.get(new("lock"), {"targets": listed(support, "1 2 3 4 5")})
         assert page.context["overview"].touched == {"demo:account:1": 2, "demo:account:5": 3}
         assert Topic(words="Changed twice or more within 7 days", count=2) in page.context["overview"].effects.warnings
         assert "Changed 3 times within 7 days" in text_of(page)
@@ -191,7 +191,7 @@ class TestTouchedOften:
 class TestStale:
     @pytest.fixture
     def read(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], Lane]]:
-        """What was read anew, after which it is fresh and locked."""
+        """What was read again, after which it is fresh and locked."""
         reads: list[tuple[list[int], Lane]] = []
 
         def refresh(_environment: Environment, ids: list[int], *, lane: Lane, parts: frozenset[Any]) -> int:
@@ -202,29 +202,31 @@ class TestStale:
         monkeypatch.setattr(freshness, "refresh", refresh)
         return reads
 
-    def test_the_few_that_are_old_are_read_before_they_are_shown(self, asking: Client, support: Staff, read: list[Any]) -> None:
+    def test_the_few_that_are_old_are_read_before_they_are_shown(
+        self, support_client: Client, support: Staff, read: list[Any]
+    ) -> None:
         make_stale(make_account(1, LOCKED))
         make_account(2, LOCKED)
         make_stale(make_account(3, archived=True))
         make_stale(make_account(4))
-        page = asking.get(new("unlock"), {"targets": listed(support, "1 2 4")})
+        page = support_client.get(new("unlock"), {"targets": listed(support, "1 2 4")})
         assert read == [([1, 4], Lane.URGENT)]
         assert [row.is_sent for row in page.context["plan"].rows] == [True, True, True]
         assert page.context["oldest"] is None
         # Nothing is read when it is submitted: what was shown is what counts.
-        assert asking.post(new("unlock"), typed(page)).status_code == 303
+        assert support_client.post(new("unlock"), typed(page)).status_code == 303
         assert len(read) == 1
 
-    def test_so_are_many(self, asking: Client, support: Staff, read: list[Any]) -> None:
+    def test_so_are_many(self, support_client: Client, support: Staff, read: list[Any]) -> None:
         make_accounts(range(1, 602))
         RiskStatus.objects.update(fresh_at=timezone.now() - timedelta(hours=1), admin_action=LOCKED)
-        page = asking.get(new("unlock"), {"targets": listed(support, " ".join(map(str, range(1, 602))))})
+        page = support_client.get(new("unlock"), {"targets": listed(support, " ".join(map(str, range(1, 602))))})
         assert read == [(list(range(1, 602)), Lane.BULK)]
         assert page.context["oldest"] is None
 
-    def test_a_lock_waits_for_no_reading(self, asking: Client, read: list[Any]) -> None:
+    def test_a_lock_waits_for_no_reading(self, support_client: Client, read: list[Any]) -> None:
         make_stale(make_account(1))
-        page = asking.get(new("lock"), {"account": "demo:1"})
+        page = support_client.get(new("lock"), {"account": "demo:1"})
         assert read == []
         assert "Some of this was read from Tradovate" in text_of(page)
 
@@ -236,14 +238,14 @@ class TestStale:
         ],
     )
     def test_what_can_not_be_read_is_shown_with_its_age(
-        self, asking: Client, monkeypatch: pytest.MonkeyPatch, error: Exception
+        self, support_client: Client, monkeypatch: pytest.MonkeyPatch, error: Exception
     ) -> None:
         def refuse(*_: Any, **__: Any) -> int:
             raise error
 
         monkeypatch.setattr(freshness, "refresh", refuse)
         make_stale(make_account(1, LOCKED))
-        page = asking.get(new("unlock"), {"account": "demo:1"})
+        page = support_client.get(new("unlock"), {"account": "demo:1"})
         assert page.status_code == 200
         assert "Tradovate can&#x27;t be read now:" in text_of(page)
         assert len(page.context["plan"].sent) == 1
@@ -275,51 +277,51 @@ class TestOutlook:
         monkeypatch.setattr("accounts.gateway.connection.budget", Budget)
         return left
 
-    def test_a_few_have_room_in_the_urgent_lane(self, asking: Client, support: Staff, budget: dict[str, Any]) -> None:
+    def test_a_few_have_room_in_the_urgent_lane(self, support_client: Client, support: Staff, budget: dict[str, Any]) -> None:
         make_accounts([1, 2])
-        page = asking.get(new("lock"), {"targets": listed(support, "1 2")})
+        page = support_client.get(new("lock"), {"targets": listed(support, "1 2")})
         found = page.context["outlook"]
         assert (found.calls, found.lane, found.left, found.finish_at, found.fits) == (2, Lane.URGENT, 500, None, True)
         assert "the budget has room for all of it" in text_of(page)
 
-    def test_many_end_when_the_budget_says(self, asking: Client, support: Staff, budget: dict[str, Any]) -> None:
+    def test_many_end_when_the_budget_says(self, support_client: Client, support: Staff, budget: dict[str, Any]) -> None:
         budget["left_bulk"] = 10
         budget["finish_at"] = timezone.now() + timedelta(minutes=73)
         make_accounts(range(1, 61))
-        page = asking.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
+        page = support_client.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
         found = page.context["outlook"]
         assert (found.calls, found.lane, found.left, found.fits) == (60, Lane.BULK, 10, False)
         assert found.finish_at == budget["finish_at"]
         assert budget["asked"] == (60, Lane.BULK)
 
     def test_calls_of_many_accounts_and_of_several_steps(
-        self, asking: Client, support: Staff, budget: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+        self, support_client: Client, support: Staff, budget: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_accounts(range(1, 52))
         query = {"targets": listed(support, " ".join(map(str, range(1, 52)))), "preview": "1", "amount": "1", "level": "own"}
-        assert asking.get(new(), query).context["outlook"].calls == 2
+        assert support_client.get(new(), query).context["outlook"].calls == 2
         monkeypatch.setattr(FakeKind, "steps", ("one", "two", "three"))
-        assert asking.get(new(), query).context["outlook"].calls == 6
+        assert support_client.get(new(), query).context["outlook"].calls == 6
 
-    def test_a_stop_of_all_calls_is_waited_for(self, asking: Client, support: Staff, budget: dict[str, Any]) -> None:
+    def test_a_stop_of_all_calls_is_waited_for(self, support_client: Client, support: Staff, budget: dict[str, Any]) -> None:
         budget["halted_until"] = budget["finish_at"] = timezone.now() + timedelta(minutes=40)
         make_accounts([1])
-        page = asking.get(new("lock"), {"targets": listed(support, "1")})
+        page = support_client.get(new("lock"), {"targets": listed(support, "1")})
         assert page.context["outlook"].finish_at == budget["halted_until"]
         assert "it waits for the end of what is stopped" in text_of(page)
 
-    def test_where_the_budget_can_not_be_read(self, asking: Client, budget: dict[str, Any]) -> None:
+    def test_where_the_budget_can_not_be_read(self, support_client: Client, budget: dict[str, Any]) -> None:
         budget["away"] = True
         make_accounts([1])
-        page = asking.get(new("lock"), {"account": "demo:1"})
+        page = support_client.get(new("lock"), {"account": "demo:1"})
         assert page.status_code == 200
         assert "the budget of calls can't be read now" in text_of(page)
 
-    @pytest.mark.parametrize(("count", "is_told"), [(200, False), (201, True)])
+    @pytest.mark.parametrize(("count", "is_shown"), [(200, False), (201, True)])
     def test_a_category_is_one_call_for_all(
-        self, asking: Client, support: Staff, budget: dict[str, Any], count: int, *, is_told: bool
+        self, support_client: Client, support: Staff, budget: dict[str, Any], count: int, *, is_shown: bool
     ) -> None:
         make_accounts(range(1, count + 1))
         list_id = listed(support, " ".join(map(str, range(1, count + 1))))
-        page = text_of(asking.get(new("lock"), {"targets": list_id}))
-        assert (f'href="{new("risk_category")}?targets={list_id}"' in page) == is_told
+        page = text_of(support_client.get(new("lock"), {"targets": list_id}))
+        assert (f'href="{new("risk_category")}?targets={list_id}"' in page) == is_shown

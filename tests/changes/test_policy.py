@@ -1,4 +1,4 @@
-"""Policy: of the rules that match the strictest one decides, and without a rule nobody may do anything."""
+"""Policy: of the rules that match the strictest one decides, and without a rule no one may do anything."""
 
 from datetime import timedelta
 
@@ -109,7 +109,7 @@ class TestSubmit:
         make_accounts([3, 4, 5])
         assert ask(support, "lock", 3, 4, 5).decisions_needed == 1
 
-    def test_a_later_edit_does_not_touch_what_was_asked_for(self, support: Staff) -> None:
+    def test_a_later_edit_does_not_touch_what_was_requested(self, support: Staff) -> None:
         make_account(101, "LockTradingImmediately")
         change = ask(support, "unlock", 101)
         PolicyRule.objects.update(decisions_needed=0, decider_role="")

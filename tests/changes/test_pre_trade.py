@@ -174,19 +174,19 @@ class TestPlan:
             ),
         ],
     )
-    def test_what_is_held_already_is_told(self, parameters: dict[str, Any], warnings: tuple[str, ...]) -> None:
+    def test_existing_limits_are_shown(self, parameters: dict[str, Any], warnings: tuple[str, ...]) -> None:
         account = make_limited()
         make_limit(account)
         hold_position(account, 3, 1)
         hold_position(account, -2, 2)
         assert row("position_limit", action="update", limit=LIMIT_ID, **parameters).warnings == warnings
 
-    def test_what_hangs_on_a_limit_is_told(self) -> None:
+    def test_what_depends_on_a_limit_is_shown(self) -> None:
         limit = make_limit(make_limited())
         make_parameter(limit)
         removal = {"action": "delete", "limit": LIMIT_ID}
-        told = "1 risk parameter hangs on it: whether they go with it is not documented"
-        assert row("position_limit", **removal).warnings == (told,)
+        reported = "1 risk parameter hangs on it: whether they go with it is not documented"
+        assert row("position_limit", **removal).warnings == (reported,)
         make_parameter(limit, tradovate_id=42)
         assert row("position_limit", **removal).warnings[0].startswith("2 risk parameters hang on it")
 
@@ -196,7 +196,7 @@ class TestPlan:
         assert row("position_limit", action="update", limit=LIMIT_ID, long_limit=9).warnings == ()
         assert row("risk_parameter", action="update", parameter=PARAMETER_ID, max_back_month=1).warnings == ()
 
-    def test_a_second_one_just_like_it_is_told(self) -> None:
+    def test_a_second_one_just_like_it_is_shown(self) -> None:
         make_limit(make_limited())
         again = {name: value for name, value in OVERALL.items() if name != "id"}
         found = row("position_limit", action="create", **again)
@@ -225,8 +225,10 @@ class TestPlan:
             assert len(found.sent) == count
 
 
-def judged(before: list[Any], after: dict[str, Any], observed: list[Any]) -> Finding:
-    return KINDS["position_limit"].judge(before={"records": before}, after=after, observed={"records": observed}, step=0)
+def interpreted(before: list[Any], after: dict[str, Any], observed: list[Any]) -> Finding:
+    return KINDS["position_limit"].interpret_read_back(
+        before={"records": before}, after=after, observed={"records": observed}, step=0
+    )
 
 
 OTHER = {"id": 32, "active": True, "total_by": "Product", "product_id": 7, "exposed_limit": 1}
@@ -267,8 +269,8 @@ REMOVE: dict[str, Any] = {"action": "delete", "id": LIMIT_ID}
         ([], REMOVE, [], Finding.UNCHANGED),
     ],
 )
-def test_a_read_back_is_judged(before: list[Any], after: dict[str, Any], observed: list[Any], finding: Finding) -> None:
-    assert judged(before, after, observed) == finding
+def test_a_read_back_is_interpreted(before: list[Any], after: dict[str, Any], observed: list[Any], finding: Finding) -> None:
+    assert interpreted(before, after, observed) == finding
 
 
 def altered(kind: str, before: list[Any], after: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -276,7 +278,7 @@ def altered(kind: str, before: list[Any], after: dict[str, Any]) -> list[tuple[s
     return [(each.label, each.before, each.after, each.direction) for each in found]
 
 
-def test_what_a_change_alters_is_said_field_by_field() -> None:
+def test_a_change_is_described_field_by_field() -> None:
     becomes = {**OVERALL, "exposed_limit": 1_000, "long_limit": 1, "short_limit": 4, "description": "Gold"}
     assert altered("position_limit", [OVERALL, OTHER], {"action": "update", "id": LIMIT_ID, "record": becomes}) == [
         ("Most short", "—", "4", "tighter"),
@@ -286,7 +288,7 @@ def test_what_a_change_alters_is_said_field_by_field() -> None:
     ]
 
 
-def test_what_an_addition_and_a_removal_alter_is_said() -> None:
+def test_additions_and_removals_are_described() -> None:
     assert altered("position_limit", [], ADD) == [
         ("New position limit", "—", "product 7", ""),
         ("In force", "—", "yes", "tighter"),
@@ -327,7 +329,7 @@ def test_parameters_say_what_they_alter() -> None:
     )
 
 
-def test_what_moved_since_it_was_shown_is_said() -> None:
+def test_changes_since_the_preview_are_described() -> None:
     kind = KINDS["position_limit"]
     assert kind.differences({"records": [OVERALL, OTHER]}, {"records": [OTHER]}) == (
         Difference(

@@ -15,7 +15,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Finding, Planned, Skip
 from accounts.changes.kinds.stored import State
 from accounts.models import Account, PositionLimit, RiskParameter
-from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
+from accounts.models.pre_trade import POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, PreTradeValueType
 from tests.changes.kinds import prefetch, sent
 
 READ = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -23,18 +23,18 @@ READ = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 def values_of(field: Field) -> st.SearchStrategy[Any]:
     """Whatever a field's value may be in a record or a parameter, documented or not."""
-    match field.sort:
-        case Sort.COUNT:
+    match field.value_type:
+        case PreTradeValueType.COUNT:
             return st.integers(-3, 2**31)
-        case Sort.NUMBER:
+        case PreTradeValueType.NUMBER:
             return st.integers(1, 2**62)
-        case Sort.WORD:
+        case PreTradeValueType.WORD:
             return st.sampled_from([*(field.words or {}), "SomethingNew"])
-        case Sort.FLAG:
+        case PreTradeValueType.FLAG:
             return st.booleans()
-        case Sort.TEXT:
+        case PreTradeValueType.TEXT:
             return st.text(max_size=80).filter(lambda text: "\x00" not in text and text != "")
-        case Sort.PCT | Sort.USD:
+        case PreTradeValueType.PCT | PreTradeValueType.USD:
             return st.decimals(0, 10**15, places=4, allow_nan=False).map(lambda number: format(number.normalize(), "f"))
 
 
@@ -92,9 +92,9 @@ def test_any_mirror_and_parameters_give_a_plan_or_a_reason(
         # What was shown is what a read-back has to show, and nothing less.
         shown = outcome.before["records"]
         reached = _reached(shown, outcome.after)
-        judge = partial(acting.judge, before=outcome.before, after=outcome.after, step=0)
-        assert judge(observed={"records": reached}) == Finding.APPLIED
-        assert judge(observed=outcome.before) == Finding.NOT_APPLIED
+        interpret_read_back = partial(acting.interpret_read_back, before=outcome.before, after=outcome.after, step=0)
+        assert interpret_read_back(observed={"records": reached}) == Finding.APPLIED
+        assert interpret_read_back(observed=outcome.before) == Finding.NOT_APPLIED
         assert acting.differences(outcome.before, outcome.after)
         # An update carries the record as Tradovate has it, with a field that is not known here.
         record = next((each for each in shown if each["id"] == outcome.after.get("id")), None)

@@ -52,19 +52,19 @@ def corrected(rows: list[dict[str, str]], **by_line: dict[str, str]) -> bytes:
 
 class TestDownload:
     def test_rows_come_back_as_they_stood_with_what_is_wrong_and_can_be_uploaded_again(
-        self, asking: Client, support: Staff
+        self, support_client: Client, support: Staff
     ) -> None:
         make_accounts([1, 2, 3])
         content = (
             "Account;Daily loss: auto-liquidation;Owner\n1;1500,50;Ana\n2;1.500;=1+1\n404;1600;Jörg\n3;900;Kim\n3;901;Kim\n"
         )
-        response = upload(asking, content.encode(), ignore_unknown="on")
+        response = upload(support_client, content.encode(), ignore_unknown="on")
         first = TargetList.objects.get()
         assert response["Location"] == f"{new(LIMITS)}?targets={first.pk}"
         address = reverse("changes:refused_rows", args=[first.pk])
-        assert f'href="{address}"' in text_of(asking.get(f"{response['Location']}&tab=left_out"))
+        assert f'href="{address}"' in text_of(support_client.get(f"{response['Location']}&tab=left_out"))
 
-        rows = downloaded(asking, first.pk)
+        rows = downloaded(support_client, first.pk)
         said = "daily_loss_auto_liq_usd: Bad value: 1.500 can mean 1500 or 1.5. Write 1500 or 1.5."
         assert rows == [
             {
@@ -83,16 +83,16 @@ class TestDownload:
         ]
 
         again = corrected(rows[:1], line3={"Daily loss: auto-liquidation": "1500"})
-        upload(asking, again, ignore_unknown="on")
+        upload(support_client, again, ignore_unknown="on")
         second = TargetList.objects.exclude(pk=first.pk).get()
         assert (second.ids, second.problems) == ([2], [])
         assert second.parameters["daily_loss_auto_liq_usd"] == "1500"
         assert second.notes == [{"line": 1, "words": "Columns that were ignored: Owner."}]
 
-    def test_a_pasted_list_comes_back_by_its_lines(self, asking: Client, support: Staff) -> None:
+    def test_a_pasted_list_comes_back_by_its_lines(self, support_client: Client, support: Staff) -> None:
         make_accounts([1])
         list_id = listed(support, "1 - please lock asap\nNOBODY")
-        assert downloaded(asking, list_id) == [
+        assert downloaded(support_client, list_id) == [
             {
                 "account": "'- please lock asap",
                 "line in the file": "1",
@@ -105,24 +105,24 @@ class TestDownload:
             },
         ]
 
-    def test_bytes_that_nothing_can_keep_are_shown_as_such(self, asking: Client, support: Staff) -> None:
+    def test_bytes_that_nothing_can_keep_are_shown_as_such(self, support_client: Client, support: Staff) -> None:
         make_accounts([1])
-        upload(asking, b"account\n1\nJos\xe9\nx\x00y\n", kind="lock")
-        assert [row["account"] for row in downloaded(asking, TargetList.objects.get().pk)] == [
+        upload(support_client, b"account\n1\nJos\xe9\nx\x00y\n", kind="lock")
+        assert [row["account"] for row in downloaded(support_client, TargetList.objects.get().pk)] == [
             "José",
             "x\N{REPLACEMENT CHARACTER}y",
         ]
 
-    def test_it_is_ones_own_list_and_one_with_problems(self, client: Client, asking: Client, supervisor: Staff) -> None:
+    def test_it_is_ones_own_list_and_one_with_problems(self, client: Client, support_client: Client, supervisor: Staff) -> None:
         make_accounts([1])
         others = listed(supervisor, "1\nNOBODY")
         fine = listed(Staff.objects.get(username="support"), "1")
         for list_id in (others, fine, uuid4()):
-            assert asking.get(reverse("changes:refused_rows", args=[list_id])).status_code == 404
+            assert support_client.get(reverse("changes:refused_rows", args=[list_id])).status_code == 404
 
 
 class TestNothingTaken:
-    """Every row is in fault: the reasons come at once, and nothing is to be filled in for 0 accounts."""
+    """Every row has errors: the reasons come at once, and nothing is to be filled in for 0 accounts."""
 
     @pytest.mark.parametrize(
         ("name", "count", "said"),
@@ -133,11 +133,11 @@ class TestNothingTaken:
             ("csv33", "All 2 rows", "Write"),
         ],
     )
-    def test_the_reasons_come_at_once(self, asking: Client, name: str, count: str, said: str) -> None:
+    def test_the_reasons_come_at_once(self, support_client: Client, name: str, count: str, said: str) -> None:
         for number in (1, 3, 6, 8, 9):
             make_account(4200000 + number, name=f"KTR25K-{number:06}")
         (path,) = CASES.glob(f"{name}_*")
-        page = asking.get(upload(asking, path.read_bytes())["Location"])
+        page = support_client.get(upload(support_client, path.read_bytes())["Location"])
         shown = text_of(page)
         assert page.status_code == 200
         assert f"{count} can't be used, so there is nothing to change." in shown
@@ -148,59 +148,59 @@ class TestNothingTaken:
         for nothing in ("0 accounts", "Show what would happen", "daily_loss_alert_usd", "is skipped", "Nothing would happen"):
             assert nothing not in shown
 
-    def test_what_is_sent_all_the_same_is_refused(self, asking: Client, support: Staff) -> None:
-        upload(asking, b"account\n404\n")
+    def test_what_is_sent_all_the_same_is_refused(self, support_client: Client, support: Staff) -> None:
+        upload(support_client, b"account\n404\n")
         form = {"targets": str(TargetList.objects.get().pk), "daily_loss_alert_usd": "5", "reason_code": "Other"}
-        answer = asking.post(new(LIMITS), form)
+        answer = support_client.post(new(LIMITS), form)
         assert answer.status_code == 422
         assert "No account has this id or name" in text_of(answer)
         assert written() == NOTHING
 
-    def test_while_values_are_still_asked_for_the_faults_stand_below(self, asking: Client) -> None:
+    def test_errors_are_shown_below_while_values_are_still_missing(self, support_client: Client) -> None:
         make_accounts([1])
-        page = asking.get(upload(asking, b"account\n1\n404\n")["Location"])
+        page = support_client.get(upload(support_client, b"account\n1\n404\n")["Location"])
         shown = text_of(page)
         assert "Show what would happen" in shown
         assert "No account has this id or name" in shown
         assert "can't be used" not in shown
 
-    def test_more_than_a_page_of_faults_can_be_turned(self, asking: Client) -> None:
-        at = upload(asking, "\n".join(["account", *(f"NOBODY{n}" for n in range(250))]).encode())["Location"]
-        assert "NOBODY99<" in text_of(asking.get(at))
-        second = text_of(asking.get(f"{at}&page=2"))
+    def test_more_than_a_page_of_errors_is_paged(self, support_client: Client) -> None:
+        at = upload(support_client, "\n".join(["account", *(f"NOBODY{n}" for n in range(250))]).encode())["Location"]
+        assert "NOBODY99<" in text_of(support_client.get(at))
+        second = text_of(support_client.get(f"{at}&page=2"))
         assert "NOBODY99<" not in second
         assert "NOBODY199<" in second
 
-    def test_a_copy_is_chosen_again_as_a_copy(self, asking: Client, support: Staff) -> None:
+    def test_a_copy_is_chosen_again_as_a_copy(self, support_client: Client, support: Staff) -> None:
         make_accounts([1])
         change = ask(support, "lock", 1)
-        page = asking.get(upload(asking, b"account\n404\n", kind="lock", copy_of=str(change.pk))["Location"])
+        page = support_client.get(upload(support_client, b"account\n404\n", kind="lock", copy_of=str(change.pk))["Location"])
         assert f"{reverse('changes:name_targets', args=['lock'])}?copy_of={change.pk}" in text_of(page)
 
 
 class TestPages:
     def test_nothing_is_submitted_until_what_was_not_understood_is_left_out_on_purpose(
-        self, asking: Client, support: Staff
+        self, support_client: Client, support: Staff
     ) -> None:
         make_accounts([1])
-        page = asking.get(new("lock"), {"targets": listed(support, "1 - please do not lock")})
-        assert asking.post(new("lock"), typed(page)).status_code == 422
+        page = support_client.get(new("lock"), {"targets": listed(support, "1 - please do not lock")})
+        assert support_client.post(new("lock"), typed(page)).status_code == 422
         assert written() == NOTHING
-        assert asking.post(new("lock"), typed(page, leave_out="on")).status_code == 303
+        assert support_client.post(new("lock"), typed(page, leave_out="on")).status_code == 303
 
-    def test_notes_stand_above_the_plan_and_ask_for_nothing(self, asking: Client, support: Staff, sent: Sent) -> None:
+    def test_notes_are_shown_above_the_plan_and_need_nothing(self, support_client: Client, support: Staff, sent: Sent) -> None:
         make_account(1, name="TWIN")
         make_account(2, name="TWIN", archived=True)
-        page = asking.get(new("lock"), {"targets": listed(support, "TWIN\n1")})
+        page = support_client.get(new("lock"), {"targets": listed(support, "TWIN\n1")})
         shown = text_of(page)
         assert "2 notes on how the list was read" in shown
         assert "Line 1: TWIN is also the name of 2, archived or closed; the open account 1 was taken." in shown
         assert "Line 2: 1: the same as line 1; it counts once." in shown
-        assert asking.post(new("lock"), typed(page)).status_code == 303
+        assert support_client.post(new("lock"), typed(page)).status_code == 303
 
-    def test_an_unknown_column_is_refused_with_the_box_that_ignores_it(self, asking: Client) -> None:
+    def test_an_unknown_column_is_refused_with_the_box_that_ignores_it(self, support_client: Client) -> None:
         make_accounts([1])
-        response = upload(asking, b"account,owner\n1,Ana\n", kind="lock")
+        response = upload(support_client, b"account,owner\n1,Ana\n", kind="lock")
         assert response.status_code == 422
         assert response.context["file_form"].errors == {
             "file": [
@@ -210,15 +210,15 @@ class TestPages:
         }
         assert "Ignore columns with other headings" in text_of(response)
         assert not TargetList.objects.exists()
-        assert upload(asking, b"account,owner\n1,Ana\n", kind="lock", ignore_unknown="on").status_code == 303
+        assert upload(support_client, b"account,owner\n1,Ana\n", kind="lock", ignore_unknown="on").status_code == 303
         assert TargetList.objects.get().ids == [1]
 
-    def test_a_percentage_that_is_a_fraction_is_warned_of_on_the_plan(self, asking: Client) -> None:
+    def test_a_percentage_that_is_a_fraction_is_warned_of_on_the_plan(self, support_client: Client) -> None:
         account = make_account(4200001, name="KTR25K-000001")
         give_limits(account)
         give_cash(account, cash="156853", start="156853")
-        response = upload(asking, b"account,daily_loss_auto_liq_pct\n4200001,0.02\n")
-        assert "0.02% of $156,853.00 is $31.37" in text_of(asking.get(response["Location"]))
+        response = upload(support_client, b"account,daily_loss_auto_liq_pct\n4200001,0.02\n")
+        assert "0.02% of $156,853.00 is $31.37" in text_of(support_client.get(response["Location"]))
 
 
 class TestResults:
@@ -228,10 +228,10 @@ class TestResults:
         change = ask(person, kind, *ids)
         return client.get(reverse("changes:results", args=[change.pk])).getvalue()
 
-    def test_its_accounts_are_taken_without_further_ado(self, asking: Client, support: Staff, sent: Sent) -> None:
+    def test_its_accounts_are_taken_directly(self, support_client: Client, support: Staff, sent: Sent) -> None:
         make_account(101, name="=HYPERLINK(1)")
         make_account(102)
-        content = self.results_of(asking, support, "lock", 101, 102)
+        content = self.results_of(support_client, support, "lock", 101, 102)
         saved_in_german = io.StringIO()
         rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
         csv.writer(saved_in_german, delimiter=";").writerows(rows)
@@ -242,18 +242,20 @@ class TestResults:
                 (1, "This is a file of results: only its ids and names are read, not what came of the earlier change.")
             ]
 
-    def test_values_may_stand_beside_them(self, asking: Client, support: Staff, sent: Sent) -> None:
+    def test_values_may_accompany_them(self, support_client: Client, support: Staff, sent: Sent) -> None:
         make_accounts([101])
-        head, row = self.results_of(asking, support, "lock", 101).decode("utf-8-sig").splitlines()
+        head, row = self.results_of(support_client, support, "lock", 101).decode("utf-8-sig").splitlines()
         content = f"{head},daily_loss_auto_liq_usd\n{row},1500\n".encode()
         chosen = read_csv(KINDS[LIMITS], Environment.DEMO, content, filename="x.csv")
         assert (chosen.ids, chosen.parameters["daily_loss_auto_liq_usd"], chosen.problems) == ((101,), "1500", ())
 
-    def test_those_of_another_environment_or_of_traders_are_refused(self, asking: Client, support: Staff, sent: Sent) -> None:
+    def test_those_of_another_environment_or_of_traders_are_refused(
+        self, support_client: Client, support: Staff, sent: Sent
+    ) -> None:
         make_accounts([101])
         make_account(101, environment="live")
         make_trader(101, "kim")
-        content = self.results_of(asking, support, "lock", 101)
+        content = self.results_of(support_client, support, "lock", 101)
         elsewhere = read_csv(KINDS["lock"], Environment.LIVE, content, filename="x.csv")
         assert (elsewhere.ids, [(each.column, each.value, each.reason) for each in elsewhere.problems]) == (
             (),
@@ -265,9 +267,9 @@ class TestResults:
             [("target", "account", "This row is about account, and trader was chosen. Upload it there, or leave it out")],
         )
 
-    def test_an_account_that_has_another_name_by_now_is_told(self, asking: Client, support: Staff, sent: Sent) -> None:
+    def test_an_account_that_has_another_name_by_now_is_shown(self, support_client: Client, support: Staff, sent: Sent) -> None:
         account = make_account(101)
-        content = self.results_of(asking, support, "lock", 101)
+        content = self.results_of(support_client, support, "lock", 101)
         account.name = "RENAMED"
         account.save()
         chosen = read_csv(KINDS["lock"], Environment.DEMO, content, filename="x.csv")

@@ -77,7 +77,7 @@ class TestFile:
         assert (second["id"], second["outcome"], second["settled at (UTC)"]) == ("102", "Queued", "")
         assert (third["id"], third["outcome"], third["before"]) == ("999", "Skipped", "")
 
-    def test_only_what_is_looked_at(self, client: Client, support: Staff, sent: Sent) -> None:
+    def test_only_what_is_viewed_is_read(self, client: Client, support: Staff, sent: Sent) -> None:
         client.force_login(support)
         make_accounts(range(1, 21))
         change = ask(support, "lock", *range(1, 21))

@@ -22,11 +22,11 @@ from accounts.changes.states import ChangeState, ItemState, Relation
 from accounts.changes.targeting.source import Link
 from accounts.changes.tracking import control
 from accounts.changes.tracking.undo import left_alone, undo_of
-from accounts.execution import decisions, send, verify
-from accounts.execution.decisions import NotResolved, Resolution, read_again, resolve
+from accounts.execution import resolving, send, verify
 from accounts.execution.lane import work
 from accounts.execution.models import Call
 from accounts.execution.recover import sweep
+from accounts.execution.resolving import NotResolved, Resolution, read_again, resolve
 from accounts.execution.unknown_item import Shown, question
 from accounts.execution.verify import read_back_due
 from riskadmin.audit.actions import AuditEntry, record
@@ -56,7 +56,7 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (send, verify):
         monkeypatch.setattr(module, "client", refuse)
-    monkeypatch.setattr(decisions, "dispatch_on_commit", refuse)
+    monkeypatch.setattr(resolving, "dispatch_on_commit", refuse)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ class TestRegistry:
         with pytest.raises(KindRetired, match="no longer supported"):
             sendable(change)
 
-    def test_nobody_has_the_capability_to_request_it(self) -> None:
+    def test_no_role_has_the_capability_to_request_it(self) -> None:
         capability = named(RETIRED).capability
         assert not any(make_person(role, role.value).may(capability) for role in Role)
 
@@ -134,7 +134,7 @@ class TestPages:
         ]
         paths += [reverse(f"execution:{name}") for name in ("unresolved", "unresolved_count")]
         paths += [f"{reverse('execution:unresolved')}?evidence={unknown.evidence.key}"]
-        paths += [f"{reverse('execution:decide')}?resolution=applied&item={unknown.item.pk}"]
+        paths += [f"{reverse('execution:resolve_many')}?resolution=applied&item={unknown.item.pk}"]
         paths += [reverse("audit:list"), reverse("audit:event", args=[Event.objects.latest("pk").pk]), reverse("home")]
         for item in items:
             paths += [reverse(f"changes:{name}", args=[item.change_id]) for name in ("detail", "progress", "results")]
@@ -237,7 +237,7 @@ class TestLanes:
         event = Event.objects.get(tag=Tag.ITEM_UNKNOWN, item_id=item.pk)
         assert event.detail == {"text": verify.NOT_READ_BACK, "needs_person": True}
 
-    def test_the_sweeper_gives_up_what_lapsed_and_goes_on(self, stored: Callable[..., Item], support: Staff) -> None:
+    def test_the_sweeper_gives_up_what_lapsed_and_continues(self, stored: Callable[..., Item], support: Staff) -> None:
         lapsed, rests, queued = stored(ItemState.SENDING), stored(ItemState.UNKNOWN), stored(ItemState.QUEUED)
         Item.objects.filter(pk=lapsed.pk).update(lease_until=timezone.now() + PAST)
         done = open_item(support, make_account(300), "lock", ItemState.APPLIED, form_key=uuid4())
@@ -260,7 +260,7 @@ class TestLanes:
         end_kind = KINDS["unlock"]
         assert end_kind.rests_on_before
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("accounts.changes.scheduling.start.read_anew", lambda *_, **__: "")
+            patch.setattr("accounts.changes.scheduling.start.read_again", lambda *_, **__: "")
             assert start_due(origin=ORIGIN) == 1
         assert (now(end).state, now(end).note) == ("skipped", "What it was to end is of a kind that is no longer supported")
 
@@ -280,7 +280,7 @@ class TestUnknownOutcomes:
         assert resolve(**said, resolution=Resolution.APPLIED).state == ItemState.APPLIED
         assert now(item).change.state == ChangeState.FINISHED
 
-    def test_the_second_of_two_steps_is_told_without_its_name(self, stored: Callable[..., Item], supervisor: Staff) -> None:
+    def test_the_second_of_two_steps_is_shown_without_its_name(self, stored: Callable[..., Item], supervisor: Staff) -> None:
         item = stored(ItemState.QUEUED)
         Item.objects.filter(pk=item.pk).update(step=1)
         walk(item, ItemState.UNKNOWN)

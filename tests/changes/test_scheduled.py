@@ -49,7 +49,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> set[int]:
             status.account.save(update_fields=["positions_read_at"])
         return ""
 
-    monkeypatch.setattr(start, "read_anew", read)
+    monkeypatch.setattr(start, "read_again", read)
     # What an unlock rests on besides, this mirror does not have.
     monkeypatch.setattr(KINDS["unlock"], "readings", lambda subject: (subject.risk_status.fresh_at,), raising=False)
     return left_out
@@ -106,7 +106,7 @@ class TestWaiting:
         assert states(change) == [ItemState.WAITING] * 3
         assert sent == []
 
-    def test_where_nobody_has_to_decide(self, support: Staff, sent: Sent) -> None:
+    def test_changes_that_need_no_approval_are_scheduled(self, support: Staff, sent: Sent) -> None:
         make_account(101)
         change = ask(support, "lock", 101, at=in_seconds(3600))
         assert (change.state, states(change), sent) == (ChangeState.SCHEDULED, [ItemState.WAITING], [])
@@ -145,7 +145,9 @@ class TestWaiting:
         with pytest.raises(InvalidTransition):
             cancel(actor=support, origin=ORIGIN, change_id=change.pk)
 
-    def test_what_is_scheduled_is_named_to_whoever_asks_for_more(self, numbers: Any, support: Staff, sent: Sent) -> None:
+    def test_a_scheduled_change_is_named_to_a_person_who_requests_another(
+        self, numbers: Any, support: Staff, sent: Sent
+    ) -> None:
         change = ask(support, "unlock", *numbers, at=Timing(runs_at=datetime(2030, 1, 2, 23, 0, tzinfo=UTC)))
         reasons = {row.skip_reason for row in planned("unlock", *numbers).rows}
         assert reasons == {f"Change {change.pk} is to run for this account at 2030-01-02 17:00"}
@@ -164,7 +166,7 @@ class TestPlannedAgain:
         approve(supervisor, change)
         return change
 
-    def test_what_moved_is_set_aside_and_the_rest_runs(self, due: Change, supervisor: Staff) -> None:
+    def test_changed_targets_are_skipped_and_the_rest_runs(self, due: Change, supervisor: Staff) -> None:
         set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately", admin_at=timezone.now())
 
         start_due(origin=ORIGIN)
@@ -180,7 +182,7 @@ class TestPlannedAgain:
         assert Event.objects.filter(change_id=carried.pk, tag=Tag.CHANGE_SUBMITTED, staff_id=None).count() == 1
         assert not Event.objects.filter(tag=Tag.CHANGE_NOT_CARRIED_ON).exists()
 
-    def test_deciders_are_asked_even_where_policy_asks_nobody(self, due: Change, supervisor: Staff) -> None:
+    def test_deciders_approve_even_where_policy_needs_no_approval(self, due: Change, supervisor: Staff) -> None:
         PolicyRule.objects.filter(kind="unlock").update(decisions_needed=0, decider_role="")
         set_status(due.items.get(position=1).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
@@ -190,7 +192,7 @@ class TestPlannedAgain:
         with pytest.raises(DecisionRefused):
             approve(carried.requested_by, carried)
 
-    def test_what_is_as_it_was_to_be_is_not_asked_for_again(self, due: Change) -> None:
+    def test_targets_already_in_the_intended_state_are_not_requested_again(self, due: Change) -> None:
         for item in due.items.all():
             set_status(item.account, admin_action=NORMAL)
         start_due(origin=ORIGIN)
@@ -200,7 +202,7 @@ class TestPlannedAgain:
         assert not Change.objects.filter(of_change=due).exists()
         assert dropped(due) == {"kind": "unlock", "items": 3, "text": "nothing would be sent now (Not locked)"}
 
-    def test_what_can_not_be_read_is_set_aside(self, due: Change, unread: set[int]) -> None:
+    def test_what_can_not_be_read_is_skipped(self, due: Change, unread: set[int]) -> None:
         RiskStatus.objects.update(fresh_at=timezone.now() - timedelta(hours=1))
         unread.add(103)
         start_due(origin=ORIGIN)
@@ -208,7 +210,7 @@ class TestPlannedAgain:
         assert due.items.get(position=3).note == UNREAD
 
     def test_while_tradovate_is_away_it_waits(self, due: Change, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(start, "read_anew", lambda *_, **__: "no connection")
+        monkeypatch.setattr(start, "read_again", lambda *_, **__: "no connection")
         assert start_due(origin=ORIGIN) == 0
         waiting = again(due)
         assert (waiting.state, waiting.held_why) == (ChangeState.SCHEDULED, "no connection")
@@ -280,7 +282,7 @@ class TestWindows:
         with time_machine.travel(now + timedelta(minutes=61)):
             assert start_due(origin=ORIGIN) == 1
 
-    def test_while_nobody_knows_the_hours_it_does_not_begin(
+    def test_it_does_not_begin_while_the_trading_hours_are_unknown(
         self, numbers: Any, support: Staff, supervisor: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def unknown() -> Hours:

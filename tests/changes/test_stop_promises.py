@@ -126,9 +126,9 @@ class TestPromises:
         stop(having.endpoint(LOCK))
         assert pace(progress(item.change_id)).holds == (), "its call has left"
 
-    @pytest.mark.parametrize(("runs_at", "is_told"), [(timedelta(minutes=30), True), (timedelta(hours=2), False)])
+    @pytest.mark.parametrize(("runs_at", "is_shown"), [(timedelta(minutes=30), True), (timedelta(hours=2), False)])
     def test_a_scheduled_change_that_comes_due_before_the_stop_ends(
-        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any], runs_at: timedelta, *, is_told: bool
+        self, stop: Callable[[Stopped], None], support: Staff, sent: list[Any], runs_at: timedelta, *, is_shown: bool
     ) -> None:
         make_account(1)
         change = ask(support, "lock", 1, timing=Timing(runs_at=NOW + runs_at))
@@ -136,4 +136,4 @@ class TestPromises:
         holds = [(hold.words, hold.until) for hold in pace(progress(change.pk)).holds]
         (entry,) = ahead().days[0].entries
         assert entry.begins_at == max(IN_AN_HOUR, NOW + runs_at)
-        assert holds == ([(f"It can't begin: Tradovate demands a captcha for {LOCK}", IN_AN_HOUR)] if is_told else [])
+        assert holds == ([(f"It can't begin: Tradovate demands a captcha for {LOCK}", IN_AN_HOUR)] if is_shown else [])

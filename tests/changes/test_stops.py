@@ -46,7 +46,7 @@ class Case:
     until: datetime | None = IN_AN_HOUR
     also: str = ""
 
-    def told(self, subject: str) -> str:
+    def reported(self, subject: str) -> str:
         """All that a callout says, of this subject."""
         also = f" {self.also}" if self.also else ""
         return f"{self.title} {self.why}{also} Until then: {self.ways.format(subject)}."
@@ -56,7 +56,7 @@ NOTHING_IS_READ = (
     "Nothing is read from Tradovate either: what pages show is what was known before, and changes made outside riskadmin may "
     "go unseen."
 )
-ALL_WAYS = "lock {} by hand in Tradovate's own dashboard"
+BY_HAND = "lock {} by hand in Tradovate's own dashboard"
 LOCKING = f"Lock, Closing only, Unlock and Liquidate wait on demo, and Remediate before its step “Unlock”, until {AT} (in 1 h)."
 CASES = {
     "captcha": Case(
@@ -82,28 +82,28 @@ CASES = {
         having.everything(),
         f"Every change waits until {AT} (in 1 h).",
         "Too many calls in an hour (HTTP 429).",
-        ALL_WAYS,
+        BY_HAND,
         also=NOTHING_IS_READ,
     ),
     "423": Case(
         having.everything("Tradovate warns of a lockout (HTTP 423)"),
         f"Every change waits until {AT} (in 1 h).",
         "Tradovate warns of a lockout (HTTP 423).",
-        ALL_WAYS,
+        BY_HAND,
         also=NOTHING_IS_READ,
     ),
     "login": Case(
         having.endpoint("auth/accesstokenrequest", "the login was refused: wrong password"),
         f"Every change waits until {AT} (in 1 h).",
         "No session at Tradovate is open: the login was refused: wrong password.",
-        ALL_WAYS,
+        BY_HAND,
         also=NOTHING_IS_READ,
     ),
     "outage": Case(
         having.outage(),
         "Every change waits on demo until Tradovate's demo environment answers again.",
         "No answer since 2026-11-21 13:57:00 (HTTP 503). It is tried again on its own, at the latest every minute.",
-        ALL_WAYS,
+        BY_HAND,
         until=None,
         also=NOTHING_IS_READ.replace("Tradovate either", "Tradovate on demo either"),
     ),
@@ -111,7 +111,7 @@ CASES = {
         having.uncounted(),
         "Every change waits until PostgreSQL answers again.",
         "PostgreSQL does not answer, so calls can't be counted, and none is made.",
-        ALL_WAYS,
+        BY_HAND,
         until=None,
         also=NOTHING_IS_READ,
     ),
@@ -119,7 +119,7 @@ CASES = {
         having.used_up(urgent=0, urgent_free_at=NOW + timedelta(minutes=10)),
         "Every change waits until 2026-11-21 14:10:00 (in 10 min).",
         "The calls of this hour are used up; each comes back an hour after it was made.",
-        ALL_WAYS,
+        BY_HAND,
         until=NOW + timedelta(minutes=10),
         also=NOTHING_IS_READ,
     ),
@@ -141,7 +141,7 @@ class TestEachStop:
         make_account(1)
         page = browser.get(new("lock"), {"account": "demo:1"})
         text = words(page)
-        assert case.told("it") in text
+        assert case.reported("it") in text
         assert "As soon as Tradovate answers" not in text
         found = page.context["outlook"]
         assert not found.fits
@@ -154,13 +154,13 @@ class TestEachStop:
 
     def test_on_the_page_of_an_account(self, browser: Client, case: Case) -> None:
         account = make_account(1)
-        told = case.told("it")
-        assert told in words(browser.get(reverse("accounts:detail", args=["demo", account.tradovate_id])))
-        assert told in words(browser.get(reverse("changes:account_stops", args=["demo", account.tradovate_id])))
+        reported = case.reported("it")
+        assert reported in words(browser.get(reverse("accounts:detail", args=["demo", account.tradovate_id])))
+        assert reported in words(browser.get(reverse("changes:account_stops", args=["demo", account.tradovate_id])))
 
     @pytest.mark.parametrize("name", ["home", "changes:stops"])
     def test_on_home_and_the_page_of_stops(self, browser: Client, case: Case, name: str) -> None:
-        assert case.told("an account") in words(browser.get(reverse(name)))
+        assert case.reported("an account") in words(browser.get(reverse(name)))
 
     def test_on_system(self, client: Client, case: Case) -> None:
         client.force_login(make_person(Role.ADMINISTRATOR))
@@ -287,7 +287,7 @@ class TestWhichWait:
             ("userAccountRiskParameter/ldeps", "Risk parameter", "What pages show of risk parameters is old."),
         ],
     )
-    def test_a_denied_reading_is_told_in_words(
+    def test_a_denied_read_is_described(
         self, stop: Callable[[Stopped], None], browser: Client, endpoint: str, what: str, also: str
     ) -> None:
         stop(having.endpoint(endpoint, DENIED, environment=Environment.DEMO))
@@ -308,14 +308,14 @@ class TestWhichWait:
         stop(having.endpoint("cashBalance/changedemobalance"))
         assert bool(stops_now().holding_up(self.ahead("remediation", step=step))) == waits
 
-    def test_an_unlock_has_no_stand_in(self, stop: Callable[[Stopped], None], browser: Client) -> None:
+    def test_an_unlock_has_no_alternative(self, stop: Callable[[Stopped], None], browser: Client) -> None:
         stop(having.endpoint(LOCK))
         make_account(1, LOCKED)
         text = words(browser.get(new("unlock"), {"account": "demo:1"}))
         assert "Until then: make the change by hand in Tradovate's own dashboard." in text
         assert "risk category that your firm has set up to allow no orders" not in text
 
-    def test_a_stand_in_that_waits_too_is_none(
+    def test_an_alternative_that_waits_too_is_not_offered(
         self, monkeypatch: pytest.MonkeyPatch, settings: Settings, browser: Client
     ) -> None:
         both = having.endpoint(LOCK)
@@ -329,7 +329,7 @@ class TestWhichWait:
         assert "Until then: lock it by hand in Tradovate's own dashboard." in text
         assert "1 more, and what can be done" in words(browser.get(reverse("changes:stops_strip")))
 
-    def test_the_way_out_is_a_link_for_those_who_may(
+    def test_the_alternative_is_a_link_for_those_who_may(
         self, stop: Callable[[Stopped], None], browser: Client, client: Client
     ) -> None:
         stop(having.endpoint(LOCK))
@@ -375,20 +375,20 @@ class TestWhichWait:
         assert many.context["outlook"].finish_at == NOW + timedelta(minutes=26)
         assert "Finished Not before 2026-11-21 14:26:00 (in 26 min)" in words(many)
 
-    def test_a_lowered_limit_is_told_where_it_matters(
+    def test_a_lowered_limit_is_shown_where_it_matters(
         self, stop: Callable[[Stopped], None], browser: Client, support: Staff
     ) -> None:
         stop(having.lowered())
         make_accounts(range(1, 61))
-        told = (
+        reported = (
             "Changes of many accounts take longer until 2026-11-22 14:00:00 (in 1 d). Tradovate answered 429 when 2,501 calls "
             "were counted, so only 2,500 calls an hour are made instead of 5,000."
         )
         many = browser.get(new("lock"), {"targets": listed(support, " ".join(map(str, range(1, 61))))})
-        assert told in words(many)
+        assert reported in words(many)
         assert "Not before 2026-11-21 14:30:00 (in 30 min): this hour's calls have no room" in words(many)
-        assert told not in words(browser.get(new("lock"), {"account": "demo:1"}))
-        assert told in words(browser.get(reverse("home")))
+        assert reported not in words(browser.get(new("lock"), {"account": "demo:1"}))
+        assert reported in words(browser.get(reverse("home")))
 
     @pytest.mark.parametrize(("left", "waits"), [(timedelta(minutes=40), False), (timedelta(seconds=29), True)])
     def test_a_refused_login_holds_up_only_what_has_no_session(

@@ -76,14 +76,16 @@ def test_a_lasting_denial_is_a_stop_like_any_other_and_one_event(browser: Browse
         with pytest.raises(NotHandled, match="Tradovate denies access to account/list"):
             client.accounts()
     client.risk_categories()
-    told = "Tradovate denies access to account/list (HTTP 401: Access is denied): a permission of the API key may be missing"
+    reported = (
+        "Tradovate denies access to account/list (HTTP 401: Access is denied): a permission of the API key may be missing"
+    )
     event = Event.objects.get(tag=Tag.API_HALTED)
-    assert (event.detail["endpoint"], event.detail["text"]) == ("account/list on demo", told)
+    assert (event.detail["endpoint"], event.detail["text"]) == ("account/list on demo", reported)
     (stop,) = stops_now().found
     assert stop.what == "Accounts can't be read"
-    assert stop.because.startswith(f"{told}. It is tried again at ")
+    assert stop.because.startswith(f"{reported}. It is tried again at ")
     for name in ("home", "changes:stops"):
-        assert f"{told}." in words(browser.get(reverse(name)))
+        assert f"{reported}." in words(browser.get(reverse(name)))
     assert "Accounts can't be read until Tradovate allows access again" in words(browser.get(reverse("changes:stops_strip")))
 
 

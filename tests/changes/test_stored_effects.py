@@ -133,8 +133,8 @@ def test_a_change_of_every_kind_stores_what_its_preview_found(
 ) -> None:
     case = CASES[kind_name]
     case.make()
-    asker = support if support.may(KINDS[kind_name].capability) else supervisor
-    ask(asker, kind_name, 101, parameters=case.parameters)
+    requester = support if support.may(KINDS[kind_name].capability) else supervisor
+    ask(requester, kind_name, 101, parameters=case.parameters)
 
     stored = Change.objects.get().effects
     assert stored is not None

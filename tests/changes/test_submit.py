@@ -111,7 +111,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
     @pytest.mark.parametrize("kind_name", KINDS)
-    def test_who_may_not_ask(self, role: Role, kind_name: str) -> None:
+    def test_a_person_who_may_not_request_is_refused(self, role: Role, kind_name: str) -> None:
         make_account(101, "" if kind_name != "unlock" else LOCKED)
         with pytest.raises(NotAllowed, match="You may not ask to"):
             ask(make_person(role), kind_name, 101)
@@ -132,7 +132,7 @@ class TestRefused:
         assert row.before == {**BEFORE, "admin_action": AdminAction.LIQUIDATE_ONLY}
 
     @pytest.mark.parametrize("digest", ["", "0" * 64])
-    def test_a_digest_that_nobody_was_shown(self, support: Staff, digest: str) -> None:
+    def test_a_digest_that_was_never_shown_is_refused(self, support: Staff, digest: str) -> None:
         make_account(101)
         with pytest.raises(PlanMoved):
             ask(support, "lock", 101, digest=digest)
@@ -180,7 +180,7 @@ class TestOneTimeKey:
         assert written() == (1, 1, 0, 1)
         assert sent == [("execution.run_change", [first.pk], "urgent")]
 
-    def test_it_is_found_though_the_rival_wrote_between_look_and_plan(
+    def test_a_rival_change_between_preview_and_plan_is_found(
         self, support: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_account(101)
@@ -213,7 +213,7 @@ class TestOneTimeKey:
         assert written() == (1, 1, 0, 1)
         assert len(sent) == 1
 
-    def test_nobodys_key_stands_in_another_ones_way(self, support: Staff, supervisor: Staff, sent: Sent) -> None:
+    def test_one_persons_key_does_not_block_another_person(self, support: Staff, supervisor: Staff, sent: Sent) -> None:
         make_accounts([1, 2])
         key = uuid4()
         first = ask(support, "lock", 1, form_key=key)
@@ -237,7 +237,7 @@ def test_a_lock_goes_out_though_an_unlock_waits_and_that_can_not_be_approved_the
 
 
 def forget_connections(celery_app: Any) -> None:
-    """Let Celery connect anew, to where the environment now says."""
+    """Let Celery connect again, to where the environment now says."""
     celery_app._pool = None
     celery_app.amqp._producer_pool = None
 

@@ -49,7 +49,7 @@ def csv(content: str | bytes, name: str = "limits.csv") -> dict[str, Any]:
 
 
 @pytest.fixture
-def asking(client: Client, support: Staff) -> Client:
+def support_client(client: Client, support: Staff) -> Client:
     """Support's browser."""
     client.force_login(support)
     return client
@@ -70,7 +70,7 @@ class TestFilter:
         ("filters", "ids", "source"),
         [
             ({"environment": "demo"}, (1, 3, 2), "filter: demo"),
-            ({"standing": "locked", "environment": "demo"}, (3, 2), "filter: demo, locked (no orders)"),
+            ({"status": "locked", "environment": "demo"}, (3, 2), "filter: demo, locked (no orders)"),
             ({"q": " c ", "environment": "demo"}, (2,), "filter: “c”, demo"),
             ({"environment": "live"}, (9,), "filter: live"),
         ],
@@ -87,23 +87,23 @@ class TestFilter:
 
     def test_two_environments_are_no_change(self) -> None:
         with pytest.raises(BadTargets, match="Demo and live accounts can't be in one change"):
-            targets.of_filters(AccountFilters({"standing": "locked"}))
+            targets.of_filters(AccountFilters({"status": "locked"}))
 
-    def test_too_many_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_too_many_are_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(targets, "TARGETS_MAX", 2)
         with pytest.raises(BadTargets, match="More than 2 accounts match, and one change takes no more"):
             targets.of_filters(AccountFilters({"environment": "demo"}))
-        assert targets.of_filters(AccountFilters({"environment": "demo", "standing": "locked"})).ids == (3, 2)
+        assert targets.of_filters(AccountFilters({"environment": "demo", "status": "locked"})).ids == (3, 2)
 
-    def test_a_search_that_leaves_traders_out_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_search_that_leaves_traders_out_is_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("accounts.pages.queries.TRADERS_AT_MOST", 1)
         make_trader(1, "common one")
         make_trader(2, "common two")
         with pytest.raises(BadTargets, match="more than 200 traders"):
             targets.of_filters(AccountFilters({"q": "common"}))
 
-    def test_the_button_freezes_them_as_they_are_now(self, asking: Client, support: Staff) -> None:
-        response = asking.post(FREEZE, {"environment": "demo", "standing": "locked", "q": "", "kind": "unlock"})
+    def test_the_button_freezes_them_as_they_are_now(self, support_client: Client, support: Staff) -> None:
+        response = support_client.post(FREEZE, {"environment": "demo", "status": "locked", "q": "", "kind": "unlock"})
         kept = TargetList.objects.get()
         assert (response.status_code, response["Location"]) == (
             303,
@@ -112,34 +112,32 @@ class TestFilter:
         assert (kept.ids, kept.created_by, kept.kind, kept.environment) == ([3, 2], support, "unlock", "demo")
 
         make_account(4, LOCKED, name="AA")  # too late
-        page = asking.get(response["Location"])
+        page = support_client.get(response["Location"])
         assert [row.target_id for row in page.context["plan"].rows] == [3, 2]
         assert "From filter: demo, locked (no orders)" in text_of(page)
         assert written() == NOTHING
 
-    def test_without_a_kind_it_is_chosen_next(self, asking: Client) -> None:
-        response = asking.post(FREEZE, {"environment": "demo", "standing": "locked"})
+    def test_without_a_kind_it_is_chosen_next(self, support_client: Client) -> None:
+        response = support_client.post(FREEZE, {"environment": "demo", "status": "locked"})
         address = f"?targets={TargetList.objects.get().pk}"
         assert response["Location"] == CHOOSE + address
-        page = text_of(asking.get(response["Location"]))
+        page = text_of(support_client.get(response["Location"]))
         assert "Ask for a change of 2 accounts" in page
         assert reverse("changes:new", args=["unlock"]) + address in page
 
-    @pytest.mark.parametrize(
-        "fields", [{"standing": "bored"}, {"environment": "prod"}, {"q": "x" * 65}, {"standing": "locked"}]
-    )
-    def test_a_filter_that_is_none_freezes_nothing(self, asking: Client, fields: dict[str, str]) -> None:
-        assert asking.post(FREEZE, fields).status_code == 400
+    @pytest.mark.parametrize("fields", [{"status": "bored"}, {"environment": "prod"}, {"q": "x" * 65}, {"status": "locked"}])
+    def test_a_filter_that_is_none_freezes_nothing(self, support_client: Client, fields: dict[str, str]) -> None:
+        assert support_client.post(FREEZE, fields).status_code == 400
         assert not TargetList.objects.exists()
 
-    def test_the_page_of_accounts_offers_it(self, asking: Client) -> None:
-        page = squeezed(text_of(asking.get(reverse("accounts:list"), {"environment": "demo", "standing": "locked"})))
+    def test_the_page_of_accounts_offers_it(self, support_client: Client) -> None:
+        page = squeezed(text_of(support_client.get(reverse("accounts:list"), {"environment": "demo", "status": "locked"})))
         assert f'action="{FREEZE}"' in page
-        assert '<input type="hidden" name="standing" value="locked">' in page
+        assert '<input type="hidden" name="status" value="locked">' in page
         assert "All <strong>2</strong> that match:" in page
 
     @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
-    def test_who_may_ask_for_nothing_is_offered_nothing(self, client: Client, role: Role) -> None:
+    def test_a_person_who_may_request_nothing_is_offered_nothing(self, client: Client, role: Role) -> None:
         client.force_login(make_person(role))
         assert FREEZE not in text_of(client.get(reverse("accounts:list")))
         for fields in ({"environment": "demo"}, {"environment": "demo", "kind": "lock"}, {"trader": "demo:1"}):
@@ -158,24 +156,24 @@ class TestFilter:
 
 
 class TestTrader:
-    def test_all_of_a_traders_accounts(self, asking: Client) -> None:
+    def test_all_of_a_traders_accounts(self, support_client: Client) -> None:
         trader, other = make_trader(70, "ana.garcia"), make_trader(71)
         let_trade(trader, make_account(2, name="B"), make_account(1, name="A", archived=True))
         let_trade(other, make_account(3))
 
-        response = asking.post(FREEZE, {"trader": "demo:70"})
+        response = support_client.post(FREEZE, {"trader": "demo:70"})
         kept = TargetList.objects.get()
         assert (kept.ids, kept.source) == ([1, 2], "accounts of trader ana.garcia")
         assert response["Location"] == f"{CHOOSE}?targets={kept.pk}"
 
-        page = squeezed(text_of(asking.get(reverse("accounts:detail", args=["demo", 2]))))
+        page = squeezed(text_of(support_client.get(reverse("accounts:detail", args=["demo", 2]))))
         assert '<input type="hidden" name="trader" value="demo:70">' in page
 
     @pytest.mark.parametrize("value", [["demo:71"], ["live:70"], ["demo:99"], ["demo:x"], [""], ["demo:70", "demo:71"]])
-    def test_one_without_any_is_refused(self, asking: Client, value: list[str]) -> None:
+    def test_one_without_any_is_refused(self, support_client: Client, value: list[str]) -> None:
         let_trade(make_trader(70), make_account(1))
         make_trader(71)
-        assert asking.post(FREEZE, {"trader": value}).status_code == 400
+        assert support_client.post(FREEZE, {"trader": value}).status_code == 400
         assert not TargetList.objects.exists()
 
     def test_the_traders_of_accounts(self) -> None:
@@ -184,15 +182,15 @@ class TestTrader:
         make_account(4)
         assert targets.traders_of(Environment.DEMO, [3, 1, 4, 2, 99]) == ([71, 70], 2)
 
-    def test_accounts_stand_for_their_traders_where_traders_are_asked_about(self, asking: Client) -> None:
+    def test_accounts_are_replaced_by_their_traders_for_kinds_about_traders(self, support_client: Client) -> None:
         let_trade(make_trader(70), make_account(1), make_account(2))
         make_account(4)
-        page = asking.get(reverse("changes:new", args=["user_lockout"]), {"account": ["demo:1", "demo:2", "demo:4"]})
+        page = support_client.get(reverse("changes:new", args=["user_lockout"]), {"account": ["demo:1", "demo:2", "demo:4"]})
         assert [row.target for row in page.context["plan"].rows] == ["demo:trader:70"]
         assert "1 of the accounts has no trader that we know." in text_of(page)
 
 
-class TestNamedByHand:
+class TestNamed:
     def test_lines_and_commas_and_blanks(self) -> None:
         make_accounts([1, 2, 3, 4, 5])
         chosen = targets.of_text(Environment.DEMO, Unit.ACCOUNT, "1, 2;KTR50K-000003\n\n\tktr50k-000004 5,\n")
@@ -203,7 +201,7 @@ class TestNamedByHand:
         make_trader(71, "kim")
         assert targets.of_text(Environment.DEMO, Unit.TRADER, "kim lee\nkim").ids == (70, 71)
 
-    def test_each_that_leads_nowhere_is_told_with_its_line(self) -> None:
+    def test_each_that_leads_nowhere_is_shown_with_its_line(self) -> None:
         make_accounts([1, 2])
         make_account(3, archived=True)
         make_account(4, name="TWIN")
@@ -213,16 +211,16 @@ class TestNamedByHand:
         assert [(each.line, each.value, each.fault) for each in chosen.problems] == [
             (2, "nobody", Fault.UNKNOWN),
             (3, "TWIN", Fault.AMBIGUOUS),
-            (3, "3", Fault.GONE),
+            (3, "3", Fault.CLOSED),
             (6, "x\N{REPLACEMENT CHARACTER}y", Fault.UNKNOWN),
         ]
         assert targets.source_of(chosen).lines_left_out == (2, 3, 6)
         assert [(each.line, each.words) for each in chosen.notes] == [(4, "KTR50K-000001: the same as line 1; it counts once.")]
 
-    def test_the_page_leads_on_to_the_plan(self, asking: Client) -> None:
+    def test_the_page_leads_on_to_the_plan(self, support_client: Client) -> None:
         make_accounts([1, 2])
-        assert asking.get(naming()).status_code == 200
-        response = asking.post(naming(), {"how": "names", "environment": "demo", "text": "1\r\n2\r\nnobody"})
+        assert support_client.get(naming()).status_code == 200
+        response = support_client.post(naming(), {"how": "names", "environment": "demo", "text": "1\r\n2\r\nnobody"})
         kept = TargetList.objects.get()
         assert response["Location"] == f"{reverse('changes:new', args=['lock'])}?targets={kept.pk}"
         assert (kept.ids, kept.problems) == (
@@ -250,8 +248,8 @@ class TestNamedByHand:
             ({"text": "1", "environment": ""}, "This field is required."),
         ],
     )
-    def test_what_is_refused_keeps_what_was_typed(self, asking: Client, fields: dict[str, str], message: str) -> None:
-        response = asking.post(naming(), {"how": "names", "environment": "demo", **fields})
+    def test_what_is_refused_keeps_what_was_typed(self, support_client: Client, fields: dict[str, str], message: str) -> None:
+        response = support_client.post(naming(), {"how": "names", "environment": "demo", **fields})
         assert response.status_code == 422
         assert message in text_of(response)
         assert response.context["names_form"]["text"].value() == fields["text"]
@@ -259,13 +257,13 @@ class TestNamedByHand:
 
 
 class TestFile:
-    def test_it_leads_on_to_the_plan(self, asking: Client) -> None:
+    def test_it_leads_on_to_the_plan(self, support_client: Client) -> None:
         make_accounts([1, 2])
-        response = asking.post(naming(), csv("account\n1\n2\n2\n", name="../../Müller <b>.csv"))
+        response = support_client.post(naming(), csv("account\n1\n2\n2\n", name="../../Müller <b>.csv"))
         kept = TargetList.objects.get()
         assert response["Location"] == f"{reverse('changes:new', args=['lock'])}?targets={kept.pk}"
         assert (kept.ids, kept.problems, kept.source) == ([1, 2], [], "CSV Müller <b>.csv")
-        shown = text_of(asking.get(response["Location"]))
+        shown = text_of(support_client.get(response["Location"]))
         assert "Müller &lt;b&gt;.csv" in shown
         assert "Line 4: 2: the same as line 3; it counts once." in shown
 
@@ -278,32 +276,32 @@ class TestFile:
             (b"x" * (5 * 1024 * 1024 + 1), "The file has 5.0 MiB; at most 5 MiB are taken. Split it."),
         ],
     )
-    def test_a_file_that_is_no_table_is_refused(self, asking: Client, content: str | bytes, message: str) -> None:
-        response = asking.post(naming(), csv(content))
+    def test_a_file_that_is_no_table_is_refused(self, support_client: Client, content: str | bytes, message: str) -> None:
+        response = support_client.post(naming(), csv(content))
         assert response.status_code == 422
         assert message in text_of(response)
         assert not TargetList.objects.exists()
 
-    def test_without_a_file(self, asking: Client) -> None:
-        response = asking.post(naming(), {"how": "csv", "environment": "demo"})
+    def test_without_a_file(self, support_client: Client) -> None:
+        response = support_client.post(naming(), {"how": "csv", "environment": "demo"})
         assert (response.status_code, dict(response.context["file_form"].errors)) == (
             422,
             {"file": ["This field is required."]},
         )
 
-    def test_the_template_is_the_header(self, asking: Client) -> None:
-        response = asking.get(reverse("changes:csv_template", args=["auto_liq_limits"]))
+    def test_the_template_is_the_header(self, support_client: Client) -> None:
+        response = support_client.get(reverse("changes:csv_template", args=["auto_liq_limits"]))
         assert text_of(response).startswith("account,level,daily_loss_alert_usd,")
         assert response["Content-Type"] == "text/csv; charset=utf-8"
         assert response["Content-Disposition"] == 'attachment; filename="auto_liq_limits.csv"'
 
     @pytest.mark.parametrize("name", ["csv_template", "name_targets"])
-    def test_no_such_kind(self, asking: Client, name: str) -> None:
-        assert asking.get(reverse(f"changes:{name}", args=["locks"])).status_code == 404
+    def test_no_such_kind(self, support_client: Client, name: str) -> None:
+        assert support_client.get(reverse(f"changes:{name}", args=["locks"])).status_code == 404
 
 
 class TestOwnLists:
-    def test_nobody_sees_another_ones(self, client: Client, support: Staff, supervisor: Staff) -> None:
+    def test_no_one_sees_another_persons_lists(self, client: Client, support: Staff, supervisor: Staff) -> None:
         make_accounts([1])
         kept = targets.keep(support, targets.of_text(Environment.DEMO, Unit.ACCOUNT, "1"))
         client.force_login(supervisor)
@@ -314,9 +312,9 @@ class TestOwnLists:
         assert targets.kept(support, kept.pk) == kept
 
     @pytest.mark.parametrize("value", ["", "x", "11111111-1111-4111-8111-111111111111", "\x00", "../x", "1"])
-    def test_no_such_list(self, asking: Client, value: str) -> None:
+    def test_no_such_list(self, support_client: Client, value: str) -> None:
         for address in (reverse("changes:new", args=["lock"]), CHOOSE):
-            assert asking.get(address, {"targets": value}).status_code == 404
+            assert support_client.get(address, {"targets": value}).status_code == 404
 
     def test_what_is_kept_comes_back_as_it_was(self, support: Staff) -> None:
         make_accounts([1, 2])
@@ -336,36 +334,36 @@ class TestOwnLists:
 
 
 class TestChoosing:
-    def test_each_kind_that_one_may_ask_for_is_offered(self, asking: Client, support: Staff) -> None:
-        page = asking.get(CHOOSE)
+    def test_each_kind_that_one_may_request_is_offered(self, support_client: Client, support: Staff) -> None:
+        page = support_client.get(CHOOSE)
         offered = [offer.kind for _, offers in page.context["groups"] for offer in offers]
         assert offered
         assert all(support.may(kind.capability) for kind in offered)
         assert f'href="{naming("lock")}"' in text_of(page)
 
-    def test_for_chosen_accounts_it_leads_to_their_plan(self, asking: Client) -> None:
+    def test_for_chosen_accounts_it_leads_to_their_plan(self, support_client: Client) -> None:
         make_accounts([1, 2])
-        page = text_of(asking.get(CHOOSE, {"account": ["demo:1", "demo:2"]}))
+        page = text_of(support_client.get(CHOOSE, {"account": ["demo:1", "demo:2"]}))
         assert f'href="{reverse("changes:new", args=["lock"])}?account=demo%3A1&amp;account=demo%3A2"' in page
 
-    def test_what_can_not_be_done_there_says_why(self, asking: Client) -> None:
-        page = text_of(asking.get(CHOOSE, {"account": "live:1"}))
+    def test_what_can_not_be_done_there_says_why(self, support_client: Client) -> None:
+        page = text_of(support_client.get(CHOOSE, {"account": "live:1"}))
         assert f'href="{reverse("changes:new", args=["lock"])}' not in page
         assert "Tradovate takes this on demo only." in page
-        traders = text_of(asking.get(CHOOSE, {"trader": "demo:1"}))
+        traders = text_of(support_client.get(CHOOSE, {"trader": "demo:1"}))
         assert "This is about accounts; traders are chosen." in traders
         assert f'href="{reverse("changes:new", args=["user_lockout"])}?trader=demo%3A1"' in traders
 
     @pytest.mark.parametrize("query", [{"account": "x"}, {"account": ["demo:1", "live:1"]}, {"trader": "demo:0"}])
-    def test_garbage_is_refused(self, asking: Client, query: dict[str, Any]) -> None:
-        assert asking.get(CHOOSE, query).status_code == 400
+    def test_garbage_is_refused(self, support_client: Client, query: dict[str, Any]) -> None:
+        assert support_client.get(CHOOSE, query).status_code == 400
 
-    def test_the_list_of_changes_leads_there(self, asking: Client) -> None:
-        assert f'href="{CHOOSE}"' in text_of(asking.get(reverse("changes:list")))
+    def test_the_list_of_changes_leads_there(self, support_client: Client) -> None:
+        assert f'href="{CHOOSE}"' in text_of(support_client.get(reverse("changes:list")))
 
 
 @pytest.mark.parametrize("role", Role)
-def test_the_pages_of_a_kind_are_open_to_who_may_ask_for_it(subtests: pytest.Subtests, client: Client, role: Role) -> None:
+def test_the_pages_of_a_kind_are_open_to_who_may_request_it(subtests: pytest.Subtests, client: Client, role: Role) -> None:
     let_trade(make_trader(70), make_account(1))
     person = make_person(role)
     client.force_login(person)

@@ -106,7 +106,7 @@ class TestLocks:
             ),
         ],
     )
-    def test_what_can_not_be_is_told_at_its_field(
+    def test_impossible_times_are_refused_at_their_field(
         self, browser: Client, fields: dict[str, str], field: str, words: str
     ) -> None:
         answer = asked(browser, "lock", **fields)

@@ -47,12 +47,12 @@ def test_the_end_of_the_traders_lockout_is_offered(client: Client, account: Acco
     assert "End the trader&#x27;s lockout" in page
 
 
-def test_nobody_else_is_offered_it(client: Client, account: Account) -> None:
+def test_no_one_else_is_offered_it(client: Client, account: Account) -> None:
     client.force_login(make_person(Role.COMPLIANCE))
     assert "user_lockout" not in actions_page(client)
 
 
-def test_it_is_not_offered_where_there_is_nobody_it_could_be_about(client: Client, trader: Trader) -> None:
+def test_it_is_not_offered_where_it_has_no_target(client: Client, trader: Trader) -> None:
     client.force_login(make_person(Role.SUPPORT))
     account = make_account(101)
     make_account(101, environment="live")

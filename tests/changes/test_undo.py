@@ -1,4 +1,4 @@
-"""Undoing a finished change from its page: what is offered, what is left alone, and that nobody can get around it."""
+"""Undoing a finished change from its page: what is offered, what is left alone, and that no one can get around it."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def locked(support: Staff, sent: Sent) -> Change:
     return finish(ask(support, "lock", 1, 2, 3, 4, 5), {5: ItemState.REJECTED}, note="Access is denied")
 
 
-def unlocked_by_hand(change: Change, number: int) -> None:
+def unlocked_outside(change: Change, number: int) -> None:
     """Let somebody else unlock one of a change's accounts since."""
     item = change.items.get(position=number)
     assert item.account is not None
@@ -66,7 +66,7 @@ def submitted(client: Client, page: Any) -> Change:
 
 class TestThePage:
     def test_it_says_what_would_undo_it_and_what_would_not(self, client: Client, locked: Change, support: Staff) -> None:
-        unlocked_by_hand(locked, 2)
+        unlocked_outside(locked, 2)
         client.force_login(support)
         page = client.get(reverse("changes:undo", args=[locked.pk]))
 
@@ -132,9 +132,9 @@ class TestThePage:
         assert cost(few) == cost(many)
 
 
-class TestAsking:
+class TestRequesting:
     def test_it_is_a_change_of_its_own(self, client: Client, locked: Change, support: Staff, supervisor: Staff) -> None:
-        unlocked_by_hand(locked, 2)
+        unlocked_outside(locked, 2)
         client.force_login(support)
         page = client.get(undo(client, locked)["Location"])
         assert [row.target_id for row in page.context["plan"].sent] == [1]
@@ -185,7 +185,7 @@ class TestAsking:
         page = client.get(undo(client, locked)["Location"])
         assert [row.target_id for row in page.context["plan"].sent] == [1, 2]
         changes = Change.objects.count()
-        unlocked_by_hand(locked, 1)
+        unlocked_outside(locked, 1)
 
         refused = client.post(page.request["PATH_INFO"], typed(page))
         assert refused.status_code == 409
@@ -193,7 +193,7 @@ class TestAsking:
         assert Change.objects.count() == changes
         assert submitted(client, refused).items.get(state=ItemState.WAITING).target_id == 2
 
-    def test_locked_anew_by_somebody_else_is_left_alone(self, client: Client, locked: Change, support: Staff) -> None:
+    def test_a_lock_that_someone_else_set_again_is_left_alone(self, client: Client, locked: Change, support: Staff) -> None:
         account = locked.items.get(position=1).account
         assert account is not None
         set_status(account, admin_action=LOCKED, admin_at=timezone.now())
@@ -227,7 +227,7 @@ class TestAsking:
 
 
 class TestRights:
-    def test_who_may_not_ask_sees_it_without_a_button(self, client: Client, locked: Change) -> None:
+    def test_a_person_who_may_not_request_sees_it_without_a_button(self, client: Client, locked: Change) -> None:
         client.force_login(make_person(Role.COMPLIANCE))
         page = client.get(reverse("changes:undo", args=[locked.pk]))
         assert page.status_code == 200
@@ -263,7 +263,7 @@ class TestRights:
 
 class TestLeftAlone:
     def test_only_an_undo_leaves_anything_alone(self, locked: Change) -> None:
-        unlocked_by_hand(locked, 1)
+        unlocked_outside(locked, 1)
         for relation in Relation:
             found = left_alone(Link(change_id=locked.pk, relation=relation), [1, 2])
             assert set(found) == ({1} if relation == Relation.UNDOES else set())
@@ -274,13 +274,13 @@ class TestLeftAlone:
         nothing = f"Change {locked.pk} did nothing to it that could be undone"
         assert found == {5: nothing, 77: nothing}
 
-    def test_what_failed_of_an_undo_is_asked_for_again_under_the_same_rule(
+    def test_what_failed_of_an_undo_is_requested_again_under_the_same_rule(
         self, client: Client, locked: Change, support: Staff, supervisor: Staff
     ) -> None:
         client.force_login(support)
         first = submitted(client, client.get(undo(client, locked)["Location"]))
         finish(approve(supervisor, first), {1: ItemState.REJECTED, 2: ItemState.REJECTED}, note="Access is denied")
-        unlocked_by_hand(locked, 2)
+        unlocked_outside(locked, 2)
         again = client.get(client.post(reverse("changes:retry", args=[first.pk]))["Location"])
         assert [row.target_id for row in again.context["plan"].sent] == [1]
         assert again.context["plan"].skipped[0].skip_reason == f"Changed since change {locked.pk} left it"
@@ -288,7 +288,7 @@ class TestLeftAlone:
 
 
 class TestRepeating:
-    def test_the_first_answers_stand_beside_each_item(self, client: Client, locked: Change, support: Staff) -> None:
+    def test_the_first_decisions_are_shown_with_each_item(self, client: Client, locked: Change, support: Staff) -> None:
         client.force_login(support)
         page = client.get(client.post(reverse("changes:retry", args=[locked.pk]))["Location"])
         text = text_of(page)
@@ -317,22 +317,22 @@ class TestRepeating:
 
 class TestCopying:
     @pytest.fixture
-    def source(self, asking: Client, support: Staff, sent: Sent) -> Change:
+    def source(self, support_client: Client, support: Staff, sent: Sent) -> Change:
         """A change of the fake kind that sets the same for two accounts."""
         make_accounts([1, 2, 3, 4])
-        page = asking.get(f"{new()}?targets={listed(support, '1 2')}&amount=5&mode=eod&level=own&preview=1")
-        return submitted(asking, page)
+        page = support_client.get(f"{new()}?targets={listed(support, '1 2')}&amount=5&mode=eod&level=own&preview=1")
+        return submitted(support_client, page)
 
     def name(self, client: Client, source: Change, **fields: Any) -> Any:
         """Name other targets on the page that the button leads to."""
         return client.post(reverse("changes:name_targets", args=["fake"]), {"copy_of": source.pk, **fields})
 
-    def test_the_change_leads_to_it(self, asking: Client, source: Change) -> None:
-        text = text_of(asking.get(reverse("changes:detail", args=[source.pk])))
+    def test_the_change_leads_to_it(self, support_client: Client, source: Change) -> None:
+        text = text_of(support_client.get(reverse("changes:detail", args=[source.pk])))
         address = f"{reverse('changes:name_targets', args=['fake'])}?copy_of={source.pk}"
         assert address in text
         assert "Copy to other accounts" in text
-        page = text_of(asking.get(address))
+        page = text_of(support_client.get(address))
         assert f"change {source.pk}</a>, which set:" in page
         assert "eod" in page
 
@@ -344,25 +344,27 @@ class TestCopying:
         ],
         ids=["pasted", "filter"],
     )
-    def test_it_carries_what_was_set(self, asking: Client, source: Change, fields: dict[str, str]) -> None:
-        page = asking.get(self.name(asking, source, **fields)["Location"])
+    def test_it_carries_what_was_set(self, support_client: Client, source: Change, fields: dict[str, str]) -> None:
+        page = support_client.get(self.name(support_client, source, **fields)["Location"])
         assert page.context["plan"].parameters == source.parameters == {"amount": "5", "mode": "eod", "level": "own"}
         assert {row.target_id for row in page.context["plan"].sent} == {3, 4}
-        change = submitted(asking, page)
+        change = submitted(support_client, page)
         assert (change.of_change, change.relation, change.parameters) == (source, Relation.COPIES, source.parameters)
-        assert "Copied from" in text_of(asking.get(reverse("changes:detail", args=[change.pk])))
+        assert "Copied from" in text_of(support_client.get(reverse("changes:detail", args=[change.pk])))
 
-    def test_a_file_that_says_what_to_set_is_believed(self, asking: Client, source: Change, tmp_path: Any) -> None:
+    def test_a_file_that_says_what_to_set_is_believed(self, support_client: Client, source: Change, tmp_path: Any) -> None:
         file = tmp_path / "other.csv"
         file.write_text("account,amount\n3,7\n4,8\n")
         with file.open("rb") as opened:
-            location = self.name(asking, source, how="csv", environment="demo", file=opened)["Location"]
-        plan = asking.get(location).context["plan"]
+            location = self.name(support_client, source, how="csv", environment="demo", file=opened)["Location"]
+        plan = support_client.get(location).context["plan"]
         assert [row.after["amount"] for row in plan.sent] == ["7", "8"]
         assert all("mode" not in row.after for row in plan.sent)
         assert TargetList.objects.filter(relation=Relation.COPIES).count() == 1
 
-    def test_where_each_target_had_its_own_the_form_asks(self, asking: Client, support: Staff, supervisor: Staff) -> None:
+    def test_the_form_asks_for_values_that_differed_by_target(
+        self, support_client: Client, support: Staff, supervisor: Staff
+    ) -> None:
         make_accounts([1, 2, 3])
         kept = TargetList.objects.create(
             created_by=support,
@@ -374,30 +376,33 @@ class TestCopying:
             per_target={"1": {"amount": "5"}, "2": {"amount": "6"}},
             source="CSV x.csv",
         )
-        source = submitted(asking, asking.get(f"{new()}?targets={kept.pk}"))
-        naming = asking.get(reverse("changes:name_targets", args=["fake"]), {"copy_of": source.pk})
+        source = submitted(support_client, support_client.get(f"{new()}?targets={kept.pk}"))
+        naming = support_client.get(reverse("changes:name_targets", args=["fake"]), {"copy_of": source.pk})
         assert "Each of its accounts had values of its own" in text_of(naming)
-        page = asking.get(self.name(asking, source, how="names", environment="demo", text="3")["Location"])
+        page = support_client.get(self.name(support_client, source, how="names", environment="demo", text="3")["Location"])
         form = page.context["parameters_form"]
         assert page.context["plan"] is None
         assert (form["mode"].value(), form["amount"].value()) == ("eod", None)
 
-    def test_a_filter_that_matches_nothing_is_told_at_the_form(self, asking: Client, source: Change) -> None:
-        refused = self.name(asking, source, how="filter", environment="demo", q="NOBODY")
+    def test_a_filter_that_matches_nothing_is_shown_at_the_form(self, support_client: Client, source: Change) -> None:
+        refused = self.name(support_client, source, how="filter", environment="demo", q="NOBODY")
         assert refused.status_code == 422
         assert "No account matches" in text_of(refused)
         assert f'name="copy_of" value="{source.pk}"' in text_of(refused)
         assert TargetList.objects.filter(relation=Relation.COPIES).count() == 0
 
     @pytest.mark.parametrize("number", ["4711", "x", "-1", "1" * 40, "٣"])
-    def test_a_change_that_there_is_not(self, asking: Client, source: Change, number: str) -> None:
+    def test_a_change_that_there_is_not(self, support_client: Client, source: Change, number: str) -> None:
         address = reverse("changes:name_targets", args=["fake"])
-        assert asking.get(address, {"copy_of": number}).status_code == 404
-        assert asking.post(address, {"copy_of": number, "how": "names", "environment": "demo", "text": "3"}).status_code == 404
+        assert support_client.get(address, {"copy_of": number}).status_code == 404
+        assert (
+            support_client.post(address, {"copy_of": number, "how": "names", "environment": "demo", "text": "3"}).status_code
+            == 404
+        )
         assert TargetList.objects.filter(relation=Relation.COPIES).count() == 0
 
-    def test_one_of_another_kind(self, asking: Client, source: Change) -> None:
-        assert asking.get(reverse("changes:name_targets", args=["lock"]), {"copy_of": source.pk}).status_code == 404
+    def test_one_of_another_kind(self, support_client: Client, source: Change) -> None:
+        assert support_client.get(reverse("changes:name_targets", args=["lock"]), {"copy_of": source.pk}).status_code == 404
 
 
 def test_a_change_of_a_kind_without_parameters_is_copied_too(client: Client, locked: Change, support: Staff) -> None:

@@ -12,7 +12,7 @@ from accounts.changes.kinds.kind import Done, Irreversible
 from accounts.changes.kinds.money import usd_text
 from accounts.changes.kinds.stored import State
 from accounts.models import LimitLevel
-from accounts.models.pre_trade import OWNER, POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, Sort
+from accounts.models.pre_trade import OWNER, POSITION_LIMIT_FIELDS, RISK_PARAMETER_FIELDS, Field, PreTradeValueType
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from tests.changes.kinds import (
     BALANCE,
@@ -70,7 +70,7 @@ UNDOABLE = {
     ("unlock", LOCKED, False): LOCKED,
     ("unlock", LOCKED, True): LOCKED,
     ("unlock", CLOSING_ONLY, True): CLOSING_ONLY,
-    # What was closed stays closed; that nobody may trade is what comes back.
+    # What was closed stays closed; that no one may trade is what comes back.
     ("unlock", LIQUIDATED, False): LOCKED,
     ("unlock", LIQUIDATED, True): LOCKED,
 }
@@ -190,21 +190,21 @@ def test_a_balance(before: Decimal, change: Decimal, week: Decimal, traded: Deci
 
 # --- Position limits and risk parameters --------------------------------------------------------------------------------
 
-DOCUMENTED: dict[Sort, st.SearchStrategy[Any]] = {
-    Sort.COUNT: st.integers(0, 5),
-    Sort.NUMBER: st.integers(1, 5),
-    Sort.FLAG: st.booleans(),
-    Sort.TEXT: st.sampled_from(["Gold", "All"]),
-    Sort.PCT: st.sampled_from(["50", "75.5"]),
-    Sort.USD: st.sampled_from(["100", "250.25"]),
+DOCUMENTED: dict[PreTradeValueType, st.SearchStrategy[Any]] = {
+    PreTradeValueType.COUNT: st.integers(0, 5),
+    PreTradeValueType.NUMBER: st.integers(1, 5),
+    PreTradeValueType.FLAG: st.booleans(),
+    PreTradeValueType.TEXT: st.sampled_from(["Gold", "All"]),
+    PreTradeValueType.PCT: st.sampled_from(["50", "75.5"]),
+    PreTradeValueType.USD: st.sampled_from(["100", "250.25"]),
 }
 
 
 def _values(fields: tuple[Field, ...], needed: frozenset[str]) -> st.SearchStrategy[dict[str, Any]]:
     found = {
         field.name: st.sampled_from([str(word) for word in field.words or {}])
-        if field.sort == Sort.WORD
-        else DOCUMENTED[field.sort]
+        if field.value_type == PreTradeValueType.WORD
+        else DOCUMENTED[field.value_type]
         for field in fields
     }
     return st.fixed_dictionaries(
@@ -286,6 +286,6 @@ def test_what_can_not_be_undone_says_why(kind_name: str) -> None:
     assert len(found.reason) > 20
 
 
-def test_every_kind_is_told_of_here() -> None:
+def test_every_kind_is_documented() -> None:
     undoable = {"lock", "liquidate_only", "unlock", "auto_liq_limits", "risk_category", "max_net_liq", "demo_balance"}
     assert undoable | set(PRE_TRADE) | {"liquidate", "remediation", "user_lockout", "reset_auto_liq_status"} == set(KINDS)

@@ -74,7 +74,9 @@ def test_items_that_are_not_due(client: Client, lock: Change, stop: Callable[[St
     assert states(client) == {"Running"}
 
 
-def test_what_is_only_to_be_read_back_is_under_way(client: Client, lock: Change, stop: Callable[[Stopped], None]) -> None:
+def test_an_item_that_only_has_to_be_read_back_is_in_progress(
+    client: Client, lock: Change, stop: Callable[[Stopped], None]
+) -> None:
     stop(everything())
     walk(Item.objects.get(), ItemState.SENT)
     assert states(client) == {"Running"}

@@ -15,7 +15,7 @@ from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
 from accounts.changes.reasons.background import NOTHING, Given
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState, Verdict
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source, Trader, TradingPermission
 from riskadmin.audit.models import Event
@@ -109,7 +109,7 @@ def ask(
     digest: str | None = None,
     reason_code: ReasonCode = ReasonCode.OTHER,
     reason_text: str = "A test",
-    timing: Timing = AT_ONCE,
+    timing: Timing = IMMEDIATELY,
     given: Given = NOTHING,
 ) -> Change:
     """Ask for a change of demo accounts or traders as it is planned now, or as a plan of another digest was shown."""
@@ -172,7 +172,7 @@ def open_item(
     `columns` are those of the change that are to be otherwise.
     """
     waits = state == ItemState.WAITING
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "kind": kind_name,
         "environment": account.environment,
         "reason_code": ReasonCode.OTHER,
@@ -187,7 +187,7 @@ def open_item(
         "item_count": 1,
         "state": change_state or (ChangeState.PENDING if waits else ChangeState.RUNNING),
     }
-    change = Change.objects.create(**{**told, **columns})
+    change = Change.objects.create(**{**reported, **columns})
     item = Item.objects.create(
         change=change,
         position=1,

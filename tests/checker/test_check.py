@@ -165,7 +165,7 @@ WRONG: tuple[tuple[str, tuple[dict[str, Any], ...], str], ...] = (
     ("no ids", (call(1, "/account/items", ""),), "no list of ids with commas"),
     ("an unknown parameter", (call(1, "/account/list", "since=3"),), "unknown parameter since"),
     ("another parameter", (call(1, "/account/ldeps", "ids=3"),), "unknown parameter ids"),
-    ("an id that nobody asked for", (call(1, "/account/items", "ids=7", [{"id": 8}]),), "the id 8 was answered"),
+    ("an id that no one asked for", (call(1, "/account/items", "ids=7", [{"id": 8}]),), "the id 8 was answered"),
     ("another item", (call(1, "/account/item", "id=7", {"id": 8}),), "the id 8 was answered"),
     (
         "a stranger's position",

@@ -318,7 +318,7 @@ def test_a_limit_that_somebody_else_has_set_meanwhile_is_named_and_not_replaced(
     assert mirror.account(moved)["userAccountAutoLiq"]["weeklyLossAutoLiq"] == 1234.5
 
 
-def test_what_nobody_named_keeps_the_value_that_tradovate_has_exactly(
+def test_fields_that_are_not_named_keep_the_exact_value_at_tradovate(
     mirror: Simulator, support: Staff, supervisor: Staff
 ) -> None:
     """Between preview and call somebody tightens other limits; unknown fields and long numbers are in the record too."""

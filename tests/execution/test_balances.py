@@ -39,7 +39,7 @@ RESET = "/accountRiskStatus/resetautoliqstatus"
 
 @pytest.fixture
 def account_id(mirror: Simulator) -> int:
-    """A flat account on which nobody acted, with a peak and less than 50,000 dollars."""
+    """A flat account on which no one acted, with a peak and less than 50,000 dollars."""
     accounts = Account.objects.filter(
         environment="demo",
         archived=False,
@@ -135,7 +135,7 @@ class TestBalance:
             "This endpoint should be called on demo.tradovateapi.com",
         ],
     )
-    def test_every_documented_refusal_is_told_in_tradovates_words(
+    def test_every_documented_refusal_is_shown_in_tradovates_words(
         self, mirror: Simulator, account_id: int, item: Item, text: str
     ) -> None:
         before = cash_of(mirror, account_id)
@@ -186,13 +186,13 @@ class TestBalance:
         done = reconciled(item)
 
         assert done.state == ItemState.APPLIED
-        told = {
+        reported = {
             "cut": "No answer came",
             "500": "Tradovate answered HTTP 500",
             "html": "Tradovate answered 200 with a body that is not JSON",
             "cut-body": "no whole answer from Tradovate (ProtocolError)",
         }
-        assert done.note == f"{told[fault]}, but the read-back shows it"
+        assert done.note == f"{reported[fault]}, but the read-back shows it"
         assert len(booked(mirror, account_id)) == earlier + 1
 
     @pytest.mark.parametrize("fault", ["cut", "500", "html"])
@@ -209,7 +209,7 @@ class TestBalance:
         assert mirror.call_count(CHANGE_BALANCE) == 1
         assert len(booked(mirror, account_id)) == earlier
 
-    def test_trading_before_the_read_back_is_told_apart_by_the_weeks_profit(
+    def test_trading_before_the_read_back_is_recognised_by_the_weeks_profit(
         self, mirror: Simulator, account_id: int, item: Item
     ) -> None:
         mirror.fault("cut", when="after", endpoint=CHANGE_BALANCE, count=1)
@@ -291,7 +291,7 @@ class TestPeak:
         assert [row.skip_reason for row in planned.rows] == ["Has this max net liq already"]
 
     @pytest.mark.parametrize("text", ["Access is denied", "Account Id should be greater than 0"])
-    def test_a_refusal_is_told_in_tradovates_words(self, mirror: Simulator, account_id: int, item: Item, text: str) -> None:
+    def test_a_refusal_is_shown_in_tradovates_words(self, mirror: Simulator, account_id: int, item: Item, text: str) -> None:
         before = peak_of(mirror, account_id)
         mirror.fault("errorText", endpoint=SET_PEAK, text=text, count=1)
 
@@ -329,7 +329,7 @@ class TestPeak:
 
 
 class TestReset:
-    """resetautoliqstatus, of which nobody knows what it does: whatever it alters is told."""
+    """resetautoliqstatus, of which no one knows what it does: whatever it alters is told."""
 
     @pytest.fixture
     def stopped(self, mirror: Simulator) -> int:
@@ -341,7 +341,7 @@ class TestReset:
         mirror.reset_counters()
         return account_id
 
-    def test_what_it_alters_is_told(self, mirror: Simulator, stopped: int, support: Staff, supervisor: Staff) -> None:
+    def test_its_changes_are_shown(self, mirror: Simulator, stopped: int, support: Staff, supervisor: Staff) -> None:
         done = run(approved(support, supervisor, "reset_auto_liq_status", stopped))
 
         assert done.state == ItemState.APPLIED
@@ -365,7 +365,7 @@ class TestReset:
         assert mirror.call_count(RESET) == 1
 
     @pytest.mark.parametrize("text", ["Access is denied", "Account Id should be greater than 0"])
-    def test_a_refusal_is_told_in_tradovates_words(
+    def test_a_refusal_is_shown_in_tradovates_words(
         self, mirror: Simulator, account_id: int, support: Staff, supervisor: Staff, text: str
     ) -> None:
         mirror.fault("errorText", endpoint=RESET, text=text, count=1)

@@ -14,7 +14,7 @@ from accounts.changes.kinds.auto_liq_limits import AutoLiqLimitsKind
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.states import ItemState
-from accounts.execution import reconcile as healing
+from accounts.execution import reconcile
 from accounts.execution import recover as sweeper
 from accounts.execution.basis import basis
 from accounts.execution.call_results import write_down
@@ -50,7 +50,7 @@ READ_LIMITS = "/userAccountAutoLiq/ldeps"
 
 
 def open_accounts(count: int, skip: int = 0) -> list[int]:
-    """Return ids of open accounts with limits of the firm on which nobody has acted."""
+    """Return ids of open accounts with limits of the firm on which no one has acted."""
     found = Account.objects.filter(
         environment="demo",
         archived=False,
@@ -213,12 +213,12 @@ def test_the_items_of_a_killed_call_recover_together(mirror: Simulator, support:
 
     assert sweeper.give_up_lapsed(origin=ORIGIN) == len(claimed.items) == len(ids)
 
-    told = Event.objects.filter(change_id=change.pk, tag=Tag.ITEM_UNKNOWN)
-    assert [event.detail["items"] for event in told] == [len(ids)]
+    reported = Event.objects.filter(change_id=change.pk, tag=Tag.ITEM_UNKNOWN)
+    assert [event.detail["items"] for event in reported] == [len(ids)]
     assert reconciled(claimed.items[0]).state == ItemState.APPLIED
 
 
-def test_an_item_that_nothing_can_be_compared_with_keeps_no_other_from_healing(
+def test_an_item_that_can_not_be_compared_keeps_no_other_from_being_settled(
     mirror: Simulator, support: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, sound = open_accounts(2, skip=16)
@@ -235,13 +235,13 @@ def test_an_item_that_nothing_can_be_compared_with_keeps_no_other_from_healing(
             raise KeyError("admin_action")
         return basis(kind, item)
 
-    monkeypatch.setattr(healing, "basis", basis_but_of_one)
+    monkeypatch.setattr(reconcile, "basis", basis_but_of_one)
     run(the_item(ask(support, "lock", open_accounts(1, skip=20)[0])))
     from accounts.sync.actions import sync
     from riskadmin.tradovate.vocabulary import Environment
 
     sync(Environment.DEMO)
-    healing.heal(origin=ORIGIN)
+    reconcile.settle_from_mirror(origin=ORIGIN)
 
     assert Item.objects.get(pk=items[1].pk).state == ItemState.APPLIED
     assert Item.objects.get(pk=items[0].pk).state == ItemState.UNKNOWN
@@ -253,7 +253,7 @@ def test_a_part_of_the_sweep_that_breaks_leaves_the_others_to_their_work(
     def breaks(**_: object) -> int:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(sweeper, "heal", breaks)
+    monkeypatch.setattr(sweeper, "settle_from_mirror", breaks)
     woken: list[str] = []
     monkeypatch.setattr(sweeper, "wake_lanes", lambda: woken.append("woken"))
     item = the_item(ask(support, "lock", active_account(7)))

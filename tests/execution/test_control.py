@@ -3,7 +3,7 @@
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.tracking import control
-from accounts.execution.decisions import Resolution, resolve
+from accounts.execution.resolving import Resolution, resolve
 from accounts.execution.unknown_item import question
 from accounts.sync.actions import Part, refresh
 from riskadmin.staff.models import Staff
@@ -49,7 +49,7 @@ def test_a_paused_change_sends_nothing_and_then_all(mirror: Simulator, support: 
     assert mirror.call_count(SET_ACTION) == 3
 
 
-def test_what_was_under_way_when_it_was_paused_is_confirmed(mirror: Simulator, support: Staff) -> None:
+def test_calls_in_flight_when_it_was_paused_are_confirmed(mirror: Simulator, support: Staff) -> None:
     change = ask(support, "lock", active_account())
     send_item(the_item(change).pk, origin=ORIGIN)
     control.pause(actor=support, origin=ORIGIN, change_id=change.pk)

@@ -6,7 +6,7 @@ import pytest
 from django.db.models import Model
 from django.utils import timezone
 
-from accounts.changes.freshness import good_since, read_anew, stale
+from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.spec import Unit
 from accounts.models import Account, AutoLiqLimits, Cash, RiskStatus, Trader
@@ -30,7 +30,7 @@ def let_it_be(at: datetime) -> None:
 
 
 @pytest.mark.parametrize("kind_name", KINDS)
-def test_reading_anew_leaves_nothing_old(mirror: Simulator, kind_name: str) -> None:
+def test_reading_again_leaves_nothing_old(mirror: Simulator, kind_name: str) -> None:
     kind = KINDS[kind_name]
     account = Account.objects.get(tradovate_id=make_limited(mirror).account_id, environment="demo")
     assert account.trader
@@ -44,14 +44,14 @@ def test_reading_anew_leaves_nothing_old(mirror: Simulator, kind_name: str) -> N
     assert stale(kind, old, good_since()) == [target_id]
     assert kind.read_at(old[target_id]) == now - timedelta(days=1)
 
-    assert read_anew(kind, Environment.DEMO, [target_id], lane=Lane.URGENT) == ""
+    assert read_again(kind, Environment.DEMO, [target_id], lane=Lane.URGENT) == ""
     assert stale(kind, kind.subjects(Environment.DEMO, [target_id]), good_since()) == []
 
 
-def test_what_stands_in_the_way_is_told_and_everything_stays_old(mirror: Simulator) -> None:
+def test_a_failed_read_is_reported_and_everything_stays_old(mirror: Simulator) -> None:
     kind = KINDS["unlock"]
     target_id = make_limited(mirror).account_id
     let_it_be(timezone.now() - timedelta(days=1))
     mirror.fault("500", endpoint="/accountriskstatus/items")
-    assert "500" in read_anew(kind, Environment.DEMO, [target_id], lane=Lane.URGENT)
+    assert "500" in read_again(kind, Environment.DEMO, [target_id], lane=Lane.URGENT)
     assert stale(kind, kind.subjects(Environment.DEMO, [target_id]), good_since()) == [target_id]

@@ -325,7 +325,7 @@ def test_a_call_that_breaks_off_takes_no_other_with_it(
     assert mirror.call_count(SET_ACTION) == 6
 
 
-def test_an_emergency_has_what_stands_in_its_way_read_back_at_once(
+def test_an_emergency_has_its_unconfirmed_items_read_back_immediately(
     mirror: Simulator, support: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bulk item whose answer waits for the next read-back of its lane would hold the urgent one up for as long."""

@@ -9,7 +9,7 @@ from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes.world import ask
-from tests.execution.test_outside_changes import LOCKED, NORMAL, judged, left_unjudged, read
+from tests.execution.test_outside_changes import LOCKED, NORMAL, attributed, left_unattributed, read
 from tests.execution.worker import active_account, run, the_item
 from tests.simulator.driver import SET_ACTION, Simulator
 
@@ -22,7 +22,7 @@ def test_the_effect_of_a_refused_lock_that_comes_after_its_outcome_is_an_event(
     mirror.fault("errorText", endpoint=SET_ACTION, text="Busy", count=1)
     item = run(the_item(ask(support, "lock", account_id)))
     assert item.state == ItemState.REJECTED
-    assert judged() == []
+    assert attributed() == []
 
     mirror.patch("accountRiskStatus", account_id, adminAction=LOCKED, adminTimestamp="2026-11-20T15:00:00.000Z")
     if sees_it == "full read":
@@ -30,11 +30,11 @@ def test_the_effect_of_a_refused_lock_that_comes_after_its_outcome_is_an_event(
     else:
         refresh(Environment.DEMO, [account_id], lane=Lane.URGENT)
 
-    ((tag, found, before, after),) = judged()
+    ((tag, found, before, after),) = attributed()
     assert (tag, found) == ("outside:status:changed", account_id)
     assert (before["admin_action"], after["admin_action"]) == (NORMAL, LOCKED)
     assert MirrorMove.objects.get().outside_kind == "lock"
-    assert left_unjudged() == 0
+    assert left_unattributed() == 0
     # The outcome stays what it was: the trail has both, the refusal and the effect.
     assert the_item(item.change).state == ItemState.REJECTED
     settled = Event.objects.get(item_id=item.pk, tag="item:outcome:settled")

@@ -174,7 +174,7 @@ class TestCut:
         assert not is_flat(mirror, account_id)
 
     @pytest.mark.parametrize("fault", ["cut", "500", "html"])
-    def test_a_liquidation_that_had_its_effect_goes_on_to_its_lock(
+    def test_a_liquidation_that_had_its_effect_continues_to_its_lock(
         self, mirror: Simulator, account_id: int, approved: Item, fault: str
     ) -> None:
         mirror.fault(fault, when="after", endpoint=SET_ACTION, count=1)
@@ -248,7 +248,7 @@ def test_a_refused_lock_is_shown_as_half_done(
     assert "Half done (Liquidate). Tradovate answered: Access is denied" in page
 
 
-def test_a_penalty_between_the_calls_waits_and_goes_on(mirror: Simulator, account_id: int, approved: Item) -> None:
+def test_a_penalty_between_the_calls_waits_and_continues(mirror: Simulator, account_id: int, approved: Item) -> None:
     run(approved)
     mirror.fault("429", endpoint=SET_ACTION, count=1)
 
@@ -270,7 +270,7 @@ def test_somebody_elses_act_between_the_calls_does_not_keep_the_lock_away(
     assert mirror.account(account_id)["accountRiskStatus"]["adminAction"] == LOCK
 
 
-def test_support_can_not_ask_for_it(account_id: int, support: Staff) -> None:
+def test_support_can_not_request_it(account_id: int, support: Staff) -> None:
     with pytest.raises(NotAllowed):
         ask(support, "liquidate", account_id)
     assert Change.objects.count() == 0

@@ -72,7 +72,7 @@ def test_not_before(mirror: Simulator, support: Staff, supervisor: Staff) -> Non
     assert action_of(mirror, the_item(change).target_id) == LOCKED
 
 
-def test_the_lock_waits_for_nobody_but_its_end_does(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
+def test_the_lock_needs_no_approval_but_its_end_does(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
     change = ask(support, "lock", active_account(), timing=until(-1))
     assert change.state == ChangeState.RUNNING
     assert run(the_item(change)).state == ItemState.APPLIED
@@ -186,7 +186,7 @@ class TestDecidedTogether:
         assert len(digests) == 3
 
 
-def test_an_end_stands_in_nobodys_way(mirror: Simulator, locked: Change, support: Staff) -> None:
+def test_the_scheduled_end_of_a_lock_blocks_no_other_change(mirror: Simulator, locked: Change, support: Staff) -> None:
     account_id = the_item(locked).target_id
     asked = ask(support, "unlock", account_id)
     assert the_item(asked).state == ItemState.WAITING

@@ -1,4 +1,4 @@
-"""Rows that answers leave out, or that can't be read and name nobody: outcomes stay true, and the mirror keeps what is there."""
+"""Rows that answers leave out, or that can't be read and name no one: outcomes stay true, and the mirror keeps what is there."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,7 +12,7 @@ from accounts.changes.states import ItemState
 from accounts.execution.models import CallItem
 from accounts.models import Account, AutoLiqLimits, MirrorMove, PositionLimit, RiskParameter, RiskStatus
 from accounts.models.api import IdProof
-from accounts.outside.judge import judge_moves
+from accounts.outside.attribute import attribute_moves
 from accounts.sync.actions import Part, refresh, sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
@@ -50,11 +50,13 @@ def read_back(item: Item) -> Item:
     return reconciled(item)
 
 
-NOBODYS = pytest.mark.parametrize("odd", [{"row": None}, {"without": ["accountId"]}], ids=["null", "without its account"])
+UNIDENTIFIED_ROWS = pytest.mark.parametrize(
+    "odd", [{"row": None}, {"without": ["accountId"]}], ids=["null", "without its account"]
+)
 
 
-@NOBODYS
-def test_an_addition_that_was_refused_and_made_is_not_rejected_by_a_row_that_names_nobody(
+@UNIDENTIFIED_ROWS
+def test_an_addition_that_was_refused_but_made_is_not_rejected_by_a_row_that_names_no_account(
     limited: Limited, support: Staff, supervisor: Staff, odd: dict[str, Any]
 ) -> None:
     item = approved(support, supervisor, "position_limit", limited.account_id, **NEW)
@@ -68,8 +70,8 @@ def test_an_addition_that_was_refused_and_made_is_not_rejected_by_a_row_that_nam
     limited.simulator.clear_faults()
 
 
-@NOBODYS
-def test_a_removal_that_was_refused_is_not_proven_by_a_row_that_names_nobody(
+@UNIDENTIFIED_ROWS
+def test_a_refused_removal_is_not_proven_by_a_row_that_names_no_account(
     limited: Limited, support: Staff, supervisor: Staff, odd: dict[str, Any]
 ) -> None:
     item = approved(support, supervisor, "position_limit", limited.account_id, action="delete", limit=limited.limit)
@@ -127,12 +129,12 @@ def test_an_answer_without_a_limit_and_no_answer_about_it_leaves_the_item_open(
 
 
 def test_one_answer_without_a_limit_is_no_event_of_its_removal(limited: Limited) -> None:
-    judge_moves(origin=ORIGIN)
+    attribute_moves(origin=ORIGIN)
     moves = MirrorMove.objects.count()
     left_out(limited, limited.limit, count=1)
 
     refresh(Environment.DEMO, [limited.account_id], lane=Lane.BULK, parts=frozenset({Part.PRE_TRADE}))
-    judge_moves(origin=ORIGIN)
+    attribute_moves(origin=ORIGIN)
 
     assert PositionLimit.objects.filter(tradovate_id=limited.limit).exists()
     assert RiskParameter.objects.filter(tradovate_id=limited.parameter).exists()
@@ -237,7 +239,7 @@ def test_a_risk_status_that_a_read_by_its_id_leaves_out_is_read_by_its_account(
     mirror.clear_faults()
 
 
-def test_where_accounts_cannot_be_asked_for_by_themselves_the_ids_count_as_they_did(mirror: Simulator) -> None:
+def test_where_accounts_cannot_be_requested_by_themselves_the_ids_count_as_they_did(mirror: Simulator) -> None:
     account_id = active_account(7)
     mirror.fault("answer", endpoint="/accountRiskStatus/items", body=[])
     mirror.fault("answer", endpoint="/accountRiskStatus/ldeps", status=500, body="Oops")

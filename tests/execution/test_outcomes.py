@@ -221,7 +221,7 @@ def test_a_stop_halts_everything_and_the_item_waits(mirror: Simulator, support: 
     assert mirror.call_count(SET_ACTION) == 1
 
 
-def test_an_unlock_stands_aside_when_the_account_moved_after_the_approval(
+def test_an_unlock_is_skipped_when_the_account_changed_after_the_approval(
     mirror: Simulator, support: Staff, supervisor: Staff
 ) -> None:
     account_id = active_account()

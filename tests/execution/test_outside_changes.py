@@ -10,10 +10,10 @@ from django.db import connection, transaction
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.models import Account, AutoLiqLimits, MirrorMove, RiskCategory, RiskStatus
-from accounts.outside.judge import judge_moves
+from accounts.outside.attribute import attribute_moves
 from accounts.sync.actions import Part, refresh, sync
 from riskadmin.audit.models import Event
-from riskadmin.audit.rendering import Line
+from riskadmin.audit.rendering import EventLine
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -38,14 +38,14 @@ def read() -> None:
     assert done.failure == ""
 
 
-def judged() -> list[tuple[str, int | None, Any, Any]]:
-    """Judge what there is to judge, and return every event of an outside change: tag, account, before and after."""
-    judge_moves(origin=ORIGIN)
+def attributed() -> list[tuple[str, int | None, Any, Any]]:
+    """Attribute what there is to attribute, and return every event of an outside change: tag, account, before and after."""
+    attribute_moves(origin=ORIGIN)
     events = Event.objects.filter(tag__startswith="outside:").order_by("pk")
     return list(events.values_list("tag", "account_id", "before", "after"))
 
 
-def left_unjudged() -> int:
+def left_unattributed() -> int:
     return MirrorMove.objects.filter(judged_at=None).count()
 
 
@@ -67,7 +67,7 @@ def test_a_first_reading_and_one_that_finds_the_same_move_nothing(mirror: Simula
     read()
     refresh(Environment.DEMO, [active_account()], lane=Lane.BULK, parts=frozenset({Part.LIMITS, Part.PRE_TRADE, Part.ACCOUNT}))
     assert MirrorMove.objects.count() == 0
-    assert judged() == []
+    assert attributed() == []
 
 
 def test_a_lock_by_somebody_else_is_an_event_with_before_after_and_the_two_readings(mirror: Simulator) -> None:
@@ -76,7 +76,7 @@ def test_a_lock_by_somebody_else_is_an_event_with_before_after_and_the_two_readi
     mirror.patch("accountRiskStatus", account_id, adminAction=LOCKED, adminTimestamp=AT)
     read()
 
-    assert judged() == [
+    assert attributed() == [
         (
             "outside:status:changed",
             account_id,
@@ -95,7 +95,7 @@ def test_a_lock_by_somebody_else_is_an_event_with_before_after_and_the_two_readi
         "move": move.pk,
     }
     assert (event.environment, event.account_name, event.staff_id, event.job) == ("demo", status.account.name, None, "tests")
-    line = Line(event)
+    line = EventLine(event)
     assert (line.title, line.actor, line.actor_role) == ("Locked outside riskadmin", "Outside riskadmin", "")
     assert line.sentence == (
         f"Someone at Tradovate or the trader's firm changed {status.account.name}: locked, "
@@ -104,9 +104,9 @@ def test_a_lock_by_somebody_else_is_an_event_with_before_after_and_the_two_readi
     assert [(change.label, change.before, change.after) for change in line.changes] == [
         ("Risk action", "Normal", "Locked (no orders)")
     ]
-    # The same state read again, and judged again, is no second change.
+    # The same state read again, and attributed again, is no second change.
     read()
-    assert len(judged()) == 1
+    assert len(attributed()) == 1
 
 
 @pytest.mark.parametrize(
@@ -121,20 +121,20 @@ def test_each_action_of_somebody_else_has_its_name(mirror: Simulator, action: st
     account_id = active_account()
     mirror.patch("accountRiskStatus", account_id, adminAction=action, adminTimestamp=AT, liquidateOnly=AT)
     read()
-    assert [tag for tag, *_ in judged()] == ["outside:status:changed"]
+    assert [tag for tag, *_ in attributed()] == ["outside:status:changed"]
     assert MirrorMove.objects.get().outside_kind == kind
-    assert Line(Event.objects.get(tag="outside:status:changed")).title == title
+    assert EventLine(Event.objects.get(tag="outside:status:changed")).title == title
 
 
 def test_an_unlock_by_somebody_else_of_our_lock(mirror: Simulator, support: Staff) -> None:
     account_id = active_account()
     assert run(the_item(ask(support, "lock", account_id))).state == ItemState.APPLIED
-    assert judged() == []
+    assert attributed() == []
     ours = RiskStatus.objects.get(account__tradovate_id=account_id, account__environment="demo").admin_at
     assert ours is not None
     mirror.patch("accountRiskStatus", account_id, adminAction=NORMAL, adminTimestamp="2099-01-01T00:00:00.000Z")
     read()
-    ((tag, found, before, after),) = judged()
+    ((tag, found, before, after),) = attributed()
     assert (tag, found, before["admin_action"], after["admin_action"]) == (
         "outside:status:changed",
         account_id,
@@ -161,7 +161,7 @@ def test_limits_of_either_level_a_category_and_a_position_limit_by_somebody_else
     read()
     refresh(Environment.DEMO, [limited.account_id], lane=Lane.BULK, parts=frozenset({Part.PRE_TRADE}))
 
-    found = {(tag, *sorted(after)): (before, after) for tag, _, before, after in judged()}
+    found = {(tag, *sorted(after)): (before, after) for tag, _, before, after in attributed()}
     position_limit, parameter = f"position_limit_{limited.limit}", f"risk_parameter_{limited.parameter}"
     assert found["outside:limits:changed", "weekly_loss_auto_liq_usd"][1] == {"weekly_loss_auto_liq_usd": "7777.00"}
     assert found["outside:limits:changed", "daily_loss_alert_usd"][1] == {"daily_loss_alert_usd": "222.00"}
@@ -177,7 +177,7 @@ def test_a_position_limit_removed_by_somebody_else(mirror: Simulator) -> None:
     limited.remove_limit()
     refresh(Environment.DEMO, [limited.account_id], lane=Lane.BULK, parts=frozenset({Part.PRE_TRADE}))
     name = f"position_limit_{limited.limit}"
-    ((tag, account_id, before, after),) = judged()
+    ((tag, account_id, before, after),) = attributed()
     assert (tag, account_id, after) == ("outside:position_limits:changed", limited.account_id, {name: None})
     assert before[name]["exposed_limit"] == 3
 
@@ -185,7 +185,7 @@ def test_a_position_limit_removed_by_somebody_else(mirror: Simulator) -> None:
 # --- What is done here --------------------------------------------------------------------------------------------------
 
 
-def test_our_own_changes_and_their_undo_are_nobody_elses(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
+def test_our_own_changes_and_their_undo_are_not_outside(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
     account_id = active_account()
     lock = run_change(ask(support, "lock", account_id))
     undo(lock, support, supervisor)
@@ -198,12 +198,12 @@ def test_our_own_changes_and_their_undo_are_nobody_elses(mirror: Simulator, supp
     run_change(approve(supervisor, ask(support, "risk_category", account_id, parameters=category)))
     read()
     assert MirrorMove.objects.count() == 5
-    assert judged() == []
-    assert left_unjudged() == 0
+    assert attributed() == []
+    assert left_unattributed() == 0
 
 
 @pytest.mark.parametrize("action", ["create", "update", "delete"])
-def test_our_own_position_limits_are_nobody_elses(mirror: Simulator, support: Staff, supervisor: Staff, action: str) -> None:
+def test_our_own_position_limits_are_not_outside(mirror: Simulator, support: Staff, supervisor: Staff, action: str) -> None:
     limited = make_limited(mirror)
     parameters: dict[str, object] = {
         "create": {"action": "create", "total_by": "Overall", "exposed_limit": 1},
@@ -213,8 +213,8 @@ def test_our_own_position_limits_are_nobody_elses(mirror: Simulator, support: St
     assert run(approved(support, supervisor, "position_limit", limited.account_id, **parameters)).state == ItemState.APPLIED
     refresh(Environment.DEMO, [limited.account_id], lane=Lane.BULK, parts=frozenset({Part.PRE_TRADE}))
     assert MirrorMove.objects.filter(subject="position_limits").count() == 1
-    assert judged() == []
-    assert left_unjudged() == 0
+    assert attributed() == []
+    assert left_unattributed() == 0
 
 
 def test_a_full_read_that_sees_our_lock_before_its_read_back_waits_for_it(mirror: Simulator, support: Staff) -> None:
@@ -224,12 +224,12 @@ def test_a_full_read_that_sees_our_lock_before_its_read_back_waits_for_it(mirror
     mirror.patch("accountRiskStatus", other, adminAction=LOCKED, adminTimestamp=AT)
     read()
 
-    assert [account for _, account, *_ in judged()] == [other]
-    assert left_unjudged() == 1
+    assert [account for _, account, *_ in attributed()] == [other]
+    assert left_unattributed() == 1
     read_back_due(origin=ORIGIN)
     assert the_item(item.change).state == ItemState.APPLIED
-    assert [account for _, account, *_ in judged()] == [other]
-    assert left_unjudged() == 0
+    assert [account for _, account, *_ in attributed()] == [other]
+    assert left_unattributed() == 0
 
 
 def test_our_lock_whose_outcome_stays_unknown_is_ours(mirror: Simulator, support: Staff) -> None:
@@ -239,12 +239,12 @@ def test_our_lock_whose_outcome_stays_unknown_is_ours(mirror: Simulator, support
     send_item(item.pk, origin=ORIGIN)
     assert the_item(item.change).state == ItemState.UNKNOWN
     read()
-    assert judged() == []
-    assert left_unjudged() == 1  # it is still to be read back
+    assert attributed() == []
+    assert left_unattributed() == 1  # it is still to be read back
 
     Item.objects.filter(pk=item.pk).update(not_before=None)  # for a person to decide
-    assert judged() == []
-    assert left_unjudged() == 0
+    assert attributed() == []
+    assert left_unattributed() == 0
 
 
 def test_our_refused_lock_that_had_its_effect_is_ours(mirror: Simulator, support: Staff) -> None:
@@ -256,8 +256,8 @@ def test_our_refused_lock_that_had_its_effect_is_ours(mirror: Simulator, support
     read_back_due(origin=ORIGIN)
     Item.objects.filter(pk=item.pk).update(not_before=None)
     assert MirrorMove.objects.get().fields["admin_action"] == [NORMAL, LOCKED]
-    assert judged() == []
-    assert left_unjudged() == 0
+    assert attributed() == []
+    assert left_unattributed() == 0
 
 
 def test_what_a_full_read_sees_between_the_two_calls_of_a_liquidation_is_ours(
@@ -274,14 +274,14 @@ def test_what_a_full_read_sees_between_the_two_calls_of_a_liquidation_is_ours(
     assert the_item(change).state == ItemState.APPLIED
     moves = MirrorMove.objects.order_by("pk").values_list("fields__admin_action", flat=True)
     assert list(moves) == [[NORMAL, "LiquidateImmediately"], ["LiquidateImmediately", LOCKED]]
-    assert judged() == []
-    assert left_unjudged() == 0
+    assert attributed() == []
+    assert left_unattributed() == 0
 
 
 # --- Both at once -------------------------------------------------------------------------------------------------------
 
 
-def test_another_hand_between_our_call_and_its_read_back_is_outside(mirror: Simulator, support: Staff) -> None:
+def test_a_change_by_others_between_our_call_and_its_read_back_is_outside(mirror: Simulator, support: Staff) -> None:
     account_id = active_account()
     item = the_item(ask(support, "lock", account_id))
     send_item(item.pk, origin=ORIGIN)
@@ -289,7 +289,7 @@ def test_another_hand_between_our_call_and_its_read_back_is_outside(mirror: Simu
     read_back_due(origin=ORIGIN)
     assert the_item(item.change).state == ItemState.UNKNOWN
 
-    ((_, found, before, after),) = judged()
+    ((_, found, before, after),) = attributed()
     assert (found, before["admin_action"], after["admin_action"]) == (account_id, NORMAL, CLOSING_ONLY)
 
 
@@ -301,7 +301,7 @@ def test_our_lock_taken_away_before_anybody_saw_it_is_an_unlock_outside(mirror: 
     read_back_due(origin=ORIGIN)
     Item.objects.filter(pk=item.pk).update(not_before=None)
 
-    judged()
+    attributed()
     assert list(MirrorMove.objects.values_list("account__tradovate_id", "outside_kind")) == [(account_id, "unlock")]
 
 
@@ -310,7 +310,7 @@ def test_a_lock_set_again_by_somebody_else_is_not_taken_for_ours(mirror: Simulat
     assert run(the_item(ask(support, "lock", account_id))).state == ItemState.APPLIED
     mirror.patch("accountRiskStatus", account_id, adminTimestamp="2099-01-01T00:00:00.000Z")
     read()
-    assert [(after["admin_action"], after["admin_at"]) for *_, after in judged()] == [(LOCKED, "2099-01-01T00:00:00Z")]
+    assert [(after["admin_action"], after["admin_at"]) for *_, after in attributed()] == [(LOCKED, "2099-01-01T00:00:00Z")]
 
 
 def test_of_limits_moved_by_us_and_by_somebody_else_only_theirs_are_outside(
@@ -325,7 +325,7 @@ def test_of_limits_moved_by_us_and_by_somebody_else_only_theirs_are_outside(
     read()
     read_back_due(origin=ORIGIN)
 
-    assert judged() == [
+    assert attributed() == [
         (
             "outside:limits:changed",
             account_id,
@@ -344,15 +344,15 @@ def test_a_limit_that_acts_is_no_persons_act(mirror: Simulator, *, stays: bool) 
     account_id = active_account()
     mirror.patch("userAccountAutoLiq", account_id, doNotUnlock=stays)
     read()
-    judge_moves(origin=ORIGIN)
+    attribute_moves(origin=ORIGIN)
     before = Event.objects.filter(tag="outside:status:changed").count()
     mirror.breach(account_id)
     read()
     moved = MirrorMove.objects.get(subject="status")
     assert moved.fields["admin_action"] == [NORMAL, LOCKED if stays else NORMAL]
-    judge_moves(origin=ORIGIN)
+    attribute_moves(origin=ORIGIN)
     assert Event.objects.filter(tag="outside:status:changed").count() == before == 0
-    assert left_unjudged() == 0
+    assert left_unattributed() == 0
 
 
 def test_a_stop_that_ends_with_its_session_is_no_persons_act(mirror: Simulator) -> None:
@@ -362,7 +362,7 @@ def test_a_stop_that_ends_with_its_session_is_no_persons_act(mirror: Simulator) 
     mirror.patch("accountRiskStatus", account_id, liquidateOnly=None)  # as at the start of a session
     read()
     assert MirrorMove.objects.filter(subject="status", account__tradovate_id=account_id).count() == 2
-    assert judged() == []
+    assert attributed() == []
 
 
 def test_normal_sent_by_somebody_else_to_end_a_limits_stop_is_an_unlock(mirror: Simulator) -> None:
@@ -371,7 +371,7 @@ def test_normal_sent_by_somebody_else_to_end_a_limits_stop_is_an_unlock(mirror: 
     read()
     mirror.patch("accountRiskStatus", account_id, liquidateOnly=None, adminAction=NORMAL, adminTimestamp=AT)
     read()
-    ((_, found, before, after),) = judged()
+    ((_, found, before, after),) = attributed()
     assert (found, after) == (account_id, {"admin_action": NORMAL, "admin_at": "2026-11-20T15:00:00Z", "stopped_at": None})
     assert before["stopped_at"] is not None
     assert MirrorMove.objects.get(outside_kind="unlock")
@@ -389,7 +389,7 @@ def test_two_jobs_at_once_record_each_change_once(mirror: Simulator) -> None:
 
     def work() -> None:
         start.wait()
-        judge_moves(origin=ORIGIN)
+        attribute_moves(origin=ORIGIN)
         connection.close()
 
     workers = [threading.Thread(target=work) for _ in range(2)]
@@ -398,16 +398,16 @@ def test_two_jobs_at_once_record_each_change_once(mirror: Simulator) -> None:
     start.wait()
     for worker in workers:
         worker.join()
-    assert sorted(str(account) for _, account, *_ in judged()) == sorted(map(str, ids))
+    assert sorted(str(account) for _, account, *_ in attributed()) == sorted(map(str, ids))
 
 
-def test_a_move_that_another_job_is_judging_is_left_to_it(mirror: Simulator) -> None:
+def test_a_move_that_another_job_is_attributing_is_left_to_it(mirror: Simulator) -> None:
     mirror.patch("accountRiskStatus", active_account(), adminAction=LOCKED, adminTimestamp=AT)
     read()
     found: list[int] = []
 
     def work() -> None:
-        found.append(judge_moves(origin=ORIGIN))
+        found.append(attribute_moves(origin=ORIGIN))
         connection.close()
 
     with transaction.atomic():
@@ -416,10 +416,10 @@ def test_a_move_that_another_job_is_judging_is_left_to_it(mirror: Simulator) -> 
         other.start()
         other.join()
     assert found == [0]
-    assert len(judged()) == 1
+    assert len(attributed()) == 1
 
 
-def test_without_its_event_a_change_stays_to_be_judged(mirror: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_event_a_move_stays_to_be_attributed(mirror: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror.patch("accountRiskStatus", active_account(), adminAction=LOCKED, adminTimestamp=AT)
     read()
 
@@ -429,7 +429,7 @@ def test_without_its_event_a_change_stays_to_be_judged(mirror: Simulator, monkey
     with monkeypatch.context() as patch:
         patch.setattr("riskadmin.audit.actions.copy_in", unwritable)
         with pytest.raises(OSError, match="disk full"):
-            judge_moves(origin=ORIGIN)
-    assert left_unjudged() == 1
+            attribute_moves(origin=ORIGIN)
+    assert left_unattributed() == 1
     assert MirrorMove.objects.get().outside_kind == ""
-    assert len(judged()) == 1
+    assert len(attributed()) == 1

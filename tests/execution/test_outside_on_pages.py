@@ -4,7 +4,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account, MirrorMove
-from accounts.outside.judge import judge_moves
+from accounts.outside.attribute import attribute_moves
 from riskadmin.audit.wording import reason_words
 from riskadmin.staff.models import Staff
 from riskadmin.web.clock import display_zone
@@ -33,7 +33,7 @@ def test_the_account_says_that_it_was_locked_outside_until_it_is_no_longer(
     assert "outside riskadmin" not in words(client, address)
     mirror.patch("accountRiskStatus", account_id, adminAction=LOCKED, adminTimestamp=AT)
     read()
-    judge_moves(origin=ORIGIN)
+    attribute_moves(origin=ORIGIN)
     move = MirrorMove.objects.get()
     window = between(move.known_at, move.read_at, display_zone())
     page = words(client, address)
@@ -43,14 +43,14 @@ def test_the_account_says_that_it_was_locked_outside_until_it_is_no_longer(
 
     run_change(approve(supervisor, ask(support, "unlock", account_id)))
     run_change(ask(support, "lock", account_id))
-    judge_moves(origin=ORIGIN)
+    attribute_moves(origin=ORIGIN)
     page = words(client, address)
     assert "Locked outside riskadmin, <span" not in page
     assert "By whom, and why" in page
     assert "<div>Locked, <span title=" in page  # among what was changed outside, with its time
 
 
-def test_the_account_says_who_asked_for_its_lock_when_and_why(
+def test_the_account_says_who_requested_its_lock_when_and_why(
     mirror: Simulator, support: Staff, supervisor: Staff, client: Client
 ) -> None:
     account_id = active_account()
@@ -59,12 +59,12 @@ def test_the_account_says_who_asked_for_its_lock_when_and_why(
     change = ask(support, "lock", account_id)
     run_change(change)
     page = words(client, address)
-    told = page[page.index("By whom, and why") :]
-    told = told[: told.index("</div>")]
-    assert change.requested_by_name in told
-    assert reason_words(change.reason_code) in told
-    assert reverse("changes:detail", args=[change.pk]) in told
-    assert "see History" not in told
+    reported = page[page.index("By whom, and why") :]
+    reported = reported[: reported.index("</div>")]
+    assert change.requested_by_name in reported
+    assert reason_words(change.reason_code) in reported
+    assert reverse("changes:detail", args=[change.pk]) in reported
+    assert "see History" not in reported
 
     # Another act at Tradovate, of the same word: it is no longer that change's.
     mirror.patch("accountRiskStatus", account_id, adminAction=LOCKED, adminTimestamp=AT)

@@ -63,7 +63,7 @@ def test_one_is_added(limited: Limited, support: Staff, supervisor: Staff) -> No
     assert limited.effects() == ["position_limit_created"]
 
 
-def test_one_is_changed_and_keeps_what_was_not_asked_for(limited: Limited, support: Staff, supervisor: Staff) -> None:
+def test_one_is_changed_and_keeps_what_was_not_requested(limited: Limited, support: Staff, supervisor: Staff) -> None:
     item = run(approved(support, supervisor, KIND, limited.account_id, **parameters_of("update", limited)))
 
     assert item.state == ItemState.APPLIED
@@ -122,7 +122,7 @@ def test_what_somebody_else_removed_after_our_lost_call_counts_as_removed(
 
 
 @pytest.mark.parametrize("action", PATHS)
-def test_a_refusal_is_told_in_tradovates_words(limited: Limited, support: Staff, supervisor: Staff, action: str) -> None:
+def test_a_refusal_is_shown_in_tradovates_words(limited: Limited, support: Staff, supervisor: Staff, action: str) -> None:
     item = approved(support, supervisor, KIND, limited.account_id, **parameters_of(action, limited))
     limited.simulator.fault("errorText", endpoint=PATHS[action], text="Access is denied")
 
@@ -142,7 +142,7 @@ VIOLATIONS = (
 
 @pytest.mark.parametrize("words", VIOLATIONS)
 @pytest.mark.parametrize("action", ["create", "update"])
-def test_violations_are_told_in_tradovates_words(
+def test_violations_are_shown_in_tradovates_words(
     limited: Limited, support: Staff, supervisor: Staff, action: str, words: str
 ) -> None:
     item = approved(support, supervisor, KIND, limited.account_id, **parameters_of(action, limited))
@@ -172,7 +172,7 @@ def test_a_limit_that_is_gone_is_404(limited: Limited, support: Staff, superviso
 
     item = run(item)
 
-    # What was to be removed is gone, whoever did it; of what was to be changed a person has to decide.
+    # What was to be removed is gone, no matter who did it; of what was to be changed a person has to decide.
     ends = {"create": ItemState.REJECTED, "update": ItemState.UNKNOWN, "delete": ItemState.APPLIED}
     assert item.state == ends[action]
     assert "HTTP 404" in item.note

@@ -71,7 +71,7 @@ def test_also_when_half_of_it_is_done(change: Change, *, locked: bool) -> None:
     assert read < 50 + 50  # those under way are looked at, too
 
 
-def test_a_change_has_no_work_while_others_have_its_targets_under_way() -> None:
+def test_a_change_has_no_work_while_its_targets_are_in_progress_elsewhere() -> None:
     """Else its calls would be counted, and given back, at each look."""
     person = make_person(Role.SUPPORT)
     make_accounts([1, 2])

@@ -32,7 +32,7 @@ def tags(stack: LiveStack, change: int) -> list[str]:
 
 
 def test_a_worker_killed_during_its_calls(live_stack: LiveStack) -> None:
-    """One call is held back before its effect, one after it, when the worker dies; nobody but the simulator knows which."""
+    """One call is held back before its effect, one after it, when the worker dies; no one but the simulator knows which."""
     accounts = [account_id for account_id, _ in free_accounts(live_stack, 2)]
     changes = []
     for side, account_id in zip(("before", "after"), accounts, strict=True):
@@ -49,10 +49,10 @@ def test_a_worker_killed_during_its_calls(live_stack: LiveStack) -> None:
         wait_applied(live_stack, change)
         assert live_stack.simulator.account(account_id)["accountRiskStatus"]["adminAction"] == LOCKED
         assert len(effects(live_stack, account_id)) == 1
-        told = tags(live_stack, change)
-        assert told[:2] == ["change:request:submitted", "item:call:claimed"]
-        assert "item:outcome:unknown" in told
-        assert told[-2:] == ["item:outcome:settled", "change:run:finished"]
+        reported = tags(live_stack, change)
+        assert reported[:2] == ["change:request:submitted", "item:call:claimed"]
+        assert "item:outcome:unknown" in reported
+        assert reported[-2:] == ["item:outcome:settled", "change:run:finished"]
 
 
 def test_redis_wiped_between_submit_and_dispatch(live_stack: LiveStack) -> None:

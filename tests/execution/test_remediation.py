@@ -177,7 +177,9 @@ def test_a_half_done_one_is_shown(mirror: Simulator, account: Kept, item: Item, 
 
 @pytest.mark.parametrize("kind", ["cut", "500", "html"])
 @pytest.mark.parametrize("step", [0, 1, 2])
-def test_an_unclear_end_that_had_its_effect_goes_on(mirror: Simulator, account: Kept, item: Item, step: int, kind: str) -> None:
+def test_an_unclear_end_that_had_its_effect_continues(
+    mirror: Simulator, account: Kept, item: Item, step: int, kind: str
+) -> None:
     booked = account.booked
     fault(mirror, kind, step, when="after")
 

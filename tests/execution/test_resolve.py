@@ -13,9 +13,9 @@ from django.utils import timezone
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.tracking import control
-from accounts.execution import decisions as resolving
-from accounts.execution.decisions import NotResolved, OwnRequest, Resolution, WrongName, read_again, resolve
+from accounts.execution import resolving
 from accounts.execution.models import Call, CallState, Purpose
+from accounts.execution.resolving import NotResolved, OwnRequest, Resolution, WrongName, read_again, resolve
 from accounts.execution.unknown_item import question
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
@@ -123,7 +123,7 @@ class TestResolve:
 
     @pytest.mark.parametrize("due_in", [timedelta(0), timedelta(hours=1)])
     def test_one_that_is_to_be_read_again(self, person: Staff, due_in: timedelta) -> None:
-        """A reading that fails again and again keeps nobody from deciding."""
+        """A reading that fails again and again keeps no one from deciding."""
         item = unknown()
         Item.objects.filter(pk=item.pk).update(not_before=timezone.now() + due_in)
         say(person, item, Resolution.APPLIED)
@@ -375,9 +375,9 @@ class TestEvidence:
         whole = client.get(reverse("execution:call_file", args=[call.pk]))
         assert whole.streaming
         assert whole["Content-Disposition"] == f'attachment; filename="call-{call.pk}.txt"'
-        told = whole.getvalue().decode()
-        assert answer in told
-        assert "[777001]" in told
+        reported = whole.getvalue().decode()
+        assert answer in reported
+        assert "[777001]" in reported
 
     def test_the_calls_of_a_change_are_shown_in_short(self, client: Client, person: Staff) -> None:
         item = unknown()

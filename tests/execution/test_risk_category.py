@@ -16,7 +16,7 @@ from accounts.execution.models import Call, Purpose
 from accounts.gateway.connection import client
 from accounts.models import Account, RiskCategory, RiskStatus, Source
 from riskadmin.audit.models import Event
-from riskadmin.audit.rendering import Line
+from riskadmin.audit.rendering import EventLine
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
@@ -89,8 +89,8 @@ def test_many_accounts_are_one_call_and_two_reads(mirror: Simulator, support: St
     item = change.items.earliest("pk")
     was = (item.after or {})["was"]
     for event in Event.objects.filter(item_id=item.pk):  # asked for, claimed, sent, settled
-        told = [(field.label, field.before, field.after) for field in Line(event).changes]
-        assert told == [("Risk category", was, wanted.name)], event.tag
+        reported = [(field.label, field.before, field.after) for field in EventLine(event).changes]
+        assert reported == [("Risk category", was, wanted.name)], event.tag
     change.refresh_from_db()
     assert change.state == ChangeState.FINISHED
 
@@ -208,7 +208,7 @@ def test_categories_are_not_read_where_the_mirror_knows_them_all(mirror: Simulat
     assert mirror.call_count("/riskCategory/list") == 0
 
 
-def test_a_category_of_the_other_environment_fits_nobody(mirror: Simulator) -> None:
+def test_a_category_of_the_other_environment_fits_no_account(mirror: Simulator) -> None:
     parameters = {**KIND.parameters({"category": category()}), "environment": "live"}
     shown = plan(KIND, environment=Environment.DEMO, target_ids=account_ids(2), parameters=parameters)
     assert {row.skip_reason for row in shown.rows} == {"The category is one of the other environment"}

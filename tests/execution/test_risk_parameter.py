@@ -45,7 +45,7 @@ def test_one_is_added(limited: Limited, support: Staff, supervisor: Staff) -> No
     assert limited.effects() == ["risk_parameter_created"]
 
 
-def test_one_is_changed_and_keeps_what_was_not_asked_for(limited: Limited, support: Staff, supervisor: Staff) -> None:
+def test_one_is_changed_and_keeps_what_was_not_requested(limited: Limited, support: Staff, supervisor: Staff) -> None:
     item = run(approved(support, supervisor, KIND, limited.account_id, **parameters_of("update", limited)))
 
     assert item.state == ItemState.APPLIED
@@ -74,7 +74,7 @@ def test_one_is_removed_under_the_path_of_position_limits(limited: Limited, supp
 
 
 @pytest.mark.parametrize("action", PATHS)
-def test_a_refusal_is_told_in_tradovates_words(limited: Limited, support: Staff, supervisor: Staff, action: str) -> None:
+def test_a_refusal_is_shown_in_tradovates_words(limited: Limited, support: Staff, supervisor: Staff, action: str) -> None:
     item = approved(support, supervisor, KIND, limited.account_id, **parameters_of(action, limited))
     limited.simulator.fault("errorText", endpoint=PATHS[action], text="Access is denied")
 
@@ -85,7 +85,7 @@ def test_a_refusal_is_told_in_tradovates_words(limited: Limited, support: Staff,
 
 
 @pytest.mark.parametrize("action", ["create", "update"])
-def test_violations_are_told_in_tradovates_words(limited: Limited, support: Staff, supervisor: Staff, action: str) -> None:
+def test_violations_are_shown_in_tradovates_words(limited: Limited, support: Staff, supervisor: Staff, action: str) -> None:
     item = approved(support, supervisor, KIND, limited.account_id, **parameters_of(action, limited))
     words = "Max Opening Order Qty should be greater than or equal to 0"
     refusal = {"violations": [{"constraint": "min", "value": -1, "description": words}]}
@@ -104,7 +104,7 @@ def test_what_is_gone_is_404(limited: Limited, support: Staff, supervisor: Staff
 
     item = run(item)
 
-    # What was to be removed is gone, whoever did it; of what was to be changed a person has to decide.
+    # What was to be removed is gone, no matter who did it; of what was to be changed a person has to decide.
     ends = {"create": ItemState.REJECTED, "update": ItemState.UNKNOWN, "delete": ItemState.APPLIED}
     assert item.state == ends[action]
     assert "HTTP 404" in item.note

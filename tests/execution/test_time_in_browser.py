@@ -67,7 +67,7 @@ def sign_in_as(page: Page, server: LiveServer, person: Staff) -> None:
     sign_in(page, server.url, person.username, PASSWORD)
 
 
-def test_a_switch_for_tonight_that_goes_on_tomorrow(  # noqa: PLR0917  (fixtures)
+def test_a_switch_for_tonight_that_continues_tomorrow(  # noqa: PLR0917  (fixtures)
     present: Present,
     live_server: LiveServer,
     page: Page,

@@ -47,7 +47,7 @@ def undo(change: Change, support: Staff, supervisor: Staff, *, part: int = 0) ->
         target_ids=chosen.ids,
         parameters=chosen.parameters,
         per_target=chosen.per_target,
-        aside=left_alone(chosen.link, chosen.ids),
+        skip_reasons=left_alone(chosen.link, chosen.ids),
     )
     asked = submit(
         actor=support,
@@ -89,7 +89,7 @@ def test_a_lock_and_back_and_forth(mirror: Simulator, support: Staff, supervisor
     again = undo(unlock, support, supervisor)
     assert (again.kind, again.decisions_needed, action(mirror, account_id)) == ("lock", 0, "LockTradingImmediately")
     # The first lock is not undone twice: what stands there now is the third change's.
-    assert undo_of(lock).parts[0].standing == 0
+    assert undo_of(lock).parts[0].undoable == 0
 
 
 def test_a_lock_over_closing_orders_only(mirror: Simulator, support: Staff, supervisor: Staff) -> None:

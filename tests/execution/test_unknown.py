@@ -14,10 +14,10 @@ from accounts.changes.kinds.kind import Finding
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.tracking import control
-from accounts.execution import decisions as resolving
+from accounts.execution import resolving
 from accounts.execution import unknown_item as questioning
-from accounts.execution.decisions import Decided, Resolution, Seen, WrongCount, read_again_many, resolve_many
 from accounts.execution.models import Call, Purpose
+from accounts.execution.resolving import Resolution, Resolved, Seen, WrongCount, read_again_many, resolve_many
 from accounts.execution.unknown_item import Shown, question, questions
 from accounts.execution.unknown_items import Filters, examine
 from accounts.models import RiskStatus
@@ -66,7 +66,7 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return changes
 
 
-def say(person: Staff, what: Seen, resolution: Resolution, **fields: Any) -> Decided:
+def say(person: Staff, what: Seen, resolution: Resolution, **fields: Any) -> Resolved:
     return resolve_many(actor=person, origin=ORIGIN, seen=what, resolution=resolution, **{"comment": "Looked", **fields})
 
 
@@ -99,7 +99,7 @@ class TestShown:
     def test_a_kind_that_can_not_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
         item = unknown()
         monkeypatch.setattr(type(question(item).kind), "is_read_back", False)
-        assert question(item).shown == Shown.NO_WAY
+        assert question(item).shown == Shown.NO_ENDPOINT
 
     def test_every_finding_has_its_words(self) -> None:
         assert set(questioning._SHOWN_BY_FINDING) == set(Finding)
@@ -168,9 +168,9 @@ class TestDecideMany:
         items = [*many.items.order_by("pk"), single]
         what = seen(*items)
 
-        decided = say(person, what, Resolution.CANCELLED)
+        resolved = say(person, what, Resolution.CANCELLED)
 
-        assert ([item.pk for item in decided.items], decided.left_out) == ([item.pk for item in items], [])
+        assert ([item.pk for item in resolved.items], resolved.left_out) == ([item.pk for item in items], [])
         for item in Item.objects.all():
             assert (item.state, item.resolved_by) == (ItemState.CANCELLED, person)
             assert item.note == "It was not applied, and is left, says supervisor: Looked"
@@ -202,10 +202,10 @@ class TestDecideMany:
         Item.objects.filter(pk=moved.pk).update(observed=ELSEWHERE)
         events = Event.objects.count()
 
-        decided = say(person, what, Resolution.APPLIED)
+        resolved = say(person, what, Resolution.APPLIED)
 
-        assert [item.pk for item in decided.items] == [right.pk]
-        assert [(item.pk, reason) for item, reason in decided.left_out] == [
+        assert [item.pk for item in resolved.items] == [right.pk]
+        assert [(item.pk, reason) for item, reason in resolved.left_out] == [
             (settled.pk, "This is settled meanwhile: unchanged."),
             (called.pk, "Another call was made for it since this page was shown."),
             (moved.pk, "Its evidence is another one than that of the others."),
@@ -217,22 +217,22 @@ class TestDecideMany:
         as_before, elsewhere = unknown(101), unknown(102)
         read_as(AS_BEFORE, as_before)
         read_as(ELSEWHERE, elsewhere)
-        decided = say(person, seen(as_before, elsewhere), Resolution.APPLIED)
-        assert [item.pk for item in decided.items] == [as_before.pk]
+        resolved = say(person, seen(as_before, elsewhere), Resolution.APPLIED)
+        assert [item.pk for item in resolved.items] == [as_before.pk]
         assert states(elsewhere) == ["unknown"]
 
     def test_the_requester_decides_about_none_of_their_own(self, person: Staff) -> None:
         own, other = unknown(101, requested_by=person), unknown(102)
-        decided = say(person, seen(own, other), Resolution.APPLIED)
-        assert [item.pk for item in decided.items] == [other.pk]
-        assert [reason for _, reason in decided.left_out] == ["You requested this change, so somebody else has to decide."]
+        resolved = say(person, seen(own, other), Resolution.APPLIED)
+        assert [item.pk for item in resolved.items] == [other.pk]
+        assert [reason for _, reason in resolved.left_out] == ["You requested this change, so somebody else has to decide."]
         assert states(own) == ["unknown"]
 
     def test_nothing_is_sent_for_a_change_that_does_not_run(self, person: Staff, announced: list[int]) -> None:
         paused, running = unknown(101), unknown(102)
         control.pause(actor=person, origin=ORIGIN, change_id=paused.change_id)
-        decided = say(person, seen(paused, running), Resolution.QUEUED)
-        assert [item.pk for item in decided.items] == [running.pk]
+        resolved = say(person, seen(paused, running), Resolution.QUEUED)
+        assert [item.pk for item in resolved.items] == [running.pk]
         assert announced == [running.change_id]
         assert states(paused) == ["unknown"]
 
@@ -335,6 +335,6 @@ class TestMirror:
         RiskStatus.objects.update(fresh_at=timezone.now())
         what = seen(item)
         RiskStatus.objects.update(fresh_at=timezone.now(), admin_action=LOCKED, admin_at=ACTED_AT)
-        decided = say(person, what, Resolution.CANCELLED)
-        assert [reason for _, reason in decided.left_out] == ["Its evidence is another one than that of the others."]
+        resolved = say(person, what, Resolution.CANCELLED)
+        assert [reason for _, reason in resolved.left_out] == ["Its evidence is another one than that of the others."]
         assert states(item) == ["unknown"]

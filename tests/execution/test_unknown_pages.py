@@ -17,8 +17,8 @@ from pytest_django import Settings
 from accounts.changes.models import Item
 from accounts.changes.states import ItemState
 from accounts.execution import unknown_items as listing
-from accounts.execution.decisions import Resolution
 from accounts.execution.forms import SEEN_SALT, SeenField
+from accounts.execution.resolving import Resolution
 from accounts.execution.unknown_item import NOT_NAMED, Shown
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
@@ -73,7 +73,7 @@ class TestList:
         pages: list[tuple[str, dict[str, Any]]] = [
             (reverse(LIST), {}),
             (reverse("execution:item", args=[item.pk]), {}),
-            (reverse("execution:decide"), evidence),
+            (reverse("execution:resolve_many"), evidence),
         ]
 
         def says(words: str, not_before: datetime | None, stopped: Stopped) -> bool:
@@ -160,7 +160,7 @@ class TestList:
         assert cost() == few
 
     @pytest.mark.parametrize("role", [Role.SUPPORT, Role.COMPLIANCE, Role.ADMINISTRATOR])
-    def test_who_may_only_look(self, client: Client, role: Role) -> None:
+    def test_a_reader_is_refused(self, client: Client, role: Role) -> None:
         unknown()
         client.force_login(make_person(role, "another"))
         page = text_of(client.get(reverse(LIST)))
@@ -218,13 +218,13 @@ class TestDecidePage:
     @staticmethod
     def open(browser: Client, resolution: str, *items: Item) -> Any:
         query: dict[str, Any] = {"resolution": resolution, "item": [item.pk for item in items]}
-        return browser.get(reverse("execution:decide"), query)
+        return browser.get(reverse("execution:resolve_many"), query)
 
     @staticmethod
     def post(browser: Client, page: Any, **fields: Any) -> Any:
         form = page.context["form"]
         sent = {name: form.initial[name] for name in ("resolution", "seen")}
-        return browser.post(reverse("execution:decide"), {**sent, "comment": "Seen in its dashboard", **fields})
+        return browser.post(reverse("execution:resolve_many"), {**sent, "comment": "Seen in its dashboard", **fields})
 
     def test_it_shows_the_evidence_and_takes_the_decision(self, browser: Client, person: Staff) -> None:
         change = unknown_many(range(101, 121), observed=AS_BEFORE)
@@ -256,7 +256,7 @@ class TestDecidePage:
         before = everything()
         queries: list[dict[str, Any]] = [{"item": [as_before.pk, elsewhere.pk]}, {"all": "1"}]
         for query in queries:
-            response = browser.get(reverse("execution:decide"), {"resolution": "applied", **query})
+            response = browser.get(reverse("execution:resolve_many"), {"resolution": "applied", **query})
             assert response.status_code == 422
             offers = response.context["offers"]
             assert sorted(group.evidence.shown for group, _ in offers) == [Shown.AS_BEFORE, Shown.NEITHER]
@@ -312,7 +312,7 @@ class TestDecidePage:
         before = everything()
         for resolution in Resolution:
             forged = {"resolution": resolution.value, "seen": SeenField.signed(seen(item)), "comment": "Mine"}
-            assert browser.post(reverse("execution:decide"), forged).status_code == 409
+            assert browser.post(reverse("execution:resolve_many"), forged).status_code == 409
         assert everything() == before
 
     def test_own_items_among_others_are_left_out_and_named(self, browser: Client, person: Staff) -> None:
@@ -330,27 +330,30 @@ class TestDecidePage:
         others = signing.dumps(["x", [[item.pk, 1]]], salt="another")
         for bad in ("", "x", good[:-1], others, signing.dumps([], salt=f"{SEEN_SALT}.")):
             sent = {"resolution": "applied", "seen": bad, "comment": "Looked"}
-            assert browser.post(reverse("execution:decide"), sent).status_code == 400
-        assert browser.post(reverse("execution:decide"), {"resolution": "x", "seen": good, "comment": "y"}).status_code == 400
+            assert browser.post(reverse("execution:resolve_many"), sent).status_code == 400
+        assert (
+            browser.post(reverse("execution:resolve_many"), {"resolution": "x", "seen": good, "comment": "y"}).status_code
+            == 400
+        )
         assert everything() == before
 
     @pytest.mark.parametrize("query", [{}, {"resolution": "rejected", "all": "1"}, {"resolution": "applied"}])
     def test_a_bad_address(self, browser: Client, query: dict[str, str]) -> None:
         unknown()
-        assert browser.get(reverse("execution:decide"), query).status_code == 400
+        assert browser.get(reverse("execution:resolve_many"), query).status_code == 400
 
     def test_three_hundred_by_filter(self, browser: Client) -> None:
         change = unknown_many(range(101, 401), observed=AS_BEFORE)
         query: dict[str, Any] = {"resolution": "applied", "all": "1", "change": change.pk}
-        page = browser.get(reverse("execution:decide"), query)
+        page = browser.get(reverse("execution:resolve_many"), query)
         assert page.context["count"] == 300
         assert self.post(browser, page).status_code == 303
         assert set(change.items.values_list("state", flat=True)) == {ItemState.APPLIED}
 
     def test_at_most_so_many_at_once(self, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         change = unknown_many(range(101, 106))
-        monkeypatch.setattr(listing, "DECIDED_AT_ONCE", 3)
-        page = browser.get(reverse("execution:decide"), {"resolution": "applied", "all": "1"})
+        monkeypatch.setattr(listing, "RESOLVED_TOGETHER", 3)
+        page = browser.get(reverse("execution:resolve_many"), {"resolution": "applied", "all": "1"})
         assert (page.context["count"], page.context["is_cut"]) == (3, True)
         self.post(browser, page)
         assert change.items.filter(state=ItemState.UNKNOWN).count() == 2

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.decisions import Decided, NotResolved, Resolution, Seen, resolve, resolve_many
+from accounts.execution.resolving import NotResolved, Resolution, Resolved, Seen, resolve, resolve_many
 from accounts.execution.settle import settle
 from accounts.execution.unknown_item import question
 from riskadmin.audit.models import Event
@@ -70,7 +70,7 @@ def lost_answer(mirror: Simulator, support: Staff, *, when: str) -> Item:
     return the_item(change)
 
 
-def outcomes_told(item: Item) -> list[str]:
+def outcomes_recorded(item: Item) -> list[str]:
     tags = (Tag.ITEM_SETTLED, Tag.ITEM_RESOLVED, Tag.ITEM_RESENT, Tag.ITEM_UNKNOWN)
     return list(Event.objects.filter(item_id=item.pk, tag__in=tags).order_by("pk").values_list("tag", flat=True))
 
@@ -93,7 +93,7 @@ def test_a_decision_while_it_is_being_read_wins(
     assert read_back_due(origin=ORIGIN) == 1
     item.refresh_from_db()
     assert (item.state, item.resolved_by, item.not_before) == (resolution.value, supervisor, None)
-    assert outcomes_told(item) == [Tag.ITEM_UNKNOWN, Tag.ITEM_RESOLVED]
+    assert outcomes_recorded(item) == [Tag.ITEM_UNKNOWN, Tag.ITEM_RESOLVED]
     assert Change.objects.get().state == ChangeState.FINISHED
 
 
@@ -121,13 +121,13 @@ def test_a_reading_that_is_first_wins(
         wait_until(somebody_waits_for_a_lock)
         return settled
 
-    monkeypatch.setattr("accounts.execution.verdict.settle", settle_and_keep_the_lock)
+    monkeypatch.setattr("accounts.execution.read_back_outcome.settle", settle_and_keep_the_lock)
     assert read_back_due(origin=ORIGIN) == 1
     deciding.join(timeout=30)
     assert answers == ["This is settled meanwhile: applied."]
     item.refresh_from_db()
     assert (item.state, item.resolved_by) == (ItemState.APPLIED, None)
-    assert outcomes_told(item) == [Tag.ITEM_UNKNOWN, Tag.ITEM_SETTLED]
+    assert outcomes_recorded(item) == [Tag.ITEM_UNKNOWN, Tag.ITEM_SETTLED]
 
 
 def somebody_waits_for_a_lock() -> bool:
@@ -154,7 +154,7 @@ def test_two_people_who_decide_at_once(real_broker: redis.Redis) -> None:
     asked = [question(item) for item in change.items.select_related("change")]
     what = Seen(evidence_key=asked[0].evidence.key, calls={each.item.pk: each.calls.last for each in asked})
 
-    def job(person: Staff, resolution: Resolution) -> Callable[[], Decided]:
+    def job(person: Staff, resolution: Resolution) -> Callable[[], Resolved]:
         return lambda: resolve_many(actor=person, origin=ORIGIN, seen=what, resolution=resolution, comment=str(uuid4()))
 
     one, other = at_once(job(first, Resolution.APPLIED), job(second, Resolution.CANCELLED))

@@ -78,7 +78,7 @@ class TestRefused:
         assert again.state == ItemState.REJECTED
         assert again.note == "Tradovate answered: User does not have an active lockout."
 
-    def test_of_nobody_it_knows(self, mirror: Simulator, trader_id: int, support: Staff, supervisor: Staff) -> None:
+    def test_a_username_that_is_not_known(self, mirror: Simulator, trader_id: int, support: Staff, supervisor: Staff) -> None:
         Trader.objects.filter(tradovate_id=trader_id, environment="demo").update(tradovate_id=987_654_321)
 
         item = run(the_item(approve(supervisor, ask(support, "user_lockout", 987_654_321))))
@@ -118,7 +118,7 @@ class TestRefused:
 
 
 class TestUnknown:
-    """Without an answer nobody knows, and nothing can be read: a person has to look."""
+    """Without an answer no one knows, and nothing can be read: a person has to look."""
 
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("fault", ["cut", "500", "html"])

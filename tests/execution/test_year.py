@@ -156,7 +156,7 @@ def test_a_year(present: Present, support: Staff, supervisor: Staff, monkeypatch
     accounts = list(
         free.exclude(risk_status__liquidate_only_at__isnull=False).values_list("tradovate_id", flat=True)[: 2 * len(DAYS)]
     )
-    known = hours()  # all of the year, once: it is made anew every day otherwise
+    known = hours()  # all of the year, once: it is made again every day otherwise
     monkeypatch.setattr(timing, "hours", lambda: known)
     firm = Firm(known, present, support, supervisor, Random(seed), accounts)
     for day in DAYS:

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
-from accounts.execution.decisions import Seen
 from accounts.execution.models import Call, CallItem, CallState, Purpose
+from accounts.execution.resolving import Seen
 from accounts.execution.unknown_item import question
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
@@ -46,7 +46,7 @@ def make_call(*items: Item, **columns: Any) -> Call:
 
 
 def unknown(number: int = 101, kind: str = "lock", *, requested_by: Staff | None = None) -> Item:
-    """An item of a running change whose outcome is unknown after its one call; requested by support, if nobody is named."""
+    """An item of a running change whose outcome is unknown after its one call; requested by support, if no one is named."""
     requester = requested_by or _support()
     item = open_item(requester, make_account(number), kind, ItemState.UNKNOWN, form_key=uuid4())
     Item.objects.filter(pk=item.pk).update(note=WHY, claimed_at=timezone.now())

@@ -27,7 +27,7 @@ def the_item(change: Change) -> Item:
 
 
 def active_account(number: int = 0) -> int:
-    """Return Tradovate's id of an open demo account on which nobody acted; another one for another number."""
+    """Return Tradovate's id of an open demo account on which no one acted; another one for another number."""
     accounts = Account.objects.filter(
         environment="demo",
         archived=False,

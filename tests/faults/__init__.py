@@ -1,1 +1,1 @@
-"""`make faults`: seeded random scenarios against real servers and processes, each judged by the simulator's own log."""
+"""`make faults`: seeded random scenarios against real servers and processes, each checked against the simulator's own log."""

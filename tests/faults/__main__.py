@@ -87,13 +87,13 @@ class Tally:
     @property
     def drawn(self) -> str:
         """How many runs drew each fault."""
-        runs = Counter(name for result in self.results for name in {blow.name for _, blow in result.scenario.struck_at_s})
+        runs = Counter(name for result in self.results for name in {fault.name for _, fault in result.scenario.struck_at_s})
         return "drawn: " + " ".join(f"{name}={runs[name]}" for name in sorted(runs))
 
     @property
     def promises(self) -> str:
         """How often each promise about outcomes was broken, and any other one."""
-        from tests.faults.judge import OUTCOME_RULES
+        from tests.faults.rules import OUTCOME_RULES
 
         broken = Counter(violation.rule for result in self.results for violation in result.violations)
         others = sum(count for rule, count in broken.items() if rule not in OUTCOME_RULES)
@@ -101,7 +101,7 @@ class Tally:
 
     @property
     def violations(self) -> int:
-        """A run that could not be judged counts as one."""
+        """A run that could not be checked counts as one."""
         return self.broken + sum(len(result.violations) for result in self.results)
 
 
@@ -117,7 +117,7 @@ def main() -> int:
     """
     order = CallSpec.read()
     tally = Tally()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the simulator has to be ended, whoever asks
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the simulator has to be ended, no matter who asks
     directory = Path(tempfile.mkdtemp(prefix="riskadmin-faults-"))
     with contextlib.suppress(KeyboardInterrupt), new_world(directory) as world:
         _run_all(world, order, tally)
@@ -133,7 +133,7 @@ def _run_all(world: World, order: CallSpec, tally: Tally) -> None:
             result = runner.run(seed, faults=order.faults, keep=KEPT)
         except Exception:  # noqa: BLE001  (a run that breaks down is reported like one that fails, and the others go on)
             tally.broken += 1
-            say(f"seed={seed} could not be judged:\n{traceback.format_exc()}  repeat it: {order.repeat(seed)}")
+            say(f"seed={seed} could not be checked:\n{traceback.format_exc()}  repeat it: {order.repeat(seed)}")
             continue
         tally.results.append(result)
         say(result.line)
@@ -152,8 +152,8 @@ def _runner(world: World, order: CallSpec) -> Runner:
     from django.core.management import call_command
 
     import riskadmin.celery  # noqa: F401  (tasks sent by name go to this world's broker)
-    from tests.faults.asking import let_go, set_up
-    from tests.faults.blow import LONG, SHORT
+    from tests.faults.fault import LONG, SHORT
+    from tests.faults.requests import let_go, set_up
     from tests.faults.runner import Runner
 
     call_command("migrate", verbosity=0)

@@ -1,4 +1,4 @@
-"""What a run left behind, as the judge wants it: plain rows, so that a doctored world is as easily made as a real one."""
+"""What a run left behind, as the rules need it: plain rows, so that a doctored world is as easily made as a real one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class ItemRecord:
     """One item as PostgreSQL has it, with what its kind says of each of its steps."""
 
     id: int
@@ -32,7 +32,7 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class CallRecord:
     """One row of execution_call."""
 
     id: int
@@ -44,7 +44,7 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class EventRecord:
     """One row of the trail."""
 
     id: int
@@ -76,7 +76,7 @@ class TouchedField:
     """One field that a call of an item changed, in a record that was there before.
 
     `is_named` says that the item was about this field, `action` which admin action was set, `moved_at` when somebody else had
-    last given it the value that the call replaced; None when nobody had.
+    last given it the value that the call replaced; None when no one had.
     """
 
     item_id: int
@@ -91,7 +91,7 @@ class TouchedField:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class RunEvidence:
     """Everything about one run. `reached` are steps whose intended state the simulator's log shows by somebody else's call.
 
     `touched` are the fields that our calls changed, `unreadable` the targets whose rows were odd, missing or changed by others
@@ -99,9 +99,9 @@ class Evidence:
     `trail_full` are the times in which no event could be written; `complaints` what went wrong with the faults themselves.
     """
 
-    items: Sequence[Item]
-    calls: Sequence[Call]
-    events: Sequence[Event]
+    items: Sequence[ItemRecord]
+    calls: Sequence[CallRecord]
+    events: Sequence[EventRecord]
     landings: Sequence[Landing]
     change_states: Mapping[int, str]
     reached: frozenset[tuple[int, int]] = frozenset()

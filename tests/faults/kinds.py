@@ -140,8 +140,10 @@ DRAWN: Final[dict[str, Drawn]] = {
 NOT_DRAWN: Final = frozenset({"risk_parameter"})
 """It belongs to a position limit of its account (docs/faults.md)."""
 
-AT_ONCE: Final = frozenset(name for name, kind in KINDS.items() if all(not rule.decisions_needed for rule in kind.spec.policy))
-"""The kinds that need nobody's decision."""
+WITHOUT_APPROVAL: Final = frozenset(
+    name for name, kind in KINDS.items() if all(not rule.decisions_needed for rule in kind.spec.policy)
+)
+"""The kinds that need no one's decision."""
 
 EVERY_WRITE: Final = frozenset(
     f"/{endpoint.name}".lower()

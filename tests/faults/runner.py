@@ -1,4 +1,4 @@
-"""Carries a scenario out: people ask, faults strike, and when all is quiet the judge has the evidence."""
+"""Carries a scenario out: people ask, faults strike, and when all is quiet the evidence is checked."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import requests
 from redis.exceptions import RedisError
 
 from tests.checker import KEEP_ANSWERS
-from tests.faults.asking import Asker, Later, let_go
-from tests.faults.blow import Scale, Step
+from tests.faults.collect_evidence import gather
 from tests.faults.evidence import Violation
-from tests.faults.gathering import gather
-from tests.faults.judge import judge
+from tests.faults.fault import Scale, Step
 from tests.faults.kinds import Pools, is_of_traders
+from tests.faults.requests import Later, Requester, let_go
+from tests.faults.rules import violations_of
 from tests.faults.scenario import Scenario, draw
 from tests.faults.world import World
 
@@ -48,11 +48,11 @@ class Result:
     @property
     def line(self) -> str:
         """The run in one line."""
-        told = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
-        told += f", ended by itself: {', '.join(self.deaths)}" if self.deaths else ""
+        reported = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
+        reported += f", ended by itself: {', '.join(self.deaths)}" if self.deaths else ""
         return (
             f"seed={self.scenario.seed} kills={self.kills} hits={self.hits} items={self.items} violations={len(self.violations)}"
-            f" recovery={self.recovery_s:.1f}s | {told} | {self.scenario.words}"
+            f" recovery={self.recovery_s:.1f}s | {reported} | {self.scenario.words}"
         )
 
 
@@ -65,7 +65,7 @@ class Runner:
         self._scale = scale
 
     def run(self, seed: int, *, faults: Sequence[str] = (), keep: Path | None = None) -> Result:
-        """Draw and carry out the run of a seed, and judge it. `keep` is where the logs of a run go that broke a promise."""
+        """Draw and carry out the run of a seed, and check it. `keep` is where the logs of a run go that broke a promise."""
         scenario = draw(seed, self._pools, self._scale, faults=faults)
         world = self._world
         let_go()
@@ -80,7 +80,7 @@ class Runner:
             _Timeline(world, scenario).play()
             recovery_s = _until_quiet(world)
             found = gather(world)
-            violations = judge(found)
+            violations = violations_of(found)
             kept = _keep_logs(world, keep / f"seed-{seed}") if keep and violations else None
         finally:
             let_go()
@@ -120,10 +120,10 @@ class _Timeline:
         self._due: list[tuple[float, int, _Todo]] = []
         self._number = itertools.count()
         for change in scenario.changes:
-            asker = Asker(change)
-            self._add(change.at_s, _Todo(f"asking for change {change.number}", self._asking(asker)))
-        for at_s, blow in scenario.struck_at_s:
-            self._add_step(at_s, blow.name, blow.steps)
+            requester = Requester(change)
+            self._add(change.at_s, _Todo(f"asking for change {change.number}", self._asking(requester)))
+        for at_s, fault in scenario.struck_at_s:
+            self._add_step(at_s, fault.name, fault.steps)
 
     def play(self) -> None:
         """Return when all of it is done."""
@@ -154,12 +154,12 @@ class _Timeline:
     def _add(self, at_s: float, todo: _Todo) -> None:
         heapq.heappush(self._due, (at_s, next(self._number), todo))
 
-    def _asking(self, asker: Asker) -> Action:
+    def _asking(self, requester: Requester) -> Action:
         def ask(_: World) -> bool:
-            if not asker.change_id and not asker.is_decided:
-                asker.submit()
-            if not asker.is_decided:
-                asker.decide()
+            if not requester.change_id and not requester.is_decided:
+                requester.submit()
+            if not requester.is_decided:
+                requester.decide()
             return True
 
         return ask
@@ -182,7 +182,7 @@ class _Timeline:
 
 
 def _until_quiet(world: World) -> float:
-    """Wait until nothing is open any more, however long; return the seconds. What still is, the judge complains of."""
+    """Wait until nothing is open any more, however long; return the seconds. What still is, the rules report."""
     began = time.monotonic()
     while time.monotonic() - began < QUIET_WITHIN_S:
         try:

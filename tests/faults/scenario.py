@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from tests.faults.asking import Drawer, Wanted
-from tests.faults.blow import Blow, Lot, Scale
-from tests.faults.blows import BLOWS
+from tests.faults.fault import Fault, FaultContext, Scale
+from tests.faults.faults import FAULTS
 from tests.faults.kinds import Pools
+from tests.faults.requests import Drawer, Wanted
 
 ITEMS_MAX: Final = 60
 ASKED_WITHIN_S: Final = 5.0
@@ -26,11 +26,11 @@ ALIKE: Final = (
 
 @dataclass(frozen=True)
 class Scenario:
-    """What happens in a run. `struck_at_s` are the blows with the second at which each begins."""
+    """What happens in a run. `struck_at_s` are the faults with the second at which each begins."""
 
     seed: int
     changes: tuple[Wanted, ...]
-    struck_at_s: tuple[tuple[float, Blow], ...]
+    struck_at_s: tuple[tuple[float, Fault], ...]
     latency_ms: int
     sync_seconds: int
 
@@ -38,19 +38,19 @@ class Scenario:
     def env(self) -> dict[str, str]:
         """The settings of the run's processes."""
         given = {"SYNC_SECONDS": str(self.sync_seconds)}
-        for _, blow in self.struck_at_s:
-            given |= blow.env
+        for _, fault in self.struck_at_s:
+            given |= fault.env
         return given
 
     @property
     def settings(self) -> dict[str, object]:
         """The settings of the run's simulator."""
-        return {name: value for _, blow in self.struck_at_s for name, value in blow.settings.items()}
+        return {name: value for _, fault in self.struck_at_s for name, value in fault.settings.items()}
 
     @property
     def words(self) -> str:
         """The faults, for people."""
-        return "; ".join(f"{blow.name} at {at_s:.1f} s ({blow.words})" for at_s, blow in self.struck_at_s)
+        return "; ".join(f"{fault.name} at {at_s:.1f} s ({fault.words})" for at_s, fault in self.struck_at_s)
 
 
 def draw(seed: int, pools: Pools, scale: Scale, *, faults: Sequence[str] = ()) -> Scenario:
@@ -62,12 +62,12 @@ def draw(seed: int, pools: Pools, scale: Scale, *, faults: Sequence[str] = ()) -
     struck = []
     for name in names:
         met = rng.choice(changes)
-        blow = replace(BLOWS[name](Lot(rng, scale, met.kind, met.targets)), name=name)
-        if blow.decided_after_s:
+        fault = replace(FAULTS[name](FaultContext(rng, scale, met.kind, met.targets)), name=name)
+        if fault.decided_after_s:
             place = changes.index(met)
-            changes[place] = replace(met, decided_after_s=blow.decided_after_s, verdict="approve")
-        at_s = max(met.at_s - rng.uniform(0, 0.5), 0.0) if blow.lies_in_wait else met.at_s + rng.uniform(0.1, 1.5)
-        struck.append((round(at_s, 2), blow))
+            changes[place] = replace(met, decided_after_s=fault.decided_after_s, verdict="approve")
+        at_s = max(met.at_s - rng.uniform(0, 0.5), 0.0) if fault.lies_in_wait else met.at_s + rng.uniform(0.1, 1.5)
+        struck.append((round(at_s, 2), fault))
     return Scenario(
         seed=seed,
         changes=tuple(changes),
@@ -77,13 +77,13 @@ def draw(seed: int, pools: Pools, scale: Scale, *, faults: Sequence[str] = ()) -
     )
 
 
-def _at(struck: tuple[float, Blow]) -> float:
+def _at(struck: tuple[float, Fault]) -> float:
     return struck[0]
 
 
 def _names(rng: Random) -> list[str]:
     names: list[str] = []
-    for name in rng.sample(sorted(BLOWS), len(BLOWS)):
+    for name in rng.sample(sorted(FAULTS), len(FAULTS)):
         if not any(name in alike and alike & set(names) for alike in ALIKE):
             names.append(name)
     return names[: rng.randint(1, 4)]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from riskadmin.local.places import PROJECT
-from tests.faults.blows import BLOWS
+from tests.faults.faults import FAULTS
 from tests.servers import bare_environment
 
 SEED = 103
@@ -18,7 +18,7 @@ STRIKE = ("worker_kill", "cut_after", "redis_wipe", "postgres_restart", "p_ticke
 
 
 def test_whatever_goes_wrong_nothing_is_lost_or_done_twice() -> None:
-    assert set(STRIKE) < set(BLOWS)
+    assert set(STRIKE) < set(FAULTS)
     order = {"SEED": str(SEED), "RUNS": "1", "LENGTH": "short", "FAULTS": ",".join(STRIKE)}
     finished = subprocess.run(
         [sys.executable, "-m", "tests.faults"],

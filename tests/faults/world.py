@@ -119,7 +119,7 @@ class World:
     # --- A run's beginning and end ----------------------------------------------------------------------------------------
 
     def freeze(self) -> None:
-        """Keep database and simulator as they are now: every run begins with them. Nobody may be connected."""
+        """Keep database and simulator as they are now: every run begins with them. No one may be connected."""
         self.simulator.stop()
         shutil.copytree(self.simulator.data, self.simulator_made)
         self.admin(f"CREATE DATABASE {TEMPLATE} TEMPLATE {DATABASE}")
@@ -297,7 +297,7 @@ class World:
             self._full_since = None
 
     def take_connections(self) -> None:
-        """Hold every connection that PostgreSQL has left, so that nobody gets a new one."""
+        """Hold every connection that PostgreSQL has left, so that no one gets a new one."""
         with contextlib.suppress(psycopg.OperationalError):
             while True:
                 self._hogs.append(psycopg.connect(self.database_url, connect_timeout=2, autocommit=True))
@@ -325,7 +325,7 @@ class World:
     # --- Tradovate --------------------------------------------------------------------------------------------------------
 
     def stop_tradovate(self) -> None:
-        """Let nobody answer: connections are refused."""
+        """Let no one answer: connections are refused."""
         self.simulator.kill()
         self.kills += 1
 

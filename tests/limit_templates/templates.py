@@ -13,7 +13,7 @@ from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskCategory, Source
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, ValueType
 from accounts.sync.history import write_noting_moves
-from accounts.sync.mapping import Reading, limits_row
+from accounts.sync.mapping import ReadStamp, limits_row
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.encoding import number
 from riskadmin.tradovate.entities import PermissionedAccountAutoLiq, UserAccountAutoLiq
@@ -90,7 +90,7 @@ def read_limits(
     source: Source = Source.SYNC,
 ) -> None:
     """Let the mirror read records of limits, by Tradovate's ids, as Tradovate would answer them."""
-    reading = Reading(Environment.DEMO, at or timezone.now(), source)
+    reading = ReadStamp(Environment.DEMO, at or timezone.now(), source)
     keys = dict(Account.objects.filter(environment="demo", tradovate_id__in=records).values_list("tradovate_id", "pk"))
     entity = UserAccountAutoLiq if level == LimitLevel.FIRM else PermissionedAccountAutoLiq
     write_noting_moves(

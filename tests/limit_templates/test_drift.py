@@ -1,4 +1,4 @@
-"""Drift by example: which template holds, since when and by whose hand a field is as it is, and what the list costs."""
+"""Drift by example: which template holds, since when a field has its value and who set it, and what the list costs."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.limit_templates import queries
 from accounts.limit_templates.actions import NotPossible, unassign
-from accounts.limit_templates.attribution import Hand
+from accounts.limit_templates.attribution import SetBy
 from accounts.limit_templates.drift import Wanted, drift, of_account
 from accounts.models import Account, AutoLiqLimits, LimitLevel, MirrorMove, RiskCategory, Source
 from riskadmin.audit.models import Event
@@ -90,15 +90,15 @@ class TestWhichTemplateHolds:
             assign_size(supervisor, second)
         unassign(actor=supervisor, origin=ORIGIN, assignment_id=assignment.pk)
         assign_size(supervisor, second)
-        told = Event.objects.filter(tag__startswith="template:assignment").order_by("pk").values_list("tag", "detail")
-        assert list(told) == [
+        reported = Event.objects.filter(tag__startswith="template:assignment").order_by("pk").values_list("tag", "detail")
+        assert list(reported) == [
             ("template:assignment:made", {"template": "First", "to": "Size $50,000.00 on demo"}),
             ("template:assignment:ended", {"template": "First", "to": "Size $50,000.00 on demo"}),
             ("template:assignment:made", {"template": "Second", "to": "Size $50,000.00 on demo"}),
         ]
 
 
-class TestWhoseHand:
+class TestWhoSetIt:
     NOW = timezone.now().replace(microsecond=0)
 
     @pytest.fixture
@@ -144,38 +144,38 @@ class TestWhoseHand:
         )
         return change
 
-    def hand(self, account: Account) -> Hand:
+    def set_by(self, account: Account) -> SetBy:
         (deviation,) = of_account(account)["firm"].deviations
         assert deviation.field.name == "daily_loss_auto_liq_usd"
-        return deviation.hand
+        return deviation.set_by
 
-    def test_nobody_knows_of_what_was_never_otherwise(self, account: Account) -> None:
+    def test_a_value_that_never_changed_has_no_known_author(self, account: Account) -> None:
         self.read(1, "900")
-        assert self.hand(account) == Hand()
+        assert self.set_by(account) == SetBy()
 
     def test_somebody_outside_between_two_readings(self, account: Account) -> None:
         self.read(1, "1000")
         self.read(2, "1000")
         self.read(3, "900")
         self.read(4, "900")
-        assert self.hand(account) == Hand(after=self.hour(2), at=self.hour(3))
+        assert self.set_by(account) == SetBy(after=self.hour(2), at=self.hour(3))
 
     def test_a_change_that_altered_it(self, account: Account, support: Staff) -> None:
         self.read(1, "1000")
         change = self.change(support, account, 3, {"daily_loss_auto_liq_usd": "1000"}, {"daily_loss_auto_liq_usd": "900"})
-        assert self.hand_after(account, 3) == Hand(change_id=change.pk, person="support", at=self.hour(3))
+        assert self.setter_after(account, 3) == SetBy(change_id=change.pk, person="support", at=self.hour(3))
 
-    def hand_after(self, account: Account, hour: int) -> Hand:
+    def setter_after(self, account: Account, hour: int) -> SetBy:
         self.read(hour, "900", Source.CONFIRM)
         self.read(hour + 1, "900")
-        return self.hand(account)
+        return self.set_by(account)
 
     def test_a_change_of_something_else_has_no_part_in_it(self, account: Account, support: Staff) -> None:
         self.read(1, "1000")
         self.read(2, "900")
         other = {"daily_loss_auto_liq_usd": "900", "do_not_unlock": True}
         self.change(support, account, 3, {"daily_loss_auto_liq_usd": "900"}, other)
-        assert self.hand_after(account, 3) == Hand(after=self.hour(1), at=self.hour(2))
+        assert self.setter_after(account, 3) == SetBy(after=self.hour(1), at=self.hour(2))
 
     def test_somebody_outside_after_a_change(self, account: Account, support: Staff) -> None:
         self.read(1, "900")
@@ -183,7 +183,7 @@ class TestWhoseHand:
         self.read(2, "1000", Source.CONFIRM)
         self.read(3, "1000")
         self.read(4, "900")
-        assert self.hand(account) == Hand(after=self.hour(3), at=self.hour(4))
+        assert self.set_by(account) == SetBy(after=self.hour(3), at=self.hour(4))
 
     def test_outside_and_back_to_what_a_change_had_set(self, account: Account, support: Staff) -> None:
         self.read(1, "1000")
@@ -191,7 +191,7 @@ class TestWhoseHand:
         self.read(2, "900", Source.CONFIRM)
         self.read(4, "800")
         self.read(6, "900")
-        assert self.hand(account) == Hand(after=self.hour(4), at=self.hour(6))
+        assert self.set_by(account) == SetBy(after=self.hour(4), at=self.hour(6))
 
 
 class TestTheList:

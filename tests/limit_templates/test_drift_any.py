@@ -56,7 +56,7 @@ def _value(field: AutoLiqField) -> st.SearchStrategy[Any]:
 
 
 def forget() -> None:
-    """Begin anew within one test: the rows of the example before."""
+    """Begin again within one test: the rows of the example before."""
     MirrorMove.objects.all().delete()
     Account.objects.all().delete()
 
@@ -128,7 +128,7 @@ def test_drift_is_what_was_altered_since_the_template_was_applied(
     for row in drift(Wanted(), None).rows:
         assert {each.field.name for each in row.deviations} == set(expected[row.account.tradovate_id])
         for each in row.deviations:
-            assert (each.hand.change_id, each.hand.after, each.hand.at) == (
+            assert (each.set_by.change_id, each.set_by.after, each.set_by.at) == (
                 None,
                 at + timedelta(minutes=5),
                 at + timedelta(minutes=10),

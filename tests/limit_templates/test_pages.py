@@ -46,7 +46,7 @@ def page(name: str, *arguments: object) -> str:
 
 
 @pytest.fixture
-def asking(client: Client, support: Staff, sent: list[Any]) -> Client:
+def support_client(client: Client, support: Staff, sent: list[Any]) -> Client:
     """Support's browser."""
     client.force_login(support)
     return client
@@ -59,10 +59,10 @@ def version(support: Staff, supervisor: Staff) -> TemplateVersion:
 
 
 class TestMaking:
-    def test_from_an_account(self, asking: Client) -> None:
+    def test_from_an_account(self, support_client: Client) -> None:
         make_account(101)
         read_limits({101: {**EVALUATION, "changes_locked": True, "flatten_at": "2126-11-20T20:30:00Z"}})
-        form = asking.get(page("new"), {"account": "demo:101", "level": "firm"}).context["form"]
+        form = support_client.get(page("new"), {"account": "demo:101", "level": "firm"}).context["form"]
         filled_in = {name: form[name].value() for name in form.fields if form[name].value() is not None}
         assert filled_in == {
             "level": "firm",
@@ -73,13 +73,13 @@ class TestMaking:
         }
 
     @pytest.mark.parametrize("query", [{"account": "demo:999"}, {"account": "demo:101", "level": "trader"}, {"account": "x"}])
-    def test_from_limits_that_were_never_read(self, asking: Client, query: dict[str, str]) -> None:
+    def test_from_limits_that_were_never_read(self, support_client: Client, query: dict[str, str]) -> None:
         make_account(101)
         read_limits({101: EVALUATION})
-        assert asking.get(page("new"), query).status_code == 400
+        assert support_client.get(page("new"), query).status_code == 400
 
-    def test_what_is_filled_in_is_proposed(self, asking: Client) -> None:
-        answer = asking.post(page("new"), FILLED_IN, follow=True)
+    def test_what_is_filled_in_is_proposed(self, support_client: Client) -> None:
+        answer = support_client.post(page("new"), FILLED_IN, follow=True)
         version = TemplateVersion.objects.get()
         assert (version.limits, version.state) == (EVALUATION, "proposed")
         assert answer.redirect_chain == [(page("detail", version.template_id), 303)]
@@ -95,31 +95,35 @@ class TestMaking:
             ({"daily_loss_auto_liq_usd": "0"}, "Write an amount above 0."),
         ],
     )
-    def test_what_is_wrong_is_told_and_nothing_is_written(self, asking: Client, altered: dict[str, str], message: str) -> None:
-        answer = asking.post(page("new"), FILLED_IN | altered)
+    def test_errors_are_shown_and_nothing_is_written(
+        self, support_client: Client, altered: dict[str, str], message: str
+    ) -> None:
+        answer = support_client.post(page("new"), FILLED_IN | altered)
         assert answer.status_code == 422
         assert message in read_aloud(answer)
         assert not LimitTemplate.objects.exists()
 
-    def test_a_name_is_taken_once(self, asking: Client, version: TemplateVersion) -> None:
-        answer = asking.post(page("new"), FILLED_IN | {"name": "50k EVALUATION"})
+    def test_a_name_is_taken_once(self, support_client: Client, version: TemplateVersion) -> None:
+        answer = support_client.post(page("new"), FILLED_IN | {"name": "50k EVALUATION"})
         assert (answer.status_code, LimitTemplate.objects.count()) == (422, 1)
         assert "called 50k EVALUATION already" in read_aloud(answer)
 
-    def test_the_next_version_begins_with_what_is_in_force(self, asking: Client, version: TemplateVersion) -> None:
-        form = asking.get(page("propose", version.template_id)).context["form"]
+    def test_the_next_version_begins_with_what_is_in_force(self, support_client: Client, version: TemplateVersion) -> None:
+        form = support_client.get(page("propose", version.template_id)).context["form"]
         assert form["daily_loss_auto_liq_usd"].value() == "1000"
         assert "level" not in form.fields
-        asking.post(page("propose", version.template_id), FILLED_IN | {"daily_loss_auto_liq_usd": "1200", "note": "As agreed"})
+        support_client.post(
+            page("propose", version.template_id), FILLED_IN | {"daily_loss_auto_liq_usd": "1200", "note": "As agreed"}
+        )
         second = TemplateVersion.objects.get(number=2)
         assert (second.limits, second.note) == (EVALUATION | {"daily_loss_auto_liq_usd": "1200"}, "As agreed")
-        shown = read_aloud(asking.get(page("detail", version.template_id)))
+        shown = read_aloud(support_client.get(page("detail", version.template_id)))
         assert "from $1,000.00 to $1,200.00 looser" in shown
         assert "As agreed" in shown
 
-    def test_the_traders_own_offers_only_what_that_level_has(self, asking: Client, support: Staff) -> None:
+    def test_the_traders_own_offers_only_what_that_level_has(self, support_client: Client, support: Staff) -> None:
         version = proposed(support, "Own", LimitLevel.TRADER, daily_loss_alert_usd="100")
-        form = asking.get(page("propose", version.template_id)).context["form"]
+        form = support_client.get(page("propose", version.template_id)).context["form"]
         assert "do_not_unlock" not in form.fields
         assert "daily_loss_alert_usd" in form.fields
 
@@ -177,18 +181,18 @@ class TestApplying:
         ],
     )
     def test_accounts_are_chosen(
-        self, asking: Client, accounts: None, version: TemplateVersion, sent: dict[str, Any], ids: list[int]
+        self, support_client: Client, accounts: None, version: TemplateVersion, sent: dict[str, Any], ids: list[int]
     ) -> None:
-        answer = asking.post(page("apply", version.template_id), sent)
+        answer = support_client.post(page("apply", version.template_id), sent)
         frozen = TargetList.objects.get()
         assert answer["Location"] == f"{new('auto_liq_limits')}?targets={frozen.pk}"
         assert frozen.ids == ids
         assert frozen.parameters == PARAMETERS | {"template_version": version.pk}
 
-    def test_accounts_in_a_file(self, asking: Client, accounts: None, version: TemplateVersion) -> None:
+    def test_accounts_in_a_file(self, support_client: Client, accounts: None, version: TemplateVersion) -> None:
         def send(content: bytes) -> Any:
             file = SimpleUploadedFile("a.csv", content)
-            return asking.post(page("apply", version.template_id), {"how": "csv", "environment": "demo", "file": file})
+            return support_client.post(page("apply", version.template_id), {"how": "csv", "environment": "demo", "file": file})
 
         assert send(b"account\n101\n103\n").status_code == 303
         assert TargetList.objects.get().ids == [101, 103]
@@ -197,32 +201,32 @@ class TestApplying:
         assert "A template takes a list with one column" in read_aloud(refused)
         assert TargetList.objects.count() == 1
 
-    def test_a_list_that_was_chosen_by_filter(self, asking: Client, accounts: None, version: TemplateVersion) -> None:
-        chosen = asking.post(reverse("changes:freeze"), {"environment": "demo"})["Location"]
-        assert "Apply a limit template" in read_aloud(asking.get(chosen))
-        offered = asking.get(chosen.replace(reverse("changes:choose"), page("choose")))
+    def test_a_list_that_was_chosen_by_filter(self, support_client: Client, accounts: None, version: TemplateVersion) -> None:
+        chosen = support_client.post(reverse("changes:freeze"), {"environment": "demo"})["Location"]
+        assert "Apply a limit template" in read_aloud(support_client.get(chosen))
+        offered = support_client.get(chosen.replace(reverse("changes:choose"), page("choose")))
         assert [each.words for each, _ in offered.context["versions"]] == ["50K evaluation, version 1"]
-        asking.post(page("apply", version.template_id), {"how": "chosen", **dict(offered.context["naming"])})
+        support_client.post(page("apply", version.template_id), {"how": "chosen", **dict(offered.context["naming"])})
         assert TargetList.objects.get(kind="auto_liq_limits").ids == [101, 102, 103]
 
-    def test_it_is_asked_for_as_any_change(self, asking: Client, accounts: None, version: TemplateVersion) -> None:
-        ask = asking.post(page("apply", version.template_id), {"how": "assigned", "environment": "demo"})["Location"]
-        shown = asking.get(ask)
+    def test_it_is_requested_as_any_change(self, support_client: Client, accounts: None, version: TemplateVersion) -> None:
+        ask = support_client.post(page("apply", version.template_id), {"how": "assigned", "environment": "demo"})["Location"]
+        shown = support_client.get(ask)
         assert "Template 50K evaluation, version 1" in read_aloud(shown)
         assert [(row.target_id, row.skip_reason) for row in shown.context["plan"].rows] == [(101, "Already so"), (102, "")]
-        answer = asking.post(new("auto_liq_limits"), typed(shown))
+        answer = support_client.post(new("auto_liq_limits"), typed(shown))
         change = Change.objects.get()
         assert answer["Location"] == reverse("changes:detail", args=[change.pk])
         assert change.parameters == PARAMETERS | {"template_version": version.pk}
         assert Item.objects.get(position=2).after == {"level": "firm", **EVALUATION}
 
     def test_a_stale_list_applies_nothing(
-        self, asking: Client, accounts: None, version: TemplateVersion, support: Staff, supervisor: Staff
+        self, support_client: Client, accounts: None, version: TemplateVersion, support: Staff, supervisor: Staff
     ) -> None:
-        ask = asking.post(page("apply", version.template_id), {"how": "assigned", "environment": "demo"})["Location"]
-        shown = asking.get(ask)
+        ask = support_client.post(page("apply", version.template_id), {"how": "assigned", "environment": "demo"})["Location"]
+        shown = support_client.get(ask)
         decided(supervisor, propose_again(support, version, daily_loss_auto_liq_usd="1200"))
-        answer = asking.post(new("auto_liq_limits"), typed(shown))
+        answer = support_client.post(new("auto_liq_limits"), typed(shown))
         assert answer.status_code == 422
         assert "50K evaluation, version 1 is not in force any more. Apply the template as it now is." in read_aloud(answer)
         assert not Change.objects.exists()
@@ -260,16 +264,16 @@ class TestApplying:
                 shown_digest=plan(kind, environment=Environment.DEMO, target_ids=[102], parameters=parameters).digest,
             )
 
-    def test_what_has_no_version_in_force_is_not_applied(self, asking: Client, support: Staff) -> None:
+    def test_what_has_no_version_in_force_is_not_applied(self, support_client: Client, support: Staff) -> None:
         make_account(101)
         version = proposed(support)
-        answer = asking.post(page("apply", version.template_id), {"how": "chosen", "account": "demo:101"})
+        answer = support_client.post(page("apply", version.template_id), {"how": "chosen", "account": "demo:101"})
         assert answer.status_code == 409
         assert not TargetList.objects.exists()
-        assert "there is nothing to apply" in read_aloud(asking.get(page("apply", version.template_id)))
+        assert "there is nothing to apply" in read_aloud(support_client.get(page("apply", version.template_id)))
 
-    def test_traders_are_no_accounts(self, asking: Client, version: TemplateVersion) -> None:
-        answer = asking.post(page("apply", version.template_id), {"how": "chosen", "trader": "demo:7"})
+    def test_traders_are_no_accounts(self, support_client: Client, version: TemplateVersion) -> None:
+        answer = support_client.post(page("apply", version.template_id), {"how": "chosen", "trader": "demo:7"})
         assert answer.status_code == 400
 
 
@@ -289,47 +293,50 @@ class TestCorrecting:
         )
 
     @pytest.mark.parametrize(("field", "ids"), [("", [102, 103]), ("daily_loss_auto_liq_usd", [103])])
-    def test_what_differs_is_asked_for_at_once(
-        self, asking: Client, drifting: None, version: TemplateVersion, field: str, ids: list[int]
+    def test_what_differs_is_requested_at_once(
+        self, support_client: Client, drifting: None, version: TemplateVersion, field: str, ids: list[int]
     ) -> None:
-        answer = asking.post(page("correct", version.template_id), {"environment": "demo", "field": field})
+        answer = support_client.post(page("correct", version.template_id), {"environment": "demo", "field": field})
         frozen = TargetList.objects.get()
         assert frozen.ids == ids
         assert frozen.source == "50K evaluation, version 1, for accounts that differ from it"
-        shown = asking.get(answer["Location"])
+        shown = support_client.get(answer["Location"])
         assert [row.is_sent for row in shown.context["plan"].rows] == [True] * len(ids)
 
-    def test_the_list_and_its_fragment(self, asking: Client, drifting: None, version: TemplateVersion) -> None:
-        shown = read_aloud(asking.get(page("drift")))
+    def test_the_list_and_its_fragment(self, support_client: Client, drifting: None, version: TemplateVersion) -> None:
+        shown = read_aloud(support_client.get(page("drift")))
         assert "Daily loss: auto-liquidation from $900.00 to $1,000.00 looser" in shown
         assert "Since before it was first read" in shown
         assert "Correct 2 accounts… Demo" in shown
-        fragment = asking.get(page("drift"), {"field": "daily_loss_auto_liq_usd"}, headers={"HX-Request": "true"})
+        fragment = support_client.get(page("drift"), {"field": "daily_loss_auto_liq_usd"}, headers={"HX-Request": "true"})
         assert b"<html" not in fragment.content
         assert fragment.content.count(b"row-link") == 1
 
-    def test_a_bad_filter_shows_nothing(self, asking: Client, drifting: None) -> None:
-        answer = asking.get(page("drift"), {"field": "nothing"})
+    def test_a_bad_filter_shows_nothing(self, support_client: Client, drifting: None) -> None:
+        answer = support_client.get(page("drift"), {"field": "nothing"})
         assert answer.status_code == 422
         assert b"row-link" not in answer.content
 
-    def test_the_accounts_own_page_says_it(self, asking: Client, drifting: None, version: TemplateVersion) -> None:
-        shown = read_aloud(asking.get(page("account_panel", "demo", 102)))
+    def test_the_accounts_own_page_says_it(self, support_client: Client, drifting: None, version: TemplateVersion) -> None:
+        shown = read_aloud(support_client.get(page("account_panel", "demo", 102)))
         assert "50K evaluation, version 1" in shown
         assert "Differs" in shown
         assert "Make a template of the firm's limits" in shown
-        assert "As it says" in read_aloud(asking.get(page("account_panel", "demo", 101)))
+        assert "As it says" in read_aloud(support_client.get(page("account_panel", "demo", 101)))
         make_account(104)
-        assert "No template governs this account." in read_aloud(asking.get(page("account_panel", "demo", 104)))
-        assert page("account_panel", "demo", 102) in asking.get(reverse("accounts:detail", args=["demo", 102])).content.decode()
+        assert "No template governs this account." in read_aloud(support_client.get(page("account_panel", "demo", 104)))
+        assert (
+            page("account_panel", "demo", 102)
+            in support_client.get(reverse("accounts:detail", args=["demo", 102])).content.decode()
+        )
 
-    def test_live_and_demo_are_apart(self, asking: Client, drifting: None, version: TemplateVersion) -> None:
-        assert asking.post(page("correct", version.template_id), {"environment": "live"}).status_code == 400
+    def test_live_and_demo_are_apart(self, support_client: Client, drifting: None, version: TemplateVersion) -> None:
+        assert support_client.post(page("correct", version.template_id), {"environment": "live"}).status_code == 400
         assert not TargetList.objects.exists()
 
 
-def test_the_list_of_templates(asking: Client, version: TemplateVersion, support: Staff) -> None:
+def test_the_list_of_templates(support_client: Client, version: TemplateVersion, support: Staff) -> None:
     propose_again(support, version, daily_loss_auto_liq_usd="1200")
-    shown = read_aloud(asking.get(page("list")))
+    shown = read_aloud(support_client.get(page("list")))
     assert "50K evaluation" in shown
     assert "Version 2 Waiting for a decision" in shown

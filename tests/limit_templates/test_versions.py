@@ -151,7 +151,7 @@ def test_only_who_proposed_it_withdraws_it(support: Staff, supervisor: Staff) ->
 
 
 @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
-def test_who_may_not_ask_for_limits_proposes_none(role: Role) -> None:
+def test_a_person_who_may_not_request_limits_proposes_none(role: Role) -> None:
     with pytest.raises(NotAllowed, match="may not propose"):
         proposed(make_person(role))
     assert not LimitTemplate.objects.exists()

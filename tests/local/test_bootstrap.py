@@ -40,7 +40,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return found
 
 
-def test_a_python_without_venv_is_told_what_to_install(project: Path) -> None:
+def test_a_python_without_venv_gets_install_instructions(project: Path) -> None:
     """As on Debian without its package python3-venv, where both modules are missing."""
     missing = project / "missing"
     missing.mkdir()
@@ -54,7 +54,7 @@ def test_a_python_without_venv_is_told_what_to_install(project: Path) -> None:
     assert not (project / ".venv").exists()
 
 
-def test_an_old_python_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_old_python_gets_the_needed_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 2, "final", 0))
     assert bootstrap.main([]) == 1
     assert "is Python 3.9.2, and 3.11 or newer is needed" in capsys.readouterr().err
@@ -115,7 +115,7 @@ def test_pip_helps_out_where_uv_fails(
     assert "Illegal instruction" in capsys.readouterr().out
 
 
-def test_a_failure_is_told_with_the_last_words_and_not_remembered(project: Path) -> None:
+def test_a_failure_is_reported_with_the_last_output_and_not_remembered(project: Path) -> None:
     (project / "requirements-uv.lock").write_text("this is no requirement at all\n")
     (project / "requirements-dev.lock").write_text("nor is this\n")
     done = _run(project)

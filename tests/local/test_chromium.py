@@ -25,7 +25,7 @@ def test_one_that_does_not_run_is_passed_over(tmp_path: Path, monkeypatch: pytes
     assert chromium.find() == real
 
 
-def test_without_any_the_ways_to_get_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_the_commands_to_get_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chromium, "_candidates", lambda: iter([]))
     with pytest.raises(CannotStart, match=r"(?s)apt-get install chromium.*playwright install"):
         chromium.find()
@@ -37,17 +37,17 @@ def test_one_is_installed_where_none_is(
     target = tmp_path / "chromium"
     source = browser(tmp_path / "downloaded", exit_code=0)
     monkeypatch.setattr(chromium, "_candidates", lambda: iter([target]))
-    monkeypatch.setattr(chromium, "_ways_to_install", lambda: iter([["cp", str(source), str(target)]]))
+    monkeypatch.setattr(chromium, "_install_commands", lambda: iter([["cp", str(source), str(target)]]))
     assert chromium.find_or_install() == target
     assert "installing a Chromium: cp" in capsys.readouterr().out
 
 
-def test_what_was_tried_in_vain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_attempts_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def ways() -> Iterator[list[str]]:
         yield [sys.executable, "-c", "print('no network'); raise SystemExit(7)"]
         yield ["/nonexistent/apt-get", "install"]
 
     monkeypatch.setattr(chromium, "_candidates", lambda: iter([]))
-    monkeypatch.setattr(chromium, "_ways_to_install", ways)
+    monkeypatch.setattr(chromium, "_install_commands", ways)
     with pytest.raises(CannotStart, match=r"(?s)exit code 7.*no network.*/nonexistent/apt-get"):
         chromium.find_or_install()

@@ -113,7 +113,7 @@ STAGES = dict(
 )
 
 
-def test_the_images_are_made_from_hashes_and_run_as_nobody_special() -> None:
+def test_the_images_are_made_from_hashes_and_run_as_an_unprivileged_user() -> None:
     assert list(STAGES) == ["simulator", "build", ""], "the last one is made where no target is named"
     assert "pip install --require-hashes -r requirements.lock" in STAGES["build"]
     assert "pip install --require-hashes -r requirements-simulator.lock" in STAGES["simulator"]

@@ -72,7 +72,7 @@ def test_a_reset_forgets_everything(run: Path) -> None:
     assert not places.state.exists()
 
 
-def test_a_secret_key_is_made_once_and_is_nobody_elses_to_read(run: Path) -> None:
+def test_a_secret_key_is_made_once_and_only_its_owner_can_read_it(run: Path) -> None:
     places = prepare(run)
     key = demo.secret_key(places)
     assert len(key) >= 50

@@ -24,7 +24,7 @@ def test_with_the_real_broker_a_message_lands_in_its_queue(real_broker: redis.Re
     assert real_broker.llen("bulk") == 1
 
 
-def test_the_broker_is_gone_again_after_the_test_that_asked_for_it(redis_client: redis.Redis) -> None:
+def test_the_broker_is_gone_again_after_the_test_that_requested_it(redis_client: redis.Redis) -> None:
     with pytest.raises(KeyError, match="nowhere"):
         nothing_task.apply_async(queue="bulk")
     assert redis_client.dbsize() == 0

@@ -148,7 +148,7 @@ def test_a_failing_start_shows_the_last_words(places: Places) -> None:
         server.start()
 
 
-def test_valkey_keeps_what_it_was_told_through_a_kill(valkey: ValkeyServer) -> None:
+def test_valkey_keeps_its_data_through_a_kill(valkey: ValkeyServer) -> None:
     with redis.Redis.from_url(valkey.url()) as client:
         client.config_set("appendfsync", "always")
         client.set("kept", "7")
@@ -261,7 +261,7 @@ def test_an_ordinary_user_runs_them_too(run: Path) -> None:
     wait_until(lambda: not any(birth(pid) for pid in pids if pid))
 
 
-def test_without_any_server_three_ways_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_server_three_solutions_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("riskadmin.local.postgres.find_spec", lambda _name: None)
     monkeypatch.setattr("riskadmin.local.valkey.find_spec", lambda _name: None)
     monkeypatch.setattr("shutil.which", lambda _name: None)

@@ -23,7 +23,7 @@ def test_what_a_test_killed_runs_again_for_the_next(live_stack: LiveStack) -> No
     assert not live_stack.running("worker-bulk")
 
 
-def test_a_stopped_process_goes_on_when_told(live_stack: LiveStack) -> None:
+def test_a_stopped_process_continues_on_request(live_stack: LiveStack) -> None:
     live_stack.kill("worker-urgent", signal.SIGSTOP)
     assert live_stack.running("worker-urgent")
     live_stack.kill("worker-urgent", signal.SIGCONT)

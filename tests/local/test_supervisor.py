@@ -134,7 +134,7 @@ def test_a_step_that_ends_well_is_not_started_again(program: Programs, said: lis
     assert said == []
 
 
-def test_asked_to_stop_in_the_middle_of_a_step_it_ends_the_step(program: Programs, said: list[str]) -> None:
+def test_a_stop_request_during_a_step_lets_the_step_end(program: Programs, said: list[str]) -> None:
     with Supervisor(said.append) as supervisor, asked_to_stop_when(lambda: program.pid("migrate")), pytest.raises(Stopped):
         supervisor.run([program("migrate", SLEEPER)])
     assert program.pid("migrate") is None

@@ -55,7 +55,7 @@ def test_missing_unknown_and_expired_tokens_are_401(simulator: Simulator, token:
     assert works(simulator, token) == 400
 
 
-def test_renewal_keeps_the_session_and_starts_ninety_minutes_anew(simulator: Simulator, token: str) -> None:
+def test_renewal_keeps_the_session_and_restarts_ninety_minutes(simulator: Simulator, token: str) -> None:
     simulator.advance(4000)
     renewed = simulator.call("GET", RENEW, token=token).json()["accessToken"]
     assert renewed != token

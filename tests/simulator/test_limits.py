@@ -147,6 +147,6 @@ def test_repeated_violations_may_lengthen_the_wait(simulator: Simulator, token: 
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("off", 200), ("on", 503)])
-def test_maintenance_is_off_unless_asked_for(simulator: Simulator, token: str, mode: str, expected: int) -> None:
+def test_maintenance_is_off_unless_requested(simulator: Simulator, token: str, mode: str, expected: int) -> None:
     simulator.set(maintenance=mode)
     assert status(simulator, token) == expected

@@ -70,7 +70,7 @@ def test_writes_answer_with_odd_rows_and_take_effect(simulator: Simulator, token
 
 
 @pytest.mark.parametrize("row", ["gone", None, 7, [1], {}])
-def test_anything_may_stand_in_place_of_a_row(simulator: Simulator, token: str, untouched: Iterator[int], row: object) -> None:
+def test_anything_may_come_in_place_of_a_row(simulator: Simulator, token: str, untouched: Iterator[int], row: object) -> None:
     account, neighbour = next(untouched), next(untouched)
     simulator.fault("odd", entity="userAccountAutoLiq", account_ids=[account], row=row)
     found = rows(simulator, token, "/userAccountAutoLiq/ldeps", masterids=[account, neighbour])

@@ -70,7 +70,7 @@ def test_an_admin_lock_survives_every_session_start(monday: Simulator) -> None:
     assert action(monday, account) == "LockTradingImmediately"
 
 
-def test_day_and_week_figures_start_anew(monday: Simulator) -> None:
+def test_day_and_week_figures_are_reset(monday: Simulator) -> None:
     [account] = monday.account_ids("positions", limit=1)
     before = monday.account(account)["cashBalances"][0]
 
@@ -132,7 +132,7 @@ def test_the_clock_never_goes_back(monday: Simulator) -> None:
         monday.advance_to("2026-05-01T00:00:00Z")
 
 
-def test_a_stopped_clock_moves_only_when_told_to_and_stays_stopped_over_a_restart(tmp_path: Path) -> None:
+def test_a_stopped_clock_moves_only_on_request_and_stays_stopped_over_a_restart(tmp_path: Path) -> None:
     with Simulator(tmp_path, traders=20, accounts=60, now=MONDAY_NOON, stopped=True) as simulator:
         assert simulator.control("GET", "/clock")["now"] == MONDAY_NOON
         assert simulator.advance(1.5) == "2026-06-01T17:00:01.500Z"

@@ -53,7 +53,7 @@ class TestCreatePerson:
             ("TAKEN", PASSWORD, "already exists"),
         ],
     )
-    def test_what_is_wrong_is_said_and_nobody_is_added(
+    def test_errors_are_shown_and_no_one_is_added(
         self, monkeypatch: pytest.MonkeyPatch, username: str, password: str, why: str
     ) -> None:
         Staff.objects.create_user("taken")

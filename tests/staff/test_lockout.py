@@ -105,7 +105,7 @@ def test_trying_on_while_locked_does_not_lengthen_it(client: Client) -> None:
     assert tries(client, 1, password=PASSWORD) == [303]
 
 
-def test_the_trail_tells_when_it_began_and_cannot_be_flooded(client: Client) -> None:
+def test_the_trail_shows_when_it_began_and_can_not_be_flooded(client: Client) -> None:
     tries(client, 30)
 
     events = refusals()
@@ -114,7 +114,7 @@ def test_the_trail_tells_when_it_began_and_cannot_be_flooded(client: Client) -> 
     assert SignInAttempt.objects.count() == 10
 
 
-def test_usernames_that_nobody_has_lock_alike(client: Client) -> None:
+def test_unknown_usernames_are_locked_out_alike(client: Client) -> None:
     for number in range(10):
         tries(client, 1, username="nobody", address=f"192.0.2.{number + 10}")
     assert lockout.admit(username="NOBODY ", address="192.0.2.99") is None

@@ -9,7 +9,7 @@ from riskadmin.staff.roles import CAPABILITIES, Role, all_capabilities, capabili
 from tests.staff.people import make_person
 
 
-def test_nobody_may_do_everything() -> None:
+def test_no_role_may_do_everything() -> None:
     for role, capabilities in CAPABILITIES.items():
         assert capabilities < all_capabilities(), role
     requesting = {capability for capability in all_capabilities() if capability.startswith("changes:request:")}

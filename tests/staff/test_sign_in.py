@@ -123,12 +123,12 @@ def test_what_no_person_can_have_is_refused_at_the_field(client: Client, person:
         "accounts/",
     ],
 )
-def test_it_never_goes_on_to_another_site(client: Client, person: Staff, elsewhere: str) -> None:
+def test_it_never_continues_to_another_site(client: Client, person: Staff, elsewhere: str) -> None:
     assert post(client, to=elsewhere)["Location"] == reverse("home")
     assert client.get(SIGN_IN, {"next": elsewhere})["Location"] == reverse("home")
 
 
-def test_it_goes_on_to_the_page_that_was_asked_for(client: Client, person: Staff) -> None:
+def test_it_continues_to_the_page_that_was_requested(client: Client, person: Staff) -> None:
     wanted = "/accounts/demo/17/?tab=limits"
     page = client.get(SIGN_IN, {"next": wanted})
     assert page.status_code == 200
@@ -137,7 +137,7 @@ def test_it_goes_on_to_the_page_that_was_asked_for(client: Client, person: Staff
     assert client.get(SIGN_IN, {"next": wanted})["Location"] == wanted
 
 
-def test_what_stands_in_next_is_escaped(client: Client) -> None:
+def test_the_next_parameter_is_escaped(client: Client) -> None:
     assert b"<script>x" not in client.get(SIGN_IN, {"next": '"><script>x'}).content
 
 

@@ -83,14 +83,14 @@ def test_failures_in_a_row_open_it_for_every_process(make_breaker: Callable[...,
     assert make_breaker(Environment.LIVE).check() == 0
 
 
-def test_an_answer_begins_the_count_anew(breaker: Breaker) -> None:
+def test_an_answer_restarts_the_count(breaker: Breaker) -> None:
     for _ in range(3):
         fail(breaker, FAILURES - 1)
         breaker.answered(breaker.check())
         assert breaker.check() == 0
 
 
-def test_calls_that_were_on_their_way_neither_close_it_nor_put_the_probe_off(breaker: Breaker, clock: Clock) -> None:
+def test_calls_that_were_in_flight_neither_close_it_nor_delay_the_probe(breaker: Breaker, clock: Clock) -> None:
     failures = breaker.check()
     fail(breaker)
     clock.now += 4
@@ -164,7 +164,7 @@ def test_a_wiped_redis_closes_it(breaker: Breaker, redis_client: redis.Redis) ->
     breaker.check()
 
 
-def test_it_is_forgotten_where_nobody_probes(breaker: Breaker, redis_client: redis.Redis) -> None:
+def test_it_is_forgotten_where_there_is_no_probe(breaker: Breaker, redis_client: redis.Redis) -> None:
     fail(breaker)
     assert 0 < redis_client.pttl("tradovate:outage:demo") <= (5 + FORGOTTEN_S) * 1000
 
@@ -241,7 +241,9 @@ def test_what_is_an_answer(server: CannedServer, guarded: Callable[..., Client],
     assert breaker.check() == 0
 
 
-def test_an_ended_session_counts_neither_way(server: CannedServer, guarded: Callable[..., Client], breaker: Breaker) -> None:
+def test_an_ended_session_counts_as_neither_success_nor_failure(
+    server: CannedServer, guarded: Callable[..., Client], breaker: Breaker
+) -> None:
     server.on(LOCK, answer(408))
     server.on("auth/renewaccesstoken", answer(408))
     server.on("auth/accesstokenrequest", answer(408))
@@ -254,12 +256,12 @@ def test_an_ended_session_counts_neither_way(server: CannedServer, guarded: Call
 def test_an_outage_uses_up_no_budget_and_sends_nothing(
     guarded: Callable[..., Client], budget: Budget, ledger: WatchedLedger
 ) -> None:
-    nobody = "http://127.0.0.1:1/v1"
+    no_capability = "http://127.0.0.1:1/v1"
     for _ in range(FAILURES):
         with pytest.raises(NotHandled) as refusal:
-            guarded(nobody).accounts()
+            guarded(no_capability).accounts()
         assert refusal.value.reason is NotHandledReason.NOT_CONNECTED
-    for attempt in (guarded(nobody).accounts, lambda: lock(guarded(nobody, Lane.BULK))):
+    for attempt in (guarded(no_capability).accounts, lambda: lock(guarded(no_capability, Lane.BULK))):
         with pytest.raises(NotHandled) as refusal:
             attempt()
         assert refusal.value.reason is NotHandledReason.OUTAGE
@@ -286,7 +288,7 @@ def test_a_write_that_got_no_answer_stays_unknown_and_the_next_one_waits(
     lock(guarded())
 
 
-def test_a_session_that_ended_meanwhile_is_begun_anew_by_the_probe(
+def test_the_probe_replaces_a_session_that_ended_meanwhile(
     server: CannedServer, guarded: Callable[..., Client], clock: Clock, breaker: Breaker, store: SqliteTokenStore
 ) -> None:
     store.put("an old one", datetime(2020, 1, 1, tzinfo=UTC))

@@ -67,9 +67,9 @@ def fill(budget: Budget, count: int, *, lane: Lane = Lane.URGENT, endpoint: Endp
         budget.reserve(endpoint, lane)
 
 
-def refused(budget: Budget, *, lane: Lane = Lane.URGENT, endpoint: Endpoint = ACCOUNTS, spare: int = 0) -> NotHandled:
+def refused(budget: Budget, *, lane: Lane = Lane.URGENT, endpoint: Endpoint = ACCOUNTS, keep_free: int = 0) -> NotHandled:
     with pytest.raises(NotHandled) as refusal:
-        budget.reserve(endpoint, lane, spare=spare)
+        budget.reserve(endpoint, lane, keep_free=keep_free)
     return refusal.value
 
 
@@ -194,10 +194,10 @@ def test_an_endpoint_that_counts_failures(budget: Budget) -> None:
     assert budget.state().used == 25, "the user's own hour counts successes too"
 
 
-def test_spare_calls_of_an_endpoint_stay(budget: Budget) -> None:
+def test_calls_kept_free_of_an_endpoint_stay(budget: Budget) -> None:
     for _ in range(10):
-        budget.reserve(RENEW_ACCESS_TOKEN, Lane.URGENT, spare=5)
-    assert refused(budget, endpoint=RENEW_ACCESS_TOKEN, spare=5).retry_after_s == WINDOW_S
+        budget.reserve(RENEW_ACCESS_TOKEN, Lane.URGENT, keep_free=5)
+    assert refused(budget, endpoint=RENEW_ACCESS_TOKEN, keep_free=5).retry_after_s == WINDOW_S
     fill(budget, 5, endpoint=RENEW_ACCESS_TOKEN)
     refused(budget, endpoint=RENEW_ACCESS_TOKEN)
 

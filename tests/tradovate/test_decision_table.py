@@ -33,9 +33,11 @@ RENEW = "auth/renewaccesstoken"
 HTML = b"<html><body>We are down for maintenance</body></html>"
 
 
-def lock(client: Client, ticket: str | None = None, paid: Sequence[Reservation] = ()) -> Reply[AccountRiskStatus | None]:
+def lock(
+    client: Client, ticket: str | None = None, reservations: Sequence[Reservation] = ()
+) -> Reply[AccountRiskStatus | None]:
     return client.set_admin_auto_liq_action(
-        permit=WritePermit(call_id=1, good_for_s=3600.0, paid=list(paid)),
+        permit=WritePermit(call_id=1, good_for_s=3600.0, reservations=list(reservations)),
         account_id=41,
         action=AdminAction.LOCK,
         reason_code=ReasonCode.OTHER,
@@ -161,12 +163,12 @@ def test_what_was_counted_before_the_stop_is_not_sent_after_it(
     server: CannedServer, client: Client, ledger: WatchedLedger, play: Play
 ) -> None:
     server.on(LOCK, play)
-    first, second = client.pay(SET_ADMIN_AUTO_LIQ_ACTION, 2)
+    first, second = client.reserve(SET_ADMIN_AUTO_LIQ_ACTION, 2)
     with pytest.raises(NotHandled):
-        lock(client, paid=[first])
+        lock(client, reservations=[first])
 
     with pytest.raises(NotHandled) as refusal:
-        lock(client, paid=[second])
+        lock(client, reservations=[second])
     assert refusal.value.reason is NotHandledReason.HALTED
     assert server.paths() == [LOCK]
     assert ledger.endpoints() == [LOCK], "the second is given back"
@@ -175,11 +177,11 @@ def test_what_was_counted_before_the_stop_is_not_sent_after_it(
 def test_what_was_counted_before_another_endpoints_stop_is_sent(server: CannedServer, client: Client) -> None:
     server.on(LOCK, answer(200, {}))
     server.on("riskCategory/list", answer(200, {"p-ticket": "t-1", "p-time": 15}))
-    paid = client.pay(SET_ADMIN_AUTO_LIQ_ACTION, 1)
+    reservations = client.reserve(SET_ADMIN_AUTO_LIQ_ACTION, 1)
     with pytest.raises(NotHandled):
         client.risk_categories()
 
-    lock(client, paid=paid)
+    lock(client, reservations=reservations)
     assert server.paths() == ["riskCategory/list", LOCK]
 
 
@@ -352,7 +354,7 @@ def test_a_connect_timeout_is_not_handled(
     assert_nothing_sent(client, budget, ledger)
 
 
-def test_a_certificate_nobody_vouches_for_is_not_handled(
+def test_an_untrusted_certificate_is_not_handled(
     server: CannedServer, make_client: Callable[..., Client], budget: Budget, ledger: WatchedLedger, tmp_path: Path
 ) -> None:
     server.tls = self_signed(tmp_path)

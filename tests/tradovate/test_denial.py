@@ -74,7 +74,7 @@ def test_a_second_denial_stops_the_endpoint_for_a_minute_and_nothing_else(
     client.accounts()
 
 
-def test_it_is_tried_again_each_time_twice_as_late_and_told_of_once(
+def test_retries_double_their_wait_and_are_reported_once(
     client: Client, ledger: WatchedLedger, clock: Clock, budget: Budget
 ) -> None:
     lasted = []
@@ -100,7 +100,7 @@ def test_a_success_ends_it_and_the_next_denial_is_a_new_one(
     assert (len(ledger.stops()), ledger.stops_in_the_trail()) == (3, 2)
 
 
-def test_one_that_nobody_tried_for_an_hour_is_told_of_again(client: Client, ledger: WatchedLedger, clock: Clock) -> None:
+def test_one_that_was_not_tried_for_an_hour_is_reported_again(client: Client, ledger: WatchedLedger, clock: Clock) -> None:
     refusal_of(client)
     clock.now += DENIED_FOR_S + 3600
     assert refusal_of(client).retry_after_s == DENIED_FOR_S

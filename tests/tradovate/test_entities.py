@@ -201,7 +201,7 @@ RISK_PARAMETER = {
 }
 
 
-def test_a_position_limit_is_read_whole_and_asked_for_again() -> None:
+def test_a_position_limit_is_read_whole_and_requested_again() -> None:
     limit = UserAccountPositionLimit.from_json(POSITION_LIMIT)
     assert (limit.id, limit.account_id, limit.total_by, limit.product_type) == (
         3,
@@ -214,7 +214,7 @@ def test_a_position_limit_is_read_whole_and_asked_for_again() -> None:
     assert {"id": limit.id, **limit.to_json()} == POSITION_LIMIT
 
 
-def test_a_risk_parameter_is_read_whole_and_asked_for_again() -> None:
+def test_a_risk_parameter_is_read_whole_and_requested_again() -> None:
     parameter = UserAccountRiskParameter.from_json(parse_json(json.dumps(RISK_PARAMETER)))
     assert (parameter.margin_percentage, parameter.hard_limit) == (Decimal("12.5"), False)
     assert parameter.extra == {}

@@ -105,7 +105,7 @@ def test_an_answer_without_an_end_lives_ninety_minutes(
 
 
 @pytest.mark.parametrize(("minutes", "calls"), [(44, []), (46, [RENEW]), (59, [RENEW]), (59.9, [LOGIN]), (70, [LOGIN])])
-def test_renewed_in_the_last_quarter_of_an_hour_begun_anew_after_the_end(
+def test_a_token_is_renewed_in_its_last_quarter_of_an_hour_and_replaced_after_its_end(
     server: CannedServer,
     make_source: Callable[..., TokenSource],
     store: SqliteTokenStore,
@@ -128,11 +128,11 @@ def test_the_others_go_on_while_one_renews(
 ) -> None:
     go = threading.Event()
 
-    def renewed_when_told(request: Request, connection: socket.socket) -> None:
+    def renewed_on_request(request: Request, connection: socket.socket) -> None:
         go.wait(10)
         answer(200, {"accessToken": "token-2", "expirationTime": FAR})(request, connection)
 
-    server.on(RENEW, renewed_when_told)
+    server.on(RENEW, renewed_on_request)
     late = timedelta(minutes=50)
     one, other = make_source(store, later=late), make_source(store, later=late)
     with ThreadPoolExecutor(1) as threads:
@@ -164,7 +164,7 @@ def test_a_failed_renewal_is_not_hurried_while_the_token_is_good(
 @pytest.mark.parametrize(
     "gone", [answer(401), answer(200, {"errorText": "Invalid access token"}), answer(400, b"bad"), answer(408)]
 )
-def test_a_session_that_cannot_be_renewed_is_begun_anew(
+def test_a_session_that_cannot_be_renewed_is_replaced(
     server: CannedServer,
     make_source: Callable[..., TokenSource],
     store: SqliteTokenStore,

@@ -128,7 +128,7 @@ def test_what_can_not_leave_in_time_is_not_sent(server: Keeping, to_server: Tran
     assert (in_time.sent, in_time.held_up, in_time.status, server.answered) == (True, False, 200, 1)
 
 
-def test_of_what_was_held_up_half_way_nobody_knows(
+def test_a_call_held_up_midway_has_an_unknown_outcome(
     server: Keeping, to_server: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The head has left, the body has not: the server can't act on that, but that is for a read-back to say."""

@@ -256,7 +256,7 @@ def test_an_answer_that_says_too_little_is_unknown(subtests: pytest.Subtests, se
                 assert server.paths() == [write.path]
 
 
-def test_a_penalty_hands_over_its_ticket(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
+def test_a_penalty_returns_its_ticket(subtests: pytest.Subtests, server: CannedServer, client: Client) -> None:
     for write in WRITES:
         with subtests.test(write.method):
             server.on(write.path, answer(200, {"p-ticket": "t-1", "p-time": 3}))
@@ -310,7 +310,7 @@ def test_a_changed_balance_comes_back(server: CannedServer, client: Client) -> N
     assert (snapshot.total_cash_value, snapshot.net_liq, snapshot.extra) == (Decimal("49749.25"), None, {})
 
 
-def test_a_record_as_it_stands_is_changed_whole(server: CannedServer, client: Client) -> None:
+def test_a_current_record_is_changed_whole(server: CannedServer, client: Client) -> None:
     """Whether Tradovate keeps what is left out is not documented, so nothing is left out, unknown fields neither."""
     limit = UserAccountPositionLimit.from_json(
         {"id": 3, "accountId": 41, "active": True, "totalBy": "Overall", "shortLimit": 2, "description": "old", "new": 1}

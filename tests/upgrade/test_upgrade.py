@@ -12,8 +12,8 @@ from riskadmin.local.places import PROJECT
 from tests import servers
 from tests.servers import Servers, new_database, with_database, with_redis_number, worker_index
 
-AT_ONCE = {"lock", "liquidate_only"}
-"""Kinds that needed nobody's approval."""
+WITHOUT_APPROVAL = {"lock", "liquidate_only"}
+"""Kinds that needed no one's approval."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_running_changes_of_every_kind_are_sent(upgraded: dict[str, Any]) -> Non
 
 
 def test_pending_changes_are_approved_as_they_were_shown(upgraded: dict[str, Any]) -> None:
-    assert upgraded["decided"] == dict.fromkeys(set(KINDS) - AT_ONCE, "running")
+    assert upgraded["decided"] == dict.fromkeys(set(KINDS) - WITHOUT_APPROVAL, "running")
 
 
 def test_scheduled_changes_of_every_kind_stay_scheduled(upgraded: dict[str, Any]) -> None:

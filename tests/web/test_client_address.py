@@ -33,6 +33,6 @@ def test_who_sent_it(rf: RequestFactory, settings: Settings, peer: str, forwarde
     assert client_address(request) == expected
 
 
-def test_nobody_is_trusted_unless_set(rf: RequestFactory, settings: Settings) -> None:
+def test_no_proxy_is_trusted_unless_set(rf: RequestFactory, settings: Settings) -> None:
     settings.TRUSTED_PROXIES = []
     assert client_address(rf.get("/", REMOTE_ADDR="127.0.0.1", headers={"X-Forwarded-For": "1.2.3.4"})) == "127.0.0.1"

@@ -139,7 +139,7 @@ class Ask(forms.Form):
     text = forms.CharField(widget=forms.Textarea, help_text="Up to 8,192 characters.", required=False)
     limit = forms.DecimalField(help_text="In dollars.")
     kind = forms.ChoiceField(choices=[("lock", "Lock"), ("unlock", "Unlock")], widget=forms.RadioSelect)
-    told = forms.BooleanField()
+    reported = forms.BooleanField()
     key = forms.IntegerField(widget=forms.HiddenInput)
 
 
@@ -177,7 +177,7 @@ def test_choices_are_a_group_with_a_name() -> None:
 
 def test_a_checkbox_is_inside_its_label() -> None:
     assert re.search(
-        r"<label><input type=\"checkbox\"[^>]*> <span>Told</span></label>", _render("{% field form.told %}", form=Ask())
+        r"<label><input type=\"checkbox\"[^>]*> <span>Reported</span></label>", _render("{% field form.reported %}", form=Ask())
     )
 
 
@@ -186,7 +186,7 @@ def test_the_summary_takes_the_focus_and_leads_to_each_field() -> None:
     form.add_error(None, "The account moved.")
     rendered = _render("{% error_summary form %}", form=form)
     assert 'tabindex="-1" autofocus data-focus' in rendered
-    assert re.findall('href="#([^"]+)"', rendered) == ["id_limit", "id_kind_0", "id_told"]
+    assert re.findall('href="#([^"]+)"', rendered) == ["id_limit", "id_kind_0", "id_reported"]
     assert "<li>The account moved.</li>" in rendered
     assert "<li>This field is required.</li>" in rendered  # the hidden one, which no link can lead to
 

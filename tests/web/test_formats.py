@@ -61,7 +61,7 @@ def test_times_are_shown_in_the_zone_and_proven_in_utc() -> None:
         (60 * 24, "between 2026-11-21 08:03 and 2026-11-22 08:03"),
     ],
 )
-def test_two_times_are_written_as_shortly_as_tells_them_apart(minutes: float, expected: str) -> None:
+def test_two_times_are_written_as_short_as_distinguishes_them(minutes: float, expected: str) -> None:
     at = datetime(2026, 11, 21, 14, 3, 5, tzinfo=UTC)
     assert formats.between(at, at + timedelta(minutes=minutes), CHICAGO) == expected
 

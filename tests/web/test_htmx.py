@@ -38,7 +38,7 @@ def test_a_browser_is_sent_on_by_303(rf: RequestFactory) -> None:
     assert (response.status_code, response.headers["Location"]) == (303, "/there")
 
 
-def test_htmx_is_told_to_load_the_page(rf: RequestFactory) -> None:
+def test_htmx_reloads_the_page(rf: RequestFactory) -> None:
     response = redirect(_request(rf, HX_Request="true"), "/there")
     assert (response.status_code, response.headers["HX-Redirect"]) == (200, "/there")
     assert "Location" not in response.headers

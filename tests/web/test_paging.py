@@ -40,7 +40,7 @@ class WalkTest(TestCase):
         size=st.integers(1, 8),
         order=st.sampled_from([DESCENDING, ASCENDING]),
     )
-    def test_a_walk_shows_every_row_once_and_the_way_back_is_the_same(
+    def test_paging_shows_every_row_once_and_backwards_the_same(
         self, moments: list[int], size: int, order: tuple[str, ...]
     ) -> None:
         _rows(moments)
@@ -64,7 +64,7 @@ class TestAPage:
         second = keyset(Session.objects.all(), DESCENDING, first.next_cursor, size=2)
         assert [row.session_key for row in second.rows] == ["k'001", "k'000"]
 
-    def test_the_way_back_to_the_beginning_fills_the_first_page(self) -> None:
+    def test_paging_back_to_the_beginning_fills_the_first_page(self) -> None:
         _rows([1, 2, 3])
         first = keyset(Session.objects.all(), DESCENDING, size=2)
         Session.objects.create(session_key="newest", session_data="", expire_date=START + timedelta(days=1))

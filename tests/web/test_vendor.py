@@ -23,7 +23,7 @@ def test_every_kept_file_is_the_one_recorded() -> None:
     verify()
 
 
-def test_the_manifest_is_of_the_versions_asked_for() -> None:
+def test_the_manifest_is_of_the_versions_requested() -> None:
     manifest = json.loads((ROOT / MANIFEST).read_text(encoding="utf-8"))
     assert [(package["name"], package["version"], package["licence"]) for package in manifest["packages"]] == [
         (package.name, package.version, package.licence) for package in PACKAGES

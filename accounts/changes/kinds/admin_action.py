@@ -117,7 +117,7 @@ class AdminActionKind(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, risk_state_read)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # A limit may stop an account at any moment without a person's action: only action and time show the effect of a call.
         acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
         if self.is_reached(before) and not acted:

@@ -35,7 +35,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, AutoLiqField
 from accounts.sync.actions import Part
-from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.reads import Reader
 from accounts.sync.store import account_keys, store_limits
 from riskadmin.tradovate.auto_liq import AutoLiqUpdate
@@ -74,7 +74,7 @@ class AutoLiqLimitsKind(AccountKind):
             supervised("So many at once need two supervisors.", at_least_items=301, decisions_needed=2),
         ),
     )
-    judges_by_figures = True
+    uses_realised_figures = True
     endpoints = (UPDATE_USER_AUTO_LIQS,)
     urgent_up_to = 50
     parts = frozenset({Part.LIMITS, Part.CASH, Part.POSITIONS})
@@ -226,15 +226,15 @@ class AutoLiqLimitsKind(AccountKind):
         read = Reader(client).limits(self.level, ids)
 
         def keep() -> None:
-            reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
+            reading = ReadStamp(client.environment, read.read_at, Source.CONFIRM)
             store_limits(
-                account_keys(client.environment, read.told), read.found, reading, unreadable=read.odd, level=self.level
+                account_keys(client.environment, read.reported), read.found, reading, unreadable=read.odd, level=self.level
             )
 
         observed = {record.id: {LEVEL: self.level.value, **record_read(record, self.level)} for record in read.found}
         return reading_of(client, read, observed=observed, keep=keep)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # The whole record counts: if Tradovate dropped a field that was to be kept, the account would have lost a limit.
         if dict(observed) != dict(after):  # an absent flag that means false is false
             before, after, observed = map(without_falses, (before, after, observed))

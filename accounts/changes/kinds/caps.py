@@ -51,7 +51,7 @@ def _capped() -> Mapping[str, Capped]:
     for field in (*pre_trade.POSITION_LIMIT_FIELDS, *pre_trade.RISK_PARAMETER_FIELDS):
         # If a higher value is tighter, a cap on it would only prevent tightening.
         if field.is_number and field.tighter != pre_trade.Tighter.HIGHER:
-            is_usd = field.sort == pre_trade.Sort.USD
+            is_usd = field.value_type == pre_trade.PreTradeValueType.USD
             found[field.name] = Capped(label=field.label, words=partial(pre_trade.in_words, field), is_usd=is_usd)
     return found
 

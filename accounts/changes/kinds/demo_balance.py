@@ -24,8 +24,7 @@ from accounts.changes.kinds.units import AccountKind, open_positions, reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, Source
 from accounts.sync.actions import Part
-from accounts.sync.mapping import USD
-from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.mapping import USD, ReadStamp
 from accounts.sync.reads import Reader
 from accounts.sync.store import account_keys, store_cash
 from riskadmin.tradovate.account_writes import CASH_CHANGE_BOUND_USD, COMMENT_MAX
@@ -45,8 +44,8 @@ class CommentField(forms.CharField):
     """The comment that Tradovate stores with the change of a balance."""
 
     def __init__(self, **options: Any) -> None:
-        told = f"Goes to Tradovate; at most {COMMENT_MAX} characters."
-        super().__init__(max_length=COMMENT_MAX, required=False, label="Comment", help_text=told, **options)
+        help_text = f"Goes to Tradovate; at most {COMMENT_MAX} characters."
+        super().__init__(max_length=COMMENT_MAX, required=False, label="Comment", help_text=help_text, **options)
 
 
 class DemoBalanceForm(forms.Form):
@@ -173,8 +172,8 @@ class DemoBalance(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_cash(client, ids)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        return judge_cash(before=before, after=after, observed=observed)
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+        return interpret_cash(before=before, after=after, observed=observed)
 
     def doubt(self, *, before: State, after: State, observed: State, step: int) -> str:
         return cash_doubt(before=before, after=after, observed=observed)
@@ -284,15 +283,15 @@ def read_cash(client: Client, ids: Sequence[int]) -> Reading:
 
     def keep() -> object:
         keys = account_keys(client.environment, ids)
-        reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
+        reading = ReadStamp(client.environment, read.read_at, Source.CONFIRM)
         return store_cash(keys, dollars, reading, unreadable=read.odd)
 
     observed = {each.account_id: cash_state(each.amount, each.week_realized_pnl) for each in dollars}
     return reading_of(client, read, observed=observed, keep=keep)
 
 
-def judge_cash(*, before: State, after: State, observed: State) -> Finding:
-    """Judge by a balance whether a call that was to change it by `cash_change_usd` had its effect.
+def interpret_cash(*, before: State, after: State, observed: State) -> Finding:
+    """Say by a balance whether a call that was to change it by `cash_change_usd` had its effect.
 
     Trading moves it too, and the week's realised profit by the same amount. It is not documented that a changed balance leaves
     that profit as it is [?]: if trading and the call each explain the figures on their own, neither is proven.

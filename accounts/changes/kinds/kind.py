@@ -287,7 +287,7 @@ class Kind(StoredKind):
         """Read the targets' current state at Tradovate, in the terms of `before`; raises TradovateError."""
 
     def read_step(self, client: Client, ids: Sequence[int], step: int) -> Reading:
-        """Read what shows the outcome of this step, in the form that `judge` takes."""
+        """Read what shows the outcome of this step, in the form that `interpret_read_back` takes."""
         return self.read(client, ids)
 
     def read_all(self, client: Client, ids: Sequence[int]) -> Iterator[Reading]:
@@ -295,8 +295,8 @@ class Kind(StoredKind):
         yield self.read(client, ids)
 
     @abstractmethod
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        """Judge by a read-back whether a call had its intended effect on a target that was in state `before`. Pure."""
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+        """Say by a read-back whether a call had its intended effect on a target that was in state `before`. Pure."""
 
     def proven_by_absence(self, after: State) -> bool:
         """Say whether the absence of something would prove it: then one response without it is not enough."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from accounts.models import LimitLevel, Source
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, FIELDS_OF_LEVEL, AutoLiqField, Figure, Tighter, ValueType
-from accounts.sync.mapping import Reading, limits_row
+from accounts.sync.mapping import ReadStamp, limits_row
 from riskadmin.tradovate.auto_liq import AutoLiqFields
 from riskadmin.tradovate.encoding import DIGITS_MAX, number
 from riskadmin.tradovate.entities import CooldownStep, LossLimits
@@ -36,7 +36,7 @@ MODE_WORDS: Final[dict[str, str]] = {
 def record_read(limits: LossLimits, level: LimitLevel) -> dict[str, Any]:
     """Return the record from Tradovate's response, as the mirror would hold it."""
     # The mirror's row of it: a single place maps Tradovate's fields to columns.
-    nowhere = Reading(Environment.DEMO, datetime.now(UTC), Source.CONFIRM)
+    nowhere = ReadStamp(Environment.DEMO, datetime.now(UTC), Source.CONFIRM)
     row = limits_row(limits, nowhere, account_id=0)
     record: dict[str, Any] = {}
     for field in FIELDS_OF_LEVEL[level]:

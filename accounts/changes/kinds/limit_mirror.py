@@ -33,7 +33,7 @@ class LevelLimits:
     open_positions: int
 
 
-_STANDING = (
+_STATUS_COLUMNS = (
     "account__cash__realized_pnl_usd",
     "account__cash__week_realized_pnl_usd",
     "account__cash__amount_sod_usd",
@@ -82,7 +82,7 @@ def _limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> 
     held = dict(Position.objects.filter(of_these).exclude(net_pos=0).values_list("account_id").annotate(Count("pk")).order_by())
     names = [field.name for field in FIELDS_OF_LEVEL[level]]
     rows = AutoLiqLimits.objects.filter(of_these, level=level).values_list(
-        "account_id", _LIMITS_READ_AT, _READ_AT, _POSITIONS_READ_AT, _STOPPED, *_STANDING, *names
+        "account_id", _LIMITS_READ_AT, _READ_AT, _POSITIONS_READ_AT, _STOPPED, *_STATUS_COLUMNS, *names
     )
     found: dict[int, LevelLimits] = {}
     for key, limits_us, read_us, positions_us, is_stopped, today, week, start_of_day, cash, peak, *values in rows:

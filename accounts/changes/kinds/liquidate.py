@@ -91,7 +91,7 @@ class Liquidate(AdminActionKind):
         (target,) = order.targets
         return send_admin_action(client, order, AdminAction(target.after["admin_actions"][order.step]))
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         meant = after["admin_actions"][step]
         acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
         if acted and observed["admin_action"] == meant:

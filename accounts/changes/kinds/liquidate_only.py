@@ -25,7 +25,7 @@ class LiquidateOnly(AdminActionKind):
         permission="allow accounts closing orders only",
         policy=(PolicyDefault(decisions_needed=0, note="Protective: at once."),),
         ended_by="unlock",
-        stand_in="risk_category",
+        alternative="risk_category",
         is_first_choice=True,
         in_lists="Closing orders only",
     )

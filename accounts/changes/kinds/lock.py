@@ -20,7 +20,7 @@ class Lock(AdminActionKind):
         permission="lock accounts",
         policy=(PolicyDefault(decisions_needed=0, note="Protective: at once."),),
         ended_by="unlock",
-        stand_in="risk_category",
+        alternative="risk_category",
         cheaper="risk_category",
         is_first_choice=True,
         in_lists="Lock",

@@ -70,7 +70,7 @@ class MaxNetLiq(AccountKind):
         policy=(supervised("May loosen, and may liquidate at once."),),
         recorded={"max_net_liq_usd": "Max net liq in USD"},
     )
-    judges_by_figures = True
+    uses_realised_figures = True
     endpoints = (UPDATE_MAX_NET_LIQ,)
     reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
@@ -133,7 +133,7 @@ class MaxNetLiq(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, peak_read)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         peak = observed["max_net_liq_usd"]
         if peak == after["max_net_liq_usd"]:
             return Finding.UNCHANGED if peak == before["max_net_liq_usd"] else Finding.APPLIED

@@ -18,7 +18,7 @@ from accounts.models import Account, PositionLimit, Source
 from accounts.models.ids import with_ids
 from accounts.models.pre_trade import ID, POSITION_LIMIT_FIELDS, Record, position_limit_record
 from accounts.sync.actions import Part
-from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.reads import Reader
 from accounts.sync.store import account_keys, store_position_limits
 from riskadmin.tradovate.client import Client
@@ -167,11 +167,11 @@ class PositionLimitKind(PreTradeKind):
         read = Reader(client).position_limits(ids)
 
         def keep() -> None:
-            reading = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
-            store_position_limits(account_keys(client.environment, read.told), read.found, reading, unreadable=read.odd)
+            reading = ReadStamp(client.environment, read.read_at, Source.CONFIRM)
+            store_position_limits(account_keys(client.environment, read.reported), read.found, reading, unreadable=read.odd)
 
         records = [(limit.account_id, position_limit_record(limit)) for limit in read.found]
-        return reading_of(client, read, observed=by_account(read.told, records), keep=keep)
+        return reading_of(client, read, observed=by_account(read.reported, records), keep=keep)
 
 
 def _request(account_id: int, record: Record) -> PositionLimitFields:

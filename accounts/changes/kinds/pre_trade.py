@@ -21,7 +21,18 @@ from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Pl
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.units import AccountKind
 from accounts.models import Account
-from accounts.models.pre_trade import ID, OWNER, UNSET, Field, Record, Sort, Tighter, about, in_json, in_words
+from accounts.models.pre_trade import (
+    ID,
+    OWNER,
+    UNSET,
+    Field,
+    PreTradeValueType,
+    Record,
+    Tighter,
+    in_json,
+    in_words,
+    scope_words,
+)
 from accounts.sync.actions import Part
 from riskadmin.tradovate.endpoints import Endpoint
 
@@ -29,7 +40,7 @@ ACTION: Final = "action"
 RECORD: Final = "record"
 RECORDS: Final = "records"
 
-AT_ONCE: Final = 50
+ACCOUNTS_PER_READ: Final = 50
 """Accounts in one read-back: each may have many records."""
 
 
@@ -48,7 +59,7 @@ class PreTradeKind(AccountKind):
     """A kind about records of one type. `of` returns the instance for the action that a change's parameters name."""
 
     urgent_up_to = 50
-    read_at_once = AT_ONCE
+    read_at_once = ACCOUNTS_PER_READ
     parts = frozenset({Part.PRE_TRADE})
 
     noun: ClassVar[str]  # "position limit"
@@ -203,7 +214,7 @@ class PreTradeKind(AccountKind):
         moved = [
             abs(Decimal(becomes.get(field.name, 0)) - Decimal(was.get(field.name, 0)))
             for field in self.fields
-            if field.sort is Sort.USD and was.get(field.name) != becomes.get(field.name)
+            if field.value_type is PreTradeValueType.USD and was.get(field.name) != becomes.get(field.name)
         ]
         return max(moved, default=None)
 
@@ -246,7 +257,7 @@ class PreTradeKind(AccountKind):
 
     def words_of(self, record: Record) -> str:
         """Return in short what a record is about."""
-        return about(record)
+        return scope_words(record)
 
     def _altered(self, was: Record | None, becomes: Record | None) -> tuple[Difference, ...]:
         old, new = was or {}, becomes or {}
@@ -278,8 +289,8 @@ class PreTradeKind(AccountKind):
     def _all_words(self, record: Record | None) -> str:
         if record is None:
             return "none"
-        told = (f"{each.label.lower()} {in_words(each, record[each.name])}" for each in self.fields if each.name in record)
-        return f"{record[ID]}: {', '.join(told)}"
+        terms = (f"{each.label.lower()} {in_words(each, record[each.name])}" for each in self.fields if each.name in record)
+        return f"{record[ID]}: {', '.join(terms)}"
 
     def altered(self, target: Target) -> tuple[str, ...]:
         """Return the names of the fields that an update changes."""
@@ -288,7 +299,7 @@ class PreTradeKind(AccountKind):
 
     # --- Tradovate --------------------------------------------------------------------------------------------------------
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         was, now = _by_number(before), _by_number(observed)
         if after.get(ACTION) == Action.CREATE:
             new = [record for number, record in now.items() if number not in was]
@@ -357,7 +368,9 @@ def _made(done: Done) -> Record | None:
 def typed(record: Record, fields: Sequence[Field]) -> dict[str, Any]:
     """Return a record's fields as the client takes them, without its own number."""
     return {
-        field.name: Decimal(record[field.name]) if field.sort in {Sort.PCT, Sort.USD} else record[field.name]
+        field.name: Decimal(record[field.name])
+        if field.value_type in {PreTradeValueType.PCT, PreTradeValueType.USD}
+        else record[field.name]
         for field in fields
         if field.name in record
     }

@@ -9,7 +9,7 @@ from django import forms
 from accounts.changes.kinds.caps import hold_against_caps
 from accounts.changes.kinds.number_fields import AmountField, CountField, PercentField
 from accounts.changes.kinds.pre_trade import ACTION, ACTION_WORDS, Action
-from accounts.models.pre_trade import Field, Sort, Tighter
+from accounts.models.pre_trade import Field, PreTradeValueType, Tighter
 from riskadmin.tradovate.encoding import DIGITS_MAX
 from riskadmin.tradovate.pre_trade import DESCRIPTION_MAX
 
@@ -88,26 +88,26 @@ def record_form_fields(fields: Sequence[Field]) -> Mapping[str, forms.Field]:
 
 def _form_field(field: Field) -> forms.Field:
     shared: dict[str, Any] = {"label": field.label, "required": False, "help_text": field.help}
-    match field.sort:
-        case Sort.COUNT:
+    match field.value_type:
+        case PreTradeValueType.COUNT:
             messages = {"min_value": "Write a whole number, 0 or more.", "invalid": "Write a whole number, 0 or more."}
             return CountField(min_value=0, max_value=COUNT_MAX, error_messages=messages, **shared)
-        case Sort.NUMBER:
+        case PreTradeValueType.NUMBER:
             shared["help_text"] = field.help or "Tradovate's number of it."
             return number_field(field.label, shared["help_text"])
-        case Sort.WORD:
+        case PreTradeValueType.WORD:
             words = field.words or {}
             return forms.ChoiceField(choices=[_LEAVE, *((each, said.capitalize()) for each, said in words.items())], **shared)
-        case Sort.FLAG:
+        case PreTradeValueType.FLAG:
             return forms.TypedChoiceField(
                 choices=[_LEAVE, ("yes", "Yes"), ("no", "No")],
                 coerce=lambda answer: answer == "yes",
                 empty_value=None,
                 **shared,
             )
-        case Sort.PCT | Sort.USD:
+        case PreTradeValueType.PCT | PreTradeValueType.USD:
             messages = {"min_value": "Write a number, 0 or more."}
-            number = PercentField if field.sort == Sort.PCT else AmountField
+            number = PercentField if field.value_type == PreTradeValueType.PCT else AmountField
             return number(min_value=Decimal(0), max_digits=DIGITS_MAX, error_messages=messages, **shared)
-        case Sort.TEXT:
+        case PreTradeValueType.TEXT:
             return forms.CharField(max_length=DESCRIPTION_MAX, **shared)

@@ -30,7 +30,7 @@ from accounts.changes.kinds.demo_balance import (
     cash_effects,
     cash_read,
     cash_state,
-    judge_cash,
+    interpret_cash,
     no_cash,
     read_cash,
     send_cash_change,
@@ -106,7 +106,7 @@ class Remediation(Unlock):
         permission="ask to remediate accounts",
         policy=(supervised("Money, and the trader may trade again."),),
     )
-    judges_by_figures = True
+    uses_realised_figures = True
     urgent_up_to = 0
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     steps = ("Set the balance", "Set the max net liq", "Unlock")
@@ -220,12 +220,12 @@ class Remediation(Unlock):
         yield self.read(client, ids)
         yield read_cash(client, ids)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         if step == BALANCE:
-            return judge_cash(before=before, after=after, observed=observed)
+            return interpret_cash(before=before, after=after, observed=observed)
         if step == PEAK:
-            return _judge_peak(before=before, after=after, observed=observed)
-        found = super().judge(before=_risk(before), after=after, observed=_risk(observed), step=step)
+            return _interpret_peak(before=before, after=after, observed=observed)
+        found = super().interpret_read_back(before=_risk(before), after=after, observed=_risk(observed), step=step)
         # The item is more than its last step, and its balance has been changed.
         return Finding.APPLIED if found == Finding.UNCHANGED else found
 
@@ -241,8 +241,8 @@ class Remediation(Unlock):
         )
 
 
-def _judge_peak(*, before: State, after: State, observed: State) -> Finding:
-    """Judge the peak after the balance was changed, which is said to have moved it by as much [?]."""
+def _interpret_peak(*, before: State, after: State, observed: State) -> Finding:
+    """Interpret the peak after the balance was changed, which is said to have moved it by as much [?]."""
     peak, was = observed["max_net_liq_usd"], before["max_net_liq_usd"]
     if peak == after["max_net_liq_usd"]:
         return Finding.APPLIED

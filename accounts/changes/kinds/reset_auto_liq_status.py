@@ -115,7 +115,7 @@ class ResetAutoLiqStatus(AccountKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         return read_risk_statuses(client, ids, _read)
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         observed = self.as_stored(before, observed)
         if self.is_same(before, observed):
             return Finding.NOT_APPLIED

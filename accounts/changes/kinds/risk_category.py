@@ -21,7 +21,7 @@ from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
 from accounts.sync.actions import Part
 from accounts.sync.complete import Read
-from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.reads import Reader
 from accounts.sync.store import store_accounts, store_categories, unknown_categories
 from riskadmin.tradovate import entities
@@ -76,7 +76,7 @@ class SwitchRiskCategory(AccountKind):
             supervised("Other lots and products; open positions may be liquidated."),
             supervised("So many at once need two supervisors.", at_least_items=1001, decisions_needed=2),
         ),
-        stand_in="lock",
+        alternative="lock",
     )
     endpoints = (SWITCH_RISK_CATEGORY,)
     reads = (ACCOUNTS_BY_ID,)
@@ -156,16 +156,16 @@ class SwitchRiskCategory(AccountKind):
 
         def keep() -> None:
             if categories is not None:
-                at = MirrorReading(client.environment, categories.read_at, Source.CONFIRM)
+                at = ReadStamp(client.environment, categories.read_at, Source.CONFIRM)
                 store_categories(categories.found, at, unreadable=categories.odd)
-            at = MirrorReading(client.environment, read.read_at, Source.CONFIRM)
+            at = ReadStamp(client.environment, read.read_at, Source.CONFIRM)
             store_accounts(read.found, at, unreadable=read.odd)
 
         observed = {account.id: {"category_id": account.risk_category_id} for account in read.found}
         reading = reading_of(client, read, observed=observed, keep=keep)
         return replace(reading, unread={**reading.unread, **unread})
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # Only the number is compared: the names next to it are for people.
         if observed["category_id"] == after["category_id"]:
             return Finding.UNCHANGED if observed["category_id"] == before["category_id"] else Finding.APPLIED
@@ -198,7 +198,7 @@ def _new_categories(
         why = Unread(why=f"It is in a new risk category, and the categories could not be read: {error.message}")
     unread = {account.id: why for account in read.found if account.risk_category_id in unknown}
     read.found = [account for account in read.found if account.id not in unread]
-    read.told -= unread.keys()
+    read.reported -= unread.keys()
     return None, unread
 
 

@@ -18,8 +18,8 @@ from accounts.changes.kinds.units import oldest, reading_of, unread
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskParameter, Source
 from accounts.models.ids import with_ids
-from accounts.models.pre_trade import ID, OWNER, RISK_PARAMETER_FIELDS, Record, about, risk_parameter_record
-from accounts.sync.mapping import Reading as MirrorReading
+from accounts.models.pre_trade import ID, OWNER, RISK_PARAMETER_FIELDS, Record, risk_parameter_record, scope_words
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.reads import Reader
 from accounts.sync.store import account_keys, store_position_limits, store_risk_parameters
 from riskadmin.tradovate.client import Client
@@ -113,7 +113,7 @@ class RiskParameterKind(PreTradeKind):
         return ""
 
     def words_of(self, record: Record) -> str:
-        return f"{about(record)}, of position limit {record[OWNER]}"
+        return f"{scope_words(record)}, of position limit {record[OWNER]}"
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
@@ -142,16 +142,20 @@ class RiskParameterKind(PreTradeKind):
         limits = reader.position_limits(ids)
         account_of = {limit.id: limit.account_id for limit in limits.found}
         parameters = reader.risk_parameters(account_of)
-        incomplete = {account_id for limit_id, account_id in account_of.items() if limit_id not in parameters.told}
-        told = limits.told - incomplete
+        incomplete = {account_id for limit_id, account_id in account_of.items() if limit_id not in parameters.reported}
+        reported = limits.reported - incomplete
 
         def keep() -> None:
-            reading = MirrorReading(client.environment, limits.read_at, Source.CONFIRM)
-            store_position_limits(account_keys(client.environment, limits.told), limits.found, reading, unreadable=limits.odd)
-            store_risk_parameters(account_keys(client.environment, told), parameters.found, reading, unreadable=parameters.odd)
+            reading = ReadStamp(client.environment, limits.read_at, Source.CONFIRM)
+            store_position_limits(
+                account_keys(client.environment, limits.reported), limits.found, reading, unreadable=limits.odd
+            )
+            store_risk_parameters(
+                account_keys(client.environment, reported), parameters.found, reading, unreadable=parameters.odd
+            )
 
         records = [(account_of[each.user_account_position_limit_id], risk_parameter_record(each)) for each in parameters.found]
-        reading = reading_of(client, limits, observed=by_account(told, records), keep=keep)
+        reading = reading_of(client, limits, observed=by_account(reported, records), keep=keep)
         why = {account_of[limit_id]: words for limit_id, words in unread(parameters).items()}
         # The rows of a response about position limits carry the ids of their accounts.
         answers = [replace(each, asked=[account_of[limit_id] for limit_id in each.asked]) for each in parameters.answers]

@@ -71,7 +71,7 @@ class KindSpec:
     policy: tuple[PolicyDefault, ...]  # without a rule, no one can request it
     warning: str = ""  # what to know about every change of this kind
     ended_by: str = ""  # the kind that ends it, if it may be requested until a time
-    stand_in: str = ""  # another kind that can keep an account from trading while this one can't be sent
+    alternative: str = ""  # another kind that can keep an account from trading while this one can't be sent
     cheaper: str = ""  # the kind that does the same for many targets with far fewer calls
     is_first_choice: bool = False  # offered by name on the account's page; the others are one step further
     in_lists: str = ""  # the button for accounts selected in a list, "" if there is none

@@ -34,7 +34,7 @@ class StoredKind(ABC):
     is_retired: ClassVar[bool] = False
     steps: ClassVar[tuple[str, ...]] = ("",)  # what each call for an item does, in order
     parameters_form: ClassVar[type[forms.Form] | None] = None
-    judges_by_figures: ClassVar[bool] = False  # what it would liquidate is judged by realised figures
+    uses_realised_figures: ClassVar[bool] = False  # what it would liquidate depends on realised figures
 
     spec: KindSpec  # its facts
 

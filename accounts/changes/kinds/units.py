@@ -13,11 +13,11 @@ from accounts.models import Account, Position, Source, Trader
 from accounts.models.ids import with_ids
 from accounts.sync.actions import Part
 from accounts.sync.complete import Read
-from accounts.sync.mapping import Reading as MirrorReading
+from accounts.sync.mapping import ReadStamp
 from accounts.sync.reads import ASKED_ALONE, Reader
 from accounts.sync.store import mark_missing, return_to_mirror
 from riskadmin.tradovate.client import Client
-from riskadmin.tradovate.http_record import what_stands
+from riskadmin.tradovate.http_record import describe_unreadable
 from riskadmin.tradovate.vocabulary import Environment
 
 
@@ -46,7 +46,7 @@ class AccountKind(Kind):
         return accounts_known(client, ids)
 
     def note_gone(self, environment: Environment, ids: Collection[int]) -> None:
-        mark_missing(Account, ids, MirrorReading(environment, timezone.now(), Source.CONFIRM))
+        mark_missing(Account, ids, ReadStamp(environment, timezone.now(), Source.CONFIRM))
 
     def read_at(self, subject: Account) -> datetime | None:
         return oldest(*self.readings(subject))
@@ -134,7 +134,7 @@ def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State]
 def unread(read: Read[Any]) -> dict[int, Unread]:
     """Return why a read shows nothing about some targets, by their ids."""
     why = {
-        key: Unread(why=f"Tradovate sent something unreadable: {what_stands(row.field, row.value)}", may_come=False)
+        key: Unread(why=f"Tradovate sent something unreadable: {describe_unreadable(row.field, row.value)}", may_come=False)
         for key, row in read.unreadable.items()
     }
     why |= dict.fromkeys(read.left_out, LEFT_OUT)
@@ -155,5 +155,5 @@ def accounts_known(client: Client, ids: Sequence[int]) -> Lookup:
     read = reader.accounts(ids)
     asked = sorted(read.left_out)[:ASKED_ALONE]
     alone = reader.alone(asked)
-    known = read.told | read.unreadable.keys() | (set(asked) - alone.gone - alone.untold)
+    known = read.reported | read.unreadable.keys() | (set(asked) - alone.gone - alone.unanswered)
     return Lookup(known=frozenset(known), gone=frozenset(alone.gone))

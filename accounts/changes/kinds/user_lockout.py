@@ -68,11 +68,11 @@ class UserLockout(TraderKind):
     def plan(self, subject: Trader, *, parameters: State, contested: bool) -> Planned | Skip:
         permissions: list[TradingPermission] = subject.open_permissions  # type: ignore[attr-defined]  # by `subjects`
         accounts = len({permission.account_id for permission in permissions})
-        told = f"Trades {accounts:,} open account{'' if accounts == 1 else 's'}" if accounts else "Trades no open account"
+        warning = f"Trades {accounts:,} open account{'' if accounts == 1 else 's'}" if accounts else "Trades no open account"
         # The positions are those of the trader's accounts, which are not read here.
         effects = TargetEffects(direction=EffectDirection.LOOSER)
         after = {"lockout": "ended"}
-        return Planned(before=self.state(subject), after=after, effects=effects, warnings=(told,), weight=float(accounts))
+        return Planned(before=self.state(subject), after=after, effects=effects, warnings=(warning,), weight=float(accounts))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return (Difference(label="Own lockout", before="not known", after="ended", direction="looser"),)
@@ -85,7 +85,7 @@ class UserLockout(TraderKind):
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
         _refuse()
 
-    def judge(self, *, before: State, after: State, observed: State, step: int) -> Finding:
+    def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         _refuse()
 
     def inverse(self, done: Done) -> Irreversible:

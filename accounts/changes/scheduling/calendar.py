@@ -28,7 +28,7 @@ _AHEAD: Final = (ItemState.WAITING, ItemState.QUEUED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CalendarEntry:
     """A change that will run, or resumes: when, what it takes of the budget, and who approved it.
 
     `begins_at` is None if it is not known when its next window opens.
@@ -53,7 +53,7 @@ class Day:
     """The changes of one day, in the time zone of the pages; without a date, those whose day is not known."""
 
     date: date | None
-    entries: list[Entry]
+    entries: list[CalendarEntry]
 
     @property
     def calls(self) -> int:
@@ -96,7 +96,7 @@ def ahead() -> Ahead:
     return Ahead(days=days, is_more=len(changes) > ENTRIES_MAX, windows=windows, known_until=known_until, unknown=unknown)
 
 
-def _entries(changes: Sequence[Change], now: datetime) -> list[Entry]:
+def _entries(changes: Sequence[Change], now: datetime) -> list[CalendarEntry]:
     first = dict(Item.objects.filter(change__in=changes, position=1).values_list("change_id", "target_name"))
     stops = stops_now()
     allowed: dict[int, list[str]] = defaultdict(list)
@@ -108,7 +108,7 @@ def _entries(changes: Sequence[Change], now: datetime) -> list[Entry]:
         kind = for_stored(change)
         items: int = change.ahead  # type: ignore[attr-defined]  # annotated
         found.append(
-            Entry(
+            CalendarEntry(
                 change=change,
                 kind=kind,
                 first=first.get(change.pk, ""),

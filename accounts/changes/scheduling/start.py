@@ -1,4 +1,4 @@
-"""Starting scheduled changes: each is planned again when it is due, and items that moved since the approval are set aside.
+"""Starting scheduled changes: each is planned again when it is due, and items that moved since the approval are skipped.
 
 Those items go back to the approvers as a new change; the others run.
 """
@@ -14,10 +14,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.changes.audit_events import about_item
+from accounts.changes.audit_events import item_event
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change
-from accounts.changes.freshness import read_anew, stale
+from accounts.changes.freshness import read_again, stale
 from accounts.changes.guards import reason
 from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
@@ -46,7 +46,7 @@ TRY_AGAIN_AFTER: Final = timedelta(seconds=10)
 MOVED: Final = "It has changed since this was decided, so it was skipped"
 UNREAD: Final = "Tradovate's answer did not include it when this was to begin, so it was skipped"
 
-Aside = tuple[Item, str]
+Skipped = tuple[Item, str]
 """An item that does not run, and why."""
 
 
@@ -107,42 +107,42 @@ def _read(change: Change, kind: Kind, environment: Environment, since: datetime)
         return ""
     waiting = [item.target_id for item in change.items.filter(state=ItemState.WAITING).only("target")]
     old = stale(kind, kind.subjects(environment, waiting), since)
-    return read_anew(kind, environment, old, lane=Lane(change.lane)) if old else ""
+    return read_again(kind, environment, old, lane=Lane(change.lane)) if old else ""
 
 
 def _begin(change: Change, kind: Kind, environment: Environment, since: datetime, origin: Origin) -> None:
-    """Queue the items that are still as approved, and set aside the others. The change is locked."""
+    """Queue the items that are still as approved, and skipped the others. The change is locked."""
     items = list(Item.objects.filter(change=change, state=ItemState.WAITING).order_by("position"))
     for item in items:
         item.change = change
-    right, aside = _sorted_out(change, kind, environment, items, since)
+    right, skipped = _divided(change, kind, environment, items, since)
     move_change(change, ChangeState.RUNNING, held_until=None)
     _queue(change, right)
-    _set_aside(aside, origin)
-    detail = {"kind": change.kind, "items": len(right), "set_aside": len(aside)}
+    _skip(skipped, origin)
+    detail = {"kind": change.kind, "items": len(right), "set_aside": len(skipped)}
     record(AuditEntry(tag=Tag.CHANGE_STARTED, actor=SYSTEM, origin=origin, change_id=change.pk, detail=detail))
     if right:
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
-    if aside and change.relation != Relation.ENDS:
-        _carry_on(change, [item for item, _ in aside], origin)
+    if skipped and change.relation != Relation.ENDS:
+        _carry_on(change, [item for item, _ in skipped], origin)
     finish_change(change, origin=origin)
 
 
-def _sorted_out(
+def _divided(
     change: Change, kind: Kind, environment: Environment, items: Sequence[Item], since: datetime
-) -> tuple[list[Item], list[Aside]]:
+) -> tuple[list[Item], list[Skipped]]:
     """Return the items that run, and those that don't."""
     found = kind.subjects(environment, [item.target_id for item in items])
     if change.relation == Relation.ENDS:
         return learned(kind, change, items, found)
-    aside: dict[int, Aside] = {}
+    skipped: dict[int, Skipped] = {}
     for item, now in moved_since(kind, items, found):
         if now is None or kind.rests_on_before:
-            aside[item.pk] = item, MOVED
+            skipped[item.pk] = item, MOVED
     if kind.rests_on_before:
         unread = set(stale(kind, found, since))
-        aside |= {item.pk: (item, UNREAD) for item in items if item.target_id in unread}
-    return [item for item in items if item.pk not in aside], list(aside.values())
+        skipped |= {item.pk: (item, UNREAD) for item in items if item.target_id in unread}
+    return [item for item in items if item.pk not in skipped], list(skipped.values())
 
 
 def _queue(change: Change, items: Sequence[Item]) -> None:
@@ -151,21 +151,21 @@ def _queue(change: Change, items: Sequence[Item]) -> None:
     move_items(items, came_from=ItemState.WAITING, to=ItemState.QUEUED, own=own)
 
 
-def _set_aside(aside: Sequence[Aside], origin: Origin) -> None:
+def _skip(skipped: Sequence[Skipped], origin: Origin) -> None:
     at = timezone.now()
     by_words: dict[str, list[Item]] = defaultdict(list)
-    for item, why in aside:
+    for item, why in skipped:
         by_words[why].append(item)
     for why, items in by_words.items():
         move_items(items, came_from=ItemState.WAITING, to=ItemState.SKIPPED, note=why, settled_at=at)
     record_all(
-        about_item(Tag.ITEM_SETTLED, item, origin=origin, detail={"outcome": ItemState.SKIPPED.value, "text": why})
-        for item, why in aside
+        item_event(Tag.ITEM_SETTLED, item, origin=origin, detail={"outcome": ItemState.SKIPPED.value, "text": why})
+        for item, why in skipped
     )
 
 
 def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
-    """Request the items that were set aside again; if that can't be done, the trail says why, and so does the change's page."""
+    """Request the items that were skipped again; if that can't be done, the trail says why, and so does the change's page."""
     why = _not_requested_again(change, items, origin)
     if why:
         detail = {"kind": change.kind, "items": len(items), "text": why}
@@ -174,10 +174,10 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
 
 def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) -> str:
     """Request items again, in their current state, in the name of the original requester; return why not, or ""."""
-    asker, kind = change.requested_by, sendable(change)
-    if not asker.is_active:
+    requester, kind = change.requested_by, sendable(change)
+    if not requester.is_active:
         return f"{change.requested_by_name}, who requested it, can no longer sign in"
-    if not asker.may(kind.capability):
+    if not requester.may(kind.capability):
         return f"{change.requested_by_name}, who requested it, may no longer request this"
     own = own_parameters(items)
     link = Link(change_id=change.pk, relation=Relation.CARRIES_ON)
@@ -188,7 +188,7 @@ def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) 
         target_ids=ids,
         parameters=change.parameters,
         per_target=own,
-        aside=left_alone(link, ids),
+        skip_reasons=left_alone(link, ids),
     )
     if not planned.sent:
         reasons = "; ".join(topic.words for topic in topics(row.skip_reason for row in planned.skipped))
@@ -196,7 +196,7 @@ def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) 
     try:
         with transaction.atomic():
             again = compose(
-                asker,
+                requester,
                 planned,
                 Reason(code=change.reason_code, text=change.reason_text, given=given_with(change)),
                 form_key=uuid4(),

@@ -49,17 +49,17 @@ def learned(
     """
     locks = {lock.target: lock for lock in Item.objects.select_related("change").filter(change=change.of_change_id)}
     right: list[Item] = []
-    aside: list[tuple[Item, str]] = []
+    skipped: list[tuple[Item, str]] = []
     for item in items:
         subject = found.get(item.target_id)
         lock = locks.get(item.target)
         why = _why_left_alone(lock, subject, kind)
         if why or subject is None:
-            aside.append((item, why))
+            skipped.append((item, why))
         else:
             item.before = dict(kind.state(subject))
             right.append(item)
-    return right, aside
+    return right, skipped
 
 
 def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind) -> str:
@@ -73,5 +73,5 @@ def _why_left_alone(lock: Item | None, subject: Account | None, kind: Kind) -> s
     locked = for_stored(lock.change)
     if not isinstance(locked, Kind):
         return "What it was to end is of a kind that is no longer supported"
-    stands = locked.unchanged_since(done, kind.state(subject))
-    return "" if stands else "Somebody changed the account since; it is left as it is"
+    is_unchanged = locked.unchanged_since(done, kind.state(subject))
+    return "" if is_unchanged else "Somebody changed the account since; it is left as it is"

@@ -38,7 +38,7 @@ class Timing:
         return {name: value for name, value in said.items() if value}
 
 
-AT_ONCE = Timing()
+IMMEDIATELY = Timing()
 
 
 def closed_until(window: str, at: datetime) -> datetime | None:

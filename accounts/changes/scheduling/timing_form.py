@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.scheduling.hours import HoursUnknown, hours
-from accounts.changes.scheduling.timing import AT_ONCE, Timing
+from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import Window
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
@@ -59,12 +59,12 @@ class TimingForm(forms.Form):
 
     def __init__(self, *args: Any, kind: Kind, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.timing: Timing = AT_ONCE
+        self.timing: Timing = IMMEDIATELY
         if not kind.spec.ended_by:
             for name in ("lasts", "ends_at", "review_by"):
                 del self.fields[name]
         self._at = timezone.now()
-        self._tell_times()
+        self._describe_times()
 
     @property
     def is_timed(self) -> bool:
@@ -72,7 +72,7 @@ class TimingForm(forms.Form):
         names = ("when", "runs_at", "goes_on")
         return any(self[name].value() or (self.is_bound and self[name].errors) for name in names)
 
-    def _tell_times(self) -> None:
+    def _describe_times(self) -> None:
         """Show next to each choice the time it means now; without the exchange's hours, there is none to offer."""
         try:
             known = hours()

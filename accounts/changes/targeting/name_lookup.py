@@ -28,7 +28,7 @@ _TOTALS: Final = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class KnownTarget:
     """An account or trader of the mirror, by Tradovate's id; `is_gone` if nothing can be sent for it any more."""
 
     id: int
@@ -37,7 +37,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolution:
+class LookupResult:
     """The result of a name: an id, perhaps with a note on how it was read; or a fault with the reason, and its text."""
 
     target_id: int | None = None
@@ -65,31 +65,31 @@ class Directory:
         """Say whether a text matches anything."""
         return bool(self._meant(text))
 
-    def resolve(self, texts: Sequence[str]) -> Resolution:
+    def resolve(self, texts: Sequence[str]) -> LookupResult:
         """Return the one open target that all of these texts mean; all of them must agree."""
         meant = [self._meant(text) for text in texts]
         for number, found in enumerate(meant):
             if not found:
-                others = [_said(text, known) for text, known in zip(texts, meant, strict=True) if known]
-                return Resolution(reason=not_found(texts[number], self._unit, others), number=number)
+                others = [_described(text, known) for text, known in zip(texts, meant, strict=True) if known]
+                return LookupResult(reason=not_found(texts[number], self._unit, others), number=number)
         common = {target_id: entry for target_id, entry in meant[0].items() if all(target_id in each for each in meant[1:])}
         if not common:
-            said = " and ".join(_said(text, found) for text, found in zip(texts, meant, strict=True))
-            return Resolution(fault=Fault.MISMATCH, reason=f"{said}. Correct one of them, or leave its cell empty")
+            said = " and ".join(_described(text, found) for text, found in zip(texts, meant, strict=True))
+            return LookupResult(fault=Fault.MISMATCH, reason=f"{said}. Correct one of them, or leave its cell empty")
         return self._only_one(texts[0], list(common.values()))
 
-    def _only_one(self, text: str, found: Sequence[Entry]) -> Resolution:
+    def _only_one(self, text: str, found: Sequence[KnownTarget]) -> LookupResult:
         unit = self._unit.value
         gone = "archived or closed" if self._unit == Unit.ACCOUNT else "no longer listed by Tradovate"
         if len(found) == 1:
             if found[0].is_gone:
-                return Resolution(fault=Fault.GONE, reason=f"This {unit} is {gone}")
-            return Resolution(target_id=found[0].id, words=self._read_as(text, found[0]))
+                return LookupResult(fault=Fault.CLOSED, reason=f"This {unit} is {gone}")
+            return LookupResult(target_id=found[0].id, words=self._read_as(text, found[0]))
         said = self._as_found(text)
         by_id = [entry for entry in found if is_id(said) and entry.id == int(said)]
         if by_id:
             other = next(entry for entry in found if entry is not by_id[0])
-            return Resolution(
+            return LookupResult(
                 fault=Fault.AMBIGUOUS,
                 reason=(
                     f"This is the id of {by_id[0].name} and the name of {unit} {other.id}. "
@@ -98,47 +98,49 @@ class Directory:
             )
         there = [entry for entry in found if not entry.is_gone]
         if not there:
-            return Resolution(fault=Fault.GONE, reason=f"{len(found)} {unit}s have this name, and all are {gone}")
+            return LookupResult(fault=Fault.CLOSED, reason=f"{len(found)} {unit}s have this name, and all are {gone}")
         if len(there) > 1:
             ids = ", ".join(str(entry.id) for entry in there[:_IDS_NAMED])
-            return Resolution(
+            return LookupResult(
                 fault=Fault.AMBIGUOUS, reason=f"{len(there)} {unit}s have this name. Write the id instead ({ids})"
             )
         others = [str(entry.id) for entry in found if entry.is_gone]
         which = ", ".join(others[:_IDS_NAMED]) + ("" if len(others) <= _IDS_NAMED else f" and {len(others) - _IDS_NAMED} more")
         words = f"{there[0].name} is also the name of {which}, {gone}; the open {unit} {there[0].id} was taken."
-        return Resolution(target_id=there[0].id, words=words)
+        return LookupResult(target_id=there[0].id, words=words)
 
-    def _meant(self, text: str) -> Mapping[int, Entry]:
+    def _meant(self, text: str) -> Mapping[int, KnownTarget]:
         return self._exactly(self._as_found(text))
 
     def _as_found(self, text: str) -> str:
         """Return the text, or the first of its bare forms that matches anything."""
         return next((each for each in (text, *self._bare.get(text, ())) if self._exactly(each)), text)
 
-    def _exactly(self, text: str) -> Mapping[int, Entry]:
+    def _exactly(self, text: str) -> Mapping[int, KnownTarget]:
         meant = dict(self._by_name.get(text) or self._by_name.get(text.upper()) or {})
         if is_id(text) and int(text) in self._by_id:
             meant[int(text)] = self._by_id[int(text)]
         return meant
 
-    def _read_as(self, text: str, entry: Entry) -> str:
+    def _read_as(self, text: str, entry: KnownTarget) -> str:
         return "" if self._as_found(text) in text else f"{quoted(text)} was read as {entry.name}."
 
 
-def _read(environment: Environment, unit: Unit, texts: set[str]) -> tuple[dict[int, Entry], dict[str, dict[int, Entry]]]:
+def _read(
+    environment: Environment, unit: Unit, texts: set[str]
+) -> tuple[dict[int, KnownTarget], dict[str, dict[int, KnownTarget]]]:
     ids = {int(text) for text in texts if is_id(text)}
     names = {text for text in texts if text and len(text) <= _NAME_MAX and "\0" not in text and not _has_surrogates(text)}
     columns = ["tradovate_id", "name", *(("archived",) if unit == Unit.ACCOUNT else ("missing_since",))]
     everything = (Account if unit == Unit.ACCOUNT else Trader).objects.all()
-    by_id: dict[int, Entry] = {}
-    by_name: dict[str, dict[int, Entry]] = defaultdict(dict)
+    by_id: dict[int, KnownTarget] = {}
+    by_name: dict[str, dict[int, KnownTarget]] = defaultdict(dict)
     # Two queries: with OR, PostgreSQL would use neither index.
     either_case = [*(names | {name.upper() for name in names})]
     named = Q(AnyOf("name", either_case, TextField()), environment=environment.value)
     for wanted in (with_ids(environment, ids), named):
         for target_id, name, gone in everything.filter(wanted).values_list(*columns):
-            entry = Entry(id=target_id, name=name, is_gone=bool(gone))
+            entry = KnownTarget(id=target_id, name=name, is_gone=bool(gone))
             by_id[target_id] = entry
             by_name[name][target_id] = entry
     return by_id, by_name
@@ -148,7 +150,7 @@ def _has_surrogates(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text)
 
 
-def _said(text: str, found: Mapping[int, Entry]) -> str:
+def _described(text: str, found: Mapping[int, KnownTarget]) -> str:
     """Say what a text means if the text does not say it: "4200001 is KTR25K-000001"."""
     is_number = is_id(visible(text))
     meant = [quoted(entry.name) if is_number else str(entry.id) for entry in list(found.values())[:_IDS_NAMED]]

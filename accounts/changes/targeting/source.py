@@ -23,7 +23,7 @@ class Fault(StrEnum):
 
     UNKNOWN = "Unknown"
     AMBIGUOUS = "Ambiguous"
-    GONE = "Archived or closed"
+    CLOSED = "Archived or closed"
     DUPLICATE = "Twice"  # only in lists kept before such rows were merged and noted
     CONTRADICTION = "Contradicts another row"
     BAD_VALUE = "Bad value"
@@ -88,7 +88,7 @@ class RefusedRows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class TargetSource:
     """Where targets come from, in words ("CSV limits.csv"), and the rows of it that are not part of the change."""
 
     words: str = ""
@@ -110,5 +110,5 @@ class Source:
         return {"lines": list(self.lines_left_out), "faults": {fault.value: count for fault, count in self.faults}}
 
 
-NOWHERE = Source()
+NOWHERE = TargetSource()
 """For targets that come from no list."""

@@ -22,7 +22,7 @@ from accounts.changes.models import Change, TargetList
 from accounts.changes.states import Relation
 from accounts.changes.targeting.name_lookup import Directory, quoted
 from accounts.changes.targeting.pasted_list import is_remark, is_word, pasted
-from accounts.changes.targeting.source import Fault, Link, Note, Problem, RefusedRows, Source
+from accounts.changes.targeting.source import Fault, Link, Note, Problem, RefusedRows, TargetSource
 from accounts.models import Account, Trader
 from accounts.models.ids import with_ids
 from accounts.pages.filters import AccountFilters
@@ -115,9 +115,9 @@ def chosen_of(target_list: TargetList) -> TargetSelection:
     )
 
 
-def source_of(chosen: TargetSelection) -> Source:
+def source_of(chosen: TargetSelection) -> TargetSource:
     """Return what a change made from it records about it."""
-    return Source(words=chosen.source, left_out=chosen.problems)
+    return TargetSource(words=chosen.source, left_out=chosen.problems)
 
 
 def forget_target_lists() -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from accounts.changes.queries import act_that_stands
+from accounts.changes.queries import current_admin_action
 from accounts.models import Account, MirrorMove, MoveSubject
 
 register = template.Library()
@@ -13,6 +13,6 @@ register = template.Library()
 @register.inclusion_tag("changes/_set_by.html")
 def set_by(account: Account) -> dict[str, Any]:
     """Return who requested it, when and why, if it was a change made here; else what is known of it."""
-    item = act_that_stands(account)
+    item = current_admin_action(account)
     has_moved = item is not None or MirrorMove.objects.filter(account=account, subject=MoveSubject.STATUS).exists()
     return {"item": item, "is_as_first_read": not has_moved}

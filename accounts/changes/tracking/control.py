@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.changes.actions import NotAllowed, call_off
-from accounts.changes.audit_events import about_item
+from accounts.changes.audit_events import item_event
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
 from accounts.changes.kinds import for_stored
@@ -58,7 +58,7 @@ def pause(*, actor: Staff, origin: Origin, change_id: int) -> Change:
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.RUNNING}, "be paused")
         move_change(change, ChangeState.PAUSED, paused_at=timezone.now(), paused_by_name=actor.who().name)
-        _tell(Tag.CHANGE_PAUSED, change, actor, origin)
+        _record_event(Tag.CHANGE_PAUSED, change, actor, origin)
     return change
 
 
@@ -67,7 +67,7 @@ def resume(*, actor: Staff, origin: Origin, change_id: int) -> Change:
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.PAUSED}, "be resumed")
         move_change(change, ChangeState.RUNNING, paused_at=None, paused_by_name="")
-        _tell(Tag.CHANGE_RESUMED, change, actor, origin)
+        _record_event(Tag.CHANGE_RESUMED, change, actor, origin)
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
     return change
 
@@ -84,24 +84,24 @@ def cancel(*, actor: Staff, origin: Origin, change_id: int) -> Change:
             call_off(actor=actor, origin=origin, change=change)
             return change
         move_change(change, ChangeState.STOPPING, stopped_at=timezone.now(), stopped_by_name=actor.who().name)
-        _tell(Tag.CHANGE_STOPPED, change, actor, origin)
+        _record_event(Tag.CHANGE_STOPPED, change, actor, origin)
     cancel_queued(change, who=actor.who(), origin=origin)
     change.refresh_from_db()
     return change
 
 
-def close_window(change: Change, goes_on_at: datetime, *, origin: Origin) -> None:
+def close_window(change: Change, resumes_at: datetime, *, origin: Origin) -> None:
     """The window of a running change has closed: it continues in the next one, or the rest of it is cancelled."""
     with transaction.atomic():
         locked = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
-        if locked.state != ChangeState.RUNNING or locked.held_until == goes_on_at:
+        if locked.state != ChangeState.RUNNING or locked.held_until == resumes_at:
             return  # another worker was first
         if locked.goes_on:
-            locked.held_until, locked.held_why = goes_on_at, WINDOW_CLOSED
+            locked.held_until, locked.held_why = resumes_at, WINDOW_CLOSED
             locked.save(update_fields=["held_until", "held_why"])
         else:
             move_change(locked, ChangeState.STOPPING, stopped_at=timezone.now(), stopped_by_name=WINDOW_CLOSED_BY)
-        detail = {"kind": locked.kind} | ({"until": goes_on_at} if locked.goes_on else {})
+        detail = {"kind": locked.kind} | ({"until": resumes_at} if locked.goes_on else {})
         record(AuditEntry(tag=Tag.CHANGE_WINDOW_CLOSED, actor=SYSTEM, origin=origin, change_id=locked.pk, detail=detail))
 
 
@@ -125,7 +125,7 @@ def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
                 list(of_step), came_from=ItemState.QUEUED, to=ItemState.CANCELLED, note=note, settled_at=at, not_before=None
             )
             record_all(
-                about_item(
+                item_event(
                     Tag.ITEM_SETTLED,
                     item,
                     actor=who,
@@ -159,7 +159,9 @@ def prioritise(*, actor: Staff, origin: Origin, change_id: int, priority: Priori
         if before == priority:
             return change
         change.save(update_fields=["priority"])
-        _tell(Tag.CHANGE_PRIORITY_SET, change, actor, origin, before={"priority": before}, after={"priority": priority.value})
+        _record_event(
+            Tag.CHANGE_PRIORITY_SET, change, actor, origin, before={"priority": before}, after={"priority": priority.value}
+        )
     return change
 
 
@@ -204,7 +206,7 @@ def _there(change_id: int, states: set[ChangeState], what: str) -> Change:
     return change
 
 
-def _tell(
+def _record_event(
     tag: Tag,
     change: Change,
     actor: Staff,

@@ -26,12 +26,12 @@ from riskadmin.tradovate.vocabulary import Environment
 
 Subject = Account | Trader
 
-GOES_ON: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON})
+CONTINUES: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON})
 """A change with one of these relations to an undo is the same undo, for some of its targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class UndoPart:
     """The undo of some of the items in one change: its kind, its parameters, and the targets in order.
 
     `moved` is how many of them are no longer as they were left; they are named in the plan and skipped there.
@@ -45,14 +45,14 @@ class Part:
     remarks: tuple[Topic, ...]
 
     @property
-    def standing(self) -> int:
+    def undoable(self) -> int:
         """How many targets would be undone, according to the mirror."""
         return len(self.ids) - self.moved
 
     @property
     def words(self) -> str:
         """What it would do: "Unlock 3 accounts"."""
-        return self.kind.words(self.standing)
+        return self.kind.words(self.undoable)
 
     @property
     def parameter_words(self) -> tuple[tuple[str, str], ...]:
@@ -76,7 +76,7 @@ class Undo:
 
     change: Change
     kind: StoredKind
-    parts: tuple[Part, ...]
+    parts: tuple[UndoPart, ...]
     left: tuple[Left, ...]
 
     @property
@@ -84,7 +84,7 @@ class Undo:
         """Why items are left as they are, and how many for each reason."""
         return topics(each.reason for each in self.left)
 
-    def chosen(self, part: Part) -> TargetSelection:
+    def chosen(self, part: UndoPart) -> TargetSelection:
         """Return the targets of a part in the form of a request."""
         return TargetSelection(
             environment=Environment(self.change.environment),
@@ -141,7 +141,7 @@ def _undone(link: Link | None) -> Change | None:
     if link is None:
         return None
     relation, change = str(link.relation), Change.objects.get(pk=link.change_id)
-    while relation in GOES_ON and change.of_change is not None:
+    while relation in CONTINUES and change.of_change is not None:
         relation, change = change.relation, change.of_change
     return change if relation == Relation.UNDOES else None
 
@@ -172,7 +172,7 @@ def _seen(kind: Kind, item: Item) -> State | None:
     """
     if item.observed is None or not kind.is_read_back or len(kind.steps) > 1:
         return None
-    finding = kind.judge(before=item.before or {}, after=item.after or {}, observed=item.observed, step=0)
+    finding = kind.interpret_read_back(before=item.before or {}, after=item.after or {}, observed=item.observed, step=0)
     return item.observed if finding in {Finding.APPLIED, Finding.UNCHANGED} else None
 
 
@@ -199,7 +199,7 @@ def _left(change: Change, kind: Kind, environment: Environment, item: Item, subj
 # --- Parts --------------------------------------------------------------------------------------------------------------
 
 
-def _parts(inverses: Mapping[int, Inverse], moved: Mapping[int, Left]) -> tuple[Part, ...]:
+def _parts(inverses: Mapping[int, Inverse], moved: Mapping[int, Left]) -> tuple[UndoPart, ...]:
     """Combine what one change can do: the same kind with the same parameters."""
     grouped: dict[tuple[str, str], dict[int, Inverse]] = {}
     for target_id, inverse in inverses.items():
@@ -208,14 +208,14 @@ def _parts(inverses: Mapping[int, Inverse], moved: Mapping[int, Left]) -> tuple[
     return tuple(_part(KINDS[name], group, moved.keys()) for (name, _), group in grouped.items())
 
 
-def _part(kind: Kind, group: Mapping[int, Inverse], moved: Iterable[int]) -> Part:
+def _part(kind: Kind, group: Mapping[int, Inverse], moved: Iterable[int]) -> UndoPart:
     shared = in_common([inverse.own for inverse in group.values()])
     parameters = {**next(iter(group.values())).parameters, **shared}
     own = {
         target_id: {name: value for name, value in inverse.own.items() if name not in shared}
         for target_id, inverse in group.items()
     }
-    return Part(
+    return UndoPart(
         kind=kind.of(parameters),
         parameters=parameters,
         per_target={target_id: each for target_id, each in own.items() if each},

@@ -14,7 +14,7 @@ from accounts.changes.models import Change
 from accounts.changes.plan_summary import sheet
 from accounts.changes.states import ChangeState, Relation
 from accounts.changes.targeting import targets
-from accounts.changes.tracking.undo import Part, Undo, undo_of
+from accounts.changes.tracking.undo import Undo, UndoPart, undo_of
 from riskadmin.staff.queries import person
 from riskadmin.web.access import CapabilityMissing, demand, may, requires
 from riskadmin.web.errors import conflict
@@ -26,7 +26,7 @@ class ActionOption:
     """A part of an undo as its page offers it: its number in the form, and whether this person may request it."""
 
     number: int
-    part: Part
+    part: UndoPart
     is_allowed: bool
 
 
@@ -61,7 +61,7 @@ def _page(request: HttpRequest, found: Undo) -> HttpResponse:
         "environment": change.environment,
         "undo": found,
         "offers": offers,
-        "untouched": change.item_count - len(found.left) - sum(part.standing for part in found.parts),
+        "untouched": change.item_count - len(found.left) - sum(part.undoable for part in found.parts),
         "undone_by": queries.followers(change).filter(relation=Relation.UNDOES),
         "sheet": sheet(found.left, request.GET.get("page", "1")),
         "tab_url": "?",

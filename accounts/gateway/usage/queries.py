@@ -68,7 +68,7 @@ class Minute:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spent:
+class EndpointUsage:
     """The calls of one endpoint in the last hour. `limit` is its own hourly limit, None if only the user's limit applies."""
 
     endpoint: str
@@ -100,7 +100,7 @@ class Hour:
 
     gauge: Gauge
     minutes: Sequence[Minute]
-    spent: Sequence[Spent]
+    by_endpoint: Sequence[EndpointUsage]
     halts: Sequence[ApiHalt]
     limits: Sequence[ApiLimit]
     connected: Sequence[tuple[str, Outage | None]]
@@ -191,7 +191,7 @@ def hour() -> Hour:
     return Hour(
         gauge=found,
         minutes=_minutes(by_minute),
-        spent=_spent(by_endpoint),
+        by_endpoint=_usage_by_endpoint(by_endpoint),
         halts=list(ApiHalt.objects.filter(api_user=user, until__gt=Now()).order_by("until")),
         limits=list(ApiLimit.objects.filter(api_user=user).order_by("-learnt_at")[:LIMITS_SHOWN]),
         connected=[(each.value, outages.get(each)) for each in connection.connected_environments()],
@@ -210,10 +210,10 @@ def _minutes(counted: Counter[tuple[datetime, str]]) -> list[Minute]:
     return [Minute(at=at, urgent=counted[at, Lane.URGENT.value], bulk=counted[at, Lane.BULK.value]) for at in ats]
 
 
-def _spent(counted: Counter[tuple[str, str]]) -> list[Spent]:
+def _usage_by_endpoint(counted: Counter[tuple[str, str]]) -> list[EndpointUsage]:
     """Return the calls of each endpoint, most calls first."""
     rows = [
-        Spent(
+        EndpointUsage(
             endpoint=endpoint,
             urgent=counted[endpoint, Lane.URGENT.value],
             bulk=counted[endpoint, Lane.BULK.value],

@@ -53,12 +53,12 @@ class DelegationForm(forms.Form):
     ends_at = LocalTimeField(label="Until")
     note = forms.CharField(label="Why", required=False, max_length=Delegation.NOTE_MAX)
 
-    def __init__(self, *args: Any, people: list[Staff], stand_ins: list[Staff], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, people: list[Staff], alternatives: list[Staff], **kwargs: Any) -> None:
         """Take the people whose delegations may be edited, and those who can stand in."""
         super().__init__(*args, **kwargs)
         _offer(self, "person", people)
         own = people[0] if len(people) == 1 else None
-        _offer(self, "stand_in", [each for each in stand_ins if each != own])
+        _offer(self, "stand_in", [each for each in alternatives if each != own])
 
     def clean(self) -> dict[str, Any]:
         """Refuse times that are over or far ahead, and a person who stands in for themselves."""

@@ -18,7 +18,7 @@ class Approver:
 
     person: Staff
     is_on_duty: bool
-    stand_ins: tuple[Staff, ...] = ()
+    alternatives: tuple[Staff, ...] = ()
 
 
 def on_duty(now: datetime, role: Role) -> list[Staff]:
@@ -50,12 +50,13 @@ def approvers(now: datetime, *, capability: str, role: str = "", besides: Collec
         if person.may(capability) and (not role or role in person.role_names)
     ]
     on, able = _on_duty_ids(people, now), {person.pk: person for person in people}
-    stand_ins: dict[int, list[Staff]] = {}
+    alternatives: dict[int, list[Staff]] = {}
     for person_id, stand_in_id in _holding(now).filter(person__in=people).values_list("person_id", "stand_in_id"):
         if stand_in_id in able:
-            stand_ins.setdefault(person_id, []).append(able[stand_in_id])
+            alternatives.setdefault(person_id, []).append(able[stand_in_id])
     found = [
-        Approver(person=person, is_on_duty=person.pk in on, stand_ins=tuple(stand_ins.get(person.pk, ()))) for person in people
+        Approver(person=person, is_on_duty=person.pk in on, alternatives=tuple(alternatives.get(person.pk, ())))
+        for person in people
     ]
     return sorted(found, key=lambda approver: not approver.is_on_duty)
 

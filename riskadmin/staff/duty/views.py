@@ -82,7 +82,7 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def delegate(request: HttpRequest) -> HttpResponse:
     """Let somebody stand in for a person."""
-    form = DelegationForm(request.POST, people=_editable(request), stand_ins=_roster())
+    form = DelegationForm(request.POST, people=_editable(request), alternatives=_roster())
     if not form.is_valid():
         return _page(request, delegation_form=form, status=UNPROCESSABLE)
     said = form.cleaned_data
@@ -121,7 +121,7 @@ def _page(
         ],
         "delegations": [(each, each.person_id in ids, each.begins_at <= now) for each in queries.current(now)],
         "hours_form": hours_form or HoursForm(people=editable),
-        "delegation_form": delegation_form or DelegationForm(people=editable, stand_ins=[each.person for each in found]),
+        "delegation_form": delegation_form or DelegationForm(people=editable, alternatives=[each.person for each in found]),
         "may_edit": bool(editable),
         "zone": display_zone().key,
     }

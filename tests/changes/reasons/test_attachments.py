@@ -39,7 +39,7 @@ OTHER_CONTENT = """
 
 
 @pytest.fixture
-def asking(client: Client, support: Staff, sent: list[Any]) -> Client:
+def support_client(client: Client, support: Staff, sent: list[Any]) -> Client:
     """Support's browser, and a locked account 101."""
     make_account(101, LOCKED)
     client.force_login(support)
@@ -53,8 +53,8 @@ def change(support: Staff, sent: list[Any]) -> Change:
     return ask(support, "unlock", 101, given=Given(uploads=(uploaded_file(support),)))
 
 
-def page_of(asking: Client) -> Any:
-    return asking.get(new("unlock"), {"account": "demo:101"})
+def page_of(support_client: Client) -> Any:
+    return support_client.get(new("unlock"), {"account": "demo:101"})
 
 
 class TestChecks:
@@ -115,35 +115,37 @@ class TestChecks:
 
 @pytest.mark.django_db
 class TestForm:
-    def test_files_are_stored_with_the_change(self, asking: Client) -> None:
+    def test_files_are_stored_with_the_change(self, support_client: Client) -> None:
         files = [named("../request\u202e.pdf", PDF), named("mail.eml", MAIL)]
-        answer = asking.post(new("unlock"), typed(page_of(asking), new_files=files))
+        answer = support_client.post(new("unlock"), typed(page_of(support_client), new_files=files))
         assert answer.status_code == 303
         stored = [(each.position, each.name, bytes(each.content), each.sha256) for each in Attachment.objects.order_by("pk")]
         hashes = [hashlib.sha256(content).hexdigest() for content in (PDF, MAIL)]
         assert stored == [(1, "request.pdf", PDF, hashes[0]), (2, "mail.eml", MAIL, hashes[1])]
         event = Event.objects.get(tag="change:attachment:added")
         assert event.detail == {"files": [["request.pdf", hashes[0]], ["mail.eml", hashes[1]]]}
-        shown = text_of(asking.get(answer["Location"]))
+        shown = text_of(support_client.get(answer["Location"]))
         assert "<bdi>request.pdf</bdi>" in shown
         assert hashes[0] in shown
 
-    def test_what_was_uploaded_outlives_an_error_and_another_preview(self, asking: Client) -> None:
-        first = asking.post(new("unlock"), typed(page_of(asking), reason_text="", new_files=[named("a.pdf", PDF)]))
+    def test_what_was_uploaded_outlives_an_error_and_another_preview(self, support_client: Client) -> None:
+        first = support_client.post(
+            new("unlock"), typed(page_of(support_client), reason_text="", new_files=[named("a.pdf", PDF)])
+        )
         assert (first.status_code, written()) == (422, NOTHING)
         kept = str(Upload.objects.get().pk)
         assert first.context["form"]["attached"].value() == [kept]
         again = {**typed(first, new_files=[named("b.txt", TEXT)]), "attached": [kept], "show": "skipped 1"}
-        second = asking.post(new("unlock"), again)
+        second = support_client.post(new("unlock"), again)
         both = second.context["form"]["attached"].value()
         assert (second.status_code, both[0], len(both)) == (200, kept, 2)
         assert "a.pdf, " in text_of(second)
-        only_one = asking.post(new("unlock"), {**typed(second), "attached": both[1:]})
+        only_one = support_client.post(new("unlock"), {**typed(second), "attached": both[1:]})
         assert only_one.status_code == 303
         assert [each.name for each in Attachment.objects.all()] == ["b.txt"]
 
     @override_settings(ATTACHMENT_MAX_BYTES=100)
-    def test_what_is_refused_is_not_kept_and_the_form_is(self, asking: Client, subtests: pytest.Subtests) -> None:
+    def test_what_is_refused_is_not_kept_and_the_form_is(self, support_client: Client, subtests: pytest.Subtests) -> None:
         four = [named(f"{number}.pdf", PDF) for number in range(4)]
         for name, files, why in (
             ("too large", [named("a.txt", b"x" * 101)], "a.txt is not attached: it has 101\xa0bytes, and at most 100\xa0bytes"),
@@ -152,7 +154,7 @@ class TestForm:
             ("one too many", four, "3.pdf is not attached: a request has at most 3 files."),
         ):
             with subtests.test(name), taken_back():
-                answer = asking.post(new("unlock"), typed(page_of(asking), new_files=files, ticket="HELP-1"))
+                answer = support_client.post(new("unlock"), typed(page_of(support_client), new_files=files, ticket="HELP-1"))
                 form = answer.context["form"]
                 assert (answer.status_code, list(form.errors)) == (422, ["new_files"])
                 assert form.errors["new_files"][0].startswith(why)
@@ -160,13 +162,13 @@ class TestForm:
                 assert (written(), Upload.objects.count()) == (NOTHING, len(files) - 1)
                 for file in files:
                     file.seek(0)
-                shown = asking.post(new("unlock"), {**typed(page_of(asking), new_files=files), "preview": "1"})
+                shown = support_client.post(new("unlock"), {**typed(page_of(support_client), new_files=files), "preview": "1"})
                 assert (shown.status_code, why in shown.content.decode()) == (200, True)
 
-    def test_only_ones_own_uploads_that_are_still_here(self, asking: Client, supervisor: Staff) -> None:
+    def test_only_ones_own_uploads_that_are_still_here(self, support_client: Client, supervisor: Staff) -> None:
         foreign = uploaded_file(supervisor)
         for named_id in (str(foreign.pk), "00000000-0000-0000-0000-000000000000", "x"):
-            answer = asking.post(new("unlock"), typed(page_of(asking), attached=[named_id]))
+            answer = support_client.post(new("unlock"), typed(page_of(support_client), attached=[named_id]))
             assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["attached"])
         assert (written(), Attachment.objects.count()) == (NOTHING, 0)
 

@@ -29,7 +29,7 @@ NOTHING = (0, 0, 0, 0)
 
 
 @pytest.fixture
-def asking(client: Client, support: Staff, sent: list[Any]) -> Client:
+def support_client(client: Client, support: Staff, sent: list[Any]) -> Client:
     """Support's browser, and a locked account 101."""
     make_account(101, LOCKED)
     client.force_login(support)
@@ -47,29 +47,29 @@ def reason(name: str, kind_name: str = "unlock") -> FirmReason:
     return FirmReason.objects.get(kind=kind_name, name=name)
 
 
-def filled_in(asking: Client, **fields: Any) -> dict[str, Any]:
-    return typed(asking.get(new("unlock"), {"account": "demo:101"}), **fields)
+def filled_in(support_client: Client, **fields: Any) -> dict[str, Any]:
+    return typed(support_client.get(new("unlock"), {"account": "demo:101"}), **fields)
 
 
 class TestRequest:
     def test_every_kind_begins_with_some(self) -> None:
         assert {name for name in KINDS if not offered(name).exists()} == set()
 
-    def test_the_firms_reasons_come_first_and_those_of_a_brokerage_last_in_a_group(self, asking: Client) -> None:
-        page = text_of(asking.get(new("unlock"), {"account": "demo:101"}))
+    def test_the_firms_reasons_come_first_and_those_of_a_brokerage_last_in_a_group(self, support_client: Client) -> None:
+        page = text_of(support_client.get(new("unlock"), {"account": "demo:101"}))
         first, group = page.index("Reviewed with the trader</option>"), page.index('label="For brokerage account management"')
         assert first < page.index('value="Other"') < page.index('value="FullBalanceWithdrawal"') < group
         inside = page[group : page.index("</optgroup>")]
         grouped = {code.value for code in ReasonCode if f'value="{code.value}"' in inside}
         assert grouped == {code.value for code in ReasonCode if code.value.startswith(("Close", "Restricted"))}
 
-    def test_what_it_says_is_stored_digested_recorded_and_shown(self, asking: Client) -> None:
+    def test_what_it_says_is_stored_digested_recorded_and_shown(self, support_client: Client) -> None:
         ours = reason("Our mistake")
         with override_settings(TICKET_LINK="https://help.example/t/{ticket}?x"):
-            answer = asking.post(new("unlock"), filled_in(asking, firm_reason=ours.pk, ticket="HELP-7"))
+            answer = support_client.post(new("unlock"), filled_in(support_client, firm_reason=ours.pk, ticket="HELP-7"))
             assert answer.status_code == 303
             change = Change.objects.get()
-            shown = [text_of(asking.get(address)) for address in (answer["Location"], reverse("changes:list"))]
+            shown = [text_of(support_client.get(address)) for address in (answer["Location"], reverse("changes:list"))]
         assert (change.reason_code, change.reason_text) == ("Other", "Asked for by hand")
         kept = change.background
         assert (kept.firm_reason, kept.firm_reason_name, kept.ticket) == (ours, "Our mistake", "HELP-7")
@@ -88,17 +88,17 @@ class TestRequest:
                 digests.add(ask(support, "unlock", 101, form_key=key, given=given).digest)
         assert len(digests) == 5
 
-    def test_without_scripts_the_chosen_one_fills_in_what_is_empty(self, asking: Client) -> None:
+    def test_without_scripts_the_chosen_one_fills_in_what_is_empty(self, support_client: Client) -> None:
         session = reason("New session")
         fields = {"firm_reason": session.pk, "reason_code": "", "reason_text": ""}
-        assert asking.post(new("unlock"), filled_in(asking, **fields)).status_code == 303
+        assert support_client.post(new("unlock"), filled_in(support_client, **fields)).status_code == 303
         change = Change.objects.get()
         assert (change.reason_code, change.reason_text) == (session.code, session.text)
 
-    def test_what_is_refused_comes_back_as_typed(self, asking: Client, subtests: pytest.Subtests) -> None:
+    def test_what_is_refused_comes_back_as_typed(self, support_client: Client, subtests: pytest.Subtests) -> None:
         mistake, other = reason("Our mistake"), reason("Breach of the rules", "lock")
         retired = reason("New session")
-        page = asking.get(new("unlock"), {"account": "demo:101"})
+        page = support_client.get(new("unlock"), {"account": "demo:101"})
         FirmReason.objects.filter(pk=retired.pk).update(retired_at="2026-11-30T00:00Z")
         no_longer = "This reason is no longer offered. Choose another one."
         cases: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -118,7 +118,7 @@ class TestRequest:
         }
         for name, (fields, field, message) in cases.items():
             with subtests.test(name):
-                answer = asking.post(new("unlock"), typed(page, **fields))
+                answer = support_client.post(new("unlock"), typed(page, **fields))
                 assert answer.status_code == 422
                 form = answer.context["form"]
                 assert dict(form.errors) == {field: [message]}
@@ -126,8 +126,8 @@ class TestRequest:
                 assert written() == NOTHING
                 assert not Background.objects.exists()
 
-    def test_it_stays_as_requested(self, asking: Client, subtests: pytest.Subtests) -> None:
-        asking.post(new("unlock"), filled_in(asking, ticket="HELP-7"))
+    def test_it_stays_as_requested(self, support_client: Client, subtests: pytest.Subtests) -> None:
+        support_client.post(new("unlock"), filled_in(support_client, ticket="HELP-7"))
         kept = Background.objects.get()
         connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")  # TRUNCATE waits for them
         for statement in (

@@ -41,8 +41,8 @@ def hours(person: Staff, weekday: Weekday, begins: int, ends: int) -> DutyHours:
 
 
 def delegation(person: Staff, stand_in: Staff, **times: Any) -> Delegation:
-    told = {"begins_at": MONDAY_NOON, "ends_at": MONDAY_NOON + timedelta(hours=1), **times}
-    return Delegation.objects.create(person=person, stand_in=stand_in, **told)
+    reported = {"begins_at": MONDAY_NOON, "ends_at": MONDAY_NOON + timedelta(hours=1), **times}
+    return Delegation.objects.create(person=person, stand_in=stand_in, **reported)
 
 
 def events() -> list[str]:
@@ -88,7 +88,7 @@ class TestOnDuty:
         delegation(ann, carl)
         Staff.objects.filter(pk=dan.pk).update(is_active=False)
         found = approvers(MONDAY_NOON, capability="changes:decide", role="supervisor", besides={carl.pk})
-        assert [(each.person, each.is_on_duty, each.stand_ins) for each in found] == [(bob, True, ()), (ann, False, (bob,))]
+        assert [(each.person, each.is_on_duty, each.alternatives) for each in found] == [(bob, True, ()), (ann, False, (bob,))]
         assert approvers(MONDAY_NOON, capability="changes:decide", role="compliance") == []
 
 
@@ -108,7 +108,7 @@ class TestStandingIn:
         bob.groups.clear()
         stripped = Staff.objects.get(pk=bob.pk)
         assert not stripped.may("changes:decide")
-        assert [each.stand_ins for each in approvers(MONDAY_NOON, capability="changes:decide")] == [()]
+        assert [each.alternatives for each in approvers(MONDAY_NOON, capability="changes:decide")] == [()]
         Staff.objects.filter(pk=bob.pk).update(is_active=False)
         assert stands_in_for(Staff.objects.get(pk=bob.pk), MONDAY_NOON) == []
 
@@ -143,7 +143,7 @@ class TestKeeping:
             "duty:hours:removed",
         ]
 
-    def test_nobody_elses_and_nobody_who_does_not_decide(self, ann: Staff, bob: Staff) -> None:
+    def test_no_one_elses_and_no_one_who_does_not_decide(self, ann: Staff, bob: Staff) -> None:
         support, administrator = make_person(Role.SUPPORT), make_person(Role.ADMINISTRATOR)
         for actor, person in ((ann, bob), (support, support), (administrator, support), (administrator, administrator)):
             with pytest.raises(actions.NotAllowed):

@@ -64,7 +64,7 @@ class TestTicks:
             assert client.get(address, headers=HTMX).status_code == 200
         return [query["sql"] for query in queries if not any(table in query["sql"] for table in OF_THE_PERSON)]
 
-    def test_three_queries_whoever_looks(self, watching: Client, change: Change, supervisor: Staff) -> None:
+    def test_it_takes_three_queries_for_every_role(self, watching: Client, change: Change, supervisor: Staff) -> None:
         assert SESSION_KEY in watching.session
         assert len(self.cost(watching, tick_of(change))) == 3
         for role in (Role.COMPLIANCE, Role.ADMINISTRATOR):
@@ -85,7 +85,7 @@ class TestTicks:
         control.pause(actor=supervisor, origin=ORIGIN, change_id=waiting.pk)
         assert len(self.cost(watching, tick_of(waiting))) == 3
 
-    def test_it_repeats_what_was_asked_for(self, watching: Client, change: Change) -> None:
+    def test_it_repeats_what_was_requested(self, watching: Client, change: Change) -> None:
         shown = text_of(watching.get(tick_of(change) + "?state=queued&q=KTR", headers=HTMX))
         assert f'hx-get="{tick_of(change)}?state=queued&amp;q=KTR"' in shown
 
@@ -202,7 +202,7 @@ class TestPace:
         with time_machine.travel(asked_at + timedelta(minutes=2), tick=False):
             assert pace.pace(progress(change.pk)).a_minute == pytest.approx(5 / 2)
 
-    def test_what_was_skipped_when_it_was_asked_for_is_no_speed(self, support: Staff, sent: Sent, change: Change) -> None:
+    def test_what_was_skipped_when_it_was_requested_is_no_speed(self, support: Staff, sent: Sent, change: Change) -> None:
         archived = ask(support, "lock", 900_001, 249, 250)
         assert progress(archived.pk).counts[ItemState.SKIPPED] >= 1
         assert pace.pace(progress(archived.pk)).a_minute is None
@@ -212,7 +212,7 @@ class TestPace:
         self.with_budget(monkeypatch, left=10, finish_at=late)
         assert pace.pace(progress(change.pk)).finish_at == late
 
-    def test_what_holds_it_up(self, change: Change, supervisor: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_reason_for_a_delay_is_found(self, change: Change, supervisor: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
         until = timezone.now() + timedelta(minutes=30)
 
         def held() -> list[tuple[str, object]]:

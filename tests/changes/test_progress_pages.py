@@ -71,13 +71,13 @@ class TestDetail:
         assert f'value="{change.digest}"' in text_of(response)
         assert "Because &lt;b&gt;so&lt;/b&gt;" in text_of(response)
 
-    def test_who_asked_sees_no_form_but_may_withdraw(self, client: Client, support: Staff, change: Change) -> None:
+    def test_the_requester_sees_no_form_but_may_withdraw(self, client: Client, support: Staff, change: Change) -> None:
         client.force_login(support)
         response = client.get(address("detail", change.pk))
         assert (response.context["may_decide"], response.context["may_withdraw"]) == (False, True)
         assert address("decide", change.pk) not in text_of(response)
 
-    def test_a_supervisor_who_asked_is_told_why(self, deciding: Client, supervisor: Staff, sent: Sent) -> None:
+    def test_a_supervisor_who_requested_it_is_shown_why(self, deciding: Client, supervisor: Staff, sent: Sent) -> None:
         make_account(101, LOCKED)
         own = ask(supervisor, "unlock", 101)
         response = deciding.get(address("detail", own.pk))
@@ -141,7 +141,7 @@ class TestDecide:
         assert Decision.objects.get().comment == "ok"
         assert f"{said} {change.pk}." in text_of(deciding.get(response["Location"]))
 
-    def test_htmx_is_told_to_go_there(self, deciding: Client, change: Change) -> None:
+    def test_htmx_is_redirected(self, deciding: Client, change: Change) -> None:
         response = deciding.post(address("decide", change.pk), {"verdict": "reject", "digest": change.digest}, headers=HTMX)
         assert (response.status_code, response["HX-Redirect"]) == (200, address("detail", change.pk))
 
@@ -171,7 +171,7 @@ class TestDecide:
         deciding.post(address("decide", change.pk), {"verdict": "reject", "digest": change.digest, "comment": comment})
         assert Decision.objects.get().comment == comment.replace("\r\n", "\n")
 
-    def test_what_moved_is_told(self, deciding: Client, change: Change) -> None:
+    def test_changed_targets_are_shown(self, deciding: Client, change: Change) -> None:
         set_status(Item.objects.get().account, admin_at=ACTED_AT + timedelta(seconds=4))
         response = deciding.post(
             address("decide", change.pk), {"verdict": "approve", "digest": change.digest, "comment": "Typed"}
@@ -185,7 +185,7 @@ class TestDecide:
         assert Change.objects.get().state == ChangeState.PENDING
         assert (Decision.objects.count(), Event.objects.filter(tag=Tag.CHANGE_DECISION_REFUSED).count()) == (0, 1)
 
-    def test_tradovate_out_of_reach_is_told(self, deciding: Client, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_tradovate_out_of_reach_is_shown(self, deciding: Client, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
         def refresh(*_: object, **__: object) -> int:
             raise OutcomeUnknown("No answer within 15 s")
 
@@ -196,7 +196,7 @@ class TestDecide:
         assert "be read from Tradovate now (No answer within 15 s)" in text_of(response)
         assert (Change.objects.get().state, Decision.objects.count()) == (ChangeState.PENDING, 0)
 
-    def test_a_forged_post_by_who_asked(self, deciding: Client, supervisor: Staff, sent: Sent) -> None:
+    def test_a_forged_post_by_the_requester_is_refused(self, deciding: Client, supervisor: Staff, sent: Sent) -> None:
         make_account(101, LOCKED)
         own = ask(supervisor, "unlock", 101)
         for verdict in ("approve", "reject"):
@@ -233,7 +233,7 @@ class TestDecide:
 
 
 class TestWithdraw:
-    def test_by_who_asked(self, client: Client, support: Staff, change: Change) -> None:
+    def test_the_requester_is_refused(self, client: Client, support: Staff, change: Change) -> None:
         client.force_login(support)
         response = client.post(address("withdraw", change.pk))
         assert (response.status_code, response["Location"]) == (303, address("detail", change.pk))
@@ -246,7 +246,7 @@ class TestWithdraw:
         assert Change.objects.get().state == ChangeState.PENDING
 
     @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
-    def test_by_who_may_not_ask_at_all(self, client: Client, change: Change, role: Role) -> None:
+    def test_a_person_who_may_not_request_is_refused(self, client: Client, change: Change, role: Role) -> None:
         client.force_login(make_person(role))
         assert client.post(address("withdraw", change.pk)).status_code == 403
         assert Change.objects.get().state == ChangeState.PENDING
@@ -277,7 +277,7 @@ class TestLists:
         assert shown(kind="lock", state="pending") == []
         assert deciding.get(address("list"), {"cursor": "x"}).status_code == 400
 
-    def test_what_nobody_knows_stands_out_everywhere(self, deciding: Client, change: Change, supervisor: Staff) -> None:
+    def test_unknown_outcomes_are_marked_everywhere(self, deciding: Client, change: Change, supervisor: Staff) -> None:
         approve(supervisor, change)
         walk(Item.objects.get(), ItemState.UNKNOWN)
         for page in (address("list"), reverse("home")):
@@ -318,11 +318,11 @@ class TestLists:
             ("Lock", 0, ""),
             ("Unlock", 1, "supervisor"),
         ]
-        assert {rule.kind for rule, _ in rules} == set(KINDS), "nobody could ask for a kind without a rule"
+        assert {rule.kind for rule, _ in rules} == set(KINDS), "no one could ask for a kind without a rule"
 
 
 class TestPanels:
-    def test_what_is_under_way_for_an_account(self, deciding: Client, support: Staff) -> None:
+    def test_the_account_page_shows_what_is_in_progress(self, deciding: Client, support: Staff) -> None:
         account = make_account(101)
         open_item(support, account, "lock", ItemState.APPLIED)
         item = open_item(support, account, "lock", ItemState.SENT)
@@ -339,7 +339,7 @@ class TestPanels:
             (Role.COMPLIANCE, "demo", []),
         ],
     )
-    def test_what_may_be_asked_for(self, client: Client, role: Role, environment: str, kinds: list[str]) -> None:
+    def test_what_may_be_requested(self, client: Client, role: Role, environment: str, kinds: list[str]) -> None:
         client.force_login(make_person(role))
         response = client.get(address("account_actions", environment, 101))
         assert [kind.name for kind in response.context["kinds"]] == kinds

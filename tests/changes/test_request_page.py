@@ -42,7 +42,7 @@ def typed(*account_ids: int, kind_name: str = "lock", **fields: Any) -> dict[str
 
 
 @pytest.fixture
-def asking(client: Client, support: Staff, sent: Sent) -> Client:
+def support_client(client: Client, support: Staff, sent: Sent) -> Client:
     """Support's browser, and a plain account 101."""
     make_account(101)
     client.force_login(support)
@@ -50,9 +50,9 @@ def asking(client: Client, support: Staff, sent: Sent) -> Client:
 
 
 class TestPage:
-    def test_it_shows_the_plan_and_a_form_with_its_own_key(self, asking: Client) -> None:
-        first = asking.get(new(), {"account": ["demo:101", "demo:999"]})
-        second = asking.get(new(), {"account": ["demo:101", "demo:999"]})
+    def test_it_shows_the_plan_and_a_form_with_its_own_key(self, support_client: Client) -> None:
+        first = support_client.get(new(), {"account": ["demo:101", "demo:999"]})
+        second = support_client.get(new(), {"account": ["demo:101", "demo:999"]})
 
         assert first.status_code == 200
         shown = first.context["plan"]
@@ -68,62 +68,62 @@ class TestPage:
         assert b"Every new order is refused" in first.content
         assert written() == NOTHING
 
-    def test_what_needs_a_decision_says_so(self, asking: Client) -> None:
+    def test_what_needs_a_decision_says_so(self, support_client: Client) -> None:
         make_account(102, LOCKED)
-        response = asking.get(new("unlock"), {"account": "demo:102"})
+        response = support_client.get(new("unlock"), {"account": "demo:102"})
         assert response.context["button"] == "Ask for approval"
         assert "this needs 1 approval by a supervisor who did not ask" in text_of(response)
 
-    def test_where_nothing_would_happen_there_is_no_form(self, asking: Client) -> None:
-        response = asking.get(new("unlock"), {"account": "demo:101"})
+    def test_where_nothing_would_happen_there_is_no_form(self, support_client: Client) -> None:
+        response = support_client.get(new("unlock"), {"account": "demo:101"})
         assert response.status_code == 200
         assert "Nothing would happen." in text_of(response)
         assert 'name="form_key"' not in text_of(response)
 
-    def test_where_no_rule_speaks_there_is_no_button(self, asking: Client) -> None:
+    def test_where_no_rule_speaks_there_is_no_button(self, support_client: Client) -> None:
         PolicyRule.objects.all().delete()
-        response = asking.get(new(), {"account": "demo:101"})
+        response = support_client.get(new(), {"account": "demo:101"})
         assert response.context["needed"] is None
         assert "No policy rule covers lock on demo for 1 target." in text_of(response)
         assert '<button class="btn btn-danger"' not in text_of(response)
 
-    def test_htmx_gets_the_fragment(self, asking: Client) -> None:
-        whole = text_of(asking.get(new(), {"account": "demo:101"}))
-        fragment = text_of(asking.get(new(), {"account": "demo:101"}, headers=HTMX))
+    def test_htmx_gets_the_fragment(self, support_client: Client) -> None:
+        whole = text_of(support_client.get(new(), {"account": "demo:101"}))
+        fragment = text_of(support_client.get(new(), {"account": "demo:101"}, headers=HTMX))
         assert "<html" in whole
         assert "<html" not in fragment
         assert fragment.strip().startswith('<div id="ask">')
 
     @pytest.mark.parametrize("kind_name", ["locks", "change_demo_balance"])
-    def test_no_such_kind(self, asking: Client, kind_name: str) -> None:
-        assert asking.get(new(kind_name), {"account": "demo:101"}).status_code == 404
+    def test_no_such_kind(self, support_client: Client, kind_name: str) -> None:
+        assert support_client.get(new(kind_name), {"account": "demo:101"}).status_code == 404
 
 
 class TestSubmit:
-    def test_a_browser_goes_to_the_change(self, asking: Client, sent: Sent) -> None:
-        response = asking.post(new(), typed(101))
+    def test_a_browser_goes_to_the_change(self, support_client: Client, sent: Sent) -> None:
+        response = support_client.post(new(), typed(101))
         change = Change.objects.get()
         assert (response.status_code, response["Location"]) == (303, reverse("changes:detail", args=[change.pk]))
         assert (change.state, change.reason_text) == (ChangeState.RUNNING, "The trader called")
         assert written() == (1, 1, 0, 1)
 
-    def test_htmx_is_told_to_go_there(self, asking: Client) -> None:
-        response = asking.post(new(), typed(101), headers=HTMX)
+    def test_htmx_is_redirected(self, support_client: Client) -> None:
+        response = support_client.post(new(), typed(101), headers=HTMX)
         assert (response.status_code, response["HX-Redirect"]) == (
             200,
             reverse("changes:detail", args=[Change.objects.get().pk]),
         )
 
-    def test_a_form_sent_again_leads_to_the_same_change(self, asking: Client) -> None:
+    def test_a_form_sent_again_leads_to_the_same_change(self, support_client: Client) -> None:
         sent_twice = typed(101)
-        first, second = asking.post(new(), sent_twice), asking.post(new(), sent_twice)
+        first, second = support_client.post(new(), sent_twice), support_client.post(new(), sent_twice)
         assert first["Location"] == second["Location"]
         assert written() == (1, 1, 0, 1)
 
-    def test_who_and_from_where_is_kept(self, asking: Client, support: Staff) -> None:
+    def test_who_and_from_where_is_kept(self, support_client: Client, support: Staff) -> None:
         from riskadmin.audit.models import Event
 
-        asking.post(new(), typed(101), REMOTE_ADDR="203.0.113.9")
+        support_client.post(new(), typed(101), REMOTE_ADDR="203.0.113.9")
         event = Event.objects.latest("pk")
         assert (event.staff_id, event.address) == (support.pk, "203.0.113.9")
         assert len(event.request_id) == 32
@@ -166,11 +166,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_bad_form_comes_back_as_it_was_typed(asking: Client, sent: Sent, case: str, headers: dict[str, str]) -> None:
+def test_a_bad_form_comes_back_as_it_was_typed(support_client: Client, sent: Sent, case: str, headers: dict[str, str]) -> None:
     fields, field, message = REFUSED[case]
     sent_form = typed(101, **fields)
 
-    response = asking.post(new(), sent_form, headers=headers)
+    response = support_client.post(new(), sent_form, headers=headers)
 
     assert response.status_code == 422
     form = response.context["form"]
@@ -193,8 +193,8 @@ def test_a_bad_form_comes_back_as_it_was_typed(asking: Client, sent: Sent, case:
     ],
     ids=["plain", "accents", "one line's end", "nothing but short lines"],
 )
-def test_exactly_the_longest_text_is_kept_word_for_word(asking: Client, text: str) -> None:
-    response = asking.post(new(), typed(101, reason_text=text))
+def test_exactly_the_longest_text_is_kept_word_for_word(support_client: Client, text: str) -> None:
+    response = support_client.post(new(), typed(101, reason_text=text))
     assert response.status_code == 303
     kept = Change.objects.get().reason_text
     assert kept == text.replace("\r\n", "\n")
@@ -202,18 +202,18 @@ def test_exactly_the_longest_text_is_kept_word_for_word(asking: Client, text: st
 
 
 @pytest.mark.parametrize("code", [code for code in ReasonCode if code != ReasonCode.OTHER])
-def test_every_other_reason_speaks_for_itself(asking: Client, code: ReasonCode) -> None:
-    assert asking.post(new(), typed(101, reason_code=code.value, reason_text="")).status_code == 303
+def test_every_other_reason_speaks_for_itself(support_client: Client, code: ReasonCode) -> None:
+    assert support_client.post(new(), typed(101, reason_code=code.value, reason_text="")).status_code == 303
     assert (Change.objects.get().reason_code, Change.objects.get().reason_text) == (code.value, "")
 
 
 class TestMoved:
     @pytest.mark.parametrize("headers", [{}, HTMX])
-    def test_the_plan_as_it_is_now_comes_with_what_was_typed(self, asking: Client, headers: dict[str, str]) -> None:
+    def test_the_plan_as_it_is_now_comes_with_what_was_typed(self, support_client: Client, headers: dict[str, str]) -> None:
         sent_form = typed(101, reason_text="Typed with care")
         set_status(planned("lock", 101).rows[0].account, admin_action=CLOSING_ONLY)
 
-        response = asking.post(new(), sent_form, headers=headers)
+        response = support_client.post(new(), sent_form, headers=headers)
 
         assert response.status_code == 409
         assert written() == NOTHING
@@ -223,28 +223,28 @@ class TestMoved:
         assert "An account has changed since this page was shown" in text_of(response)
         assert f'value="{planned("lock", 101).digest}"' in text_of(response)
 
-        again = asking.post(new(), {**sent_form, "digest": form["digest"].value()})
+        again = support_client.post(new(), {**sent_form, "digest": form["digest"].value()})
         assert again.status_code == 303
         assert written() == (1, 1, 0, 1)
 
-    def test_where_nothing_is_left_to_do(self, asking: Client) -> None:
+    def test_where_nothing_is_left_to_do(self, support_client: Client) -> None:
         sent_form = typed(101)
         set_status(planned("lock", 101).rows[0].account, admin_action=LOCKED)
-        response = asking.post(new(), sent_form)
+        response = support_client.post(new(), sent_form)
         assert response.status_code == 409
         assert "Nothing would happen." in text_of(response)
         assert written() == NOTHING
 
-    def test_a_forged_form_for_nothing(self, asking: Client) -> None:
-        response = asking.post(new(), typed(999))
+    def test_a_forged_form_for_nothing(self, support_client: Client) -> None:
+        response = support_client.post(new(), typed(999))
         assert response.status_code == 422
         assert response.context["form"].non_field_errors() == ["Nothing would happen to any of these accounts."]
         assert written() == NOTHING
 
-    def test_a_rule_that_is_gone(self, asking: Client) -> None:
+    def test_a_rule_that_is_gone(self, support_client: Client) -> None:
         sent_form = typed(101)
         PolicyRule.objects.all().delete()
-        response = asking.post(new(), sent_form)
+        response = support_client.post(new(), sent_form)
         assert response.status_code == 422
         assert "No policy rule covers lock on demo for 1 target." in response.context["form"].non_field_errors()
         assert written() == NOTHING
@@ -276,26 +276,26 @@ class TestTargets:
     )
 
     @pytest.mark.parametrize("value", GARBAGE)
-    def test_garbage_is_refused(self, asking: Client, value: str) -> None:
+    def test_garbage_is_refused(self, support_client: Client, value: str) -> None:
         for values in ([value], ["demo:101", value]):
-            assert asking.get(new(), {"account": values}).status_code == 400
-            assert asking.post(new(), typed(101, account=values)).status_code == 400
+            assert support_client.get(new(), {"account": values}).status_code == 400
+            assert support_client.post(new(), typed(101, account=values)).status_code == 400
         assert written() == NOTHING
 
-    def test_none_at_all_is_refused(self, asking: Client) -> None:
-        response = asking.get(new())
+    def test_none_at_all_is_refused(self, support_client: Client) -> None:
+        response = support_client.get(new())
         assert response.status_code == 400
         assert "No account is chosen." in text_of(response)
-        assert asking.post(new(), typed(101, account=[])).status_code == 400
+        assert support_client.post(new(), typed(101, account=[])).status_code == 400
 
-    def test_two_environments_are_refused(self, asking: Client) -> None:
-        response = asking.get(new(), {"account": ["demo:101", "live:101"]})
+    def test_two_environments_are_refused(self, support_client: Client) -> None:
+        response = support_client.get(new(), {"account": ["demo:101", "live:101"]})
         assert response.status_code == 400
         assert "Demo and live accounts can&#x27;t be in one change." in text_of(response)
 
-    def test_too_many_are_refused(self, asking: Client) -> None:
+    def test_too_many_are_refused(self, support_client: Client) -> None:
         numbers = [f"demo:{number}" for number in range(1, ADDRESS_MAX + 2)]
-        response = asking.post(new(), typed(101, account=numbers))
+        response = support_client.post(new(), typed(101, account=numbers))
         assert response.status_code == 400
         assert "201 accounts are chosen; one change takes at most 200 this way." in text_of(response)
         assert read_targets(numbers[:-1]) == (Environment.DEMO, list(range(1, ADDRESS_MAX + 1)))
@@ -304,8 +304,8 @@ class TestTargets:
         assert read_targets(["live:7", "live:3", "live:007"]) == (Environment.LIVE, [7, 3])
         assert read_targets([f"demo:{2**63 - 1}"]) == (Environment.DEMO, [2**63 - 1])
 
-    def test_the_biggest_number_is_only_unknown(self, asking: Client) -> None:
-        assert asking.get(new(), {"account": f"demo:{2**63 - 1}"}).status_code == 200
+    def test_the_biggest_number_is_only_unknown(self, support_client: Client) -> None:
+        assert support_client.get(new(), {"account": f"demo:{2**63 - 1}"}).status_code == 200
 
     def test_what_is_wrong_is_quoted_no_longer_than_needed(self) -> None:
         with pytest.raises(BadTargets, match=r"^'x{40}' does not name an account.$"):
@@ -315,7 +315,7 @@ class TestTargets:
 class TestForged:
     @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])
     @pytest.mark.parametrize("kind_name", ["lock", "liquidate_only", "unlock"])
-    def test_a_kind_that_this_person_may_not_ask_for(self, client: Client, sent: Sent, role: Role, kind_name: str) -> None:
+    def test_a_kind_that_this_person_may_not_request_for(self, client: Client, sent: Sent, role: Role, kind_name: str) -> None:
         make_account(101, LOCKED if kind_name == "unlock" else "Normal")
         client.force_login(make_person(role))
         for headers in ({}, HTMX):
@@ -326,10 +326,10 @@ class TestForged:
         assert written() == NOTHING
         assert sent == []
 
-    def test_a_live_account(self, asking: Client, sent: Sent) -> None:
+    def test_a_live_account(self, support_client: Client, sent: Sent) -> None:
         make_account(7, environment="live")
         digest = planned("lock", 7, environment=Environment.LIVE).digest
-        response = asking.post(new(), typed(101, account=["live:7"], digest=digest))
+        response = support_client.post(new(), typed(101, account=["live:7"], digest=digest))
         assert response.status_code == 422
         assert written() == NOTHING
 
@@ -347,6 +347,6 @@ class TestForged:
         assert written() == (1, 1, 0, 1)
 
     @pytest.mark.parametrize("method", ["put", "delete", "patch"])
-    def test_other_methods(self, asking: Client, method: str) -> None:
-        assert getattr(asking, method)(new()).status_code == 405
+    def test_other_methods(self, support_client: Client, method: str) -> None:
+        assert getattr(support_client, method)(new()).status_code == 405
         assert written() == NOTHING

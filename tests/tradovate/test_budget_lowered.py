@@ -28,7 +28,7 @@ DAY_S = 86_400
 
 
 def left_at(budget: Budget, clock: Clock, calls: int, lane: Lane) -> float:
-    """When the last of so many calls really leaves, if they are made as soon as they may be and by nobody else."""
+    """When the last of so many calls really leaves, if they are made as soon as they may be and by no one else."""
     for _ in range(calls):
         while True:
             try:
@@ -105,8 +105,8 @@ def test_what_is_foreseen_is_what_happens(
             budget.reserve(ACCOUNTS, other)
         except NotHandled:
             continue
-    told = foreseen(budget, calls, lane)
-    assert left_at(budget, clock, calls, lane) == pytest.approx(told, abs=0.002)
+    reported = foreseen(budget, calls, lane)
+    assert left_at(budget, clock, calls, lane) == pytest.approx(reported, abs=0.002)
 
 
 # Limits of single endpoints belong to the address.
@@ -155,7 +155,7 @@ def test_a_429_below_our_limit_lowers_it_for_a_day(budget: Budget, clock: Clock)
     fill(budget, 80)
 
 
-def test_of_those_on_their_way_at_the_same_time_the_lowest_counts(budget: Budget, clock: Clock) -> None:
+def test_the_lowest_of_those_in_flight_at_the_same_time_counts(budget: Budget, clock: Clock) -> None:
     admissions = []
     for _ in range(65):
         admissions.append(budget.reserve(ACCOUNTS, Lane.URGENT))
@@ -202,7 +202,7 @@ def test_another_one_soon_after_lasts_twice_as_long_up_to_a_month(budget: Budget
     assert budget.state().lowered == Lowered(100, 0, START + timedelta(seconds=clock.now - START.timestamp() + DAY_S))
 
 
-def test_what_was_learnt_lasts_longer_the_next_time_also_when_the_first_was_over(budget: Budget, clock: Clock) -> None:
+def test_an_observed_limit_lasts_longer_the_next_time_even_after_the_first_ended(budget: Budget, clock: Clock) -> None:
     fill(budget, 61)
     refuse(budget, clock)
     assert budget.state().limit == 60
@@ -214,7 +214,7 @@ def test_what_was_learnt_lasts_longer_the_next_time_also_when_the_first_was_over
     assert again.until.timestamp() == clock.now + 2 * LOWERED_FOR_S
 
 
-def test_a_lower_setting_stands(budget: Budget, make_budget: Callable[..., Budget], clock: Clock) -> None:
+def test_a_lower_setting_is_kept(budget: Budget, make_budget: Callable[..., Budget], clock: Clock) -> None:
     fill(budget, 71)
     refuse(budget, clock)
     fewer = make_budget(calls_per_hour=60, safety_margin=0)

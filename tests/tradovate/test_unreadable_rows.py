@@ -14,7 +14,7 @@ from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import SET_ADMIN_AUTO_LIQ_ACTION
 from riskadmin.tradovate.entities import Account, PermissionedAccountAutoLiq, UserAccountAutoLiq
 from riskadmin.tradovate.errors import OutcomeUnknown
-from riskadmin.tradovate.http_record import VALUE_MAX, Reply, UnreadableRow, what_stands
+from riskadmin.tradovate.http_record import VALUE_MAX, Reply, UnreadableRow, describe_unreadable
 from riskadmin.tradovate.permit import WritePermit
 from riskadmin.tradovate.pre_trade import UserAccountPositionLimit, UserAccountRiskParameter
 from riskadmin.tradovate.reading import BadNumber, parse_json
@@ -173,9 +173,7 @@ def test_a_row_that_comes_twice_is_kept_once_and_one_that_contradicts_itself_is_
     )
 
 
-def test_a_number_that_is_none_in_a_field_that_nobody_knows_makes_its_row_unreadable(
-    server: CannedServer, client: Client
-) -> None:
+def test_an_invalid_number_in_an_unknown_field_makes_its_row_unreadable(server: CannedServer, client: Client) -> None:
     body = b"""[{"id": 1, "name": "A", "new": {"a": [1.50, {"b": null}]}}, {"id": 2, "name": "B", "new": {"a": [NaN]}},
                 {"id": 3, "name": "C", "new": %s1%s}]""" % (b"[" * 40, b"]" * 40)
     server.on("account/list", answer(200, body))
@@ -191,7 +189,7 @@ def test_every_field_that_cannot_be_read_is_named(server: CannedServer, client: 
     first, second = client.accounts().unreadable
     assert sorted(first.field.split(", ")) == ["evaluationSize", "name", "new"]
     assert all(each in first.value for each in ('"name": 7', '"evaluationSize": NaN', '"new": [Infinity]'))
-    assert what_stands("name, new", first.value).startswith("name, new are {")
+    assert describe_unreadable("name, new", first.value).startswith("name, new are {")
     assert sorted(second.field.split(", ")) == ["closed", "id"]
     assert '"closed": 0' in second.value
 
@@ -207,7 +205,7 @@ def test_names_with_odd_characters_are_read_and_evidence_of_them_can_be_encoded(
     reply.unreadable[0].value.encode()
 
 
-def test_a_word_that_nobody_knows_is_kept(server: CannedServer, client: Client) -> None:
+def test_an_unknown_word_is_kept(server: CannedServer, client: Client) -> None:
     server.on(
         "accountRiskStatus/list", answer(200, [{"id": 1, "adminAction": "FreezeForever"}, {"id": 2, "adminAction": "Normal"}])
     )
@@ -272,7 +270,7 @@ def test_a_write_whose_answer_cannot_be_read_is_unknown(server: CannedServer, cl
     unknown.value.message.encode()
 
 
-def test_what_is_no_number_is_told_from_a_text_of_the_same_letters() -> None:
+def test_an_invalid_number_is_distinguished_from_a_text_of_the_same_letters() -> None:
     assert parse_json('[NaN, "NaN", -Infinity]') == [BadNumber("NaN"), "NaN", BadNumber("-Infinity")]
 
 

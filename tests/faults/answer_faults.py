@@ -1,4 +1,4 @@
-"""Faults that are habits of Tradovate's answers, refusals that are not true, and changes by somebody else's hand."""
+"""Faults that are variants of Tradovate's answers, refusals that are not true, and changes that somebody else makes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tests.faults.blow import Blow, Lot, Step, answers, injected
+from tests.faults.fault import Fault, FaultContext, Step, answers, injected
 from tests.faults.kinds import DRAWN, RISK_STATUS, is_of_traders, writes
 from tests.faults.world import World
 
@@ -53,61 +53,63 @@ WHOLE_ROWS: Final[tuple[dict[str, Any], ...]] = ({"without": ["id"]}, {"row": No
 # --- From a run's start to its end --------------------------------------------------------------------------------------
 
 
-def cap(lot: Lot) -> Blow:
-    most = lot.rng.randint(6, 30)
+def cap(context: FaultContext) -> Fault:
+    most = context.rng.randint(6, 30)
     settings = {
         "entity_cap": most,
-        "entity_cap_min": lot.rng.choice((0, max(most // 2, 3))),
+        "entity_cap_min": context.rng.choice((0, max(most // 2, 3))),
         "entity_cap_varies": "call",
-        "entity_cap_drops": lot.rng.choice(("tail", "random")),
-        "habit_seed": lot.rng.randint(1, 1_000_000),
+        "entity_cap_drops": context.rng.choice(("tail", "random")),
+        "variant_seed": context.rng.randint(1, 1_000_000),
     }
     least = settings["entity_cap_min"] or most
-    return _habit("cap", f"answers of {least} to {most} entities, {settings['entity_cap_drops']} left out", settings)
+    return _variant("cap", f"answers of {least} to {most} entities, {settings['entity_cap_drops']} left out", settings)
 
 
-def reorder(lot: Lot) -> Blow:
-    return _habit("reorder", "rows in another order", {"answer_order": "shuffled", "habit_seed": lot.rng.randint(1, 1_000_000)})
+def reorder(context: FaultContext) -> Fault:
+    return _variant(
+        "reorder", "rows in another order", {"answer_order": "shuffled", "variant_seed": context.rng.randint(1, 1_000_000)}
+    )
 
 
-def omitted_falses(lot: Lot) -> Blow:
-    return _habit("omitted_falses", "booleans that are false are left out", {"omit_false": True})
+def omitted_falses(context: FaultContext) -> Fault:
+    return _variant("omitted_falses", "booleans that are false are left out", {"omit_false": True})
 
 
-def other_ids(lot: Lot) -> Blow:
+def other_ids(context: FaultContext) -> Fault:
     # Beyond every id of an account: two accounts' records must not be taken for each other.
-    return _habit("other_ids", "extensions with ids of their own", {"extension_id_offset": 7_000_000})
+    return _variant("other_ids", "extensions with ids of their own", {"extension_id_offset": 7_000_000})
 
 
-def partial_updates(lot: Lot) -> Blow:
-    return _habit("partial_updates", "what an update leaves out is kept", {"omitted_limits": "keep"})
+def partial_updates(context: FaultContext) -> Fault:
+    return _variant("partial_updates", "what an update leaves out is kept", {"omitted_limits": "keep"})
 
 
-def _habit(name: str, words: str, settings: Mapping[str, object]) -> Blow:
-    return Blow(name, f"{words}, all the time", (Step(0, _nothing),), settings=settings)
+def _variant(name: str, words: str, settings: Mapping[str, object]) -> Fault:
+    return Fault(name, f"{words}, all the time", (Step(0, _nothing),), settings=settings)
 
 
 def _nothing(_: World) -> None:
-    """A habit is there from the start; there is nothing to do."""
+    """A variant is there from the start; there is nothing to do."""
 
 
 # --- Refusals that are not true -----------------------------------------------------------------------------------------
 
 
-def refused_but_done(lot: Lot) -> Blow:
-    kind, fields = _refusal(lot)
-    return answers(lot, kind, "after", **fields)
+def refused_but_done(context: FaultContext) -> Fault:
+    kind, fields = _refusal(context)
+    return answers(context, kind, "after", **fields)
 
 
-def late_effect(lot: Lot) -> Blow:
-    kind, fields = _refusal(lot)
-    return answers(lot, kind, "before", for_s=6.0, effect_after_ms=lot.rng.randint(200, 4000), **fields)
+def late_effect(context: FaultContext) -> Fault:
+    kind, fields = _refusal(context)
+    return answers(context, kind, "before", for_s=6.0, effect_after_ms=context.rng.randint(200, 4000), **fields)
 
 
-def _refusal(lot: Lot) -> tuple[str, dict[str, Any]]:
-    return lot.rng.choice(
+def _refusal(context: FaultContext) -> tuple[str, dict[str, Any]]:
+    return context.rng.choice(
         (
-            ("errorText", {"text": lot.rng.choice(ODD_TEXTS)}),
+            ("errorText", {"text": context.rng.choice(ODD_TEXTS)}),
             ("errorText", {"text": "Busy"}),
             ("answer", {"body": {"ok": False}}),
             ("answer", {"status": 404, "body": "Not found"}),
@@ -115,13 +117,13 @@ def _refusal(lot: Lot) -> tuple[str, dict[str, Any]]:
     )
 
 
-def refused_endpoint(lot: Lot) -> Blow:
+def refused_endpoint(context: FaultContext) -> Fault:
     """A key that may not use one endpoint for a while; it is put right by people."""
-    for_s = lot.away_s()
-    endpoint = lot.rng.choice((*writes(lot.kind), "/accountRiskStatus/ldeps", "/account/items", "/position/ldeps"))
+    for_s = context.away_s()
+    endpoint = context.rng.choice((*writes(context.kind), "/accountRiskStatus/ldeps", "/account/items", "/position/ldeps"))
     rule = {"endpoint": endpoint, "status": 401, "body": "Access is denied"}
     strike, lift = injected("answer", rule)
-    return Blow(
+    return Fault(
         "refused_endpoint", f"401 at {endpoint} for {for_s:.0f} s", (Step(0, strike), Step(for_s, lift)), lies_in_wait=True
     )
 
@@ -129,29 +131,29 @@ def refused_endpoint(lot: Lot) -> Blow:
 # --- Rows ---------------------------------------------------------------------------------------------------------------
 
 
-def odd_rows(lot: Lot) -> Blow:
-    entity = DRAWN[lot.kind].rows
-    edit = lot.rng.choice((*({"fields": fields} for fields in ODD_FIELDS[entity]), *WHOLE_ROWS))
-    return _rows(lot, "odd", entity, edit, json.dumps(edit))
+def odd_rows(context: FaultContext) -> Fault:
+    entity = DRAWN[context.kind].rows
+    edit = context.rng.choice((*({"fields": fields} for fields in ODD_FIELDS[entity]), *WHOLE_ROWS))
+    return _rows(context, "odd", entity, edit, json.dumps(edit))
 
 
-def missing_rows(lot: Lot) -> Blow:
-    entity = lot.rng.choice(("position", "account", DRAWN[lot.kind].rows))
-    return _rows(lot, "omit", "user" if is_of_traders(lot.kind) else entity, {}, "left out")
+def missing_rows(context: FaultContext) -> Fault:
+    entity = context.rng.choice(("position", "account", DRAWN[context.kind].rows))
+    return _rows(context, "omit", "user" if is_of_traders(context.kind) else entity, {}, "left out")
 
 
-def _rows(lot: Lot, kind: str, entity: str, edit: Mapping[str, Any], words: str) -> Blow:
+def _rows(context: FaultContext, kind: str, entity: str, edit: Mapping[str, Any], words: str) -> Fault:
     """Edit or leave out rows of some of the change's targets for a while."""
-    some = lot.rng.sample(lot.targets, min(len(lot.targets), FEW_ROWS))
-    for_s = lot.rng.uniform(4.0, 12.0)
+    some = context.rng.sample(context.targets, min(len(context.targets), FEW_ROWS))
+    for_s = context.rng.uniform(4.0, 12.0)
     chosen = {"ids": some} if entity == "user" else {"account_ids": some}
     strike, lift = injected(kind, {"entity": entity, **chosen, **edit})
 
     def mark_and_strike(world: World) -> None:
         strike(world)
-        world.unreadable |= _targets(lot, some)
+        world.unreadable |= _targets(context, some)
 
-    return Blow(
+    return Fault(
         kind,
         f"{entity} of {', '.join(map(str, some))} {words}, for {for_s:.0f} s",
         (Step(0, mark_and_strike), Step(for_s, lift)),
@@ -165,42 +167,42 @@ DECIDED_AFTER_S: Final = 9.0
 """So long a change waits for its decision while somebody else acts on its targets: longer than a call may follow its reading."""
 
 
-def another_hand(lot: Lot) -> Blow:
+def outside_change(context: FaultContext) -> Fault:
     """At Tradovate itself somebody changes some of the targets, after they were asked about and before anything is sent."""
-    some = lot.rng.sample(lot.targets, min(len(lot.targets), FEW_ROWS))
-    what, edit = lot.rng.choice(_edits(lot))
+    some = context.rng.sample(context.targets, min(len(context.targets), FEW_ROWS))
+    what, edit = context.rng.choice(_edits(context))
     kind, fields = edit
 
     def act(world: World) -> None:
         for account in some:
             world.simulator.patch(kind, account, **fields)
-        world.unreadable |= _targets(lot, some)
+        world.unreadable |= _targets(context, some)
 
     words = f"{what} of {', '.join(map(str, some))}"
-    return Blow("another_hand", words, (Step(0, act),), decided_after_s=DECIDED_AFTER_S)
+    return Fault("outside_change", words, (Step(0, act),), decided_after_s=DECIDED_AFTER_S)
 
 
-def _edits(lot: Lot) -> tuple[tuple[str, tuple[str, dict[str, Any]]], ...]:
+def _edits(context: FaultContext) -> tuple[tuple[str, tuple[str, dict[str, Any]]], ...]:
     """Return what somebody may do to targets of this kind: words, then kind of entity and fields."""
-    number = lot.rng.randint(1, 900)
+    number = context.rng.randint(1, 900)
     status = ("a lock", (RISK_STATUS, {"adminAction": "LockTradingImmediately", "adminTimestamp": "2031-03-04T00:01:00Z"}))
-    category = ("another category", ("account", {"riskCategoryId": lot.rng.choice((4, 5, 6))}))
+    category = ("another category", ("account", {"riskCategoryId": context.rng.choice((4, 5, 6))}))
     untouched = ("other limits", ("userAccountAutoLiq", {"weeklyLossAutoLiq": 60_000 + number / 7, "doNotUnlock": True}))
     same = ("the same limit", ("userAccountAutoLiq", {"dailyLossAutoLiq": 40_000 + number / 7}))
-    unheard = ("a limit that nobody knows", ("userAccountAutoLiq", {"noveltyLossAutoLiq": 70_000 + number / 7}))
-    if is_of_traders(lot.kind):
+    unheard = ("an unknown limit", ("userAccountAutoLiq", {"noveltyLossAutoLiq": 70_000 + number / 7}))
+    if is_of_traders(context.kind):
         return (("another status", ("user", {"status": "Active"})),)
-    if lot.kind == "auto_liq_limits":
+    if context.kind == "auto_liq_limits":
         return untouched, same, unheard
-    return (category, untouched) if lot.kind == "risk_category" else (status, category, untouched)
+    return (category, untouched) if context.kind == "risk_category" else (status, category, untouched)
 
 
-def _targets(lot: Lot, some: list[int]) -> set[str]:
-    unit = "trader" if is_of_traders(lot.kind) else "account"
+def _targets(context: FaultContext, some: list[int]) -> set[str]:
+    unit = "trader" if is_of_traders(context.kind) else "account"
     return {f"demo:{unit}:{each}" for each in some}
 
 
-HABITS: Final[dict[str, Callable[[Lot], Blow]]] = {
+ANSWER_FAULTS: Final[dict[str, Callable[[FaultContext], Fault]]] = {
     "cap": cap,
     "reorder": reorder,
     "omitted_falses": omitted_falses,
@@ -211,5 +213,5 @@ HABITS: Final[dict[str, Callable[[Lot], Blow]]] = {
     "refused_endpoint": refused_endpoint,
     "odd_rows": odd_rows,
     "missing_rows": missing_rows,
-    "another_hand": another_hand,
+    "outside_change": outside_change,
 }

@@ -10,7 +10,7 @@ from django.db.models import Max
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from accounts.changes.audit_events import about_item
+from accounts.changes.audit_events import item_event
 from accounts.changes.ending import half_done
 from accounts.changes.kinds.kind import Finding, Kind, Unread
 from accounts.changes.kinds.stored import State
@@ -20,7 +20,7 @@ from accounts.changes.moving import move_items
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.settle import answer_detail, leave_unknown, settle, tell
+from accounts.execution.settle import answer_detail, leave_unknown, record_item_events, settle
 from accounts.execution.timing import (
     CONFIRM_AGAIN,
     EFFECT_WITHIN,
@@ -37,14 +37,14 @@ from riskadmin.tradovate.vocabulary import Lane
 LEFT_WITHOUT_PROOF: Final = frozenset({CallState.UNKNOWN, CallState.ANSWERED})
 """Ends of calls that Tradovate may have carried out."""
 
-UNJUDGEABLE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
+COMPARISON_ERRORS: Final = (ArithmeticError, LookupError, TypeError, ValueError)
 """What comparing an item with a reading may raise, if one of them holds what no code expected."""
 
 OUTCOMES: Final = {Finding.APPLIED: ItemState.APPLIED, Finding.UNCHANGED: ItemState.UNCHANGED}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class ReadEvidence:
     """What was read about some targets, when the reading began, and by which call, if a call was made for these items.
 
     `gone` are targets for which Tradovate returned 404. `source` says in words which reading it was, if it was made for another
@@ -83,16 +83,16 @@ class _Group:
     call_id: int | None
 
 
-def decide(items: Sequence[Item], evidence: Evidence) -> None:
+def apply_reading(items: Sequence[Item], evidence: ReadEvidence) -> None:
     """Settle the items of one change by what was read, or set when to read them again. Needs an open transaction."""
     groups: dict[_Group, list[Item]] = defaultdict(list)
     for item in items:
         groups[_group(item, evidence)].append(item)
     for group, alike in groups.items():
-        _decide(group, alike, evidence)
+        _apply(group, alike, evidence)
 
 
-def _group(item: Item, evidence: Evidence) -> _Group:
+def _group(item: Item, evidence: ReadEvidence) -> _Group:
     call = evidence.call_of(item)
     observed = evidence.observed.get(item.target_id)
     unread = evidence.unread.get(item.target_id, LEFT_OUT) if observed is None else None
@@ -101,7 +101,7 @@ def _group(item: Item, evidence: Evidence) -> _Group:
         finding, unread = Finding.NOT_APPLIED, None  # refused, and nothing exists that could have changed
     if observed is not None:
         before, after = basis(evidence.kind, item)
-        finding = evidence.kind.judge(before=before, after=after, observed=observed, step=item.step)
+        finding = evidence.kind.interpret_read_back(before=before, after=after, observed=observed, step=item.step)
         if finding == Finding.ELSEWHERE:
             words = evidence.kind.doubt(before=before, after=after, observed=observed, step=item.step)
     return _Group(
@@ -114,7 +114,7 @@ def _group(item: Item, evidence: Evidence) -> _Group:
     )
 
 
-def _decide(group: _Group, items: Sequence[Item], evidence: Evidence) -> None:
+def _apply(group: _Group, items: Sequence[Item], evidence: ReadEvidence) -> None:
     match group.finding:
         case None if group.may_come:
             _look_again(items, group, evidence)
@@ -133,13 +133,15 @@ def _decide(group: _Group, items: Sequence[Item], evidence: Evidence) -> None:
 # --- The effect is there ------------------------------------------------------------------------------------------------
 
 
-def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[Item]:
+def _proven(items: Sequence[Item], group: _Group, evidence: ReadEvidence) -> list[Item]:
     """Return the items whose effect is proven. A row missing from one response may only have been left out of it."""
     if group.came_from == ItemState.SENT and not group.refusal:
         return list(items)  # Tradovate accepted the call, and the reading agrees
     proven, unproven = [], []
     for item in items:
-        is_first = item.seen_at is None or evidence.read_at < item.seen_at + WATCHED_EVERY or not _saw_it_gone(item, evidence)
+        is_first = (
+            item.seen_at is None or evidence.read_at < item.seen_at + WATCHED_EVERY or not _was_shown_before(item, evidence)
+        )
         if evidence.kind.proven_by_absence(item.after or {}) and is_first:
             unproven.append(item)
         else:
@@ -157,14 +159,14 @@ def _proven(items: Sequence[Item], group: _Group, evidence: Evidence) -> list[It
     return proven
 
 
-def _saw_it_gone(item: Item, evidence: Evidence) -> bool:
+def _was_shown_before(item: Item, evidence: ReadEvidence) -> bool:
     if item.observed is None:
         return False
     before, after = basis(evidence.kind, item)
-    return evidence.kind.judge(before=before, after=after, observed=item.observed, step=item.step) in OUTCOMES
+    return evidence.kind.interpret_read_back(before=before, after=after, observed=item.observed, step=item.step) in OUTCOMES
 
 
-def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence: Evidence) -> None:
+def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence: ReadEvidence) -> None:
     """The step is done: the next one is queued, or the item has its outcome."""
     if not items:
         return
@@ -197,10 +199,10 @@ def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence:
         note=f"Done: {steps[step]}",
     )
     keep_seen(moved, evidence)
-    tell(Tag.ITEM_STEP_DONE, moved, origin=evidence.origin, call=call, detail={"text": steps[step]})
+    record_item_events(Tag.ITEM_STEP_DONE, moved, origin=evidence.origin, call=call, detail={"text": steps[step]})
 
 
-def _by_note(items: Sequence[Item], group: _Group, evidence: Evidence) -> dict[str, list[Item]]:
+def _by_note(items: Sequence[Item], group: _Group, evidence: ReadEvidence) -> dict[str, list[Item]]:
     """Return items by the note to write for an effect whose call was not simply accepted."""
     if group.refusal:
         return {f"{group.refusal}. It is as intended all the same: {_shown(evidence)}": list(items)}
@@ -210,12 +212,12 @@ def _by_note(items: Sequence[Item], group: _Group, evidence: Evidence) -> dict[s
     answered = _last_answers(items)
     for item in items:
         status, note = answered.get(item.pk, (None, ""))
-        told = "No answer came" if status is None else note.rstrip(".") or "Tradovate answered"
-        notes[f"{told}, but {_shown(evidence)}"].append(item)
+        summary = "No answer came" if status is None else note.rstrip(".") or "Tradovate answered"
+        notes[f"{summary}, but {_shown(evidence)}"].append(item)
     return notes
 
 
-def _shown(evidence: Evidence) -> str:
+def _shown(evidence: ReadEvidence) -> str:
     return f"{evidence.source or 'the read-back'} shows it"
 
 
@@ -228,7 +230,7 @@ def _last_answers(items: Sequence[Item]) -> dict[int, tuple[int | None, str]]:
 # --- The effect is not there --------------------------------------------------------------------------------------------
 
 
-def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
+def _refused(items: Sequence[Item], group: _Group, evidence: ReadEvidence) -> None:
     """Tradovate refused the call and nothing happened: rejected, as soon as a late effect can be ruled out."""
     over: list[Item] = []
     early: dict[datetime, list[Item]] = defaultdict(list)
@@ -261,7 +263,7 @@ def _refused(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
             waiting, came_from=ItemState.SENT, to=ItemState.UNKNOWN, not_before=min(early), lease_until=None, note=note
         )
         call = evidence.call_of(waiting[0])
-        tell(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": note})
+        record_item_events(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": note})
     _read_again_at(early)
     keep_seen(waiting, evidence)
 
@@ -284,7 +286,7 @@ def _ends_of_calls(items: Sequence[Item]) -> dict[int, datetime]:
     return dict(calls.values_list("items__pk").annotate(Max("ended_at")).order_by())
 
 
-def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
+def _not_yet(items: Sequence[Item], evidence: ReadEvidence) -> None:
     """Tradovate accepted the call but still shows the old state: read again for a while, then it is unknown.
 
     For a call that may change nothing this is the outcome, as soon as a late effect can be ruled out.
@@ -318,10 +320,12 @@ def _not_yet(items: Sequence[Item], evidence: Evidence) -> None:
     )
     keep_seen(late, evidence)
     if late:
-        tell(Tag.ITEM_UNKNOWN, late, origin=evidence.origin, call=evidence.call_of(late[0]), detail={"text": note})
+        record_item_events(
+            Tag.ITEM_UNKNOWN, late, origin=evidence.origin, call=evidence.call_of(late[0]), detail={"text": note}
+        )
 
 
-def _patient(items: Sequence[Item], evidence: Evidence) -> set[int]:
+def _patient(items: Sequence[Item], evidence: ReadEvidence) -> set[int]:
     """Return the keys of answered items that may wait longer for their effect: nothing urgent waits for them.
 
     The others become unknown, and then they block nothing.
@@ -339,7 +343,7 @@ def _patient(items: Sequence[Item], evidence: Evidence) -> set[int]:
     return {item.pk for item in early if item.target not in waited_for}
 
 
-def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
+def _did_nothing(items: Sequence[Item], evidence: ReadEvidence) -> None:
     """An unknown call shows no effect: send again what may be sent again, once a late effect can be ruled out.
 
     That is counted from the call's end, not its beginning: Tradovate may carry out a call that we no longer wait for.
@@ -362,7 +366,9 @@ def _did_nothing(items: Sequence[Item], evidence: Evidence) -> None:
     note = "The read-back shows no effect; sent again"
     moved = move_items(again, came_from=ItemState.UNKNOWN, to=ItemState.QUEUED, not_before=None, note=note)
     if moved:
-        tell(Tag.ITEM_RESENT, moved, origin=evidence.origin, call=evidence.call_of(moved[0]), detail={"text": note})
+        record_item_events(
+            Tag.ITEM_RESENT, moved, origin=evidence.origin, call=evidence.call_of(moved[0]), detail={"text": note}
+        )
     reason = "The read-back shows no effect, and it is not sent again by itself"
     _leave_to_people(to_people, ItemState.UNKNOWN, reason, evidence)
 
@@ -384,7 +390,7 @@ def fruitless_calls(items: Sequence[Item]) -> Counter[int]:
 # --- The reading is not conclusive --------------------------------------------------------------------------------------
 
 
-def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> None:
+def _look_again(items: Sequence[Item], group: _Group, evidence: ReadEvidence) -> None:
     """A target was left out of the responses: read again for a while, since missing rows prove nothing; then people decide."""
     at = timezone.now()
     if group.came_from == ItemState.SENT:
@@ -401,7 +407,7 @@ def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> Non
         )
         if moved:
             call = evidence.call_of(moved[0])
-            tell(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": group.words})
+            record_item_events(Tag.ITEM_UNKNOWN, moved, origin=evidence.origin, call=call, detail={"text": group.words})
         return
     ends = _ends_of_calls(items)
     watched: timedelta = WATCHED_FOR + EFFECT_WITHIN
@@ -412,27 +418,27 @@ def _look_again(items: Sequence[Item], group: _Group, evidence: Evidence) -> Non
     _leave_to_people(over, ItemState.UNKNOWN, group.words, evidence)
 
 
-def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evidence: Evidence) -> None:
+def _leave_to_people(items: Sequence[Item], came_from: ItemState, note: str, evidence: ReadEvidence) -> None:
     """Keep items unknown, without a time to read them again: a person has to decide, unless a later reading proves them."""
     if not items:
         return
     is_refused = bool(items[0].refusal)
-    told = f"{items[0].refusal}. {note}" if is_refused else note
-    left = leave_unknown(items, came_from, told)
+    summary = f"{items[0].refusal}. {note}" if is_refused else note
+    left = leave_unknown(items, came_from, summary)
     keep_seen(left, evidence)
     record_all(
-        about_item(
+        item_event(
             Tag.ITEM_UNKNOWN,
             item,
             origin=evidence.origin,
             call_id=call.pk if (call := evidence.call_of(item)) else None,
-            detail={"text": told, "needs_person": True, "observed": item.observed},
+            detail={"text": summary, "needs_person": True, "observed": item.observed},
         )
         for item in left
     )
 
 
-def keep_seen(items: Sequence[Item], evidence: Evidence) -> None:
+def keep_seen(items: Sequence[Item], evidence: ReadEvidence) -> None:
     """Record what a reading showed about items, and when it began; what earlier steps' readings showed is kept as well."""
     seen = [item for item in items if item.target_id in evidence.observed]
     for item in seen:

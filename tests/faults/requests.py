@@ -27,7 +27,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
-from tests.faults.kinds import AT_ONCE, DRAWN, Draw, Pools, requester
+from tests.faults.kinds import DRAWN, WITHOUT_APPROVAL, Draw, Pools, requester
 from tests.faults.world import World
 from tests.staff.people import make_person
 
@@ -71,7 +71,9 @@ def set_up(world: World) -> Pools:
     PolicyRule.objects.all().delete()
     for name in KINDS:
         PolicyRule.objects.create(
-            kind=name, decisions_needed=0 if name in AT_ONCE else 1, decider_role="" if name in AT_ONCE else "supervisor"
+            kind=name,
+            decisions_needed=0 if name in WITHOUT_APPROVAL else 1,
+            decider_role="" if name in WITHOUT_APPROVAL else "supervisor",
         )
     run = sync(Environment.DEMO)
     assert run is not None
@@ -157,7 +159,7 @@ class Drawer:
             reason=f"Seed {self._seed}, change {number}",
             parameters=self._parameters(number, kind),
             form_key=UUID(int=rng.getrandbits(128), version=4),
-            verdict="approve" if kind in AT_ONCE or len(targets) > FEW else rng.choice(VERDICTS),
+            verdict="approve" if kind in WITHOUT_APPROVAL or len(targets) > FEW else rng.choice(VERDICTS),
             starts_in_s=self._starts_in_s(number) if kind == "lock" else 0.0,
         )
 
@@ -175,7 +177,7 @@ class Drawer:
         return DRAWN[kind].parameters(Draw(number=number, rng=self._rng, pools=self._pools, comment=comment))
 
 
-class Asker:
+class Requester:
     """The people of a run. Each function raises Later while the database is away; asked again, it does nothing twice."""
 
     def __init__(self, wanted: Wanted) -> None:
@@ -251,7 +253,7 @@ def _given(kind: Kind, cleaned: dict[str, Any]) -> State:
 
 
 class _later_without_database:  # noqa: N801  (a context manager, named as it reads)
-    """Raise Later for what a database that is away, or full, does to whoever asks it."""
+    """Raise Later for what a database that is away, or full, does to anyone who asks it."""
 
     def __enter__(self) -> None:
         """Nothing is kept open between two things that people do."""

@@ -1,4 +1,4 @@
-"""The judge: what a run must have kept, each rule a function from the evidence to its violations. Pure."""
+"""The rules that a run must keep, each a function from the evidence to its violations. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from tests.faults.evidence import Call, Event, Evidence, Item, Landing, Violation
+from tests.faults.evidence import CallRecord, EventRecord, ItemRecord, Landing, RunEvidence, Violation
 
-Rule = Callable[[Evidence], Iterator[str]]
+Rule = Callable[[RunEvidence], Iterator[str]]
 
 FINAL: Final = frozenset({"applied", "unchanged", "rejected", "skipped", "cancelled"})
 NOTHING_DONE: Final = frozenset({"rejected", "skipped", "cancelled"})
@@ -41,13 +41,13 @@ ENDS_OF_CALLS: Final = frozenset({SETTLED, UNKNOWN, "item:call:answered", "item:
 ENDS_OF_WAITING: Final = frozenset({"change:decision:rejected", "change:request:cancelled", "change:request:expired"})
 
 
-def judge(found: Evidence) -> list[Violation]:
+def violations_of(found: RunEvidence) -> list[Violation]:
     """Return every violation; an empty list is a run in which all was kept."""
     return [Violation(name, text) for name, rule in RULES.items() for text in rule(found)]
 
 
-def _settled(found: Evidence) -> Iterator[str]:
-    """Nothing is left under way, and nothing waits that nobody will look at."""
+def _settled(found: RunEvidence) -> Iterator[str]:
+    """Nothing is left under way, and nothing waits that no one will look at."""
     open_changes = {item.change_id for item in found.items if item.state not in FINAL}
     for item in found.items:
         if item.state not in FINAL | {"unknown"}:
@@ -62,12 +62,12 @@ def _settled(found: Evidence) -> Iterator[str]:
             yield f"change {change_id} is {state}, though all its items have their outcome"
 
 
-def _unknown_with_reason(found: Evidence) -> Iterator[str]:
+def _unknown_with_reason(found: RunEvidence) -> Iterator[str]:
     """Only what may not be sent again stays unknown, and a person is told."""
     targets = Counter(item.target for item in found.items)
     unclear = Counter(item_id for call in _writes(found) if call.state == "unknown" for item_id in call.items)
     landed = {(landing.item_id, landing.step) for landing in found.landings if landing.effect}
-    last_told = {item.id: _last_unknown(item, found) for item in found.items if item.state == "unknown"}
+    last_reported = {item.id: _last_unknown(item, found) for item in found.items if item.state == "unknown"}
     for item in found.items:
         if item.state != "unknown":
             continue
@@ -79,12 +79,12 @@ def _unknown_with_reason(found: Evidence) -> Iterator[str]:
             yield f"{_of(item)} is left unknown, though it could have been sent again: {item.note}"
         if item.is_read_back and not contested and (item.id, item.step) in landed and not item.may_change_nothing:
             yield f"{_of(item)} is left unknown, though the simulator shows its effect: {item.note}"
-        told = last_told[item.id]
-        if told is None or not told.detail.get("needs_person"):
+        reported = last_reported[item.id]
+        if reported is None or not reported.detail.get("needs_person"):
             yield f"{_of(item)} is unknown, and no event says that it needs a person"
 
 
-def _truly_applied(found: Evidence) -> Iterator[str]:
+def _truly_applied(found: RunEvidence) -> Iterator[str]:
     """Applied is an effect in the simulator's log, unchanged is none that altered anything."""
     effects = {(landing.item_id, landing.step) for landing in found.landings if landing.effect}
     alterations = {(landing.item_id, landing.step) for landing in found.landings if landing.altered}
@@ -97,7 +97,7 @@ def _truly_applied(found: Evidence) -> Iterator[str]:
                 yield f"{_of(item)} is unchanged, and step {step} did alter its target"
 
 
-def _truly_rejected(found: Evidence) -> Iterator[str]:
+def _truly_rejected(found: RunEvidence) -> Iterator[str]:
     """Rejected, skipped and cancelled is no effect in the simulator's log."""
     effects = {(landing.item_id, landing.step) for landing in found.landings if landing.effect}
     for item in found.items:
@@ -107,7 +107,7 @@ def _truly_rejected(found: Evidence) -> Iterator[str]:
                 yield f"{_of(item)} is {item.state}, and step {step} had an effect at the simulator"
 
 
-def _nothing_overwritten(found: Evidence) -> Iterator[str]:
+def _nothing_overwritten(found: RunEvidence) -> Iterator[str]:
     """A call changes the fields that its item is about and no others, and none that somebody else moved since it was asked for.
 
     What somebody else sets in the last seconds before the call is lost to any client. A lock may follow whatever others did.
@@ -119,14 +119,14 @@ def _nothing_overwritten(found: Evidence) -> Iterator[str]:
             continue
         was = f"{touched.field} from {touched.before!r} to {touched.after!r} by the simulator's call {touched.call_id}"
         if not touched.is_named:
-            yield f"{_of(item)}: nobody asked to change {was}"
+            yield f"{_of(item)}: no one asked to change {was}"
         elif touched.moved_at is None or item.submitted_at is None or touched.action not in {"", "Normal"}:
             continue
         elif touched.moved_at > item.submitted_at:
             yield f"{_of(item)}: somebody else had moved what it changed, {was}"
 
 
-def _once(found: Evidence) -> Iterator[str]:
+def _once(found: RunEvidence) -> Iterator[str]:
     """No step of an item takes effect twice, and none is sent again after it did."""
     by_step: dict[tuple[int, int], list[int]] = defaultdict(list)
     for landing in sorted(found.landings, key=lambda landing: landing.id):
@@ -141,9 +141,9 @@ def _once(found: Evidence) -> Iterator[str]:
             yield f"{_of(item)}: step {step} was sent again (call {-landings[-1]}) after it took effect (call {effects[0]})"
 
 
-def _events(found: Evidence) -> Iterator[str]:
+def _events(found: RunEvidence) -> Iterator[str]:
     """Each thing that happened has its event, once."""
-    settled: dict[int, list[Event]] = defaultdict(list)
+    settled: dict[int, list[EventRecord]] = defaultdict(list)
     submitted = {event.item_id for event in found.events if event.tag == SUBMITTED}
     skipped_at_once = {event.item_id for event in found.events if event.tag == SUBMITTED and event.detail.get("skipped")}
     of_change: dict[int | None, set[str]] = defaultdict(set)
@@ -165,9 +165,9 @@ def _events(found: Evidence) -> Iterator[str]:
             yield f"change {change_id} is {state}, with {ends} events of its finish"
 
 
-def _calls_told(found: Evidence) -> Iterator[str]:
+def _calls_reported(found: RunEvidence) -> Iterator[str]:
     """Each call to Tradovate was announced in the trail before it was made, and its end was told."""
-    of_call: dict[int, list[Event]] = defaultdict(list)
+    of_call: dict[int, list[EventRecord]] = defaultdict(list)
     for event in found.events:
         if event.call_id is not None:
             of_call[event.call_id].append(event)
@@ -179,7 +179,7 @@ def _calls_told(found: Evidence) -> Iterator[str]:
             yield f"call {call.id} of items {call.items} ended {call.state} without an event"
 
 
-def _calls_claimed(found: Evidence) -> Iterator[str]:
+def _calls_claimed(found: RunEvidence) -> Iterator[str]:
     """Whatever arrives at Tradovate was asked for, and is covered by a claim in force: one claim, one call."""
     allowed = Counter(item_id for call in _writes(found) for item_id in call.items)
     arrived = Counter(landing.item_id for landing in found.landings)
@@ -191,10 +191,10 @@ def _calls_claimed(found: Evidence) -> Iterator[str]:
         if not any(_in_force(call, landing) for call in _writes(found)):
             yield f"{_of(items[landing.item_id])} arrived at {landing.at:%H:%M:%S.%f} (call {landing.id}), when no claim of it was in force"
     for stray in found.strays:
-        yield f"nobody asked for {stray}"
+        yield f"no one asked for {stray}"
 
 
-def _one_at_a_time(found: Evidence) -> Iterator[str]:
+def _one_at_a_time(found: RunEvidence) -> Iterator[str]:
     """Of one target, one call at a time.
 
     By the order of their events, which PostgreSQL numbers inside the transactions: a worker's clock is read before its claim.
@@ -206,7 +206,7 @@ def _one_at_a_time(found: Evidence) -> Iterator[str]:
             spans.setdefault(event.call_id, (event.id, math.inf))
         elif event.call_id in spans and event.tag in ENDS_OF_CALLS and spans[event.call_id][1] == math.inf:
             spans[event.call_id] = (spans[event.call_id][0], event.id)
-    by_target: dict[str, list[tuple[int, float, Call, Item]]] = defaultdict(list)
+    by_target: dict[str, list[tuple[int, float, CallRecord, ItemRecord]]] = defaultdict(list)
     for call in _writes(found):
         for item_id in call.items if call.id in spans else ():
             by_target[items[item_id].target].append((*spans[call.id], call, items[item_id]))
@@ -221,12 +221,12 @@ def _one_at_a_time(found: Evidence) -> Iterator[str]:
                 last_end, last = ended, span
 
 
-def _no_429(found: Evidence) -> Iterator[str]:
+def _no_429(found: RunEvidence) -> Iterator[str]:
     """We never draw a 429 ourselves."""
     yield from found.silenced
 
 
-def _no_event_no_call(found: Evidence) -> Iterator[str]:
+def _no_event_no_call(found: RunEvidence) -> Iterator[str]:
     """While the trail takes no event, nothing leaves but what was claimed before."""
     for began, ended in found.trail_full:
         for landing in found.landings:
@@ -235,12 +235,12 @@ def _no_event_no_call(found: Evidence) -> Iterator[str]:
                 yield f"the simulator's call {landing.id} came at {landing.at:%H:%M:%S.%f}, while no event could be written"
 
 
-def _requests_allowed(found: Evidence) -> Iterator[str]:
+def _requests_allowed(found: RunEvidence) -> Iterator[str]:
     """Each request is one that the pages of its operation allow."""
     yield from found.requests
 
 
-def _faults_worked(found: Evidence) -> Iterator[str]:
+def _faults_worked(found: RunEvidence) -> Iterator[str]:
     """What the faults themselves had to complain of."""
     yield from found.complaints
 
@@ -253,7 +253,7 @@ RULES: Final[dict[str, Rule]] = {
     "overwritten": _nothing_overwritten,
     "effect twice": _once,
     "event missing": _events,
-    "call without event": _calls_told,
+    "call without event": _calls_reported,
     "call without claim": _calls_claimed,
     "two at once": _one_at_a_time,
     "429 caused": _no_429,
@@ -263,26 +263,26 @@ RULES: Final[dict[str, Rule]] = {
 }
 
 
-def _writes(found: Evidence) -> Sequence[Call]:
+def _writes(found: RunEvidence) -> Sequence[CallRecord]:
     return [call for call in found.calls if call.purpose == "write"]
 
 
-def _in_force(call: Call, landing: Landing) -> bool:
+def _in_force(call: CallRecord, landing: Landing) -> bool:
     """Say whether a landing falls into the time between a call's claim and its end."""
     began, ended = call.started_at - TOLERANCE, (call.ended_at or landing.at) + TOLERANCE
     return landing.item_id in call.items and began <= landing.at <= ended
 
 
-def _last_unknown(item: Item, found: Evidence) -> Event | None:
+def _last_unknown(item: ItemRecord, found: RunEvidence) -> EventRecord | None:
     """Return the last event that says of an item that its outcome is unknown, alone or with others of its call."""
     calls = {call.id for call in found.calls if item.id in call.items}
-    told = [
+    reported = [
         event
         for event in found.events
         if event.tag == UNKNOWN and (event.item_id == item.id or (event.item_id is None and event.call_id in calls))
     ]
-    return max(told, key=lambda event: event.id, default=None)
+    return max(reported, key=lambda event: event.id, default=None)
 
 
-def _of(item: Item) -> str:
+def _of(item: ItemRecord) -> str:
     return f"item {item.id} ({item.kind}, {item.target}, change {item.change_id})"

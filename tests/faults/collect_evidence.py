@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from accounts.changes.kinds import KINDS
 from tests.checker import check
-from tests.faults.evidence import Call, Event, Evidence, Item, Landing
+from tests.faults.evidence import CallRecord, EventRecord, ItemRecord, Landing, RunEvidence
 from tests.faults.kinds import DRAWN, EVERY_WRITE, usd
-from tests.faults.other_hands import OtherHands
+from tests.faults.outside_edits import OutsideEdits
 from tests.faults.world import World
 from tests.simulator import driver
 
@@ -33,23 +33,23 @@ EVENTS: Final = "SELECT id, tag, change_id, item_id, call_id, detail FROM audit_
 
 REFUSED: Final = frozenset({"unauthorized", "silenced", "maintenance"})
 """Outcomes of calls that never came as far as their operation; the client may repeat them under the same claim."""
-AT_ONCE: Final = 10_000
+ROWS_PER_PAGE: Final = 10_000
 
 Sign = tuple[str, int, str]
 """What tells whose call it is: endpoint, the account or trader it names, and a value that one change has."""
 
 
-def gather(world: World) -> Evidence:
+def gather(world: World) -> RunEvidence:
     """Return everything about the run that has just become quiet."""
     signs: dict[Sign, tuple[int, int]] = {}
-    items: list[Item] = []
+    items: list[ItemRecord] = []
     for row in world.rows(ITEMS):
         item = _item(row)
         items.append(item)
         for step, sign in enumerate(_signs(item, after=row[8] or {}, reason=row[9])):
             signs[sign] = (item.id, step)
     effects: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    others = OtherHands(world.real_time)
+    others = OutsideEdits(world.real_time)
     for effect in _all(world, "effects"):
         others.learn(effect)
         if effect["source"] == "call":
@@ -84,14 +84,16 @@ def gather(world: World) -> Evidence:
         place for sign, place in signs.items() if (sign[1], _result(sign)) in done or _is_done_by_others(sign, others)
     )
     id_offset = int(world.simulator.control("GET", "/settings")["extension_id_offset"])
-    return Evidence(
+    return RunEvidence(
         items=items,
         calls=[
-            Call(id=row[0], purpose=row[1], state=row[2], started_at=row[3], ended_at=row[4], items=tuple(filter(None, row[5])))
+            CallRecord(
+                id=row[0], purpose=row[1], state=row[2], started_at=row[3], ended_at=row[4], items=tuple(filter(None, row[5]))
+            )
             for row in world.rows(CALLS)
         ],
         events=[
-            Event(id=row[0], tag=row[1], change_id=row[2], item_id=row[3], call_id=row[4], detail=row[5])
+            EventRecord(id=row[0], tag=row[1], change_id=row[2], item_id=row[3], call_id=row[4], detail=row[5])
             for row in world.rows(EVENTS)
         ],
         landings=landings,
@@ -118,9 +120,9 @@ def _silence(call: dict[str, Any]) -> str:
     return f"429 for call {call['id']}, {call['endpoint']}, at {call['at']}"
 
 
-def _item(row: tuple[Any, ...]) -> Item:
+def _item(row: tuple[Any, ...]) -> ItemRecord:
     kind = KINDS[row[2]].of(row[10])
-    return Item(
+    return ItemRecord(
         id=row[0],
         change_id=row[1],
         kind=row[2],
@@ -136,7 +138,7 @@ def _item(row: tuple[Any, ...]) -> Item:
     )
 
 
-def _signs(item: Item, *, after: dict[str, Any], reason: str) -> tuple[Sign, ...]:
+def _signs(item: ItemRecord, *, after: dict[str, Any], reason: str) -> tuple[Sign, ...]:
     """Say of each of an item's steps how its call is known."""
     target = int(item.target.rsplit(":", 1)[1])
     if not after:
@@ -178,7 +180,7 @@ def _result(sign: Sign) -> str:
     return value.split(" ", 1)[0] if endpoint == driver.SET_ACTION.lower() else f"{endpoint} {value}"
 
 
-def _is_done_by_others(sign: Sign, others: OtherHands) -> bool:
+def _is_done_by_others(sign: Sign, others: OutsideEdits) -> bool:
     """Say whether somebody else has given the target what the call was to give it."""
     endpoint, target, value = sign
     if endpoint == driver.SET_ACTION.lower():
@@ -192,6 +194,6 @@ def _all(world: World, what: str, **filters: object) -> Iterator[dict[str, Any]]
     """Read a whole log of the simulator's, page by page."""
     since = 0
     read = world.simulator.calls if what == "calls" else world.simulator.effects
-    while page := read(since_id=since, limit=AT_ONCE, **filters):
+    while page := read(since_id=since, limit=ROWS_PER_PAGE, **filters):
         yield from page
         since = page[-1]["id"]

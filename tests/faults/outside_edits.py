@@ -22,7 +22,7 @@ Field = tuple[str, int, str]
 """Kind of record, its id, and the name of one of its fields."""
 
 
-class OtherHands:
+class OutsideEdits:
     """When somebody else last set which field, as the log of effects goes on."""
 
     def __init__(self, real_time: Callable[[datetime], datetime]) -> None:

@@ -245,7 +245,7 @@ def test_caps_may_be_set_on_the_command_line(tmp_path_factory: pytest.TempPathFa
         {"answer_order": "reversed"},
     ],
 )
-def test_habits_that_make_no_sense_are_refused(simulator: Simulator, settings: dict[str, object]) -> None:
+def test_invalid_variants_are_refused(simulator: Simulator, settings: dict[str, object]) -> None:
     before = simulator.control("GET", "/settings")
     with pytest.raises(SimulatorError, match="400"):
         simulator.set(**settings)

@@ -66,7 +66,7 @@ def spend(count: int, lane: Lane = Lane.BULK) -> None:
 
 
 class TestGauge:
-    def test_it_tells_what_each_lane_may_still_do(self, support: Client) -> None:
+    def test_it_shows_the_calls_left_to_each_lane(self, support: Client) -> None:
         spend(3)
         assert "Calls left: 4,972 urgent, 4,474 bulk" in shown(support, GAUGE)
 
@@ -122,7 +122,7 @@ class TestPage:
         connection.budget().reserve(RENEW_ACCESS_TOKEN, Lane.URGENT)
         found = hour()
         assert (found.urgent, found.bulk, found.calls) == (3, 3, 6)
-        assert [(row.endpoint, row.urgent, row.bulk, row.limit) for row in found.spent] == [
+        assert [(row.endpoint, row.urgent, row.bulk, row.limit) for row in found.by_endpoint] == [
             ("account/list", 2, 3, None),
             ("auth/renewaccesstoken", 1, 0, 15),
         ]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import models, transaction
 from django.utils import timezone
 
-from accounts.changes.audit_events import about_item
+from accounts.changes.audit_events import item_event
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
 from accounts.changes.kinds.stored import NOT_SUPPORTED
@@ -22,7 +22,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 
-DECIDED_AT_ONCE: Final = 1000
+RESOLVED_TOGETHER: Final = 1000
 """The maximum number of items that are resolved together."""
 
 
@@ -65,7 +65,7 @@ class Seen:
 
 
 @dataclass(kw_only=True)
-class Decided:
+class Resolved:
     """The result of resolving many items: those it settled, and those it left out, each with the reason."""
 
     items: list[Item] = field(default_factory=list)
@@ -110,7 +110,7 @@ def resolve_many(
     resolution: Resolution,
     comment: str,
     typed_count: int | None = None,
-) -> Decided:
+) -> Resolved:
     """Settle unknown items with the same evidence, or have them sent again, as a person decided; return the results.
 
     One transaction per change, so that each is finished with its last item. An item that is no longer as it was shown (settled,
@@ -123,7 +123,7 @@ def resolve_many(
     by_change: dict[int, list[int]] = defaultdict(list)
     for asked in found:
         by_change[asked.item.change_id].append(asked.item.pk)
-    decided = Decided()
+    resolved = Resolved()
     for item_ids in by_change.values():
         with transaction.atomic():
             right = []
@@ -132,14 +132,14 @@ def resolve_many(
                 if not obstacle and asked.evidence.key != seen.evidence_key:
                     obstacle = "Its evidence is another one than that of the others."
                 if obstacle:
-                    decided.left_out.append((asked.item, obstacle))
+                    resolved.left_out.append((asked.item, obstacle))
                 else:
                     right.append(asked)
             if right:
                 shared = {"items": len(found), "digest": seen.digest}
                 _write(right, actor=actor, origin=origin, resolution=resolution, comment=comment, detail=shared)
-                decided.items += [asked.item for asked in right]
-    return decided
+                resolved.items += [asked.item for asked in right]
+    return resolved
 
 
 def read_again(*, actor: Staff, origin: Origin, item_id: int) -> Item:
@@ -204,7 +204,7 @@ def _obstacle(asked: Question, resolution: Resolution, seen_call: int) -> str:
 
 
 def _write(
-    decided: Sequence[Question],
+    resolved: Sequence[Question],
     *,
     actor: Staff,
     origin: Origin,
@@ -213,7 +213,7 @@ def _write(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a resolution of items of one change at the same step, with an audit event for each."""
-    first, who = decided[0], actor.who()
+    first, who = resolved[0], actor.who()
     change = first.item.change
     if resolution == Resolution.QUEUED:
         # The time, the attempts and the earlier reading belong to the earlier call; the calls themselves are kept.
@@ -227,11 +227,11 @@ def _write(
         begins = "" if applied else half_done(first.kind.steps, first.item.step)
         note, tag = f"{begins}{said}, says {who.name}: {comment}", Tag.ITEM_RESOLVED
         fields = {"note": note, "settled_at": timezone.now(), "not_before": None, "lease_until": None}
-    items, to = [asked.item for asked in decided], ItemState(resolution.value)
+    items, to = [asked.item for asked in resolved], ItemState(resolution.value)
     move_items(items, came_from=ItemState.UNKNOWN, to=to, resolved_by_id=actor.pk, **fields)
     show_moved(items, to, resolved_by_id=actor.pk, **fields)
     record_all(
-        about_item(
+        item_event(
             tag,
             asked.item,
             actor=who,
@@ -245,7 +245,7 @@ def _write(
                 **(detail or {}),
             },
         )
-        for asked in decided
+        for asked in resolved
     )
     finish_change(change, origin=origin)
 
@@ -257,7 +257,7 @@ def _make_due(asked: Sequence[Question], *, actor: Staff, origin: Origin) -> Non
     who = actor.who()
     text = f"Asked for by {who.name}"
     if len(items) == 1:
-        record(about_item(Tag.ITEM_READ_AGAIN, items[0], actor=who, origin=origin, detail={"text": text}))
+        record(item_event(Tag.ITEM_READ_AGAIN, items[0], actor=who, origin=origin, detail={"text": text}))
         return
     change = items[0].change
     record(

@@ -1,4 +1,4 @@
-"""Outcomes stay true when answers are short, late, odd, reordered or wrong. Each test is one habit of Tradovate's."""
+"""Outcomes stay true when answers are short, late, odd, reordered or wrong. Each test is one behaviour of Tradovate's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accounts.changes.models import Change, Item, PolicyRule
 from accounts.changes.states import ItemState
 from accounts.execution.lane import work
 from accounts.execution.models import Call, CallState, Purpose
-from accounts.execution.reconcile import heal
+from accounts.execution.reconcile import settle_from_mirror
 from accounts.execution.recover import sweep as sweep_once
 from accounts.execution.settle import answer_detail
 from accounts.models import Account, AutoLiqLimits, Position, PositionLimit, RiskCategory, RiskStatus
@@ -43,7 +43,7 @@ BALANCE = "/cashBalance/changedemobalance"
 
 
 def open_accounts(count: int, skip: int = 0) -> list[int]:
-    """Return ids of open accounts that nobody has acted on."""
+    """Return ids of open accounts that no one has acted on."""
     found = Account.objects.filter(
         environment="demo", archived=False, risk_status__admin_action="Normal", risk_status__liquidate_only_at=None
     )
@@ -335,7 +335,7 @@ def test_answers_in_another_order_or_without_their_falses_are_understood(
     assert {mirror.account(each)["userAccountAutoLiq"]["weeklyLossAutoLiq"] for each in ids} == {limit}
 
 
-# --- What is unknown heals ----------------------------------------------------------------------------------------------
+# --- Unknown items settled ----------------------------------------------------------------------------------------------
 
 
 def unknown_lock(mirror: Simulator, support: Staff, account_id: int) -> Item:
@@ -343,7 +343,7 @@ def unknown_lock(mirror: Simulator, support: Staff, account_id: int) -> Item:
     mirror.fault("cut", when="after", endpoint=SET_ACTION, count=1)
     item = the_item(ask(support, "lock", account_id))
     send_item(item.pk, origin=ORIGIN)
-    Item.objects.filter(pk=item.pk).update(not_before=None, note="Nobody could read it back")
+    Item.objects.filter(pk=item.pk).update(not_before=None, note="It could not be read back")
     return the_item(item.change)
 
 
@@ -352,7 +352,7 @@ def test_any_later_reading_that_proves_an_unknown_item_settles_it_and_all_others
     mirror: Simulator, support: Staff, reading: str
 ) -> None:
     items = [unknown_lock(mirror, support, account_id) for account_id in open_accounts(3, skip=20)]
-    assert heal(origin=ORIGIN) == 0  # the mirror has nothing newer
+    assert settle_from_mirror(origin=ORIGIN) == 0  # the mirror has nothing newer
 
     if reading == "full read":
         sync(Environment.DEMO)
@@ -376,10 +376,10 @@ def test_a_reading_that_proves_nothing_leaves_an_unknown_item_to_people_with_wha
     mirror.patch("accountRiskStatus", account_id, adminAction="LiquidateOnlyModeImmediately")
     sync(Environment.DEMO)
 
-    heal(origin=ORIGIN)
+    settle_from_mirror(origin=ORIGIN)
 
     item.refresh_from_db()
-    assert (item.state, item.note) == (ItemState.UNKNOWN, "Nobody could read it back")
+    assert (item.state, item.note) == (ItemState.UNKNOWN, "It could not be read back")
     assert item.observed is not None
     assert item.observed["admin_action"] == "LiquidateOnlyModeImmediately"
 

@@ -16,7 +16,7 @@ from accounts.execution.lane import work
 from accounts.execution.models import Call
 from accounts.execution.recover import sweep as sweep_once
 from accounts.models import Account, AutoLiqLimits, Cash, RiskCategory, RiskStatus
-from accounts.outside.judge import judge_moves
+from accounts.outside.attribute import attribute_moves
 from accounts.sync.actions import Part, refresh, sync
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
@@ -24,7 +24,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from tests.changes.world import ask
 from tests.execution.pre_trade import make_limited
-from tests.execution.test_truth import decided, open_accounts, switch_to
+from tests.execution.test_true_outcomes import decided, open_accounts, switch_to
 from tests.execution.worker import ORIGIN, later, read_back_due, reconciled, run, run_once, send_batch, send_item, the_item
 from tests.simulator.driver import SET_ACTION, Simulator
 
@@ -346,10 +346,10 @@ def test_a_row_that_does_not_fit_the_mirror_hides_no_move_before_a_call(
 def test_a_status_row_without_its_action_is_no_unlock_by_somebody(mirror: Simulator, support: Staff) -> None:
     account_id = open_accounts(1, skip=156)[0]
     assert run(the_item(ask(support, "lock", account_id))).state == ItemState.APPLIED
-    judge_moves(origin=ORIGIN)
+    attribute_moves(origin=ORIGIN)
     mirror.fault("odd", entity="accountRiskStatus", account_ids=[account_id], without=["adminAction"], count=1)
     refresh(Environment.DEMO, [account_id], lane=Lane.URGENT)
-    judge_moves(origin=ORIGIN)
+    attribute_moves(origin=ORIGIN)
     assert RiskStatus.objects.get(account__tradovate_id=account_id).admin_action == "LockTradingImmediately"
     assert not Event.objects.filter(tag=Tag.OUTSIDE_STATUS).exists()
 

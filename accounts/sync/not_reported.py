@@ -14,7 +14,7 @@ from accounts.models import Account, Cash, LimitLevel, RiskStatus, SyncRun
 
 
 @dataclass(frozen=True, kw_only=True)
-class Untold:
+class NotReported:
     """A part of an account that full reads no longer include, and when it was last read."""
 
     what: str
@@ -22,26 +22,26 @@ class Untold:
 
 
 def attach(accounts: Iterable[Account]) -> None:
-    """Set `untold_since` on each open account to when its risk status was last read, if full reads no longer include it.
+    """Set `not_reported_since` on each open account to when its risk status was last read, if full reads no longer include it.
 
     At most a query for each environment, and none if all were read lately. Accounts whose `risk_status` was not selected with
     them are left out: what is done with those does not depend on it.
     """
-    told_until: dict[str, datetime | None] = {}
+    expected_since: dict[str, datetime | None] = {}
     for account in accounts:
         status: RiskStatus | None = account._state.fields_cache.get("risk_status")  # noqa: SLF001  (to ask for nothing)
         if account.archived or status is None or status.fresh_at >= timezone.now() - _one_sync():
             continue
-        if account.environment not in told_until:
-            told_until[account.environment] = _told_until(account.environment)
-        until = told_until[account.environment]
+        if account.environment not in expected_since:
+            expected_since[account.environment] = _expected_since(account.environment)
+        until = expected_since[account.environment]
         if until is not None and status.fresh_at < until:
-            account.untold_since = status.fresh_at
+            account.not_reported_since = status.fresh_at
 
 
-def parts(account: Account) -> list[Untold]:
+def parts(account: Account) -> list[NotReported]:
     """Return what full reads no longer include of an account that was read before. Reads what its page has selected."""
-    until = None if account.archived else _told_until(account.environment)
+    until = None if account.archived else _expected_since(account.environment)
     if until is None:
         return []
     status: RiskStatus | None = getattr(account, "risk_status", None)
@@ -54,14 +54,14 @@ def parts(account: Account) -> list[Untold]:
         ("cash", cash.fresh_at if cash else None),
         ("open positions", account.positions_read_at),
     )
-    return [Untold(what=what, since=at) for what, at in read if at is not None and at < until]
+    return [NotReported(what=what, since=at) for what, at in read if at is not None and at < until]
 
 
 def _one_sync() -> timedelta:
     return timedelta(seconds=settings.SYNC_SECONDS)
 
 
-def _told_until(environment: str) -> datetime | None:
+def _expected_since(environment: str) -> datetime | None:
     """Return the time before which nothing should have been last read; None before the first successful full read.
 
     That is one sync before the newest: the next sync compensates for a single short response.

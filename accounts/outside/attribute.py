@@ -1,6 +1,6 @@
-"""Judging moves of the mirror: what was done neither here nor by Tradovate itself becomes an audit event.
+"""Finds the causes of moves of the mirror: what was done neither here nor by Tradovate itself becomes an audit event.
 
-May run concurrently with itself: the process that has locked a move's row judges it, in one transaction with its event.
+May run concurrently with itself: the process that has locked a move's row attributes it, in one transaction with its event.
 """
 
 import json
@@ -18,20 +18,20 @@ from accounts.changes.states import ITEM_UNDER_WAY, ItemState
 from accounts.execution.models import CallItem, CallState, Purpose
 from accounts.execution.timing import WATCHED_FOR
 from accounts.models import MirrorMove, MoveSubject
-from accounts.outside.rule import Call, outside_part
+from accounts.outside.rule import OwnCall, outside_part
 from accounts.sync.history import Pairs
 from riskadmin.audit.actions import AuditEntry, record_all
 from riskadmin.audit.origin import SYSTEM, Origin, Subject
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.audit.tags import Tag
 
-AT_ONCE: Final = 2_000
+MOVES_PER_TRANSACTION: Final = 2_000
 """Moves in one transaction; Tradovate may move every account there is."""
 
 LATE: Final[timedelta] = WATCHED_FOR
 """For this long after its end a call may still show an effect, if no read-back has shown it."""
 
-_JUDGED: Final = """
+_ATTRIBUTE: Final = """
     UPDATE accounts_mirrormove SET judged_at = %s, outside_kind = given.kind, outside = given.part::jsonb
     FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS given (id, kind, part) WHERE accounts_mirrormove.id = given.id
 """
@@ -44,54 +44,59 @@ _TAGS: Final[dict[str, Tag]] = {
     MoveSubject.POSITION_LIMITS: Tag.OUTSIDE_POSITION_LIMITS,
     MoveSubject.RISK_PARAMETERS: Tag.OUTSIDE_RISK_PARAMETERS,
 }
-UNTOLD: Final = frozenset({"category_id"})
+NOT_SHOWN: Final = frozenset({"category_id"})
 """Left out when a move is reported: the name next to it says it. It stays in the move."""
 
 
-def judge_moves(*, origin: Origin) -> int:
-    """Judge every move whose account has no call in flight or not yet read back; return how many were judged."""
-    judged = 0
-    while some := _judge_some(origin):
-        judged += some
-    return judged
+def attribute_moves(*, origin: Origin) -> int:
+    """Attribute every move whose account has no call in flight or not yet read back; return how many were attributed."""
+    attributed = 0
+    while some := _attribute_some(origin):
+        attributed += some
+    return attributed
 
 
 @transaction.atomic
-def _judge_some(origin: Origin) -> int:
-    moves = list(_ready().select_for_update(skip_locked=True, of=("self",)).select_related("account").order_by("pk")[:AT_ONCE])
+def _attribute_some(origin: Origin) -> int:
+    moves = list(
+        _ready()
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("account")
+        .order_by("pk")[:MOVES_PER_TRANSACTION]
+    )
     if not moves:
         return 0
     calls = _calls(moves)
-    judged: list[tuple[MirrorMove, tuple[OutsideKind, Pairs] | None]] = []
+    attributed: list[tuple[MirrorMove, tuple[OutsideKind, Pairs] | None]] = []
     for move in moves:
         fitting = [call for call in calls[move.account_id] if call.fits(known_at=move.known_at, noted_at=move.noted_at)]
-        judged.append((move, outside_part(move.subject, move.fields, fitting, noted_at=move.noted_at)))
+        attributed.append((move, outside_part(move.subject, move.fields, fitting, noted_at=move.noted_at)))
     with connection.cursor() as cursor:
         cursor.execute(
-            _JUDGED,
+            _ATTRIBUTE,
             [
                 timezone.now(),
-                [move.pk for move, _ in judged],
-                [found[0].value if found else "" for _, found in judged],
-                [json.dumps(found[1]) if found else None for _, found in judged],
+                [move.pk for move, _ in attributed],
+                [found[0].value if found else "" for _, found in attributed],
+                [json.dumps(found[1]) if found else None for _, found in attributed],
             ],
         )
-    record_all(_event(move, *found, origin) for move, found in judged if found)
-    return len(judged)
+    record_all(_event(move, *found, origin) for move, found in attributed if found)
+    return len(attributed)
 
 
 def _ready() -> QuerySet[MirrorMove]:
-    """Return the moves to judge, except those of accounts with a call in flight or not yet read back."""
+    """Return the moves to attribute, except those of accounts with a call in flight or not yet read back."""
     unread = Q(state__in=ITEM_UNDER_WAY) | Q(state=ItemState.UNKNOWN, not_before__isnull=False)
     return MirrorMove.objects.filter(judged_at=None).exclude(Exists(Item.objects.filter(unread, account=OuterRef("account"))))
 
 
-def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[Call]]:
+def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[OwnCall]]:
     """Return the calls that may have moved these accounts, by account, whatever their result; one query.
 
     A call is written down before it is sent, so every call whose effect a reading can show is found here.
     """
-    found: dict[int, list[Call]] = defaultdict(list)
+    found: dict[int, list[OwnCall]] = defaultdict(list)
     earliest, latest = min(move.known_at for move in moves), max(move.noted_at for move in moves)
     carried = (
         CallItem.objects.filter(
@@ -123,7 +128,7 @@ def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[Call]]:
         if is_proven and item.settled_at:
             over_at = min(item.settled_at, over_at or item.settled_at)
         found[item.account_id or 0].append(
-            Call(
+            OwnCall(
                 kind=item.change.kind,
                 before=item.before or {},
                 after=item.after or {},
@@ -137,7 +142,9 @@ def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[Call]]:
 
 def _event(move: MirrorMove, kind: OutsideKind, part: Pairs, origin: Origin) -> AuditEntry:
     account = move.account
-    before, after = ({_called(move, name): pair[side] for name, pair in part.items() if name not in UNTOLD} for side in (0, 1))
+    before, after = (
+        {_called(move, name): pair[side] for name, pair in part.items() if name not in NOT_SHOWN} for side in (0, 1)
+    )
     detail: dict[str, Any] = {
         "kind": kind.value,
         "known_at": move.known_at.isoformat(),

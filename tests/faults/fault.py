@@ -30,7 +30,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Blow:
+class Fault:
     """One fault of one run. `env` is of the run's processes from their start, `settings` are the simulator's from then on.
 
     One that lies in wait is there when the calls come that it meets; any other strikes in their midst.
@@ -59,7 +59,7 @@ LONG: Final = Scale(away_s=(2.0, 65.0), frozen_s=(6.0, 45.0), held_s=(2.0, 24.0)
 
 
 @dataclass(frozen=True)
-class Lot:
+class FaultContext:
     """What a fault is drawn with: the seed's dice, how long things take, and the change that it is to meet."""
 
     rng: Random
@@ -74,17 +74,24 @@ class Lot:
 
 
 def answers(
-    lot: Lot, kind: str, when: str, *, for_s: float = 4.0, everywhere: bool = False, count: int = 0, **fields: object
-) -> Blow:
+    context: FaultContext,
+    kind: str,
+    when: str,
+    *,
+    for_s: float = 4.0,
+    everywhere: bool = False,
+    count: int = 0,
+    **fields: object,
+) -> Fault:
     """A fault of the simulator's, dropped after a while: at one writing endpoint, at all calls, or at some of all calls."""
-    rng = lot.rng
-    endpoint = None if everywhere and rng.random() < 0.3 else rng.choice(writes(lot.kind))
+    rng = context.rng
+    endpoint = None if everywhere and rng.random() < 0.3 else rng.choice(writes(context.kind))
     rule: dict[str, Any] = {**fields, **({"endpoint": endpoint} if endpoint else {}), "count": count or rng.randint(1, 6)}
     rule |= {"probability": rng.choice((1.0, 1.0, 0.5)), "seed": rng.randint(1, 1_000_000)}
     rule |= {"when": when} if kind not in {"p-ticket", "cut-body"} else {}
     strike, lift = injected(kind, rule)
     words = f"{kind} {when} the effect, {rule['count']} x, at {endpoint or 'any call'}, for {for_s:.0f} s"
-    return Blow(kind, words, (Step(0, strike), Step(for_s, lift)), lies_in_wait=True)
+    return Fault(kind, words, (Step(0, strike), Step(for_s, lift)), lies_in_wait=True)
 
 
 def injected(kind: str, rule: Mapping[str, Any]) -> tuple[Act, Act]:

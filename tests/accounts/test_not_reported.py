@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskStatus, SyncRun
 from accounts.sync.actions import sync
-from accounts.sync.untold import attach
+from accounts.sync.not_reported import attach
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
 from tests.accounts.mirrored import make_account as make_unread
@@ -44,15 +44,13 @@ def support(client: Client) -> Client:
     return client
 
 
-def is_untold(account: Account) -> bool:
+def is_not_reported(account: Account) -> bool:
     fresh = Account.objects.select_related("risk_status").get(pk=account.pk)
     attach([fresh])
-    return fresh.untold_since is not None
+    return fresh.not_reported_since is not None
 
 
-def test_a_record_that_names_no_account_is_told_on_the_account_that_it_is_missed_of(
-    simulator: Simulator, client: Client
-) -> None:
+def test_a_record_without_an_account_is_shown_on_the_account_that_lacks_it(simulator: Simulator, client: Client) -> None:
     client.force_login(make_person(Role.SUPPORT))
     sync(Environment.DEMO)
     account, limited = Account.objects.filter(archived=False, risk_status__admin_action="Normal", limits__level="firm")[:2]
@@ -79,20 +77,20 @@ def test_only_what_is_older_than_the_last_full_read_that_ended_well_by_more_than
     now = timezone.now()
     account = make_unread()
     make_status(account, fresh_at=now - LONG_AGO)
-    assert not is_untold(account), "nothing was read whole yet"
+    assert not is_not_reported(account), "nothing was read whole yet"
     read_whole(now - timedelta(minutes=1), failure="Tradovate answered HTTP 500")
     read_whole(now - timedelta(minutes=1), environment="live")
-    assert not is_untold(account), "no full read ended well"
+    assert not is_not_reported(account), "no full read ended well"
     read_whole(now - timedelta(minutes=4))
-    assert not is_untold(account), "one answer was short, perhaps"
+    assert not is_not_reported(account), "one answer was short, perhaps"
     read_whole(now - timedelta(minutes=1))
-    assert is_untold(account)
+    assert is_not_reported(account)
     Account.objects.filter(pk=account.pk).update(archived=True)
-    assert not is_untold(account)
+    assert not is_not_reported(account)
     assert "did not include" not in page_of(support, account)
 
 
-def test_what_was_told_lately_is_not_marked(support: Client) -> None:
+def test_recently_reported_accounts_are_not_marked(support: Client) -> None:
     read_whole(timezone.now())
     account = make_active()
     make_limits(account, LimitLevel.FIRM)

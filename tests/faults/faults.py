@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from tests.faults.blow import Blow, Lot, Step, answers
-from tests.faults.habits import HABITS
+from tests.faults.answer_faults import ANSWER_FAULTS
+from tests.faults.fault import Fault, FaultContext, Step, answers
 from tests.faults.world import LANES, World
 
 HOURS_MAX: Final = 20
@@ -24,19 +24,19 @@ LEAVES_WITHIN_S: Final = 120.0
 """A warm shutdown ends what is under way: a call may take 20 seconds, its read-back as long."""
 
 
-def worker_kill(lot: Lot) -> Blow:
-    lanes = _lanes(lot.rng)
-    back_s = lot.rng.uniform(0.1, 3.0)
-    return Blow(
+def worker_kill(context: FaultContext) -> Fault:
+    lanes = _lanes(context.rng)
+    back_s = context.rng.uniform(0.1, 3.0)
+    return Fault(
         "worker_kill",
         f"SIGKILL to {'+'.join(lanes)}",
         (Step(0, lambda world: world.signal_workers(lanes, signal.SIGKILL)), Step(back_s, World.start_workers)),
     )
 
 
-def worker_term(lot: Lot) -> Blow:
-    lanes = _lanes(lot.rng)
-    return Blow(
+def worker_term(context: FaultContext) -> Fault:
+    lanes = _lanes(context.rng)
+    return Fault(
         "worker_term",
         f"SIGTERM to {'+'.join(lanes)}",
         (
@@ -47,10 +47,10 @@ def worker_term(lot: Lot) -> Blow:
     )
 
 
-def worker_freeze(lot: Lot) -> Blow:
-    lanes = _lanes(lot.rng)
-    asleep_s = lot.rng.uniform(*lot.scale.frozen_s)
-    return Blow(
+def worker_freeze(context: FaultContext) -> Fault:
+    lanes = _lanes(context.rng)
+    asleep_s = context.rng.uniform(*context.scale.frozen_s)
+    return Fault(
         "worker_freeze",
         f"SIGSTOP to {'+'.join(lanes)} for {asleep_s:.0f} s",
         (
@@ -60,8 +60,8 @@ def worker_freeze(lot: Lot) -> Blow:
     )
 
 
-def deploy(lot: Lot) -> Blow:
-    return Blow(
+def deploy(context: FaultContext) -> Fault:
+    return Fault(
         "deploy",
         "a second set of workers, then SIGTERM to the first",
         (
@@ -73,13 +73,13 @@ def deploy(lot: Lot) -> Blow:
     )
 
 
-def two_dispatchers(lot: Lot) -> Blow:
-    return Blow("two_dispatchers", "a second clock, from now on", (Step(0, World.start_clock), Step(0.1, _everything_at_once)))
+def two_dispatchers(context: FaultContext) -> Fault:
+    return Fault("two_dispatchers", "a second clock, from now on", (Step(0, World.start_clock), Step(0.1, _everything_at_once)))
 
 
-def duplicate_delivery(lot: Lot) -> Blow:
+def duplicate_delivery(context: FaultContext) -> Fault:
     sender = _Doubler()
-    return Blow(
+    return Fault(
         "duplicate_delivery",
         "every message twice for 4 s",
         (
@@ -92,38 +92,38 @@ def duplicate_delivery(lot: Lot) -> Blow:
     )
 
 
-def redis_wipe(lot: Lot) -> Blow:
-    times = lot.rng.choice((1, 1, 2))
-    return Blow("redis_wipe", f"FLUSHALL, {times} x", tuple(Step(0.7 * each, _wipe) for each in range(times)))
+def redis_wipe(context: FaultContext) -> Fault:
+    times = context.rng.choice((1, 1, 2))
+    return Fault("redis_wipe", f"FLUSHALL, {times} x", tuple(Step(0.7 * each, _wipe) for each in range(times)))
 
 
-def redis_gone(lot: Lot) -> Blow:
-    away_s = lot.away_s()
-    return Blow("redis_gone", f"for {away_s:.0f} s", (Step(0, World.stop_redis), Step(away_s, World.start_redis)))
+def redis_gone(context: FaultContext) -> Fault:
+    away_s = context.away_s()
+    return Fault("redis_gone", f"for {away_s:.0f} s", (Step(0, World.stop_redis), Step(away_s, World.start_redis)))
 
 
-def postgres_restart(lot: Lot) -> Blow:
-    number = lot.rng.choice((signal.SIGINT, signal.SIGQUIT))
-    return Blow(
+def postgres_restart(context: FaultContext) -> Fault:
+    number = context.rng.choice((signal.SIGINT, signal.SIGQUIT))
+    return Fault(
         "postgres_restart",
         f"{number.name}, and back at once",
         (Step(0, lambda world: world.stop_postgres(number)), Step(0, World.start_postgres)),
     )
 
 
-def postgres_gone(lot: Lot) -> Blow:
-    away_s = lot.away_s()
-    number = lot.rng.choice((signal.SIGINT, signal.SIGQUIT))
-    return Blow(
+def postgres_gone(context: FaultContext) -> Fault:
+    away_s = context.away_s()
+    number = context.rng.choice((signal.SIGINT, signal.SIGQUIT))
+    return Fault(
         "postgres_gone",
         f"{number.name}, for {away_s:.0f} s",
         (Step(0, lambda world: world.stop_postgres(number)), Step(away_s, World.start_postgres)),
     )
 
 
-def no_connections(lot: Lot) -> Blow:
-    away_s = lot.away_s()
-    return Blow(
+def no_connections(context: FaultContext) -> Fault:
+    away_s = context.away_s()
+    return Fault(
         "no_connections",
         f"two connections a worker, and no new one for {away_s:.0f} s",
         (Step(0, World.take_connections), Step(away_s, World.connections_back)),
@@ -131,79 +131,81 @@ def no_connections(lot: Lot) -> Blow:
     )
 
 
-def trail_full(lot: Lot) -> Blow:
-    away_s = lot.away_s()
-    return Blow(
+def trail_full(context: FaultContext) -> Fault:
+    away_s = context.away_s()
+    return Fault(
         "trail_full",
         f"no event can be written for {away_s:.0f} s",
         (Step(0, World.trail_fills_up), Step(away_s, World.trail_has_space)),
     )
 
 
-def tradovate_gone(lot: Lot) -> Blow:
-    away_s = lot.away_s()
-    return Blow("tradovate_gone", f"for {away_s:.0f} s", (Step(0, World.stop_tradovate), Step(away_s, World.start_tradovate)))
+def tradovate_gone(context: FaultContext) -> Fault:
+    away_s = context.away_s()
+    return Fault("tradovate_gone", f"for {away_s:.0f} s", (Step(0, World.stop_tradovate), Step(away_s, World.start_tradovate)))
 
 
-def signed_out(lot: Lot) -> Blow:
-    return Blow(
+def signed_out(context: FaultContext) -> Fault:
+    return Fault(
         "signed_out", "every token is refused", (Step(0, lambda world: _done(world.simulator.control("DELETE", "/sessions"))),)
     )
 
 
-def clock_jump(lot: Lot) -> Blow:
-    return Blow("clock_jump", "by a little more than an hour", (Step(0, World.jump),))
+def clock_jump(context: FaultContext) -> Fault:
+    return Fault("clock_jump", "by a little more than an hour", (Step(0, World.jump),))
 
 
-def hang(lot: Lot) -> Blow:
-    away_s = lot.away_s()
-    return answers(lot, "hang", lot.rng.choice(("before", "after")), for_s=away_s, everywhere=True)
+def hang(context: FaultContext) -> Fault:
+    away_s = context.away_s()
+    return answers(context, "hang", context.rng.choice(("before", "after")), for_s=away_s, everywhere=True)
 
 
-def late(lot: Lot) -> Blow:
+def late(context: FaultContext) -> Fault:
     """A call takes effect long after its caller has given up on it: within the time that the design counts with."""
-    return answers(lot, "hold", "before", for_s=lot.rng.uniform(*lot.scale.held_s))
+    return answers(context, "hold", "before", for_s=context.rng.uniform(*context.scale.held_s))
 
 
-def cut_before(lot: Lot) -> Blow:
-    return answers(lot, "cut", "before")
+def cut_before(context: FaultContext) -> Fault:
+    return answers(context, "cut", "before")
 
 
-def cut_after(lot: Lot) -> Blow:
-    return answers(lot, "cut", "after")
+def cut_after(context: FaultContext) -> Fault:
+    return answers(context, "cut", "after")
 
 
-def cut_body(lot: Lot) -> Blow:
-    return answers(lot, "cut-body", "after")
+def cut_body(context: FaultContext) -> Fault:
+    return answers(context, "cut-body", "after")
 
 
-def html(lot: Lot) -> Blow:
-    return answers(lot, "html", lot.rng.choice(("before", "after")), status=lot.rng.choice((200, 200, 503)), everywhere=True)
+def html(context: FaultContext) -> Fault:
+    return answers(
+        context, "html", context.rng.choice(("before", "after")), status=context.rng.choice((200, 200, 503)), everywhere=True
+    )
 
 
-def server_error(lot: Lot) -> Blow:
-    return answers(lot, "500", lot.rng.choice(("before", "after")), everywhere=True)
+def server_error(context: FaultContext) -> Fault:
+    return answers(context, "500", context.rng.choice(("before", "after")), everywhere=True)
 
 
-def p_ticket(lot: Lot) -> Blow:
-    return answers(lot, "p-ticket", "before", p_time=lot.rng.randint(1, 4), everywhere=True)
+def p_ticket(context: FaultContext) -> Fault:
+    return answers(context, "p-ticket", "before", p_time=context.rng.randint(1, 4), everywhere=True)
 
 
-def captcha(lot: Lot) -> Blow:
-    return _with_jump(answers(lot, "p-ticket", "before", captcha=True), "captcha")
+def captcha(context: FaultContext) -> Fault:
+    return _with_jump(answers(context, "p-ticket", "before", captcha=True), "captcha")
 
 
-def too_many(lot: Lot) -> Blow:
-    return _with_jump(answers(lot, "429", "before", count=1, everywhere=True), "429")
+def too_many(context: FaultContext) -> Fault:
+    return _with_jump(answers(context, "429", "before", count=1, everywhere=True), "429")
 
 
-def lockout_warning(lot: Lot) -> Blow:
-    return _with_jump(answers(lot, "423", "before", count=1, everywhere=True), "423")
+def lockout_warning(context: FaultContext) -> Fault:
+    return _with_jump(answers(context, "423", "before", count=1, everywhere=True), "423")
 
 
-def few_calls(lot: Lot) -> Blow:
+def few_calls(context: FaultContext) -> Fault:
     """The hour is used up in the middle, and passes, as often as it takes."""
-    allowed = lot.rng.randint(40, 80)
+    allowed = context.rng.randint(40, 80)
     jumped_at = [0.0]
 
     def hour_passes(world: World) -> bool:
@@ -215,7 +217,7 @@ def few_calls(lot: Lot) -> Blow:
             jumped_at[0] = time.monotonic()
         return False
 
-    return Blow(
+    return Fault(
         "few_calls",
         f"{allowed} calls an hour, and the hours pass quickly",
         (Step(0, lambda world: _done(world.simulator.set(user_calls_per_hour=allowed))), Step(5.0, hour_passes, again_s=3.0)),
@@ -223,7 +225,7 @@ def few_calls(lot: Lot) -> Blow:
     )
 
 
-BLOWS: Final[dict[str, Callable[[Lot], Blow]]] = {
+FAULTS: Final[dict[str, Callable[[FaultContext], Fault]]] = {
     "worker_kill": worker_kill,
     "worker_term": worker_term,
     "worker_freeze": worker_freeze,
@@ -251,7 +253,7 @@ BLOWS: Final[dict[str, Callable[[Lot], Blow]]] = {
     "429": too_many,
     "423": lockout_warning,
     "few_calls": few_calls,
-    **HABITS,
+    **ANSWER_FAULTS,
 }
 
 
@@ -259,7 +261,7 @@ def _lanes(rng: Random) -> tuple[str, ...]:
     return rng.choice((LANES[:1], LANES[1:], LANES))
 
 
-def _with_jump(blow: Blow, name: str) -> Blow:
+def _with_jump(fault: Fault, name: str) -> Fault:
     """What stops calls for an hour, and the hour."""
 
     def hour_passes(world: World) -> bool:
@@ -270,8 +272,10 @@ def _with_jump(blow: Blow, name: str) -> Blow:
         world.jump()
         return True
 
-    last_s = max(step.after_s for step in blow.steps)
-    return Blow(name, f"{blow.words}; then an hour passes", (*blow.steps, Step(last_s + 1.0, hour_passes)), lies_in_wait=True)
+    last_s = max(step.after_s for step in fault.steps)
+    return Fault(
+        name, f"{fault.words}; then an hour passes", (*fault.steps, Step(last_s + 1.0, hour_passes)), lies_in_wait=True
+    )
 
 
 def _done(_: object) -> None:

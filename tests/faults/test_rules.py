@@ -1,4 +1,4 @@
-"""The judge against doctored worlds: one that keeps every promise, and for each promise worlds that break it."""
+"""The rules against doctored evidence: one that keeps every promise, and for each promise worlds that break it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.faults.__main__ import p95
-from tests.faults.evidence import Call, Event, Evidence, Item, Landing, TouchedField
-from tests.faults.judge import RULES, judge
+from tests.faults.evidence import CallRecord, EventRecord, ItemRecord, Landing, RunEvidence, TouchedField
+from tests.faults.rules import RULES, violations_of
 
 T0 = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LOCKED, LIQUIDATED, SKIPPED, WITHDRAWN, ENDED = range(1, 6)
@@ -23,24 +23,24 @@ def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-def call(number: int, item: int, state: str, began: float, ended: float | None = None) -> Call:
+def call(number: int, item: int, state: str, began: float, ended: float | None = None) -> CallRecord:
     ends = None if state == "open" else at(began + 1 if ended is None else ended)
-    return Call(id=number, purpose="write", state=state, started_at=at(began), ended_at=ends, items=(item,))
+    return CallRecord(id=number, purpose="write", state=state, started_at=at(began), ended_at=ends, items=(item,))
 
 
-def event(number: int, tag: str, item: int, call_id: int | None = None, **detail: Any) -> Event:
-    return Event(id=number, tag=tag, change_id=10 * item, item_id=item, call_id=call_id, detail=detail)
+def event(number: int, tag: str, item: int, call_id: int | None = None, **detail: Any) -> EventRecord:
+    return EventRecord(id=number, tag=tag, change_id=10 * item, item_id=item, call_id=call_id, detail=detail)
 
 
-GOOD = Evidence(
+GOOD = RunEvidence(
     items=(
-        Item(id=LOCKED, change_id=10, kind="lock", target="demo:account:1", state="applied"),
-        Item(
+        ItemRecord(id=LOCKED, change_id=10, kind="lock", target="demo:account:1", state="applied"),
+        ItemRecord(
             id=LIQUIDATED, change_id=20, kind="liquidate", target="demo:account:2", state="unknown", resend_safe=(False, True)
         ),
-        Item(id=SKIPPED, change_id=30, kind="unlock", target="demo:account:3", state="skipped"),
-        Item(id=WITHDRAWN, change_id=40, kind="unlock", target="demo:account:4", state="cancelled"),
-        Item(
+        ItemRecord(id=SKIPPED, change_id=30, kind="unlock", target="demo:account:3", state="skipped"),
+        ItemRecord(id=WITHDRAWN, change_id=40, kind="unlock", target="demo:account:4", state="cancelled"),
+        ItemRecord(
             id=ENDED,
             change_id=50,
             kind="user_lockout",
@@ -55,7 +55,7 @@ GOOD = Evidence(
         call(2, LOCKED, "answered", 20),
         call(3, LIQUIDATED, "unknown", 2),
         call(4, ENDED, "rejected", 3),
-        Call(id=5, purpose="read_back", state="answered", started_at=at(21), ended_at=at(22), items=(LOCKED,)),
+        CallRecord(id=5, purpose="read_back", state="answered", started_at=at(21), ended_at=at(22), items=(LOCKED,)),
     ),
     events=(
         *(event(number, "change:request:submitted", number) for number in (LOCKED, LIQUIDATED, WITHDRAWN, ENDED)),
@@ -66,15 +66,15 @@ GOOD = Evidence(
         event(14, "item:call:claimed", LOCKED, 2),
         event(16, "item:call:answered", LOCKED, 2),
         event(17, "item:outcome:settled", LOCKED, 5, outcome="applied"),
-        Event(id=18, tag="change:run:finished", change_id=10),
+        EventRecord(id=18, tag="change:run:finished", change_id=10),
         event(21, "item:call:claimed", LIQUIDATED, 3),
         event(22, "item:outcome:unknown", LIQUIDATED, 3, needs_person=False),
         event(23, "item:outcome:unknown", LIQUIDATED, 5, needs_person=True),
-        Event(id=31, tag="change:run:finished", change_id=30),
-        Event(id=41, tag="change:request:cancelled", change_id=40),
+        EventRecord(id=31, tag="change:run:finished", change_id=30),
+        EventRecord(id=41, tag="change:request:cancelled", change_id=40),
         event(51, "item:call:claimed", ENDED, 4),
         event(52, "item:outcome:settled", ENDED, 4, outcome="rejected"),
-        Event(id=53, tag="change:run:finished", change_id=50),
+        EventRecord(id=53, tag="change:run:finished", change_id=50),
     ),
     landings=(
         Landing(id=101, at=at(0.5), item_id=LOCKED, step=0),
@@ -87,27 +87,27 @@ GOOD = Evidence(
 )
 
 
-def with_item(number: int, **fields: Any) -> Evidence:
+def with_item(number: int, **fields: Any) -> RunEvidence:
     return replace(GOOD, items=[replace(item, **fields) if item.id == number else item for item in GOOD.items])
 
 
-def with_call(number: int, **fields: Any) -> Evidence:
+def with_call(number: int, **fields: Any) -> RunEvidence:
     return replace(GOOD, calls=[replace(each, **fields) if each.id == number else each for each in GOOD.calls])
 
 
-def without_event(number: int) -> Evidence:
+def without_event(number: int) -> RunEvidence:
     return replace(GOOD, events=[each for each in GOOD.events if each.id != number])
 
 
-def with_event(number: int, **fields: Any) -> Evidence:
+def with_event(number: int, **fields: Any) -> RunEvidence:
     return replace(GOOD, events=[replace(each, **fields) if each.id == number else each for each in GOOD.events])
 
 
-def with_landing(number: int, **fields: Any) -> Evidence:
+def with_landing(number: int, **fields: Any) -> RunEvidence:
     return replace(GOOD, landings=[replace(each, **fields) if each.id == number else each for each in GOOD.landings])
 
 
-def more(found: Evidence, **rows: Sequence[Any]) -> Evidence:
+def more(found: RunEvidence, **rows: Sequence[Any]) -> RunEvidence:
     return replace(found, **{name: (*getattr(found, name), *added) for name, added in rows.items()})  # type: ignore[arg-type]
 
 
@@ -120,7 +120,7 @@ SECOND_LOCK = more(
 
 RIVAL = more(
     GOOD,
-    items=[Item(id=6, change_id=10, kind="unlock", target="demo:account:1", state="applied")],
+    items=[ItemRecord(id=6, change_id=10, kind="unlock", target="demo:account:1", state="applied")],
     calls=[call(6, 6, "answered", 30)],
     events=[
         event(7, "change:request:submitted", 6),
@@ -132,7 +132,7 @@ RIVAL = more(
 """Another change has the same account; when its call was claimed is for each test to say."""
 
 
-def touching(field: str, *, named: bool, moved_s: float | None = None, item: int = LOCKED, action: str = "") -> Evidence:
+def touching(field: str, *, named: bool, moved_s: float | None = None, item: int = LOCKED, action: str = "") -> RunEvidence:
     """The world with a field that the lock's call at second 20.5 changed, which somebody else had set at `moved_s`."""
     touched = TouchedField(
         item_id=item,
@@ -149,15 +149,15 @@ def touching(field: str, *, named: bool, moved_s: float | None = None, item: int
     return replace(GOOD, items=asked, touched=[touched])
 
 
-BROKEN: tuple[tuple[str, str, Evidence], ...] = (
+BROKEN: tuple[tuple[str, str, RunEvidence], ...] = (
     ("unsettled", "an item under way", with_item(LOCKED, state="sent")),
     ("unsettled", "an item in its queue", with_item(LOCKED, state="queued")),
     ("unsettled", "unknown, and to be read again", with_item(LIQUIDATED, is_due=True)),
     ("unsettled", "a call without an end", with_call(2, state="open", ended_at=None)),
     ("unsettled", "a finished change that still runs", replace(GOOD, change_states={**GOOD.change_states, 10: "running"})),
     ("unknown without need", "a lock left unknown", with_item(LOCKED, state="unknown")),
-    ("unknown without need", "nobody told", without_event(23)),
-    ("unknown without need", "told, but not that a person is needed", with_event(23, detail={"needs_person": False})),
+    ("unknown without need", "without an event", without_event(23)),
+    ("unknown without need", "reported, but not that a person is needed", with_event(23, detail={"needs_person": False})),
     ("unknown without need", "the effect was there to be read", with_landing(103, effect=True, altered=True)),
     ("false applied", "applied without any effect", with_landing(102, effect=False, altered=False)),
     ("false applied", "applied without any call", replace(GOOD, landings=GOOD.landings[2:])),
@@ -208,11 +208,11 @@ BROKEN: tuple[tuple[str, str, Evidence], ...] = (
         more(GOOD, landings=[Landing(id=105, at=at(20.6), item_id=LOCKED, step=0)]),
     ),
     ("call without claim", "arrived when its claim was over", with_landing(104, at=at(5))),
-    ("call without claim", "nobody asked for it", replace(GOOD, strays=["a lock of 7"])),
+    ("call without claim", "no one asked for it", replace(GOOD, strays=["a lock of 7"])),
     ("two at once", "a rival's call begins in the midst", more(RIVAL, events=[event(15, "item:call:claimed", 6, 6)])),
     ("429 caused", "silenced", replace(GOOD, silenced=["429 for call 9"])),
     ("call without trail", "a call while nothing could be written", with_landing(104, at=at(35))),
-    ("overwritten", "a field that nobody named", touching("weeklyLossAutoLiq", named=False)),
+    ("overwritten", "a field that was not named", touching("weeklyLossAutoLiq", named=False)),
     ("overwritten", "a field that somebody else had set", touching("weeklyLossAutoLiq", named=False, moved_s=3)),
     ("overwritten", "a field set before it was asked", touching("weeklyLossAutoLiq", named=False, moved_s=0)),
     ("overwritten", "what is to change, moved since it was asked", touching("dailyLossAutoLiq", named=True, moved_s=3)),
@@ -223,14 +223,14 @@ BROKEN: tuple[tuple[str, str, Evidence], ...] = (
 
 
 def test_a_world_in_which_all_was_kept_has_no_violation() -> None:
-    assert judge(GOOD) == []
+    assert violations_of(GOOD) == []
 
 
 @pytest.mark.parametrize(
     ("rule", "evidence"), [pytest.param(rule, found, id=f"{rule}: {what}") for rule, what, found in BROKEN]
 )
-def test_a_broken_promise_is_found(rule: str, evidence: Evidence) -> None:
-    assert rule in {violation.rule for violation in judge(evidence)}
+def test_a_broken_promise_is_found(rule: str, evidence: RunEvidence) -> None:
+    assert rule in {violation.rule for violation in violations_of(evidence)}
 
 
 def test_every_rule_is_tried() -> None:
@@ -239,11 +239,11 @@ def test_every_rule_is_tried() -> None:
 
 @pytest.mark.parametrize("number", [each.id for each in GOOD.events if each.tag != "item:call:resent"])
 def test_no_event_may_be_missing(number: int) -> None:
-    assert judge(without_event(number))
+    assert violations_of(without_event(number))
 
 
 NOT_OVERWRITTEN = (
-    ("what is to change, moved by nobody", touching("dailyLossAutoLiq", named=True)),
+    ("what is to change, moved by no one", touching("dailyLossAutoLiq", named=True)),
     ("what is to change, moved before it was asked", touching("dailyLossAutoLiq", named=True, moved_s=0.5)),
     ("moved in the last seconds before the call", touching("weeklyLossAutoLiq", named=False, moved_s=15)),
     ("moved while the call was held", touching("weeklyLossAutoLiq", named=False, moved_s=21)),
@@ -252,30 +252,30 @@ NOT_OVERWRITTEN = (
 
 
 @pytest.mark.parametrize("found", [pytest.param(found, id=what) for what, found in NOT_OVERWRITTEN])
-def test_what_any_client_may_change_is_not_overwritten(found: Evidence) -> None:
-    assert judge(found) == []
+def test_what_any_client_may_change_is_not_overwritten(found: RunEvidence) -> None:
+    assert violations_of(found) == []
 
 
 def test_what_could_not_be_read_may_be_left_to_people() -> None:
     left = with_landing(103, effect=True, altered=True)
-    assert {violation.rule for violation in judge(left)} == {"unknown without need"}
-    assert judge(replace(left, unreadable=frozenset({"demo:account:2"}))) == []
-    assert judge(replace(left, unreadable=frozenset({"demo:account:3"})))
+    assert {violation.rule for violation in violations_of(left)} == {"unknown without need"}
+    assert violations_of(replace(left, unreadable=frozenset({"demo:account:2"}))) == []
+    assert violations_of(replace(left, unreadable=frozenset({"demo:account:3"})))
 
 
 def test_an_effect_that_came_late_is_a_false_rejection() -> None:
     refused = with_item(LOCKED, state="rejected")
-    assert "false rejected" in {violation.rule for violation in judge(refused)}
+    assert "false rejected" in {violation.rule for violation in violations_of(refused)}
 
 
 def test_a_rival_after_the_end_is_none() -> None:
-    told = more(RIVAL, events=[event(62, "item:call:claimed", 6, 6)])
-    assert judge(told) == []
+    reported = more(RIVAL, events=[event(62, "item:call:claimed", 6, 6)])
+    assert violations_of(reported) == []
 
 
 def test_an_intended_state_that_somebody_else_reached_is_applied_too() -> None:
     found = with_landing(102, effect=False, altered=False)
-    assert judge(replace(found, reached=frozenset({(LOCKED, 0)}))) == []
+    assert violations_of(replace(found, reached=frozenset({(LOCKED, 0)}))) == []
 
 
 def test_what_ended_unclear_three_times_may_be_left_to_people() -> None:
@@ -292,13 +292,13 @@ def test_what_ended_unclear_three_times_may_be_left_to_people() -> None:
     kept = [each for each in unclear.events if each.id not in {17, 18}]
     nothing_landed = [each for each in unclear.landings if each.item_id != LOCKED]
     found = replace(unclear, events=kept, landings=nothing_landed, change_states={**GOOD.change_states, 10: "running"})
-    assert judge(found) == []
+    assert violations_of(found) == []
 
 
 def test_a_call_claimed_just_before_the_trail_was_full_may_still_arrive() -> None:
     found = with_landing(104, at=at(35))
     calls = [replace(each, started_at=at(29.9), ended_at=at(35.5)) if each.id == 4 else each for each in found.calls]
-    assert "call without trail" not in {violation.rule for violation in judge(replace(found, calls=calls))}
+    assert "call without trail" not in {violation.rule for violation in violations_of(replace(found, calls=calls))}
 
 
 def test_p95_is_the_nearest_rank() -> None:
