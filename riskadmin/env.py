@@ -8,6 +8,7 @@ import os
 import re
 from datetime import timedelta
 from decimal import Decimal
+from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -160,6 +161,22 @@ def _redis_url(url: str) -> str:
     return url
 
 
+def _origin(url: str) -> str:
+    """Return the address at which people reach the pages, without a path."""
+    parts = urlsplit(url.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+        raise ValueError("must be an address without a path, such as https://risk.example.com")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _sender(text: str) -> str:
+    name, address = parseaddr(text)
+    local, _, host = address.rpartition("@")
+    if not local or not host or "\n" in name:
+        raise ValueError("must be an e-mail address, such as risk@example.com or Risk desk <risk@example.com>")
+    return text
+
+
 Names = Annotated[list[str], BeforeValidator(_names)]
 CapName = Annotated[str, Field(pattern=r"^max(_pct_of_size)?$")]
 Cap = Annotated[dict[CapName, Annotated[Decimal, Field(strict=True, gt=0)]], Field(min_length=1)]
@@ -226,6 +243,16 @@ class Variables(BaseSettings):
     ATTACHMENTS_MAX: int = Field(default=3, ge=0, le=10)
     ATTACHMENT_MAX_MB: int = Field(default=5, ge=1, le=25)
     TICKET_LINK: Annotated[str, AfterValidator(_ticket_link)] = ""
+    PUBLIC_URL: Annotated[str, AfterValidator(_origin)] = "http://127.0.0.1:8000"
+    EMAIL_HOST: str = ""
+    EMAIL_PORT: int = Field(default=587, ge=1, le=65_535)
+    EMAIL_USER: str = ""
+    EMAIL_PASSWORD_FILE: str = ""
+    EMAIL_PASSWORD: str = ""
+    EMAIL_SECURITY: Literal["starttls", "tls", "none"] = "starttls"
+    EMAIL_FROM: Annotated[str, AfterValidator(_sender)] = "riskadmin@localhost"
+    EMAIL_FOLDER: str = ""
+    WEBHOOK_PRIVATE_ADDRESSES: bool = False
 
     TIME_ZONE_DISPLAY: Annotated[str, AfterValidator(_zone)] = "America/Chicago"
     STATIC_ROOT: str = ""
@@ -235,7 +262,7 @@ class Variables(BaseSettings):
     DEMO_PASSWORD: str = "demo"  # noqa: S105  (known to all, on purpose)
     ENV_FILE: str = ""
 
-    @field_validator("SECRET_KEY", "TRADOVATE_PASSWORD", "TRADOVATE_SEC", mode="before")
+    @field_validator("SECRET_KEY", "TRADOVATE_PASSWORD", "TRADOVATE_SEC", "EMAIL_PASSWORD", mode="before")
     @classmethod
     def _from_file(cls, text: str, info: ValidationInfo) -> str:
         path = info.data.get(f"{info.field_name}_FILE")

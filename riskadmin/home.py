@@ -12,6 +12,7 @@ from accounts.changes import queries
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change
 from accounts.changes.scheduling.hours import HoursUnknown, hours
+from accounts.changes.scheduling.suspension import suspended_for
 from accounts.changes.stop_views import notices_for
 from accounts.gateway.connection import budget, connected_environments
 from accounts.models import SyncRun
@@ -20,6 +21,7 @@ from accounts.outside.queries import outside_since_yesterday
 from accounts.sync.answer_caps import cuts
 from accounts.sync.id_proof import refuted
 from riskadmin import health
+from riskadmin.notifications.queries import unread_words
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.budget_state import BudgetState
 from riskadmin.tradovate.errors import NotHandled
@@ -38,6 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "stops": notices_for(request),
         "waiting": queries.waiting_for(viewer).count(),
         "asked": queries.waiting_for_others(viewer).count(),
+        "suspended": suspended_for(viewer)[:RECENT],
         "unknown": queries.unknown_items()[:RECENT],
         "unknown_count": queries.unknown_items().count(),
         "recent": CHANGES.panel(queries.listed(Change.objects.order_by("-pk")[:RECENT]), caption="Latest changes"),
@@ -50,9 +53,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_GET
 def status(request: HttpRequest) -> HttpResponse:
-    """The status line in the frame: whether Tradovate was read recently. The gauge beside it shows the API budget."""
-    context = {"reads": _reads(), "cuts": cuts()}
-    return render_page_or_fragment(request, "home/status.html", "home/_status.html", context)
+    """The status line in the frame: whether Tradovate was read recently, and how many notifications are unread."""
+    context = {"reads": _reads(), "cuts": cuts(), "unread_words": unread_words(person(request))}
+    return render_page_or_fragment(request, "home/status.html", "home/_status_and_unread.html", context)
 
 
 @requires("system:view")

@@ -54,7 +54,9 @@ INSTALLED_APPS = [
     "riskadmin.audit",
     "riskadmin.staff",
     "riskadmin.staff.duty",
+    "riskadmin.notifications",
     "accounts",
+    "accounts.approvals",
     "accounts.changes",
     "accounts.changes.reasons",
     "accounts.limit_templates",
@@ -105,10 +107,12 @@ NAVIGATION = [
     ("Templates", "limit_templates:list", "adjustments", "changes:view", "limit_templates:waiting_count"),
     ("Duty", "duty:page", "user-check", "duty:view"),
     ("People", "staff:people", "user-circle", "staff:manage"),
+    ("Outbox", "notifications:outbox", "send", "notifications:manage"),
     ("Policy", "changes:policy", "scale", "policy:view"),
     ("Reasons", "reasons:list", "info-circle", "reasons:manage"),
     ("System", "system", "activity", "system:view"),
     ("Budget", "usage:page", "hourglass", "system:view"),
+    ("Risk categories", "accounts:categories", "switch-horizontal", "accounts:view"),
 ]
 
 # --- People ---------------------------------------------------------------------------------------------------------
@@ -210,11 +214,28 @@ CELERY_BEAT_SCHEDULE = {
         ("start", "changes.start", [], 5, "urgent"),
         ("attribute-moves", "outside.attribute", [], 10, "bulk"),
         ("expire", "changes.expire", [], 60, "bulk"),
+        ("tell-expiring", "changes.remind_expiring", [], 60, "bulk"),
+        ("deliver-messages", "notifications.deliver", [], 5, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("forget-uploads", "reasons.forget_uploads", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),
     )
 }
+
+# --- Notifications ----------------------------------------------------------------------------------------------------
+PUBLIC_URL = env.PUBLIC_URL  # links in e-mail and webhooks begin with it
+EMAIL_IS_ON = bool(env.EMAIL_HOST or env.EMAIL_FOLDER)
+EMAIL_BACKEND = f"django.core.mail.backends.{'filebased' if env.EMAIL_FOLDER else 'smtp'}.EmailBackend"
+EMAIL_FILE_PATH = env.EMAIL_FOLDER or None
+EMAIL_HOST = env.EMAIL_HOST
+EMAIL_PORT = env.EMAIL_PORT
+EMAIL_HOST_USER = env.EMAIL_USER
+EMAIL_HOST_PASSWORD = env.EMAIL_PASSWORD
+EMAIL_USE_TLS = env.EMAIL_SECURITY == "starttls"
+EMAIL_USE_SSL = env.EMAIL_SECURITY == "tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.EMAIL_FROM
+WEBHOOK_PRIVATE_ADDRESSES = env.WEBHOOK_PRIVATE_ADDRESSES
 
 # --- Pages ----------------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

@@ -15,11 +15,13 @@ urlpatterns = [
     path("duty/", include("riskadmin.staff.duty.urls")),
     path("accounts/", include("accounts.pages.urls")),
     path("budget/", include("accounts.gateway.usage.urls")),
+    path("approvals/", include("accounts.approvals.urls")),
     path("changes/", include("accounts.changes.urls")),
     path("reasons/", include("accounts.changes.reasons.urls")),
     path("templates/", include("accounts.limit_templates.urls")),
     path("execution/", include("accounts.execution.urls")),
     path("outside/", include("accounts.outside.urls")),
+    path("notifications/", include("riskadmin.notifications.urls")),
     path("audit/", include("riskadmin.audit.urls")),
 ]
 

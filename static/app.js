@@ -313,6 +313,22 @@ if (singleKeys) {
   singleKeys.addEventListener("change", () => localStorage.setItem(SINGLE_KEYS, singleKeys.checked ? "on" : "off"));
 }
 
+// --- Notifications: the number of unread ones stands in the tab's title, and to open one is to read it ----------------------
+
+function showUnread() {
+  const unread = $("#unread")?.dataset.unread;
+  const title = document.title.replace(/^\(\d+\+?\) /, "");
+  document.title = unread ? `(${unread}) ${title}` : title;
+}
+
+document.addEventListener("htmx:afterSettle", showUnread);
+document.addEventListener("htmx:oobAfterSwap", showUnread);
+document.addEventListener("click", (event) => {
+  const { read } = event.target.closest("a[data-read]")?.dataset ?? {};
+  // With keepalive it is sent although the page is left.
+  if (read) fetch(read, { method: "POST", headers: JSON.parse(document.body.getAttribute("hx-headers")), keepalive: true });
+});
+
 // --- Theme: the server reads the same cookie, so the next page comes in it at once --------------------------------------------
 
 $("[data-themes]")?.addEventListener("submit", (event) => {

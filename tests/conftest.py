@@ -32,6 +32,7 @@ TESTS_TOGETHER = 8
 
 WHOLE_STACK = "whole stack"
 """The group of the tests that need one."""
+FIRST_POLICY = Path(__file__).parent / "approvals" / "first_policy.sql"
 
 AXE = Path(__file__).parent / "browser" / "vendor" / "axe.min.js"
 # Of a long table the first rows tell: the others are drawn by the same template.
@@ -146,8 +147,9 @@ $$
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Keep aside what the migrations have written, so that every test begins with it, whichever ran before."""
-    with django_db_blocker.unblock():
+    """Give tests a policy of their own, and keep aside what is written then, so that every test begins with it."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(FIRST_POLICY.read_text(encoding="utf-8"))
         kept_tables.keep("seeds")
 
 

@@ -6,22 +6,10 @@ import re
 
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
-from accounts.changes.kinds.spec import PolicyDefault
 from riskadmin.local.places import PROJECT
 
 CHECKLIST = "## A new kind of change"
 PLACEHOLDER = re.compile(r"<[a-z]+>")
-
-
-def rule(default: PolicyDefault) -> str:
-    """Return a rule as the table writes it: "1 supervisor", "2 supervisors from 301 on"."""
-    if not default.decisions_needed:
-        return "none"
-    role = default.decider_role.value if default.decider_role else "approver"
-    plural = "" if default.decisions_needed == 1 else "s"
-    return f"{default.decisions_needed} {role}{plural}" + (
-        f" from {default.at_least_items} on" if default.at_least_items > 1 else ""
-    )
 
 
 def row(kind: Kind) -> str:
@@ -35,7 +23,6 @@ def row(kind: Kind) -> str:
         ", ".join(sorted(spec.environments)),
         str(spec.direction.value),
         ", ".join(sorted(role.value for role in spec.requested_by)),
-        "; ".join(rule(each) for each in spec.policy),
         f"`{module}.py`",
     )
     return f"| {' | '.join(cells)} |"

@@ -23,6 +23,7 @@ from accounts.pages.filters import AccountFilters
 from accounts.pages.lists import ACCOUNTS
 from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.tags import Tag
+from riskadmin.notifications.lists import MESSAGES
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.web.lists import export
@@ -30,6 +31,7 @@ from riskadmin.web.lists.spec import BadSort, Column, ListSpec
 from tests.accounts.mirrored import make_account, make_active, make_cash, make_category, make_status, make_trader
 from tests.audit.events import write_old
 from tests.changes.world import open_item
+from tests.notifications.notices import make_messages
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +159,16 @@ LISTS = [
         bad={"what": "nothing", "person": "999", "change": "0", "since": "yesterday", "before": "x", "request": "0123"},
         key=lambda line: line.event.pk,
         narrow={"what": "item"},  # without the event of the person who looks
+    ),
+    Listed(
+        spec=MESSAGES,
+        name="notifications:outbox",
+        role=Role.ADMINISTRATOR,
+        sort="message",
+        make=make_messages,
+        filters={"state": ("failed", "State"), "channel": ("email", "Channel"), "topic": ("expiring", "Topic")},
+        bad={"state": "lost", "channel": "pigeon", "topic": "weather"},
+        key=lambda message: message.pk,
     ),
 ]
 EXPORTED = [each for each in LISTS if each.csv_name]

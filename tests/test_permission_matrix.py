@@ -29,6 +29,10 @@ from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import RiskStatus
 from accounts.pages.read_now import Outcome
 from riskadmin.audit.models import Event
+from riskadmin.audit.origin import Origin
+from riskadmin.notifications.actions import add_webhook
+from riskadmin.notifications.models import Message, Shape, Webhook
+from riskadmin.notifications.topics import Topic
 from riskadmin.staff.duty.models import Delegation, DutyHours
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -66,6 +70,7 @@ class World:
     call: Call
     version: TemplateVersion
     assignment: Assignment
+    webhook: Webhook
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,11 @@ def _reason(_: World) -> tuple[int]:
     return (FirmReason.objects.get(kind="unlock", position=1).pk,)
 
 
+def _message(world: World) -> Message:
+    """Return what the supervisor is told about the change that waits."""
+    return Message.objects.get(person=world.people["supervisor"], link=f"/changes/{world.change.pk}/", channel="page")
+
+
 def _asks(kind_name: str, account_id: int) -> Callable[[World], dict[str, Any]]:
     return lambda _: {
         "account": f"demo:{account_id}",
@@ -190,6 +200,8 @@ TABLE = (
         _account,
         lambda _: {"text": "Called", "form_key": str(uuid4())},
     ),
+    Row("GET", "accounts:categories", EVERYBODY_SIGNED_IN),
+    Row("POST", "accounts:mark_category", (302, 403, 403, 403, 404), lambda _: (4711,), lambda _: {"halting": "yes"}),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:csv", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
@@ -235,6 +247,8 @@ TABLE = (
     Row("POST", "changes:prioritise", (302, 403, 409, 403, 403), _of("ended"), lambda _: {"priority": "10"}),
     Row("POST", "changes:retry", (302, 303, 303, 403, 403), _of("ended")),
     Row("POST", "changes:retry", (302, 409, 409, 403, 403), _of("running")),
+    # No one takes over one that is not suspended; anyone who may not ask for its kind is told that first.
+    Row("POST", "changes:take_over", (302, 409, 409, 403, 403), _of("running")),
     # Everybody may see what would undo a change; a part is asked for by anyone who may ask for the kind that undoes it.
     Row("GET", "changes:undo", EVERYBODY_SIGNED_IN, _of("done")),
     Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),
@@ -301,6 +315,24 @@ TABLE = (
     Row("POST", "execution:resolve", (302, 403, 303, 403, 403), _unknown_item, _resolves),
     Row("POST", "execution:resolve", (302, 403, 409, 403, 403), lambda world: (world.running.pk,), _resolves),
     Row("POST", "execution:read_again", (302, 403, 303, 403, 403), _unknown_item),
+    Row("GET", "notifications:list", EVERYBODY_SIGNED_IN),
+    # A person's own messages; those of others do not exist for them.
+    Row("POST", "notifications:read", (302, 404, 303, 404, 404), lambda world: (_message(world).pk,)),
+    Row("POST", "notifications:read_all", (302, 303, 303, 303, 303)),
+    Row("GET", "notifications:settings", EVERYBODY_SIGNED_IN),
+    Row("POST", "notifications:settings", (302, 303, 303, 303, 303), sent=lambda _: {"decided": "page"}),
+    Row("GET", "notifications:outbox", (302, 403, 403, 403, 200)),
+    Row("POST", "notifications:retry", (302, 403, 403, 403, 409), lambda world: (_message(world).pk,)),
+    Row("GET", "notifications:webhooks", (302, 403, 403, 403, 200)),
+    Row(
+        "POST",
+        "notifications:webhooks",
+        (302, 403, 403, 403, 200),
+        sent=lambda _: {"name": "desk", "url": "https://hooks.example.com/x", "shape": "json", "topics": "decided"},
+    ),
+    Row("POST", "notifications:test_webhook", (302, 403, 403, 403, 303), lambda world: (world.webhook.pk,)),
+    Row("POST", "notifications:remove_webhook", (302, 403, 403, 403, 303), lambda world: (world.webhook.pk,)),
+    Row("GET", "notifications:caught_mail", (302, 403, 403, 403, 404)),  # only in the demo
     Row("GET", "audit:list", (302, 403, 403, 200, 403)),
     Row("GET", "audit:event", (302, 403, 403, 200, 403), lambda world: (world.event.pk,)),
     Row("GET", "audit:account_history", EVERYBODY_SIGNED_IN, _account),
@@ -345,7 +377,7 @@ def make_world() -> World:
         )
     )
     now = timezone.now()
-    Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now)
+    Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now, paused_by=support)
     Change.objects.filter(pk__in=[ended.change_id, done.change_id]).update(state=ChangeState.FINISHED, finished_at=now)
     RiskStatus.objects.filter(account=done.account).update(admin_action=LOCKED)
     call = Call.objects.create(
@@ -358,6 +390,14 @@ def make_world() -> World:
         ended_at=now,
     )
     CallItem.objects.create(call=call, item=unknown)
+    webhook, _ = add_webhook(
+        actor=people[Role.ADMINISTRATOR.value],
+        origin=Origin(job="tests"),
+        name="risk-desk",
+        url="https://hooks.example.com/risk",
+        shape=Shape.JSON,
+        topics=[Topic.APPROVAL_NEEDED],
+    )
     version, assignment = templated(support, people[Role.SUPERVISOR.value])
     return World(
         people=people,
@@ -376,6 +416,7 @@ def make_world() -> World:
         call=call,
         version=version,
         assignment=assignment,
+        webhook=webhook,
     )
 
 
@@ -434,7 +475,8 @@ def test_every_post_needs_the_token_of_its_form(world: World, row: Row) -> None:
 
 def test_compliance_may_do_nothing_but_look() -> None:
     compliance = WHO.index(Role.COMPLIANCE.value)
-    frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"}
+    own = {"notifications:read", "notifications:read_all", "notifications:settings"}
+    frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"} | own
     assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
 
 

@@ -110,6 +110,12 @@ BAD = [
         )
         for value in ("", "many", "1.5", "-1", "9999999999")
     ),
+    *(("EMAIL_PORT", value) for value in ("", "smtp", "0", "65536")),
+    *(("EMAIL_SECURITY", value) for value in ("", "ssl", "yes")),
+    *(("EMAIL_FROM", value) for value in ("", "risk", "Risk desk", "@firm.example", "risk@")),
+    *(("PUBLIC_URL", value) for value in ("", "risk.example.com", "ftp://risk.example.com", "https://risk.example.com/x")),
+    ("EMAIL_PASSWORD_FILE", "/nowhere/at/all"),
+    ("WEBHOOK_PRIVATE_ADDRESSES", "ja"),
     ("SESSION_HOURS", "0"),
     ("SESSION_HOURS", "25"),
     ("DATABASE_POOL_SIZE", "1"),

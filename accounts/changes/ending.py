@@ -47,4 +47,4 @@ def finish_change(change: Change, *, origin: Origin) -> bool:
 
 
 def _seconds(change: Change, at: datetime) -> float:
-    return round((at - (change.decided_at or change.submitted_at)).total_seconds(), 3)
+    return round((at - (change.approval.decided_at or change.submitted_at)).total_seconds(), 3)

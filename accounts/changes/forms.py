@@ -8,10 +8,11 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
+from accounts.approvals.forms import VERDICT_CHOICES
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.reasons.request_fields import WhyForm
-from accounts.changes.states import ItemState, Priority, Verdict
+from accounts.changes.states import ItemState, Priority
 from accounts.changes.targeting.csv_table import BYTES_MAX
 from accounts.changes.targeting.name_lookup import is_id
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
@@ -150,7 +151,7 @@ def _offer_environments(form: forms.Form, kind: Kind) -> None:
 class DecideForm(forms.Form):
     """One person's approval or rejection, with the digest of what they were shown."""
 
-    verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
+    verdict = forms.ChoiceField(choices=VERDICT_CHOICES, widget=forms.HiddenInput)
     comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
     digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
     shown = forms.CharField(required=False, max_length=100_000, widget=forms.HiddenInput)

@@ -9,6 +9,7 @@ from riskadmin.web.lists.spec import Column, CsvColumn, ListSpec
 
 def _state(row: Listed) -> str:
     words = row.wait.words if row.wait else row.change.get_state_display()
+    words = f"{words}, suspended" if row.is_suspended else words
     return f"{words}, with unknown outcomes" if row.has_unknown else words
 
 
@@ -47,7 +48,7 @@ CHANGES: ListSpec[Listed] = ListSpec(
         CsvColumn(heading="ticket", value=lambda row: _background(row, "ticket")),
         CsvColumn(heading="asked by", value=lambda row: row.change.requested_by_name),
         CsvColumn(heading="asked at (UTC)", value=lambda row: utc(row.change.submitted_at)),
-        CsvColumn(heading="decided at (UTC)", value=lambda row: utc(row.change.decided_at)),
+        CsvColumn(heading="decided at (UTC)", value=lambda row: utc(row.change.approval.decided_at)),
         CsvColumn(heading="finished at (UTC)", value=lambda row: utc(row.change.finished_at)),
     ),
 )

@@ -1,4 +1,4 @@
-"""What was requested, on which targets, and who approved it. PostgreSQL enforces the critical rules (`sql/`)."""
+"""What was requested, and on which targets. PostgreSQL enforces the critical rules (`sql/`)."""
 
 from uuid import uuid4
 
@@ -9,15 +9,16 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts.approvals.models import ApprovalRequest
 from accounts.changes.states import (
     CHANGE_STARTED,
+    ITEM_AS_INTENDED,
     ITEM_OPEN,
     ITEM_UNDER_WAY,
     ChangeState,
     ItemState,
     Priority,
     Relation,
-    Verdict,
     Window,
     decided_as,
 )
@@ -51,10 +52,8 @@ class Change(models.Model):
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     requested_by_name = models.CharField(max_length=150)
     submitted_at = models.DateTimeField(db_default=Now())
-    # What policy required at submit; a later edit of the policy does not affect it.
-    decisions_needed = models.PositiveSmallIntegerField()
-    decider_role = models.CharField(max_length=32, blank=True)
-    expires_at = models.DateTimeField()
+    # What policy required at submit, and who has approved it.
+    approval = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, related_name="change")
     item_count = models.PositiveIntegerField()
     # The effects that its preview found, as `effects.ChangeEffects` stores them; frozen, and not part of the digest, since
     # accounts continue to trade. Null if it was requested before effects were stored.
@@ -71,15 +70,24 @@ class Change(models.Model):
     relation = models.CharField(max_length=16, choices=Relation, blank=True, default="", db_default="")
 
     state = models.CharField(max_length=16, choices=ChangeState)
-    decided_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     # No call is made for it before this time, and why: Tradovate or the budget told one of its calls to wait.
     held_until = models.DateTimeField(null=True)
     held_why = models.TextField(blank=True, db_default="")
     priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL, db_default=Priority.NORMAL)
+    # When and why it was suspended at its time, because no one answers for it any more; it never begins then (migration 0019).
+    suspended_at = models.DateTimeField(null=True)
+    suspended_why = models.TextField(blank=True, db_default="")
     # Who paused it, while it is paused; and who cancelled the rest of it.
     paused_at = models.DateTimeField(null=True)
     paused_by_name = models.CharField(max_length=150, blank=True, db_default="")
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    # Who last resumed it: the person who had paused it, or an approver who did not request it (migration 0018).
+    resumed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     stopped_at = models.DateTimeField(null=True)
     stopped_by_name = models.CharField(max_length=150, blank=True, db_default="")
 
@@ -95,6 +103,10 @@ class Change(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(state=ChangeState.STOPPING) | Q(stopped_at__isnull=False), name="change_stopped_by_somebody"
+            ),
+            models.CheckConstraint(
+                condition=Q(suspended_at=None) | Q(state__in=(ChangeState.SCHEDULED, ChangeState.CANCELLED)),
+                name="change_suspended_before_its_start",
             ),
             # Per person: one person's key can't conflict with another's.
             models.UniqueConstraint(fields=["requested_by", "form_key"], name="change_once_per_form"),
@@ -201,62 +213,12 @@ class Item(models.Model):
     @property
     def is_half_done(self) -> bool:
         """Whether the first of its calls are done and the last is not, whether still to come or never."""
-        return self.step > 0 and self.state not in {ItemState.APPLIED, ItemState.UNCHANGED}
+        return self.step > 0 and self.state not in ITEM_AS_INTENDED
 
     @property
     def environment(self) -> str:
         """The target's environment."""
         return self.target.split(":", 1)[0]
-
-
-class DecisionRow(models.Model):
-    """One person's approval or rejection, bound to the digest of what they were shown. Never modified, never removed."""
-
-    staff = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    staff_name = models.CharField(max_length=150)
-    staff_role = models.CharField(max_length=64)
-    verdict = models.CharField(max_length=8, choices=Verdict)
-    digest = models.CharField(max_length=64)
-    comment = models.TextField(blank=True)
-    decided_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        abstract = True
-
-
-class Decision(DecisionRow):
-    """An approval or rejection of a change."""
-
-    change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="decisions")
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="decision_verdict_known"),
-            models.UniqueConstraint(fields=["change", "staff"], name="decision_once_per_person"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.staff_name} {self.verdict}s change {self.change_id}"
-
-
-class PolicyRule(models.Model):
-    """How many approvals a change needs, and from whom. If several rules match, the strictest applies."""
-
-    kind = models.CharField(max_length=32, blank=True, help_text="Empty: every kind.")
-    environment = models.CharField(max_length=8, blank=True, choices=EnvironmentChoice, help_text="Empty: both.")
-    at_least_items = models.PositiveIntegerField(default=1)
-    decisions_needed = models.PositiveSmallIntegerField()
-    decider_role = models.CharField(max_length=32, blank=True)
-    expires_after_hours = models.PositiveSmallIntegerField(default=24)
-    note = models.CharField(max_length=200, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["kind", "environment", "at_least_items"], name="policy_rule_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind or 'every kind'}: {self.decisions_needed} decisions"
 
 
 class TargetList(models.Model):

@@ -1,4 +1,4 @@
-"""Moving changes, items and whatever else has states on: the only writer of `state`, which reads the maps of transitions.
+"""Moving changes and items on by the maps of their states; with `accounts.models.moving`, the only writer of `state`.
 
 PostgreSQL's guards allow the same transitions (`sql/`), and a test tries every pair of states against both. Each function needs
 an open transaction.
@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, models
+from django.db import connection
 from psycopg import sql
 
 from accounts.changes.models import Change, Item
 from accounts.changes.states import CHANGE_TRANSITIONS, ITEM_TRANSITIONS, ChangeState, ItemState
-
-STATE: Final = "state"
+from accounts.models.moving import STATE, check_transition, move_row
 
 MOVE: Final = """
     WITH there AS (SELECT id FROM changes_item WHERE id = ANY(%s) AND state = %s ORDER BY id FOR UPDATE)
@@ -26,16 +25,12 @@ MOVE: Final = """
 OWN: Final = "LEFT JOIN unnest(%s::bigint[], %s::text[]) AS given (id, value) ON given.id = there.id"
 
 
-class NoSuchTransition(ValueError):
-    """The map of transitions does not have it; nothing was written."""
-
-
 def transition(came_from: ItemState, to: ItemState) -> dict[str, str]:
     """Return a transition of items as the parameters `came_from` and `to` of a statement of one's own.
 
     Raises NoSuchTransition if ITEM_TRANSITIONS does not have it.
     """
-    _check(ITEM_TRANSITIONS, came_from, to)
+    check_transition(ITEM_TRANSITIONS, came_from, to)
     return {"came_from": came_from.value, "to": to.value}
 
 
@@ -53,7 +48,7 @@ def move_items(
     an item without one keeps what it has. The items at hand stay as they are: the transaction may be rolled back, and they are
     then interpreted again. Raises NoSuchTransition; a lost race is no error.
     """
-    _check(ITEM_TRANSITIONS, came_from, to)
+    check_transition(ITEM_TRANSITIONS, came_from, to)
     if not items:
         return []
     columns = {STATE: to.value, **fields}
@@ -80,24 +75,10 @@ def show_moved(items: Iterable[Item], to: ItemState, **fields: Any) -> None:
 
 def move_items_of(change: Change, *, came_from: ItemState, to: ItemState, **fields: Any) -> int:
     """Move every item of a locked change that is in one state to another; return how many. Raises NoSuchTransition."""
-    _check(ITEM_TRANSITIONS, came_from, to)
+    check_transition(ITEM_TRANSITIONS, came_from, to)
     return change.items.filter(state=came_from).update(state=to, **fields)
 
 
 def move_change(change: Change, to: ChangeState, **fields: Any) -> None:
     """Move a locked change on, together with some of its columns. Raises NoSuchTransition."""
     move_row(change, CHANGE_TRANSITIONS, to, **fields)
-
-
-def move_row(row: models.Model, transitions: Mapping[Any, frozenset[Any]], to: models.TextChoices, **fields: Any) -> None:
-    """Move a locked row on by the map of its model, together with some of its columns. Raises NoSuchTransition."""
-    came_from = type(to)(getattr(row, STATE))
-    _check(transitions, came_from, to)
-    for name, value in {STATE: to, **fields}.items():
-        setattr(row, name, value)
-    row.save(update_fields=[STATE, *fields])
-
-
-def _check(transitions: Mapping[Any, frozenset[Any]], came_from: models.TextChoices, to: models.TextChoices) -> None:
-    if to not in transitions[came_from]:
-        raise NoSuchTransition(f"There is no way from {came_from} to {to}.")

@@ -8,15 +8,16 @@ from typing import Any, Final
 
 from django.db.models import Q, TextField
 
-from accounts.changes.digest import digest_of
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State
+from accounts.changes.lock_history import locked_by
 from accounts.changes.models import Item
 from accounts.changes.odd_records import unreadable_for
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
 from accounts.models import Account, Trader
+from accounts.models.digests import digest_of
 from accounts.models.ids import AnyOf
 from accounts.sync import not_reported
 from accounts.sync.unreadable import attach
@@ -139,7 +140,10 @@ def plan(
     accounts = [subject for subject in found.values() if isinstance(subject, Account)]
     attach(accounts)
     not_reported.attach(accounts)
-    pending = _open_items([target_of(environment, target_id, kind.unit) for target_id in wanted])
+    targets = [target_of(environment, target_id, kind.unit) for target_id in wanted]
+    pending = _open_items(targets)
+    ends = _ends_ahead(targets) if kind.spec.ended_by else {}
+    locked = locked_by(accounts) if kind.shows_who_locked else {}
     rows = (
         _row(
             kind,
@@ -150,6 +154,8 @@ def plan(
             parameters={**common, **own.get(target_id, {})},
             skip_reason=left_alone.get(target_id, ""),
             requested_as=requested_as,
+            replaces=ends.get(target_of(environment, target_id, kind.unit), ""),
+            locked=locked,
         )
         for target_id in wanted
     )
@@ -161,6 +167,7 @@ class _Pending:
     """An open item of an account, as far as the plan of another change needs it."""
 
     kind_name: str
+    parameters: State
     change_id: int
     state: str
     lane: str
@@ -182,19 +189,53 @@ class _Pending:
 def _open_items(targets: Sequence[str]) -> dict[str, list[_Pending]]:
     """Return every open item, oldest first, by target.
 
-    Except the end of a lock that is still to come: it skips itself if anything was done meanwhile.
+    Except the end of a lock that is still to come: it skips itself if anything was done meanwhile. And except those of a
+    suspended change: it never begins.
     """
     by_target: dict[str, list[_Pending]] = {}
     items = Item.objects.filter(AnyOf("target", targets, TextField()), state__in=ITEM_OPEN).order_by("id")
     ends = Q(change__relation=Relation.ENDS, change__state__in=CHANGE_AHEAD)
-    for target, kind_name, change_id, state, lane, change_state, runs_at in items.exclude(ends).values_list(
-        "target", "change__kind", "change_id", "state", "change__lane", "change__state", "change__runs_at"
+    for target, kind_name, parameters, change_id, state, lane, change_state, runs_at in (
+        items.exclude(ends)
+        .filter(change__suspended_at=None)
+        .values_list(
+            "target",
+            "change__kind",
+            "change__parameters",
+            "change_id",
+            "state",
+            "change__lane",
+            "change__state",
+            "change__runs_at",
+        )
     ):
         pending = _Pending(
-            kind_name=kind_name, change_id=change_id, state=state, lane=lane, change_state=change_state, runs_at=runs_at
+            kind_name=kind_name,
+            parameters=parameters,
+            change_id=change_id,
+            state=state,
+            lane=lane,
+            change_state=change_state,
+            runs_at=runs_at,
         )
         by_target.setdefault(target, []).append(pending)
     return by_target
+
+
+def _ends_ahead(targets: Sequence[str]) -> dict[str, str]:
+    """Return which planned end a lock of each target replaces, in words: otherwise that end would unlock it meanwhile."""
+    ends = Item.objects.filter(
+        AnyOf("target", targets, TextField()),
+        state=ItemState.WAITING,
+        change__relation=Relation.ENDS,
+        change__state__in=CHANGE_AHEAD,
+        change__suspended_at=None,
+    )
+    return {
+        target: f"It is locked until {moment(at, display_zone(), seconds=False)} by change {lock}: this lock replaces that end"
+        for target, lock, at in ends.order_by("id").values_list("target", "change__of_change_id", "change__runs_at")
+        if at  # an end always has its time
+    }
 
 
 def _row(
@@ -207,18 +248,26 @@ def _row(
     parameters: State,
     skip_reason: str,
     requested_as: int | None,
+    replaces: str,
+    locked: Mapping[int, str],
 ) -> Row:
     others = [item for item in pending if item.change_id != requested_as]
-    blocks = _blocking(kind, others)
+    blocks = _blocking(kind, others, parameters)
     if skip_reason:
         outcome: Planned | Skip = Skip(reason=skip_reason)
     else:
         skipped_for = blocks if requested_as is None else ""
-        outcome = _outcome(kind, environment, subject, others, parameters=parameters, blocks=skipped_for)
+        outcome = _outcome(
+            kind, environment, subject, others, parameters=parameters, blocks=skipped_for, is_replaced=bool(replaces)
+        )
     planned = outcome if isinstance(outcome, Planned) else None
     warnings = planned.warnings if planned else ()
     if planned and blocks:
         warnings += (blocks,)
+    if planned and subject and subject.pk in locked:
+        warnings = (locked[subject.pk], *warnings)
+    if planned and replaces:
+        warnings += (replaces,)
     not_reported_since = _not_reported_since(subject)
     if planned and not_reported_since:
         at = moment(not_reported_since, display_zone())
@@ -251,6 +300,7 @@ def _outcome(
     *,
     parameters: State,
     blocks: str,
+    is_replaced: bool,
 ) -> Planned | Skip:
     if environment not in kind.environments:
         where = listed(sorted(each.value for each in kind.environments))
@@ -266,26 +316,29 @@ def _outcome(
     if unreadable and not kind.is_protective:
         return Skip(reason=f"Tradovate sent something unreadable. {unreadable.words}")
     # A protective call is made all the same, even if the state that was read before shows that it is not needed.
-    contested = bool(unreadable or _not_reported_since(subject)) or any(item.kind_name != kind.name for item in pending)
+    # So is one that replaces the planned end of a lock: its state does not last.
+    differs = any(item.kind_name != kind.name or item.parameters != parameters for item in pending)
+    contested = is_replaced or bool(unreadable or _not_reported_since(subject)) or differs
     outcome: Planned | Skip = kind.plan(subject, parameters=parameters, contested=contested)
     return outcome
 
 
-def _blocking(kind: Kind, pending: Sequence[_Pending]) -> str:
+def _blocking(kind: Kind, pending: Sequence[_Pending], parameters: State) -> str:
     """Return which open item blocks another change of the same target, or ""."""
-    blocking = next((item for item in pending if _blocks(kind, item)), None)
+    blocking = next((item for item in pending if _blocks(kind, item, parameters)), None)
     return blocking.words(kind.unit.value) if blocking else ""
 
 
-def _blocks(kind: Kind, item: _Pending) -> bool:
-    """Say whether an open item blocks a change: for protective kinds, only the same kind that is certain to be sent soon.
+def _blocks(kind: Kind, item: _Pending, parameters: State) -> bool:
+    """Say whether an open item blocks a change: for protective kinds, only one that does the same and will be sent soon.
 
     An item that waits for approval, is paused, is in the bulk lane or has no known outcome must not hold up an emergency.
     """
     if not kind.is_protective:
         return True
     is_next = item.state == ItemState.QUEUED and item.lane == Lane.URGENT and item.is_running
-    return item.kind_name == kind.name and (is_next or item.state in ITEM_UNDER_WAY)
+    does_the_same = item.kind_name == kind.name and item.parameters == parameters
+    return does_the_same and (is_next or item.state in ITEM_UNDER_WAY)
 
 
 def own_parameters(items: Iterable[Item]) -> dict[int, State]:

@@ -13,7 +13,7 @@ from accounts.changes.effects import MEASURES, ChangeEffects, counted
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.models import Item
 from accounts.changes.plan import Plan, Row
-from accounts.changes.states import ItemState
+from accounts.changes.states import ITEM_AS_INTENDED
 from accounts.changes.topics import Topic, key_of, shared, topics
 from accounts.models.ids import AnyOf
 from riskadmin.tradovate.vocabulary import Environment
@@ -28,8 +28,6 @@ OFTEN: Final = 2
 CHANGED_OFTEN: Final = "Changed twice or more within 7 days"
 ON_LIVE: Final = "Touches live: orders there are filled for real money"
 """Warnings about a whole plan, in addition to those of its rows."""
-
-_TOUCHED: Final = (ItemState.APPLIED, ItemState.UNCHANGED)
 
 Shown = TypeVar("Shown")
 
@@ -153,5 +151,5 @@ def touched_often(rows: Sequence[Row]) -> dict[str, int]:
         if accounts
         else Q(AnyOf("target", [row.target for row in rows], TextField()), account=None)
     )
-    items = Item.objects.filter(whose, state__in=_TOUCHED, settled_at__gte=timezone.now() - LATELY)
+    items = Item.objects.filter(whose, state__in=ITEM_AS_INTENDED, settled_at__gte=timezone.now() - LATELY)
     return dict(items.values_list("target").annotate(times=Count("pk")).filter(times__gte=OFTEN).order_by())

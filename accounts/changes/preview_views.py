@@ -15,18 +15,20 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from accounts.approvals.policy import Need, PolicyMissing
+from accounts.approvals.subjects import NotAllowed
 from accounts.changes import actions, queries
+from accounts.changes.effects import ChangeEffects
 from accounts.changes.estimate import cheaper, outlook
+from accounts.changes.facts import facts_of, need_of
 from accounts.changes.forms import AskForm, read_targets
 from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State
-from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, plan
 from accounts.changes.plan_summary import RowFilter, by_weight, overview, sheet
-from accounts.changes.policy import PolicyMissing, requirement
 from accounts.changes.reasons.background import UploadGone
 from accounts.changes.reasons.uploads import Received, own, receive
 from accounts.changes.states import Relation
@@ -35,6 +37,7 @@ from accounts.changes.targeting import targets
 from accounts.changes.targeting.targets import BadTargets, TargetSelection
 from accounts.changes.tracking.undo import left_alone
 from riskadmin.audit.origin import origin_of
+from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import ReasonCode
 from riskadmin.web.access import demand, may, requires
@@ -285,7 +288,7 @@ def _address(asked: Asked) -> str:
 
 def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     kind, seen = asked.kind, overview(planned)
-    needed, problem = _needed(planned)
+    needed, problem = _needed(person(asked.request), planned, seen.effects)
     address = _address(asked)
     problems = asked.chosen.problems
     tabs = {"": ("To send", len(planned.sent)), "skipped": ("Skipped", len(planned.skipped))}
@@ -319,7 +322,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "oldest": _oldest(planned),
         "needed": needed,
         "problem": problem,
-        "button": kind.words(len(planned.sent)) if needed and not needed.decisions_needed else "Ask for approval",
+        "button": kind.words(len(planned.sent)) if needed and not needed.approvals else "Ask for approval",
     }
 
 
@@ -329,17 +332,12 @@ def _oldest(planned: Plan) -> datetime | None:
     return oldest if oldest and oldest < good_since() else None
 
 
-def _needed(planned: Plan) -> tuple[Any, str]:
-    """Return what policy requires of the plan, or a message that no rule matches."""
+def _needed(viewer: Staff, planned: Plan, effects: ChangeEffects) -> tuple[Need | None, str]:
+    """Return what policy wants if this person asks for the plan now, or a message that no rule matches."""
     if not planned.sent:
         return None, ""
     try:
-        return requirement(
-            PolicyRule.objects.all(),
-            kind=planned.kind.name,
-            environment=planned.environment.value,
-            items=len(planned.sent),
-        ), ""
+        return need_of(facts_of(viewer, planned, effects)), ""
     except PolicyMissing as error:
         return None, str(error)
 
@@ -376,7 +374,7 @@ def _submit(asked: Asked, parameters: State) -> HttpResponse:
     except actions.CountNotConfirmed as error:
         form.add_error("confirm_count", str(error))
         return _page(asked, error.plan, form, status=UNPROCESSABLE)
-    except (actions.NothingToDo, actions.NotAllowed, PolicyMissing, UploadGone) as error:
+    except (actions.NothingToDo, NotAllowed, PolicyMissing, UploadGone) as error:
         form.add_error(None, str(error))
         return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
     return redirect(asked.request, "changes:detail", change.pk)

@@ -11,14 +11,20 @@ from django.db.models import Count, Min, OuterRef, Q, QuerySet, Sum, prefetch_re
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
+from accounts.approvals import queries as approvals
+from accounts.approvals.actions import stage_of
+from accounts.approvals.models import Approval
+from accounts.approvals.queries import ApprovalProgress, approval_progress
+from accounts.changes.approval import CHANGES
 from accounts.changes.kinds import KINDS, for_stored
-from accounts.changes.kinds.admin_action import AdminActionKind, risk_state
+from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import StoredKind
-from accounts.changes.models import Change, Decision, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import target_of
 from accounts.changes.states import (
     CHANGE_OPEN,
+    ITEM_AS_INTENDED,
     ITEM_FAILED,
     ITEM_FINAL,
     ITEM_OPEN,
@@ -56,12 +62,17 @@ class Progress:
     change: Change
     kind: StoredKind
     tallies: Mapping[ItemState, Tally]
-    decisions: list[Decision]
+    approvals: list[Approval]
 
     @cached_property
     def counts(self) -> dict[ItemState, int]:
         """How many items are in each state."""
         return {state: tally.count for state, tally in self.tallies.items()}
+
+    @property
+    def approval(self) -> ApprovalProgress:
+        """How far its approval has come."""
+        return approval_progress(self.change.approval, self.approvals)
 
     @property
     def title(self) -> str:
@@ -116,7 +127,7 @@ class Progress:
 
 
 RATE_OVER: Final = timedelta(minutes=5)
-_BY_A_CALL: Final = (ItemState.APPLIED, ItemState.UNCHANGED, ItemState.REJECTED)
+_BY_A_CALL: Final = (*ITEM_AS_INTENDED, ItemState.REJECTED)
 
 
 def progress(change_id: int) -> Progress:
@@ -128,18 +139,24 @@ def progress(change_id: int) -> Progress:
         .values("state")
         .annotate(items=Count("pk"), taken=Sum("step"), lately=Count("pk", filter=lately), due_at=Min("not_before"))
     )
-    decided = Decision.objects.filter(change=OuterRef("pk")).order_by("pk")
+    given = Approval.objects.filter(request=OuterRef("approval")).order_by("pk")
     change = (
-        Change.objects.select_related("background")
+        Change.objects.select_related("approval", "background")
         .annotate(
             tallied=ArraySubquery(
                 by_state.values(
                     json=JSONObject(state="state", items="items", taken="taken", lately="lately", due_at="due_at"),
                 )
             ),
-            decided=ArraySubquery(
-                decided.values(
-                    json=JSONObject(staff_name="staff_name", verdict="verdict", comment="comment", decided_at="decided_at"),
+            given=ArraySubquery(
+                given.values(
+                    json=JSONObject(
+                        staff_name="staff_name",
+                        verdict="verdict",
+                        version="version",
+                        comment="comment",
+                        made_at="made_at",
+                    ),
                 )
             ),
         )
@@ -154,7 +171,7 @@ def progress(change_id: int) -> Progress:
             )
             for row in change.tallied
         },
-        decisions=[Decision(**{**row, "decided_at": _instant(row["decided_at"])}) for row in change.decided],
+        approvals=[Approval(**{**row, "made_at": _instant(row["made_at"])}) for row in change.given],
     )
 
 
@@ -177,22 +194,15 @@ def items_of(change: Change, *, state: str = "", search: str = "") -> QuerySet[I
 
 def waiting_for(person: Staff) -> QuerySet[Change]:
     """Return the pending changes that this person could approve, oldest first."""
-    pending = Change.objects.filter(state=ChangeState.PENDING, expires_at__gt=timezone.now()).order_by("pk")
-    if not person.may("changes:decide"):
-        return pending.none()
-    return (
-        pending.filter(Q(decider_role="") | Q(decider_role__in=person.role_names))
-        .exclude(requested_by=person)
-        .exclude(decisions__staff=person)
-    )
+    return Change.objects.filter(approval__in=approvals.waiting_for(person).order_by()).order_by("pk")
 
 
 def approvers_of(change: Change) -> list[Approver]:
     """Return who could approve a pending change now: not the requester, and no one who has decided about it."""
-    decided = change.decisions.values_list("staff_id", flat=True)
-    return approvers(
-        timezone.now(), capability="changes:decide", role=change.decider_role, besides={change.requested_by_id, *decided}
-    )
+    request = change.approval
+    decided = request.approvals.filter(version=request.version).values_list("staff_id", flat=True)
+    _, role = stage_of(request)
+    return approvers(timezone.now(), capability=CHANGES.capability, role=role, besides={request.requested_by_id, *decided})
 
 
 def waiting_for_others(person: Staff) -> QuerySet[Change]:
@@ -226,7 +236,9 @@ class CurrentLock:
 def current_lock(environment: str, account_id: int) -> CurrentLock | None:
     """Return the lock of an account, if it was set here and not overridden since; two queries."""
     locks = [kind.name for kind in KINDS.values() if kind.spec.ended_by]
-    items = Item.objects.filter(target=target_of(environment, account_id), state=ItemState.APPLIED, change__kind__in=locks)
+    # Unchanged: a lock over one that was to end, where Tradovate did not record that it was locked again.
+    states = (ItemState.APPLIED, ItemState.UNCHANGED)
+    items = Item.objects.filter(target=target_of(environment, account_id), state__in=states, change__kind__in=locks)
     item = items.select_related("change", "account__risk_status").order_by("-pk").first()
     if item is None or item.account is None or not item.observed or not _is_in_force(item.account, item.observed):
         return None
@@ -247,9 +259,7 @@ def current_admin_action(account: Account) -> Item | None:
 
 
 def _is_in_force(account: Account, left: Mapping[str, Any]) -> bool:
-    status = account.risk_status
-    now = risk_state(status.admin_action, status.admin_at, status.liquidate_only_at)
-    return bool((now["admin_action"], now["admin_at"]) == (left["admin_action"], left["admin_at"]))
+    return RiskState.fits(left) and not risk_state(account.risk_status).is_acted_on_since(RiskState.from_json(left))
 
 
 def earlier_items(link: Link | None, targets: Sequence[str]) -> dict[str, Item]:
@@ -275,11 +285,6 @@ def unknown_items() -> QuerySet[Item]:
     return Item.objects.select_related("change").filter(state=ItemState.UNKNOWN).order_by("pk")
 
 
-def policy_rules() -> QuerySet[PolicyRule]:
-    """Return the rules, in the order people read them."""
-    return PolicyRule.objects.order_by("kind", "environment", "at_least_items")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Listed:
     """A change as a row of a list: with its first target's name, whether an item's outcome is unknown, and its wait."""
@@ -289,6 +294,11 @@ class Listed:
     first: str
     has_unknown: bool
     wait: Wait | None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it is held because no one answers for it any more."""
+        return self.change.state == ChangeState.SCHEDULED and self.change.suspended_at is not None
 
 
 def listed(found: Iterable[Change]) -> list[Listed]:
@@ -323,8 +333,8 @@ def steps(item: Item) -> list[Step]:
     """Return an item's progress from the request to its outcome."""
     change = item.change
     way = [Step(label="Planned", at=change.submitted_at)]
-    if change.decisions_needed:
-        way.append(Step(label="Approved", at=change.decided_at if item.state != ItemState.WAITING else None))
+    if change.approval.needed:
+        way.append(Step(label="Approved", at=change.approval.decided_at if item.state != ItemState.WAITING else None))
     way.append(Step(label="Sent", at=item.claimed_at))
     way.append(Step(label=ItemState(item.state).label if item.settled_at else "Confirmed", at=item.settled_at))
     return way

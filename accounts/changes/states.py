@@ -115,6 +115,8 @@ ITEM_OPEN: Final = tuple(state for state, after in ITEM_TRANSITIONS.items() if a
 # Between a claim and the read-back: a second call for the same target would make the read-back ambiguous.
 ITEM_UNDER_WAY: Final = (ItemState.SENDING, ItemState.SENT)
 
+# Outcomes of items whose targets are as intended, as a read-back or a person has said.
+ITEM_AS_INTENDED: Final = (ItemState.APPLIED, ItemState.UNCHANGED)
 # Items that may be requested again. An unknown one is not among them: it may have been applied.
 ITEM_FAILED: Final = (ItemState.REJECTED, ItemState.SKIPPED, ItemState.CANCELLED)
 
@@ -161,19 +163,7 @@ class Relation(models.TextChoices):
     REPEATS = "repeats", "Repeats items of"
     CARRIES_ON = "carries_on", "Carries on with what moved of"
     COPIES = "copies", "Copied from"
-
-
-class Verdict(models.TextChoices):
-    """What one person chose: to approve or reject a change."""
-
-    APPROVE = "approve", "Approved"
-    REJECT = "reject", "Rejected"
-
-
-VERDICT_LOOK: Final[dict[Verdict, Look]] = {
-    Verdict.APPROVE: Look(tone="ok", icon="circle-check", explanation="This person approved it."),
-    Verdict.REJECT: Look(tone="danger", icon="ban", explanation="This person rejected it."),
-}
+    TAKES_OVER = "takes_over", "Takes over"
 
 
 class Direction(models.TextChoices):

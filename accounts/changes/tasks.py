@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from accounts.changes.actions import expire_overdue
+from accounts.approvals.actions import expire_overdue
+from accounts.changes.notices import remind_expiring
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.targeting.targets import forget_target_lists
 from riskadmin.audit.origin import Origin
@@ -10,8 +11,14 @@ from riskadmin.audit.origin import Origin
 
 @shared_task(name="changes.expire")
 def expire_task() -> None:
-    """Expire pending changes that are past their deadline."""
+    """Expire requests for approval that are past their time."""
     expire_overdue(origin=Origin(job="expiry"))
+
+
+@shared_task(name="changes.remind_expiring")
+def remind_expiring_task() -> None:
+    """Tell people about pending changes whose time for a decision is nearly over."""
+    remind_expiring()
 
 
 @shared_task(name="changes.start")

@@ -30,6 +30,7 @@ urlpatterns = [
     path("<int:pk>/cancel/", tracking_views.cancel, name="cancel"),
     path("<int:pk>/priority/", tracking_views.prioritise, name="prioritise"),
     path("<int:pk>/retry/", tracking_views.retry, name="retry"),
+    path("<int:pk>/take-over/", tracking_views.take_over, name="take_over"),
     path("<int:pk>/undo/", undo_views.undo, name="undo"),
     path("<int:pk>/results.csv", views.results_csv, name="results"),
     path("-/<int:pk>/progress/", views.progress, name="progress"),

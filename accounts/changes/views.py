@@ -13,7 +13,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
-from accounts.changes import actions, queries, shown
+from accounts.approvals.actions import decide as decide_about
+from accounts.approvals.actions import withdraw as withdraw_request
+from accounts.approvals.policy import in_words, stages_of
+from accounts.approvals.queries import policy_in_force, rules_of
+from accounts.approvals.states import Verdict
+from accounts.approvals.subjects import DecisionRefused, NotAllowed
+from accounts.changes import queries, shown
 from accounts.changes.access import change_or_404, requestable_change
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
@@ -26,7 +32,8 @@ from accounts.changes.plan_summary import RowFilter, sheet
 from accounts.changes.reasons.queries import attachments_of
 from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
 from accounts.changes.scheduling.calendar import ahead
-from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
+from accounts.changes.scheduling.suspension import may_settle
+from accounts.changes.states import ChangeState, ItemState, Relation
 from accounts.changes.tracking import control, results
 from accounts.changes.tracking.pace import pace
 from riskadmin.audit.origin import origin_of
@@ -74,26 +81,26 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve or reject a change; refused with 409 and what moved if the change is no longer what was shown."""
-    change_or_404(pk)
+    change = change_or_404(pk)
     form = DecideForm(request.POST)
     if not form.is_valid():
         return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
     try:
         effects = shown.unsealed(pk, person(request), form.cleaned_data["shown"])
     except shown.NotShown:
-        refusal = actions.DecisionRefused("This is not what you were shown. Review it again.")
+        refusal = DecisionRefused("This is not what you were shown. Review it again.")
         return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
     try:
-        change = actions.decide(
+        decide_about(
             actor=person(request),
             origin=origin_of(request),
-            change_id=pk,
+            request_id=change.approval_id,
             verdict=Verdict(form.cleaned_data["verdict"]),
             digest=form.cleaned_data["digest"],
             comment=form.cleaned_data["comment"],
-            shown=effects,
+            shown=effects.to_json() if effects else None,
         )
-    except actions.DecisionRefused as refusal:
+    except DecisionRefused as refusal:
         return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
     messages.success(request, f"You {Verdict(form.cleaned_data['verdict']).label.lower()} change {change.pk}.")
     return redirect(request, "changes:detail", pk)
@@ -103,11 +110,11 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Withdraw one's own change before anyone approved or rejected it; open to anyone who may request its kind."""
-    requestable_change(request, pk)
+    change = requestable_change(request, pk)
     try:
-        actions.withdraw(actor=person(request), origin=origin_of(request), change_id=pk)
-    except actions.NotAllowed as error:
-        return _detail_page(request, pk, refusal=actions.DecisionRefused(str(error)), status=CONFLICT)
+        withdraw_request(actor=person(request), origin=origin_of(request), request_id=change.approval_id)
+    except NotAllowed as error:
+        return _detail_page(request, pk, refusal=DecisionRefused(str(error)), status=CONFLICT)
     messages.success(request, f"You withdrew change {pk}.")
     return redirect(request, "changes:detail", pk)
 
@@ -126,7 +133,7 @@ def _detail_page(
     pk: int,
     *,
     form: DecideForm | None = None,
-    refusal: actions.DecisionRefused | None = None,
+    refusal: DecisionRefused | None = None,
     status: int = 200,
 ) -> HttpResponse:
     context = _progress_context(request, pk)
@@ -195,6 +202,8 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "pace": pace(following),
         "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
         "may_steer": control.may_steer(person(request), following.change),
+        "resume_refusal": control.refuses_to_resume(person(request), following.change),
+        "may_take_over": may_settle(person(request), following.change),
         "may_retry": following.failed
         and not following.moves
         and following.change.state != ChangeState.PENDING
@@ -244,7 +253,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
 def change_list_csv(request: HttpRequest) -> HttpResponseBase:
     """The changes that the URL filters for, as a CSV file."""
     filters, shown = _list(request)
-    return shown.csv_answer(filters.qs)
+    return shown.csv_answer(filters.qs.select_related("approval"))
 
 
 def _list(request: HttpRequest) -> tuple[ChangeFilters, ListPage[queries.Listed]]:
@@ -289,8 +298,12 @@ def calendar(request: HttpRequest) -> HttpResponse:
 @require_GET
 def policy(request: HttpRequest) -> HttpResponse:
     """Which change needs whose approval."""
-    rules = [(rule, named(rule.kind).action_label if rule.kind else "") for rule in queries.policy_rules()]
-    return render(request, "changes/policy.html", {"rules": rules})
+    version = policy_in_force()
+    rules = [
+        (rule, ", ".join(named(kind).action_label for kind in rule.kinds), in_words(stages_of(rule.stages)))
+        for rule in rules_of(version)
+    ]
+    return render(request, "changes/policy.html", {"version": version, "rules": rules})
 
 
 # --- Panels of the account's page ---------------------------------------------------------------------------------------

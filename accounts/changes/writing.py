@@ -1,30 +1,36 @@
 """Composing a change from a plan, and writing it: with its items and their audit events in one transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection
 from django.utils import timezone
 
+from accounts.approvals.actions import new_request
+from accounts.changes.approval import CHANGES
 from accounts.changes.audit_events import target_event
-from accounts.changes.digest import digest_of
 from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.facts import facts_of, need_of
 from accounts.changes.kinds.stored import State
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan
 from accounts.changes.plan_summary import overview
-from accounts.changes.policy import Requirement, requirement
 from accounts.changes.reasons import background
 from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
 from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
+from accounts.models.digests import digest_of
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+
+COUNT_NOW: Final = "SET CONSTRAINTS changes_change_counts_facts IMMEDIATE; SET CONSTRAINTS changes_change_counts_facts DEFERRED"
+"""Has PostgreSQL check the facts of what was just written, so that a refusal comes here and not at the commit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +50,16 @@ def compose(
     form_key: UUID,
     timing: Timing = IMMEDIATELY,
     link: Link | None = None,
-    decisions_at_least: int = 0,
+    approvals_at_least: int = 0,
 ) -> Change:
-    """Return a change of what is planned, under the policy in force, not yet written. Raises `policy.PolicyMissing`.
+    """Return a change of what is planned, with its request under the policy in force, neither written yet.
 
     It can be approved until the policy's time has passed, counted from when it is to run. The effects of the plan are kept as
-    they are now.
+    they are now. Raises `accounts.approvals.policy.PolicyMissing`.
     """
-    needed = _needed(planned, decisions_at_least)
-    decided = needed.decisions_needed == 0
-    at = timezone.now()
+    at, effects = timezone.now(), overview(planned).effects
+    facts = facts_of(actor, planned, effects, at=at, timing=timing, at_least=approvals_at_least)
+    need = need_of(facts)
     change = Change(
         kind=planned.kind.name,
         environment=planned.environment.value,
@@ -65,33 +71,27 @@ def compose(
         requested_by=actor,
         requested_by_name=actor.who().name,
         submitted_at=at,
-        decisions_needed=needed.decisions_needed,
-        decider_role=needed.decider_role,
-        expires_at=max(at, timing.runs_at or at) + needed.expires_after,
         item_count=len(planned.rows),
-        effects=overview(planned).effects.to_json(),
+        effects=effects.to_json(),
         runs_at=timing.runs_at,
         window=timing.window,
         goes_on=timing.goes_on,
         review_by=timing.review_by,
         of_change_id=link.change_id if link else None,
         relation=link.relation if link else "",
-        decided_at=at if decided else None,
-        state=decided_as(waits=timing.waits) if decided else ChangeState.PENDING,
+        state=ChangeState.PENDING if need.approvals else decided_as(waits=timing.waits),
     )
     background.attach(change, reason.given)
-    change.digest = _change_digest(change, planned, timing)
+    change.approval = new_request(
+        CHANGES, actor=actor, need=need, facts=facts.to_json(), digest="", at=at, valid_from=timing.runs_at
+    )
+    _put_digest(change, planned, timing)
     return change
 
 
-def _needed(planned: Plan, at_least: int) -> Requirement:
-    rules = PolicyRule.objects.all()
-    needed = requirement(rules, kind=planned.kind.name, environment=planned.environment.value, items=len(planned.sent))
-    return replace(needed, decisions_needed=max(needed.decisions_needed, at_least))
-
-
-def _change_digest(change: Change, planned: Plan, timing: Timing) -> str:
-    return digest_of(
+def _put_digest(change: Change, planned: Plan, timing: Timing) -> None:
+    """Set the digest over everything that is approved, of the change and of its request."""
+    change.digest = change.approval.digest = digest_of(
         {
             "plan": planned.digest,
             "parameters": change.parameters,
@@ -99,6 +99,7 @@ def _change_digest(change: Change, planned: Plan, timing: Timing) -> str:
             "reason_text": change.reason_text,
             "requested_by": change.requested_by_id,
             "form_key": change.form_key,
+            "facts": change.approval.facts,
             **timing.to_json(),
             **({"relation": change.relation, "of_change": change.of_change_id} if change.relation else {}),
             **background.in_digest(change),
@@ -117,6 +118,7 @@ def write(
 ) -> None:
     """Write a composed change with its items and their audit events, and dispatch it if it runs. Needs an open transaction."""
     own = per_target or {}
+    change.approval.save(force_insert=True)
     change.save(force_insert=True)
     background.store(change)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
@@ -145,7 +147,7 @@ def write(
         "kind": change.kind,
         "items": change.item_count,
         "digest": change.digest,
-        "decisions_needed": change.decisions_needed,
+        "decisions_needed": change.approval.needed,
         **({"source": source.words} if source.words else {}),
         **_in_time(change),
         **background.in_trail(change),
@@ -169,6 +171,8 @@ def write(
     if source.left_out:
         detail = {"source": source.words, "rows": len(source.lines_left_out), **source.left_out_in_short}
         record(AuditEntry(tag=Tag.CHANGE_ROWS_LEFT_OUT, actor=who, origin=origin, change_id=change.pk, detail=detail))
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_NOW)
     if state == ItemState.QUEUED:
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
 
@@ -189,5 +193,5 @@ def _in_time(change: Change) -> dict[str, Any]:
 def write_end(change: Change, end: Change, planned: Plan, *, who: Who, origin: Origin) -> None:
     """Write the change that ends another one, which was written just before in the same transaction."""
     end.of_change, end.relation = change, Relation.ENDS
-    end.digest = _change_digest(end, planned, Timing(runs_at=end.runs_at))
+    _put_digest(end, planned, Timing(runs_at=end.runs_at))
     write(end, planned, who=who, origin=origin)

@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.changes.ending import half_done
-from accounts.changes.guards import MAY_BE_SENT, TARGET_UNDER_WAY, broken_rule
+from accounts.changes.guards import MAY_BE_SENT, TARGET_UNDER_WAY
 from accounts.changes.kinds import sendable
 from accounts.changes.kinds.kind import CallSpec, Finding, Kind, Target
 from accounts.changes.kinds.stored import State
@@ -27,6 +27,7 @@ from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.queue import first_items
 from accounts.execution.settle import item_events, settle
 from accounts.execution.timing import LEASE, NOT_READ_AGAIN, PERMIT_GOOD_FOR_S
+from accounts.models.guards import broken_rule
 from riskadmin.audit.actions import record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -189,7 +190,7 @@ def _still_right(kind: Kind, items: list[Item], read_since: datetime, origin: Or
     environment, ids = Environment(items[0].environment), [item.target_id for item in items]
     if any(kind.requires_unchanged_state(item.step) for item in items):
         found = kind.subjects(environment, ids)
-        gone = {target_id for target_id in ids if target_id not in found or kind.obstacle(found[target_id])}
+        gone = kind.gone_in(found, ids)
     else:
         found, gone = {}, kind.gone_among(environment, ids)
     wrong: dict[tuple[int, str], list[Item]] = defaultdict(list)

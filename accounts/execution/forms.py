@@ -15,6 +15,7 @@ from accounts.execution.unknown_items import Filters, Group
 from accounts.models import EnvironmentChoice
 from accounts.models.ids import BIGGEST_ID
 from riskadmin.web.fields import LinesField
+from riskadmin.web.visible import isolated
 
 NAMED_MAX: Final = 200
 """Items that one form or URL may name; more are selected by filters."""
@@ -51,7 +52,7 @@ class ResolveForm(forms.Form):
 
     def __init__(self, *args: Any, name: str, name_asked: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["name"].label = f"To send it again, type {name}"
+        self.fields["name"].label = f"To send it again, type {isolated(name)}"
         self.fields["name"].help_text = "Sent a second time it may do harm."
         if not name_asked:
             del self.fields["name"]

@@ -163,7 +163,7 @@ def _was_shown_before(item: Item, evidence: ReadEvidence) -> bool:
     if item.observed is None:
         return False
     before, after = basis(evidence.kind, item)
-    return evidence.kind.interpret_read_back(before=before, after=after, observed=item.observed, step=item.step) in OUTCOMES
+    return evidence.kind.interpret_read_back(before=before, after=after, observed=item.observed, step=item.step).is_as_intended
 
 
 def _reached(items: Sequence[Item], group: _Group, outcome: ItemState, evidence: ReadEvidence) -> None:
@@ -348,12 +348,12 @@ def _did_nothing(items: Sequence[Item], evidence: ReadEvidence) -> None:
 
     That is counted from the call's end, not its beginning: Tradovate may carry out a call that we no longer wait for.
     """
-    fruitless = fruitless_calls(items)
+    resendable = may_be_sent_again(evidence.kind, items)
     ends = _ends_of_calls(items)
     again, to_people = [], []
     later: dict[datetime, list[Item]] = defaultdict(list)
     for item in items:
-        may_go_again = evidence.kind.is_resend_safe(item.step) and fruitless[item.pk] < UNKNOWN_ENDS_MAX
+        may_go_again = item.pk in resendable
         over_at = ends.get(item.pk) or item.claimed_at or evidence.read_at
         certain_at = over_at + (EFFECT_WITHIN if may_go_again else WATCHED_FOR)
         if evidence.read_at < certain_at:
@@ -373,7 +373,14 @@ def _did_nothing(items: Sequence[Item], evidence: ReadEvidence) -> None:
     _leave_to_people(to_people, ItemState.UNKNOWN, reason, evidence)
 
 
-def fruitless_calls(items: Sequence[Item]) -> Counter[int]:
+def may_be_sent_again(kind: Kind, items: Sequence[Item]) -> set[int]:
+    """Return the keys of the items whose call, which had no effect, may be made again automatically."""
+    safe = [item for item in items if kind.is_resend_safe(item.step)]
+    fruitless = _fruitless_calls(safe)
+    return {item.pk for item in safe if fruitless[item.pk] < UNKNOWN_ENDS_MAX}
+
+
+def _fruitless_calls(items: Sequence[Item]) -> Counter[int]:
     """Return how many calls of the current step were sent for each item and had no effect; by the item's key."""
     calls = Call.objects.filter(items__in=items, purpose=Purpose.WRITE).order_by("-pk")
     attempts = {item.pk: item.attempts for item in items}

@@ -15,8 +15,8 @@ from accounts.changes.kinds.kind import Finding, Kind
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution.basis import basis
-from accounts.execution.read_back_outcome import COMPARISON_ERRORS, ReadEvidence, apply_reading, fruitless_calls, keep_seen
-from accounts.execution.timing import SENT_AGAIN_WITHIN, UNKNOWN_ENDS_MAX
+from accounts.execution.read_back_outcome import COMPARISON_ERRORS, ReadEvidence, apply_reading, keep_seen, may_be_sent_again
+from accounts.execution.timing import SENT_AGAIN_WITHIN
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.clock import display_zone
@@ -25,7 +25,6 @@ from riskadmin.web.formats import moment
 logger = logging.getLogger(__name__)
 
 COMPARED_TOGETHER: Final = 1_000
-PROVEN: Final = frozenset({Finding.APPLIED, Finding.UNCHANGED})
 
 
 def settle_from_mirror(*, origin: Origin) -> int:
@@ -104,12 +103,11 @@ def _settled_by(evidence: ReadEvidence, items: Sequence[Item]) -> set[int]:
     after it was made, and that call may be sent again automatically.
     """
     findings = {item.pk: _finding(evidence, item) for item in items}
-    proven = {item.pk for item in items if findings[item.pk] in PROVEN}
+    proven = {key for key, finding in findings.items() if finding and finding.is_as_intended}
     without_effect = [item for item in items if findings[item.pk] == Finding.NOT_APPLIED]
     refused = {item.pk for item in without_effect if item.refusal}
-    unclear = [item for item in without_effect if not item.refusal and _may_be_sent_again(evidence, item)]
-    fruitless = fruitless_calls(unclear)
-    return proven | refused | {item.pk for item in unclear if fruitless[item.pk] < UNKNOWN_ENDS_MAX}
+    unclear = [item for item in without_effect if not item.refusal and _is_read_soon(evidence, item)]
+    return proven | refused | may_be_sent_again(evidence.kind, unclear)
 
 
 def _finding(evidence: ReadEvidence, item: Item) -> Finding | None:
@@ -124,7 +122,8 @@ def _finding(evidence: ReadEvidence, item: Item) -> Finding | None:
         return None
 
 
-def _may_be_sent_again(evidence: ReadEvidence, item: Item) -> bool:
-    if item.claimed_at is None or item.resolved_by_id or not evidence.kind.is_resend_safe(item.step):
+def _is_read_soon(evidence: ReadEvidence, item: Item) -> bool:
+    """Say whether a reading began soon after an item's call, and no person has decided about the item."""
+    if item.claimed_at is None or item.resolved_by_id:
         return False
     return evidence.read_at < item.claimed_at + SENT_AGAIN_WITHIN

@@ -21,6 +21,7 @@ from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.web.visible import isolated, marked
 
 RESOLVED_TOGETHER: Final = 1000
 """The maximum number of items that are resolved together."""
@@ -39,7 +40,7 @@ class NotResolved(Exception):
 
 
 class OwnRequest(NotResolved):
-    """The person who requested the change can't resolve its items. Nothing was written."""
+    """This person can't resolve the item, for example since they requested its change. Only the attempt was recorded."""
 
 
 class WrongName(Exception):
@@ -90,15 +91,20 @@ def resolve(
     """
     with transaction.atomic():
         asked = _locked(item_id)
-        refusal = asked.refuses(actor)
-        if asked.is_open and refusal:
-            raise OwnRequest(refusal)
-        obstacle = _obstacle(asked, resolution, seen_call)
-        if obstacle:
-            raise NotResolved(obstacle)
-        if resolution == Resolution.QUEUED and asked.is_typed and typed_name.strip() != asked.item.target_name:
-            raise WrongName(f"Type {asked.item.target_name} to send it again.")
-        _write([asked], actor=actor, origin=origin, resolution=resolution, comment=comment)
+        refusal = _refusal(asked, actor) if asked.is_open else ""
+        if refusal:
+            _record_refused(asked, refusal, actor=actor, origin=origin, resolution=resolution)
+        else:
+            obstacle = _obstacle(asked, resolution, seen_call)
+            if obstacle:
+                raise NotResolved(obstacle)
+            name = asked.item.target_name
+            # What is marked on the page can be typed as it is shown there.
+            if resolution == Resolution.QUEUED and asked.is_typed and typed_name.strip() not in {name, marked(name)}:
+                raise WrongName(f"Type {isolated(name)} to send it again.")
+            _write([asked], actor=actor, origin=origin, resolution=resolution, comment=comment)
+    if refusal:
+        raise OwnRequest(refusal)
     return asked.item
 
 
@@ -128,7 +134,11 @@ def resolve_many(
         with transaction.atomic():
             right = []
             for asked in questions_of(item_ids, locked=True):
-                obstacle = _obstacle(asked, resolution, seen.calls[asked.item.pk]) or asked.refuses(actor)
+                obstacle = _obstacle(asked, resolution, seen.calls[asked.item.pk])
+                refusal = "" if obstacle else _refusal(asked, actor)
+                if refusal:
+                    _record_refused(asked, refusal, actor=actor, origin=origin, resolution=resolution)
+                obstacle = obstacle or refusal
                 if not obstacle and asked.evidence.key != seen.evidence_key:
                     obstacle = "Its evidence is another one than that of the others."
                 if obstacle:
@@ -248,6 +258,17 @@ def _write(
         for asked in resolved
     )
     finish_change(change, origin=origin)
+
+
+def _refusal(asked: Question, actor: Staff) -> str:
+    if not actor.may("changes:resolve"):
+        return "You may not decide about unknown outcomes."
+    return asked.refuses(actor)
+
+
+def _record_refused(asked: Question, why: str, *, actor: Staff, origin: Origin, resolution: Resolution) -> None:
+    detail = {"outcome": resolution.value, "why": why}
+    record(item_event(Tag.ITEM_DECISION_REFUSED, asked.item, actor=actor.who(), origin=origin, detail=detail))
 
 
 def _make_due(asked: Sequence[Question], *, actor: Staff, origin: Origin) -> None:

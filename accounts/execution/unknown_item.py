@@ -287,7 +287,7 @@ class Question:
         )
 
     def refuses(self, person: Staff) -> str:
-        """Return why this person can't resolve it, or ""."""
+        """Return why this person can't resolve it, or "". PostgreSQL enforces the same (`accounts/changes/sql/`)."""
         if self.item.change.requested_by_id == person.pk:
             return "You requested this change, so somebody else has to decide."
         return ""

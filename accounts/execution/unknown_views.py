@@ -39,6 +39,7 @@ from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.formats import counted
 from riskadmin.web.htmx import HttpResponseSeeOther, redirect, render_page_or_fragment
+from riskadmin.web.visible import isolated
 
 UNPROCESSABLE: Final = 422
 SAMPLE: Final = 10
@@ -289,7 +290,7 @@ def _by_reason(left_out: Sequence[tuple[Item, str]]) -> list[tuple[str, str]]:
     """Return each reason with the names of its items, or of the first few."""
     names: dict[str, list[str]] = {}
     for item, reason in left_out:
-        names.setdefault(reason, []).append(item.target_name)
+        names.setdefault(reason, []).append(isolated(item.target_name))
     return [
         (reason, ", ".join(each[:SAMPLE]) + (f" and {len(each) - SAMPLE:,} more" if len(each) > SAMPLE else ""))
         for reason, each in names.items()

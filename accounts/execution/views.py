@@ -29,6 +29,7 @@ from riskadmin.web.errors import Problem, conflict, respond
 from riskadmin.web.formats import exact_utc
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.paging import keyset
+from riskadmin.web.visible import isolated
 
 UNPROCESSABLE = 422
 IN_PANEL, ON_PAGE = 10, 50
@@ -103,7 +104,9 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
         return own_request(request, str(error))
     except resolving.NotResolved as error:
         return _refused(request, pk, str(error))
-    messages.success(request, f"{asked.item.target_name}: {Resolution(said['resolution']).label.lower()}. It is on record.")
+    messages.success(
+        request, f"{isolated(asked.item.target_name)}: {Resolution(said['resolution']).label.lower()}. It is on record."
+    )
     return redirect(request, "execution:item", pk)
 
 

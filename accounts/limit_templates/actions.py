@@ -1,4 +1,4 @@
-"""Proposing, approving and withdrawing versions, and assigning templates. Each is one transaction with its audit events."""
+"""Proposing versions, and assigning templates. Each is one transaction with its audit events."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,18 +8,17 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from accounts.changes.actions import DecisionRefused, NotAllowed
-from accounts.changes.digest import digest_of
-from accounts.changes.guards import MAY_DECIDE, broken_rule
+from accounts.approvals.actions import new_request
+from accounts.approvals.models import ApprovalRequest
+from accounts.approvals.policy import Facts, need, requester_role
+from accounts.approvals.subjects import NotAllowed
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import PolicyRule
-from accounts.changes.moving import move_row
-from accounts.changes.policy import Requirement, requirement
-from accounts.changes.states import Verdict
 from accounts.limit_templates import queries
-from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateDecision, TemplateVersion
-from accounts.limit_templates.states import VERSION_TRANSITIONS, VersionState
+from accounts.limit_templates.approval import TEMPLATES, event, put_in_force
+from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateVersion
+from accounts.limit_templates.states import VersionState
 from accounts.models import LimitLevel, RiskCategory
+from accounts.models.digests import digest_of
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
@@ -43,7 +42,7 @@ def propose_template(
 ) -> TemplateVersion:
     """Create a template and propose its first version, in force at once if policy asks for no approval.
 
-    Raises NotAllowed, NotPossible if the name is taken, and `policy.PolicyMissing`.
+    Raises NotAllowed, NotPossible if the name is taken, and `accounts.approvals.policy.PolicyMissing`.
     """
     _may_propose(actor)
     try:
@@ -70,42 +69,6 @@ def propose_version(*, actor: Staff, origin: Origin, template_id: int, limits: M
         return _propose(template, actor, origin, limits, note)
 
 
-def decide(*, actor: Staff, origin: Origin, version_id: int, verdict: Verdict, digest: str, comment: str) -> TemplateVersion:
-    """Record one person's approval or rejection of a proposed version and return it as it then is.
-
-    The last approval that policy asks for puts it in force in place of the previous version; one rejection ends it. Raises
-    DecisionRefused, after recording the refusal.
-    """
-    try:
-        with transaction.atomic():
-            version = _locked(version_id)
-            refusal = _refusal(version, actor, digest)
-            if refusal is None:
-                _take(version, actor, origin, verdict, comment)
-                return version
-    except IntegrityError as error:
-        if broken_rule(error) != MAY_DECIDE:
-            raise
-        refusal = DecisionRefused("You may no longer decide about limit templates.")  # since the request began
-    detail = {"verdict": verdict.value, "digest": digest, "why": refusal.message}
-    with transaction.atomic():
-        _record_event(Tag.TEMPLATE_DECISION_REFUSED, version, actor, origin, detail=detail)
-    raise refusal
-
-
-def withdraw(*, actor: Staff, origin: Origin, version_id: int) -> TemplateVersion:
-    """Withdraw a pending version; only the person who proposed it may. Raises NotAllowed."""
-    with transaction.atomic():
-        version = _locked(version_id)
-        if version.proposed_by_id != actor.pk:
-            raise NotAllowed("Only the person who proposed a version can withdraw it.")
-        if version.state != VersionState.PROPOSED:
-            raise NotAllowed(f"This version is no longer waiting: {VersionState(version.state).label.lower()}.")
-        _end(version, VersionState.WITHDRAWN)
-        _record_event(Tag.TEMPLATE_WITHDRAWN, version, actor, origin)
-    return version
-
-
 def _may_propose(actor: Staff) -> None:
     if not actor.may(KIND.capability):
         raise NotAllowed("You may not propose limit templates.")
@@ -114,7 +77,6 @@ def _may_propose(actor: Staff) -> None:
 def _propose(template: LimitTemplate, actor: Staff, origin: Origin, limits: Mapping[str, Any], note: str) -> TemplateVersion:
     before = queries.version_in_force(template.pk)
     newest = template.versions.aggregate(newest=Max("number"))["newest"] or 0
-    needed = _requirement(template)
     version = TemplateVersion(
         template=template,
         number=newest + 1,
@@ -123,11 +85,10 @@ def _propose(template: LimitTemplate, actor: Staff, origin: Origin, limits: Mapp
         proposed_by=actor,
         proposed_by_name=actor.who().name,
         proposed_at=timezone.now(),
-        decisions_needed=needed.decisions_needed,
-        decider_role=needed.decider_role,
         state=VersionState.PROPOSED,
     )
-    version.digest = digest_of(
+    version.approval = _request(version, actor)
+    version.digest = version.approval.digest = digest_of(
         {
             "template": template.pk,
             "name": template.name,
@@ -136,103 +97,40 @@ def _propose(template: LimitTemplate, actor: Staff, origin: Origin, limits: Mapp
             "limits": version.limits,
             "note": version.note,
             "proposed_by": actor.pk,
+            "facts": version.approval.facts,
         },
     )
+    version.approval.save(force_insert=True)
     version.save(force_insert=True)
-    _record_event(
-        Tag.TEMPLATE_PROPOSED,
-        version,
-        actor,
-        origin,
-        before=before.limits if before else {},
-        after=version.limits,
-        detail={"digest": version.digest, "decisions_needed": version.decisions_needed, "comment": note},
-    )
-    if not needed.decisions_needed:
-        _put_in_force(version, actor, origin)
+    detail = {"digest": version.digest, "decisions_needed": version.approval.needed, "comment": note}
+    after, was = version.limits, before.limits if before else {}
+    record(event(Tag.TEMPLATE_PROPOSED, version, actor=actor.who(), origin=origin, before=was, after=after, detail=detail))
+    if not version.approval.needed:
+        put_in_force(version, actor=actor.who(), origin=origin)
     return version
 
 
-def _requirement(template: LimitTemplate) -> Requirement:
-    """Return what policy requires to change the limits of all accounts that the template is for, at its strictest."""
-    counts = queries.assigned_counts(template) or dict.fromkeys(Environment, 1)
-    rules = list(PolicyRule.objects.all())
-    asked = [
-        requirement(rules, kind=KIND.name, environment=environment.value, items=max(1, count))
-        for environment, count in counts.items()
-    ]
-    return max(asked, key=lambda each: (each.decisions_needed, each.decider_role != ""))
+def _request(version: TemplateVersion, actor: Staff) -> ApprovalRequest:
+    """Return the request of a version, for the limits of all accounts that its template is for, on the stricter environment.
 
-
-def _locked(version_id: int) -> TemplateVersion:
-    """Lock a version after its template, so that no other version of it moves meanwhile."""
-    template_id = TemplateVersion.objects.values_list("template", flat=True).get(pk=version_id)
-    LimitTemplate.objects.select_for_update(of=("self",)).get(pk=template_id)
-    return TemplateVersion.objects.select_related("template").select_for_update(of=("self",)).get(pk=version_id)
-
-
-def _refusal(version: TemplateVersion, actor: Staff, digest: str) -> DecisionRefused | None:
-    """Return why the approval or rejection is refused. PostgreSQL enforces the same (`sql/`)."""
-    if not actor.may("changes:decide"):
-        return DecisionRefused("You may not decide about limit templates.")
-    if version.proposed_by_id == actor.pk:
-        return DecisionRefused("You proposed this version, so somebody else has to decide.")
-    if version.state != VersionState.PROPOSED:
-        return DecisionRefused(f"This version is no longer waiting: {VersionState(version.state).label.lower()}.")
-    if version.decider_role and version.decider_role not in actor.role_names:
-        return DecisionRefused(f"Policy asks for a decision by somebody whose role is {version.decider_role}.")
-    if version.decisions.filter(staff=actor).exists():
-        return DecisionRefused("You have decided about this version already.")
-    if digest != version.digest:
-        return DecisionRefused("This is not the version you were shown. Review it again.")
-    return None
-
-
-def _take(version: TemplateVersion, actor: Staff, origin: Origin, verdict: Verdict, comment: str) -> None:
-    who = actor.who()
-    TemplateDecision.objects.create(
-        version=version,
-        staff=actor,
-        staff_name=who.name,
-        staff_role=who.role,
-        verdict=verdict,
-        digest=version.digest,
-        comment=comment,
-    )
-    tag = Tag.TEMPLATE_APPROVED if verdict == Verdict.APPROVE else Tag.TEMPLATE_REJECTED
-    _record_event(tag, version, actor, origin, detail={"digest": version.digest, "comment": comment})
-    if verdict == Verdict.REJECT:
-        _end(version, VersionState.REJECTED)
-    elif version.decisions.filter(verdict=Verdict.APPROVE).count() >= version.decisions_needed:
-        _put_in_force(version, actor, origin)
-
-
-def _put_in_force(version: TemplateVersion, actor: Staff, origin: Origin) -> None:
-    before = queries.version_in_force(version.template_id)
-    if before:
-        _end(before, VersionState.SUPERSEDED)
-    move_row(version, VERSION_TRANSITIONS, VersionState.IN_FORCE, in_force_at=timezone.now())
-    _record_event(Tag.TEMPLATE_IN_FORCE, version, actor, origin, before=before.limits if before else {}, after=version.limits)
-
-
-def _end(version: TemplateVersion, state: VersionState) -> None:
-    move_row(version, VERSION_TRANSITIONS, state, ended_at=timezone.now())
-
-
-def _record_event(
-    tag: Tag,
-    version: TemplateVersion,
-    actor: Staff,
-    origin: Origin,
-    *,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    detail: Mapping[str, Any] | None = None,
-) -> None:
-    named = {"template": version.template.name, "number": version.number}
-    record(
-        AuditEntry(tag=tag, actor=actor.who(), origin=origin, before=before, after=after, detail={**named, **(detail or {})})
-    )
+    A version sends nothing, so it liquidates nothing: what applies it is approved itself, with its own effects.
+    """
+    counts = queries.assigned_counts(version.template)
+    facts = Facts(
+        subject=TEMPLATES.name,
+        kind=KIND.name,
+        environment=Environment.LIVE.value if counts.get(Environment.LIVE) else Environment.DEMO.value,
+        requester_role=requester_role(actor),
+        direction=None,
+        hours=None,
+        items=max(1, sum(counts.values())),
+        items_24h=max(1, sum(counts.values())),
+        money_usd=Decimal(0),
+        liquidations=0,
+        open_positions=0,
+    ).to_json()
+    wanted = need(facts, what=f"limits of {facts['items']:,} accounts")
+    return new_request(TEMPLATES, actor=actor, need=wanted, facts=facts, digest="", at=version.proposed_at, expires=False)
 
 
 # --- Assignments --------------------------------------------------------------------------------------------------------
@@ -299,7 +197,7 @@ def _may_assign(actor: Staff) -> None:
 def _for_words(assignment: Assignment) -> str:
     """Return in words what an assignment is to: "Category X on demo"."""
     if assignment.risk_category:
-        return f"Category {assignment.risk_category.name} on {assignment.environment}"
+        return f"Category {assignment.risk_category.label} on {assignment.environment}"
     size = assignment.evaluation_size_usd
     return f"Size {money(size) if size is not None else ''} on {assignment.environment}"
 

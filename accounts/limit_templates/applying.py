@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from accounts.changes.actions import NotAllowed
+from accounts.approvals.subjects import NotAllowed
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import TargetList
 from accounts.changes.targeting import targets

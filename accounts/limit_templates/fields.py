@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from accounts.changes.kinds.auto_liq_limits import LEVEL, TEMPLATE
+from accounts.changes.kinds.auto_liq_limits import LimitsParameters
 from accounts.changes.kinds.limit_fields import Record, in_words
 from accounts.models import LimitLevel
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, FIELDS_OF_LEVEL, AutoLiqField
-
-VERSION: Final = "template_version"
-"""The parameter of a change that says which version it applies; PostgreSQL checks it against that version (`sql/`)."""
 
 TEMPLATE_FIELDS: Final[dict[str, AutoLiqField]] = {
     name: field for name, field in AUTO_LIQ_FIELDS.items() if field.ends_by is None
@@ -28,7 +25,7 @@ def governed(record: Record, level: str) -> dict[str, Any]:
 
 def parameters_of(*, limits: Record, level: str, words: str, version_id: int) -> dict[str, Any]:
     """Return the parameters of a change that applies a version."""
-    return {LEVEL: level, **limits, TEMPLATE: words, VERSION: version_id}
+    return LimitsParameters(level=level, limits=limits, template=words, template_version=version_id).to_json()
 
 
 def value_words(limits: Mapping[str, Any], level: str) -> list[tuple[AutoLiqField, str]]:

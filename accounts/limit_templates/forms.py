@@ -6,16 +6,16 @@ from typing import Any, Final, cast
 
 from django import forms
 
+from accounts.approvals.forms import VERDICT_CHOICES
 from accounts.changes.kinds.limit_fields import Record, in_json
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
-from accounts.changes.states import Verdict
 from accounts.limit_templates.fields import TEMPLATE_FIELDS, fields_of
 from accounts.limit_templates.models import LimitTemplate
 from accounts.models import Account, EnvironmentChoice, LimitLevel, RiskCategory
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.pages.queries import categories
 from riskadmin.tradovate.vocabulary import Environment
-from riskadmin.web.fields import LinesField
+from riskadmin.web.fields import LinesField, VisibleTextField
 from riskadmin.web.formats import money
 
 NOTE_MAX: Final = 1000
@@ -71,7 +71,7 @@ class VersionForm(LimitsForm):
 class TemplateForm(VersionForm):
     """A new template: its name, its level, and what its first version sets."""
 
-    name = forms.CharField(label="Name", max_length=64, help_text="Such as 50K evaluation. It stays.")
+    name = VisibleTextField(label="Name", max_length=64, help_text="Such as 50K evaluation. It stays.")
     description = LinesField(
         label="What it is for",
         required=False,
@@ -106,7 +106,7 @@ def as_typed(record: Record) -> dict[str, Any]:
 class DecideForm(forms.Form):
     """One person's approval or rejection of a version, with the digest of what they were shown."""
 
-    verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
+    verdict = forms.ChoiceField(choices=VERDICT_CHOICES, widget=forms.HiddenInput)
     comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
     digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
 
@@ -134,7 +134,7 @@ class AssignForm(forms.Form):
 
     def _choices(self) -> Iterator[tuple[str, str]]:
         for value, category in self.categories.items():
-            yield value, f"{EnvironmentChoice(category.environment).label}: category {category.name}"
+            yield value, f"{EnvironmentChoice(category.environment).label}: category {category.label}"
         for value, (environment, size) in self.sizes.items():
             yield value, f"{EnvironmentChoice(environment.value).label}: size {money(size)}"
 

@@ -1,4 +1,4 @@
-"""Limit templates, their versions, their approvals, and their assignments.
+"""Limit templates, their versions, and their assignments.
 
 PostgreSQL enforces the critical rules (`sql/`); migration 0003 creates the view that `Governed` reads.
 """
@@ -10,8 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
-from accounts.changes.models import DecisionRow
-from accounts.changes.states import Verdict
+from accounts.approvals.models import ApprovalRequest
 from accounts.limit_templates.fields import parameters_of
 from accounts.limit_templates.states import VersionState
 from accounts.models import Account, AutoLiqLimits, EnvironmentChoice, LimitLevel, RiskCategory
@@ -48,9 +47,7 @@ class TemplateVersion(models.Model):
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     proposed_by_name = models.CharField(max_length=150)
     proposed_at = models.DateTimeField(db_default=Now())
-    # What policy required when it was proposed; a later edit of the policy does not affect it.
-    decisions_needed = models.PositiveSmallIntegerField()
-    decider_role = models.CharField(max_length=32, blank=True)
+    approval = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, related_name="template_version")
     digest = models.CharField(max_length=64)
 
     state = models.CharField(max_length=16, choices=VersionState)
@@ -82,21 +79,6 @@ class TemplateVersion(models.Model):
     def parameters(self) -> dict[str, object]:
         """The parameters of a change that applies it. Reads `template`."""
         return parameters_of(limits=self.limits, level=self.template.level, words=self.words, version_id=self.pk)
-
-
-class TemplateDecision(DecisionRow):
-    """An approval or rejection of a version."""
-
-    version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="decisions")
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="template_verdict_known"),
-            models.UniqueConstraint(fields=["version", "staff"], name="template_decision_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.staff_name} {self.verdict}s version {self.version_id}"
 
 
 class Assignment(models.Model):

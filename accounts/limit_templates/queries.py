@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
 
+from accounts.approvals import queries as approvals
+from accounts.approvals.models import Approval
 from accounts.changes.kinds.limit_fields import direction, in_words
 from accounts.limit_templates.fields import fields_of
-from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateDecision, TemplateVersion
+from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateVersion
 from accounts.limit_templates.states import VersionState
 from accounts.models import Account, LimitLevel
 from accounts.models.auto_liq_fields import AutoLiqField
@@ -57,9 +59,9 @@ def _assignments_in_order() -> QuerySet[Assignment]:
 
 
 def versions_of(template: LimitTemplate) -> list[TemplateVersion]:
-    """Return a template's versions, newest first, each with its `decided`, in two queries."""
-    decided = Prefetch("decisions", TemplateDecision.objects.order_by("pk"), to_attr="decided")
-    return list(template.versions.select_related("template").prefetch_related(decided).order_by("-number"))
+    """Return a template's versions, newest first, each with its request and the approvals of that, in two queries."""
+    given = Prefetch("approval__approvals", Approval.objects.order_by("pk"))
+    return list(template.versions.select_related("template", "approval").prefetch_related(given).order_by("-number"))
 
 
 def assignments_of(template: LimitTemplate) -> list[Assignment]:
@@ -81,11 +83,7 @@ def applicable() -> list[TemplateVersion]:
 
 def waiting_for(person: Staff) -> QuerySet[TemplateVersion]:
     """Return the proposed versions that this person could approve, oldest first."""
-    proposed = TemplateVersion.objects.filter(state=VersionState.PROPOSED).order_by("pk")
-    if not person.may("changes:decide"):
-        return proposed.none()
-    of_role = Q(decider_role="") | Q(decider_role__in=person.role_names)
-    return proposed.filter(of_role).exclude(proposed_by=person).exclude(decisions__staff=person)
+    return TemplateVersion.objects.filter(approval__in=approvals.waiting_for(person).order_by()).order_by("pk")
 
 
 # --- Which accounts a template is for -------------------------------------------------------------------------------------

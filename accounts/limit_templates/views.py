@@ -8,11 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.changes.actions import DecisionRefused, NotAllowed
+from accounts.approvals.actions import decide as decide_about
+from accounts.approvals.actions import withdraw as withdraw_request
+from accounts.approvals.policy import PolicyMissing
+from accounts.approvals.queries import approval_progress
+from accounts.approvals.states import Verdict
+from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes.forms import read_targets
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
-from accounts.changes.policy import PolicyMissing
-from accounts.changes.states import Verdict
 from accounts.limit_templates import actions, drift, queries
 from accounts.limit_templates.actions import NotPossible
 from accounts.limit_templates.fields import governed
@@ -144,10 +147,10 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         return _detail_page(request, version.template, decide_form=form, status=UNPROCESSABLE)
     verdict = Verdict(form.cleaned_data["verdict"])
     try:
-        actions.decide(
+        decide_about(
             actor=person(request),
             origin=origin_of(request),
-            version_id=pk,
+            request_id=version.approval_id,
             verdict=verdict,
             digest=form.cleaned_data["digest"],
             comment=form.cleaned_data["comment"],
@@ -164,7 +167,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Withdraw one's own proposal before anyone approved or rejected it."""
     version = get_object_or_404(TemplateVersion.objects.select_related("template"), pk=pk)
     try:
-        actions.withdraw(actor=person(request), origin=origin_of(request), version_id=pk)
+        withdraw_request(actor=person(request), origin=origin_of(request), request_id=version.approval_id)
     except NotAllowed as error:
         return _detail_page(request, version.template, refusal=f"Nothing was withdrawn: {error}", status=CONFLICT)
     messages.success(request, f"You withdrew {version.words}.")
@@ -225,6 +228,7 @@ def _detail_page(
         "now": now,
         "settings": queries.settings_of(template.level, now.limits) if now else [],
         "proposed": proposed,
+        "approval": approval_progress(proposed.approval, list(proposed.approval.approvals.all())) if proposed else None,
         "proposal": queries.settings_of(template.level, proposed.limits, now.limits if now else {}) if proposed else [],
         "versions": versions,
         "assignments": queries.assignments_of(template),

@@ -22,18 +22,26 @@ from accounts.models.sync_run import SyncRun as SyncRun
 from accounts.models.unreadable import MirroredEntity as MirroredEntity
 from accounts.models.unreadable import UnreadableRecord as UnreadableRecord
 from riskadmin.audit.outside import OutsideKind
+from riskadmin.web.visible import isolated
 
 
 class RiskCategory(NumberedRow):
     """A pre-trade risk profile (lots, allowed products) that accounts can be switched to."""
 
     name = models.CharField(max_length=128)
+    # An administrator's mark, which no reading touches: the category allows no orders, so a switch into it is like a lock.
+    is_halting = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "tradovate_id"], name="risk_category_once")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def label(self) -> str:
+        """Its name in choices and sentences, with its mark if it is halting."""
+        return f"{isolated(self.name)} (halting)" if self.is_halting else isolated(self.name)
 
 
 class Trader(ListedRow):

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.changes.models import Item
-from accounts.changes.states import ITEM_UNDER_WAY, ItemState
+from accounts.changes.states import ITEM_AS_INTENDED, ITEM_UNDER_WAY, ItemState
 from accounts.execution.models import CallItem, CallState, Purpose
 from accounts.execution.timing import WATCHED_FOR
 from accounts.models import MirrorMove, MoveSubject
@@ -123,7 +123,7 @@ def _calls(moves: Sequence[MirrorMove]) -> dict[int, list[OwnCall]]:
     )
     for each in carried:
         item = each.item
-        is_proven = item.state in {ItemState.APPLIED, ItemState.UNCHANGED} and item.observed is not None
+        is_proven = item.state in ITEM_AS_INTENDED and item.observed is not None
         over_at = each.call.ended_at and each.call.ended_at + LATE
         if is_proven and item.settled_at:
             over_at = min(item.settled_at, over_at or item.settled_at)

@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from accounts.changes.authorship import Act, as_recorded
-from accounts.changes.kinds.auto_liq_limits import LEVEL, AutoLiqLimitsKind
+from accounts.changes.kinds.auto_liq_limits import AutoLiqLimitsKind, LimitsState
 from accounts.changes.kinds.position_limit import PositionLimitKind
-from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action
+from accounts.changes.kinds.pre_trade_records import Action, RecordAfter
 from accounts.changes.kinds.risk_category import SwitchRiskCategory
 from accounts.changes.kinds.risk_parameter import RiskParameterKind
 from accounts.models import LimitLevel, MoveSubject
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, EndsBy
-from accounts.models.pre_trade import ID, OWNER, Record
+from accounts.models.pre_trade import OWNER, Record
 from accounts.models.status import is_known
 from accounts.sync.history import Pairs
 from riskadmin.audit.outside import OutsideKind
@@ -100,7 +100,8 @@ def _moves_by_itself(name: str, pair: Sequence[Any], noted_at: datetime) -> bool
 
 
 def _limits_left(level: LimitLevel, fields: Pairs, calls: Sequence[OwnCall], noted_at: datetime) -> Pairs:
-    ours = [call for call in calls if call.kind == AutoLiqLimitsKind.spec.name and call.after.get(LEVEL) == level]
+    limits = [call for call in calls if call.kind == AutoLiqLimitsKind.spec.name]
+    ours = [call for call in limits if LimitsState.fits(call.after) and LimitsState.from_json(call.after).level == level]
     return {
         name: pair
         for name, pair in fields.items()
@@ -120,11 +121,9 @@ def _position_limits_left(fields: Pairs, calls: Sequence[OwnCall]) -> Pairs:
 
 def _risk_parameters_left(fields: Pairs, calls: Sequence[OwnCall]) -> Pairs:
     left = _records_left(fields, [call for call in calls if call.kind == RiskParameterKind.spec.name])
-    removed = {
-        call.after.get(ID)
-        for call in calls
-        if call.kind == PositionLimitKind.spec.name and call.after.get(ACTION) == Action.DELETE
-    }
+    position_limits = [call.after for call in calls if call.kind == PositionLimitKind.spec.name]
+    sent = [RecordAfter.from_json(after) for after in position_limits if RecordAfter.fits(after)]
+    removed = {each.id for each in sent if each.action == Action.DELETE}
     # Risk parameters of a position limit that was removed here may have been removed with it.
     return {name: pair for name, pair in left.items() if pair[1] is not None or pair[0][OWNER] not in removed}
 
@@ -143,8 +142,11 @@ def _records_left(fields: Pairs, calls: Iterable[OwnCall]) -> Pairs:
 
 def _made(call: OwnCall, number: int, was: Record | None, becomes: Record | None) -> bool:
     """Say whether a call was meant to do this to a record. Tradovate may have filled in what the call left out."""
-    wanted: Record | None = call.after.get(RECORD)
-    is_named = was is None if call.after.get(ACTION) == Action.CREATE else call.after.get(ID) == number
+    if not RecordAfter.fits(call.after):
+        return False
+    sent = RecordAfter.from_json(call.after)
+    wanted = sent.record or None
+    is_named = was is None if sent.action == Action.CREATE else sent.id == number
     if wanted is None or becomes is None:
         return is_named and wanted is becomes
     return is_named and wanted.items() <= becomes.items()

@@ -1,10 +1,13 @@
-"""What people write about accounts here. It is never sent to Tradovate, whose operation for notes has no documented field."""
+"""What people write here about accounts and risk categories. It is never sent to Tradovate.
+
+Tradovate's own operation for notes has no documented field.
+"""
 
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import Account, AccountNote
+from accounts.models import Account, AccountNote, RiskCategory
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin, Subject
 from riskadmin.audit.tags import Tag
@@ -13,6 +16,34 @@ from riskadmin.staff.models import Staff
 
 class NotAllowed(Exception):
     """The person may not do this."""
+
+
+def mark_category(*, actor: Staff, origin: Origin, category_id: int, is_halting: bool) -> RiskCategory:
+    """Mark a risk category as halting, or remove the mark, with an audit event; return it. Marking it again writes nothing.
+
+    Switches into it are requested like locks from then on. Raises NotAllowed, RiskCategory.DoesNotExist.
+    """
+    if not actor.may("categories:mark"):
+        raise NotAllowed("Only administrators mark risk categories as halting.")
+    with transaction.atomic():
+        category = RiskCategory.objects.select_for_update(of=("self",)).get(pk=category_id)
+        if category.is_halting == is_halting:
+            return category
+        category.is_halting = is_halting
+        category.save(update_fields=["is_halting"])
+        record(
+            AuditEntry(
+                tag=Tag.CATEGORY_MARKED if is_halting else Tag.CATEGORY_UNMARKED,
+                actor=actor.who(),
+                origin=origin,
+                detail={
+                    "category": category.name,
+                    "category_id": category.tradovate_id,
+                    "environment": category.environment,
+                },
+            )
+        )
+    return category
 
 
 def add_note(*, actor: Staff, origin: Origin, account: Account, text: str, form_key: UUID) -> AccountNote:

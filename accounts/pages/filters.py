@@ -16,7 +16,7 @@ Accounts = QuerySet[Account]
 
 
 def _categories() -> Choices:
-    named = ((each.pk, f"{each.name} ({EnvironmentChoice(each.environment).label})") for each in queries.categories())
+    named = ((each.pk, f"{each.label} ({EnvironmentChoice(each.environment).label})") for each in queries.categories())
     return [("", "Any"), *named]
 
 
@@ -71,7 +71,7 @@ class AccountFilters(ListFilters):
         said: dict[str, Any] = self.form.cleaned_data
         words = [f"“{said['q']}”" if said["q"] else "", self._label("environment").lower(), self._label("status").lower()]
         if said["category"] is not None:
-            words.append(f"category {queries.category_name(said['category'])}")
+            words.append(f"category {queries.category_label(said['category'])}")
         return [each for each in (*words, self._label("attention").lower()) if each]
 
     def _label(self, name: str) -> str:

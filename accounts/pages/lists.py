@@ -60,7 +60,9 @@ ACCOUNTS: ListSpec[Account] = ListSpec(
         CsvColumn(heading="unreadable", value=lambda account: "; ".join(each.words for each in account.unreadable)),
         CsvColumn(heading="trader", value=lambda account: account.trader.name if account.trader else None),
         CsvColumn(heading="e-mail", value=lambda account: account.trader.email if account.trader else None),
-        CsvColumn(heading="risk category", value=lambda account: account.risk_category.name if account.risk_category else None),
+        CsvColumn(
+            heading="risk category", value=lambda account: account.risk_category.label if account.risk_category else None
+        ),
         CsvColumn(heading="realised today (USD)", value=_cash("realized_pnl_usd")),
         CsvColumn(heading="cash (USD)", value=_cash("amount_usd")),
         CsvColumn(heading="positions", value=_open_positions),

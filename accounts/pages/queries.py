@@ -47,7 +47,8 @@ class Attention(models.TextChoices):
 
     ANY = "any", "Anything below"
     HOLDING = "holding", "Stopped, but holds positions"
-    STAYS = "stays", "Stays stopped until unlocked"
+    STAYS = "stays", "Stopped by a limit until unlocked"
+    LOCKED = "locked", "Locked by an admin"
     NEAR = "near", "Near its daily loss limit"
     UNUSUAL = "unusual", "Auto-liquidation altered"
     UNREADABLE = "unreadable", "Tradovate sent something unreadable"
@@ -141,9 +142,16 @@ def categories() -> list[RiskCategory]:
     return list(RiskCategory.objects.order_by("environment", "name", "pk"))
 
 
-def category_name(category_id: int) -> str:
-    """Return the name of a risk category."""
-    return RiskCategory.objects.values_list("name", flat=True).get(pk=category_id)
+def category_label(category_id: int) -> str:
+    """Return the label of a risk category."""
+    return RiskCategory.objects.get(pk=category_id).label
+
+
+def counted_categories() -> QuerySet[RiskCategory]:
+    """Return every risk category with how many open accounts are in it (`open_accounts`), in order."""
+    is_open = Q(accounts__archived=False, accounts__closed=False)
+    counted = RiskCategory.objects.annotate(open_accounts=Count("accounts", filter=is_open))
+    return counted.order_by("environment", "name", "pk")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +226,9 @@ def attention_q(attention: Attention) -> Q:
     near = AutoLiqLimits.objects.filter(**of_account, daily_loss_auto_liq_usd__gt=0, daily_loss_auto_liq_usd__lte=nearly_lost)
     conditions: dict[Attention, Q] = {
         Attention.HOLDING: (acted | stopped_by_limit) & Q(Exists(Position.objects.filter(**of_account))),
-        Attention.STAYS: stopped_by_limit & Q(Exists(AutoLiqLimits.objects.filter(**of_account, do_not_unlock=True))),
+        # Kept apart: unlocking all that a limit stopped must not unlock what somebody has locked.
+        Attention.LOCKED: acted,
+        Attention.STAYS: ~acted & stopped_by_limit & Q(Exists(AutoLiqLimits.objects.filter(**of_account, do_not_unlock=True))),
         Attention.NEAR: ~acted & ~stopped_by_limit & Q(Exists(near)),
         Attention.UNUSUAL: account_status_q(AccountStatus.UNUSUAL),
         Attention.UNREADABLE: Q(Exists(UnreadableRecord.objects.filter(**of_account)))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -10,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.gateway.connection import NotConnected
-from accounts.models import Account, EnvironmentChoice, LimitLevel, pre_trade
+from accounts.models import Account, EnvironmentChoice, LimitLevel, RiskCategory, pre_trade
 from accounts.models.ids import BIGGEST_ID
 from accounts.models.limit_distances import figures_of, limit_groups, trailing_drawdown
 from accounts.pages import actions, queries
@@ -27,6 +28,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther
 from riskadmin.web.lists.page import ListPage
+from riskadmin.web.visible import isolated
 
 
 @requires("accounts:view")
@@ -142,6 +144,29 @@ def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: in
         messages.add_message(request, level, outcome.words)
     # Not `web.htmx.redirect`: htmx follows it by itself and swaps the page's content, so the scroll position is kept.
     return HttpResponseSeeOther(reverse("accounts:detail", args=[account.environment, account.tradovate_id]))
+
+
+@requires("accounts:view")
+@require_safe
+def categories(request: HtmxHttpRequest) -> HttpResponse:
+    """The risk categories, which of them are halting, and for administrators the button that marks one."""
+    context = {"categories": queries.counted_categories(), "may_mark": may(request, "categories:mark")}
+    return render(request, "accounts/categories.html", context)
+
+
+@requires("categories:mark")
+@require_POST
+def mark_category(request: HtmxHttpRequest, pk: int) -> HttpResponse:
+    """Mark a risk category as halting, or remove the mark."""
+    wanted = {"yes": True, "no": False}.get(request.POST.get("halting", ""))
+    if wanted is None:
+        raise BadRequest("The form does not say whether the category is halting. Nothing was changed.")
+    try:
+        category = actions.mark_category(actor=person(request), origin=origin_of(request), category_id=pk, is_halting=wanted)
+    except RiskCategory.DoesNotExist as error:
+        raise Http404 from error
+    messages.success(request, f"{isolated(category.name)} is {'now' if wanted else 'no longer'} halting.")
+    return HttpResponseSeeOther(reverse("accounts:categories"))
 
 
 def _account_or_404(environment: str, tradovate_id: int) -> Account:

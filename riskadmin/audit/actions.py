@@ -1,8 +1,10 @@
 """Write the audit trail. Each call is explicit and inside the transaction of what it records: no event, no effect."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -11,6 +13,8 @@ from riskadmin.audit.declarations import check_fields
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin, Subject, Who
 from riskadmin.audit.tags import Tag
+
+logger = logging.getLogger(__name__)
 
 
 class NoTransaction(RuntimeError):
@@ -41,6 +45,19 @@ class AuditEntry:
         check_fields(self.tag, self.detail)
 
 
+Listener = Callable[[Sequence[AuditEntry]], None]
+_listeners: Final[dict[Tag, list[Listener]]] = defaultdict(list)
+
+
+def listen(tag: Tag, listener: Listener) -> None:
+    """Call `listener` with the events of a tag that are written together, in their transaction. A package does this at start.
+
+    For what has to follow every event of a tag, wherever it is written, such as messages to people. What the listener writes is
+    rolled back together with the events. If it fails, only that is rolled back and logged: the events stand.
+    """
+    _listeners[tag].append(listener)
+
+
 def record(entry: AuditEntry) -> None:
     """Write one event.
 
@@ -55,7 +72,19 @@ def record_all(entries: Iterable[AuditEntry]) -> None:
     if not transaction.get_connection().in_atomic_block:
         message = "An event must be written inside the transaction of what it records."
         raise NoTransaction(message)
-    copy_in(Event, [_row(entry) for entry in entries])
+    written = list(entries)
+    copy_in(Event, [_row(entry) for entry in written])
+    for tag in _listeners.keys() & {entry.tag for entry in written}:
+        _call_listeners(tag, [entry for entry in written if entry.tag == tag])
+
+
+def _call_listeners(tag: Tag, entries: Sequence[AuditEntry]) -> None:
+    for listener in _listeners[tag]:
+        try:
+            with transaction.atomic():
+                listener(entries)
+        except Exception:  # whatever is wrong with a message, it must not keep a lock from being requested
+            logger.exception("What should follow %s of change %s could not be written", tag, entries[0].change_id)
 
 
 def _row(entry: AuditEntry) -> dict[str, Any]:

@@ -94,9 +94,30 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} ended that {stand_in} stands in for {on_duty}",
         required=("staff_id", "on_duty", "stand_in"),
     ),
+    Tag.NOTIFICATIONS_CHOSEN: Declaration(
+        sentence="{actor} chose which notifications to get, and how",
+    ),
+    Tag.WEBHOOK_ADDED: Declaration(
+        sentence="{actor} added the webhook {webhook}[ at {host}]",
+        required=("webhook", "host", "topics"),
+    ),
+    Tag.WEBHOOK_REMOVED: Declaration(
+        sentence="{actor} removed the webhook {webhook}[ at {host}]",
+        required=("webhook", "host", "topics"),
+    ),
     Tag.ACCOUNT_NOTED: Declaration(
         sentence="{actor} wrote a note about {account}[: “{text}”]",
         required=("note", "text"),
+    ),
+    Tag.CATEGORY_MARKED: Declaration(
+        sentence="{actor} marked the risk category {category} as halting",
+        required=("category", "category_id", "environment"),
+        tone="warn",
+    ),
+    Tag.CATEGORY_UNMARKED: Declaration(
+        sentence="{actor} removed the mark halting from the risk category {category}",
+        required=("category", "category_id", "environment"),
+        tone="warn",
     ),
     Tag.CHANGE_SUBMITTED: Declaration(
         sentence="{actor} requested {change}[: {kind}][, {item_count}][, ticket {ticket}][; skipped for this one: {skipped}]",
@@ -127,6 +148,26 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         optional=("effects",),
         state="verdict:reject",
     ),
+    Tag.CHANGE_EDITS_REQUESTED: Declaration(
+        sentence="{actor} asked for edits of {change}[ ({kind})][: “{comment}”]",
+        required=("digest", "comment", "kind"),
+        optional=("effects",),
+        state="verdict:request_edits",
+    ),
+    Tag.CHANGE_COMMENTED: Declaration(
+        sentence="{actor} commented on {change}[: “{comment}”]",
+        required=("comment",),
+    ),
+    Tag.CHANGE_REVIEWED: Declaration(
+        sentence="{actor} reviewed {change}, which ran first[: “{comment}”]",
+        required=("comment",),
+        tone="ok",
+    ),
+    Tag.CHANGE_RUN_ALONE: Declaration(
+        sentence="{actor} ran {change}[ ({kind})] without approval, because of the incident {incident}[: “{comment}”]",
+        required=("incident", "comment", "kind"),
+        tone="warn",
+    ),
     Tag.CHANGE_DECISION_REFUSED: Declaration(
         sentence="{actor} tried to {verdict} {change}, and that was refused[: {why}]",
         required=("verdict", "digest", "why", "moved"),
@@ -149,6 +190,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("kind", "items", "text"),
         tone="warn",
     ),
+    Tag.CHANGE_SUSPENDED: Declaration(
+        sentence="{actor} suspended {change}[ ({kind})][: {why}]",
+        required=("kind", "why"),
+        tone="warn",
+    ),
     Tag.CHANGE_WINDOW_CLOSED: Declaration(
         sentence="The window of {change} closed: {after_window}",
         required=("kind",),
@@ -163,6 +209,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.CHANGE_RESUMED: Declaration(
         sentence="{actor} resumed {change}[ ({kind})]",
         required=("kind",),
+    ),
+    Tag.CHANGE_RESUME_REFUSED: Declaration(
+        sentence="{actor} tried to resume {change}[ ({kind})], and that was refused[: {why}]",
+        required=("kind", "why"),
+        tone="warn",
     ),
     Tag.CHANGE_STOPPED: Declaration(
         sentence="{actor} cancelled the rest of {change}[ ({kind})]",
@@ -202,6 +253,25 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("template", "number", "digest", "comment"),
         state="verdict:reject",
     ),
+    Tag.TEMPLATE_EDITS_REQUESTED: Declaration(
+        sentence="{actor} asked for edits of " + _TEMPLATE + "[: “{comment}”]",
+        required=("template", "number", "digest", "comment"),
+        state="verdict:request_edits",
+    ),
+    Tag.TEMPLATE_COMMENTED: Declaration(
+        sentence="{actor} commented on " + _TEMPLATE + "[: “{comment}”]",
+        required=("template", "number", "comment"),
+    ),
+    Tag.TEMPLATE_REVIEWED: Declaration(
+        sentence="{actor} reviewed " + _TEMPLATE + ", which came into force first[: “{comment}”]",
+        required=("template", "number", "comment"),
+        tone="ok",
+    ),
+    Tag.TEMPLATE_RUN_ALONE: Declaration(
+        sentence="{actor} put " + _TEMPLATE + " in force without approval, because of the incident {incident}[: “{comment}”]",
+        required=("template", "number", "incident", "comment"),
+        tone="warn",
+    ),
     Tag.TEMPLATE_DECISION_REFUSED: Declaration(
         sentence="{actor} tried to {verdict} " + _TEMPLATE + ", and that was refused[: {why}]",
         required=("template", "number", "verdict", "digest", "why"),
@@ -219,6 +289,44 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.TEMPLATE_UNASSIGNED: Declaration(
         sentence="{actor} ended the assignment of the limit template {template} to: {to}",
         required=("template", "to"),
+    ),
+    Tag.POLICY_PROPOSED: Declaration(
+        sentence="{actor} proposed version {number} of the policy[: “{comment}”]",
+        required=("number", "digest", "rules", "comment"),
+    ),
+    Tag.POLICY_WITHDRAWN: Declaration(
+        sentence="{actor} withdrew version {number} of the policy",
+        required=("number",),
+        state="policy:withdrawn",
+    ),
+    Tag.POLICY_APPROVED: Declaration(
+        sentence="{actor} approved version {number} of the policy[: “{comment}”]",
+        required=("number", "digest", "comment"),
+        state="verdict:approve",
+    ),
+    Tag.POLICY_REJECTED: Declaration(
+        sentence="{actor} rejected version {number} of the policy[: “{comment}”]",
+        required=("number", "digest", "comment"),
+        state="verdict:reject",
+    ),
+    Tag.POLICY_EDITS_REQUESTED: Declaration(
+        sentence="{actor} asked for edits of version {number} of the policy[: “{comment}”]",
+        required=("number", "digest", "comment"),
+        state="verdict:request_edits",
+    ),
+    Tag.POLICY_DECISION_REFUSED: Declaration(
+        sentence="{actor} tried to {verdict} version {number} of the policy, and that was refused[: {why}]",
+        required=("number", "verdict", "digest", "why"),
+        tone="warn",
+    ),
+    Tag.POLICY_COMMENTED: Declaration(
+        sentence="{actor} commented on version {number} of the policy[: “{comment}”]",
+        required=("number", "comment"),
+    ),
+    Tag.POLICY_IN_FORCE: Declaration(
+        sentence="Version {number} of the policy is now in force",
+        required=("number",),
+        state="policy:in_force",
     ),
     Tag.ITEM_CLAIMED: Declaration(
         sentence="{actor} started {call} for {target}[, step “{step}”][, attempt {repeated_attempt}]",
@@ -263,6 +371,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         optional=("items", "digest"),
         state="item:{outcome}",
     ),
+    Tag.ITEM_DECISION_REFUSED: Declaration(
+        sentence="{actor} tried to decide the outcome for {target}, and that was refused[: {why}]",
+        required=("outcome", "why"),
+        tone="warn",
+    ),
     Tag.ITEM_RESENT: Declaration(
         sentence="{actor} queued {target} to be sent again[: {resend_reason}]",
         required=("text",),
@@ -294,6 +407,8 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
 FIELD_LABELS: Final[dict[str, str]] = {
     "active": "May sign in",
     "attempt": "Attempt",
+    "category": "Risk category",
+    "category_id": "Number of the risk category",
     "comment": "Comment",
     "counts": "Outcomes",
     "decisions_needed": "Approvals needed",
@@ -307,6 +422,8 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "firm_reason": "The firm's reason",
     "goes_on": "Continues in the next window",
     "hours": "Hours",
+    "host": "Host",
+    "incident": "Incident",
     "items": "Items",
     "kind": "Kind",
     "known_at": "Last read before",
@@ -328,6 +445,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "response": "Tradovate's answer",
     "review_by": "Review by",
     "rows": "Rows",
+    "rules": "Rules",
     "runs_at": "Runs at",
     "seconds": "Duration in seconds",
     "seen_call": "Last call when decided",
@@ -344,10 +462,12 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "text": "Text",
     "ticket": "Ticket",
     "to": "Assigned to",
+    "topics": "Topics",
     "until": "Until",
     "username": "Username",
     "verdict": "Decision",
     "wait_s": "Wait in seconds",
+    "webhook": "Webhook",
     "why": "Refused because",
     "window": "Window",
 }

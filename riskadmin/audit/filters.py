@@ -16,6 +16,7 @@ from riskadmin.audit.wording import ENVIRONMENT_WORDS
 from riskadmin.tradovate.reading import INTEGER_MAX
 from riskadmin.web.lists.filters import Choices, ListFilters, NumberFilter, SelectFilter
 from riskadmin.web.local_time import LocalTimeField
+from riskadmin.web.visible import isolated
 
 Events = QuerySet[Event]
 
@@ -27,9 +28,12 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "outside": "Changes outside riskadmin",
     "reason": "Reasons of the firm",
     "template": "Limit templates",
+    "category": "Risk category",
+    "policy": "Policy",
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
     "duty": "Duty and stand-ins",
+    "notification": "Notifications",
     "api": "Connection to Tradovate",
 }
 SYSTEM: Final = "system"
@@ -60,7 +64,7 @@ class EventFilterForm(forms.Form):
 
 
 def _people() -> Choices:
-    named = ((str(staff_id), name) for staff_id, name in queries.people())
+    named = ((str(staff_id), isolated(name)) for staff_id, name in queries.people())
     return [("", "Everyone"), *named, (SYSTEM, "riskadmin, or not signed in")]
 
 

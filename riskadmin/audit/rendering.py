@@ -23,6 +23,7 @@ from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between, counted, duration, moment
 from riskadmin.web.tickets import ticket_url
+from riskadmin.web.visible import isolated, marked
 
 # Outcomes that were read back from Tradovate.
 CONFIRMED_OUTCOMES: Final = frozenset({"applied", "unchanged"})
@@ -120,7 +121,7 @@ class EventLine:
         words = {name: self._word(name) for name in _PLACEHOLDER.findall(part)}
         if is_optional and not all(words.values()):
             return ""
-        return _PLACEHOLDER.sub(lambda found: words[found[1]] or MISSING, part)
+        return _PLACEHOLDER.sub(lambda found: isolated(words[found[1]]) or MISSING, part)
 
     def _word(self, name: str) -> str:
         if name == "actor":
@@ -137,14 +138,14 @@ class EventLine:
     def _details(self) -> Iterator[Detail]:
         recorded = _mapping(self.event.detail)
         if not recorded and self.event.detail:
-            yield Detail("detail", _as_stored(self.event.detail), is_declared=False)
+            yield Detail("detail", marked(_as_stored(self.event.detail)), is_declared=False)
         for name in self._declaration.fields:
             if name in recorded:
                 url = ticket_url(_plain(recorded[name])) if name == "ticket" else ""
-                yield Detail(FIELD_LABELS[name], _field(name, recorded[name]), is_declared=True, url=url)
+                yield Detail(FIELD_LABELS[name], marked(_field(name, recorded[name])), is_declared=True, url=url)
         for name, value in recorded.items():
             if name not in self._declaration.fields:
-                yield Detail(name, _as_stored(value), is_declared=False)
+                yield Detail(marked(name), marked(_as_stored(value)), is_declared=False)
 
     @property
     def actor(self) -> str:
@@ -152,7 +153,7 @@ class EventLine:
         if self.is_outside:
             return "Outside riskadmin"
         if self.event.staff_id is not None:
-            return self.event.staff_name or f"Person {self.event.staff_id}"
+            return isolated(self.event.staff_name) or f"Person {self.event.staff_id}"
         return "riskadmin" if self.event.job or not self.event.address else "Not signed in"
 
     @property
@@ -181,7 +182,12 @@ class EventLine:
         before, after = _with_category_named(_mapping(self.event.before), _mapping(self.event.after))
         keys = after if self.is_intent and after else dict.fromkeys([*before, *after])
         return [
-            FieldChange(key, field_words(key), value_words(key, before.get(key)), value_words(key, after.get(key)))
+            FieldChange(
+                key,
+                marked(field_words(key)),
+                marked(value_words(key, before.get(key))),
+                marked(value_words(key, after.get(key))),
+            )
             for key in keys
         ]
 

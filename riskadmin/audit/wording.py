@@ -49,6 +49,8 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "username": "Username",
     "name": "Name",
     "roles": "Roles",
+    "channels": "Channels by topic",
+    "mail_digest": "E-mail digest",
 }
 
 

@@ -71,6 +71,9 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
     env.setdefault("DEMO_PASSWORD", "demo")
     env["RISKADMIN_DEMO"] = "true"
     env["STATIC_ROOT"] = str(places.run / "static")
+    env.setdefault("PUBLIC_URL", f"http://{LOOPBACK}:{port}")
+    if not env.get("EMAIL_HOST"):
+        env["EMAIL_FOLDER"] = str(places.run / "mail")
     servers: list[Program] = []
     postgres = None if env.get("DATABASE_URL") else PostgresServer(places)
     if postgres:
@@ -81,16 +84,18 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
         servers.append(valkey.process.program)
         env["REDIS_URL"] = valkey.url()
     stack = Stack(places, env)
+    set_up = [["migrate", "--no-input"], ["create_demo_people"], ["sync_mirror"]]
     if not (env.get("TRADOVATE_DEMO_URL") or env.get("TRADOVATE_LIVE_URL")):
         ports = simulator_ports(places)
         servers.append(stack.simulator(ports))
+        set_up.append(["seed_demo"])
         env.update(ports.settings)
     with progress(", ".join(program.name for program in servers) or "servers of your own"):
         supervisor.start(servers)
         if postgres:
             postgres.create_database(DATABASE)
     with progress("tables, demo people, first look at Tradovate"):
-        steps = [stack.commands("set-up", ["migrate", "--no-input"], ["create_demo_people"], ["sync_mirror"])]
+        steps = [stack.commands("set-up", *set_up)]
         static = StaticFiles(places)
         if not static.collected:
             steps.append(stack.commands("static", ["collectstatic", "--no-input"]))

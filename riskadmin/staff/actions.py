@@ -65,13 +65,14 @@ def create_person(
     role: Role,
     first_name: str = "",
     last_name: str = "",
+    email: str = "",
 ) -> Staff:
     """Add a person with one role and write the event.
 
     The caller has checked the password. Raises IntegrityError when the username is taken.
     """
     with transaction.atomic():
-        person = Staff.objects.create_user(username, password=password, first_name=first_name, last_name=last_name)
+        person = Staff.objects.create_user(username, email, password, first_name=first_name, last_name=last_name)
         # Roles are code. Migration 0002 creates their groups, and a group that was deleted is created again here.
         group, _ = Group.objects.get_or_create(name=role.value)
         person.groups.add(group)

@@ -2,7 +2,7 @@
 
 A capability is `package:verb`. Views name the one they require (`riskadmin.web.access.requires`), and the permission matrix
 in the tests checks every address against every role. Roles are Django groups, so that a directory can assign them later.
-PostgreSQL's guards name the roles that have `changes:decide` once more (`accounts/changes/sql/`); tests compare the two.
+PostgreSQL's guards name the roles that may decide once more (`accounts/approvals/sql/`); tests compare the two.
 """
 
 from collections.abc import Iterable
@@ -25,11 +25,15 @@ class Role(models.TextChoices):
 _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "accounts:view": ("see accounts", frozenset(Role)),
     "accounts:note": ("write notes about accounts", frozenset({Role.SUPPORT, Role.SUPERVISOR})),
+    "categories:mark": ("mark risk categories as halting", frozenset({Role.ADMINISTRATOR})),
     "changes:view": ("see changes", frozenset(Role)),
     "changes:decide": ("approve or reject changes", frozenset({Role.SUPERVISOR})),
     "changes:resolve": ("decide about unknown outcomes", frozenset({Role.SUPERVISOR})),
+    "notifications:manage": ("manage the outbox and webhooks", frozenset({Role.ADMINISTRATOR})),
     "policy:view": ("see the policy", frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})),
     "reasons:manage": ("manage the firm's own reasons", frozenset({Role.ADMINISTRATOR})),
+    "policy:edit": ("propose changes of the policy", frozenset({Role.ADMINISTRATOR})),
+    "policy:decide": ("approve or reject changes of the policy", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),
     "audit:view": ("read the audit trail", frozenset({Role.COMPLIANCE})),
     "duty:view": ("see who is on duty", frozenset(Role)),
     "duty:keep": ("be on the duty roster", frozenset({Role.SUPERVISOR})),

@@ -9,6 +9,7 @@ from typing import Final
 from django.http import StreamingHttpResponse
 
 from riskadmin.web.formats import exact_utc
+from riskadmin.web.visible import marked
 
 Value = str | Decimal | int | None
 
@@ -27,7 +28,11 @@ class _Echo:
 
 
 def cell(text: str) -> str:
-    """Return a text as a cell that no spreadsheet reads as a formula: one that begins like one gets an apostrophe."""
+    """Return a text as a cell that no spreadsheet reads as a formula: one that begins like one gets an apostrophe.
+
+    Invisible characters are marked, so that no name shows as another one.
+    """
+    text = marked(text)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 

@@ -4,8 +4,19 @@ from typing import Any
 
 from django import forms
 
+from riskadmin.web.visible import is_empty
 
-class LinesField(forms.CharField):
+
+class VisibleTextField(forms.CharField):
+    """A text that people read: one of invisible characters alone is empty."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the text, "" if it shows nothing."""
+        text = super().to_python(value)
+        return "" if isinstance(text, str) and is_empty(text) else text
+
+
+class LinesField(VisibleTextField):
     """A text of several lines. Each line ending counts as one character, though browsers send two and count one."""
 
     def to_python(self, value: Any) -> Any:

@@ -33,6 +33,7 @@ ICONS = (
     "arrow-down-circle",
     "arrow-right",
     "ban",
+    "bell",
     "calendar-event",
     "check",
     "chevron-down",

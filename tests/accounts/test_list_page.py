@@ -158,6 +158,9 @@ def test_what_needs_attention(support: Client) -> None:
     stays = make_account("STAYS")
     make_status(stays, liquidate_only_at=NOW)
     make_limits(stays, do_not_unlock=True)
+    both = make_account("STOPPED, THEN LOCKED")
+    make_status(both, admin_action="LockTradingImmediately", liquidate_only_at=NOW)
+    make_limits(both, do_not_unlock=True)
     lifted = make_account("LIFTED")
     make_status(lifted, liquidate_only_at=NOW)
     make_limits(lifted, do_not_unlock=False)
@@ -175,9 +178,17 @@ def test_what_needs_attention(support: Client) -> None:
 
     assert shown(support, attention="holding") == ["HOLDING"]
     assert shown(support, attention="stays") == ["STAYS"]
+    assert shown(support, attention="locked") == ["HOLDING", "LOCKED AND FLAT", "STOPPED, THEN LOCKED"]
     assert shown(support, attention="near") == ["NEAR"]
     assert shown(support, attention="unusual") == ["ODD"]
-    assert shown(support, attention="any") == ["HOLDING", "NEAR", "ODD", "STAYS"]
+    assert shown(support, attention="any") == [
+        "HOLDING",
+        "LOCKED AND FLAT",
+        "NEAR",
+        "ODD",
+        "STAYS",
+        "STOPPED, THEN LOCKED",
+    ]
 
 
 @pytest.mark.parametrize(

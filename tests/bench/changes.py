@@ -7,13 +7,15 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from accounts.changes.actions import decide, submit
+from accounts.approvals.actions import decide
+from accounts.approvals.states import Verdict
+from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change
 from accounts.changes.plan import Plan, plan
-from accounts.changes.states import ItemState, Verdict
+from accounts.changes.states import ItemState
 from accounts.changes.targeting.csv_upload import read_csv
 from accounts.models import Account, RiskCategory, RiskStatus, Source
 from riskadmin.audit.origin import Origin
@@ -192,10 +194,16 @@ def submitted(firm: Firm, ids: list[int], shown: Plan) -> Change:
 
 
 def approved(firm: Firm, change: Change) -> Change:
-    for person in (firm.supervisor, firm.second_supervisor)[: change.decisions_needed]:
-        change = decide(
-            actor=person, origin=ORIGIN, change_id=change.pk, verdict=Verdict.APPROVE, digest=change.digest, comment=""
+    for person in (firm.supervisor, firm.second_supervisor)[: change.approval.needed]:
+        decide(
+            actor=person,
+            origin=ORIGIN,
+            request_id=change.approval_id,
+            verdict=Verdict.APPROVE,
+            digest=change.digest,
+            comment="",
         )
+    change.refresh_from_db()
     return change
 
 

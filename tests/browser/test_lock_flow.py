@@ -102,16 +102,17 @@ def test_lock_unlock_and_proof(  # noqa: PLR0915  (one walk, told in its order)
         headers={"Referer": f"{base}/changes/{unlock}/"},
     )
     assert forged.status == 403
-    ((support_id,),) = live_stack.rows("SELECT requested_by_id FROM changes_change WHERE id = %s", unlock)
+    ((support_id, request),) = live_stack.rows("SELECT requested_by_id, approval_id FROM changes_change WHERE id = %s", unlock)
     with pytest.raises(psycopg.errors.IntegrityError, match="can't decide about it"):
         live_stack.rows(
-            "INSERT INTO changes_decision (change_id, staff_id, staff_name, staff_role, verdict, digest, comment)"
-            " VALUES (%s, %s, 'x', 'supervisor', 'approve', %s, '')",
-            unlock,
+            "INSERT INTO approvals_approval"
+            " (request_id, version, staff_id, staff_name, staff_role, verdict, stage, digest, comment, excluded)"
+            " VALUES (%s, 1, %s, 'x', 'supervisor', 'approve', 1, %s, '', '[]')",
+            request,
             support_id,
             digest,
         )
-    assert live_stack.rows("SELECT count(*) FROM changes_decision WHERE change_id = %s", unlock) == [(0,)]
+    assert live_stack.rows("SELECT count(*) FROM approvals_approval WHERE request_id = %s", request) == [(0,)]
     assert admin_action(live_stack, account_id) == "LockTradingImmediately"
     sign_out(page)
 

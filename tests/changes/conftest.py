@@ -10,9 +10,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import PolicyRule
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import CAPABILITIES, Role
+from tests.approvals.policies import SUPERVISOR, add_rule
 from tests.changes.fake_kind import FakeKind
 from tests.changes.stopped import NOW, Stopped, connect
 from tests.staff.people import make_person
@@ -55,7 +55,7 @@ def support_client(client: Client, support: Staff, sent: list[Any], monkeypatch:
     monkeypatch.setitem(KINDS, kind.name, kind)
     for role in (Role.SUPPORT, Role.SUPERVISOR):
         monkeypatch.setitem(CAPABILITIES, role, CAPABILITIES[role] | {kind.capability})
-    PolicyRule.objects.create(kind=kind.name, decisions_needed=1, decider_role="supervisor")
+    add_rule(kinds=(kind.name,), stages=SUPERVISOR)
     client.force_login(support)
     return client
 

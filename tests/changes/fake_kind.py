@@ -1,6 +1,7 @@
 """A kind with every sort of field, for pages and files that must cope with any kind; it is never sent."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
@@ -10,6 +11,7 @@ from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import StoredForm
 from accounts.changes.kinds.units import AccountKind
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -44,6 +46,13 @@ class FakeForm(forms.Form):
         return cleaned
 
 
+@dataclass(frozen=True, kw_only=True)
+class FakeState(StoredForm):
+    """The one thing that the fake kind depends on."""
+
+    admin_action: str
+
+
 class FakeKind(AccountKind):
     """Sets an amount on accounts of both environments."""
 
@@ -57,7 +66,6 @@ class FakeKind(AccountKind):
         environments=frozenset(Environment),
         icon="scale",
         permission="ask for fakes",
-        policy=(),
     )
     batch_size = 50
     parameters_form: ClassVar[type[forms.Form] | None] = FakeForm
@@ -69,8 +77,8 @@ class FakeKind(AccountKind):
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
         return tuple((name.capitalize(), str(value)) for name, value in parameters.items())
 
-    def state(self, subject: Account) -> State:
-        return {"admin_action": subject.risk_status.admin_action}
+    def mirrored_state(self, subject: Account) -> FakeState:
+        return FakeState(admin_action=subject.risk_status.admin_action)
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
         if subject.risk_status.admin_action != "Normal":

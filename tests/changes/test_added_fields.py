@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.changes.actions import DecisionRefused
+from accounts.approvals.subjects import DecisionRefused
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.admin_action import AdminActionKind
 from accounts.changes.kinds.kind import Done, Finding

@@ -13,12 +13,11 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.caps import check_caps
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.stored import Difference, State
-from accounts.changes.models import PolicyRule
 from accounts.changes.plan import Plan, Row, plan
-from accounts.changes.policy import requirement
 from accounts.models import Account, AutoLiqLimits, Cash, RiskStatus, Source
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.formats import MINUS
+from tests.approvals.policies import wanted
 from tests.changes.world import hold_position, make_account
 
 FIRM = KINDS["auto_liq_limits"]
@@ -447,5 +446,4 @@ def test_a_cap_that_limits_no_one_stops_the_start(caps: dict[str, dict[str, Deci
 @pytest.mark.django_db
 @pytest.mark.parametrize(("accounts", "decisions"), [(1, 1), (300, 1), (301, 2)])
 def test_more_than_300_accounts_take_two_supervisors(accounts: int, decisions: int) -> None:
-    needed = requirement(PolicyRule.objects.all(), kind="auto_liq_limits", environment="demo", items=accounts)
-    assert (needed.decisions_needed, needed.decider_role) == (decisions, "supervisor")
+    assert wanted("auto_liq_limits", items=accounts).who == f"{decisions} supervisor{'s' if decisions > 1 else ''}"

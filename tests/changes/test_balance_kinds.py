@@ -265,7 +265,7 @@ def test_a_read_back_of_a_peak_is_interpreted(
     before: str | None, observed: str | None, finding: Finding, in_remediation: Finding
 ) -> None:
     was, is_ = {"max_net_liq_usd": before}, {"max_net_liq_usd": observed}
-    after = {"max_net_liq_usd": "52100", "cash_change_usd": "2000"}
+    after = {"max_net_liq_usd": "52100", "amount_usd": "52000", "cash_change_usd": "2000"}
     assert PEAK.interpret_read_back(before=was, after=after, observed=is_, step=0) == finding
     assert REMEDIATION.interpret_read_back(before=was, after=after, observed=is_, step=1) == in_remediation
 
@@ -319,14 +319,14 @@ def reset(action: str = NORMAL, at: str | None = None, *, stopped_at: str | None
     ("before", "observed", "finding"),
     [
         (reset(), reset(), Finding.NOT_APPLIED),
-        (reset(stopped_at="t0"), reset(), Finding.APPLIED),
+        (reset(stopped_at=T0.isoformat()), reset(), Finding.APPLIED),
         # Somebody acted on it: what is looser may be their work.
-        (reset(LOCKED, "t0", stopped_at="t0"), reset(NORMAL, "t1"), Finding.ELSEWHERE),
+        (reset(LOCKED, T0.isoformat(), stopped_at=T0.isoformat()), reset(NORMAL, T1.isoformat()), Finding.ELSEWHERE),
         (reset(own=True), reset(), Finding.APPLIED),
         # New restrictions are somebody else's or a limit's.
-        (reset(), reset(LOCKED, "t1"), Finding.ELSEWHERE),
-        (reset(), reset(stopped_at="t1"), Finding.ELSEWHERE),
-        (reset(stopped_at="t0"), reset(stopped_at="t1"), Finding.ELSEWHERE),
+        (reset(), reset(LOCKED, T1.isoformat()), Finding.ELSEWHERE),
+        (reset(), reset(stopped_at=T1.isoformat()), Finding.ELSEWHERE),
+        (reset(stopped_at=T0.isoformat()), reset(stopped_at=T1.isoformat()), Finding.ELSEWHERE),
         (reset(), reset(own=True), Finding.ELSEWHERE),
     ],
 )

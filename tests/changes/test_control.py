@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes.actions import NotAllowed
+from accounts.approvals.subjects import NotAllowed
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.states import ChangeState, ItemState, Priority
 from accounts.changes.tracking import control
@@ -65,10 +65,10 @@ class TestPausing:
         assert states(running) == ["queued", "queued", "sending", "applied"]
         assert [event.staff_id for event in events(running, Tag.CHANGE_PAUSED)] == [supervisor.pk]
 
-        control.resume(actor=support, origin=ORIGIN, change_id=running.pk)
+        control.resume(actor=supervisor, origin=ORIGIN, change_id=running.pk)
         resumed = Change.objects.get(pk=running.pk)
         assert (resumed.state, resumed.paused_by_name, resumed.paused_at) == (ChangeState.RUNNING, "", None)
-        assert [event.staff_id for event in events(running, Tag.CHANGE_RESUMED)] == [support.pk]
+        assert [event.staff_id for event in events(running, Tag.CHANGE_RESUMED)] == [supervisor.pk]
 
     def test_resuming_wakes_the_workers(
         self, running: Change, support: Staff, sent: Sent, django_capture_on_commit_callbacks: Any
@@ -84,6 +84,46 @@ class TestPausing:
         assert planned("lock", 101).skipped[0].skip_reason == f"Change {first.pk} is already on its way for this account"
         control.pause(actor=support, origin=ORIGIN, change_id=first.pk)
         assert len(planned("lock", 101).sent) == 1
+
+
+class TestResuming:
+    """The person who paused a change resumes it, or an approver who did not request it."""
+
+    def test_the_requester_does_not_resume_what_a_supervisor_paused(
+        self, running: Change, support: Staff, supervisor: Staff, client: Client, sent: Sent
+    ) -> None:
+        control.pause(actor=supervisor, origin=ORIGIN, change_id=running.pk)
+        client.force_login(support)
+        page = text_of(client.get(reverse("changes:detail", args=[running.pk])))
+        assert reverse("changes:resume", args=[running.pk]) not in page
+        assert "supervisor paused it: only they, or an approver who did not request it, can resume it." in page
+
+        before = (Change.objects.values().get(), states(running))
+        answer = client.post(reverse("changes:resume", args=[running.pk]))
+
+        assert answer.status_code == 409
+        assert "only they, or an approver who did not request it, can resume it. Nothing was done." in text_of(answer)
+        assert (Change.objects.values().get(), states(running), sent) == (*before, [])
+        (event,) = events(running, Tag.CHANGE_RESUME_REFUSED)
+        assert (event.staff_id, event.detail["kind"]) == (support.pk, "lock")
+        assert events(running, Tag.CHANGE_RESUMED) == []
+
+    def test_nor_does_a_requester_who_approves_the_changes_of_others(
+        self, supervisor: Staff, second_supervisor: Staff, sent: Sent
+    ) -> None:
+        make_accounts([1, 2])
+        change = ask(supervisor, "lock", 1, 2)
+        sent.clear()
+        control.pause(actor=second_supervisor, origin=ORIGIN, change_id=change.pk)
+        with pytest.raises(NotAllowed):
+            control.resume(actor=supervisor, origin=ORIGIN, change_id=change.pk)
+        assert (Change.objects.get().state, sent) == (ChangeState.PAUSED, [])
+        assert [event.staff_id for event in events(change, Tag.CHANGE_RESUME_REFUSED)] == [supervisor.pk]
+
+    def test_another_approver_does(self, running: Change, supervisor: Staff, second_supervisor: Staff) -> None:
+        control.pause(actor=supervisor, origin=ORIGIN, change_id=running.pk)
+        control.resume(actor=second_supervisor, origin=ORIGIN, change_id=running.pk)
+        assert Change.objects.get().resumed_by == second_supervisor
 
 
 class TestCancelling:

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.approvals.actions import expire_overdue, withdraw
+from accounts.approvals.models import Approval
+from accounts.approvals.policy import Stage
+from accounts.approvals.states import Verdict
+from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes import freshness
-from accounts.changes.actions import DecisionRefused, NotAllowed, expire_overdue, withdraw
-from accounts.changes.models import Change, Decision, Item, PolicyRule
-from accounts.changes.states import ChangeState, ItemState, Verdict
+from accounts.changes.models import Change, Item
+from accounts.changes.states import ChangeState, ItemState
 from accounts.changes.tasks import expire_task
 from accounts.gateway.connection import NotConnected
 from accounts.models import Account
@@ -22,6 +26,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason, OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.approvals.policies import TWO_SUPERVISORS, want_for
 from tests.changes.world import ACTED_AT, LOCKED, NORMAL, ORIGIN, approve, ask, make_account, make_stale, reject, set_status
 from tests.staff.people import make_person
 
@@ -44,11 +49,11 @@ def change(account: Account, support: Staff, sent: Sent) -> Change:
 
 def refused(decision: Callable[[], object], change: Change) -> DecisionRefused:
     """Take a decision that must be refused; check that only the refusal is written."""
-    rows = list(Change.objects.values()), list(Item.objects.values()), list(Decision.objects.values())
+    rows = list(Change.objects.values()), list(Item.objects.values()), list(Approval.objects.values())
     events = set(Event.objects.values_list("pk", flat=True))
     with pytest.raises(DecisionRefused) as caught:
         decision()
-    assert (list(Change.objects.values()), list(Item.objects.values()), list(Decision.objects.values())) == rows
+    assert (list(Change.objects.values()), list(Item.objects.values()), list(Approval.objects.values())) == rows
     event = Event.objects.exclude(pk__in=events).get()
     assert (event.tag, event.change_id) == (Tag.CHANGE_DECISION_REFUSED, change.pk)
     assert event.detail["why"] == caught.value.message
@@ -67,11 +72,11 @@ class TestApprove:
         saved = Change.objects.get()
         assert saved == decided
         assert saved.state == decided.state == ChangeState.RUNNING
-        assert saved.decided_at is not None
-        assert began <= saved.decided_at <= timezone.now()
+        assert saved.approval.decided_at is not None
+        assert began <= saved.approval.decided_at <= timezone.now()
         assert Item.objects.get().state == ItemState.QUEUED
-        decision = Decision.objects.get()
-        assert (decision.change, decision.staff, decision.verdict) == (saved, supervisor, Verdict.APPROVE)
+        decision = Approval.objects.get()
+        assert (decision.request.change, decision.staff, decision.verdict) == (saved, supervisor, Verdict.APPROVE)
         assert (decision.staff_name, decision.staff_role) == ("supervisor", "supervisor")
         assert (decision.digest, decision.comment) == (change.digest, "Spoke to the trader")
         event = last_event()
@@ -83,7 +88,7 @@ class TestApprove:
     def test_two_approvals_where_policy_asks_for_two(
         self, account: Account, support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent
     ) -> None:
-        PolicyRule.objects.filter(kind="unlock").update(decisions_needed=2)
+        want_for("unlock", stages=TWO_SUPERVISORS)
         change = ask(support, "unlock", 101)
 
         assert approve(supervisor, change).state == ChangeState.PENDING
@@ -91,12 +96,12 @@ class TestApprove:
         assert "already" in refused(lambda: approve(supervisor, change), change).message
         assert approve(second_supervisor, change).state == ChangeState.RUNNING
         assert (Item.objects.get().state, len(sent)) == (ItemState.QUEUED, 1)
-        assert Decision.objects.count() == 2
+        assert change.approval.approvals.count() == 2
 
     def test_one_rejection_ends_it_though_another_has_approved(
         self, account: Account, support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent
     ) -> None:
-        PolicyRule.objects.filter(kind="unlock").update(decisions_needed=2)
+        want_for("unlock", stages=TWO_SUPERVISORS)
         change = ask(support, "unlock", 101)
         approve(supervisor, change)
         assert reject(second_supervisor, change).state == ChangeState.REJECTED
@@ -114,15 +119,16 @@ class TestReject:
         decided = reject(supervisor, change, comment="Not today")
 
         assert decided.state == Change.objects.get().state == ChangeState.REJECTED
-        assert decided.decided_at == decided.finished_at
+        assert decided.approval.decided_at is not None
         assert decided.finished_at is not None
+        assert decided.approval.decided_at <= decided.finished_at
         item = Item.objects.get()
         assert (item.state, item.note, item.settled_at) == (
             ItemState.CANCELLED,
             "Rejected by supervisor",
             decided.finished_at,
         )
-        assert Decision.objects.get().verdict == Verdict.REJECT
+        assert Approval.objects.get().verdict == Verdict.REJECT
         assert last_event().tag == Tag.CHANGE_REJECTED
         assert sent == []
 
@@ -157,7 +163,7 @@ class TestRefused:
         assert refused(lambda: decide(supervisor, change), change).message == "You may no longer decide about changes."
 
     def test_a_role_that_policy_did_not_ask_for(self, account: Account, support: Staff, supervisor: Staff, sent: Sent) -> None:
-        PolicyRule.objects.filter(kind="unlock").update(decider_role="compliance")
+        want_for("unlock", stages=(Stage(approvals=1, role="compliance"),))
         change = ask(support, "unlock", 101)
         refusal = refused(lambda: approve(supervisor, change), change)
         assert refusal.message == "Policy asks for a decision by somebody whose role is compliance."
@@ -171,18 +177,19 @@ class TestRefused:
     def test_after_its_time(self, change: Change, supervisor: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
         for decide in (approve, reject):
             with monkeypatch.context() as patch:
-                patch.setattr(timezone, "now", lambda: change.expires_at)
+                patch.setattr(timezone, "now", lambda: change.approval.expires_at)
                 patch.setattr(freshness, "refresh", lambda *_, **__: 0)
                 refusal = refused(partial(decide, supervisor, change), change)
             assert refusal.message == "This change has expired. It has to be asked for again."
 
     @pytest.mark.parametrize("end", ["approved", "rejected", "withdrawn"])
     def test_after_its_end(self, change: Change, support: Staff, supervisor: Staff, second_supervisor: Staff, end: str) -> None:
-        {
+        ways: dict[str, Callable[[], object]] = {
             "approved": lambda: approve(supervisor, change),
             "rejected": lambda: reject(supervisor, change),
-            "withdrawn": lambda: withdraw(actor=support, origin=ORIGIN, change_id=change.pk),
-        }[end]()
+            "withdrawn": lambda: withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id),
+        }
+        ways[end]()
         for decide in (approve, reject):
             refusal = refused(partial(decide, second_supervisor, change), change)
             assert refusal.message.startswith("This change is no longer waiting: ")
@@ -335,8 +342,8 @@ class TestStale:
 
 class TestWithdraw:
     def test_the_requester_is_refused(self, change: Change, support: Staff, sent: Sent) -> None:
-        ended = withdraw(actor=support, origin=ORIGIN, change_id=change.pk)
-        assert ended.state == Change.objects.get().state == ChangeState.CANCELLED
+        ended = withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id).change
+        assert ended.state == ChangeState.CANCELLED
         item = Item.objects.get()
         assert (item.state, item.note, item.settled_at) == (
             ItemState.CANCELLED,
@@ -349,47 +356,48 @@ class TestWithdraw:
 
     def test_by_somebody_else(self, change: Change, supervisor: Staff) -> None:
         with pytest.raises(NotAllowed):
-            withdraw(actor=supervisor, origin=ORIGIN, change_id=change.pk)
+            withdraw(actor=supervisor, origin=ORIGIN, request_id=change.approval_id)
         assert Change.objects.get().state == ChangeState.PENDING
         assert not Event.objects.filter(tag=Tag.CHANGE_CANCELLED).exists()
 
     def test_too_late(self, change: Change, support: Staff, supervisor: Staff) -> None:
         approve(supervisor, change)
         with pytest.raises(NotAllowed):
-            withdraw(actor=support, origin=ORIGIN, change_id=change.pk)
+            withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id)
         assert (Change.objects.get().state, Item.objects.get().state) == (ChangeState.RUNNING, ItemState.QUEUED)
         assert last_event().tag == Tag.CHANGE_APPROVED
 
 
 class TestExpire:
     def test_in_time_and_after(self, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
-        origin = Origin(job="expiry")
-        monkeypatch.setattr(timezone, "now", lambda: change.expires_at - timedelta(seconds=1))
+        origin, expires_at = Origin(job="expiry"), change.approval.expires_at
+        assert expires_at is not None
+        monkeypatch.setattr(timezone, "now", lambda: expires_at - timedelta(seconds=1))
         assert expire_overdue(origin=origin) == 0
         assert Change.objects.get().state == ChangeState.PENDING
 
-        monkeypatch.setattr(timezone, "now", lambda: change.expires_at)
+        monkeypatch.setattr(timezone, "now", lambda: change.approval.expires_at)
         assert expire_overdue(origin=origin) == 1
         assert expire_overdue(origin=origin) == 0
 
         ended = Change.objects.get()
-        assert (ended.state, ended.decided_at, ended.finished_at) == (
+        assert (ended.state, ended.approval.decided_at, ended.finished_at) == (
             ChangeState.EXPIRED,
-            change.expires_at,
-            change.expires_at,
+            change.approval.expires_at,
+            change.approval.expires_at,
         )
         item = Item.objects.get()
         assert (item.state, item.note, item.settled_at) == (
             ItemState.CANCELLED,
             "It was not decided in time",
-            change.expires_at,
+            change.approval.expires_at,
         )
         event = last_event()
         assert (event.tag, event.staff_id, event.job) == (Tag.CHANGE_EXPIRED, None, "expiry")
         assert Event.objects.filter(change_id=change.pk).count() == 2
 
     def test_the_task_does_it(self, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: change.expires_at)
+        monkeypatch.setattr(timezone, "now", lambda: change.approval.expires_at)
         expire_task()
         assert Change.objects.get().state == ChangeState.EXPIRED
         assert last_event().job == "expiry"

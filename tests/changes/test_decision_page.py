@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.approvals.models import Approval
+from accounts.approvals.subjects import DecisionRefused
 from accounts.changes import freshness
-from accounts.changes.actions import DecisionRefused
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Decision, Item
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import ChangeState, ItemState, Relation
@@ -110,7 +111,7 @@ class TestReported:
     def test_both_approvers_read_the_effects_above_the_buttons(
         self, client: Client, change: Change, supervisor: Staff, second_supervisor: Staff
     ) -> None:
-        assert change.decisions_needed == 2
+        assert change.approval.needed == 2
         for person in (supervisor, second_supervisor):
             words = read_aloud(opened(client, person, change))
             button = words.index("Approve: Change the limits of 354 accounts, liquidate 8")
@@ -275,7 +276,7 @@ class TestMovedSince:
             answer = client.post(reverse("changes:decide", args=[change.pk]), form)
             assert answer.status_code == 409
             assert "Nothing was decided: This is not what you were shown. Review it again." in read_aloud(answer)
-        assert not Decision.objects.exists()
+        assert not Approval.objects.exists()
 
     def test_an_account_whose_limits_moved_is_named_and_the_approval_refused(
         self, client: Client, change: Change, supervisor: Staff
@@ -284,13 +285,16 @@ class TestMovedSince:
         page = opened(client, supervisor, change)
         words = read_aloud(page)
         assert "Since it was requested: 1 account moved." in words
-        assert "KTR50K-000002: Daily loss: auto-liquidation from $2,500.00 to $2,000.00" in words
+        assert "KTR50K-000002 2 : Daily loss: auto-liquidation from $2,500.00 to $2,000.00" in words
         assert "An approval would be refused: 1 account moved." in words
         assert names(opened(client, supervisor, change, effect="moved")) == ["KTR50K-000002"]
         with pytest.raises(DecisionRefused) as caught:
             approve(supervisor, change)
         assert [item.target_name for item, _ in caught.value.moved] == ["KTR50K-000002"]
-        assert (Change.objects.get().state, Decision.objects.count()) == (ChangeState.PENDING, 0)
+        assert (Change.objects.get().state, Approval.objects.filter(request__subject="change").count()) == (
+            ChangeState.PENDING,
+            0,
+        )
 
     def test_of_many_that_moved_five_are_named_and_the_others_are_a_click_away(
         self, client: Client, support: Staff, supervisor: Staff, sent: Sent
@@ -317,13 +321,13 @@ class TestMovedSince:
     ) -> None:
         Account.objects.filter(tradovate_id=3).update(archived=True)
         words = read_aloud(opened(client, supervisor, change))
-        assert "KTR50K-000003: closed, archived or gone" in words
+        assert "KTR50K-000003 3 : closed, archived or gone" in words
         assert "The effects on 1 account can't be worked out now, and are missing below." in words
         assert "Effects not known: Archived: Tradovate would accept the call and do nothing" in words
         assert names(opened(client, supervisor, change, effect="not_recomputed")) == ["KTR50K-000003"]
         with pytest.raises(DecisionRefused):
             approve(supervisor, change)
-        assert Decision.objects.count() == 0
+        assert Approval.objects.filter(request__subject="change").count() == 0
 
     def test_after_a_refusal_the_page_is_recomputed(self, client: Client, change: Change, supervisor: Staff) -> None:
         AutoLiqLimits.objects.filter(account__tradovate_id=2).update(daily_loss_auto_liq_usd=2000)
@@ -392,7 +396,7 @@ class TestReadFirst:
         assert "The effects below may be out of date. An approval reads Tradovate first, and is refused if that fails." in words
         with pytest.raises(DecisionRefused):
             approve(supervisor, change)
-        assert Decision.objects.count() == 0
+        assert Approval.objects.filter(request__subject="change").count() == 0
 
 
 def test_the_end_of_a_lock_shows_what_was_requested(client: Client, support: Staff, supervisor: Staff, sent: Sent) -> None:
@@ -439,7 +443,7 @@ def test_form_errors_are_summed_up_at_the_top(client: Client, support: Staff, su
     assert page.status_code == 422
     text = text_of(page)
     assert text.index("error-summary") < text.index('id="review"')
-    assert Decision.objects.count() == 0
+    assert Approval.objects.filter(request__subject="change").count() == 0
 
 
 @pytest.mark.parametrize("kind_name", ["unlock", "auto_liq_limits"])
@@ -467,4 +471,5 @@ def test_what_is_planned_for_a_requested_change_leaves_its_own_items_out(support
     (blocked,) = plan(KINDS["unlock"], environment=Environment.DEMO, target_ids=[1]).rows
     assert blocked.skip_reason == f"Change {change.pk} is already on its way for this account"
     (own,) = plan(KINDS["unlock"], environment=Environment.DEMO, target_ids=[1], requested_as=change.pk).rows
-    assert (own.skip_reason, own.warnings) == ("", ())
+    locked = "Locked (no orders) outside riskadmin: at a time that Tradovate does not tell"
+    assert (own.skip_reason, own.warnings) == ("", (locked,))

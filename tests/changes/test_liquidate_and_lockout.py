@@ -12,18 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.changes.actions import CountNotConfirmed, NotAllowed, submit
+from accounts.approvals.subjects import NotAllowed
+from accounts.changes.actions import CountNotConfirmed, submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.admin_action import risk_state
+from accounts.changes.kinds.admin_action import RiskState
 from accounts.changes.kinds.kind import Finding, Planned
 from accounts.changes.kinds.stored import Difference, State
 from accounts.changes.kinds.user_lockout import NotReadable
-from accounts.changes.models import Change, PolicyRule
+from accounts.changes.models import Change
 from accounts.changes.plan import plan
-from accounts.changes.policy import requirement
 from accounts.models import Trader, TradingPermission
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
+from tests.approvals.policies import wanted
 from tests.changes.kinds import Notebook, an_account, moments, sent
 from tests.changes.test_kinds import T1, state
 from tests.changes.world import LIQUIDATED, LOCKED, NORMAL, ORIGIN, hold_position, make_account, make_accounts
@@ -58,11 +59,11 @@ def test_a_read_back_of_a_step_is_interpreted(step: int, before: State, observed
 
 TIMES = st.none() | moments()
 STATES = st.builds(
-    risk_state,
-    st.sampled_from([*(action.value for action in AdminAction), "", "SomethingNew"]),
-    TIMES,
-    TIMES,
-)
+    RiskState,
+    admin_action=st.sampled_from([*(action.value for action in AdminAction), "SomethingNew"]),
+    admin_at=TIMES,
+    stopped_by_limit=st.booleans(),
+).map(RiskState.to_json)
 
 
 @given(before=STATES, observed=STATES, step=st.sampled_from([0, 1]))
@@ -173,20 +174,19 @@ class TestWhoDecides:
         make_account(101)
         with pytest.raises(CountNotConfirmed):
             ask(supervisor, 101, count=None)
-        assert ask(supervisor, 101, count=1).decisions_needed == 1
+        assert ask(supervisor, 101, count=1).approval.needed == 1
 
     def test_more_than_a_hundred_need_two_decisions(self, supervisor: Staff) -> None:
         make_accounts(range(1, 102))
-        assert ask(supervisor, *range(1, 101), count=100).decisions_needed == 1
-        assert requirement(PolicyRule.objects.all(), kind="liquidate", environment="demo", items=101).decisions_needed == 2
+        assert ask(supervisor, *range(1, 101), count=100).approval.needed == 1
+        assert wanted("liquidate", items=101).approvals == 2
 
 
 @pytest.mark.django_db
 def test_the_policy_to_begin_with_wants_a_supervisor_and_two_for_many() -> None:
-    rules = {(rule.kind, rule.at_least_items): (rule.decisions_needed, rule.decider_role) for rule in PolicyRule.objects.all()}
     for kind_name in ("user_lockout", "reset_auto_liq_status", "max_net_liq", "demo_balance", "remediation", "liquidate"):
-        assert rules[kind_name, 1] == (1, "supervisor")
-    assert rules["liquidate", 101] == (2, "supervisor")
+        assert wanted(kind_name).who == "1 supervisor"
+    assert wanted("liquidate", items=101).who == "2 supervisors"
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ class TestLockout:
         trader.missing_since = trader.fresh_at
         trader.save()
         gone, unknown = plan(LOCKOUT, environment=Environment.DEMO, target_ids=[77, 78]).rows
-        assert gone.skip_reason == "Gone: Tradovate no longer lists this trader"
+        assert gone.skip_reason == "Gone: Tradovate no longer lists it"
         assert unknown.skip_reason == "Unknown: no such trader was read from Tradovate"
 
     def test_an_account_of_the_same_number_is_something_else(self, trader: Trader, support: Staff) -> None:

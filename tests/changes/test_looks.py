@@ -11,10 +11,12 @@ import pytest
 from django.conf import settings
 from django.db.models import TextChoices
 
+from accounts.approvals.models import ApprovalRequest
+from accounts.approvals.states import POLICY_LOOK, VERDICT_LOOK, PolicyState, Verdict
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress, Tally
-from accounts.changes.states import CHANGE_LOOK, HALF_DONE_LOOK, ITEM_LOOK, VERDICT_LOOK, ChangeState, ItemState, Verdict
+from accounts.changes.states import CHANGE_LOOK, HALF_DONE_LOOK, ITEM_LOOK, ChangeState, ItemState
 from accounts.changes.templatetags.changes import change_state, item_icon, item_state, tally_bar, verdict
 from accounts.changes.tracking.results import HEADINGS, lines
 from accounts.execution.models import CALL_LOOK, CallState
@@ -39,6 +41,7 @@ TABLES: list[tuple[type[TextChoices], dict[Any, Look]]] = [
     (ItemState, dict(ITEM_LOOK)),
     (Verdict, dict(VERDICT_LOOK)),
     (VersionState, dict(VERSION_LOOK)),
+    (PolicyState, dict(POLICY_LOOK)),
     (CallState, dict(CALL_LOOK)),
     (Shown, dict(SHOWN_LOOK)),
 ]
@@ -48,7 +51,7 @@ DRAWN: list[tuple[str, Any, type[TextChoices], Any]] = [
     ("verdict", verdict, Verdict, VERDICT_LOOK),
     ("template", version_state, VersionState, VERSION_LOOK),
 ]
-REPORTED: dict[Tag, ChangeState | ItemState | VersionState | Verdict] = {
+REPORTED: dict[Tag, ChangeState | ItemState | PolicyState | VersionState | Verdict] = {
     Tag.CHANGE_APPROVED: Verdict.APPROVE,
     Tag.CHANGE_REJECTED: Verdict.REJECT,
     Tag.CHANGE_CANCELLED: ChangeState.CANCELLED,
@@ -60,6 +63,13 @@ REPORTED: dict[Tag, ChangeState | ItemState | VersionState | Verdict] = {
     Tag.TEMPLATE_REJECTED: Verdict.REJECT,
     Tag.TEMPLATE_IN_FORCE: VersionState.IN_FORCE,
     Tag.TEMPLATE_WITHDRAWN: VersionState.WITHDRAWN,
+    Tag.CHANGE_EDITS_REQUESTED: Verdict.REQUEST_EDITS,
+    Tag.TEMPLATE_EDITS_REQUESTED: Verdict.REQUEST_EDITS,
+    Tag.POLICY_APPROVED: Verdict.APPROVE,
+    Tag.POLICY_REJECTED: Verdict.REJECT,
+    Tag.POLICY_EDITS_REQUESTED: Verdict.REQUEST_EDITS,
+    Tag.POLICY_IN_FORCE: PolicyState.IN_FORCE,
+    Tag.POLICY_WITHDRAWN: PolicyState.WITHDRAWN,
     Tag.ITEM_UNKNOWN: ItemState.UNKNOWN,
 }
 
@@ -99,7 +109,7 @@ def test_an_outcome_in_the_trail_looks_like_the_item(tag: Tag, outcome: ItemStat
 
 @pytest.mark.parametrize(("tag", "state"), REPORTED.items())
 def test_an_event_that_reports_a_state_looks_like_it(tag: Tag, state: Any) -> None:
-    looks: dict[Any, Look] = {**CHANGE_LOOK, **ITEM_LOOK}
+    looks: dict[Any, Look] = {**CHANGE_LOOK, **ITEM_LOOK, **POLICY_LOOK}
     look = VERDICT_LOOK[state] if isinstance(state, Verdict) else VERSION_LOOK.get(state) or looks[state]
     line = EventLine(Event(tag=tag))
     assert (line.tone, line.icon, line.is_plain) == (look.tone, look.icon, False)
@@ -118,6 +128,7 @@ def test_counts_in_the_trail_have_the_words_of_the_page() -> None:
 
 def test_the_file_of_outcomes_has_the_words_of_the_page() -> None:
     change = Change(pk=5, kind="lock", environment="demo", submitted_at=datetime(2026, 11, 21, 14, 3, tzinfo=UTC))
+    change.approval = ApprovalRequest()
     items = [Item(pk=1, change=change, target="demo:account:101", state=state.value, position=1) for state in ItemState]
     _, *rows = csv.DictReader(lines(change, items), fieldnames=HEADINGS)
     assert [row["outcome"] for row in rows] == [state.label for state in ItemState]
@@ -125,7 +136,7 @@ def test_the_file_of_outcomes_has_the_words_of_the_page() -> None:
 
 def test_the_bar_of_a_change_has_the_colours_of_its_items() -> None:
     by_state = {state: Tally(count=1) for state in ItemState}
-    bar = tally_bar(Progress(change=Change(pk=5), kind=KINDS["lock"], tallies=by_state, decisions=[]))
+    bar = tally_bar(Progress(change=Change(pk=5), kind=KINDS["lock"], tallies=by_state, approvals=[]))
     assert re.findall(r'class="tone-(\w+)"', bar) == [ITEM_LOOK[state].tone for state in ItemState]
 
 

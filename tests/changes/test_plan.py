@@ -82,9 +82,9 @@ class TestBeforeAndAfter:
 
     def test_a_limit_that_does_not_unlock_by_itself_is_shown(self) -> None:
         account = make_account(101, NORMAL, stopped_at=ACTED_AT)
-        assert planned("unlock", 101).rows[0].warnings == ()
+        assert planned("unlock", 101).rows[0].warnings[1:] == ()  # the first says who stopped it
         never_unlock(account)
-        assert planned("unlock", 101).rows[0].warnings == (
+        assert planned("unlock", 101).rows[0].warnings[1:] == (
             "A limit stopped it and is set not to unlock by itself: the trader trades again in the same session.",
         )
 
@@ -114,6 +114,11 @@ SKIPS = {
         "liquidate_only",
         {"admin_action": LIQUIDATED},
         "Locked: closing orders would be allowed again. Ask to unlock it first",
+    ),
+    "missing, which is archived too": (
+        "lock",
+        {"archived": True, "missing_since": ACTED_AT},
+        "Gone: Tradovate no longer lists it",
     ),
     "archived": ("lock", {"archived": True}, "Archived: Tradovate would accept the call and do nothing"),
     "closed, which is archived too": (
@@ -275,8 +280,8 @@ def test_it_costs_the_same_for_any_number(
 ) -> None:
     numbers = range(1, count + 1)
     make_accounts(numbers)
-    # Accounts with status, positions, what can't be read of them, open items.
-    with django_assert_num_queries(4):
+    # Accounts with status, positions, what can't be read of them, open items, planned ends of locks.
+    with django_assert_num_queries(5):
         found = planned("lock", *numbers)
         assert len(found.sent) == count
         assert found.digest

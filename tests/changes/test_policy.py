@@ -1,117 +1,198 @@
-"""Policy: of the rules that match the strictest one decides, and without a rule no one may do anything."""
+"""Policy: of the rules that match the strictest one applies, in PostgreSQL, and without a rule no one may ask for anything."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
-from hypothesis import given
+from django.db import connection
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
 
-from accounts.changes.models import PolicyRule
-from accounts.changes.policy import PolicyMissing, Requirement, requirement
+from accounts.approvals.models import PolicyRule, PolicyVersion
+from accounts.approvals.policy import PolicyMissing, Stage
+from accounts.approvals.policy_versions import RuleDraft
+from accounts.approvals.states import Direction
 from riskadmin.staff.models import Staff
+from tests.approvals.policies import SUPERVISOR, TWO_SUPERVISORS, add_rule, put_policy_in_force, wanted
 from tests.changes.world import ask, make_account, make_accounts, written
 
+pytestmark = pytest.mark.django_db
 
-def rule(
-    kind: str = "", environment: str = "", *, at_least: int = 1, needed: int = 0, role: str = "", hours: int = 24
-) -> PolicyRule:
-    """A rule, unsaved."""
-    return PolicyRule(
-        kind=kind,
-        environment=environment,
-        at_least_items=at_least,
-        decisions_needed=needed,
-        decider_role=role,
-        expires_after_hours=hours,
-    )
+
+def stages(*approvals: int, role: str = "") -> tuple[Stage, ...]:
+    return tuple(Stage(approvals=each, role=role) for each in approvals)
 
 
 RULES = st.builds(
-    rule,
-    kind=st.sampled_from(["", "lock", "unlock"]),
+    RuleDraft,
+    kinds=st.sampled_from([(), ("lock",), ("unlock", "lock")]),
+    directions=st.sampled_from([(), (Direction.LOOSENING,), (Direction.TIGHTENING, Direction.MIXED)]),
     environment=st.sampled_from(["", "demo", "live"]),
-    at_least=st.integers(1, 5),
-    needed=st.integers(0, 3),
-    role=st.sampled_from(["", "supervisor"]),
-    hours=st.integers(0, 48),
+    requester_role=st.sampled_from(["", "support", "supervisor"]),
+    from_items=st.integers(0, 5),
+    from_items_24h=st.integers(0, 8),
+    from_liquidations=st.integers(0, 2),
+    stages=st.sampled_from([(), stages(1), stages(2), stages(1, 1), stages(1, role="supervisor"), stages(3)]),
+    valid_hours=st.integers(1, 48),
 )
-
-
-@given(
-    rules=st.lists(RULES, max_size=8),
-    kind=st.sampled_from(["lock", "unlock"]),
-    environment=st.sampled_from(["demo", "live"]),
-    items=st.integers(1, 6),
-)
-def test_no_matching_rule_asks_for_more_than_what_is_required(
-    rules: list[PolicyRule], kind: str, environment: str, items: int
-) -> None:
-    matching = [
-        each
-        for each in rules
-        if each.kind in ("", kind) and each.environment in ("", environment) and each.at_least_items <= items
-    ]
-    if not matching:
-        with pytest.raises(PolicyMissing):
-            requirement(rules, kind=kind, environment=environment, items=items)
-        return
-
-    found = requirement(rules, kind=kind, environment=environment, items=items)
-
-    assert found.decisions_needed == max(each.decisions_needed for each in matching)
-    strictest = [each for each in matching if each.decisions_needed == found.decisions_needed]
-    # A role is asked for wherever one of the strictest rules asks for one.
-    assert bool(found.decider_role) == any(each.decider_role for each in strictest)
-    assert (found.decider_role, found.expires_after) in {
-        (each.decider_role, timedelta(hours=each.expires_after_hours)) for each in strictest
+FACTS = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["lock", "unlock"]),
+        "environment": st.sampled_from(["demo", "live", None]),
+        "direction": st.sampled_from([*Direction, None]),
+        "requester_role": st.sampled_from(["support", "supervisor", ""]),
+        "items": st.integers(1, 6),
+        "items_24h": st.integers(1, 9),
+        "liquidations": st.sampled_from([0, 1, 3, None]),
     }
-    # The order in which the rules are read alters nothing.
-    assert requirement(reversed(rules), kind=kind, environment=environment, items=items).decisions_needed == (
-        found.decisions_needed
+)
+
+
+def matches(rule: RuleDraft, facts: dict[str, Any]) -> bool:
+    """Say what the SQL should: the same in other words."""
+
+    def one_of(known: Any, allowed: Sequence[Any]) -> bool:
+        return not allowed or known in {None, ""} or known in allowed
+
+    def reaches(known: int | None, threshold: int) -> bool:
+        return known is None or known >= threshold
+
+    return all(
+        (
+            one_of(facts["kind"], rule.kinds),
+            one_of(facts["direction"], rule.directions),
+            one_of(facts["environment"], [rule.environment] if rule.environment else []),
+            one_of(facts["requester_role"], [rule.requester_role] if rule.requester_role else []),
+            reaches(facts["items"], rule.from_items),
+            reaches(facts["items_24h"], rule.from_items_24h),
+            reaches(facts["liquidations"], rule.from_liquidations),
+        )
     )
+
+
+class TestOfManyRules(TestCase):
+    """Rules are written into a version that holds already: what is asked here is only which of them applies."""
+
+    @settings(max_examples=60)
+    @given(rules=st.lists(RULES, max_size=6), facts=FACTS)
+    def test_no_matching_rule_asks_for_more_than_what_is_needed(self, rules: list[RuleDraft], facts: dict[str, Any]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE approvals_policyrule DISABLE TRIGGER USER")
+            version = PolicyVersion.objects.get(state="in_force")
+            PolicyRule.objects.filter(version=version).delete()
+            PolicyRule.objects.bulk_create(
+                PolicyRule(version=version, position=place, **rule.columns()) for place, rule in enumerate(rules, start=1)
+            )
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("ALTER TABLE approvals_policyrule ENABLE ALWAYS TRIGGER approvals_rule_guard")
+        matching = [rule for rule in rules if matches(rule, facts)]
+        if not matching:
+            with pytest.raises(PolicyMissing):
+                wanted(**facts)
+            return
+
+        found = wanted(**facts)
+
+        assert len(found.rules) == len(matching)
+        assert found.approvals == max(sum(stage.approvals for stage in rule.stages) for rule in matching)
+        strictest = [rule for rule in matching if sum(stage.approvals for stage in rule.stages) == found.approvals]
+        assert len(found.stages) == max(len(rule.stages) for rule in strictest)
+        # A role is asked for wherever one of the strictest rules asks for one.
+        alike = [rule for rule in strictest if len(rule.stages) == len(found.stages)]
+        assert any(stage.role for stage in found.stages) == any(stage.role for rule in alike for stage in rule.stages)
+        assert (found.stages, found.valid_for) in {(rule.stages, timedelta(hours=rule.valid_hours)) for rule in alike}
 
 
 def test_more_accounts_may_need_more() -> None:
-    rules = [rule("lock"), rule("lock", at_least=3, needed=2, role="supervisor", hours=4)]
-    assert requirement(rules, kind="lock", environment="demo", items=2) == Requirement(
-        decisions_needed=0, decider_role="", expires_after=timedelta(hours=24)
+    put_policy_in_force(
+        [RuleDraft(kinds=("lock",)), RuleDraft(kinds=("lock",), from_items=3, stages=TWO_SUPERVISORS, valid_hours=4)]
     )
-    assert requirement(rules, kind="lock", environment="demo", items=3) == Requirement(
-        decisions_needed=2, decider_role="supervisor", expires_after=timedelta(hours=4)
-    )
+    assert (wanted("lock", items=2).approvals, wanted("lock", items=2).valid_for) == (0, timedelta(hours=24))
+    assert (wanted("lock", items=3).who, wanted("lock", items=3).valid_for) == ("2 supervisors", timedelta(hours=4))
 
 
 def test_a_special_rule_can_not_loosen_a_general_one() -> None:
-    rules = [rule(needed=1, role="supervisor"), rule("lock", "demo", needed=0)]
-    assert requirement(rules, kind="lock", environment="demo", items=1).decisions_needed == 1
-    rules = [rule(needed=1, role="supervisor"), rule("unlock", "demo", needed=1)]
-    assert requirement(rules, kind="unlock", environment="demo", items=1).decider_role == "supervisor"
+    put_policy_in_force(
+        [RuleDraft(stages=SUPERVISOR), RuleDraft(kinds=("lock",)), RuleDraft(kinds=("unlock",), stages=stages(1))]
+    )
+    assert wanted("lock").who == wanted("unlock").who == "1 supervisor"
+
+
+def test_two_stages_are_stricter_than_one_and_a_review_than_none() -> None:
+    six_eyes = (Stage(approvals=1, role="supervisor"), Stage(approvals=1, role="administrator"))
+    put_policy_in_force(
+        [
+            RuleDraft(kinds=("unlock",), stages=TWO_SUPERVISORS),
+            RuleDraft(kinds=("unlock",), stages=six_eyes),
+            RuleDraft(kinds=("lock",)),
+            RuleDraft(kinds=("lock",), review_within_hours=48),
+            RuleDraft(kinds=("lock",), review_within_hours=24),
+        ]
+    )
+    assert wanted("unlock").who == "1 supervisor, then 1 administrator"
+    assert (wanted("lock").approvals, wanted("lock").review_within) == (0, timedelta(hours=24))
+
+
+@pytest.mark.parametrize(
+    ("column", "fact", "below"),
+    [
+        ("from_money_usd", "money_usd", Decimal("99.99")),
+        ("from_liquidations", "liquidations", 99),
+        ("from_open_positions", "open_positions", 99),
+        ("from_items_24h", "items_24h", 99),
+    ],
+)
+def test_what_is_not_known_reaches_every_threshold(column: str, fact: str, below: Any) -> None:
+    columns: dict[str, Any] = {column: 100}
+    put_policy_in_force([RuleDraft(), RuleDraft(**columns, stages=SUPERVISOR)])
+    known: list[dict[str, Any]] = [{fact: value} for value in (below, 100, None)]
+    assert [wanted("lock", **each).approvals for each in known] == [0, 1, 1]
+
+
+def test_what_goes_back_to_the_approvers_needs_one_at_least() -> None:
+    put_policy_in_force([RuleDraft(kinds=("lock",)), RuleDraft(kinds=("unlock",), stages=TWO_SUPERVISORS)])
+    assert (wanted("lock", at_least=1).who, wanted("unlock", at_least=1).who) == ("1 approver", "2 supervisors")
 
 
 def test_the_message_says_what_is_not_covered() -> None:
+    put_policy_in_force([RuleDraft(kinds=("unlock",), environment="demo"), RuleDraft(kinds=("lock",))])
     with pytest.raises(PolicyMissing, match=r"^No policy rule covers unlock on live for 3 targets\.$"):
-        requirement([rule("unlock", "demo"), rule("lock")], kind="unlock", environment="live", items=3)
+        wanted("unlock", "live", items=3)
 
 
-@pytest.mark.django_db
 class TestSubmit:
     def test_without_a_rule_nothing_is_written(self, support: Staff) -> None:
-        PolicyRule.objects.filter(kind="lock").delete()
+        put_policy_in_force([])
+        before = written()
         make_account(101)
         with pytest.raises(PolicyMissing):
             ask(support, "lock", 101)
-        assert written() == (0, 0, 0, 0)
+        assert written() == before
 
     def test_only_what_would_be_sent_counts(self, support: Staff) -> None:
-        PolicyRule.objects.create(kind="lock", at_least_items=3, decisions_needed=1, decider_role="supervisor")
+        add_rule(kinds=("lock",), from_items=3, stages=SUPERVISOR)
         make_accounts([1, 2])
-        assert ask(support, "lock", 1, 2, 998, 999).decisions_needed == 0
+        assert ask(support, "lock", 1, 2, 998, 999).approval.needed == 0
         make_accounts([3, 4, 5])
-        assert ask(support, "lock", 3, 4, 5).decisions_needed == 1
+        assert ask(support, "lock", 3, 4, 5).approval.needed == 1
 
-    def test_a_later_edit_does_not_touch_what_was_requested(self, support: Staff) -> None:
+    def test_two_requests_within_24_hours_need_what_one_of_both_would(self, support: Staff, supervisor: Staff) -> None:
+        add_rule(kinds=("lock",), from_items_24h=4, stages=SUPERVISOR)
+        make_accounts(range(1, 7))
+        assert ask(support, "lock", 1, 2).approval.needed == 0
+        assert ask(supervisor, "lock", 3, 4).approval.needed == 0  # of another person
+        assert ask(support, "lock", 5, 6).approval.needed == 1
+
+    def test_a_later_version_does_not_touch_what_was_requested(self, support: Staff) -> None:
         make_account(101, "LockTradingImmediately")
         change = ask(support, "unlock", 101)
-        PolicyRule.objects.update(decisions_needed=0, decider_role="")
+        put_policy_in_force([RuleDraft()])
         change.refresh_from_db()
-        assert (change.state, change.decisions_needed, change.decider_role) == ("pending", 1, "supervisor")
+        assert (change.state, change.approval.needed, change.approval.stages) == (
+            "pending",
+            1,
+            [{"approvals": 1, "role": "supervisor"}],
+        )

@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.approvals.states import Verdict
 from accounts.changes.estimate import Outlook
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import progress
-from accounts.changes.states import ItemState, Verdict
+from accounts.changes.states import ItemState
 from accounts.changes.stops import Ahead
 from accounts.changes.tracking import control, pace
 from riskadmin.staff.models import Staff
@@ -126,9 +127,9 @@ class TestProgress:
         make_account(901, LOCKED)
         waiting = ask(support, "unlock", 901)
         approve(supervisor, waiting, comment="Called him")
-        (decision,) = progress(waiting.pk).decisions
+        (decision,) = progress(waiting.pk).approvals
         assert (decision.staff_name, decision.verdict, decision.comment) == ("supervisor", Verdict.APPROVE, "Called him")
-        assert decision.decided_at == waiting.decisions.get().decided_at
+        assert decision.made_at == waiting.approval.approvals.get().made_at
 
     def test_one_that_is_not_there(self) -> None:
         with pytest.raises(Change.DoesNotExist):

@@ -9,13 +9,17 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from accounts.approvals.actions import withdraw
+from accounts.approvals.models import Approval
+from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes import actions
-from accounts.changes.actions import DecisionRefused, NotAllowed, withdraw
-from accounts.changes.models import Change, Decision, Item, PolicyRule
+from accounts.changes.approval import ChangeSubject
+from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from tests.approvals.policies import TWO_SUPERVISORS, want_for
 from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, planned, reject, written
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,16 +45,16 @@ def at_once(*jobs: Callable[[], T]) -> Sequence[T | Exception]:
         return list(threads.map(run, jobs))
 
 
-def meet_before(monkeypatch: pytest.MonkeyPatch, name: str, parties: int) -> None:
-    """Let that many threads wait for each other before a function of `actions`, so that none is ahead there."""
+def meet_before(monkeypatch: pytest.MonkeyPatch, name: str, parties: int, of: Any = actions) -> None:
+    """Let that many threads wait for each other before a function, so that none is ahead there."""
     barrier = threading.Barrier(parties)
-    original = getattr(actions, name)
+    original = getattr(of, name)
 
     def together(*args: Any, **kwargs: Any) -> Any:
         barrier.wait(timeout=30)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(actions, name, together)
+    monkeypatch.setattr(of, name, together)
 
 
 @pytest.mark.parametrize("meeting", ["plan", "write"])
@@ -98,11 +102,11 @@ def events(*tags: Tag) -> int:
 def test_two_supervisors_approve_at_once(
     change: Change, supervisor: Staff, second_supervisor: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meet_before(monkeypatch, "_read_what_is_old", 2)
+    meet_before(monkeypatch, "prepare", 2, of=ChangeSubject)
     results = at_once(lambda: approve(supervisor, change), lambda: approve(second_supervisor, change))
-    assert refusals(results) == ["This change is no longer waiting: running."]
+    assert refusals(results) == ["This change is no longer waiting: approved."]
     assert (Change.objects.get().state, Item.objects.get().state) == (ChangeState.RUNNING, ItemState.QUEUED)
-    assert Decision.objects.count() == 1
+    assert Approval.objects.filter(request__subject="change").count() == 1
     assert (events(Tag.CHANGE_APPROVED), events(Tag.CHANGE_DECISION_REFUSED)) == (1, 1)
     assert sent == [("execution.run_change", [change.pk], "urgent")]
 
@@ -110,35 +114,39 @@ def test_two_supervisors_approve_at_once(
 def test_one_supervisor_twice_at_once_counts_once(
     support: Staff, supervisor: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    PolicyRule.objects.filter(kind="unlock").update(decisions_needed=2)
+    want_for("unlock", stages=TWO_SUPERVISORS)
     make_account(101, LOCKED)
     assert supervisor.may("changes:decide")
     change = ask(support, "unlock", 101)
-    meet_before(monkeypatch, "_read_what_is_old", 2)
+    meet_before(monkeypatch, "prepare", 2, of=ChangeSubject)
     results = at_once(*[lambda: approve(supervisor, change)] * 2)
     assert refusals(results) == ["You have decided about this change already."]
-    assert (Change.objects.get().state, Decision.objects.count(), sent) == (ChangeState.PENDING, 1, [])
+    assert (Change.objects.get().state, Approval.objects.filter(request__subject="change").count(), sent) == (
+        ChangeState.PENDING,
+        1,
+        [],
+    )
 
 
 def test_two_supervisors_approve_at_once_where_two_are_needed(
     support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    PolicyRule.objects.filter(kind="unlock").update(decisions_needed=2)
+    want_for("unlock", stages=TWO_SUPERVISORS)
     make_account(101, LOCKED)
     for person in (supervisor, second_supervisor):
         assert person.may("changes:decide")
     change = ask(support, "unlock", 101)
-    meet_before(monkeypatch, "_read_what_is_old", 2)
+    meet_before(monkeypatch, "prepare", 2, of=ChangeSubject)
     results = at_once(lambda: approve(supervisor, change), lambda: approve(second_supervisor, change))
     assert refusals(results) == []
-    assert (Change.objects.get().state, Decision.objects.count()) == (ChangeState.RUNNING, 2)
+    assert (Change.objects.get().state, Approval.objects.filter(request__subject="change").count()) == (ChangeState.RUNNING, 2)
     assert sent == [("execution.run_change", [change.pk], "urgent")]
 
 
 def test_approved_and_rejected_at_once(change: Change, supervisor: Staff, second_supervisor: Staff, sent: Sent) -> None:
     results = at_once(lambda: approve(supervisor, change), lambda: reject(second_supervisor, change))
     assert len(refusals(results)) == 1
-    decision = Decision.objects.get()
+    decision = Approval.objects.get(request__subject="change")
     assert (Change.objects.get().state, Item.objects.get().state, len(sent)) == (
         (ChangeState.RUNNING, ItemState.QUEUED, 1)
         if decision.verdict == "approve"
@@ -147,9 +155,11 @@ def test_approved_and_rejected_at_once(change: Change, supervisor: Staff, second
 
 
 def test_approved_and_withdrawn_at_once(change: Change, support: Staff, supervisor: Staff, sent: Sent) -> None:
-    results = at_once(lambda: approve(supervisor, change), lambda: withdraw(actor=support, origin=ORIGIN, change_id=change.pk))
+    results = at_once(
+        lambda: approve(supervisor, change), lambda: withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id)
+    )
     assert len(refusals(results)) == 1
-    approved = Decision.objects.exists()
+    approved = Approval.objects.filter(request__subject="change").exists()
     assert (Change.objects.get().state, Item.objects.get().state, len(sent)) == (
         (ChangeState.RUNNING, ItemState.QUEUED, 1) if approved else (ChangeState.CANCELLED, ItemState.CANCELLED, 0)
     )
@@ -159,13 +169,17 @@ def test_approved_and_withdrawn_at_once(change: Change, support: Staff, supervis
 def test_an_approval_waits_for_who_holds_the_change_and_then_sees_what_they_did(
     change: Change, support: Staff, supervisor: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = actions._read_what_is_old
+    original = ChangeSubject.prepare
 
-    def withdrawn_meanwhile(*args: Any) -> str:
-        withdraw(actor=support, origin=ORIGIN, change_id=change.pk)
+    def withdrawn_meanwhile(*args: Any) -> Any:
+        withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id)
         return original(*args)
 
-    monkeypatch.setattr(actions, "_read_what_is_old", withdrawn_meanwhile)
-    with pytest.raises(DecisionRefused, match="no longer waiting: cancelled"):
+    monkeypatch.setattr(ChangeSubject, "prepare", withdrawn_meanwhile)
+    with pytest.raises(DecisionRefused, match="no longer waiting: withdrawn"):
         approve(supervisor, change)
-    assert (Change.objects.get().state, Decision.objects.count(), sent) == (ChangeState.CANCELLED, 0, [])
+    assert (Change.objects.get().state, Approval.objects.filter(request__subject="change").count(), sent) == (
+        ChangeState.CANCELLED,
+        0,
+        [],
+    )

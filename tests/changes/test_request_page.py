@@ -8,12 +8,13 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.changes.forms import ADDRESS_MAX, read_targets
-from accounts.changes.models import Change, PolicyRule
+from accounts.changes.models import Change
 from accounts.changes.states import ChangeState
 from accounts.changes.targeting.targets import BadTargets
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
+from tests.approvals.policies import put_policy_in_force
 from tests.changes.pages import text_of
 from tests.changes.world import CLOSING_ONLY, LOCKED, make_account, planned, set_status, written
 from tests.staff.people import make_person
@@ -72,7 +73,7 @@ class TestPage:
         make_account(102, LOCKED)
         response = support_client.get(new("unlock"), {"account": "demo:102"})
         assert response.context["button"] == "Ask for approval"
-        assert "this needs 1 approval by a supervisor who did not ask" in text_of(response)
+        assert "this has to be approved by 1 supervisor who did not ask" in text_of(response)
 
     def test_where_nothing_would_happen_there_is_no_form(self, support_client: Client) -> None:
         response = support_client.get(new("unlock"), {"account": "demo:101"})
@@ -81,7 +82,7 @@ class TestPage:
         assert 'name="form_key"' not in text_of(response)
 
     def test_where_no_rule_speaks_there_is_no_button(self, support_client: Client) -> None:
-        PolicyRule.objects.all().delete()
+        put_policy_in_force([])
         response = support_client.get(new(), {"account": "demo:101"})
         assert response.context["needed"] is None
         assert "No policy rule covers lock on demo for 1 target." in text_of(response)
@@ -243,7 +244,7 @@ class TestMoved:
 
     def test_a_rule_that_is_gone(self, support_client: Client) -> None:
         sent_form = typed(101)
-        PolicyRule.objects.all().delete()
+        put_policy_in_force([])
         response = support_client.post(new(), sent_form)
         assert response.status_code == 422
         assert "No policy rule covers lock on demo for 1 target." in response.context["form"].non_field_errors()

@@ -11,12 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes.actions import DecisionRefused, NotAllowed, withdraw
+from accounts.approvals.actions import withdraw
+from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes.ending import finish_change
 from accounts.changes.kinds import KINDS, KindRetired, for_stored, named, sendable
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import NOT_SUPPORTED, Difference, RetiredKind
-from accounts.changes.models import Change, Item, PolicyRule, TargetList
+from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.states import ChangeState, ItemState, Relation
 from accounts.changes.targeting.source import Link
@@ -36,6 +37,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Lane
+from tests.approvals.policies import SUPERVISOR, add_rule
 from tests.changes.pages import text_of
 from tests.changes.world import LOCKED, ORIGIN, approve, make_account, open_item, reject, walk
 from tests.staff.people import make_person
@@ -83,7 +85,7 @@ def finished(stored: Callable[..., Item]) -> Item:
 @pytest.fixture
 def scheduled(stored: Callable[..., Item]) -> Item:
     """It was to begin a minute ago."""
-    columns = {"change_state": ChangeState.SCHEDULED, "runs_at": timezone.now() + PAST, "decisions_needed": 0}
+    columns = {"change_state": ChangeState.SCHEDULED, "runs_at": timezone.now() + PAST, "needed": 0}
     return stored(ItemState.WAITING, **columns)
 
 
@@ -120,7 +122,7 @@ class TestPages:
         self, client: Client, stored: Callable[..., Item], finished: Item, scheduled: Item, supervisor: Staff
     ) -> None:
         supervisor.groups.add(*(make_person(role, role.value).groups.get() for role in (Role.COMPLIANCE, Role.ADMINISTRATOR)))
-        PolicyRule.objects.create(kind=RETIRED, decisions_needed=1, decider_role="supervisor")
+        add_rule(kinds=(RETIRED,), stages=SUPERVISOR)
         states = (ItemState.WAITING, ItemState.QUEUED, ItemState.SENDING, ItemState.SENT, ItemState.UNKNOWN)
         items = [finished, scheduled, *map(stored, states)]
         detail = {"kind": RETIRED, "items": 1, "skipped": 0, "decisions_needed": 0, "digest": "0" * 64}
@@ -200,7 +202,7 @@ class TestDeciding:
 
     def test_it_is_withdrawn_only_by_that_person(self, supervisor: Staff, stored: Callable[..., Item]) -> None:
         with pytest.raises(NotAllowed):
-            withdraw(actor=supervisor, origin=ORIGIN, change_id=stored(ItemState.WAITING).change_id)
+            withdraw(actor=supervisor, origin=ORIGIN, request_id=stored(ItemState.WAITING).change.approval_id)
 
     def test_it_is_paused_and_cancelled(self, supervisor: Staff, stored: Callable[..., Item]) -> None:
         item = stored(ItemState.QUEUED)
@@ -254,7 +256,7 @@ class TestLanes:
 
     def test_the_end_of_a_lock_that_is_gone_leaves_the_account_alone(self, finished: Item, support: Staff) -> None:
         assert finished.account is not None
-        columns: dict[str, Any] = {"of_change": finished.change, "relation": Relation.ENDS, "decisions_needed": 0}
+        columns: dict[str, Any] = {"of_change": finished.change, "relation": Relation.ENDS, "needed": 0}
         columns |= {"change_state": ChangeState.SCHEDULED, "runs_at": timezone.now() + PAST}
         end = open_item(support, finished.account, "unlock", ItemState.WAITING, **columns)
         end_kind = KINDS["unlock"]

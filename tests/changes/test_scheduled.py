@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from accounts.changes.actions import DecisionRefused, submit
+from accounts.approvals.subjects import DecisionRefused, NotAllowed
+from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.queries import progress
 from accounts.changes.scheduling import start, timing
@@ -28,8 +29,12 @@ from accounts.models import RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+from tests.approvals.policies import TWO_SUPERVISORS, put_policy_in_force, want_for
+from tests.changes.test_guards import refuses, sql
 from tests.changes.world import LOCKED, NORMAL, ORIGIN, approve, make_account, planned, set_status
+from tests.staff.people import make_person
 
 Sent = list[tuple[str, list[int], str]]
 
@@ -130,10 +135,9 @@ class TestWaiting:
         assert start_due(origin=ORIGIN) == 1
 
     def test_decisions_are_taken_until_after_its_time(self, numbers: Any, support: Staff, sent: Sent) -> None:
-        hours = PolicyRule.objects.get(kind="unlock").expires_after_hours
         change = ask(support, "unlock", *numbers, at=in_seconds(5 * 86_400))
         assert change.runs_at
-        assert change.expires_at == change.runs_at + timedelta(hours=hours)
+        assert change.approval.expires_at == change.runs_at + timedelta(hours=24)
 
     def test_it_can_be_called_off(self, numbers: Any, support: Staff, supervisor: Staff, sent: Sent) -> None:
         change = ask(support, "unlock", *numbers, at=in_seconds(-5))
@@ -183,12 +187,12 @@ class TestPlannedAgain:
         assert not Event.objects.filter(tag=Tag.CHANGE_NOT_CARRIED_ON).exists()
 
     def test_deciders_approve_even_where_policy_needs_no_approval(self, due: Change, supervisor: Staff) -> None:
-        PolicyRule.objects.filter(kind="unlock").update(decisions_needed=0, decider_role="")
+        want_for("unlock")
         set_status(due.items.get(position=1).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
 
         carried = Change.objects.get(of_change=due)
-        assert (carried.state, carried.decisions_needed) == (ChangeState.PENDING, 1)
+        assert (carried.state, carried.approval.needed) == (ChangeState.PENDING, 1)
         with pytest.raises(DecisionRefused):
             approve(carried.requested_by, carried)
 
@@ -220,20 +224,11 @@ class TestPlannedAgain:
         ]
         assert start_due(origin=ORIGIN) == 0
 
-    @pytest.mark.parametrize("why", ["has left", "may no longer", "no rule"])
     def test_why_nothing_is_requested_again_is_recorded_and_on_its_page(
-        self, due: Change, supervisor: Staff, client: Client, why: str
+        self, due: Change, supervisor: Staff, client: Client
     ) -> None:
-        match why:
-            case "has left":
-                Staff.objects.filter(pk=due.requested_by_id).update(is_active=False)
-                said = f"{due.requested_by_name}, who requested it, can no longer sign in"
-            case "may no longer":
-                due.requested_by.groups.clear()
-                said = f"{due.requested_by_name}, who requested it, may no longer request this"
-            case _:
-                PolicyRule.objects.filter(kind="unlock").delete()
-                said = "No policy rule covers unlock on demo for 1 target"
+        put_policy_in_force([])
+        said = "No policy rule covers unlock on demo for 1 target"
         set_status(due.items.get(position=2).account, admin_action="LiquidateOnlyModeImmediately")
         start_due(origin=ORIGIN)
         assert states(due) == [ItemState.QUEUED, ItemState.SKIPPED, ItemState.QUEUED]
@@ -241,6 +236,99 @@ class TestPlannedAgain:
         assert dropped(due) == {"kind": "unlock", "items": 1, "text": said}
         client.force_login(supervisor)
         assert capfirst(said) in client.get(reverse("changes:detail", args=[due.pk])).content.decode()
+
+
+class TestSuspended:
+    """A change is due, and somebody who answers for it is switched off or has lost the role."""
+
+    @pytest.fixture
+    def due(self, numbers: Any, support: Staff, supervisor: Staff, sent: Sent) -> Change:
+        change = ask(support, "unlock", *numbers, at=in_seconds(-1))
+        approve(supervisor, change)
+        return change
+
+    @pytest.mark.parametrize(
+        ("switches_off", "why"),
+        [
+            ("support", "support, who requested it, may no longer request this"),
+            ("supervisor", "supervisor, who approved it, may no longer approve changes"),
+        ],
+    )
+    @pytest.mark.parametrize("how", ["is_active", "role"])
+    def test_it_is_suspended_and_reported(
+        self, *, due: Change, sent: Sent, client: Client, second_supervisor: Staff, switches_off: str, why: str, how: str
+    ) -> None:
+        person = Staff.objects.get(username=switches_off)
+        if how == "role":
+            person.groups.clear()
+        else:
+            Staff.objects.filter(pk=person.pk).update(is_active=False)
+
+        assert start_due(origin=ORIGIN) == 0
+        assert start_due(origin=ORIGIN) == 0
+
+        held = again(due)
+        assert (held.state, held.suspended_why, states(due), sent) == (ChangeState.SCHEDULED, why, ["waiting"] * 3, [])
+        (event,) = Event.objects.filter(tag=Tag.CHANGE_SUSPENDED)
+        assert (event.change_id, event.detail) == (due.pk, {"kind": "unlock", "why": why})
+        client.force_login(second_supervisor)
+        for page in (reverse("home"), reverse("changes:detail", args=[due.pk])):
+            assert why in client.get(page).content.decode()
+
+    def test_of_two_approvers_one_is_not_enough(
+        self, numbers: Any, support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent
+    ) -> None:
+        want_for("unlock", stages=TWO_SUPERVISORS)
+        change = ask(support, "unlock", *numbers, at=in_seconds(-1))
+        approve(supervisor, change)
+        approve(second_supervisor, change)
+        Staff.objects.filter(pk=second_supervisor.pk).update(is_active=False)
+        assert start_due(origin=ORIGIN) == 0
+        assert (again(change).suspended_why, sent) == ("supervisor2, who approved it, may no longer approve changes", [])
+
+    def test_postgresql_does_not_let_it_begin_either(self, due: Change, supervisor: Staff) -> None:
+        begins = "UPDATE changes_change SET state = 'running'"
+        Staff.objects.filter(pk=supervisor.pk).update(is_active=False)
+        refuses(lambda: sql(begins), "change_has_its_people")
+        start_due(origin=ORIGIN)
+        Staff.objects.update(is_active=True)
+        refuses(lambda: sql(begins), "change_has_its_people")
+        refuses(lambda: sql("UPDATE changes_change SET suspended_at = NULL"), "change_keeps_its_suspension")
+        assert start_due(origin=ORIGIN) == 0
+
+    def test_a_colleague_takes_it_over_with_new_approvals(
+        self, due: Change, client: Client, supervisor: Staff, second_supervisor: Staff, sent: Sent
+    ) -> None:
+        Staff.objects.filter(pk__in=[due.requested_by_id, supervisor.pk]).update(is_active=False)
+        start_due(origin=ORIGIN)
+        colleague = make_person(Role.SUPPORT, "colleague")
+        client.force_login(colleague)
+
+        preview = client.get(client.post(reverse("changes:take_over", args=[due.pk])).headers["Location"])
+        plan = preview.context["plan"]
+        assert (len(plan.sent), again(due).state) == (3, ChangeState.SCHEDULED)  # held until that is submitted
+        fields = {
+            "targets": preview.context["list_id"],
+            "digest": plan.digest,
+            "reason_code": "CloseFraud",
+            "form_key": str(uuid4()),
+        }
+        assert client.post(reverse("changes:new", args=["unlock"]), fields).status_code == 303
+
+        taken = Change.objects.get(of_change=due)
+        assert (taken.relation, taken.state, taken.requested_by) == (Relation.TAKES_OVER, ChangeState.PENDING, colleague)
+        assert (again(due).state, states(due), sent) == (ChangeState.CANCELLED, ["cancelled"] * 3, [])
+        second = client.post(reverse("changes:take_over", args=[due.pk]))
+        assert second.status_code == 409
+
+    def test_a_colleague_cancels_it(self, due: Change, supervisor: Staff, sent: Sent) -> None:
+        colleague = make_person(Role.SUPPORT, "colleague")
+        with pytest.raises(NotAllowed):
+            cancel(actor=colleague, origin=ORIGIN, change_id=due.pk)
+        Staff.objects.filter(pk=supervisor.pk).update(is_active=False)
+        start_due(origin=ORIGIN)
+        cancel(actor=colleague, origin=ORIGIN, change_id=due.pk)
+        assert (again(due).state, sent) == (ChangeState.CANCELLED, [])
 
 
 def two_windows(now: datetime) -> Hours:

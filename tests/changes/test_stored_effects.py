@@ -145,6 +145,14 @@ def test_a_change_of_every_kind_stores_what_its_preview_found(
     ).rows
     said = [{"words": warning, "count": 1} for warning in row.warnings if "on its way" not in warning]
     assert warnings == said
+    kind = KINDS[kind_name]
+    for form, stored_row in (
+        (kind.parameters_type, case.parameters),
+        (kind.state_type, row.before),
+        (kind.after_type, row.after),
+    ):
+        assert stored_row is not None
+        assert form.from_json(stored_row).to_json() == stored_row
 
 
 @pytest.mark.parametrize("kind_name", CASES)

@@ -8,12 +8,14 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.approvals.policy import Need
+from accounts.approvals.subjects import NotAllowed
 from accounts.changes import actions, writing
-from accounts.changes.actions import NotAllowed, NothingToDo, PlanMoved
+from accounts.changes.actions import NothingToDo, PlanMoved
+from accounts.changes.facts import need_of
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
-from accounts.changes.policy import Requirement, requirement
 from accounts.changes.states import ChangeState, ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
@@ -21,6 +23,7 @@ from riskadmin.celery import app
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import AdminAction, ReasonCode
+from tests.approvals.policies import SUPERVISOR, add_rule
 from tests.changes.world import LOCKED, NORMAL, ask, make_account, make_accounts, open_item, planned, set_status, walk, written
 from tests.servers import PUBLISHING
 from tests.staff.people import make_person
@@ -45,10 +48,10 @@ def test_a_change_that_needs_no_decision_runs_at_once(support: Staff, sent: Sent
     assert (saved.kind, saved.environment, saved.parameters, saved.lane) == ("lock", "demo", {}, "urgent")
     assert (saved.reason_code, saved.reason_text, saved.form_key) == ("CloseFraud", "", key)
     assert (saved.requested_by, saved.requested_by_name) == (support, "support")
-    assert (saved.decisions_needed, saved.decider_role, saved.item_count) == (0, "", 2)
-    assert (saved.state, saved.decided_at, saved.finished_at) == (ChangeState.RUNNING, saved.submitted_at, None)
+    assert (saved.approval.needed, saved.approval.stages, saved.item_count) == (0, [], 2)
+    assert (saved.state, saved.approval.decided_at, saved.finished_at) == (ChangeState.RUNNING, saved.submitted_at, None)
     assert began <= saved.submitted_at <= timezone.now()
-    assert saved.expires_at == saved.submitted_at + timedelta(hours=24)
+    assert saved.approval.expires_at == saved.submitted_at + timedelta(hours=24)
     assert len(saved.digest) == 64
     first, second = Item.objects.order_by("position")
     assert (first.position, first.target, first.account, first.target_name) == (1, "demo:account:101", account, "KTR50K-000101")
@@ -77,8 +80,8 @@ def test_a_change_that_needs_no_decision_runs_at_once(support: Staff, sent: Sent
 def test_a_change_that_needs_a_decision_waits(support: Staff, sent: Sent) -> None:
     make_account(101, LOCKED)
     change = ask(support, "unlock", 101)
-    assert (change.state, change.decisions_needed, change.decider_role) == (ChangeState.PENDING, 1, "supervisor")
-    assert change.decided_at is None
+    assert (change.state, change.approval.stages) == (ChangeState.PENDING, [{"approvals": 1, "role": "supervisor"}])
+    assert change.approval.decided_at is None
     assert Item.objects.get().state == ItemState.WAITING
     assert Event.objects.get(tag=Tag.CHANGE_SUBMITTED).detail["decisions_needed"] == 1
     assert sent == []
@@ -203,12 +206,12 @@ class TestOneTimeKey:
         key, digest = uuid4(), planned("lock", 101).digest
         rivals: list[Change] = []
 
-        def rival_first(*args: Any, **kwargs: Any) -> Requirement:
-            monkeypatch.setattr(writing, "requirement", requirement)
+        def rival_first(*args: Any, **kwargs: Any) -> Need:
+            monkeypatch.setattr(writing, "need_of", need_of)
             rivals.append(ask(support, "lock", 101, form_key=key, digest=digest))
-            return requirement(*args, **kwargs)
+            return need_of(*args, **kwargs)
 
-        monkeypatch.setattr(writing, "requirement", rival_first)
+        monkeypatch.setattr(writing, "need_of", rival_first)
         assert ask(support, "lock", 101, form_key=key, digest=digest) == rivals[0]
         assert written() == (1, 1, 0, 1)
         assert len(sent) == 1
@@ -264,7 +267,7 @@ def test_no_message_goes_out_for_what_was_rolled_back(support: Staff, sent: Sent
 
 
 def test_a_rule_for_more_accounts_makes_a_lock_wait_but_not_a_smaller_one(support: Staff, sent: Sent) -> None:
-    PolicyRule.objects.create(kind="lock", at_least_items=2, decisions_needed=1, decider_role="supervisor")
+    add_rule(kinds=("lock",), from_items=2, stages=SUPERVISOR)
     make_accounts([1, 2])
     waiting = ask(support, "lock", 1, 2)
     assert waiting.state == ChangeState.PENDING

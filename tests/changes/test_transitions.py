@@ -8,9 +8,8 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
-from accounts.changes.guards import broken_rule
 from accounts.changes.models import Change, Item
-from accounts.changes.moving import NoSuchTransition, move_change, move_items, move_items_of, transition
+from accounts.changes.moving import move_change, move_items, move_items_of, transition
 from accounts.changes.states import (
     CHANGE_STARTED,
     CHANGE_TRANSITIONS,
@@ -19,8 +18,10 @@ from accounts.changes.states import (
     ChangeState,
     ItemState,
 )
+from accounts.models.guards import broken_rule
+from accounts.models.moving import NoSuchTransition
 from riskadmin.staff.models import Staff
-from tests.changes.test_guards import Sent, decide_by_sql, set_state, sql
+from tests.changes.test_guards import Sent, let_run, set_state, sql
 from tests.changes.world import LOCKED, approve, ask, make_account, open_item, taken_back, walk
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +59,7 @@ def test_postgresql_allows_an_item_exactly_the_transitions_of_the_map(
 ) -> None:
     item = open_item(support, make_account(101), "lock", came_from)
     if came_from == ItemState.WAITING:  # so that nothing but the map can be in the way
-        decide_by_sql(item.change, supervisor)
+        let_run(item.change, supervisor)
         set_state(item.change, "running")
     for to in (each for each in ItemState if each != came_from):
         by = supervisor.pk if (came_from, to) == (ItemState.UNKNOWN, ItemState.CANCELLED) else None
@@ -131,7 +132,7 @@ def in_state(change: Change, state: ChangeState, supervisor: Staff, on_to: Chang
         (ChangeState.PENDING, ChangeState.RUNNING),
         (ChangeState.PENDING, ChangeState.SCHEDULED),
     }:
-        decide_by_sql(change, supervisor)
+        let_run(change, supervisor)
     if state not in {ChangeState.PENDING, ChangeState.RUNNING}:
         set_state(change, state)
     change.refresh_from_db()

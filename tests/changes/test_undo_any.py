@@ -158,18 +158,20 @@ def test_a_category(before: int | None, to: int, now: int | None) -> None:
     assert final == {"category_id": before if now == to else now}
 
 
+def peak(amount: Decimal | None) -> State:
+    return {"max_net_liq_usd": None if amount is None else usd_text(amount)}
+
+
 @given(before=st.none() | CENTS, to=CENTS, now=st.none() | CENTS)
 def test_a_peak(before: Decimal | None, to: Decimal, now: Decimal | None) -> None:
-    parameters = {"max_net_liq_usd": usd_text(to)}
-    done = applied(PEAK, "max_net_liq", parameters, {"max_net_liq_usd": usd_text(before)})
+    done = applied(PEAK, "max_net_liq", peak(to), peak(before))
     if before is None:
         assert isinstance(inverse_of("max_net_liq", {}, done), Irreversible)
         return
     final = undone(PEAK, "max_net_liq", {}, done, left_by(done), tick=2)
-    assert final == {"max_net_liq_usd": usd_text(before)}
-    assume(usd_text(now) != usd_text(to))
-    elsewhere = {"max_net_liq_usd": usd_text(now)}
-    assert undone(PEAK, "max_net_liq", {}, done, elsewhere, tick=2) == elsewhere
+    assert final == peak(before)
+    assume(now != to)
+    assert undone(PEAK, "max_net_liq", {}, done, peak(now), tick=2) == peak(now)
 
 
 @given(before=CENTS, change=CENTS, week=CENTS, traded=CENTS, booked=CENTS)

@@ -9,19 +9,23 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.changes.actions import decide, submit
+from accounts.approvals.actions import decide
+from accounts.approvals.models import Approval
+from accounts.approvals.states import Verdict
+from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS, sendable
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
 from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
-from accounts.changes.states import ChangeState, ItemState, Verdict
+from accounts.changes.states import ChangeState, ItemState
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source, Trader, TradingPermission
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, Lane, ReasonCode
+from tests.approvals.requests import old_request
 
 ORIGIN = Origin(request_id="0" * 32, address="127.0.0.1")
 ACTED_AT = datetime(2026, 11, 20, 15, 4, 5, 678000, tzinfo=UTC)
@@ -134,26 +138,28 @@ def ask(
 
 def approve(person: Staff, change: Change, *, digest: str | None = None, comment: str = "") -> Change:
     """Approve a change as it stands, or as somebody saw it."""
-    return decide(
+    decide(
         actor=person,
         origin=ORIGIN,
-        change_id=change.pk,
+        request_id=change.approval_id,
         verdict=Verdict.APPROVE,
         digest=change.digest if digest is None else digest,
         comment=comment,
     )
+    return Change.objects.get(pk=change.pk)
 
 
 def reject(person: Staff, change: Change, *, comment: str = "") -> Change:
     """Reject a change."""
-    return decide(
+    decide(
         actor=person,
         origin=ORIGIN,
-        change_id=change.pk,
+        request_id=change.approval_id,
         verdict=Verdict.REJECT,
         digest=change.digest,
         comment=comment,
     )
+    return Change.objects.get(pk=change.pk)
 
 
 def open_item(
@@ -165,25 +171,28 @@ def open_item(
     lane: Lane = Lane.URGENT,
     form_key: UUID | None = None,
     change_state: ChangeState | None = None,
+    needed: int | None = None,
     **columns: Any,
 ) -> Item:
     """Add a change of one item that stands in an open state, having come there step by step, as PostgreSQL demands.
 
-    `columns` are those of the change that are to be otherwise.
+    `needed` is how many approvals it waits for, `columns` are those of the change that are to be otherwise.
     """
     waits = state == ItemState.WAITING
+    if needed is None:
+        needed = 1 if waits else 0
+    digest = columns.get("digest", "0" * 64)
     reported: dict[str, Any] = {
         "kind": kind_name,
         "environment": account.environment,
         "reason_code": ReasonCode.OTHER,
         "reason_text": "A test",
         "lane": lane,
-        "digest": "0" * 64,
+        "digest": digest,
         "form_key": form_key or uuid4(),
         "requested_by": person,
         "requested_by_name": person.display_name,
-        "decisions_needed": 1 if waits else 0,
-        "expires_at": timezone.now() + timedelta(hours=1),
+        "approval": old_request(person, kind_name, account.environment, needed=needed, digest=digest),
         "item_count": 1,
         "state": change_state or (ChangeState.PENDING if waits else ChangeState.RUNNING),
     }
@@ -225,11 +234,11 @@ def walk(item: Item, state: ItemState) -> None:
 
 
 def written() -> tuple[int, int, int, int]:
-    """How many changes, items, decisions and events about changes there are."""
+    """How many changes, items, approvals and events about changes there are."""
     return (
         Change.objects.count(),
         Item.objects.count(),
-        sum(change.decisions.count() for change in Change.objects.all()),
+        Approval.objects.filter(request__subject="change").count(),
         Event.objects.filter(tag__startswith="change:").count(),
     )
 

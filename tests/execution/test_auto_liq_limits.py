@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, Purpose
@@ -19,6 +19,7 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.approvals.policies import one_approval_at_most
 from tests.changes.world import approve, ask
 from tests.execution.worker import ORIGIN, later, read_back_due, reconciled, run, send_batch, send_item, the_item, writes
 from tests.simulator.driver import UPDATE_LIMITS, Simulator
@@ -157,7 +158,7 @@ def test_more_than_are_worth_asking_for_by_id_are_listed(
     settings.LIMITS_PER_CALL = 200
     for module in ("complete", "reads"):
         monkeypatch.setattr(f"accounts.sync.{module}.ASKED_BY_ID", 300)
-    PolicyRule.objects.filter(kind=KIND.name, at_least_items__gt=1).delete()
+    one_approval_at_most()
     ids = account_ids(320)
     change = decided(support, supervisor, ids, margin_auto_liq_pct="99.5")
     read_long_ago()

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.changes.kinds.auto_liq_limits import AutoLiqLimitsKind
 from accounts.changes.kinds.kind import Kind
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution import reconcile
 from accounts.execution import recover as sweeper
@@ -27,6 +27,7 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Lane
+from tests.approvals.policies import one_approval_at_most
 from tests.changes.world import approve, ask
 from tests.execution.worker import (
     ORIGIN,
@@ -63,9 +64,9 @@ def open_accounts(count: int, skip: int = 0) -> list[int]:
 
 def decided(support: Staff, supervisor: Staff, kind: str, *ids: int, **parameters: Any) -> Change:
     """Ask for a change, and approve it where policy wants that."""
-    PolicyRule.objects.filter(decisions_needed__gt=1).update(decisions_needed=1)
+    one_approval_at_most()
     change = ask(support, kind, *ids, parameters=parameters)
-    return approve(supervisor, change) if change.decisions_needed else change
+    return approve(supervisor, change) if change.approval.needed else change
 
 
 def limit_of(simulator: Simulator, account_id: int, name: str) -> object:

@@ -6,15 +6,17 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.changes.actions import decide, withdraw
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.approvals.actions import decide, withdraw
+from accounts.approvals.states import Verdict
+from accounts.changes.models import Change, Item
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.scheduling.timing import Timing
-from accounts.changes.states import ChangeState, ItemState, Relation, Verdict
+from accounts.changes.states import ChangeState, ItemState, Relation
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
-from tests.changes.world import approve, ask
+from tests.approvals.policies import SUPERVISOR, want_for
+from tests.changes.world import approve, ask, planned
 from tests.execution.worker import ORIGIN, active_account, reconciled, run, the_item, worker_dies
 from tests.simulator.driver import SET_ACTION, Simulator
 
@@ -127,6 +129,25 @@ def test_what_somebody_did_meanwhile_stays(
     assert not Change.objects.filter(relation=Relation.CARRIES_ON).exists()
 
 
+@pytest.mark.parametrize("far", ["applied", "queued"])
+def test_a_lasting_lock_over_one_that_ends_stays(mirror: Simulator, locked: Change, support: Staff, far: str) -> None:
+    """Its end is due after the lasting lock was requested, whether that was sent meanwhile or not."""
+    account_id = the_item(locked).target_id
+    (row,) = planned("lock", account_id).sent
+    assert [words for words in row.warnings if f"by change {locked.pk}: this lock replaces that end" in words]
+    lasting = ask(support, "lock", account_id)
+    if far == "applied":
+        assert run(the_item(lasting)).state == ItemState.APPLIED
+    calls = mirror.call_count(SET_ACTION)
+
+    item = ended(locked)
+
+    assert item.state == ItemState.SKIPPED
+    assert item.note == f"Change {lasting.pk} has locked the account again; it is left as it is"
+    assert (mirror.call_count(SET_ACTION), action_of(mirror, account_id)) == (calls, LOCKED)
+    assert Event.objects.filter(item_id=item.pk, tag=Tag.ITEM_SETTLED).count() == 1
+
+
 def test_what_was_not_locked_is_not_unlocked(mirror: Simulator, support: Staff, supervisor: Staff) -> None:
     mirror.fault("errorText", endpoint=SET_ACTION, text="Access is denied", count=1)
     change = ask(support, "lock", active_account(), timing=until(-1))
@@ -158,23 +179,28 @@ class TestDecidedTogether:
     @pytest.fixture
     def pending(self, mirror: Simulator, support: Staff, supervisor: Staff) -> Change:
         """A lock that policy wants approved, with an end."""
-        PolicyRule.objects.filter(kind="lock").update(decisions_needed=1)
+        want_for("lock", stages=SUPERVISOR)
         return ask(support, "lock", active_account(), timing=until(3600))
 
     def test_approved(self, pending: Change, supervisor: Staff) -> None:
         approve(supervisor, pending)
         end = end_of(pending)
         assert end.state == ChangeState.SCHEDULED
-        assert end.decisions.get().digest == end.digest
+        assert end.approval.approvals.get().digest == end.digest
 
     def test_rejected(self, pending: Change, supervisor: Staff) -> None:
         decide(
-            actor=supervisor, origin=ORIGIN, change_id=pending.pk, verdict=Verdict.REJECT, digest=pending.digest, comment="No"
+            actor=supervisor,
+            origin=ORIGIN,
+            request_id=pending.approval_id,
+            verdict=Verdict.REJECT,
+            digest=pending.digest,
+            comment="No",
         )
         assert end_of(pending).state == ChangeState.CANCELLED
 
     def test_withdrawn(self, pending: Change, support: Staff) -> None:
-        withdraw(actor=support, origin=ORIGIN, change_id=pending.pk)
+        withdraw(actor=support, origin=ORIGIN, request_id=pending.approval_id)
         end = end_of(pending)
         assert (end.state, the_item(end).state) == (ChangeState.CANCELLED, ItemState.CANCELLED)
 

@@ -1,7 +1,5 @@
 """Outcomes stay true when answers are short, late, odd, reordered or wrong. Each test is one behaviour of Tradovate's."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.changes.kinds.stored import State
-from accounts.changes.models import Change, Item, PolicyRule
+from accounts.changes.models import Change, Item
 from accounts.changes.states import ItemState
 from accounts.execution.lane import work
 from accounts.execution.models import Call, CallState, Purpose
@@ -21,6 +19,7 @@ from accounts.models.api import AnswerCap, IdProof
 from accounts.sync.actions import Part, refresh, sync
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
+from tests.approvals.policies import one_approval_at_most
 from tests.changes.world import approve, ask
 from tests.execution.worker import (
     ORIGIN,
@@ -52,9 +51,9 @@ def open_accounts(count: int, skip: int = 0) -> list[int]:
 
 def decided(support: Staff, supervisor: Staff, kind: str, *ids: int, **parameters: Any) -> Change:
     """Ask for a change, and approve it where policy wants that."""
-    PolicyRule.objects.filter(decisions_needed__gt=1).update(decisions_needed=1)
+    one_approval_at_most()
     change = ask(support, kind, *ids, parameters=parameters)
-    return approve(supervisor, change) if change.decisions_needed else change
+    return approve(supervisor, change) if change.approval.needed else change
 
 
 def category_of_few() -> RiskCategory:

@@ -87,7 +87,7 @@ def test_a_lock_and_back_and_forth(mirror: Simulator, support: Staff, supervisor
     assert (unlock.kind, outcomes(unlock), action(mirror, account_id)) == ("unlock", {account_id: "applied"}, "Normal")
 
     again = undo(unlock, support, supervisor)
-    assert (again.kind, again.decisions_needed, action(mirror, account_id)) == ("lock", 0, "LockTradingImmediately")
+    assert (again.kind, again.approval.needed, action(mirror, account_id)) == ("lock", 0, "LockTradingImmediately")
     # The first lock is not undone twice: what stands there now is the third change's.
     assert undo_of(lock).parts[0].undoable == 0
 
@@ -99,7 +99,7 @@ def test_a_lock_over_closing_orders_only(mirror: Simulator, support: Staff, supe
 
     back = undo(lock, support, supervisor)
 
-    assert (back.kind, back.decisions_needed, outcomes(back)) == ("unlock", 1, {account_id: "applied"})
+    assert (back.kind, back.approval.needed, outcomes(back)) == ("unlock", 1, {account_id: "applied"})
     assert action(mirror, account_id) == "LiquidateOnlyModeImmediately"
     undo(back, support, supervisor)
     assert action(mirror, account_id) == "LockTradingImmediately"

@@ -26,6 +26,7 @@ from tests.changes.world import ask
 from tests.execution.pre_trade import make_limited
 from tests.execution.test_true_outcomes import decided, open_accounts, switch_to
 from tests.execution.worker import ORIGIN, later, read_back_due, reconciled, run, run_once, send_batch, send_item, the_item
+from tests.rewriting import let_calls_age
 from tests.simulator.driver import SET_ACTION, Simulator
 
 BALANCE = "/cashBalance/changedemobalance"
@@ -99,7 +100,7 @@ def test_an_emergency_lock_left_out_of_answers_for_two_minutes_is_sent_again(mir
     later(change, rounds=3)
     for _ in range(2):
         Item.objects.filter(change=change).update(claimed_at=timezone.now() - timedelta(minutes=3))
-        Call.objects.filter(items__change=change).update(ended_at=timezone.now() - timedelta(minutes=3))
+        let_calls_age(Call.objects.filter(items__change=change), timedelta(minutes=3))
         later(change, rounds=1)
     mirror.control("DELETE", f"/faults/{omitted}")
     for _ in range(3):

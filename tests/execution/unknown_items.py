@@ -12,6 +12,7 @@ from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.resolving import Seen
 from accounts.execution.unknown_item import question
 from riskadmin.audit.models import Event
+from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.changes.world import ACTED_AT, CLOSING_ONLY, LOCKED, NORMAL, approve, ask, make_account, make_accounts, open_item
@@ -87,6 +88,16 @@ def _support() -> Staff:
 def everything() -> tuple[list[Any], ...]:
     """Every row that a decision could write."""
     return tuple(list(model.objects.order_by("pk").values()) for model in (Change, Item, Call, Event))
+
+
+def refused_since(before: tuple[list[Any], ...], person: Staff) -> list[str]:
+    """The outcomes that this person tried to decide since then; checks that nothing but these attempts was written."""
+    *rows, events = everything()
+    *rows_before, events_before = before
+    assert rows == rows_before
+    new = events[len(events_before) :]
+    assert {(each["tag"], each["staff_id"]) for each in new} <= {(Tag.ITEM_DECISION_REFUSED.value, person.pk)}
+    return [each["detail"]["outcome"] for each in new]
 
 
 def seen(*items: Item) -> Seen:

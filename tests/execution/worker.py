@@ -17,6 +17,7 @@ from accounts.execution.timing import JUST_READ
 from accounts.models import Account
 from riskadmin.audit.origin import Origin
 from riskadmin.tradovate.vocabulary import Lane
+from tests.rewriting import let_calls_age
 
 ORIGIN = Origin(request_id="0" * 32, job="tests")
 
@@ -97,7 +98,7 @@ def run(item: Item) -> Item:
 def make_due(item: Item, *, claimed_ago: timedelta = timedelta(seconds=60)) -> None:
     """Let time have passed for an item: everything it waits for is due, and its calls ended long ago."""
     past = timezone.now() - timedelta(seconds=1)
-    Call.objects.filter(items=item, ended_at__isnull=False).update(ended_at=F("ended_at") - claimed_ago - timedelta(seconds=1))
+    let_calls_age(Call.objects.filter(items=item), claimed_ago + timedelta(seconds=1))
     claimed_at = item.claimed_at - claimed_ago if item.claimed_at else None
     seen_at = item.seen_at - claimed_ago if item.seen_at else None
     Item.objects.filter(pk=item.pk).update(not_before=past, claimed_at=claimed_at, seen_at=seen_at)
@@ -120,7 +121,7 @@ def later(change: Change, *, rounds: int = 4) -> dict[str, int]:
     for _ in range(rounds):
         waiting = Item.objects.filter(change=change, not_before__isnull=False)
         ago = timedelta(seconds=61)
-        Call.objects.filter(items__in=waiting, ended_at__isnull=False).update(ended_at=F("ended_at") - ago)
+        let_calls_age(Call.objects.filter(items__in=waiting), ago)
         waiting.update(claimed_at=F("claimed_at") - ago, seen_at=F("seen_at") - ago)
         waiting.update(not_before=timezone.now() - timedelta(seconds=1))
         Change.objects.filter(pk=change.pk).update(held_until=None)

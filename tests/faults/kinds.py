@@ -140,9 +140,7 @@ DRAWN: Final[dict[str, Drawn]] = {
 NOT_DRAWN: Final = frozenset({"risk_parameter"})
 """It belongs to a position limit of its account (docs/faults.md)."""
 
-WITHOUT_APPROVAL: Final = frozenset(
-    name for name, kind in KINDS.items() if all(not rule.decisions_needed for rule in kind.spec.policy)
-)
+WITHOUT_APPROVAL: Final = frozenset(name for name, kind in KINDS.items() if kind.is_protective)
 """The kinds that need no one's decision."""
 
 EVERY_WRITE: Final = frozenset(

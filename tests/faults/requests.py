@@ -13,20 +13,25 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 from psycopg_pool import PoolTimeout
 
-from accounts.changes.actions import DecisionRefused, NothingToDo, PlanMoved, decide, submit, withdraw
+from accounts.approvals.actions import decide, withdraw
+from accounts.approvals.policy_versions import RuleDraft
+from accounts.approvals.states import Verdict
+from accounts.approvals.subjects import DecisionRefused
+from accounts.changes.actions import NothingToDo, PlanMoved, submit
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
-from accounts.changes.models import Change, PolicyRule
+from accounts.changes.models import Change
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import Timing
-from accounts.changes.states import ChangeState, Verdict
+from accounts.changes.states import ChangeState
 from accounts.models import Account, RiskCategory, Trader
 from accounts.sync.actions import Part, refresh, sync
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment, Lane, ReasonCode
+from tests.approvals.policies import SUPERVISOR, put_policy_in_force
 from tests.faults.kinds import DRAWN, WITHOUT_APPROVAL, Draw, Pools, requester
 from tests.faults.world import World
 from tests.staff.people import make_person
@@ -68,13 +73,7 @@ def set_up(world: World) -> Pools:
     for role in (Role.SUPPORT, Role.SUPERVISOR):
         make_person(role)
     make_person(Role.SUPERVISOR, "supervisor2")
-    PolicyRule.objects.all().delete()
-    for name in KINDS:
-        PolicyRule.objects.create(
-            kind=name,
-            decisions_needed=0 if name in WITHOUT_APPROVAL else 1,
-            decider_role="" if name in WITHOUT_APPROVAL else "supervisor",
-        )
+    put_policy_in_force([RuleDraft(kinds=(name,), stages=() if name in WITHOUT_APPROVAL else SUPERVISOR) for name in KINDS])
     run = sync(Environment.DEMO)
     assert run is not None
     assert not run.failure, run.failure
@@ -228,7 +227,7 @@ class Requester:
             change = Change.objects.select_related("requested_by").get(pk=self.change_id)
             if change.state == ChangeState.PENDING:
                 if self.wanted.verdict == "withdraw" or self._refused >= TRIES_TO_DECIDE:
-                    withdraw(actor=change.requested_by, origin=ORIGIN, change_id=change.pk)
+                    withdraw(actor=change.requested_by, origin=ORIGIN, request_id=change.approval_id)
                 else:
                     self._decide(change)
         self.is_decided = True
@@ -237,7 +236,14 @@ class Requester:
         supervisor = Staff.objects.get(username="supervisor")
         verdict = Verdict(self.wanted.verdict)
         try:
-            decide(actor=supervisor, origin=ORIGIN, change_id=change.pk, verdict=verdict, digest=change.digest, comment="")
+            decide(
+                actor=supervisor,
+                origin=ORIGIN,
+                request_id=change.approval_id,
+                verdict=verdict,
+                digest=change.digest,
+                comment="",
+            )
         except DecisionRefused as refused:
             self._refused += TRIES_TO_DECIDE if refused.moved else 1
             raise Later from refused

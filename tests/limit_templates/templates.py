@@ -7,8 +7,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.changes.states import Verdict
-from accounts.limit_templates.actions import assign, decide, propose_template, propose_version
+from accounts.approvals.actions import decide
+from accounts.approvals.states import Verdict
+from accounts.limit_templates.actions import assign, propose_template, propose_version
 from accounts.limit_templates.models import Assignment, TemplateVersion
 from accounts.models import Account, AutoLiqLimits, LimitLevel, RiskCategory, Source
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, ValueType
@@ -50,7 +51,8 @@ def decided(
 ) -> TemplateVersion:
     """Decide about a version as it stands, or as somebody saw it."""
     shown = version.digest if digest is None else digest
-    return decide(actor=person, origin=ORIGIN, version_id=version.pk, verdict=verdict, digest=shown, comment="")
+    decide(actor=person, origin=ORIGIN, request_id=version.approval_id, verdict=verdict, digest=shown, comment="")
+    return TemplateVersion.objects.get(pk=version.pk)
 
 
 def put_in_force(

@@ -19,6 +19,7 @@ from accounts.limit_templates.drift import Wanted, drift, of_account
 from accounts.models import Account, AutoLiqLimits, LimitLevel, MirrorMove, RiskCategory, Source
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
+from tests.approvals.requests import old_request
 from tests.changes.world import ORIGIN, make_account, make_accounts, walk
 from tests.limit_templates.templates import (
     EVALUATION,
@@ -123,8 +124,7 @@ class TestWhoSetIt:
             form_key=f"00000000-0000-0000-0000-0000000000{hour:02}",
             requested_by=person,
             requested_by_name=person.display_name,
-            decisions_needed=0,
-            expires_at=self.NOW + timedelta(days=1),
+            approval=old_request(person, "auto_liq_limits", "demo", needed=0, digest="0" * 64),
             item_count=1,
             state="running",
         )

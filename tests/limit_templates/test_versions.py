@@ -2,11 +2,13 @@
 
 import pytest
 
-from accounts.changes.actions import DecisionRefused, NotAllowed
-from accounts.changes.states import Verdict
+from accounts.approvals.actions import withdraw
+from accounts.approvals.models import Approval
+from accounts.approvals.states import RequestState, Verdict
+from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.limit_templates import queries
-from accounts.limit_templates.actions import NotPossible, withdraw
-from accounts.limit_templates.models import LimitTemplate, TemplateDecision, TemplateVersion
+from accounts.limit_templates.actions import NotPossible
+from accounts.limit_templates.models import LimitTemplate, TemplateVersion
 from accounts.limit_templates.states import VersionState
 from accounts.models import LimitLevel
 from riskadmin.audit.models import Event
@@ -38,7 +40,7 @@ def tags() -> list[str]:
 def test_a_version_is_in_force_once_somebody_else_approves_it(support: Staff, supervisor: Staff) -> None:
     version = proposed(support)
     assert (version.number, version.limits, version.state) == (1, EVALUATION, VersionState.PROPOSED)
-    assert (version.decisions_needed, version.decider_role, len(version.digest)) == (1, "supervisor", 64)
+    assert (version.approval.stages, len(version.digest)) == ([{"approvals": 1, "role": "supervisor"}], 64)
     assert list(queries.waiting_for(supervisor)) == [version]
     assert list(queries.waiting_for(support)) == []
 
@@ -71,7 +73,7 @@ def test_who_lost_the_right_while_deciding_is_refused(support: Staff, supervisor
     with pytest.raises(DecisionRefused, match="You may no longer decide about limit templates"):
         decided(supervisor, version, verdict)
     assert states() == [(1, VersionState.PROPOSED)]
-    assert not TemplateDecision.objects.exists()
+    assert not Approval.objects.exists()
     assert tags() == ["template:version:proposed", "template:decision:refused"]
 
 
@@ -105,13 +107,13 @@ class TestWhoDecides:
         with pytest.raises(DecisionRefused, match=why):
             decided(person, version, digest=digest)
         assert states() == before
-        assert not TemplateDecision.objects.filter(staff=person).exists()
+        assert not Approval.objects.filter(staff=person).exists()
         event = Event.objects.latest("pk")
         assert event.tag == "template:decision:refused"
         assert event.detail["why"]
 
     def test_not_who_proposed_it(self, supervisor: Staff) -> None:
-        self.refused(supervisor, proposed(supervisor), "You proposed this version")
+        self.refused(supervisor, proposed(supervisor), "You asked for this version")
 
     def test_not_who_may_not_decide(self, support: Staff) -> None:
         self.refused(make_person(Role.SUPPORT, "other"), proposed(support), "You may not decide")
@@ -121,7 +123,7 @@ class TestWhoDecides:
 
     def test_not_after_it_was_decided(self, support: Staff, supervisor: Staff, second_supervisor: Staff) -> None:
         version = put_in_force(support, supervisor)
-        self.refused(second_supervisor, version, "no longer waiting: in force")
+        self.refused(second_supervisor, version, "no longer waiting: approved")
 
     def test_as_many_as_policy_asks_for_the_accounts_it_is_for(
         self, support: Staff, supervisor: Staff, second_supervisor: Staff
@@ -133,7 +135,7 @@ class TestWhoDecides:
         make_accounts(range(1, 302))
         Account.objects.update(evaluation_size_usd=SIZE)
         version = propose_again(support, first, daily_loss_auto_liq_usd="1200")
-        assert version.decisions_needed == 2
+        assert version.approval.needed == 2
         assert decided(supervisor, version).state == VersionState.PROPOSED
         with pytest.raises(DecisionRefused, match="decided about this version already"):
             decided(supervisor, version)
@@ -142,11 +144,11 @@ class TestWhoDecides:
 
 def test_only_who_proposed_it_withdraws_it(support: Staff, supervisor: Staff) -> None:
     version = proposed(support)
-    with pytest.raises(NotAllowed, match="Only the person who proposed"):
-        withdraw(actor=supervisor, origin=ORIGIN, version_id=version.pk)
-    assert withdraw(actor=support, origin=ORIGIN, version_id=version.pk).state == VersionState.WITHDRAWN
+    with pytest.raises(NotAllowed, match="Only the person who asked for a version"):
+        withdraw(actor=supervisor, origin=ORIGIN, request_id=version.approval_id)
+    assert withdraw(actor=support, origin=ORIGIN, request_id=version.approval_id).state == RequestState.WITHDRAWN
     with pytest.raises(NotAllowed, match="no longer waiting: withdrawn"):
-        withdraw(actor=support, origin=ORIGIN, version_id=version.pk)
+        withdraw(actor=support, origin=ORIGIN, request_id=version.approval_id)
     assert tags() == ["template:version:proposed", "template:version:withdrawn"]
 
 

@@ -68,22 +68,71 @@ def load() -> None:
             cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {guard}")
 
 
-def everything_stored() -> dict[str, list[str]]:
-    """Return the trail, the decisions, and what the changes are made of, which no migration may rewrite."""
+STORED: Final = {
+    "audit_event": "SELECT to_jsonb(audit_event) FROM audit_event ORDER BY id",
+    "changes_change": (
+        "SELECT jsonb_build_array(id, kind, parameters, digest, reason_code, reason_text, state) FROM changes_change ORDER BY id"
+    ),
+    "changes_item": "SELECT jsonb_build_array(id, target, before, after) FROM changes_item ORDER BY id",
+}
+"""What no migration may rewrite."""
+
+NEED_BEFORE: Final = """
+    SELECT jsonb_build_array(id, digest, decisions_needed, decider_role, expires_at, decided_at) FROM changes_change ORDER BY id
+"""
+NEED_AFTER: Final = """
+    SELECT jsonb_build_array(change.id, asked.digest, asked.needed, coalesce(asked.stages->0->>'role', ''), asked.expires_at,
+                             asked.decided_at)
+    FROM changes_change AS change JOIN approvals_approvalrequest AS asked ON asked.id = change.approval_id ORDER BY change.id
+"""
+TEMPLATES_BEFORE: Final = """
+    SELECT jsonb_build_array(version.id, version.decisions_needed, version.decider_role, given.staff_id, given.decided_at)
+    FROM limit_templates_templateversion AS version
+    LEFT JOIN limit_templates_templatedecision AS given ON given.version_id = version.id ORDER BY version.id
+"""
+TEMPLATES_AFTER: Final = """
+    SELECT jsonb_build_array(version.id, asked.needed, coalesce(asked.stages->0->>'role', ''), given.staff_id, given.made_at)
+    FROM limit_templates_templateversion AS version JOIN approvals_approvalrequest AS asked ON asked.id = version.approval_id
+    LEFT JOIN approvals_approval AS given ON given.request_id = asked.id ORDER BY version.id
+"""
+COLUMNS: Final = "given.staff_id, given.staff_name, given.staff_role, given.verdict, given.digest, given.comment"
+BEFORE: Final = {
+    **STORED,
+    "need": NEED_BEFORE,
+    "templates": TEMPLATES_BEFORE,
+    "approvals": (
+        f"SELECT jsonb_build_array(given.change_id, {COLUMNS}, given.decided_at) FROM changes_decision AS given ORDER BY given.id"
+    ),
+    "policy": (
+        "SELECT jsonb_build_array(kind, environment, at_least_items, decisions_needed, decider_role, expires_after_hours, note)"
+        " FROM changes_policyrule ORDER BY kind, environment, at_least_items"
+    ),
+}
+AFTER: Final = {
+    **STORED,
+    "need": NEED_AFTER,
+    "templates": TEMPLATES_AFTER,
+    "approvals": (
+        f"SELECT jsonb_build_array(change.id, {COLUMNS}, given.made_at) FROM approvals_approval AS given"
+        " JOIN changes_change AS change ON change.approval_id = given.request_id ORDER BY given.id"
+    ),
+    "policy": (
+        "SELECT jsonb_build_array(kinds[1], environment, from_items, approvals_in_stages(stages),"
+        " coalesce(stages->0->>'role', ''), valid_hours, note) FROM approvals_policyrule ORDER BY position"
+    ),
+}
+
+
+def found(queries: dict[str, str]) -> dict[str, list[str]]:
+    """Return what each query finds."""
     from django.db import connection
 
-    stored = {
-        "audit_event": "to_jsonb(audit_event)",
-        "changes_decision": "to_jsonb(changes_decision)",
-        "changes_change": "jsonb_build_array(id, kind, parameters, digest, reason_code, reason_text)",
-        "changes_item": "jsonb_build_array(id, target, before, after)",
-    }
-    found = {}
+    stored = {}
     with connection.cursor() as cursor:
-        for table, columns in stored.items():
-            cursor.execute(f"SELECT {columns}::text FROM {table} ORDER BY id")
-            found[table] = [text for (text,) in cursor.fetchall()]
-    return found
+        for name, query in queries.items():
+            cursor.execute(f"SELECT row::text FROM ({query}) AS stored (row)")
+            stored[name] = [text for (text,) in cursor.fetchall()]
+    return stored
 
 
 def pages(username: str, *paths: str) -> dict[str, int]:
@@ -101,9 +150,10 @@ def outcomes() -> dict[str, Any]:
     """Open each page about the stored changes, approve those that wait, and claim the items of those that run."""
     from django.urls import reverse
 
-    from accounts.changes.actions import decide
+    from accounts.approvals.actions import decide
+    from accounts.approvals.states import Verdict
     from accounts.changes.models import Change
-    from accounts.changes.states import ChangeState, Verdict
+    from accounts.changes.states import ChangeState
     from accounts.execution.claim import claim
     from riskadmin.audit.origin import Origin
     from riskadmin.staff.models import Staff
@@ -128,9 +178,14 @@ def outcomes() -> dict[str, Any]:
         requester = change.requested_by.username
         decider = Staff.objects.get(username="supervisor" if requester == "supervisor2" else "supervisor2")
         given = decide(
-            actor=decider, origin=origin, change_id=change.pk, verdict=Verdict.APPROVE, digest=change.digest, comment=""
+            actor=decider,
+            origin=origin,
+            request_id=change.approval_id,
+            verdict=Verdict.APPROVE,
+            digest=change.digest,
+            comment="",
         )
-        decided[change.kind] = given.state
+        decided[change.kind] = given.change.state
     return {
         "pages": opened,
         "claimed": claimed,
@@ -147,14 +202,14 @@ def main() -> None:
     for app, newest in THEN.items():
         call_command("migrate", app, *([newest] if newest else []), verbosity=0)
     load()
-    before = everything_stored()
+    before = found(BEFORE)
     call_command("migrate", verbosity=0)
     from django.conf import settings
     from django.test import override_settings
 
     plain_files = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     with time_machine.travel(WRITTEN_AT, tick=False), override_settings(STORAGES=settings.STORAGES | plain_files):
-        json.dump({"before": before, "after": everything_stored(), **outcomes()}, sys.stdout)
+        json.dump({"before": before, "after": found(AFTER), **outcomes()}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ documented either, and is not offered.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 
@@ -18,6 +19,7 @@ from accounts.changes.kinds.caps import beyond_cap
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.limit_effects import effects_of
 from accounts.changes.kinds.limit_fields import (
+    Record,
     direction,
     fields_to_send,
     in_json,
@@ -28,8 +30,9 @@ from accounts.changes.kinds.limit_fields import (
 )
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits, limit_records
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, gone, reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, LimitLevel, Source
@@ -52,8 +55,44 @@ from riskadmin.tradovate.reading import Unreadable, parse_json
 from riskadmin.tradovate.vocabulary import Environment
 
 LEVEL: Final = "level"
-TEMPLATE: Final = "template"
-"""The parameter that names the template whose limits a change applies, with its version, for display."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitsState(StoredForm):
+    """One level's limits. Which there are is said once, in `models.auto_liq_fields`; one that is not among them is not set."""
+
+    rest: ClassVar[str] = "limits"
+
+    level: str
+    limits: Record
+
+    def with_limits(self, limits: Record) -> "LimitsState":
+        """Return the state with other values of some limits."""
+        return replace(self, limits={**self.limits, **limits})
+
+    def without_falses(self) -> "LimitsState":
+        """Return the state as it is compared: Tradovate may leave out a flag that is false."""
+        return replace(self, limits=without_falses(self.limits))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitsParameters(StoredForm):
+    """The new limits of a level; `template` names the template that a change applies, with its version, for display.
+
+    `template_version` is that version; PostgreSQL checks the limits against it (`accounts/limit_templates/sql/`).
+    """
+
+    rest: ClassVar[str] = "limits"
+
+    level: str | Unset = UNSET
+    template: str | Unset = UNSET
+    template_version: int | Unset = UNSET
+    limits: Record
+
+    @property
+    def known_limits(self) -> dict[str, Any]:
+        """The new limits, without what is not known here."""
+        return {name: value for name, value in self.limits.items() if name in AUTO_LIQ_FIELDS}
 
 
 class AutoLiqLimitsKind(AccountKind):
@@ -69,16 +108,15 @@ class AutoLiqLimitsKind(AccountKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="adjustments",
         permission="ask to change limits",
-        policy=(
-            supervised("May loosen, and may liquidate at once."),
-            supervised("So many at once need two supervisors.", at_least_items=301, decisions_needed=2),
-        ),
     )
     uses_realised_figures = True
     endpoints = (UPDATE_USER_AUTO_LIQS,)
     urgent_up_to = 50
     parts = frozenset({Part.LIMITS, Part.CASH, Part.POSITIONS})
     parameters_form = LimitsForm
+    parameters_type = LimitsParameters
+    state_type = LimitsState
+    after_type = LimitsState
 
     def __init__(self, level: LimitLevel = LimitLevel.FIRM) -> None:
         self.level = level
@@ -97,18 +135,19 @@ class AutoLiqLimitsKind(AccountKind):
         return AutoLiqLimitsKind(LimitLevel.TRADER)
 
     def of(self, parameters: State) -> "AutoLiqLimitsKind":
-        return self._traders if parameters.get(LEVEL) == LimitLevel.TRADER else self
+        return self._traders if LimitsParameters.from_json(parameters).level == LimitLevel.TRADER else self
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         given = {name: in_json(cleaned.get(name)) for name in AUTO_LIQ_FIELDS}
-        level = {LEVEL: cleaned[LEVEL]} if cleaned.get(LEVEL) else {}
-        return level | {name: value for name, value in given.items() if value is not None and value != ""}
+        limits = {name: value for name, value in given.items() if value is not None and value != ""}
+        return LimitsParameters(level=cleaned.get(LEVEL) or UNSET, limits=limits).to_json()
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        whose = dict(LEVEL_CHOICES)[parameters.get(LEVEL, LimitLevel.FIRM.value)]
-        given = ((field, parameters.get(name)) for name, field in AUTO_LIQ_FIELDS.items())
-        template = [("Template", str(parameters[TEMPLATE]))] if parameters.get(TEMPLATE) else []
-        values = [(field.label, in_words(field, value)) for field, value in given if value is not None]
+        given = LimitsParameters.from_json(parameters)
+        whose = dict(LEVEL_CHOICES)[given.level or LimitLevel.FIRM.value]
+        template = [("Template", given.template)] if given.template else []
+        limits = ((field, given.limits.get(name)) for name, field in AUTO_LIQ_FIELDS.items())
+        values = [(field.label, in_words(field, value)) for field, value in limits if value is not None]
         return (*template, ("Whose limits", whose), *values)
 
     def is_resend_safe(self, step: int) -> bool:
@@ -134,9 +173,9 @@ class AutoLiqLimitsKind(AccountKind):
         limits = level_limits(subject)
         return limits.limits_read_at if limits else None
 
-    def state(self, subject: Account) -> State:
+    def mirrored_state(self, subject: Account) -> LimitsState:
         limits = level_limits(subject)
-        return {LEVEL: self.level.value, **(limits.record if limits else {})}
+        return LimitsState(level=self.level, limits=limits.record if limits else {})
 
     # --- The plan ---------------------------------------------------------------------------------------------------------
 
@@ -144,29 +183,29 @@ class AutoLiqLimitsKind(AccountKind):
         limits = level_limits(subject)
         if limits is None:
             return Skip(reason=self.obstacle(subject))
-        before = self.state(subject)
-        given = {name: value for name, value in parameters.items() if name in AUTO_LIQ_FIELDS}
+        asked, before = LimitsParameters.from_json(parameters), self.mirrored_state(subject)
+        given = asked.known_limits
         new = {name: value for name, value in given.items() if limits.record.get(name) != value}
         changed = {name: AUTO_LIQ_FIELDS[name] for name in new}
         becomes = {**limits.record, **new}
-        reason = self._misplaced(parameters, given)
+        reason = self._misplaced(asked.level, given)
         if not reason and not changed:
             reason = "Already so" if given else "No limit was filled in"
         reason = reason or unsendable(new) or beyond_cap(subject, _numbers(changed, becomes))
         if reason:
-            return Skip(reason=reason, before=before)
+            return Skip(reason=reason, before=before.to_json())
         effects = effects_of(subject, limits, after=becomes, changed=changed)
         return Planned(
-            before=before,
-            after={**before, **new},
+            before=before.to_json(),
+            after=before.with_limits(new).to_json(),
             effects=effects.target,
             warnings=effects.warnings,
             weight=effects.weight,
         )
 
-    def _misplaced(self, parameters: State, given: State) -> str:
+    def _misplaced(self, level: str | Unset, given: Record) -> str:
         """Return why parameters of a single account don't fit the change's level, or ""."""
-        if parameters.get(LEVEL, self.level) != self.level:
+        if level is not UNSET and level != self.level:
             return "It asks for the other level than the change: ask for those accounts in a change of their own"
         if self.level == LimitLevel.TRADER:
             for field in AUTO_LIQ_FIELDS.values():
@@ -175,16 +214,17 @@ class AutoLiqLimitsKind(AccountKind):
         return ""
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        whose = " (trader's own)" if after.get(LEVEL) == LimitLevel.TRADER else ""
+        was, becomes = LimitsState.from_json(before).limits, LimitsState.from_json(after)
+        whose = " (trader's own)" if becomes.level == LimitLevel.TRADER else ""
         return tuple(
             Difference(
                 label=f"{field.label}{whose}",
-                before=in_words(field, before.get(name)),
-                after=in_words(field, after.get(name)),
-                direction=direction(field, before.get(name), after.get(name)),
+                before=in_words(field, was.get(name)),
+                after=in_words(field, becomes.limits.get(name)),
+                direction=direction(field, was.get(name), becomes.limits.get(name)),
             )
             for name, field in AUTO_LIQ_FIELDS.items()
-            if before.get(name) != after.get(name)
+            if was.get(name) != becomes.limits.get(name)
         )
 
     # --- Tradovate --------------------------------------------------------------------------------------------------------
@@ -196,17 +236,17 @@ class AutoLiqLimitsKind(AccountKind):
         return now  # a limit that is not in a state is not set, and may have been set since
 
     def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
-        altered = (LEVEL, *_altered(before, after))
-        return {name: value for name, value in without_falses(state).items() if name in altered}
+        altered, present = _altered(before, after), LimitsState.from_json(state).without_falses()
+        return replace(present, limits={name: value for name, value in present.limits.items() if name in altered}).to_json()
 
     def rebased(self, *, before: State, after: State, now: State) -> tuple[State, State]:
-        return now, {**now, **_altered(before, after)}
+        return now, LimitsState.from_json(now).with_limits(_altered(before, after)).to_json()
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         items = [
             AutoLiqUpdate(
                 account_id=target.id,
-                as_owner=target.after[LEVEL] == LimitLevel.FIRM,
+                as_owner=LimitsState.from_json(target.after).level == LimitLevel.FIRM,
                 fields=fields_to_send(_altered(target.before, target.after)),
                 carried=target.carried,
             )
@@ -231,16 +271,17 @@ class AutoLiqLimitsKind(AccountKind):
                 account_keys(client.environment, read.reported), read.found, reading, unreadable=read.odd, level=self.level
             )
 
-        observed = {record.id: {LEVEL: self.level.value, **record_read(record, self.level)} for record in read.found}
+        observed = {each.id: LimitsState(level=self.level, limits=record_read(each, self.level)) for each in read.found}
         return reading_of(client, read, observed=observed, keep=keep)
 
     def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # The whole record counts: if Tradovate dropped a field that was to be kept, the account would have lost a limit.
-        if dict(observed) != dict(after):  # an absent flag that means false is false
-            before, after, observed = map(without_falses, (before, after, observed))
-        if dict(observed) == dict(after):
-            return Finding.UNCHANGED if dict(before) == dict(after) else Finding.APPLIED
-        return Finding.NOT_APPLIED if dict(observed) == dict(before) else Finding.ELSEWHERE
+        was, intended, now = (LimitsState.from_json(state) for state in (before, after, observed))
+        if now != intended:  # an absent flag that means false is false
+            was, intended, now = (each.without_falses() for each in (was, intended, now))
+        if now == intended:
+            return Finding.UNCHANGED if was == intended else Finding.APPLIED
+        return Finding.NOT_APPLIED if now == was else Finding.ELSEWHERE
 
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 
@@ -249,21 +290,23 @@ class AutoLiqLimitsKind(AccountKind):
 
         All or nothing: limits are set to fit each other, and a mix of old and new limits was never chosen by anyone.
         """
-        altered = _altered(done.before, done.after)
-        unset = [field.label for name, field in AUTO_LIQ_FIELDS.items() if name in altered and name not in done.before]
+        altered, was = _altered(done.before, done.after), LimitsState.from_json(done.before).limits
+        unset = [field.label for name, field in AUTO_LIQ_FIELDS.items() if name in altered and name not in was]
         if unset:
             return Irreversible(reason=f"Not set before, and Tradovate documents no way to clear it again: {', '.join(unset)}")
-        own = {name: done.before[name] for name in altered}
-        return Inverse(kind_name=self.name, parameters={LEVEL: self.level.value}, own=own)
+        shared = LimitsParameters(level=self.level, limits={}).to_json()
+        return Inverse(kind_name=self.name, parameters=shared, own={name: was[name] for name in altered})
 
     def unchanged_since(self, done: Done, now: State) -> bool:
         # Someone may have set one of the others since: it is kept, since an undo sends them as they are.
-        return all(now.get(name) == value for name, value in _altered(done.before, done.after).items())
+        present = LimitsState.from_json(now).limits
+        return all(present.get(name) == value for name, value in _altered(done.before, done.after).items())
 
 
 def _altered(before: State, after: State) -> dict[str, Any]:
     """Return the limits that an item modifies, with their new values."""
-    return {name: value for name, value in after.items() if name in AUTO_LIQ_FIELDS and before.get(name) != value}
+    was, becomes = LimitsState.from_json(before).limits, LimitsState.from_json(after).limits
+    return {name: value for name, value in becomes.items() if name in AUTO_LIQ_FIELDS and was.get(name) != value}
 
 
 def _numbers(changed: Mapping[str, AutoLiqField], record: Mapping[str, Any]) -> dict[str, Decimal]:

@@ -6,6 +6,7 @@ call is repeated automatically, whatever a read-back shows. It exists on demo on
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -16,13 +17,24 @@ from django.db.models import QuerySet
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Planned, Reading, Skip
-from accounts.changes.kinds.money import CENT, USD_MAX, UsdField, usd_parameter, usd_text, usd_words
+from accounts.changes.kinds.money import (
+    CENT,
+    USD_MAX,
+    UsdField,
+    to_cents,
+    to_cents_if_set,
+    usd,
+    usd_parameters,
+    usd_text,
+    usd_words,
+)
 from accounts.changes.kinds.peak import position_warnings, size_warnings
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
-from accounts.models import Account, Source
+from accounts.models import Account, Cash, Source
 from accounts.sync.actions import Part
 from accounts.sync.mapping import USD, ReadStamp
 from accounts.sync.reads import Reader
@@ -38,6 +50,32 @@ CASH_CHANGE_MOST_USD: Final = CASH_CHANGE_BOUND_USD - CENT
 
 REFUSED_ABOVE_USD: Final = Decimal(50_000)
 """Tradovate refuses larger balances to some users; the documents don't say whether to an organisation's admins too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CashState(StoredForm):
+    """An account's cash: the balance, and what trading has moved in it this week."""
+
+    amount_usd: Decimal
+    week_realized_pnl_usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CashAfter(StoredForm):
+    """The intended balance, and what is sent for it."""
+
+    amount_usd: Decimal
+    cash_change_usd: Decimal
+    comment: str | Unset = UNSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoBalanceParameters(StoredForm):
+    """One of the two amounts, as texts that `money.usd` reads."""
+
+    cash_change_usd: str | Unset = UNSET
+    amount_usd: str | Unset = UNSET
+    comment: str | Unset = UNSET
 
 
 class CommentField(forms.CharField):
@@ -100,7 +138,6 @@ class DemoBalance(AccountKind):
         environments=frozenset({Environment.DEMO}),
         icon="coin",
         permission="ask to change the balance of accounts",
-        policy=(supervised("Money; can't be made again safely."),),
         recorded={
             "amount_usd": "Balance in USD",
             "cash_change_usd": "Change of the balance in USD",
@@ -111,22 +148,21 @@ class DemoBalance(AccountKind):
     reads = (CASH_BALANCES_BY_ACCOUNT,)
     parts = frozenset({Part.CASH, Part.POSITIONS})
     parameters_form = DemoBalanceForm
+    parameters_type = DemoBalanceParameters
+    state_type = CashState
+    after_type = CashAfter
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
-        return {
-            name: usd_text(value) if isinstance(value, Decimal) else value
-            for name, value in cleaned.items()
-            if value is not None and value != ""
-        }
+        return usd_parameters(cleaned)
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        words = {
-            "Change by": usd_words(parameters.get("cash_change_usd"), always_signed=True),
-            "Set to": usd_words(parameters.get("amount_usd")),
-            "Comment": parameters.get("comment", ""),
-        }
-        given = {"Change by": "cash_change_usd", "Set to": "amount_usd", "Comment": "comment"}
-        return tuple((label, text) for label, text in words.items() if given[label] in parameters)
+        given = DemoBalanceParameters.from_json(parameters)
+        words = (
+            ("Change by", given.cash_change_usd and usd_words(usd(given.cash_change_usd), always_signed=True)),
+            ("Set to", given.amount_usd and usd_words(usd(given.amount_usd))),
+            ("Comment", given.comment),
+        )
+        return tuple((label, text) for label, text in words if text)
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_held(super().mirrored(accounts).select_related("cash"))
@@ -140,31 +176,37 @@ class DemoBalance(AccountKind):
     def compared_at(self, subject: Account) -> datetime | None:
         return subject.cash.fresh_at if hasattr(subject, "cash") else None
 
-    def state(self, subject: Account) -> State:
-        return cash_state(subject.cash.amount_usd, subject.cash.week_realized_pnl_usd)
+    def mirrored_state(self, subject: Account) -> CashState:
+        return cash_state(subject.cash)
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before = self.state(subject)
-        change, target = usd_parameter(parameters, "cash_change_usd"), usd_parameter(parameters, "amount_usd")
+        given, before = DemoBalanceParameters.from_json(parameters), self.mirrored_state(subject)
+        change, target = usd(given.cash_change_usd), usd(given.amount_usd)
         if (change is None) == (target is None):
             return Skip(
-                reason="Neither a change nor a new balance is given that Tradovate could take, or both are", before=before
+                reason="Neither a change nor a new balance is given that Tradovate could take, or both are",
+                before=before.to_json(),
             )
         if change is None:
-            change = (target or Decimal(0)) - Decimal(before["amount_usd"])
-        after = cash_after(before, change, parameters.get("comment"))
+            change = (target or Decimal(0)) - before.amount_usd
+        after = cash_after(before, change, given.comment)
         if isinstance(after, str):
-            return Skip(reason=after, before=before)
+            return Skip(reason=after, before=before.to_json())
         reason = beyond_cap(subject, to_be_set(after, is_set=target is not None))
         if reason:
-            return Skip(reason=reason, before=before)
-        size = size_warnings(subject, "Balance", Decimal(after["amount_usd"]))
-        warnings = balance_warnings(after) + size + position_warnings(subject)
-        effects = cash_effects(subject, change, self.differences(before, after))
-        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(abs(change)))
+            return Skip(reason=reason, before=before.to_json())
+        size = size_warnings(subject, "Balance", after.amount_usd)
+        return Planned(
+            before=before.to_json(),
+            after=after.to_json(),
+            effects=cash_effects(subject, change, cash_differences(before, after)),
+            warnings=balance_warnings(after) + size + position_warnings(subject),
+            weight=float(abs(change)),
+        )
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        return cash_differences(before, after)
+        becomes = CashAfter.from_json(after) if CashAfter.fits(after) else CashState.from_json(after)
+        return cash_differences(CashState.from_json(before), becomes)
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         return send_cash_change(client, order)
@@ -180,14 +222,18 @@ class DemoBalance(AccountKind):
 
     def inverse(self, done: Done) -> Inverse:
         # The amount, not the previous balance: what was won or lost since belongs to the trader.
-        back = -Decimal(done.after["cash_change_usd"])
-        return Inverse(kind_name=self.name, own={"cash_change_usd": usd_text(back)}, remark="What was traded since stays")
+        back = usd_text(-CashAfter.from_json(done.after).cash_change_usd)
+        own = DemoBalanceParameters(cash_change_usd=back)
+        return Inverse(kind_name=self.name, own=own.to_json(), remark="What was traded since stays")
 
     def unchanged_since(self, done: Done, now: State) -> bool:
-        left = {**done.before, "amount_usd": done.after["amount_usd"]} if done.observed is None else done.observed
-        moved = _moved(left, now, "amount_usd")
-        traded = _moved(left, now, "week_realized_pnl_usd")
-        return not moved or moved == traded
+        if done.observed is None:
+            left = replace(CashState.from_json(done.before), amount_usd=CashAfter.from_json(done.after).amount_usd)
+        else:
+            left = CashState.from_json(done.observed)
+        present = CashState.from_json(now)
+        moved = present.amount_usd - left.amount_usd
+        return not moved or moved == _traded(left, present)
 
 
 def cash_read(account: Account) -> tuple[datetime, ...]:
@@ -200,74 +246,77 @@ def no_cash(account: Account) -> str:
     return "" if hasattr(account, "cash") else "Its balance was never read; read the account first"
 
 
-def cash_state(amount_usd: Decimal | None, week_realized_pnl_usd: Decimal | None) -> State:
-    """Return an account's cash as kinds compare it: the balance, and what trading has moved in it this week."""
-    return {"amount_usd": usd_text(amount_usd), "week_realized_pnl_usd": usd_text(week_realized_pnl_usd)}
+def cash_state(cash: Cash | CashBalance) -> CashState:
+    """Return an account's cash, from the mirror or as read, to the cent."""
+    if isinstance(cash, Cash):
+        amount, traded = cash.amount_usd, cash.week_realized_pnl_usd
+    else:
+        amount, traded = cash.amount, cash.week_realized_pnl
+    return CashState(amount_usd=to_cents(amount), week_realized_pnl_usd=to_cents_if_set(traded))
 
 
-def cash_after(before: State, change: Decimal, comment: object) -> State | str:
+def cash_after(before: CashState, change: Decimal, comment: object) -> CashAfter | str:
     """Return what is intended and sent for a change of the balance, or why Tradovate would refuse it."""
     if not change:
         return "Has this balance already"
     if abs(change) >= CASH_CHANGE_BOUND_USD:
-        return f"Would change by {usd_words(usd_text(change), always_signed=True)}: Tradovate takes less than $1,000,000"
-    amount = Decimal(before["amount_usd"]) + change
+        return f"Would change by {usd_words(change, always_signed=True)}: Tradovate takes less than $1,000,000"
+    amount = before.amount_usd + change
     if abs(amount) > USD_MAX:
         return "The balance would be larger than Tradovate can hold"
-    if comment is not None and not (isinstance(comment, str) and len(comment) <= COMMENT_MAX):
+    if not comment:
+        return CashAfter(amount_usd=to_cents(amount), cash_change_usd=change)
+    if not (isinstance(comment, str) and len(comment) <= COMMENT_MAX):
         return f"The comment is no text of at most {COMMENT_MAX} characters"
-    noted = {"comment": comment} if comment else {}
-    return {"amount_usd": usd_text(amount), "cash_change_usd": usd_text(change), **noted}
+    return CashAfter(amount_usd=to_cents(amount), cash_change_usd=change, comment=comment)
 
 
-def to_be_set(after: State, *, is_set: bool) -> dict[str, Decimal]:
+def to_be_set(after: CashAfter, *, is_set: bool) -> dict[str, Decimal]:
     """Return the amounts that the firm's caps apply to: the change, and the balance if it is set, or raised."""
-    change = Decimal(after["cash_change_usd"])
+    change = after.cash_change_usd
     # Removing money from an account above the cap brings it closer to the cap.
-    return {"cash_change_usd": change} | ({"amount_usd": Decimal(after["amount_usd"])} if is_set or change > 0 else {})
+    return {"cash_change_usd": change} | ({"amount_usd": after.amount_usd} if is_set or change > 0 else {})
 
 
-def balance_warnings(after: State) -> tuple[str, ...]:
+def balance_warnings(after: CashAfter) -> tuple[str, ...]:
     """Return what a person should know about a new balance."""
-    amount = Decimal(after["amount_usd"])
-    if amount < 0:
-        return (f"The balance would be negative: {usd_words(after['amount_usd'])}",)
-    if amount > REFUSED_ABOVE_USD and Decimal(after["cash_change_usd"]) > 0:
+    if after.amount_usd < 0:
+        return (f"The balance would be negative: {usd_words(after.amount_usd)}",)
+    if after.amount_usd > REFUSED_ABOVE_USD and after.cash_change_usd > 0:
         return (
             "Above $50,000, Tradovate may refuse it: whether that rule holds for an organisation's admins is not documented",
         )
     return ()
 
 
-def cash_differences(before: State, after: State) -> tuple[Difference, ...]:
+def cash_differences(was: CashState, becomes: CashState | CashAfter) -> tuple[Difference, ...]:
     """Describe how the balance moves, and what was traded meanwhile if that is the reason."""
-    was, becomes = before.get("amount_usd"), after.get("amount_usd")
-    added = after.get("cash_change_usd")
-    words = usd_words(becomes) + (f" ({usd_words(added, always_signed=True)})" if added else "")
-    found = [Difference(label="Balance", before=usd_words(was), after=words)]
-    traded = "week_realized_pnl_usd"
-    if traded in after and after[traded] != before.get(traded):
-        found.append(
-            Difference(label="Realised this week", before=usd_words(before.get(traded)), after=usd_words(after[traded]))
-        )
-    return tuple(found)
+    words = usd_words(becomes.amount_usd)
+    if isinstance(becomes, CashAfter):
+        words += f" ({usd_words(becomes.cash_change_usd, always_signed=True)})"
+    balance = Difference(label="Balance", before=usd_words(was.amount_usd), after=words)
+    if isinstance(becomes, CashAfter) or becomes.week_realized_pnl_usd == was.week_realized_pnl_usd:
+        return (balance,)
+    traded = usd_words(was.week_realized_pnl_usd), usd_words(becomes.week_realized_pnl_usd)
+    return balance, Difference(label="Realised this week", before=traded[0], after=traded[1])
 
 
 def send_cash_change(client: Client, order: CallSpec) -> HttpRecord:
     """Change the balance of the one account in the order."""
     (target,) = order.targets
+    after = CashAfter.from_json(target.after)
     reply = client.change_demo_balance(
         permit=order.permit,
         account_id=target.id,
-        cash_change_usd=Decimal(target.after["cash_change_usd"]),
-        comment=target.after.get("comment", ""),
+        cash_change_usd=after.cash_change_usd,
+        comment=after.comment or "",
         ticket=order.ticket,
     )
     return reply.http_record
 
 
 def read_cash(client: Client, ids: Sequence[int]) -> Reading:
-    """Read the cash of accounts in the form of `cash_state`."""
+    """Read the cash of accounts."""
     read = Reader(client).cash(ids)
     by_account: dict[int, list[CashBalance]] = defaultdict(list)
     for each in read.found:
@@ -286,7 +335,7 @@ def read_cash(client: Client, ids: Sequence[int]) -> Reading:
         reading = ReadStamp(client.environment, read.read_at, Source.CONFIRM)
         return store_cash(keys, dollars, reading, unreadable=read.odd)
 
-    observed = {each.account_id: cash_state(each.amount, each.week_realized_pnl) for each in dollars}
+    observed = {each.account_id: cash_state(each) for each in dollars}
     return reading_of(client, read, observed=observed, keep=keep)
 
 
@@ -296,10 +345,9 @@ def interpret_cash(*, before: State, after: State, observed: State) -> Finding:
     Trading moves it too, and the week's realised profit by the same amount. It is not documented that a changed balance leaves
     that profit as it is [?]: if trading and the call each explain the figures on their own, neither is proven.
     """
-    change = Decimal(after["cash_change_usd"])
-    moved = _moved(before, observed, "amount_usd") or Decimal(0)
-    traded = _moved(before, observed, "week_realized_pnl_usd")
-    if traded is None and before.get("week_realized_pnl_usd") is not None:
+    was, now, change = CashState.from_json(before), CashState.from_json(observed), CashAfter.from_json(after).cash_change_usd
+    moved, traded = now.amount_usd - was.amount_usd, _traded(was, now)
+    if traded is None and was.week_realized_pnl_usd is not None:
         return Finding.ELSEWHERE if moved else Finding.NOT_APPLIED  # whether it was traded is no longer known
     if not traded:
         return Finding.APPLIED if moved == change else Finding.ELSEWHERE if moved else Finding.NOT_APPLIED
@@ -314,19 +362,17 @@ def interpret_cash(*, before: State, after: State, observed: State) -> Finding:
 
 def cash_doubt(*, before: State, after: State, observed: State) -> str:
     """Return in words why a balance proves neither that a call changed it nor that it did not."""
-    called = usd_words(after["cash_change_usd"], always_signed=True)
-    moved = usd_words(_difference(before, observed, "amount_usd"), always_signed=True)
-    traded = usd_words(_difference(before, observed, "week_realized_pnl_usd"), always_signed=True)
+    was, now = CashState.from_json(before), CashState.from_json(observed)
+    called = usd_words(CashAfter.from_json(after).cash_change_usd, always_signed=True)
+    moved = usd_words(now.amount_usd - was.amount_usd, always_signed=True)
+    traded = usd_words(_traded(was, now), always_signed=True)
     return (
         f"The call was for {called}, the balance moved by {moved}, and trading realised {traded} meanwhile: "
         "these figures don't prove whether it was carried out"
     )
 
 
-def _difference(before: State, observed: State, name: str) -> str | None:
-    return usd_text(_moved(before, observed, name))
-
-
-def _moved(before: State, observed: State, name: str) -> Decimal | None:
-    was, is_ = before.get(name), observed.get(name)
-    return None if was is None or is_ is None else Decimal(is_) - Decimal(was)
+def _traded(was: CashState, now: CashState) -> Decimal | None:
+    """Return what trading has realised in between; None if that is not known."""
+    before, after = was.week_realized_pnl_usd, now.week_realized_pnl_usd
+    return None if before is None or after is None else after - before

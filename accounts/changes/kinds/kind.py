@@ -11,6 +11,7 @@ from django import forms
 
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.stored import State, StoredKind
+from accounts.changes.kinds.stored_form import Nothing, StoredForm
 from accounts.changes.states import Direction
 from accounts.sync.actions import Part
 from accounts.sync.complete import Answer
@@ -53,6 +54,11 @@ class Finding(StrEnum):
     UNCHANGED = "unchanged"  # the intended state, which it had before
     NOT_APPLIED = "not_applied"  # exactly the state before the call
     ELSEWHERE = "elsewhere"  # neither: it was changed by someone or something else
+
+    @property
+    def is_as_intended(self) -> bool:
+        """Whether the target is in the intended state."""
+        return self in {Finding.APPLIED, Finding.UNCHANGED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +153,12 @@ class Kind(StoredKind):
     """One kind of change. Instances hold no state; the classes are registered in `kinds/__init__.py`.
 
     A class states its facts as `spec = KindSpec(...)`, and what the engine has to know about its calls as class attributes.
+    What the engine passes to it is as it is stored, JSON; each method reads what it needs of that as the kind's own forms.
     """
 
+    parameters_type: ClassVar[type[StoredForm]] = Nothing
+    state_type: ClassVar[type[StoredForm]]  # of `before` and of what is observed
+    after_type: ClassVar[type[StoredForm]]  # of `after`: what is sent
     endpoints: ClassVar[tuple[Endpoint, ...]] = ()  # what each step calls, if that is the same for all; () if not
     reads: ClassVar[tuple[Endpoint, ...]] = ()  # what reads its targets' state, before and after its calls, by their ids
     batch_size: ClassVar[int] = 1
@@ -159,6 +169,7 @@ class Kind(StoredKind):
     read_at_once: ClassVar[int] = 20_000  # targets that one read-back covers; fewer if no call lists them all
     # what its plan depends on, in addition to the risk status: what a reading fetches
     parts: ClassVar[frozenset[Part]] = frozenset()
+    shows_who_locked: ClassVar[bool] = False  # its preview names, for each account, who set what it lifts
     takes_own_parameters: ClassVar[bool] = True  # False: a call sends the same for all its targets, so none has its own
 
     @property
@@ -256,7 +267,10 @@ class Kind(StoredKind):
 
     def gone_among(self, environment: Environment, ids: Sequence[int]) -> set[int]:
         """Return which targets nothing can be sent for any more. Asked right before calls that depend on nothing else."""
-        found = self.subjects(environment, ids)
+        return self.gone_in(self.subjects(environment, ids), ids)
+
+    def gone_in(self, found: Mapping[int, Subject], ids: Sequence[int]) -> set[int]:
+        """Return the same, by the targets' rows that `subjects` has found. Pure."""
         return {target_id for target_id in ids if target_id not in found or self.obstacle(found[target_id])}
 
     @abstractmethod
@@ -267,15 +281,21 @@ class Kind(StoredKind):
         """Return when the state was read that has to be as shown right before a call; None if it never was. Pure."""
         return self.read_at(subject)
 
-    @abstractmethod
     def state(self, subject: Subject) -> State:
         """Return the target's current state as far as this kind changes or depends on it: an item's `before`. Pure."""
+        return self.mirrored_state(subject).to_json()
+
+    @abstractmethod
+    def mirrored_state(self, subject: Subject) -> StoredForm:
+        """Return the same as a `state_type`. Pure."""
 
     @abstractmethod
     def plan(self, subject: Subject, *, parameters: State, contested: bool) -> Planned | Skip:
         """Return what would happen to a target without an obstacle, in a supported environment. Pure: no query, no clock.
 
-        `contested` says that a change of another kind is under way for it, so that its current state may not last.
+        `contested` says that its current state may not last, or may not be what Tradovate has: another change is under way for
+        it that does something else, the planned end of a lock is replaced, Tradovate sent something unreadable about it, or
+        left its risk status out of its last answers.
         """
 
     @abstractmethod

@@ -54,7 +54,7 @@ _LIMITS_READ_AT = _Microseconds(Case(When(~Q(record=""), then="fresh_at")))
 _READ_AT = _Microseconds(Least("fresh_at", "account__cash__fresh_at", "account__risk_status__fresh_at"))
 _POSITIONS_READ_AT = _Microseconds("account__positions_read_at")
 _STOPPED = ExpressionWrapper(Q(account__risk_status__liquidate_only_at__isnull=False), BooleanField())
-_OF_ACCOUNTS = ("environment", "tradovate_id", "name", "closed", "archived", "evaluation_size_usd")
+_OF_ACCOUNTS = ("environment", "tradovate_id", "name", "missing_since", "closed", "archived", "evaluation_size_usd")
 
 
 def accounts_with_limits(environment: Environment, ids: Sequence[int], level: LimitLevel) -> dict[int, Account]:

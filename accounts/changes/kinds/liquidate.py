@@ -4,14 +4,15 @@ Source: seed "Set Admin Auto Liq Action", which says about `LiquidateImmediately
 set after it. What a liquidation has closed stays closed, so only a person repeats the first call.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from accounts.changes.kinds.admin_action import AdminActionKind, send_admin_action
+from accounts.changes.kinds.admin_action import AdminActionAfter, AdminActionKind, RiskState, risk_difference, send_admin_action
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Skip
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import StoredForm
 from accounts.changes.kinds.units import held, open_positions
 from accounts.changes.states import Direction
 from accounts.models import Account
@@ -23,6 +24,13 @@ from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
 LIQUIDATE_STEP: Final = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiquidateAfter(StoredForm):
+    """The admin actions that the steps set, in order."""
+
+    admin_actions: tuple[str, ...]
 
 
 class Liquidate(AdminActionKind):
@@ -42,11 +50,8 @@ class Liquidate(AdminActionKind):
         icon="flame",
         permission="ask to liquidate accounts",
         requested_by=frozenset({Role.SUPERVISOR}),
-        policy=(
-            supervised("Destructive: what is closed stays closed."),
-            supervised("So many at once need two supervisors.", at_least_items=101, decisions_needed=2),
-        ),
     )
+    after_type = LiquidateAfter
     parts = frozenset({Part.POSITIONS})
     steps = ("Liquidate", "Lock")
     endpoints = (SET_ADMIN_AUTO_LIQ_ACTION, SET_ADMIN_AUTO_LIQ_ACTION)
@@ -56,17 +61,17 @@ class Liquidate(AdminActionKind):
         return step != LIQUIDATE_STEP
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        after = {"admin_actions": [AdminAction.LIQUIDATE.value, AdminAction.LOCK.value]}
-        before, weight = self.state(subject), float(sum(position.size for position in held(subject)))
+        before = self.mirrored_state(subject)
+        after = LiquidateAfter(admin_actions=(AdminAction.LIQUIDATE, AdminAction.LOCK))
         return Planned(
-            before=before,
-            after=after,
-            effects=self.effects(subject, before, after),
+            before=before.to_json(),
+            after=after.to_json(),
+            effects=self.effects(subject, before, AdminActionAfter(admin_action=self.action)),
             warnings=self.warnings(subject),
-            weight=weight,
+            weight=float(sum(position.size for position in held(subject))),
         )
 
-    def effects(self, subject: Account, before: State, after: State) -> TargetEffects:
+    def effects(self, subject: Account, before: RiskState, after: AdminActionAfter) -> TargetEffects:
         positions = open_positions(subject)
         liquidation = Liquidation.POSSIBLE if positions is None else Liquidation.NOW if positions else Liquidation.NO
         return replace(super().effects(subject, before, after), liquidation=liquidation)
@@ -81,23 +86,24 @@ class Liquidate(AdminActionKind):
         return ("Flat: only locks",)
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        if "admin_actions" not in after:
+        if not LiquidateAfter.fits(after):
             return super().differences(before, after)
-        (lock,) = super().differences(before, {"admin_action": after["admin_actions"][-1]})
-        words = f"Liquidated, then {lock.after[:1].lower()}{lock.after[1:]}"
-        return (Difference(label=lock.label, before=lock.before, after=words, direction=lock.direction),)
+        last = AdminActionAfter(admin_action=LiquidateAfter.from_json(after).admin_actions[-1])
+        lock = risk_difference(RiskState.from_json(before), last)
+        return (replace(lock, after=f"Liquidated, then {lock.after[:1].lower()}{lock.after[1:]}"),)
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
-        return send_admin_action(client, order, AdminAction(target.after["admin_actions"][order.step]))
+        return send_admin_action(client, order, AdminAction(LiquidateAfter.from_json(target.after).admin_actions[order.step]))
 
     def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        meant = after["admin_actions"][step]
-        acted = (observed["admin_action"], observed["admin_at"]) != (before["admin_action"], before["admin_at"])
-        if acted and observed["admin_action"] == meant:
+        intended = LiquidateAfter.from_json(after).admin_actions[step]
+        now = RiskState.from_json(observed)
+        acted = now.is_acted_on_since(RiskState.from_json(before))
+        if acted and now.admin_action == intended:
             return Finding.APPLIED
         # The account's state if the step did nothing: as before it, which for the lock is as after the liquidation.
-        is_as_before = not acted if step == LIQUIDATE_STEP else acted and observed["admin_action"] == AdminAction.LIQUIDATE
+        is_as_before = not acted if step == LIQUIDATE_STEP else acted and now.admin_action == AdminAction.LIQUIDATE
         return Finding.NOT_APPLIED if is_as_before else Finding.ELSEWHERE
 
     def inverse(self, done: Done) -> Irreversible:

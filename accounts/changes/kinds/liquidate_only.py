@@ -1,11 +1,8 @@
 """Liquidate only: the trader may close positions but open none."""
 
-from accounts.changes.kinds.admin_action import AdminActionKind
-from accounts.changes.kinds.kind import Planned, Skip
-from accounts.changes.kinds.spec import KindSpec, PolicyDefault
-from accounts.changes.kinds.stored import State
+from accounts.changes.kinds.admin_action import AdminActionKind, RiskState
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.states import Direction
-from accounts.models import Account
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
 
@@ -23,7 +20,6 @@ class LiquidateOnly(AdminActionKind):
         environments=frozenset({Environment.DEMO}),
         icon="arrow-down-circle",
         permission="allow accounts closing orders only",
-        policy=(PolicyDefault(decisions_needed=0, note="Protective: at once."),),
         ended_by="unlock",
         alternative="risk_category",
         is_first_choice=True,
@@ -33,9 +29,8 @@ class LiquidateOnly(AdminActionKind):
     already = "Already allows closing orders only"
     open_positions = "they stay open, and the trader can close them."
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        planned = super().plan(subject, parameters=parameters, contested=contested)
-        if isinstance(planned, Planned) and planned.before["admin_action"] in {AdminAction.LOCK, AdminAction.LIQUIDATE}:
+    def refusal(self, before: RiskState) -> str:
+        if before.admin_action in {AdminAction.LOCK, AdminAction.LIQUIDATE}:
             # Under this name nothing may become looser: that needs the approvals that an unlock needs.
-            return Skip(reason="Locked: closing orders would be allowed again. Ask to unlock it first", before=planned.before)
-        return planned
+            return "Locked: closing orders would be allowed again. Ask to unlock it first"
+        return ""

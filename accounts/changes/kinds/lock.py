@@ -1,7 +1,7 @@
 """Lock: every order is refused from now on; open positions stay as they are."""
 
 from accounts.changes.kinds.admin_action import AdminActionKind
-from accounts.changes.kinds.spec import KindSpec, PolicyDefault
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.states import Direction
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
@@ -18,7 +18,6 @@ class Lock(AdminActionKind):
         environments=frozenset({Environment.DEMO}),
         icon="lock",
         permission="lock accounts",
-        policy=(PolicyDefault(decisions_needed=0, note="Protective: at once."),),
         ended_by="unlock",
         alternative="risk_category",
         cheaper="risk_category",

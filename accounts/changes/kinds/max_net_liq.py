@@ -5,6 +5,7 @@ again once a read-back shows that it did nothing. A peak below the account's net
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import cash_read
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip
-from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
+from accounts.changes.kinds.money import UsdField, to_cents, to_cents_if_set, usd, usd_parameters, usd_words
 from accounts.changes.kinds.peak import (
     firm_limits_read,
     floor_distance,
@@ -27,17 +28,39 @@ from accounts.changes.kinds.peak import (
     size_warnings,
     with_firm_limits,
 )
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
-from accounts.models import Account
+from accounts.models import Account, RiskStatus
 from accounts.sync.actions import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import ACCOUNT_RISK_STATUSES_BY_ACCOUNT, UPDATE_MAX_NET_LIQ
 from riskadmin.tradovate.entities import AccountRiskStatus
 from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeakState(StoredForm):
+    """The peak that Tradovate has on record for an account, if it has one."""
+
+    max_net_liq_usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeakAfter(StoredForm):
+    """The peak that a call sets."""
+
+    max_net_liq_usd: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxNetLiqParameters(StoredForm):
+    """The peak, as a text that `money.usd` reads."""
+
+    max_net_liq_usd: str | Unset = UNSET
 
 
 class MaxNetLiqForm(forms.Form):
@@ -67,7 +90,6 @@ class MaxNetLiq(AccountKind):
         environments=frozenset({Environment.DEMO}),
         icon="trending-up",
         permission="ask to set the max net liq of accounts",
-        policy=(supervised("May loosen, and may liquidate at once."),),
         recorded={"max_net_liq_usd": "Max net liq in USD"},
     )
     uses_realised_figures = True
@@ -75,13 +97,16 @@ class MaxNetLiq(AccountKind):
     reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
     parts = frozenset({Part.CASH, Part.POSITIONS, Part.LIMITS})
     parameters_form = MaxNetLiqForm
+    parameters_type = MaxNetLiqParameters
+    state_type = PeakState
+    after_type = PeakAfter
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
-        return {name: usd_text(value) for name, value in cleaned.items() if value is not None}
+        return usd_parameters(cleaned)
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        name = "max_net_liq_usd"
-        return (("Max net liq", usd_words(parameters[name])),) if name in parameters else ()
+        peak = MaxNetLiqParameters.from_json(parameters).max_net_liq_usd
+        return (("Max net liq", usd_words(usd(peak))),) if peak else ()
 
     def is_resend_safe(self, step: int) -> bool:
         return True
@@ -95,68 +120,69 @@ class MaxNetLiq(AccountKind):
     def compared_at(self, subject: Account) -> datetime | None:
         return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
 
-    def state(self, subject: Account) -> State:
-        return {"max_net_liq_usd": usd_text(subject.risk_status.max_net_liq_usd)}
+    def mirrored_state(self, subject: Account) -> PeakState:
+        return peak_state(subject.risk_status)
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before = self.state(subject)
-        peak = usd_parameter(parameters, "max_net_liq_usd")
+        before = self.mirrored_state(subject)
+        peak = usd(MaxNetLiqParameters.from_json(parameters).max_net_liq_usd)
         if peak is None:
-            return Skip(reason="No max net liq is given that Tradovate could take", before=before)
-        after = {"max_net_liq_usd": usd_text(peak)}
-        if after == before:
-            return Skip(reason="Has this max net liq already", before=before)
+            return Skip(reason="No max net liq is given that Tradovate could take", before=before.to_json())
+        after = PeakAfter(max_net_liq_usd=to_cents(peak))
+        if after.max_net_liq_usd == before.max_net_liq_usd:
+            return Skip(reason="Has this max net liq already", before=before.to_json())
         reason = beyond_cap(subject, {"max_net_liq_usd": peak})
         if reason:
-            return Skip(reason=reason, before=before)
+            return Skip(reason=reason, before=before.to_json())
         cash = subject.cash.amount_usd if hasattr(subject, "cash") else None
         warnings = (
             *floor_warnings(subject, peak_usd=peak, cash_usd=cash),
             *size_warnings(subject, "Max net liq", peak),
             *position_warnings(subject),
         )
-        moved = abs(peak - Decimal(before["max_net_liq_usd"] or 0))
+        moved = abs(peak - (before.max_net_liq_usd or 0))
         effects = TargetEffects(
-            direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
+            direction=EffectDirection.of((peak_difference(before, after).direction,)),
             liquidation=floor_liquidation(subject, floor_distance(subject, peak_usd=peak, cash_usd=cash)),
             open_positions=open_positions(subject),
             money_effect_usd=moved,
         )
-        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(moved))
+        return Planned(before=before.to_json(), after=after.to_json(), effects=effects, warnings=warnings, weight=float(moved))
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        return (peak_difference(before, after),)
+        return (peak_difference(PeakState.from_json(before), PeakState.from_json(after)),)
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         return send_peak(client, order)
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        return read_risk_statuses(client, ids, peak_read)
+        return read_risk_statuses(client, ids, peak_state)
 
     def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        peak = observed["max_net_liq_usd"]
-        if peak == after["max_net_liq_usd"]:
-            return Finding.UNCHANGED if peak == before["max_net_liq_usd"] else Finding.APPLIED
-        return Finding.NOT_APPLIED if peak == before["max_net_liq_usd"] else Finding.ELSEWHERE
+        was, now = PeakState.from_json(before).max_net_liq_usd, PeakState.from_json(observed).max_net_liq_usd
+        if now == PeakAfter.from_json(after).max_net_liq_usd:
+            return Finding.UNCHANGED if now == was else Finding.APPLIED
+        return Finding.NOT_APPLIED if now == was else Finding.ELSEWHERE
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
-        was = done.before["max_net_liq_usd"]
-        if was is None:
+        was = PeakState.from_json(done.before)
+        if was.max_net_liq_usd is None:
             return Irreversible(reason="It had no max net liq before, and Tradovate documents no way to clear one")
-        return Inverse(kind_name=self.name, own={"max_net_liq_usd": was})
+        return Inverse(kind_name=self.name, own=was.to_json())
 
 
-def peak_read(status: AccountRiskStatus) -> State:
-    """Return the peak as it was read."""
-    return {"max_net_liq_usd": usd_text(status.max_net_liq)}
+def peak_state(status: RiskStatus | AccountRiskStatus) -> PeakState:
+    """Return the peak of a risk status, from the mirror or as read, to the cent."""
+    peak = status.max_net_liq_usd if isinstance(status, RiskStatus) else status.max_net_liq
+    return PeakState(max_net_liq_usd=to_cents_if_set(peak))
 
 
-def peak_difference(before: State, after: State) -> Difference:
+def peak_difference(before: PeakState, after: PeakState | PeakAfter) -> Difference:
     """Describe how the peak moves: the higher it is, the higher the floor of a trailing drawdown."""
-    was, becomes = before.get("max_net_liq_usd"), after.get("max_net_liq_usd")
+    was, becomes = before.max_net_liq_usd, after.max_net_liq_usd
     direction = ""
     if was is not None and becomes is not None and was != becomes:
-        direction = "looser" if Decimal(becomes) < Decimal(was) else "tighter"
+        direction = "looser" if becomes < was else "tighter"
     return Difference(label="Max net liq", before=usd_words(was), after=usd_words(becomes), direction=direction)
 
 
@@ -166,7 +192,7 @@ def send_peak(client: Client, order: CallSpec) -> HttpRecord:
     reply = client.update_max_net_liq(
         permit=order.permit,
         account_id=target.id,
-        max_net_liq_usd=Decimal(target.after["max_net_liq_usd"]),
+        max_net_liq_usd=PeakAfter.from_json(target.after).max_net_liq_usd,
         ticket=order.ticket,
     )
     return reply.http_record

@@ -4,14 +4,17 @@ Source: the partner OpenAPI document, userAccountPositionLimit. Exists on demo a
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from accounts.changes.kinds.kind import CallSpec, Reading
-from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
+from accounts.changes.kinds.pre_trade import PreTradeKind
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.pre_trade_records import Action, PreTradeParameters, RecordAfter, by_account, typed
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
+from accounts.changes.kinds.stored_form import UNSET, Unset
 from accounts.changes.kinds.units import reading_of
 from accounts.changes.states import Direction
 from accounts.models import Account, PositionLimit, Source
@@ -34,6 +37,13 @@ from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment, TotalBy
 
 KEY = "limit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionLimitParameters(PreTradeParameters):
+    """`limit` is the number of the position limit that is changed or removed."""
+
+    limit: int | Unset = UNSET
 
 
 class PositionLimitForm(PreTradeForm):
@@ -63,7 +73,6 @@ class PositionLimitKind(PreTradeKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="scale",
         permission="ask to add, change or remove position limits",
-        policy=(supervised("May loosen: more contracts may be held."),),
     )
     endpoint_of = {
         Action.CREATE: CREATE_USER_ACCOUNT_POSITION_LIMIT,
@@ -72,6 +81,7 @@ class PositionLimitKind(PreTradeKind):
     }
     reads = (USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT,)
     parameters_form = PositionLimitForm
+    parameters_type = PositionLimitParameters
     parts = frozenset({Part.PRE_TRADE, Part.POSITIONS})
     noun = "position limit"
     fields = POSITION_LIMIT_FIELDS
@@ -97,7 +107,7 @@ class PositionLimitKind(PreTradeKind):
     def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
         if self.action != Action.UPDATE:
             return {}
-        numbers = {after[ID]: account_id for account_id, after in targets.items()}
+        numbers = {RecordAfter.from_json(after).number: account_id for account_id, after in targets.items()}
         limits = PositionLimit.objects.filter(with_ids(environment, numbers, owner="account"))
         return {numbers[number]: parse_json(text) for number, text in limits.values_list("tradovate_id", "record") if text}
 
@@ -146,20 +156,20 @@ class PositionLimitKind(PreTradeKind):
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
-        after = target.after
-        if after[ACTION] == Action.DELETE:
+        after = RecordAfter.from_json(target.after)
+        if after.action == Action.DELETE:
             return client.delete_user_account_position_limit(
-                permit=order.permit, position_limit_id=after[ID], ticket=order.ticket
+                permit=order.permit, position_limit_id=after.number, ticket=order.ticket
             ).http_record
-        limit = _request(target.id, after[RECORD])
-        if after[ACTION] == Action.CREATE:
+        limit = _request(target.id, after.wanted)
+        if after.action == Action.CREATE:
             return client.create_user_account_position_limit(permit=order.permit, limit=limit, ticket=order.ticket).http_record
         return client.update_user_account_position_limit(
             permit=order.permit,
-            position_limit_id=after[ID],
+            position_limit_id=after.number,
             limit=limit,
             carried=target.carried,
-            altered=self.altered(target),
+            altered=self.altered(target.before, after),
             ticket=order.ticket,
         ).http_record
 

@@ -6,10 +6,9 @@ carries the whole record; how to clear a field is not documented either, and is 
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar, Final, Self
 
@@ -17,39 +16,29 @@ from django.db.models import QuerySet
 
 from accounts.changes.kinds.caps import beyond_cap
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
-from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Planned, Skip, Target
-from accounts.changes.kinds.stored import Difference, State
-from accounts.changes.kinds.units import AccountKind
-from accounts.models import Account
-from accounts.models.pre_trade import (
-    ID,
-    OWNER,
-    UNSET,
-    Field,
-    PreTradeValueType,
-    Record,
-    Tighter,
-    in_json,
-    in_words,
-    scope_words,
+from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Planned, Skip
+from accounts.changes.kinds.pre_trade_records import (
+    Action,
+    PreTradeParameters,
+    RecordAfter,
+    RecordsState,
+    made_by,
+    the_one_made,
+    without_number,
 )
+from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import UNSET
+from accounts.changes.kinds.units import AccountKind
+from accounts.models import Account, pre_trade
+from accounts.models.pre_trade import ID, OWNER, Field, PreTradeValueType, Record, Tighter, in_json, in_words, scope_words
 from accounts.sync.actions import Part
 from riskadmin.tradovate.endpoints import Endpoint
 
 ACTION: Final = "action"
-RECORD: Final = "record"
-RECORDS: Final = "records"
+"""The form's field for the action."""
 
 ACCOUNTS_PER_READ: Final = 50
 """Accounts in one read-back: each may have many records."""
-
-
-class Action(StrEnum):
-    """What a change does to a record."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
 
 
 ACTION_WORDS: Final = {Action.CREATE: "Add one", Action.UPDATE: "Change one", Action.DELETE: "Remove one"}
@@ -61,6 +50,9 @@ class PreTradeKind(AccountKind):
     urgent_up_to = 50
     read_at_once = ACCOUNTS_PER_READ
     parts = frozenset({Part.PRE_TRADE})
+    parameters_type: ClassVar[type[PreTradeParameters]]
+    state_type = RecordsState
+    after_type = RecordAfter
 
     noun: ClassVar[str]  # "position limit"
     fields: ClassVar[tuple[Field, ...]]
@@ -78,7 +70,8 @@ class PreTradeKind(AccountKind):
         return {action: type(self)(action) for action in (Action.UPDATE, Action.DELETE)}
 
     def of(self, parameters: State) -> Self:
-        return self if self.action != Action.CREATE else self._others.get(str(parameters.get(ACTION)), self)
+        given = self.parameters_type.from_json(parameters)
+        return self if self.action != Action.CREATE else self._others.get(str(given.action), self)
 
     def step_endpoints(self) -> tuple[Endpoint, ...]:
         return (self.endpoint_of[self.action],)
@@ -104,11 +97,14 @@ class PreTradeKind(AccountKind):
         return {name: value for name, value in given if value is not None and value != ""}
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        action = parameters.get(ACTION)
-        said = [("What to do", ACTION_WORDS[Action(action)])] if action in set(Action) else []
+        given = self.parameters_type.from_json(parameters)
+        said = [("What to do", ACTION_WORDS[Action(given.action)])] if given.action in set(Action) else []
         said += [(self.number_words[name], str(parameters[name])) for name in self._numbers if name in parameters]
-        said += [(field.label, in_words(field, parameters[field.name])) for field in self.fields if field.name in parameters]
+        said += [(field.label, in_words(field, value)) for field, value in self._values(given)]
         return tuple(said)
+
+    def _values(self, given: PreTradeParameters) -> list[tuple[Field, Any]]:
+        return [(field, given.values[field.name]) for field in self.fields if field.name in given.values]
 
     number_words: ClassVar[Mapping[str, str]]  # labels of `owner` and `key`
 
@@ -130,60 +126,67 @@ class PreTradeKind(AccountKind):
         # Every column: the two times of its readings are deferred otherwise.
         return super().mirrored(accounts.defer(None)).prefetch_related("positions", "position_limits__risk_parameters")
 
-    def state(self, subject: Account) -> State:
-        return {RECORDS: [dict(record) for record in self.records(subject)]}
+    def mirrored_state(self, subject: Account) -> RecordsState:
+        return RecordsState(records=tuple(dict(record) for record in self.records(subject)))
 
     # --- The plan ---------------------------------------------------------------------------------------------------------
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before = self.state(subject)
         if not self.were_read(subject):
             return Skip(reason=f"Its {self.noun}s were never read; read the account first")
-        if parameters.get(ACTION) not in set(Action):
-            return Skip(reason=f"It is not said whether a {self.noun} is added, changed or removed", before=before)
-        if parameters[ACTION] != self.action:
-            return Skip(reason="It can't be another action than the change's own: ask for it separately", before=before)
-        given = {field.name: parameters[field.name] for field in self.fields if field.name in parameters}
+        given, before = self.parameters_type.from_json(parameters), self.mirrored_state(subject)
+        outcome = self._refusal(given) or self._plan(subject, given, before)
+        return Skip(reason=outcome, before=before.to_json()) if isinstance(outcome, str) else outcome
+
+    def _refusal(self, given: PreTradeParameters) -> str:
+        if given.action not in set(Action):
+            return f"It is not said whether a {self.noun} is added, changed or removed"
+        if given.action != self.action:
+            return "It can't be another action than the change's own: ask for it separately"
+        return ""
+
+    def _plan(self, subject: Account, given: PreTradeParameters, before: RecordsState) -> Planned | str:
+        """Return what the action does to the account's records, or why nothing."""
+        values = {field.name: value for field, value in self._values(given)}
+        number = getattr(given, self.key)
         if self.action == Action.CREATE:
-            return self._plan_new(subject, parameters, given, before)
-        record = _by_number(before).get(parameters.get(self.key, 0))
+            return self._plan_new(subject, given, values, before)
+        record = before.numbered(number)
         if record is None:
-            which = f"{self.noun} {parameters[self.key]}" if self.key in parameters else f"{self.noun} that was named"
-            return Skip(reason=f"It has no {which}", before=before)
+            return f"It has no {self.noun} {'that was named' if number is UNSET else number}"
         if self.action == Action.DELETE:
-            if given:
-                return Skip(reason="A removal takes no new values", before=before)
-            after: State = {ACTION: self.action.value, ID: record[ID]}
-            return self._planned(subject, before, after, self.removal_warnings(subject, record[ID]))
-        wanted = {**record, **given}
-        if not given or wanted == record:
-            return Skip(reason="Already so" if given else "Nothing new was filled in", before=before)
-        altered = {name: value for name, value in given.items() if record.get(name) != value}
+            if values:
+                return "A removal takes no new values"
+            removal = RecordAfter(action=self.action, id=record[ID])
+            return self._planned(subject, before, removal, self.removal_warnings(subject, record[ID]))
+        wanted = {**record, **values}
+        if not values or wanted == record:
+            return "Already so" if values else "Nothing new was filled in"
+        altered = {name: value for name, value in values.items() if record.get(name) != value}
         reason = self.unsendable(subject.tradovate_id, wanted) or beyond_cap(subject, self._to_be_set(altered))
         if reason:
-            return Skip(reason=reason, before=before)
-        after = {ACTION: self.action.value, ID: record[ID], RECORD: wanted}
+            return reason
+        after = RecordAfter(action=self.action, id=record[ID], record=wanted)
         return self._planned(subject, before, after, self.warnings(subject, wanted))
 
-    def _plan_new(self, subject: Account, parameters: State, given: Record, before: State) -> Planned | Skip:
-        if self.key in parameters:
-            return Skip(reason=f"A new {self.noun} has no number yet", before=before)
-        record = {**self.defaults, **given}
+    def _plan_new(self, subject: Account, given: PreTradeParameters, values: Record, before: RecordsState) -> Planned | str:
+        if getattr(given, self.key) is not UNSET:
+            return f"A new {self.noun} has no number yet"
+        record = {**self.defaults, **values}
         if self.owner:
-            record[OWNER] = parameters.get(self.owner)
+            record[OWNER] = getattr(given, self.owner) or None
         reason = (
             self.misplaced(subject, record)
-            or self._lacking(record, given)
+            or self._lacking(record, values)
             or self.unsendable(subject.tradovate_id, record)
             or beyond_cap(subject, self._to_be_set(record))
         )
         if reason:
-            return Skip(reason=reason, before=before)
-        after = {ACTION: self.action.value, RECORD: record}
+            return reason
         warnings = self.warnings(subject, record)
-        if any(_without_number(each) == record for each in self.records(subject)):
+        if any(without_number(each) == record for each in before.records):
             warnings = ("It has one just like it already: there would be two", *warnings)
-        return self._planned(subject, before, after, warnings)
+        return self._planned(subject, before, RecordAfter(action=self.action, record=record), warnings)
 
     def _to_be_set(self, values: Record) -> dict[str, Decimal]:
         return {field.name: Decimal(values[field.name]) for field in self.fields if field.is_number and field.name in values}
@@ -196,18 +199,17 @@ class PreTradeKind(AccountKind):
             return "None of the limits was filled in"
         return ""
 
-    def _planned(self, subject: Account, before: State, after: State, warnings: tuple[str, ...]) -> Planned:
-        directions = [each.direction for each in self.differences(before, after)]
-        record = after.get(RECORD)
+    def _planned(self, subject: Account, before: RecordsState, after: RecordAfter, warnings: tuple[str, ...]) -> Planned:
+        directions = [each.direction for each in self._differences(before, after)]
         open_ = sum(1 for position in subject.positions.all() if position.net_pos)
         effects = TargetEffects(
             direction=EffectDirection.of(directions),
-            liquidation=Liquidation.POSSIBLE if record and self.holds_more(subject, record) else Liquidation.NO,
+            liquidation=Liquidation.POSSIBLE if after.record and self.holds_more(subject, after.record) else Liquidation.NO,
             open_positions=open_ or (0 if subject.positions_read_at else None),
-            money_effect_usd=self._money_effect(_by_number(before).get(after.get(ID, 0), {}), record or {}),
+            money_effect_usd=self._money_effect(before.numbered(after.id) or {}, after.record or {}),
         )
         weight = float(directions.count("looser"))
-        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=weight)
+        return Planned(before=before.to_json(), after=after.to_json(), effects=effects, warnings=warnings, weight=weight)
 
     def _money_effect(self, was: Record, becomes: Record) -> Decimal | None:
         """Return the largest difference of an amount in dollars; unset counts as nothing."""
@@ -241,15 +243,18 @@ class PreTradeKind(AccountKind):
     # --- Descriptions -----------------------------------------------------------------------------------------------------
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        shown = _by_number(before)
-        if ACTION not in after:
-            return self._moved(shown, _by_number(after))
-        was, becomes = shown.get(after.get(ID, 0)), after.get(RECORD)
-        name = f"{self.noun.capitalize()} {after[ID]}" if ID in after else f"New {self.noun}"
+        shown = RecordsState.from_json(before)
+        if RecordsState.fits(after):
+            return self._moved(shown.by_number, RecordsState.from_json(after).by_number)
+        return self._differences(shown, RecordAfter.from_json(after))
+
+    def _differences(self, before: RecordsState, after: RecordAfter) -> tuple[Difference, ...]:
+        was, becomes = before.numbered(after.id), after.record or None
+        name = f"{self.noun.capitalize()} {after.id}" if after.id else f"New {self.noun}"
         presence = (
             Difference(
                 label=name,
-                before=UNSET if was is None else self.words_of(was),
+                before=pre_trade.UNSET if was is None else self.words_of(was),
                 after="removed" if becomes is None else self.words_of(becomes),
             ),
         )
@@ -292,31 +297,32 @@ class PreTradeKind(AccountKind):
         terms = (f"{each.label.lower()} {in_words(each, record[each.name])}" for each in self.fields if each.name in record)
         return f"{record[ID]}: {', '.join(terms)}"
 
-    def altered(self, target: Target) -> tuple[str, ...]:
+    def altered(self, before: State, after: RecordAfter) -> tuple[str, ...]:
         """Return the names of the fields that an update changes."""
-        was, becomes = _by_number(target.before)[target.after[ID]], target.after[RECORD]
+        was, becomes = RecordsState.from_json(before).by_number[after.number], after.wanted
         return tuple(field.name for field in self.fields if was.get(field.name) != becomes.get(field.name))
 
     # --- Tradovate --------------------------------------------------------------------------------------------------------
 
     def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        was, now = _by_number(before), _by_number(observed)
-        if after.get(ACTION) == Action.CREATE:
-            new = [record for number, record in now.items() if number not in was]
+        was, now = RecordsState.from_json(before), RecordsState.from_json(observed)
+        sent = RecordAfter.from_json(after)
+        if sent.action == Action.CREATE:
             # Tradovate may fill in what was left out. Two equal records are one more than requested: a person has to decide.
-            made = [record for record in new if after[RECORD].items() <= record.items()]
-            return Finding.APPLIED if len(made) == 1 else Finding.ELSEWHERE if new else Finding.NOT_APPLIED
-        number = after.get(ID, 0)
-        shown, found, wanted = was.get(number), now.get(number), after.get(RECORD)
+            made = made_by(sent, was, now)
+            is_new = now.by_number.keys() - was.by_number.keys()
+            return Finding.APPLIED if len(made) == 1 else Finding.ELSEWHERE if is_new else Finding.NOT_APPLIED
+        shown, found = was.numbered(sent.number), now.numbered(sent.number)
+        wanted = None if sent.action == Action.DELETE else sent.wanted
         if found == wanted:
             return Finding.UNCHANGED if shown == wanted else Finding.APPLIED
         return Finding.NOT_APPLIED if found == shown else Finding.ELSEWHERE
 
     def proven_by_absence(self, after: State) -> bool:
-        return bool(after.get(ACTION) == Action.DELETE)
+        return RecordAfter.from_json(after).action == Action.DELETE
 
     def refuted_by_absence(self, after: State) -> bool:
-        return bool(after.get(ACTION) == Action.CREATE)
+        return RecordAfter.from_json(after).action == Action.CREATE
 
     # --- Undoing ----------------------------------------------------------------------------------------------------------
 
@@ -325,16 +331,17 @@ class PreTradeKind(AccountKind):
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
         """Return the removal of what was added, the creation of what was removed, or the previous values, all or none."""
-        if done.after[ACTION] == Action.CREATE:
-            made = _made(done)
+        sent, before = RecordAfter.from_json(done.after), RecordsState.from_json(done.before)
+        if sent.action == Action.CREATE:
+            made = the_one_made(done)
             if made is None:
                 return Irreversible(reason=f"Which {self.noun} was made isn't known: remove it by its number")
             return self._inverse(Action.DELETE, {self.key: made[ID]})
-        was = _by_number(done.before)[done.after[ID]]
-        if done.after[ACTION] == Action.DELETE:
+        was = before.by_number[sent.number]
+        if sent.action == Action.DELETE:
             record = {field.name: was[field.name] for field in self.fields if field.name in was}
             return self._inverse(Action.CREATE, record | ({self.owner: was[OWNER]} if self.owner else {}), self.back_again)
-        altered = [field for field in self.fields if done.after[RECORD].get(field.name) != was.get(field.name)]
+        altered = [field for field in self.fields if sent.wanted.get(field.name) != was.get(field.name)]
         unset = [field.label for field in altered if field.name not in was]
         if unset:
             return Irreversible(reason=f"Not set before, and Tradovate documents no way to clear it again: {', '.join(unset)}")
@@ -344,53 +351,19 @@ class PreTradeKind(AccountKind):
         return Inverse(kind_name=self.name, parameters={ACTION: action.value}, own=own, remark=remark)
 
     def unchanged_since(self, done: Done, now: State) -> bool:
-        present = _by_number(now)
-        if done.after[ACTION] == Action.CREATE:
-            made = _made(done)
+        sent, present = RecordAfter.from_json(done.after), RecordsState.from_json(now).by_number
+        if sent.action == Action.CREATE:
+            made = the_one_made(done)
             return made is not None and present.get(made[ID]) == made
-        if done.after[ACTION] == Action.UPDATE:
-            return bool(present.get(done.after[ID]) == done.after[RECORD])
+        if sent.action == Action.UPDATE:
+            return present.get(sent.number) == sent.wanted
         # Someone may have created it again manually.
-        known = _by_number(done.before if done.observed is None else done.observed)
-        was = _without_number(_by_number(done.before)[done.after[ID]])
-        return done.after[ID] not in present and not any(
-            _without_number(record) == was for number, record in present.items() if number not in known
+        before = RecordsState.from_json(done.before)
+        known = before if done.observed is None else RecordsState.from_json(done.observed)
+        was = without_number(before.by_number[sent.number])
+        return sent.number not in present and not any(
+            without_number(record) == was for number, record in present.items() if number not in known.by_number
         )
-
-
-def _made(done: Done) -> Record | None:
-    """Return the record that an item has added, as it was read back; None if none, or more than one, can be it."""
-    was, now = _by_number(done.before), _by_number(done.observed or {})
-    new = [record for number, record in now.items() if number not in was and done.after[RECORD].items() <= record.items()]
-    return new[0] if len(new) == 1 else None
-
-
-def typed(record: Record, fields: Sequence[Field]) -> dict[str, Any]:
-    """Return a record's fields as the client takes them, without its own number."""
-    return {
-        field.name: Decimal(record[field.name])
-        if field.value_type in {PreTradeValueType.PCT, PreTradeValueType.USD}
-        else record[field.name]
-        for field in fields
-        if field.name in record
-    }
-
-
-def by_account(ids: Iterable[int], records: Sequence[tuple[int, Record]]) -> dict[int, State]:
-    """Return the state of each requested account, from records with their accounts; without any it has none."""
-    found: dict[int, list[Record]] = {account_id: [] for account_id in ids}
-    for account_id, record in sorted(records, key=lambda pair: int(pair[1][ID])):
-        if account_id in found:
-            found[account_id].append(record)
-    return {account_id: {RECORDS: of_account} for account_id, of_account in found.items()}
-
-
-def _by_number(state: State) -> dict[int, Record]:
-    return {record[ID]: record for record in state.get(RECORDS, ())}
-
-
-def _without_number(record: Record) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != ID}
 
 
 def _direction(field: Field, was: object, becomes: object) -> str:

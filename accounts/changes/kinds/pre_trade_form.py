@@ -8,7 +8,8 @@ from django import forms
 
 from accounts.changes.kinds.caps import hold_against_caps
 from accounts.changes.kinds.number_fields import AmountField, CountField, PercentField
-from accounts.changes.kinds.pre_trade import ACTION, ACTION_WORDS, Action
+from accounts.changes.kinds.pre_trade import ACTION, ACTION_WORDS
+from accounts.changes.kinds.pre_trade_records import Action
 from accounts.models.pre_trade import Field, PreTradeValueType, Tighter
 from riskadmin.tradovate.encoding import DIGITS_MAX
 from riskadmin.tradovate.pre_trade import DESCRIPTION_MAX

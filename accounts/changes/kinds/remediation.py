@@ -6,22 +6,24 @@ again, and a remediation that ends half done leaves it locked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.admin_action import (
+    AdminActionAfter,
+    RiskState,
     read_risk_statuses,
     risk_state,
-    risk_state_read,
     send_admin_action,
 )
 from accounts.changes.kinds.caps import beyond_cap, hold_against_caps
 from accounts.changes.kinds.demo_balance import (
+    CashAfter,
+    CashState,
     CommentField,
     balance_warnings,
     cash_after,
@@ -38,8 +40,8 @@ from accounts.changes.kinds.demo_balance import (
 )
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
-from accounts.changes.kinds.max_net_liq import peak_difference, peak_read, send_peak
-from accounts.changes.kinds.money import UsdField, usd_parameter, usd_text, usd_words
+from accounts.changes.kinds.max_net_liq import PeakAfter, PeakState, peak_difference, peak_state, send_peak
+from accounts.changes.kinds.money import UsdField, to_cents, usd, usd_parameters, usd_words
 from accounts.changes.kinds.peak import (
     floor_distance,
     floor_liquidation,
@@ -47,12 +49,13 @@ from accounts.changes.kinds.peak import (
     position_warnings,
     size_warnings,
 )
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import oldest
 from accounts.changes.kinds.unlock import Unlock
 from accounts.changes.states import Direction
-from accounts.models import Account
+from accounts.models import Account, RiskStatus
 from accounts.sync.actions import Part
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import (
@@ -68,7 +71,29 @@ from riskadmin.tradovate.vocabulary import AdminAction, Environment
 
 BALANCE, PEAK, UNLOCK = range(3)
 
-RISK: Final = ("admin_action", "admin_at", "stopped_by_limit")
+
+@dataclass(frozen=True, kw_only=True)
+class RiskAndPeak(RiskState, PeakState):
+    """What the reading of a risk status shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemediationState(RiskAndPeak, CashState):
+    """What the three steps depend on. A read-back shows the part of its step only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemediationAfter(CashAfter, PeakAfter, AdminActionAfter):
+    """What the three steps send."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemediationParameters(StoredForm):
+    """The corrected values, as texts that `money.usd` reads."""
+
+    amount_usd: str | Unset = UNSET
+    max_net_liq_usd: str | Unset = UNSET
+    comment: str | Unset = UNSET
 
 
 class RemediationForm(forms.Form):
@@ -104,7 +129,6 @@ class Remediation(Unlock):
         environments=frozenset({Environment.DEMO}),
         icon="first-aid-kit",
         permission="ask to remediate accounts",
-        policy=(supervised("Money, and the trader may trade again."),),
     )
     uses_realised_figures = True
     urgent_up_to = 0
@@ -113,20 +137,19 @@ class Remediation(Unlock):
     endpoints = (CHANGE_DEMO_BALANCE, UPDATE_MAX_NET_LIQ, SET_ADMIN_AUTO_LIQ_ACTION)
     reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT, CASH_BALANCES_BY_ACCOUNT)
     parameters_form = RemediationForm
+    parameters_type = RemediationParameters
+    state_type = RemediationState
+    after_type = RemediationAfter
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
-        return {
-            name: usd_text(value) if isinstance(value, Decimal) else value
-            for name, value in cleaned.items()
-            if value is not None and value != ""
-        }
+        return usd_parameters(cleaned)
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        comment = parameters.get("comment")
+        given = RemediationParameters.from_json(parameters)
         return (
-            ("Balance", usd_words(parameters.get("amount_usd"))),
-            ("Max net liq", usd_words(parameters.get("max_net_liq_usd"))),
-            *((("Comment", comment),) if comment else ()),
+            ("Balance", usd_words(usd(given.amount_usd))),
+            ("Max net liq", usd_words(usd(given.max_net_liq_usd))),
+            *((("Comment", given.comment),) if given.comment else ()),
         )
 
     def is_resend_safe(self, step: int) -> bool:
@@ -144,55 +167,55 @@ class Remediation(Unlock):
     def compared_at(self, subject: Account) -> datetime | None:
         return oldest(super().compared_at(subject), subject.cash.fresh_at if hasattr(subject, "cash") else None)
 
-    def state(self, subject: Account) -> State:
-        status, cash = subject.risk_status, subject.cash
-        return {
-            **risk_state(status.admin_action, status.admin_at, status.liquidate_only_at),
-            "max_net_liq_usd": usd_text(status.max_net_liq_usd),
-            **cash_state(cash.amount_usd, cash.week_realized_pnl_usd),
-        }
+    def mirrored_state(self, subject: Account) -> RemediationState:
+        return RemediationState(**vars(_risk_and_peak(subject.risk_status)), **vars(cash_state(subject.cash)))
 
     def requires_unchanged_state(self, step: int) -> bool:
         return step in {BALANCE, UNLOCK}
 
     def relevant(self, state: State, *, before: State, after: State, step: int) -> State:
-        return _risk(state) if step == UNLOCK else state
+        return RiskState.from_json(state).to_json() if step == UNLOCK else state
 
     def is_as_shown(self, *, before: State, after: State, now: State, step: int) -> bool:
         if step != UNLOCK:
             return super().is_as_shown(before=before, after=after, now=now, step=step)
         # A lock set meanwhile was set by another person or by a limit, and its removal was not approved.
-        acted = (now["admin_action"], now["admin_at"]) != (before["admin_action"], before["admin_at"])
-        return not acted and now["stopped_by_limit"] <= before["stopped_by_limit"]
+        was, is_ = RiskState.from_json(before), RiskState.from_json(now)
+        return not is_.is_acted_on_since(was) and is_.stopped_by_limit <= was.stopped_by_limit
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before = self.state(subject)
-        amount, peak = usd_parameter(parameters, "amount_usd"), usd_parameter(parameters, "max_net_liq_usd")
+        before, given = self.mirrored_state(subject), RemediationParameters.from_json(parameters)
+        amount, peak = usd(given.amount_usd), usd(given.max_net_liq_usd)
         if amount is None or peak is None:
             missing = "balance" if amount is None else "max net liq"
-            return Skip(reason=f"No {missing} is given that Tradovate could take", before=before)
-        change = amount - Decimal(before["amount_usd"])
+            return Skip(reason=f"No {missing} is given that Tradovate could take", before=before.to_json())
+        change = amount - before.amount_usd
         if not change:
-            return Skip(reason="Has this balance already: ask for max net liq and unlock instead", before=before)
-        cash = cash_after(before, change, parameters.get("comment"))
+            return Skip(reason="Has this balance already: ask for max net liq and unlock instead", before=before.to_json())
+        cash = cash_after(before, change, given.comment)
         if isinstance(cash, str):
-            return Skip(reason=cash, before=before)
+            return Skip(reason=cash, before=before.to_json())
         reason = beyond_cap(subject, {**to_be_set(cash, is_set=True), "max_net_liq_usd": peak})
         if reason:
-            return Skip(reason=reason, before=before)
-        after = {**cash, "max_net_liq_usd": usd_text(peak), "admin_action": AdminAction.NORMAL.value}
+            return Skip(reason=reason, before=before.to_json())
+        after = RemediationAfter(**vars(cash), max_net_liq_usd=to_cents(peak), admin_action=AdminAction.NORMAL)
         open_ = ("Not locked: the trader may trade while it is put right",) if self.is_reached(before) else ()
         floor = floor_warnings(subject, peak_usd=peak, cash_usd=amount)
         size = size_warnings(subject, "Balance", amount) + size_warnings(subject, "Max net liq", peak)
         warnings = (*open_, *balance_warnings(after), *floor, *size, *position_warnings(subject), *self.limit_warnings(subject))
-        effects = self._effects(subject, before, after, change)
-        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(abs(change)))
+        return Planned(
+            before=before.to_json(),
+            after=after.to_json(),
+            effects=self._effects(subject, before, after),
+            warnings=warnings,
+            weight=float(abs(change)),
+        )
 
-    def _effects(self, subject: Account, before: State, after: State, change: Decimal) -> TargetEffects:
-        cash = cash_effects(subject, change, self.differences(before, after))
-        amount, peak = Decimal(after["amount_usd"]), Decimal(after["max_net_liq_usd"])
-        floor = floor_liquidation(subject, floor_distance(subject, peak_usd=peak, cash_usd=amount))
-        moved = abs(peak - Decimal(before["max_net_liq_usd"] or 0))
+    def _effects(self, subject: Account, before: RemediationState, after: RemediationAfter) -> TargetEffects:
+        change, peak = after.cash_change_usd, after.max_net_liq_usd
+        cash = cash_effects(subject, change, self.differences(before.to_json(), after.to_json()))
+        floor = floor_liquidation(subject, floor_distance(subject, peak_usd=peak, cash_usd=after.amount_usd))
+        moved = abs(peak - (before.max_net_liq_usd or 0))
         return replace(
             cash,
             liquidation=floor if floor is Liquidation.NOW or cash.liquidation is Liquidation.NO else cash.liquidation,
@@ -201,9 +224,13 @@ class Remediation(Unlock):
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         # A read-back shows one step only.
-        found = cash_differences(before, after) if "amount_usd" in after else ()
-        found += (peak_difference(before, after),) if "max_net_liq_usd" in after else ()
-        return found + (super().differences(before, after) if "admin_action" in after else ())
+        found: tuple[Difference, ...] = ()
+        if CashAfter.fits(after) or CashState.fits(after):
+            becomes = CashAfter.from_json(after) if CashAfter.fits(after) else CashState.from_json(after)
+            found += cash_differences(CashState.from_json(before), becomes)
+        if PeakState.fits(after):
+            found += (peak_difference(PeakState.from_json(before), PeakState.from_json(after)),)
+        return found + (super().differences(before, after) if AdminActionAfter.fits(after) else ())
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         if order.step == BALANCE:
@@ -225,7 +252,8 @@ class Remediation(Unlock):
             return interpret_cash(before=before, after=after, observed=observed)
         if step == PEAK:
             return _interpret_peak(before=before, after=after, observed=observed)
-        found = super().interpret_read_back(before=_risk(before), after=after, observed=_risk(observed), step=step)
+        risk_before, risk_now = (RiskState.from_json(state).to_json() for state in (before, observed))
+        found = super().interpret_read_back(before=risk_before, after=after, observed=risk_now, step=step)
         # The item is more than its last step, and its balance has been changed.
         return Finding.APPLIED if found == Finding.UNCHANGED else found
 
@@ -243,16 +271,12 @@ class Remediation(Unlock):
 
 def _interpret_peak(*, before: State, after: State, observed: State) -> Finding:
     """Interpret the peak after the balance was changed, which is said to have moved it by as much [?]."""
-    peak, was = observed["max_net_liq_usd"], before["max_net_liq_usd"]
-    if peak == after["max_net_liq_usd"]:
+    peak, was = PeakState.from_json(observed).max_net_liq_usd, PeakState.from_json(before).max_net_liq_usd
+    if peak == PeakAfter.from_json(after).max_net_liq_usd:
         return Finding.APPLIED
-    moved = None if was is None else usd_text(Decimal(was) + Decimal(after["cash_change_usd"]))
+    moved = None if was is None else to_cents(was + CashAfter.from_json(after).cash_change_usd)
     return Finding.NOT_APPLIED if peak in {was, moved} else Finding.ELSEWHERE
 
 
-def _risk(state: State) -> State:
-    return {name: state[name] for name in RISK}
-
-
-def _risk_and_peak(status: AccountRiskStatus) -> State:
-    return {**risk_state_read(status), **peak_read(status)}
+def _risk_and_peak(status: RiskStatus | AccountRiskStatus) -> RiskAndPeak:
+    return RiskAndPeak(**vars(risk_state(status)), **vars(peak_state(status)))

@@ -5,7 +5,9 @@ it changes is reported, an accepted call that changes nothing is `unchanged`, an
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from django.db.models import QuerySet
 
@@ -13,11 +15,12 @@ from accounts.changes.kinds.admin_action import read_risk_statuses
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import StoredForm
 from accounts.changes.kinds.units import AccountKind, open_positions, with_held
 from accounts.changes.states import Direction
-from accounts.models import Account
+from accounts.models import Account, RiskStatus
 from accounts.sync.actions import Part
 from riskadmin.audit.wording import ADMIN_ACTION_WORDS
 from riskadmin.tradovate.client import Client
@@ -28,7 +31,25 @@ from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import moment
 
-LABELS = {
+
+@dataclass(frozen=True, kw_only=True)
+class ResetState(StoredForm):
+    """The risk status except for its two figures, which trading moves all the time."""
+
+    admin_action: str
+    admin_at: datetime | None
+    stopped_at: datetime | None
+    user_triggered: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResetAfter(StoredForm):
+    """What is asked for: `auto_liq_status` is always "reset"."""
+
+    auto_liq_status: str
+
+
+LABELS: Final = {
     "admin_action": "Risk action",
     "admin_at": "Risk action set",
     "stopped_at": "Stopped by a limit",
@@ -37,7 +58,7 @@ LABELS = {
 
 
 class ResetAutoLiqStatus(AccountKind):
-    """The risk status except for its two figures, which trading moves all the time."""
+    """Whatever a reset does, judged by the whole risk status."""
 
     spec = KindSpec(
         name="reset_auto_liq_status",
@@ -51,7 +72,6 @@ class ResetAutoLiqStatus(AccountKind):
         environments=frozenset({Environment.DEMO}),
         icon="rotate",
         permission="ask to reset the auto-liq status of accounts",
-        policy=(supervised("Not documented: may let the trader trade again."),),
         recorded={
             "auto_liq_status": "Auto-liq status",
             "user_triggered": "Closing orders only by the trader's own limit",
@@ -62,6 +82,8 @@ class ResetAutoLiqStatus(AccountKind):
     reads = (ACCOUNT_RISK_STATUSES_BY_ACCOUNT,)
     parts = frozenset({Part.LIMITS})
     answer_may_change_nothing = True
+    state_type = ResetState
+    after_type = ResetAfter
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_held(with_firm_limits(super().mirrored(accounts)))
@@ -72,40 +94,33 @@ class ResetAutoLiqStatus(AccountKind):
     def compared_at(self, subject: Account) -> datetime | None:
         return subject.risk_status.fresh_at if hasattr(subject, "risk_status") else None
 
-    def state(self, subject: Account) -> State:
-        status = subject.risk_status
-        return _state(
-            status.admin_action,
-            status.admin_at,
-            status.liquidate_only_at,
-            user_triggered=status.user_triggered_liq_only,
-        )
+    def mirrored_state(self, subject: Account) -> ResetState:
+        return _state(subject.risk_status)
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before = self.state(subject)
+        before, after = self.mirrored_state(subject), ResetAfter(auto_liq_status="reset")
         warnings: tuple[str, ...] = ()
-        if before["stopped_at"] is None:
+        if before.stopped_at is None:
             warnings += ("No limit has stopped it: there may be nothing to reset",)
         elif never_unlocks(subject):
             warnings += ("A limit stopped it and is set not to unlock by itself: the trader may trade again in this session",)
-        if before["admin_action"] != AdminAction.NORMAL:
-            words = ADMIN_ACTION_WORDS.get(before["admin_action"], before["admin_action"])
+        if before.admin_action != AdminAction.NORMAL:
+            words = ADMIN_ACTION_WORDS.get(before.admin_action, before.admin_action)
             warnings += (f"{words}: whether a reset touches that is not documented",)
-        after = {"auto_liq_status": "reset"}
         effects = TargetEffects(
-            direction=EffectDirection.of(each.direction for each in self.differences(before, after)),
-            open_positions=open_positions(subject),
+            direction=EffectDirection.of((_reset_difference(before).direction,)), open_positions=open_positions(subject)
         )
-        return Planned(before=before, after=after, effects=effects, warnings=warnings)
+        return Planned(before=before.to_json(), after=after.to_json(), effects=effects, warnings=warnings)
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        if "auto_liq_status" in after:
-            was = "stopped by a limit" if before.get("stopped_at") else "not stopped by a limit"
-            return (Difference(label="Auto-liq status", before=was, after="reset", direction="looser"),)
+        was = ResetState.from_json(before)
+        if not ResetState.fits(after):
+            return (_reset_difference(was),)
+        now = ResetState.from_json(after)
         return tuple(
-            Difference(label=label, before=_words(name, before.get(name)), after=_words(name, after.get(name)))
+            Difference(label=label, before=_words(getattr(was, name)), after=_words(getattr(now, name)))
             for name, label in LABELS.items()
-            if before.get(name) != after.get(name)
+            if getattr(was, name) != getattr(now, name)
         )
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
@@ -113,55 +128,52 @@ class ResetAutoLiqStatus(AccountKind):
         return client.reset_auto_liq_status(permit=order.permit, account_id=target.id, ticket=order.ticket).http_record
 
     def read(self, client: Client, ids: Sequence[int]) -> Reading:
-        return read_risk_statuses(client, ids, _read)
+        return read_risk_statuses(client, ids, _state)
 
     def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
-        observed = self.as_stored(before, observed)
+        was, now = ResetState.from_json(before), ResetState.from_json(observed)
         if self.is_same(before, observed):
             return Finding.NOT_APPLIED
-        moved = {name for name, value in observed.items() if value != before[name]}
-        if "admin_at" in moved:
+        if now.admin_at != was.admin_at:
             return Finding.ELSEWHERE  # someone acted on it: what is looser now may be their work
         # A new restriction is the act of someone else or of a limit, and hides whether the reset did anything.
-        restricted = (
-            bool("admin_action" in moved and observed["admin_action"] != AdminAction.NORMAL)
-            or bool("stopped_at" in moved and observed["stopped_at"])
-            or bool("user_triggered" in moved and observed["user_triggered"])
+        is_restricted = (
+            now.admin_action not in {was.admin_action, AdminAction.NORMAL}
+            or now.stopped_at not in {was.stopped_at, None}
+            or now.user_triggered not in {was.user_triggered, False}
         )
-        return Finding.ELSEWHERE if restricted else Finding.APPLIED
+        return Finding.ELSEWHERE if is_restricted else Finding.APPLIED
 
     def inverse(self, done: Done) -> Irreversible:
         return Irreversible(reason="What a reset does is not documented, and no call puts a limit's stop back")
 
 
-def _read(status: AccountRiskStatus) -> State:
-    return _state(
-        status.admin_action or "", status.admin_timestamp, status.liquidate_only, user_triggered=status.user_triggered_liq_only
+def _reset_difference(was: ResetState) -> Difference:
+    stopped = "stopped by a limit" if was.stopped_at else "not stopped by a limit"
+    return Difference(label="Auto-liq status", before=stopped, after="reset", direction="looser")
+
+
+def _state(status: RiskStatus | AccountRiskStatus) -> ResetState:
+    """Return a risk status, from the mirror or as read."""
+    if isinstance(status, RiskStatus):
+        admin_at, stopped_at = status.admin_at, status.liquidate_only_at
+    else:
+        admin_at, stopped_at = status.admin_timestamp, status.liquidate_only
+    return ResetState(
+        admin_action=status.admin_action or AdminAction.NORMAL,
+        admin_at=admin_at,
+        stopped_at=stopped_at,
+        user_triggered=bool(status.user_triggered_liq_only),
     )
 
 
-def _state(admin_action: str, admin_at: datetime | None, stopped_at: datetime | None, *, user_triggered: bool | None) -> State:
-    return {
-        "admin_action": admin_action or AdminAction.NORMAL.value,
-        "admin_at": _utc(admin_at),
-        "stopped_at": _utc(stopped_at),
-        "user_triggered": bool(user_triggered),
-    }
-
-
-def _utc(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat() if at else None
-
-
-def _words(name: str, value: object) -> str:
+def _words(value: object) -> str:
     match value:
         case None:
             return "not set"
         case bool():
             return "yes" if value else "no"
-        case str() if name in {"admin_at", "stopped_at"}:
-            return moment(datetime.fromisoformat(value), display_zone())
-        case str():
-            return ADMIN_ACTION_WORDS.get(value, value)
+        case datetime():
+            return moment(value, display_zone())
         case _:
-            return str(value)
+            return ADMIN_ACTION_WORDS.get(str(value), str(value))

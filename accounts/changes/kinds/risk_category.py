@@ -5,17 +5,19 @@ whole call with HTTP 404, which does not say which one (assumed all or nothing).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.db.models import QuerySet
 
 from accounts.changes.kinds.effects import EffectDirection, Liquidation, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Inverse, Irreversible, Planned, Reading, Skip, Unread
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import UNSET, StoredForm, Unset
 from accounts.changes.kinds.units import AccountKind, held, open_positions, reading_of, with_held
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskCategory, Source
@@ -31,6 +33,46 @@ from riskadmin.tradovate.errors import TradovateError
 from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
 
+HALTS: Final = "halts"
+"""The parameter of a switch that is made at once, because the category was marked as halting when it was requested."""
+
+HALTING: Final = "halting"
+"""What an item's intended state says if it crosses the line: "into" a halting category, or "out of" one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryState(StoredForm):
+    """Tradovate's number of the risk category that an account is in, if it is in one."""
+
+    category_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HaltedState(CategoryState):
+    """The same for a switch into a halting category, with the number of open positions; None if they were never read."""
+
+    open_positions: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryAfter(StoredForm):
+    """The category that is sent; its name, and that of the one before, are for people."""
+
+    category_id: int
+    category: str
+    was: str
+    halting: str | Unset = UNSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryParameters(StoredForm):
+    """The category: Tradovate's number of it, its name and its environment."""
+
+    id: int
+    name: str
+    environment: str
+    halts: bool | Unset = UNSET
+
 
 class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none where it runs
     """A choice of category. Names may exist in both environments: each shows its own, unless all categories are of one."""
@@ -39,7 +81,7 @@ class CategoryField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes 
 
     def label_from_instance(self, obj: RiskCategory) -> str:
         """Return a category's name in the choice."""
-        return obj.name if self.is_of_one_environment else f"{obj.name} ({obj.get_environment_display()})"
+        return obj.label if self.is_of_one_environment else f"{obj.label} ({obj.get_environment_display()})"
 
 
 class CategoryForm(forms.Form):
@@ -53,6 +95,12 @@ class CategoryForm(forms.Form):
             "invalid_choice": "Choose one of these categories: accounts can only be in one of their own environment."
         },
         help_text="Tradovate's Eval Support makes categories; they are listed as they were last read.",
+    )
+    at_once = forms.BooleanField(
+        label="If it is halting: at once, and only accounts without open positions",
+        required=False,
+        initial=True,
+        help_text="Accounts with open positions may be liquidated: clear this to request the switch of all, with approvals.",
     )
 
 
@@ -72,17 +120,17 @@ class SwitchRiskCategory(AccountKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="switch-horizontal",
         permission="ask to switch risk categories",
-        policy=(
-            supervised("Other lots and products; open positions may be liquidated."),
-            supervised("So many at once need two supervisors.", at_least_items=1001, decisions_needed=2),
-        ),
         alternative="lock",
+        recorded={HALTING: "Halting category"},
     )
     endpoints = (SWITCH_RISK_CATEGORY,)
     reads = (ACCOUNTS_BY_ID,)
     batch_size = 10_000
     parts = frozenset({Part.ACCOUNT, Part.POSITIONS})
     parameters_form = CategoryForm
+    parameters_type = CategoryParameters
+    state_type: ClassVar[type[CategoryState]] = CategoryState
+    after_type = CategoryAfter
     takes_own_parameters = False  # a call names one category
 
     def form(self, environment: Environment, **given: Any) -> CategoryForm:
@@ -95,10 +143,28 @@ class SwitchRiskCategory(AccountKind):
 
     def parameters(self, cleaned: Mapping[str, Any]) -> State:
         category: RiskCategory = cleaned["category"]
-        return {"id": category.tradovate_id, "name": category.name, "environment": category.environment}
+        chosen = CategoryParameters(id=category.tradovate_id, name=category.name, environment=category.environment)
+        halts = category.is_halting and bool(cleaned.get("at_once"))
+        return (replace(chosen, halts=True) if halts else chosen).to_json()
+
+    def of(self, parameters: State) -> "SwitchRiskCategory":
+        return self._to_halting if parameters.get(HALTS) else self
+
+    @cached_property
+    def _to_halting(self) -> "SwitchRiskCategory":
+        return SwitchToHalting()
+
+    def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Account]:
+        found = super().subjects(environment, ids)
+        marked = RiskCategory.objects.filter(environment=environment.value, is_halting=True)
+        halting = frozenset(marked.values_list("tradovate_id", flat=True))
+        for account in found.values():
+            account.halting_categories = halting  # type: ignore[attr-defined]  # for `plan`, which asks nothing
+        return found
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        return (("Risk category", parameters["name"]),)
+        wanted = CategoryParameters.from_json(parameters)
+        return (("Risk category", f"{wanted.name} (halting)" if wanted.halts else wanted.name),)
 
     def is_resend_safe(self, step: int) -> bool:
         return True
@@ -113,38 +179,48 @@ class SwitchRiskCategory(AccountKind):
     def compared_at(self, subject: Account) -> datetime | None:
         return subject.fresh_at
 
-    def state(self, subject: Account) -> State:
+    def mirrored_state(self, subject: Account) -> CategoryState:
         category = subject.risk_category
-        return {"category_id": category.tradovate_id if category else None}
+        return CategoryState(category_id=category.tradovate_id if category else None)
 
     def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        before = self.state(subject)
-        if parameters.get("environment") != subject.environment:
-            return Skip(reason="The category is one of the other environment", before=before)
-        if before["category_id"] == parameters["id"]:
-            return Skip(reason="Already in this category", before=before)
+        before = self.mirrored_state(subject)
+        wanted = CategoryParameters.from_json(parameters) if CategoryParameters.fits(parameters) else None
+        if wanted is None or wanted.environment != subject.environment:
+            return Skip(reason="The category is one of the other environment", before=before.to_json())
+        if before.category_id == wanted.id and not (contested and self.is_protective):
+            return Skip(reason="Already in this category", before=before.to_json())
         positions = len(held(subject))
         warnings = (f"{positions} open position{'' if positions == 1 else 's'}: may be liquidated",) if positions else ()
         was = subject.risk_category.name if subject.risk_category else ""
-        after = {"category_id": parameters["id"], "category": parameters["name"], "was": was}
+        after = CategoryAfter(category_id=wanted.id, category=wanted.name, was=was)
+        halting = _halting(subject)
+        goes_in, comes_out = wanted.id in halting, before.category_id in halting
+        if goes_in != comes_out:
+            after = replace(after, halting="into" if goes_in else "out of")
         effects = TargetEffects(
-            # It is not known here which of two categories allows more.
-            direction=EffectDirection.NEITHER,
+            direction=EffectDirection.of((_direction(after),)),
             liquidation=Liquidation.NO if open_positions(subject) == 0 else Liquidation.POSSIBLE,
             open_positions=open_positions(subject),
         )
-        return Planned(before=before, after=after, effects=effects, warnings=warnings, weight=float(positions))
+        return Planned(
+            before=before.to_json(), after=after.to_json(), effects=effects, warnings=warnings, weight=float(positions)
+        )
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
-        was = after.get("was") or _number(before.get("category_id"))
-        becomes = after.get("category") or _number(after.get("category_id"))
-        return (Difference(label="Risk category", before=was, after=becomes),)
+        was, becomes = (_number(CategoryState.from_json(state).category_id) for state in (before, after))
+        direction = ""
+        if CategoryAfter.fits(after):
+            named = CategoryAfter.from_json(after)
+            was, becomes = named.was or was, named.category or becomes
+            direction = _direction(named)
+        return (Difference(label="Risk category", before=was, after=becomes, direction=direction),)
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         reply = client.switch_risk_category(
             permit=order.permit,
             account_ids=[target.id for target in order.targets],
-            risk_category_id=order.targets[0].after["category_id"],
+            risk_category_id=CategoryAfter.from_json(order.targets[0].after).category_id,
             ticket=order.ticket,
         )
         return reply.http_record
@@ -161,25 +237,78 @@ class SwitchRiskCategory(AccountKind):
             at = ReadStamp(client.environment, read.read_at, Source.CONFIRM)
             store_accounts(read.found, at, unreadable=read.odd)
 
-        observed = {account.id: {"category_id": account.risk_category_id} for account in read.found}
+        observed = {account.id: CategoryState(category_id=account.risk_category_id) for account in read.found}
         reading = reading_of(client, read, observed=observed, keep=keep)
         return replace(reading, unread={**reading.unread, **unread})
 
     def interpret_read_back(self, *, before: State, after: State, observed: State, step: int) -> Finding:
         # Only the number is compared: the names next to it are for people.
-        if observed["category_id"] == after["category_id"]:
-            return Finding.UNCHANGED if observed["category_id"] == before["category_id"] else Finding.APPLIED
-        return Finding.NOT_APPLIED if observed["category_id"] == before["category_id"] else Finding.ELSEWHERE
+        was, intended, now = (CategoryState.from_json(state).category_id for state in (before, after, observed))
+        if now == intended:
+            return Finding.UNCHANGED if now == was else Finding.APPLIED
+        return Finding.NOT_APPLIED if now == was else Finding.ELSEWHERE
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
-        was = done.before["category_id"]
+        was = CategoryState.from_json(done.before).category_id
         if was is None:
             return Irreversible(reason="It was in no risk category before, and a switch always leads into one")
-        name = done.after.get("was") or _number(was)
-        return Inverse(kind_name=self.name, parameters={"id": was, "name": name, "environment": done.environment.value})
+        name = CategoryAfter.from_json(done.after).was or _number(was)
+        back = CategoryParameters(id=was, name=name, environment=done.environment)
+        return Inverse(kind_name=self.name, parameters=back.to_json())
 
     def unchanged_since(self, done: Done, now: State) -> bool:
-        return bool(now["category_id"] == done.after["category_id"])
+        return CategoryState.from_json(now).category_id == CategoryAfter.from_json(done.after).category_id
+
+
+class SwitchToHalting(SwitchRiskCategory):
+    """A switch of accounts without open positions into a halting category: like a lock, at once, held up by nothing pending.
+
+    Accounts with open positions are left out, because they may be liquidated: their switch needs its own request and approvals.
+    So is every account once the category is no longer marked as halting.
+    """
+
+    spec = replace(
+        SwitchRiskCategory.spec,
+        effect="Moves accounts without open positions into a halting category: every order is refused, at once.",
+        warning="",
+        direction=Direction.PROTECTIVE,
+    )
+    urgent_up_to = 20_000
+    state_type: ClassVar[type[CategoryState]] = HaltedState
+
+    def of(self, parameters: State) -> SwitchRiskCategory:
+        return self
+
+    def mirrored_state(self, subject: Account) -> HaltedState:
+        # One that is scheduled is set aside if the account has opened a position since.
+        return HaltedState(category_id=super().mirrored_state(subject).category_id, open_positions=open_positions(subject))
+
+    def requires_unchanged_state(self, step: int) -> bool:
+        return False  # it is wanted, whatever category the account is in meanwhile
+
+    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
+        before, wanted = self.mirrored_state(subject), CategoryParameters.from_json(parameters)
+        reason = ""
+        if wanted.id not in _halting(subject):
+            reason = "The category is no longer marked as halting: request the switch again"
+        elif before.open_positions is None:
+            reason = "Its positions were never read: read the account first"
+        elif before.open_positions:
+            reason = "Holds open positions and may be liquidated: request its switch by itself, with approvals"
+        if reason:
+            return Skip(reason=reason, before=before.to_json())
+        return super().plan(subject, parameters=parameters, contested=contested)
+
+
+def _direction(after: CategoryAfter) -> str:
+    """Return "tighter" into a halting category, "looser" out of one; of two that allow orders, it is not known here."""
+    return {"into": "tighter", "out of": "looser"}.get(after.halting or "", "")
+
+
+def _halting(subject: Account) -> frozenset[int]:
+    """Return the halting categories of an account's environment, as `subjects` has read them."""
+    marked: frozenset[int] = getattr(subject, "halting_categories", frozenset())
+    return marked
 
 
 def _new_categories(

@@ -5,15 +5,17 @@ demo and live [?].
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from accounts.changes.kinds.kind import CallSpec, Reading
-from accounts.changes.kinds.pre_trade import ACTION, RECORD, Action, PreTradeKind, by_account, typed
+from accounts.changes.kinds.pre_trade import PreTradeKind
 from accounts.changes.kinds.pre_trade_form import PreTradeForm, action_field, number_field, record_form_fields
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.pre_trade_records import Action, PreTradeParameters, RecordAfter, by_account, typed
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
+from accounts.changes.kinds.stored_form import UNSET, Unset
 from accounts.changes.kinds.units import oldest, reading_of, unread
 from accounts.changes.states import Direction
 from accounts.models import Account, RiskParameter, Source
@@ -36,6 +38,14 @@ from riskadmin.tradovate.reading import parse_json
 from riskadmin.tradovate.vocabulary import Environment
 
 KEY, LIMIT = "parameter", "limit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskParameterParameters(PreTradeParameters):
+    """The number of the risk parameter that is changed or removed, or of the position limit that a new one belongs to."""
+
+    parameter: int | Unset = UNSET
+    limit: int | Unset = UNSET
 
 
 class RiskParameterForm(PreTradeForm):
@@ -66,7 +76,6 @@ class RiskParameterKind(PreTradeKind):
         environments=frozenset({Environment.DEMO, Environment.LIVE}),
         icon="adjustments",
         permission="ask to add, change or remove risk parameters",
-        policy=(supervised("May loosen: larger orders may be sent."),),
     )
     endpoint_of = {
         Action.CREATE: CREATE_USER_ACCOUNT_RISK_PARAMETER,
@@ -75,6 +84,7 @@ class RiskParameterKind(PreTradeKind):
     }
     reads = (USER_ACCOUNT_POSITION_LIMITS_BY_ACCOUNT, USER_ACCOUNT_RISK_PARAMETERS_BY_POSITION_LIMIT)
     parameters_form = RiskParameterForm
+    parameters_type = RiskParameterParameters
     noun = "risk parameter"
     fields = RISK_PARAMETER_FIELDS
     key = KEY
@@ -101,7 +111,7 @@ class RiskParameterKind(PreTradeKind):
     def carried(self, environment: Environment, targets: Mapping[int, State]) -> Mapping[int, Any]:
         if self.action != Action.UPDATE:
             return {}
-        numbers = {after[ID]: account_id for account_id, after in targets.items()}
+        numbers = {RecordAfter.from_json(after).number: account_id for account_id, after in targets.items()}
         found = RiskParameter.objects.filter(with_ids(environment, numbers, owner="position_limit__account"))
         return {numbers[number]: parse_json(text) for number, text in found.values_list("tradovate_id", "record") if text}
 
@@ -117,22 +127,22 @@ class RiskParameterKind(PreTradeKind):
 
     def send(self, client: Client, order: CallSpec) -> HttpRecord:
         (target,) = order.targets
-        after = target.after
-        if after[ACTION] == Action.DELETE:
+        after = RecordAfter.from_json(target.after)
+        if after.action == Action.DELETE:
             return client.delete_user_account_risk_parameter(
-                permit=order.permit, risk_parameter_id=after[ID], ticket=order.ticket
+                permit=order.permit, risk_parameter_id=after.number, ticket=order.ticket
             ).http_record
-        parameter = _request(after[RECORD])
-        if after[ACTION] == Action.CREATE:
+        parameter = _request(after.wanted)
+        if after.action == Action.CREATE:
             return client.create_user_account_risk_parameter(
                 permit=order.permit, parameter=parameter, ticket=order.ticket
             ).http_record
         return client.update_user_account_risk_parameter(
             permit=order.permit,
-            risk_parameter_id=after[ID],
+            risk_parameter_id=after.number,
             parameter=parameter,
             carried=target.carried,
-            altered=self.altered(target),
+            altered=self.altered(target.before, after),
             ticket=order.ticket,
         ).http_record
 

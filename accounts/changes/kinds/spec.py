@@ -1,6 +1,6 @@
 """What the rest of riskadmin needs to know about a kind of change: one frozen `KindSpec` for each, in the kind's own file.
 
-Roles, words for permissions, the policy of a new kind, the trail's names for what it records, buttons and the list in
+Roles, words for permissions, the trail's names for what it records, buttons and the list in
 docs/kinds.md derive from it. How the kind plans, sends and reads is its class (`kind.Kind`).
 """
 
@@ -38,23 +38,6 @@ class Unit(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyDefault:
-    """A rule that policy starts with: changes of at least this many items need so many approvals, by that role."""
-
-    at_least_items: int = 1
-    decisions_needed: int
-    decider_role: Role | None = None
-    note: str
-
-
-def supervised(note: str, *, at_least_items: int = 1, decisions_needed: int = 1) -> PolicyDefault:
-    """Return the rule that supervisors approve: one, if nothing else is said."""
-    return PolicyDefault(
-        at_least_items=at_least_items, decisions_needed=decisions_needed, decider_role=Role.SUPERVISOR, note=note
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class KindSpec:
     """The facts of one kind."""
 
@@ -68,7 +51,6 @@ class KindSpec:
     unit: Unit = Unit.ACCOUNT
     permission: str  # what a person without the capability lacks: "It needs the permission to ask to unlock accounts"
     requested_by: frozenset[Role] = ON_CALL
-    policy: tuple[PolicyDefault, ...]  # without a rule, no one can request it
     warning: str = ""  # what to know about every change of this kind
     ended_by: str = ""  # the kind that ends it, if it may be requested until a time
     alternative: str = ""  # another kind that can keep an account from trading while this one can't be sent

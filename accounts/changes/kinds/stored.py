@@ -44,6 +44,11 @@ class StoredKind(ABC):
         return self.spec.name
 
     @property
+    def policy_name(self) -> str:
+        """The kind whose rules of policy apply: its own, unless a variant has the effect of another kind."""
+        return self.name
+
+    @property
     def verb(self) -> str:
         """What it does, before the targets, on buttons: "Lock"."""
         return self.spec.verb
@@ -131,7 +136,6 @@ class RetiredKind(StoredKind):
                 unit=Unit.TARGET,
                 permission="request a kind of change that is no longer supported",
                 requested_by=frozenset(),
-                policy=(),
             )
         )
 

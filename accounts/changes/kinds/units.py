@@ -8,7 +8,7 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from accounts.changes.kinds.kind import Kind, Lookup, Reading, Unread
-from accounts.changes.kinds.stored import State
+from accounts.changes.kinds.stored_form import StoredForm
 from accounts.models import Account, Position, Source, Trader
 from accounts.models.ids import with_ids
 from accounts.sync.actions import Part
@@ -66,7 +66,7 @@ def found_by_ids(environment: Environment, ids: Sequence[int]) -> QuerySet[Accou
     Converting what PostgreSQL sends to times is a sixth of the plan of 10,000 accounts; reading a deferred one costs a query.
     """
     accounts = Account.objects.filter(with_ids(environment, ids))
-    return accounts.defer("opened_at", "missing_since", "position_limits_read_at", "risk_parameters_read_at")
+    return accounts.defer("opened_at", "position_limits_read_at", "risk_parameters_read_at")
 
 
 def oldest(*readings: datetime | None) -> datetime | None:
@@ -91,9 +91,14 @@ def open_positions(account: Account) -> int | None:
     return len(held(account)) or (0 if account.positions_read_at else None)
 
 
+GONE: Final = "Gone: Tradovate no longer lists it"
+
+
 def gone(account: Account) -> str:
     """Return why nothing is sent for an account that no longer exists at Tradovate, or ""."""
-    # A closed account is also archived (account_gone_is_archived); "closed" is more specific.
+    # A missing or closed account is also archived (account_gone_is_archived), which says the least.
+    if account.missing_since:
+        return GONE
     if account.closed:
         return "Closed: Tradovate would accept the call and do nothing"
     if account.archived:
@@ -109,7 +114,7 @@ class TraderKind(Kind):
         return {trader.tradovate_id: trader for trader in found}
 
     def obstacle(self, subject: Trader) -> str:
-        return "Gone: Tradovate no longer lists this trader" if subject.missing_since else ""
+        return GONE if subject.missing_since else ""
 
     def read_at(self, subject: Trader) -> datetime | None:
         return subject.fresh_at
@@ -118,8 +123,8 @@ class TraderKind(Kind):
 # --- Reading back -------------------------------------------------------------------------------------------------------
 
 
-def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State], keep: Callable[[], object]) -> Reading:
-    """Return the result of a read of accounts in the form of kinds; `keep` writes what was found into the mirror.
+def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, StoredForm], keep: Callable[[], object]) -> Reading:
+    """Return the result of a read of accounts; `observed` are their states, `keep` writes what was found into the mirror.
 
     An account that was missing in the mirror, and for which Tradovate returns something, is no longer missing.
     """
@@ -128,7 +133,8 @@ def reading_of(client: Client, read: Read[Any], *, observed: Mapping[int, State]
         keep()
         return_to_mirror(client.environment, observed.keys(), read.read_at)
 
-    return Reading(observed=observed, unread=unread(read), answers=read.answers, keep=keep_all)
+    states = {target_id: state.to_json() for target_id, state in observed.items()}
+    return Reading(observed=states, unread=unread(read), answers=read.answers, keep=keep_all)
 
 
 def unread(read: Read[Any]) -> dict[int, Unread]:

@@ -3,14 +3,16 @@
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from typing import ClassVar
 
 from django.db.models import QuerySet
 
-from accounts.changes.kinds.admin_action import LEAVES, AdminActionKind
-from accounts.changes.kinds.kind import Done, Inverse, Irreversible, Planned, Skip
+from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, UnlockParameters
+from accounts.changes.kinds.kind import Done, Inverse, Irreversible
 from accounts.changes.kinds.peak import firm_limits_read, never_unlocks, with_firm_limits
-from accounts.changes.kinds.spec import KindSpec, supervised
+from accounts.changes.kinds.spec import KindSpec
 from accounts.changes.kinds.stored import State
+from accounts.changes.kinds.stored_form import StoredForm
 from accounts.changes.states import Direction
 from accounts.models import Account
 from accounts.sync.actions import Part
@@ -33,24 +35,27 @@ class Unlock(AdminActionKind):
         environments=frozenset({Environment.DEMO}),
         icon="lock-open",
         permission="ask to unlock accounts",
-        policy=(supervised("Loosening: the trader may trade again."),),
         is_first_choice=True,
         in_lists="Unlock",
     )
+    parameters_type: ClassVar[type[StoredForm]] = UnlockParameters
     parts = frozenset({Part.POSITIONS, Part.LIMITS})
+    shows_who_locked = True
     action = AdminAction.NORMAL
     already = "Not locked"
     open_positions = "the trader can add to them again."
 
     def of(self, parameters: State) -> "Unlock":
-        return self._to_closing if parameters.get(LEAVES) == AdminAction.LIQUIDATE_ONLY else self
+        leaves = UnlockParameters.from_json(parameters).leaves
+        return self._to_closing if leaves == AdminAction.LIQUIDATE_ONLY else self
 
     @cached_property
     def _to_closing(self) -> "Unlock":
         return UnlockToClosing()
 
     def parameter_words(self, parameters: State) -> tuple[tuple[str, str], ...]:
-        return (("Leaves", ADMIN_ACTION_WORDS[parameters[LEAVES]]),) if LEAVES in parameters else ()
+        leaves = UnlockParameters.from_json(parameters).leaves
+        return (("Leaves", ADMIN_ACTION_WORDS[leaves]),) if leaves else ()
 
     def mirrored(self, accounts: QuerySet[Account]) -> QuerySet[Account]:
         return with_firm_limits(super().mirrored(accounts))
@@ -58,9 +63,9 @@ class Unlock(AdminActionKind):
     def readings(self, subject: Account) -> tuple[datetime | None, ...]:
         return *super().readings(subject), *firm_limits_read(subject)
 
-    def is_reached(self, state: State) -> bool:
+    def is_reached(self, state: RiskState) -> bool:
         # A limit with doNotUnlock stops an account while its admin action stays Normal; Normal sent again clears that.
-        return super().is_reached(state) and not state["stopped_by_limit"]
+        return super().is_reached(state) and not state.stopped_by_limit
 
     def warnings(self, account: Account) -> tuple[str, ...]:
         return super().warnings(account) + self.limit_warnings(account)
@@ -72,7 +77,7 @@ class Unlock(AdminActionKind):
         return ()
 
     def inverse(self, done: Done) -> Inverse | Irreversible:
-        match done.before["admin_action"]:
+        match RiskState.from_json(done.before).admin_action:
             case AdminAction.LOCK:
                 return Inverse(kind_name="lock")
             case AdminAction.LIQUIDATE:
@@ -104,15 +109,12 @@ class UnlockToClosing(Unlock):
     def of(self, parameters: State) -> Unlock:
         return self
 
-    def is_reached(self, state: State) -> bool:
+    def is_reached(self, state: RiskState) -> bool:
         # Tradovate records this mode in the same place as a limit's stop.
-        return bool(state["admin_action"] == self.action)
+        return state.admin_action == self.action
 
-    def plan(self, subject: Account, *, parameters: State, contested: bool) -> Planned | Skip:
-        planned = super().plan(subject, parameters=parameters, contested=contested)
-        if isinstance(planned, Planned) and planned.before["admin_action"] not in {AdminAction.LOCK, AdminAction.LIQUIDATE}:
-            return Skip(reason="Not locked", before=planned.before)
-        return planned
+    def refusal(self, before: RiskState) -> str:
+        return "" if before.admin_action in {AdminAction.LOCK, AdminAction.LIQUIDATE} else "Not locked"
 
     def limit_warnings(self, account: Account) -> tuple[str, ...]:
         return ()

@@ -5,14 +5,16 @@ is active. Tradovate has no read for these lockouts, so its response is the only
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 from django.db.models import Prefetch
 
 from accounts.changes.kinds.effects import EffectDirection, TargetEffects
 from accounts.changes.kinds.kind import CallSpec, Done, Finding, Irreversible, Planned, Reading, Skip
-from accounts.changes.kinds.spec import KindSpec, Unit, supervised
+from accounts.changes.kinds.spec import KindSpec, Unit
 from accounts.changes.kinds.stored import Difference, State
+from accounts.changes.kinds.stored_form import Nothing, StoredForm
 from accounts.changes.kinds.units import TraderKind
 from accounts.changes.states import Direction
 from accounts.models import Trader, TradingPermission
@@ -21,6 +23,13 @@ from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.endpoints import EXPIRE_USER_LOCKOUT
 from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.vocabulary import Environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockoutAfter(StoredForm):
+    """What is asked for: `lockout` is always "ended"."""
+
+    lockout: str
 
 
 class NotReadable(TypeError):
@@ -46,13 +55,14 @@ class UserLockout(TraderKind):
         icon="user-check",
         unit=Unit.TRADER,
         permission="ask to end traders' lockouts",
-        policy=(supervised("Loosening: the trader may trade again."),),
         recorded={"lockout": "Own lockout"},
     )
     endpoints = (EXPIRE_USER_LOCKOUT,)
     urgent_up_to = 50
     rests_on_before = False
     is_read_back = False
+    state_type = Nothing
+    after_type = LockoutAfter
 
     def subjects(self, environment: Environment, ids: Sequence[int]) -> dict[int, Trader]:
         traded = TradingPermission.objects.filter(status="Accepted", missing_since=None, account__archived=False)
@@ -62,8 +72,8 @@ class UserLockout(TraderKind):
             for trader in found.prefetch_related(Prefetch("permissions", queryset=traded, to_attr="open_permissions"))
         }
 
-    def state(self, subject: Trader) -> State:
-        return {}
+    def mirrored_state(self, subject: Trader) -> Nothing:
+        return Nothing()
 
     def plan(self, subject: Trader, *, parameters: State, contested: bool) -> Planned | Skip:
         permissions: list[TradingPermission] = subject.open_permissions  # type: ignore[attr-defined]  # by `subjects`
@@ -71,8 +81,13 @@ class UserLockout(TraderKind):
         warning = f"Trades {accounts:,} open account{'' if accounts == 1 else 's'}" if accounts else "Trades no open account"
         # The positions are those of the trader's accounts, which are not read here.
         effects = TargetEffects(direction=EffectDirection.LOOSER)
-        after = {"lockout": "ended"}
-        return Planned(before=self.state(subject), after=after, effects=effects, warnings=(warning,), weight=float(accounts))
+        return Planned(
+            before=self.state(subject),
+            after=LockoutAfter(lockout="ended").to_json(),
+            effects=effects,
+            warnings=(warning,),
+            weight=float(accounts),
+        )
 
     def differences(self, before: State, after: State) -> tuple[Difference, ...]:
         return (Difference(label="Own lockout", before="not known", after="ended", direction="looser"),)

@@ -8,9 +8,9 @@ from django.db import connection
 from django.db.models import TextField
 from django.db.models.expressions import RawSQL
 
-from accounts.changes.digest import digest_of
 from accounts.changes.models import Change
 from accounts.changes.reasons.models import Attachment, Background, FirmReason, Upload
+from accounts.models.digests import digest_of
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag

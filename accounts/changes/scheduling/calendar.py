@@ -11,12 +11,14 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from accounts.approvals.models import Approval
+from accounts.approvals.states import Verdict
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import StoredKind
-from accounts.changes.models import Change, Decision, Item
+from accounts.changes.models import Change, Item
 from accounts.changes.scheduling.hours import HoursUnknown, Span, hours
-from accounts.changes.states import CHANGE_OPEN, ChangeState, ItemState, Verdict, Window
+from accounts.changes.states import CHANGE_OPEN, ChangeState, ItemState, Window
 from accounts.changes.stops import Ahead as Needs
 from accounts.changes.stops import Stops, last_end, stops_now
 from riskadmin.tradovate.vocabulary import Environment, Lane
@@ -100,8 +102,8 @@ def _entries(changes: Sequence[Change], now: datetime) -> list[CalendarEntry]:
     first = dict(Item.objects.filter(change__in=changes, position=1).values_list("change_id", "target_name"))
     stops = stops_now()
     allowed: dict[int, list[str]] = defaultdict(list)
-    approvals = Decision.objects.filter(change__in=changes, verdict=Verdict.APPROVE).order_by("pk")
-    for change_id, name in approvals.values_list("change_id", "staff_name"):
+    approvals = Approval.objects.filter(request__change__in=changes, verdict=Verdict.APPROVE).order_by("pk")
+    for change_id, name in approvals.values_list("request__change", "staff_name"):
         allowed[change_id].append(name)
     found = []
     for change in changes:

@@ -14,20 +14,21 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts.approvals.policy import PolicyMissing
 from accounts.changes.audit_events import item_event
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change
 from accounts.changes.freshness import read_again, stale
-from accounts.changes.guards import reason
+from accounts.changes.guards import HAS_ITS_PEOPLE
 from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items
 from accounts.changes.plan import moved_since, own_parameters, plan
-from accounts.changes.policy import PolicyMissing
 from accounts.changes.reasons.background import given_with
 from accounts.changes.scheduling.hours import HoursUnknown
+from accounts.changes.scheduling.suspension import suspend, unattended
 from accounts.changes.scheduling.temporary_locks import learned
 from accounts.changes.scheduling.timing import Timing, closed_until
 from accounts.changes.states import ChangeState, ItemState, Relation, Window
@@ -35,6 +36,7 @@ from accounts.changes.targeting.source import Link
 from accounts.changes.topics import topics
 from accounts.changes.tracking.undo import left_alone
 from accounts.changes.writing import Reason, compose, write
+from accounts.models.guards import broken_rule, reason
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
@@ -53,8 +55,8 @@ Skipped = tuple[Item, str]
 def start_due(*, origin: Origin) -> int:
     """Start every scheduled change that is due, and return how many there were.
 
-    One whose targets can't be read, or whose kind is no longer supported, is tried again a little later. May run concurrently
-    with itself.
+    One whose targets can't be read, or whose kind is no longer supported, is tried again a little later; one that no one
+    answers for any more is suspended. May run concurrently with itself.
     """
     return sum(_start(change, origin) for change in _due() if _is_open(change))
 
@@ -63,7 +65,7 @@ def _due() -> QuerySet[Change]:
     at = timezone.now()
     come = Q(runs_at__isnull=True) | Q(runs_at__lte=at)
     free = Q(held_until__isnull=True) | Q(held_until__lte=at)
-    return Change.objects.filter(come, free, state=ChangeState.SCHEDULED).order_by("runs_at", "pk")
+    return Change.objects.filter(come, free, state=ChangeState.SCHEDULED, suspended_at=None).order_by("runs_at", "pk")
 
 
 def _is_open(change: Change) -> bool:
@@ -80,17 +82,26 @@ def _start(change: Change, origin: Origin) -> bool:
         _try_later(change, NOT_SUPPORTED)
         return False
     since = timezone.now()
-    unread = _read(change, kind, environment, since)
+    unread = "" if unattended(change, kind) else _read(change, kind, environment, since)
     if unread:
         _try_later(change, unread)
         return False
-    with transaction.atomic():
-        scheduled = Change.objects.select_for_update(of=("self",), skip_locked=True)
-        locked = scheduled.filter(pk=change.pk, state=ChangeState.SCHEDULED).first()
-        if locked is None:
-            return False  # another process starts it, or it was cancelled just now
-        _begin(locked, kind, environment, since, origin)
-    return True
+    try:
+        with transaction.atomic():
+            scheduled = Change.objects.select_for_update(of=("self",), skip_locked=True)
+            locked = scheduled.filter(pk=change.pk, state=ChangeState.SCHEDULED, suspended_at=None).first()
+            if locked is None:
+                return False  # another process starts it, or it was cancelled just now
+            why = unattended(locked, kind)
+            if why:
+                suspend(locked, why, origin=origin)
+            else:
+                _begin(locked, kind, environment, since, origin)
+    except IntegrityError as error:
+        if broken_rule(error) != HAS_ITS_PEOPLE:
+            raise
+        return False  # somebody was switched off this moment; the next run suspends it
+    return not why
 
 
 def _try_later(change: Change, why: str) -> None:
@@ -173,12 +184,11 @@ def _carry_on(change: Change, items: Sequence[Item], origin: Origin) -> None:
 
 
 def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) -> str:
-    """Request items again, in their current state, in the name of the original requester; return why not, or ""."""
+    """Request items again, in their current state, in the name of the original requester; return why not, or "".
+
+    The requester may: a change whose requester no longer may is suspended and not started.
+    """
     requester, kind = change.requested_by, sendable(change)
-    if not requester.is_active:
-        return f"{change.requested_by_name}, who requested it, can no longer sign in"
-    if not requester.may(kind.capability):
-        return f"{change.requested_by_name}, who requested it, may no longer request this"
     own = own_parameters(items)
     link = Link(change_id=change.pk, relation=Relation.CARRIES_ON)
     ids = [item.target_id for item in items]
@@ -202,7 +212,7 @@ def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) 
                 form_key=uuid4(),
                 timing=Timing(window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by),
                 link=link,
-                decisions_at_least=1,
+                approvals_at_least=1,
             )
             write(again, planned, who=SYSTEM, origin=origin, per_target=own)
     except PolicyMissing as error:

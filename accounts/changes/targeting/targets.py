@@ -29,6 +29,7 @@ from accounts.pages.filters import AccountFilters
 from accounts.pages.queries import names_of
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.visible import isolated
 
 TARGETS_MAX: Final = 20_000
 LINES_NAMED: Final = 3
@@ -160,7 +161,9 @@ def of_trader(environment: Environment, trader_id: int) -> TargetSelection:
         raise BadTargets("This trader has no account.")
     if len(ids) > TARGETS_MAX:
         raise BadTargets(f"This trader has more than {TARGETS_MAX:,} accounts, and one change takes no more.")
-    return TargetSelection(environment=environment, unit=Unit.ACCOUNT, ids=ids, source=f"accounts of trader {trader.name}")
+    return TargetSelection(
+        environment=environment, unit=Unit.ACCOUNT, ids=ids, source=f"accounts of trader {isolated(trader.name)}"
+    )
 
 
 def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[list[int], int]:

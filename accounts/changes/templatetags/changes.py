@@ -6,6 +6,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts.approvals.states import VERDICT_LOOK, Verdict
 from accounts.changes.effects import ChangeEffects, Measure
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State, StoredKind
@@ -16,13 +17,11 @@ from accounts.changes.states import (
     HALF_DONE,
     HALF_DONE_LOOK,
     ITEM_LOOK,
-    VERDICT_LOOK,
     ChangeState,
     ItemState,
-    Verdict,
 )
 from riskadmin.audit.wording import reason_words
-from riskadmin.web.templatetags.face import UNSET, before_after, drawn, icon
+from riskadmin.web.templatetags.face import UNSET, before_after, drawn, icon, named
 
 register = template.Library()
 
@@ -92,10 +91,10 @@ def differences(kind: StoredKind, before: State | None, after: State | None) -> 
 
 
 @register.simple_tag
-def change_words(kind: StoredKind, change: Change, first: str = "") -> str:
+def change_words(kind: StoredKind, change: Change, first: str = "") -> SafeString | str:
     """Describe in one line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
     if change.item_count == 1 and first:
-        return f"{kind.verb} {first}"
+        return format_html("{} {}", kind.verb, named(first))
     return kind.words(change.item_count)
 
 

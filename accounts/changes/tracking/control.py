@@ -5,6 +5,7 @@ and begins with its items in the next. Until the first is committed nothing has 
 sweeper continues by itself: with the rest of many items, and with those that come back from a call.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Final
@@ -12,7 +13,8 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.changes.actions import NotAllowed, call_off
+from accounts.approvals.subjects import NotAllowed
+from accounts.changes.actions import call_off
 from accounts.changes.audit_events import item_event
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
@@ -23,6 +25,7 @@ from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item, TargetList
 from accounts.changes.moving import move_change, move_items
 from accounts.changes.plan import own_parameters
+from accounts.changes.scheduling.suspension import may_settle
 from accounts.changes.states import CHANGE_OPEN, ITEM_FAILED, ChangeState, ItemState, Priority, Relation
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.source import Link
@@ -48,27 +51,50 @@ class InvalidTransition(Exception):
 
 
 def may_steer(person: Staff, change: Change) -> bool:
-    """Say whether this person may pause, resume and cancel a change: its requester, if still allowed, and any approver."""
+    """Say whether this person may pause, resume and cancel a change: its requester, if still allowed, and any approver.
+
+    A suspended one: anyone who may request its kind.
+    """
     asked = change.requested_by_id == person.pk and person.may(for_stored(change).capability)
-    return asked or person.may("changes:decide")
+    return asked or person.may("changes:decide") or may_settle(person, change)
+
+
+def refuses_to_resume(person: Staff, change: Change) -> str:
+    """Return why this person can't resume a paused change, or "". PostgreSQL enforces the same (`sql/`)."""
+    if change.paused_by_id == person.pk or (person.may("changes:decide") and change.requested_by_id != person.pk):
+        return ""
+    return (
+        f"{change.paused_by_name or 'Someone else'} paused it: only they, or an approver who did not request it, can resume it."
+    )
 
 
 def pause(*, actor: Staff, origin: Origin, change_id: int) -> Change:
     """Stop a running change from sending until resumed; calls in flight are confirmed. Raises NotAllowed, InvalidTransition."""
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.RUNNING}, "be paused")
-        move_change(change, ChangeState.PAUSED, paused_at=timezone.now(), paused_by_name=actor.who().name)
+        move_change(change, ChangeState.PAUSED, paused_at=timezone.now(), paused_by=actor, paused_by_name=actor.who().name)
         _record_event(Tag.CHANGE_PAUSED, change, actor, origin)
     return change
 
 
 def resume(*, actor: Staff, origin: Origin, change_id: int) -> Change:
-    """Have a paused change continue where it was. Raises NotAllowed, InvalidTransition."""
+    """Have a paused change continue where it was. Raises NotAllowed, InvalidTransition.
+
+    The person who paused it may, and any approver who did not request it; an attempt by the requester is recorded.
+    """
     with transaction.atomic():
         change = _steered(actor, change_id, {ChangeState.PAUSED}, "be resumed")
-        move_change(change, ChangeState.RUNNING, paused_at=None, paused_by_name="")
-        _record_event(Tag.CHANGE_RESUMED, change, actor, origin)
-        dispatch_on_commit(change_id=change.pk, lane=change.lane)
+        refusal = refuses_to_resume(actor, change)
+        if refusal:
+            detail = {"kind": change.kind, "why": refusal}
+            tag = Tag.CHANGE_RESUME_REFUSED
+            record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, change_id=change.pk, detail=detail))
+        else:
+            move_change(change, ChangeState.RUNNING, paused_at=None, paused_by=None, paused_by_name="", resumed_by=actor)
+            _record_event(Tag.CHANGE_RESUMED, change, actor, origin)
+            dispatch_on_commit(change_id=change.pk, lane=change.lane)
+    if refusal:
+        raise NotAllowed(refusal)
     return change
 
 
@@ -171,20 +197,36 @@ def failed_items(*, actor: Staff, change_id: int) -> TargetList:
     The result is a new change, planned and approved again under the actor's rights. Raises NotAllowed, InvalidTransition.
     """
     change = Change.objects.get(pk=change_id)
+    items = [] if change.state == ChangeState.PENDING else list(change.items.filter(state__in=ITEM_FAILED).order_by("position"))
+    if not items:
+        raise InvalidTransition(f"Change {change.pk} has no failed items that could be asked for again.")
+    return _asked_again(actor, change, items, source=f"Failed items of change {change.pk}", relation=Relation.REPEATS)
+
+
+def taken_over(*, actor: Staff, change_id: int) -> TargetList:
+    """Freeze the targets of a suspended change, with their parameters, to be requested in the actor's name.
+
+    Submitting that request cancels the suspended change. Raises NotAllowed, InvalidTransition.
+    """
+    change = Change.objects.get(pk=change_id)
+    if change.state != ChangeState.SCHEDULED or not change.suspended_at:
+        raise InvalidTransition(f"Change {change.pk} is not suspended, so it can't be taken over.")
+    items = list(change.items.filter(state=ItemState.WAITING).order_by("position"))
+    return _asked_again(actor, change, items, source=f"Suspended change {change.pk}", relation=Relation.TAKES_OVER)
+
+
+def _asked_again(actor: Staff, change: Change, items: Sequence[Item], *, source: str, relation: Relation) -> TargetList:
     kind = for_stored(change)
     if not isinstance(kind, Kind):
         raise InvalidTransition(NOT_SUPPORTED)
     if not actor.may(kind.capability):
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
-    items = list(Item.objects.filter(change=change, state__in=ITEM_FAILED).order_by("position"))
-    if change.state == ChangeState.PENDING or not items:
-        raise InvalidTransition(f"Change {change.pk} has no failed items that could be asked for again.")
     chosen = TargetSelection(
         environment=Environment(change.environment),
         unit=Unit(kind.unit),
         ids=tuple(item.target_id for item in items),
-        source=f"Failed items of change {change.pk}",
-        link=Link(change_id=change.pk, relation=Relation.REPEATS),
+        source=source,
+        link=Link(change_id=change.pk, relation=relation),
         parameters=change.parameters,
         per_target=own_parameters(items),
     )

@@ -89,7 +89,7 @@ def _ahead(following: Progress, kind: Kind) -> Ahead:
 
 def _a_minute(following: Progress) -> float | None:
     lately = sum(tally.lately for tally in following.tallies.values())
-    begun_at = following.change.decided_at or following.change.submitted_at
+    begun_at = following.change.approval.decided_at or following.change.submitted_at
     minutes = min(RATE_OVER, timezone.now() - begun_at) / timedelta(minutes=1)
     return lately / minutes if lately and minutes > 0 else None
 

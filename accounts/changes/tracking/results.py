@@ -63,7 +63,7 @@ def _row(change: Change, item: Item) -> Iterator[str]:
     yield str(item.attempts)
     yield change.requested_by_name
     yield utc(change.submitted_at)
-    yield utc(change.decided_at)
+    yield utc(change.approval.decided_at)
     yield utc(item.claimed_at)
     yield utc(item.settled_at)
 

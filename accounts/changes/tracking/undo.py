@@ -14,10 +14,10 @@ from django.db.models import Q
 
 from accounts.changes.ending import half_done
 from accounts.changes.kinds import KINDS, for_stored
-from accounts.changes.kinds.kind import Done, Finding, Inverse, Irreversible, Kind
+from accounts.changes.kinds.kind import Done, Inverse, Irreversible, Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED, State, StoredKind
 from accounts.changes.models import Change, Item
-from accounts.changes.states import ITEM_FINAL, ItemState, Relation
+from accounts.changes.states import ITEM_FAILED, ItemState, Relation
 from accounts.changes.targeting.source import Link
 from accounts.changes.targeting.targets import TargetSelection, in_common
 from accounts.changes.topics import Topic, topics
@@ -26,7 +26,7 @@ from riskadmin.tradovate.vocabulary import Environment
 
 Subject = Account | Trader
 
-CONTINUES: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON})
+CONTINUES: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON, Relation.TAKES_OVER})
 """A change with one of these relations to an undo is the same undo, for some of its targets."""
 
 
@@ -151,8 +151,7 @@ def _undone(link: Link | None) -> Change | None:
 
 def _did_something() -> Q:
     """Items that were applied, and those that ended with only the first of their steps done."""
-    stopped = [state for state in ITEM_FINAL if state not in {ItemState.APPLIED, ItemState.UNCHANGED}]
-    return Q(state=ItemState.APPLIED) | Q(step__gt=0, state__in=stopped)
+    return Q(state=ItemState.APPLIED) | Q(step__gt=0, state__in=ITEM_FAILED)
 
 
 def _inverse(kind: Kind, environment: Environment, item: Item) -> Inverse | Irreversible:
@@ -173,7 +172,7 @@ def _seen(kind: Kind, item: Item) -> State | None:
     if item.observed is None or not kind.is_read_back or len(kind.steps) > 1:
         return None
     finding = kind.interpret_read_back(before=item.before or {}, after=item.after or {}, observed=item.observed, step=0)
-    return item.observed if finding in {Finding.APPLIED, Finding.UNCHANGED} else None
+    return item.observed if finding.is_as_intended else None
 
 
 def _moved(change: Change, kind: Kind, items: Sequence[Item]) -> dict[int, Left]:

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from accounts.approvals.subjects import NotAllowed
 from accounts.changes.access import change_or_404, requestable_change
-from accounts.changes.actions import NotAllowed
 from accounts.changes.forms import PriorityForm
 from accounts.changes.models import Change
 from accounts.changes.states import Priority
@@ -82,6 +82,18 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     change = requestable_change(request, pk)
     try:
         listed = control.failed_items(actor=person(request), change_id=pk)
+    except control.InvalidTransition as error:
+        return _refused(request, pk, str(error))
+    return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
+
+
+@requires("changes:view")
+@require_POST
+def take_over(request: HttpRequest, pk: int) -> HttpResponse:
+    """Request a suspended change in one's own name: its preview follows, and submitting that cancels the suspended one."""
+    change = requestable_change(request, pk)
+    try:
+        listed = control.taken_over(actor=person(request), change_id=pk)
     except control.InvalidTransition as error:
         return _refused(request, pk, str(error))
     return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")

@@ -31,6 +31,6 @@ def assigned_to(assignment: Assignment) -> str:
     """Describe an assignment in one line: "Demo: category Evaluation", "Live: size $50,000.00"."""
     environment = EnvironmentChoice(assignment.environment).label
     if assignment.risk_category:
-        return f"{environment}: category {assignment.risk_category.name}"
+        return f"{environment}: category {assignment.risk_category.label}"
     size = assignment.evaluation_size_usd
     return f"{environment}: size {money(size) if size is not None else '—'}"

@@ -1,5 +1,6 @@
 """The components that pages are made of; `docs/face-components.md` shows how to use each."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
@@ -10,10 +11,10 @@ from django.forms.boundfield import BoundField
 from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from riskadmin.web import formats, icons
+from riskadmin.web import formats, icons, visible
 from riskadmin.web.clock import display_zone
 from riskadmin.web.looks import Look
 from riskadmin.web.paging import Page
@@ -61,6 +62,30 @@ def _is_set(value: Number | None) -> TypeGuard[Number]:
 def unset(value: object) -> object:
     """Show the value itself, or an em dash when there is none."""
     return UNSET if value is None or value == "" else value
+
+
+@register.filter
+def named(name: object, shown_id: object = None) -> object:
+    """Show a name from elsewhere: isolated from what surrounds it, invisible characters marked; beside it its id, if given.
+
+    Every name of an account, trader, category or person on a page goes through this; `named_text` is for titles.
+    """
+    if name is None or name == "" or isinstance(name, SafeString):
+        return name
+    shown = format_html("<bdi>{}</bdi>", visible.marked(str(name)))
+    return shown if shown_id is None else format_html('{} <span class="fine">{}</span>', shown, shown_id)
+
+
+@register.filter
+def named_text(name: object) -> str:
+    """Return a name from elsewhere for a title or another plain text, as `named` shows it on pages."""
+    return visible.isolated(str(name))
+
+
+@register.filter
+def named_list(names: Iterable[object]) -> SafeString:
+    """Show several names, as `named` shows one, with commas between them."""
+    return format_html_join(", ", "{}", ((named(name),) for name in names))
 
 
 @register.filter
@@ -178,15 +203,15 @@ def before_after(before: object, after: object, direction: str = "") -> SafeStri
     if direction and direction not in DIRECTIONS:
         raise ValueError(f"A change is looser or tighter, not {direction!r}.")
     if str(before) == str(after):
-        return format_html('<span class="ba">{} <span class="ba-word">unchanged</span></span>', after)
-    named = format_html(' <span class="ba-word ba-{}">{}</span>', direction, direction) if direction else ""
+        return format_html('<span class="ba">{} <span class="ba-word">unchanged</span></span>', named(after))
+    word = format_html(' <span class="ba-word ba-{}">{}</span>', direction, direction) if direction else ""
     return format_html(
         '<span class="ba"><span class="visually-hidden">from </span><del>{}</del>{}'
         '<span class="visually-hidden"> to </span><ins>{}</ins>{}</span>',
-        before,
+        named(before),
         icon("arrow-right"),
-        after,
-        named,
+        named(after),
+        word,
     )
 
 

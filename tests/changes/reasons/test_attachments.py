@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.changes.actions import DecisionRefused
+from accounts.approvals.subjects import DecisionRefused
 from accounts.changes.models import Change
 from accounts.changes.reasons import uploads
 from accounts.changes.reasons.background import Given, UploadGone, is_altered
@@ -237,7 +237,7 @@ class TestBound:
         with pytest.raises(DecisionRefused, match="are not those of the request"):
             approve(supervisor, change)
         change.refresh_from_db()
-        assert (change.state, change.decisions.count()) == (ChangeState.PENDING, 0)
+        assert (change.state, change.approval.approvals.count()) == (ChangeState.PENDING, 0)
         assert Event.objects.filter(tag="change:decision:refused", change_id=change.pk).count() == 1
 
     def test_the_end_of_a_lock_repeats_the_ticket_and_not_the_file(self, support: Staff, sent: list[Any]) -> None:

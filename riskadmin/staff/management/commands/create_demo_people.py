@@ -45,6 +45,7 @@ class Command(BaseCommand):
                     role=role,
                     first_name=first_name,
                     last_name=last_name,
+                    email=f"{username}@demo.example",
                 )
                 self.stdout.write(f"Added {username}.")
             elif not person.check_password(settings.DEMO_PASSWORD):

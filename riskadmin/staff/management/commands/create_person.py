@@ -25,12 +25,16 @@ class Command(BaseCommand):
         parser.add_argument("--role", required=True, choices=Role.values)
         parser.add_argument("--first-name", default="")
         parser.add_argument("--last-name", default="")
+        parser.add_argument("--email", default="", help="where notifications are sent")
         parser.add_argument("--password-stdin", action="store_true", help="read the password from the first line of stdin")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Check all values, then add the person."""
         person = Staff(
-            username=plain_username(options["username"]), first_name=options["first_name"], last_name=options["last_name"]
+            username=plain_username(options["username"]),
+            first_name=options["first_name"],
+            last_name=options["last_name"],
+            email=options["email"],
         )
         try:
             person.full_clean(exclude=["password"])
@@ -46,6 +50,7 @@ class Command(BaseCommand):
             role=Role(options["role"]),
             first_name=person.first_name,
             last_name=person.last_name,
+            email=person.email,
         )
         self.stdout.write(f"Added {person.username} as {options['role']}.")
 

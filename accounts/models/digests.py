@@ -1,4 +1,4 @@
-"""The digest by which an approval is bound to content (docs/adr/0003-decisions-are-bound-to-content.md)."""
+"""The digest of what somebody was shown."""
 
 import hashlib
 import json

@@ -1,0 +1,341 @@
+"""What people and the clock do to requests: each is one transaction with its audit event."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.approvals.models import Approval, ApprovalRequest, Comment
+from accounts.approvals.policy import Need
+from accounts.approvals.states import REQUEST_TRANSITIONS, RequestState, Verdict
+from accounts.approvals.subjects import DecisionRefused, NotAllowed, Step, Subject, subject_of
+from accounts.models.guards import broken_rule
+from accounts.models.moving import move_row
+from riskadmin.audit.actions import record
+from riskadmin.audit.origin import SYSTEM, Origin
+from riskadmin.staff.models import Staff
+
+REVIEW_WITHIN: Final = timedelta(hours=24)
+"""When what somebody did alone, because of an incident, has to be reviewed."""
+
+NOT_BY_ROLE, NOT_IN_TIME, NOT_ALONE = "approval_by_role", "approval_in_time", "request_may_act_alone"
+"""PostgreSQL's names for what it may find between our checks and its own (`sql/`)."""
+
+_STEP: Final = {
+    Verdict.APPROVE: Step.APPROVED,
+    Verdict.REJECT: Step.REJECTED,
+    Verdict.REQUEST_EDITS: Step.EDITS_REQUESTED,
+}
+_ENDS: Final = {Verdict.REJECT: RequestState.REJECTED, Verdict.REQUEST_EDITS: RequestState.EDITS_REQUESTED}
+
+
+def new_request(
+    subject: Subject,
+    *,
+    actor: Staff,
+    need: Need,
+    facts: Mapping[str, Any],
+    digest: str,
+    at: datetime,
+    valid_from: datetime | None = None,
+    expires: bool = True,
+) -> ApprovalRequest:
+    """Return the request of something that is asked for now, unsaved; approved already if policy wants no approval.
+
+    Its validity counts from `valid_from`, if that is later; without `expires`, it waits until someone decides.
+    """
+    approved = need.approvals == 0
+    ends = max(at, valid_from or at) + need.valid_for if expires and need.valid_for is not None else None
+    return ApprovalRequest(
+        subject=subject.name,
+        digest=digest,
+        requested_by=actor,
+        requested_by_name=actor.who().name,
+        requested_at=at,
+        facts=dict(facts),
+        policy_id=need.policy_id,
+        rules=list(need.rules),
+        needed=need.approvals,
+        stages=need.stages_json,
+        expires_at=ends,
+        review_due_at=at + need.review_within if need.review_within is not None else None,
+        state=RequestState.APPROVED if approved else RequestState.WAITING,
+        decided_at=at if approved else None,
+    )
+
+
+def refusal(request: ApprovalRequest, person: Staff, digest: str) -> DecisionRefused | None:
+    """Return why somebody may not decide about a request, shown with this digest. PostgreSQL enforces the same (`sql/`)."""
+    subject = subject_of(request)
+    if not person.may(subject.capability):
+        return DecisionRefused(f"You may not decide about {subject.many}.")
+    if request.requested_by_id == person.pk:
+        return DecisionRefused(f"You asked for this {subject.one}, so somebody else has to decide.")
+    if request.state != RequestState.WAITING:
+        return DecisionRefused(_no_longer_waiting(request))
+    if _is_late(request):
+        return DecisionRefused(_expired(subject))
+    _, role = stage_of(request)
+    if role and role not in person.role_names:
+        return DecisionRefused(f"Policy asks for a decision by somebody whose role is {role}.")
+    if request.approvals.filter(staff=person, version=request.version).exists():
+        return DecisionRefused(f"You have decided about this {subject.one} already.")
+    if digest != request.digest:
+        return DecisionRefused(f"This is not the {subject.one} you were shown. Review it again.")
+    return None
+
+
+def given(request: ApprovalRequest) -> int:
+    """Return how many approvals of its present content a request has."""
+    counting = request.approvals.filter(verdict=Verdict.APPROVE, digest=request.digest, version=request.version)
+    return counting.count()
+
+
+def stage_of(request: ApprovalRequest) -> tuple[int, str]:
+    """Return the stage that a waiting request is in, from 1, and the role that it waits for, "" for any approver."""
+    left = given(request)
+    for number, stage in enumerate(request.stages, start=1):
+        if left < stage["approvals"]:
+            return number, stage["role"]
+        left -= stage["approvals"]
+    return len(request.stages), ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """A request and its subject, both locked; `origin` is where the request to do something with them comes from."""
+
+    subject: Subject
+    thing: Any
+    request: ApprovalRequest
+    origin: Origin
+
+    def record_step(self, step: Step, actor: Staff | None, **detail: Any) -> None:
+        """Record what happened."""
+        self.record_refusal(step, actor, detail, None)
+
+    def record_refusal(
+        self, step: Step, actor: Staff | None, detail: Mapping[str, Any], refused: DecisionRefused | None
+    ) -> None:
+        """Record what happened, or why it did not."""
+        who = actor.who() if actor else SYSTEM
+        record(self.subject.event(step, self.thing, actor=who, origin=self.origin, detail=detail, refusal=refused))
+
+    def not_approvable(self, prepared: Any) -> DecisionRefused | None:
+        """Return why no one could approve it now."""
+        obstacle = self.subject.obstacle(self.thing)
+        return DecisionRefused(obstacle) if obstacle else self.subject.no_longer_as_shown(self.thing, prepared)
+
+    def approve(self, by: Staff, **fields: Any) -> None:
+        """Let it happen."""
+        move_row(self.request, REQUEST_TRANSITIONS, RequestState.APPROVED, decided_at=timezone.now(), **fields)
+        self.subject.approved(self.thing, actor=by.who(), origin=self.origin)
+
+    def end(self, state: RequestState, by: Staff | None) -> None:
+        """End it without having happened."""
+        move_row(self.request, REQUEST_TRANSITIONS, state, decided_at=timezone.now())
+        self.subject.ended(self.thing, state, actor=by.who() if by else SYSTEM, origin=self.origin)
+
+
+def _locked(request_id: int, origin: Origin) -> _Case:
+    """Lock a request after what it is about, which is the order everywhere."""
+    subject = subject_of(ApprovalRequest.objects.get(pk=request_id))
+    thing = subject.lock(request_id)
+    request = ApprovalRequest.objects.select_for_update(of=("self",)).get(pk=request_id)
+    return _Case(subject=subject, thing=thing, request=request, origin=origin)
+
+
+def decide(
+    *,
+    actor: Staff,
+    origin: Origin,
+    request_id: int,
+    verdict: Verdict,
+    digest: str,
+    comment: str,
+    shown: Mapping[str, Any] | None = None,
+) -> ApprovalRequest:
+    """Record one person's verdict about a waiting request and return the request as it then is.
+
+    `digest` is the digest of what they were shown, and `shown` its effects as they were then. The last approval that policy
+    asks for lets it happen; one rejection, or one request for edits, ends it. Raises DecisionRefused, after recording that.
+    """
+    request = ApprovalRequest.objects.get(pk=request_id)
+    subject = subject_of(request)
+    is_approval = verdict == Verdict.APPROVE
+    prepared = subject.prepare(request) if is_approval and refusal(request, actor, digest) is None else None
+    try:
+        with transaction.atomic():
+            case = _locked(request_id, origin)
+            person = _again(actor)
+            refused = _refused_since(subject, actor, person) or refusal(case.request, person, digest)
+            if refused is None and is_approval:
+                refused = case.not_approvable(prepared)
+            if refused is None:
+                _take(case, person, verdict, comment, shown)
+                return case.request
+    except IntegrityError as error:
+        said = {NOT_BY_ROLE: f"You may no longer decide about {subject.many}.", NOT_IN_TIME: _expired(subject)}
+        if broken_rule(error) not in said:
+            raise
+        refused = DecisionRefused(said[broken_rule(error)])
+    detail = {"verdict": verdict.value, "digest": digest, "why": refused.message}
+    with transaction.atomic():
+        case.record_refusal(Step.REFUSED, actor, detail, refused)
+    raise refused
+
+
+def withdraw(*, actor: Staff, origin: Origin, request_id: int) -> ApprovalRequest:
+    """Withdraw a waiting request; only the person who asked may. Raises NotAllowed."""
+    with transaction.atomic():
+        case = _locked(request_id, origin)
+        if case.request.requested_by_id != actor.pk:
+            raise NotAllowed(f"Only the person who asked for a {case.subject.one} can withdraw it.")
+        if case.request.state != RequestState.WAITING:
+            raise NotAllowed(_no_longer_waiting(case.request))
+        case.end(RequestState.WITHDRAWN, actor)
+        case.record_step(Step.WITHDRAWN, actor)
+    return case.request
+
+
+def expire_overdue(*, origin: Origin) -> int:
+    """Expire every waiting request that is past its time, and return how many there were."""
+    ended = 0
+    for request_id in _overdue().values_list("pk", flat=True):
+        with transaction.atomic():
+            case = _locked(request_id, origin)
+            if _overdue().filter(pk=request_id).exists():
+                case.end(RequestState.EXPIRED, None)
+                case.record_step(Step.EXPIRED, None)
+                ended += 1
+    return ended
+
+
+def comment(*, actor: Staff, origin: Origin, request_id: int, text: str, mentions: Sequence[int] = ()) -> Comment:
+    """Add a remark to a request, whatever its state; `mentions` are the keys of the people it names."""
+    with transaction.atomic():
+        case = _locked(request_id, origin)
+        made = Comment.objects.create(
+            request=case.request, staff=actor, staff_name=actor.who().name, text=text, mentions=list(mentions)
+        )
+        case.record_step(Step.COMMENTED, actor, comment=text)
+    return made
+
+
+def review(*, actor: Staff, origin: Origin, request_id: int, comment: str) -> ApprovalRequest:
+    """Record that somebody has reviewed what ran first. Raises NotAllowed."""
+    with transaction.atomic():
+        case = _locked(request_id, origin)
+        person, request, one = _again(actor), case.request, case.subject.one
+        if not person.may(case.subject.capability):
+            raise NotAllowed(f"You may not decide about {case.subject.many}, so you can't review them either.")
+        if request.requested_by_id == person.pk:
+            raise NotAllowed(f"You asked for this {one}, so somebody else has to review it.")
+        if request.review_due_at is None or request.state != RequestState.APPROVED:
+            raise NotAllowed(f"This {one} needs no review.")
+        if request.reviewed_at:
+            raise NotAllowed(f"{request.reviewed_by_name} has reviewed this {one} already.")
+        request.reviewed_by, request.reviewed_by_name = person, person.who().name
+        request.reviewed_at, request.review_comment = timezone.now(), comment
+        request.save(update_fields=["reviewed_by", "reviewed_by_name", "reviewed_at", "review_comment"])
+        case.record_step(Step.REVIEWED, person, comment=comment)
+    return request
+
+
+def act_alone(*, actor: Staff, origin: Origin, request_id: int, incident: str, comment: str) -> ApprovalRequest:
+    """Let one's own waiting request happen without approvals, because of an incident; it has to be reviewed by somebody else.
+
+    Raises NotAllowed: to anyone else, and while something that the person did alone before is not reviewed yet. Raises
+    DecisionRefused if what was asked for is no longer as it was shown.
+    """
+    request = ApprovalRequest.objects.get(pk=request_id)
+    prepared = subject_of(request).prepare(request)
+    try:
+        with transaction.atomic():
+            case = _locked(request_id, origin)
+            request, one = case.request, case.subject.one
+            if request.requested_by_id != actor.pk or not _again(actor).may(case.subject.capability):
+                raise NotAllowed(f"Only the person who asked for a {one}, and who may decide, can run it alone.")
+            if request.state != RequestState.WAITING:
+                raise NotAllowed(_no_longer_waiting(request))
+            refused = DecisionRefused(_expired(case.subject)) if _is_late(request) else case.not_approvable(prepared)
+            if refused:
+                raise refused
+            case.record_step(Step.ACTED_ALONE, actor, incident=incident, comment=comment)
+            case.approve(actor, incident=incident, review_due_at=timezone.now() + REVIEW_WITHIN)
+    except IntegrityError as error:
+        if broken_rule(error) != NOT_ALONE:
+            raise
+        raise NotAllowed("What you last did alone has to be reviewed by somebody else first.") from error
+    return request
+
+
+def put_new_content(request: ApprovalRequest, digest: str) -> None:
+    """Give a locked, waiting request the digest of its new content, as its next version: earlier approvals lapse."""
+    request.digest = digest
+    request.version += 1
+    request.save(update_fields=["digest", "version"])
+
+
+def end_with(request: ApprovalRequest, state: RequestState) -> None:
+    """End a locked request whose subject ends for another reason, such as the end of a lock that is not made."""
+    move_row(request, REQUEST_TRANSITIONS, state, decided_at=timezone.now())
+
+
+def _again(actor: Staff) -> Staff:
+    """Return a person as they are now: they may have lost a role, or their account, while their request was under way."""
+    return Staff.objects.prefetch_related("groups").get(pk=actor.pk)
+
+
+def _refused_since(subject: Subject, before: Staff, now: Staff) -> DecisionRefused | None:
+    if before.may(subject.capability) and not now.may(subject.capability):
+        return DecisionRefused(f"You may no longer decide about {subject.many}.")
+    return None
+
+
+def _no_longer_waiting(request: ApprovalRequest) -> str:
+    return f"This {subject_of(request).one} is no longer waiting: {RequestState(request.state).label.lower()}."
+
+
+def _is_late(request: ApprovalRequest) -> bool:
+    return request.expires_at is not None and request.expires_at <= timezone.now()
+
+
+def _expired(subject: Subject) -> str:
+    return f"This {subject.one} has expired. It has to be asked for again."
+
+
+def _overdue() -> QuerySet[ApprovalRequest]:
+    return ApprovalRequest.objects.filter(state=RequestState.WAITING, expires_at__lte=timezone.now()).order_by("pk")
+
+
+def _take(case: _Case, person: Staff, verdict: Verdict, comment: str, shown: Mapping[str, Any] | None) -> None:
+    who, request = person.who(), case.request
+    stage, _ = stage_of(request)
+    Approval.objects.create(
+        request=request,
+        version=request.version,
+        staff=person,
+        staff_name=who.name,
+        staff_role=who.role,
+        verdict=verdict,
+        stage=stage,
+        digest=request.digest,
+        comment=comment,
+        shown=shown,
+    )
+    effects = {"effects": shown} if shown else {}
+    case.record_step(_STEP[verdict], person, digest=request.digest, comment=comment, **effects)
+    if verdict == Verdict.APPROVE:
+        for thing, asked in case.subject.together_with(case.thing):
+            other = _Case(subject=case.subject, thing=thing, request=asked, origin=case.origin)
+            if refusal(asked, person, asked.digest) is None and not case.subject.obstacle(thing):
+                _take(other, person, verdict, comment, None)
+    if verdict in _ENDS:
+        case.end(_ENDS[verdict], person)
+    elif given(request) >= request.needed:
+        case.approve(person)

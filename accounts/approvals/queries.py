@@ -1,0 +1,78 @@
+"""Reading requests, for pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import CharField, F, Func, Q, QuerySet
+from django.utils import timezone
+
+from accounts.approvals.models import Approval, ApprovalRequest, PolicyRule, PolicyVersion
+from accounts.approvals.policy import in_words, stages_of
+from accounts.approvals.states import PolicyState, RequestState, Verdict
+from accounts.approvals.subjects import all_subjects
+from riskadmin.staff.models import Staff
+
+
+def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
+    """Return the requests that this person could decide about now, oldest first: their inbox."""
+    theirs = [name for name, subject in all_subjects().items() if person.may(subject.capability)]
+    role = Func(F("pk"), function="approvals_stage_role", output_field=CharField())
+    waiting = ApprovalRequest.objects.filter(state=RequestState.WAITING, subject__in=theirs)
+    in_time = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+    decided = Approval.objects.filter(staff=person, request__state=RequestState.WAITING, version=F("request__version"))
+    return (
+        waiting.filter(in_time)
+        .exclude(requested_by=person)
+        .exclude(pk__in=decided.values("request"))
+        .alias(asked_role=role)
+        .filter(asked_role__in=["", *person.role_names])
+        .order_by("pk")
+    )
+
+
+def to_review(person: Staff) -> QuerySet[ApprovalRequest]:
+    """Return what ran first and waits for a review that this person may do, the most urgent first."""
+    theirs = [name for name, subject in all_subjects().items() if person.may(subject.capability)]
+    ran_first = ApprovalRequest.objects.filter(
+        review_due_at__isnull=False, reviewed_at__isnull=True, state=RequestState.APPROVED, subject__in=theirs
+    )
+    return ran_first.exclude(requested_by=person).order_by("review_due_at", "pk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalProgress:
+    """How far a request has come: approvals given and needed, and who is still missing, in words."""
+
+    given: int
+    needed: int
+    missing: str
+
+    @property
+    def words(self) -> str:
+        """In a sentence or two: "1 of 2 approvals. Still needed: 1 supervisor."."""
+        if not self.needed:
+            return "No approval needed."
+        so_far = f"{self.given:,} of {self.needed:,} approval{'' if self.needed == 1 else 's'}."
+        return f"{so_far} Still needed: {self.missing}." if self.missing else so_far
+
+
+def approval_progress(request: ApprovalRequest, approvals: Sequence[Approval]) -> ApprovalProgress:
+    """Return how far a request has come, from its approvals; no query."""
+    counting = [each for each in approvals if each.verdict == Verdict.APPROVE and each.version == request.version]
+    left, missing = len(counting), []
+    for stage in request.stages:
+        done = min(left, stage["approvals"])
+        left -= done
+        if done < stage["approvals"]:
+            missing.append({**stage, "approvals": stage["approvals"] - done})
+    return ApprovalProgress(given=len(counting), needed=request.needed, missing=in_words(stages_of(missing)))
+
+
+def policy_in_force() -> PolicyVersion:
+    """Return the version of the policy that is in force."""
+    return PolicyVersion.objects.get(state=PolicyState.IN_FORCE)
+
+
+def rules_of(version: PolicyVersion) -> QuerySet[PolicyRule]:
+    """Return the rules of a version, in order."""
+    return version.rules.order_by("position")

@@ -1,0 +1,153 @@
+"""Who is told what about a change. Messages follow from events of the trail, so no writer of one can forget them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.approvals.actions import given
+from accounts.approvals.queries import waiting_for
+from accounts.changes.kinds import for_stored
+from accounts.changes.models import Change
+from accounts.changes.states import ITEM_FAILED, ChangeState, ItemState, Relation
+from riskadmin.audit.actions import AuditEntry, Listener, listen
+from riskadmin.audit.tags import Tag
+from riskadmin.notifications.outbox import messages_about, no_longer_needed, notify
+from riskadmin.notifications.topics import Topic
+from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import people
+
+REMIND_AFTER: Final = 0.75
+"""The part of the time for a decision after which people are told that it runs out."""
+
+_NOT_APPLIED: Final = (ItemState.UNKNOWN, *ITEM_FAILED)
+
+
+def register_notices() -> None:
+    """Have messages follow the events of changes. Called once, when the package starts."""
+    for tag, send in (
+        (Tag.CHANGE_SUBMITTED, _submitted),
+        (Tag.CHANGE_APPROVED, _approved),
+        (Tag.CHANGE_REJECTED, _rejected),
+        (Tag.CHANGE_EXPIRED, _expired),
+        (Tag.CHANGE_CANCELLED, _settled),
+        (Tag.CHANGE_FINISHED, _finished),
+    ):
+        listen(tag, _once_for_each_change(send))
+
+
+def remind_expiring(now: datetime | None = None) -> None:
+    """Tell requesters and approvers of pending changes that little of the time for a decision is left. Each is told once."""
+    now = now or timezone.now()
+    pending = Change.objects.filter(state=ChangeState.PENDING, approval__expires_at__gt=now)
+    for change in pending.select_related("approval", "requested_by", "of_change"):
+        ends = change.approval.expires_at or now
+        remind_at = change.submitted_at + (ends - change.submitted_at) * REMIND_AFTER
+        if now < remind_at or _follows_another(change):
+            continue
+        with transaction.atomic():
+            _notify(
+                Topic.EXPIRING,
+                [change.requested_by, *_approvers(change)],
+                change,
+                f"Change {change.pk} expires soon without a decision",
+                key="soon",
+            )
+
+
+def _once_for_each_change(send: Callable[[Change, AuditEntry], None]) -> Listener:
+    """Return a listener that tells of each change once: some events are written for each of its items."""
+
+    def listener(entries: Sequence[AuditEntry]) -> None:
+        by_change = {entry.change_id: entry for entry in entries if entry.change_id is not None}
+        for change in Change.objects.filter(pk__in=by_change).select_related("approval", "requested_by", "of_change"):
+            send(change, by_change[change.pk])
+
+    return listener
+
+
+def _submitted(change: Change, _: AuditEntry) -> None:
+    if change.state != ChangeState.PENDING or _follows_another(change):
+        return
+    subject = f"Change {change.pk} waits for approval"
+    text = f"{change.requested_by_name} requests it.{_quoted(change.reason_text)}"
+    _notify(Topic.APPROVAL_NEEDED, _approvers(change), change, subject, text)
+
+
+def _approved(change: Change, entry: AuditEntry) -> None:
+    if _follows_another(change):
+        return
+    count, needed = given(change.approval), change.approval.needed
+    if count >= needed:
+        _settled(change)
+        subject = f"Change {change.pk} was approved"
+    else:
+        subject = f"Change {change.pk} has {count} of {needed} approvals"
+    text = f"{entry.actor.name} approved it.{_quoted(entry.detail['comment'])}"
+    _notify(Topic.DECIDED, [change.requested_by], change, subject, text, key=f"approved:{entry.actor.id}")
+
+
+def _rejected(change: Change, entry: AuditEntry) -> None:
+    _settled(change)
+    text = f"{entry.actor.name} rejected it.{_quoted(entry.detail['comment'])}"
+    _notify(Topic.DECIDED, [change.requested_by], change, f"Change {change.pk} was rejected", text, key="rejected")
+
+
+def _expired(change: Change, _: AuditEntry) -> None:
+    asked = people().filter(pk__in=messages_about(Topic.APPROVAL_NEEDED, _key(change)).values("person"))
+    _settled(change)
+    text = "It was not decided in time. Nothing was sent. It has to be requested again."
+    _notify(Topic.EXPIRING, [change.requested_by, *asked], change, f"Change {change.pk} expired", text, key="expired")
+
+
+def _finished(change: Change, entry: AuditEntry) -> None:
+    counts = {ItemState(state): count for state, count in entry.detail["counts"].items()}
+    if not any(counts.get(state) for state in _NOT_APPLIED):
+        return
+    text = ", ".join(f"{counts[state]:,} {state.label.lower()}" for state in ItemState if counts.get(state))
+    subject = f"Change {change.pk} finished, and not every item was applied"
+    _notify(Topic.CHANGE_FINISHED, [change.requested_by], change, subject, f"{text.capitalize()}.")
+
+
+def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: str, text: str = "", *, key: str = "") -> None:
+    what = f"{for_stored(change).words(change.item_count)} ({change.environment})"
+    notify(
+        topic,
+        recipients,
+        subject=f"{subject}: {what}",
+        text=text,
+        link=_link(change),
+        key=f"{_key(change)}:{change.digest[:16]}:{key}",  # another content is told of again
+    )
+
+
+def _settled(change: Change, _: AuditEntry | None = None) -> None:
+    """Let it no longer stand as unread with anyone that a change waits for a decision."""
+    for topic in (Topic.APPROVAL_NEEDED, Topic.EXPIRING):
+        no_longer_needed(topic, _key(change))
+
+
+def _key(change: Change) -> str:
+    return f"change:{change.pk}"
+
+
+def _link(change: Change) -> str:
+    return reverse("changes:detail", args=[change.pk])
+
+
+def _approvers(change: Change) -> list[Staff]:
+    """Return who may approve it now."""
+    able = (person for person in people().filter(is_active=True) if person.may("changes:decide"))
+    return [person for person in able if waiting_for(person).filter(pk=change.approval_id).exists()]
+
+
+def _follows_another(change: Change) -> bool:
+    """Whether it ends a lock that waits itself: the two are decided together, and one message is enough."""
+    return change.relation == Relation.ENDS and change.of_change is not None and change.of_change.state == ChangeState.PENDING
+
+
+def _quoted(text: str) -> str:
+    return f" “{text}”" if text else ""

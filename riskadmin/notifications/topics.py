@@ -1,0 +1,76 @@
+"""What people are told about: every topic, who gets it, and whether it may wait for a digest."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import models
+
+
+class Channel(models.TextChoices):
+    """A way in which a message reaches somebody."""
+
+    PAGE = "page", "On the page"
+    EMAIL = "email", "E-mail"
+    WEBHOOK = "webhook", "Webhook"
+
+
+class Topic(models.TextChoices):
+    """What a message is about. Stored with messages and settings, so a name is never changed."""
+
+    APPROVAL_NEEDED = "approval_needed", "Approval needed"
+    DECIDED = "decided", "Decided"
+    COMMENT_MENTION = "comment_mention", "Mentioned in a comment"
+    EXPIRING = "expiring", "Expiring or expired"
+    CHANGE_FINISHED = "change_finished", "Finished with failures"
+    SUSPENDED = "suspended", "Suspended"
+    REVIEW_DUE = "review_due", "Review due"
+    BREAK_GLASS = "break_glass", "Break-glass"
+    WEBHOOK_TEST = "webhook_test", "Test of a webhook"
+
+
+def topic_label(name: str) -> str:
+    """Return a stored topic in words; its name if there is no such topic any more."""
+    return Topic(name).label if name in Topic.values else name
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicSpec:
+    """A topic in words.
+
+    `sentence` says when a message is sent, `recipients` who gets it. An urgent one is always shown on the page and never waits
+    for a digest. `channels` are those of people who have chosen nothing.
+    """
+
+    sentence: str
+    recipients: str
+    is_urgent: bool = False
+    channels: tuple[Channel, ...] = (Channel.PAGE, Channel.EMAIL)
+
+
+TOPICS: Final[dict[Topic, TopicSpec]] = {
+    Topic.APPROVAL_NEEDED: TopicSpec(
+        sentence="A change waits, and you may approve it.", recipients="everyone who may approve it", is_urgent=True
+    ),
+    Topic.DECIDED: TopicSpec(
+        sentence="A change that you requested was approved or rejected, or edits were asked for.", recipients="its requester"
+    ),
+    Topic.COMMENT_MENTION: TopicSpec(sentence="A comment mentions you.", recipients="the person mentioned"),
+    Topic.EXPIRING: TopicSpec(
+        sentence="A change is about to expire without a decision, or has expired.",
+        recipients="its requester, and those who may approve it",
+        is_urgent=True,
+    ),
+    Topic.CHANGE_FINISHED: TopicSpec(
+        sentence="A change that you requested has finished, and not every item was applied.", recipients="its requester"
+    ),
+    Topic.SUSPENDED: TopicSpec(
+        sentence="A change was suspended before it ran.",
+        recipients="its requester, and those who may approve it",
+        is_urgent=True,
+    ),
+    Topic.REVIEW_DUE: TopicSpec(sentence="Something waits for your review.", recipients="everyone who may review it"),
+    Topic.BREAK_GLASS: TopicSpec(
+        sentence="Somebody acted alone in an emergency.", recipients="everyone responsible", is_urgent=True
+    ),
+}
+"""The topics that people choose channels for. A test of a webhook reaches no person."""

@@ -1,0 +1,142 @@
+"""Who is told what about a change: those who may approve it, its requester, and never the person who did it."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db import connection
+
+from accounts.approvals.actions import expire_overdue, withdraw
+from accounts.changes.ending import finish_change
+from accounts.changes.models import Change
+from accounts.changes.notices import remind_expiring
+from accounts.changes.states import ItemState
+from riskadmin.audit.models import Event
+from riskadmin.audit.tags import Tag
+from riskadmin.notifications.models import Message
+from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
+from tests.approvals.policies import TWO_SUPERVISORS, want_for
+from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, open_item, reject
+from tests.staff.people import make_person
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
+
+
+def reported(topic: str) -> dict[str, str]:
+    """The subjects of a topic's messages by username."""
+    messages = Message.objects.filter(topic=topic).select_related("person").order_by("pk")
+    return {message.person.username: message.subject for message in messages if message.person}
+
+
+@pytest.fixture
+def change(support: Staff, supervisor: Staff, second_supervisor: Staff) -> Change:
+    """An unlock that support requested."""
+    make_account(101, LOCKED)
+    make_account(102, LOCKED)
+    return ask(support, "unlock", 101, 102, reason_text="New session")
+
+
+def test_those_who_may_approve_are_shown_once(change: Change) -> None:
+    make_person(Role.COMPLIANCE)
+    subject = f"Change {change.pk} waits for approval: Unlock 2 accounts (demo)"
+    assert reported("approval_needed") == {"supervisor": subject, "supervisor2": subject}
+    assert Message.objects.count() == 2
+    message = Message.objects.latest("pk")
+    assert (message.link, message.text) == (f"/changes/{change.pk}/", "support requests it. “New session”")
+
+
+def test_a_supervisor_gets_no_notice_of_their_own_request(supervisor: Staff, second_supervisor: Staff) -> None:
+    make_account(101, LOCKED)
+    ask(supervisor, "unlock", 101)
+    assert list(reported("approval_needed")) == ["supervisor2"]
+
+
+def test_a_change_without_approval_sends_no_notice(support: Staff, supervisor: Staff) -> None:
+    make_account(101)
+    ask(support, "lock", 101)
+    assert not Message.objects.exists()
+
+
+def test_a_refused_request_sends_no_notice(change: Change, support: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Message.objects.count()
+    make_account(103, LOCKED)
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("accounts.changes.actions.write", fails)
+    with pytest.raises(RuntimeError):
+        ask(support, "unlock", 103)
+    assert Message.objects.count() == before
+
+
+def test_the_requester_is_shown_of_an_approval_and_no_one_is_asked_any_more(change: Change, supervisor: Staff) -> None:
+    approve(supervisor, change, comment="Agreed")
+    assert reported("decided") == {"support": f"Change {change.pk} was approved: Unlock 2 accounts (demo)"}
+    assert Message.objects.get(topic="decided").text == "supervisor approved it. “Agreed”"
+    assert not Message.objects.filter(topic="approval_needed", read_at=None).exists()
+
+
+def test_the_first_of_two_approvals_says_so(support: Staff, supervisor: Staff, second_supervisor: Staff) -> None:
+    want_for("unlock", stages=TWO_SUPERVISORS)
+    make_account(101, LOCKED)
+    change = ask(support, "unlock", 101)
+    approve(supervisor, change)
+    assert reported("decided") == {"support": f"Change {change.pk} has 1 of 2 approvals: Unlock 1 account (demo)"}
+    assert Message.objects.filter(topic="approval_needed", read_at=None).count() == 2
+
+
+def test_the_requester_is_shown_of_a_rejection(change: Change, supervisor: Staff) -> None:
+    reject(supervisor, change, comment="Not today")
+    assert reported("decided") == {"support": f"Change {change.pk} was rejected: Unlock 2 accounts (demo)"}
+    assert Message.objects.get(topic="decided").text == "supervisor rejected it. “Not today”"
+    assert not Message.objects.filter(topic="approval_needed", read_at=None).exists()
+
+
+def test_a_withdrawn_one_waits_for_no_one(change: Change, support: Staff) -> None:
+    withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id)
+    assert not Message.objects.filter(read_at=None).exists()
+
+
+def test_before_it_expires_and_then_they_are_shown_once(change: Change) -> None:
+    everyone = {"support", "supervisor", "supervisor2"}
+    ends = change.approval.expires_at
+    assert ends is not None
+    lasts = ends - change.submitted_at
+    remind_expiring(change.submitted_at + lasts * 0.74)
+    assert reported("expiring") == {}
+    for _ in range(2):
+        remind_expiring(change.submitted_at + lasts * 0.76)
+    assert set(reported("expiring")) == everyone
+    assert Message.objects.filter(topic="expiring").count() == 3
+    with time_machine.travel(ends + timedelta(seconds=1), tick=False):
+        remind_expiring()
+        assert expire_overdue(origin=ORIGIN) == 1
+    unread = Message.objects.filter(topic="expiring", read_at=None)
+    assert {message.person.username for message in unread if message.person} == everyone
+    assert {message.subject for message in unread} == {f"Change {change.pk} expired: Unlock 2 accounts (demo)"}
+
+
+@pytest.mark.parametrize(("state", "is_shown"), [(ItemState.APPLIED, False), (ItemState.REJECTED, True)])
+def test_the_requester_is_shown_how_it_ended_if_not_all_was_applied(
+    support: Staff, state: ItemState, *, is_shown: bool
+) -> None:
+    item = open_item(support, make_account(101), "lock", state)
+    assert finish_change(item.change, origin=ORIGIN)
+    assert bool(reported("change_finished")) == is_shown
+    if is_shown:
+        assert Message.objects.get().text == "1 rejected."
+
+
+def test_messages_that_cannot_be_written_stop_no_change(support: Staff, supervisor: Staff) -> None:
+    """The change and its event stand; the database refuses only the messages."""
+    make_account(101, LOCKED)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE notifications_message RENAME TO gone")
+    change = ask(support, "unlock", 101)
+    assert Event.objects.filter(tag=Tag.CHANGE_SUBMITTED, change_id=change.pk).exists()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE gone RENAME TO notifications_message")
+    assert not Message.objects.exists()
+    assert approve(supervisor, change).approval.decided_at
