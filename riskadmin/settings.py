@@ -108,7 +108,7 @@ NAVIGATION = [
     ("Duty", "duty:page", "user-check", "duty:view"),
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Outbox", "notifications:outbox", "send", "notifications:manage"),
-    ("Policy", "changes:policy", "scale", "policy:view"),
+    ("Policy", "approvals:policy", "scale", "policy:view"),
     ("Reasons", "reasons:list", "info-circle", "reasons:manage"),
     ("System", "system", "activity", "system:view"),
     ("Budget", "usage:page", "hourglass", "system:view"),

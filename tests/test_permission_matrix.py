@@ -17,6 +17,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
+from accounts.approvals.models import PolicyVersion
+from accounts.approvals.policy_versions import propose
 from accounts.changes.models import Change, Item
 from accounts.changes.reasons.background import Given
 from accounts.changes.reasons.models import Attachment, FirmReason
@@ -53,7 +55,7 @@ class World:
     There is one person of each role, and a second supervisor, the deputy.
 
     `change` is an unlock that waits, with a file; of the others, one runs, one is paused, one has ended cancelled, one has locked its
-    account, and one has an item whose outcome no one knows after its `call`.
+    account, and one has an item whose outcome no one knows after its `call`. `policy` waits for approval.
     """
 
     people: dict[str, Staff]
@@ -71,6 +73,7 @@ class World:
     version: TemplateVersion
     assignment: Assignment
     webhook: Webhook
+    policy: PolicyVersion
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,10 @@ def _reason(_: World) -> tuple[int]:
     return (FirmReason.objects.get(kind="unlock", position=1).pk,)
 
 
+def _policy(world: World) -> tuple[int]:
+    return (world.policy.number,)
+
+
 def _message(world: World) -> Message:
     """Return what the supervisor is told about the change that waits."""
     return Message.objects.get(person=world.people["supervisor"], link=f"/changes/{world.change.pk}/", channel="page")
@@ -207,7 +214,20 @@ TABLE = (
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:calendar", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
-    Row("GET", "changes:policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:policy_version", (302, 403, 200, 200, 200), _policy),
+    Row("GET", "approvals:try_policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:edit_policy", (302, 403, 403, 403, 200)),
+    Row("POST", "approvals:edit_policy", (302, 403, 403, 403, 422)),
+    # Another administrator proposed it; one who did not can't withdraw it.
+    Row(
+        "POST",
+        "approvals:decide_policy",
+        (302, 403, 303, 403, 303),
+        _policy,
+        lambda world: {"verdict": "approve", "digest": world.policy.digest},
+    ),
+    Row("POST", "approvals:withdraw_policy", (302, 403, 403, 403, 409), _policy),
     Row("GET", "changes:stops", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:stops_strip", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:account_stops", EVERYBODY_SIGNED_IN, _account),
@@ -417,6 +437,7 @@ def make_world() -> World:
         version=version,
         assignment=assignment,
         webhook=webhook,
+        policy=propose(actor=make_person(Role.ADMINISTRATOR, "proposer"), origin=Origin(job="tests"), rules=[], note=""),
     )
 
 

@@ -15,7 +15,7 @@ from accounts.approvals.subjects import DecisionRefused, Line, Step, Subject
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.freshness import good_since, read_again, stale
-from accounts.changes.kinds import for_stored, sendable
+from accounts.changes.kinds import KINDS, for_stored, sendable
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
@@ -134,6 +134,10 @@ class ChangeSubject(Subject):
         del origin
         to, note = _ENDS[state]
         end_change(thing, to, note=note.format(name=actor.name))
+
+    def kinds(self) -> Mapping[str, str]:
+        """Return what may be requested."""
+        return {name: kind.action_label for name, kind in KINDS.items()}
 
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
         """Say what it would be sent for, and what its preview found; one query."""

@@ -293,6 +293,7 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.POLICY_PROPOSED: Declaration(
         sentence="{actor} proposed version {number} of the policy[: “{comment}”]",
         required=("number", "digest", "rules", "comment"),
+        optional=("trial",),
     ),
     Tag.POLICY_WITHDRAWN: Declaration(
         sentence="{actor} withdrew version {number} of the policy",
@@ -463,6 +464,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "ticket": "Ticket",
     "to": "Assigned to",
     "topics": "Topics",
+    "trial": "Tried on the past",
     "until": "Until",
     "username": "Username",
     "verdict": "Decision",
