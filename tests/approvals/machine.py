@@ -5,8 +5,8 @@ of them its requester, each active and a supervisor when they approved, and each
 worked out here from what the machine did itself, and not from what the application keeps.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import ClassVar, Final, TypeAlias
 
@@ -34,7 +34,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Lane
 from tests.approvals.policies import SUPERVISOR, TWO_SUPERVISORS, edit_policy, want_for
-from tests.changes.world import LOCKED, ask, make_account
+from tests.changes.world import LOCKED, approve, ask, make_account
 from tests.rewriting import unguarded
 from tests.staff.people import make_person
 
@@ -45,7 +45,7 @@ LATER: Final = timedelta(days=1)
 Content: TypeAlias = frozenset[tuple[str, str]]
 """Of each item that would be sent: its target, and what it would be set to."""
 
-people, numbers = st.sampled_from(APPROVERS), st.integers(0, 3)
+people, numbers = st.sampled_from(APPROVERS), st.integers(0, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,30 +64,41 @@ class Asked:
     requester: int
     needed: int
     shown: str
-    given: list[Given]
+    given: list[Given] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, change: Change, *, needed: int) -> "Asked":
+        """Return what is known of a change that was just requested."""
+        return cls(requester=change.requested_by_id, needed=needed, shown=change.digest)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Firm:
-    """What every run begins with."""
+    """What every run begins with: changes, with what is known of them, and accounts that none of them has."""
 
-    changes: Sequence[int]
+    asked: Mapping[int, Asked]
     accounts: Sequence[int]
 
 
 def make_firm() -> Firm:
-    """Write people, accounts, and three changes that wait: of support, of a supervisor, and one for later."""
+    """Write people, accounts, and changes: two that wait, one for two approvals with the first, one for later, one that runs."""
     support = make_person(Role.SUPPORT)
-    supervisors = [make_person(Role.SUPERVISOR, name) for name in APPROVERS]
+    first, second, _ = [make_person(Role.SUPERVISOR, name) for name in APPROVERS]
     want_for(KIND, stages=SUPERVISOR)
-    for number in range(1, 13):
+    for number in range(1, 16):
         make_account(number, LOCKED)
-    made = [
-        ask(support, KIND, 1, 2),
-        ask(supervisors[0], KIND, 3),
-        ask(support, KIND, 4, 5, timing=Timing(runs_at=timezone.now() + LATER)),
-    ]
-    return Firm(changes=[change.pk for change in made], accounts=range(6, 13))
+    waiting, own = ask(support, KIND, 1, 2), ask(first, KIND, 3)
+    later = ask(support, KIND, 4, 5, timing=Timing(runs_at=timezone.now() + LATER))
+    running = ask(support, KIND, 6, 7)
+    want_for(KIND, stages=TWO_SUPERVISORS)
+    double = ask(support, KIND, 8, 9)
+    want_for(KIND, stages=SUPERVISOR)
+    asked = {change.pk: Asked.of(change, needed=1) for change in (waiting, own, later, running)}
+    asked[double.pk] = Asked.of(double, needed=2)
+    for change in (later, running, double):
+        asked[change.pk].given.append(Given(person=second.pk, might=True, content=content_of(change.pk)))
+        approve(second, change)
+    return Firm(asked=asked, accounts=range(10, 16))
 
 
 def content_of(change_id: int) -> Content:
@@ -110,20 +121,13 @@ class Interleavings(RuleBasedStateMachine):
         self.has_role = dict.fromkeys(APPROVERS, True)
         self.two_wanted = False
         self.unused = list(self.firm.accounts)
-        self.asked: dict[int, Asked] = {}
-        for change in Change.objects.filter(pk__in=self.firm.changes):
-            self._note(change)
+        self.asked = {pk: replace(asked, given=list(asked.given)) for pk, asked in self.firm.asked.items()}
 
     def teardown(self) -> None:
         """Take everything back, and count the run."""
         type(self).claimed += Item.objects.exclude(claimed_at=None).count()
         transaction.savepoint_rollback(self.savepoint)
         type(self).runs += 1
-
-    def _note(self, change: Change) -> None:
-        self.asked[change.pk] = Asked(
-            requester=change.requested_by_id, needed=2 if self.two_wanted else 1, shown=change.digest, given=[]
-        )
 
     def _change(self, number: int) -> Change:
         ids = sorted(self.asked)
@@ -147,22 +151,34 @@ class Interleavings(RuleBasedStateMachine):
         if not self.active.get(name, True) or not self.has_role.get(name, True):
             return
         timing = Timing(runs_at=timezone.now() + LATER) if later else Timing()
-        self._note(ask(Staff.objects.get(username=name), KIND, self.unused.pop(), timing=timing))
+        change = ask(Staff.objects.get(username=name), KIND, self.unused.pop(), timing=timing)
+        self.asked[change.pk] = Asked.of(change, needed=2 if self.two_wanted else 1)
 
-    @rule(number=numbers, name=people, stale=st.booleans())
-    def approve(self, number: int, name: str, *, stale: bool) -> None:
-        """Approve a change as it is, or as it was when it was requested."""
+    @rule(number=numbers, name=people)
+    def approve(self, number: int, name: str) -> None:
+        """Approve a change as it is."""
+        self._approve(number, name, stale=False)
+
+    @rule(number=numbers, name=people)
+    def approve_what_was_shown(self, number: int, name: str) -> None:
+        """Approve a change as it was when it was requested."""
+        self._approve(number, name, stale=True)
+
+    def _approve(self, number: int, name: str, *, stale: bool) -> None:
         change, person = self._change(number), Staff.objects.get(username=name)
         asked = self.asked[change.pk]
         given = Given(person=person.pk, might=self.active[name] and self.has_role[name], content=content_of(change.pk))
         if self._decide(change, person, Verdict.APPROVE, asked.shown if stale else change.digest):
             asked.given.append(given)
 
-    @rule(number=numbers, name=people, verdict=st.sampled_from([Verdict.REJECT, Verdict.REQUEST_EDITS]))
-    def end(self, number: int, name: str, verdict: Verdict) -> None:
-        """Reject a change, or ask for edits; what is edited is asked for again by `submit`."""
+    @rule(number=numbers, name=people, verdict=st.sampled_from([Verdict.REJECT, Verdict.REQUEST_EDITS, None]))
+    def end(self, number: int, name: str, verdict: Verdict | None) -> None:
+        """Reject a change, ask for edits, or withdraw it; what is edited is asked for again by `submit`."""
         change = self._change(number)
-        self._decide(change, Staff.objects.get(username=name), verdict, change.digest)
+        if verdict:
+            self._decide(change, Staff.objects.get(username=name), verdict, change.digest)
+        else:
+            self._attempt(lambda: withdraw(actor=change.requested_by, origin=ORIGIN, request_id=change.approval_id))
 
     def _decide(self, change: Change, person: Staff, verdict: Verdict, digest: str) -> bool:
         return self._attempt(
@@ -182,12 +198,6 @@ class Interleavings(RuleBasedStateMachine):
         renew_digest(change)
         self.asked[change.pk].given.clear()  # earlier approvals lapse
 
-    @rule(number=numbers)
-    def withdraw(self, number: int) -> None:
-        """Withdraw a change."""
-        change = self._change(number)
-        self._attempt(lambda: withdraw(actor=change.requested_by, origin=ORIGIN, request_id=change.approval_id))
-
     @rule(number=numbers, name=people)
     def pause(self, number: int, name: str) -> None:
         """Pause a change."""
@@ -200,18 +210,16 @@ class Interleavings(RuleBasedStateMachine):
         change, person = self._change(number), Staff.objects.get(username=name)
         self._attempt(lambda: control.resume(actor=person, origin=ORIGIN, change_id=change.pk))
 
-    @rule(name=people)
-    def switch(self, name: str) -> None:
-        """Switch a person off, or on again."""
-        self.active[name] = not self.active[name]
-        Staff.objects.filter(username=name).update(is_active=self.active[name])
-
-    @rule(name=people)
-    def change_role(self, name: str) -> None:
-        """Take a person's role away, or give it back."""
-        self.has_role[name] = not self.has_role[name]
-        role = Role.SUPERVISOR if self.has_role[name] else Role.SUPPORT
-        Staff.objects.get(username=name).groups.set(Group.objects.filter(name=role.value))
+    @rule(name=people, is_switched=st.booleans())
+    def change_person(self, name: str, *, is_switched: bool) -> None:
+        """Switch a person off or take their role away, or the other way round."""
+        if is_switched:
+            self.active[name] = not self.active[name]
+            Staff.objects.filter(username=name).update(is_active=self.active[name])
+        else:
+            self.has_role[name] = not self.has_role[name]
+            role = Role.SUPERVISOR if self.has_role[name] else Role.SUPPORT
+            Staff.objects.get(username=name).groups.set(Group.objects.filter(name=role.value))
 
     @rule()
     def change_policy(self) -> None:
@@ -236,7 +244,15 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def claim(self) -> None:
-        """Claim whatever a worker would."""
+        """Claim whatever a worker of one lane would."""
+        self._claim()
+
+    @rule()
+    def claim_again(self) -> None:
+        """The same, so that it happens often."""
+        self._claim()
+
+    def _claim(self) -> None:
         now = timezone.now()
         for change in [each for lane in Lane for each in with_work(lane, now)]:
             claim(change, calls=5, origin=ORIGIN, read_since=now - LATER)
