@@ -116,7 +116,7 @@ def check_all(change: Change) -> None:
     _check_request(change)
     if not is_of_this_version(change):
         return
-    digests = []
+    digests: list[str] = []
     for stored, digest in _computed(change):
         if stored != digest:
             raise ContentAltered(f"Item {len(digests) + 1} is not stored as it was requested.")

@@ -34,7 +34,7 @@ def test_nothing_is_claimed_without_its_approvals(firm: Firm, lot: int, capsys: 
         Interleavings,
         settings=settings(
             max_examples=runs,
-            stateful_step_count=12,
+            stateful_step_count=10,
             deadline=None,
             database=None,
             derandomize=RUNS <= LOT,

@@ -103,7 +103,7 @@ def of_item(other: Change, *, is_sent: bool) -> dict[str, Columns]:
         "own_parameters": {"own_parameters": {"x": 1}},
         "digest": {"digest": other.items.get().digest},
     }
-    skipped = {"state": {"state": ItemState.QUEUED}, "note": {"note": "Another reason"}}
+    skipped: dict[str, Columns] = {"state": {"state": ItemState.QUEUED}, "note": {"note": "Another reason"}}
     return common if is_sent else common | skipped
 
 
