@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "riskadmin.staff.refused_requests.RefusedRequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "riskadmin.web.access.AccessMiddleware",
 ]

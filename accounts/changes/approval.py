@@ -12,6 +12,7 @@ from accounts.approvals.actions import end_with
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import RequestState
 from accounts.approvals.subjects import DecisionRefused, Line, Step, Subject
+from accounts.changes.content import ContentAltered, check_all
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.freshness import good_since, read_again, stale
@@ -80,9 +81,13 @@ class ChangeSubject(Subject):
         return "" if isinstance(for_stored(thing), Kind) else f"{NOT_SUPPORTED} It can be rejected or withdrawn."
 
     def no_longer_as_shown(self, thing: Change, prepared: Prepared | None) -> DecisionRefused | None:
-        """Refuse if an account has changed, if that is not known, or if what the request says about why was altered."""
+        """Refuse if what is stored is not what was requested, if an account has changed, or if that is not known."""
         if is_altered(thing):
             return DecisionRefused(ALTERED)
+        try:
+            check_all(thing)
+        except ContentAltered as altered:
+            return DecisionRefused(f"{altered} It can't be approved. Reject it, and inform an administrator.")
         if thing.relation == Relation.ENDS:
             return None  # whether an account is as its lock left it is checked when the end of the lock is due
         since, unread = prepared or (good_since(), "")

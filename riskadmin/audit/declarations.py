@@ -62,6 +62,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         optional=("username", "staff_id", "active", "locked_until"),
         tone="warn",
     ),
+    Tag.STAFF_REQUEST_REFUSED: Declaration(
+        sentence="{actor} sent {method} to {path}, and that was refused with status {status}",
+        required=("method", "path", "status"),
+        tone="warn",
+    ),
     Tag.STAFF_CREATED: Declaration(
         sentence="{actor} added {person}[ as {roles}]",
         required=("staff_id",),
@@ -194,6 +199,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} suspended {change}[ ({kind})][: {why}]",
         required=("kind", "why"),
         tone="warn",
+    ),
+    Tag.CHANGE_ALTERED: Declaration(
+        sentence="{actor} suspended {change}[ ({kind})], because what is stored is not what was approved[: {why}]",
+        required=("kind", "why"),
+        state="change:paused",
     ),
     Tag.CHANGE_WINDOW_CLOSED: Declaration(
         sentence="The window of {change} closed: {after_window}",
@@ -430,6 +440,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "known_at": "Last read before",
     "lines": "Lines",
     "locked_until": "Locked out until",
+    "method": "Method of the request",
     "missing": "Missing rows",
     "move": "Number of the move in the mirror",
     "moved": "What had changed",
@@ -440,6 +451,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "of_change": "Earlier change",
     "on_duty": "Person",
     "outcome": "Outcome",
+    "path": "Address",
     "read_at": "Found when read",
     "reason": "Reason for the delay",
     "relation": "Relation to the earlier change",

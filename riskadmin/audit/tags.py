@@ -12,6 +12,7 @@ class Tag(models.TextChoices):
     STAFF_SIGNED_IN = "staff:session:opened", "Signed in"
     STAFF_SIGNED_OUT = "staff:session:closed", "Signed out"
     STAFF_SIGN_IN_REFUSED = "staff:session:refused", "Sign-in refused"
+    STAFF_REQUEST_REFUSED = "staff:request:refused", "Request refused"
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
@@ -46,6 +47,7 @@ class Tag(models.TextChoices):
     CHANGE_STARTED = "change:run:started", "Scheduled change begun"
     CHANGE_NOT_CARRIED_ON = "change:rest:dropped", "Skipped items not requested again"
     CHANGE_SUSPENDED = "change:run:suspended", "Scheduled change suspended"
+    CHANGE_ALTERED = "change:content:altered", "Stored change not as approved"
     CHANGE_WINDOW_CLOSED = "change:window:closed", "Window closed"
     CHANGE_PAUSED = "change:run:paused", "Change paused"
     CHANGE_RESUMED = "change:run:resumed", "Change resumed"
