@@ -8,7 +8,7 @@ LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-on-dates faults bench lint format screenshots lock sessions clean environment
+.PHONY: help demo demo-reset test test-on-dates interleavings faults bench lint format screenshots lock sessions clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: environment ## run every test, those in a browser too; ARGS="-k lock" narr
 
 test-on-dates: environment ## run the tests with the machine's clock at five dates to come; needs libfaketime (apt-get install faketime)
 	@$(VENV)/python -m tests.dates -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+interleavings: environment ## try random orders of approvals, edits, roles, policies and claims; RUNS=10000
+	@INTERLEAVINGS=$${RUNS:-10000} $(VENV)/python -m pytest -n 0 -q tests/approvals/test_interleavings.py
 
 faults: environment ## hurt everything at random and check what is left: SEED=7 RUNS=500, or MINUTES=30
 	@$(VENV)/python -m tests.faults

@@ -22,6 +22,7 @@ def unguarded(table: str) -> Iterator[None]:
         yield
         for name in guards:
             cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # as they are from the start
 
 
 def let_calls_age(calls: QuerySet[Call], ago: timedelta) -> None:

@@ -1,8 +1,9 @@
 """What people and the clock do to requests: each is one transaction with its audit event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
@@ -189,6 +190,28 @@ def decide(
     raise refused
 
 
+def _refusals_recorded(what: str) -> Callable[[Callable[..., ApprovalRequest]], Callable[..., ApprovalRequest]]:
+    """Let an action record that somebody tried it and was refused; nothing else of it was written."""
+
+    def decorate(act: Callable[..., ApprovalRequest]) -> Callable[..., ApprovalRequest]:
+        @wraps(act)
+        def recorded(*, actor: Staff, origin: Origin, request_id: int, **given: Any) -> ApprovalRequest:
+            try:
+                return act(actor=actor, origin=origin, request_id=request_id, **given)
+            except (NotAllowed, DecisionRefused) as error:
+                refused = error if isinstance(error, DecisionRefused) else DecisionRefused(str(error))
+                with transaction.atomic():
+                    case = _locked(request_id, origin)
+                    detail = {"verdict": what, "digest": case.request.digest, "why": refused.message}
+                    case.record_refusal(Step.REFUSED, actor, detail, refused)
+                raise
+
+        return recorded
+
+    return decorate
+
+
+@_refusals_recorded("withdraw")
 def withdraw(*, actor: Staff, origin: Origin, request_id: int) -> ApprovalRequest:
     """Withdraw a waiting request; only the person who asked may. Raises NotAllowed."""
     with transaction.atomic():
@@ -226,6 +249,7 @@ def comment(*, actor: Staff, origin: Origin, request_id: int, text: str, mention
     return made
 
 
+@_refusals_recorded("review")
 def review(*, actor: Staff, origin: Origin, request_id: int, comment: str) -> ApprovalRequest:
     """Record that somebody has reviewed what ran first. Raises NotAllowed."""
     with transaction.atomic():
@@ -246,6 +270,7 @@ def review(*, actor: Staff, origin: Origin, request_id: int, comment: str) -> Ap
     return request
 
 
+@_refusals_recorded("run alone")
 def act_alone(*, actor: Staff, origin: Origin, request_id: int, incident: str, comment: str) -> ApprovalRequest:
     """Let one's own waiting request happen without approvals, because of an incident; it has to be reviewed by somebody else.
 

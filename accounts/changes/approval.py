@@ -12,6 +12,7 @@ from accounts.approvals.actions import end_with
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import RequestState
 from accounts.approvals.subjects import DecisionRefused, Line, Step, Subject
+from accounts.changes.content import ContentAltered, check_all
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.freshness import good_since, read_again, stale
@@ -22,6 +23,7 @@ from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import moved_since
+from accounts.changes.reasons.background import is_altered
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.origin import Origin, Who
@@ -47,6 +49,8 @@ _ENDS: Final[Mapping[RequestState, tuple[ChangeState, str]]] = {
     RequestState.EXPIRED: (ChangeState.EXPIRED, "It was not decided in time"),
 }
 """The state of a change, and the note of its items, by how its request ended."""
+
+ALTERED: Final = "The ticket, the firm's reason or the files are not those of the request. Reject this change."
 
 Prepared = tuple[datetime, str]
 """Since when a reading counts, and why outdated state could not be read again, or ""."""
@@ -77,7 +81,13 @@ class ChangeSubject(Subject):
         return "" if isinstance(for_stored(thing), Kind) else f"{NOT_SUPPORTED} It can be rejected or withdrawn."
 
     def no_longer_as_shown(self, thing: Change, prepared: Prepared | None) -> DecisionRefused | None:
-        """Refuse if an account has changed, or if that is not known."""
+        """Refuse if what is stored is not what was requested, if an account has changed, or if that is not known."""
+        if is_altered(thing):
+            return DecisionRefused(ALTERED)
+        try:
+            check_all(thing)
+        except ContentAltered as altered:
+            return DecisionRefused(f"{altered} It can't be approved. Reject it, and inform an administrator.")
         if thing.relation == Relation.ENDS:
             return None  # whether an account is as its lock left it is checked when the end of the lock is due
         since, unread = prepared or (good_since(), "")

@@ -36,7 +36,7 @@ class LaneChoice(models.TextChoices):
 class Change(models.Model):
     """A change that a person requested: one kind, one environment, its parameters, its reason, and its items.
 
-    Everything that an approval covers is written once; `digest` is the SHA-256 over all of it. When and how fast it runs is not
+    Everything that an approval covers is written once; `digest` is over all of it (`content`). When and how fast it runs is not
     part of that: people control it by state and priority (`control`).
     """
 
@@ -55,8 +55,8 @@ class Change(models.Model):
     # What policy required at submit, and who has approved it.
     approval = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, related_name="change")
     item_count = models.PositiveIntegerField()
-    # The effects that its preview found, as `effects.ChangeEffects` stores them; frozen, and not part of the digest, since
-    # accounts continue to trade. Null if it was requested before effects were stored.
+    # The effects that its preview found, as `effects.ChangeEffects` stores them; frozen. Accounts continue to trade, so effects
+    # that are found later say nothing against them. Null if it was requested before effects were stored.
     effects = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     # No call of it is sent before this time, nor outside its window; when the window closes, it continues in the next one, or
     # the rest is cancelled.
@@ -154,6 +154,8 @@ class Item(models.Model):
 
     # Parameters of this target alone, such as those of its row in a file; they override those of the change.
     own_parameters = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    # Over the columns above, and why it is skipped if it was not to be sent (`content`). Empty for items of older changes.
+    digest = models.CharField(max_length=64, blank=True, db_default="")
 
     state = models.CharField(max_length=16, choices=ItemState)
     # Why it was skipped, Tradovate's message if it was rejected, what is not known if it is unknown.

@@ -34,6 +34,7 @@ def register_notices() -> None:
         (Tag.CHANGE_REJECTED, _rejected),
         (Tag.CHANGE_EXPIRED, _expired),
         (Tag.CHANGE_CANCELLED, _settled),
+        (Tag.CHANGE_ALTERED, _altered),
         (Tag.CHANGE_FINISHED, _finished),
     ):
         listen(tag, _once_for_each_change(send))
@@ -103,6 +104,12 @@ def _expired(change: Change, _: AuditEntry) -> None:
     _notify(Topic.EXPIRING, [change.requested_by, *asked], change, f"Change {change.pk} expired", text, key="expired")
 
 
+def _altered(change: Change, entry: AuditEntry) -> None:
+    text = f"{entry.detail['why']} Nothing more is sent. Cancel the rest, and inform an administrator."
+    subject = f"Change {change.pk} was suspended: what is stored is not what was approved"
+    _notify(Topic.SUSPENDED, [change.requested_by, *_deciders()], change, subject, text, key="altered")
+
+
 def _finished(change: Change, entry: AuditEntry) -> None:
     counts = {ItemState(state): count for state, count in entry.detail["counts"].items()}
     if not any(counts.get(state) for state in _NOT_APPLIED):
@@ -140,8 +147,12 @@ def _link(change: Change) -> str:
 
 def _approvers(change: Change) -> list[Staff]:
     """Return who may approve it now."""
-    able = (person for person in people().filter(is_active=True) if person.may("changes:decide"))
-    return [person for person in able if waiting_for(person).filter(pk=change.approval_id).exists()]
+    return [person for person in _deciders() if waiting_for(person).filter(pk=change.approval_id).exists()]
+
+
+def _deciders() -> list[Staff]:
+    """Return everyone who may approve changes."""
+    return [person for person in people().filter(is_active=True) if person.may("changes:decide")]
 
 
 def _follows_another(change: Change) -> bool:

@@ -27,6 +27,7 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
 from accounts.changes.plan_summary import RowFilter, sheet
+from accounts.changes.reasons.queries import attachments_of
 from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
 from accounts.changes.scheduling.calendar import ahead
 from accounts.changes.scheduling.suspension import may_settle
@@ -146,6 +147,8 @@ def _detail_page(
         **(_review_context(request, review) if review else {}),
         "form": form or DecideForm(initial={"digest": change.digest}),
         "shown": shown.sealed(change, viewer, review.overview.effects) if review and may_decide else "",
+        "approvers": queries.approvers_of(change) if is_pending and not may_decide else None,
+        "attachments": attachments_of(change) if hasattr(change, "background") else [],
         "approved": [] if is_pending else shown.approved(change),
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),

@@ -11,16 +11,18 @@ from django.utils import timezone
 from accounts.approvals.actions import new_request
 from accounts.changes.approval import CHANGES
 from accounts.changes.audit_events import target_event
+from accounts.changes.content import digest_of_change, digest_of_item
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.facts import facts_of, need_of
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan
 from accounts.changes.plan_summary import overview
+from accounts.changes.reasons import background
+from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
 from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
-from accounts.models.digests import digest_of
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
 from riskadmin.audit.origin import Origin, Who
@@ -37,6 +39,7 @@ class Reason:
 
     code: str
     text: str
+    given: Given = NOTHING
 
 
 def compose(
@@ -51,8 +54,8 @@ def compose(
 ) -> Change:
     """Return a change of what is planned, with its request under the policy in force, neither written yet.
 
-    It can be approved until the policy's time has passed, counted from when it is to run. The effects of the plan are kept as
-    they are now. Raises `accounts.approvals.policy.PolicyMissing`.
+    Its digest is set by `write`. It can be approved until the policy's time has passed, counted from when it is to run. The
+    effects of the plan are kept as they are now. Raises `accounts.approvals.policy.PolicyMissing`.
     """
     at, effects = timezone.now(), overview(planned).effects
     facts = facts_of(actor, planned, effects, at=at, timing=timing, at_least=approvals_at_least)
@@ -78,28 +81,11 @@ def compose(
         relation=link.relation if link else "",
         state=ChangeState.PENDING if need.approvals else decided_as(waits=timing.waits),
     )
+    background.attach(change, reason.given)
     change.approval = new_request(
         CHANGES, actor=actor, need=need, facts=facts.to_json(), digest="", at=at, valid_from=timing.runs_at
     )
-    _put_digest(change, planned, timing)
     return change
-
-
-def _put_digest(change: Change, planned: Plan, timing: Timing) -> None:
-    """Set the digest over everything that is approved, of the change and of its request."""
-    change.digest = change.approval.digest = digest_of(
-        {
-            "plan": planned.digest,
-            "parameters": change.parameters,
-            "reason_code": change.reason_code,
-            "reason_text": change.reason_text,
-            "requested_by": change.requested_by_id,
-            "form_key": change.form_key,
-            "facts": change.approval.facts,
-            **timing.to_json(),
-            **({"relation": change.relation, "of_change": change.of_change_id} if change.relation else {}),
-        },
-    )
 
 
 def write(
@@ -111,10 +97,19 @@ def write(
     source: TargetSource = NOWHERE,
     per_target: Mapping[int, State] | None = None,
 ) -> None:
-    """Write a composed change with its items and their audit events, and dispatch it if it runs. Needs an open transaction."""
-    own = per_target or {}
+    """Write a composed change with its items and their audit events, and dispatch it if it runs. Needs an open transaction.
+
+    Sets the digest over everything that is approved, of the change and of its request.
+    """
+    contents = _contents(planned, per_target or {})
+    digests = [
+        digest_of_item(content, skip_reason=row.skip_reason, relation=change.relation)
+        for content, row in zip(contents, planned.rows, strict=True)
+    ]
+    change.digest = change.approval.digest = digest_of_change(change, digests)
     change.approval.save(force_insert=True)
     change.save(force_insert=True)
+    background.store(change)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
     ids = new_ids(Item, len(planned.rows))
     copy_in(
@@ -123,18 +118,13 @@ def write(
             {
                 "id": item_id,
                 "change_id": change.pk,
-                "position": position,
-                "target": row.target,
-                "account_id": row.account.pk if row.account else None,
-                "target_name": row.name,
-                "before": row.before,
-                "after": row.after,
-                "own_parameters": own.get(row.target_id),
+                **content,
+                "digest": digest,
                 "state": state if row.is_sent else ItemState.SKIPPED,
                 "note": row.skip_reason,
                 "settled_at": None if row.is_sent else change.submitted_at,
             }
-            for position, (item_id, row) in enumerate(zip(ids, planned.rows, strict=True), start=1)
+            for item_id, content, digest, row in zip(ids, contents, digests, planned.rows, strict=True)
         ],
     )
     detail = {
@@ -144,6 +134,7 @@ def write(
         "decisions_needed": change.approval.needed,
         **({"source": source.words} if source.words else {}),
         **_in_time(change),
+        **background.in_trail(change),
     }
     record_all(
         target_event(
@@ -160,6 +151,7 @@ def write(
         )
         for item_id, row in zip(ids, planned.rows, strict=True)
     )
+    background.record_attached(change, who, origin)
     if source.left_out:
         detail = {"source": source.words, "rows": len(source.lines_left_out), **source.left_out_in_short}
         record(AuditEntry(tag=Tag.CHANGE_ROWS_LEFT_OUT, actor=who, origin=origin, change_id=change.pk, detail=detail))
@@ -167,6 +159,22 @@ def write(
         cursor.execute(COUNT_NOW)
     if state == ItemState.QUEUED:
         dispatch_on_commit(change_id=change.pk, lane=change.lane)
+
+
+def _contents(planned: Plan, per_target: Mapping[int, State]) -> list[dict[str, Any]]:
+    """Return the columns of each item that its digest covers."""
+    return [
+        {
+            "position": position,
+            "target": row.target,
+            "target_name": row.name,
+            "account_id": row.account.pk if row.account else None,
+            "before": row.before,
+            "after": row.after,
+            "own_parameters": per_target.get(row.target_id),
+        }
+        for position, row in enumerate(planned.rows, start=1)
+    ]
 
 
 def _in_time(change: Change) -> dict[str, Any]:
@@ -185,5 +193,4 @@ def _in_time(change: Change) -> dict[str, Any]:
 def write_end(change: Change, end: Change, planned: Plan, *, who: Who, origin: Origin) -> None:
     """Write the change that ends another one, which was written just before in the same transaction."""
     end.of_change, end.relation = change, Relation.ENDS
-    _put_digest(end, planned, Timing(runs_at=end.runs_at))
     write(end, planned, who=who, origin=origin)

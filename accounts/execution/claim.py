@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from accounts.changes.content import ContentAltered, check_items
 from accounts.changes.ending import half_done
 from accounts.changes.guards import MAY_BE_SENT, TARGET_UNDER_WAY
 from accounts.changes.kinds import sendable
@@ -22,6 +23,7 @@ from accounts.changes.models import Change, Item
 from accounts.changes.moving import show_moved, transition
 from accounts.changes.scheduling.timing import closed_until
 from accounts.changes.states import ItemState
+from accounts.changes.tracking.control import suspend_altered
 from accounts.execution.basis import basis
 from accounts.execution.models import Call, CallState, Purpose
 from accounts.execution.queue import first_items
@@ -104,14 +106,18 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
 
     Commits them as `sending` with their call rows and audit events. Items whose target has changed since it was shown are
     settled as skipped instead; if the target's state matters, those not read since `read_since` stay queued. PostgreSQL refuses
-    the transition for a change without its approvals, and a second item of the same target.
+    the transition for a change without its approvals, and a second item of the same target. A change whose stored rows are not
+    what was approved is suspended.
     """
     at, made_at = timezone.now(), time.monotonic()
     kind = sendable(change)
     try:
         with transaction.atomic():
             found = _next(change, kind, at, calls, step)
-            if not found or closed_until(change.window, at):
+            if not found:
+                return []
+            check_items(change, found)
+            if closed_until(change.window, at):
                 return []
             items = _still_right(kind, found, read_since, origin)
             if not items:
@@ -120,6 +126,9 @@ def claim(change: Change, *, calls: int, origin: Origin, read_since: datetime, s
             carried = kind.carried(Environment(change.environment), after)
             batches = [[item] for item in items] if kind.batch_size == 1 else [items]
             claimed = _write(change, kind, batches, at=at, origin=origin)
+    except ContentAltered as altered:
+        suspend_altered(change, str(altered), origin=origin)
+        return []
     except IntegrityError as error:
         if broken_rule(error) == MAY_BE_SENT:
             return []  # the change was paused or cancelled since it was read

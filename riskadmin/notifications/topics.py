@@ -64,7 +64,7 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
         sentence="A change that you requested has finished, and not every item was applied.", recipients="its requester"
     ),
     Topic.SUSPENDED: TopicSpec(
-        sentence="A change was suspended before it ran.",
+        sentence="A change was suspended, before it ran or because what is stored is not what was approved.",
         recipients="its requester, and those who may approve it",
         is_urgent=True,
     ),

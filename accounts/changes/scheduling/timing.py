@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from accounts.changes.scheduling.hours import hours
 from accounts.changes.states import Window
@@ -25,17 +24,6 @@ class Timing:
     def waits(self) -> bool:
         """Whether it does not begin as soon as it is approved."""
         return self.runs_at is not None or self.window != Window.ANY
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what a digest is computed over: only what was requested, so an immediate change keeps its digest."""
-        said = {
-            "runs_at": self.runs_at,
-            "window": self.window.value,
-            "goes_on": self.goes_on,
-            "ends_at": self.ends_at,
-            "review_by": self.review_by,
-        }
-        return {name: value for name, value in said.items() if value}
 
 
 IMMEDIATELY = Timing()

@@ -42,6 +42,7 @@ CANCEL_BATCH: Final = 1000
 
 WINDOW_CLOSED: Final = "its window has closed, and it goes on in the next one"
 WINDOW_CLOSED_BY: Final = "riskadmin, since its window closed"
+ALTERED_BY: Final = "riskadmin, since what is stored is not what was approved"
 
 _UNDER_WAY: Final = (ChangeState.RUNNING, ChangeState.PAUSED)
 
@@ -129,6 +130,17 @@ def close_window(change: Change, resumes_at: datetime, *, origin: Origin) -> Non
             move_change(locked, ChangeState.STOPPING, stopped_at=timezone.now(), stopped_by_name=WINDOW_CLOSED_BY)
         detail = {"kind": locked.kind} | ({"until": resumes_at} if locked.goes_on else {})
         record(AuditEntry(tag=Tag.CHANGE_WINDOW_CLOSED, actor=SYSTEM, origin=origin, change_id=locked.pk, detail=detail))
+
+
+def suspend_altered(change: Change, why: str, *, origin: Origin) -> None:
+    """Pause a running change whose stored rows are not what was approved. Resumed as it is, it is paused again."""
+    with transaction.atomic():
+        locked = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
+        if locked.state != ChangeState.RUNNING:
+            return  # another worker was first
+        move_change(locked, ChangeState.PAUSED, paused_at=timezone.now(), paused_by=None, paused_by_name=ALTERED_BY)
+        detail = {"kind": locked.kind, "why": why}
+        record(AuditEntry(tag=Tag.CHANGE_ALTERED, actor=SYSTEM, origin=origin, change_id=locked.pk, detail=detail))
 
 
 def cancel_queued(change: Change, *, who: Who, origin: Origin) -> int:
