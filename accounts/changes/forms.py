@@ -1,4 +1,4 @@
-"""Forms of requesting and approving. Input is checked here, before anything is read or written."""
+"""Forms of requesting and following changes. Input is checked here, before anything is read or written."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,6 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
-from accounts.approvals.forms import VERDICT_CHOICES
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.scheduling.timing_form import TimingForm
@@ -162,15 +161,6 @@ def _offer_environments(form: forms.Form, kind: Kind) -> None:
         field.widget = forms.HiddenInput()
         field.initial = offered[0].value
     form.fields["environment"] = field
-
-
-class DecideForm(forms.Form):
-    """One person's approval or rejection, with the digest of what they were shown."""
-
-    verdict = forms.ChoiceField(choices=VERDICT_CHOICES, widget=forms.HiddenInput)
-    comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
-    digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
-    shown = forms.CharField(required=False, max_length=100_000, widget=forms.HiddenInput)
 
 
 class PriorityForm(forms.Form):

@@ -13,17 +13,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
-from accounts.approvals.actions import decide as decide_about
 from accounts.approvals.actions import withdraw as withdraw_request
+from accounts.approvals.forms import DecideForm
+from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.policy import in_words, stages_of
 from accounts.approvals.queries import policy_in_force, rules_of
-from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes import queries, shown
 from accounts.changes.access import change_or_404, requestable_change
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
-from accounts.changes.forms import DecideForm, ItemsForm, PriorityForm
+from accounts.changes.forms import ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS, for_stored, named
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
@@ -44,7 +44,7 @@ from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
 
-UNPROCESSABLE, CONFLICT = 422, 409
+CONFLICT = 409
 CHANGES_SHOWN = 200
 ITEMS_SHOWN = 100
 ITEMS_TO_DECIDE = 15
@@ -76,33 +76,11 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
     return response if following.is_open else trigger_client_event(response, "change-moved")
 
 
-@requires("changes:decide")
-@require_POST
-def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Approve or reject a change; refused with 409 and what moved if the change is no longer what was shown."""
-    change = change_or_404(pk)
-    form = DecideForm(request.POST)
-    if not form.is_valid():
-        return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
-    try:
-        effects = shown.unsealed(pk, person(request), form.cleaned_data["shown"])
-    except shown.NotShown:
-        refusal = DecisionRefused("This is not what you were shown. Review it again.")
-        return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
-    try:
-        decide_about(
-            actor=person(request),
-            origin=origin_of(request),
-            request_id=change.approval_id,
-            verdict=Verdict(form.cleaned_data["verdict"]),
-            digest=form.cleaned_data["digest"],
-            comment=form.cleaned_data["comment"],
-            shown=effects.to_json() if effects else None,
-        )
-    except DecisionRefused as refusal:
-        return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
-    messages.success(request, f"You {Verdict(form.cleaned_data['verdict']).label.lower()} change {change.pk}.")
-    return redirect(request, "changes:detail", pk)
+def decision_page(
+    request: HttpRequest, asked: ApprovalRequest, *, form: DecideForm, refusal: DecisionRefused | None, status: int
+) -> HttpResponse:
+    """Answer a decision that was refused (`accounts.approvals.views.decide`) with the change as it is now."""
+    return _detail_page(request, asked.change.pk, form=form, refusal=refusal, status=status)
 
 
 @requires("changes:view")
