@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -21,6 +20,8 @@ from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes import queries, shown
 from accounts.changes.access import change_or_404, requestable_change
+from accounts.changes.confirmation import confirmation_of
+from accounts.changes.decision_page import ITEMS_TO_DECIDE, bar_context, review_context, way_on, why_over
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
 from accounts.changes.forms import DecideForm, ItemsForm, PriorityForm
@@ -28,8 +29,7 @@ from accounts.changes.kinds import KINDS, for_stored, named
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
-from accounts.changes.plan_summary import RowFilter, sheet
-from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
+from accounts.changes.recomputed import recomputed, refuse_more_liquidations
 from accounts.changes.scheduling.calendar import ahead
 from accounts.changes.scheduling.suspension import may_settle
 from accounts.changes.states import ChangeState, ItemState, Relation
@@ -47,9 +47,7 @@ from riskadmin.web.paging import keyset
 UNPROCESSABLE, CONFLICT = 422, 409
 CHANGES_SHOWN = 200
 ITEMS_SHOWN = 100
-ITEMS_TO_DECIDE = 15
-"""Fewer, so that what is below them stays near, also on a phone."""
-SEARCH_MAX = 64
+DECIDED = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.REQUEST_EDITS: "asked for edits of"}
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 
 
@@ -79,29 +77,33 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("changes:decide")
 @require_POST
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Approve or reject a change; refused with 409 and what moved if the change is no longer what was shown."""
+    """Approve, reject or send back a change; refused with 409 and what moved if the change is no longer what was shown."""
     change = change_or_404(pk)
-    form = DecideForm(request.POST)
-    if not form.is_valid():
-        return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
     try:
-        effects = shown.unsealed(pk, person(request), form.cleaned_data["shown"])
+        effects = shown.unsealed(pk, person(request), request.POST.get("shown", ""))
     except shown.NotShown:
         refusal = DecisionRefused("This is not what you were shown. Review it again.")
-        return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
+        return _detail_page(request, pk, form=DecideForm(request.POST), refusal=refusal, status=CONFLICT)
+    seen = effects or ChangeEffects.from_json(change.effects)
+    form = DecideForm(request.POST, asked=confirmation_of(seen))
+    if not form.is_valid():
+        return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
+    verdict = Verdict(form.cleaned_data["verdict"])
     try:
+        if verdict == Verdict.APPROVE:
+            refuse_more_liquidations(change, seen)
         decide_about(
             actor=person(request),
             origin=origin_of(request),
             request_id=change.approval_id,
-            verdict=Verdict(form.cleaned_data["verdict"]),
+            verdict=verdict,
             digest=form.cleaned_data["digest"],
             comment=form.cleaned_data["comment"],
             shown=effects.to_json() if effects else None,
         )
     except DecisionRefused as refusal:
         return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
-    messages.success(request, f"You {Verdict(form.cleaned_data['verdict']).label.lower()} change {change.pk}.")
+    messages.success(request, f"You {DECIDED[verdict]} change {change.pk}.")
     return redirect(request, "changes:detail", pk)
 
 
@@ -145,10 +147,10 @@ def _detail_page(
     review = recomputed(change, read=may_decide and request.method == "GET") if is_pending else None
     context |= {
         "review": review,
-        **(_review_context(request, review) if review else {}),
-        "form": form or DecideForm(initial={"digest": change.digest}),
-        "shown": shown.sealed(change, viewer, review.overview.effects) if review and may_decide else "",
-        "approved": [] if is_pending else shown.approved(change),
+        **(review_context(request, review) if review else {}),
+        **(bar_context(viewer, change, review, form) if may_decide else {}),
+        **(way_on(viewer, change) if viewer.may("changes:decide") else {}),
+        "form": form,
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),
         "button": following.kind.words(following.counts.get(ItemState.WAITING, 0)),
@@ -164,30 +166,17 @@ def _detail_page(
     return render(request, "changes/detail.html", context, status=status)
 
 
-def _review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
-    """Return what the approval page lists: the items that its URL asks for, worst first, a page at a time."""
-    wanted = RowFilter.of(request.GET, also=FILTERS)
-    search = request.GET.get("q", "").strip()[:SEARCH_MAX]
-    path = reverse("changes:detail", args=[review.change.pk])
-    rows_url = f"{path}?q={quote(search)}"
-    return {
-        "rows_filter": wanted,
-        "search": search,
-        "rows_url": rows_url,
-        "tab_url": f"{rows_url}{wanted.query}",
-        "sheet": sheet(review.filtered(wanted, search), request.GET.get("page", "1"), ITEMS_TO_DECIDE),
-        "parameter_words": review.plan.kind.parameter_words(review.change.parameters),
-    }
-
-
 def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
-    """Return what the live part shows. Three queries, for every viewer and any number of items."""
+    """Return what the live part shows. Three queries, for every viewer and any number of items.
+
+    A page with buttons sends the digest that it shows: if they can't decide about that any more, it learns why.
+    """
     try:
         following = queries.progress(pk)
     except Change.DoesNotExist as error:
         raise Http404(f"There is no change {pk}.") from error
     form = ItemsForm(request.GET)
-    change = following.change
+    change, viewer = following.change, person(request)
     is_pending = change.state == ChangeState.PENDING
     items = queries.items_of(change, **form.narrowed)
     size = ITEMS_TO_DECIDE if is_pending else ITEMS_SHOWN
@@ -198,9 +187,10 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "progress": following,
         "pace": pace(following),
         "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
-        "may_steer": control.may_steer(person(request), following.change),
-        "resume_refusal": control.refuses_to_resume(person(request), following.change),
-        "may_take_over": may_settle(person(request), following.change),
+        "why_over": why_over(viewer, following, request.GET["digest"]) if "digest" in request.GET else "",
+        "may_steer": control.may_steer(viewer, change),
+        "resume_refusal": control.refuses_to_resume(viewer, change),
+        "may_take_over": may_settle(viewer, change),
         "may_retry": following.failed
         and not following.moves
         and following.change.state != ChangeState.PENDING
