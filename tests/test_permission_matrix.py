@@ -82,6 +82,10 @@ def _pk(world: World) -> tuple[int]:
     return (world.change.pk,)
 
 
+def _request(world: World) -> tuple[int]:
+    return (world.change.approval_id,)
+
+
 def _of(name: str) -> Callable[[World], tuple[int]]:
     return lambda world: (getattr(world, name).change_id,)
 
@@ -127,7 +131,7 @@ def _asks(kind_name: str, account_id: int) -> Callable[[World], dict[str, Any]]:
 
 
 def _decides(verdict: str) -> Callable[[World], dict[str, Any]]:
-    return lambda world: {"verdict": verdict, "digest": world.change.digest}
+    return lambda world: {"verdict": verdict, "digest": world.change.digest, "comment": "As agreed"}
 
 
 EVERYBODY_SIGNED_IN = (302, 200, 200, 200, 200)
@@ -192,8 +196,11 @@ TABLE = (
         lambda _: {"how": "names", "environment": "demo", "text": "102 nobody"},
     ),
     Row("GET", "changes:csv_template", (302, 200, 200, 403, 403), lambda _: ("lock",)),
-    Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("approve")),
-    Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("reject")),
+    Row("POST", "approvals:decide", (302, 403, 303, 403, 403), _request, _decides("approve")),
+    Row("POST", "approvals:decide", (302, 403, 303, 403, 403), _request, _decides("reject")),
+    Row("POST", "approvals:decide", (302, 403, 303, 403, 403), _request, _decides("request_edits")),
+    Row("POST", "approvals:comment", (302, 303, 303, 303, 303), _request, lambda _: {"text": "Why?"}),
+    Row("GET", "approvals:conversation", EVERYBODY_SIGNED_IN, _request),
     # Support asked for it; a colleague who may ask, but did not, is told so.
     Row("POST", "changes:withdraw", (302, 303, 409, 403, 403), _pk),
     # Support asked for these; anyone who decides about changes may steer them too.
@@ -242,9 +249,9 @@ TABLE = (
     Row("POST", "limit_templates:unassign", (302, 403, 303, 403, 403), lambda world: (world.assignment.pk,)),
     Row(
         "POST",
-        "limit_templates:decide",
+        "approvals:decide",
         (302, 403, 303, 403, 403),
-        _version,
+        lambda world: (world.version.approval_id,),
         lambda world: {"verdict": "approve", "digest": world.version.digest},
     ),
     # Support proposed it; a colleague who may propose, but did not, is told so.
@@ -418,7 +425,7 @@ def test_every_post_needs_the_token_of_its_form(world: World, row: Row) -> None:
 
 def test_compliance_may_do_nothing_but_look() -> None:
     compliance = WHO.index(Role.COMPLIANCE.value)
-    own = {"notifications:read", "notifications:read_all", "notifications:settings"}
+    own = {"notifications:read", "notifications:read_all", "notifications:settings", "approvals:comment"}
     frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh"} | own
     assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
 

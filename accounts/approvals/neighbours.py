@@ -27,9 +27,7 @@ def neighbours(person: Staff, request_id: int) -> Neighbours:
     at = waiting.index(request_id) if request_id in waiting else -1
     before = waiting[at - 1] if at > 0 else None
     after = waiting[at + 1] if at + 1 < len(waiting) else None
-    return Neighbours(
-        place=at + 1 if at >= 0 else None, total=len(waiting), previous=_address(before), next=_address(after)
-    )
+    return Neighbours(place=at + 1 if at >= 0 else None, total=len(waiting), previous=_address(before), next=_address(after))
 
 
 def _address(request_id: int | None) -> str:

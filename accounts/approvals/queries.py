@@ -7,10 +7,10 @@ from typing import Final
 from django.db.models import CharField, F, Func, Q, QuerySet
 from django.utils import timezone
 
-from accounts.approvals.models import Approval, ApprovalRequest, PolicyRule, PolicyVersion
+from accounts.approvals.models import Approval, ApprovalRequest, Comment, PolicyRule, PolicyVersion
 from accounts.approvals.policy import Stage, stages_of
 from accounts.approvals.states import PolicyState, RequestState, Verdict
-from accounts.approvals.subjects import all_subjects
+from accounts.approvals.subjects import Line, all_subjects, subject_of
 from riskadmin.staff.models import Staff
 
 
@@ -38,6 +38,16 @@ def to_review(person: Staff) -> QuerySet[ApprovalRequest]:
         review_due_at__isnull=False, reviewed_at__isnull=True, state=RequestState.APPROVED, subject__in=theirs
     )
     return ran_first.exclude(requested_by=person).order_by("review_due_at", "pk")
+
+
+def line_of(request: ApprovalRequest) -> Line:
+    """Return what a request is about, in a line."""
+    return subject_of(request).lines([request])[request.pk]
+
+
+def conversation_of(request: ApprovalRequest) -> QuerySet[Comment]:
+    """Return the comments about a request, oldest first."""
+    return request.comments.order_by("pk")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Changes as something that is approved: what is checked before an approval, and what follows from each verdict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,9 +11,12 @@ from django.utils import timezone
 from accounts.approvals.actions import end_with
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import RequestState
-from accounts.approvals.subjects import DecisionRefused, Line, Step, Subject
+from accounts.approvals.subjects import Confirmation, DecisionRefused, Line, NewContent, Step, Subject
+from accounts.changes import shown as shown_effects
+from accounts.changes.confirmation import confirmation_of
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
+from accounts.changes.exclusion import content_without, exclude
 from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import for_stored, sendable
 from accounts.changes.kinds.kind import Kind
@@ -22,10 +25,12 @@ from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import moved_since
+from accounts.changes.recomputed import refuse_more_liquidations
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 _TAGS: Final[Mapping[Step, Tag]] = {
@@ -58,19 +63,46 @@ class ChangeSubject(Subject):
     name = "change"
     one = "change"
     many = "changes"
+    page = "accounts.changes.views.decision_page"
 
     def lock(self, request_id: int) -> Change:
         """Lock the change."""
         return Change.objects.select_for_update(of=("self",)).get(approval=request_id)
 
-    def prepare(self, request: ApprovalRequest) -> Prepared:
+    def prepare(self, request: ApprovalRequest, excluded: Sequence[str] = ()) -> Prepared:
         """Read outdated state that the plan depends on again; nothing for what certainly moved, and for the end of a lock."""
         since, change = good_since(), request.change
         if change.relation == Relation.ENDS or self.obstacle(change):
             return since, ""
-        known = _Known(change, since)
+        known = _Known(change, since, excluded)
         read = known.old and not known.moved()
         return since, read_again(known.kind, known.environment, known.old, lane=Lane.URGENT) if read else ""
+
+    def shown(self, request: ApprovalRequest, viewer: Staff, sealed: str, excluded: Sequence[str]) -> Mapping[str, Any] | None:
+        """Return the effects that the page of a decision carried."""
+        try:
+            effects = shown_effects.unsealed(request.change.pk, viewer, sealed, excluded)
+        except shown_effects.NotShown as error:
+            raise DecisionRefused("This is not what you were shown. Review it again.") from error
+        return effects.to_json() if effects else None
+
+    def to_confirm(
+        self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
+    ) -> Confirmation | None:
+        """Ask for the number of what it liquidates or loosens; what was shown nowhere is as it was requested."""
+        change = request.change
+        seen = ChangeEffects.from_json(change.effects if shown is None else shown)
+        if seen is not None:
+            refuse_more_liquidations(change, seen, excluded)
+        return confirmation_of(seen)
+
+    def content_without(self, thing: Change, keys: Sequence[str], *, by: Who) -> NewContent:
+        """Refuse to leave out all of it, and parts of a lock with an end."""
+        return content_without(thing, keys, by=by)
+
+    def exclude(self, thing: Change, new: NewContent, *, actor: Who, origin: Origin) -> tuple[str, ...]:
+        """Skip the items, each with a note that names the person."""
+        return exclude(thing, new, actor=actor, origin=origin)
 
     def obstacle(self, thing: Change) -> str:
         """Refuse what would never be sent."""
@@ -151,9 +183,10 @@ CHANGES: Final = ChangeSubject()
 class _Known:
     """What the mirror has of the targets of a change that waits; `old` are those whose state was read before `since`."""
 
-    def __init__(self, change: Change, since: datetime) -> None:
+    def __init__(self, change: Change, since: datetime, excluded: Sequence[str] = ()) -> None:
         self.kind, self.environment = sendable(change), Environment(change.environment)
-        self.items = list(change.items.filter(state=ItemState.WAITING))
+        left_out = [int(key) for key in excluded]
+        self.items = list(change.items.filter(state=ItemState.WAITING).exclude(pk__in=left_out))
         self.found = self.kind.subjects(self.environment, [item.target_id for item in self.items])
         self.old = stale(self.kind, self.found, since)
 

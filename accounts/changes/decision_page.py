@@ -9,13 +9,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.approvals.actions import refusal
+from accounts.approvals.forms import DecideForm
 from accounts.approvals.models import PolicyRule
 from accounts.approvals.neighbours import neighbours
 from accounts.approvals.states import RequestState, Verdict
 from accounts.changes import shown
 from accounts.changes.confirmation import confirmation_of
 from accounts.changes.effects import ChangeEffects
-from accounts.changes.forms import DecideForm
 from accounts.changes.listed_rows import result_today, reviewed
 from accounts.changes.models import Change
 from accounts.changes.plan_summary import RowFilter, sheet
@@ -28,6 +28,10 @@ from riskadmin.web.visible import isolated
 ITEMS_TO_DECIDE: Final = 15
 """Fewer than elsewhere, so that what is below them stays near, also on a phone."""
 SEARCH_MAX: Final = 64
+LIQUIDATED: Final = "liquidated"
+"""The one measure whose items the page can leave out of an approval: `?without=liquidated`."""
+LEFT_OUT_MAX: Final = 500
+"""Items that one form may exclude: Django reads at most 1,000 fields."""
 
 KEYS: Final = (
     ("a", "Approve: goes to the number or the button"),
@@ -49,13 +53,10 @@ class Bar:
     request_edits: DecideForm
 
     @classmethod
-    def of(cls, change: Change, effects: ChangeEffects | None, posted: DecideForm | None) -> "Bar":
+    def of(cls, posted: DecideForm | None) -> "Bar":
         """Return empty forms for what is shown now; in place of the one that was posted, that one with its errors."""
-        asked, verdict = confirmation_of(effects), posted["verdict"].value() if posted else ""
-        forms = {
-            each.value: DecideForm(auto_id=f"{each.value}_%s", asked=asked, initial={"digest": change.digest})
-            for each in Verdict
-        }
+        verdict = posted["verdict"].value() if posted else ""
+        forms = {each.value: DecideForm(auto_id=f"{each.value}_%s") for each in Verdict}
         if posted and verdict in forms:
             posted.auto_id = f"{verdict}_%s"
             forms[verdict] = posted
@@ -66,7 +67,8 @@ def review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
     """Return what the page shows above the bar: effects, and the items that its URL asks for, worst first, a page at a time."""
     wanted = RowFilter.of(request.GET, also=FILTERS)
     search = request.GET.get("q", "").strip()[:SEARCH_MAX]
-    rows_url = f"{reverse('changes:detail', args=[review.change.pk])}?q={quote(search)}"
+    page_url = reverse("changes:detail", args=[review.change.pk])
+    rows_url = f"{page_url}?q={quote(search)}{f'&without={LIQUIDATED}' if review.excluded else ''}"
     found = sheet(review.filtered(wanted, search), request.GET.get("page", "1"), ITEMS_TO_DECIDE)
     liquidated = [row for row in review.plan.sent if row.effects and row.effects.liquidation == "now"]
     return {
@@ -78,18 +80,28 @@ def review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
         "parameter_words": review.plan.kind.parameter_words(review.change.parameters),
         "effects": review.overview.effects,
         "together_usd": result_today(liquidated),
-        "seen": shown.seen_otherwise(review.change, review.overview.effects),
+        "seen": [] if review.excluded else shown.seen_otherwise(review.change, review.overview.effects),
         "rules": PolicyRule.objects.filter(pk__in=review.change.approval.rules[:1]).select_related("version"),
     }
+
+
+def left_out(request: HttpRequest, review: Recomputed) -> Recomputed:
+    """Return what is left of a review without what its address, or the form that was posted, leaves out of the approval."""
+    wanted = request.GET.get("without", request.POST.get("without", ""))
+    keys = review.with_effect(LIQUIDATED) if wanted == LIQUIDATED else []
+    return review.without(keys) if len(keys) < min(len(review.items), LEFT_OUT_MAX) else review
 
 
 def bar_context(viewer: Staff, change: Change, review: Recomputed | None, posted: DecideForm | None) -> dict[str, Any]:
     """Return what the decision bar shows to somebody who may decide; `posted` is their form, if it was refused."""
     effects = review.overview.effects if review else ChangeEffects.from_json(change.effects)
+    excluded = [str(item.pk) for item in review.excluded] if review else []
     return {
-        "bar": Bar.of(change, effects, posted),
+        "bar": Bar.of(posted),
         "confirmation": confirmation_of(effects),
-        "shown": shown.sealed(change, viewer, effects) if review and effects else "",
+        "shown": shown.sealed(change, viewer, effects, excluded) if review and effects else "",
+        "may_leave_out": effects is not None and 0 < effects.liquidated < min(effects.targets, LEFT_OUT_MAX),
+        "rest": effects.targets - effects.liquidated if effects else 0,
     }
 
 

@@ -1,15 +1,13 @@
-"""Forms of requesting and approving. Input is checked here, before anything is read or written."""
+"""Forms of requesting and following changes. Input is checked here, before anything is read or written."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
-from accounts.approvals.states import Verdict
-from accounts.changes.confirmation import Confirmation
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.scheduling.timing_form import TimingForm
@@ -19,7 +17,7 @@ from accounts.changes.targeting.name_lookup import is_id
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
-from riskadmin.web.fields import LinesField
+from riskadmin.web.fields import CountField, LinesField
 
 ADDRESS_MAX = 200
 """How many accounts one URL may name."""
@@ -44,21 +42,6 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
     if len(environments) > 1:
         raise BadTargets(f"Demo and live {unit.value}s can't be in one change. Choose those of one environment.")
     return environments.pop(), list(dict.fromkeys(target_ids))
-
-
-SAYS_WHY: Final = {
-    Verdict.REJECT: "Say why it is rejected: the person who asked for it reads this.",
-    Verdict.REQUEST_EDITS: "Say what has to be edited: the person who asked for it reads this.",
-}
-"""The verdicts that need a reason, and what to write."""
-
-
-class CountField(forms.IntegerField):
-    """A number that a person types to confirm it, with or without its commas."""
-
-    def to_python(self, value: Any) -> int | None:
-        """Return the number without commas and blanks."""
-        return super().to_python(value.replace(",", "").replace(" ", "") if isinstance(value, str) else value)
 
 
 class AskForm(TimingForm):
@@ -170,37 +153,6 @@ def _offer_environments(form: forms.Form, kind: Kind) -> None:
         field.widget = forms.HiddenInput()
         field.initial = offered[0].value
     form.fields["environment"] = field
-
-
-class DecideForm(forms.Form):
-    """One person's verdict, with the digest of what they were shown; `asked` is what an approval has to confirm."""
-
-    verdict = forms.ChoiceField(choices=Verdict.choices, widget=forms.HiddenInput)
-    comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 3}))
-    confirm_count = CountField(
-        label="Type the number to confirm",
-        required=False,
-        min_value=0,
-        error_messages={"invalid": "Type the number in digits."},
-        widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}),
-    )
-    digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
-    shown = forms.CharField(required=False, max_length=100_000, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, asked: Confirmation | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.asked = asked
-
-    def clean(self) -> dict[str, Any]:
-        """Require a reason for what sends it back, and the number for an approval that has to be confirmed."""
-        cleaned = super().clean() or self.cleaned_data
-        verdict = cleaned.get("verdict")
-        if verdict in SAYS_WHY and not cleaned.get("comment") and "comment" not in self.errors:
-            self.add_error("comment", SAYS_WHY[Verdict(verdict)])
-        is_asked = self.asked and verdict == Verdict.APPROVE and "confirm_count" not in self.errors
-        if self.asked and is_asked and cleaned.get("confirm_count") != self.asked.number:
-            self.add_error("confirm_count", self.asked.error)
-        return cleaned
 
 
 class PriorityForm(forms.Form):

@@ -110,7 +110,9 @@ def _detailed(rows: Sequence[ListedRow], *, names_locks: bool) -> list[ListedRow
     keys = [each.row.account.pk for each in rows if each.row and each.row.account]
     accounts = _accounts(keys) if keys else {}
     locked = locked_by(accounts.values()) if names_locks and accounts else {}
-    limits = [Decimal(state[LOSS_LIMIT]) for each in rows for state in (each.before, each.after) if state and state.get(LOSS_LIMIT)]
+    limits = [
+        Decimal(state[LOSS_LIMIT]) for each in rows for state in (each.before, each.after) if state and state.get(LOSS_LIMIT)
+    ]
     scale = max(limits, default=Decimal(0))
     detailed = []
     for each in rows:

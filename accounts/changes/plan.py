@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Q, TextField
 
+from accounts.changes.content import plan_digest
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip
 from accounts.changes.kinds.spec import Unit
@@ -17,7 +18,6 @@ from accounts.changes.models import Item
 from accounts.changes.odd_records import unreadable_for
 from accounts.changes.states import CHANGE_AHEAD, ITEM_OPEN, ITEM_UNDER_WAY, ChangeState, Direction, ItemState, Relation
 from accounts.models import Account, Trader
-from accounts.models.digests import digest_of
 from accounts.models.ids import AnyOf
 from accounts.sync import not_reported
 from accounts.sync.unreadable import attach
@@ -101,14 +101,8 @@ class Plan:
 
         Additional information (names, open positions) is left out: it moves all the time and affects no call.
         """
-        return digest_of(
-            {
-                "kind": self.kind.name,
-                "environment": self.environment.value,
-                "parameters": self.parameters,
-                "items": [[row.target, row.before, row.after, row.skip_reason] for row in self.rows],
-            },
-        )
+        rows = ((row.target, row.before, row.after, row.skip_reason) for row in self.rows)
+        return plan_digest(self.kind.name, self.environment.value, self.parameters, rows)
 
 
 def target_of(environment: str, target_id: int, unit: Unit = Unit.ACCOUNT) -> str:

@@ -4,14 +4,14 @@ They approve the items as requested. What those would do, and what has moved sin
 nothing is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Final
 
 from accounts.approvals.subjects import DecisionRefused
-from accounts.changes.effects import ChangeEffects, Measure, differing
+from accounts.changes.effects import MEASURES, ChangeEffects, Measure, differing
 from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
@@ -58,7 +58,7 @@ class Recomputed:
     """A pending change as planned now, its items worst first.
 
     `old` counts the targets whose reading is too old to approve by, and `unread` says why they can't be read; `lately` is what
-    its requester asked for lately for the same targets.
+    its requester asked for lately for the same targets; `excluded` are items that an approval from this page leaves out.
     """
 
     change: Change
@@ -69,6 +69,7 @@ class Recomputed:
     old: int
     unread: str
     lately: Lately
+    excluded: tuple[Item, ...] = ()
 
     @property
     def oldest_read_at(self) -> datetime | None:
@@ -92,8 +93,22 @@ class Recomputed:
 
     @property
     def differing(self) -> list[tuple[Measure, int, int]]:
-        """The effects at the time of the request and now, as far as they differ."""
-        return differing(self.requested, self.overview.effects)
+        """The effects at the time of the request and now, as far as they differ; none if items are left out of them."""
+        return [] if self.excluded else differing(self.requested, self.overview.effects)
+
+    def with_effect(self, name: str) -> list[str]:
+        """Return the keys of the items that a measure applies to."""
+        holds = MEASURES[name].holds
+        return [str(each.item.pk) for each in self.items if each.row and each.row.effects and holds(each.row.effects)]
+
+    def without(self, keys: Collection[str]) -> "Recomputed":
+        """Return what is left of it, with its effects, if the items with these keys are excluded; one query, or none."""
+        if not keys:
+            return self
+        left = tuple(each for each in self.items if str(each.item.pk) not in keys)
+        planned = replace(self.plan, rows=tuple(each.row for each in left if each.row))
+        gone = tuple(each.item for each in self.items if str(each.item.pk) in keys)
+        return replace(self, plan=planned, overview=overview(planned), items=left, excluded=gone)
 
     def filtered(self, wanted: RowFilter, search: str) -> Sequence[Reviewed]:
         """Return the items that match a filter and a search by part of the name or the whole id."""
@@ -139,12 +154,12 @@ def recomputed(change: Change, *, read: bool) -> Recomputed | None:
     )
 
 
-def refuse_more_liquidations(change: Change, seen: ChangeEffects | None) -> None:
+def refuse_more_liquidations(change: Change, seen: ChangeEffects, excluded: Collection[str]) -> None:
     """Raise DecisionRefused if a pending change would liquidate more by now than its approver was shown."""
-    review = recomputed(change, read=False) if seen and change.state == ChangeState.PENDING else None
-    if review is None or seen is None:
+    review = recomputed(change, read=False) if change.state == ChangeState.PENDING else None
+    if review is None:
         return
-    was, now = seen.liquidated, review.overview.effects.liquidated
+    was, now = seen.liquidated, review.without(excluded).overview.effects.liquidated
     if now > was:
         raise DecisionRefused(f"It would liquidate {now:,} by now, and you were shown {was:,}. Review it again.")
 

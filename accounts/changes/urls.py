@@ -23,7 +23,6 @@ urlpatterns = [
     path("targets/<slug:kind_name>/", targeting_views.name_targets, name="name_targets"),
     path("targets/<slug:kind_name>/template.csv", targeting_views.csv_template, name="csv_template"),
     path("<int:pk>/", views.detail, name="detail"),
-    path("<int:pk>/decide/", views.decide, name="decide"),
     path("<int:pk>/withdraw/", views.withdraw, name="withdraw"),
     path("<int:pk>/pause/", tracking_views.pause, name="pause"),
     path("<int:pk>/resume/", tracking_views.resume, name="resume"),

@@ -12,24 +12,23 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
-from accounts.approvals.actions import decide as decide_about
 from accounts.approvals.actions import withdraw as withdraw_request
+from accounts.approvals.forms import DecideForm
+from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.policy import in_words, stages_of
 from accounts.approvals.queries import policy_in_force, rules_of
-from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
-from accounts.changes import queries, shown
+from accounts.changes import queries
 from accounts.changes.access import change_or_404, requestable_change
-from accounts.changes.confirmation import confirmation_of
-from accounts.changes.decision_page import ITEMS_TO_DECIDE, bar_context, review_context, way_on, why_over
+from accounts.changes.decision_page import ITEMS_TO_DECIDE, bar_context, left_out, review_context, way_on, why_over
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
-from accounts.changes.forms import DecideForm, ItemsForm, PriorityForm
+from accounts.changes.forms import ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS, for_stored, named
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
-from accounts.changes.recomputed import recomputed, refuse_more_liquidations
+from accounts.changes.recomputed import recomputed
 from accounts.changes.scheduling.calendar import ahead
 from accounts.changes.scheduling.suspension import may_settle
 from accounts.changes.states import ChangeState, ItemState, Relation
@@ -44,10 +43,9 @@ from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
 
-UNPROCESSABLE, CONFLICT = 422, 409
+CONFLICT = 409
 CHANGES_SHOWN = 200
 ITEMS_SHOWN = 100
-DECIDED = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.REQUEST_EDITS: "asked for edits of"}
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 
 
@@ -74,37 +72,11 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
     return response if following.is_open else trigger_client_event(response, "change-moved")
 
 
-@requires("changes:decide")
-@require_POST
-def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Approve, reject or send back a change; refused with 409 and what moved if the change is no longer what was shown."""
-    change = change_or_404(pk)
-    try:
-        effects = shown.unsealed(pk, person(request), request.POST.get("shown", ""))
-    except shown.NotShown:
-        refusal = DecisionRefused("This is not what you were shown. Review it again.")
-        return _detail_page(request, pk, form=DecideForm(request.POST), refusal=refusal, status=CONFLICT)
-    seen = effects or ChangeEffects.from_json(change.effects)
-    form = DecideForm(request.POST, asked=confirmation_of(seen))
-    if not form.is_valid():
-        return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
-    verdict = Verdict(form.cleaned_data["verdict"])
-    try:
-        if verdict == Verdict.APPROVE:
-            refuse_more_liquidations(change, seen)
-        decide_about(
-            actor=person(request),
-            origin=origin_of(request),
-            request_id=change.approval_id,
-            verdict=verdict,
-            digest=form.cleaned_data["digest"],
-            comment=form.cleaned_data["comment"],
-            shown=effects.to_json() if effects else None,
-        )
-    except DecisionRefused as refusal:
-        return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
-    messages.success(request, f"You {DECIDED[verdict]} change {change.pk}.")
-    return redirect(request, "changes:detail", pk)
+def decision_page(
+    request: HttpRequest, asked: ApprovalRequest, *, form: DecideForm, refusal: DecisionRefused | None, status: int
+) -> HttpResponse:
+    """Answer a decision that was refused (`accounts.approvals.views.decide`) with the change as it is now."""
+    return _detail_page(request, asked.change.pk, form=form, refusal=refusal, status=status)
 
 
 @requires("changes:view")
@@ -145,6 +117,7 @@ def _detail_page(
     may_decide = is_pending and queries.waiting_for(viewer).filter(pk=pk).exists()
     # Tradovate is read first for approvers only; not again right after an approval was refused, which has read it.
     review = recomputed(change, read=may_decide and request.method == "GET") if is_pending else None
+    review = left_out(request, review) if review and may_decide else review
     context |= {
         "review": review,
         **(review_context(request, review) if review else {}),

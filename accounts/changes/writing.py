@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.approvals.actions import new_request
 from accounts.changes.approval import CHANGES
 from accounts.changes.audit_events import target_event
+from accounts.changes.content import change_digest
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.facts import facts_of, need_of
 from accounts.changes.kinds.stored import State
@@ -20,7 +21,6 @@ from accounts.changes.plan_summary import overview
 from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
 from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
-from accounts.models.digests import digest_of
 from riskadmin.audit.actions import AuditEntry, record, record_all
 from riskadmin.audit.copying import copy_in, new_ids
 from riskadmin.audit.origin import Origin, Who
@@ -87,19 +87,7 @@ def compose(
 
 def _put_digest(change: Change, planned: Plan, timing: Timing) -> None:
     """Set the digest over everything that is approved, of the change and of its request."""
-    change.digest = change.approval.digest = digest_of(
-        {
-            "plan": planned.digest,
-            "parameters": change.parameters,
-            "reason_code": change.reason_code,
-            "reason_text": change.reason_text,
-            "requested_by": change.requested_by_id,
-            "form_key": change.form_key,
-            "facts": change.approval.facts,
-            **timing.to_json(),
-            **({"relation": change.relation, "of_change": change.of_change_id} if change.relation else {}),
-        },
-    )
+    change.digest = change.approval.digest = change_digest(change, planned.digest, timing.to_json())
 
 
 def write(

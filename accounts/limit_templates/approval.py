@@ -35,6 +35,7 @@ class TemplateSubject(Subject):
     name = "template_version"
     one = "version"
     many = "limit templates"
+    page = "accounts.limit_templates.views.decision_page"
 
     def lock(self, request_id: int) -> TemplateVersion:
         """Lock a version after its template, so that no other version of it moves meanwhile."""

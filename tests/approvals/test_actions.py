@@ -152,10 +152,10 @@ def test_what_runs_first_is_reviewed_by_somebody_else(support: Staff, supervisor
 
 
 def test_a_comment_is_kept_and_recorded(waiting: ApprovalRequest, supervisor: Staff) -> None:
-    made = comment(actor=supervisor, origin=ORIGIN, request_id=waiting.pk, text="Why?", mentions=[waiting.requested_by_id])
-    assert Comment.objects.get() == made
+    made = comment(actor=supervisor, origin=ORIGIN, request_id=waiting.pk, text="Why, @support?")
+    assert (Comment.objects.get(), made.mentions) == (made, [waiting.requested_by_id])
     event = Event.objects.latest("pk")
-    assert (event.tag, event.detail) == (Tag.CHANGE_COMMENTED, {"comment": "Why?"})
+    assert (event.tag, event.detail) == (Tag.CHANGE_COMMENTED, {"comment": "Why, @support?", "mentions": ["support"]})
 
 
 class TestPolicy:

@@ -183,7 +183,7 @@ class TestReported:
             page = opened(client, person, change)
             assert "8 accounts would be liquidated now" in read_aloud(page)
             assert "Approve:" not in read_aloud(page)
-            assert address("decide", change.pk) not in text_of(page)
+            assert reverse("approvals:decide", args=[change.approval_id]) not in text_of(page)
 
     def test_once_it_is_decided_the_stored_effects_are_shown(
         self, client: Client, change: Change, supervisor: Staff, second_supervisor: Staff
@@ -250,7 +250,7 @@ class TestMovedSince:
         form = {"digest": change.digest, "verdict": "approve", "comment": "Agreed", "shown": page.context["shown"]}
         # What the figures are by now is not what was looked at.
         Cash.objects.update(realized_pnl_usd="0")
-        assert client.post(reverse("changes:decide", args=[change.pk]), form).status_code == 303
+        assert client.post(reverse("approvals:decide", args=[change.approval_id]), form).status_code == 303
         event = Event.objects.get(change_id=change.pk, tag="change:decision:approved")
         assert event.detail["effects"] == page.context["review"].overview.effects.to_json()
         assert event.detail["effects"]["liquidated"] == 3
@@ -262,7 +262,7 @@ class TestMovedSince:
     def test_where_nothing_differs_nothing_is_added(self, client: Client, change: Change, supervisor: Staff) -> None:
         page = opened(client, supervisor, change)
         form = {"digest": change.digest, "verdict": "approve", "shown": page.context["shown"]}
-        assert client.post(reverse("changes:decide", args=[change.pk]), form).status_code == 303
+        assert client.post(reverse("approvals:decide", args=[change.approval_id]), form).status_code == 303
         assert Event.objects.get(tag="change:decision:approved").detail["effects"]["liquidated"] == 1
         assert "approved what was shown" not in read_aloud(opened(client, supervisor, change))
 
@@ -273,7 +273,7 @@ class TestMovedSince:
         shown = opened(client, supervisor, change).context["shown"]
         for forged in (others, f"{shown}x", "x"):
             form = {"digest": change.digest, "verdict": "approve", "shown": forged}
-            answer = client.post(reverse("changes:decide", args=[change.pk]), form)
+            answer = client.post(reverse("approvals:decide", args=[change.approval_id]), form)
             assert answer.status_code == 409
             assert "Nothing was decided: This is not what you were shown. Review it again." in read_aloud(answer)
         assert not Approval.objects.exists()
@@ -332,7 +332,10 @@ class TestMovedSince:
     def test_after_a_refusal_the_page_is_recomputed(self, client: Client, change: Change, supervisor: Staff) -> None:
         AutoLiqLimits.objects.filter(account__tradovate_id=2).update(daily_loss_auto_liq_usd=2000)
         client.force_login(supervisor)
-        page = client.post(address("decide", change.pk), {"verdict": "approve", "digest": change.digest, "comment": "Fine"})
+        page = client.post(
+            reverse("approvals:decide", args=[change.approval_id]),
+            {"verdict": "approve", "digest": change.digest, "comment": "Fine"},
+        )
         assert page.status_code == 409
         assert "Since it was requested: 1 account moved." in read_aloud(page)
         assert page.context["form"]["comment"].value() == "Fine"
@@ -439,7 +442,10 @@ def test_form_errors_are_summed_up_at_the_top(client: Client, support: Staff, su
     make_account(1, LOCKED)
     change = ask(support, "unlock", 1)
     client.force_login(supervisor)
-    page = client.post(address("decide", change.pk), {"verdict": "approve", "digest": change.digest, "comment": "x" * 2001})
+    page = client.post(
+        reverse("approvals:decide", args=[change.approval_id]),
+        {"verdict": "approve", "digest": change.digest, "comment": "x" * 2001},
+    )
     assert page.status_code == 422
     text = text_of(page)
     assert text.index("error-summary") < text.index('id="review"')

@@ -1,0 +1,122 @@
+"""What people do to requests, whatever they are about: decide, comment, run alone, review."""
+
+from typing import Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.module_loading import import_string
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.approvals import actions
+from accounts.approvals.forms import CommentForm, DecideForm
+from accounts.approvals.mentions import UnknownMention
+from accounts.approvals.models import ApprovalRequest
+from accounts.approvals.queries import conversation_of, line_of
+from accounts.approvals.states import Verdict
+from accounts.approvals.subjects import DecisionRefused, subject_of
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.queries import person
+from riskadmin.web.access import demand, requires_any
+from riskadmin.web.errors import conflict
+from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
+
+UNPROCESSABLE, CONFLICT = 422, 409
+
+SEES: Final = ("changes:view", "policy:view")
+"""What somebody needs at least; what the subject of the request needs is checked then."""
+
+
+@requires_any("changes:decide", "policy:decide")
+@require_POST
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """Approve, reject, or ask for edits; refused with 409 if the request is no longer what was shown."""
+    asked = get_object_or_404(ApprovalRequest, pk=pk)
+    subject = subject_of(asked)
+    demand(request, subject.capability)
+    form = DecideForm(request.POST)
+    if not form.is_valid():
+        return _not_decided(request, asked, form, None)
+    said = form.cleaned_data
+    verdict = Verdict(said["verdict"])
+    who = {"actor": person(request), "origin": origin_of(request)}
+    decided = {"request_id": pk, "verdict": verdict, "digest": said["digest"]}
+    try:
+        shown = subject.shown(asked, person(request), said["shown"], said["excluded"])
+        confirmed = subject.to_confirm(asked, shown, said["excluded"]) if verdict == Verdict.APPROVE else None
+    except DecisionRefused as refusal:
+        actions.record_refusal(**who, **decided, refused=refusal)
+        return _not_decided(request, asked, form, refusal)
+    if confirmed and said["confirm_count"] != confirmed.number:
+        form.add_error("confirm_count", confirmed.error)
+        return _not_decided(request, asked, form, None)
+    try:
+        actions.decide(**who, **decided, comment=said["comment"], shown=shown, excluded=said["excluded"])
+    except DecisionRefused as refusal:
+        return _not_decided(request, asked, form, refusal)
+    line = line_of(asked)
+    without = f", without {len(said['excluded']):,} excluded" if said["excluded"] else ""
+    messages.success(request, f"You {verdict.label.lower()}: {line.title}{without}.")
+    return redirect(request, line.url)
+
+
+def _not_decided(
+    request: HttpRequest, asked: ApprovalRequest, form: DecideForm, refusal: DecisionRefused | None
+) -> HttpResponse:
+    """Show the subject as it is now, with what was typed and what is wrong."""
+    page = subject_of(asked).page
+    if page:
+        answer: HttpResponse = import_string(page)(
+            request, asked, form=form, refusal=refusal, status=CONFLICT if refusal else UNPROCESSABLE
+        )
+        return answer
+    line = line_of(asked)
+    problems = [refusal.message] if refusal else [str(each) for errors in form.errors.values() for each in errors]
+    return conflict(
+        request,
+        meaning=f"Nothing was decided. {' '.join(problems)}",
+        next_step="Look at it as it is now, and decide again.",
+        link_label=line.title,
+        link_url=line.url,
+    )
+
+
+@requires_any(*SEES)
+@require_GET
+def conversation(request: HttpRequest, pk: int) -> HttpResponse:
+    """The comments about a request, and the form for another one."""
+    asked = _visible(request, pk)
+    return _conversation(request, asked, CommentForm())
+
+
+@requires_any(*SEES)
+@require_POST
+def comment(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add a comment; those whom it mentions get a message."""
+    asked = _visible(request, pk)
+    # The comment of a decision bar goes along with an approval, or is posted here alone.
+    form = CommentForm({"text": request.POST.get("text", request.POST.get("comment", ""))})
+    if form.is_valid():
+        try:
+            actions.comment(actor=person(request), origin=origin_of(request), request_id=pk, text=form.cleaned_data["text"])
+        except UnknownMention as error:  # switched off at this moment
+            form.add_error("text", str(error))
+        else:
+            return (
+                _conversation(request, asked, CommentForm()) if is_fragment(request) else redirect(request, line_of(asked).url)
+            )
+    return _conversation(request, asked, form, status=UNPROCESSABLE)
+
+
+def _conversation(request: HttpRequest, asked: ApprovalRequest, form: CommentForm, *, status: int = 200) -> HttpResponse:
+    context = {"asked": asked, "line": line_of(asked), "comments": conversation_of(asked), "form": form}
+    return render_page_or_fragment(
+        request, "approvals/conversation.html", "approvals/_conversation.html", context, status=status
+    )
+
+
+def _visible(request: HttpRequest, pk: int) -> ApprovalRequest:
+    """Return a request whose subject this person may see; raises Http404 and CapabilityMissing."""
+    asked = get_object_or_404(ApprovalRequest, pk=pk)
+    demand(request, subject_of(asked).view_capability)
+    return asked
