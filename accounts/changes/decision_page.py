@@ -1,4 +1,4 @@
-"""What the page of a change shows to people who decide about it: what it would do now, the decision bar, and why that has gone."""
+"""What the page of a change shows to those who decide: what it would do now, the decision bar, and why that has gone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

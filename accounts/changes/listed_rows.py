@@ -26,7 +26,7 @@ LOSS_LIMIT: Final = "daily_loss_auto_liq_usd"
 class LossBar:
     """Today's loss against the present and the new daily loss limit, in percent of a scale that all rows of a page share.
 
-    `left_usd` is what is left to the new limit, negative if the loss is past it.
+    `left_usd` is what is left to the new limit, `past_usd` how far the loss is past it.
     """
 
     within: float
@@ -34,15 +34,21 @@ class LossBar:
     new: float
     present: float | None
     left_usd: Decimal
+    past_usd: Decimal
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedRow:
-    """One target as the list shows it; `item` is None in a preview, `row` None for what was skipped when requested.
+    """One target as the list shows it: what was requested or, in a preview, what would be.
 
-    `locked` says who locked the account, if its warnings don't.
+    `item` is None in a preview, `row` None for what was skipped when requested. `locked` says who locked the account, if its
+    warnings don't.
     """
 
+    target_id: int
+    name: str
+    before: State | None
+    after: State | None
     row: Row | None
     item: Item | None = None
     has_moved: bool = False
@@ -51,25 +57,25 @@ class ListedRow:
     locked: str = ""
     bar: LossBar | None = None
 
-    @property
-    def target_id(self) -> int:
-        """Tradovate's id of the target."""
-        return self.item.target_id if self.item else self._row.target_id
+    @classmethod
+    def of_row(cls, row: Row) -> "ListedRow":
+        """Return a row of a preview."""
+        return cls(target_id=row.target_id, name=row.name, before=row.before, after=row.after, row=row)
 
-    @property
-    def name(self) -> str:
-        """The target's name: as it was requested, if it was."""
-        return self.item.target_name if self.item else self._row.name
-
-    @property
-    def before(self) -> State | None:
-        """The state that it starts from: as requested, if it was."""
-        return self.item.before if self.item else self._row.before
-
-    @property
-    def after(self) -> State | None:
-        """What is sent: as requested, if it was."""
-        return self.item.after if self.item else self._row.after
+    @classmethod
+    def of_item(cls, each: Reviewed) -> "ListedRow":
+        """Return an item of a request, with its row as planned now."""
+        item = each.item
+        return cls(
+            target_id=item.target_id,
+            name=item.target_name,
+            before=item.before,
+            after=item.after,
+            row=each.row,
+            item=item,
+            has_moved=each.has_moved,
+            now=each.now,
+        )
 
     @property
     def not_recomputed(self) -> str:
@@ -81,21 +87,15 @@ class ListedRow:
         """The group of rows that it is listed in: by what happens to its positions."""
         return str(self.row.effects.liquidation) if self.row and self.row.effects else str(Liquidation.NO)
 
-    @property
-    def _row(self) -> Row:
-        assert self.row is not None, "a preview has a row for each target"
-        return self.row
-
 
 def previewed(planned: Plan, rows: Sequence[Row]) -> list[ListedRow]:
     """Return rows of a preview for its list; at most four queries."""
-    return _detailed([ListedRow(row=row) for row in rows], names_locks=not planned.kind.shows_who_locked)
+    return _detailed([ListedRow.of_row(row) for row in rows], names_locks=not planned.kind.shows_who_locked)
 
 
 def reviewed(review: Recomputed, rows: Sequence[Reviewed]) -> list[ListedRow]:
     """Return items of a decision for its list; at most four queries."""
-    plain = [ListedRow(row=each.row, item=each.item, has_moved=each.has_moved, now=each.now) for each in rows]
-    return _detailed(plain, names_locks=not review.plan.kind.shows_who_locked)
+    return _detailed([ListedRow.of_item(each) for each in rows], names_locks=not review.plan.kind.shows_who_locked)
 
 
 def result_today(rows: Iterable[Row]) -> Decimal | None:
@@ -140,5 +140,6 @@ def _bar(each: ListedRow, account: Account | None, scale: Decimal) -> LossBar | 
         past=float(max(drawn - new, Decimal(0)) / scale * 100),
         new=float(new / scale * 100),
         present=float(Decimal(present) / scale * 100) if present else None,
-        left_usd=new - loss,
+        left_usd=max(new - loss, Decimal(0)),
+        past_usd=max(loss - new, Decimal(0)),
     )

@@ -1,7 +1,7 @@
 """How changes and items look on every page; `{% load changes %}`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -92,23 +92,21 @@ def differences(kind: StoredKind, before: State | None, after: State | None) -> 
     )
 
 
+LOSS_BAR: Final = """\
+<svg class="loss-bar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">\
+<rect class="loss-scale" y="3" width="100" height="6"></rect>\
+<rect class="loss-within" y="3" width="{within}" height="6"></rect>\
+<rect class="loss-past" x="{new}" y="3" width="{past}" height="6"></rect>\
+{present}<line class="loss-new" x1="{new}" x2="{new}" y1="0" y2="12"></line></svg>"""
+PRESENT: Final = '<line class="loss-present" x1="{0}" x2="{0}" y1="0" y2="12"></line>'
+
+
 @register.simple_tag
 def loss_bar(bar: LossBar) -> SafeString:
-    """Draw today's loss against the present (dashed) and the new limit; screen readers skip it, as the amounts are beside it."""
-    present = (
-        format_html('<line class="loss-present" x1="{0}" x2="{0}" y1="0" y2="12"></line>', f"{bar.present:.2f}")
-        if bar.present is not None
-        else ""
-    )
-    return format_html(
-        '<svg class="loss-bar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="loss-scale" y="3" width="100" height="6"></rect><rect class="loss-within" y="3" width="{}" height="6"></rect>'
-        '<rect class="loss-past" x="{}" y="3" width="{}" height="6"></rect>{}'
-        '<line class="loss-new" x1="{}" x2="{}" y1="0" y2="12"></line></svg>',
-        *(f"{value:.2f}" for value in (bar.within, bar.new, bar.past)),
-        present,
-        *(f"{bar.new:.2f}",) * 2,
-    )
+    """Draw today's loss against the present limit (dashed) and the new one; the amounts are beside it, for screen readers."""
+    present = "" if bar.present is None else format_html(PRESENT, f"{bar.present:.2f}")
+    within, past, new = (f"{share:.2f}" for share in (bar.within, bar.past, bar.new))
+    return format_html(LOSS_BAR, within=within, past=past, new=new, present=present)
 
 
 @register.simple_tag
