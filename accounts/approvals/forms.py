@@ -1,5 +1,6 @@
 """Forms of decisions, comments, incidents and reviews. Input is checked here, before anything is read or written."""
 
+import re
 from typing import Any, Final
 
 from django import forms
@@ -12,6 +13,7 @@ from riskadmin.web.fields import CountField, LinesField, VisibleTextField
 
 TEXT_MAX: Final = 2000
 DIGEST: Final = r"^[0-9a-f]{64}$"
+_ASKED: Final = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}")
 
 
 class KeysField(forms.Field):
@@ -50,6 +52,32 @@ class DecideForm(forms.Form):
         if verdict in SAY_WHY and not cleaned.get("comment") and "comment" not in self.errors:
             self.add_error("comment", SAY_WHY[verdict])
         return cleaned
+
+
+class TogetherForm(forms.Form):
+    """Requests to be approved together, each as `key:digest` of what the person was shown, and one comment for all."""
+
+    asked = forms.Field(required=False, widget=forms.MultipleHiddenInput)
+    comment = LinesField(label="Comment", required=False, max_length=TEXT_MAX, widget=forms.TextInput)
+
+    @property
+    def picked(self) -> frozenset[str]:
+        """What was chosen, as it was sent."""
+        return frozenset(self["asked"].value() or ()) if self.is_bound else frozenset()
+
+    @property
+    def chosen(self) -> list[tuple[int, str]]:
+        """The keys and digests of a valid form."""
+        return [(int(key), digest) for key, _, digest in (each.partition(":") for each in self.cleaned_data["asked"])]
+
+    def clean_asked(self) -> list[str]:
+        """Refuse what is not from the page."""
+        asked = list(dict.fromkeys(self.cleaned_data["asked"] or ()))
+        if not asked:
+            raise forms.ValidationError("Choose at least one request.")
+        if not all(_ASKED.fullmatch(each) for each in asked):
+            raise forms.ValidationError("What was chosen is not on this page. Reload it.")
+        return asked
 
 
 class CommentForm(forms.Form):

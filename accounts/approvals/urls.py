@@ -2,12 +2,20 @@
 
 from django.urls import path
 
-from accounts.approvals import views
+from accounts.approvals import inbox_views, views
 
 app_name = "approvals"
 
 urlpatterns = [
+    path("", inbox_views.waiting, name="inbox"),
+    path("reviews/", inbox_views.reviews, name="reviews"),
+    path("own/", inbox_views.own, name="own"),
+    path("decided/", inbox_views.decided, name="decided"),
+    path("together/", inbox_views.together, name="together"),
     path("<int:pk>/decide/", views.decide, name="decide"),
     path("<int:pk>/comment/", views.comment, name="comment"),
+    path("<int:pk>/alone/", views.act_alone, name="act_alone"),
+    path("<int:pk>/review/", views.review, name="review"),
     path("-/<int:pk>/conversation/", views.conversation, name="conversation"),
+    path("-/waiting-count/", inbox_views.waiting_count, name="waiting_count"),
 ]

@@ -15,6 +15,7 @@ from accounts.approvals.subjects import Confirmation, DecisionRefused, Line, New
 from accounts.changes import shown as shown_effects
 from accounts.changes.confirmation import confirmation_of
 from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.editing import could_be_edited, new_versions
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.exclusion import content_without, exclude
 from accounts.changes.freshness import good_since, read_again, stale
@@ -163,9 +164,11 @@ class ChangeSubject(Subject):
         end_change(thing, to, note=note.format(name=actor.name))
 
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
-        """Say what it would be sent for, and what its preview found; one query."""
+        """Say what it would be sent for, and what its preview found; at most two queries."""
         found = {}
-        for change in Change.objects.filter(approval__in=requests):
+        changes = list(Change.objects.filter(approval__in=requests).select_related("approval"))
+        again = new_versions([change.pk for change in changes if could_be_edited(change)])
+        for change in changes:
             effects = ChangeEffects.from_json(change.effects)
             measured = effects.measured(of_accounts=True) if effects else []
             words = [f"{count:,} {measure.one if count == 1 else measure.many}" for measure, count in measured if count]
@@ -173,6 +176,9 @@ class ChangeSubject(Subject):
                 title=for_stored(change).words(change.item_count),
                 effect=", ".join(words),
                 url=reverse("changes:detail", args=[change.pk]),
+                edit_url=reverse("changes:edit", args=[change.pk])
+                if could_be_edited(change) and change.pk not in again
+                else "",
             )
         return found
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.changes.models import Change, Item
 from accounts.changes.scheduling.timing import Timing
-from accounts.changes.states import ItemState
+from accounts.changes.states import ItemState, Window
 from accounts.models.digests import digest_of
 
 
@@ -34,7 +34,7 @@ def plan_digest(kind: str, environment: str, parameters: Mapping[str, Any], rows
 def stored_digest(change: Change, items: Iterable[Item]) -> str:
     """Return the digest of a change as it is stored, with all its items in order."""
     rows = ((each.target, each.before, each.after, _skipped_because(each)) for each in items)
-    timing = Timing(runs_at=change.runs_at, window=change.window, goes_on=change.goes_on, review_by=change.review_by)
+    timing = Timing(runs_at=change.runs_at, window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by)
     return change_digest(change, plan_digest(change.kind, change.environment, change.parameters, rows), timing.to_json())
 
 

@@ -21,6 +21,7 @@ from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes import queries
 from accounts.changes.access import change_or_404, requestable_change
 from accounts.changes.decision_page import ITEMS_TO_DECIDE, bar_context, left_out, review_context, way_on, why_over
+from accounts.changes.editing import may_be_edited
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
 from accounts.changes.forms import ItemsForm, PriorityForm
@@ -44,7 +45,6 @@ from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
 
 CONFLICT = 409
-CHANGES_SHOWN = 200
 ITEMS_SHOWN = 100
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 
@@ -130,6 +130,8 @@ def _detail_page(
         "waiting": following.counts.get(ItemState.WAITING, 0),
         "may_decide": may_decide,
         "may_withdraw": is_pending and change.requested_by_id == viewer.pk,
+        "may_act_alone": is_pending and change.requested_by_id == viewer.pk and viewer.may("changes:decide"),
+        "may_edit": may_be_edited(change) and change.requested_by_id == viewer.pk,
         "decides": may(request, "changes:decide"),
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),
@@ -219,32 +221,6 @@ def change_list_csv(request: HttpRequest) -> HttpResponseBase:
 def _list(request: HttpRequest) -> tuple[ChangeFilters, ListPage[queries.Listed]]:
     filters = ChangeFilters(request.GET, viewer=person(request))
     return filters, ListPage(CHANGES, request, filters, csv_url=reverse("changes:csv"))
-
-
-@requires("changes:view")
-@require_GET
-def approvals(request: HttpRequest) -> HttpResponse:
-    """What waits for this person's approval, and the person's own requests that wait for others."""
-    viewer = person(request)
-    context = {
-        "for_me": CHANGES.panel(
-            queries.listed(queries.waiting_for(viewer)[:CHANGES_SHOWN]),
-            caption="Changes that wait for your decision, oldest first",
-        ),
-        "for_others": CHANGES.panel(
-            queries.listed(queries.waiting_for_others(viewer)[:CHANGES_SHOWN]),
-            caption="Your changes that wait for a decision, oldest first",
-        ),
-        "decides": viewer.may("changes:decide"),
-    }
-    return render_page_or_fragment(request, "changes/approvals.html", "changes/_approvals.html", context)
-
-
-@requires("changes:view")
-@require_GET
-def approvals_count(request: HttpRequest) -> HttpResponse:
-    """The number next to Approvals in the navigation: what waits for this person's approval."""
-    return render(request, "changes/_approvals_count.html", {"count": queries.waiting_for(person(request)).count()})
 
 
 @requires("changes:view")

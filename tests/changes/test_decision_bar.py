@@ -134,9 +134,7 @@ class TestLeftOut:
 
 
 @pytest.mark.parametrize("verdict", ["reject", "request_edits"])
-def test_what_sends_it_back_says_why(
-    client: Client, change: Change, supervisor: Staff, sent: Sent, verdict: str
-) -> None:
+def test_what_sends_it_back_says_why(client: Client, change: Change, supervisor: Staff, sent: Sent, verdict: str) -> None:
     page = opened(client, supervisor, change)
     answer = post(client, supervisor, change, page, verdict=verdict, comment=" \N{ZERO WIDTH SPACE}")
     assert answer.status_code == 422
@@ -174,7 +172,9 @@ class TestOver:
         assert second_supervisor.who().name in said
         assert "approved this change." in said
 
-    def test_it_was_edited(self, client: Client, support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent) -> None:
+    def test_it_was_edited(
+        self, client: Client, support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent
+    ) -> None:
         make_evaluations(range(1, 302), limit="2500")
         change = ask(support, "auto_liq_limits", *range(1, 302), parameters=NEW_LIMIT)
         decide(
@@ -210,9 +210,7 @@ def make_late(change: Change) -> None:
         cursor.execute(GUARD.format("ENABLE ALWAYS"))
 
 
-def test_the_way_to_the_next_and_the_previous_request(
-    client: Client, support: Staff, supervisor: Staff, sent: Sent
-) -> None:
+def test_the_way_to_the_next_and_the_previous_request(client: Client, support: Staff, supervisor: Staff, sent: Sent) -> None:
     for number in (1, 2, 3):
         make_account(number, LOCKED)
     first, middle, last = (ask(support, "unlock", number) for number in (1, 2, 3))

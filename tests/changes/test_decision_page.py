@@ -137,7 +137,9 @@ class TestReported:
         page = opened(client, supervisor, change)
         assert preview.context["effects"] == page.context["review"].overview.effects == page.context["stored"]
         for words in (read_aloud(preview), read_aloud(page)):
-            figures = re.search(r"8 accounts would be liquidated now Together (\S+) today 88 accounts hold open positions", words)
+            figures = re.search(
+                r"8 accounts would be liquidated now Together (\S+) today 88 accounts hold open positions", words
+            )
             assert figures
             assert figures[1] == "\N{MINUS SIGN}$15,604.00"
             assert "256 become looser 98 become tighter" in words

@@ -7,7 +7,9 @@ from tests.changes.test_decision_page import NEW_LIMIT, make_the_reported
 from tests.changes.world import ask, approve, make_trader, let_trade
 from tests.staff.people import PASSWORD
 from accounts.models import Account
+
 pytestmark = pytest.mark.django_db(transaction=True)
+
 
 def test_pictures(live_server, page, support, supervisor, second_supervisor, sent, check_page):
     ids = make_the_reported()
@@ -29,7 +31,8 @@ def test_pictures(live_server, page, support, supervisor, second_supervisor, sen
     page.screenshot(path="/tmp/dp-reject.png")
     page.keyboard.press("Escape")
     page.evaluate("document.documentElement.dataset.bsTheme='dark'")
-    page.keyboard.press("a"); page.keyboard.type("9")
+    page.keyboard.press("a")
+    page.keyboard.type("9")
     page.screenshot(path="/tmp/dp-dark.png")
     page.set_viewport_size({"width": 390, "height": 844})
     page.screenshot(path="/tmp/dp-phone-dark.png")
