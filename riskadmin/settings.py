@@ -185,6 +185,7 @@ LIMITS_PER_CALL = env.LIMITS_PER_CALL
 LIMIT_CAPS = env.LIMIT_CAPS  # limits that no change may exceed; the changes app checks the names
 SYNC_SECONDS = env.SYNC_SECONDS  # how often the whole mirror is read
 STALE_SECONDS = env.STALE_SECONDS  # older rows are read before approval
+APPROVAL_ASKS_NUMBER_FROM = env.APPROVAL_ASKS_NUMBER_FROM  # loosening more asks the approver for the number
 # Changes with more items are not approved together with others, but opened one by one.
 APPROVALS_TOGETHER_UP_TO = env.APPROVALS_TOGETHER_UP_TO
 # When the exchange trades, when Tradovate is under maintenance (Chicago times), and the buffer of windows to both.

@@ -210,10 +210,17 @@ def decide(
         if broken_rule(error) not in said:
             raise
         refused = DecisionRefused(said[broken_rule(error)])
+    record_refusal(actor=actor, origin=origin, request_id=request_id, verdict=verdict, digest=digest, refused=refused)
+    raise refused
+
+
+def record_refusal(
+    *, actor: Staff, origin: Origin, request_id: int, verdict: Verdict, digest: str, refused: DecisionRefused
+) -> None:
+    """Record that a verdict was refused, and why."""
     detail = {"verdict": verdict.value, "digest": digest, "why": refused.message}
     with transaction.atomic():
         _locked(request_id, origin).record_refusal(Step.REFUSED, actor, detail, refused)
-    raise refused
 
 
 def withdraw(*, actor: Staff, origin: Origin, request_id: int) -> ApprovalRequest:

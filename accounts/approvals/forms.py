@@ -9,7 +9,7 @@ from accounts.approvals.actions import SAY_WHY
 from accounts.approvals.mentions import UnknownMention, mentioned
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import Verdict
-from riskadmin.web.fields import LinesField, VisibleTextField
+from riskadmin.web.fields import CountField, LinesField, VisibleTextField
 
 TEXT_MAX: Final = 2000
 DIGEST: Final = r"^[0-9a-f]{64}$"
@@ -37,6 +37,13 @@ class DecideForm(forms.Form):
     digest = forms.RegexField(DIGEST, widget=forms.HiddenInput)
     shown = forms.CharField(required=False, max_length=100_000, widget=forms.HiddenInput)
     excluded = KeysField(required=False)
+    confirm_count = CountField(
+        label="The number to confirm",
+        required=False,
+        min_value=0,
+        error_messages={"invalid": "Write the number in digits."},
+        widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}),
+    )
 
     def clean(self) -> dict[str, Any]:
         """Require a reason of those who don't approve."""

@@ -202,6 +202,10 @@ def together(request: HttpRequest) -> HttpResponse:
     refused: dict[int, str] = {}
     for pk, digest in form.chosen:
         try:
+            # What it would do by now may have to be confirmed, although it did not when it was asked for.
+            confirmed = subject_of(asked[pk]).to_confirm(asked[pk], None, ())
+            if confirmed:
+                raise DecisionRefused(f"Open it to approve it. {confirmed.error}")
             decide(
                 actor=person(request),
                 origin=origin_of(request),

@@ -54,6 +54,29 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """What a large effect is confirmed by: its number, typed; `verb` says what it does, as in "liquidate 8"."""
+
+    number: int
+    verb: str
+
+    @property
+    def words(self) -> str:
+        """What an approval does, after "Approve and"."""
+        return f"{self.verb} {self.number:,}"
+
+    @property
+    def pattern(self) -> str:
+        """What a browser accepts in the field: the number, with its commas or without."""
+        return f"{self.number:,}".replace(",", ",?")
+
+    @property
+    def error(self) -> str:
+        """What to write instead of another number."""
+        return f"Type {self.number:,} to confirm that an approval would {self.words}."
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewContent:
     """The content of something without some of its items: its digest, and what it leaves out, in the subject's own terms."""
 
@@ -82,9 +105,22 @@ class Subject(ABC):
         """Do what an approval needs and what may take long, such as reading from Tradovate; nothing is locked meanwhile."""
         del request, excluded
 
-    def shown(self, request: ApprovalRequest, viewer: Staff, sealed: str) -> Mapping[str, Any] | None:
-        """Return the effects that a page carried as they were shown; None if it showed none. Raises DecisionRefused."""
-        del request, viewer, sealed
+    def shown(self, request: ApprovalRequest, viewer: Staff, sealed: str, excluded: Sequence[str]) -> Mapping[str, Any] | None:
+        """Return the effects that a page carried as they were shown, without what it excluded; None if it showed none.
+
+        Raises DecisionRefused.
+        """
+        del request, viewer, sealed, excluded
+        return None
+
+    def to_confirm(
+        self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
+    ) -> Confirmation | None:
+        """Return what an approval of what was shown has to confirm by its number; None if nothing.
+
+        Raises DecisionRefused if it would do more by now than was shown.
+        """
+        del request, shown, excluded
         return None
 
     def content_without(self, thing: Any, keys: Sequence[str], *, by: Who) -> NewContent:

@@ -39,17 +39,19 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         return _not_decided(request, asked, form, None)
     said = form.cleaned_data
     verdict = Verdict(said["verdict"])
+    who = {"actor": person(request), "origin": origin_of(request)}
+    decided = {"request_id": pk, "verdict": verdict, "digest": said["digest"]}
     try:
-        actions.decide(
-            actor=person(request),
-            origin=origin_of(request),
-            request_id=pk,
-            verdict=verdict,
-            digest=said["digest"],
-            comment=said["comment"],
-            shown=subject.shown(asked, person(request), said["shown"]),
-            excluded=said["excluded"],
-        )
+        shown = subject.shown(asked, person(request), said["shown"], said["excluded"])
+        confirmed = subject.to_confirm(asked, shown, said["excluded"]) if verdict == Verdict.APPROVE else None
+    except DecisionRefused as refusal:
+        actions.record_refusal(**who, **decided, refused=refusal)
+        return _not_decided(request, asked, form, refusal)
+    if confirmed and said["confirm_count"] != confirmed.number:
+        form.add_error("confirm_count", confirmed.error)
+        return _not_decided(request, asked, form, None)
+    try:
+        actions.decide(**who, **decided, comment=said["comment"], shown=shown, excluded=said["excluded"])
     except DecisionRefused as refusal:
         return _not_decided(request, asked, form, refusal)
     line = line_of(asked)
@@ -92,7 +94,8 @@ def conversation(request: HttpRequest, pk: int) -> HttpResponse:
 def comment(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a comment; those whom it mentions get a message."""
     asked = _visible(request, pk)
-    form = CommentForm(request.POST)
+    # The comment of a decision bar goes along with an approval, or is posted here alone.
+    form = CommentForm({"text": request.POST.get("text", request.POST.get("comment", ""))})
     if form.is_valid():
         try:
             actions.comment(actor=person(request), origin=origin_of(request), request_id=pk, text=form.cleaned_data["text"])

@@ -11,8 +11,9 @@ from django.utils import timezone
 from accounts.approvals.actions import end_with
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import RequestState
-from accounts.approvals.subjects import DecisionRefused, Line, NewContent, Step, Subject
+from accounts.approvals.subjects import Confirmation, DecisionRefused, Line, NewContent, Step, Subject
 from accounts.changes import shown as shown_effects
+from accounts.changes.confirmation import confirmation_of
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.editing import could_be_edited, new_versions
 from accounts.changes.effects import ChangeEffects
@@ -25,6 +26,7 @@ from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import moved_since
+from accounts.changes.recomputed import refuse_more_liquidations
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.origin import Origin, Who
@@ -77,13 +79,23 @@ class ChangeSubject(Subject):
         read = known.old and not known.moved()
         return since, read_again(known.kind, known.environment, known.old, lane=Lane.URGENT) if read else ""
 
-    def shown(self, request: ApprovalRequest, viewer: Staff, sealed: str) -> Mapping[str, Any] | None:
+    def shown(self, request: ApprovalRequest, viewer: Staff, sealed: str, excluded: Sequence[str]) -> Mapping[str, Any] | None:
         """Return the effects that the page of a decision carried."""
         try:
-            effects = shown_effects.unsealed(request.change.pk, viewer, sealed)
+            effects = shown_effects.unsealed(request.change.pk, viewer, sealed, excluded)
         except shown_effects.NotShown as error:
             raise DecisionRefused("This is not what you were shown. Review it again.") from error
         return effects.to_json() if effects else None
+
+    def to_confirm(
+        self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
+    ) -> Confirmation | None:
+        """Ask for the number of what it liquidates or loosens; what was shown nowhere is as it was requested."""
+        change = request.change
+        seen = ChangeEffects.from_json(change.effects if shown is None else shown)
+        if seen is not None:
+            refuse_more_liquidations(change, seen, excluded)
+        return confirmation_of(seen)
 
     def content_without(self, thing: Change, keys: Sequence[str], *, by: Who) -> NewContent:
         """Refuse to leave out all of it, and parts of a lock with an end."""

@@ -17,7 +17,7 @@ from accounts.changes.targeting.name_lookup import is_id
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
 from riskadmin.audit.wording import REASON_WORDS
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
-from riskadmin.web.fields import LinesField
+from riskadmin.web.fields import CountField, LinesField
 
 ADDRESS_MAX = 200
 """How many accounts one URL may name."""
@@ -42,14 +42,6 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
     if len(environments) > 1:
         raise BadTargets(f"Demo and live {unit.value}s can't be in one change. Choose those of one environment.")
     return environments.pop(), list(dict.fromkeys(target_ids))
-
-
-class CountField(forms.IntegerField):
-    """A number that a person types to confirm it, with or without its commas."""
-
-    def to_python(self, value: Any) -> int | None:
-        """Return the number without commas and blanks."""
-        return super().to_python(value.replace(",", "").replace(" ", "") if isinstance(value, str) else value)
 
 
 class AskForm(TimingForm):

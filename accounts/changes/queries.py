@@ -152,6 +152,7 @@ def progress(change_id: int) -> Progress:
                         verdict="verdict",
                         version="version",
                         comment="comment",
+                        shown="shown",
                         made_at="made_at",
                     ),
                 )

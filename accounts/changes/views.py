@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -19,8 +18,9 @@ from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.policy import in_words, stages_of
 from accounts.approvals.queries import policy_in_force, rules_of
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
-from accounts.changes import queries, shown
+from accounts.changes import queries
 from accounts.changes.access import change_or_404, requestable_change
+from accounts.changes.decision_page import ITEMS_TO_DECIDE, bar_context, left_out, review_context, way_on, why_over
 from accounts.changes.editing import may_be_edited
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
@@ -29,8 +29,7 @@ from accounts.changes.kinds import KINDS, for_stored, named
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
-from accounts.changes.plan_summary import RowFilter, sheet
-from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
+from accounts.changes.recomputed import recomputed
 from accounts.changes.scheduling.calendar import ahead
 from accounts.changes.scheduling.suspension import may_settle
 from accounts.changes.states import ChangeState, ItemState, Relation
@@ -47,9 +46,6 @@ from riskadmin.web.paging import keyset
 
 CONFLICT = 409
 ITEMS_SHOWN = 100
-ITEMS_TO_DECIDE = 15
-"""Fewer, so that what is below them stays near, also on a phone."""
-SEARCH_MAX = 64
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 
 
@@ -121,12 +117,13 @@ def _detail_page(
     may_decide = is_pending and queries.waiting_for(viewer).filter(pk=pk).exists()
     # Tradovate is read first for approvers only; not again right after an approval was refused, which has read it.
     review = recomputed(change, read=may_decide and request.method == "GET") if is_pending else None
+    review = left_out(request, review) if review and may_decide else review
     context |= {
         "review": review,
-        **(_review_context(request, review) if review else {}),
-        "form": form or DecideForm(initial={"digest": change.digest}),
-        "shown": shown.sealed(change, viewer, review.overview.effects) if review and may_decide else "",
-        "approved": [] if is_pending else shown.approved(change),
+        **(review_context(request, review) if review else {}),
+        **(bar_context(viewer, change, review, form) if may_decide else {}),
+        **(way_on(viewer, change) if viewer.may("changes:decide") else {}),
+        "form": form,
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),
         "button": following.kind.words(following.counts.get(ItemState.WAITING, 0)),
@@ -144,30 +141,17 @@ def _detail_page(
     return render(request, "changes/detail.html", context, status=status)
 
 
-def _review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
-    """Return what the approval page lists: the items that its URL asks for, worst first, a page at a time."""
-    wanted = RowFilter.of(request.GET, also=FILTERS)
-    search = request.GET.get("q", "").strip()[:SEARCH_MAX]
-    path = reverse("changes:detail", args=[review.change.pk])
-    rows_url = f"{path}?q={quote(search)}"
-    return {
-        "rows_filter": wanted,
-        "search": search,
-        "rows_url": rows_url,
-        "tab_url": f"{rows_url}{wanted.query}",
-        "sheet": sheet(review.filtered(wanted, search), request.GET.get("page", "1"), ITEMS_TO_DECIDE),
-        "parameter_words": review.plan.kind.parameter_words(review.change.parameters),
-    }
-
-
 def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
-    """Return what the live part shows. Three queries, for every viewer and any number of items."""
+    """Return what the live part shows. Three queries, for every viewer and any number of items.
+
+    A page with buttons sends the digest that it shows: if they can't decide about that any more, it learns why.
+    """
     try:
         following = queries.progress(pk)
     except Change.DoesNotExist as error:
         raise Http404(f"There is no change {pk}.") from error
     form = ItemsForm(request.GET)
-    change = following.change
+    change, viewer = following.change, person(request)
     is_pending = change.state == ChangeState.PENDING
     items = queries.items_of(change, **form.narrowed)
     size = ITEMS_TO_DECIDE if is_pending else ITEMS_SHOWN
@@ -178,9 +162,10 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "progress": following,
         "pace": pace(following),
         "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
-        "may_steer": control.may_steer(person(request), following.change),
-        "resume_refusal": control.refuses_to_resume(person(request), following.change),
-        "may_take_over": may_settle(person(request), following.change),
+        "why_over": why_over(viewer, following, request.GET["digest"]) if "digest" in request.GET else "",
+        "may_steer": control.may_steer(viewer, change),
+        "resume_refusal": control.refuses_to_resume(viewer, change),
+        "may_take_over": may_settle(viewer, change),
         "may_retry": following.failed
         and not following.moves
         and following.change.state != ChangeState.PENDING
