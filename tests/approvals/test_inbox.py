@@ -170,7 +170,7 @@ class TestBreakGlass:
         compliance = make_person(Role.COMPLIANCE)
         client.force_login(supervisor)
         alone = reverse("approvals:act_alone", args=[own.approval_id])
-        assert "Policy wants: 1 supervisor." in read_aloud(client.get(alone))
+        assert "Policy wants approval: One supervisor needed." in read_aloud(client.get(alone))
         assert client.post(alone, self.ALONE).status_code == 303
         assert Change.objects.get().state == "running"
         told = Message.objects.filter(topic="break_glass", channel="page")
