@@ -18,12 +18,12 @@ from accounts.changes.states import ChangeState, ItemState
 from accounts.models import Cash, RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
 from tests.approvals.requests import GUARD
 from tests.changes.pages import read_aloud, text_of
 from tests.changes.test_decision_page import NEW_LIMIT, address, make_evaluations, names, opened
 from tests.changes.world import LOCKED, ORIGIN, approve, ask, let_trade, make_account, make_trader, reject
 from tests.staff.people import make_person
-from riskadmin.staff.roles import Role
 
 pytestmark = pytest.mark.django_db
 
