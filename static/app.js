@@ -242,6 +242,7 @@ function selectBox(box, isRange) {
 // Beside the table, in its form: an element [data-selection] that shows while rows are chosen, with their [data-count].
 function showSelection(table) {
   const boxes = boxesOf(table);
+  if (!boxes.length && !table.closest("form")) return; // the bar of another table on the page is not its own
   const count = boxes.filter((box) => box.checked).length;
   for (const box of boxes) box.closest("tr").toggleAttribute("data-selected", box.checked);
   const all = $("[data-select-all]", table);

@@ -127,9 +127,10 @@ def is_past(request: ApprovalRequest) -> bool:
 def waiting(viewer: Staff, *, everything: bool) -> QuerySet[ApprovalRequest]:
     """Return what waits for this person, or everything that waits and that they may see; least time left first."""
     if not everything:
-        return _urgent_first(waiting_for(viewer))
+        return waiting_for(viewer)
     visible = [name for name, subject in all_subjects().items() if viewer.may(subject.view_capability)]
-    return _urgent_first(ApprovalRequest.objects.filter(state=RequestState.WAITING, subject__in=visible))
+    found = ApprovalRequest.objects.filter(state=RequestState.WAITING, subject__in=visible)
+    return found.order_by(F("expires_at").asc(nulls_last=True), "pk")
 
 
 def own(viewer: Staff) -> QuerySet[ApprovalRequest]:
@@ -163,7 +164,3 @@ def fits_together(request: ApprovalRequest) -> bool:
     facts = request.facts
     small = facts.get("items", 0) <= settings.APPROVALS_TOGETHER_UP_TO
     return request.subject == "change" and small and facts.get("liquidations") == 0
-
-
-def _urgent_first(requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    return requests.order_by(F("expires_at").asc(nulls_last=True), "pk")

@@ -202,18 +202,7 @@ def together(request: HttpRequest) -> HttpResponse:
     refused: dict[int, str] = {}
     for pk, digest in form.chosen:
         try:
-            # What it would do by now may have to be confirmed, although it did not when it was asked for.
-            confirmed = subject_of(asked[pk]).to_confirm(asked[pk], None, ())
-            if confirmed:
-                raise DecisionRefused(f"Open it to approve it. {confirmed.error}")
-            decide(
-                actor=person(request),
-                origin=origin_of(request),
-                request_id=pk,
-                verdict=Verdict.APPROVE,
-                digest=digest,
-                comment=form.cleaned_data["comment"],
-            )
+            _approve(request, asked[pk], digest, form.cleaned_data["comment"])
         except DecisionRefused as refusal:
             refused[pk] = refusal.message
     rows = listed(ApprovalRequest.objects.filter(pk__in=asked).order_by("pk"), person(request))
@@ -222,3 +211,19 @@ def together(request: HttpRequest) -> HttpResponse:
         "refused": [(row, refused[row.request.pk]) for row in rows if row.request.pk in refused],
     }
     return render(request, "approvals/together.html", context)
+
+
+def _approve(request: HttpRequest, asked: ApprovalRequest, digest: str, comment: str) -> None:
+    """Approve one of several. Raises DecisionRefused."""
+    # What it would do by now may have to be confirmed, although it did not when it was asked for.
+    confirmed = subject_of(asked).to_confirm(asked, None, ())
+    if confirmed:
+        raise DecisionRefused(f"Open it to approve it. {confirmed.error}")
+    decide(
+        actor=person(request),
+        origin=origin_of(request),
+        request_id=asked.pk,
+        verdict=Verdict.APPROVE,
+        digest=digest,
+        comment=comment,
+    )

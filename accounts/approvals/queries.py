@@ -15,7 +15,7 @@ from riskadmin.staff.models import Staff
 
 
 def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
-    """Return the requests that this person could decide about now, oldest first: their inbox."""
+    """Return the requests that this person could decide about now, least time left first: their inbox."""
     theirs = [name for name, subject in all_subjects().items() if person.may(subject.capability)]
     role = Func(F("pk"), function="approvals_stage_role", output_field=CharField())
     waiting = ApprovalRequest.objects.filter(state=RequestState.WAITING, subject__in=theirs)
@@ -27,7 +27,7 @@ def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
         .exclude(pk__in=decided.values("request"))
         .alias(asked_role=role)
         .filter(asked_role__in=["", *person.role_names])
-        .order_by("pk")
+        .order_by(F("expires_at").asc(nulls_last=True), "pk")
     )
 
 

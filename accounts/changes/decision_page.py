@@ -20,7 +20,7 @@ from accounts.changes.listed_rows import result_today, reviewed
 from accounts.changes.models import Change
 from accounts.changes.plan_summary import RowFilter, sheet
 from accounts.changes.queries import Progress
-from accounts.changes.recomputed import FILTERS, Recomputed
+from accounts.changes.recomputed import FILTERS, MOVED, Recomputed
 from accounts.changes.states import ChangeState
 from riskadmin.staff.models import Staff
 from riskadmin.web.visible import isolated
@@ -29,7 +29,7 @@ ITEMS_TO_DECIDE: Final = 15
 """Fewer than elsewhere, so that what is below them stays near, also on a phone."""
 SEARCH_MAX: Final = 64
 LIQUIDATED: Final = "liquidated"
-"""The one measure whose items the page can leave out of an approval: `?without=liquidated`."""
+"""What the page can leave out of an approval as a whole: `?without=liquidated`, `?without=moved`; else single items, by key."""
 LEFT_OUT_MAX: Final = 500
 """Items that one form may exclude: Django reads at most 1,000 fields."""
 
@@ -68,11 +68,13 @@ def review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
     wanted = RowFilter.of(request.GET, also=FILTERS)
     search = request.GET.get("q", "").strip()[:SEARCH_MAX]
     page_url = reverse("changes:detail", args=[review.change.pk])
-    rows_url = f"{page_url}?q={quote(search)}{f'&without={LIQUIDATED}' if review.excluded else ''}"
+    without = _without(request) if review.excluded else []
+    rows_url = f"{page_url}?q={quote(search)}{''.join(f'&without={each}' for each in without)}"
     found = sheet(review.filtered(wanted, search), request.GET.get("page", "1"), ITEMS_TO_DECIDE)
     liquidated = [row for row in review.plan.sent if row.effects and row.effects.liquidation == "now"]
     return {
         "rows_filter": wanted,
+        "without": without,
         "search": search,
         "rows_url": rows_url,
         "tab_url": f"{rows_url}{wanted.query}",
@@ -87,9 +89,21 @@ def review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
 
 def left_out(request: HttpRequest, review: Recomputed) -> Recomputed:
     """Return what is left of a review without what its address, or the form that was posted, leaves out of the approval."""
-    wanted = request.GET.get("without", request.POST.get("without", ""))
-    keys = review.with_effect(LIQUIDATED) if wanted == LIQUIDATED else []
+    keys: set[str] = set()
+    for wanted in _without(request):
+        if wanted == LIQUIDATED:
+            keys |= set(review.with_effect(LIQUIDATED))
+        elif wanted == MOVED:
+            keys |= {str(each.item.pk) for each in review.moved}
+        else:
+            keys |= {wanted} & {str(each.item.pk) for each in review.items}
     return review.without(keys) if len(keys) < min(len(review.items), LEFT_OUT_MAX) else review
+
+
+def _without(request: HttpRequest) -> list[str]:
+    """Return what an address, or the form that was posted, leaves out: "liquidated", "moved", or keys of items."""
+    typed = request.POST if request.method == "POST" else request.GET
+    return [each for each in dict.fromkeys(typed.getlist("without")) if each in {LIQUIDATED, MOVED} or each.isdecimal()]
 
 
 def bar_context(viewer: Staff, change: Change, review: Recomputed | None, posted: DecideForm | None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ ENDED: Final = (ChangeState.REJECTED, ChangeState.EXPIRED, ChangeState.CANCELLED
 def new_versions(changes: Collection[int]) -> dict[int, int]:
     """Return the change that each of these was asked for again as, if it was; one query."""
     again = Change.objects.filter(of_change__in=changes, relation=Relation.EDITS).order_by("-pk")
-    return dict(again.values_list("of_change", "pk"))
+    return {change: pk for change, pk in again.values_list("of_change", "pk") if change is not None}
 
 
 def may_be_edited(change: Change) -> bool:
