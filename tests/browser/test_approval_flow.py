@@ -85,7 +85,7 @@ def test_edits_are_made_and_one_account_is_left_out(
     finished(live_stack, again)
     items = live_stack.rows("SELECT target_name, state, note FROM changes_item WHERE change_id = %s ORDER BY position", again)
     assert items[0][:2] == (first_name, "applied")
-    assert items[1] == (second_name, "skipped", "Excluded by supervisor")
+    assert items[1] == (second_name, "skipped", "Excluded by Sue Supervisor")
 
 
 def test_a_supervisor_acts_alone_and_another_one_reviews_it_on_a_phone(
@@ -117,4 +117,4 @@ def test_a_supervisor_acts_alone_and_another_one_reviews_it_on_a_phone(
     reviewer.get_by_role("button", name="Mark as reviewed").click()
     expect(reviewer.locator("tbody tr", has_text="INC-1042")).to_have_count(0)
     query = "SELECT reviewed_by_name FROM approvals_approvalrequest WHERE incident = %s"
-    assert live_stack.rows(query, "INC-1042") == [("supervisor2",)]
+    assert live_stack.rows(query, "INC-1042") == [("Stan Supervisor",)]
