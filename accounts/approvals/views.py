@@ -39,19 +39,27 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         return _not_decided(request, asked, form, None)
     said = form.cleaned_data
     verdict = Verdict(said["verdict"])
-    who = {"actor": person(request), "origin": origin_of(request)}
-    decided = {"request_id": pk, "verdict": verdict, "digest": said["digest"]}
+    viewer, origin, digest = person(request), origin_of(request), said["digest"]
     try:
-        shown = subject.shown(asked, person(request), said["shown"], said["excluded"])
+        shown = subject.shown(asked, viewer, said["shown"], said["excluded"])
         confirmed = subject.to_confirm(asked, shown, said["excluded"]) if verdict == Verdict.APPROVE else None
     except DecisionRefused as refusal:
-        actions.record_refusal(**who, **decided, refused=refusal)
+        actions.record_refusal(actor=viewer, origin=origin, request_id=pk, verdict=verdict, digest=digest, refused=refusal)
         return _not_decided(request, asked, form, refusal)
     if confirmed and said["confirm_count"] != confirmed.number:
         form.add_error("confirm_count", confirmed.error)
         return _not_decided(request, asked, form, None)
     try:
-        actions.decide(**who, **decided, comment=said["comment"], shown=shown, excluded=said["excluded"])
+        actions.decide(
+            actor=viewer,
+            origin=origin,
+            request_id=pk,
+            verdict=verdict,
+            digest=digest,
+            comment=said["comment"],
+            shown=shown,
+            excluded=said["excluded"],
+        )
     except DecisionRefused as refusal:
         return _not_decided(request, asked, form, refusal)
     line = line_of(asked)

@@ -1,7 +1,7 @@
 """What the page of a change shows to those who decide: what it would do now, the decision bar, and why that has gone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -78,7 +78,7 @@ def review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
         "search": search,
         "rows_url": rows_url,
         "tab_url": f"{rows_url}{wanted.query}",
-        "sheet": replace(found, rows=reviewed(review, found.rows)),
+        "sheet": found.showing(reviewed(review, found.rows)),
         "parameter_words": review.plan.kind.parameter_words(review.change.parameters),
         "effects": review.overview.effects,
         "together_usd": result_today(liquidated),

@@ -296,7 +296,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "tab_url": f"{urls[tab]}{wanted_rows.query}",
         "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
         "together_usd": result_today(row for row in planned.sent if row.effects and row.effects.liquidation == "now"),
-        "sheet": replace(shown, rows=previewed(planned, shown.rows)) if tab == "" else shown,
+        "sheet": shown.showing(previewed(planned, shown.rows)) if tab == "" else shown,
         "earlier": queries.earlier_items(asked.chosen.link, targets_shown),
         "oldest": _oldest(planned),
         "needed": needed,

@@ -15,13 +15,13 @@ from django.utils import timezone
 from accounts.approvals.models import Approval
 from accounts.approvals.subjects import DecisionRefused
 from accounts.changes import freshness
+from accounts.changes.decision_page import ITEMS_TO_DECIDE
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import Timing
 from accounts.changes.states import ChangeState, ItemState, Relation
 from accounts.changes.topics import Topic
-from accounts.changes.views import ITEMS_TO_DECIDE
 from accounts.gateway.connection import NotConnected
 from accounts.models import Account, AutoLiqLimits, Cash, LimitLevel, Position, RiskStatus, Source
 from riskadmin.audit.models import Event
