@@ -164,7 +164,7 @@ class TestBreakGlass:
         make_account(101, LOCKED)
         return ask(supervisor, "unlock", 101)
 
-    def test_it_runs_is_told_and_reviewed_by_another(
+    def test_it_runs_and_another_one_reviews_it(
         self, client: Client, own: Change, supervisor: Staff, second_supervisor: Staff, sent: Sent
     ) -> None:
         compliance = make_person(Role.COMPLIANCE)
@@ -202,7 +202,7 @@ class TestBreakGlass:
         assert "has to be reviewed by somebody else first" in read_aloud(answer)
         assert Change.objects.get(pk=second.pk).state == "pending"
 
-    def test_an_overdue_review_is_shown_and_told_once(
+    def test_an_overdue_review_is_shown_and_sends_one_message(
         self, client: Client, own: Change, supervisor: Staff, second_supervisor: Staff
     ) -> None:
         act_alone(actor=supervisor, origin=ORIGIN, request_id=own.approval_id, **self.ALONE)
@@ -336,7 +336,7 @@ class TestDeciding:
 
 
 class TestComments:
-    def test_those_mentioned_are_told(self, client: Client, support: Staff, supervisor: Staff, change: Change) -> None:
+    def test_those_mentioned_get_a_message(self, client: Client, support: Staff, supervisor: Staff, change: Change) -> None:
         client.force_login(supervisor)
         path = reverse("approvals:comment", args=[change.approval_id])
         answer = client.post(path, {"text": "Why now, @support? Ask ana@firm.com."}, headers={"HX-Request": "true"})
