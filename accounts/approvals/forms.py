@@ -13,6 +13,7 @@ from riskadmin.web.fields import CountField, LinesField, VisibleTextField
 
 TEXT_MAX: Final = 2000
 DIGEST: Final = r"^[0-9a-f]{64}$"
+_KEY: Final = re.compile(r"[0-9]{1,18}")
 _ASKED: Final = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}")
 
 
@@ -24,7 +25,7 @@ class KeysField(forms.Field):
     def to_python(self, value: Any) -> list[str]:
         """Return the keys, each once."""
         keys = list(dict.fromkeys(value or ()))
-        if not all(key.isascii() and key.isdigit() for key in keys):
+        if not all(_KEY.fullmatch(key) for key in keys):
             raise forms.ValidationError("What was chosen is not on this page. Reload it.")
         return keys
 

@@ -24,7 +24,7 @@ from accounts.approvals.views import DECIDES, SEES
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
-from riskadmin.web.access import demand, may, requires_any
+from riskadmin.web.access import demand, requires_any
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.lists.spec import ListSpec
 from riskadmin.web.paging import Page
@@ -61,7 +61,7 @@ TABS: Final = {
             spec=WAITING,
             caption="Requests that wait, least time left first",
             nothing="Nothing waits for you",
-            hint="What needs your decision appears here by itself.",
+            hint="What needs your decision is listed here.",
         ),
         Tab(
             name="reviews",
@@ -148,8 +148,6 @@ def _list(
         "tab": tab,
         "tabs": _tabs(viewer, tab),
         "together": form,
-        "poll_url": request.get_full_path(),
-        "decides": may(request, "changes:decide"),
     }
     if shown.is_valid:
         ordered = found.order_by(*shown.order) if shown.sort else found
