@@ -226,6 +226,8 @@ class Variables(BaseSettings):
     LIMIT_CAPS: Annotated[dict[str, Cap], BeforeValidator(_caps)] = Field(default="", validate_default=True)
     SYNC_SECONDS: int = Field(default=180, ge=10, le=3600)
     STALE_SECONDS: int = Field(default=300, ge=10, le=86_400)
+    APPROVAL_ASKS_NUMBER_FROM: int = Field(default=100, ge=0, le=1_000_000)
+    APPROVALS_TOGETHER_UP_TO: int = Field(default=25, ge=0, le=1000)
     EXCHANGE_CALENDARS: Names = Field(
         default="CME Globex Equity, CMEGlobex_FX, CMEGlobex_EnergyAndMetals, CME Globex Interest Rate Products",
         min_length=1,

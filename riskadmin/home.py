@@ -8,6 +8,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from accounts.approvals import inbox
+from accounts.approvals.inbox import listed
+from accounts.approvals.lists import WAITING
+from accounts.approvals.queries import to_review, waiting_for
 from accounts.changes import queries
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change
@@ -38,7 +42,12 @@ def home(request: HttpRequest) -> HttpResponse:
     viewer = person(request)
     context = {
         "stops": notices_for(request),
-        "waiting": queries.waiting_for(viewer).count(),
+        "waiting": WAITING.panel(
+            listed(inbox.waiting(viewer, everything=False)[:RECENT], viewer), caption="What waits for you"
+        ),
+        "waiting_count": waiting_for(viewer).count(),
+        "reviews": to_review(viewer).count(),
+        "returned": WAITING.panel(inbox.returned(viewer), caption="What came back to you"),
         "asked": queries.waiting_for_others(viewer).count(),
         "suspended": suspended_for(viewer)[:RECENT],
         "unknown": queries.unknown_items()[:RECENT],

@@ -102,7 +102,7 @@ NAVIGATION = [
     ("Accounts", "accounts:list", "wallet", "accounts:view"),
     ("Changes", "changes:list", "list-check", "changes:view"),
     ("Calendar", "changes:calendar", "calendar-event", "changes:view"),
-    ("Approvals", "changes:approvals", "gavel", "changes:view", "changes:approvals_count"),
+    ("Approvals", "approvals:inbox", "gavel", "changes:view", "approvals:waiting_count"),
     ("Unknown outcomes", "execution:unresolved", "help-circle", "changes:view", "execution:unresolved_count"),
     ("Audit", "audit:list", "history", "audit:view"),
     ("Templates", "limit_templates:list", "adjustments", "changes:view", "limit_templates:waiting_count"),
@@ -190,6 +190,9 @@ LIMITS_PER_CALL = env.LIMITS_PER_CALL
 LIMIT_CAPS = env.LIMIT_CAPS  # limits that no change may exceed; the changes app checks the names
 SYNC_SECONDS = env.SYNC_SECONDS  # how often the whole mirror is read
 STALE_SECONDS = env.STALE_SECONDS  # older rows are read before approval
+APPROVAL_ASKS_NUMBER_FROM = env.APPROVAL_ASKS_NUMBER_FROM  # loosening more asks the approver for the number
+# Changes with more items are not approved together with others, but opened one by one.
+APPROVALS_TOGETHER_UP_TO = env.APPROVALS_TOGETHER_UP_TO
 # When the exchange trades, when Tradovate is under maintenance (Chicago times), and the buffer of windows to both.
 EXCHANGE_CALENDARS = env.EXCHANGE_CALENDARS
 HOURS_KNOWN_DAYS = env.HOURS_KNOWN_DAYS
@@ -216,6 +219,7 @@ CELERY_BEAT_SCHEDULE = {
         ("attribute-moves", "outside.attribute", [], 10, "bulk"),
         ("expire", "changes.expire", [], 60, "bulk"),
         ("tell-expiring", "changes.remind_expiring", [], 60, "bulk"),
+        ("tell-overdue-reviews", "changes.remind_reviews", [], 60, "bulk"),
         ("deliver-messages", "notifications.deliver", [], 5, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
         ("forget-uploads", "reasons.forget_uploads", [], 86_400, "bulk"),

@@ -242,6 +242,7 @@ function selectBox(box, isRange) {
 // Beside the table, in its form: an element [data-selection] that shows while rows are chosen, with their [data-count].
 function showSelection(table) {
   const boxes = boxesOf(table);
+  if (!boxes.length && !table.closest("form")) return; // the bar of another table on the page is not its own
   const count = boxes.filter((box) => box.checked).length;
   for (const box of boxes) box.closest("tr").toggleAttribute("data-selected", box.checked);
   const all = $("[data-select-all]", table);
@@ -288,6 +289,17 @@ const keys = {
   g: () => (goUntil = performance.now() + 1500),
 };
 
+// A page's own keys, which its elements name in aria-keyshortcuts: a link is followed, a panel opened, all else gets the focus.
+function reach(key) {
+  const element = $(`.main [aria-keyshortcuts="${CSS.escape(key)}"]`);
+  if (!element) return false;
+  const panel = element.matches("summary") && element.parentElement;
+  if (panel) panel.open = true;
+  if (element.matches("a")) element.click();
+  else ((panel && $("textarea", panel)) || element).focus();
+  return true;
+}
+
 function focusSearch() {
   const search = $("#search");
   search?.focus();
@@ -296,12 +308,18 @@ function focusSearch() {
 }
 
 document.addEventListener("keydown", (event) => {
+  const panel = event.key === "Escape" && event.target.closest("details[name]");
+  if (panel) {
+    panel.open = false;
+    $("summary", panel).focus();
+  }
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && focusSearch()) return event.preventDefault();
   if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(SINGLE_KEYS) === "off") return;
   if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]")) return;
   const place = performance.now() < goUntil && $(`.navigation a[data-key="${CSS.escape(event.key)}"]`);
   goUntil = 0;
   if (place) place.click();
+  else if (reach(event.key)) return event.preventDefault();
   else if (Object.hasOwn(keys, event.key)) keys[event.key]();
   else return;
   event.preventDefault();

@@ -78,6 +78,16 @@ def sign_in(page: Page, base_url: str, username: str, password: str = PASSWORD) 
     expect(page.get_by_role("heading", level=1)).to_have_text("Home")
 
 
+def press_approve(page: Page, name: str = "") -> None:
+    """Approve what a page shows, with the number typed if it asks for one; `name` is how the button goes on after "Approve"."""
+    number = page.locator("#confirm-count")
+    button = page.get_by_role("button", name=re.compile(f"^Approve{name}"))
+    expect(button).to_be_visible()
+    if number.count():
+        number.fill(number.get_attribute("title") or "")
+    button.click()
+
+
 def sign_out(page: Page) -> None:
     """Sign out by the person's menu."""
     page.locator(".person").first.click()

@@ -96,6 +96,14 @@ def _pk(world: World) -> tuple[int]:
     return (world.change.pk,)
 
 
+def _request(world: World) -> tuple[int]:
+    return (world.change.approval_id,)
+
+
+def _together(world: World) -> dict[str, str]:
+    return {"asked": f"{world.change.approval_id}:{world.change.digest}"}
+
+
 def _of(name: str) -> Callable[[World], tuple[int]]:
     return lambda world: (getattr(world, name).change_id,)
 
@@ -166,7 +174,7 @@ def _asks(kind_name: str, account_id: int) -> Callable[[World], dict[str, Any]]:
 
 
 def _decides(verdict: str) -> Callable[[World], dict[str, Any]]:
-    return lambda world: {"verdict": verdict, "digest": world.change.digest}
+    return lambda world: {"verdict": verdict, "digest": world.change.digest, "comment": "As agreed"}
 
 
 EVERYBODY_SIGNED_IN = (302, 200, 200, 200, 200)
@@ -212,9 +220,17 @@ TABLE = (
     Row("POST", "accounts:mark_category", (302, 403, 403, 403, 404), lambda _: (4711,), lambda _: {"halting": "yes"}),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:csv", EVERYBODY_SIGNED_IN),
-    Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
+    *(Row("GET", f"approvals:{name}", EVERYBODY_SIGNED_IN) for name in ("inbox", "reviews", "own", "decided", "waiting_count")),
+    Row("POST", "approvals:together", (302, 403, 200, 403, 403), sent=_together),
+    # Nothing of this one ran first, and no one runs what somebody else asked for.
+    *(
+        Row(
+            method, f"approvals:{name}", (302, 403, answer, 403, 403), _request, lambda _: {"incident": "INC-7", "comment": "x"}
+        )
+        for name in ("review", "act_alone")
+        for method, answer in (("GET", 200), ("POST", 409))
+    ),
     Row("GET", "changes:calendar", EVERYBODY_SIGNED_IN),
-    Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
     Row("GET", "approvals:policy", (302, 403, 200, 200, 200)),
     Row("GET", "approvals:policy_version", (302, 403, 200, 200, 200), _policy),
     Row("GET", "approvals:try_policy", (302, 403, 200, 200, 200)),
@@ -253,10 +269,17 @@ TABLE = (
         lambda _: {"how": "names", "environment": "demo", "text": "102 nobody"},
     ),
     Row("GET", "changes:csv_template", (302, 200, 200, 403, 403), lambda _: ("lock",)),
-    Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("approve")),
-    Row("POST", "changes:decide", (302, 403, 303, 403, 403), _pk, _decides("reject")),
+    *(
+        Row("POST", "approvals:decide", (302, 403, 303, 403, 403), _request, _decides(verdict))
+        for verdict in ("approve", "reject", "request_edits")
+    ),
+    Row("POST", "approvals:comment", (302, 303, 303, 303, 303), _request, lambda _: {"text": "Why?"}),
+    Row("GET", "approvals:conversation", EVERYBODY_SIGNED_IN, _request),
     # Support asked for it; a colleague who may ask, but did not, is told so.
     Row("POST", "changes:withdraw", (302, 303, 409, 403, 403), _pk),
+    # Only its requester edits a change, and only once it came back.
+    Row("GET", "changes:edit", (302, 409, 409, 403, 403), _pk),
+    Row("POST", "changes:edit", (302, 409, 409, 403, 403), _pk, lambda _: {"environment": "demo", "text": "103"}),
     # Support asked for these; anyone who decides about changes may steer them too.
     Row("POST", "changes:pause", (302, 303, 303, 403, 403), _of("running")),
     Row("POST", "changes:pause", (302, 409, 409, 403, 403), _of("paused")),
@@ -313,9 +336,9 @@ TABLE = (
     Row("POST", "limit_templates:unassign", (302, 403, 303, 403, 403), lambda world: (world.assignment.pk,)),
     Row(
         "POST",
-        "limit_templates:decide",
+        "approvals:decide",
         (302, 403, 303, 403, 403),
-        _version,
+        lambda world: (world.version.approval_id,),
         lambda world: {"verdict": "approve", "digest": world.version.digest},
     ),
     # Support proposed it; a colleague who may propose, but did not, is told so.
@@ -499,7 +522,7 @@ def test_every_post_needs_the_token_of_its_form(world: World, row: Row) -> None:
 
 def test_compliance_may_do_nothing_but_look() -> None:
     compliance = WHO.index(Role.COMPLIANCE.value)
-    own = {"notifications:read", "notifications:read_all", "notifications:settings"}
+    own = {"notifications:read", "notifications:read_all", "notifications:settings", "approvals:comment"}
     frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"} | own
     assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
 

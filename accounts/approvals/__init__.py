@@ -9,7 +9,10 @@ remarks.
 - `actions.new_request(...)` returns the request of a new subject, unsaved; the subject saves it in its own transaction.
 - `actions.decide`, `withdraw`, `expire_overdue`, `comment`, `review` and `act_alone` (break-glass) are what people and the
   clock do to a request; each is one transaction with its audit event. `actions.refusal` says why somebody may not decide.
-- `actions.put_new_content` gives a waiting request another digest and the next version: earlier approvals lapse.
+- `actions.put_new_content` gives a waiting request another digest and the next version: earlier approvals lapse. An approval
+  that excludes items does so (`Subject.content_without`, `Subject.exclude`).
+- Pages post to `approvals:decide` and `approvals:comment`, whatever the subject is; `Subject.page` answers a refused decision.
+  `inbox` and `inbox_views` are the lists of what waits.
 - `queries.waiting_for(person)` is the inbox, `queries.to_review(person)` what ran first and waits for a review;
   `queries.approval_progress(...)` says how far a request has come, in words.
 - `policy_versions.propose` proposes the next version of the policy, from `RuleDraft`s. It is approved like anything else.

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.approvals.mentions import mentioned
 from accounts.approvals.models import Approval, ApprovalRequest, Comment
 from accounts.approvals.policy import Need
 from accounts.approvals.states import REQUEST_TRANSITIONS, RequestState, Verdict
@@ -19,12 +20,20 @@ from accounts.models.moving import move_row
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.staff.models import Staff
+from riskadmin.web.visible import is_empty
 
 REVIEW_WITHIN: Final = timedelta(hours=24)
 """When what somebody did alone, because of an incident, has to be reviewed."""
 
-NOT_BY_ROLE, NOT_IN_TIME, NOT_ALONE = "approval_by_role", "approval_in_time", "request_may_act_alone"
-"""PostgreSQL's names for what it may find between our checks and its own (`sql/`)."""
+NOT_BY_ROLE, NOT_IN_TIME = "approval_by_role", "approval_in_time"
+NOT_ALONE: Final = ("request_may_act_alone", "approval_request_one_incident")
+"""PostgreSQL's names for what it may find between our checks and its own (`sql/`, and the constraints of the models)."""
+
+SAY_WHY: Final = {
+    Verdict.REJECT: "Say why it is rejected: the person who asked for it reads that.",
+    Verdict.REQUEST_EDITS: "Say what should be different: the person who asked for it reads that.",
+}
+"""What the verdicts that need a reason say when there is none."""
 
 _STEP: Final = {
     Verdict.APPROVE: Step.APPROVED,
@@ -83,7 +92,7 @@ def refusal(request: ApprovalRequest, person: Staff, digest: str) -> DecisionRef
     _, role = stage_of(request)
     if role and role not in person.role_names:
         return DecisionRefused(f"Policy asks for a decision by somebody whose role is {role}.")
-    if request.approvals.filter(staff=person, version=request.version).exists():
+    if any(each.staff_id == person.pk and each.version == request.version for each in request.approvals.all()):
         return DecisionRefused(f"You have decided about this {subject.one} already.")
     if digest != request.digest:
         return DecisionRefused(f"This is not the {subject.one} you were shown. Review it again.")
@@ -91,9 +100,9 @@ def refusal(request: ApprovalRequest, person: Staff, digest: str) -> DecisionRef
 
 
 def given(request: ApprovalRequest) -> int:
-    """Return how many approvals of its present content a request has."""
-    counting = request.approvals.filter(verdict=Verdict.APPROVE, digest=request.digest, version=request.version)
-    return counting.count()
+    """Return how many approvals of its present content a request has; no query if its approvals are at hand."""
+    now = (Verdict.APPROVE, request.digest, request.version)
+    return sum((each.verdict, each.digest, each.version) == now for each in request.approvals.all())
 
 
 def stage_of(request: ApprovalRequest) -> tuple[int, str]:
@@ -131,6 +140,17 @@ class _Case:
         obstacle = self.subject.obstacle(self.thing)
         return DecisionRefused(obstacle) if obstacle else self.subject.no_longer_as_shown(self.thing, prepared)
 
+    def exclude(self, keys: Sequence[str], by: Staff) -> tuple[str, ...]:
+        """Leave items out and return their names. All approvals begin again, so the person has to be one of the first stage."""
+        new = self.subject.content_without(self.thing, keys, by=by.who())
+        put_new_content(self.request, new.digest)
+        _, role = stage_of(self.request)
+        if role and role not in by.role_names:
+            raise DecisionRefused(
+                f"Without these items it begins again with an approval by somebody whose role is {role}. Ask for edits instead."
+            )
+        return self.subject.exclude(self.thing, new, actor=by.who(), origin=self.origin)
+
     def approve(self, by: Staff, **fields: Any) -> None:
         """Let it happen."""
         move_row(self.request, REQUEST_TRANSITIONS, RequestState.APPROVED, decided_at=timezone.now(), **fields)
@@ -159,35 +179,49 @@ def decide(
     digest: str,
     comment: str,
     shown: Mapping[str, Any] | None = None,
+    excluded: Sequence[str] = (),
 ) -> ApprovalRequest:
     """Record one person's verdict about a waiting request and return the request as it then is.
 
     `digest` is the digest of what they were shown, and `shown` its effects as they were then. The last approval that policy
-    asks for lets it happen; one rejection, or one request for edits, ends it. Raises DecisionRefused, after recording that.
+    asks for lets it happen; one rejection, or one request for edits, ends it, and says why in `comment`. `excluded` names items
+    that an approval leaves out: earlier approvals then no longer count. Raises DecisionRefused, after recording that.
     """
     request = ApprovalRequest.objects.get(pk=request_id)
     subject = subject_of(request)
     is_approval = verdict == Verdict.APPROVE
-    prepared = subject.prepare(request) if is_approval and refusal(request, actor, digest) is None else None
+    prepared = subject.prepare(request, excluded) if is_approval and refusal(request, actor, digest) is None else None
     try:
         with transaction.atomic():
             case = _locked(request_id, origin)
             person = _again(actor)
             refused = _refused_since(subject, actor, person) or refusal(case.request, person, digest)
-            if refused is None and is_approval:
-                refused = case.not_approvable(prepared)
-            if refused is None:
-                _take(case, person, verdict, comment, shown)
-                return case.request
+            refused = refused or _says_nothing(verdict, comment)
+            if refused:
+                raise refused
+            left_out = case.exclude(excluded, person) if is_approval and excluded else ()
+            if is_approval and (refused := case.not_approvable(prepared)):
+                raise refused
+            _take(case, person, verdict, comment=comment, shown=shown, excluded=left_out)
+            return case.request
+    except DecisionRefused as error:  # what was excluded meanwhile is undone with the transaction
+        refused = error
     except IntegrityError as error:
         said = {NOT_BY_ROLE: f"You may no longer decide about {subject.many}.", NOT_IN_TIME: _expired(subject)}
         if broken_rule(error) not in said:
             raise
         refused = DecisionRefused(said[broken_rule(error)])
+    record_refusal(actor=actor, origin=origin, request_id=request_id, verdict=verdict, digest=digest, refused=refused)
+    raise refused
+
+
+def record_refusal(
+    *, actor: Staff, origin: Origin, request_id: int, verdict: Verdict, digest: str, refused: DecisionRefused
+) -> None:
+    """Record that a verdict was refused, and why."""
     detail = {"verdict": verdict.value, "digest": digest, "why": refused.message}
     with transaction.atomic():
-        case.record_refusal(Step.REFUSED, actor, detail, refused)
-    raise refused
+        _locked(request_id, origin).record_refusal(Step.REFUSED, actor, detail, refused)
 
 
 def _refusals_recorded(what: str) -> Callable[[Callable[..., ApprovalRequest]], Callable[..., ApprovalRequest]]:
@@ -238,14 +272,20 @@ def expire_overdue(*, origin: Origin) -> int:
     return ended
 
 
-def comment(*, actor: Staff, origin: Origin, request_id: int, text: str, mentions: Sequence[int] = ()) -> Comment:
-    """Add a remark to a request, whatever its state; `mentions` are the keys of the people it names."""
+def comment(*, actor: Staff, origin: Origin, request_id: int, text: str) -> Comment:
+    """Add a comment to a request, whatever its state. It mentions those whom it names as @username. Raises UnknownMention."""
+    people = mentioned(text)
     with transaction.atomic():
         case = _locked(request_id, origin)
         made = Comment.objects.create(
-            request=case.request, staff=actor, staff_name=actor.who().name, text=text, mentions=list(mentions)
+            request=case.request,
+            staff=actor,
+            staff_name=actor.who().name,
+            text=text,
+            mentions=[person.pk for person in people],
         )
-        case.record_step(Step.COMMENTED, actor, comment=text)
+        named = {"mentions": [person.username for person in people]} if people else {}
+        case.record_step(Step.COMMENTED, actor, comment=text, **named)
     return made
 
 
@@ -278,6 +318,8 @@ def act_alone(*, actor: Staff, origin: Origin, request_id: int, incident: str, c
     DecisionRefused if what was asked for is no longer as it was shown.
     """
     request = ApprovalRequest.objects.get(pk=request_id)
+    if not subject_of(request).may_act_alone:
+        raise NotAllowed(f"A {subject_of(request).one} always needs a second person.")
     prepared = subject_of(request).prepare(request)
     try:
         with transaction.atomic():
@@ -293,7 +335,7 @@ def act_alone(*, actor: Staff, origin: Origin, request_id: int, incident: str, c
             case.record_step(Step.ACTED_ALONE, actor, incident=incident, comment=comment)
             case.approve(actor, incident=incident, review_due_at=timezone.now() + REVIEW_WITHIN)
     except IntegrityError as error:
-        if broken_rule(error) != NOT_ALONE:
+        if broken_rule(error) not in NOT_ALONE:
             raise
         raise NotAllowed("What you last did alone has to be reviewed by somebody else first.") from error
     return request
@@ -322,6 +364,11 @@ def _refused_since(subject: Subject, before: Staff, now: Staff) -> DecisionRefus
     return None
 
 
+def _says_nothing(verdict: Verdict, comment: str) -> DecisionRefused | None:
+    """Return the refusal of a verdict that needs a reason and has none; PostgreSQL refuses it too (`approval_says_why`)."""
+    return DecisionRefused(SAY_WHY[verdict]) if verdict in SAY_WHY and is_empty(comment) else None
+
+
 def _no_longer_waiting(request: ApprovalRequest) -> str:
     return f"This {subject_of(request).one} is no longer waiting: {RequestState(request.state).label.lower()}."
 
@@ -338,7 +385,15 @@ def _overdue() -> QuerySet[ApprovalRequest]:
     return ApprovalRequest.objects.filter(state=RequestState.WAITING, expires_at__lte=timezone.now()).order_by("pk")
 
 
-def _take(case: _Case, person: Staff, verdict: Verdict, comment: str, shown: Mapping[str, Any] | None) -> None:
+def _take(
+    case: _Case,
+    person: Staff,
+    verdict: Verdict,
+    *,
+    comment: str,
+    shown: Mapping[str, Any] | None = None,
+    excluded: Sequence[str] = (),
+) -> None:
     who, request = person.who(), case.request
     stage, _ = stage_of(request)
     Approval.objects.create(
@@ -352,14 +407,15 @@ def _take(case: _Case, person: Staff, verdict: Verdict, comment: str, shown: Map
         digest=request.digest,
         comment=comment,
         shown=shown,
+        excluded=list(excluded),
     )
-    effects = {"effects": shown} if shown else {}
-    case.record_step(_STEP[verdict], person, digest=request.digest, comment=comment, **effects)
+    more = {**({"effects": shown} if shown else {}), **({"excluded": list(excluded)} if excluded else {})}
+    case.record_step(_STEP[verdict], person, digest=request.digest, comment=comment, **more)
     if verdict == Verdict.APPROVE:
         for thing, asked in case.subject.together_with(case.thing):
             other = _Case(subject=case.subject, thing=thing, request=asked, origin=case.origin)
             if refusal(asked, person, asked.digest) is None and not case.subject.obstacle(thing):
-                _take(other, person, verdict, comment, None)
+                _take(other, person, verdict, comment=comment)
     if verdict in _ENDS:
         case.end(_ENDS[verdict], person)
     elif given(request) >= request.needed:

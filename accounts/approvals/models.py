@@ -139,6 +139,12 @@ class ApprovalRequest(models.Model):
             models.CheckConstraint(
                 condition=Q(incident="") | Q(review_due_at__isnull=False), name="approval_request_incident_is_reviewed"
             ),
+            # And acts alone again only after that review, also with two requests at the same moment.
+            models.UniqueConstraint(
+                fields=["requested_by"],
+                condition=~Q(incident="") & Q(reviewed_at__isnull=True),
+                name="approval_request_one_incident",
+            ),
             models.CheckConstraint(
                 condition=Q(reviewed_by__isnull=True, reviewed_at__isnull=True)
                 | Q(reviewed_by__isnull=False, reviewed_at__isnull=False),

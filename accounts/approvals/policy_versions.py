@@ -197,6 +197,8 @@ class PolicySubject(Subject):
     one = "version of the policy"
     many = "versions of the policy"
     capability = "policy:decide"
+    view_capability = "policy:view"
+    may_act_alone = False
 
     def lock(self, request_id: int) -> PolicyVersion:
         """Lock the version in force too: it makes way."""

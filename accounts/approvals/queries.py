@@ -1,20 +1,21 @@
 """Reading requests, for pages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from django.db.models import CharField, F, Func, Q, QuerySet
 from django.utils import timezone
 
-from accounts.approvals.models import Approval, ApprovalRequest, PolicyRule, PolicyVersion
-from accounts.approvals.policy import in_words, stages_of
+from accounts.approvals.models import Approval, ApprovalRequest, Comment, PolicyRule, PolicyVersion
+from accounts.approvals.policy import Stage, stages_of
 from accounts.approvals.states import PolicyState, RequestState, Verdict
-from accounts.approvals.subjects import Line, all_subjects
+from accounts.approvals.subjects import Line, all_subjects, subject_of
 from riskadmin.staff.models import Staff
 
 
 def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
-    """Return the requests that this person could decide about now, oldest first: their inbox."""
+    """Return the requests that this person could decide about now, least time left first: their inbox."""
     theirs = [name for name, subject in all_subjects().items() if person.may(subject.capability)]
     role = Func(F("pk"), function="approvals_stage_role", output_field=CharField())
     waiting = ApprovalRequest.objects.filter(state=RequestState.WAITING, subject__in=theirs)
@@ -26,7 +27,7 @@ def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
         .exclude(pk__in=decided.values("request"))
         .alias(asked_role=role)
         .filter(asked_role__in=["", *person.role_names])
-        .order_by("pk")
+        .order_by(F("expires_at").asc(nulls_last=True), "pk")
     )
 
 
@@ -39,6 +40,16 @@ def to_review(person: Staff) -> QuerySet[ApprovalRequest]:
     return ran_first.exclude(requested_by=person).order_by("review_due_at", "pk")
 
 
+def line_of(request: ApprovalRequest) -> Line:
+    """Return what a request is about, in a line."""
+    return subject_of(request).lines([request])[request.pk]
+
+
+def conversation_of(request: ApprovalRequest) -> QuerySet[Comment]:
+    """Return the comments about a request, oldest first."""
+    return request.comments.order_by("pk")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ApprovalProgress:
     """How far a request has come: approvals given and needed, and who is still missing, in words."""
@@ -49,23 +60,37 @@ class ApprovalProgress:
 
     @property
     def words(self) -> str:
-        """In a sentence or two: "1 of 2 approvals. Still needed: 1 supervisor."."""
+        """In a sentence or two: "1 of 2 approvals. One more supervisor needed."."""
         if not self.needed:
             return "No approval needed."
         so_far = f"{self.given:,} of {self.needed:,} approval{'' if self.needed == 1 else 's'}."
-        return f"{so_far} Still needed: {self.missing}." if self.missing else so_far
+        return f"{so_far} {self.missing}" if self.missing else so_far
+
+
+_SPELLED: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
 
 def approval_progress(request: ApprovalRequest, approvals: Sequence[Approval]) -> ApprovalProgress:
     """Return how far a request has come, from its approvals; no query."""
     counting = [each for each in approvals if each.verdict == Verdict.APPROVE and each.version == request.version]
     left, missing = len(counting), []
-    for stage in request.stages:
-        done = min(left, stage["approvals"])
+    for stage in stages_of(request.stages):
+        done = min(left, stage.approvals)
         left -= done
-        if done < stage["approvals"]:
-            missing.append({**stage, "approvals": stage["approvals"] - done})
-    return ApprovalProgress(given=len(counting), needed=request.needed, missing=in_words(stages_of(missing)))
+        if done < stage.approvals:
+            missing.append(_still(replace(stage, approvals=stage.approvals - done), more=done > 0))
+    words = f"{', then '.join([f'{missing[0]} needed', *(_lowered(each) for each in missing[1:])])}." if missing else ""
+    return ApprovalProgress(given=len(counting), needed=request.needed, missing=words)
+
+
+def _still(stage: Stage, *, more: bool) -> str:
+    count = stage.approvals
+    number = _SPELLED[count] if count < len(_SPELLED) else f"{count:,}"
+    return f"{number}{' more' if more else ''} {stage.role or 'approver'}{'' if count == 1 else 's'}"
+
+
+def _lowered(words: str) -> str:
+    return words[:1].lower() + words[1:]
 
 
 def policy_in_force() -> PolicyVersion:

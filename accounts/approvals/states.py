@@ -24,6 +24,16 @@ REQUEST_TRANSITIONS: Final[dict[RequestState, frozenset[RequestState]]] = {
 }
 
 
+REQUEST_LOOK: Final[dict[RequestState, Look]] = {
+    RequestState.WAITING: Look(tone="warn", icon="hourglass", explanation="Waiting to be approved or rejected."),
+    RequestState.APPROVED: Look(tone="ok", icon="circle-check", explanation="It has the approvals that it needs."),
+    RequestState.REJECTED: Look(tone="danger", icon="ban", explanation="An approver rejected it."),
+    RequestState.EDITS_REQUESTED: Look(tone="warn", icon="history", explanation="An approver sent it back to be edited."),
+    RequestState.WITHDRAWN: Look(tone="neutral", icon="circle-x", explanation="The person who asked for it withdrew it."),
+    RequestState.EXPIRED: Look(tone="neutral", icon="clock", explanation="It was not decided in time."),
+}
+
+
 class Verdict(models.TextChoices):
     """What one person decided about a request."""
 

@@ -1,7 +1,7 @@
 """What is approved: each type of subject registers one object, by which this package reaches it without importing it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import RequestState
 from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.origin import Origin, Who
+from riskadmin.staff.models import Staff
 
 
 class DecisionRefused(Exception):
@@ -41,11 +42,46 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A subject in a line of the inbox: what it is, what it would do, and where its page is."""
+    """A subject in a line of the inbox: what it is, what it would do, and where its page is.
+
+    `edit_url` is where its requester asks for it again, with what was asked for filled in; "" if there is no such page.
+    """
 
     title: str
     effect: str
     url: str
+    edit_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """What a large effect is confirmed by: its number, typed; `verb` says what it does, as in "liquidate 8"."""
+
+    number: int
+    verb: str
+
+    @property
+    def words(self) -> str:
+        """What an approval does, after "Approve and"."""
+        return f"{self.verb} {self.number:,}"
+
+    @property
+    def pattern(self) -> str:
+        """What a browser accepts in the field: the number, with its commas or without."""
+        return f"{self.number:,}".replace(",", ",?")
+
+    @property
+    def error(self) -> str:
+        """What to write instead of another number."""
+        return f"Type {self.number:,} to confirm that an approval would {self.words}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewContent:
+    """The content of something without some of its items: its digest, and what it leaves out, in the subject's own terms."""
+
+    digest: str
+    left_out: tuple[Any, ...]
 
 
 class Subject(ABC):
@@ -55,14 +91,46 @@ class Subject(ABC):
     one: ClassVar[str]  # "change", in sentences
     many: ClassVar[str]
     capability: ClassVar[str] = "changes:decide"  # who may decide; `approvals_may_decide` in PostgreSQL names the roles
+    view_capability: ClassVar[str] = "changes:view"  # who may see it, and comment on it
+    may_act_alone: ClassVar[bool] = True  # whether its requester may let it happen because of an incident
+    # The dotted name of the function that shows it to somebody whose decision was refused: `page(request, asked, *, form,
+    # refusal, status)` (`views.decide`). Without one, the refusal has a page of its own, with a link.
+    page: ClassVar[str] = ""
 
     @abstractmethod
     def lock(self, request_id: int) -> Any:
         """Lock the subject's rows, in the order in which the rest of its package locks them, before its request is locked."""
 
-    def prepare(self, request: ApprovalRequest) -> Any:
+    def prepare(self, request: ApprovalRequest, excluded: Sequence[str] = ()) -> Any:
         """Do what an approval needs and what may take long, such as reading from Tradovate; nothing is locked meanwhile."""
-        del request
+        del request, excluded
+
+    def shown(self, request: ApprovalRequest, viewer: Staff, sealed: str, excluded: Sequence[str]) -> Mapping[str, Any] | None:
+        """Return the effects that a page carried as they were shown, without what it excluded; None if it showed none.
+
+        Raises DecisionRefused.
+        """
+        del request, viewer, sealed, excluded
+        return None
+
+    def to_confirm(
+        self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
+    ) -> Confirmation | None:
+        """Return what an approval of what was shown has to confirm by its number; None if nothing.
+
+        Raises DecisionRefused if it would do more by now than was shown.
+        """
+        del request, shown, excluded
+        return None
+
+    def content_without(self, thing: Any, keys: Sequence[str], *, by: Who) -> NewContent:
+        """Return its content without the items that the keys of its page name. Raises DecisionRefused; nothing is written."""
+        del thing, keys, by
+        raise DecisionRefused(f"Nothing can be excluded from a {self.one}. Ask for edits instead.")
+
+    def exclude(self, thing: Any, new: NewContent, *, actor: Who, origin: Origin) -> tuple[str, ...]:
+        """Leave items out for good, with their events, and return their names. Its request has the new digest already."""
+        raise NotImplementedError
 
     def obstacle(self, thing: Any) -> str:
         """Return why it can't be approved at all, though it may be rejected and withdrawn; "" if it can."""

@@ -1,6 +1,6 @@
 """Changes as something that is approved: what is checked before an approval, and what follows from each verdict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,10 +11,14 @@ from django.utils import timezone
 from accounts.approvals.actions import end_with
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import RequestState
-from accounts.approvals.subjects import DecisionRefused, Line, Step, Subject
+from accounts.approvals.subjects import Confirmation, DecisionRefused, Line, NewContent, Step, Subject
+from accounts.changes import shown as shown_effects
+from accounts.changes.confirmation import confirmation_of
 from accounts.changes.content import ContentAltered, check_all
 from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.editing import could_be_edited, new_versions
 from accounts.changes.effects import ChangeEffects
+from accounts.changes.exclusion import content_without, exclude
 from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import KINDS, for_stored, sendable
 from accounts.changes.kinds.kind import Kind
@@ -24,10 +28,12 @@ from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import moved_since
 from accounts.changes.reasons.background import is_altered
+from accounts.changes.recomputed import refuse_more_liquidations
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 
 _TAGS: Final[Mapping[Step, Tag]] = {
@@ -51,6 +57,8 @@ _ENDS: Final[Mapping[RequestState, tuple[ChangeState, str]]] = {
 """The state of a change, and the note of its items, by how its request ended."""
 
 ALTERED: Final = "The ticket, the firm's reason or the files are not those of the request. Reject this change."
+PARAMETERS_IN_LINE: Final = 3
+"""How many parameters of a change its line in the inbox names; its page shows them all."""
 
 Prepared = tuple[datetime, str]
 """Since when a reading counts, and why outdated state could not be read again, or ""."""
@@ -62,19 +70,46 @@ class ChangeSubject(Subject):
     name = "change"
     one = "change"
     many = "changes"
+    page = "accounts.changes.views.decision_page"
 
     def lock(self, request_id: int) -> Change:
         """Lock the change."""
         return Change.objects.select_for_update(of=("self",)).get(approval=request_id)
 
-    def prepare(self, request: ApprovalRequest) -> Prepared:
+    def prepare(self, request: ApprovalRequest, excluded: Sequence[str] = ()) -> Prepared:
         """Read outdated state that the plan depends on again; nothing for what certainly moved, and for the end of a lock."""
         since, change = good_since(), request.change
         if change.relation == Relation.ENDS or self.obstacle(change):
             return since, ""
-        known = _Known(change, since)
+        known = _Known(change, since, excluded)
         read = known.old and not known.moved()
         return since, read_again(known.kind, known.environment, known.old, lane=Lane.URGENT) if read else ""
+
+    def shown(self, request: ApprovalRequest, viewer: Staff, sealed: str, excluded: Sequence[str]) -> Mapping[str, Any] | None:
+        """Return the effects that the page of a decision carried."""
+        try:
+            effects = shown_effects.unsealed(request.change.pk, viewer, sealed, excluded)
+        except shown_effects.NotShown as error:
+            raise DecisionRefused("This is not what you were shown. Review it again.") from error
+        return effects.to_json() if effects else None
+
+    def to_confirm(
+        self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
+    ) -> Confirmation | None:
+        """Ask for the number of what it liquidates or loosens; what was shown nowhere is as it was requested."""
+        change = request.change
+        seen = ChangeEffects.from_json(change.effects if shown is None else shown)
+        if seen is not None:
+            refuse_more_liquidations(change, seen, excluded)
+        return confirmation_of(seen)
+
+    def content_without(self, thing: Change, keys: Sequence[str], *, by: Who) -> NewContent:
+        """Refuse to leave out all of it, and parts of a lock with an end."""
+        return content_without(thing, keys, by=by)
+
+    def exclude(self, thing: Change, new: NewContent, *, actor: Who, origin: Origin) -> tuple[str, ...]:
+        """Skip the items, each with a note that names the person."""
+        return exclude(thing, new, actor=actor, origin=origin)
 
     def obstacle(self, thing: Change) -> str:
         """Refuse what would never be sent."""
@@ -145,18 +180,26 @@ class ChangeSubject(Subject):
         return {name: kind.action_label for name, kind in KINDS.items()}
 
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
-        """Say what it would be sent for, and what its preview found; one query."""
-        found = {}
-        for change in Change.objects.filter(approval__in=requests):
-            effects = ChangeEffects.from_json(change.effects)
-            measured = effects.measured(of_accounts=True) if effects else []
-            words = [f"{count:,} {measure.one if count == 1 else measure.many}" for measure, count in measured if count]
-            found[change.approval_id] = Line(
-                title=for_stored(change).words(change.item_count),
-                effect=", ".join(words),
-                url=reverse("changes:detail", args=[change.pk]),
-            )
-        return found
+        """Say what it would be sent for, and what its preview found; at most three queries."""
+        changes = list(Change.objects.filter(approval__in=requests).select_related("approval"))
+        single = [change.pk for change in changes if change.item_count == 1]
+        names = dict(Item.objects.filter(change__in=single).values_list("change", "target_name")) if single else {}
+        again = new_versions([change.pk for change in changes if could_be_edited(change)])
+        return {change.approval_id: _line(change, names.get(change.pk, ""), again.get(change.pk)) for change in changes}
+
+
+def _line(change: Change, name: str, again: int | None) -> Line:
+    kind, effects = for_stored(change), ChangeEffects.from_json(change.effects)
+    measured = effects.measured(of_accounts=True) if effects else []
+    found = [f"{count:,} {measure.one if count == 1 else measure.many}" for measure, count in measured if count]
+    asked = [f"{label}: {value}" for label, value in kind.parameter_words(change.parameters)]
+    may_be_edited = again is None and could_be_edited(change)
+    return Line(
+        title=kind.words(change.item_count),
+        effect=", ".join(filter(None, [name, *found, *asked[:PARAMETERS_IN_LINE]])),
+        url=reverse("changes:detail", args=[change.pk]),
+        edit_url=reverse("changes:edit", args=[change.pk]) if may_be_edited else "",
+    )
 
 
 CHANGES: Final = ChangeSubject()
@@ -165,9 +208,10 @@ CHANGES: Final = ChangeSubject()
 class _Known:
     """What the mirror has of the targets of a change that waits; `old` are those whose state was read before `since`."""
 
-    def __init__(self, change: Change, since: datetime) -> None:
+    def __init__(self, change: Change, since: datetime, excluded: Sequence[str] = ()) -> None:
         self.kind, self.environment = sendable(change), Environment(change.environment)
-        self.items = list(change.items.filter(state=ItemState.WAITING))
+        left_out = [int(key) for key in excluded]
+        self.items = list(change.items.filter(state=ItemState.WAITING).exclude(pk__in=left_out))
         self.found = self.kind.subjects(self.environment, [item.target_id for item in self.items])
         self.old = stale(self.kind, self.found, since)
 

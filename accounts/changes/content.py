@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from accounts.approvals.actions import put_new_content
 from accounts.changes.models import Change, Item
 from accounts.changes.reasons.background import in_digest
 from accounts.changes.states import ItemState, Relation
@@ -138,19 +137,17 @@ def check_items(change: Change, items: Sequence[Item]) -> None:
         raise
 
 
-def renew_digest(change: Change) -> None:
-    """Give a locked, waiting change and its locked request the digest of the content as it now is stored.
+def digests_without(change: Change, left_out: Mapping[int, str]) -> tuple[str, dict[int, str]]:
+    """Return the digest of a waiting change as it is once items are skipped, and the new digests of those items.
 
-    For items that were set to skipped while it waits. It is the next version of the request, of which nothing is approved yet.
+    `left_out` says why they are, by their keys.
     """
-    computed = list(_computed(change))
-    rows = Item.objects.filter(change=change, state=ItemState.SKIPPED).only("position")
-    for item in rows:
-        item.digest = computed[item.position - 1][1]
-    Item.objects.bulk_update(rows, ["digest"], batch_size=1000)
-    change.digest = digest_of_change(change, [digest for _, digest in computed])
-    put_new_content(change.approval, change.digest)
-    change.save(update_fields=["digest"])
+    digests = {}
+    for row in change.items.order_by("position").values("pk", "state", "note", *COLUMNS):
+        skipped = row["note"] if row["state"] == ItemState.SKIPPED else ""
+        reason = left_out.get(row["pk"], skipped)
+        digests[row["pk"]] = digest_of_item(row, skip_reason=reason, relation=change.relation)
+    return digest_of_change(change, list(digests.values())), {key: digests[key] for key in left_out}
 
 
 def _computed(change: Change) -> list[tuple[str, str]]:

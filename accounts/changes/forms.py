@@ -1,4 +1,4 @@
-"""Forms of requesting and approving. Input is checked here, before anything is read or written."""
+"""Forms of requesting and following changes. Input is checked here, before anything is read or written."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,6 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
-from accounts.approvals.forms import VERDICT_CHOICES
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.reasons.request_fields import WhyForm
@@ -17,7 +16,7 @@ from accounts.changes.targeting.csv_table import BYTES_MAX
 from accounts.changes.targeting.name_lookup import is_id
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
 from riskadmin.tradovate.vocabulary import Environment
-from riskadmin.web.fields import LinesField
+from riskadmin.web.fields import CountField, LinesField
 
 ADDRESS_MAX = 200
 """How many accounts one URL may name."""
@@ -40,14 +39,6 @@ def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Envi
     if len(environments) > 1:
         raise BadTargets(f"Demo and live {unit.value}s can't be in one change. Choose those of one environment.")
     return environments.pop(), list(dict.fromkeys(target_ids))
-
-
-class CountField(forms.IntegerField):
-    """A number that a person types to confirm it, with or without its commas."""
-
-    def to_python(self, value: Any) -> int | None:
-        """Return the number without commas and blanks."""
-        return super().to_python(value.replace(",", "").replace(" ", "") if isinstance(value, str) else value)
 
 
 class AskForm(WhyForm):
@@ -146,15 +137,6 @@ def _offer_environments(form: forms.Form, kind: Kind) -> None:
         field.widget = forms.HiddenInput()
         field.initial = offered[0].value
     form.fields["environment"] = field
-
-
-class DecideForm(forms.Form):
-    """One person's approval or rejection, with the digest of what they were shown."""
-
-    verdict = forms.ChoiceField(choices=VERDICT_CHOICES, widget=forms.HiddenInput)
-    comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
-    digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
-    shown = forms.CharField(required=False, max_length=100_000, widget=forms.HiddenInput)
 
 
 class PriorityForm(forms.Form):

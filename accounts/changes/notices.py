@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import uuid4
 
 from django.db import transaction
 from django.urls import reverse
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from accounts.approvals.actions import given
 from accounts.approvals.queries import waiting_for
+from accounts.approvals.states import RequestState
 from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change
 from accounts.changes.states import ITEM_FAILED, ChangeState, ItemState, Relation
@@ -19,9 +21,14 @@ from riskadmin.notifications.outbox import messages_about, no_longer_needed, not
 from riskadmin.notifications.topics import Topic
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import people
+from riskadmin.staff.roles import Role
+from riskadmin.web.formats import listed
 
 REMIND_AFTER: Final = 0.75
 """The part of the time for a decision after which people are told that it runs out."""
+
+_RESPONSIBLE: Final = frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})
+"""The roles that are told at once when somebody acts alone."""
 
 _NOT_APPLIED: Final = (ItemState.UNKNOWN, *ITEM_FAILED)
 
@@ -32,6 +39,9 @@ def register_notices() -> None:
         (Tag.CHANGE_SUBMITTED, _submitted),
         (Tag.CHANGE_APPROVED, _approved),
         (Tag.CHANGE_REJECTED, _rejected),
+        (Tag.CHANGE_EDITS_REQUESTED, _edits_requested),
+        (Tag.CHANGE_COMMENTED, _commented),
+        (Tag.CHANGE_RUN_ALONE, _run_alone),
         (Tag.CHANGE_EXPIRED, _expired),
         (Tag.CHANGE_CANCELLED, _settled),
         (Tag.CHANGE_ALTERED, _altered),
@@ -59,6 +69,22 @@ def remind_expiring(now: datetime | None = None) -> None:
             )
 
 
+def remind_reviews(now: datetime | None = None) -> None:
+    """Tell reviewers, and the person who requested it, that the review of what ran first is overdue. Each is told once."""
+    now = now or timezone.now()
+    overdue = Change.objects.filter(
+        approval__review_due_at__lte=now, approval__reviewed_at=None, approval__state=RequestState.APPROVED
+    )
+    for change in overdue.select_related("approval", "requested_by", "of_change"):
+        if messages_about(Topic.REVIEW_DUE, _key(change)).exists():
+            continue
+        with transaction.atomic():
+            subject = f"The review of change {change.pk} is overdue"
+            text = f"{change.requested_by_name} ran it without approval. Somebody else has to review it."
+            recipients = [change.requested_by, *_reviewers(change)]
+            _notify(Topic.REVIEW_DUE, recipients, change, subject, text, key="overdue")
+
+
 def _once_for_each_change(send: Callable[[Change, AuditEntry], None]) -> Listener:
     """Return a listener that tells of each change once: some events are written for each of its items."""
 
@@ -82,12 +108,18 @@ def _approved(change: Change, entry: AuditEntry) -> None:
     if _follows_another(change):
         return
     count, needed = given(change.approval), change.approval.needed
+    excluded = entry.detail.get("excluded", ())
+    without = f" without {listed(excluded)}" if excluded else ""
     if count >= needed:
         _settled(change)
-        subject = f"Change {change.pk} was approved"
+        subject = f"Change {change.pk} was approved{', in part' if excluded else ''}"
     else:
         subject = f"Change {change.pk} has {count} of {needed} approvals"
-    text = f"{entry.actor.name} approved it.{_quoted(entry.detail['comment'])}"
+        if excluded:  # those who approved it before are asked again
+            again = f"Change {change.pk} has to be approved again"
+            why = f"{entry.actor.name} excluded {listed(excluded)}: earlier approvals no longer count."
+            _notify(Topic.APPROVAL_NEEDED, _approvers(change), change, again, why)
+    text = f"{entry.actor.name} approved it{without}.{_quoted(entry.detail['comment'])}"
     _notify(Topic.DECIDED, [change.requested_by], change, subject, text, key=f"approved:{entry.actor.id}")
 
 
@@ -95,6 +127,28 @@ def _rejected(change: Change, entry: AuditEntry) -> None:
     _settled(change)
     text = f"{entry.actor.name} rejected it.{_quoted(entry.detail['comment'])}"
     _notify(Topic.DECIDED, [change.requested_by], change, f"Change {change.pk} was rejected", text, key="rejected")
+
+
+def _edits_requested(change: Change, entry: AuditEntry) -> None:
+    _settled(change)
+    text = f"{entry.actor.name} asks for edits.{_quoted(entry.detail['comment'])}"
+    subject = f"Change {change.pk} came back to be edited"
+    _notify(Topic.DECIDED, [change.requested_by], change, subject, text, key="edits")
+
+
+def _commented(change: Change, entry: AuditEntry) -> None:
+    mentioned = people().filter(username__in=entry.detail.get("mentions", ()))
+    text = f"{entry.actor.name}:{_quoted(entry.detail['comment'])}"
+    _notify(Topic.COMMENT_MENTION, mentioned, change, f"You are mentioned about change {change.pk}", text, key=uuid4().hex)
+
+
+def _run_alone(change: Change, entry: AuditEntry) -> None:
+    _settled(change)
+    responsible = [each for each in people().filter(is_active=True) if set(each.role_names) & _RESPONSIBLE]
+    others = [each for each in responsible if each.pk != change.requested_by_id]
+    subject = f"{entry.actor.name} ran change {change.pk} without approval"
+    text = f"Incident {entry.detail['incident']}.{_quoted(entry.detail['comment'])} Another supervisor has to review it."
+    _notify(Topic.BREAK_GLASS, others, change, subject, text, key="alone")
 
 
 def _expired(change: Change, _: AuditEntry) -> None:
@@ -126,7 +180,7 @@ def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: 
         recipients,
         subject=f"{subject}: {what}",
         text=text,
-        link=_link(change),
+        link=reverse("changes:detail", args=[change.pk]),
         key=f"{_key(change)}:{change.digest[:16]}:{key}",  # another content is told of again
     )
 
@@ -141,10 +195,6 @@ def _key(change: Change) -> str:
     return f"change:{change.pk}"
 
 
-def _link(change: Change) -> str:
-    return reverse("changes:detail", args=[change.pk])
-
-
 def _approvers(change: Change) -> list[Staff]:
     """Return who may approve it now."""
     return [person for person in _deciders() if waiting_for(person).filter(pk=change.approval_id).exists()]
@@ -153,6 +203,12 @@ def _approvers(change: Change) -> list[Staff]:
 def _deciders() -> list[Staff]:
     """Return everyone who may approve changes."""
     return [person for person in people().filter(is_active=True) if person.may("changes:decide")]
+
+
+def _reviewers(change: Change) -> list[Staff]:
+    """Return who may review it."""
+    able = (person for person in people().filter(is_active=True) if person.may("changes:decide"))
+    return [person for person in able if person.pk != change.requested_by_id]
 
 
 def _follows_another(change: Change) -> bool:

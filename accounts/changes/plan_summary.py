@@ -30,6 +30,7 @@ ON_LIVE: Final = "Touches live: orders there are filled for real money"
 """Warnings about a whole plan, in addition to those of its rows."""
 
 Shown = TypeVar("Shown")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,10 @@ class NumberedPage(Generic[Shown]):
     pages: int
     total: int
     size: int = ROWS_A_PAGE
+
+    def showing(self, rows: Sequence[Other]) -> "NumberedPage[Other]":
+        """Return the same page with its rows in another form."""
+        return NumberedPage(rows=rows, number=self.number, pages=self.pages, total=self.total, size=self.size)
 
     @property
     def first(self) -> int:

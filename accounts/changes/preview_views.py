@@ -27,6 +27,7 @@ from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State
+from accounts.changes.listed_rows import previewed, result_today
 from accounts.changes.plan import Plan, plan
 from accounts.changes.plan_summary import RowFilter, by_weight, overview, sheet
 from accounts.changes.reasons.background import UploadGone
@@ -304,6 +305,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
     subject = Subject(targets=len(planned.sent), naming=asked.naming, kind=kind, environment=planned.environment)
     wanted_rows = RowFilter.of(asked.typed) if tab == "" else RowFilter()
     shown = sheet([row for row in by_weight(planned.sent) if seen.shows(row, wanted_rows)] if tab == "" else rows[tab], page)
+    targets_shown = [row.target for row in shown.rows] if tab != "left_out" else []
     return {
         "overview": seen,
         "effects": seen.effects,
@@ -317,8 +319,9 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "tabs": [(label, urls[name], name == tab, f"{count:,}") for name, (label, count) in tabs.items()],
         "tab_url": f"{urls[tab]}{wanted_rows.query}",
         "turns": [(label, name) for name, (label, _) in tabs.items() if name != tab],
-        "sheet": shown,
-        "earlier": queries.earlier_items(asked.chosen.link, [row.target for row in shown.rows] if tab != "left_out" else []),
+        "together_usd": result_today(row for row in planned.sent if row.effects and row.effects.liquidation == "now"),
+        "sheet": shown.showing(previewed(planned, shown.rows)) if tab == "" else shown,
+        "earlier": queries.earlier_items(asked.chosen.link, targets_shown),
         "oldest": _oldest(planned),
         "needed": needed,
         "problem": problem,

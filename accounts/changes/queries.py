@@ -155,6 +155,7 @@ def progress(change_id: int) -> Progress:
                         verdict="verdict",
                         version="version",
                         comment="comment",
+                        shown="shown",
                         made_at="made_at",
                     ),
                 )

@@ -4,30 +4,33 @@ They approve the items as requested. What those would do, and what has moved sin
 nothing is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from accounts.changes.effects import ChangeEffects, Measure, differing
+from accounts.approvals.subjects import DecisionRefused
+from accounts.changes.effects import MEASURES, ChangeEffects, Measure, differing
 from accounts.changes.freshness import good_since, read_again, stale
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
+from accounts.changes.lately import Lately, lately
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, Row, moved_since, own_parameters, plan
 from accounts.changes.plan_summary import Overview, RowFilter, by_weight, overview
-from accounts.changes.states import ItemState, Relation
+from accounts.changes.states import ChangeState, ItemState, Relation
 from accounts.changes.topics import Topic, topics
 from riskadmin.tradovate.vocabulary import Environment
 
 MOVED: Final = "moved"
 NOT_RECOMPUTED: Final = "not_recomputed"
 SKIPPED: Final = "skipped"
+LATELY: Final = "lately"
 """What a list of items can be filtered by, in addition to the measures of their effects."""
 
-FILTERS: Final = (MOVED, NOT_RECOMPUTED, SKIPPED)
+FILTERS: Final = (MOVED, NOT_RECOMPUTED, SKIPPED, LATELY)
 
 _COLUMNS: Final = ("change", "position", "target", "target_name", "before", "after", "own_parameters", "state", "note")
 
@@ -54,7 +57,8 @@ class Reviewed:
 class Recomputed:
     """A pending change as planned now, its items worst first.
 
-    `old` counts the targets whose reading is too old to approve by, and `unread` says why they can't be read.
+    `old` counts the targets whose reading is too old to approve by, and `unread` says why they can't be read; `lately` is what
+    its requester asked for lately for the same targets; `excluded` are items that an approval from this page leaves out.
     """
 
     change: Change
@@ -64,6 +68,8 @@ class Recomputed:
     skipped: tuple[Reviewed, ...]
     old: int
     unread: str
+    lately: Lately
+    excluded: tuple[Item, ...] = ()
 
     @property
     def oldest_read_at(self) -> datetime | None:
@@ -87,8 +93,22 @@ class Recomputed:
 
     @property
     def differing(self) -> list[tuple[Measure, int, int]]:
-        """The effects at the time of the request and now, as far as they differ."""
-        return differing(self.requested, self.overview.effects)
+        """The effects at the time of the request and now, as far as they differ; none if items are left out of them."""
+        return [] if self.excluded else differing(self.requested, self.overview.effects)
+
+    def with_effect(self, name: str) -> list[str]:
+        """Return the keys of the items that a measure applies to."""
+        holds = MEASURES[name].holds
+        return [str(each.item.pk) for each in self.items if each.row and each.row.effects and holds(each.row.effects)]
+
+    def without(self, keys: Collection[str]) -> "Recomputed":
+        """Return what is left of it, with its effects, if the items with these keys are excluded; one query, or none."""
+        if not keys:
+            return self
+        left = tuple(each for each in self.items if str(each.item.pk) not in keys)
+        planned = replace(self.plan, rows=tuple(each.row for each in left if each.row))
+        gone = tuple(each.item for each in self.items if str(each.item.pk) in keys)
+        return replace(self, plan=planned, overview=overview(planned), items=left, excluded=gone)
 
     def filtered(self, wanted: RowFilter, search: str) -> Sequence[Reviewed]:
         """Return the items that match a filter and a search by part of the name or the whole id."""
@@ -97,6 +117,8 @@ class Recomputed:
             found = self.moved
         elif wanted.effect == NOT_RECOMPUTED:
             found = tuple(each for each in self.items if each.not_recomputed)
+        elif wanted.effect == LATELY:
+            found = tuple(each for each in self.items if each.item.target in self.lately.targets)
         elif wanted and wanted.effect != SKIPPED:
             found = tuple(each for each in self.items if each.row and self.overview.shows(each.row, wanted))
         words = search.casefold()
@@ -128,7 +150,18 @@ def recomputed(change: Change, *, read: bool) -> Recomputed | None:
         skipped=tuple(Reviewed(item=item) for item in items if item.state == ItemState.SKIPPED),
         old=len(old),
         unread=unread,
+        lately=lately(change, [item.target for item in waiting]),
     )
+
+
+def refuse_more_liquidations(change: Change, seen: ChangeEffects, excluded: Collection[str]) -> None:
+    """Raise DecisionRefused if a pending change would liquidate more by now than its approver was shown."""
+    review = recomputed(change, read=False) if change.state == ChangeState.PENDING else None
+    if review is None:
+        return
+    was, now = seen.liquidated, review.without(excluded).overview.effects.liquidated
+    if now > was:
+        raise DecisionRefused(f"It would liquidate {now:,} by now, and you were shown {was:,}. Review it again.")
 
 
 def _planned(change: Change, kind: Kind, waiting: Sequence[Item]) -> Plan:

@@ -164,6 +164,7 @@ class Relation(models.TextChoices):
     CARRIES_ON = "carries_on", "Carries on with what moved of"
     COPIES = "copies", "Copied from"
     TAKES_OVER = "takes_over", "Takes over"
+    EDITS = "edits", "New version of"
 
 
 class Direction(models.TextChoices):

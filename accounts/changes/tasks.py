@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts.approvals.actions import expire_overdue
-from accounts.changes.notices import remind_expiring
+from accounts.changes.notices import remind_expiring, remind_reviews
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.targeting.targets import forget_target_lists
 from riskadmin.audit.origin import Origin
@@ -19,6 +19,12 @@ def expire_task() -> None:
 def remind_expiring_task() -> None:
     """Tell people about pending changes whose time for a decision is nearly over."""
     remind_expiring()
+
+
+@shared_task(name="changes.remind_reviews")
+def remind_reviews_task() -> None:
+    """Tell people about reviews that are overdue."""
+    remind_reviews()
 
 
 @shared_task(name="changes.start")

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -13,22 +12,23 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
-from accounts.approvals.actions import decide as decide_about
 from accounts.approvals.actions import withdraw as withdraw_request
-from accounts.approvals.states import Verdict
+from accounts.approvals.forms import DecideForm
+from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
-from accounts.changes import queries, shown
+from accounts.changes import queries
 from accounts.changes.access import change_or_404, requestable_change
+from accounts.changes.decision_page import ITEMS_TO_DECIDE, bar_context, left_out, review_context, way_on, why_over
+from accounts.changes.editing import may_be_edited
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
-from accounts.changes.forms import DecideForm, ItemsForm, PriorityForm
+from accounts.changes.forms import ItemsForm, PriorityForm
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
-from accounts.changes.plan_summary import RowFilter, sheet
 from accounts.changes.reasons.queries import attachments_of
-from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
+from accounts.changes.recomputed import recomputed
 from accounts.changes.scheduling.calendar import ahead
 from accounts.changes.scheduling.suspension import may_settle
 from accounts.changes.states import ChangeState, ItemState, Relation
@@ -43,12 +43,8 @@ from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
 
-UNPROCESSABLE, CONFLICT = 422, 409
-CHANGES_SHOWN = 200
+CONFLICT = 409
 ITEMS_SHOWN = 100
-ITEMS_TO_DECIDE = 15
-"""Fewer, so that what is below them stays near, also on a phone."""
-SEARCH_MAX = 64
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 
 
@@ -75,33 +71,11 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
     return response if following.is_open else trigger_client_event(response, "change-moved")
 
 
-@requires("changes:decide")
-@require_POST
-def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Approve or reject a change; refused with 409 and what moved if the change is no longer what was shown."""
-    change = change_or_404(pk)
-    form = DecideForm(request.POST)
-    if not form.is_valid():
-        return _detail_page(request, pk, form=form, status=UNPROCESSABLE)
-    try:
-        effects = shown.unsealed(pk, person(request), form.cleaned_data["shown"])
-    except shown.NotShown:
-        refusal = DecisionRefused("This is not what you were shown. Review it again.")
-        return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
-    try:
-        decide_about(
-            actor=person(request),
-            origin=origin_of(request),
-            request_id=change.approval_id,
-            verdict=Verdict(form.cleaned_data["verdict"]),
-            digest=form.cleaned_data["digest"],
-            comment=form.cleaned_data["comment"],
-            shown=effects.to_json() if effects else None,
-        )
-    except DecisionRefused as refusal:
-        return _detail_page(request, pk, form=form, refusal=refusal, status=CONFLICT)
-    messages.success(request, f"You {Verdict(form.cleaned_data['verdict']).label.lower()} change {change.pk}.")
-    return redirect(request, "changes:detail", pk)
+def decision_page(
+    request: HttpRequest, asked: ApprovalRequest, *, form: DecideForm, refusal: DecisionRefused | None, status: int
+) -> HttpResponse:
+    """Answer a decision that was refused (`accounts.approvals.views.decide`) with the change as it is now."""
+    return _detail_page(request, asked.change.pk, form=form, refusal=refusal, status=status)
 
 
 @requires("changes:view")
@@ -142,20 +116,23 @@ def _detail_page(
     may_decide = is_pending and queries.waiting_for(viewer).filter(pk=pk).exists()
     # Tradovate is read first for approvers only; not again right after an approval was refused, which has read it.
     review = recomputed(change, read=may_decide and request.method == "GET") if is_pending else None
+    review = left_out(request, review) if review and may_decide else review
     context |= {
         "review": review,
-        **(_review_context(request, review) if review else {}),
-        "form": form or DecideForm(initial={"digest": change.digest}),
-        "shown": shown.sealed(change, viewer, review.overview.effects) if review and may_decide else "",
+        **(review_context(request, review) if review else {}),
+        **(bar_context(viewer, change, review, form) if may_decide else {}),
+        **(way_on(viewer, change) if viewer.may("changes:decide") else {}),
+        "form": form,
         "approvers": queries.approvers_of(change) if is_pending and not may_decide else None,
         "attachments": attachments_of(change) if hasattr(change, "background") else [],
-        "approved": [] if is_pending else shown.approved(change),
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),
         "button": following.kind.words(following.counts.get(ItemState.WAITING, 0)),
         "waiting": following.counts.get(ItemState.WAITING, 0),
         "may_decide": may_decide,
         "may_withdraw": is_pending and change.requested_by_id == viewer.pk,
+        "may_act_alone": is_pending and change.requested_by_id == viewer.pk and viewer.may("changes:decide"),
+        "may_edit": may_be_edited(change) and change.requested_by_id == viewer.pk,
         "decides": may(request, "changes:decide"),
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),
@@ -165,30 +142,17 @@ def _detail_page(
     return render(request, "changes/detail.html", context, status=status)
 
 
-def _review_context(request: HttpRequest, review: Recomputed) -> dict[str, Any]:
-    """Return what the approval page lists: the items that its URL asks for, worst first, a page at a time."""
-    wanted = RowFilter.of(request.GET, also=FILTERS)
-    search = request.GET.get("q", "").strip()[:SEARCH_MAX]
-    path = reverse("changes:detail", args=[review.change.pk])
-    rows_url = f"{path}?q={quote(search)}"
-    return {
-        "rows_filter": wanted,
-        "search": search,
-        "rows_url": rows_url,
-        "tab_url": f"{rows_url}{wanted.query}",
-        "sheet": sheet(review.filtered(wanted, search), request.GET.get("page", "1"), ITEMS_TO_DECIDE),
-        "parameter_words": review.plan.kind.parameter_words(review.change.parameters),
-    }
-
-
 def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
-    """Return what the live part shows. Three queries, for every viewer and any number of items."""
+    """Return what the live part shows. Three queries, for every viewer and any number of items.
+
+    A page with buttons sends the digest that it shows: if they can't decide about that any more, it learns why.
+    """
     try:
         following = queries.progress(pk)
     except Change.DoesNotExist as error:
         raise Http404(f"There is no change {pk}.") from error
     form = ItemsForm(request.GET)
-    change = following.change
+    change, viewer = following.change, person(request)
     is_pending = change.state == ChangeState.PENDING
     items = queries.items_of(change, **form.narrowed)
     size = ITEMS_TO_DECIDE if is_pending else ITEMS_SHOWN
@@ -199,9 +163,10 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "progress": following,
         "pace": pace(following),
         "poll_every": POLLED_EVERY if following.total <= ITEMS_SHOWN else POLLED_EVERY_OF_MANY,
-        "may_steer": control.may_steer(person(request), following.change),
-        "resume_refusal": control.refuses_to_resume(person(request), following.change),
-        "may_take_over": may_settle(person(request), following.change),
+        "why_over": why_over(viewer, following, request.GET["digest"]) if "digest" in request.GET else "",
+        "may_steer": control.may_steer(viewer, change),
+        "resume_refusal": control.refuses_to_resume(viewer, change),
+        "may_take_over": may_settle(viewer, change),
         "may_retry": following.failed
         and not following.moves
         and following.change.state != ChangeState.PENDING
@@ -257,32 +222,6 @@ def change_list_csv(request: HttpRequest) -> HttpResponseBase:
 def _list(request: HttpRequest) -> tuple[ChangeFilters, ListPage[queries.Listed]]:
     filters = ChangeFilters(request.GET, viewer=person(request))
     return filters, ListPage(CHANGES, request, filters, csv_url=reverse("changes:csv"))
-
-
-@requires("changes:view")
-@require_GET
-def approvals(request: HttpRequest) -> HttpResponse:
-    """What waits for this person's approval, and the person's own requests that wait for others."""
-    viewer = person(request)
-    context = {
-        "for_me": CHANGES.panel(
-            queries.listed(queries.waiting_for(viewer)[:CHANGES_SHOWN]),
-            caption="Changes that wait for your decision, oldest first",
-        ),
-        "for_others": CHANGES.panel(
-            queries.listed(queries.waiting_for_others(viewer)[:CHANGES_SHOWN]),
-            caption="Your changes that wait for a decision, oldest first",
-        ),
-        "decides": viewer.may("changes:decide"),
-    }
-    return render_page_or_fragment(request, "changes/approvals.html", "changes/_approvals.html", context)
-
-
-@requires("changes:view")
-@require_GET
-def approvals_count(request: HttpRequest) -> HttpResponse:
-    """The number next to Approvals in the navigation: what waits for this person's approval."""
-    return render(request, "changes/_approvals_count.html", {"count": queries.waiting_for(person(request)).count()})
 
 
 @requires("changes:view")

@@ -8,13 +8,12 @@ from django import forms
 from django.core import signing
 from django.core.exceptions import BadRequest
 
-from accounts.changes.forms import CountField
 from accounts.changes.kinds import KINDS
 from accounts.execution.resolving import Resolution, Seen
 from accounts.execution.unknown_items import Filters, Group
 from accounts.models import EnvironmentChoice
 from accounts.models.ids import BIGGEST_ID
-from riskadmin.web.fields import LinesField
+from riskadmin.web.fields import CountField, LinesField
 from riskadmin.web.visible import isolated
 
 NAMED_MAX: Final = 200

@@ -6,7 +6,6 @@ from typing import Any, Final, cast
 
 from django import forms
 
-from accounts.approvals.forms import VERDICT_CHOICES
 from accounts.changes.kinds.limit_fields import Record, in_json
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.limit_templates.fields import TEMPLATE_FIELDS, fields_of
@@ -101,14 +100,6 @@ def as_typed(record: Record) -> dict[str, Any]:
         for name, value in record.items()
         if name in TEMPLATE_FIELDS
     }
-
-
-class DecideForm(forms.Form):
-    """One person's approval or rejection of a version, with the digest of what they were shown."""
-
-    verdict = forms.ChoiceField(choices=VERDICT_CHOICES, widget=forms.HiddenInput)
-    comment = LinesField(label="Comment", required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
-    digest = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
 
 
 class AssignForm(forms.Form):

@@ -17,7 +17,6 @@ urlpatterns = [
     path("<int:pk>/correct/", drift_views.correct, name="correct"),
     path("<int:pk>/assign/", views.assign, name="assign"),
     path("assignments/<int:pk>/remove/", views.unassign, name="unassign"),
-    path("versions/<int:pk>/decide/", views.decide, name="decide"),
     path("versions/<int:pk>/withdraw/", views.withdraw, name="withdraw"),
     path("-/waiting-count/", views.waiting_count, name="waiting_count"),
     path("-/account/<str:environment>/<int:tradovate_id>/", drift_views.account_panel, name="account_panel"),

@@ -8,18 +8,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.approvals.actions import decide as decide_about
 from accounts.approvals.actions import withdraw as withdraw_request
+from accounts.approvals.forms import DecideForm
+from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.policy import PolicyMissing
 from accounts.approvals.queries import approval_progress
-from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes.forms import read_targets
 from accounts.changes.kinds.limit_mirror import accounts_with_limits, level_limits
 from accounts.limit_templates import actions, drift, queries
 from accounts.limit_templates.actions import NotPossible
 from accounts.limit_templates.fields import governed
-from accounts.limit_templates.forms import AssignForm, DecideForm, LevelForm, TemplateForm, VersionForm, as_typed
+from accounts.limit_templates.forms import AssignForm, LevelForm, TemplateForm, VersionForm, as_typed
 from accounts.limit_templates.models import Assignment, LimitTemplate, TemplateVersion
 from accounts.limit_templates.states import VersionState
 from accounts.models import Account, LimitLevel
@@ -137,28 +137,13 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     return _detail_page(request, get_object_or_404(LimitTemplate, pk=pk))
 
 
-@requires("changes:decide")
-@require_POST
-def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """Approve or reject a version; refused with 409 if it is no longer what was shown."""
-    version = get_object_or_404(TemplateVersion.objects.select_related("template"), pk=pk)
-    form = DecideForm(request.POST)
-    if not form.is_valid():
-        return _detail_page(request, version.template, decide_form=form, status=UNPROCESSABLE)
-    verdict = Verdict(form.cleaned_data["verdict"])
-    try:
-        decide_about(
-            actor=person(request),
-            origin=origin_of(request),
-            request_id=version.approval_id,
-            verdict=verdict,
-            digest=form.cleaned_data["digest"],
-            comment=form.cleaned_data["comment"],
-        )
-    except DecisionRefused as refusal:
-        return _detail_page(request, version.template, refusal=f"Nothing was decided: {refusal.message}", status=CONFLICT)
-    messages.success(request, f"You {verdict.label.lower()} {version.words}.")
-    return redirect(request, "limit_templates:detail", version.template_id)
+def decision_page(
+    request: HttpRequest, asked: ApprovalRequest, *, form: DecideForm, refusal: DecisionRefused | None, status: int
+) -> HttpResponse:
+    """Answer a decision that was refused (`accounts.approvals.views.decide`) with the template as it is now."""
+    version = TemplateVersion.objects.select_related("template").get(approval=asked)
+    said = f"Nothing was decided: {refusal.message}" if refusal else ""
+    return _detail_page(request, version.template, decide_form=form, refusal=said, status=status)
 
 
 @requires("changes:request:auto_liq_limits")

@@ -142,9 +142,9 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("files",),
     ),
     Tag.CHANGE_APPROVED: Declaration(
-        sentence="{actor} approved {change}[ ({kind})][, shown that {shown_effects}][: “{comment}”]",
+        sentence="{actor} approved {change}[ ({kind})][, shown that {shown_effects}][, without {excluded}][: “{comment}”]",
         required=("digest", "comment", "kind"),
-        optional=("effects",),
+        optional=("effects", "excluded"),
         state="verdict:approve",
     ),
     Tag.CHANGE_REJECTED: Declaration(
@@ -162,6 +162,7 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.CHANGE_COMMENTED: Declaration(
         sentence="{actor} commented on {change}[: “{comment}”]",
         required=("comment",),
+        optional=("mentions",),
     ),
     Tag.CHANGE_REVIEWED: Declaration(
         sentence="{actor} reviewed {change}, which ran first[: “{comment}”]",
@@ -271,6 +272,7 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.TEMPLATE_COMMENTED: Declaration(
         sentence="{actor} commented on " + _TEMPLATE + "[: “{comment}”]",
         required=("template", "number", "comment"),
+        optional=("mentions",),
     ),
     Tag.TEMPLATE_REVIEWED: Declaration(
         sentence="{actor} reviewed " + _TEMPLATE + ", which came into force first[: “{comment}”]",
@@ -333,11 +335,16 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.POLICY_COMMENTED: Declaration(
         sentence="{actor} commented on version {number} of the policy[: “{comment}”]",
         required=("number", "comment"),
+        optional=("mentions",),
     ),
     Tag.POLICY_IN_FORCE: Declaration(
         sentence="Version {number} of the policy is now in force",
         required=("number",),
         state="policy:in_force",
+    ),
+    Tag.ITEM_EXCLUDED: Declaration(
+        sentence="{actor} excluded {target} from {change}",
+        state="item:skipped",
     ),
     Tag.ITEM_CLAIMED: Declaration(
         sentence="{actor} started {call} for {target}[, step “{step}”][, attempt {repeated_attempt}]",
@@ -428,6 +435,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "elapsed_ms": "Time to the answer",
     "endpoint": "Endpoint",
     "environment": "Environment",
+    "excluded": "Excluded",
     "faults": "Errors in rows",
     "files": "Files, with their SHA-256",
     "firm_reason": "The firm's reason",
@@ -440,6 +448,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "known_at": "Last read before",
     "lines": "Lines",
     "locked_until": "Locked out until",
+    "mentions": "Mentioned",
     "method": "Method of the request",
     "missing": "Missing rows",
     "move": "Number of the move in the mirror",

@@ -84,6 +84,7 @@ class Tag(models.TextChoices):
     POLICY_COMMENTED = "policy:comment:written", "Comment about the policy"
     POLICY_IN_FORCE = "policy:version:in_force", "Policy in force"
 
+    ITEM_EXCLUDED = "item:exclusion:done", "Excluded by an approver"
     ITEM_CLAIMED = "item:call:claimed", "Sending"
     ITEM_STEP_DONE = "item:step:done", "Step done"
     ITEM_SENT = "item:call:answered", "Tradovate answered"

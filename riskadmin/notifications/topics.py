@@ -68,9 +68,13 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
         recipients="its requester, and those who may approve it",
         is_urgent=True,
     ),
-    Topic.REVIEW_DUE: TopicSpec(sentence="Something waits for your review.", recipients="everyone who may review it"),
+    Topic.REVIEW_DUE: TopicSpec(
+        sentence="A review of what ran first is overdue.", recipients="its requester, and everyone who may review it"
+    ),
     Topic.BREAK_GLASS: TopicSpec(
-        sentence="Somebody acted alone in an emergency.", recipients="everyone responsible", is_urgent=True
+        sentence="Somebody ran a change alone because of an incident.",
+        recipients="supervisors, administrators and compliance",
+        is_urgent=True,
     ),
 }
 """The topics that people choose channels for. A test of a webhook reaches no person."""

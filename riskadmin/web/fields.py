@@ -22,3 +22,11 @@ class LinesField(VisibleTextField):
     def to_python(self, value: Any) -> Any:
         """Return the text as it is stored, before its length is checked."""
         return super().to_python(value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value)
+
+
+class CountField(forms.IntegerField):
+    """A number that a person types to confirm it, with or without its commas."""
+
+    def to_python(self, value: Any) -> int | None:
+        """Return the number without commas and blanks."""
+        return super().to_python(value.replace(",", "").replace(" ", "") if isinstance(value, str) else value)

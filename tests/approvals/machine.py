@@ -20,7 +20,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from accounts.approvals.actions import decide, expire_overdue, withdraw
 from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
-from accounts.changes.content import renew_digest
 from accounts.changes.models import Change, Item
 from accounts.changes.scheduling.start import start_due
 from accounts.changes.scheduling.timing import Timing
@@ -179,23 +178,31 @@ class Interleavings(RuleBasedStateMachine):
         else:
             self._attempt(lambda: withdraw(actor=change.requested_by, origin=ORIGIN, request_id=change.approval_id))
 
-    def _decide(self, change: Change, person: Staff, verdict: Verdict, digest: str) -> bool:
+    def _decide(self, change: Change, person: Staff, verdict: Verdict, digest: str, excluded: Sequence[str] = ()) -> bool:
         return self._attempt(
             lambda: decide(
-                actor=person, origin=ORIGIN, request_id=change.approval_id, verdict=verdict, digest=digest, comment=""
+                actor=person,
+                origin=ORIGIN,
+                request_id=change.approval_id,
+                verdict=verdict,
+                digest=digest,
+                comment="A reason",
+                excluded=excluded,
             )
         )
 
-    @rule(number=numbers)
-    def exclude(self, number: int) -> None:
-        """Leave an item of a change that waits out of it."""
-        change = self._change(number)
+    @rule(number=numbers, name=people)
+    def exclude(self, number: int, name: str) -> None:
+        """Approve a change without one of its items."""
+        change, person = self._change(number), Staff.objects.get(username=name)
         item = change.items.filter(state=ItemState.WAITING).order_by("-position").first()
         if change.state != ChangeState.PENDING or item is None or item.position == 1:
             return
-        Item.objects.filter(pk=item.pk).update(state=ItemState.SKIPPED, note="Left out", settled_at=timezone.now())
-        renew_digest(change)
-        self.asked[change.pk].given.clear()  # earlier approvals lapse
+        might = self.active[name] and self.has_role[name]
+        if self._decide(change, person, Verdict.APPROVE, change.digest, [str(item.pk)]):
+            self.asked[change.pk].given[:] = [
+                Given(person=person.pk, might=might, content=content_of(change.pk))
+            ]  # others lapse
 
     @rule(number=numbers, name=people)
     def pause(self, number: int, name: str) -> None:

@@ -80,9 +80,9 @@ def test_stages_wait_for_their_roles_in_order(support: Staff, supervisor: Staff,
     request = ask(support, "unlock", 101).approval
     second_supervisor.groups.add(Group.objects.get(name="administrator"))
     assert set(waiting_for(supervisor)) == set(waiting_for(second_supervisor)) == {request}
-    assert approval_progress(request, []).words == "0 of 2 approvals. Still needed: 1 supervisor, then 1 administrator."
+    assert approval_progress(request, []).words == "0 of 2 approvals. One supervisor needed, then one administrator."
     assert verdict_of(supervisor, request).state == RequestState.WAITING
-    assert approval_progress(request, list(request.approvals.all())).words == "1 of 2 approvals. Still needed: 1 administrator."
+    assert approval_progress(request, list(request.approvals.all())).words == "1 of 2 approvals. One administrator needed."
     other = make_person(Role.SUPERVISOR, "supervisor3")
     assert (list(waiting_for(other)), list(waiting_for(supervisor))) == ([], [])
     with pytest.raises(DecisionRefused, match="whose role is administrator"):
@@ -152,10 +152,10 @@ def test_what_runs_first_is_reviewed_by_somebody_else(support: Staff, supervisor
 
 
 def test_a_comment_is_kept_and_recorded(waiting: ApprovalRequest, supervisor: Staff) -> None:
-    made = comment(actor=supervisor, origin=ORIGIN, request_id=waiting.pk, text="Why?", mentions=[waiting.requested_by_id])
-    assert Comment.objects.get() == made
+    made = comment(actor=supervisor, origin=ORIGIN, request_id=waiting.pk, text="Why, @support?")
+    assert (Comment.objects.get(), made.mentions) == (made, [waiting.requested_by_id])
     event = Event.objects.latest("pk")
-    assert (event.tag, event.detail) == (Tag.CHANGE_COMMENTED, {"comment": "Why?"})
+    assert (event.tag, event.detail) == (Tag.CHANGE_COMMENTED, {"comment": "Why, @support?", "mentions": ["support"]})
 
 
 class TestPolicy:

@@ -71,7 +71,7 @@ def decide(request: ApprovalRequest, person: Staff, verdict: str = "approve", **
     return sql(
         "INSERT INTO approvals_approval"
         " (request_id, version, staff_id, staff_name, staff_role, verdict, stage, digest, comment, excluded)"
-        " VALUES (%s, %s, %s, %s, 'supervisor', %s, %s, %s, '', '[]')",
+        " VALUES (%s, %s, %s, %s, 'supervisor', %s, %s, %s, 'A test', '[]')",
         request.pk,
         reported["version"],
         person.pk,

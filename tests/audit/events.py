@@ -18,7 +18,6 @@ LOCKED = Subject(environment="demo", account_id=101, account_name="EVAL-101")
 _VALUES: dict[str, Any] = {
     "method": "POST",
     "path": "/changes/7/approve/",
-    "status": 403,
     "active": True,
     "attempt": 2,
     "category": "Evaluation",

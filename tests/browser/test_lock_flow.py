@@ -94,15 +94,16 @@ def test_lock_unlock_and_proof(  # noqa: PLR0915  (one walk, told in its order)
     expect(page.get_by_role("region", name="Who can approve")).to_be_visible()
     expect(page.locator("#state-title")).to_have_text("Waiting for a decision")
     expect(page.get_by_role("button", name=re.compile("Approve"))).to_have_count(0)
-    digest = live_stack.rows("SELECT digest FROM changes_change WHERE id = %s", unlock)[0][0]
+    ((support_id, request, digest),) = live_stack.rows(
+        "SELECT requested_by_id, approval_id, digest FROM changes_change WHERE id = %s", unlock
+    )
     token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
     forged = page.request.post(
-        f"{base}/changes/{unlock}/decide/",
+        f"{base}/approvals/{request}/decide/",
         form={"csrfmiddlewaretoken": token, "verdict": "approve", "digest": digest},
         headers={"Referer": f"{base}/changes/{unlock}/"},
     )
     assert forged.status == 403
-    ((support_id, request),) = live_stack.rows("SELECT requested_by_id, approval_id FROM changes_change WHERE id = %s", unlock)
     with pytest.raises(psycopg.errors.IntegrityError, match="can't decide about it"):
         live_stack.rows(
             "INSERT INTO approvals_approval"
@@ -118,10 +119,11 @@ def test_lock_unlock_and_proof(  # noqa: PLR0915  (one walk, told in its order)
 
     # The supervisor approves what they see.
     sign_in(page, base, "supervisor")
-    page.get_by_role("link", name="Approvals").click()
+    page.locator(".navigation").get_by_role("link", name="Approvals").click()
     check_page(page)
-    page.get_by_role("link", name=str(unlock), exact=True).click()
-    page.get_by_label("Comment").fill("Spoke with the trader")
+    page.locator(f'.table a.row-link[href="/changes/{unlock}/"]').click()
+    page.locator("summary", has_text="Comment").click()
+    page.locator("#approve_comment").fill("Spoke with the trader")
     page.get_by_role("button", name=re.compile("^Approve: Unlock 1 account")).click()
     expect(page.locator("#progress")).to_contain_text("Applied")
     check_page(page)
@@ -140,7 +142,7 @@ def test_lock_unlock_and_proof(  # noqa: PLR0915  (one walk, told in its order)
     for path in ("lock", "liquidate_only", "unlock"):
         assert page.request.get(f"{base}/changes/new/{path}/?account=demo:{account_id}").status == 403
     token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
-    for path in (f"changes/{unlock}/decide", "changes/new/lock"):
+    for path in (f"approvals/{request}/decide", "changes/new/lock"):
         answer = page.request.post(
             f"{base}/{path}/", form={"csrfmiddlewaretoken": token}, headers={"Referer": f"{base}/changes/{unlock}/"}
         )

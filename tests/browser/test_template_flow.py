@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from riskadmin.local.program import CannotStart
-from tests.browsing import sign_in, watched_page
+from tests.browsing import press_approve, sign_in, watched_page
 from tests.stack import LiveStack, free_accounts
 
 CheckPage = Callable[[Page], None]
@@ -70,7 +70,7 @@ def approve(page: Page, stack: LiveStack, change: str) -> dict[str, int]:
     """Approve a change of limits, and return how many items have which outcome once it is through."""
     number = int(change.rstrip("/").rsplit("/", 1)[1])
     page.goto(change)
-    page.get_by_role("button", name=re.compile("^Approve: Change the limits of")).click()
+    press_approve(page)
     stack.wait_until(lambda: stack.rows("SELECT state FROM changes_change WHERE id = %s", number) == [("finished",)])
     rows = stack.rows("SELECT state, count(*) FROM changes_item WHERE change_id = %s GROUP BY state", number)
     return {str(state): int(count) for state, count in rows}

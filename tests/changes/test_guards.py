@@ -93,7 +93,7 @@ def decide_by_sql(change: Change, person: Staff, *, verdict: str = "approve", di
     return sql(
         "INSERT INTO approvals_approval"
         " (request_id, version, staff_id, staff_name, staff_role, verdict, stage, digest, comment, excluded)"
-        " VALUES (%s, 1, %s, %s, 'supervisor', %s, 1, %s, '', '[]')",
+        " VALUES (%s, 1, %s, %s, 'supervisor', %s, 1, %s, 'A test', '[]')",
         change.approval_id,
         person.pk,
         person.username,

@@ -77,8 +77,9 @@ class TestPages:
         query = {"targets": uploaded(support, "account,amount", *(f"{number},{number}" for number in range(1, count + 1)))}
         with CaptureQueriesContext(connection) as queries:
             assert len(support_client.get(new(), query).context["plan"].sent) == count
-        # Session, person, roles; list; accounts, open items, what was done lately; policy; the budget and its stops.
-        assert len(queries) <= 12
+        # Session, person, roles; list; accounts, open items, what was done lately; policy; the budget and its stops; of the
+        # rows on the page, traders with money, and positions.
+        assert len(queries) <= 14
 
 
 class TestTopics:

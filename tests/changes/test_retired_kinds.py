@@ -131,9 +131,8 @@ class TestPages:
                 AuditEntry(tag=Tag.CHANGE_SUBMITTED, actor=SYSTEM, origin=ORIGIN, change_id=finished.change_id, detail=detail)
             )
         unknown = question(now(items[-1]))
-        paths = [
-            reverse(f"changes:{name}") for name in ("list", "calendar", "approvals", "policy", "approvals_count", "choose")
-        ]
+        paths = [reverse(f"changes:{name}") for name in ("list", "calendar", "policy", "choose")]
+        paths += [reverse(f"approvals:{name}") for name in ("inbox", "decided", "waiting_count")]
         paths += [reverse(f"execution:{name}") for name in ("unresolved", "unresolved_count")]
         paths += [f"{reverse('execution:unresolved')}?evidence={unknown.evidence.key}"]
         paths += [f"{reverse('execution:resolve_many')}?resolution=applied&item={unknown.item.pk}"]
@@ -153,7 +152,7 @@ class TestPages:
             assert b"".join(response) if response.streaming else response.content, path
         # Lists offer the kinds that can be requested; any other is a filter that they do not know.
         assert client.get(f"{reverse('changes:list')}?kind={RETIRED}").status_code == 422
-        for path in (paths[0], paths[1], paths[3], reverse("execution:unresolved")):
+        for path in (paths[0], paths[1], paths[2], reverse("execution:unresolved")):
             assert WORDS in text_of(client.get(path)), path
 
     def test_a_change_says_that_nothing_is_sent(self, client: Client, supervisor: Staff, stored: Callable[..., Item]) -> None:

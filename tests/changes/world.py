@@ -149,7 +149,7 @@ def approve(person: Staff, change: Change, *, digest: str | None = None, comment
     return Change.objects.get(pk=change.pk)
 
 
-def reject(person: Staff, change: Change, *, comment: str = "") -> Change:
+def reject(person: Staff, change: Change, *, comment: str = "Not now") -> Change:
     """Reject a change."""
     decide(
         actor=person,

@@ -242,7 +242,7 @@ class Requester:
                 request_id=change.approval_id,
                 verdict=verdict,
                 digest=change.digest,
-                comment="",
+                comment="A test",
             )
         except DecisionRefused as refused:
             self._refused += TRIES_TO_DECIDE if refused.moved else 1

@@ -51,7 +51,7 @@ def decided(
 ) -> TemplateVersion:
     """Decide about a version as it stands, or as somebody saw it."""
     shown = version.digest if digest is None else digest
-    decide(actor=person, origin=ORIGIN, request_id=version.approval_id, verdict=verdict, digest=shown, comment="")
+    decide(actor=person, origin=ORIGIN, request_id=version.approval_id, verdict=verdict, digest=shown, comment="Agreed")
     return TemplateVersion.objects.get(pk=version.pk)
 
 

@@ -136,7 +136,7 @@ class TestDeciding:
         shown = client.get(page("detail", version.template_id))
         assert shown.context["may_decide"]
         digest = shown.context["decide_form"]["digest"].value()
-        client.post(page("decide", version.pk), {"verdict": "approve", "digest": digest})
+        client.post(reverse("approvals:decide", args=[version.approval_id]), {"verdict": "approve", "digest": digest})
         version.refresh_from_db()
         assert version.state == "in_force"
         assert client.get(page("waiting_count")).content.split() == []
@@ -144,7 +144,9 @@ class TestDeciding:
     def test_what_moved_is_refused(self, client: Client, support: Staff, supervisor: Staff) -> None:
         version = proposed(support)
         client.force_login(supervisor)
-        answer = client.post(page("decide", version.pk), {"verdict": "approve", "digest": "0" * 64})
+        answer = client.post(
+            reverse("approvals:decide", args=[version.approval_id]), {"verdict": "approve", "digest": "0" * 64}
+        )
         assert answer.status_code == 409
         assert "Nothing was decided: This is not the version you were shown." in read_aloud(answer)
 

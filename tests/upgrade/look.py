@@ -161,7 +161,7 @@ def outcomes() -> dict[str, Any]:
     origin = Origin(job="upgrade test")
     changes = list(Change.objects.order_by("pk"))
     of_each = ("changes:detail", "changes:progress", "changes:results", "execution:calls", "audit:change_history")
-    lists = ("home", "accounts:list", "changes:list", "changes:approvals", "changes:calendar", "limit_templates:list")
+    lists = ("home", "accounts:list", "changes:list", "approvals:inbox", "changes:calendar", "limit_templates:list")
     each = [reverse(name, args=[change.pk]) for change in changes for name in of_each]
     opened = pages("supervisor2", *map(reverse, lists), *each)
     opened |= pages("compliance", reverse("audit:list"))

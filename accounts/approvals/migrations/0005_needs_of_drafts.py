@@ -13,7 +13,7 @@ DROP FUNCTION approvals_need_by_rules(jsonb, approvals_policyrule[]);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("approvals", "0002_guards")]
+    dependencies = [("approvals", "0004_decisions")]
 
     operations = [
         migrations.RunSQL(AFTER.read_text(encoding="utf-8"), BEFORE.read_text(encoding="utf-8") + DROP),

@@ -192,6 +192,10 @@ class Kind(StoredKind):
         """Return the parameters in a valid form, as the change stores them: JSON values only."""
         return {name: value for name, value in cleaned.items() if value not in {None, ""}}
 
+    def as_typed(self, parameters: State) -> dict[str, Any]:
+        """Return parameters of all targets as they are typed into its form."""
+        return {name: ("yes" if value else "no") if isinstance(value, bool) else value for name, value in parameters.items()}
+
     def of(self, parameters: State) -> "Kind":
         """Return the kind for a change's parameters: itself, unless they decide what is read and compared.
 

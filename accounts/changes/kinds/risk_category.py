@@ -147,6 +147,11 @@ class SwitchRiskCategory(AccountKind):
         halts = category.is_halting and bool(cleaned.get("at_once"))
         return (replace(chosen, halts=True) if halts else chosen).to_json()
 
+    def as_typed(self, parameters: State) -> dict[str, Any]:
+        given = CategoryParameters.from_json(parameters)
+        category = RiskCategory.objects.filter(environment=given.environment, tradovate_id=given.id).first()
+        return {"category": category.pk if category else "", "at_once": "on" if given.halts is True else ""}
+
     def of(self, parameters: State) -> "SwitchRiskCategory":
         return self._to_halting if parameters.get(HALTS) else self
 

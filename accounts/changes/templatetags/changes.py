@@ -1,15 +1,17 @@
 """How changes and items look on every page; `{% load changes %}`."""
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.approvals.states import VERDICT_LOOK, Verdict
-from accounts.changes.effects import ChangeEffects, Measure
+from accounts.changes.effects import COMPARED, MEASURES, ChangeEffects, Measure
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State, StoredKind
+from accounts.changes.listed_rows import LossBar
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress
 from accounts.changes.states import (
@@ -90,12 +92,37 @@ def differences(kind: StoredKind, before: State | None, after: State | None) -> 
     )
 
 
+LOSS_BAR: Final = """\
+<svg class="loss-bar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">\
+<rect class="loss-scale" y="3" width="100" height="6"></rect>\
+<rect class="loss-within" y="3" width="{within}" height="6"></rect>\
+<rect class="loss-past" x="{new}" y="3" width="{past}" height="6"></rect>\
+{present}<line class="loss-new" x1="{new}" x2="{new}" y1="0" y2="12"></line></svg>"""
+PRESENT: Final = '<line class="loss-present" x1="{0}" x2="{0}" y1="0" y2="12"></line>'
+
+
+@register.simple_tag
+def loss_bar(bar: LossBar) -> SafeString:
+    """Draw today's loss against the present limit (dashed) and the new one; the amounts are beside it, for screen readers."""
+    present = "" if bar.present is None else format_html(PRESENT, f"{bar.present:.2f}")
+    within, past, new = (f"{share:.2f}" for share in (bar.within, bar.past, bar.new))
+    return format_html(LOSS_BAR, within=within, past=past, new=new, present=present)
+
+
 @register.simple_tag
 def change_words(kind: StoredKind, change: Change, first: str = "") -> SafeString | str:
     """Describe in one line what a change does: "Lock KTR50K-000123", or "Lock 12 accounts"."""
     if change.item_count == 1 and first:
         return format_html("{} {}", kind.verb, named(first))
     return kind.words(change.item_count)
+
+
+@register.filter
+def seen(stored: Mapping[str, Any] | None) -> str:
+    """Return in words what an approver was shown that moves while accounts trade: "7 would be liquidated"."""
+    effects = ChangeEffects.from_json(stored)
+    counts = [(MEASURES[name], getattr(effects, name)) for name in COMPARED] if effects else []
+    return ", ".join(f"{count:,} {each.one if count == 1 else each.many}" for each, count in counts if count)
 
 
 @register.filter

@@ -26,7 +26,7 @@ from riskadmin.tradovate.vocabulary import Environment
 
 Subject = Account | Trader
 
-CONTINUES: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON, Relation.TAKES_OVER})
+CONTINUES: Final = frozenset({Relation.REPEATS, Relation.CARRIES_ON, Relation.TAKES_OVER, Relation.EDITS})
 """A change with one of these relations to an undo is the same undo, for some of its targets."""
 
 

@@ -77,6 +77,8 @@ class Seeding:
         new_limit = {"daily_loss_auto_liq_usd": "900"}
         ask("limits", "auto_liq_limits", 40, trading, reason="Daily loss of the new program", parameters=new_limit)
         ask("by a supervisor", "unlock", 4, locked, reason="New session", by="supervisor2")
+        if change := ask("edits", "unlock", 2, locked, reason="New session, both traders called"):
+            self._decide(change, "supervisor2", Verdict.REQUEST_EDITS, "Only the first one: the second is under review.")
         tomorrow = Timing(runs_at=timezone.now() + timedelta(hours=20))
         if change := ask("scheduled", "unlock", 2, locked, reason="Suspension ends tomorrow", timing=tomorrow):
             self._decide(change, "supervisor", Verdict.APPROVE, "")

@@ -1,0 +1,166 @@
+"""The inbox: requests as rows, each with why this person can or can't decide about it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+from typing import Final
+
+from django.conf import settings
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from accounts.approvals.actions import refusal, stage_of
+from accounts.approvals.models import Approval, ApprovalRequest
+from accounts.approvals.queries import ApprovalProgress, approval_progress, to_review, waiting_for
+from accounts.approvals.states import RequestState
+from accounts.approvals.subjects import Line, all_subjects, subject_of
+from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import people
+
+LATELY: Final = timedelta(days=7)
+"""How long a decided request is listed."""
+
+RETURNED_FOR: Final = timedelta(days=3)
+"""How long a request that came back to its requester waits for them on Home."""
+
+_RETURNED: Final = (RequestState.REJECTED, RequestState.EDITS_REQUESTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A request as a row. `why` says why the person can decide, or why not; `approvers` are those who can now."""
+
+    request: ApprovalRequest
+    line: Line
+    approval: ApprovalProgress
+    verdicts: Sequence[Approval]
+    why: str
+    can_decide: bool
+    approvers: Sequence[str]
+
+    @property
+    def state(self) -> RequestState:
+        """Its state."""
+        return RequestState(self.request.state)
+
+    @property
+    def environment(self) -> str:
+        """The environment that it is about; "" for something else."""
+        return self.request.facts.get("environment") or ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it still waits: not decided, and not past its time."""
+        return self.state == RequestState.WAITING and not is_past(self.request)
+
+    @property
+    def is_to_review(self) -> bool:
+        """Whether it ran first and was not reviewed yet."""
+        request = self.request
+        return self.state == RequestState.APPROVED and request.review_due_at is not None and request.reviewed_at is None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its review is overdue."""
+        return self.is_to_review and self.request.review_due_at is not None and self.request.review_due_at <= timezone.now()
+
+    @property
+    def is_returned(self) -> bool:
+        """Whether it came back to its requester, who has not asked for it again."""
+        return self.state in _RETURNED and bool(self.line.edit_url)
+
+    @property
+    def last_verdict(self) -> Approval | None:
+        """The verdict that was given last."""
+        return self.verdicts[-1] if self.verdicts else None
+
+    @property
+    def together_key(self) -> str:
+        """By what it is chosen to be approved with others: its key and digest; "" if it has to be opened."""
+        return f"{self.request.pk}:{self.request.digest}" if self.can_decide and fits_together(self.request) else ""
+
+
+def listed(requests: Iterable[ApprovalRequest], viewer: Staff, *, with_approvers: bool = False) -> list[Listed]:
+    """Return requests as rows, in order. A query for each type of subject, one for approvals, one for people if wanted."""
+    found = list(requests.prefetch_related("approvals") if isinstance(requests, QuerySet) else requests)
+    lines: dict[int, Line] = {}
+    for _, same in groupby(sorted(found, key=lambda each: each.subject), key=lambda each: each.subject):
+        group = list(same)
+        lines |= subject_of(group[0]).lines(group)
+    active = list(people().filter(is_active=True)) if with_approvers else []
+    return [_row(request, lines[request.pk], viewer, active) for request in found]
+
+
+def _row(request: ApprovalRequest, line: Line, viewer: Staff, active: Sequence[Staff]) -> Listed:
+    refused = refusal(request, viewer, request.digest) if request.state == RequestState.WAITING else None
+    verdicts = sorted(request.approvals.all(), key=lambda each: each.pk)
+    can_decide = request.state == RequestState.WAITING and refused is None
+    return Listed(
+        request=request,
+        line=line,
+        approval=approval_progress(request, verdicts),
+        verdicts=verdicts,
+        why=_why(request) if can_decide else refused.message if refused else "",
+        can_decide=can_decide,
+        approvers=[each.display_name for each in active if refusal(request, each, request.digest) is None],
+    )
+
+
+def _why(request: ApprovalRequest) -> str:
+    """Return why it waits for a person who can decide: "Needs a supervisor, stage 2 of 2"."""
+    number, role = stage_of(request)
+    stages = len(request.stages)
+    where = f", stage {number} of {stages}" if stages > 1 else ""
+    return f"Needs {_with_article(role or 'approver')}{where}"
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def is_past(request: ApprovalRequest) -> bool:
+    """Whether the time to decide about it is over, although it was not marked as expired yet."""
+    return request.expires_at is not None and request.expires_at <= timezone.now()
+
+
+def waiting(viewer: Staff, *, everything: bool) -> QuerySet[ApprovalRequest]:
+    """Return what waits for this person, or everything that waits and that they may see; least time left first."""
+    if not everything:
+        return waiting_for(viewer)
+    visible = [name for name, subject in all_subjects().items() if viewer.may(subject.view_capability)]
+    found = ApprovalRequest.objects.filter(state=RequestState.WAITING, subject__in=visible)
+    return found.order_by(F("expires_at").asc(nulls_last=True), "pk")
+
+
+def own(viewer: Staff) -> QuerySet[ApprovalRequest]:
+    """Return a person's own requests that wait, or came back or were decided lately; what waits first."""
+    mine = ApprovalRequest.objects.filter(requested_by=viewer, needed__gt=0)
+    lately = mine.filter(decided_at__gt=timezone.now() - LATELY) | mine.filter(state=RequestState.WAITING)
+    return lately.order_by(F("decided_at").desc(nulls_first=True), F("expires_at").asc(nulls_last=True), "pk")
+
+
+def decided(viewer: Staff) -> QuerySet[ApprovalRequest]:
+    """Return what was decided lately, newest first; what needed no approval is left out, unless it was an incident."""
+    visible = [name for name, subject in all_subjects().items() if viewer.may(subject.view_capability)]
+    found = ApprovalRequest.objects.filter(subject__in=visible, needed__gt=0, decided_at__gt=timezone.now() - LATELY)
+    return found.order_by("-decided_at", "-pk")
+
+
+def returned(viewer: Staff) -> list[Listed]:
+    """Return a person's own requests that came back and that they have not asked for again, newest first."""
+    since = timezone.now() - RETURNED_FOR
+    found = ApprovalRequest.objects.filter(requested_by=viewer, state__in=_RETURNED, decided_at__gt=since)
+    return [row for row in listed(found.order_by("-decided_at"), viewer) if row.is_returned]
+
+
+def count_for(viewer: Staff) -> int:
+    """Return how much waits for a person: decisions, reviews, and what came back to them."""
+    return waiting_for(viewer).count() + to_review(viewer).count() + len(returned(viewer))
+
+
+def fits_together(request: ApprovalRequest) -> bool:
+    """Whether it may be approved from the inbox, together with others of its kind: small, and liquidating nothing."""
+    facts = request.facts
+    small = facts.get("items", 0) <= settings.APPROVALS_TOGETHER_UP_TO
+    return request.subject == "change" and small and facts.get("liquidations") == 0
