@@ -58,7 +58,9 @@ class TogetherForm(forms.Form):
     """Requests to be approved together, each as `key:digest` of what the person was shown, and one comment for all."""
 
     asked = forms.Field(required=False, widget=forms.MultipleHiddenInput)
-    comment = LinesField(label="Comment", required=False, max_length=TEXT_MAX, widget=forms.TextInput)
+    comment = LinesField(
+        label="Comment", required=False, max_length=TEXT_MAX, widget=forms.TextInput({"class": "form-control"})
+    )
 
     @property
     def picked(self) -> frozenset[str]:

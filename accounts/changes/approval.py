@@ -54,6 +54,9 @@ _ENDS: Final[Mapping[RequestState, tuple[ChangeState, str]]] = {
 }
 """The state of a change, and the note of its items, by how its request ended."""
 
+PARAMETERS_IN_LINE: Final = 3
+"""How many parameters of a change its line in the inbox names; its page shows them all."""
+
 Prepared = tuple[datetime, str]
 """Since when a reading counts, and why outdated state could not be read again, or ""."""
 
@@ -164,23 +167,26 @@ class ChangeSubject(Subject):
         end_change(thing, to, note=note.format(name=actor.name))
 
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
-        """Say what it would be sent for, and what its preview found; at most two queries."""
-        found = {}
+        """Say what it would be sent for, and what its preview found; at most three queries."""
         changes = list(Change.objects.filter(approval__in=requests).select_related("approval"))
+        single = [change.pk for change in changes if change.item_count == 1]
+        names = dict(Item.objects.filter(change__in=single).values_list("change", "target_name")) if single else {}
         again = new_versions([change.pk for change in changes if could_be_edited(change)])
-        for change in changes:
-            effects = ChangeEffects.from_json(change.effects)
-            measured = effects.measured(of_accounts=True) if effects else []
-            words = [f"{count:,} {measure.one if count == 1 else measure.many}" for measure, count in measured if count]
-            found[change.approval_id] = Line(
-                title=for_stored(change).words(change.item_count),
-                effect=", ".join(words),
-                url=reverse("changes:detail", args=[change.pk]),
-                edit_url=reverse("changes:edit", args=[change.pk])
-                if could_be_edited(change) and change.pk not in again
-                else "",
-            )
-        return found
+        return {change.approval_id: _line(change, names.get(change.pk, ""), again.get(change.pk)) for change in changes}
+
+
+def _line(change: Change, name: str, again: int | None) -> Line:
+    kind, effects = for_stored(change), ChangeEffects.from_json(change.effects)
+    measured = effects.measured(of_accounts=True) if effects else []
+    found = [f"{count:,} {measure.one if count == 1 else measure.many}" for measure, count in measured if count]
+    asked = [f"{label}: {value}" for label, value in kind.parameter_words(change.parameters)]
+    may_be_edited = again is None and could_be_edited(change)
+    return Line(
+        title=kind.words(change.item_count),
+        effect=", ".join(filter(None, [name, *found, *asked[:PARAMETERS_IN_LINE]])),
+        url=reverse("changes:detail", args=[change.pk]),
+        edit_url=reverse("changes:edit", args=[change.pk]) if may_be_edited else "",
+    )
 
 
 CHANGES: Final = ChangeSubject()

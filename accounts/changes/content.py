@@ -31,9 +31,13 @@ def plan_digest(kind: str, environment: str, parameters: Mapping[str, Any], rows
     return digest_of({"kind": kind, "environment": environment, "parameters": parameters, "items": [list(row) for row in rows]})
 
 
-def stored_digest(change: Change, items: Iterable[Item]) -> str:
-    """Return the digest of a change as it is stored, with all its items in order."""
-    rows = ((each.target, each.before, each.after, _skipped_because(each)) for each in items)
+def stored_digest(change: Change, items: Iterable[Item], left_out: Mapping[int, str] | None = None) -> str:
+    """Return the digest of a change as it is stored, with all its items in order; or as it is once more of them are skipped.
+
+    `left_out` says why those are, by their keys.
+    """
+    more = left_out or {}
+    rows = ((each.target, each.before, each.after, more.get(each.pk) or _skipped_because(each)) for each in items)
     timing = Timing(runs_at=change.runs_at, window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by)
     return change_digest(change, plan_digest(change.kind, change.environment, change.parameters, rows), timing.to_json())
 

@@ -27,9 +27,8 @@ def content_without(change: Change, keys: Sequence[str], *, by: Who) -> NewConte
     if wanted == waiting:
         raise DecisionRefused("Without these items nothing is left to approve. Reject the change instead.")
     left_out = tuple(item for item in items if item.pk in wanted)
-    for item in left_out:
-        item.state, item.note = ItemState.SKIPPED, _note(by)
-    return NewContent(digest=stored_digest(change, items), left_out=left_out)
+    why = dict.fromkeys(wanted, _note(by))
+    return NewContent(digest=stored_digest(change, items, why), left_out=left_out)
 
 
 def exclude(change: Change, new: NewContent, *, actor: Who, origin: Origin) -> tuple[str, ...]:

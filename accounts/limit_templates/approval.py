@@ -16,6 +16,7 @@ from accounts.models.moving import move_row
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
+from riskadmin.web.formats import counted
 
 _TAGS: Final[Mapping[Step, Tag]] = {
     Step.APPROVED: Tag.TEMPLATE_APPROVED,
@@ -74,7 +75,7 @@ class TemplateSubject(Subject):
         return {
             version.approval_id: Line(
                 title=f"Limit template {version.words}",
-                effect=f"for {asked[version.approval_id].facts.get('items', 0):,} accounts; sends nothing",
+                effect=f"for {counted(asked[version.approval_id].facts.get('items', 0), 'account')}; sends nothing",
                 url=reverse("limit_templates:detail", args=[version.template_id]),
             )
             for version in versions

@@ -70,8 +70,8 @@ def test_the_rest_runs_and_the_excluded_end_as_skipped_by_name(change: Change, s
     events = Event.objects.filter(tag__in=[Tag.ITEM_EXCLUDED, Tag.CHANGE_APPROVED]).order_by("pk")
     assert [(event.tag, event.account_id) for event in events] == [(Tag.ITEM_EXCLUDED, 102), (Tag.CHANGE_APPROVED, None)]
     assert events[1].detail["excluded"] == ["KTR50K-000102"]
-    told = Message.objects.get(topic="decided", channel="page")
-    assert (told.person, told.text) == (change.requested_by, "supervisor approved it without KTR50K-000102. “Not these”")
+    message = Message.objects.get(topic="decided", channel="page")
+    assert (message.person, message.text) == (change.requested_by, "supervisor approved it without KTR50K-000102. “Not these”")
 
 
 def test_by_the_second_the_first_is_asked_again(

@@ -164,7 +164,7 @@ class TestBreakGlass:
         make_account(101, LOCKED)
         return ask(supervisor, "unlock", 101)
 
-    def test_it_runs_is_told_and_reviewed_by_another(
+    def test_it_runs_and_another_one_reviews_it(
         self, client: Client, own: Change, supervisor: Staff, second_supervisor: Staff, sent: Sent
     ) -> None:
         compliance = make_person(Role.COMPLIANCE)
@@ -173,8 +173,8 @@ class TestBreakGlass:
         assert "Policy wants approval: One supervisor needed." in read_aloud(client.get(alone))
         assert client.post(alone, self.ALONE).status_code == 303
         assert Change.objects.get().state == "running"
-        told = Message.objects.filter(topic="break_glass", channel="page")
-        assert {each.person for each in told} == {second_supervisor, compliance}
+        messages = Message.objects.filter(topic="break_glass", channel="page")
+        assert {each.person for each in messages} == {second_supervisor, compliance}
         assert (listed(client, supervisor, "reviews"), listed(client, second_supervisor, "reviews")) == ([], [own.approval_id])
         assert count(client, second_supervisor) == 1
         review = reverse("approvals:review", args=[own.approval_id])
@@ -202,7 +202,7 @@ class TestBreakGlass:
         assert "has to be reviewed by somebody else first" in read_aloud(answer)
         assert Change.objects.get(pk=second.pk).state == "pending"
 
-    def test_an_overdue_review_is_shown_and_told_once(
+    def test_an_overdue_review_is_shown_and_sends_one_message(
         self, client: Client, own: Change, supervisor: Staff, second_supervisor: Staff
     ) -> None:
         act_alone(actor=supervisor, origin=ORIGIN, request_id=own.approval_id, **self.ALONE)
@@ -212,8 +212,8 @@ class TestBreakGlass:
             for _ in range(2):
                 remind_reviews()
             assert [row.is_overdue for row in rows(client, second_supervisor, "reviews")] == [True]
-        told = Message.objects.filter(topic="review_due", channel="page")
-        assert sorted(each.person.username for each in told if each.person) == ["supervisor", "supervisor2"]
+        messages = Message.objects.filter(topic="review_due", channel="page")
+        assert sorted(each.person.username for each in messages if each.person) == ["supervisor", "supervisor2"]
 
 
 class TestCameBack:
@@ -234,8 +234,8 @@ class TestCameBack:
             make_account(number, LOCKED)
         change = ask(support, "unlock", 101, 102, reason_text="Reviewed")
         self.send_back(supervisor, change)
-        told = Message.objects.get(topic="decided", channel="page")
-        assert (told.person, "came back to be edited" in told.subject) == (support, True)
+        message = Message.objects.get(topic="decided", channel="page")
+        assert (message.person, "came back to be edited" in message.subject) == (support, True)
         assert count(client, support) == 1
         home = client.get(reverse("home"))
         assert [row.request.pk for row in home.context["returned"].rows] == [change.approval_id]
@@ -336,14 +336,14 @@ class TestDeciding:
 
 
 class TestComments:
-    def test_those_mentioned_are_told(self, client: Client, support: Staff, supervisor: Staff, change: Change) -> None:
+    def test_those_mentioned_get_a_message(self, client: Client, support: Staff, supervisor: Staff, change: Change) -> None:
         client.force_login(supervisor)
         path = reverse("approvals:comment", args=[change.approval_id])
         answer = client.post(path, {"text": "Why now, @support? Ask ana@firm.com."}, headers={"HX-Request": "true"})
         assert "Why now, @support?" in read_aloud(answer)
         assert Comment.objects.get().mentions == [support.pk]
-        told = Message.objects.get(topic="comment_mention", channel="page")
-        assert (told.person, told.text) == (support, "supervisor: “Why now, @support? Ask ana@firm.com.”")
+        message = Message.objects.get(topic="comment_mention", channel="page")
+        assert (message.person, message.text) == (support, "supervisor: “Why now, @support? Ask ana@firm.com.”")
 
     @pytest.mark.parametrize("text", ["", "\u200b", "Ask @nobody.here", "x" * 2001])
     def test_a_bad_one_comes_back_as_typed(self, client: Client, supervisor: Staff, change: Change, text: str) -> None:

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.db.models import TextChoices
 
 from accounts.approvals.models import ApprovalRequest
-from accounts.approvals.states import POLICY_LOOK, VERDICT_LOOK, PolicyState, Verdict
+from accounts.approvals.states import POLICY_LOOK, REQUEST_LOOK, VERDICT_LOOK, PolicyState, RequestState, Verdict
+from accounts.approvals.templatetags.approvals import request_state
 from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import Progress, Tally
@@ -39,6 +40,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 TABLES: list[tuple[type[TextChoices], dict[Any, Look]]] = [
     (ChangeState, dict(CHANGE_LOOK)),
     (ItemState, dict(ITEM_LOOK)),
+    (RequestState, dict(REQUEST_LOOK)),
     (Verdict, dict(VERDICT_LOOK)),
     (VersionState, dict(VERSION_LOOK)),
     (PolicyState, dict(POLICY_LOOK)),
@@ -48,6 +50,7 @@ TABLES: list[tuple[type[TextChoices], dict[Any, Look]]] = [
 DRAWN: list[tuple[str, Any, type[TextChoices], Any]] = [
     ("change", change_state, ChangeState, CHANGE_LOOK),
     ("item", item_state, ItemState, ITEM_LOOK),
+    ("request", request_state, RequestState, REQUEST_LOOK),
     ("verdict", verdict, Verdict, VERDICT_LOOK),
     ("template", version_state, VersionState, VERSION_LOOK),
 ]
@@ -71,6 +74,7 @@ REPORTED: dict[Tag, ChangeState | ItemState | PolicyState | VersionState | Verdi
     Tag.POLICY_IN_FORCE: PolicyState.IN_FORCE,
     Tag.POLICY_WITHDRAWN: PolicyState.WITHDRAWN,
     Tag.ITEM_UNKNOWN: ItemState.UNKNOWN,
+    Tag.ITEM_EXCLUDED: ItemState.SKIPPED,
 }
 
 
