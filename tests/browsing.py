@@ -80,7 +80,7 @@ def sign_in(page: Page, base_url: str, username: str, password: str = PASSWORD) 
 
 def press_approve(page: Page, name: str = "") -> None:
     """Approve what a page shows, with the number typed if it asks for one; `name` is how the button goes on after "Approve"."""
-    number = page.locator("#confirm-count")
+    number = page.locator("#approve_confirm_count")
     button = page.get_by_role("button", name=re.compile(f"^Approve{name}"))
     expect(button).to_be_visible()
     if number.count():

@@ -135,11 +135,12 @@ def why_over(viewer: Staff, following: Progress, digest: str) -> str:
     said = _ENDED.get(RequestState(request.state))
     if said is None:
         return refused.message if refused else "This change is no longer waiting."
-    by = [isolated(each.staff_name) for each in following.approvals if each.verdict == said.verdict]
-    people = " and ".join(by) or "Policy"
-    comment = following.approvals[-1].comment if following.approvals and said.verdict else ""
-    words = said.words.format(people=people, requester=isolated(request.requested_by_name))
-    return f"{words}: “{comment}”" if comment else f"{words}."
+    requester = isolated(request.requested_by_name)
+    if request.incident:
+        return f"{requester} ran this change alone, because of incident {isolated(request.incident)}."
+    made = [each for each in following.approvals if each.verdict == said.verdict and each.version == request.version]
+    words = said.words.format(people=" and ".join(isolated(each.staff_name) for each in made), requester=requester)
+    return f"{words}: “{made[-1].comment}”" if made and made[-1].comment else f"{words}."
 
 
 @dataclass(frozen=True, kw_only=True)

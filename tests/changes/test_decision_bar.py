@@ -60,7 +60,7 @@ class TestNumber:
         answer = post(client, supervisor, change, opened(client, supervisor, change), confirm_count=typed, comment="Agreed")
         assert answer.status_code == 422
         assert answer.context["form"].errors.keys() == {"confirm_count"}
-        assert 'id="confirm-error"' in text_of(answer)
+        assert 'id="approve_confirm_count_error"' in text_of(answer)
         assert "Agreed" in text_of(answer)
         assert nothing_happened(change, sent)
 

@@ -50,7 +50,7 @@ def test_on_a_phone_effects_and_buttons_are_in_sight_wherever_one_reads(  # noqa
 
     # Without the number, the browser itself sends nothing.
     button.click()
-    assert page.evaluate("document.activeElement.id") == "confirm-count"
+    assert page.evaluate("document.activeElement.id") == "approve_confirm_count"
     assert not Approval.objects.filter(request=change.approval_id).exists()
 
     # A filter is a link; what is typed stays, and Escape closes what a key has opened.
