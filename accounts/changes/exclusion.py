@@ -39,6 +39,7 @@ def exclude(change: Change, new: NewContent, *, actor: Who, origin: Origin) -> t
     """Skip what the new content leaves out, with an event for each item, and return the names of their targets."""
     change.digest = new.digest
     change.save(update_fields=["digest"])
+    change.approval.refresh_from_db(fields=["digest", "version"])  # it has that digest by now
     at = timezone.now()
     move_items(new.left_out, came_from=ItemState.WAITING, to=ItemState.SKIPPED, note=_note(actor), settled_at=at)
     Item.objects.bulk_update(new.left_out, ["digest"], batch_size=1000)
