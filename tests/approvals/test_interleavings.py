@@ -43,4 +43,5 @@ def test_nothing_is_claimed_without_its_approvals(firm: Firm, lot: int, capsys: 
     )
     with capsys.disabled():
         sys.stdout.write(f"\n{Interleavings.runs:,} interleavings, in which {Interleavings.claimed:,} items were claimed\n")
+        sys.stdout.flush()
     assert Interleavings.runs >= before + runs
