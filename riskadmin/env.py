@@ -121,6 +121,25 @@ def _time_of_day(text: str) -> timedelta:
     return found
 
 
+def _ticket_pattern(text: str) -> str:
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise ValueError(f"must be a regular expression: {error}") from error
+    if pattern.fullmatch(""):
+        raise ValueError("must not match an empty text: a request without a ticket is always accepted")
+    return text
+
+
+def _ticket_link(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or text.count("{ticket}") != 1):
+        raise ValueError("must be an http or https address with {ticket} once, such as https://help.example/tickets/{ticket}")
+    if "{" in parts.netloc:
+        raise ValueError("must have {ticket} after the name of the host")
+    return text
+
+
 def _database(url: str) -> dict[str, Any]:
     """Return Django's database settings for a PostgreSQL address."""
     try:
@@ -219,6 +238,11 @@ class Variables(BaseSettings):
     MAINTENANCE_BUFFER_MINUTES: int = Field(default=30, ge=0, le=240)
     WINDOW_CLOSES_BEFORE_S: int = Field(default=120, ge=30, le=3600)
 
+    TICKET_PATTERN: Annotated[str, AfterValidator(_ticket_pattern)] = "[A-Za-z]{1,10}-?[0-9]{1,10}|#?[0-9]{1,12}"
+    TICKET_EXAMPLE: str = "HELP-1234"
+    ATTACHMENTS_MAX: int = Field(default=3, ge=0, le=10)
+    ATTACHMENT_MAX_MB: int = Field(default=5, ge=1, le=25)
+    TICKET_LINK: Annotated[str, AfterValidator(_ticket_link)] = ""
     PUBLIC_URL: Annotated[str, AfterValidator(_origin)] = "http://127.0.0.1:8000"
     EMAIL_HOST: str = ""
     EMAIL_PORT: int = Field(default=587, ge=1, le=65_535)
@@ -267,6 +291,13 @@ class Variables(BaseSettings):
         if not parts.path.endswith("/v1"):
             raise ValueError("must be an address that ends with /v1, as Tradovate documents them")
         return url
+
+    @field_validator("TICKET_EXAMPLE")
+    @classmethod
+    def _is_a_ticket(cls, example: str, info: ValidationInfo) -> str:
+        if not re.fullmatch(info.data.get("TICKET_PATTERN", ".*"), example):
+            raise ValueError("must match TICKET_PATTERN: a person who mistypes a ticket is shown it")
+        return example
 
     @field_validator("BUDGET_SAFETY_MARGIN")
     @classmethod

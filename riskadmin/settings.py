@@ -53,10 +53,12 @@ INSTALLED_APPS = [
     "riskadmin.web",
     "riskadmin.audit",
     "riskadmin.staff",
+    "riskadmin.staff.duty",
     "riskadmin.notifications",
     "accounts",
     "accounts.approvals",
     "accounts.changes",
+    "accounts.changes.reasons",
     "accounts.limit_templates",
     "accounts.execution",
     "accounts.outside",
@@ -104,9 +106,11 @@ NAVIGATION = [
     ("Unknown outcomes", "execution:unresolved", "help-circle", "changes:view", "execution:unresolved_count"),
     ("Audit", "audit:list", "history", "audit:view"),
     ("Templates", "limit_templates:list", "adjustments", "changes:view", "limit_templates:waiting_count"),
+    ("Duty", "duty:page", "user-check", "duty:view"),
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Outbox", "notifications:outbox", "send", "notifications:manage"),
-    ("Policy", "changes:policy", "scale", "policy:view"),
+    ("Policy", "approvals:policy", "scale", "policy:view"),
+    ("Reasons", "reasons:list", "info-circle", "reasons:manage"),
     ("System", "system", "activity", "system:view"),
     ("Budget", "usage:page", "hourglass", "system:view"),
     ("Risk categories", "accounts:categories", "switch-horizontal", "accounts:view"),
@@ -193,6 +197,13 @@ MAINTENANCE_WINDOWS = env.MAINTENANCE_WINDOWS
 MAINTENANCE_BUFFER_MINUTES = env.MAINTENANCE_BUFFER_MINUTES
 # A call claimed at the last moment of a window waits up to 5 s for its permit and 20 s for its answer.
 WINDOW_CLOSES_BEFORE_S = env.WINDOW_CLOSES_BEFORE_S
+# How a request names the ticket behind it, an example of it, and the address of a ticket.
+TICKET_PATTERN = env.TICKET_PATTERN
+TICKET_EXAMPLE = env.TICKET_EXAMPLE
+TICKET_LINK = env.TICKET_LINK
+# How many files a request may have, and how large each may be.
+ATTACHMENTS_MAX = env.ATTACHMENTS_MAX
+ATTACHMENT_MAX_BYTES = env.ATTACHMENT_MAX_MB * 1024 * 1024
 # What beat starts, how often in seconds, and in which lane. A message is dropped once the next one is due.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "args": args, "schedule": float(seconds), "options": {"queue": queue, "expires": seconds}}
@@ -207,6 +218,7 @@ CELERY_BEAT_SCHEDULE = {
         ("tell-expiring", "changes.remind_expiring", [], 60, "bulk"),
         ("deliver-messages", "notifications.deliver", [], 5, "bulk"),
         ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
+        ("forget-uploads", "reasons.forget_uploads", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),
     )
 }

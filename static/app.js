@@ -342,3 +342,15 @@ $("[data-themes]")?.addEventListener("submit", (event) => {
 
 $$("[data-rows]").forEach(showSelection);
 openToKeys();
+
+// --- A reason of the firm's own fills in the code and the text after it, and replaces nothing that somebody typed ------------
+
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches?.("select[data-fills]")) return;
+  const { code, text } = target.selectedOptions[0].dataset;
+  const [codeField, textField] = [target.form.elements.reason_code, target.form.elements.reason_text];
+  if (!code) return;
+  const filledIn = [...target.options].map((option) => option.dataset.text);
+  codeField.value = code;
+  if (!textField.value.trim() || filledIn.includes(textField.value)) textField.value = text;
+});

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -16,7 +17,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
+from accounts.approvals.models import PolicyVersion
+from accounts.approvals.policy_versions import propose
 from accounts.changes.models import Change, Item
+from accounts.changes.reasons.background import Given
+from accounts.changes.reasons.models import Attachment, FirmReason
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.forms import SeenField
 from accounts.execution.models import Call, CallItem, CallState, Purpose
@@ -31,8 +36,10 @@ from riskadmin.audit.tags import Tag
 from riskadmin.notifications.actions import add_webhook
 from riskadmin.notifications.models import Message, Shape, Webhook
 from riskadmin.notifications.topics import Topic
+from riskadmin.staff.duty.models import Delegation, DutyHours
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from tests.changes.reasons.files import uploaded_file
 from tests.changes.world import LOCKED, ask, make_account, open_item, planned
 from tests.limit_templates.templates import assign_size, propose_again, put_in_force
 from tests.staff.people import make_person
@@ -44,14 +51,19 @@ WHO = ("signed out", *(role.value for role in Role))
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What there is to be opened: one person of each role, a locked account, a plain one, and changes that support asked for.
+    """What there is to be opened: people, a locked account, a plain one, and changes that support asked for.
 
-    `change` is an unlock that waits; of the others, one runs, one is paused, one has ended cancelled, one has locked its
-    account, and one has an item whose outcome no one knows after its `call`.
+    There is one person of each role, and a second supervisor, the deputy.
+
+    `change` is an unlock that waits, with a file; of the others, one runs, one is paused, one has ended cancelled, one has locked its
+    account, and one has an item whose outcome no one knows after its `call`. `policy` waits for approval.
     """
 
     people: dict[str, Staff]
     change: Change
+    attachment: Attachment
+    hours: DutyHours
+    delegation: Delegation
     event: Event
     running: Item
     paused: Item
@@ -62,6 +74,7 @@ class World:
     version: TemplateVersion
     assignment: Assignment
     webhook: Webhook
+    policy: PolicyVersion
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,31 @@ def _version(world: World) -> tuple[int]:
     return (world.version.pk,)
 
 
+def _supervisor(world: World) -> tuple[int]:
+    return (world.people[Role.SUPERVISOR.value].pk,)
+
+
+def _deputy(world: World) -> tuple[int]:
+    return (world.people["deputy"].pk,)
+
+
+def _hours_of(name: str) -> Callable[[World], dict[str, Any]]:
+    return lambda world: {"person": world.people[name].pk, "weekdays": "2", "begins": "09:00", "ends": "17:00"}
+
+
+def _delegation(world: World) -> dict[str, Any]:
+    until = timezone.now() + timedelta(days=2)
+    return {"person": _supervisor(world)[0], "stand_in": _deputy(world)[0], "ends_at": f"{until:%Y-%m-%dT12:00}Z"}
+
+
+def _reason(_: World) -> tuple[int]:
+    return (FirmReason.objects.get(kind="unlock", position=1).pk,)
+
+
+def _policy(world: World) -> tuple[int]:
+    return (world.policy.number,)
+
+
 def _message(world: World) -> Message:
     """Return what the supervisor is told about the change that waits."""
     return Message.objects.get(person=world.people["supervisor"], link=f"/changes/{world.change.pk}/", channel="page")
@@ -149,6 +187,15 @@ TABLE = (
     Row("POST", "staff:sign_in", (422, 422, 422, 422, 422), sent=lambda _: {"username": "nobody", "password": "wrong"}),
     Row("POST", "staff:sign_out", (303, 303, 303, 303, 303)),
     Row("GET", "staff:people", (302, 403, 403, 403, 200)),
+    Row("GET", "duty:page", EVERYBODY_SIGNED_IN),
+    # Supervisors keep their own duty; administrators that of all, but are not on the roster themselves.
+    Row("POST", "duty:switch", (302, 403, 303, 403, 303), _supervisor, lambda _: {"on": "1"}),
+    Row("POST", "duty:switch", (302, 403, 403, 403, 303), _deputy, lambda _: {"on": "1"}),
+    Row("POST", "duty:add_hours", (302, 403, 303, 403, 303), sent=_hours_of(Role.SUPERVISOR.value)),
+    Row("POST", "duty:add_hours", (302, 403, 422, 403, 303), sent=_hours_of("deputy")),
+    Row("POST", "duty:remove_hours", (302, 403, 303, 403, 303), lambda world: (world.hours.pk,)),
+    Row("POST", "duty:delegate", (302, 403, 303, 403, 303), sent=_delegation),
+    Row("POST", "duty:end_delegation", (302, 403, 303, 403, 303), lambda world: (world.delegation.pk,)),
     Row("GET", "accounts:list", EVERYBODY_SIGNED_IN),
     Row("GET", "accounts:csv", EVERYBODY_SIGNED_IN),
     Row("GET", "accounts:detail", EVERYBODY_SIGNED_IN, _account),
@@ -168,7 +215,20 @@ TABLE = (
     Row("GET", "changes:approvals", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:calendar", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:approvals_count", EVERYBODY_SIGNED_IN),
-    Row("GET", "changes:policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:policy_version", (302, 403, 200, 200, 200), _policy),
+    Row("GET", "approvals:try_policy", (302, 403, 200, 200, 200)),
+    Row("GET", "approvals:edit_policy", (302, 403, 403, 403, 200)),
+    Row("POST", "approvals:edit_policy", (302, 403, 403, 403, 422)),
+    # Another administrator proposed it; one who did not can't withdraw it.
+    Row(
+        "POST",
+        "approvals:decide_policy",
+        (302, 403, 303, 403, 303),
+        _policy,
+        lambda world: {"verdict": "approve", "digest": world.policy.digest},
+    ),
+    Row("POST", "approvals:withdraw_policy", (302, 403, 403, 403, 409), _policy),
     Row("GET", "changes:stops", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:stops_strip", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:account_stops", EVERYBODY_SIGNED_IN, _account),
@@ -216,6 +276,16 @@ TABLE = (
     Row("POST", "changes:undo", (302, 409, 409, 403, 403), _of("running"), lambda _: {"part": "1"}),
     Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "changes:refused_rows", (302, 404, 404, 404, 404), lambda _: (uuid4(),)),  # only of lists of one's own
+    Row("GET", "reasons:list", (302, 403, 403, 403, 200)),
+    Row("GET", "reasons:add", (302, 403, 403, 403, 200), lambda _: ("unlock",)),
+    Row("POST", "reasons:add", (302, 403, 403, 403, 303), lambda _: ("unlock",), lambda _: {"name": "B", "code": "CloseFraud"}),
+    Row("GET", "reasons:edit", (302, 403, 403, 403, 200), _reason),
+    Row("POST", "reasons:edit", (302, 403, 403, 403, 303), _reason, lambda _: {"name": "B", "code": "CloseFraud"}),
+    Row("POST", "reasons:move", (302, 403, 403, 403, 303), lambda world: (*_reason(world), "down")),
+    Row("POST", "reasons:retire", (302, 403, 403, 403, 303), _reason),
+    Row("POST", "reasons:restore", (302, 403, 403, 403, 303), _reason),
+    # It changes nothing: by POST because it is recorded.
+    Row("POST", "reasons:download", (302, 200, 200, 200, 200), lambda world: (world.attachment.pk,)),
     Row("GET", "limit_templates:list", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:new", (302, 200, 200, 403, 403)),
     Row(
@@ -309,11 +379,13 @@ def world(shared_world: World, redis_client: redis.Redis, monkeypatch: pytest.Mo
 def make_world() -> World:
     """Write what there is to be opened."""
     people = {role.value: make_person(role) for role in Role}
+    supervisor = people[Role.SUPERVISOR.value]
+    people["deputy"] = make_person(Role.SUPERVISOR, "deputy")
     make_account(101, LOCKED)
     make_account(102)
     make_account(103, LOCKED)
     support = people[Role.SUPPORT.value]
-    change = ask(support, "unlock", 101)
+    change = ask(support, "unlock", 101, given=Given(uploads=(uploaded_file(support),)))
     event = Event.objects.latest("pk")
     running, paused, ended, done, unknown = (
         open_item(support, make_account(number), "lock", state)
@@ -351,6 +423,11 @@ def make_world() -> World:
     return World(
         people=people,
         change=change,
+        attachment=change.attachments.get(),
+        hours=DutyHours.objects.create(person=supervisor, weekday=0, begins=time(9), ends=time(17)),
+        delegation=Delegation.objects.create(
+            person=supervisor, stand_in=people["deputy"], begins_at=now, ends_at=now + timedelta(days=1)
+        ),
         event=event,
         running=running,
         paused=paused,
@@ -361,6 +438,7 @@ def make_world() -> World:
         version=version,
         assignment=assignment,
         webhook=webhook,
+        policy=propose(actor=make_person(Role.ADMINISTRATOR, "proposer"), origin=Origin(job="tests"), rules=[], note=""),
     )
 
 
@@ -422,7 +500,7 @@ def test_every_post_needs_the_token_of_its_form(world: World, row: Row) -> None:
 def test_compliance_may_do_nothing_but_look() -> None:
     compliance = WHO.index(Role.COMPLIANCE.value)
     own = {"notifications:read", "notifications:read_all", "notifications:settings"}
-    frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh"} | own
+    frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"} | own
     assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
 
 

@@ -121,6 +121,14 @@ BAD = [
     ("DATABASE_POOL_SIZE", "1"),
     ("BUDGET_SAFETY_MARGIN", "5000"),
     ("BUDGET_URGENT_SHARE_PCT", "91"),
+    ("ATTACHMENTS_MAX", "11"),
+    ("ATTACHMENT_MAX_MB", "0"),
+    ("TICKET_PATTERN", "("),
+    ("TICKET_PATTERN", "[0-9]*"),
+    ("TICKET_EXAMPLE", "no number"),
+    ("TICKET_LINK", "javascript:{ticket}"),
+    ("TICKET_LINK", "https://help.example/tickets/"),
+    ("TICKET_LINK", "https://{ticket}.example/"),
     *(
         ("LIMIT_CAPS", value)
         for value in (

@@ -215,10 +215,12 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "sessions": 0,
         "audit": 2,
         "staff": 3,
+        "duty": 3,
         "notifications": 4,
         "accounts": 5,
         "approvals": 6,
         "changes": 7,
+        "reasons": 7,
         "limit_templates": 8,
         "execution": 8,
     }

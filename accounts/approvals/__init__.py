@@ -13,6 +13,7 @@ remarks.
 - `queries.waiting_for(person)` is the inbox, `queries.to_review(person)` what ran first and waits for a review;
   `queries.approval_progress(...)` says how far a request has come, in words.
 - `policy_versions.propose` proposes the next version of the policy, from `RuleDraft`s. It is approved like anything else.
+- `policy_trial` says what drafts would have wanted of everything that was requested lately; `policy_views` are their pages.
 - `subjects.Subject` is what a package registers for its type of subject (`subjects.register`, in its `apps.py`): how to lock
   it, what to check before an approval, what an approval or an end does to it, what its events say, its line in the inbox.
 

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.approvals.states import Direction, Hours, PolicyState, RequestState, Verdict
+from riskadmin.web.formats import counted
 
 ROLE_MAX: Final = 32
 
@@ -84,15 +85,15 @@ class PolicyRule(models.Model):
     @property
     def thresholds(self) -> list[str]:
         """From how much on it matches, in words; what every request has is left out."""
-        words = {
-            "from_items": "{:,} targets",
-            "from_items_24h": "{:,} targets of one kind in 24 hours",
-            "from_money_usd": "{:,.2f} USD",
-            "from_liquidations": "{:,} liquidations",
-            "from_open_positions": "{:,} open positions",
-        }
-        values = {name: getattr(self, name) for name in words}
-        return [words[name].format(value) for name, value in values.items() if value > (name.startswith("from_items"))]
+        # From one target on is from any on.
+        conditions = (
+            (self.from_items > 1, counted(self.from_items, "target")),
+            (self.from_items_24h > 1, f"{counted(self.from_items_24h, 'target')} of one kind in 24 hours"),
+            (self.from_money_usd > 0, f"{self.from_money_usd:,.2f} USD"),
+            (self.from_liquidations > 0, counted(self.from_liquidations, "liquidation")),
+            (self.from_open_positions > 0, counted(self.from_open_positions, "open position")),
+        )
+        return [words for holds, words in conditions if holds]
 
 
 class ApprovalRequest(models.Model):

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
@@ -67,15 +67,28 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Need:
-    """What policy wants of one request: approvals in stages, valid for so long; or none, and a review afterwards."""
+class Wanted:
+    """What rules want of one request: approvals in stages, valid for so long; or none, and a review afterwards.
 
-    policy_id: int
+    `rules` are those that match, strictest first.
+    """
+
     rules: tuple[int, ...]
     approvals: int
     stages: tuple[Stage, ...]
     valid_for: timedelta | None
     review_within: timedelta | None
+
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> Self:
+        """Return what `approvals_need` answered."""
+        return cls(
+            rules=tuple(answer["rules"]),
+            approvals=answer["approvals"],
+            stages=stages_of(answer["stages"]),
+            valid_for=_hours(answer["valid_hours"]),
+            review_within=_hours(answer["review_within_hours"]),
+        )
 
     @property
     def who(self) -> str:
@@ -83,14 +96,33 @@ class Need:
         return in_words(self.stages)
 
     @property
+    def words(self) -> str:
+        """The same, and what happens without approvals: "no one; reviewed within 24 h"."""
+        hours = self.review_within // timedelta(hours=1) if self.review_within else None
+        return needs_in_words(self.stages, hours)
+
+    @property
     def stages_json(self) -> list[dict[str, Any]]:
         """The stages as they are stored."""
         return [asdict(stage) for stage in self.stages]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Need(Wanted):
+    """What a version of the policy wants of one request; `rules` are the keys of its rules."""
+
+    policy_id: int
+
+
 def in_words(stages: Sequence[Stage]) -> str:
     """Return who has to approve, in order."""
     return ", then ".join(stage.who for stage in stages)
+
+
+def needs_in_words(stages: Sequence[Stage], review_within_hours: int | None) -> str:
+    """Return who has to approve, or that no one has to, and within how many hours it is reviewed then."""
+    reviewed = f"; reviewed within {review_within_hours:,} h" if review_within_hours is not None else ""
+    return in_words(stages) or f"no one{reviewed}"
 
 
 def stages_of(stored: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
@@ -111,15 +143,8 @@ def need(facts: Mapping[str, Any], *, what: str) -> Need:
     if row is None or row[1] is None:
         raise PolicyMissing(f"No policy rule covers {what}.")
     policy_id, found = row
-    answer = json.loads(found) if isinstance(found, str) else found
-    return Need(
-        policy_id=policy_id,
-        rules=tuple(answer["rules"]),
-        approvals=answer["approvals"],
-        stages=stages_of(answer["stages"]),
-        valid_for=_hours(answer["valid_hours"]),
-        review_within=_hours(answer["review_within_hours"]),
-    )
+    answer = Wanted.from_json(json.loads(found))
+    return Need(policy_id=policy_id, **{field.name: getattr(answer, field.name) for field in fields(answer)})
 
 
 def items_24h(person: Staff, kind: str, at: datetime) -> int:

@@ -1,7 +1,7 @@
 """Proposing a version of the policy, and putting it in force once a second person has approved it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts.approvals.actions import new_request
 from accounts.approvals.models import ApprovalRequest, PolicyRule, PolicyVersion
 from accounts.approvals.policy import Facts, Stage, need, requester_role, stages_of
-from accounts.approvals.queries import policy_in_force
+from accounts.approvals.policy_trial import Trial, on_the_past
+from accounts.approvals.queries import policy_in_force, rules_of
 from accounts.approvals.states import POLICY_TRANSITIONS, Direction, Hours, PolicyState, RequestState
 from accounts.approvals.subjects import DecisionRefused, Line, NotAllowed, Step, Subject
 from accounts.models.digests import digest_of
@@ -69,19 +70,51 @@ class RuleDraft:
             "stages": [asdict(stage) for stage in self.stages],
         }
 
+    def at(self, position: int) -> PolicyRule:
+        """Return it as a rule at a position, unsaved and of no version yet."""
+        return PolicyRule(position=position, **self.columns())
+
+
+def drafts_of(version: PolicyVersion) -> list[RuleDraft]:
+    """Return the rules of a version, to be edited into the next one."""
+    return [RuleDraft.of(rule) for rule in rules_of(version)]
+
 
 def drafts_in_force() -> list[RuleDraft]:
     """Return the rules in force, to be edited into the next version."""
-    return [RuleDraft.of(rule) for rule in policy_in_force().rules.order_by("position")]
+    return drafts_of(policy_in_force())
+
+
+def in_order(rules: Iterable[RuleDraft]) -> list[PolicyRule]:
+    """Return drafts as rules, unsaved, in their order."""
+    return [rule.at(position) for position, rule in enumerate(rules, start=1)]
+
+
+def comparable(rules: Iterable[RuleDraft]) -> list[RuleDraft]:
+    """Return rules so that two that say the same are equal, in whichever order they list kinds and directions."""
+    return [replace(rule, kinds=tuple(sorted(rule.kinds)), directions=tuple(sorted(rule.directions))) for rule in rules]
+
+
+def digest_of_rules(rules: Iterable[RuleDraft]) -> str:
+    """Return the SHA-256, in hex, over drafts in their order."""
+    return digest_of([_content(rule) for rule in in_order(rules)])
+
+
+def try_on_the_past(rules: Sequence[RuleDraft], *, compared_with: PolicyVersion) -> Trial:
+    """Return what drafts would have wanted of everything that was requested lately."""
+    return on_the_past(in_order(rules), list(rules_of(compared_with)))
 
 
 def propose(*, actor: Staff, origin: Origin, rules: Sequence[RuleDraft], note: str) -> PolicyVersion:
     """Propose the next version of the policy. It holds once another person has approved it.
 
-    Raises NotAllowed, and AlreadyProposed while another version waits.
+    It is tried on the past first, and its event says how much would have needed something else. Raises NotAllowed, and
+    AlreadyProposed while another version waits.
     """
     if not actor.may("policy:edit"):
         raise NotAllowed("You may not propose a change of the policy.")
+    before = policy_in_force()
+    trial = {"compared_with": before.number, **try_on_the_past(rules, compared_with=before).summary()}
     at = timezone.now()
     with transaction.atomic():
         PolicyVersion.objects.select_for_update(of=("self",)).get(state=PolicyState.IN_FORCE)  # one proposal at a time
@@ -98,13 +131,15 @@ def propose(*, actor: Staff, origin: Origin, rules: Sequence[RuleDraft], note: s
             rule_count=len(rules),
             state=PolicyState.PROPOSED,
         )
-        rows = [PolicyRule(version=version, position=place, **rule.columns()) for place, rule in enumerate(rules, start=1)]
+        rows = in_order(rules)
         version.digest = _digest(version, rows)
         version.approval = _request(actor, version)
         version.approval.save(force_insert=True)
         version.save(force_insert=True)
+        for row in rows:
+            row.version = version
         PolicyRule.objects.bulk_create(rows)
-        detail = {"number": version.number, "digest": version.digest, "rules": len(rules), "comment": note}
+        detail = {"number": version.number, "digest": version.digest, "rules": len(rules), "comment": note, "trial": trial}
         record(AuditEntry(tag=Tag.POLICY_PROPOSED, actor=actor.who(), origin=origin, detail=detail))
     return version
 
@@ -171,8 +206,11 @@ class PolicySubject(Subject):
     def no_longer_as_shown(self, thing: PolicyVersion, prepared: Any) -> DecisionRefused | None:
         """Refuse an approval of rules that are not those of the digest."""
         del prepared
-        rows = PolicyRule.objects.filter(version=thing).order_by("position")
-        return None if _digest(thing, rows) == thing.digest else DecisionRefused("Its rules are not those that were proposed.")
+        return (
+            None
+            if _digest(thing, rules_of(thing)) == thing.digest
+            else DecisionRefused("Its rules are not those that were proposed.")
+        )
 
     def event(
         self,
@@ -208,7 +246,7 @@ class PolicySubject(Subject):
             version.approval_id or 0: Line(
                 title=f"Policy, version {version.number}",
                 effect=f"{version.rule_count:,} rules",
-                url=reverse("changes:policy"),
+                url=reverse("approvals:policy_version", args=[version.number]),
             )
             for version in versions
         }

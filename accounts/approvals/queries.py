@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.approvals.models import Approval, ApprovalRequest, PolicyRule, PolicyVersion
 from accounts.approvals.policy import in_words, stages_of
 from accounts.approvals.states import PolicyState, RequestState, Verdict
-from accounts.approvals.subjects import all_subjects
+from accounts.approvals.subjects import Line, all_subjects
 from riskadmin.staff.models import Staff
 
 
@@ -76,3 +76,23 @@ def policy_in_force() -> PolicyVersion:
 def rules_of(version: PolicyVersion) -> QuerySet[PolicyRule]:
     """Return the rules of a version, in order."""
     return version.rules.order_by("position")
+
+
+def policy_proposed() -> PolicyVersion | None:
+    """Return the version of the policy that waits for approval, if there is one."""
+    return PolicyVersion.objects.filter(state=PolicyState.PROPOSED).first()
+
+
+def policy_versions() -> QuerySet[PolicyVersion]:
+    """Return every version of the policy with the verdicts about it, newest first."""
+    return PolicyVersion.objects.select_related("approval").prefetch_related("approval__approvals").order_by("-number")
+
+
+def requests_with_lines(keys: Sequence[int]) -> tuple[dict[int, ApprovalRequest], dict[int, Line]]:
+    """Return requests, and the line of each, by their keys; a fixed number of queries for each type of subject."""
+    requests = ApprovalRequest.objects.in_bulk(keys)
+    lines: dict[int, Line] = {}
+    for name, subject in all_subjects().items():
+        of_subject = [request for request in requests.values() if request.subject == name]
+        lines |= subject.lines(of_subject) if of_subject else {}
+    return requests, lines

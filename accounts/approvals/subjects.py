@@ -93,6 +93,10 @@ class Subject(ABC):
     def ended(self, thing: Any, state: RequestState, *, actor: Who, origin: Origin) -> None:
         """End it without having happened: rejected, sent back to be edited, withdrawn or expired."""
 
+    def kinds(self) -> Mapping[str, str]:
+        """Return the kinds of this type that rules of the policy may name, each in words."""
+        return {}
+
     @abstractmethod
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
         """Return the line of each request, by its key; a fixed number of queries."""
@@ -114,3 +118,13 @@ def subject_of(request: ApprovalRequest) -> Subject:
 def all_subjects() -> Mapping[str, Subject]:
     """Return every registered type by its name."""
     return _subjects
+
+
+def kinds_in_words() -> dict[str, str]:
+    """Return every kind that rules of the policy may name, in words."""
+    return {name: words for subject in _subjects.values() for name, words in subject.kinds().items()}
+
+
+def kind_in_words(name: str) -> str:
+    """Return a stored kind in words, also one that no longer exists."""
+    return kinds_in_words().get(name) or name.replace("_", " ").capitalize()

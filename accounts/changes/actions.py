@@ -4,6 +4,7 @@ Approving, rejecting and withdrawing are what is done to any request (`accounts.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
@@ -15,6 +16,7 @@ from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change
 from accounts.changes.plan import Plan, plan
+from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.temporary_locks import end_plan
 from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, Relation
@@ -79,13 +81,14 @@ def submit(  # the parts of a form, each by name
     source: TargetSource | None = None,
     link: Link | None = None,
     timing: Timing = IMMEDIATELY,
+    given: Given = NOTHING,
 ) -> Change:
     """Write the change, its frozen items and their audit events, and return it; the same form key returns the first one.
 
     `shown_digest` is the digest of the plan that the person was shown, `confirmed_count` the number that they typed if the plan
-    asks for it, `source` where the targets come from, `link` the earlier change that they come from, `timing` when it runs.
-    Raises NotAllowed, PlanMoved, NothingToDo, CountNotConfirmed, and `accounts.approvals.policy.PolicyMissing`; then nothing
-    is written.
+    asks for it, `source` where the targets come from, `link` the earlier change that they come from, `timing` when it runs,
+    `given` what it says about why besides code and text. Raises NotAllowed, PlanMoved, NothingToDo, CountNotConfirmed,
+    UploadGone, and `accounts.approvals.policy.PolicyMissing`; then nothing is written.
     """
     if not actor.may(kind.capability):
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
@@ -110,9 +113,10 @@ def submit(  # the parts of a form, each by name
         raise NothingToDo(f"Nothing would happen to any of these {kind.unit.value}s.")
     if now.asks_for_count and confirmed_count != len(now.sent):
         raise CountNotConfirmed(now)
-    reason = Reason(code=reason_code.value, text=reason_text)
+    reason = Reason(code=reason_code.value, text=reason_text, given=given)
     change = compose(actor, now, reason, form_key=form_key, timing=timing, link=link)
-    end = _end_of(actor, now, reason, form_key, timing)  # before anything is written: policy may not cover it
+    # Before anything is written: policy may not cover it. The files stay with the change that it ends.
+    end = _end_of(actor, now, replace(reason, given=replace(given, uploads=())), form_key, timing)
     try:
         with transaction.atomic():
             if link and link.relation == Relation.TAKES_OVER and not _end_suspended(link.change_id, actor, origin):

@@ -16,13 +16,14 @@ from accounts.changes.content import ContentAltered, check_all
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.freshness import good_since, read_again, stale
-from accounts.changes.kinds import for_stored, sendable
+from accounts.changes.kinds import KINDS, for_stored, sendable
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import moved_since
+from accounts.changes.reasons.background import is_altered
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.origin import Origin, Who
@@ -48,6 +49,8 @@ _ENDS: Final[Mapping[RequestState, tuple[ChangeState, str]]] = {
     RequestState.EXPIRED: (ChangeState.EXPIRED, "It was not decided in time"),
 }
 """The state of a change, and the note of its items, by how its request ended."""
+
+ALTERED: Final = "The ticket, the firm's reason or the files are not those of the request. Reject this change."
 
 Prepared = tuple[datetime, str]
 """Since when a reading counts, and why outdated state could not be read again, or ""."""
@@ -78,7 +81,9 @@ class ChangeSubject(Subject):
         return "" if isinstance(for_stored(thing), Kind) else f"{NOT_SUPPORTED} It can be rejected or withdrawn."
 
     def no_longer_as_shown(self, thing: Change, prepared: Prepared | None) -> DecisionRefused | None:
-        """Refuse if its stored rows are not what was requested, if an account has changed, or if that is not known."""
+        """Refuse if what is stored is not what was requested, if an account has changed, or if that is not known."""
+        if is_altered(thing):
+            return DecisionRefused(ALTERED)
         try:
             check_all(thing)
         except ContentAltered as altered:
@@ -134,6 +139,10 @@ class ChangeSubject(Subject):
         del origin
         to, note = _ENDS[state]
         end_change(thing, to, note=note.format(name=actor.name))
+
+    def kinds(self) -> Mapping[str, str]:
+        """Return what may be requested."""
+        return {name: kind.action_label for name, kind in KINDS.items()}
 
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
         """Say what it would be sent for, and what its preview found; one query."""

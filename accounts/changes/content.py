@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from accounts.approvals.actions import put_new_content
 from accounts.changes.models import Change, Item
+from accounts.changes.reasons.background import in_digest
 from accounts.changes.states import ItemState, Relation
 from accounts.models.digests import digest_of_stored
 
@@ -97,6 +98,7 @@ def _digest(change: Change, over_all_items: str) -> str:
             "policy": request.policy_id,
             "needed": request.needed,
             "stages": request.stages,
+            **in_digest(change),
         }
     )
 

@@ -11,19 +11,16 @@ from django.http import QueryDict
 from accounts.approvals.forms import VERDICT_CHOICES
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
-from accounts.changes.scheduling.timing_form import TimingForm
+from accounts.changes.reasons.request_fields import WhyForm
 from accounts.changes.states import ItemState, Priority
 from accounts.changes.targeting.csv_table import BYTES_MAX
 from accounts.changes.targeting.name_lookup import is_id
 from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets
-from riskadmin.audit.wording import REASON_WORDS
-from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, Environment, ReasonCode
+from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.fields import LinesField
 
 ADDRESS_MAX = 200
 """How many accounts one URL may name."""
-
-REASON_CHOICES = [("", "Choose a reason"), *((code, words) for code, words in REASON_WORDS.items())]
 
 
 def read_targets(values: Sequence[str], unit: Unit = Unit.ACCOUNT) -> tuple[Environment, list[int]]:
@@ -53,7 +50,7 @@ class CountField(forms.IntegerField):
         return super().to_python(value.replace(",", "").replace(" ", "") if isinstance(value, str) else value)
 
 
-class AskForm(TimingForm):
+class AskForm(WhyForm):
     """The reason for a change, when it runs, what has to be confirmed, the one-time key, and the digest of the plan.
 
     `rows_left_out` is how many rows of the list are not part of the change: then the person has to confirm that this is
@@ -61,14 +58,6 @@ class AskForm(TimingForm):
     """
 
     leave_out = forms.BooleanField(required=False)
-    reason_code = forms.ChoiceField(label="Reason", choices=REASON_CHOICES)
-    reason_text = LinesField(
-        label="In words",
-        required=False,
-        max_length=REASON_TEXT_MAX,
-        widget=forms.Textarea({"rows": 3}),
-        help_text="Needed with Other. Tradovate and the audit trail keep it word for word.",
-    )
     confirm_count = CountField(
         label="How many is that?",
         required=False,
@@ -86,22 +75,17 @@ class AskForm(TimingForm):
         self.fields["leave_out"].label = f"Leave {rows} out, and go on without"
 
     @classmethod
-    def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind, rows_left_out: int = 0) -> "AskForm":
+    def fresh(cls, digest: str, typed: QueryDict, *, kind: Kind, **details: Any) -> "AskForm":
         """Return a form with a new one-time key, and what was `typed` before, if anything."""
-        kept = {name: typed[name] for name in cls.base_fields if name in typed}
-        return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, kind=kind, rows_left_out=rows_left_out)
+        kept: dict[str, Any] = {name: typed[name] for name in cls.base_fields if name in typed}
+        kept["attached"] = typed.getlist("attached")
+        return cls(initial={**kept, "form_key": uuid4(), "digest": digest}, kind=kind, **details)
 
     def clean(self) -> dict[str, Any]:
-        """Require a comment if the reason code alone says nothing, and a confirmation if rows are left out."""
+        """Require a confirmation if rows are left out."""
         cleaned = super().clean() or self.cleaned_data
         if self.rows_left_out and not cleaned.get("leave_out"):
             self.add_error("leave_out", "Correct the rows and upload them again, or choose to leave them out.")
-        if (
-            cleaned.get("reason_code") == ReasonCode.OTHER
-            and not cleaned.get("reason_text")
-            and "reason_text" not in self.errors
-        ):
-            self.add_error("reason_text", "Say why: with the reason Other, Tradovate asks for it in words.")
         return cleaned
 
 

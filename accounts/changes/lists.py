@@ -13,6 +13,11 @@ def _state(row: Listed) -> str:
     return f"{words}, with unknown outcomes" if row.has_unknown else words
 
 
+def _background(row: Listed, name: str) -> str:
+    """Return what a request says besides code and text; "" if it says nothing."""
+    return getattr(getattr(row.change, "background", None), name, "")
+
+
 CHANGES: ListSpec[Listed] = ListSpec(
     name="changes",
     noun="change",
@@ -39,6 +44,8 @@ CHANGES: ListSpec[Listed] = ListSpec(
         CsvColumn(heading="state", value=_state),
         CsvColumn(heading="reason", value=lambda row: reason_words(row.change.reason_code)),
         CsvColumn(heading="in words", value=lambda row: row.change.reason_text),
+        CsvColumn(heading="the firm's reason", value=lambda row: _background(row, "firm_reason_name")),
+        CsvColumn(heading="ticket", value=lambda row: _background(row, "ticket")),
         CsvColumn(heading="asked by", value=lambda row: row.change.requested_by_name),
         CsvColumn(heading="asked at (UTC)", value=lambda row: utc(row.change.submitted_at)),
         CsvColumn(heading="decided at (UTC)", value=lambda row: utc(row.change.approval.decided_at)),

@@ -6,7 +6,7 @@ pasted into a ticket; POST submits, or with `preview` shows the plan without wri
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +29,8 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State
 from accounts.changes.plan import Plan, plan
 from accounts.changes.plan_summary import RowFilter, by_weight, overview, sheet
+from accounts.changes.reasons.background import UploadGone
+from accounts.changes.reasons.uploads import Received, own, receive
 from accounts.changes.states import Relation
 from accounts.changes.stop_notices import Subject, notices
 from accounts.changes.targeting import targets
@@ -47,6 +49,7 @@ SHOW: Final = "show"
 """Without scripts, buttons of the reason's form turn the plan's pages, so that typed text is kept: "skipped 2"."""
 
 NAMING: Final = ("targets", "account", "trader")
+WHY: Final = ("firm_reason", "reason_code", "reason_text", "ticket", "attached")
 RESERVED: Final = frozenset(
     {"csrfmiddlewaretoken", "preview", "tab", "page", "effect", "warning", SHOW, *NAMING, *AskForm.base_fields}
 )
@@ -63,11 +66,16 @@ class Asked:
     naming: tuple[tuple[str, str], ...]
     remark: str
     form: forms.Form | None  # None if there is nothing to fill in
+    received: Received  # the files that came with the form
 
-    @property
+    @cached_property
     def typed(self) -> QueryDict:
-        """The data of the request."""
-        return self.request.POST if self.request.method == "POST" else self.request.GET
+        """The data of the request; the files that came with it are named as those that came before are."""
+        if self.request.method != "POST":
+            return self.request.GET
+        typed = self.request.POST.copy()
+        typed.setlist("attached", self.received.ids)
+        return typed
 
     @property
     def is_submitted(self) -> bool:
@@ -109,7 +117,21 @@ class Asked:
 
     def ask_form(self, digest: str) -> AskForm:
         """Return the form for the reason, with what was typed into it before."""
-        return AskForm.fresh(digest, self.typed, kind=self.kind, rows_left_out=self.rows_left_out)
+        return AskForm.fresh(digest, self.typed, **self.form_details)
+
+    def bound_form(self, typed: QueryDict | None = None) -> AskForm:
+        """Return the form as it was typed, with its errors, and those of the files that came with it."""
+        form = AskForm(typed or self.typed, **self.form_details)
+        form.full_clean()
+        for error in self.received.errors:
+            form.add_error("new_files", error)
+        return form
+
+    @property
+    def form_details(self) -> dict[str, Any]:
+        """What the form needs besides what was typed."""
+        uploads = own(person(self.request), self.typed.getlist("attached"))
+        return {"kind": self.kind, "rows_left_out": self.rows_left_out, "uploads": uploads}
 
     @property
     def rows_left_out(self) -> int:
@@ -166,7 +188,8 @@ def _asked(request: HttpRequest, kind: Kind) -> Asked:
         proposed = {name: typed[name] for name in typed if name not in RESERVED}
         form = kind.form(chosen.environment, **({"data": typed} if is_filled_in else {"initial": proposed}))
     naming = tuple((name, value) for name in NAMING for value in typed.getlist(name))
-    return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form)
+    received = receive(person(request), request.FILES.getlist("new_files"), request.POST.getlist("attached"))
+    return Asked(request=request, kind=kind, chosen=chosen, naming=naming, remark=remark, form=form, received=received)
 
 
 def named_targets(request: HttpRequest, typed: QueryDict, kind: Kind | None) -> TargetSelection:
@@ -225,7 +248,8 @@ def _page(asked: Asked, planned: Plan | None, form: AskForm | None, *, unread: s
         "heading": kind.words(len(asked.chosen.ids)) if asked.chosen.ids else f"{kind.action_label}: nothing can be used",
         "source": targets.source_of(asked.chosen),
         "list_id": asked.typed.get("targets", ""),
-        "typed_reason": [(name, asked.typed[name]) for name in ("reason_code", "reason_text") if asked.typed.get(name)],
+        "typed_reason": [(name, value) for name in WHY for value in asked.typed.getlist(name) if value],
+        "refused_files": asked.received.errors if form is None or not form.is_bound else (),
         "plan": planned,
         "form": form,
         "unread": unread,
@@ -322,7 +346,7 @@ def _needed(viewer: Staff, planned: Plan, effects: ChangeEffects) -> tuple[Need 
 
 
 def _submit(asked: Asked, parameters: State) -> HttpResponse:
-    form = AskForm(asked.typed, kind=asked.kind, rows_left_out=asked.rows_left_out)
+    form = asked.bound_form()
     if not form.is_valid():
         return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
     said = form.cleaned_data
@@ -343,13 +367,14 @@ def _submit(asked: Asked, parameters: State) -> HttpResponse:
             source=targets.source_of(asked.chosen),
             link=asked.chosen.link,
             timing=form.timing,
+            given=form.given,
         )
     except actions.PlanMoved as error:
         return _ask_again(asked, error.plan)
     except actions.CountNotConfirmed as error:
         form.add_error("confirm_count", str(error))
         return _page(asked, error.plan, form, status=UNPROCESSABLE)
-    except (actions.NothingToDo, NotAllowed, PolicyMissing) as error:
+    except (actions.NothingToDo, NotAllowed, PolicyMissing, UploadGone) as error:
         form.add_error(None, str(error))
         return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
     return redirect(asked.request, "changes:detail", change.pk)
@@ -359,7 +384,7 @@ def _ask_again(asked: Asked, now: Plan) -> HttpResponse:
     """Show the current plan with what was typed; the digest in the form becomes that of the new plan."""
     typed = asked.typed.copy()
     typed["digest"] = now.digest
-    again = AskForm(typed, kind=asked.kind, rows_left_out=asked.rows_left_out)
+    again = asked.bound_form(typed)
     what = asked.kind.unit.one.capitalize()
     again.add_error(None, f"{what} has changed since this page was shown, so nothing was asked for. This is how it stands now.")
     return _page(asked, now, again, status=CONFLICT)

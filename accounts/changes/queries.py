@@ -7,13 +7,15 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Sum, prefetch_related_objects
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from accounts.approvals import queries as approvals
+from accounts.approvals.actions import stage_of
 from accounts.approvals.models import Approval
 from accounts.approvals.queries import ApprovalProgress, approval_progress
+from accounts.changes.approval import CHANGES
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
 from accounts.changes.kinds.spec import Unit
@@ -36,6 +38,7 @@ from accounts.changes.tracking.waiting import Wait, waits
 from accounts.models import Account
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
+from riskadmin.staff.duty.queries import Approver, approvers
 from riskadmin.staff.models import Staff
 
 
@@ -138,7 +141,7 @@ def progress(change_id: int) -> Progress:
     )
     given = Approval.objects.filter(request=OuterRef("approval")).order_by("pk")
     change = (
-        Change.objects.select_related("approval")
+        Change.objects.select_related("approval", "background")
         .annotate(
             tallied=ArraySubquery(
                 by_state.values(
@@ -192,6 +195,14 @@ def items_of(change: Change, *, state: str = "", search: str = "") -> QuerySet[I
 def waiting_for(person: Staff) -> QuerySet[Change]:
     """Return the pending changes that this person could approve, oldest first."""
     return Change.objects.filter(approval__in=approvals.waiting_for(person).order_by()).order_by("pk")
+
+
+def approvers_of(change: Change) -> list[Approver]:
+    """Return who could approve a pending change now: not the requester, and no one who has decided about it."""
+    request = change.approval
+    decided = request.approvals.filter(version=request.version).values_list("staff_id", flat=True)
+    _, role = stage_of(request)
+    return approvers(timezone.now(), capability=CHANGES.capability, role=role, besides={request.requested_by_id, *decided})
 
 
 def waiting_for_others(person: Staff) -> QuerySet[Change]:
@@ -291,8 +302,9 @@ class Listed:
 
 
 def listed(found: Iterable[Change]) -> list[Listed]:
-    """Return changes as rows of a list, in order. Two queries in addition to that of the changes, and two if any runs."""
+    """Return changes as rows of a list, in order. Three queries in addition to that of the changes, and two if any runs."""
     shown = list(found)
+    prefetch_related_objects(shown, "background")
     items = Item.objects.filter(change__in=shown)
     first = dict(items.filter(position=1).values_list("change_id", "target_name"))
     unknown = set(items.filter(state=ItemState.UNKNOWN).values_list("change_id", flat=True).distinct())

@@ -14,7 +14,6 @@ urlpatterns = [
     path("changes.csv", views.change_list_csv, name="csv"),
     path("calendar/", views.calendar, name="calendar"),
     path("approvals/", views.approvals, name="approvals"),
-    path("policy/", views.policy, name="policy"),
     path("stops/", stop_views.all_stops, name="stops"),
     path("new/", targeting_views.choose, name="choose"),
     path("new/<slug:kind_name>/", preview_views.new, name="new"),

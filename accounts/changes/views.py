@@ -15,8 +15,6 @@ from django_htmx.http import trigger_client_event
 
 from accounts.approvals.actions import decide as decide_about
 from accounts.approvals.actions import withdraw as withdraw_request
-from accounts.approvals.policy import in_words, stages_of
-from accounts.approvals.queries import policy_in_force, rules_of
 from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes import queries, shown
@@ -24,11 +22,12 @@ from accounts.changes.access import change_or_404, requestable_change
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.filters import ChangeFilters
 from accounts.changes.forms import DecideForm, ItemsForm, PriorityForm
-from accounts.changes.kinds import KINDS, for_stored, named
+from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change, Item
 from accounts.changes.plan_summary import RowFilter, sheet
+from accounts.changes.reasons.queries import attachments_of
 from accounts.changes.recomputed import FILTERS, Recomputed, recomputed
 from accounts.changes.scheduling.calendar import ahead
 from accounts.changes.scheduling.suspension import may_settle
@@ -148,6 +147,8 @@ def _detail_page(
         **(_review_context(request, review) if review else {}),
         "form": form or DecideForm(initial={"digest": change.digest}),
         "shown": shown.sealed(change, viewer, review.overview.effects) if review and may_decide else "",
+        "approvers": queries.approvers_of(change) if is_pending and not may_decide else None,
+        "attachments": attachments_of(change) if hasattr(change, "background") else [],
         "approved": [] if is_pending else shown.approved(change),
         "refusal": refusal,
         "heading": following.kind.words(change.item_count),
@@ -289,18 +290,6 @@ def approvals_count(request: HttpRequest) -> HttpResponse:
 def calendar(request: HttpRequest) -> HttpResponse:
     """What will run, and when; who requested it, who approved it, and what it takes of the budget."""
     return render(request, "changes/calendar.html", {"ahead": ahead()})
-
-
-@requires("policy:view")
-@require_GET
-def policy(request: HttpRequest) -> HttpResponse:
-    """Which change needs whose approval."""
-    version = policy_in_force()
-    rules = [
-        (rule, ", ".join(named(kind).action_label for kind in rule.kinds), in_words(stages_of(rule.stages)))
-        for rule in rules_of(version)
-    ]
-    return render(request, "changes/policy.html", {"version": version, "rules": rules})
 
 
 # --- Panels of the account's page ---------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan
 from accounts.changes.plan_summary import overview
+from accounts.changes.reasons import background
+from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState, Relation, decided_as
 from accounts.changes.targeting.source import NOWHERE, Link, TargetSource
@@ -37,6 +39,7 @@ class Reason:
 
     code: str
     text: str
+    given: Given = NOTHING
 
 
 def compose(
@@ -78,6 +81,7 @@ def compose(
         relation=link.relation if link else "",
         state=ChangeState.PENDING if need.approvals else decided_as(waits=timing.waits),
     )
+    background.attach(change, reason.given)
     change.approval = new_request(
         CHANGES, actor=actor, need=need, facts=facts.to_json(), digest="", at=at, valid_from=timing.runs_at
     )
@@ -105,6 +109,7 @@ def write(
     change.digest = change.approval.digest = digest_of_change(change, digests)
     change.approval.save(force_insert=True)
     change.save(force_insert=True)
+    background.store(change)
     state = ItemState.QUEUED if change.state == ChangeState.RUNNING else ItemState.WAITING
     ids = new_ids(Item, len(planned.rows))
     copy_in(
@@ -129,6 +134,7 @@ def write(
         "decisions_needed": change.approval.needed,
         **({"source": source.words} if source.words else {}),
         **_in_time(change),
+        **background.in_trail(change),
     }
     record_all(
         target_event(
@@ -145,6 +151,7 @@ def write(
         )
         for item_id, row in zip(ids, planned.rows, strict=True)
     )
+    background.record_attached(change, who, origin)
     if source.left_out:
         detail = {"source": source.words, "rows": len(source.lines_left_out), **source.left_out_in_short}
         record(AuditEntry(tag=Tag.CHANGE_ROWS_LEFT_OUT, actor=who, origin=origin, change_id=change.pk, detail=detail))

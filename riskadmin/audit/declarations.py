@@ -40,6 +40,7 @@ class Declaration:
 ANSWER: Final = ("status", "response", "elapsed_ms")
 """What an event repeats of Tradovate's response."""
 
+_REASON: Final = "the reason “{firm_reason}”[ for the kind {kind}]"
 _TEMPLATE: Final = "version {number} of the limit template {template}"
 _OUTSIDE: Final = Declaration(
     sentence="Someone at Tradovate or the trader's firm changed {account}[: {outside_kind}][, {found}]",
@@ -74,6 +75,30 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} set the password of {username}",
         required=("username", "staff_id"),
     ),
+    Tag.DUTY_HOURS_ADDED: Declaration(
+        sentence="{actor} put {on_duty} on duty every week: {hours}",
+        required=("staff_id", "on_duty", "hours"),
+    ),
+    Tag.DUTY_HOURS_REMOVED: Declaration(
+        sentence="{actor} took hours of {on_duty} off the duty roster: {hours}",
+        required=("staff_id", "on_duty", "hours"),
+    ),
+    Tag.DUTY_ON: Declaration(
+        sentence="{actor} said that {on_duty} is on duty[ until {until}]",
+        required=("staff_id", "on_duty", "until"),
+    ),
+    Tag.DUTY_OFF: Declaration(
+        sentence="{actor} said that {on_duty} is off duty[ until {until}]",
+        required=("staff_id", "on_duty", "until"),
+    ),
+    Tag.DELEGATION_MADE: Declaration(
+        sentence="{actor} named {stand_in} to stand in for {on_duty}[ from {since}][ until {until}][: “{comment}”]",
+        required=("staff_id", "on_duty", "stand_in", "since", "until", "comment"),
+    ),
+    Tag.DELEGATION_ENDED: Declaration(
+        sentence="{actor} ended that {stand_in} stands in for {on_duty}",
+        required=("staff_id", "on_duty", "stand_in"),
+    ),
     Tag.NOTIFICATIONS_CHOSEN: Declaration(
         sentence="{actor} chose which notifications to get, and how",
     ),
@@ -100,13 +125,21 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         tone="warn",
     ),
     Tag.CHANGE_SUBMITTED: Declaration(
-        sentence="{actor} requested {change}[: {kind}][, {item_count}][; skipped for this one: {skipped}]",
+        sentence="{actor} requested {change}[: {kind}][, {item_count}][, ticket {ticket}][; skipped for this one: {skipped}]",
         required=("kind", "items", "digest", "decisions_needed", "skipped"),
-        optional=("source", "runs_at", "window", "goes_on", "review_by", "relation", "of_change"),
+        optional=("source", "runs_at", "window", "goes_on", "review_by", "relation", "of_change", "firm_reason", "ticket"),
     ),
     Tag.CHANGE_ROWS_LEFT_OUT: Declaration(
         sentence="{actor} left {row_count}[ of {source}] out of {change}",
         required=("source", "rows", "lines", "faults"),
+    ),
+    Tag.CHANGE_FILES_ATTACHED: Declaration(
+        sentence="{actor} attached to {change}: {files}",
+        required=("files",),
+    ),
+    Tag.CHANGE_FILE_DOWNLOADED: Declaration(
+        sentence="{actor} downloaded {files} of {change}",
+        required=("files",),
     ),
     Tag.CHANGE_APPROVED: Declaration(
         sentence="{actor} approved {change}[ ({kind})][, shown that {shown_effects}][: “{comment}”]",
@@ -206,6 +239,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("counts", "seconds"),
         state="change:finished",
     ),
+    Tag.REASON_ADDED: Declaration(sentence="{actor} added " + _REASON, required=("kind", "firm_reason")),
+    Tag.REASON_EDITED: Declaration(sentence="{actor} edited " + _REASON, required=("kind", "firm_reason")),
+    Tag.REASON_MOVED: Declaration(sentence="{actor} moved " + _REASON, required=("kind", "firm_reason")),
+    Tag.REASON_RETIRED: Declaration(sentence="{actor} retired " + _REASON, required=("kind", "firm_reason")),
+    Tag.REASON_RESTORED: Declaration(sentence="{actor} offers again " + _REASON, required=("kind", "firm_reason")),
     Tag.TEMPLATE_PROPOSED: Declaration(
         sentence="{actor} proposed " + _TEMPLATE + "[: “{comment}”]",
         required=("template", "number", "digest", "decisions_needed", "comment"),
@@ -265,6 +303,7 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.POLICY_PROPOSED: Declaration(
         sentence="{actor} proposed version {number} of the policy[: “{comment}”]",
         required=("number", "digest", "rules", "comment"),
+        optional=("trial",),
     ),
     Tag.POLICY_WITHDRAWN: Declaration(
         sentence="{actor} withdrew version {number} of the policy",
@@ -390,7 +429,10 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "endpoint": "Endpoint",
     "environment": "Environment",
     "faults": "Errors in rows",
+    "files": "Files, with their SHA-256",
+    "firm_reason": "The firm's reason",
     "goes_on": "Continues in the next window",
+    "hours": "Hours",
     "host": "Host",
     "incident": "Incident",
     "items": "Items",
@@ -407,6 +449,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "number": "Version",
     "observed": "Read back",
     "of_change": "Earlier change",
+    "on_duty": "Person",
     "outcome": "Outcome",
     "path": "Address",
     "read_at": "Found when read",
@@ -422,14 +465,18 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "set_aside": "Items skipped at the start",
     "shown": "Last reading when decided",
     "skipped": "Skipped because",
+    "since": "Since",
     "source": "Source",
+    "stand_in": "Stand-in",
     "staff_id": "Person's number",
     "status": "HTTP status",
     "step": "Step",
     "template": "Limit template",
     "text": "Text",
+    "ticket": "Ticket",
     "to": "Assigned to",
     "topics": "Topics",
+    "trial": "Tried on the past",
     "until": "Until",
     "username": "Username",
     "verdict": "Decision",

@@ -26,11 +26,13 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "item": "Accounts in a change",
     "account": "Notes about accounts",
     "outside": "Changes outside riskadmin",
+    "reason": "Reasons of the firm",
     "template": "Limit templates",
     "category": "Risk category",
     "policy": "Policy",
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
+    "duty": "Duty and stand-ins",
     "notification": "Notifications",
     "api": "Connection to Tradovate",
 }

@@ -22,6 +22,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.audit.wording import ENVIRONMENT_WORDS, field_words, reason_words, state_words, value_words
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import between, counted, duration, moment
+from riskadmin.web.tickets import ticket_url
 from riskadmin.web.visible import isolated, marked
 
 # Outcomes that were read back from Tradovate.
@@ -64,6 +65,7 @@ class Detail:
     label: str
     words: str
     is_declared: bool
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ class EventLine:
             yield Detail("detail", marked(_as_stored(self.event.detail)), is_declared=False)
         for name in self._declaration.fields:
             if name in recorded:
-                yield Detail(FIELD_LABELS[name], marked(_field(name, recorded[name])), is_declared=True)
+                url = ticket_url(_plain(recorded[name])) if name == "ticket" else ""
+                yield Detail(FIELD_LABELS[name], marked(_field(name, recorded[name])), is_declared=True, url=url)
         for name, value in recorded.items():
             if name not in self._declaration.fields:
                 yield Detail(marked(name), marked(_as_stored(value)), is_declared=False)
@@ -282,14 +285,24 @@ def _counts(value: object) -> str:
     return ", ".join(f"{_plain(count)} {_outcome(outcome)}" for outcome, count in _mapping(value).items() if count)
 
 
+def _files(value: object) -> str:
+    """Return files as their names, each with its hash."""
+    pairs = value if isinstance(value, list) else []
+    if not pairs or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004  (name and hash)
+        return _plain(value)
+    return ", ".join(f"“{_plain(name)}” (SHA-256 {_plain(sha256)})" for name, sha256 in pairs)
+
+
 _FIELD_FORMATS: Final[dict[str, Callable[[object], str]]] = {
     "counts": _counts,
+    "files": _files,
     "kind": _kind,
     "known_at": _time_words,
     "locked_until": _time_words,
     "outcome": _outcome,
     "read_at": _time_words,
     "runs_at": _time_words,
+    "since": _time_words,
     "until": _time_words,
 }
 

@@ -16,6 +16,12 @@ class Tag(models.TextChoices):
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
+    DUTY_HOURS_ADDED = "duty:hours:added", "Hours of duty added"
+    DUTY_HOURS_REMOVED = "duty:hours:removed", "Hours of duty removed"
+    DUTY_ON = "duty:switch:on", "On duty"
+    DUTY_OFF = "duty:switch:off", "Off duty"
+    DELEGATION_MADE = "duty:delegation:made", "Stand-in named"
+    DELEGATION_ENDED = "duty:delegation:ended", "Stand-in ended"
     NOTIFICATIONS_CHOSEN = "notification:settings:saved", "Notification settings saved"
     WEBHOOK_ADDED = "notification:webhook:added", "Webhook added"
     WEBHOOK_REMOVED = "notification:webhook:removed", "Webhook removed"
@@ -27,6 +33,8 @@ class Tag(models.TextChoices):
 
     CHANGE_SUBMITTED = "change:request:submitted", "Change asked for"
     CHANGE_ROWS_LEFT_OUT = "change:rows:left_out", "Rows left out"
+    CHANGE_FILES_ATTACHED = "change:attachment:added", "Files attached"
+    CHANGE_FILE_DOWNLOADED = "change:attachment:downloaded", "Attached file downloaded"
     CHANGE_APPROVED = "change:decision:approved", "Change approved"
     CHANGE_REJECTED = "change:decision:rejected", "Change rejected"
     CHANGE_EDITS_REQUESTED = "change:decision:edits_requested", "Edits of a change requested"
@@ -47,6 +55,12 @@ class Tag(models.TextChoices):
     CHANGE_STOPPED = "change:run:stopped", "Rest of the change cancelled"
     CHANGE_PRIORITY_SET = "change:priority:set", "Priority set"
     CHANGE_FINISHED = "change:run:finished", "Change finished"
+
+    REASON_ADDED = "reason:entry:added", "Reason added"
+    REASON_EDITED = "reason:entry:edited", "Reason edited"
+    REASON_MOVED = "reason:list:reordered", "Reasons reordered"
+    REASON_RETIRED = "reason:entry:retired", "Reason retired"
+    REASON_RESTORED = "reason:entry:restored", "Reason offered again"
 
     TEMPLATE_PROPOSED = "template:version:proposed", "Limit template proposed"
     TEMPLATE_WITHDRAWN = "template:version:withdrawn", "Limit template withdrawn"

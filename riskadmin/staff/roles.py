@@ -31,9 +31,13 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "changes:resolve": ("decide about unknown outcomes", frozenset({Role.SUPERVISOR})),
     "notifications:manage": ("manage the outbox and webhooks", frozenset({Role.ADMINISTRATOR})),
     "policy:view": ("see the policy", frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})),
+    "reasons:manage": ("manage the firm's own reasons", frozenset({Role.ADMINISTRATOR})),
     "policy:edit": ("propose changes of the policy", frozenset({Role.ADMINISTRATOR})),
     "policy:decide": ("approve or reject changes of the policy", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),
     "audit:view": ("read the audit trail", frozenset({Role.COMPLIANCE})),
+    "duty:view": ("see who is on duty", frozenset(Role)),
+    "duty:keep": ("be on the duty roster", frozenset({Role.SUPERVISOR})),
+    "duty:manage": ("edit everybody's duty", frozenset({Role.ADMINISTRATOR})),
     "staff:manage": ("manage people and their roles", frozenset({Role.ADMINISTRATOR})),
     "system:view": ("see how the system is", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),
 }

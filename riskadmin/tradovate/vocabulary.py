@@ -56,6 +56,11 @@ class ReasonCode(StrEnum):
     RESTRICTED_TREASURY_REQUEST = "RestrictedTreasuryRequest"
     RESTRICTED_W8_EXPIRED = "RestrictedW8Expired"
 
+    @property
+    def is_for_brokerage(self) -> bool:
+        """Whether Tradovate uses it for the management of brokerage accounts (seed 001)."""
+        return self.value.startswith(("Close", "Restricted"))
+
 
 REASON_TEXT_MAX = 8192
 """The most characters of ``adminActionReason`` that Tradovate accepts. ``Other`` requires a text."""

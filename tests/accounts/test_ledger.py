@@ -170,5 +170,5 @@ def test_the_functions_can_be_taken_back_and_put_again() -> None:
         call_command("migrate", "accounts", "0008", verbosity=0)
         assert functions() == 0
     finally:
-        call_command("migrate", "accounts", verbosity=0)
+        call_command("migrate", verbosity=0)  # those that depend on it were taken back, too
     assert isinstance(ledger.admit(QUOTA, wanted()), Admitted)

@@ -102,7 +102,7 @@ def test_the_page_says_what_when_and_of_which_accounts(support: Client) -> None:
     assert page.index("Locked") < page.index("Risk category changed")
     assert between(at - timedelta(minutes=3), at, display_zone()) in page
     assert "Risk category: <span" in page
-    assert ">EVAL-A</a>" in page
+    assert "><bdi>EVAL-A</bdi></a>" in page
     assert "and 1 more" in page
     assert ">EVAL-B</a>" not in page
 

@@ -409,9 +409,7 @@ def test_the_guards_can_be_taken_back_and_put_again() -> None:
         call_command("migrate", "changes", "0001", verbosity=0)
         assert count() == 0
     finally:
-        call_command("migrate", "changes", verbosity=0)
-        for package in ("execution", "limit_templates", "approvals"):
-            call_command("migrate", package, verbosity=0)
+        call_command("migrate", verbosity=0)
     assert count() == installed
 
 

@@ -185,8 +185,8 @@ def test_the_page_shows_what_would_change_and_names_it_looser(support_client: Cl
     response = support_client.get(page(), {"account": "demo:101", "daily_loss_auto_liq_usd": "1200", "preview": "1"})
     shown = text_of(response)
     assert response.status_code == 200
-    assert "<del>$1,000.00</del>" in shown
-    assert "<ins>$1,200.00</ins>" in shown
+    assert "<del><bdi>$1,000.00</bdi></del>" in shown
+    assert "<ins><bdi>$1,200.00</bdi></ins>" in shown
     assert ">looser<" in shown
     assert "Loosens: Daily loss: auto-liquidation" in shown
     assert written() == (0, 0, 0, 0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
-from accounts.changes.kinds.number_fields import AmountField, CountField, NumberUnit, PercentField, plain_number
+from riskadmin.web.number_fields import AmountField, CountField, NumberUnit, PercentField, plain_number
 
 USD, PCT, COUNT = NumberUnit.USD, NumberUnit.PCT, NumberUnit.COUNT
 

@@ -4,6 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from accounts.approvals.models import PolicyVersion
 from accounts.changes.models import Change
 from accounts.models import RiskStatus
 from riskadmin.notifications.models import Message
@@ -21,8 +22,9 @@ SIMULATED = {"demo": "http://127.0.0.1:8081/v1", "live": ""}
 def demo(settings: Settings) -> None:
     """A demo with a firm of 140 accounts, of which 30 are locked."""
     settings.DEMO, settings.TRADOVATE_URLS = True, SIMULATED
-    for username, role in (("support", Role.SUPPORT), ("supervisor", Role.SUPERVISOR), ("supervisor2", Role.SUPERVISOR)):
-        make_person(role, username)
+    roles = {"supervisor2": Role.SUPERVISOR}
+    for username in ("support", "supervisor", "supervisor2", "administrator"):
+        make_person(roles.get(username) or Role(username), username)
     make_evaluations(range(1, 141), limit="2500", positions=0)
     RiskStatus.objects.filter(account__tradovate_id__lte=30).update(admin_action=LOCKED)
 
@@ -35,8 +37,10 @@ def test_it_gives_the_demo_some_life_once(capsys: pytest.CaptureFixture[str]) ->
     rejected = Change.objects.get(state="rejected")
     assert rejected.approval.approvals.get().comment
     assert Message.objects.filter(topic="decided").count() == 3
+    assert list(PolicyVersion.objects.order_by("number").values_list("state", flat=True)) == ["in_force", "proposed"]
     call_command("seed_demo")
     assert Change.objects.count() == len(states)
+    assert PolicyVersion.objects.count() == 2
     assert "suits" not in capsys.readouterr().out
 
 

@@ -94,7 +94,7 @@ def test_from_the_offer_to_the_change(client: Client, account: Account, support:
     ]
     panel = client.get(reverse("changes:account_panel", args=["demo", 101])).content.decode()
     assert reverse("changes:detail", args=[change.pk]) in panel
-    assert "<ins>ended</ins>" in panel
+    assert "<ins><bdi>ended</bdi></ins>" in panel
 
 
 def test_two_accounts_of_one_trader_are_one_target(client: Client, account: Account, trader: Trader) -> None:

@@ -17,6 +17,7 @@ from accounts.changes.kinds import KINDS, sendable
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, Item
 from accounts.changes.plan import Plan, plan
+from accounts.changes.reasons.background import NOTHING, Given
 from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.states import ChangeState, ItemState
 from accounts.models import Account, AutoLiqLimits, LimitLevel, Position, RiskStatus, Source, Trader, TradingPermission
@@ -113,6 +114,7 @@ def ask(
     reason_code: ReasonCode = ReasonCode.OTHER,
     reason_text: str = "A test",
     timing: Timing = IMMEDIATELY,
+    given: Given = NOTHING,
 ) -> Change:
     """Ask for a change of demo accounts or traders as it is planned now, or as a plan of another digest was shown."""
     kind = KINDS[kind_name]
@@ -130,6 +132,7 @@ def ask(
         shown_digest=now.digest if digest is None else digest,
         confirmed_count=len(now.sent),
         timing=timing,
+        given=given,
     )
 
 

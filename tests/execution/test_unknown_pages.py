@@ -60,7 +60,7 @@ class TestList:
         read_as(ELSEWHERE, item)
         Item.objects.update(not_before=timezone.now() - timedelta(seconds=1))
         page = " ".join(text_of(browser.get(reverse(LIST))).split())
-        assert "Lock KTR50K-000101" in page
+        assert "Lock <bdi>KTR50K-000101</bdi>" in page
         assert "Neither as before nor as intended" in page
         assert f"{WHY}." in page
         assert "It is read again within seconds" in page

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from accounts.changes.kinds.caps import hold_against_caps
 from accounts.changes.kinds.limit_fields import MODE_WORDS, digits, in_words, out_of_order
-from accounts.changes.kinds.number_fields import AmountField, NumberUnit, PercentField, plain_number
 from accounts.models import LimitLevel
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, AutoLiqField, FieldGroup, ValueType
 from riskadmin.tradovate.encoding import DIGITS_MAX
 from riskadmin.web.clock import display_zone
 from riskadmin.web.local_time import LocalTimeField
+from riskadmin.web.number_fields import AmountField, NumberUnit, PercentField, plain_number
 
 LEVEL_CHOICES: Final = [
     (LimitLevel.FIRM.value, "The firm's"),

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
-from accounts.changes.kinds.number_fields import AmountField
 from riskadmin.web.formats import money
+from riskadmin.web.number_fields import AmountField
 
 CENT: Final = Decimal("0.01")
 

@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Final
 from django import forms
 
 from accounts.changes.kinds.caps import hold_against_caps
-from accounts.changes.kinds.number_fields import AmountField, CountField, PercentField
 from accounts.changes.kinds.pre_trade import ACTION, ACTION_WORDS
 from accounts.changes.kinds.pre_trade_records import Action
 from accounts.models.pre_trade import Field, PreTradeValueType, Tighter
 from riskadmin.tradovate.encoding import DIGITS_MAX
 from riskadmin.tradovate.pre_trade import DESCRIPTION_MAX
+from riskadmin.web.number_fields import AmountField, CountField, PercentField
 
 ID_MAX: Final = 2**63 - 1
 COUNT_MAX: Final = 2**31 - 1

@@ -26,6 +26,7 @@ from accounts.changes.kinds.stored import NOT_SUPPORTED
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_change, move_items
 from accounts.changes.plan import moved_since, own_parameters, plan
+from accounts.changes.reasons.background import given_with
 from accounts.changes.scheduling.hours import HoursUnknown
 from accounts.changes.scheduling.suspension import suspend, unattended
 from accounts.changes.scheduling.temporary_locks import learned
@@ -207,7 +208,7 @@ def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) 
             again = compose(
                 requester,
                 planned,
-                Reason(code=change.reason_code, text=change.reason_text),
+                Reason(code=change.reason_code, text=change.reason_text, given=given_with(change)),
                 form_key=uuid4(),
                 timing=Timing(window=Window(change.window), goes_on=change.goes_on, review_by=change.review_by),
                 link=link,

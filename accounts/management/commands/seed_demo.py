@@ -1,4 +1,4 @@
-"""Changes that make the demo look as if people worked there: some wait, some are decided, one is scheduled, one is paused."""
+"""Gives the demo some life: changes that wait, are decided, scheduled or paused, and a version of the policy that waits."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -12,7 +12,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts.approvals.actions import decide
-from accounts.approvals.states import Verdict
+from accounts.approvals.models import PolicyVersion
+from accounts.approvals.policy import Stage
+from accounts.approvals.policy_versions import RuleDraft, drafts_in_force, propose
+from accounts.approvals.states import PolicyState, Verdict
 from accounts.approvals.subjects import DecisionRefused
 from accounts.changes.actions import PlanMoved, submit
 from accounts.changes.kinds import KINDS
@@ -23,6 +26,7 @@ from accounts.changes.tracking.control import InvalidTransition, pause
 from accounts.models import Account
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
+from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import AdminAction, Environment, ReasonCode
 
 ORIGIN: Final = Origin(job="seed_demo")
@@ -46,7 +50,7 @@ class Command(BaseCommand):
                 "These changes are sent, so they are requested only in a demo (RISKADMIN_DEMO) with a simulated Tradovate."
             )
         staff = {person.username: person for person in Staff.objects.all()}
-        if missing := {"support", "supervisor", "supervisor2"} - staff.keys():
+        if missing := {"support", "supervisor", "supervisor2", "administrator"} - staff.keys():
             raise CommandError(f"These people are missing: {', '.join(sorted(missing))}. Run create_demo_people first.")
         find_app("riskadmin")  # this process is no worker: changes are announced over that application's broker
         Seeding(staff, self.stdout.write).run()
@@ -77,6 +81,7 @@ class Seeding:
         if change := ask("scheduled", "unlock", 2, locked, reason="Suspension ends tomorrow", timing=tomorrow):
             self._decide(change, "supervisor", Verdict.APPROVE, "")
         ask("at once", "lock", 12, trading, reason="Suspicious copy trading", by="supervisor")
+        self._propose_policy()
         if change := ask("paused", "lock", 60, trading, reason="Accounts without activity", by="supervisor"):
             self._pause(change, "supervisor2")
 
@@ -125,6 +130,25 @@ class Seeding:
             return None
         self._say(f"Change {change.pk}: {kind.words(len(ids))}")
         return change
+
+    def _propose_policy(self) -> None:
+        """Let a version of the policy wait for approval, unless there was one before."""
+        if PolicyVersion.objects.exclude(state=PolicyState.IN_FORCE).exists():
+            return
+        many = RuleDraft(
+            kinds=("unlock",),
+            from_items_24h=3,
+            stages=(Stage(approvals=2, role=Role.SUPERVISOR.value),),
+            valid_hours=8,
+            note="Several traders at once: two people check them.",
+        )
+        version = propose(
+            actor=self._staff["administrator"],
+            origin=ORIGIN,
+            rules=[*drafts_in_force(), many],
+            note="After last week's unlocks: three and more within a day need a second look.",
+        )
+        self._say(f"Policy version {version.number} waits for approval.")
 
     def _pause(self, change: Change, username: str) -> None:
         try:
