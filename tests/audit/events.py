@@ -76,6 +76,7 @@ _VALUES: dict[str, Any] = {
     "ticket": "HELP-1234",
     "to": "Category A on demo",
     "topics": ["decided"],
+    "trial": {"compared_with": 1, "changes": 4},
     "until": "2026-11-21T15:00:00+00:00",
     "username": "sue",
     "verdict": "approve",

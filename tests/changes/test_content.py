@@ -1,4 +1,4 @@
-"""What is stored is checked before it is approved and before it is sent, whoever has altered it: here PostgreSQL's owner."""
+"""What is stored is checked before it is approved and before it is sent: here the owner of the database alters it."""
 
 import json
 from collections.abc import Iterator
@@ -199,7 +199,7 @@ def test_what_policy_wanted_is_part_of_the_content(pending: Change, supervisor: 
     assert nothing_sent()
 
 
-def test_supervisors_are_told_and_resumed_as_it_is_it_is_paused_again(
+def test_supervisors_get_a_message_and_resumed_as_it_is_it_is_paused_again(
     pending: Change, other: Change, supervisor: Staff, second_supervisor: Staff
 ) -> None:
     approve(supervisor, pending)
@@ -211,8 +211,8 @@ def test_supervisors_are_told_and_resumed_as_it_is_it_is_paused_again(
             change = Change.objects.get(pk=pending.pk)
             assert change.state == ChangeState.PAUSED
             Change.objects.filter(pk=pending.pk).update(state=ChangeState.RUNNING, resumed_by=second_supervisor)
-        told = set(Message.objects.filter(topic=Topic.SUSPENDED).values_list("person__username", flat=True))
-        assert {"supervisor", "supervisor2", "support"} <= told
+        informed = set(Message.objects.filter(topic=Topic.SUSPENDED).values_list("person__username", flat=True))
+        assert {"supervisor", "supervisor2", "support"} <= informed
         assert Event.objects.filter(tag=Tag.CHANGE_ALTERED).count() == 2
         assert nothing_sent()
 
