@@ -16,6 +16,8 @@ SUE = Who(id=8, name="Sue Supervisor", role="supervisor")
 LOCKED = Subject(environment="demo", account_id=101, account_name="EVAL-101")
 
 _VALUES: dict[str, Any] = {
+    "method": "POST",
+    "path": "/changes/7/approve/",
     "active": True,
     "attempt": 2,
     "category": "Evaluation",
@@ -40,7 +42,6 @@ _VALUES: dict[str, Any] = {
     "known_at": "2026-11-21T16:40:12+00:00",
     "lines": [4, 5],
     "locked_until": "2026-11-21T14:18:05+00:00",
-    "method": "POST",
     "missing": {"accounts": "6 of 10"},
     "move": 11,
     "moved": [{"target": "demo:account:101"}],
@@ -51,7 +52,6 @@ _VALUES: dict[str, Any] = {
     "of_change": 2,
     "on_duty": "Sue Supervisor",
     "outcome": "applied",
-    "path": "/changes/5/decide/",
     "read_at": "2026-11-21T16:43:15+00:00",
     "reason": "penalty",
     "relation": "undoes",
@@ -76,7 +76,7 @@ _VALUES: dict[str, Any] = {
     "ticket": "HELP-1234",
     "to": "Category A on demo",
     "topics": ["decided"],
-    "trial": {"compared_with": 1, "changes": 4},
+    "trial": {"compared_with": 1, "requests": 40, "more": 2},
     "until": "2026-11-21T15:00:00+00:00",
     "username": "sue",
     "verdict": "approve",

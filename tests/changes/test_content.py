@@ -1,4 +1,4 @@
-"""What is stored is checked before it is approved and before it is sent: here the owner of the database alters it."""
+"""What is stored is checked before it is approved and before it is sent, anyone who has altered it: here PostgreSQL's owner."""
 
 import json
 from collections.abc import Iterator
@@ -211,8 +211,8 @@ def test_supervisors_get_a_message_and_resumed_as_it_is_it_is_paused_again(
             change = Change.objects.get(pk=pending.pk)
             assert change.state == ChangeState.PAUSED
             Change.objects.filter(pk=pending.pk).update(state=ChangeState.RUNNING, resumed_by=second_supervisor)
-        informed = set(Message.objects.filter(topic=Topic.SUSPENDED).values_list("person__username", flat=True))
-        assert {"supervisor", "supervisor2", "support"} <= informed
+        messages = set(Message.objects.filter(topic=Topic.SUSPENDED).values_list("person__username", flat=True))
+        assert {"supervisor", "supervisor2", "support"} <= messages
         assert Event.objects.filter(tag=Tag.CHANGE_ALTERED).count() == 2
         assert nothing_sent()
 

@@ -32,7 +32,7 @@ def add_reason(*, actor: Staff, origin: Origin, kind_name: str, name: str, code:
         _demand_free(kind_name, name)
         last = FirmReason.objects.filter(kind=kind_name).aggregate(last=Max("position"))["last"] or 0
         reason = FirmReason.objects.create(kind=kind_name, position=last + 1, name=name, code=code, text=text)
-        _tell(Tag.REASON_ADDED, reason, actor, origin, after=_said(reason))
+        _record_event(Tag.REASON_ADDED, reason, actor, origin, after=_said(reason))
     return reason
 
 
@@ -46,7 +46,7 @@ def edit_reason(*, actor: Staff, origin: Origin, reason: FirmReason, name: str, 
         reason.name, reason.code, reason.text = name, code, text
         if _said(reason) != before:
             reason.save(update_fields=["name", "code", "text"])
-            _tell(Tag.REASON_EDITED, reason, actor, origin, before=before, after=_said(reason))
+            _record_event(Tag.REASON_EDITED, reason, actor, origin, before=before, after=_said(reason))
     return reason
 
 
@@ -63,21 +63,21 @@ def move_reason(*, actor: Staff, origin: Origin, reason: FirmReason, way: Way) -
         before = {"position": place + 1}
         first.position, second.position = second.position, first.position
         FirmReason.objects.bulk_update([first, second], ["position"])
-        _tell(Tag.REASON_MOVED, first, actor, origin, before=before, after={"position": other + 1})
+        _record_event(Tag.REASON_MOVED, first, actor, origin, before=before, after={"position": other + 1})
 
 
 def retire_reason(*, actor: Staff, origin: Origin, reason: FirmReason) -> None:
     """No longer offer a reason; nothing happens to one that is retired already."""
     with transaction.atomic():
         if FirmReason.objects.filter(pk=reason.pk, retired_at=None).update(retired_at=timezone.now()):
-            _tell(Tag.REASON_RETIRED, reason, actor, origin)
+            _record_event(Tag.REASON_RETIRED, reason, actor, origin)
 
 
 def restore_reason(*, actor: Staff, origin: Origin, reason: FirmReason) -> None:
     """Offer a retired reason again; nothing happens to one that is offered already."""
     with transaction.atomic():
         if FirmReason.objects.filter(pk=reason.pk).exclude(retired_at=None).update(retired_at=None):
-            _tell(Tag.REASON_RESTORED, reason, actor, origin)
+            _record_event(Tag.REASON_RESTORED, reason, actor, origin)
 
 
 def download(*, actor: Staff, origin: Origin, attachment: Attachment) -> bytes:
@@ -104,7 +104,7 @@ def _said(reason: FirmReason) -> dict[str, str]:
     return {"name": reason.name, "code": reason.code, "text": reason.text}
 
 
-def _tell(
+def _record_event(
     tag: Tag,
     reason: FirmReason,
     actor: Staff,

@@ -39,7 +39,7 @@ def add_hours(*, actor: Staff, origin: Origin, person: Staff, weekday: Weekday, 
         _demand(actor, person)
         hours, is_new = DutyHours.objects.get_or_create(person=person, weekday=weekday, begins=begins, ends=ends)
         if is_new:
-            _tell(Tag.DUTY_HOURS_ADDED, actor, origin, person, hours=str(hours))
+            _record_event(Tag.DUTY_HOURS_ADDED, actor, origin, person, hours=str(hours))
 
 
 def remove_hours(*, actor: Staff, origin: Origin, hours: DutyHours) -> None:
@@ -48,7 +48,7 @@ def remove_hours(*, actor: Staff, origin: Origin, hours: DutyHours) -> None:
         _demand(actor, hours.person)
         deleted, _ = DutyHours.objects.filter(pk=hours.pk).delete()
         if deleted:
-            _tell(Tag.DUTY_HOURS_REMOVED, actor, origin, hours.person, hours=str(hours))
+            _record_event(Tag.DUTY_HOURS_REMOVED, actor, origin, hours.person, hours=str(hours))
 
 
 def switch(*, actor: Staff, origin: Origin, person: Staff, is_on: bool) -> None:
@@ -57,7 +57,7 @@ def switch(*, actor: Staff, origin: Origin, person: Staff, is_on: bool) -> None:
         _demand(actor, person)
         until = timezone.now() + SWITCH_LASTS
         DutySwitch.objects.update_or_create(person=person, defaults={"is_on": is_on, "until": until})
-        _tell(Tag.DUTY_ON if is_on else Tag.DUTY_OFF, actor, origin, person, until=until.isoformat(timespec="seconds"))
+        _record_event(Tag.DUTY_ON if is_on else Tag.DUTY_OFF, actor, origin, person, until=until.isoformat(timespec="seconds"))
 
 
 def delegate(
@@ -70,7 +70,7 @@ def delegate(
             raise NotAllowed(f"{stand_in.display_name} can't stand in for {person.display_name}.")
         made = Delegation.objects.create(person=person, stand_in=stand_in, begins_at=begins_at, ends_at=ends_at, note=note)
         times = {name: at.isoformat(timespec="seconds") for name, at in (("since", begins_at), ("until", ends_at))}
-        _tell(Tag.DELEGATION_MADE, actor, origin, person, **times, stand_in=stand_in.display_name, comment=note)
+        _record_event(Tag.DELEGATION_MADE, actor, origin, person, **times, stand_in=stand_in.display_name, comment=note)
     return made
 
 
@@ -82,7 +82,7 @@ def end_delegation(*, actor: Staff, origin: Origin, delegation: Delegation) -> N
         now = timezone.now()
         if Delegation.objects.filter(pk=delegation.pk, ended_at=None, ends_at__gt=now).update(ended_at=now):
             stand_in = delegation.stand_in.display_name
-            _tell(Tag.DELEGATION_ENDED, actor, origin, delegation.person, stand_in=stand_in)
+            _record_event(Tag.DELEGATION_ENDED, actor, origin, delegation.person, stand_in=stand_in)
 
 
 def _demand(actor: Staff, person: Staff) -> None:
@@ -90,6 +90,6 @@ def _demand(actor: Staff, person: Staff) -> None:
         raise NotAllowed(f"You may not edit the duty of {person.display_name}.")
 
 
-def _tell(tag: Tag, actor: Staff, origin: Origin, person: Staff, **detail: Any) -> None:
+def _record_event(tag: Tag, actor: Staff, origin: Origin, person: Staff, **detail: Any) -> None:
     about = {"staff_id": person.pk, "on_duty": person.display_name}
     record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, detail={**about, **detail}))

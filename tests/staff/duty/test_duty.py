@@ -92,7 +92,7 @@ class TestOnDuty:
         assert approvers(MONDAY_NOON, capability="changes:decide", role="compliance") == []
 
 
-class TestStandingIn:
+class TestDelegation:
     def test_while_it_holds_and_not_in_a_chain(self, ann: Staff, bob: Staff) -> None:
         carl = make_person(Role.SUPERVISOR, "carl")
         delegation(ann, bob)
