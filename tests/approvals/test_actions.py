@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
-from accounts.approvals.actions import act_alone, comment, decide, put_new_content, review
+from accounts.approvals.actions import act_alone, comment, decide, review
 from accounts.approvals.models import Approval, ApprovalRequest, Comment, PolicyVersion
 from accounts.approvals.policy import Stage
 from accounts.approvals.policy_versions import AlreadyProposed, RuleDraft, propose
@@ -14,7 +15,9 @@ from accounts.approvals.queries import approval_progress, to_review, waiting_for
 from accounts.approvals.states import PolicyState, RequestState, Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed, all_subjects
 from accounts.changes.approval import ChangeSubject
+from accounts.changes.content import renew_digest
 from accounts.changes.models import Change, Item
+from accounts.changes.states import ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
@@ -96,12 +99,14 @@ def test_new_content_lets_earlier_approvals_lapse(
     support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent
 ) -> None:
     want_for("unlock", stages=TWO_SUPERVISORS)
-    make_account(101, LOCKED)
-    request = ask(support, "unlock", 101).approval
+    for number in (101, 102):
+        make_account(number, LOCKED)
+    change = ask(support, "unlock", 101, 102)
+    request = change.approval
     verdict_of(supervisor, request)
+    change.items.filter(position=2).update(state=ItemState.SKIPPED, note="Left out", settled_at=timezone.now())
     request.refresh_from_db()
-    put_new_content(request, "1" * 64)
-    Change.objects.update(digest="1" * 64)
+    renew_digest(change)
     assert approval_progress(request, list(request.approvals.all())).given == 0
     assert verdict_of(second_supervisor, request).state == RequestState.WAITING
     assert list(waiting_for(supervisor)) == [request]

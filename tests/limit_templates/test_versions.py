@@ -149,7 +149,8 @@ def test_only_who_proposed_it_withdraws_it(support: Staff, supervisor: Staff) ->
     assert withdraw(actor=support, origin=ORIGIN, request_id=version.approval_id).state == RequestState.WITHDRAWN
     with pytest.raises(NotAllowed, match="no longer waiting: withdrawn"):
         withdraw(actor=support, origin=ORIGIN, request_id=version.approval_id)
-    assert tags() == ["template:version:proposed", "template:version:withdrawn"]
+    refused = "template:decision:refused"
+    assert tags() == ["template:version:proposed", refused, "template:version:withdrawn", refused]
 
 
 @pytest.mark.parametrize("role", [Role.COMPLIANCE, Role.ADMINISTRATOR])

@@ -19,7 +19,7 @@ Each is a test (`tests/approvals/test_bypass.py`): it is refused, nothing is sen
 that waits has moved. Where a signed-in person tried it, an audit event says so. The tests compare this list with
 themselves.
 
-Not closed here: whoever owns the database can switch the guards off and write approvals in the name of others. What they
+Not closed here: the owner of the database can switch the guards off and write approvals in the name of others. What they
 alter of a request that is already there is found before it is approved and before it is sent
 ([ADR 23](../adr/0023-stored-content.md)).
 """
