@@ -89,7 +89,7 @@ def listed(requests: Iterable[ApprovalRequest], viewer: Staff, *, with_approvers
         group = list(same)
         lines |= subject_of(group[0]).lines(group)
     active = list(people().filter(is_active=True)) if with_approvers else []
-    return [_row(request, lines[request.pk], viewer, active) for request in found]
+    return [_row(request, lines[request.pk], viewer, active) for request in found if request.pk in lines]
 
 
 def _row(request: ApprovalRequest, line: Line, viewer: Staff, active: Sequence[Staff]) -> Listed:

@@ -34,4 +34,5 @@ def _address(request_id: int | None) -> str:
     if request_id is None:
         return ""
     request = ApprovalRequest.objects.get(pk=request_id)
-    return subject_of(request).lines([request])[request_id].url
+    line = subject_of(request).lines([request]).get(request_id)
+    return line.url if line else ""  # nothing belongs to this request

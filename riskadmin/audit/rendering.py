@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
 
-from riskadmin.audit.declarations import DECLARATIONS, FIELD_LABELS, Declaration
+from riskadmin.audit.declarations import DECLARATIONS, Declaration
+from riskadmin.audit.field_labels import FIELD_LABELS
 from riskadmin.audit.models import Event
 from riskadmin.audit.outside import OUTSIDE, OutsideKind
 from riskadmin.audit.tags import Tag

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.utils import timezone
 
 from accounts.approvals.actions import act_alone, comment, decide, review
 from accounts.approvals.models import Approval, ApprovalRequest, Comment, PolicyVersion
@@ -15,14 +14,12 @@ from accounts.approvals.queries import approval_progress, to_review, waiting_for
 from accounts.approvals.states import PolicyState, RequestState, Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed, all_subjects
 from accounts.changes.approval import ChangeSubject
-from accounts.changes.content import renew_digest
 from accounts.changes.models import Change, Item
-from accounts.changes.states import ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.approvals.policies import ORIGIN, SUPERVISOR, TWO_SUPERVISORS, add_rule, want_for
+from tests.approvals.policies import ORIGIN, SUPERVISOR, add_rule, want_for
 from tests.changes.world import LOCKED, ask, make_account
 from tests.staff.people import make_person
 
@@ -93,24 +90,6 @@ def test_stages_wait_for_their_roles_in_order(support: Staff, supervisor: Staff,
     assert list(waiting_for(second_supervisor)) == [request]
     assert verdict_of(second_supervisor, request).state == RequestState.APPROVED
     assert len(sent) == 1
-
-
-def test_new_content_lets_earlier_approvals_lapse(
-    support: Staff, supervisor: Staff, second_supervisor: Staff, sent: Sent
-) -> None:
-    want_for("unlock", stages=TWO_SUPERVISORS)
-    for number in (101, 102):
-        make_account(number, LOCKED)
-    change = ask(support, "unlock", 101, 102)
-    request = change.approval
-    verdict_of(supervisor, request)
-    change.items.filter(position=2).update(state=ItemState.SKIPPED, note="Left out", settled_at=timezone.now())
-    request.refresh_from_db()
-    renew_digest(change)
-    assert approval_progress(request, list(request.approvals.all())).given == 0
-    assert verdict_of(second_supervisor, request).state == RequestState.WAITING
-    assert list(waiting_for(supervisor)) == [request]
-    assert verdict_of(supervisor, request).state == RequestState.APPROVED
 
 
 class TestActingAlone:

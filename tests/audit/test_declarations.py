@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from riskadmin.audit.actions import AuditEntry
-from riskadmin.audit.declarations import DECLARATIONS, FIELD_LABELS, WrongFields
+from riskadmin.audit.declarations import DECLARATIONS, WrongFields
+from riskadmin.audit.field_labels import FIELD_LABELS
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.rendering import DERIVED, EventLine

@@ -122,14 +122,14 @@ def the_effects_that_were_shown_of_another_change(world: World) -> None:
 @page()
 def a_link_that_approves_when_it_is_opened(world: World) -> None:
     client = world.client("supervisor")
-    path = reverse("changes:decide", args=[world.waiting.pk])
+    path = reverse("approvals:decide", args=[world.waiting.approval_id])
     assert client.get(path, {"verdict": "approve", "digest": world.waiting.digest}).status_code == 405
 
 
 def _other_method(method: str, world: World) -> None:
     client = world.client("supervisor")
     body = f"verdict=approve&digest={world.waiting.digest}&comment="
-    path = reverse("changes:decide", args=[world.waiting.pk])
+    path = reverse("approvals:decide", args=[world.waiting.approval_id])
     response = client.generic(method, path, body, content_type="application/x-www-form-urlencoded")
     assert response.status_code == 405
 
@@ -305,7 +305,7 @@ def a_file_of_accounts_without_a_role_that_may_ask(world: World) -> None:
 
 @page()
 def a_limit_template_approved_by_its_proposer_or_support(world: World) -> None:
-    path = reverse("limit_templates:decide", args=[world.template.pk])
+    path = reverse("approvals:decide", args=[world.template.approval_id])
     fields = {"verdict": "approve", "digest": world.template.digest, "comment": ""}
     for name in ("support", "support2"):
         assert world.client(name).post(path, fields).status_code == 403
