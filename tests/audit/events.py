@@ -16,6 +16,8 @@ SUE = Who(id=8, name="Sue Supervisor", role="supervisor")
 LOCKED = Subject(environment="demo", account_id=101, account_name="EVAL-101")
 
 _VALUES: dict[str, Any] = {
+    "excluded": ["KTR50K-000102"],
+    "mentions": ["Sue Supervisor"],
     "method": "POST",
     "path": "/changes/7/approve/",
     "active": True,

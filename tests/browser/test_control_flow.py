@@ -47,7 +47,7 @@ def ask_to_lock(page: Page, stack: LiveStack, names: list[str], reason: str) -> 
 
 def test_many_locks_are_paused_resumed_and_cancelled_midway(live_stack: LiveStack, page: Page, check_page: CheckPage) -> None:
     stack = live_stack
-    sign_in(page, stack.base_url, "support")
+    sign_in(page, stack.base_url, "supervisor")
     # Four at a time: it would take two and a half minutes, so that a browser on a busy machine can stop it half-way.
     stack.simulator.fault("latency", endpoint=SET_ACTION, ms=3000)
     change = ask_to_lock(page, stack, [name for _, name in free_accounts(stack, MANY)], "Many to follow")
