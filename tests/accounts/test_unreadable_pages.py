@@ -193,10 +193,11 @@ def pages_of(account: Account) -> list[str]:
         *(f"{reverse('accounts:list')}?attention={attention}" for attention in Attention),
         f"{reverse('accounts:list')}?q=%E2%80%AEevil",
         f"{reverse('accounts:list')}?q=%00%ED%A0%80",
-        *(reverse(f"changes:{name}") for name in ("list", "approvals", "calendar")),
+        *(reverse(f"changes:{name}") for name in ("list", "calendar")),
         *(reverse(f"limit_templates:{name}") for name in ("list", "drift")),
         reverse("execution:unresolved"),
         reverse("audit:list"),
+        reverse("approvals:inbox"),
         reverse("home"),
     ]
 

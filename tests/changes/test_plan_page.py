@@ -78,8 +78,8 @@ class TestPages:
         with CaptureQueriesContext(connection) as queries:
             assert len(support_client.get(new(), query).context["plan"].sent) == count
         # Session, person, roles; list; accounts, open items, what was done lately; policy; the budget and its stops; of the
-        # rows on the page, traders with money, and positions.
-        assert len(queries) <= 14
+        # rows on the page, traders with money, and positions; the firm's reasons.
+        assert len(queries) <= 15
 
 
 class TestTopics:

@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from accounts.approvals.models import Approval
 from accounts.changes import freshness
-from accounts.changes.kinds import KINDS
 from accounts.changes.models import Change, Item
 from accounts.changes.queries import waiting_for
 from accounts.changes.states import ChangeState, ItemState
@@ -320,16 +319,6 @@ class TestLists:
         assert list(waiting_for(supervisor)) == [change]
         monkeypatch.setattr(timezone, "now", lambda: change.approval.expires_at)
         assert not waiting_for(supervisor).exists()
-
-    def test_policy_is_shown_as_it_is(self, deciding: Client) -> None:
-        rules = deciding.get(address("policy")).context["rules"]
-        shown = [(kinds, approvers) for _, kinds, approvers in rules]
-        assert [row for row in shown if row[0] in {"Closing only", "Lock", "Unlock"}] == [
-            ("Closing only", ""),
-            ("Lock", ""),
-            ("Unlock", "1 supervisor"),
-        ]
-        assert {kind for rule, _, _ in rules for kind in rule.kinds} == set(KINDS), "no one could ask for a kind without a rule"
 
 
 class TestPanels:

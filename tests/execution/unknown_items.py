@@ -86,8 +86,9 @@ def _support() -> Staff:
 
 
 def everything() -> tuple[list[Any], ...]:
-    """Every row that a decision could write."""
-    return tuple(list(model.objects.order_by("pk").values()) for model in (Change, Item, Call, Event))
+    """Every row that a decision could write; that a request was refused is an event of its own."""
+    rows = tuple(list(model.objects.order_by("pk").values()) for model in (Change, Item, Call))
+    return *rows, list(Event.objects.exclude(tag=Tag.STAFF_REQUEST_REFUSED).order_by("pk").values())
 
 
 def refused_since(before: tuple[list[Any], ...], person: Staff) -> list[str]:

@@ -137,6 +137,7 @@ class TestRequest:
         ):
             with subtests.test(statement), pytest.raises(IntegrityError, match="stays as it is"), transaction.atomic():
                 connection.cursor().execute(statement)
+        connection.cursor().execute("SET CONSTRAINTS ALL DEFERRED")
         plain = ask(kept.change.requested_by, "lock", 101)
         with pytest.raises(IntegrityError, match="nothing is added to its request"), transaction.atomic():
             Background.objects.create(change=plain, ticket="LATE-1", digest="0" * 64)
