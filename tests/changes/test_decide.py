@@ -365,7 +365,7 @@ class TestWithdraw:
         with pytest.raises(NotAllowed):
             withdraw(actor=support, origin=ORIGIN, request_id=change.approval_id)
         assert (Change.objects.get().state, Item.objects.get().state) == (ChangeState.RUNNING, ItemState.QUEUED)
-        assert last_event().tag == Tag.CHANGE_APPROVED
+        assert last_event().tag == Tag.CHANGE_DECISION_REFUSED
 
 
 class TestExpire:

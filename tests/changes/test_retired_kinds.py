@@ -131,7 +131,7 @@ class TestPages:
                 AuditEntry(tag=Tag.CHANGE_SUBMITTED, actor=SYSTEM, origin=ORIGIN, change_id=finished.change_id, detail=detail)
             )
         unknown = question(now(items[-1]))
-        paths = [reverse(f"changes:{name}") for name in ("list", "calendar", "policy", "choose")]
+        paths = [reverse(f"changes:{name}") for name in ("list", "calendar", "choose")]
         paths += [reverse(f"approvals:{name}") for name in ("inbox", "decided", "waiting_count")]
         paths += [reverse(f"execution:{name}") for name in ("unresolved", "unresolved_count")]
         paths += [f"{reverse('execution:unresolved')}?evidence={unknown.evidence.key}"]
