@@ -152,7 +152,7 @@ class TestPages:
             assert b"".join(response) if response.streaming else response.content, path
         # Lists offer the kinds that can be requested; any other is a filter that they do not know.
         assert client.get(f"{reverse('changes:list')}?kind={RETIRED}").status_code == 422
-        for path in (paths[0], paths[1], paths[2], reverse("execution:unresolved")):
+        for path in (paths[0], paths[1], reverse("approvals:inbox"), reverse("execution:unresolved")):
             assert WORDS in text_of(client.get(path)), path
 
     def test_a_change_says_that_nothing_is_sent(self, client: Client, supervisor: Staff, stored: Callable[..., Item]) -> None:
