@@ -124,13 +124,7 @@ class _Case:
     request: ApprovalRequest
     origin: Origin
 
-    def record_step(self, step: Step, actor: Staff | None, **detail: Any) -> None:
-        """Record what happened."""
-        self.record_refusal(step, actor, detail, None)
-
-    def record_refusal(
-        self, step: Step, actor: Staff | None, detail: Mapping[str, Any], refused: DecisionRefused | None
-    ) -> None:
+    def record_step(self, step: Step, actor: Staff | None, *, refused: DecisionRefused | None = None, **detail: Any) -> None:
         """Record what happened, or why it did not."""
         who = actor.who() if actor else SYSTEM
         record(self.subject.event(step, self.thing, actor=who, origin=self.origin, detail=detail, refusal=refused))
@@ -211,17 +205,21 @@ def decide(
         if broken_rule(error) not in said:
             raise
         refused = DecisionRefused(said[broken_rule(error)])
-    record_refusal(actor=actor, origin=origin, request_id=request_id, verdict=verdict, digest=digest, refused=refused)
+    record_refusal(actor=actor, origin=origin, request_id=request_id, what=verdict.value, refused=refused, digest=digest)
     raise refused
 
 
 def record_refusal(
-    *, actor: Staff, origin: Origin, request_id: int, verdict: Verdict, digest: str, refused: DecisionRefused
+    *, actor: Staff, origin: Origin, request_id: int, what: str, refused: DecisionRefused, digest: str | None = None
 ) -> None:
-    """Record that a verdict was refused, and why."""
-    detail = {"verdict": verdict.value, "digest": digest, "why": refused.message}
+    """Record that somebody was refused, and why: `what` is the verdict, or what else they tried.
+
+    `digest` is that of what they were shown; None for what the request has now.
+    """
     with transaction.atomic():
-        _locked(request_id, origin).record_refusal(Step.REFUSED, actor, detail, refused)
+        case = _locked(request_id, origin)
+        shown = case.request.digest if digest is None else digest
+        case.record_step(Step.REFUSED, actor, refused=refused, verdict=what, digest=shown, why=refused.message)
 
 
 def _refusals_recorded(what: str) -> Callable[[Callable[..., ApprovalRequest]], Callable[..., ApprovalRequest]]:
@@ -234,10 +232,7 @@ def _refusals_recorded(what: str) -> Callable[[Callable[..., ApprovalRequest]], 
                 return act(actor=actor, origin=origin, request_id=request_id, **given)
             except (NotAllowed, DecisionRefused) as error:
                 refused = error if isinstance(error, DecisionRefused) else DecisionRefused(str(error))
-                with transaction.atomic():
-                    case = _locked(request_id, origin)
-                    detail = {"verdict": what, "digest": case.request.digest, "why": refused.message}
-                    case.record_refusal(Step.REFUSED, actor, detail, refused)
+                record_refusal(actor=actor, origin=origin, request_id=request_id, what=what, refused=refused)
                 raise
 
         return recorded
@@ -284,8 +279,10 @@ def comment(*, actor: Staff, origin: Origin, request_id: int, text: str) -> Comm
             text=text,
             mentions=[person.pk for person in people],
         )
-        named = {"mentions": [person.username for person in people]} if people else {}
-        case.record_step(Step.COMMENTED, actor, comment=text, **named)
+        detail: dict[str, Any] = {"comment": text}
+        if people:
+            detail["mentions"] = [person.username for person in people]
+        case.record_step(Step.COMMENTED, actor, **detail)
     return made
 
 
@@ -409,8 +406,12 @@ def _take(
         shown=shown,
         excluded=list(excluded),
     )
-    more = {**({"effects": shown} if shown else {}), **({"excluded": list(excluded)} if excluded else {})}
-    case.record_step(_STEP[verdict], person, digest=request.digest, comment=comment, **more)
+    detail: dict[str, Any] = {"digest": request.digest, "comment": comment}
+    if shown:
+        detail["effects"] = shown
+    if excluded:
+        detail["excluded"] = list(excluded)
+    case.record_step(_STEP[verdict], person, **detail)
     if verdict == Verdict.APPROVE:
         for thing, asked in case.subject.together_with(case.thing):
             other = _Case(subject=case.subject, thing=thing, request=asked, origin=case.origin)

@@ -28,8 +28,7 @@ from riskadmin.web.access import demand, requires_any
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.lists.spec import ListSpec
 from riskadmin.web.paging import Page
-
-UNPROCESSABLE: Final = 422
+from riskadmin.web.statuses import UNPROCESSABLE
 
 LISTED_MAX: Final = 200
 """How many requests a list shows. More than that are narrowed by its filters."""

@@ -34,8 +34,8 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import redirect
+from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
-UNPROCESSABLE, CONFLICT = 422, 409
 SHOWN: Final = 50
 """Requests of a trial that a page lists."""
 NUMBER_DIGITS_MAX: Final = 9

@@ -20,8 +20,7 @@ from riskadmin.staff.queries import person
 from riskadmin.web.access import demand, requires_any
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
-
-UNPROCESSABLE, CONFLICT = 422, 409
+from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
 SEES: Final = ("changes:view", "policy:view")
 DECIDES: Final = ("changes:decide", "policy:decide")
@@ -44,7 +43,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         shown = subject.shown(asked, viewer, said["shown"], said["excluded"])
         confirmed = subject.to_confirm(asked, shown, said["excluded"]) if verdict == Verdict.APPROVE else None
     except DecisionRefused as refusal:
-        actions.record_refusal(actor=viewer, origin=origin, request_id=pk, verdict=verdict, digest=digest, refused=refusal)
+        actions.record_refusal(actor=viewer, origin=origin, request_id=pk, what=verdict.value, refused=refusal, digest=digest)
         return _not_decided(request, asked, form, refusal)
     if confirmed and said["confirm_count"] != confirmed.number:
         form.add_error("confirm_count", confirmed.error)

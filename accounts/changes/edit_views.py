@@ -20,8 +20,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import HttpResponseSeeOther
-
-UNPROCESSABLE = 422
+from riskadmin.web.statuses import UNPROCESSABLE
 
 
 @requires("changes:view")

@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.approvals.actions import given
-from accounts.approvals.queries import waiting_for
 from accounts.approvals.states import RequestState
 from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change
+from accounts.changes.queries import approvers_of
 from accounts.changes.states import ITEM_FAILED, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry, Listener, listen
 from riskadmin.audit.tags import Tag
@@ -86,7 +86,7 @@ def remind_reviews(now: datetime | None = None) -> None:
 
 
 def _once_for_each_change(send: Callable[[Change, AuditEntry], None]) -> Listener:
-    """Return a listener that tells of each change once: some events are written for each of its items."""
+    """Return a listener that reports each change once: some events are written for each of its items."""
 
     def listener(entries: Sequence[AuditEntry]) -> None:
         by_change = {entry.change_id: entry for entry in entries if entry.change_id is not None}
@@ -197,7 +197,7 @@ def _key(change: Change) -> str:
 
 def _approvers(change: Change) -> list[Staff]:
     """Return who may approve it now."""
-    return [person for person in _deciders() if waiting_for(person).filter(pk=change.approval_id).exists()]
+    return [each.person for each in approvers_of(change)]
 
 
 def _deciders() -> list[Staff]:
@@ -207,8 +207,7 @@ def _deciders() -> list[Staff]:
 
 def _reviewers(change: Change) -> list[Staff]:
     """Return who may review it."""
-    able = (person for person in people().filter(is_active=True) if person.may("changes:decide"))
-    return [person for person in able if person.pk != change.requested_by_id]
+    return [person for person in _deciders() if person.pk != change.requested_by_id]
 
 
 def _follows_another(change: Change) -> bool:

@@ -43,8 +43,7 @@ from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import ReasonCode
 from riskadmin.web.access import demand, may, requires
 from riskadmin.web.htmx import redirect, render_page_or_fragment
-
-UNPROCESSABLE, CONFLICT = 422, 409
+from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
 SHOW: Final = "show"
 """Without scripts, buttons of the reason's form turn the plan's pages, so that typed text is kept: "skipped 2"."""

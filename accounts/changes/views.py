@@ -42,8 +42,8 @@ from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
+from riskadmin.web.statuses import CONFLICT
 
-CONFLICT = 409
 ITEMS_SHOWN = 100
 POLLED_EVERY, POLLED_EVERY_OF_MANY = timedelta(seconds=1), timedelta(seconds=2)
 

@@ -39,9 +39,9 @@ from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.formats import counted
 from riskadmin.web.htmx import HttpResponseSeeOther, redirect, render_page_or_fragment
+from riskadmin.web.statuses import UNPROCESSABLE
 from riskadmin.web.visible import isolated
 
-UNPROCESSABLE: Final = 422
 SAMPLE: Final = 10
 """Items, differences and notes of a group that its page names."""
 

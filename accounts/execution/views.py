@@ -29,9 +29,9 @@ from riskadmin.web.errors import Problem, conflict, respond
 from riskadmin.web.formats import exact_utc
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.paging import keyset
+from riskadmin.web.statuses import UNPROCESSABLE
 from riskadmin.web.visible import isolated
 
-UNPROCESSABLE = 422
 IN_PANEL, ON_PAGE = 10, 50
 
 

@@ -29,9 +29,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import HttpResponseSeeOther, render_page_or_fragment
-
-UNPROCESSABLE = 422
-
+from riskadmin.web.statuses import UNPROCESSABLE
 
 # --- Applying ---------------------------------------------------------------------------------------------------------------
 

@@ -27,8 +27,7 @@ from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import redirect
-
-UNPROCESSABLE, CONFLICT = 422, 409
+from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
 
 @requires("changes:view")

@@ -28,6 +28,7 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther
 from riskadmin.web.lists.page import ListPage
+from riskadmin.web.statuses import UNPROCESSABLE
 from riskadmin.web.visible import isolated
 
 
@@ -118,7 +119,7 @@ def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) 
     account = _account_or_404(environment, tradovate_id)
     form = NoteForm(request.POST)
     if not form.is_valid():
-        return _detail_page(request, account, form=form, status=422)
+        return _detail_page(request, account, form=form, status=UNPROCESSABLE)
     actions.add_note(
         actor=person(request),
         origin=origin_of(request),

@@ -26,6 +26,7 @@ from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import redirect
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
+from riskadmin.web.statuses import UNPROCESSABLE
 
 
 @requires("notifications:manage")
@@ -80,7 +81,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         except IntegrityError:  # added by somebody else since the form was checked
             form.add_error("name", NAME_TAKEN)
     context = {"form": form, "rows": queries.webhooks(), "added": added, "tabs": _tabs(request)}
-    return render(request, "notifications/webhooks.html", context, status=422 if form.errors else 200)
+    return render(request, "notifications/webhooks.html", context, status=UNPROCESSABLE if form.errors else 200)
 
 
 @requires("notifications:manage")

@@ -14,6 +14,7 @@ from riskadmin.staff.queries import person
 from riskadmin.web.access import signed_in
 from riskadmin.web.htmx import redirect
 from riskadmin.web.paging import keyset
+from riskadmin.web.statuses import UNPROCESSABLE
 
 
 @signed_in
@@ -65,4 +66,4 @@ def preferences(request: HttpRequest) -> HttpResponse:
         "email_is_on": settings.EMAIL_IS_ON,
         "crumbs": [("Notifications", reverse("notifications:list"))],
     }
-    return render(request, "notifications/settings.html", context, status=422 if form.errors else 200)
+    return render(request, "notifications/settings.html", context, status=UNPROCESSABLE if form.errors else 200)

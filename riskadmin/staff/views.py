@@ -15,6 +15,7 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.web.access import public, requires
 from riskadmin.web.htmx import redirect
+from riskadmin.web.statuses import UNPROCESSABLE
 
 # One text for every cause: it reveals neither whether the username exists nor whether it is locked out.
 FAILURE: Final = (
@@ -39,7 +40,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         if actions.sign_in(request, username=entered["username"], password=entered["password"]):
             return redirect(request, _own_page(entered["next"]))
         form.add_error(None, FAILURE)
-    return render(request, "staff/sign_in.html", {"form": form}, status=422)
+    return render(request, "staff/sign_in.html", {"form": form}, status=UNPROCESSABLE)
 
 
 @public

@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 
 from riskadmin.web.access import CapabilityMissing
 from riskadmin.web.htmx import is_fragment
+from riskadmin.web.statuses import CONFLICT
 from riskadmin.web.theme import theme_of
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def respond(request: HttpRequest, problem: Problem) -> HttpResponse:
 
 def conflict(request: HttpRequest, *, meaning: str, next_step: str, link_label: str, link_url: str) -> HttpResponse:
     """Answer 409: what the person acted on has changed since it was shown to them, and nothing was done."""
-    problem = Problem(409, "This has changed since you opened it", meaning, next_step, link_label, link_url)
+    problem = Problem(CONFLICT, "This has changed since you opened it", meaning, next_step, link_label, link_url)
     return respond(request, problem)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
+from tests.browser.requesting import number_of, request_change
 from tests.browsing import press_approve, sign_in, sign_out
 from tests.stack import LiveStack, free_accounts
 
@@ -29,18 +30,9 @@ def support_page(live_stack: LiveStack, page: Page) -> Page:
     return page
 
 
-def ask(page: Page, reason: str, button: str = "^Ask for approval") -> str:
-    """Fill in the reason and ask; return the address of the change."""
-    page.get_by_label("Reason", exact=True).select_option("Other")
-    page.get_by_label("In words").fill(reason)
-    page.get_by_role("button", name=re.compile(button)).click()
-    page.wait_for_url(re.compile(r"/changes/\d+/$"))
-    return page.url
-
-
 def approve(page: Page, stack: LiveStack, change: str) -> None:
     """Let as many supervisors approve it as policy asks for, and wait until every item has its outcome."""
-    number = int(change.rstrip("/").rsplit("/", 1)[1])
+    number = number_of(change)
     ((needed,),) = stack.rows(
         "SELECT needed FROM approvals_approvalrequest AS asked JOIN changes_change ON approval_id = asked.id"
         " WHERE changes_change.id = %s",
@@ -58,7 +50,7 @@ def approve(page: Page, stack: LiveStack, change: str) -> None:
 
 def outcomes(stack: LiveStack, change: str) -> dict[str, int]:
     """How many items of a change have which outcome."""
-    number = int(change.rstrip("/").rsplit("/", 1)[1])
+    number = number_of(change)
     counts = stack.rows("SELECT state, count(*) FROM changes_item WHERE change_id = %s GROUP BY state", number)
     return {str(state): int(count) for state, count in counts}
 
@@ -115,7 +107,7 @@ def test_a_file_with_errors_is_submitted_by_skipping_rows(
     expect(page.get_by_label("In words")).to_have_value("Typed before looking at the rows")
     check_page(page)
     page.get_by_label("Leave these 2 rows out, and go on without").check()
-    change = ask(page, "The weekly limits of two accounts")
+    change = request_change(page, "The weekly limits of two accounts")
     approve(page, live_stack, change)
 
     assert outcomes(live_stack, change) == {"applied": 2}
@@ -158,7 +150,7 @@ def test_limits_for_more_than_a_hundred_accounts(live_stack: LiveStack, support_
     expect(page.get_by_role("alert")).to_contain_text("type that number to go on")
     check_page(page)
     page.get_by_label("How many is that?").fill(str(MANY))
-    change = ask(page, "Evaluation accounts were opened with the wrong limit")
+    change = request_change(page, "Evaluation accounts were opened with the wrong limit")
     approve(page, live_stack, change)
 
     assert outcomes(live_stack, change) == {"applied": MANY}
@@ -185,7 +177,7 @@ def test_a_category_for_chosen_rows(live_stack: LiveStack, support_page: Page, c
     page.get_by_role("button", name="Show what would happen").click()
     expect(page.locator("#plan-rows")).to_contain_text(str(category))
     check_page(page)
-    change = ask(page, "Smaller lots from tonight")
+    change = request_change(page, "Smaller lots from tonight")
     approve(page, live_stack, change)
 
     assert outcomes(live_stack, change) == {"applied": 1}
@@ -206,7 +198,7 @@ def test_a_traders_lockout_is_ended_and_all_of_her_accounts_are_chosen(
     page.get_by_role("link", name="End the trader's lockout").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("1 trader")
     check_page(page)
-    change = ask(page, "She asked for it on the phone, and her manager agreed")
+    change = request_change(page, "She asked for it on the phone, and her manager agreed")
     approve(page, live_stack, change)
 
     assert outcomes(live_stack, change) == {"applied": 1}

@@ -7,14 +7,16 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from riskadmin.local.program import CannotStart
-from tests.browsing import press_approve, sign_in, watched_page
-from tests.stack import LiveStack, PeopleClient, free_accounts
+from tests.browser.requesting import approve_as_needed, number_of, request_change
+from tests.browsing import sign_in, watched_page
+from tests.stack import LiveStack, free_accounts
 
 CheckPage = Callable[[Page], None]
 MANY = 40
 SIZE = 77_000
 """A size that no other account has, so that the template is for these alone."""
 NAME = "77K evaluation"
+REASON = "As the template says"
 
 
 @pytest.fixture
@@ -55,48 +57,13 @@ def supervisor(live_stack: LiveStack, browser: Browser) -> Iterator[Page]:
         yield page
 
 
-def ask(page: Page, count: int, button: str = "^Ask for approval") -> str:
-    """Ask for what a page shows, and return the change's address."""
-    page.get_by_label("Reason", exact=True).select_option("Other")
-    page.get_by_label("In words").fill("As the template says")
-    if count > 100:
-        page.get_by_label("How many is that?").fill(str(count))
-    page.get_by_role("button", name=re.compile(button)).click()
-    page.wait_for_url(re.compile(r"/changes/\d+/$"))
-    return page.url
-
-
-def approve_as_well(stack: LiveStack, number: int) -> None:
-    """Give the second approval that a liquidation needs, as another supervisor."""
-    second = PeopleClient(stack.base_url, "supervisor2")
-    page = second.get(f"/changes/{number}/")
-    (request,) = stack.rows("SELECT approval_id FROM changes_change WHERE id = %s", number)[0]
-    (shown,) = re.findall(r'title="([\d,]+)"\s+aria-keyshortcuts="a"', page.text)
-    answer = second.post(f"/approvals/{request}/decide/", page, verdict="approve", confirm_count=shown)
-    assert answer.status_code == 200, answer.text[:2000]
-
-
-def outcomes(stack: LiveStack, change: str) -> dict[str, int]:
-    """Return how many items of a change have which outcome once it is through."""
+def outcomes(supervisor: Page, stack: LiveStack, change: str) -> dict[str, int]:
+    """Have a change approved if it waits, and return how many of its items have which outcome once it is through."""
+    approve_as_needed(supervisor, stack, change)
     number = number_of(change)
     stack.wait_until(lambda: stack.rows("SELECT state FROM changes_change WHERE id = %s", number) == [("finished",)])
     rows = stack.rows("SELECT state, count(*) FROM changes_item WHERE change_id = %s GROUP BY state", number)
     return {str(state): int(count) for state, count in rows}
-
-
-def number_of(change: str) -> int:
-    return int(change.rstrip("/").rsplit("/", 1)[1])
-
-
-def approve(page: Page, stack: LiveStack, change: str) -> str:
-    """Approve a change of limits, as often as policy wants, and return it."""
-    number = number_of(change)
-    page.goto(change)
-    press_approve(page)
-    expect(page.get_by_role("main")).to_contain_text("You approved")
-    if stack.rows("SELECT state FROM changes_change WHERE id = %s", number) == [("pending",)]:  # it would liquidate somebody
-        approve_as_well(stack, number)
-    return change
 
 
 def test_a_template_from_an_account_to_many_and_back(
@@ -135,7 +102,7 @@ def test_a_template_from_an_account_to_many_and_back(
     support.get_by_role("button", name=re.compile(f"^Show what would happen to {MANY} accounts")).click()
     expect(support.locator("#ask")).to_contain_text(f"{NAME}, version 1")
     expect(support.locator("#ask")).to_contain_text(f"{MANY} to send")
-    assert outcomes(stack, approve(supervisor, stack, ask(support, MANY))) == {"applied": MANY}
+    assert outcomes(supervisor, stack, request_change(support, REASON)) == {"applied": MANY}
     support.goto(f"{base}/templates/drift/")
     expect(support.get_by_role("main")).to_contain_text("Nothing differs.")
 
@@ -158,8 +125,7 @@ def test_a_template_from_an_account_to_many_and_back(
     support.goto(f"{base}/templates/drift/")
     support.get_by_role("button", name=re.compile("^Correct 1 account…")).click()
     expect(support.locator("#plan-rows")).to_contain_text("$7,321.50")
-    # It only tightens, so it runs at once.
-    assert outcomes(stack, ask(support, 1, "^Change the limits of 1 account")) == {"applied": 1}
+    assert outcomes(supervisor, stack, request_change(support, REASON)) == {"applied": 1}
     support.goto(f"{base}/templates/drift/")
     expect(support.get_by_role("main")).to_contain_text("Nothing differs.")
     assert stack.simulator.account(drifted)["userAccountAutoLiq"]["weeklyLossAutoLiq"] == 7321.5

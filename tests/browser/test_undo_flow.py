@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from tests.browser.requesting import approve_as_needed, request_change
 from tests.browsing import sign_in, watched_page
 from tests.stack import LiveStack, free_accounts
 
@@ -26,17 +27,12 @@ def supervisor(live_stack: LiveStack, browser: Browser) -> Iterator[Page]:
         yield page
 
 
-def asked_and_approved(page: Page, supervisor: Page, reason: str) -> str:
-    """Ask for what the page shows, let the supervisor approve it, wait for its end, and return its address, which is open."""
-    page.get_by_label("Reason", exact=True).select_option("Other")
-    page.get_by_label("In words").fill(reason)
-    page.get_by_role("button", name=re.compile("^Ask for approval")).click()
-    page.wait_for_url(re.compile(r"/changes/\d+/$"))
-    change = page.url
-    supervisor.goto(change)
-    supervisor.get_by_role("button", name=re.compile("^Approve:")).click()
-    expect(supervisor.locator("#state-title")).to_have_text("Finished")
+def asked_and_approved(page: Page, supervisor: Page, stack: LiveStack, reason: str) -> str:
+    """Ask for what the page shows, have it approved, wait for its end, and return its address, which is open."""
+    change = request_change(page, reason)
+    approve_as_needed(supervisor, stack, change)
     page.goto(change)
+    expect(page.locator("#state-title")).to_have_text("Finished")
     return change
 
 
@@ -53,7 +49,7 @@ def test_a_file_of_limits_is_undone_but_for_what_has_changed_since(
         FilePayload(name="wrong.csv", mimeType="text/csv", buffer=f"account,weekly_loss_auto_liq_usd\n{rows}\n".encode())
     )
     page.get_by_role("button", name="Check the file").click()
-    change = asked_and_approved(page, supervisor, "The new weekly limits")
+    change = asked_and_approved(page, supervisor, live_stack, "The new weekly limits")
     assert [weekly_loss(live_stack, account_id) for account_id, _ in chosen] == list(range(6100, 6110))
 
     # Two of them get another limit.
@@ -64,7 +60,7 @@ def test_a_file_of_limits_is_undone_but_for_what_has_changed_since(
     page.get_by_label("Weekly loss: auto-liquidation").fill("7777")
     page.get_by_role("button", name="Show what would happen").click()
     expect(page.locator("#ask")).to_contain_text("2 to send")
-    asked_and_approved(page, supervisor, "These two have a programme of their own")
+    asked_and_approved(page, supervisor, live_stack, "These two have a programme of their own")
 
     page.goto(change)
     check_page(page)
@@ -77,7 +73,7 @@ def test_a_file_of_limits_is_undone_but_for_what_has_changed_since(
     page.get_by_role("button", name="Show what would happen").click()
     expect(page.locator("#ask")).to_contain_text("8 to send, 2 skipped")
     check_page(page)
-    undo = asked_and_approved(page, supervisor, "They were the limits of another programme")
+    undo = asked_and_approved(page, supervisor, live_stack, "They were the limits of another programme")
 
     left = {account_id for account_id, _ in moved}
     assert {account_id: weekly_loss(live_stack, account_id) for account_id, _ in chosen} == {

@@ -60,6 +60,7 @@ REPORTED: dict[Tag, ChangeState | ItemState | PolicyState | VersionState | Verdi
     Tag.CHANGE_CANCELLED: ChangeState.CANCELLED,
     Tag.CHANGE_EXPIRED: ChangeState.EXPIRED,
     Tag.CHANGE_PAUSED: ChangeState.PAUSED,
+    Tag.CHANGE_ALTERED: ChangeState.PAUSED,
     Tag.CHANGE_STOPPED: ChangeState.STOPPING,
     Tag.CHANGE_FINISHED: ChangeState.FINISHED,
     Tag.TEMPLATE_APPROVED: Verdict.APPROVE,

@@ -16,7 +16,7 @@ from accounts.changes.scheduling.start import start_due
 from accounts.changes.states import CHANGE_STARTED, ItemState, Relation
 from accounts.models import Account, RiskCategory
 from riskadmin.staff.models import Staff
-from tests.browsing import sign_in, sign_out
+from tests.browsing import press_approve, sign_in, sign_out
 from tests.execution.present import Present, present_from
 from tests.execution.worker import ORIGIN, active_account, send_batch, sweep
 from tests.simulator.driver import Simulator
@@ -100,7 +100,7 @@ def test_a_switch_for_tonight_that_continues_tomorrow(  # noqa: PLR0917  (fixtur
 
     sign_in_as(page, live_server, supervisor)
     page.goto(change)
-    page.get_by_role("button", name=re.compile("^Approve")).click()
+    press_approve(page)
     expect(page.locator("#state-title")).to_have_text("Scheduled")
     check_page(page)
     page.get_by_role("link", name="Calendar").click()
@@ -155,7 +155,7 @@ def test_a_lock_until_the_end_of_the_session(  # noqa: PLR0917  (fixtures)
 
     sign_in_as(page, live_server, supervisor)
     page.goto(f"{live_server.url}/changes/{Change.objects.get(relation=Relation.ENDS).pk}/")
-    page.get_by_role("button", name=re.compile("^Approve: Unlock 1 account")).click()
+    press_approve(page, ": Unlock 1 account")
     expect(page.locator("#state-title")).to_have_text("Scheduled")
     check_page(page)
 

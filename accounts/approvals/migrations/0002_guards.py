@@ -16,6 +16,7 @@ DROP TRIGGER approvals_request_guard ON approvals_approvalrequest;
 DROP TRIGGER approvals_request_stays ON approvals_approvalrequest;
 DROP TRIGGER approvals_request_no_truncate ON approvals_approvalrequest;
 DROP TRIGGER approvals_approval_guard ON approvals_approval;
+DROP TRIGGER approvals_approval_reason_guard ON approvals_approval;
 DROP TRIGGER approvals_approval_stays ON approvals_approval;
 DROP TRIGGER approvals_approval_no_truncate ON approvals_approval;
 DROP TRIGGER approvals_comment_stays ON approvals_comment;
@@ -27,10 +28,11 @@ DROP TRIGGER approvals_rule_guard ON approvals_policyrule;
 DROP TRIGGER approvals_rule_stays ON approvals_policyrule;
 DROP TRIGGER approvals_rule_no_truncate ON approvals_policyrule;
 DROP FUNCTION approvals_refuse(), approvals_guard_rule(), approvals_guard_policy(), approvals_guard_request(),
-    approvals_check_incident(approvals_approvalrequest), approvals_guard_approval(), approvals_hold(bigint, text),
+    approvals_check_incident(approvals_approvalrequest), approvals_guard_approval(), approvals_guard_reason(), approvals_hold(bigint, text),
     approvals_stage_role(bigint), approvals_stage(bigint), approvals_given(bigint, text),
     approvals_may_decide(bigint, text, text), approvals_role_of(bigint), approvals_has_role(bigint, text[]),
-    approvals_items_24h(bigint, text, timestamptz, bigint), approvals_need(jsonb, bigint), approvals_in_stages(jsonb),
+    approvals_items_24h(bigint, text, timestamptz, bigint), approvals_need(jsonb, bigint), approvals_need_by_rules(jsonb, approvals_policyrule[]),
+    approvals_in_stages(jsonb),
     approvals_rule_matches(approvals_policyrule, jsonb);
 """
 

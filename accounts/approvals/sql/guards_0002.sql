@@ -25,12 +25,13 @@ CREATE OR REPLACE FUNCTION approvals_in_stages(stages jsonb) RETURNS bigint LANG
     SELECT coalesce(sum((stage->>'approvals')::bigint), 0)::bigint FROM jsonb_array_elements(stages) AS stage;
 $$;
 
--- What a version of the policy wants for something: its strictest rule that matches, as {approvals, stages, valid_hours,
--- review_within_hours, rules}; NULL if none matches. The strictest asks for the most approvals; then for the most stages; then
--- names the most roles; then has it reviewed soonest, if at all; then is valid for the shortest time; then comes first.
+-- What rules want for something: the strictest that matches, as {approvals, stages, valid_hours, review_within_hours, rules};
+-- NULL if none matches. The strictest asks for the most approvals; then for the most stages; then names the most roles; then has
+-- it reviewed soonest, if at all; then is valid for the shortest time; then comes first. The rules may be stored or not: those of
+-- a version that is only drafted are tried with the same function.
 --
 -- A change of the policy itself always needs another person who may decide about it: no policy can say otherwise.
-CREATE OR REPLACE FUNCTION approvals_need(facts jsonb, version bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION approvals_need_by_rules(facts jsonb, rules approvals_policyrule[]) RETURNS jsonb LANGUAGE sql STABLE AS $$
     WITH matching AS (
         SELECT rule.id, rule.stages, rule.valid_hours, rule.review_within_hours,
                row_number() OVER (ORDER BY
@@ -40,8 +41,8 @@ CREATE OR REPLACE FUNCTION approvals_need(facts jsonb, version bigint) RETURNS j
                    rule.review_within_hours ASC NULLS LAST,
                    rule.valid_hours ASC,
                    rule.position ASC) AS place
-        FROM approvals_policyrule AS rule
-        WHERE rule.version_id = approvals_need.version AND approvals_rule_matches(rule, approvals_need.facts)
+        FROM unnest(approvals_need_by_rules.rules) AS rule
+        WHERE approvals_rule_matches(rule, approvals_need_by_rules.facts)
     ), strictest AS (
         -- What moved after it was approved goes back to the approvers, also where policy would let it run (`at_least`).
         SELECT CASE WHEN coalesce((facts->>'at_least')::bigint, 0) > approvals_in_stages(stages)
@@ -60,6 +61,12 @@ CREATE OR REPLACE FUNCTION approvals_need(facts jsonb, version bigint) RETURNS j
                 'rules', (SELECT jsonb_agg(id ORDER BY place) FROM matching))
             FROM strictest)
         END;
+$$;
+
+-- What a version of the policy wants for something.
+CREATE OR REPLACE FUNCTION approvals_need(facts jsonb, version bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT approvals_need_by_rules(facts, ARRAY(
+        SELECT rule FROM approvals_policyrule AS rule WHERE rule.version_id = approvals_need.version));
 $$;
 
 -- How many items of a kind someone has asked for since 24 hours before a moment, without what came to nothing and without one
@@ -163,6 +170,21 @@ BEGIN
     IF approvals_stage(asked.id) IS DISTINCT FROM NEW.stage THEN
         RAISE EXCEPTION 'Request % is not in stage %.', NEW.request_id, NEW.stage
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_in_its_stage';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+
+-- Who rejects, or asks for edits, says why. Items are excluded only by an approval of the content without them.
+CREATE OR REPLACE FUNCTION approvals_guard_reason() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.verdict <> 'approve' AND NEW.comment !~ '[^[:space:]]' THEN
+        RAISE EXCEPTION 'A verdict that ends request % says why.', NEW.request_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_says_why';
+    END IF;
+    IF NEW.excluded <> '[]' AND (NEW.verdict <> 'approve' OR NEW.version = 1 OR approvals_given(NEW.request_id, NEW.digest) > 0) THEN
+        RAISE EXCEPTION 'Items of request % are excluded only by the first approval of its content without them.', NEW.request_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_excludes_from_new_content';
     END IF;
     RETURN NEW;
 END;
@@ -339,6 +361,8 @@ CREATE OR REPLACE TRIGGER approvals_request_no_truncate BEFORE TRUNCATE ON appro
     FOR EACH STATEMENT EXECUTE FUNCTION approvals_refuse();
 CREATE OR REPLACE TRIGGER approvals_approval_guard BEFORE INSERT ON approvals_approval
     FOR EACH ROW EXECUTE FUNCTION approvals_guard_approval();
+CREATE OR REPLACE TRIGGER approvals_approval_reason_guard BEFORE INSERT ON approvals_approval
+    FOR EACH ROW EXECUTE FUNCTION approvals_guard_reason();
 CREATE OR REPLACE TRIGGER approvals_approval_stays BEFORE UPDATE OR DELETE ON approvals_approval
     FOR EACH ROW EXECUTE FUNCTION approvals_refuse();
 CREATE OR REPLACE TRIGGER approvals_approval_no_truncate BEFORE TRUNCATE ON approvals_approval
@@ -364,6 +388,7 @@ ALTER TABLE approvals_approvalrequest ENABLE ALWAYS TRIGGER approvals_request_gu
 ALTER TABLE approvals_approvalrequest ENABLE ALWAYS TRIGGER approvals_request_stays;
 ALTER TABLE approvals_approvalrequest ENABLE ALWAYS TRIGGER approvals_request_no_truncate;
 ALTER TABLE approvals_approval ENABLE ALWAYS TRIGGER approvals_approval_guard;
+ALTER TABLE approvals_approval ENABLE ALWAYS TRIGGER approvals_approval_reason_guard;
 ALTER TABLE approvals_approval ENABLE ALWAYS TRIGGER approvals_approval_stays;
 ALTER TABLE approvals_approval ENABLE ALWAYS TRIGGER approvals_approval_no_truncate;
 ALTER TABLE approvals_comment ENABLE ALWAYS TRIGGER approvals_comment_stays;

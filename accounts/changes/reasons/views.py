@@ -18,8 +18,8 @@ from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import ReasonCode
 from riskadmin.web.access import requires
 from riskadmin.web.htmx import redirect
+from riskadmin.web.statuses import UNPROCESSABLE
 
-UNPROCESSABLE = 422
 NAME_TAKEN = "Another reason of this kind has this name, perhaps a retired one. Choose another name, or offer that one again."
 
 

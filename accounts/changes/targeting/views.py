@@ -31,8 +31,7 @@ from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import CapabilityMissing, demand, may, requires
 from riskadmin.web.htmx import HttpResponseSeeOther
-
-UNPROCESSABLE = 422
+from riskadmin.web.statuses import UNPROCESSABLE
 
 CHANGE_NUMBER: Final = re.compile("[0-9]{1,18}")
 

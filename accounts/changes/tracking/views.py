@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from accounts.approvals.subjects import NotAllowed
 from accounts.changes.access import change_or_404, requestable_change
 from accounts.changes.forms import PriorityForm
-from accounts.changes.models import Change
+from accounts.changes.models import Change, TargetList
 from accounts.changes.states import Priority
 from accounts.changes.tracking import control
 from riskadmin.audit.origin import Origin, origin_of
@@ -79,21 +79,21 @@ def prioritise(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Request the rejected, skipped or cancelled targets again, with the same parameters."""
-    change = requestable_change(request, pk)
-    try:
-        listed = control.failed_items(actor=person(request), change_id=pk)
-    except control.InvalidTransition as error:
-        return _refused(request, pk, str(error))
-    return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
+    return _requested_again(request, pk, control.failed_items)
 
 
 @requires("changes:view")
 @require_POST
 def take_over(request: HttpRequest, pk: int) -> HttpResponse:
     """Request a suspended change in one's own name: its preview follows, and submitting that cancels the suspended one."""
+    return _requested_again(request, pk, control.taken_over)
+
+
+def _requested_again(request: HttpRequest, pk: int, chosen: Callable[..., TargetList]) -> HttpResponse:
+    """Show the preview of a request for the targets that are chosen of a change."""
     change = requestable_change(request, pk)
     try:
-        listed = control.taken_over(actor=person(request), change_id=pk)
+        listed = chosen(actor=person(request), change_id=pk)
     except control.InvalidTransition as error:
         return _refused(request, pk, str(error))
     return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")

@@ -17,8 +17,7 @@ from riskadmin.staff.queries import person
 from riskadmin.web.access import CapabilityMissing, requires, requires_any
 from riskadmin.web.clock import display_zone
 from riskadmin.web.htmx import redirect
-
-UNPROCESSABLE = 422
+from riskadmin.web.statuses import UNPROCESSABLE
 
 
 @dataclass(frozen=True, kw_only=True)

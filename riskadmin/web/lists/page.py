@@ -20,8 +20,7 @@ from riskadmin.web.lists.export import csv_lines
 from riskadmin.web.lists.filters import Chip, ListFilters
 from riskadmin.web.lists.spec import Column, Heading, ListSpec, Row, Sorting, Table
 from riskadmin.web.paging import Page
-
-UNPROCESSABLE = 422
+from riskadmin.web.statuses import UNPROCESSABLE
 
 
 @dataclass(frozen=True)

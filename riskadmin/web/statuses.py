@@ -1,0 +1,9 @@
+"""What a page answers with, beside 200, so that htmx and scripts know it too."""
+
+from typing import Final
+
+UNPROCESSABLE: Final = 422
+"""What was typed has to be corrected; nothing was written."""
+
+CONFLICT: Final = 409
+"""It is no longer what the page showed, or may not be done now; nothing was written."""
