@@ -15,6 +15,7 @@ from accounts.approvals.models import Approval, ApprovalRequest
 from accounts.approvals.queries import ApprovalProgress, approval_progress, to_review, waiting_for
 from accounts.approvals.states import RequestState
 from accounts.approvals.subjects import Line, all_subjects, subject_of
+from riskadmin.staff.duty.queries import on_duty_among
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import people
 
@@ -29,7 +30,7 @@ _RETURNED: Final = (RequestState.REJECTED, RequestState.EDITS_REQUESTED)
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A request as a row. `why` says why the person can decide, or why not; `approvers` are those who can now."""
+    """A request as a row. `why` says why the person can decide, or why not; `approvers` who can now, on duty first."""
 
     request: ApprovalRequest
     line: Line
@@ -88,11 +89,19 @@ def listed(requests: Iterable[ApprovalRequest], viewer: Staff, *, with_approvers
     for _, same in groupby(sorted(found, key=lambda each: each.subject), key=lambda each: each.subject):
         group = list(same)
         lines |= subject_of(group[0]).lines(group)
-    active = list(people().filter(is_active=True)) if with_approvers else []
+    active = _those_on_duty_first(people().filter(is_active=True)) if with_approvers else []
     return [_row(request, lines[request.pk], viewer, active) for request in found if request.pk in lines]
 
 
-def _row(request: ApprovalRequest, line: Line, viewer: Staff, active: Sequence[Staff]) -> Listed:
+def _those_on_duty_first(active: Iterable[Staff]) -> list[tuple[Staff, str]]:
+    """Return people and how a row names them, those on duty first."""
+    there = list(active)
+    on = on_duty_among(there, timezone.now())
+    named = [(each, f"{each.display_name} (on duty)" if each.pk in on else each.display_name) for each in there]
+    return sorted(named, key=lambda each: each[0].pk not in on)
+
+
+def _row(request: ApprovalRequest, line: Line, viewer: Staff, active: Sequence[tuple[Staff, str]]) -> Listed:
     refused = refusal(request, viewer, request.digest) if request.state == RequestState.WAITING else None
     verdicts = sorted(request.approvals.all(), key=lambda each: each.pk)
     can_decide = request.state == RequestState.WAITING and refused is None
@@ -103,7 +112,7 @@ def _row(request: ApprovalRequest, line: Line, viewer: Staff, active: Sequence[S
         verdicts=verdicts,
         why=_why(request) if can_decide else refused.message if refused else "",
         can_decide=can_decide,
-        approvers=[each.display_name for each in active if refusal(request, each, request.digest) is None],
+        approvers=[name for each, name in active if refusal(request, each, request.digest) is None],
     )
 
 

@@ -49,7 +49,8 @@ class PolicyRule(models.Model):
 
     It matches what meets all its conditions; an empty list or text, and a threshold of 0, are none. `stages` lists who has to
     approve, in order, as `{"approvals": 1, "role": "supervisor"}`, the role "" for any approver. Without stages it runs at
-    once, to be reviewed within `review_within_hours` if that is set.
+    once, to be reviewed within `review_within_hours` if that is set. Before it expires undecided, the people with the role
+    `escalate_to` are told as well.
     """
 
     version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="rules", db_index=False)
@@ -69,6 +70,7 @@ class PolicyRule(models.Model):
     stages = models.JSONField(default=list)
     valid_hours = models.PositiveIntegerField(default=24)
     review_within_hours = models.PositiveIntegerField(null=True)
+    escalate_to = models.CharField(max_length=ROLE_MAX, blank=True, db_default="", default="")
     note = models.CharField(max_length=200, blank=True)
 
     class Meta:

@@ -75,6 +75,12 @@ class RuleForm(forms.Form):
     review_within_hours = _count(
         "Reviewed within", at_most=HOURS_MAX, at_least=1, help_text="By another person, if it runs at once. Empty: no review."
     )
+    escalate_to = forms.ChoiceField(
+        label="Tell before it expires",
+        required=False,
+        choices=[("", "The approvers only"), *_ROLES],
+        help_text="Once three quarters of the time are over: the approvers, and everyone with this role.",
+    )
     note = VisibleTextField(label="Note", required=False, max_length=200)
 
     def __init__(self, *args: Any, kind_choices: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -121,6 +127,7 @@ class RuleForm(forms.Form):
             stages=tuple(self._stages()),
             valid_hours=given["valid_hours"],
             review_within_hours=given["review_within_hours"],
+            escalate_to=given["escalate_to"],
             note=given["note"],
             **thresholds,
         )
@@ -146,6 +153,8 @@ class RuleForm(forms.Form):
         if stages[0][0] and cleaned["review_within_hours"]:
             message = "Only what runs at once is reviewed afterwards. Leave this empty, or set the approvals to 0."
             self.add_error("review_within_hours", message)
+        if cleaned["escalate_to"] and not stages[0][0]:
+            self.add_error("escalate_to", "What runs at once does not expire. Choose The approvers only.")
         return cleaned
 
 

@@ -46,6 +46,7 @@ class RuleDraft:
     stages: tuple[Stage, ...] = ()
     valid_hours: int = 24
     review_within_hours: int | None = None
+    escalate_to: str = ""
     note: str = ""
 
     @classmethod

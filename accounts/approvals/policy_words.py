@@ -31,6 +31,7 @@ class RuleLine:
     environment: str
     conditions: tuple[str, ...]
     needs: str
+    escalate_to: str
     is_approved: bool
     valid_hours: int
     note: str
@@ -63,6 +64,7 @@ def line_of(rule: PolicyRule, mark: Mark = Mark.NONE) -> RuleLine:
         environment=rule.environment,
         conditions=tuple(_conditions(rule)),
         needs=needs_in_words(stages_of(rule.stages), rule.review_within_hours),
+        escalate_to=rule.escalate_to,
         is_approved=bool(rule.stages),
         valid_hours=rule.valid_hours,
         note=rule.note,

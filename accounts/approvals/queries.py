@@ -12,6 +12,7 @@ from accounts.approvals.policy import Stage, stages_of
 from accounts.approvals.states import PolicyState, RequestState, Verdict
 from accounts.approvals.subjects import Line, all_subjects, subject_of
 from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import people
 
 
 def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
@@ -38,6 +39,12 @@ def to_review(person: Staff) -> QuerySet[ApprovalRequest]:
         review_due_at__isnull=False, reviewed_at__isnull=True, state=RequestState.APPROVED, subject__in=theirs
     )
     return ran_first.exclude(requested_by=person).order_by("review_due_at", "pk")
+
+
+def escalated_to(request: ApprovalRequest) -> list[Staff]:
+    """Return the active people whom the rules that matched a request have told before it expires undecided."""
+    roles = set(PolicyRule.objects.filter(pk__in=request.rules).exclude(escalate_to="").values_list("escalate_to", flat=True))
+    return [person for person in people().filter(is_active=True) if roles & set(person.role_names)] if roles else []
 
 
 def line_of(request: ApprovalRequest) -> Line:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.approvals.actions import given
+from accounts.approvals.queries import escalated_to
 from accounts.approvals.states import RequestState
 from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change
@@ -51,7 +52,10 @@ def register_notices() -> None:
 
 
 def remind_expiring(now: datetime | None = None) -> None:
-    """Tell requesters and approvers of pending changes that little of the time for a decision is left. Each is told once."""
+    """Tell requesters and approvers of pending changes, and those whom policy names, that the time for a decision runs out.
+
+    Each is told once.
+    """
     now = now or timezone.now()
     pending = Change.objects.filter(state=ChangeState.PENDING, approval__expires_at__gt=now)
     for change in pending.select_related("approval", "requested_by", "of_change"):
@@ -59,14 +63,17 @@ def remind_expiring(now: datetime | None = None) -> None:
         remind_at = change.submitted_at + (ends - change.submitted_at) * REMIND_AFTER
         if now < remind_at or _follows_another(change):
             continue
+        subject = f"Change {change.pk} expires soon without a decision"
         with transaction.atomic():
             _notify(
                 Topic.EXPIRING,
                 [change.requested_by, *_approvers(change)],
                 change,
-                f"Change {change.pk} expires soon without a decision",
+                subject,
                 key="soon",
             )
+            text = "You are told as the policy says, because no one has decided yet."
+            _notify(Topic.EXPIRING, escalated_to(change.approval), change, subject, text, key="soon")
 
 
 def remind_reviews(now: datetime | None = None) -> None:
@@ -101,7 +108,7 @@ def _submitted(change: Change, _: AuditEntry) -> None:
         return
     subject = f"Change {change.pk} waits for approval"
     text = f"{change.requested_by_name} requests it.{_quoted(change.reason_text)}"
-    _notify(Topic.APPROVAL_NEEDED, _approvers(change), change, subject, text)
+    _notify(Topic.APPROVAL_NEEDED, _approvers_on_duty(change), change, subject, text)
 
 
 def _approved(change: Change, entry: AuditEntry) -> None:
@@ -118,7 +125,7 @@ def _approved(change: Change, entry: AuditEntry) -> None:
         if excluded:  # those who approved it before are asked again
             again = f"Change {change.pk} has to be approved again"
             why = f"{entry.actor.name} excluded {listed(excluded)}: earlier approvals no longer count."
-            _notify(Topic.APPROVAL_NEEDED, _approvers(change), change, again, why)
+            _notify(Topic.APPROVAL_NEEDED, _approvers_on_duty(change), change, again, why)
     text = f"{entry.actor.name} approved it{without}.{_quoted(entry.detail['comment'])}"
     _notify(Topic.DECIDED, [change.requested_by], change, subject, text, key=f"approved:{entry.actor.id}")
 
@@ -175,13 +182,15 @@ def _finished(change: Change, entry: AuditEntry) -> None:
 
 def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: str, text: str = "", *, key: str = "") -> None:
     what = f"{for_stored(change).words(change.item_count)} ({change.environment})"
+    to = {person.pk: person for person in recipients}
     notify(
         topic,
-        recipients,
+        to.values(),
         subject=f"{subject}: {what}",
         text=text,
         link=reverse("changes:detail", args=[change.pk]),
         key=f"{_key(change)}:{change.digest[:16]}:{key}",  # another content is told of again
+        never_to=() if change.requested_by_id in to else (change.requested_by_id,),
     )
 
 
@@ -198,6 +207,12 @@ def _key(change: Change) -> str:
 def _approvers(change: Change) -> list[Staff]:
     """Return who may approve it now."""
     return [each.person for each in approvers_of(change)]
+
+
+def _approvers_on_duty(change: Change) -> list[Staff]:
+    """Return those who may approve it now and are on duty; all who may, if none of them is."""
+    found = approvers_of(change)
+    return [each.person for each in found if each.is_on_duty] or [each.person for each in found]
 
 
 def _deciders() -> list[Staff]:

@@ -1,6 +1,6 @@
 """Writing messages: `notify` is what other packages call, inside the transaction of what they report."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -13,6 +13,7 @@ from django.utils import timezone
 from riskadmin.audit.actions import NoTransaction
 from riskadmin.notifications.models import MailDigest, Message, MessageState, Preferences, Webhook
 from riskadmin.notifications.topics import TOPICS, Channel, Topic
+from riskadmin.staff.duty.queries import stand_ins_for
 from riskadmin.staff.models import Staff
 from riskadmin.web.clock import display_zone
 
@@ -20,12 +21,23 @@ DAILY_AT: Final = 8
 """The hour of the daily digest, in the zone of the pages."""
 
 
-def notify(topic: Topic, recipients: Iterable[Staff], *, subject: str, link: str, text: str = "", key: str = "") -> None:
+def notify(
+    topic: Topic,
+    recipients: Iterable[Staff],
+    *,
+    subject: str,
+    link: str,
+    text: str = "",
+    key: str = "",
+    never_to: Collection[int] = (),
+) -> None:
     """Write a message to each recipient, over the channels that they chose, and to each webhook of the topic.
 
-    `subject` is one line for any reader, and `link` the path of the page it is about. `key` names what is reported, in up to
-    120 characters: a second message with the same topic, key and recipient is left out. Nothing is sent here, that is done by
-    `delivery`. Raises NoTransaction outside of the transaction of what is reported, and ValueError for a link to elsewhere.
+    Those who stand in for a recipient get it too, even while that person is switched off; people whose id is in `never_to`
+    don't. `subject` is one line for any reader, and `link` the path of the page it is about. `key` names what is reported, in
+    up to 120 characters: a second message with the same topic, key and recipient is left out. Nothing is sent here, that is
+    done by `delivery`. Raises NoTransaction outside of the transaction of what is reported, and ValueError for a link to
+    elsewhere.
     """
     if not transaction.get_connection().in_atomic_block:
         raise NoTransaction("A message must be written inside the transaction of what it reports.")
@@ -40,12 +52,20 @@ def notify(topic: Topic, recipients: Iterable[Staff], *, subject: str, link: str
         "link": link,
         "created_at": now,
     }
-    people = list({person.pk: person for person in recipients if person.is_active}.values())
-    chosen = {each.person_id: each for each in Preferences.objects.filter(person__in=people)}
-    to_people = (each for person in people for each in _to_person(person, topic, chosen.get(person.pk), now))
+    asked = {person.pk: person for person in recipients}
+    texts = {person: content["text"] for person in asked.values() if person.is_active}
+    for person, stand_in in stand_ins_for(asked.values(), now):
+        if stand_in.pk not in never_to:
+            texts.setdefault(stand_in, f"You stand in for {person.display_name}. {text}"[: Message.TEXT_MAX])
+    chosen = {each.person_id: each for each in Preferences.objects.filter(person__in=texts)}
+    to_people = (
+        {**each, "text": own_text}
+        for person, own_text in texts.items()
+        for each in _to_person(person, topic, chosen.get(person.pk), now)
+    )
     to_webhooks = ({"channel": Channel.WEBHOOK, "webhook": webhook, "next_try_at": now} for webhook in webhooks_of(topic))
     Message.objects.bulk_create(
-        [Message(**content, **each, key=_key(name, each)) for each in (*to_people, *to_webhooks)], ignore_conflicts=True
+        [Message(**{**content, **each}, key=_key(name, each)) for each in (*to_people, *to_webhooks)], ignore_conflicts=True
     )
 
 

@@ -19,6 +19,7 @@ from accounts.changes.states import ChangeState, ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.notifications.models import Message
+from riskadmin.staff.duty.models import DutySwitch
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.approvals.policies import ORIGIN, SUPERVISOR, TWO_SUPERVISORS, want_for
@@ -292,6 +293,10 @@ class TestOwn:
         Staff.objects.filter(pk=second_supervisor.pk).update(is_active=False)
         (row,) = rows(client, support, "own")
         assert row.approvers == [supervisor.display_name]
+        third = make_person(Role.SUPERVISOR, "supervisor3")
+        DutySwitch.objects.create(person=third, is_on=True, until=timezone.now() + timedelta(hours=1))
+        (row,) = rows(client, support, "own")
+        assert row.approvers == [f"{third.display_name} (on duty)", supervisor.display_name]
 
     def test_what_was_decided_lately(self, client: Client, support: Staff, supervisor: Staff, change: Change) -> None:
         approve(supervisor, change)

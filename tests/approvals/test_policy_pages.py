@@ -144,6 +144,7 @@ BAD: list[tuple[dict[str, str], str]] = [
     ({"rules-0-approvals_2": "1"}, "Fill in the stage before this one first."),
     ({"rules-0-role_1": "supervisor"}, "or choose Any approver"),
     ({"rules-1-review_within_hours": "4"}, "Only what runs at once is reviewed"),
+    ({"rules-2-escalate_to": "administrator", "rules-2-approvals_1": "0"}, "What runs at once does not expire"),
     ({"rules-0-valid_hours": "0"}, "greater than or equal to 1"),
     ({"rules-0-kinds": "no_such_kind"}, "Select a valid choice"),
     ({"rules-0-role_1": "owner"}, "Select a valid choice"),

@@ -26,7 +26,8 @@ def request_change(page: Page, reason: str, *, count: int = 1) -> str:
     page.get_by_label("In words").fill(reason)
     if count >= CONFIRM_FROM:
         page.get_by_label("How many is that?").fill(str(count))
-    page.locator("#ask .form-actions button[type=submit]").click()
+    form = page.locator("#ask form").filter(has=page.get_by_label("In words"))
+    form.locator(".form-actions button[type=submit]").click()
     page.wait_for_url(re.compile(r"/changes/\d+/$"))
     return page.url
 

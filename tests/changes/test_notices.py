@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import connection
+from django.utils import timezone
 
 from accounts.approvals.actions import expire_overdue, withdraw
 from accounts.changes.ending import finish_change
@@ -14,9 +15,10 @@ from accounts.changes.states import ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.notifications.models import Message
+from riskadmin.staff.duty.models import Delegation, DutySwitch
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.approvals.policies import TWO_SUPERVISORS, want_for
+from tests.approvals.policies import SUPERVISOR, TWO_SUPERVISORS, want_for
 from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, open_item, reject
 from tests.staff.people import make_person
 
@@ -116,6 +118,51 @@ def test_before_it_expires_and_then_they_are_shown_once(change: Change) -> None:
     unread = Message.objects.filter(topic="expiring", read_at=None)
     assert {message.person.username for message in unread if message.person} == everyone
     assert {message.subject for message in unread} == {f"Change {change.pk} expired: Unlock 2 accounts (demo)"}
+
+
+def test_policy_names_who_else_gets_notice_before_it_expires(support: Staff, supervisor: Staff) -> None:
+    make_person(Role.ADMINISTRATOR)
+    want_for("unlock", stages=SUPERVISOR, escalate_to="administrator")
+    make_account(101, LOCKED)
+    change = ask(support, "unlock", 101)
+    assert set(reported("approval_needed")) == {"supervisor"}
+    ends = change.approval.expires_at
+    assert ends is not None
+    remind_expiring(change.submitted_at + (ends - change.submitted_at) * 0.76)
+    asked = reported("expiring")
+    assert {"support", "supervisor", "administrator"} <= set(asked)
+    administrators = Message.objects.get(topic="expiring", person__username="administrator")
+    assert administrators.text == "You are told as the policy says, because no one has decided yet."
+
+
+def test_those_on_duty_are_asked_and_all_if_none_is(support: Staff, supervisor: Staff, second_supervisor: Staff) -> None:
+    DutySwitch.objects.create(person=second_supervisor, is_on=True, until=timezone.now() + timedelta(hours=1))
+    make_account(101, LOCKED)
+    ask(support, "unlock", 101)
+    assert set(reported("approval_needed")) == {"supervisor2"}
+
+
+class TestStandIn:
+    @pytest.fixture(autouse=True)
+    def delegated(self, supervisor: Staff, second_supervisor: Staff) -> None:
+        """The second supervisor stands in for the first."""
+        now = timezone.now()
+        Delegation.objects.create(
+            person=supervisor, stand_in=second_supervisor, begins_at=now, ends_at=now + timedelta(hours=1)
+        )
+
+    def test_they_get_what_the_person_gets(self, supervisor: Staff) -> None:
+        third = make_person(Role.SUPERVISOR, "supervisor3")
+        make_account(101, LOCKED)
+        reject(third, ask(supervisor, "unlock", 101), comment="Not yet")
+        assert set(reported("decided")) == {"supervisor", "supervisor2"}
+        message = Message.objects.get(topic="decided", person__username="supervisor2")
+        assert message.text == "You stand in for supervisor. supervisor3 rejected it. “Not yet”"
+
+    def test_they_are_not_asked_to_approve_what_they_requested(self, second_supervisor: Staff) -> None:
+        make_account(101, LOCKED)
+        ask(second_supervisor, "unlock", 101)
+        assert set(reported("approval_needed")) == {"supervisor"}
 
 
 @pytest.mark.parametrize(("state", "is_shown"), [(ItemState.APPLIED, False), (ItemState.REJECTED, True)])

@@ -160,6 +160,7 @@ class Migration(migrations.Migration):
                 ("stages", models.JSONField(default=list)),
                 ("valid_hours", models.PositiveIntegerField(default=24)),
                 ("review_within_hours", models.PositiveIntegerField(null=True)),
+                ("escalate_to", models.CharField(blank=True, db_default="", default="", max_length=32)),
                 ("note", models.CharField(blank=True, max_length=200)),
                 (
                     "version",
@@ -340,6 +341,14 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="approval_request_reviewed_by_somebody",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="approvalrequest",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(models.Q(("incident", ""), _negated=True), ("reviewed_at__isnull", True)),
+                fields=("requested_by",),
+                name="approval_request_one_incident",
             ),
         ),
     ]

@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 
 from riskadmin.staff.duty.models import Delegation, DutyHours, DutySwitch
 from riskadmin.staff.models import Staff
-from riskadmin.staff.roles import Role
 from riskadmin.web.clock import display_zone
 
 
@@ -21,11 +20,19 @@ class Approver:
     alternatives: tuple[Staff, ...] = ()
 
 
-def on_duty(now: datetime, role: Role) -> list[Staff]:
-    """Return the active people with a role who are on duty at a time, by name."""
-    people = list(_active().filter(groups__name=role.value))
-    on = _on_duty_ids(people, now)
-    return [person for person in people if person.pk in on]
+def on_duty_among(people: Iterable[Staff], now: datetime) -> set[int]:
+    """Return the ids of those of these people who are on duty: by their switch while it counts, else by their hours."""
+    ids = [person.pk for person in people]
+    local = now.astimezone(display_zone())
+    by_hours = {each.person_id for each in DutyHours.objects.filter(person__in=ids) if each.covers(local)}
+    switched = dict(DutySwitch.objects.filter(person__in=ids, until__gt=now).values_list("person_id", "is_on"))
+    return {person_id for person_id in ids if switched.get(person_id, person_id in by_hours)}
+
+
+def stand_ins_for(people: Iterable[Staff], now: datetime) -> list[tuple[Staff, Staff]]:
+    """Return (person, who stands in for them) for those of these people who have an active stand-in at a time."""
+    found = _holding(now).filter(person__in=people, stand_in__is_active=True)
+    return [(each.person, each.stand_in) for each in found.select_related("person", "stand_in")]
 
 
 def stands_in_for(staff: Staff, now: datetime) -> list[Staff]:
@@ -49,7 +56,7 @@ def approvers(now: datetime, *, capability: str, role: str = "", besides: Collec
         for person in _active().exclude(pk__in=besides)
         if person.may(capability) and (not role or role in person.role_names)
     ]
-    on, able = _on_duty_ids(people, now), {person.pk: person for person in people}
+    on, able = on_duty_among(people, now), {person.pk: person for person in people}
     alternatives: dict[int, list[Staff]] = {}
     for person_id, stand_in_id in _holding(now).filter(person__in=people).values_list("person_id", "stand_in_id"):
         if stand_in_id in able:
@@ -72,12 +79,3 @@ def _holding(now: datetime) -> QuerySet[Delegation]:
 
 def _active() -> QuerySet[Staff]:
     return Staff.objects.filter(is_active=True).prefetch_related("groups").order_by("first_name", "last_name", "username")
-
-
-def _on_duty_ids(people: Iterable[Staff], now: datetime) -> set[int]:
-    """Return who of these is on duty: by their switch while it counts, else by their hours. Two queries."""
-    ids = [person.pk for person in people]
-    local = now.astimezone(display_zone())
-    by_hours = {each.person_id for each in DutyHours.objects.filter(person__in=ids) if each.covers(local)}
-    switched = dict(DutySwitch.objects.filter(person__in=ids, until__gt=now).values_list("person_id", "is_on"))
-    return {person_id for person_id in ids if switched.get(person_id, person_id in by_hours)}

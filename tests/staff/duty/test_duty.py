@@ -13,7 +13,7 @@ from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.duty import actions
 from riskadmin.staff.duty.models import Delegation, DutyHours, DutySwitch, Weekday
-from riskadmin.staff.duty.queries import approvers, on_duty, stands_in_for
+from riskadmin.staff.duty.queries import approvers, on_duty_among, stand_ins_for, stands_in_for
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.staff.people import make_person
@@ -64,21 +64,14 @@ class TestOnDuty:
     )
     def test_by_hours_of_the_week(self, ann: Staff, row: tuple[Weekday, int, int], *, is_on: bool) -> None:
         hours(ann, *row)
-        assert (on_duty(MONDAY_NOON, Role.SUPERVISOR) == [ann]) == is_on
+        assert on_duty_among([ann], MONDAY_NOON) == ({ann.pk} if is_on else set())
 
     def test_a_switch_counts_until_it_ends(self, ann: Staff, bob: Staff) -> None:
         hours(ann, Weekday.MONDAY, 8, 16)
         DutySwitch.objects.create(person=ann, is_on=False, until=MONDAY_NOON + timedelta(hours=1))
         DutySwitch.objects.create(person=bob, is_on=True, until=MONDAY_NOON + timedelta(hours=1))
-        assert on_duty(MONDAY_NOON, Role.SUPERVISOR) == [bob]
-        assert on_duty(MONDAY_NOON + timedelta(hours=1), Role.SUPERVISOR) == [ann]
-
-    def test_only_active_people_with_the_role(self, ann: Staff, bob: Staff) -> None:
-        for person in (ann, bob):
-            hours(person, Weekday.MONDAY, 8, 16)
-        ann.groups.clear()
-        Staff.objects.filter(pk=bob.pk).update(is_active=False)
-        assert on_duty(MONDAY_NOON, Role.SUPERVISOR) == []
+        assert on_duty_among([ann, bob], MONDAY_NOON) == {bob.pk}
+        assert on_duty_among([ann, bob], MONDAY_NOON + timedelta(hours=1)) == {ann.pk}
 
     def test_who_can_approve_is_listed_on_duty_first(self, ann: Staff, bob: Staff) -> None:
         carl, dan = make_person(Role.SUPERVISOR, "carl"), make_person(Role.SUPERVISOR, "dan")
@@ -102,6 +95,9 @@ class TestDelegation:
             assert stands_in_for(bob, MONDAY_NOON + timedelta(minutes=minutes)) == found
         assert stands_in_for(carl, MONDAY_NOON) == [bob]
         assert stands_in_for(ended.stand_in, MONDAY_NOON) == []
+        assert stand_ins_for([ann, carl], MONDAY_NOON) == [(ann, bob)]
+        Staff.objects.filter(pk=bob.pk).update(is_active=False)
+        assert stand_ins_for([ann], MONDAY_NOON) == []
 
     def test_it_gives_no_rights(self, ann: Staff, bob: Staff) -> None:
         delegation(ann, bob)
