@@ -60,14 +60,13 @@ SLOW = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the plugins': xdist reads the groups, and pytest-django sorts
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Begin with what takes long, so that no worker is left with it while the others have nothing to do.
 
     All tests of the whole stack go to one worker, first of all (`--dist loadgroup`): it is started once. A worker takes the
     others in small lots of one file, for each test on its own has to be sent to it.
     """
-    items.sort(key=lambda item: (not _needs_whole_stack(item), not item.nodeid.startswith(SLOW)))
     taken: Counter[str] = Counter()
     for item in items:
         if _needs_whole_stack(item):
@@ -79,6 +78,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             group = f"{file} {taken[file] // TESTS_TOGETHER}"
             taken[file] += 1
         item.add_marker(pytest.mark.xdist_group(group))
+    yield
+    items.sort(key=lambda item: (not _needs_whole_stack(item), not item.nodeid.startswith(SLOW)))
 
 
 def pytest_collection_finish() -> None:
