@@ -84,6 +84,7 @@ def nothing_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
 def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """One simulator for this folder's tests, kept running: a firm with more than 300 open accounts."""
     with Simulator(tmp_path_factory.mktemp("simulator"), traders=120, accounts=400) as simulator:
+        simulator.set(sessions_per_user=1000)  # each test signs in, some beside the token that this process keeps
         yield simulator
 
 
