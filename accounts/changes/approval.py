@@ -1,6 +1,7 @@
 """Changes as something that is approved: what is checked before an approval, and what follows from each verdict."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.approvals.actions import end_with
-from accounts.approvals.models import ApprovalRequest
+from accounts.approvals.models import Approval, ApprovalRequest
 from accounts.approvals.states import RequestState
 from accounts.approvals.subjects import Confirmation, DecisionRefused, Line, NewContent, Step, Subject
 from accounts.changes import shown as shown_effects
@@ -180,23 +181,47 @@ class ChangeSubject(Subject):
         return {name: kind.action_label for name, kind in KINDS.items()}
 
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
-        """Say what it would be sent for, and what its preview found; at most three queries."""
+        """Say what it would be sent for, and what its preview found; at most four queries."""
         changes = list(Change.objects.filter(approval__in=requests).select_related("approval"))
         single = [change.pk for change in changes if change.item_count == 1]
         names = dict(Item.objects.filter(change__in=single).values_list("change", "target_name")) if single else {}
         again = new_versions([change.pk for change in changes if could_be_edited(change)])
-        return {change.approval_id: _line(change, names.get(change.pk, ""), again.get(change.pk)) for change in changes}
+        without = _exclusions([change.approval for change in changes])
+        return {
+            change.approval_id: _line(change, names.get(change.pk, ""), again.get(change.pk), without.get(change.approval_id))
+            for change in changes
+        }
 
 
-def _line(change: Change, name: str, again: int | None) -> Line:
-    kind, effects = for_stored(change), ChangeEffects.from_json(change.effects)
+@dataclass(frozen=True, kw_only=True)
+class _Exclusion:
+    """How many items approvers have excluded, and the effects of the others as the last of them was shown."""
+
+    count: int
+    effects: dict[str, Any] | None
+
+
+def _exclusions(requests: Iterable[ApprovalRequest]) -> dict[int, _Exclusion]:
+    """Return what approvers have excluded, by request; one query if there may be any."""
+    edited = [request.pk for request in requests if request.version > 1]
+    found: dict[int, _Exclusion] = {}
+    for approval in Approval.objects.filter(request__in=edited).exclude(excluded=[]).order_by("pk") if edited else ():
+        earlier = found.get(approval.request_id)
+        count = len(approval.excluded) + (earlier.count if earlier else 0)
+        found[approval.request_id] = _Exclusion(count=count, effects=approval.shown)
+    return found
+
+
+def _line(change: Change, name: str, again: int | None, without: _Exclusion | None) -> Line:
+    kind, effects = for_stored(change), ChangeEffects.from_json(without.effects if without else change.effects)
     measured = effects.measured(of_accounts=True) if effects else []
     found = [f"{count:,} {measure.one if count == 1 else measure.many}" for measure, count in measured if count]
     asked = [f"{label}: {value}" for label, value in kind.parameter_words(change.parameters)]
     may_be_edited = again is None and could_be_edited(change)
+    excluded = f"{without.count:,} of {change.item_count:,} excluded" if without else ""
     return Line(
-        title=kind.words(change.item_count),
-        effect=", ".join(filter(None, [name, *found, *asked[:PARAMETERS_IN_LINE]])),
+        title=kind.words(change.item_count - (without.count if without else 0)),
+        effect=", ".join(filter(None, [name, excluded, *found, *asked[:PARAMETERS_IN_LINE]])),
         url=reverse("changes:detail", args=[change.pk]),
         edit_url=reverse("changes:edit", args=[change.pk]) if may_be_edited else "",
     )

@@ -58,14 +58,14 @@ def make_account(
     return account
 
 
-def make_accounts(numbers: Sequence[int]) -> None:
+def make_accounts(numbers: Sequence[int], admin_action: str = NORMAL) -> None:
     """Add many plain accounts with two statements."""
     fresh = {"fresh_at": timezone.now(), "source": Source.SYNC}
     made = Account.objects.bulk_create(
         Account(environment="demo", tradovate_id=number, name=f"KTR50K-{number:06}", positions_read_at=timezone.now(), **fresh)
         for number in numbers
     )
-    RiskStatus.objects.bulk_create(RiskStatus(account=account, admin_action=NORMAL, **fresh) for account in made)
+    RiskStatus.objects.bulk_create(RiskStatus(account=account, admin_action=admin_action, **fresh) for account in made)
 
 
 def hold_position(account: Account, net_pos: int, number: int = 1) -> None:
