@@ -5,9 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from uuid import uuid4
 
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from accounts.approvals.actions import decide
+from accounts.approvals.actions import decide, withdraw
 from accounts.approvals.states import Verdict
 from accounts.changes.actions import submit
 from accounts.changes.kinds import KINDS
@@ -33,6 +36,7 @@ LIMITS_AT_ONCE = 300
 def measure(firm: Firm, report: Report) -> None:
     """Measure every goal that is about asking for many at once."""
     limits_plan(firm, report)
+    decision(firm, report)
     limits_calls(firm, report)
     csv_upload(firm, report)
     category_plan(firm, report)
@@ -125,6 +129,28 @@ def limits_plan(firm: Firm, report: Report) -> None:
         goal=1.5,
         compared_with=f"{FEW} accounts in {few_s:.3f} s",
     )
+
+
+def decision(firm: Firm, report: Report) -> None:
+    """Open the page on which new limits of everything are decided, and the inbox that leads to it."""
+    ids, kind = firm.open_accounts(), KINDS["auto_liq_limits"]
+    shown = plan(kind, environment=Environment.DEMO, target_ids=ids, parameters=_new_limit(kind))
+    plan_s, _ = timed(lambda: plan(kind, environment=Environment.DEMO, target_ids=ids, parameters=shown.parameters).digest)
+    change = submitted(firm, ids, shown)
+    client = Client(headers={"host": settings.ALLOWED_HOSTS[0]})
+    client.force_login(firm.supervisor)
+    page_s, page = timed(lambda: client.get(reverse("changes:detail", args=[change.pk])), times=3)
+    inbox_s, inbox = timed(lambda: client.get(reverse("approvals:inbox")), times=3)
+    assert (page.status_code, inbox.status_code) == (200, 200)
+    withdraw(actor=firm.support, origin=ORIGIN, request_id=change.approval_id)
+    report.at_most(
+        f"page of a decision about new limits, {len(ids):,} accounts, against their plan",
+        page_s / plan_s,
+        "x",
+        goal=2,
+        compared_with=f"{page_s:.2f} s, the plan {plan_s:.2f} s",
+    )
+    report.at_most("  the inbox that leads to it", inbox_s, "s", goal=0.3, compared_with="one request waits")
 
 
 def limits_calls(firm: Firm, report: Report) -> None:
