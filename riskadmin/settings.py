@@ -105,7 +105,7 @@ NAVIGATION = [
     ("Approvals", "approvals:inbox", "gavel", "changes:view", "approvals:waiting_count"),
     ("Unknown outcomes", "execution:unresolved", "help-circle", "changes:view", "execution:unresolved_count"),
     ("Audit", "audit:list", "history", "audit:view"),
-    ("Templates", "limit_templates:list", "adjustments", "changes:view", "limit_templates:waiting_count"),
+    ("Templates", "limit_templates:list", "adjustments", "changes:view"),
     ("Duty", "duty:page", "user-check", "duty:view"),
     ("People", "staff:people", "user-circle", "staff:manage"),
     ("Outbox", "notifications:outbox", "send", "notifications:manage"),

@@ -330,7 +330,6 @@ TABLE = (
     ),
     # Support proposed it; a colleague who may propose, but did not, is told so.
     Row("POST", "limit_templates:withdraw", (302, 303, 409, 403, 403), _version),
-    Row("GET", "limit_templates:waiting_count", EVERYBODY_SIGNED_IN),
     Row("GET", "limit_templates:account_panel", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "execution:calls", EVERYBODY_SIGNED_IN, _pk),
     Row("GET", "execution:call_file", EVERYBODY_SIGNED_IN, lambda world: (world.call.pk,)),

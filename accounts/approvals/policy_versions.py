@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 
@@ -244,12 +244,16 @@ class PolicySubject(Subject):
 
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
         """Say which version, and how many rules it has."""
-        versions = PolicyVersion.objects.filter(approval__in=requests)
-        return {
-            version.approval_id or 0: Line(
-                title=f"Policy, version {version.number}",
-                effect=f"{version.rule_count:,} rules",
-                url=reverse("approvals:policy_version", args=[version.number]),
-            )
-            for version in versions
-        }
+        later = PolicyVersion.objects.filter(number__gt=OuterRef("number"))
+        versions = PolicyVersion.objects.filter(approval__in=requests).annotate(is_last=~Exists(later))
+        return {version.approval_id or 0: _line(version, is_last=version.is_last) for version in versions}
+
+
+def _line(version: PolicyVersion, *, is_last: bool) -> Line:
+    again = reverse("approvals:edit_policy", query={"version": version.number})
+    return Line(
+        title=f"Policy, version {version.number}",
+        effect=f"{version.rule_count:,} rules",
+        url=reverse("approvals:policy_version", args=[version.number]),
+        edit_url=again if is_last and version.state == PolicyState.REJECTED else "",
+    )

@@ -33,13 +33,12 @@ from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
+from riskadmin.web.address_number import number_in
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
 SHOWN: Final = 50
 """Requests of a trial that a page lists."""
-NUMBER_DIGITS_MAX: Final = 9
-"""A text with more digits is no version's number, and is not parsed."""
 
 _SEALED: Final = "approvals.policy_trial"
 _SEAL_HOLDS_S: Final = 24 * 60 * 60
@@ -171,8 +170,7 @@ def edit(request: HttpRequest) -> HttpResponse:
         asked = request.GET.get("version", "")
         source = queries.policy_in_force()
         if asked:
-            is_number = asked.isascii() and asked.isdecimal() and len(asked) <= NUMBER_DIGITS_MAX
-            source = get_object_or_404(PolicyVersion, number=int(asked) if is_number else 0)
+            source = get_object_or_404(PolicyVersion, number=number_in(asked))
         return _edit_page(request, _formset(drafts_of(source)), ProposalForm())
     formset, typed = RulesFormSet(request.POST, prefix=_RULES_PREFIX), ProposalForm(request.POST)
     if not formset.is_valid():

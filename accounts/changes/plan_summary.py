@@ -17,10 +17,9 @@ from accounts.changes.states import ITEM_AS_INTENDED
 from accounts.changes.topics import Topic, key_of, shared, topics
 from accounts.models.ids import AnyOf
 from riskadmin.tradovate.vocabulary import Environment
+from riskadmin.web.address_number import number_in
 
 ROWS_A_PAGE: Final = 100
-PAGE_DIGITS_MAX: Final = 9
-"""A text with more digits is not a page number, and is not parsed."""
 LATELY: Final = timedelta(days=7)
 OFTEN: Final = 2
 """A target changed this many times recently is worth a check before the next change."""
@@ -71,8 +70,7 @@ class NumberedPage(Generic[Shown]):
 def sheet(rows: Sequence[Shown], wanted: str, size: int = ROWS_A_PAGE) -> NumberedPage[Shown]:
     """Return the requested page; the nearest existing one if the number is missing or invalid."""
     pages = max(1, -(-len(rows) // size))
-    is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) <= PAGE_DIGITS_MAX
-    number = min(max(int(wanted), 1), pages) if is_number else 1
+    number = min(max(number_in(wanted) or 1, 1), pages)
     return NumberedPage(rows=rows[(number - 1) * size : number * size], number=number, pages=pages, total=len(rows), size=size)
 
 

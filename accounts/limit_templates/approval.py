@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 
@@ -71,15 +72,22 @@ class TemplateSubject(Subject):
     def lines(self, requests: Iterable[ApprovalRequest]) -> Mapping[int, Line]:
         """Say which version, and how many accounts it would be for; one query."""
         asked = {request.pk: request for request in requests}
+        later = TemplateVersion.objects.filter(template=OuterRef("template"), number__gt=OuterRef("number"))
         versions = TemplateVersion.objects.select_related("template").filter(approval__in=asked)
         return {
-            version.approval_id: Line(
-                title=f"Limit template {version.words}",
-                effect=f"for {counted(asked[version.approval_id].facts.get('items', 0), 'account')}; sends nothing",
-                url=reverse("limit_templates:detail", args=[version.template_id]),
-            )
-            for version in versions
+            version.approval_id: _line(version, asked[version.approval_id], is_last=version.is_last)
+            for version in versions.annotate(is_last=~Exists(later))
         }
+
+
+def _line(version: TemplateVersion, request: ApprovalRequest, *, is_last: bool) -> Line:
+    again = reverse("limit_templates:propose", args=[version.template_id], query={"version": version.number})
+    return Line(
+        title=f"Limit template {version.words}",
+        effect=f"for {counted(request.facts.get('items', 0), 'account')}; sends nothing",
+        url=reverse("limit_templates:detail", args=[version.template_id]),
+        edit_url=again if is_last and version.state == VersionState.REJECTED else "",
+    )
 
 
 TEMPLATES: Final = TemplateSubject()

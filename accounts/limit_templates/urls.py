@@ -18,6 +18,5 @@ urlpatterns = [
     path("<int:pk>/assign/", views.assign, name="assign"),
     path("assignments/<int:pk>/remove/", views.unassign, name="unassign"),
     path("versions/<int:pk>/withdraw/", views.withdraw, name="withdraw"),
-    path("-/waiting-count/", views.waiting_count, name="waiting_count"),
     path("-/account/<str:environment>/<int:tradovate_id>/", drift_views.account_panel, name="account_panel"),
 ]

@@ -26,6 +26,7 @@ from accounts.models import Account, LimitLevel
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
+from riskadmin.web.address_number import number_in
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
@@ -40,13 +41,6 @@ def template_list(request: HttpRequest) -> HttpResponse:
         "may_propose": may(request, "changes:request:auto_liq_limits"),
     }
     return render(request, "limit_templates/list.html", context)
-
-
-@requires("changes:view")
-@require_GET
-def waiting_count(request: HttpRequest) -> HttpResponse:
-    """The number next to Templates in the navigation: proposed versions that wait for this person's approval."""
-    return render(request, "limit_templates/_waiting_count.html", {"count": queries.waiting_for(person(request)).count()})
 
 
 # --- Proposing ------------------------------------------------------------------------------------------------------------
@@ -82,12 +76,16 @@ def new(request: HttpRequest) -> HttpResponse:
 @requires("changes:request:auto_liq_limits")
 @require_http_methods(["GET", "POST"])
 def propose(request: HttpRequest, pk: int) -> HttpResponse:
-    """Propose a new version of a template, starting from the one in force."""
+    """Propose a new version of a template, starting from the one in force or from the one that the address names."""
     template = get_object_or_404(LimitTemplate, pk=pk)
     now = queries.version_in_force(pk)
     if request.method == "GET":
-        form = VersionForm(level=template.level, initial=as_typed(now.limits) if now else {})
-        return render(request, "limit_templates/propose.html", {"form": form, "template": template, "now": now})
+        asked = request.GET.get("version", "")
+        start = get_object_or_404(TemplateVersion, template=pk, number=number_in(asked)) if asked else now
+        typed = {**as_typed(start.limits), "note": start.note if asked else ""} if start else {}
+        form = VersionForm(level=template.level, initial=typed)
+        context = {"form": form, "template": template, "now": now, "start": start}
+        return render(request, "limit_templates/propose.html", context)
     form = VersionForm(request.POST, level=template.level)
     if form.is_valid():
         try:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.approvals.actions import act_alone, decide
 from accounts.approvals.models import Approval, ApprovalRequest, Comment
+from accounts.approvals.policy_versions import RuleDraft, propose
 from accounts.approvals.states import RequestState, Verdict
 from accounts.changes.models import Change, TargetList
 from accounts.changes.notices import remind_reviews
@@ -25,7 +26,7 @@ from riskadmin.staff.roles import Role
 from tests.approvals.policies import ORIGIN, SUPERVISOR, TWO_SUPERVISORS, want_for
 from tests.changes.pages import read_aloud, typed
 from tests.changes.world import LOCKED, approve, ask, make_account, make_accounts, reject, set_status
-from tests.limit_templates.templates import proposed
+from tests.limit_templates.templates import decided, propose_again, proposed
 from tests.staff.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -254,6 +255,41 @@ class TestCameBack:
         assert "New version of Change" in read_aloud(client.get(reverse("changes:detail", args=[again.pk])))
         assert count(client, support) == 0
         assert client.get(edit).status_code == 409
+
+    def test_a_version_of_a_template_comes_back_and_is_filled_in_until_there_is_a_later_one(
+        self, client: Client, support: Staff, supervisor: Staff
+    ) -> None:
+        version = proposed(support)
+        decided(supervisor, version, Verdict.REQUEST_EDITS)
+        (row,) = rows(client, support, "own")
+        assert (row.is_returned, count(client, support)) == (True, 1)
+        page = client.get(row.line.edit_url)
+        assert "Filled in as in version 1, which support proposed." in read_aloud(page)
+        assert page.context["form"]["note"].value() == "A test"
+        assert str(page.context["form"]["daily_loss_auto_liq_usd"].value()) == "1000"
+        propose_again(support, version, daily_loss_auto_liq_usd="900")
+        assert [each.is_returned for each in rows(client, support, "own")] == [False, False]
+        address = reverse("limit_templates:propose", args=[version.template_id])
+        assert [client.get(address, {"version": bad}).status_code for bad in ("7", "x", "9" * 5000)] == [404] * 3
+
+    def test_a_version_of_the_policy_comes_back_and_is_filled_in(self, client: Client, supervisor: Staff) -> None:
+        administrator = make_person(Role.ADMINISTRATOR)
+        rules = [RuleDraft(kinds=("lock",), note="Quieter nights")]
+        version = propose(actor=administrator, origin=ORIGIN, rules=rules, note="A test")
+        request_id = version.approval_id or 0
+        decide(
+            actor=supervisor,
+            origin=ORIGIN,
+            request_id=request_id,
+            verdict=Verdict.REQUEST_EDITS,
+            digest=version.digest,
+            comment="Name the hours",
+        )
+        (row,) = rows(client, administrator, "own")
+        assert row.is_returned
+        assert "Quieter nights" in client.get(row.line.edit_url).content.decode()
+        propose(actor=administrator, origin=ORIGIN, rules=rules, note="Once more")
+        assert not any(each.is_returned for each in rows(client, administrator, "own"))
 
     def test_parameters_are_filled_in(self, client: Client, support: Staff, supervisor: Staff, sent: Sent) -> None:
         from tests.changes.test_decision_page import NEW_LIMIT, make_evaluations

@@ -17,6 +17,7 @@ from accounts.changes.reasons.models import FirmReason, Upload
 from accounts.changes.reasons.queries import offered
 from accounts.changes.scheduling.timing_form import TimingForm
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, ReasonCode
+from riskadmin.web.address_number import number_in
 from riskadmin.web.fields import LinesField
 from riskadmin.web.tickets import TicketField
 
@@ -125,10 +126,10 @@ class WhyForm(TimingForm):
 
 def _filled_in(typed: QueryDict, kind: Kind) -> QueryDict:
     """Return what was typed, completed by the chosen firm's reason if no script has done that: then the code is empty."""
-    chosen = str(typed.get("firm_reason", ""))
-    if typed.get("reason_code") or not chosen.isascii() or not chosen.isdecimal():
+    chosen = number_in(str(typed.get("firm_reason", "")))
+    if typed.get("reason_code") or chosen is None:
         return typed
-    reason = offered(kind.name).filter(pk=chosen[:18]).first()
+    reason = offered(kind.name).filter(pk=chosen).first()
     if reason is None:
         return typed
     filled = typed.copy()
