@@ -87,7 +87,7 @@ def refusal(request: ApprovalRequest, person: Staff, digest: str) -> DecisionRef
         return DecisionRefused(f"You asked for this {subject.one}, so somebody else has to decide.")
     if request.state != RequestState.WAITING:
         return DecisionRefused(_no_longer_waiting(request))
-    if _is_late(request):
+    if is_past(request):
         return DecisionRefused(_expired(subject))
     _, role = stage_of(request)
     if role and role not in person.role_names:
@@ -129,10 +129,10 @@ class _Case:
         who = actor.who() if actor else SYSTEM
         record(self.subject.event(step, self.thing, actor=who, origin=self.origin, detail=detail, refusal=refused))
 
-    def not_approvable(self, prepared: Any) -> DecisionRefused | None:
+    def not_approvable(self, prepared: Any, shown: Mapping[str, Any] | None) -> DecisionRefused | None:
         """Return why no one could approve it now."""
         obstacle = self.subject.obstacle(self.thing)
-        return DecisionRefused(obstacle) if obstacle else self.subject.no_longer_as_shown(self.thing, prepared)
+        return DecisionRefused(obstacle) if obstacle else self.subject.no_longer_as_shown(self.thing, prepared, shown)
 
     def exclude(self, keys: Sequence[str], by: Staff) -> tuple[str, ...]:
         """Leave items out and return their names. All approvals begin again, so the person has to be one of the first stage."""
@@ -194,7 +194,7 @@ def decide(
             if refused:
                 raise refused
             left_out = case.exclude(excluded, person) if is_approval and excluded else ()
-            if is_approval and (refused := case.not_approvable(prepared)):
+            if is_approval and (refused := case.not_approvable(prepared, shown)):
                 raise refused
             _take(case, person, verdict, comment=comment, shown=shown, excluded=left_out)
             return case.request
@@ -326,7 +326,7 @@ def act_alone(*, actor: Staff, origin: Origin, request_id: int, incident: str, c
                 raise NotAllowed(f"Only the person who asked for a {one}, and who may decide, can run it alone.")
             if request.state != RequestState.WAITING:
                 raise NotAllowed(_no_longer_waiting(request))
-            refused = DecisionRefused(_expired(case.subject)) if _is_late(request) else case.not_approvable(prepared)
+            refused = DecisionRefused(_expired(case.subject)) if is_past(request) else case.not_approvable(prepared, None)
             if refused:
                 raise refused
             case.record_step(Step.ACTED_ALONE, actor, incident=incident, comment=comment)
@@ -370,7 +370,8 @@ def _no_longer_waiting(request: ApprovalRequest) -> str:
     return f"This {subject_of(request).one} is no longer waiting: {RequestState(request.state).label.lower()}."
 
 
-def _is_late(request: ApprovalRequest) -> bool:
+def is_past(request: ApprovalRequest) -> bool:
+    """Say whether the time to decide about it is over, although it may not be marked as expired yet."""
     return request.expires_at is not None and request.expires_at <= timezone.now()
 
 

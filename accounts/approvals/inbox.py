@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from accounts.approvals.actions import refusal, stage_of
+from accounts.approvals.actions import is_past, refusal, stage_of
 from accounts.approvals.models import Approval, ApprovalRequest
 from accounts.approvals.queries import ApprovalProgress, approval_progress, to_review, waiting_for
 from accounts.approvals.states import RequestState
@@ -83,7 +83,7 @@ class Listed:
 
 
 def listed(requests: Iterable[ApprovalRequest], viewer: Staff, *, with_approvers: bool = False) -> list[Listed]:
-    """Return requests as rows, in order. A query for each type of subject, one for approvals, one for people if wanted."""
+    """Return requests as rows, in order. The number of queries does not grow with that of the requests."""
     found = list(requests.prefetch_related("approvals") if isinstance(requests, QuerySet) else requests)
     lines: dict[int, Line] = {}
     for _, same in groupby(sorted(found, key=lambda each: each.subject), key=lambda each: each.subject):
@@ -126,11 +126,6 @@ def _why(request: ApprovalRequest) -> str:
 
 def _with_article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
-
-
-def is_past(request: ApprovalRequest) -> bool:
-    """Whether the time to decide about it is over, although it was not marked as expired yet."""
-    return request.expires_at is not None and request.expires_at <= timezone.now()
 
 
 def waiting(viewer: Staff, *, everything: bool) -> QuerySet[ApprovalRequest]:

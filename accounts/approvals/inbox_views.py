@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.approvals import inbox
-from accounts.approvals.actions import decide
+from accounts.approvals.actions import decide, record_refusal, refusal
 from accounts.approvals.filters import RequestFilters, WaitingFilters
 from accounts.approvals.forms import TogetherForm
 from accounts.approvals.inbox import Listed, fits_together, listed
@@ -66,7 +66,7 @@ TABS: Final = {
             name="reviews",
             label="To review",
             spec=TO_REVIEW,
-            caption="What ran first and has to be reviewed, the most urgent first",
+            caption="What ran without approval and has to be reviewed, the most urgent first",
             nothing="Nothing to review",
             hint="What runs without approval, to protect or because of an incident, is reviewed here by somebody else.",
         ),
@@ -200,8 +200,8 @@ def together(request: HttpRequest) -> HttpResponse:
     for pk, digest in form.chosen:
         try:
             _approve(request, asked[pk], digest, form.cleaned_data["comment"])
-        except DecisionRefused as refusal:
-            refused[pk] = refusal.message
+        except DecisionRefused as error:
+            refused[pk] = error.message
     rows = listed(ApprovalRequest.objects.filter(pk__in=asked).order_by("pk"), person(request))
     context = {
         "approved": [row for row in rows if row.request.pk not in refused],
@@ -211,16 +211,11 @@ def together(request: HttpRequest) -> HttpResponse:
 
 
 def _approve(request: HttpRequest, asked: ApprovalRequest, digest: str, comment: str) -> None:
-    """Approve one of several. Raises DecisionRefused."""
-    # What it would do by now may have to be confirmed, although it did not when it was asked for.
+    """Approve one of several. Raises DecisionRefused, after recording that."""
+    viewer, origin, verdict = person(request), origin_of(request), Verdict.APPROVE
     confirmed = subject_of(asked).to_confirm(asked, None, ())
-    if confirmed:
-        raise DecisionRefused(f"Open it to approve it. {confirmed.error}")
-    decide(
-        actor=person(request),
-        origin=origin_of(request),
-        request_id=asked.pk,
-        verdict=Verdict.APPROVE,
-        digest=digest,
-        comment=comment,
-    )
+    if confirmed and refusal(asked, viewer, digest) is None:
+        refused = DecisionRefused(f"Open it to approve it. {confirmed.error}")
+        record_refusal(actor=viewer, origin=origin, request_id=asked.pk, what=verdict.value, refused=refused, digest=digest)
+        raise refused
+    decide(actor=viewer, origin=origin, request_id=asked.pk, verdict=verdict, digest=digest, comment=comment)

@@ -206,9 +206,11 @@ class PolicySubject(Subject):
         PolicyVersion.objects.select_for_update(of=("self",)).get(state=PolicyState.IN_FORCE)
         return PolicyVersion.objects.select_for_update(of=("self",)).get(approval=request_id)
 
-    def no_longer_as_shown(self, thing: PolicyVersion, prepared: Any) -> DecisionRefused | None:
+    def no_longer_as_shown(
+        self, thing: PolicyVersion, prepared: Any, shown: Mapping[str, Any] | None
+    ) -> DecisionRefused | None:
         """Refuse an approval of rules that are not those of the digest."""
-        del prepared
+        del prepared, shown
         return (
             None
             if _digest(thing, rules_of(thing)) == thing.digest

@@ -42,9 +42,9 @@ def to_review(person: Staff) -> QuerySet[ApprovalRequest]:
 
 
 def escalated_to(request: ApprovalRequest) -> list[Staff]:
-    """Return the active people whom the rules that matched a request have told before it expires undecided."""
-    roles = set(PolicyRule.objects.filter(pk__in=request.rules).exclude(escalate_to="").values_list("escalate_to", flat=True))
-    return [person for person in people().filter(is_active=True) if roles & set(person.role_names)] if roles else []
+    """Return the active people who are told before a request expires undecided: those whom the rule names that applied."""
+    rule = PolicyRule.objects.filter(pk__in=request.rules[:1]).exclude(escalate_to="").first()
+    return [person for person in people().filter(is_active=True) if rule.escalate_to in person.role_names] if rule else []
 
 
 def line_of(request: ApprovalRequest) -> Line:

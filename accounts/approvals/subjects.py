@@ -116,10 +116,7 @@ class Subject(ABC):
     def to_confirm(
         self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
     ) -> Confirmation | None:
-        """Return what an approval of what was shown has to confirm by its number; None if nothing.
-
-        Raises DecisionRefused if it would do more by now than was shown.
-        """
+        """Return what an approval of what was shown has to confirm by its number; None if nothing."""
         del request, shown, excluded
         return None
 
@@ -137,9 +134,13 @@ class Subject(ABC):
         del thing
         return ""
 
-    def no_longer_as_shown(self, thing: Any, prepared: Any) -> DecisionRefused | None:
-        """Return why an approval would not cover what was shown. All is locked; `prepared` is what `prepare` returned."""
-        del thing, prepared
+    def no_longer_as_shown(self, thing: Any, prepared: Any, shown: Mapping[str, Any] | None) -> DecisionRefused | None:
+        """Return why an approval would not cover what was shown.
+
+        All is locked, and what is excluded is left out already; `prepared` is what `prepare` returned, `shown` the effects that
+        the person was shown, None if none were.
+        """
+        del thing, prepared, shown
         return None
 
     @abstractmethod

@@ -41,7 +41,9 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     viewer, origin, digest = person(request), origin_of(request), said["digest"]
     try:
         shown = subject.shown(asked, viewer, said["shown"], said["excluded"])
-        confirmed = subject.to_confirm(asked, shown, said["excluded"]) if verdict == Verdict.APPROVE else None
+        # Those who may not approve it are refused by `decide`, which records that.
+        asks = verdict == Verdict.APPROVE and actions.refusal(asked, viewer, digest) is None
+        confirmed = subject.to_confirm(asked, shown, said["excluded"]) if asks else None
     except DecisionRefused as refusal:
         actions.record_refusal(actor=viewer, origin=origin, request_id=pk, what=verdict.value, refused=refusal, digest=digest)
         return _not_decided(request, asked, form, refusal)
@@ -62,8 +64,8 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     except DecisionRefused as refusal:
         return _not_decided(request, asked, form, refusal)
     line = line_of(asked)
-    without = f", without {len(said['excluded']):,} excluded" if said["excluded"] else ""
-    messages.success(request, f"You {verdict.label.lower()}: {line.title}{without}.")
+    excluded = f", {len(said['excluded']):,} excluded" if said["excluded"] else ""
+    messages.success(request, f"You {verdict.label.lower()}: {line.title}{excluded}.")
     return redirect(request, line.url)
 
 

@@ -29,7 +29,7 @@ from accounts.changes.moving import move_change, move_items_of
 from accounts.changes.odd_records import readable
 from accounts.changes.plan import moved_since
 from accounts.changes.reasons.background import is_altered
-from accounts.changes.recomputed import refuse_more_liquidations
+from accounts.changes.recomputed import liquidates_more
 from accounts.changes.states import CHANGE_AHEAD, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry
 from riskadmin.audit.origin import Origin, Who
@@ -98,11 +98,8 @@ class ChangeSubject(Subject):
         self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
     ) -> Confirmation | None:
         """Ask for the number of what it liquidates or loosens; what was shown nowhere is as it was requested."""
-        change = request.change
-        seen = ChangeEffects.from_json(change.effects if shown is None else shown)
-        if seen is not None:
-            refuse_more_liquidations(change, seen, excluded)
-        return confirmation_of(seen)
+        del excluded
+        return confirmation_of(_seen(request.change, shown))
 
     def content_without(self, thing: Change, keys: Sequence[str], *, by: Who) -> NewContent:
         """Refuse to leave out all of it, and parts of a lock with an end."""
@@ -116,14 +113,19 @@ class ChangeSubject(Subject):
         """Refuse what would never be sent."""
         return "" if isinstance(for_stored(thing), Kind) else f"{NOT_SUPPORTED} It can be rejected or withdrawn."
 
-    def no_longer_as_shown(self, thing: Change, prepared: Prepared | None) -> DecisionRefused | None:
-        """Refuse if what is stored is not what was requested, if an account has changed, or if that is not known."""
+    def no_longer_as_shown(
+        self, thing: Change, prepared: Prepared | None, shown: Mapping[str, Any] | None
+    ) -> DecisionRefused | None:
+        """Refuse if what is stored is not what was requested, if an account has changed, or if that is not known.
+
+        And if it would liquidate more than was shown; what was shown nowhere is as it was requested.
+        """
         if is_altered(thing):
             return DecisionRefused(ALTERED)
         try:
             check_all(thing)
         except ContentAltered as altered:
-            return DecisionRefused(f"{altered} It can't be approved. Reject it, and inform an administrator.")
+            return DecisionRefused(altered.advice)
         if thing.relation == Relation.ENDS:
             return None  # whether an account is as its lock left it is checked when the end of the lock is due
         since, unread = prepared or (good_since(), "")
@@ -136,7 +138,7 @@ class ChangeSubject(Subject):
         if moved:
             unit = known.kind.unit.one.capitalize()
             return DecisionRefused(f"{unit} no longer stands as it was when this was asked for.", moved=moved)
-        return None
+        return liquidates_more(thing, _seen(thing, shown))
 
     def event(
         self,
@@ -186,33 +188,38 @@ class ChangeSubject(Subject):
         single = [change.pk for change in changes if change.item_count == 1]
         names = dict(Item.objects.filter(change__in=single).values_list("change", "target_name")) if single else {}
         again = new_versions([change.pk for change in changes if could_be_edited(change)])
-        without = _exclusions([change.approval for change in changes])
+        without = exclusions([change.approval for change in changes])
         return {
             change.approval_id: _line(change, names.get(change.pk, ""), again.get(change.pk), without.get(change.approval_id))
             for change in changes
         }
 
 
+def _seen(change: Change, shown: Mapping[str, Any] | None) -> ChangeEffects | None:
+    """Return the effects that an approver was shown: those of the page, else those of the request."""
+    return ChangeEffects.from_json(change.effects if shown is None else shown)
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Exclusion:
+class Exclusion:
     """How many items approvers have excluded, and the effects of the others as the last of them was shown."""
 
     count: int
     effects: dict[str, Any] | None
 
 
-def _exclusions(requests: Iterable[ApprovalRequest]) -> dict[int, _Exclusion]:
+def exclusions(requests: Iterable[ApprovalRequest]) -> dict[int, Exclusion]:
     """Return what approvers have excluded, by request; one query if there may be any."""
     edited = [request.pk for request in requests if request.version > 1]
-    found: dict[int, _Exclusion] = {}
+    found: dict[int, Exclusion] = {}
     for approval in Approval.objects.filter(request__in=edited).exclude(excluded=[]).order_by("pk") if edited else ():
         earlier = found.get(approval.request_id)
         count = len(approval.excluded) + (earlier.count if earlier else 0)
-        found[approval.request_id] = _Exclusion(count=count, effects=approval.shown)
+        found[approval.request_id] = Exclusion(count=count, effects=approval.shown)
     return found
 
 
-def _line(change: Change, name: str, again: int | None, without: _Exclusion | None) -> Line:
+def _line(change: Change, name: str, again: int | None, without: Exclusion | None) -> Line:
     kind, effects = for_stored(change), ChangeEffects.from_json(without.effects if without else change.effects)
     measured = effects.measured(of_accounts=True) if effects else []
     found = [f"{count:,} {measure.one if count == 1 else measure.many}" for measure, count in measured if count]

@@ -35,6 +35,11 @@ COLUMNS: Final = ("position", "target", "target_name", "account_id", "before", "
 class ContentAltered(Exception):
     """What is stored is not what was requested and approved; the message says what. Nothing was sent."""
 
+    @property
+    def advice(self) -> str:
+        """What an approver is told."""
+        return f"{self} It can't be approved. Reject it, and inform an administrator."
+
 
 @dataclass(frozen=True)
 class _ItemDigests:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.approvals.subjects import DecisionRefused, NewContent
 from accounts.changes.audit_events import item_event
-from accounts.changes.content import digests_without, is_of_this_version
+from accounts.changes.content import ContentAltered, check_all, digests_without, is_of_this_version
 from accounts.changes.models import Change, Item
 from accounts.changes.moving import move_items
 from accounts.changes.states import CHANGE_AHEAD, ItemState, Relation
@@ -21,6 +21,10 @@ def content_without(change: Change, keys: Sequence[str], *, by: Who) -> NewConte
         raise DecisionRefused("A lock with an end is approved as a whole. Ask for edits instead.")
     if not is_of_this_version(change):
         raise DecisionRefused("This change is older than exclusions, and is approved as a whole. Ask for edits instead.")
+    try:
+        check_all(change)  # before it is sealed again without them
+    except ContentAltered as altered:
+        raise DecisionRefused(altered.advice) from altered
     wanted = {int(key) for key in keys}
     items = list(change.items.order_by("position"))
     waiting = {item.pk for item in items if item.state == ItemState.WAITING}

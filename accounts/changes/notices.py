@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.approvals.actions import given
 from accounts.approvals.queries import escalated_to
 from accounts.approvals.states import RequestState
+from accounts.changes.approval import exclusions
 from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change
 from accounts.changes.queries import approvers_of
@@ -27,6 +28,9 @@ from riskadmin.web.formats import listed
 
 REMIND_AFTER: Final = 0.75
 """The part of the time for a decision after which people are told that it runs out."""
+
+NAMED_MAX: Final = 10
+"""How many excluded accounts a message names."""
 
 _RESPONSIBLE: Final = frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})
 """The roles that are told at once when somebody acts alone."""
@@ -72,12 +76,12 @@ def remind_expiring(now: datetime | None = None) -> None:
                 subject,
                 key="soon",
             )
-            text = "You are told as the policy says, because no one has decided yet."
+            text = "You are told as the policy says, because it is not decided yet."
             _notify(Topic.EXPIRING, escalated_to(change.approval), change, subject, text, key="soon")
 
 
 def remind_reviews(now: datetime | None = None) -> None:
-    """Tell reviewers, and the person who requested it, that the review of what ran first is overdue. Each is told once."""
+    """Tell reviewers, and the person who requested it, that the review of what ran without approval is overdue. Each once."""
     now = now or timezone.now()
     overdue = Change.objects.filter(
         approval__review_due_at__lte=now, approval__reviewed_at=None, approval__state=RequestState.APPROVED
@@ -116,16 +120,19 @@ def _approved(change: Change, entry: AuditEntry) -> None:
         return
     count, needed = given(change.approval), change.approval.needed
     excluded = entry.detail.get("excluded", ())
-    without = f" without {listed(excluded)}" if excluded else ""
+    without = f" without {_some(excluded)}" if excluded else ""
     if count >= needed:
         _settled(change)
-        subject = f"Change {change.pk} was approved{', in part' if excluded else ''}"
+        subject = f"Change {change.pk} was approved{', in part' if exclusions([change.approval]) else ''}"
     else:
         subject = f"Change {change.pk} has {count} of {needed} approvals"
         if excluded:  # those who approved it before are asked again
             again = f"Change {change.pk} has to be approved again"
-            why = f"{entry.actor.name} excluded {listed(excluded)}: earlier approvals no longer count."
+            why = f"{entry.actor.name} excluded {_some(excluded)}: earlier approvals no longer count."
             _notify(Topic.APPROVAL_NEEDED, _approvers_on_duty(change), change, again, why)
+        else:  # those who were asked before are not asked twice
+            next_one, so_far = f"Change {change.pk} waits for another approval", f"{entry.actor.name} approved it."
+            _notify(Topic.APPROVAL_NEEDED, _approvers_on_duty(change), change, next_one, so_far)
     text = f"{entry.actor.name} approved it{without}.{_quoted(entry.detail['comment'])}"
     _notify(Topic.DECIDED, [change.requested_by], change, subject, text, key=f"approved:{entry.actor.id}")
 
@@ -145,8 +152,11 @@ def _edits_requested(change: Change, entry: AuditEntry) -> None:
 
 def _commented(change: Change, entry: AuditEntry) -> None:
     mentioned = people().filter(username__in=entry.detail.get("mentions", ()))
+    names = listed([each.display_name for each in mentioned])
     text = f"{entry.actor.name}:{_quoted(entry.detail['comment'])}"
-    _notify(Topic.COMMENT_MENTION, mentioned, change, f"You are mentioned about change {change.pk}", text, key=uuid4().hex)
+    _notify(
+        Topic.COMMENT_MENTION, mentioned, change, f"A comment about change {change.pk} mentions {names}", text, key=uuid4().hex
+    )
 
 
 def _run_alone(change: Change, entry: AuditEntry) -> None:
@@ -159,7 +169,8 @@ def _run_alone(change: Change, entry: AuditEntry) -> None:
 
 
 def _expired(change: Change, _: AuditEntry) -> None:
-    asked = people().filter(pk__in=messages_about(Topic.APPROVAL_NEEDED, _key(change)).values("person"))
+    notified = messages_about(Topic.APPROVAL_NEEDED, _key(change)) | messages_about(Topic.EXPIRING, _key(change))
+    asked = people().filter(pk__in=notified.values("person"))
     _settled(change)
     text = "It was not decided in time. Nothing was sent. It has to be requested again."
     _notify(Topic.EXPIRING, [change.requested_by, *asked], change, f"Change {change.pk} expired", text, key="expired")
@@ -181,7 +192,9 @@ def _finished(change: Change, entry: AuditEntry) -> None:
 
 
 def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: str, text: str = "", *, key: str = "") -> None:
-    what = f"{for_stored(change).words(change.item_count)} ({change.environment})"
+    excluded = exclusions([change.approval]).get(change.approval_id)
+    left = change.item_count - (excluded.count if excluded else 0)
+    what = f"{for_stored(change).words(left)} ({change.environment})"
     to = {person.pk: person for person in recipients}
     notify(
         topic,
@@ -190,7 +203,7 @@ def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: 
         text=text,
         link=reverse("changes:detail", args=[change.pk]),
         key=f"{_key(change)}:{change.digest[:16]}:{key}",  # another content is told of again
-        never_to=() if change.requested_by_id in to else (change.requested_by_id,),
+        never_to={change.requested_by_id, *_deciders_so_far(change)} - set(to),
     )
 
 
@@ -210,9 +223,16 @@ def _approvers(change: Change) -> list[Staff]:
 
 
 def _approvers_on_duty(change: Change) -> list[Staff]:
-    """Return those who may approve it now and are on duty; all who may, if none of them is."""
-    found = approvers_of(change)
-    return [each.person for each in found if each.is_on_duty] or [each.person for each in found]
+    """Return those who may approve it now and are on duty; all who may, if fewer of them are than approvals are missing."""
+    found, missing = approvers_of(change), change.approval.needed - given(change.approval)
+    on_duty = [each.person for each in found if each.is_on_duty]
+    return on_duty if len(on_duty) >= missing else [each.person for each in found]
+
+
+def _deciders_so_far(change: Change) -> set[int]:
+    """Return who has decided about what it is now."""
+    request = change.approval
+    return {each.staff_id for each in request.approvals.all() if each.version == request.version}
 
 
 def _deciders() -> list[Staff]:
@@ -228,6 +248,12 @@ def _reviewers(change: Change) -> list[Staff]:
 def _follows_another(change: Change) -> bool:
     """Whether it ends a lock that waits itself: the two are decided together, and one message is enough."""
     return change.relation == Relation.ENDS and change.of_change is not None and change.of_change.state == ChangeState.PENDING
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name a few of many, so that the rest of a message is not cut off."""
+    more = len(names) - NAMED_MAX
+    return listed([*names[:NAMED_MAX], f"{more:,} more"] if more > 0 else names)
 
 
 def _quoted(text: str) -> str:

@@ -12,7 +12,7 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from accounts.approvals import queries as approvals
-from accounts.approvals.actions import stage_of
+from accounts.approvals.actions import refusal
 from accounts.approvals.models import Approval
 from accounts.approvals.queries import ApprovalProgress, approval_progress
 from accounts.changes.approval import CHANGES
@@ -199,11 +199,14 @@ def waiting_for(person: Staff) -> QuerySet[Change]:
 
 
 def approvers_of(change: Change) -> list[Approver]:
-    """Return who could approve a pending change now: not the requester, and no one who has decided about it."""
+    """Return who could approve a pending change now: those to whom nothing of it would be refused; those on duty first."""
     request = change.approval
-    decided = request.approvals.filter(version=request.version).values_list("staff_id", flat=True)
-    _, role = stage_of(request)
-    return approvers(timezone.now(), capability=CHANGES.capability, role=role, besides={request.requested_by_id, *decided})
+    prefetch_related_objects([request], "approvals")
+    return approvers(
+        timezone.now(),
+        capability=CHANGES.capability,
+        may_act=lambda person: refusal(request, person, request.digest) is None,
+    )
 
 
 def waiting_for_others(person: Staff) -> QuerySet[Change]:

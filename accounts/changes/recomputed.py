@@ -154,14 +154,22 @@ def recomputed(change: Change, *, read: bool) -> Recomputed | None:
     )
 
 
-def refuse_more_liquidations(change: Change, seen: ChangeEffects, excluded: Collection[str]) -> None:
-    """Raise DecisionRefused if a pending change would liquidate more by now than its approver was shown."""
-    review = recomputed(change, read=False) if change.state == ChangeState.PENDING else None
-    if review is None:
-        return
-    was, now = seen.liquidated, review.without(excluded).overview.effects.liquidated
-    if now > was:
-        raise DecisionRefused(f"It would liquidate {now:,} by now, and you were shown {was:,}. Review it again.")
+AGAIN: Final = "Review it again."
+
+
+def liquidates_more(change: Change, seen: ChangeEffects | None) -> DecisionRefused | None:
+    """Return why an approver can't approve a pending change that would or might liquidate more by now than they were shown."""
+    review = recomputed(change, read=False) if seen and change.state == ChangeState.PENDING else None
+    if review is None or seen is None:
+        return None
+    now = review.overview.effects
+    certain, possible = now.liquidated - seen.liquidated, now.possibly_liquidated - seen.possibly_liquidated
+    if certain > 0:
+        return DecisionRefused(f"It would liquidate {now.liquidated:,} by now, and you were shown {seen.liquidated:,}. {AGAIN}")
+    if certain + possible > 0:
+        shown = f"{now.possibly_liquidated:,} by now, and you were shown {seen.possibly_liquidated:,}"
+        return DecisionRefused(f"It might liquidate {shown}. {AGAIN}")
+    return None
 
 
 def _planned(change: Change, kind: Kind, waiting: Sequence[Item]) -> Plan:

@@ -165,7 +165,7 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         optional=("mentions",),
     ),
     Tag.CHANGE_REVIEWED: Declaration(
-        sentence="{actor} reviewed {change}, which ran first[: “{comment}”]",
+        sentence="{actor} reviewed {change}, which ran without approval[: “{comment}”]",
         required=("comment",),
         tone="ok",
     ),

@@ -56,7 +56,7 @@ def notify(
     texts = {person: content["text"] for person in asked.values() if person.is_active}
     for person, stand_in in stand_ins_for(asked.values(), now):
         if stand_in.pk not in never_to:
-            texts.setdefault(stand_in, f"You stand in for {person.display_name}. {text}"[: Message.TEXT_MAX])
+            texts.setdefault(stand_in, f"You stand in for {person.display_name}. {text}".strip()[: Message.TEXT_MAX])
     chosen = {each.person_id: each for each in Preferences.objects.filter(person__in=texts)}
     to_people = (
         {**each, "text": own_text}

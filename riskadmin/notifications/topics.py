@@ -37,43 +37,31 @@ def topic_label(name: str) -> str:
 class TopicSpec:
     """A topic in words.
 
-    `sentence` says when a message is sent, `recipients` who gets it. An urgent one is always shown on the page and never waits
-    for a digest. `channels` are those of people who have chosen nothing.
+    `sentence` says when a message is sent. An urgent one is always shown on the page and never waits for a digest. `channels`
+    are those of people who have chosen nothing. Who gets it is decided where it is written.
     """
 
     sentence: str
-    recipients: str
     is_urgent: bool = False
     channels: tuple[Channel, ...] = (Channel.PAGE, Channel.EMAIL)
 
 
 TOPICS: Final[dict[Topic, TopicSpec]] = {
-    Topic.APPROVAL_NEEDED: TopicSpec(
-        sentence="A change waits, and you may approve it.", recipients="everyone who may approve it", is_urgent=True
-    ),
-    Topic.DECIDED: TopicSpec(
-        sentence="A change that you requested was approved or rejected, or edits were asked for.", recipients="its requester"
-    ),
-    Topic.COMMENT_MENTION: TopicSpec(sentence="A comment mentions you.", recipients="the person mentioned"),
+    Topic.APPROVAL_NEEDED: TopicSpec(sentence="A change waits, and you may approve it.", is_urgent=True),
+    Topic.DECIDED: TopicSpec(sentence="A change that you requested was approved or rejected, or edits were asked for."),
+    Topic.COMMENT_MENTION: TopicSpec(sentence="A comment mentions you."),
     Topic.EXPIRING: TopicSpec(
         sentence="A change is about to expire without a decision, or has expired.",
-        recipients="its requester, and those who may approve it",
         is_urgent=True,
     ),
-    Topic.CHANGE_FINISHED: TopicSpec(
-        sentence="A change that you requested has finished, and not every item was applied.", recipients="its requester"
-    ),
+    Topic.CHANGE_FINISHED: TopicSpec(sentence="A change that you requested has finished, and not every item was applied."),
     Topic.SUSPENDED: TopicSpec(
         sentence="A change was suspended, before it ran or because what is stored is not what was approved.",
-        recipients="its requester, and those who may approve it",
         is_urgent=True,
     ),
-    Topic.REVIEW_DUE: TopicSpec(
-        sentence="A review of what ran first is overdue.", recipients="its requester, and everyone who may review it"
-    ),
+    Topic.REVIEW_DUE: TopicSpec(sentence="The review of a change that ran without approval is overdue."),
     Topic.BREAK_GLASS: TopicSpec(
         sentence="Somebody ran a change alone because of an incident.",
-        recipients="supervisors, administrators and compliance",
         is_urgent=True,
     ),
 }

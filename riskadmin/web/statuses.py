@@ -6,4 +6,4 @@ UNPROCESSABLE: Final = 422
 """What was typed has to be corrected; nothing was written."""
 
 CONFLICT: Final = 409
-"""It is no longer what the page showed, or may not be done now; nothing was written."""
+"""It is no longer what the page showed, or may not be done now; nothing was done."""

@@ -17,6 +17,7 @@ from accounts.approvals.states import RequestState, Verdict
 from accounts.changes.models import Change, TargetList
 from accounts.changes.notices import remind_reviews
 from accounts.changes.states import ChangeState, ItemState
+from accounts.models import Cash
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.notifications.models import Message
@@ -137,6 +138,22 @@ class TestTogether:
             Tag.CHANGE_DECISION_REFUSED,
             Tag.CHANGE_APPROVED,
         ]
+
+    def test_what_would_liquidate_by_now_is_refused_and_that_is_recorded(
+        self, client: Client, support: Staff, supervisor: Staff, sent: Sent
+    ) -> None:
+        from tests.changes.test_decision_page import NEW_LIMIT, make_evaluations
+
+        want_for("auto_liq_limits", stages=SUPERVISOR)
+        make_evaluations([1, 2], limit="2500")
+        change = ask(support, "auto_liq_limits", 1, 2, parameters=NEW_LIMIT)
+        Cash.objects.filter(account__tradovate_id=2).update(realized_pnl_usd="-1700")
+        client.force_login(supervisor)
+        answer = client.post(reverse("approvals:together"), self.sent_for(change))
+        assert "It would liquidate 1 by now, and you were shown 0" in read_aloud(answer)
+        assert Event.objects.filter(tag=Tag.CHANGE_DECISION_REFUSED, staff_id=supervisor.pk).count() == 1
+        assert not Approval.objects.filter(request=change.approval_id).exists()
+        assert sent == []
 
     def test_what_has_to_be_opened_or_is_of_another_kind_is_refused_whole(
         self, client: Client, support: Staff, supervisor: Staff, change: Change, sent: Sent

@@ -165,6 +165,25 @@ def test_what_was_altered_before_the_approval_is_not_approved(
     assert approve(supervisor, pending).state == ChangeState.RUNNING
 
 
+def test_what_was_altered_is_not_sealed_again_by_leaving_an_item_out(
+    pending: Change, other: Change, supervisor: Staff, sent: Sent, subtests: Any
+) -> None:
+    left_out = pending.items.get(position=1)
+    for name, row, columns in list(attacks(pending, other)):
+        if name == "change.approval_id":
+            continue
+        with subtests.test(name), altered(row, columns):
+            with pytest.raises(DecisionRefused):
+                approve(supervisor, pending, excluded=[str(left_out.pk)])
+            assert not Approval.objects.exists()
+    with unguarded("approvals_approvalrequest"):
+        ApprovalRequest.objects.filter(pk=pending.approval_id).update(facts={})
+    with pytest.raises(DecisionRefused, match="It can't be approved"):
+        approve(supervisor, pending, excluded=[str(left_out.pk)])
+    assert nothing_sent()
+    assert sent == []
+
+
 def test_what_was_altered_after_the_approval_is_not_sent(
     pending: Change, other: Change, supervisor: Staff, subtests: Any
 ) -> None:

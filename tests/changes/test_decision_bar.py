@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +14,8 @@ from pytest_django import Settings
 from accounts.approvals.actions import decide
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import RequestState, Verdict
+from accounts.changes.approval import ChangeSubject
+from accounts.changes.freshness import good_since
 from accounts.changes.models import Change, Item
 from accounts.changes.states import ChangeState, ItemState
 from accounts.models import Cash, RiskStatus
@@ -106,6 +109,29 @@ class TestNumber:
         assert nothing_happened(change, sent)
         refused = Event.objects.get(change_id=change.pk, tag="change:decision:refused")
         assert refused.detail["why"].startswith("It would liquidate 3 by now")
+
+    def test_so_are_those_that_the_reading_right_before_the_approval_finds(
+        self, client: Client, change: Change, supervisor: Staff, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page = opened(client, supervisor, change)
+
+        def read(*_: Any, **__: Any) -> Any:
+            Cash.objects.filter(account__tradovate_id=3).update(realized_pnl_usd="-1700")
+            return good_since(), ""
+
+        monkeypatch.setattr(ChangeSubject, "prepare", read)
+        answer = post(client, supervisor, change, page, confirm_count="2")
+        assert (answer.status_code, "It would liquidate 3 by now, and you were shown 2" in read_aloud(answer)) == (409, True)
+        assert nothing_happened(change, sent)
+
+    def test_a_requester_without_the_number_is_refused_as_the_requester(
+        self, client: Client, change: Change, support: Staff, supervisor: Staff, sent: Sent
+    ) -> None:
+        page = opened(client, supervisor, change)
+        support.groups.add(Group.objects.get(name="supervisor"))
+        assert post(client, support, change, page).status_code == 409
+        assert Event.objects.filter(tag="change:decision:refused", staff_id=support.pk).count() == 1
+        assert nothing_happened(change, sent)
 
 
 class TestLeftOut:

@@ -18,7 +18,7 @@ from riskadmin.notifications.models import Message
 from riskadmin.staff.duty.models import Delegation, DutySwitch
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from tests.approvals.policies import SUPERVISOR, TWO_SUPERVISORS, want_for
+from tests.approvals.policies import SUPERVISOR, TWO_SUPERVISORS, add_rule, want_for
 from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, open_item, reject
 from tests.staff.people import make_person
 
@@ -129,13 +129,69 @@ def test_policy_names_who_else_gets_notice_before_it_expires(support: Staff, sup
     ends = change.approval.expires_at
     assert ends is not None
     remind_expiring(change.submitted_at + (ends - change.submitted_at) * 0.76)
-    asked = reported("expiring")
-    assert {"support", "supervisor", "administrator"} <= set(asked)
-    administrators = Message.objects.get(topic="expiring", person__username="administrator")
-    assert administrators.text == "You are told as the policy says, because no one has decided yet."
+    administrators = {"administrator", "policy1", "policy2"}  # two of them wrote the policy
+    assert set(reported("expiring")) == {"support", "supervisor"} | administrators
+    message = Message.objects.get(topic="expiring", person__username="administrator")
+    assert message.text == "You are told as the policy says, because it is not decided yet."
+    with time_machine.travel(ends + timedelta(seconds=1), tick=False):
+        assert expire_overdue(origin=ORIGIN) == 1
+    unread = Message.objects.filter(topic="expiring", read_at=None)
+    assert {each.person.username for each in unread if each.person} == {"support", "supervisor"} | administrators
 
 
-def test_those_on_duty_are_asked_and_all_if_none_is(support: Staff, supervisor: Staff, second_supervisor: Staff) -> None:
+def test_only_the_rule_that_applies_names_who_else_gets_notice(support: Staff, supervisor: Staff) -> None:
+    make_person(Role.ADMINISTRATOR)
+    want_for("unlock", stages=SUPERVISOR, escalate_to="administrator")
+    add_rule(kinds=("unlock",), stages=TWO_SUPERVISORS)
+    make_account(101, LOCKED)
+    change = ask(support, "unlock", 101)
+    ends = change.approval.expires_at
+    assert ends is not None
+    remind_expiring(change.submitted_at + (ends - change.submitted_at) * 0.76)
+    assert "administrator" not in reported("expiring")
+
+
+def test_if_fewer_are_on_duty_than_approvals_are_missing_all_are_asked(
+    support: Staff, supervisor: Staff, second_supervisor: Staff
+) -> None:
+    want_for("unlock", stages=TWO_SUPERVISORS)
+    DutySwitch.objects.create(person=second_supervisor, is_on=True, until=timezone.now() + timedelta(hours=1))
+    make_account(101, LOCKED)
+    ask(support, "unlock", 101)
+    assert set(reported("approval_needed")) == {"supervisor", "supervisor2"}
+
+
+def test_after_an_approval_those_of_the_next_stage_are_asked(support: Staff, supervisor: Staff) -> None:
+    second = make_person(Role.SUPERVISOR, "supervisor2")
+    third = make_person(Role.SUPERVISOR, "supervisor3")
+    want_for("unlock", stages=TWO_SUPERVISORS)
+    for person in (supervisor, second):
+        DutySwitch.objects.create(person=person, is_on=True, until=timezone.now() + timedelta(hours=1))
+    make_account(101, LOCKED)
+    change = ask(support, "unlock", 101)
+    assert set(reported("approval_needed")) == {"supervisor", "supervisor2"}
+    DutySwitch.objects.update(is_on=False)
+    approve(supervisor, change)
+    assert set(reported("approval_needed")) == {"supervisor", "supervisor2", "supervisor3"}
+    assert (
+        Message.objects.get(person=third).subject == f"Change {change.pk} waits for another approval: Unlock 1 account (demo)"
+    )
+
+
+def test_what_was_left_out_is_not_counted(support: Staff, supervisor: Staff, second_supervisor: Staff) -> None:
+    want_for("unlock", stages=TWO_SUPERVISORS)
+    for number in (101, 102):
+        make_account(number, LOCKED)
+    change = ask(support, "unlock", 101, 102)
+    approve(supervisor, change, excluded=[str(change.items.get(position=1).pk)])
+    again = Message.objects.filter(topic="approval_needed", person=second_supervisor).latest("pk")
+    assert again.subject == f"Change {change.pk} has to be approved again: Unlock 1 account (demo)"
+    change.refresh_from_db()
+    approve(second_supervisor, change)
+    assert reported("decided")["support"] == f"Change {change.pk} was approved, in part: Unlock 1 account (demo)"
+
+
+def test_those_on_duty_are_asked(support: Staff, supervisor: Staff, second_supervisor: Staff) -> None:
     DutySwitch.objects.create(person=second_supervisor, is_on=True, until=timezone.now() + timedelta(hours=1))
     make_account(101, LOCKED)
     ask(support, "unlock", 101)
@@ -158,6 +214,13 @@ class TestStandIn:
         assert set(reported("decided")) == {"supervisor", "supervisor2"}
         message = Message.objects.get(topic="decided", person__username="supervisor2")
         assert message.text == "You stand in for supervisor. supervisor3 rejected it. “Not yet”"
+
+    def test_not_once_they_have_lost_the_role(self, supervisor: Staff, second_supervisor: Staff) -> None:
+        third = make_person(Role.SUPERVISOR, "supervisor3")
+        second_supervisor.groups.clear()
+        make_account(101, LOCKED)
+        reject(third, ask(supervisor, "unlock", 101), comment="Not yet")
+        assert set(reported("decided")) == {"supervisor"}
 
     def test_they_are_not_asked_to_approve_what_they_requested(self, second_supervisor: Staff) -> None:
         make_account(101, LOCKED)

@@ -136,7 +136,9 @@ def ask(
     )
 
 
-def approve(person: Staff, change: Change, *, digest: str | None = None, comment: str = "") -> Change:
+def approve(
+    person: Staff, change: Change, *, digest: str | None = None, comment: str = "", excluded: Sequence[str] = ()
+) -> Change:
     """Approve a change as it stands, or as somebody saw it."""
     decide(
         actor=person,
@@ -145,6 +147,7 @@ def approve(person: Staff, change: Change, *, digest: str | None = None, comment
         verdict=Verdict.APPROVE,
         digest=change.digest if digest is None else digest,
         comment=comment,
+        excluded=excluded,
     )
     return Change.objects.get(pk=change.pk)
 

@@ -1,11 +1,12 @@
 """Who is on duty, who stands in for whom, and who could decide. Only active people with the role are ever returned."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
 
+from riskadmin.staff.duty.actions import can_be_on_roster
 from riskadmin.staff.duty.models import Delegation, DutyHours, DutySwitch
 from riskadmin.staff.models import Staff
 from riskadmin.web.clock import display_zone
@@ -30,9 +31,13 @@ def on_duty_among(people: Iterable[Staff], now: datetime) -> set[int]:
 
 
 def stand_ins_for(people: Iterable[Staff], now: datetime) -> list[tuple[Staff, Staff]]:
-    """Return (person, who stands in for them) for those of these people who have an active stand-in at a time."""
-    found = _holding(now).filter(person__in=people, stand_in__is_active=True)
-    return [(each.person, each.stand_in) for each in found.select_related("person", "stand_in")]
+    """Return (person, who stands in for them) for those of these people who have an active stand-in at a time.
+
+    A stand-in who has lost the role since is none any more.
+    """
+    found = _holding(now).filter(person__in=people, stand_in__is_active=True).select_related("person", "stand_in")
+    stand_ins = found.prefetch_related("stand_in__groups")
+    return [(each.person, each.stand_in) for each in stand_ins if can_be_on_roster(each.stand_in)]
 
 
 def stands_in_for(staff: Staff, now: datetime) -> list[Staff]:
@@ -46,16 +51,9 @@ def stands_in_for(staff: Staff, now: datetime) -> list[Staff]:
     return list(_active().filter(pk__in=ids))
 
 
-def approvers(now: datetime, *, capability: str, role: str = "", besides: Collection[int] = ()) -> list[Approver]:
-    """Return the active people who have a capability, and a role if one is asked for; those on duty first.
-
-    `besides` are the ids of those who may not, such as who asked.
-    """
-    people = [
-        person
-        for person in _active().exclude(pk__in=besides)
-        if person.may(capability) and (not role or role in person.role_names)
-    ]
+def approvers(now: datetime, *, capability: str, may_act: Callable[[Staff], bool] | None = None) -> list[Approver]:
+    """Return the active people who have a capability, and of whom `may_act` says so too; those on duty first."""
+    people = [person for person in _active() if person.may(capability) and (may_act is None or may_act(person))]
     on, able = on_duty_among(people, now), {person.pk: person for person in people}
     alternatives: dict[int, list[Staff]] = {}
     for person_id, stand_in_id in _holding(now).filter(person__in=people).values_list("person_id", "stand_in_id"):
