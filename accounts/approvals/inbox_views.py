@@ -213,7 +213,7 @@ def together(request: HttpRequest) -> HttpResponse:
 def _approve(request: HttpRequest, asked: ApprovalRequest, digest: str, comment: str) -> None:
     """Approve one of several. Raises DecisionRefused, after recording that."""
     viewer, origin, verdict = person(request), origin_of(request), Verdict.APPROVE
-    confirmed = subject_of(asked).to_confirm(asked, None, ())
+    confirmed = subject_of(asked).to_confirm(asked, None)
     if confirmed and refusal(asked, viewer, digest) is None:
         refused = DecisionRefused(f"Open it to approve it. {confirmed.error}")
         record_refusal(actor=viewer, origin=origin, request_id=asked.pk, what=verdict.value, refused=refused, digest=digest)

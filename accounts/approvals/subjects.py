@@ -113,11 +113,9 @@ class Subject(ABC):
         del request, viewer, sealed, excluded
         return None
 
-    def to_confirm(
-        self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
-    ) -> Confirmation | None:
+    def to_confirm(self, request: ApprovalRequest, shown: Mapping[str, Any] | None) -> Confirmation | None:
         """Return what an approval of what was shown has to confirm by its number; None if nothing."""
-        del request, shown, excluded
+        del request, shown
         return None
 
     def content_without(self, thing: Any, keys: Sequence[str], *, by: Who) -> NewContent:

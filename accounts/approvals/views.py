@@ -43,7 +43,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         shown = subject.shown(asked, viewer, said["shown"], said["excluded"])
         # Those who may not approve it are refused by `decide`, which records that.
         asks = verdict == Verdict.APPROVE and actions.refusal(asked, viewer, digest) is None
-        confirmed = subject.to_confirm(asked, shown, said["excluded"]) if asks else None
+        confirmed = subject.to_confirm(asked, shown) if asks else None
     except DecisionRefused as refusal:
         actions.record_refusal(actor=viewer, origin=origin, request_id=pk, what=verdict.value, refused=refusal, digest=digest)
         return _not_decided(request, asked, form, refusal)

@@ -94,11 +94,8 @@ class ChangeSubject(Subject):
             raise DecisionRefused("This is not what you were shown. Review it again.") from error
         return effects.to_json() if effects else None
 
-    def to_confirm(
-        self, request: ApprovalRequest, shown: Mapping[str, Any] | None, excluded: Sequence[str]
-    ) -> Confirmation | None:
+    def to_confirm(self, request: ApprovalRequest, shown: Mapping[str, Any] | None) -> Confirmation | None:
         """Ask for the number of what it liquidates or loosens; what was shown nowhere is as it was requested."""
-        del excluded
         return confirmation_of(_seen(request.change, shown))
 
     def content_without(self, thing: Change, keys: Sequence[str], *, by: Who) -> NewContent:
