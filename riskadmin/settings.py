@@ -48,11 +48,17 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "django_htmx",
     "riskadmin.web",
     "riskadmin.audit",
     "riskadmin.staff",
+    "riskadmin.staff.sign_in",
     "riskadmin.staff.duty",
     "riskadmin.notifications",
     "accounts",
@@ -76,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "riskadmin.staff.refused_requests.RefusedRequestMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "riskadmin.web.access.AccessMiddleware",
 ]
@@ -131,6 +138,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- Sign-in: allauth's flows, with this project's own pages, events and throttle (riskadmin/staff/sign_in) -----------
+ACCOUNT_ADAPTER = "riskadmin.staff.sign_in.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False  # they count by address alone, and in a cache; the throttle does neither
+ACCOUNT_LOGIN_TIMEOUT = 600  # how long the second step of a sign-in may take, in seconds
+# A browser on which somebody has signed in; the prefix makes browsers refuse it over plain HTTP or from another host.
+DEVICE_COOKIE_NAME = "__Host-device" if HTTPS else "device"
+# No cache: nothing that decides who may do what rests on a process's memory, nor on Redis.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 # --- PostgreSQL and Redis -------------------------------------------------------------------------------------------
 # A pool, so that a worker's threads can return their connection while they wait for Tradovate.

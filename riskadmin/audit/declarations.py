@@ -50,8 +50,9 @@ _OUTSIDE: Final = Declaration(
 
 DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.STAFF_SIGNED_IN: Declaration(
-        sentence="{actor} signed in[ as {username}]",
+        sentence="{actor} signed in[ as {username}][ with {proven_by}]",
         required=("username",),
+        optional=("proven_by",),
     ),
     Tag.STAFF_SIGNED_OUT: Declaration(
         sentence="{actor} signed out",
@@ -61,6 +62,10 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="A sign-in was refused for {attempted}[; further attempts are refused until {locked_until}]",
         optional=("username", "staff_id", "active", "locked_until"),
         tone="warn",
+    ),
+    Tag.STAFF_THROTTLE_LIFTED: Declaration(
+        sentence="{actor} let {username} try to sign in again at once[, after {failures} failed attempts]",
+        required=("username", "staff_id", "failures"),
     ),
     Tag.STAFF_REQUEST_REFUSED: Declaration(
         sentence="{actor} sent {method} to {path}, and that was refused with status {status}",

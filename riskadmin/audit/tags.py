@@ -12,6 +12,7 @@ class Tag(models.TextChoices):
     STAFF_SIGNED_IN = "staff:session:opened", "Signed in"
     STAFF_SIGNED_OUT = "staff:session:closed", "Signed out"
     STAFF_SIGN_IN_REFUSED = "staff:session:refused", "Sign-in refused"
+    STAFF_THROTTLE_LIFTED = "staff:throttle:lifted", "Wait after failed sign-ins lifted"
     STAFF_REQUEST_REFUSED = "staff:request:refused", "Request refused"
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"

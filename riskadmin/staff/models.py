@@ -1,4 +1,4 @@
-"""The people who sign in here, and their sign-in attempts. Traders are not among them."""
+"""The people who sign in here. Traders are not among them."""
 
 import unicodedata
 from functools import cached_property
@@ -101,34 +101,3 @@ class Staff(AbstractBaseUser):
     def who(self) -> Who:
         """Return the snapshot of this person that events carry."""
         return Who(id=self.pk, name=self.display_name, role=", ".join(self.role_names))
-
-
-class SignInAttempt(models.Model):
-    """One sign-in attempt, written before the password is checked, so that many at once can't evade the lock-out.
-
-    Rows older than a day are deleted; the permanent record is the trail. Unknown usernames are kept only as a keyed digest,
-    since people type their password there by mistake.
-    """
-
-    class Outcome(models.TextChoices):
-        """How it ended. An attempt without an end (the server was killed) counts as failed."""
-
-        PENDING = "pending"
-        FAILED = "failed"
-        SUCCEEDED = "succeeded"
-
-    username_digest = models.CharField(max_length=64)
-    address = models.GenericIPAddressField(null=True)
-    attempted_at = models.DateTimeField(db_default=Now())
-    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.PENDING)
-
-    class Meta:
-        indexes = [
-            # The newest attempts for one username, and from one address.
-            models.Index(fields=["username_digest", "-attempted_at"], name="sign_in_by_username"),
-            models.Index(fields=["address", "-attempted_at"], name="sign_in_by_address"),
-            models.Index(fields=["attempted_at"], name="sign_in_oldest"),  # deleting old rows
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.attempted_at:%Y-%m-%d %H:%M:%S} {self.outcome}"

@@ -43,6 +43,8 @@ _VALUES: dict[str, Any] = {
     "kind": "lock",
     "known_at": "2026-11-21T16:40:12+00:00",
     "lines": [4, 5],
+    "failures": 10,
+    "proven_by": "password, passkey",
     "locked_until": "2026-11-21T14:18:05+00:00",
     "missing": {"accounts": "6 of 10"},
     "move": 11,

@@ -11,10 +11,11 @@ from riskadmin import settings as project_settings
 from riskadmin.audit.actions import NoTransaction
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
-from riskadmin.staff import actions
+from riskadmin.staff.actions import set_password
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from riskadmin.staff.views import FAILURE
+from riskadmin.staff.sign_in import actions
+from riskadmin.staff.sign_in.views import FAILURE
 from tests.staff.people import PASSWORD, make_person
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +50,7 @@ def test_the_right_password_opens_a_session_and_is_recorded(client: Client, pers
     assert (event.staff_id, event.staff_name, event.staff_role) == (person.pk, "support", "support")
     assert event.address == "192.0.2.7"
     assert event.request_id == response["X-Request-ID"]
-    assert event.detail == {"username": "support"}
+    assert event.detail == {"username": "support", "proven_by": "password"}
     person.refresh_from_db()
     assert person.last_login is not None
 
@@ -96,7 +97,7 @@ def test_a_password_typed_as_username_reaches_neither_trail_nor_tries(client: Cl
     from django.db import connection
 
     with connection.cursor() as cursor:
-        for table in ("audit_event", "staff_signinattempt"):
+        for table in ("audit_event", "sign_in_attempt"):
             cursor.execute(f"SELECT count(*) FROM {table} t WHERE t::text ILIKE %s", ["%horse%"])
             assert cursor.fetchone() == (0,)
 
@@ -196,7 +197,7 @@ def test_a_new_password_ends_the_sessions(client: Client, person: Staff) -> None
     from riskadmin.audit.origin import Origin
 
     post(client)
-    actions.set_password(None, origin=Origin(job="tests"), person=person, password="another long one")
+    set_password(None, origin=Origin(job="tests"), person=person, password="another long one")
 
     assert client.get(SIGN_IN).status_code == 200  # a stranger again: somebody signed in would be sent on
     assert [event.detail for event in events(Tag.STAFF_PASSWORD_SET)] == [{"username": "support", "staff_id": person.pk}]
