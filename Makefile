@@ -8,7 +8,7 @@ LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-on-dates interleavings faults bench lint format screenshots lock sessions clean environment
+.PHONY: help openapi demo demo-reset test test-on-dates interleavings faults bench lint format screenshots lock sessions clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ format: environment ## format Python and templates
 	$(VENV)/ruff check --fix --quiet
 	$(VENV)/ruff format
 	$(VENV)/djlint --quiet --reformat templates
+
+openapi: export SECRET_KEY = only-for-checks-that-read-the-settings-000000
+openapi: environment ## write docs/openapi.json, the description of the API, again
+	@$(VENV)/python manage.py export_openapi_schema --api accounts.api.views.api --indent 2 --sorted --output docs/openapi.json
 
 screenshots: environment ## make the README's pictures from the demo that runs
 	@$(VENV)/python -m riskadmin.local.chromium

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from accounts.api.urls import API_URLS
 from riskadmin import health, home
 
 urlpatterns = [
@@ -12,6 +13,8 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("", include("riskadmin.web.urls")),
     path("", include("riskadmin.staff.urls")),
+    path("me/tokens/", include("riskadmin.staff.tokens.urls")),
+    path("api/v1/", API_URLS),
     path("duty/", include("riskadmin.staff.duty.urls")),
     path("accounts/", include("accounts.pages.urls")),
     path("budget/", include("accounts.gateway.usage.urls")),

@@ -28,6 +28,8 @@ from riskadmin.notifications.topics import Topic
 from riskadmin.staff.duty.models import Delegation, DutyHours
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from riskadmin.staff.tokens.actions import make_token
+from riskadmin.staff.tokens.models import AccessToken, Scope
 from tests.changes.reasons.files import uploaded_file
 from tests.changes.world import LOCKED, ask, make_account, open_item, planned
 from tests.limit_templates.templates import assign_size, propose_again, put_in_force
@@ -62,6 +64,7 @@ class World:
     assignment: Assignment
     webhook: Webhook
     policy: PolicyVersion
+    token: AccessToken
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,10 @@ TABLE = (
     Row("POST", "staff:sign_in", (422, 422, 422, 422, 422), sent=lambda _: {"username": "nobody", "password": "wrong"}),
     Row("POST", "staff:sign_out", (303, 303, 303, 303, 303)),
     Row("GET", "staff:people", (302, 403, 403, 403, 200)),
+    Row("GET", "tokens:page", EVERYBODY_SIGNED_IN),
+    Row("POST", "tokens:page", (302, 200, 200, 200, 200), sent=lambda _: {"name": "report", "scope": "read", "days": "7"}),
+    # The deputy's: only an administrator revokes the token of somebody else.
+    Row("POST", "tokens:revoke", (302, 403, 403, 403, 303), lambda world: (world.token.pk,)),
     Row("GET", "duty:page", EVERYBODY_SIGNED_IN),
     # Supervisors keep their own duty; administrators that of all, but are not on the roster themselves.
     Row("POST", "duty:switch", (302, 403, 303, 403, 303), _supervisor, lambda _: {"on": "1"}),
@@ -414,8 +421,12 @@ def make_world() -> World:
         topics=[Topic.APPROVAL_NEEDED],
     )
     version, assignment = templated(support, people[Role.SUPERVISOR.value])
+    token, _ = make_token(
+        actor=people["deputy"], origin=Origin(job="tests"), name="report", scope=Scope.READ, lasts=timedelta(days=1)
+    )
     return World(
         people=people,
+        token=token,
         change=change,
         attachment=change.attachments.get(),
         hours=DutyHours.objects.create(person=supervisor, weekday=0, begins=time(9), ends=time(17)),

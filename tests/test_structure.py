@@ -220,6 +220,7 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "account": 3,
         "mfa": 3,
         "socialaccount": 3,
+        "tokens": 3,
         "notifications": 4,
         "accounts": 5,
         "approvals": 6,

@@ -80,6 +80,18 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} set the password of {username}",
         required=("username", "staff_id"),
     ),
+    Tag.TOKEN_MADE: Declaration(
+        sentence="{actor} made the access token {token}[ for {scope}][, until {until}]",
+        required=("token", "token_id", "username", "scope", "until"),
+    ),
+    Tag.TOKEN_REVOKED: Declaration(
+        sentence="{actor} revoked the access token {token} of {username}",
+        required=("token", "token_id", "username"),
+    ),
+    Tag.TOKEN_USED: Declaration(
+        sentence="A program with the token {token} of {actor} sent {method} to {path}, answered with status {status}",
+        required=("token", "token_id", "username", "method", "path", "status"),
+    ),
     Tag.DUTY_HOURS_ADDED: Declaration(
         sentence="{actor} put {on_duty} on duty every week: {hours}",
         required=("staff_id", "on_duty", "hours"),

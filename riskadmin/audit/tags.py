@@ -17,6 +17,10 @@ class Tag(models.TextChoices):
     STAFF_CREATED = "staff:person:created", "Person added"
     STAFF_PASSWORD_SET = "staff:password:set", "Password set"
 
+    TOKEN_MADE = "staff:token:made", "Access token made"
+    TOKEN_REVOKED = "staff:token:revoked", "Access token revoked"
+    TOKEN_USED = "staff:token:used", "Access token used"
+
     DUTY_HOURS_ADDED = "duty:hours:added", "Hours of duty added"
     DUTY_HOURS_REMOVED = "duty:hours:removed", "Hours of duty removed"
     DUTY_ON = "duty:switch:on", "On duty"

@@ -1,0 +1,68 @@
+"""Requests of programs: with a token, and never with the session of a browser."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.models import Staff
+from riskadmin.staff.tokens.actions import note_use
+from riskadmin.staff.tokens.models import AccessToken
+from riskadmin.staff.tokens.queries import usable
+from riskadmin.staff.tokens.scopes import allowed
+
+API: Final = "/api/"
+PATH_MAX: Final = 200
+HOW_TO: Final = "Send an access token in the header “Authorization: Bearer …”. You make one on your page Access tokens."
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Who sends a request to the API: a token. It may do what its scope allows, and its person may."""
+
+    token: AccessToken
+    is_authenticated: bool = True
+
+    @property
+    def person(self) -> Staff:
+        """The person in whose name the program acts."""
+        return self.token.person
+
+    def may(self, capability: str) -> bool:
+        """Whether both the token and its person may do something."""
+        return capability in allowed(self.token.scope) and self.person.may(capability)
+
+
+class TokenMiddleware:
+    """Lets only tokens into the API, and records each use. Comes after authentication in `MIDDLEWARE`.
+
+    A session doesn't count there: a page elsewhere could use the cookie of a browser that is signed in.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Django hands over the rest of the chain."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request, and record its use of the token before anything of the answer leaves."""
+        if not request.path.startswith(API):
+            return self.get_response(request)
+        token = _token_of(request)
+        if token is None:
+            return JsonResponse(
+                {"detail": HOW_TO}, status=HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": 'Bearer realm="riskadmin"'}
+            )
+        request.user = Bearer(token)  # type: ignore[assignment]  # what the access marks need of a user
+        response = self.get_response(request)
+        method, path = request.method or "", request.path[:PATH_MAX]
+        note_use(token, origin=origin_of(request), method=method, path=path, status=response.status_code)
+        return response
+
+
+def _token_of(request: HttpRequest) -> AccessToken | None:
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return usable(secret.strip()) if kind.lower() == "bearer" and secret else None

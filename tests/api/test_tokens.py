@@ -1,0 +1,115 @@
+"""Tokens: shown once, for less than their person's rights, ended by hand or by time, and each use in the trail."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from riskadmin.audit.models import Event
+from riskadmin.staff.roles import Role, all_capabilities
+from riskadmin.staff.tokens.bearer import Bearer
+from riskadmin.staff.tokens.models import AccessToken, Scope
+from riskadmin.staff.tokens.queries import digest_of
+from tests.api.programs import Program
+from tests.staff.people import make_person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def program() -> Program:
+    """A program of a supervisor, with the larger scope."""
+    return Program(make_person(Role.SUPERVISOR))
+
+
+def test_a_token_is_shown_once_and_only_its_digest_is_kept(client: Client) -> None:
+    client.force_login(make_person(Role.SUPPORT))
+    answer = client.post(reverse("tokens:page"), {"name": "report", "scope": "read", "days": "7"})
+    token = AccessToken.objects.get()
+    shown = [word for word in answer.content.decode().replace('"', " ").split() if digest_of(word) == token.digest]
+    assert shown
+    assert answer["Cache-Control"] == "no-store"
+    assert shown[0] not in client.get(reverse("tokens:page")).content.decode()
+    assert shown[0] not in str(Event.objects.values_list("detail", flat=True))
+
+
+@pytest.mark.parametrize("typed", [{"name": ""}, {"scope": "approve"}, {"days": "36500"}])
+def test_a_token_that_is_not_offered_is_refused_at_its_field(client: Client, typed: dict[str, str]) -> None:
+    client.force_login(make_person(Role.SUPPORT))
+    answer = client.post(reverse("tokens:page"), {"name": "report", "scope": "read", "days": "7"} | typed)
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == list(typed)
+    assert not AccessToken.objects.exists()
+
+
+def test_no_token_allows_more_than_is_named_for_programs(program: Program) -> None:
+    """Above all not to approve, to resolve, to change the policy, people or webhooks."""
+    may = {each for each in all_capabilities() if Bearer(program.token).may(each)}
+    assert {each for each in may if not each.startswith("changes:request:")} == {"accounts:view", "changes:view"}
+    assert may <= program.token.person.capabilities
+
+
+def test_a_reading_token_requests_nothing() -> None:
+    bearer = Bearer(Program(make_person(Role.SUPERVISOR), Scope.READ).token)
+    assert {each for each in all_capabilities() if bearer.may(each)} == {"accounts:view", "changes:view"}
+
+
+@pytest.mark.parametrize("ended", ["revoked", "expired", "switched off", "unknown", "absent", "of another kind"])
+def test_an_ended_token_opens_nothing(program: Program, ended: str) -> None:
+    now = timezone.now()
+    if ended == "revoked":
+        AccessToken.objects.update(revoked_at=now)
+    elif ended == "expired":
+        AccessToken.objects.update(created_at=now - timedelta(days=2), expires_at=now - timedelta(seconds=1))
+    elif ended == "switched off":
+        person = program.token.person
+        person.is_active = False
+        person.save()
+    headers = {"unknown": "Bearer rat_x", "absent": "", "of another kind": f"Basic {program.secret}"}
+    sent = headers.get(ended, f"Bearer {program.secret}")
+    answer = Client().get("/api/v1/status", headers={"Authorization": sent})
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="riskadmin"')
+    assert not Event.objects.filter(tag="staff:token:used").exists()
+
+
+def test_a_session_opens_nothing_of_the_api(client: Client) -> None:
+    client.force_login(make_person(Role.SUPERVISOR))
+    assert client.get("/api/v1/status").status_code == 401
+    assert client.post("/api/v1/changes", {}, content_type="application/json").status_code == 401
+
+
+def test_a_token_opens_no_page(program: Program) -> None:
+    answer = program.client.get(reverse("changes:list"))
+    assert (answer.status_code, answer["Location"].split("?")[0]) == (302, reverse("staff:sign_in"))
+
+
+def test_each_use_is_in_the_trail(program: Program) -> None:
+    assert program.get("/changes/4711").status_code == 404
+    event = Event.objects.latest("pk")
+    assert (event.tag, event.staff_id, event.detail["path"], event.detail["status"]) == (
+        "staff:token:used",
+        program.token.person_id,
+        "/api/v1/changes/4711",
+        404,
+    )
+    program.token.refresh_from_db()
+    assert (program.token.last_used_at is not None, program.token.last_used_from) == (True, "127.0.0.1")
+
+
+def test_without_the_trail_nothing_is_answered(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseError("trail full")
+
+    monkeypatch.setattr("riskadmin.staff.tokens.bearer.note_use", fail)
+    program.client.raise_request_exception = False
+    assert program.get("/accounts").status_code == 500
+
+
+def test_one_revokes_ones_own_token(client: Client, program: Program) -> None:
+    client.force_login(program.token.person)
+    client.post(reverse("tokens:revoke", args=[program.token.pk]))
+    assert program.get("/status").status_code == 401
+    assert Event.objects.filter(tag="staff:token:revoked", staff_id=program.token.person_id).count() == 1
