@@ -178,6 +178,7 @@ def _sender(text: str) -> str:
 
 
 Names = Annotated[list[str], BeforeValidator(_names)]
+Networks = Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(_names)]
 CapName = Annotated[str, Field(pattern=r"^max(_pct_of_size)?$")]
 Cap = Annotated[dict[CapName, Annotated[Decimal, Field(strict=True, gt=0)]], Field(min_length=1)]
 
@@ -192,9 +193,7 @@ class Variables(BaseSettings):
     ALLOWED_HOSTS: Names = Field(default="127.0.0.1,localhost", validate_default=True)
     CSRF_TRUSTED_ORIGINS: Names = Field(default="", validate_default=True)
     HTTPS: bool = False
-    TRUSTED_PROXIES: Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(_names)] = Field(
-        default="", validate_default=True
-    )
+    TRUSTED_PROXIES: Networks = Field(default="", validate_default=True)
     SESSION_HOURS: int = Field(default=12, ge=1, le=24)
     DEBUG: bool = False
 
@@ -256,6 +255,10 @@ class Variables(BaseSettings):
     EMAIL_FOLDER: str = ""
     WEBHOOK_PRIVATE_ADDRESSES: bool = False
 
+    METRICS_TOKEN_FILE: str = ""
+    METRICS_TOKEN: str = Field(default="", pattern="^(.{32,})?$")
+    METRICS_ADDRESSES: Networks = Field(default="", validate_default=True)
+
     TIME_ZONE_DISPLAY: Annotated[str, AfterValidator(_zone)] = "America/Chicago"
     STATIC_ROOT: str = ""
     LOG_LEVEL: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
@@ -264,7 +267,7 @@ class Variables(BaseSettings):
     DEMO_PASSWORD: str = "demo"  # noqa: S105  (known to all, on purpose)
     ENV_FILE: str = ""
 
-    @field_validator("SECRET_KEY", "TRADOVATE_PASSWORD", "TRADOVATE_SEC", "EMAIL_PASSWORD", mode="before")
+    @field_validator("SECRET_KEY", "TRADOVATE_PASSWORD", "TRADOVATE_SEC", "EMAIL_PASSWORD", "METRICS_TOKEN", mode="before")
     @classmethod
     def _from_file(cls, text: str, info: ValidationInfo) -> str:
         path = info.data.get(f"{info.field_name}_FILE")

@@ -17,7 +17,7 @@ CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
 HTTPS = env.HTTPS  # behind TLS: cookies are then sent over TLS only
 TRUSTED_PROXIES = env.TRUSTED_PROXIES  # the proxies whose X-Forwarded-* headers are trusted
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes don't use TLS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # probes and Prometheus don't use TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -71,11 +71,13 @@ INSTALLED_APPS = [
     "accounts.execution",
     "accounts.outside",
     "accounts.api",
+    "riskadmin.operations",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "riskadmin.web.request_id.RequestIdMiddleware",
+    "riskadmin.operations.metrics.requests.RequestMetricsMiddleware",
     "riskadmin.web.headers.HeadersMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -263,6 +265,11 @@ EMAIL_USE_SSL = env.EMAIL_SECURITY == "tls"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.EMAIL_FROM
 WEBHOOK_PRIVATE_ADDRESSES = env.WEBHOOK_PRIVATE_ADDRESSES
+
+# --- Metrics ----------------------------------------------------------------------------------------------------------
+# Without either, /metrics is closed.
+METRICS_TOKEN = env.METRICS_TOKEN
+METRICS_ADDRESSES = env.METRICS_ADDRESSES
 
 # --- Pages ----------------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from accounts.api.urls import API_URLS
 from riskadmin import health, home
+from riskadmin.operations.metrics.views import metrics
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -11,6 +12,7 @@ urlpatterns = [
     path("system/", home.system, name="system"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("", include("riskadmin.web.urls")),
     path("", include("riskadmin.staff.urls")),
     path("me/tokens/", include("riskadmin.staff.tokens.urls")),

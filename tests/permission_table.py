@@ -178,6 +178,7 @@ TABLE = (
     Row("GET", "usage:gauge", EVERYBODY_SIGNED_IN),
     Row("GET", "outside:list", EVERYBODY_SIGNED_IN),
     Row("GET", "healthz", (200, 200, 200, 200, 200)),
+    Row("GET", "metrics", (404, 404, 404, 404, 404)),  # closed unless a setting opens it
     Row("GET", "readyz", (503, 503, 503, 503, 503)),  # no worker is at work here; no one has to sign in to learn that
     Row("POST", "web:theme", (303, 303, 303, 303, 303), sent=lambda _: {"theme": "dark"}),
     Row("POST", "web:columns", (302, 303, 303, 303, 303), sent=lambda _: {"list": "accounts", "column": "trader"}),

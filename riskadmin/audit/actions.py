@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from riskadmin.audit.copying import copy_in
 from riskadmin.audit.declarations import check_fields
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin, Subject, Who
 from riskadmin.audit.tags import Tag
+from riskadmin.audit.unwritten import note_unwritten
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,11 @@ def record_all(entries: Iterable[AuditEntry]) -> None:
         message = "An event must be written inside the transaction of what it records."
         raise NoTransaction(message)
     written = list(entries)
-    copy_in(Event, [_row(entry) for entry in written])
+    try:
+        copy_in(Event, [_row(entry) for entry in written])
+    except DatabaseError:
+        note_unwritten(len(written))
+        raise
     for tag in _listeners.keys() & {entry.tag for entry in written}:
         _call_listeners(tag, [entry for entry in written if entry.tag == tag])
 

@@ -72,6 +72,7 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
     env["RISKADMIN_DEMO"] = "true"
     env["STATIC_ROOT"] = str(places.run / "static")
     env.setdefault("PUBLIC_URL", f"http://{LOOPBACK}:{port}")
+    env.setdefault("METRICS_ADDRESSES", LOOPBACK)
     if not env.get("EMAIL_HOST"):
         env["EMAIL_FOLDER"] = str(places.run / "mail")
     servers: list[Program] = []

@@ -1,5 +1,6 @@
 """The address a request came from, as recorded in the audit trail."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -23,6 +24,12 @@ def client_address(request: HttpRequest) -> str | None:
             break
         address = before
     return None if address is None else str(address)
+
+
+def is_among(address: str | None, entries: Sequence[str]) -> bool:
+    """Whether a client's address is one of these addresses, or in one of these networks."""
+    parsed = _parsed(address or "")
+    return parsed is not None and any(parsed in network for network in _networks(tuple(entries)))
 
 
 @lru_cache(maxsize=8)

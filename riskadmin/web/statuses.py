@@ -2,6 +2,9 @@
 
 from typing import Final
 
+UNAUTHORIZED: Final = 401
+"""A program has to say who it is; people are sent to the sign-in page instead."""
+
 UNPROCESSABLE: Final = 422
 """What was typed has to be corrected; nothing was written."""
 

@@ -132,7 +132,7 @@ def test_the_build_sees_what_its_commands_need() -> None:
     """`.dockerignore` lets in by name only, so a new top-level directory is forgotten easily."""
     allowed = set(re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text(), flags=re.MULTILINE))
     assert allowed == {
-        *("accounts", "riskadmin", "static", "templates", "manage.py"),
+        *("accounts", "riskadmin", "static", "templates", "manage.py", "gunicorn.conf.py"),
         *("requirements.lock", "requirements-simulator.lock"),
     }
     assert all((PROJECT / name).exists() for name in allowed)
