@@ -19,7 +19,7 @@ from accounts.changes.queries import approvers_of
 from accounts.changes.states import ITEM_FAILED, ChangeState, ItemState, Relation
 from riskadmin.audit.actions import AuditEntry, Listener, listen
 from riskadmin.audit.tags import Tag
-from riskadmin.notifications.outbox import messages_about, no_longer_needed, notify
+from riskadmin.notifications.outbox import messages_about, no_longer_needed, notify, webhooks_of
 from riskadmin.notifications.topics import Topic
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import people
@@ -34,6 +34,24 @@ NAMED_MAX: Final = 10
 
 _RESPONSIBLE: Final = frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR})
 """The roles that are told at once when somebody acts alone."""
+
+_STEPS: Final = (
+    Tag.CHANGE_SUBMITTED,
+    Tag.CHANGE_APPROVED,
+    Tag.CHANGE_REJECTED,
+    Tag.CHANGE_EDITS_REQUESTED,
+    Tag.CHANGE_RUN_ALONE,
+    Tag.CHANGE_EXPIRED,
+    Tag.CHANGE_CANCELLED,
+    Tag.CHANGE_STARTED,
+    Tag.CHANGE_SUSPENDED,
+    Tag.CHANGE_PAUSED,
+    Tag.CHANGE_RESUMED,
+    Tag.CHANGE_STOPPED,
+    Tag.CHANGE_ALTERED,
+    Tag.CHANGE_FINISHED,
+)
+"""The events of a change that webhooks can get, all of them under one topic."""
 
 _NOT_APPLIED: Final = (ItemState.UNKNOWN, *ITEM_FAILED)
 
@@ -53,6 +71,8 @@ def register_notices() -> None:
         (Tag.CHANGE_FINISHED, _finished),
     ):
         listen(tag, _once_for_each_change(send))
+    for tag in _STEPS:
+        listen(tag, _once_for_each_change(_stepped))
 
 
 def remind_expiring(now: datetime | None = None) -> None:
@@ -105,6 +125,12 @@ def _once_for_each_change(send: Callable[[Change, AuditEntry], None]) -> Listene
             send(change, by_change[change.pk])
 
     return listener
+
+
+def _stepped(change: Change, entry: AuditEntry) -> None:
+    """Let programs know of a step. The text names the event; how the change stands then, the API says."""
+    if webhooks_of(Topic.CHANGE_STEP).exists():
+        _notify(Topic.CHANGE_STEP, [], change, f"{entry.tag.label}: change {change.pk}", entry.tag.value, key=uuid4().hex)
 
 
 def _submitted(change: Change, _: AuditEntry) -> None:

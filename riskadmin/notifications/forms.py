@@ -9,7 +9,7 @@ from django.forms.boundfield import BoundField
 
 from riskadmin.notifications.models import MailDigest, Preferences, Shape, Webhook
 from riskadmin.notifications.outbox import channels_of
-from riskadmin.notifications.topics import TOPICS, Channel, Topic
+from riskadmin.notifications.topics import TOPICS, WEBHOOK_TOPICS, Channel, Topic
 from riskadmin.notifications.webhook_request import AddressRefused, checked_host
 
 URL_MAX: Final = 2000
@@ -78,7 +78,7 @@ class WebhookForm(forms.Form):
     shape = forms.ChoiceField(label="Format", choices=Shape.choices, widget=forms.RadioSelect, initial=Shape.JSON.value)
     topics = forms.MultipleChoiceField(
         label="Topics",
-        choices=[(topic.value, topic.label) for topic in TOPICS],
+        choices=[(topic.value, topic.label) for topic in WEBHOOK_TOPICS],
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose at least one topic."},
     )

@@ -25,6 +25,7 @@ class Topic(models.TextChoices):
     SUSPENDED = "suspended", "Suspended"
     REVIEW_DUE = "review_due", "Review due"
     BREAK_GLASS = "break_glass", "Break-glass"
+    CHANGE_STEP = "change_step", "Every step of a change"
     WEBHOOK_TEST = "webhook_test", "Test of a webhook"
 
 
@@ -66,3 +67,6 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
     ),
 }
 """The topics that people choose channels for. A test of a webhook reaches no person."""
+
+WEBHOOK_TOPICS: Final = (*TOPICS, Topic.CHANGE_STEP)
+"""The topics that a webhook may have. Every step of every change is for programs alone."""

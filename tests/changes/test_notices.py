@@ -15,11 +15,13 @@ from accounts.changes.states import ItemState
 from riskadmin.audit.models import Event
 from riskadmin.audit.tags import Tag
 from riskadmin.notifications.models import Message
+from riskadmin.notifications.topics import Topic
 from riskadmin.staff.duty.models import Delegation, DutySwitch
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.approvals.policies import SUPERVISOR, TWO_SUPERVISORS, add_rule, want_for
 from tests.changes.world import LOCKED, ORIGIN, approve, ask, make_account, open_item, reject
+from tests.notifications.notices import hook
 from tests.staff.people import make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
@@ -250,3 +252,16 @@ def test_messages_that_cannot_be_written_stop_no_change(support: Staff, supervis
         cursor.execute("ALTER TABLE gone RENAME TO notifications_message")
     assert not Message.objects.exists()
     assert approve(supervisor, change).approval.decided_at
+
+
+def test_a_webhook_gets_every_step_and_people_none(change: Change, supervisor: Staff, support: Staff) -> None:
+    hook(supervisor, "https://hooks.example.com/x", Topic.CHANGE_STEP)
+    reject(supervisor, change)
+    reject(supervisor, ask(support, "unlock", 101))
+    steps = Message.objects.filter(topic="change_step").order_by("pk").values_list("text", "link", "channel")
+    other = Change.objects.latest("pk").pk
+    assert list(steps) == [
+        ("change:decision:rejected", f"/changes/{change.pk}/", "webhook"),
+        ("change:request:submitted", f"/changes/{other}/", "webhook"),
+        ("change:decision:rejected", f"/changes/{other}/", "webhook"),
+    ]

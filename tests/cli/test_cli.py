@@ -97,7 +97,7 @@ def test_what_is_locked_already_is_not_requested(on_call: OnCall) -> None:
     assert "would not be locked" in on_call.read[-1]
 
 
-def test_a_reading_token_is_told_what_it_needs() -> None:
+def test_a_reading_token_learns_what_it_needs() -> None:
     make_account(102)
     on_call = OnCall(Scope.READ)
     assert on_call.run("lock", "demo:102", "--reason", "Runaway", "--yes") == 1

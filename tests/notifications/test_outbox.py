@@ -12,7 +12,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.notifications.actions import save_preferences
 from riskadmin.notifications.models import MailDigest, Message, MessageState
 from riskadmin.notifications.outbox import next_digest, no_longer_needed, notify
-from riskadmin.notifications.topics import TOPICS, Channel, Topic
+from riskadmin.notifications.topics import TOPICS, WEBHOOK_TOPICS, Channel, Topic
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from tests.audit.events import write
@@ -156,4 +156,5 @@ def test_what_is_settled_no_longer_stays_as_unread(sue: Staff) -> None:
 
 
 def test_every_topic_but_the_test_is_offered() -> None:
-    assert set(TOPICS) == set(Topic) - {Topic.WEBHOOK_TEST}
+    assert set(WEBHOOK_TOPICS) == set(Topic) - {Topic.WEBHOOK_TEST}
+    assert set(TOPICS) == set(WEBHOOK_TOPICS) - {Topic.CHANGE_STEP}
