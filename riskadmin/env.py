@@ -261,6 +261,7 @@ class Variables(BaseSettings):
 
     TIME_ZONE_DISPLAY: Annotated[str, AfterValidator(_zone)] = "America/Chicago"
     STATIC_ROOT: str = ""
+    LOG_FORMAT: Literal["json", "line"] = "json"
     LOG_LEVEL: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
 
     RISKADMIN_DEMO: bool = False

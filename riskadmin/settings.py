@@ -5,6 +5,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from riskadmin.env import read
+from riskadmin.logs.config import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = read()
@@ -77,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "riskadmin.web.request_id.RequestIdMiddleware",
+    "riskadmin.logs.access_log.AccessLogMiddleware",
     "riskadmin.operations.metrics.requests.RequestMetricsMiddleware",
     "riskadmin.web.headers.HeadersMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -292,11 +294,4 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "riskadmin.web.request_id.RequestIdFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
-    "root": {"handlers": ["console"], "level": env.LOG_LEVEL},
-}
+LOGGING = logging_config(form=env.LOG_FORMAT, level=env.LOG_LEVEL)

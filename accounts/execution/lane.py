@@ -46,6 +46,7 @@ from accounts.execution.timing import (
 from accounts.execution.verify import next_read_at, read_back_due
 from accounts.gateway.connection import budget
 from riskadmin.audit.origin import Origin
+from riskadmin.logs.context import log_fields
 from riskadmin.tradovate.errors import NotHandled, OutcomeUnknown
 from riskadmin.tradovate.vocabulary import Lane
 
@@ -104,7 +105,8 @@ def work(lane: Lane, *, origin: Origin) -> None:
     worker_lock.wake_up.set()
     while worker_lock.wake_up.is_set() and worker_lock.taken.acquire(blocking=False):
         try:
-            _Leader(lane, origin, worker_lock).run()
+            with log_fields(lane=lane.value):
+                _Leader(lane, origin, worker_lock).run()
         finally:
             worker_lock.taken.release()
 
@@ -223,10 +225,11 @@ class _Leader:
     def _claims_of(self, change: Change, calls: int, first_reader: ThreadPoolExecutor) -> list[Claim]:
         """Claim calls of one change; if something in it can't be handled, it waits and the others continue."""
         try:
-            read_since = self._read_since(change, calls, first_reader)
-            if read_since is None:
-                return []
-            return next_claims(change, calls=calls, origin=self.origin, read_since=read_since)
+            with log_fields(change=change.pk, environment=change.environment):
+                read_since = self._read_since(change, calls, first_reader)
+                if read_since is None:
+                    return []
+                return next_claims(change, calls=calls, origin=self.origin, read_since=read_since)
         except KindRetired as error:
             # Held and not settled: a newer version of riskadmin, which is being started, may have the kind.
             hold(change.pk, UNREAD_AGAIN.total_seconds(), str(error))
@@ -237,7 +240,8 @@ class _Leader:
 
     @staticmethod
     def _let_wait(change: Change, error: BaseException) -> None:
-        logger.error("change %s has to wait", change.pk, exc_info=error)
+        with log_fields(change=change.pk, environment=change.environment):
+            logger.error("change %s has to wait", change.pk, exc_info=error)
         why = f"Something in this change can't be handled here ({type(error).__name__}); it is tried again"
         hold(change.pk, UNREAD_AGAIN.total_seconds(), why)
 
@@ -399,7 +403,8 @@ def _in_plain_letters(answer: Answered) -> Answered:
 
 def _read_first(change: Change, ids: Sequence[int], origin: Origin) -> _FirstRead:
     try:
-        return read_targets(change, ids, origin=origin), timezone.now()
+        with log_fields(change=change.pk, environment=change.environment, lane=change.lane):
+            return read_targets(change, ids, origin=origin), timezone.now()
     finally:
         connection.close()
 

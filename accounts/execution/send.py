@@ -1,5 +1,6 @@
 """Making calls: read the targets first if their state matters, claim them, and call. `call_results` handles the results."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +26,14 @@ from accounts.gateway.connection import NotConnected, client
 from riskadmin.audit.actions import record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
+from riskadmin.logs.context import log_fields
 from riskadmin.tradovate.client import Client
 from riskadmin.tradovate.errors import Rejected, TradovateError
 from riskadmin.tradovate.http_record import HttpRecord
 from riskadmin.tradovate.permit import Reservation
 from riskadmin.tradovate.vocabulary import Environment, Lane
+
+logger = logging.getLogger(__name__)
 
 NOT_FOUND = 404
 
@@ -150,6 +154,16 @@ def make(claimed: Claim) -> Answered:
 
     Holds no connection of PostgreSQL while waiting for Tradovate.
     """
+    change = claimed.change
+    with log_fields(change=change.pk, call=claimed.call.pk, environment=change.environment, lane=change.lane):
+        answer = _make(claimed)
+        record_of = answer.http_record or (answer.error.http_record if answer.error else None)
+        ended = {"status": record_of.status, "ms": record_of.elapsed_ms} if record_of else {}
+        logger.info("Call ended: %s", type(answer.error).__name__ if answer.error else "answered", extra=ended)
+    return answer
+
+
+def _make(claimed: Claim) -> Answered:
     change = claimed.change
     connection.close()
     try:

@@ -73,6 +73,7 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
     env["STATIC_ROOT"] = str(places.run / "static")
     env.setdefault("PUBLIC_URL", f"http://{LOOPBACK}:{port}")
     env.setdefault("METRICS_ADDRESSES", LOOPBACK)
+    env.setdefault("LOG_FORMAT", "line")
     if not env.get("EMAIL_HOST"):
         env["EMAIL_FOLDER"] = str(places.run / "mail")
     servers: list[Program] = []

@@ -70,7 +70,7 @@ class Stack:
         """Gunicorn on loopback; ready when it accepts connections."""
         argv = [
             *("riskadmin.wsgi:application", "--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread"),
-            *("--workers", "1", "--threads", "16", "--access-logfile", "-", "--no-control-socket", "--preload"),
+            *("--workers", "1", "--threads", "16", "--no-control-socket", "--preload"),
         ]
         return self._program("web", _script("gunicorn"), *argv, listens_on=(port,))
 

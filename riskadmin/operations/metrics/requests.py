@@ -10,11 +10,8 @@ from django.http.response import HttpResponseBase
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from riskadmin.logs.access_log import method_of, route_of
 from riskadmin.operations.metrics.catalogue import REQUEST_SECONDS, REQUESTS_TOTAL
-
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER: Final = "other"
-"""Stands for a method or route that there isn't: what strangers send must not make new series."""
 
 BUCKETS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -38,15 +35,9 @@ class RequestMetricsMiddleware:
         began = perf_counter()
         response = self.get_response(request)
         route = route_of(request)
-        method = request.method if request.method in METHODS else OTHER
-        _answered.labels(route, method, f"{response.status_code // 100}xx").inc()
+        _answered.labels(route, method_of(request), f"{response.status_code // 100}xx").inc()
         _seconds.labels(route).observe(perf_counter() - began)
         return response
-
-
-def route_of(request: HttpRequest) -> str:
-    """Return the name of the address that was opened, without what is in its place-holders."""
-    return (request.resolver_match and request.resolver_match.view_name) or OTHER
 
 
 def counted() -> CollectorRegistry:

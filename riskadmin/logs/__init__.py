@@ -1,0 +1,1 @@
+"""What log lines carry and how they are written. Used by every package, and imports none."""
