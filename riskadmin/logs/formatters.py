@@ -54,5 +54,6 @@ class RouteInsteadOfPath(logging.Filter):
         if request is not None and isinstance(record.args, tuple):
             match = getattr(request, "resolver_match", None)
             route = (match and match.view_name) or "an unknown address"
+            record.request_id = getattr(request, "request_id", "-")  # Django logs it after the request has ended
             record.args = tuple(route if arg == getattr(request, "path", None) else arg for arg in record.args)
         return True
