@@ -21,7 +21,7 @@ demo-reset: ## forget the demo's data
 
 test: environment ## run every test, those in a browser too; ARGS="-k lock" narrows
 	@$(VENV)/python -m riskadmin.local.chromium
-	@$(VENV)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(VENV)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-on-dates: environment ## run the tests with the machine's clock at five dates to come; needs libfaketime (apt-get install faketime)
 	@$(VENV)/python -m tests.dates -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)

@@ -21,7 +21,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests import kept_tables
 from tests.browsing import launch, watched_page
-from tests.servers import PUBLISHING, SERVERS_KEY, Servers, new_database, with_database, with_redis_number, worker_index
+from tests.servers import PUBLISHING, SERVERS_KEY, Servers, with_redis_number, worker_index
 from tests.stack import LiveStack
 
 # How long an example takes, or is made, rests on what else the machine does.
@@ -106,6 +106,13 @@ def django_db_keepdb(servers: Servers) -> bool:
     Dropping it fails now and then, when the connection pool's threads are just opening a spare connection.
     """
     return servers.postgres is not None
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, servers: Servers) -> None:
+    """Let pytest-django find the test database there already, if the migrations ran once for all workers."""
+    if servers.migrated:
+        servers.new_database(str(django_settings.DATABASES["default"]["TEST"]["NAME"]))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -206,8 +213,7 @@ def real_broker(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> I
 def whole_stack(servers: Servers) -> Iterator[LiveStack]:
     """The whole product as processes, started once; tests take `live_stack`."""
     number = worker_index()
-    database_url = with_database(servers.database_url, f"riskadmin_live_{number}")
-    new_database(database_url)
+    database_url = servers.new_database(f"riskadmin_live_{number}")
     redis_url = with_redis_number(servers.redis_url, 2 * number + 1)
     stack = LiveStack(servers.places, database_url=database_url, redis_url=redis_url)
     try:

@@ -3,12 +3,18 @@
 Loaded by `-p tests.servers` (pyproject.toml). Each process that runs tests, so each xdist worker, has its own pair on
 sockets in a temporary directory, which dies with it. Whatever the caller's environment or `.env` says is overridden:
 a test can't reach the demo's data. TEST_DATABASE_URL and TEST_REDIS_URL name other servers to use.
+
+The migrations take longer than hundreds of tests. Where several processes share the tests, the one that distributes them
+runs the migrations once, and each worker's PostgreSQL begins with a copy of its data.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +36,16 @@ NOWHERE = "nowhere://a-test-published-a-task-without-the-fixture-real_broker"
 PUBLISHING = "CELERY_BROKER_WRITE_URL"
 """Celery itself prefers this variable to its settings."""
 
+MIGRATED = "riskadmin_migrated"
+"""The database with every table as the migrations left them, in servers that began with such data; no one connects to it."""
+
+MIGRATED_DATA = "TEST_MIGRATED_DATA"
+"""The variable that tells workers the directory of PostgreSQL's data with that database."""
+
+
+NICE = 5
+"""How much the other workers give way to the first one, to which xdist gives the first group: the whole stack's, the longest."""
+
 
 @dataclass
 class Servers:
@@ -40,6 +56,13 @@ class Servers:
     redis_url: str = ""
     postgres: PostgresServer | None = None
     valkey: ValkeyServer | None = None
+    migrated: bool = False  # whether PostgreSQL has the database MIGRATED
+
+    def new_database(self, name: str) -> str:
+        """Create a database, migrated already where that was done once for all workers; return its address."""
+        url = with_database(self.database_url, name)
+        new_database(url, template=MIGRATED if self.migrated else "")
+        return url
 
     def stop(self) -> None:
         """End what was started and delete its data."""
@@ -59,6 +82,7 @@ def start(options: Mapping[str, str] = FORGETFUL) -> Servers:
         servers.database_url = os.environ.get("TEST_DATABASE_URL", "")
         if not servers.database_url:
             servers.postgres = PostgresServer(servers.places, options=options)
+            servers.migrated = take_migrated_data(servers.postgres)
             servers.postgres.start()
             servers.database_url = servers.postgres.url("riskadmin")
         redis_url = os.environ.get("TEST_REDIS_URL", "")
@@ -72,6 +96,39 @@ def start(options: Mapping[str, str] = FORGETFUL) -> Servers:
         servers.stop()
         raise
     return servers
+
+
+def migrate_once() -> Servers:
+    """Make the data that each worker's PostgreSQL begins with, and name them in the environment. Raises CannotStart, CalledProcessError."""
+    servers = Servers(places=prepare(Path(tempfile.mkdtemp(prefix="riskadmin-test-"))))
+    try:
+        servers.postgres = PostgresServer(servers.places, options=FORGETFUL)
+        servers.postgres.start()
+        servers.postgres.create_database(MIGRATED)
+        env = environment(database_url=servers.postgres.url(MIGRATED), redis_url="redis://127.0.0.1:1/0")
+        migrate = json.dumps([["migrate", "--no-input"]])
+        subprocess.run(
+            [sys.executable, "-m", "riskadmin.local.commands", migrate],
+            env=env,
+            cwd=PROJECT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        servers.postgres.stop()
+    except BaseException:
+        servers.stop()
+        raise
+    os.environ[MIGRATED_DATA] = str(servers.postgres.data)
+    return servers
+
+
+def take_migrated_data(postgres: PostgresServer) -> bool:
+    """Let a new server begin with the data that were migrated once, if there are any; say whether."""
+    data = os.environ.get(MIGRATED_DATA)
+    if data is None:
+        return False
+    subprocess.run(["cp", "-a", data, postgres.data], check=True)  # owners and modes too: PostgreSQL insists on them
+    return True
 
 
 def worker_index() -> int:
@@ -116,8 +173,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     namespace = early_config.known_args_namespace
     only_distributes = bool(getattr(namespace, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
     if only_distributes or namespace.help or namespace.version:
+        if only_distributes and "TEST_DATABASE_URL" not in os.environ:
+            early_config.stash[SERVERS_KEY] = migrate_once()
         _enter(environment(database_url="postgresql://nobody@127.0.0.1:1/none", redis_url="redis://127.0.0.1:1/0"))
-        return (yield)
+        return (yield)  # pytest_unconfigure deletes the data also when no worker comes to start
+    if worker_index() > 0:
+        os.nice(NICE)
     servers = start()
     early_config.stash[SERVERS_KEY] = servers
     _enter(environment(database_url=servers.database_url, redis_url=servers.redis_url))
@@ -145,12 +206,12 @@ def with_database(url: str, name: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
 
 
-def new_database(url: str) -> None:
-    """Recreate the database of an address, empty."""
+def new_database(url: str, *, template: str = "") -> None:
+    """Recreate the database of an address, empty or as a copy of another one of its server."""
     name = sql.Identifier(urlsplit(url).path.lstrip("/"))
     with psycopg.connect(with_database(url, "postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(template or "template1")))
 
 
 def with_redis_number(url: str, number: int) -> str:

