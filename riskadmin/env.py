@@ -195,6 +195,8 @@ class Variables(BaseSettings):
     HTTPS: bool = False
     TRUSTED_PROXIES: Networks = Field(default="", validate_default=True)
     SESSION_HOURS: int = Field(default=12, ge=1, le=24)
+    SESSION_IDLE_MINUTES: int = Field(default=30, ge=5, le=720)
+    RECENT_PROOF_MINUTES: int = Field(default=10, ge=1, le=60)
     DEBUG: bool = False
 
     DATABASE_URL: Annotated[dict[str, Any], BeforeValidator(_database)] = Field(

@@ -23,7 +23,14 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and TRUST
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_ENGINE = "riskadmin.staff.sessions.store"
 SESSION_COOKIE_AGE = env.SESSION_HOURS * 3600
+SESSION_IDLE_MINUTES = env.SESSION_IDLE_MINUTES
+# Browsers take a cookie with this prefix only over TLS, for this host alone. Over plain HTTP there is no such cookie.
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid", f"{COOKIE_PREFIX}csrftoken"
+# After so many minutes, what matters most asks people again who they are (`recent_proof` in riskadmin.web.access).
+RECENT_PROOF_MINUTES = env.RECENT_PROOF_MINUTES
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "riskadmin.web.errors.csrf_failure"
@@ -63,6 +70,7 @@ INSTALLED_APPS = [
     "riskadmin.staff.sign_in",
     "riskadmin.staff.duty",
     "riskadmin.staff.tokens",
+    "riskadmin.staff.sessions",
     "riskadmin.notifications",
     "accounts",
     "accounts.approvals",
@@ -92,6 +100,7 @@ MIDDLEWARE = [
     "riskadmin.staff.refused_requests.RefusedRequestMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "riskadmin.staff.sessions.middleware.SessionsMiddleware",
     "riskadmin.web.access.AccessMiddleware",
 ]
 ROOT_URLCONF = "riskadmin.urls"
@@ -135,6 +144,7 @@ NAVIGATION = [
 AUTH_USER_MODEL = "staff.Staff"
 LOGIN_URL = "staff:sign_in"
 LOGIN_REDIRECT_URL = "home"
+PROOF_URL = "sessions:prove"  # where people confirm who they are
 DEMO = env.RISKADMIN_DEMO  # allows people with a publicly known password
 DEMO_PASSWORD = env.DEMO_PASSWORD
 PASSWORD_HASHERS = [

@@ -47,6 +47,11 @@ const isAsked = (detail) => ASKED.includes(triggerOf(detail)); // by the person,
 const isPoll = (detail) => triggerOf(detail) === "poll";
 let running = 0;
 
+// What a page asks by itself is no use of the session.
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (!ASKED.includes(detail.triggeringEvent?.type)) detail.headers["X-Background"] = "1";
+});
+
 document.addEventListener("htmx:beforeSend", (event) => {
   if (!isAsked(event.detail)) return;
   running += 1;
@@ -67,12 +72,20 @@ document.addEventListener("htmx:afterRequest", (event) => {
 document.addEventListener("htmx:responseError", ({ detail }) => {
   const { status } = detail.xhr;
   const id = detail.xhr.getResponseHeader("X-Request-ID");
-  if (status === 401) location.reload();
+  if (status === 401) askFor(detail);
   else if (status === 404) notify("What this part of the page shows is no longer there. Reload the page.");
   else if (isPoll(detail)) notify(`The server can't update this page now (error ${status}). Trying again.`);
   else if (!isAsked(detail)) notify(`A part of this page can't be shown (error ${status}, request ${id}). Reload the page.`);
   else notify(`The server failed (error ${status}, request ${id}). Look whether it was done before you try again.`);
 });
+
+// The session has ended, or what was asked for wants a recent proof. A poll never leaves the page.
+function askFor(detail) {
+  const { signIn, prove } = document.body.dataset;
+  const address = detail.xhr.getResponseHeader("X-Session") === "prove" ? prove : signIn;
+  if (isAsked(detail)) location.assign(`${address}?next=${encodeURIComponent(location.pathname + location.search)}`);
+  else notify("You are signed out. Reload the page to sign in.");
+}
 
 for (const failure of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, ({ detail }) => {

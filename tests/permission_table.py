@@ -77,6 +77,7 @@ class Row:
     arguments: Callable[[World], tuple[Any, ...]] = field(default=lambda _: (), repr=False)
     sent: Callable[[World], dict[str, Any]] = field(default=lambda _: {}, repr=False)
     query: Callable[[World], dict[str, Any]] = field(default=lambda _: {}, repr=False)
+    asks_proof: bool = False  # whether people who may do it are asked who they are, if their last proof is old
 
     def __str__(self) -> str:
         return f"{self.method} {self.name}"
@@ -160,6 +161,7 @@ def _asks(kind_name: str, account_id: int) -> Callable[[World], dict[str, Any]]:
         "reason_code": "CloseFraud",
         "form_key": str(uuid4()),
         "digest": planned(kind_name, account_id).digest,
+        "confirm_count": "1",
     }
 
 
@@ -185,9 +187,23 @@ TABLE = (
     Row("GET", "staff:sign_in", (200, 303, 303, 303, 303)),
     Row("POST", "staff:sign_in", (422, 422, 422, 422, 422), sent=lambda _: {"username": "nobody", "password": "wrong"}),
     Row("POST", "staff:sign_out", (303, 303, 303, 303, 303)),
+    Row("GET", "sessions:list", EVERYBODY_SIGNED_IN),
+    Row("GET", "sessions:prove", EVERYBODY_SIGNED_IN),
+    Row("POST", "sessions:prove", (302, 422, 422, 422, 422), sent=lambda _: {"password": "wrong"}),
+    Row("POST", "sessions:end_others", (302, 303, 303, 303, 303), asks_proof=True),
+    Row("POST", "sessions:end", (302, 404, 404, 404, 404), lambda _: ("unknown",), asks_proof=True),
+    # It says who is signed in, if anybody; no one has to sign in to learn that they did not.
+    Row("GET", "sessions:state", (200, 200, 200, 200, 200)),
+    Row("POST", "sessions:state", (200, 200, 200, 200, 200)),
     Row("GET", "staff:people", (302, 403, 403, 403, 200)),
     Row("GET", "tokens:page", EVERYBODY_SIGNED_IN),
-    Row("POST", "tokens:page", (302, 200, 200, 200, 200), sent=lambda _: {"name": "report", "scope": "read", "days": "7"}),
+    Row(
+        "POST",
+        "tokens:page",
+        (302, 200, 200, 200, 200),
+        sent=lambda _: {"name": "report", "scope": "read", "days": "7"},
+        asks_proof=True,
+    ),
     # The deputy's: only an administrator revokes the token of somebody else.
     Row("POST", "tokens:revoke", (302, 403, 403, 403, 303), lambda world: (world.token.pk,)),
     Row("GET", "duty:page", EVERYBODY_SIGNED_IN),
@@ -200,7 +216,7 @@ TABLE = (
     Row("POST", "duty:delegate", (302, 403, 303, 403, 303), sent=_delegation),
     Row("POST", "duty:end_delegation", (302, 403, 303, 403, 303), lambda world: (world.delegation.pk,)),
     Row("GET", "accounts:list", EVERYBODY_SIGNED_IN),
-    Row("GET", "accounts:csv", EVERYBODY_SIGNED_IN),
+    Row("GET", "accounts:csv", EVERYBODY_SIGNED_IN, asks_proof=True),
     Row("GET", "accounts:detail", EVERYBODY_SIGNED_IN, _account),
     # Reading an account again changes nothing at Tradovate, and is open to anyone who may see it.
     Row("POST", "accounts:refresh", (302, 303, 303, 303, 303), _account),
@@ -212,15 +228,27 @@ TABLE = (
         lambda _: {"text": "Called", "form_key": str(uuid4())},
     ),
     Row("GET", "accounts:categories", EVERYBODY_SIGNED_IN),
-    Row("POST", "accounts:mark_category", (302, 403, 403, 403, 404), lambda _: (4711,), lambda _: {"halting": "yes"}),
+    Row(
+        "POST",
+        "accounts:mark_category",
+        (302, 403, 403, 403, 404),
+        lambda _: (4711,),
+        lambda _: {"halting": "yes"},
+        asks_proof=True,
+    ),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),
-    Row("GET", "changes:csv", EVERYBODY_SIGNED_IN),
+    Row("GET", "changes:csv", EVERYBODY_SIGNED_IN, asks_proof=True),
     *(Row("GET", f"approvals:{name}", EVERYBODY_SIGNED_IN) for name in ("inbox", "reviews", "own", "decided", "waiting_count")),
-    Row("POST", "approvals:together", (302, 403, 200, 403, 403), sent=_together),
+    Row("POST", "approvals:together", (302, 403, 200, 403, 403), sent=_together, asks_proof=True),
     # Nothing of this one ran first, and no one runs what somebody else asked for.
     *(
         Row(
-            method, f"approvals:{name}", (302, 403, answer, 403, 403), _request, lambda _: {"incident": "INC-7", "comment": "x"}
+            method,
+            f"approvals:{name}",
+            (302, 403, answer, 403, 403),
+            _request,
+            lambda _: {"incident": "INC-7", "comment": "x"},
+            asks_proof=method == "POST",
         )
         for name in ("review", "act_alone")
         for method, answer in (("GET", 200), ("POST", 409))
@@ -238,8 +266,9 @@ TABLE = (
         (302, 403, 303, 403, 303),
         _policy,
         lambda world: {"verdict": "approve", "digest": world.policy.digest},
+        asks_proof=True,
     ),
-    Row("POST", "approvals:withdraw_policy", (302, 403, 403, 403, 409), _policy),
+    Row("POST", "approvals:withdraw_policy", (302, 403, 403, 403, 409), _policy, asks_proof=True),
     Row("GET", "changes:stops", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:stops_strip", EVERYBODY_SIGNED_IN),
     Row("GET", "changes:account_stops", EVERYBODY_SIGNED_IN, _account),
@@ -252,6 +281,7 @@ TABLE = (
         for method, accepted in (("GET", 200), ("POST", 303))
         for kind, account_id in (("lock", 102), ("liquidate_only", 102), ("unlock", 103))
     ),
+    Row("POST", "changes:new", (302, 403, 303, 403, 403), lambda _: ("liquidate",), _asks("liquidate", 102), asks_proof=True),
     Row("GET", "changes:choose", (302, 200, 200, 403, 403)),
     Row("POST", "changes:freeze", (302, 303, 303, 403, 403), sent=lambda _: {"environment": "demo"}),
     Row("POST", "changes:freeze", (302, 303, 303, 403, 403), sent=lambda _: {"environment": "demo", "kind": "unlock"}),
@@ -265,7 +295,7 @@ TABLE = (
     ),
     Row("GET", "changes:csv_template", (302, 200, 200, 403, 403), lambda _: ("lock",)),
     *(
-        Row("POST", "approvals:decide", (302, 403, 303, 403, 403), _request, _decides(verdict))
+        Row("POST", "approvals:decide", (302, 403, 303, 403, 403), _request, _decides(verdict), asks_proof=True)
         for verdict in ("approve", "reject", "request_edits")
     ),
     Row("POST", "approvals:comment", (302, 303, 303, 303, 303), _request, lambda _: {"text": "Why?"}),
@@ -292,7 +322,7 @@ TABLE = (
     Row("GET", "changes:undo", EVERYBODY_SIGNED_IN, _of("done")),
     Row("POST", "changes:undo", (302, 303, 303, 403, 403), _of("done"), lambda _: {"part": "1"}),
     Row("POST", "changes:undo", (302, 409, 409, 403, 403), _of("running"), lambda _: {"part": "1"}),
-    Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk),
+    Row("GET", "changes:results", EVERYBODY_SIGNED_IN, _pk, asks_proof=True),
     Row("GET", "changes:refused_rows", (302, 404, 404, 404, 404), lambda _: (uuid4(),)),  # only of lists of one's own
     Row("GET", "reasons:list", (302, 403, 403, 403, 200)),
     Row("GET", "reasons:add", (302, 403, 403, 403, 200), lambda _: ("unlock",)),
@@ -335,6 +365,7 @@ TABLE = (
         (302, 403, 303, 403, 403),
         lambda world: (world.version.approval_id,),
         lambda world: {"verdict": "approve", "digest": world.version.digest},
+        asks_proof=True,
     ),
     # Support proposed it; a colleague who may propose, but did not, is told so.
     Row("POST", "limit_templates:withdraw", (302, 303, 409, 403, 403), _version),
@@ -349,9 +380,9 @@ TABLE = (
     ),
     Row("POST", "execution:selection", (302, 403, 303, 403, 403), sent=lambda _: {"all": 1, "do": "read_again"}),
     Row("GET", "execution:resolve_many", (302, 403, 200, 403, 403), query=lambda _: {"resolution": "applied", "all": 1}),
-    Row("POST", "execution:resolve_many", (302, 403, 303, 403, 403), sent=_decides_many),
-    Row("POST", "execution:resolve", (302, 403, 303, 403, 403), _unknown_item, _resolves),
-    Row("POST", "execution:resolve", (302, 403, 409, 403, 403), lambda world: (world.running.pk,), _resolves),
+    Row("POST", "execution:resolve_many", (302, 403, 303, 403, 403), sent=_decides_many, asks_proof=True),
+    Row("POST", "execution:resolve", (302, 403, 303, 403, 403), _unknown_item, _resolves, asks_proof=True),
+    Row("POST", "execution:resolve", (302, 403, 409, 403, 403), lambda world: (world.running.pk,), _resolves, asks_proof=True),
     Row("POST", "execution:read_again", (302, 403, 303, 403, 403), _unknown_item),
     Row("GET", "notifications:list", EVERYBODY_SIGNED_IN),
     # A person's own messages; those of others do not exist for them.
@@ -367,9 +398,10 @@ TABLE = (
         "notifications:webhooks",
         (302, 403, 403, 403, 200),
         sent=lambda _: {"name": "desk", "url": "https://hooks.example.com/x", "shape": "json", "topics": "decided"},
+        asks_proof=True,
     ),
     Row("POST", "notifications:test_webhook", (302, 403, 403, 403, 303), lambda world: (world.webhook.pk,)),
-    Row("POST", "notifications:remove_webhook", (302, 403, 403, 403, 303), lambda world: (world.webhook.pk,)),
+    Row("POST", "notifications:remove_webhook", (302, 403, 403, 403, 303), lambda world: (world.webhook.pk,), asks_proof=True),
     Row("GET", "notifications:caught_mail", (302, 403, 403, 403, 404)),  # only in the demo
     Row("GET", "audit:list", (302, 403, 403, 200, 403)),
     Row("GET", "audit:event", (302, 403, 403, 200, 403), lambda world: (world.event.pk,)),

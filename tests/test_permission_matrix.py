@@ -1,6 +1,6 @@
 """Who may open what: one table over every address of the project and every role, and proof that a refusal did nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,7 +9,6 @@ import redis
 from django.apps import apps
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -18,9 +17,15 @@ from pytest_django import DjangoDbBlocker
 from accounts.pages.read_now import Outcome
 from riskadmin.audit.models import Event
 from riskadmin.staff.roles import Role
+from riskadmin.staff.sessions.models import StaffSession
+from riskadmin.web.access import mark_of
 from tests.permission_table import TABLE, WHO, Row, World, make_world
+from tests.staff.people import make_proof_old
 
 pytestmark = pytest.mark.django_db
+
+ASKED_BY_CONTENT = {"changes:new", "approvals:edit_policy"}
+"""Addresses that ask for a recent proof depending on what is sent."""
 
 Rows = dict[str, str | None]
 """A digest of the rows of each table."""
@@ -75,7 +80,7 @@ def answers(row: Row, expected: int, world: World, before: Rows, who: str) -> No
             headers=headers,
         )
         if expected == 302 and headers:
-            assert (response.status_code, response["HX-Redirect"].split("?")[0]) == (200, reverse("staff:sign_in")), who
+            assert (response.status_code, response["X-Session"]) == (401, "sign-in"), who
         else:
             assert response.status_code == expected, who
         if expected == 302 and not headers:
@@ -85,6 +90,35 @@ def answers(row: Row, expected: int, world: World, before: Rows, who: str) -> No
         assert everything() == before, who
     if expected in {403, 409} and row.method == "POST":
         assert Event.objects.filter(tag__endswith=":refused").count() == (2 if expected == 403 else 1), who
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.asks_proof], ids=str)
+def test_with_an_old_proof_it_asks_for_another_and_does_nothing(
+    world: World, before: Rows, redis_client: redis.Redis, row: Row
+) -> None:
+    for who, expected in zip(WHO, row.answers, strict=True):
+        if expected in {302, 403}:
+            continue  # who may not open it at all is told that first
+        client = Client()
+        client.force_login(world.people[who])
+        make_proof_old(client)
+        sent = {**_body(row.method, row.sent(world)), "headers": {"Referer": "http://testserver/home/?a=1"}}
+        asked = client.generic(row.method, address(row, world), **sent)
+        by_script = client.generic(row.method, address(row, world), **{**sent, "headers": {"HX-Request": "true"}})
+        assert (asked.status_code, asked["Location"].split("?")[0]) == (303, reverse("sessions:prove")), who
+        assert (by_script.status_code, by_script["X-Session"]) == (401, "prove"), who
+        assert everything() == before, who
+
+
+def test_the_table_says_of_every_address_whether_it_asks_for_a_recent_proof() -> None:
+    marks = {name: mark_of(view) for name, view in views()}
+    for row in TABLE:
+        mark = marks[row.name]
+        assert mark is not None
+        if mark.wants_proof(row.method):
+            assert row.asks_proof, row
+        elif row.asks_proof:
+            assert row.name in ASKED_BY_CONTENT, row
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.method == "POST"], ids=str)
@@ -99,8 +133,11 @@ def test_every_post_needs_the_token_of_its_form(world: World, before: Rows, row:
 
 def test_compliance_may_do_nothing_but_look() -> None:
     compliance = WHO.index(Role.COMPLIANCE.value)
+    sessions = {"sessions:prove", "sessions:end", "sessions:end_others", "sessions:state"}
     own = {"tokens:page", "notifications:read", "notifications:read_all", "notifications:settings", "approvals:comment"}
-    frame = {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"} | own
+    frame = (
+        {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"} | own | sessions
+    )
     assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
 
 
@@ -122,14 +159,19 @@ def test_every_view_that_takes_a_form_has_a_row_for_it(client: Client, world: Wo
             assert response.status_code in {403, 405}, row
 
 
-def names(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
-    """The name of every address; one without a name can't be walked, and is a fault."""
+def names() -> Iterator[str]:
+    """The name of every address."""
+    return (name for name, _ in views())
+
+
+def views(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, Callable[..., object]]]:
+    """The name and view of every address; one without a name can't be walked, and is a fault."""
     for each in (resolver or get_resolver()).url_patterns:
         if isinstance(each, URLPattern):
             assert each.name, each.pattern
-            yield prefix + each.name
+            yield prefix + each.name, each.callback
         else:
-            yield from names(each, f"{prefix}{each.namespace}:" if each.namespace else prefix)
+            yield from views(each, f"{prefix}{each.namespace}:" if each.namespace else prefix)
 
 
 def address(row: Row, world: World) -> str:
@@ -143,7 +185,7 @@ def address(row: Row, world: World) -> str:
 
 def everything() -> Rows:
     """A digest of every row of every table, but for sessions, since the test itself signs in, and events of refusals."""
-    tables = [model._meta.db_table for model in apps.get_models() if model is not Session and model._meta.managed]
+    tables = [model._meta.db_table for model in apps.get_models() if model is not StaffSession and model._meta.managed]
     digest = "SELECT '{0}', md5(string_agg(one::text, '|' ORDER BY one::text)) FROM {0} AS one"
     queries = [digest.format(table) for table in tables if table != Event._meta.db_table]
     events = f"{digest.format(Event._meta.db_table)} WHERE one.tag NOT LIKE '%:refused'"

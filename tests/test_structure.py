@@ -221,6 +221,7 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "mfa": 3,
         "socialaccount": 3,
         "tokens": 3,
+        "staff_sessions": 3,
         "notifications": 4,
         "accounts": 5,
         "approvals": 6,

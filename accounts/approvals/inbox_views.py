@@ -180,7 +180,7 @@ def _tabs(viewer: Staff, current: Tab) -> list[tuple[str, str, bool, int | None]
 # --- Several at once ------------------------------------------------------------------------------------------------------
 
 
-@requires_any(*DECIDES)
+@requires_any(*DECIDES, recent_proof=True)
 @require_POST
 def together(request: HttpRequest) -> HttpResponse:
     """Approve several small changes of one kind: each is a decision of its own, and one that is refused stops no other."""

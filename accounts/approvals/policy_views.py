@@ -32,7 +32,7 @@ from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
-from riskadmin.web.access import may, requires
+from riskadmin.web.access import demand_recent_proof, may, requires
 from riskadmin.web.address_number import number_in
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
@@ -70,7 +70,7 @@ def version(request: HttpRequest, number: int) -> HttpResponse:
     return _version_page(request, get_object_or_404(PolicyVersion, number=number))
 
 
-@requires("policy:decide")
+@requires("policy:decide", recent_proof=True)
 @require_POST
 def decide(request: HttpRequest, number: int) -> HttpResponse:
     """Approve a version, reject it or ask for edits; refused with 409 if it can't be decided about any more."""
@@ -101,7 +101,7 @@ _DECIDED: Final = {
 }
 
 
-@requires("policy:edit")
+@requires("policy:edit", recent_proof=True)
 @require_POST
 def withdraw(request: HttpRequest, number: int) -> HttpResponse:
     """Withdraw one's own proposal before anyone decided about it."""
@@ -183,6 +183,7 @@ def edit(request: HttpRequest) -> HttpResponse:
 
 def _proposed(request: HttpRequest, drafts: Sequence[RuleDraft], typed: ProposalForm) -> HttpResponse:
     """Propose rules that were tried as they are; if they were not, or if why is missing, show the trial."""
+    demand_recent_proof(request)  # trying them needs none
     if not typed.is_valid():
         return _tried(request, drafts, typed, form=typed, status=UNPROCESSABLE)
     if not _was_tried(typed.cleaned_data["tried"], drafts, person(request)):

@@ -27,7 +27,7 @@ DECIDES: Final = ("changes:decide", "policy:decide")
 """What somebody needs at least; what the subject of the request needs is checked then."""
 
 
-@requires_any(*DECIDES)
+@requires_any(*DECIDES, recent_proof=True)
 @require_POST
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve, reject, or ask for edits; refused with 409 if the request is no longer what was shown."""
@@ -124,7 +124,7 @@ def _conversation(request: HttpRequest, asked: ApprovalRequest, form: CommentFor
     )
 
 
-@requires_any(*DECIDES)
+@requires_any(*DECIDES, recent_proof=True)
 @require_http_methods(["GET", "POST"])
 def act_alone(request: HttpRequest, pk: int) -> HttpResponse:
     """Run one's own waiting request without approval, because of an incident; another supervisor reviews it."""
@@ -164,7 +164,7 @@ def _alone_page(
     return render(request, "approvals/act_alone.html", context, status=status)
 
 
-@requires_any(*DECIDES)
+@requires_any(*DECIDES, recent_proof=True)
 @require_http_methods(["GET", "POST"])
 def review(request: HttpRequest, pk: int) -> HttpResponse:
     """Review what ran first. Of what ran because of an incident, the reviewer says what they found."""

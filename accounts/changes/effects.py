@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from accounts.changes.kinds.effects import Liquidation, TargetEffects
+from accounts.changes.states import Direction
 from accounts.changes.topics import Topic
 
 VERSION: Final = 1
@@ -136,6 +137,15 @@ class ChangeEffects:
             largest_money_effect_usd=None if largest is None else Decimal(largest),
             warnings=tuple(Topic(words=each["words"], count=each["count"]) for each in stored["warnings"]),
         )
+
+
+def may_liquidate(direction: Direction, effects: ChangeEffects | None) -> bool:
+    """Whether sending a change might close positions; also if its effects are not known. Not asked of what only protects."""
+    if direction == Direction.PROTECTIVE:
+        return False
+    if direction == Direction.DESTRUCTIVE or effects is None:
+        return True
+    return bool(effects.liquidated or effects.possibly_liquidated)
 
 
 COMPARED: Final = ("liquidated", "possibly_liquidated", "holding_positions")

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.approvals.policy import Need, PolicyMissing
 from accounts.approvals.subjects import NotAllowed
 from accounts.changes import actions, queries
-from accounts.changes.effects import ChangeEffects
+from accounts.changes.effects import ChangeEffects, may_liquidate
 from accounts.changes.estimate import cheaper, outlook
 from accounts.changes.facts import facts_of, need_of
 from accounts.changes.forms import AskForm, read_targets
@@ -41,7 +41,7 @@ from riskadmin.audit.origin import origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import ReasonCode
-from riskadmin.web.access import demand, may, requires
+from riskadmin.web.access import ProofMissing, demand, has_recent_proof, may, requires
 from riskadmin.web.htmx import redirect, render_page_or_fragment
 from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
@@ -323,6 +323,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "earlier": queries.earlier_items(asked.chosen.link, targets_shown),
         "oldest": _oldest(planned),
         "needed": needed,
+        "asks_proof": may_liquidate(kind.direction, seen.effects),
         "problem": problem,
         "button": kind.words(len(planned.sent)) if needed and not needed.approvals else "Ask for approval",
     }
@@ -351,6 +352,10 @@ def _submit(asked: Asked, parameters: State) -> HttpResponse:
     form = asked.bound_form()
     if not form.is_valid():
         return _page(asked, asked.plan(parameters), form, status=UNPROCESSABLE)
+    if not has_recent_proof(asked.request):
+        planned = asked.plan(parameters)
+        if may_liquidate(planned.kind.direction, overview(planned).effects):
+            raise ProofMissing
     said = form.cleaned_data
     try:
         change = actions.submit(

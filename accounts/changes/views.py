@@ -91,7 +91,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, "changes:detail", pk)
 
 
-@requires("changes:view")
+@requires("changes:view", recent_proof_to_read=True)
 @require_GET
 def results_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The outcome of every item that the URL filters for, as a CSV file, streamed as it is read."""
@@ -166,6 +166,7 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "why_over": why_over(viewer, following, request.GET["digest"]) if "digest" in request.GET else "",
         "may_steer": control.may_steer(viewer, change),
         "resume_refusal": control.refuses_to_resume(viewer, change),
+        "resume_asks_proof": control.resuming_may_liquidate(change),
         "may_take_over": may_settle(viewer, change),
         "may_retry": following.failed
         and not following.moves
@@ -211,7 +212,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
     return shown.answer("changes/list.html", "changes/_list.html", context)
 
 
-@requires("changes:view")
+@requires("changes:view", recent_proof_to_read=True)
 @require_GET
 def change_list_csv(request: HttpRequest) -> HttpResponseBase:
     """The changes that the URL filters for, as a CSV file."""

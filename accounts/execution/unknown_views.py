@@ -106,7 +106,7 @@ def selection(request: HttpRequest) -> HttpResponse:
     return HttpResponseSeeOther(f"{reverse('execution:resolve_many')}?{urlencode(named)}{rest}")
 
 
-@requires("changes:resolve")
+@requires("changes:resolve", recent_proof=True)
 @require_http_methods(["GET", "POST"])
 def resolve_many(request: HttpRequest) -> HttpResponse:
     """The page to resolve many items together: their evidence and the form; POST resolves them.

@@ -78,7 +78,7 @@ def item(request: HttpRequest, pk: int) -> HttpResponse:
     return _item_page(request, pk)
 
 
-@requires("changes:resolve")
+@requires("changes:resolve", recent_proof=True)
 @require_POST
 def resolve(request: HttpRequest, pk: int) -> HttpResponse:
     """Settle an unknown item, or send it again; refused with 409 if it has changed since it was shown."""

@@ -52,7 +52,7 @@ def account_list(request: HtmxHttpRequest) -> HttpResponse:
     return shown.answer("accounts/list.html", "accounts/_list.html", context)
 
 
-@requires("accounts:view")
+@requires("accounts:view", recent_proof_to_read=True)
 @require_safe
 def account_list_csv(request: HtmxHttpRequest) -> HttpResponseBase:
     """The accounts that the URL filters for, as a CSV file."""
@@ -155,7 +155,7 @@ def categories(request: HtmxHttpRequest) -> HttpResponse:
     return render(request, "accounts/categories.html", context)
 
 
-@requires("categories:mark")
+@requires("categories:mark", recent_proof=True)
 @require_POST
 def mark_category(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Mark a risk category as halting, or remove the mark."""

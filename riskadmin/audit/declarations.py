@@ -67,6 +67,19 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} let {username} try to sign in again at once[, after {failures} failed attempts]",
         required=("username", "staff_id", "failures"),
     ),
+    Tag.STAFF_SESSIONS_ENDED: Declaration(
+        sentence="{actor} ended sessions of {username}: {sessions}",
+        required=("username", "staff_id", "sessions"),
+    ),
+    Tag.STAFF_PROVED: Declaration(
+        sentence="{actor} confirmed who they are[ as {username}]",
+        required=("username",),
+    ),
+    Tag.STAFF_PROOF_REFUSED: Declaration(
+        sentence="{actor} didn't confirm who they are[ as {username}]: the password was wrong",
+        required=("username",),
+        tone="warn",
+    ),
     Tag.STAFF_REQUEST_REFUSED: Declaration(
         sentence="{actor} sent {method} to {path}, and that was refused with status {status}",
         required=("method", "path", "status"),

@@ -61,6 +61,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "source": "Source",
     "staff_id": "Person's number",
     "stand_in": "Stand-in",
+    "sessions": "Sessions ended",
     "status": "HTTP status",
     "step": "Step",
     "template": "Limit template",

@@ -59,7 +59,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, "notifications:outbox")
 
 
-@requires("notifications:manage")
+@requires("notifications:manage", recent_proof=True)
 @sensitive_post_parameters("url")
 @require_http_methods(["GET", "HEAD", "POST"])
 def webhooks(request: HttpRequest) -> HttpResponse:
@@ -94,7 +94,7 @@ def test_webhook(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, "notifications:webhooks")
 
 
-@requires("notifications:manage")
+@requires("notifications:manage", recent_proof=True)
 @require_POST
 def remove_webhook(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop posting to a webhook."""

@@ -9,6 +9,7 @@ from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from riskadmin.staff.sessions.actions import end_sessions
 
 
 @sensitive_variables("password")
@@ -49,6 +50,7 @@ def set_password(actor: Staff | None, *, origin: Origin, person: Staff, password
     with transaction.atomic():
         person.set_password(password)
         person.save(update_fields=["password"])
+        end_sessions(actor, origin=origin, person=person)
         entry = AuditEntry(
             tag=Tag.STAFF_PASSWORD_SET,
             actor=actor.who() if actor else SYSTEM,

@@ -3,7 +3,7 @@
 from typing import Final
 
 UNAUTHORIZED: Final = 401
-"""A program has to say who it is; people are sent to the sign-in page instead."""
+"""A program has to say who it is, or a person to sign in or to prove who they are; nothing was done."""
 
 UNPROCESSABLE: Final = 422
 """What was typed has to be corrected; nothing was written."""

@@ -67,6 +67,7 @@ _VALUES: dict[str, Any] = {
     "scope": "read",
     "seconds": 1.5,
     "seen_call": 9,
+    "sessions": 2,
     "set_aside": 1,
     "shown": "As before",
     "skipped": "archived",

@@ -17,6 +17,7 @@ from accounts.approvals.subjects import NotAllowed
 from accounts.changes.actions import call_off
 from accounts.changes.audit_events import item_event
 from accounts.changes.dispatch import dispatch_on_commit
+from accounts.changes.effects import ChangeEffects, may_liquidate
 from accounts.changes.ending import finish_change, half_done
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
@@ -67,6 +68,11 @@ def refuses_to_resume(person: Staff, change: Change) -> str:
     return (
         f"{change.paused_by_name or 'Someone else'} paused it: only they, or an approver who did not request it, can resume it."
     )
+
+
+def resuming_may_liquidate(change: Change) -> bool:
+    """Say whether a change that goes on might close positions."""
+    return may_liquidate(for_stored(change).direction, ChangeEffects.from_json(change.effects))
 
 
 def pause(*, actor: Staff, origin: Origin, change_id: int) -> Change:

@@ -17,7 +17,7 @@ from accounts.changes.tracking import control
 from riskadmin.audit.origin import Origin, origin_of
 from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
-from riskadmin.web.access import CapabilityMissing, requires
+from riskadmin.web.access import CapabilityMissing, demand_recent_proof, requires
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import redirect
 
@@ -41,6 +41,8 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Have a paused change continue."""
+    if control.resuming_may_liquidate(change_or_404(pk)):
+        demand_recent_proof(request)
     return _steer(request, pk, control.resume, "Change {pk} goes on.")
 
 

@@ -12,12 +12,12 @@ from riskadmin.staff.tokens import actions
 from riskadmin.staff.tokens.forms import TokenForm
 from riskadmin.staff.tokens.models import AccessToken, Scope
 from riskadmin.staff.tokens.queries import tokens_of
-from riskadmin.web.access import CapabilityMissing, may, signed_in
+from riskadmin.web.access import CapabilityMissing, may, signed_in, signed_in_recently
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import UNPROCESSABLE
 
 
-@signed_in
+@signed_in_recently
 @sensitive_variables("secret")
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:

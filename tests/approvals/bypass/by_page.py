@@ -3,7 +3,6 @@
 from functools import partial
 from uuid import uuid4
 
-from django.contrib.sessions.models import Session
 from django.urls import reverse
 
 from accounts.approvals.models import Approval
@@ -11,6 +10,7 @@ from accounts.changes import shown
 from accounts.changes.effects import ChangeEffects
 from accounts.changes.models import Change, TargetList
 from accounts.execution.models import Call
+from riskadmin.staff.sessions.models import StaffSession
 from tests.approvals.bypass import attempt
 from tests.approvals.bypass.world import World, decide_by_page, post
 from tests.changes.pages import listed
@@ -157,7 +157,7 @@ def a_form_on_another_site(world: World) -> None:
 @page(leaves_event=False)
 def a_session_that_has_ended(world: World) -> None:
     client = world.client("supervisor")
-    Session.objects.all().delete()
+    StaffSession.objects.all().delete()
     assert decide_by_page(client, world.waiting) == 302
 
 

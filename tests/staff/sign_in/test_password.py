@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
@@ -14,6 +13,7 @@ from riskadmin.audit.tags import Tag
 from riskadmin.staff.actions import set_password
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
+from riskadmin.staff.sessions.models import StaffSession
 from riskadmin.staff.sign_in import actions
 from riskadmin.staff.sign_in.views import FAILURE
 from tests.staff.people import PASSWORD, make_person
@@ -69,7 +69,7 @@ def test_the_session_key_is_a_new_one(client: Client, person: Staff) -> None:
     post(client)
 
     assert client.session.session_key != planted
-    assert not Session.objects.filter(session_key=planted).exists()
+    assert not StaffSession.objects.filter(session_key=planted).exists()
 
 
 def test_every_failure_says_the_same_and_opens_nothing(client: Client, person: Staff) -> None:
@@ -164,7 +164,7 @@ def test_without_the_trail_no_session_is_opened(client: Client, person: Staff, m
     client.raise_request_exception = False
 
     assert post(client).status_code == 500
-    assert Session.objects.count() == 0
+    assert StaffSession.objects.count() == 0
     assert "sessionid" not in client.cookies
 
 
@@ -175,7 +175,7 @@ def test_signing_out_ends_the_session_and_is_recorded(client: Client, person: St
     response = client.post(SIGN_OUT)
 
     assert (response.status_code, response["Location"]) == (303, SIGN_IN)
-    assert not Session.objects.filter(session_key=key).exists()
+    assert not StaffSession.objects.filter(session_key=key).exists()
     [event] = events(Tag.STAFF_SIGNED_OUT)
     assert (event.staff_id, event.request_id) == (person.pk, response["X-Request-ID"])
 

@@ -1,0 +1,62 @@
+"""Ending sessions and proving who one is, each with its event in the same transaction."""
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from riskadmin.audit.actions import AuditEntry, record
+from riskadmin.audit.origin import SYSTEM, Origin, origin_of
+from riskadmin.audit.tags import Tag
+from riskadmin.staff.models import Staff
+from riskadmin.staff.sessions.models import StaffSession
+from riskadmin.staff.sessions.proof import note_proof
+from riskadmin.staff.sessions.queries import open_sessions
+from riskadmin.staff.sign_in import throttle
+from riskadmin.staff.sign_in.actions import place_of
+from riskadmin.staff.sign_in.throttle import Outcome
+
+
+def end_sessions(actor: Staff | None, *, origin: Origin, person: Staff, keep: str | None = None) -> int:
+    """End every session of a person, all but the one with the key `keep`; return how many were open.
+
+    What is sent with one of them afterwards is refused like that of somebody signed out.
+    """
+    rows = StaffSession.objects.filter(person=person)
+    return _end(actor, origin, person, [row for row in rows if row.session_key != keep])
+
+
+def end_session(actor: Staff | None, *, origin: Origin, person: Staff, key: str) -> bool:
+    """End the session of a person that pages name `key`; return whether there was such a session."""
+    return _end(actor, origin, person, [row for row in open_sessions(person) if row.public_key == key]) > 0
+
+
+def _end(actor: Staff | None, origin: Origin, person: Staff, ended: list[StaffSession]) -> int:
+    with transaction.atomic():
+        deleted = StaffSession.objects.filter(pk__in=[row.pk for row in ended], person=person).delete()[0]
+        if deleted:
+            entry = AuditEntry(
+                tag=Tag.STAFF_SESSIONS_ENDED,
+                actor=actor.who() if actor else SYSTEM,
+                origin=origin,
+                detail={"username": person.username, "staff_id": person.pk, "sessions": deleted},
+            )
+            record(entry)
+    return deleted
+
+
+@sensitive_variables("password")
+def prove_by_password(request: HttpRequest, *, actor: Staff, password: str) -> bool:
+    """Note a proof if the password is the person's; return whether it is. Tries are counted and limited with sign-ins."""
+    origin = origin_of(request)
+    attempt = throttle.admit(username=actor.username, place=place_of(request, actor))
+    if attempt is None:
+        return False
+    is_right = actor.check_password(password)
+    with transaction.atomic():
+        throttle.settle(attempt.pk, Outcome.SUCCEEDED if is_right else Outcome.FAILED)
+        tag = Tag.STAFF_PROVED if is_right else Tag.STAFF_PROOF_REFUSED
+        record(AuditEntry(tag=tag, actor=actor.who(), origin=origin, detail={"username": actor.username}))
+        if is_right:
+            note_proof(request)
+            request.session.save()  # now, not after the response: proof and event are committed together or not at all
+    return is_right

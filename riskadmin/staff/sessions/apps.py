@@ -1,0 +1,15 @@
+from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
+
+from riskadmin.staff.sessions.proof import begin
+
+
+class SessionsConfig(AppConfig):
+    """Sessions of people: their limits, their list, and how long ago somebody proved who they are."""
+
+    name = "riskadmin.staff.sessions"
+    label = "staff_sessions"
+
+    def ready(self) -> None:
+        """Have every sign-in begin a session, whichever way it takes: none can leave the limits out (ADR 26)."""
+        user_logged_in.connect(begin, dispatch_uid="staff_sessions.begin")

@@ -1,0 +1,112 @@
+"""One's sessions, proving who one is, and what the page asks about its session."""
+
+from typing import Final
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.urls import Resolver404, resolve
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from riskadmin.audit.origin import origin_of
+from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import person
+from riskadmin.staff.sessions import actions
+from riskadmin.staff.sessions.forms import ProofForm
+from riskadmin.staff.sessions.proof import proved_at
+from riskadmin.staff.sessions.queries import sessions_of
+from riskadmin.staff.sign_in.views import own_page
+from riskadmin.web.access import PROVE, SIGN_IN, has_recent_proof, mark_of, public, signed_in, signed_in_recently
+from riskadmin.web.htmx import redirect
+from riskadmin.web.statuses import UNPROCESSABLE
+
+FAILURE: Final = (
+    "That is not your password, or there were too many tries. After ten failed tries nothing is accepted for 15 minutes."
+)
+
+
+@signed_in
+@require_safe
+def session_list(request: HttpRequest) -> HttpResponse:
+    """Where one is signed in."""
+    return render(request, "sessions/list.html", {"lines": sessions_of(person(request), this=request.session.session_key)})
+
+
+@signed_in_recently
+@require_POST
+def end(request: HttpRequest, key: str) -> HttpResponse:
+    """End one of one's sessions. Raises Http404 if it is not one's own, or has ended."""
+    if not actions.end_session(person(request), origin=origin_of(request), person=person(request), key=key):
+        raise Http404("There is no such session.")
+    messages.success(request, "The session has ended. Anyone who used it has to sign in again.")
+    return redirect(request, "sessions:list")
+
+
+@signed_in_recently
+@require_POST
+def end_others(request: HttpRequest) -> HttpResponse:
+    """End all of one's sessions but this one."""
+    who, this = person(request), request.session.session_key
+    count = actions.end_sessions(who, origin=origin_of(request), person=who, keep=this)
+    messages.success(request, f"Ended: {count}. You are signed in only here." if count else "You were signed in only here.")
+    return redirect(request, "sessions:list")
+
+
+@signed_in
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def prove(request: HttpRequest) -> HttpResponse:
+    """Ask people for their password again, and lead them back to what they were doing."""
+    if request.method != "POST":
+        return _ask(request, ProofForm(initial={"next": request.GET.get("next", "")}))
+    form = ProofForm(request.POST)
+    if form.is_valid():
+        if actions.prove_by_password(request, actor=person(request), password=form.cleaned_data["password"]):
+            return redirect(request, own_page(form.cleaned_data["next"]))
+        form.add_error("password", FAILURE)
+    return _ask(request, form, status=UNPROCESSABLE)
+
+
+def _ask(request: HttpRequest, form: ProofForm, *, status: int = 200) -> HttpResponse:
+    context = {"form": form, "minutes": settings.RECENT_PROOF_MINUTES}
+    return render(request, "sessions/prove.html", context, status=status)
+
+
+@public
+@require_http_methods(["GET", "HEAD", "POST"])
+def state(request: HttpRequest) -> HttpResponse:
+    """Tell a page whose session it is now, how long it lasts, and the token for its forms. POST is a use, GET is none.
+
+    With `for` and `method`, it also says whether that request would be asked for something first: `sign-in` or `prove`.
+    """
+    if not isinstance(request.user, Staff):
+        return JsonResponse({"person": "", "needs": SIGN_IN, "token": get_token(request)})
+    if request.method == "POST":
+        request.session.touch()  # type: ignore[attr-defined]  # the store's own
+    who = request.user
+    request.proved_at = proved_at(request)  # type: ignore[attr-defined]  # public views have none
+    wanted = _wants_proof(request.GET.get("for", ""), request.GET.get("method", "GET"))
+    return JsonResponse(
+        {
+            "person": str(who.pk),
+            "name": who.display_name,
+            "needs": PROVE if wanted and not has_recent_proof(request) else "",
+            "token": get_token(request),
+            "left_s": request.session.left_s,  # type: ignore[attr-defined]
+            "is_extensible": request.session.is_extensible,  # type: ignore[attr-defined]
+        }
+    )
+
+
+def _wants_proof(path: str, method: str) -> bool:
+    """Whether a request would need a recent proof; `proof` in place of a path stands for what a view demands by itself."""
+    if path == PROVE:
+        return True
+    try:
+        mark = mark_of(resolve(path).func)
+    except Resolver404:
+        return False
+    return mark is not None and mark.wants_proof(method.upper())
