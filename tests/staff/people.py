@@ -8,7 +8,7 @@ from riskadmin.audit.origin import Origin
 from riskadmin.staff.actions import create_person
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
-from riskadmin.staff.sessions.proof import PROVED_AT
+from riskadmin.staff.sessions.keys import PROVED_AT
 
 PASSWORD = "correct horse battery"
 

@@ -1,7 +1,8 @@
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
+from django.utils.module_loading import import_string
 
-from riskadmin.staff.sessions.proof import begin
+BEGIN = "riskadmin.staff.sessions.proof.begin"  # it can't be imported before all models are loaded
 
 
 class SessionsConfig(AppConfig):
@@ -12,4 +13,4 @@ class SessionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Have every sign-in begin a session, whichever way it takes: none can leave the limits out (ADR 26)."""
-        user_logged_in.connect(begin, dispatch_uid="staff_sessions.begin")
+        user_logged_in.connect(import_string(BEGIN), dispatch_uid="staff_sessions.begin")

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from riskadmin.staff.sessions.proof import AGENT_MAX
+from riskadmin.staff.sessions.keys import AGENT_MAX
 
 
 class StaffSession(AbstractBaseSession):

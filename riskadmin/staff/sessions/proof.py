@@ -1,19 +1,14 @@
 """When somebody last proved who they are, and how a session begins. Where the time comes from is decided here alone."""
 
 from datetime import UTC, datetime
-from typing import Final
 
 from allauth.account.authentication import get_authentication_records
 from django.http import HttpRequest
 from django.utils import timezone
 
+from riskadmin.staff.models import Staff
+from riskadmin.staff.sessions.keys import ADDRESS, AGENT_MAX, BEGUN_AT, PROVED_AT, USER_AGENT
 from riskadmin.web.client_address import client_address
-
-BEGUN_AT: Final = "begun_at"
-PROVED_AT: Final = "proved_at"
-ADDRESS: Final = "address"
-USER_AGENT: Final = "user_agent"
-AGENT_MAX: Final = 300
 
 
 def begin(sender: object, request: HttpRequest, **_: object) -> None:  # noqa: ARG001  (Django passes the sender)
@@ -34,7 +29,8 @@ def proved_at(request: HttpRequest) -> datetime | None:
 
     allauth keeps a record of its own: of every step of a sign-in, and of every time that somebody confirmed who they are.
     """
-    stamps = [float(each["at"]) for each in get_authentication_records(request, request.user)]
+    person = request.user if isinstance(request.user, Staff) else None
+    stamps = [float(each["at"]) for each in get_authentication_records(request, person)]
     if PROVED_AT in request.session:
         stamps.append(request.session[PROVED_AT])
     return datetime.fromtimestamp(max(stamps), tz=UTC) if stamps else None

@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db.models import Q
 from django.utils import timezone
 
-from riskadmin.staff.sessions.proof import ADDRESS, BEGUN_AT, USER_AGENT
+from riskadmin.staff.sessions.keys import ADDRESS, BEGUN_AT, USER_AGENT
 
 TOUCHED_EVERY: Final = timedelta(minutes=1)
 """How often the time of the last use is written, at most."""
