@@ -136,6 +136,7 @@ NAVIGATION = [
     ("Policy", "approvals:policy", "scale", "policy:view"),
     ("Reasons", "reasons:list", "info-circle", "reasons:manage"),
     ("System", "system", "activity", "system:view"),
+    ("Connections", "connections:page", "switch-horizontal", "connections:manage"),
     ("Budget", "usage:page", "hourglass", "system:view"),
     ("Risk categories", "accounts:categories", "switch-horizontal", "accounts:view"),
 ]

@@ -21,6 +21,7 @@ urlpatterns = [
     path("duty/", include("riskadmin.staff.duty.urls")),
     path("accounts/", include("accounts.pages.urls")),
     path("budget/", include("accounts.gateway.usage.urls")),
+    path("connections/", include("accounts.gateway.connections.urls")),
     path("approvals/", include("accounts.approvals.urls")),
     path("changes/", include("accounts.changes.urls")),
     path("reasons/", include("accounts.changes.reasons.urls")),

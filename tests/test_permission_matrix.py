@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django import DjangoDbBlocker
 
+from accounts.gateway.connections.actions import WorkingConnection
 from accounts.pages.read_now import Outcome
 from riskadmin.audit.models import Event
 from riskadmin.staff.roles import Role
@@ -47,6 +48,8 @@ def untouched(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
 def world(untouched: tuple[World, Rows], redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> World:
     """What there is to be opened, with an empty Redis and without a Tradovate."""
     monkeypatch.setattr("accounts.pages.views.read_now", lambda _account: Outcome())
+    tested = WorkingConnection(seconds=0.1, categories=5)
+    monkeypatch.setattr("accounts.gateway.connections.actions.try_connection", lambda **_: tested)
     return untouched[0]
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from accounts.gateway import credentials
 from accounts.gateway.ledger import PostgresLedger
 from accounts.gateway.token_store import PostgresTokenStore
 from riskadmin.tradovate.breaker import Breaker, Outage
@@ -23,12 +24,12 @@ from riskadmin.tradovate.vocabulary import Environment, Lane
 
 
 class NotConnected(Exception):
-    """The environment has no address in the settings."""
+    """The environment has no address in the settings, or its credentials can't be read."""
 
-    def __init__(self, environment: Environment) -> None:
-        """Name the environment variable that would connect it."""
+    def __init__(self, environment: Environment, why: str = "") -> None:
+        """Say why; by default that the environment variable is not set that would connect it."""
         super().__init__(
-            f"Tradovate's {environment} environment is not connected: TRADOVATE_{environment.upper()}_URL is not set."
+            why or f"Tradovate's {environment} environment is not connected: TRADOVATE_{environment.upper()}_URL is not set."
         )
         self.environment = environment
 
@@ -40,28 +41,16 @@ def connected_environments() -> list[Environment]:
 
 def client(environment: Environment, lane: Lane) -> Client:
     """Return the client of an environment and lane. Raises `NotConnected`; thread-safe."""
-    base_url = settings.TRADOVATE_URLS.get(environment)
-    if not base_url:
-        raise NotConnected(environment)
-    credentials = Credentials(
-        username=settings.TRADOVATE_USERNAME,
-        password=settings.TRADOVATE_PASSWORD,
-        app_id=settings.TRADOVATE_APP_ID,
-        app_version=settings.TRADOVATE_APP_VERSION,
-        cid=settings.TRADOVATE_CID,
-        sec=settings.TRADOVATE_SEC,
-        device_id=settings.TRADOVATE_DEVICE_ID,
-    )
-    access = _Access(
-        environment=environment,
-        base_url=base_url,
-        extra_hosts=tuple(settings.TRADOVATE_EXTRA_HOSTS),
-        credentials=credentials,
-        secret_key=settings.SECRET_KEY,
-        budget=budget(),
-        breaker=breaker(environment),
-    )
+    try:
+        access = _access(environment, credentials.credentials(environment))
+    except credentials.CannotOpen as error:
+        raise NotConnected(environment, str(error)) from error
     return _client(access, lane, settings.CALLS_AT_ONCE)
+
+
+def log_in_with(environment: Environment, wanted: Credentials, *, why: str) -> None:
+    """Begin a session with other credentials than those in use, for all processes. Raises `NotConnected` and `NotHandled`."""
+    _tokens(_access(environment, wanted)).log_in(why)
 
 
 def budget() -> Budget:
@@ -97,6 +86,21 @@ def probe_outages() -> None:
     """Check, with one read for each environment that is down and due for a check, whether it responds again."""
     for environment in connected_environments():
         breaker(environment).probe(client(environment, Lane.URGENT).risk_categories)
+
+
+def _access(environment: Environment, log_in_as: Credentials) -> "_Access":
+    base_url = settings.TRADOVATE_URLS.get(environment)
+    if not base_url:
+        raise NotConnected(environment)
+    return _Access(
+        environment=environment,
+        base_url=base_url,
+        extra_hosts=tuple(settings.TRADOVATE_EXTRA_HOSTS),
+        credentials=log_in_as,
+        secret_key=settings.SECRET_KEY,
+        budget=budget(),
+        breaker=breaker(environment),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts.gateway.storage import stored, stored_at_once
-from accounts.models.api import ApiToken
+from accounts.models.api import ApiSession, ApiToken
 from riskadmin.tradovate.tokens import StoredToken
 from riskadmin.tradovate.vocabulary import Environment
 
@@ -24,7 +25,7 @@ class PostgresTokenStore:
 
     def __init__(self, *, environment: Environment, base_url: str, user: str, secret_key: str) -> None:
         """Derive the key; nothing is read yet."""
-        self._environment = environment
+        self._environment, self._user = environment, user
         purpose = f"riskadmin access token\0{environment}\0{base_url}\0{user}".encode()
         key = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret_key.encode())
         self._cipher = Fernet(urlsafe_b64encode(key))
@@ -57,10 +58,18 @@ class PostgresTokenStore:
         ApiToken.objects.filter(environment=self._environment, lease_holder=holder).update(lease_holder="", leased_until=None)
 
     @stored_at_once
-    def save(self, *, holder: str, access_token: str, expires_at: datetime) -> bool:
-        """Replace the token with the next generation while `holder` has the lease; return whether it was replaced."""
+    def save(self, *, holder: str, access_token: str, expires_at: datetime, begins: str = "") -> bool:
+        """Replace the token with the next generation while `holder` has the lease; return whether it was replaced.
+
+        With a new session, the last one is noted as ended, and why.
+        """
         leased = ApiToken.objects.filter(environment=self._environment, lease_holder=holder, leased_until__gt=Now())
-        saved = leased.update(
-            ciphertext=self._cipher.encrypt(access_token.encode()), expires_at=expires_at, generation=F("generation") + 1
-        )
+        with transaction.atomic():
+            saved = leased.update(
+                ciphertext=self._cipher.encrypt(access_token.encode()), expires_at=expires_at, generation=F("generation") + 1
+            )
+            if saved and begins:
+                last = ApiSession.objects.filter(environment=self._environment, ended_at=None)
+                last.update(ended_at=Now(), why_ended=begins)
+                ApiSession.objects.create(environment=self._environment, api_user=self._user)
         return bool(saved)

@@ -54,6 +54,34 @@ class ApiToken(models.Model):
         return f"{self.environment} token, generation {self.generation}"
 
 
+class ApiSession(models.Model):
+    """A session of ours at Tradovate: when it was begun, and when and why another one took its place."""
+
+    environment = models.CharField(max_length=8, choices=ENVIRONMENTS)
+    api_user = models.CharField(max_length=64)
+    begun_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    why_ended = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["environment", "-begun_at"], name="api_session_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.environment} session of {self.begun_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ApiCredentials(models.Model):
+    """What we log in with in an environment, encrypted. Where there is none, the settings say it."""
+
+    environment = models.CharField(max_length=8, choices=ENVIRONMENTS, unique=True)
+    sealed = models.TextField()
+    set_at = models.DateTimeField(db_default=Now())
+    set_by_name = models.CharField(max_length=150)
+
+    def __str__(self) -> str:
+        return f"{self.environment} credentials"
+
+
 class ApiAttempt(models.Model):
     """An attempt to call Tradovate. Those of the last hour are the API budget; they are counted before they are made."""
 

@@ -440,6 +440,20 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
     Tag.OUTSIDE_CATEGORY: _OUTSIDE,
     Tag.OUTSIDE_POSITION_LIMITS: _OUTSIDE,
     Tag.OUTSIDE_RISK_PARAMETERS: _OUTSIDE,
+    Tag.CONNECTION_TESTED: Declaration(
+        sentence="{actor} tested the connection to Tradovate's {environment} environment",
+        required=("environment",),
+    ),
+    Tag.CREDENTIALS_TRIED: Declaration(
+        sentence="{actor} tried new credentials in Tradovate's {environment} environment",
+        required=("environment",),
+        tone="warn",
+    ),
+    Tag.CREDENTIALS_STORED: Declaration(
+        sentence="{actor} stored new credentials for Tradovate's {environment} environment",
+        required=("environment",),
+        tone="warn",
+    ),
     Tag.API_HALTED: Declaration(
         sentence="Calls to Tradovate are stopped[ for {endpoint}][ until {until}][: {text}]",
         required=("endpoint", "text", "until"),

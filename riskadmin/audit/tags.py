@@ -112,5 +112,8 @@ class Tag(models.TextChoices):
     OUTSIDE_POSITION_LIMITS = "outside:position_limits:changed", "Position limits changed outside riskadmin"
     OUTSIDE_RISK_PARAMETERS = "outside:risk_parameters:changed", "Risk parameters changed outside riskadmin"
 
+    CONNECTION_TESTED = "api:connection:tested", "Connection tested"
+    CREDENTIALS_TRIED = "api:credentials:tried", "New credentials tried"
+    CREDENTIALS_STORED = "api:credentials:stored", "New credentials stored"
     API_HALTED = "api:budget:halted", "Calls to Tradovate stopped"
     API_LIMIT_LOWERED = "api:budget:lowered", "Hourly limit of calls lowered"

@@ -39,6 +39,7 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "duty:keep": ("be on the duty roster", frozenset({Role.SUPERVISOR})),
     "duty:manage": ("edit everybody's duty", frozenset({Role.ADMINISTRATOR})),
     "staff:manage": ("manage people and their roles", frozenset({Role.ADMINISTRATOR})),
+    "connections:manage": ("manage the connections to Tradovate", frozenset({Role.ADMINISTRATOR})),
     "system:view": ("see how the system is", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),
 }
 """Each capability, what it allows in words ("It needs the permission to …"), and the roles that have it."""

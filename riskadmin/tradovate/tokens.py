@@ -52,6 +52,10 @@ RETRY_PAUSE_S = 120.0
 RENEWALS_KEPT = 5
 """Of the 15 renewals an hour, reserved for those that are due: a 401 about permission must not use them up."""
 
+FIRST_SESSION = "There was none."
+EXPIRED_SESSION = "The token of the last one had expired."
+LOST_SESSION = "Tradovate no longer accepted the last one: other logins of the same user displaced it, or Tradovate ended it."
+
 _LOOK_AGAIN_S = 5.0
 _POLL_S = 0.1
 
@@ -80,8 +84,11 @@ class TokenStore(Protocol):
     def release(self, *, holder: str) -> None:
         """Release the lease. Nothing happens if the holder does not have it."""
 
-    def save(self, *, holder: str, access_token: str, expires_at: datetime) -> bool:
-        """Replace the token with the next generation while ``holder`` has the lease. Return whether it was replaced."""
+    def save(self, *, holder: str, access_token: str, expires_at: datetime, begins: str = "") -> bool:
+        """Replace the token with the next generation while ``holder`` has the lease. Return whether it was replaced.
+
+        ``begins`` says why a new session was begun; a renewal, which keeps the session, has none.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +202,7 @@ class TokenSource:
                 latest = self._store.load()
                 if latest and self._left(latest) >= RENEW_BEFORE:
                     return latest
-                return self._renewed(latest or stored, keep_free=0) or self._logged_in()
+                return self._renewed(latest or stored, keep_free=0) or self._logged_in(LOST_SESSION)
             finally:
                 self._store.release(holder=self._holder)
         except (NotHandled, StoreUnavailable):
@@ -229,10 +236,9 @@ class TokenSource:
         try:
             latest = self._store.load()
             if not good(latest):
-                renewed = (
-                    self._renewed(latest, keep_free=RENEWALS_KEPT) if latest and refused and self._usable(latest) else None
-                )
-                latest = renewed or self._logged_in()
+                usable = latest if latest and self._usable(latest) else None
+                renewed = self._renewed(usable, keep_free=RENEWALS_KEPT) if usable and refused else None
+                latest = renewed or self._logged_in(_why(latest, usable))
             assert latest is not None  # noqa: S101  good() says so, for mypy
             self._cached = latest
             return latest.access_token
@@ -262,12 +268,31 @@ class TokenSource:
             self._budget.halt(RETRY_PAUSE_S, "the last renewal had no clear answer", RENEW_ACCESS_TOKEN)
             raise _no_token("the renewal had no clear answer", retry_after_s=RETRY_PAUSE_S) from error
 
-    def _logged_in(self) -> StoredToken:
+    def log_in(self, why: str) -> None:
+        """Start a session with these credentials, whatever session there is. Raises ``NotHandled``.
+
+        It replaces the token of all processes. A second session of the user is allowed beside the last one.
+        """
+        deadline = time.monotonic() + self._wait_s
+        with self._working:
+            try:
+                while not self._store.lease(holder=self._holder, seconds=LEASE_S):
+                    if time.monotonic() > deadline:
+                        raise _no_token("another process is still fetching a token")
+                    time.sleep(_POLL_S)
+                try:
+                    self._cached = self._logged_in(why)
+                finally:
+                    self._store.release(holder=self._holder)
+            except StoreUnavailable as error:
+                raise _no_token("the token store is away") from error
+
+    def _logged_in(self, why: str) -> StoredToken:
         """Start a session. A refusal stops further logins for a while."""
         self._store.lease(holder=self._holder, seconds=LEASE_S)
         try:
             reply = self._caller.attempt(ACCESS_TOKEN_REQUEST, lane=Lane.URGENT, token=None, body=self._credentials.as_body())
-            return self._saved(reply)
+            return self._saved(reply, begins=why)
         except Rejected as error:
             raise self._refused(error.text, error) from error
         except NotHandled as error:
@@ -288,7 +313,7 @@ class TokenSource:
             http_record=error.http_record,
         )
 
-    def _saved(self, reply: Reply[object]) -> StoredToken:
+    def _saved(self, reply: Reply[object], *, begins: str = "") -> StoredToken:
         try:
             fields = Fields(reply.value)
             access_token = fields.text("accessToken")
@@ -299,11 +324,18 @@ class TokenSource:
             raise OutcomeUnknown("a token that no header can hold", http_record=reply.http_record)
         if not access_token:
             raise Rejected("Tradovate gave no token", status=200, http_record=reply.http_record)
-        saved = self._store.save(holder=self._holder, access_token=access_token, expires_at=expires_at)
+        saved = self._store.save(holder=self._holder, access_token=access_token, expires_at=expires_at, begins=begins)
         latest = self._store.load()
         if not saved or latest is None:
             raise _no_token("the lease ran out before the token came")
         return latest
+
+
+def _why(latest: StoredToken | None, usable: StoredToken | None) -> str:
+    """Return why a session has to be begun."""
+    if latest is None:
+        return FIRST_SESSION
+    return LOST_SESSION if usable else EXPIRED_SESSION
 
 
 def _no_token(message: str, *, retry_after_s: float | None = None) -> NotHandled:

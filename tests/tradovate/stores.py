@@ -100,7 +100,7 @@ class SqliteTokenStore(_File):
         with self.transaction() as file:
             file.execute("UPDATE token SET leased_until = 0 WHERE holder = ?", (holder,))
 
-    def save(self, *, holder: str, access_token: str, expires_at: datetime) -> bool:
+    def save(self, *, holder: str, access_token: str, expires_at: datetime, begins: str = "") -> bool:
         with self.transaction() as file:
             saved = file.execute(
                 "UPDATE token SET access_token = ?, expires_at = ?, generation = generation + 1"
