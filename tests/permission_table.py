@@ -207,9 +207,9 @@ TABLE = (
     # The deputy's: only an administrator revokes the token of somebody else.
     Row("POST", "tokens:revoke", (302, 403, 403, 403, 303), lambda world: (world.token.pk,)),
     Row("GET", "connections:page", (302, 403, 403, 403, 200)),
-    Row("POST", "connections:test", (302, 403, 403, 403, 303), lambda _: ("demo",)),
+    Row("POST", "connections:test", (302, 403, 403, 403, 303), lambda _: ("demo",), asks_proof=True),
     Row("GET", "connections:replace", (302, 403, 403, 403, 200), lambda _: ("demo",)),
-    Row("POST", "connections:replace", (302, 403, 403, 403, 422), lambda _: ("demo",)),
+    Row("POST", "connections:replace", (302, 403, 403, 403, 422), lambda _: ("demo",), asks_proof=True),
     Row("GET", "duty:page", EVERYBODY_SIGNED_IN),
     # Supervisors keep their own duty; administrators that of all, but are not on the roster themselves.
     Row("POST", "duty:switch", (302, 403, 303, 403, 303), _supervisor, lambda _: {"on": "1"}),

@@ -28,7 +28,7 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "connections/page.html", context)
 
 
-@requires("connections:manage")
+@requires("connections:manage", recent_proof=True)
 @require_POST
 def test(request: HttpRequest, environment: str) -> HttpResponse:
     """Make one call with what is in use, and say how it was answered."""
@@ -43,7 +43,7 @@ def test(request: HttpRequest, environment: str) -> HttpResponse:
     return redirect(request, "connections:page")
 
 
-@requires("connections:manage")
+@requires("connections:manage", recent_proof=True)
 @sensitive_post_parameters("password", "sec")
 @require_http_methods(["GET", "HEAD", "POST"])
 def replace(request: HttpRequest, environment: str) -> HttpResponse:
