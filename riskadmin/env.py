@@ -34,6 +34,9 @@ WEEKLY: Final = re.compile(
     r"(?P<first>[a-z]{3})(\s*-\s*(?P<last>[a-z]{3}))?\s+(?P<begins>\d\d:\d\d)"
     r"\s*-\s*((?P<ends_on>[a-z]{3})\s+)?(?P<ends>\d\d:\d\d)"
 )
+ATTACHMENTS_MAX_MB: Final = 60
+"""What all the files of one request may have together."""
+
 WORDS: Final = {
     "bool_parsing": "must be true or false",
     "int_parsing": "must be a whole number",
@@ -261,6 +264,8 @@ class Variables(BaseSettings):
     METRICS_TOKEN: str = Field(default="", pattern="^(.{32,})?$")
     METRICS_ADDRESSES: Networks = Field(default="", validate_default=True)
 
+    RATE_LIMITS: bool = True
+    REQUEST_SECONDS: int = Field(default=120, ge=5, le=3600)
     TIME_ZONE_DISPLAY: Annotated[str, AfterValidator(_zone)] = "America/Chicago"
     STATIC_ROOT: str = ""
     LOG_FORMAT: Literal["json", "line"] = "json"
@@ -299,6 +304,13 @@ class Variables(BaseSettings):
         if not parts.path.endswith("/v1"):
             raise ValueError("must be an address that ends with /v1, as Tradovate documents them")
         return url
+
+    @field_validator("ATTACHMENT_MAX_MB")
+    @classmethod
+    def _fits_in_memory(cls, size: int, info: ValidationInfo) -> int:
+        if size * info.data.get("ATTACHMENTS_MAX", 0) > ATTACHMENTS_MAX_MB:
+            raise ValueError(f"times ATTACHMENTS_MAX may be {ATTACHMENTS_MAX_MB} at most: files on their way are in memory")
+        return size
 
     @field_validator("TICKET_EXAMPLE")
     @classmethod

@@ -90,18 +90,21 @@ MIDDLEWARE = [
     "riskadmin.operations.metrics.requests.RequestMetricsMiddleware",
     "riskadmin.web.headers.HeadersMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "riskadmin.web.body_limits.BodyLimitMiddleware",  # before everything that could read a body
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "riskadmin.staff.tokens.bearer.TokenMiddleware",
     "riskadmin.staff.refused_requests.RefusedRequestMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "riskadmin.staff.sessions.middleware.SessionsMiddleware",
+    # In this order: who may not is turned away first, then what another site sent; both before any of the form is read.
     "riskadmin.web.access.AccessMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "riskadmin.web.rate_limits.RateLimitMiddleware",
 ]
 ROOT_URLCONF = "riskadmin.urls"
 WSGI_APPLICATION = "riskadmin.wsgi.application"
@@ -301,7 +304,13 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage",
     },
 }
+# Of a form everything but its files; a view takes less unless it says so (riskadmin/web/body_limits.py). Files stay in memory,
+# whose most is what a view accepts: nothing of a request is ever written to a disk by the web server.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
+RATE_LIMITS = env.RATE_LIMITS  # of previews, exports, files and searches, by person
+REQUEST_SECONDS = env.REQUEST_SECONDS  # within which a request's body has to arrive
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- Logs -----------------------------------------------------------------------------------------------------------

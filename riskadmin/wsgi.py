@@ -2,10 +2,12 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 import riskadmin.celery  # noqa: F401  (tasks sent by name go to this application's broker)
+from riskadmin.web.whole_body import WholeBody
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskadmin.settings")
 
-application = get_wsgi_application()
+application = WholeBody(get_wsgi_application(), seconds=settings.REQUEST_SECONDS)

@@ -38,6 +38,8 @@ addEventListener("online", () => {
   pollNow();
 });
 document.addEventListener("announce", (event) => say(event.detail.message));
+// A refusal that leaves the form as it is: too large, or too often.
+document.addEventListener("problem", (event) => notify(event.detail.message));
 
 // --- Requests: a sign that something runs, and what to think when it fails ----------------------------------------------
 
@@ -73,6 +75,7 @@ document.addEventListener("htmx:responseError", ({ detail }) => {
   const { status } = detail.xhr;
   const id = detail.xhr.getResponseHeader("X-Request-ID");
   if (status === 401) askFor(detail);
+  else if (detail.xhr.getResponseHeader("HX-Reswap") === "none") return; // the answer says it itself, as a "problem"
   else if (status === 404) notify("What this part of the page shows is no longer there. Reload the page.");
   else if (isPoll(detail)) notify(`The server can't update this page now (error ${status}). Trying again.`);
   else if (!isAsked(detail)) notify(`A part of this page can't be shown (error ${status}, request ${id}). Reload the page.`);

@@ -35,6 +35,7 @@ from riskadmin.staff.queries import person
 from riskadmin.web.access import demand_recent_proof, may, requires
 from riskadmin.web.address_number import number_in
 from riskadmin.web.htmx import redirect
+from riskadmin.web.rate_limits import PREVIEWS, rate_limited
 from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
 SHOWN: Final = 50
@@ -163,6 +164,7 @@ def _trial_context(trial: Trial, address: Mapping[str, str]) -> dict[str, Any]:
 
 
 @requires("policy:edit")
+@rate_limited(PREVIEWS)
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest) -> HttpResponse:
     """Edit the rules in force, or those of an earlier version, try them on the past, and propose them as the next version."""

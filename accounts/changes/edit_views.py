@@ -18,12 +18,14 @@ from accounts.changes.targeting.targets import BadTargets
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import requires
+from riskadmin.web.body_limits import FORM_MAX, accepts_body
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import HttpResponseSeeOther
 from riskadmin.web.statuses import UNPROCESSABLE
 
 
 @requires("changes:view")
+@accepts_body(FORM_MAX, advice="Name fewer accounts.")
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """What was asked for, to be edited: its targets here, then its parameters, reason and time in the form for a request."""

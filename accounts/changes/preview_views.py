@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -32,7 +33,7 @@ from accounts.changes.plan import Plan, plan
 from accounts.changes.plan_summary import RowFilter, by_weight, overview, sheet
 from accounts.changes.reasons.background import UploadGone
 from accounts.changes.reasons.uploads import Received, own, receive
-from accounts.changes.states import Relation
+from accounts.changes.states import Direction, Relation
 from accounts.changes.stop_notices import Subject, notices
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.targets import BadTargets, TargetSelection
@@ -42,7 +43,9 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import ReasonCode
 from riskadmin.web.access import ProofMissing, demand, has_recent_proof, may, requires
+from riskadmin.web.body_limits import FORM_MAX, accepts_body
 from riskadmin.web.htmx import redirect, render_page_or_fragment
+from riskadmin.web.rate_limits import PREVIEWS, rate_limited
 from riskadmin.web.statuses import CONFLICT, UNPROCESSABLE
 
 SHOW: Final = "show"
@@ -139,7 +142,20 @@ class Asked:
         return len(targets.source_of(self.chosen).lines_left_out)
 
 
+def largest_request() -> int:
+    """Return how many bytes a request of a change may have, all of its files included."""
+    return settings.ATTACHMENTS_MAX * settings.ATTACHMENT_MAX_BYTES + FORM_MAX
+
+
+def is_urgent(request: HttpRequest, kind_name: str) -> bool:  # noqa: ARG001  (called as a view is)
+    """Whether a request is about a kind that an emergency may need, such as a lock; how often is then not limited."""
+    kind = KINDS.get(kind_name)
+    return kind is not None and kind.direction != Direction.LOOSENING
+
+
 @requires("changes:view")
+@accepts_body(largest_request, advice="Attach smaller files, or fewer.")
+@rate_limited(PREVIEWS, unless=is_urgent)
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest, kind_name: str) -> HttpResponse:
     """The page to request a change: its parameters, what it would do, and the form for its reason."""

@@ -42,6 +42,7 @@ from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import keyset
+from riskadmin.web.rate_limits import EXPORTS, rate_limited
 from riskadmin.web.statuses import CONFLICT
 
 ITEMS_SHOWN = 100
@@ -92,6 +93,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @requires("changes:view", recent_proof_to_read=True)
+@rate_limited(EXPORTS)
 @require_GET
 def results_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The outcome of every item that the URL filters for, as a CSV file, streamed as it is read."""
@@ -213,6 +215,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
 
 
 @requires("changes:view", recent_proof_to_read=True)
+@rate_limited(EXPORTS)
 @require_GET
 def change_list_csv(request: HttpRequest) -> HttpResponseBase:
     """The changes that the URL filters for, as a CSV file."""

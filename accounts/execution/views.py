@@ -29,6 +29,7 @@ from riskadmin.web.errors import Problem, conflict, respond
 from riskadmin.web.formats import exact_utc
 from riskadmin.web.htmx import is_fragment, redirect, render_page_or_fragment
 from riskadmin.web.paging import keyset
+from riskadmin.web.rate_limits import EXPORTS, rate_limited
 from riskadmin.web.statuses import UNPROCESSABLE
 from riskadmin.web.visible import isolated
 
@@ -47,6 +48,7 @@ def calls(request: HttpRequest, change_id: int) -> HttpResponse:
 
 
 @requires("changes:view")
+@rate_limited(EXPORTS)
 @require_GET
 def call_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:  # noqa: ARG001  (Django passes it)
     """One call as a text file: everything that was sent and everything that was received."""

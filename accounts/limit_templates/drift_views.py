@@ -17,6 +17,7 @@ from accounts.changes.targeting import targets
 from accounts.changes.targeting.csv_table import Unreadable
 from accounts.changes.targeting.csv_upload import read_csv
 from accounts.changes.targeting.targets import BadTargets, TargetSelection
+from accounts.changes.targeting.views import SPLIT, TARGET_FILE_MAX
 from accounts.limit_templates import applying, drift, queries
 from accounts.limit_templates.actions import KIND, NotPossible
 from accounts.limit_templates.drift import Wanted
@@ -27,8 +28,10 @@ from accounts.models.ids import BIGGEST_ID
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
+from riskadmin.web.body_limits import accepts_body
 from riskadmin.web.errors import conflict
 from riskadmin.web.htmx import HttpResponseSeeOther, render_page_or_fragment
+from riskadmin.web.rate_limits import SEARCHES, UPLOADS, rate_limited
 from riskadmin.web.statuses import UNPROCESSABLE
 
 # --- Applying ---------------------------------------------------------------------------------------------------------------
@@ -49,6 +52,8 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 @requires("changes:request:auto_liq_limits")
+@accepts_body(TARGET_FILE_MAX, advice=SPLIT)
+@rate_limited(UPLOADS)
 @require_http_methods(["GET", "POST"])
 def apply(request: HttpRequest, pk: int) -> HttpResponse:
     """Which accounts to apply a template to: those it is assigned to, typed names, a file, or the ones in the form."""
@@ -135,6 +140,7 @@ def _apply_page(
 
 
 @requires("changes:view")
+@rate_limited(SEARCHES)
 @require_GET
 def drift_list(request: HttpRequest) -> HttpResponse:
     """Every account that differs from its template: fields, since when, changed by whom. An invalid filter returns 422."""

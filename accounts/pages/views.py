@@ -28,11 +28,13 @@ from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
 from riskadmin.web.htmx import HtmxHttpRequest, HttpResponseSeeOther
 from riskadmin.web.lists.page import ListPage
+from riskadmin.web.rate_limits import EXPORTS, SEARCHES, rate_limited
 from riskadmin.web.statuses import UNPROCESSABLE
 from riskadmin.web.visible import isolated
 
 
 @requires("accounts:view")
+@rate_limited(SEARCHES)
 @require_safe
 def account_list(request: HtmxHttpRequest) -> HttpResponse:
     """The accounts, filtered by the URL. An invalid filter returns 422 and no accounts."""
@@ -53,6 +55,7 @@ def account_list(request: HtmxHttpRequest) -> HttpResponse:
 
 
 @requires("accounts:view", recent_proof_to_read=True)
+@rate_limited(EXPORTS)
 @require_safe
 def account_list_csv(request: HtmxHttpRequest) -> HttpResponseBase:
     """The accounts that the URL filters for, as a CSV file."""

@@ -19,9 +19,11 @@ from riskadmin.web.access import requires
 from riskadmin.web.htmx import HtmxHttpRequest, render_page_or_fragment
 from riskadmin.web.lists.page import ListPage
 from riskadmin.web.paging import Page
+from riskadmin.web.rate_limits import SEARCHES, rate_limited
 
 
 @requires("audit:view")
+@rate_limited(SEARCHES)
 @require_safe
 def event_list(request: HtmxHttpRequest) -> HttpResponse:
     """The trail, newest first, filtered by the query string. An invalid filter is answered with 422."""

@@ -69,8 +69,7 @@ class Stack:
     def web(self, port: int) -> Program:
         """Gunicorn on loopback; ready when it accepts connections."""
         argv = [
-            *("riskadmin.wsgi:application", "--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread"),
-            *("--workers", "1", "--threads", "16", "--no-control-socket", "--preload"),
+            *("--config", "python:riskadmin.web.server", "--bind", f"{LOOPBACK}:{port}", "--workers", "1", "--threads", "16"),
         ]
         return self._program("web", _script("gunicorn"), *argv, listens_on=(port,))
 

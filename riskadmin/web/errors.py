@@ -1,6 +1,7 @@
 """Error pages: what happened, what it means, what to do next, and the request id.
 
-htmx gets the same content as a fragment, which the page swaps in for 400, 403, 409 and 422 (`templates/base.html`).
+htmx gets the same content as a fragment, which the page swaps in for 400, 403, 409 and 422 (`templates/base.html`). What
+`refuse_alone` answers is swapped in nowhere, so that a form keeps what was typed; the page says it in a notice (`app.js`).
 """
 
 import logging
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 
 from django.core.exceptions import BadRequest
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django_htmx.http import reswap, trigger_client_event
 
 from riskadmin.web.access import CapabilityMissing
 from riskadmin.web.htmx import is_fragment
@@ -124,12 +127,46 @@ def unavailable(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _alone(request: HttpRequest, problem: Problem) -> HttpResponse:
+def refuse_alone(request: HttpRequest, problem: Problem, **extra: object) -> HttpResponse:
+    """Answer a request that was refused before its view, in the form it asks for; a page needs no session and no database."""
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        detail = f"{problem.meaning} {problem.next_step}"
+        return JsonResponse({"error": problem.title, "detail": detail, "request_id": _id_of(request)}, status=problem.status)
+    response = _alone(request, problem, **extra)
+    if is_fragment(request):
+        message = f"{problem.title}. {problem.meaning} {problem.next_step}"
+        return trigger_client_event(reswap(response, "none"), "problem", {"message": message})
+    return response
+
+
+def too_many(request: HttpRequest, *, what: str, seconds: int) -> HttpResponse:
+    """Answer 429: this person asked for `what` too often. The page has what was typed, to be sent again as it is."""
+    typed = [(name, value) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken" for value in values]
+    problem = Problem(
+        status=429,
+        title="That was too often",
+        meaning=f"There were too many {what} within a minute. Nothing was done, and locks are never held up by this.",
+        next_step=f"Try again in {seconds} second{'' if seconds == 1 else 's'}.",
+    )
+    response = refuse_alone(
+        request, problem, typed=typed, path=request.get_full_path(), is_form=request.method == "POST", files=bool(request.FILES)
+    )
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _alone(request: HttpRequest, problem: Problem, **extra: object) -> HttpResponse:
     """Render without the frame: no session, no database, no context processor."""
     template = "errors/_problem.html" if is_fragment(request) else "errors/alone.html"
-    context = _context(request, problem) | {"theme": theme_of(request)}
+    context = _context(request, problem) | {"theme": theme_of(request), **extra}
+    if extra.get("is_form"):
+        context["csrf_token"] = get_token(request)
     return HttpResponse(render_to_string(template, context), status=problem.status)
 
 
 def _context(request: HttpRequest, problem: Problem) -> dict[str, object]:
-    return {"problem": problem, "request_id": getattr(request, "request_id", "")}
+    return {"problem": problem, "request_id": _id_of(request)}
+
+
+def _id_of(request: HttpRequest) -> str:
+    return str(getattr(request, "request_id", ""))

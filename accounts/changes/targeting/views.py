@@ -19,21 +19,27 @@ from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State
 from accounts.changes.models import Change, TargetList
-from accounts.changes.preview_views import NAMING, kind_or_404, named_targets
+from accounts.changes.preview_views import NAMING, is_urgent, kind_or_404, named_targets
 from accounts.changes.states import Direction
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.csv_columns import HEADINGS, columns_of, template
-from accounts.changes.targeting.csv_table import Unreadable
+from accounts.changes.targeting.csv_table import BYTES_MAX, Unreadable
 from accounts.changes.targeting.csv_upload import read_csv, refused_as_csv
 from accounts.changes.targeting.targets import BadTargets, TargetSelection, copy_of
 from accounts.pages.filters import AccountFilters
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import CapabilityMissing, demand, may, requires
+from riskadmin.web.body_limits import ENVELOPE, accepts_body
 from riskadmin.web.htmx import HttpResponseSeeOther
+from riskadmin.web.rate_limits import EXPORTS, UPLOADS, rate_limited
 from riskadmin.web.statuses import UNPROCESSABLE
 
 CHANGE_NUMBER: Final = re.compile("[0-9]{1,18}")
+TARGET_FILE_MAX: Final = BYTES_MAX + ENVELOPE
+"""How many bytes a request may have that brings a file of targets."""
+
+SPLIT: Final = "Split the file, or the list."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +125,8 @@ def _go_on(target_list: TargetList, kind: Kind | None, *, proposed: State | None
 
 
 @requires("changes:view")
+@accepts_body(TARGET_FILE_MAX, advice=SPLIT)
+@rate_limited(UPLOADS, unless=is_urgent)
 @require_http_methods(["GET", "POST"])
 def name_targets(request: HttpRequest, kind_name: str) -> HttpResponse:
     """The page to name targets for a kind: typed ids or names, a CSV file, or a filter. Refused input is kept.
@@ -221,6 +229,7 @@ def _read(form: forms.Form, kind: Kind) -> TargetSelection | None:
 
 
 @requires("changes:view")
+@rate_limited(EXPORTS)
 @require_GET
 def refused_rows(request: HttpRequest, list_id: UUID) -> HttpResponse:
     """The rows with errors of one's own list, as a file to correct and upload again."""

@@ -1,0 +1,84 @@
+"""How often one person may ask for what costs much: previews, exports, files and searches. More is answered with 429.
+
+The counts are in Redis, by person. They keep the pages quick for everyone and protect nothing else, so a Redis that doesn't
+answer limits no one. What is asked for in an emergency is never limited: a view says with `unless` what that is
+(docs/adr/0030-production-defaults.md).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from math import ceil
+from typing import Any, Final, TypeVar
+
+import redis
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.storage import RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from riskadmin.web.errors import too_many
+
+logger = logging.getLogger(__name__)
+
+PREVIEWS: Final = RateLimitItemPerMinute(120, namespace="previews")
+EXPORTS: Final = RateLimitItemPerMinute(20, namespace="exports")
+UPLOADS: Final = RateLimitItemPerMinute(30, namespace="uploads")
+SEARCHES: Final = RateLimitItemPerMinute(300, namespace="searches")
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+Unless = Callable[..., bool]
+
+
+def rate_limited(limit: RateLimitItem, *, unless: Unless | None = None) -> Callable[[View], View]:
+    """Mark a view as limited, except for requests for which `unless`, called as the view is, returns true."""
+
+    def decorate(view: View) -> View:
+        view.rate_limit = (limit, unless)  # type: ignore[attr-defined]  # functions take attributes
+        return view
+
+    return decorate
+
+
+def seconds_to_wait(limit: RateLimitItem, person_id: object) -> int:
+    """Count one request of a person; return 0 if it may be answered, else after how many seconds to ask again."""
+    try:
+        limiter = _limiter(settings.REDIS_URL)
+        if limiter.hit(limit, str(person_id)):
+            return 0
+        return max(1, ceil(limiter.get_window_stats(limit, str(person_id)).reset_time - time.time()))
+    except (redis.RedisError, OSError):
+        logger.warning("Redis doesn't answer, so %s are not limited", limit.namespace)
+        return 0
+
+
+class RateLimitMiddleware:
+    """Enforces each view's limit. Comes after `AccessMiddleware`: what is refused there is not counted."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Django hands over the rest of the chain."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass the request on. `process_view` decides, when the view is known."""
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponseBase], args: tuple[object, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        """Let the view run (None), or answer 429."""
+        limit, unless = getattr(view, "rate_limit", (None, None))
+        if limit is None or not settings.RATE_LIMITS or (unless and unless(request, *args, **kwargs)):
+            return None
+        wait = seconds_to_wait(limit, getattr(request.user, "pk", None))
+        return too_many(request, what=limit.namespace, seconds=wait) if wait else None
+
+
+@lru_cache(maxsize=2)
+def _limiter(url: str) -> SlidingWindowCounterRateLimiter:
+    """Return the limiter of this process. Nothing is sent to Redis before the first count."""
+    pool = redis.ConnectionPool.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    return SlidingWindowCounterRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix="rate"))
