@@ -40,6 +40,8 @@ RECENT = 8
 def home(request: HttpRequest) -> HttpResponse:
     """What is stopped, what waits for this person, which outcomes are unknown, and the newest changes."""
     viewer = person(request)
+    if not viewer.role_names:
+        return render(request, "home/no_role.html")
     context = {
         "stops": notices_for(request),
         "waiting": WAITING.panel(

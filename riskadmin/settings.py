@@ -50,6 +50,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Packages ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "riskadmin.staff",  # before Django's auth: its command `changepassword` replaces the one that leaves no event
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -66,9 +67,9 @@ INSTALLED_APPS = [
     "django_htmx",
     "riskadmin.web",
     "riskadmin.audit",
-    "riskadmin.staff",
     "riskadmin.staff.sign_in",
     "riskadmin.staff.duty",
+    "riskadmin.staff.people",
     "riskadmin.staff.tokens",
     "riskadmin.staff.sessions",
     "riskadmin.notifications",
@@ -134,7 +135,7 @@ NAVIGATION = [
     ("Audit", "audit:list", "history", "audit:view"),
     ("Templates", "limit_templates:list", "adjustments", "changes:view"),
     ("Duty", "duty:page", "user-check", "duty:view"),
-    ("People", "staff:people", "user-circle", "staff:manage"),
+    ("People", "people:list", "user-circle", "staff:view", "people:waiting_count"),
     ("Outbox", "notifications:outbox", "send", "notifications:manage"),
     ("Policy", "approvals:policy", "scale", "policy:view"),
     ("Reasons", "reasons:list", "info-circle", "reasons:manage"),

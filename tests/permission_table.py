@@ -2,69 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from django.utils import timezone
 
-from accounts.approvals.models import PolicyVersion
-from accounts.approvals.policy_versions import propose
-from accounts.changes.models import Change, Item
-from accounts.changes.reasons.background import Given
-from accounts.changes.reasons.models import Attachment, FirmReason
-from accounts.changes.states import ChangeState, ItemState
+from accounts.changes.reasons.models import FirmReason
 from accounts.execution.forms import SeenField
-from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.execution.resolving import Seen
 from accounts.execution.unknown_item import question
-from accounts.limit_templates.models import Assignment, TemplateVersion
-from accounts.models import RiskStatus
-from riskadmin.audit.models import Event
-from riskadmin.audit.origin import Origin
-from riskadmin.notifications.actions import add_webhook
-from riskadmin.notifications.models import Message, Shape, Webhook
-from riskadmin.notifications.topics import Topic
-from riskadmin.staff.duty.models import Delegation, DutyHours
-from riskadmin.staff.models import Staff
+from riskadmin.notifications.models import Message
 from riskadmin.staff.roles import Role
-from riskadmin.staff.tokens.actions import make_token
-from riskadmin.staff.tokens.models import AccessToken, Scope
-from tests.changes.reasons.files import uploaded_file
-from tests.changes.world import LOCKED, ask, make_account, open_item, planned
-from tests.limit_templates.templates import assign_size, propose_again, put_in_force
-from tests.staff.people import make_person
+from tests.changes.world import planned
+from tests.permission_world import World
 
 WHO = ("signed out", *(role.value for role in Role))
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """What there is to be opened: people, a locked account, a plain one, and changes that support asked for.
-
-    There is one person of each role, and a second supervisor, the deputy.
-
-    `change` is an unlock that waits, with a file; of the others, one runs, one is paused, one has ended cancelled, one has locked its
-    account, and one has an item whose outcome no one knows after its `call`. `policy` waits for approval.
-    """
-
-    people: dict[str, Staff]
-    change: Change
-    attachment: Attachment
-    hours: DutyHours
-    delegation: Delegation
-    event: Event
-    running: Item
-    paused: Item
-    ended: Item
-    done: Item
-    unknown: Item
-    call: Call
-    version: TemplateVersion
-    assignment: Assignment
-    webhook: Webhook
-    policy: PolicyVersion
-    token: AccessToken
 
 
 @dataclass(frozen=True)
@@ -133,6 +86,14 @@ def _deputy(world: World) -> tuple[int]:
     return (world.people["deputy"].pk,)
 
 
+def _invites(_: World) -> dict[str, str]:
+    return {"username": "newcomer", "role": "support", "reason": "Joins the desk", "sign_in": "password"}
+
+
+def _role_and_reason(_: World) -> dict[str, str]:
+    return {"role": "support", "reason": "Helps out"}
+
+
 def _hours_of(name: str) -> Callable[[World], dict[str, Any]]:
     return lambda world: {"person": world.people[name].pk, "weekdays": "2", "begins": "09:00", "ends": "17:00"}
 
@@ -195,7 +156,6 @@ TABLE = (
     # It says who is signed in, if anybody; no one has to sign in to learn that they did not.
     Row("GET", "sessions:state", (200, 200, 200, 200, 200)),
     Row("POST", "sessions:state", (200, 200, 200, 200, 200)),
-    Row("GET", "staff:people", (302, 403, 403, 403, 200)),
     Row("GET", "tokens:page", EVERYBODY_SIGNED_IN),
     Row(
         "POST",
@@ -210,6 +170,46 @@ TABLE = (
     Row("POST", "connections:test", (302, 403, 403, 403, 303), lambda _: ("demo",), asks_proof=True),
     Row("GET", "connections:replace", (302, 403, 403, 403, 200), lambda _: ("demo",)),
     Row("POST", "connections:replace", (302, 403, 403, 403, 422), lambda _: ("demo",), asks_proof=True),
+    # Compliance sees people, and who may do what; administrators change that.
+    Row("GET", "people:list", (302, 403, 403, 200, 200)),
+    Row("GET", "people:permissions", (302, 403, 403, 200, 200)),
+    Row("GET", "people:requests", (302, 403, 403, 200, 200)),
+    Row("GET", "people:waiting_count", (302, 403, 403, 200, 200)),
+    Row("GET", "people:detail", (302, 403, 403, 200, 200), _supervisor),
+    Row("GET", "people:invite", (302, 403, 403, 403, 200)),
+    Row("POST", "people:invite", (302, 403, 403, 403, 200), sent=_invites, asks_proof=True),
+    Row("POST", "people:details", (302, 403, 403, 403, 303), _supervisor, lambda _: {"first_name": "Sue"}, asks_proof=True),
+    Row("POST", "people:add_role", (302, 403, 403, 403, 303), _supervisor, _role_and_reason, asks_proof=True),
+    Row(
+        "POST", "people:remove_role", (302, 403, 403, 403, 303), _supervisor, lambda _: {"role": "supervisor"}, asks_proof=True
+    ),
+    Row("GET", "people:switch_off", (302, 403, 403, 403, 200), _supervisor),
+    Row(
+        "POST",
+        "people:switch_off",
+        (302, 403, 403, 403, 303),
+        _supervisor,
+        lambda _: {"comment": "Left the firm"},
+        asks_proof=True,
+    ),
+    # Who is active is not switched on, and keeps what they have open; one has no link to withdraw, and no session to end.
+    Row("POST", "people:switch_on", (302, 403, 403, 403, 409), _supervisor, lambda _: {"reason": "Back"}, asks_proof=True),
+    Row("POST", "people:hand_over", (302, 403, 403, 403, 409), _supervisor, asks_proof=True),
+    Row(
+        "POST", "people:reset", (302, 403, 403, 403, 303), _supervisor, lambda _: {"reason": "Lost the phone"}, asks_proof=True
+    ),
+    Row("POST", "people:withdraw_link", (302, 403, 403, 403, 303), _supervisor, asks_proof=True),
+    Row("POST", "people:lift_throttle", (302, 403, 403, 403, 303), _supervisor, asks_proof=True),
+    Row("POST", "people:end_sessions", (302, 403, 403, 403, 303), _supervisor, asks_proof=True),
+    # The administrator requested one of these, so another one confirms it; the other one is another administrator's.
+    Row("POST", "people:decide", (302, 403, 403, 403, 409), lambda world: (world.own_rights.pk, "confirm"), asks_proof=True),
+    Row("POST", "people:decide", (302, 403, 403, 403, 409), lambda world: (world.own_rights.pk, "decline"), asks_proof=True),
+    Row("POST", "people:decide", (302, 403, 403, 403, 303), lambda world: (world.own_rights.pk, "withdraw"), asks_proof=True),
+    Row("POST", "people:decide", (302, 403, 403, 403, 303), lambda world: (world.rights.pk, "confirm"), asks_proof=True),
+    Row("POST", "people:decide", (302, 403, 403, 403, 303), lambda world: (world.rights.pk, "decline"), asks_proof=True),
+    Row("POST", "people:decide", (302, 403, 403, 403, 409), lambda world: (world.rights.pk, "withdraw"), asks_proof=True),
+    Row("GET", "people:welcome", (200, 200, 200, 200, 200)),
+    Row("POST", "people:welcome", (422, 422, 422, 422, 422), sent=lambda _: {"code": "wrong", "password": "x", "again": "x"}),
     Row("GET", "duty:page", EVERYBODY_SIGNED_IN),
     # Supervisors keep their own duty; administrators that of all, but are not on the roster themselves.
     Row("POST", "duty:switch", (302, 403, 303, 403, 303), _supervisor, lambda _: {"on": "1"}),
@@ -412,80 +412,3 @@ TABLE = (
     Row("GET", "audit:account_history", EVERYBODY_SIGNED_IN, _account),
     Row("GET", "audit:change_history", EVERYBODY_SIGNED_IN, _pk),
 )
-
-
-def make_world() -> World:
-    """Write what there is to be opened."""
-    people = {role.value: make_person(role) for role in Role}
-    supervisor = people[Role.SUPERVISOR.value]
-    people["deputy"] = make_person(Role.SUPERVISOR, "deputy")
-    make_account(101, LOCKED)
-    make_account(102)
-    make_account(103, LOCKED)
-    support = people[Role.SUPPORT.value]
-    change = ask(support, "unlock", 101, given=Given(uploads=(uploaded_file(support),)))
-    event = Event.objects.latest("pk")
-    running, paused, ended, done, unknown = (
-        open_item(support, make_account(number), "lock", state)
-        for number, state in (
-            (104, ItemState.QUEUED),
-            (105, ItemState.QUEUED),
-            (106, ItemState.CANCELLED),
-            (108, ItemState.APPLIED),
-            (107, ItemState.UNKNOWN),
-        )
-    )
-    now = timezone.now()
-    Change.objects.filter(pk=paused.change_id).update(state=ChangeState.PAUSED, paused_at=now, paused_by=support)
-    Change.objects.filter(pk__in=[ended.change_id, done.change_id]).update(state=ChangeState.FINISHED, finished_at=now)
-    RiskStatus.objects.filter(account=done.account).update(admin_action=LOCKED)
-    call = Call.objects.create(
-        purpose=Purpose.WRITE,
-        environment="demo",
-        lane="urgent",
-        worker="one",
-        state=CallState.UNKNOWN,
-        started_at=now,
-        ended_at=now,
-    )
-    CallItem.objects.create(call=call, item=unknown)
-    webhook, _ = add_webhook(
-        actor=people[Role.ADMINISTRATOR.value],
-        origin=Origin(job="tests"),
-        name="risk-desk",
-        url="https://hooks.example.com/risk",
-        shape=Shape.JSON,
-        topics=[Topic.APPROVAL_NEEDED],
-    )
-    version, assignment = templated(support, people[Role.SUPERVISOR.value])
-    token, _ = make_token(
-        actor=people["deputy"], origin=Origin(job="tests"), name="report", scope=Scope.READ, lasts=timedelta(days=1)
-    )
-    return World(
-        people=people,
-        token=token,
-        change=change,
-        attachment=change.attachments.get(),
-        hours=DutyHours.objects.create(person=supervisor, weekday=0, begins=time(9), ends=time(17)),
-        delegation=Delegation.objects.create(
-            person=supervisor, stand_in=people["deputy"], begins_at=now, ends_at=now + timedelta(days=1)
-        ),
-        event=event,
-        running=running,
-        paused=paused,
-        ended=ended,
-        done=done,
-        unknown=unknown,
-        call=call,
-        version=version,
-        assignment=assignment,
-        webhook=webhook,
-        policy=propose(actor=make_person(Role.ADMINISTRATOR, "proposer"), origin=Origin(job="tests"), rules=[], note=""),
-    )
-
-
-def templated(support: Staff, supervisor: Staff) -> tuple[TemplateVersion, Assignment]:
-    """A template with one version in force and one of support's that waits, assigned to a size that no account has."""
-    in_force = put_in_force(support, supervisor, "A", daily_loss_alert_usd="400")
-    make_account(109, evaluation_size_usd=50_000)
-    return propose_again(support, in_force, daily_loss_alert_usd="500"), assign_size(supervisor, in_force, 25_000)

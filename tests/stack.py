@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 PROCESSES = ("web", "worker-urgent", "worker-bulk", "beat")
 PASSWORD = "demo"
+BY: Final = ("--operator", "tests")
 TRADERS, ACCOUNTS = 200, 600
 """Enough for every test to have accounts of its own."""
 
@@ -71,7 +72,9 @@ class LiveStack:
 
     def prepare(self) -> None:
         """Make tables, people and static files, fill the mirror, start everything; return when /readyz says so."""
-        self.manage(["migrate", "--no-input"], ["create_demo_people"], ["sync_mirror"], ["collectstatic", "--no-input"])
+        self.manage(
+            ["migrate", "--no-input"], ["create_demo_people", *BY], ["sync_mirror", *BY], ["collectstatic", "--no-input"]
+        )
         self.restore()
 
     def manage(self, *commands: Sequence[str]) -> None:

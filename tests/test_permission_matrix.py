@@ -20,7 +20,8 @@ from riskadmin.audit.models import Event
 from riskadmin.staff.roles import Role
 from riskadmin.staff.sessions.models import StaffSession
 from riskadmin.web.access import mark_of
-from tests.permission_table import TABLE, WHO, Row, World, make_world
+from tests.permission_table import TABLE, WHO, Row
+from tests.permission_world import World, make_world
 from tests.staff.people import make_proof_old
 
 pytestmark = pytest.mark.django_db
@@ -139,7 +140,10 @@ def test_compliance_may_do_nothing_but_look() -> None:
     sessions = {"sessions:prove", "sessions:end", "sessions:end_others", "sessions:state"}
     own = {"tokens:page", "notifications:read", "notifications:read_all", "notifications:settings", "approvals:comment"}
     frame = (
-        {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"} | own | sessions
+        {"web:theme", "web:columns", "staff:sign_in", "staff:sign_out", "accounts:refresh", "reasons:download"}
+        | {"people:welcome"}
+        | own
+        | sessions
     )
     assert {row.answers[compliance] for row in TABLE if row.method == "POST" and row.name not in frame} == {403}
 

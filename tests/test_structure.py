@@ -222,6 +222,7 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "socialaccount": 3,
         "tokens": 3,
         "staff_sessions": 3,
+        "people": 3,
         "notifications": 4,
         "accounts": 5,
         "approvals": 6,

@@ -7,34 +7,15 @@ Fields are checked when an event is made, never when one is read: stored rows st
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from riskadmin.audit.declaration import Declaration
+from riskadmin.audit.people_declarations import PEOPLE
 from riskadmin.audit.tags import Tag
 
 
 class WrongFields(ValueError):
     """An event was made without a field that its tag requires, or with one that its tag does not declare."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declaration:
-    """The fields of a tag's details, its sentence, and its look.
-
-    `state` is the state that such an event reports, as "change:paused": the event has the look of that state. "{outcome}" in it
-    stands for the field. `tone` is for events that report no state.
-    """
-
-    sentence: str
-    required: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    state: str = ""
-    tone: str = "neutral"
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """All declared fields, in the order in which pages show them."""
-        return self.required + self.optional
 
 
 ANSWER: Final = ("status", "response", "elapsed_ms")
@@ -49,62 +30,7 @@ _OUTSIDE: Final = Declaration(
 )
 
 DECLARATIONS: Final[dict[Tag, Declaration]] = {
-    Tag.STAFF_SIGNED_IN: Declaration(
-        sentence="{actor} signed in[ as {username}][ with {proven_by}]",
-        required=("username",),
-        optional=("proven_by",),
-    ),
-    Tag.STAFF_SIGNED_OUT: Declaration(
-        sentence="{actor} signed out",
-        required=("username",),
-    ),
-    Tag.STAFF_SIGN_IN_REFUSED: Declaration(
-        sentence="A sign-in was refused for {attempted}[; further attempts are refused until {locked_until}]",
-        optional=("username", "staff_id", "active", "locked_until"),
-        tone="warn",
-    ),
-    Tag.STAFF_THROTTLE_LIFTED: Declaration(
-        sentence="{actor} let {username} try to sign in again at once[, after {failures} failed attempts]",
-        required=("username", "staff_id", "failures"),
-    ),
-    Tag.STAFF_SESSIONS_ENDED: Declaration(
-        sentence="{actor} ended sessions of {username}: {sessions}",
-        required=("username", "staff_id", "sessions"),
-    ),
-    Tag.STAFF_PROVED: Declaration(
-        sentence="{actor} confirmed who they are[ as {username}]",
-        required=("username",),
-    ),
-    Tag.STAFF_PROOF_REFUSED: Declaration(
-        sentence="{actor} didn't confirm who they are[ as {username}]: the password was wrong",
-        required=("username",),
-        tone="warn",
-    ),
-    Tag.STAFF_REQUEST_REFUSED: Declaration(
-        sentence="{actor} sent {method} to {path}, and that was refused with status {status}",
-        required=("method", "path", "status"),
-        tone="warn",
-    ),
-    Tag.STAFF_CREATED: Declaration(
-        sentence="{actor} added {person}[ as {roles}]",
-        required=("staff_id",),
-    ),
-    Tag.STAFF_PASSWORD_SET: Declaration(
-        sentence="{actor} set the password of {username}",
-        required=("username", "staff_id"),
-    ),
-    Tag.TOKEN_MADE: Declaration(
-        sentence="{actor} made the access token {token}[ for {scope}][, until {until}]",
-        required=("token", "token_id", "username", "scope", "until"),
-    ),
-    Tag.TOKEN_REVOKED: Declaration(
-        sentence="{actor} revoked the access token {token} of {username}",
-        required=("token", "token_id", "username"),
-    ),
-    Tag.TOKEN_USED: Declaration(
-        sentence="A program with the token {token} of {actor} sent {method} to {path}, answered with status {status}",
-        required=("token", "token_id", "username", "method", "path", "status"),
-    ),
+    **PEOPLE,
     Tag.DUTY_HOURS_ADDED: Declaration(
         sentence="{actor} put {on_duty} on duty every week: {hours}",
         required=("staff_id", "on_duty", "hours"),

@@ -33,6 +33,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "mirror": "Mirror of Tradovate",
     "staff": "People and sign-in",
     "duty": "Duty and stand-ins",
+    "command": "Commands on the server",
     "notification": "Notifications",
     "api": "Connection to Tradovate",
 }

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
 
-from riskadmin.audit.declarations import DECLARATIONS, Declaration
+from riskadmin.audit.declaration import Declaration
+from riskadmin.audit.declarations import DECLARATIONS
 from riskadmin.audit.field_labels import FIELD_LABELS
 from riskadmin.audit.models import Event
 from riskadmin.audit.outside import OUTSIDE, OutsideKind
@@ -153,7 +154,7 @@ class EventLine:
         """Who did it: the person under their name at the time, riskadmin itself, or an unknown person."""
         if self.is_outside:
             return "Outside riskadmin"
-        if self.event.staff_id is not None:
+        if self.event.staff_id is not None or self.event.staff_name:  # who runs a command is named, without a number
             return isolated(self.event.staff_name) or f"Person {self.event.staff_id}"
         return "riskadmin" if self.event.job or not self.event.address else "Not signed in"
 

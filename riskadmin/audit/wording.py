@@ -48,6 +48,8 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "stopped_by_limit": "Stopped by a limit",
     "username": "Username",
     "name": "Name",
+    "email": "E-mail",
+    "is_active": "May sign in",
     "roles": "Roles",
     "channels": "Channels by topic",
     "mail_digest": "E-mail digest",

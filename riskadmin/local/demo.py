@@ -32,6 +32,7 @@ from riskadmin.local.supervisor import Stopped, Supervisor
 from riskadmin.local.valkey import ValkeyServer
 
 DATABASE = "riskadmin"
+OPERATOR = ("--operator", "make demo")
 READY_WITHIN_S = 90.0
 LAST_PORT = 65_535
 SIGN_INS = (
@@ -86,11 +87,11 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
         servers.append(valkey.process.program)
         env["REDIS_URL"] = valkey.url()
     stack = Stack(places, env)
-    set_up = [["migrate", "--no-input"], ["create_demo_people"], ["sync_mirror"]]
+    set_up = [["migrate", "--no-input"], ["create_demo_people", *OPERATOR], ["sync_mirror", *OPERATOR]]
     if not (env.get("TRADOVATE_DEMO_URL") or env.get("TRADOVATE_LIVE_URL")):
         ports = simulator_ports(places)
         servers.append(stack.simulator(ports))
-        set_up.append(["seed_demo"])
+        set_up.append(["seed_demo", *OPERATOR])
         env.update(ports.settings)
     with progress(", ".join(program.name for program in servers) or "servers of your own"):
         supervisor.start(servers)

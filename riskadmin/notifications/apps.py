@@ -6,3 +6,10 @@ class NotificationsConfig(AppConfig):
 
     name = "riskadmin.notifications"
     label = "notifications"
+
+    def ready(self) -> None:
+        """Have messages follow the events about people."""
+        # Models can't be imported before.
+        from riskadmin.notifications.people import register_notices  # noqa: PLC0415
+
+        register_notices()

@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from riskadmin.notifications import mail, webhook_request
 from riskadmin.notifications.models import DUE, Message, MessageState, Webhook
+from riskadmin.notifications.people import with_link
 from riskadmin.notifications.sealing import CannotOpen, unseal
-from riskadmin.notifications.topics import Channel
+from riskadmin.notifications.topics import Channel, Topic
 from riskadmin.notifications.undelivered import NotDelivered
 
 LEASE: Final = timedelta(minutes=2)
@@ -78,7 +79,7 @@ def _send(claimed: list[Message]) -> None:
     if first.person is not None:
         if not first.person.is_active:
             raise NotDelivered("This person is switched off.", is_final=True)
-        mail.send(first.person, claimed)
+        mail.send(first.person, [with_link(first)] if first.topic == Topic.SIGN_IN_LINK else claimed)
     elif first.webhook is not None:
         _post(first, first.webhook)
 

@@ -26,6 +26,8 @@ class Topic(models.TextChoices):
     REVIEW_DUE = "review_due", "Review due"
     BREAK_GLASS = "break_glass", "Break-glass"
     CHANGE_STEP = "change_step", "Every step of a change"
+    RIGHTS_REQUESTED = "rights_requested", "Rights requested"
+    SIGN_IN_LINK = "sign_in_link", "One-time link"
     WEBHOOK_TEST = "webhook_test", "Test of a webhook"
 
 
@@ -65,8 +67,12 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
         sentence="Somebody ran a change alone because of an incident.",
         is_urgent=True,
     ),
+    Topic.RIGHTS_REQUESTED: TopicSpec(
+        sentence="Another administrator requests rights for somebody, and you may confirm it.",
+        is_urgent=True,
+    ),
 }
-"""The topics that people choose channels for. A test of a webhook reaches no person."""
+"""The topics that people choose channels for. A one-time link always goes by e-mail; a test of a webhook reaches no person."""
 
 WEBHOOK_TOPICS: Final = (*TOPICS, Topic.CHANGE_STEP)
 """The topics that a webhook may have. Every step of every change is for programs alone."""

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from riskadmin.audit.actions import AuditEntry, record
-from riskadmin.audit.origin import SYSTEM, Origin
+from riskadmin.audit.origin import Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -14,7 +14,7 @@ from riskadmin.staff.sessions.actions import end_sessions
 
 @sensitive_variables("password")
 def create_person(
-    actor: Staff | None,
+    actor: Who,
     *,
     origin: Origin,
     username: str,
@@ -35,7 +35,7 @@ def create_person(
         person.groups.add(group)
         entry = AuditEntry(
             tag=Tag.STAFF_CREATED,
-            actor=actor.who() if actor else SYSTEM,
+            actor=actor,
             origin=origin,
             after={"username": person.username, "name": person.get_full_name(), "roles": [role.value]},
             detail={"staff_id": person.pk},
@@ -45,7 +45,7 @@ def create_person(
 
 
 @sensitive_variables("password")
-def set_password(actor: Staff | None, *, origin: Origin, person: Staff, password: str) -> None:
+def set_password(actor: Who, *, origin: Origin, person: Staff, password: str) -> None:
     """Set a person's password, which ends their sessions, and write the event. The caller has checked the password."""
     with transaction.atomic():
         person.set_password(password)
@@ -53,7 +53,7 @@ def set_password(actor: Staff | None, *, origin: Origin, person: Staff, password
         end_sessions(actor, origin=origin, person=person)
         entry = AuditEntry(
             tag=Tag.STAFF_PASSWORD_SET,
-            actor=actor.who() if actor else SYSTEM,
+            actor=actor,
             origin=origin,
             detail={"username": person.username, "staff_id": person.pk},
         )

@@ -38,6 +38,7 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "duty:view": ("see who is on duty", frozenset(Role)),
     "duty:keep": ("be on the duty roster", frozenset({Role.SUPERVISOR})),
     "duty:manage": ("edit everybody's duty", frozenset({Role.ADMINISTRATOR})),
+    "staff:view": ("see people and what they may do", frozenset({Role.COMPLIANCE, Role.ADMINISTRATOR})),
     "staff:manage": ("manage people and their roles", frozenset({Role.ADMINISTRATOR})),
     "connections:manage": ("manage the connections to Tradovate", frozenset({Role.ADMINISTRATOR})),
     "system:view": ("see how the system is", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),

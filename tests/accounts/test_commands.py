@@ -16,7 +16,7 @@ from tests.simulator.driver import Simulator
 
 def run(*arguments: Any) -> str:
     out = StringIO()
-    call_command("sync_mirror", *arguments, stdout=out)
+    call_command("sync_mirror", *arguments, "--operator", "tests", stdout=out)
     return out.getvalue()
 
 

@@ -60,7 +60,7 @@ def failure() -> str:
 
 def accept(username: str) -> str:
     out = StringIO()
-    call_command("sync_mirror", "demo", "--accept-missing", username, stdout=out)
+    call_command("sync_mirror", "demo", "--operator", "tests", "--accept-missing", username, stdout=out)
     return out.getvalue()
 
 

@@ -34,7 +34,7 @@ def read_again(stack: LiveStack) -> None:
 
     def is_read() -> bool:
         try:
-            stack.manage(["sync_mirror", "demo"])
+            stack.manage(["sync_mirror", "demo", "--operator", "tests"])
         except CannotStart:
             return False
         return True

@@ -31,14 +31,14 @@ def demo(settings: Settings) -> None:
 
 @pytest.mark.usefixtures("demo")
 def test_it_gives_the_demo_some_life_once(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("seed_demo")
+    call_command("seed_demo", operator="tests")
     states = sorted(Change.objects.values_list("state", flat=True))
     assert states == ["paused", "pending", "pending", "pending", "rejected", "rejected", "running", "running", "scheduled"]
     verdicts = Change.objects.filter(state="rejected").values_list("approval__approvals__verdict", flat=True)
     assert sorted(verdicts) == ["reject", "request_edits"]
     assert Message.objects.filter(topic="decided").count() == 4
     assert list(PolicyVersion.objects.order_by("number").values_list("state", flat=True)) == ["in_force", "proposed"]
-    call_command("seed_demo")
+    call_command("seed_demo", operator="tests")
     assert Change.objects.count() == len(states)
     assert PolicyVersion.objects.count() == 2
     assert "suits" not in capsys.readouterr().out
@@ -57,5 +57,5 @@ def test_it_gives_the_demo_some_life_once(capsys: pytest.CaptureFixture[str]) ->
 def test_elsewhere_nothing_is_requested(settings: Settings, urls: dict[str, str], *, is_demo: bool) -> None:
     settings.DEMO, settings.TRADOVATE_URLS = is_demo, urls
     with pytest.raises(CommandError, match="only in a demo"):
-        call_command("seed_demo")
+        call_command("seed_demo", operator="tests")
     assert not Change.objects.exists()

@@ -4,7 +4,7 @@ from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from django.conf import settings
 from django.test import Client
 
-from riskadmin.audit.origin import Origin
+from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.staff.actions import create_person
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -24,4 +24,4 @@ def make_proof_old(client: Client) -> None:
 
 def make_person(role: Role, username: str = "") -> Staff:
     """Add a person with one role, who signs in with PASSWORD; the username is the role's name unless given."""
-    return create_person(None, origin=Origin(job="tests"), username=username or role.value, password=PASSWORD, role=role)
+    return create_person(SYSTEM, origin=Origin(job="tests"), username=username or role.value, password=PASSWORD, role=role)

@@ -14,17 +14,19 @@ from tests.staff.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
+OPERATOR = "Grace Hopper"
+
 
 def create_person(monkeypatch: pytest.MonkeyPatch, *arguments: str, password: str = PASSWORD) -> str:
     monkeypatch.setattr("sys.stdin", StringIO(password + "\nnot the password\n"))
     out = StringIO()
-    call_command("create_person", *arguments, "--password-stdin", stdout=out)
+    call_command("create_person", *arguments, "--password-stdin", "--operator", OPERATOR, stdout=out)
     return out.getvalue()
 
 
 def create_demo_people() -> str:
     out = StringIO()
-    call_command("create_demo_people", stdout=out)
+    call_command("create_demo_people", operator=OPERATOR, stdout=out)
     return out.getvalue()
 
 
@@ -35,8 +37,14 @@ class TestCreatePerson:
         person = Staff.objects.get()
         assert (person.username, person.display_name, person.role_names) == ("ada", "Ada L", ("administrator",))
         assert person.check_password(PASSWORD)
-        [event] = Event.objects.all()
-        assert (event.tag, event.staff_id, event.job) == (Tag.STAFF_CREATED, None, "create_person")
+        started, event = Event.objects.order_by("pk")
+        assert (started.tag, started.staff_name, started.job) == (Tag.COMMAND_RUN, OPERATOR, "create_person")
+        assert (event.tag, event.staff_id, event.staff_name, event.job) == (
+            Tag.STAFF_CREATED,
+            None,
+            OPERATOR,
+            "create_person",
+        )
         assert event.after == {"username": "ada", "name": "Ada L", "roles": ["administrator"]}
         assert event.detail == {"staff_id": person.pk}
         assert said == "Added ada as administrator.\n"
@@ -61,7 +69,8 @@ class TestCreatePerson:
             create_person(monkeypatch, username, "--role", "support", password=password)
         assert password not in str(refused.value)
         assert Staff.objects.count() == 1
-        assert Event.objects.count() == 0
+        assert list(Event.objects.values_list("tag", flat=True)) == [Tag.COMMAND_RUN]
+        assert password not in str(Event.objects.values_list("detail", flat=True))
 
     def test_a_role_that_is_none_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(CommandError, match="invalid choice"):
@@ -71,7 +80,7 @@ class TestCreatePerson:
         typed = iter([PASSWORD, PASSWORD + "x"])
         monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
         with pytest.raises(CommandError, match="differ"):
-            call_command("create_person", "ada", "--role", "support")
+            call_command("create_person", "ada", "--role", "support", "--operator", OPERATOR)
         assert Staff.objects.count() == 0
 
 
@@ -103,7 +112,7 @@ class TestCreateDemoPeople:
 
         assert create_demo_people() == ""
         assert dict(Staff.objects.values_list("username", "password")) == hashes
-        assert Event.objects.count() == 5
+        assert Event.objects.exclude(tag=Tag.COMMAND_RUN).count() == 5
 
     def test_a_password_that_differs_is_set_again(self) -> None:
         create_demo_people()

@@ -89,7 +89,7 @@ def test_every_page_and_file_marks_them(client: Client, world: dict[str, int]) -
     for role, pages in (
         (Role.SUPERVISOR, addresses(world)),
         (Role.COMPLIANCE, [reverse("audit:list"), *(reverse("audit:event", args=[each.pk]) for each in Event.objects.all())]),
-        (Role.ADMINISTRATOR, [reverse("staff:people")]),
+        (Role.ADMINISTRATOR, [reverse("people:list")]),
     ):
         client.force_login(Staff.objects.filter(username=role.value).first() or make_person(role))
         found = {address: hidden(body(client, address)) for address in pages}

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import uuid4
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.approvals.policy import PolicyMissing
 from accounts.approvals.subjects import NotAllowed
@@ -15,6 +15,7 @@ from accounts.changes.models import Change
 from accounts.changes.plan import Plan, plan
 from accounts.changes.targeting.source import TargetSource
 from accounts.changes.targeting.targets import BadTargets
+from riskadmin.audit.commands import OperatorCommand
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff, plain_username
 from riskadmin.tradovate.vocabulary import ReasonCode
@@ -22,15 +23,17 @@ from riskadmin.tradovate.vocabulary import ReasonCode
 JOB = "lock_account"
 
 
-class Command(BaseCommand):
-    """Prints the change's number and what it waits for; exits with 1 and the reason if nothing was requested."""
+class Command(OperatorCommand):
+    """`--operator` is the username of who requests it.
+
+    Prints the change's number and what it waits for; exits with 1 and the reason if nothing was requested.
+    """
 
     help = "Request a lock of one account in the name of a person, while the pages can't be opened. Policy decides as always."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the account, the person and the reason."""
         parser.add_argument("account", help="demo:123 or live:123, by Tradovate's id")
-        parser.add_argument("--operator", required=True, metavar="USERNAME", help="who requests it; written to the audit trail")
         parser.add_argument("--reason", required=True, help="why, in words")
         parser.add_argument("--code", default=ReasonCode.OTHER.value, choices=[code.value for code in ReasonCode])
         parser.add_argument("--ticket", default="")

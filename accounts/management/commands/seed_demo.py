@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from celery.app.utils import find_app
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.approvals.actions import decide
@@ -24,6 +24,7 @@ from accounts.changes.plan import plan
 from accounts.changes.scheduling.timing import IMMEDIATELY, Timing
 from accounts.changes.tracking.control import InvalidTransition, pause
 from accounts.models import Account
+from riskadmin.audit.commands import OperatorCommand
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -38,8 +39,8 @@ TRIED_MAX: Final = 400
 """Accounts that are looked at for one change."""
 
 
-class Command(BaseCommand):
-    """`manage.py seed_demo`."""
+class Command(OperatorCommand):
+    """`manage.py seed_demo --operator NAME`."""
 
     help = "Request, approve and reject some changes as the demo's people; what was requested before is left alone."
 

@@ -3,16 +3,17 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.gateway import connection
 from accounts.sync.actions import Acceptance, sync
+from riskadmin.audit.commands import OperatorCommand
 from riskadmin.audit.origin import Origin
 from riskadmin.staff.models import Staff, plain_username
 from riskadmin.tradovate.vocabulary import Environment
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints calls, rows and seconds of each environment; exits with 1 and the reason if one could not be read."""
 
     help = "Read Tradovate's accounts into the mirror."
@@ -29,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, environment: list[Environment], accept_missing: str | None, **options: Any) -> None:  # noqa: ARG002  (Django's signature)
         """Read one environment after the other."""
-        acceptance = None if accept_missing is None else _acceptance(accept_missing)
+        acceptance = None if accept_missing is None else _acceptance(accept_missing, self.origin)
         chosen = environment or connection.connected_environments()
         if not chosen:
             message = "No environment is connected: set TRADOVATE_DEMO_URL or TRADOVATE_LIVE_URL."
@@ -53,8 +54,8 @@ class Command(BaseCommand):
         return ""
 
 
-def _acceptance(username: str) -> Acceptance:
+def _acceptance(username: str, origin: Origin) -> Acceptance:
     person = Staff.objects.filter(username=plain_username(username)).first()
     if person is None or not person.may("system:view"):
         raise CommandError(f"{username} is not an active supervisor or administrator, so nothing can be accepted in that name.")
-    return Acceptance(actor=person, origin=Origin(job="sync_mirror"))
+    return Acceptance(actor=person, origin=origin)

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from riskadmin.audit.actions import AuditEntry, record
-from riskadmin.audit.origin import SYSTEM, Origin, origin_of
+from riskadmin.audit.origin import SYSTEM, Origin, Who, origin_of
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.sessions.models import StaffSession
@@ -16,7 +16,7 @@ from riskadmin.staff.sign_in.actions import place_of
 from riskadmin.staff.sign_in.throttle import Outcome
 
 
-def end_sessions(actor: Staff | None, *, origin: Origin, person: Staff, keep: str | None = None) -> int:
+def end_sessions(actor: Staff | Who | None, *, origin: Origin, person: Staff, keep: str | None = None) -> int:
     """End every session of a person, all but the one with the key `keep`; return how many were open.
 
     What is sent with one of them afterwards is refused like that of somebody signed out.
@@ -30,13 +30,13 @@ def end_session(actor: Staff | None, *, origin: Origin, person: Staff, key: str)
     return _end(actor, origin, person, [row for row in open_sessions(person) if row.public_key == key]) > 0
 
 
-def _end(actor: Staff | None, origin: Origin, person: Staff, ended: list[StaffSession]) -> int:
+def _end(actor: Staff | Who | None, origin: Origin, person: Staff, ended: list[StaffSession]) -> int:
     with transaction.atomic():
         deleted = StaffSession.objects.filter(pk__in=[row.pk for row in ended], person=person).delete()[0]
         if deleted:
             entry = AuditEntry(
                 tag=Tag.STAFF_SESSIONS_ENDED,
-                actor=actor.who() if actor else SYSTEM,
+                actor=actor.who() if isinstance(actor, Staff) else actor or SYSTEM,
                 origin=origin,
                 detail={"username": person.username, "staff_id": person.pk, "sessions": deleted},
             )

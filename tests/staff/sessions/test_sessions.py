@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from riskadmin.audit.models import Event
-from riskadmin.audit.origin import Origin
+from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.actions import set_password
 from riskadmin.staff.models import Staff
@@ -185,7 +185,7 @@ def test_an_administrator_ends_them_all(person: Staff) -> None:
 
 def test_a_new_password_ends_them(person: Staff) -> None:
     client = signed_in(person)
-    set_password(None, origin=Origin(job="tests"), person=person, password="another long one")
+    set_password(SYSTEM, origin=Origin(job="tests"), person=person, password="another long one")
     assert not is_open(client)
     assert not StaffSession.objects.filter(person=person).exists()
 

@@ -194,10 +194,10 @@ def test_signing_out_twice_records_once(client: Client, person: Staff) -> None:
 
 
 def test_a_new_password_ends_the_sessions(client: Client, person: Staff) -> None:
-    from riskadmin.audit.origin import Origin
+    from riskadmin.audit.origin import SYSTEM, Origin
 
     post(client)
-    set_password(None, origin=Origin(job="tests"), person=person, password="another long one")
+    set_password(SYSTEM, origin=Origin(job="tests"), person=person, password="another long one")
 
     assert client.get(SIGN_IN).status_code == 200  # a stranger again: somebody signed in would be sent on
     assert [event.detail for event in events(Tag.STAFF_PASSWORD_SET)] == [{"username": "support", "staff_id": person.pk}]

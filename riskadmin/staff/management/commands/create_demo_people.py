@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from riskadmin.audit.origin import Origin
+from riskadmin.audit.commands import OperatorCommand
 from riskadmin.staff.actions import create_person, set_password
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
@@ -18,11 +18,10 @@ PEOPLE: Final = (
     ("compliance", "Cleo", "Compliance", Role.COMPLIANCE),
     ("administrator", "Ada", "Administrator", Role.ADMINISTRATOR),
 )
-ORIGIN: Final = Origin(job="create_demo_people")
 
 
-class Command(BaseCommand):
-    """`manage.py create_demo_people`."""
+class Command(OperatorCommand):
+    """`manage.py create_demo_people --operator NAME`."""
 
     help = "Add the demo's people with the password DEMO_PASSWORD; those who exist get that password if theirs differs."
 
@@ -38,8 +37,8 @@ class Command(BaseCommand):
             person = existing.get(username)
             if person is None:
                 create_person(
-                    None,
-                    origin=ORIGIN,
+                    self.operator,
+                    origin=self.origin,
                     username=username,
                     password=settings.DEMO_PASSWORD,
                     role=role,
@@ -49,5 +48,5 @@ class Command(BaseCommand):
                 )
                 self.stdout.write(f"Added {username}.")
             elif not person.check_password(settings.DEMO_PASSWORD):
-                set_password(None, origin=ORIGIN, person=person, password=settings.DEMO_PASSWORD)
+                set_password(self.operator, origin=self.origin, person=person, password=settings.DEMO_PASSWORD)
                 self.stdout.write(f"Set the password of {username}.")

@@ -1,4 +1,4 @@
-"""Add a person from the command line: the first administrator, and everyone else until there is a page for it."""
+"""Add a person from the command line: the first administrator. Everyone else is invited on the page People."""
 
 import getpass
 import sys
@@ -6,16 +6,16 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from riskadmin.audit.origin import Origin
+from riskadmin.audit.commands import OperatorCommand
 from riskadmin.staff.actions import create_person
 from riskadmin.staff.models import Staff, plain_username
 from riskadmin.staff.roles import Role
 
 
-class Command(BaseCommand):
-    """`manage.py create_person USERNAME --role ROLE`."""
+class Command(OperatorCommand):
+    """`manage.py create_person USERNAME --role ROLE --operator NAME`."""
 
     help = "Add a person who may sign in, with one role. Asks for the password, unless --password-stdin is given."
 
@@ -43,8 +43,8 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         create_person(
-            None,
-            origin=Origin(job="create_person"),
+            self.operator,
+            origin=self.origin,
             username=person.username,
             password=password,
             role=Role(options["role"]),

@@ -1,0 +1,134 @@
+"""What the events about people, their sign-in, their tokens and commands carry, and their sentences (`declarations`)."""
+
+from typing import Final
+
+from riskadmin.audit.declaration import Declaration
+from riskadmin.audit.tags import Tag
+
+PEOPLE: Final[dict[Tag, Declaration]] = {
+    Tag.STAFF_SIGNED_IN: Declaration(
+        sentence="{actor} signed in[ as {username}][ with {proven_by}]",
+        required=("username",),
+        optional=("proven_by",),
+    ),
+    Tag.STAFF_SIGNED_OUT: Declaration(
+        sentence="{actor} signed out",
+        required=("username",),
+    ),
+    Tag.STAFF_SIGN_IN_REFUSED: Declaration(
+        sentence="A sign-in was refused for {attempted}[; further attempts are refused until {locked_until}]",
+        optional=("username", "staff_id", "active", "locked_until"),
+        tone="warn",
+    ),
+    Tag.STAFF_THROTTLE_LIFTED: Declaration(
+        sentence="{actor} let {username} try to sign in again at once[, after {failures} failed attempts]",
+        required=("username", "staff_id", "failures"),
+    ),
+    Tag.STAFF_PROVED: Declaration(
+        sentence="{actor} confirmed who they are[ as {username}]",
+        required=("username",),
+    ),
+    Tag.STAFF_PROOF_REFUSED: Declaration(
+        sentence="{actor} didn't confirm who they are[ as {username}]: the password was wrong",
+        required=("username",),
+        tone="warn",
+    ),
+    Tag.STAFF_REQUEST_REFUSED: Declaration(
+        sentence="{actor} sent {method} to {path}, and that was refused with status {status}",
+        required=("method", "path", "status"),
+        tone="warn",
+    ),
+    Tag.STAFF_CREATED: Declaration(
+        sentence="{actor} added {person}[ as {roles}]",
+        required=("staff_id",),
+    ),
+    Tag.STAFF_PASSWORD_SET: Declaration(
+        sentence="{actor} set the password of {username}",
+        required=("username", "staff_id"),
+    ),
+    Tag.TOKEN_MADE: Declaration(
+        sentence="{actor} made the access token {token}[ for {scope}][, until {until}]",
+        required=("token", "token_id", "username", "scope", "until"),
+    ),
+    Tag.TOKEN_REVOKED: Declaration(
+        sentence="{actor} revoked the access token {token} of {username}",
+        required=("token", "token_id", "username"),
+    ),
+    Tag.TOKEN_USED: Declaration(
+        sentence="A program with the token {token} of {actor} sent {method} to {path}, answered with status {status}",
+        required=("token", "token_id", "username", "method", "path", "status"),
+    ),
+    Tag.STAFF_INVITED: Declaration(
+        sentence="{actor} invited {person}",
+        required=("staff_id",),
+    ),
+    Tag.STAFF_DETAILS_SET: Declaration(
+        sentence="{actor} changed the name or the address of {username}",
+        required=("username", "staff_id"),
+    ),
+    Tag.STAFF_SWITCHED_OFF: Declaration(
+        sentence="{actor} switched off {username}[: “{comment}”]",
+        required=("username", "staff_id", "comment", "sessions"),
+        tone="warn",
+    ),
+    Tag.STAFF_SWITCHED_ON: Declaration(
+        sentence="{actor} switched on {username}",
+        required=("username", "staff_id"),
+    ),
+    Tag.STAFF_ROLE_ADDED: Declaration(
+        sentence="{actor} gave {username} the role {role}",
+        required=("username", "staff_id", "role"),
+    ),
+    Tag.STAFF_ROLE_REMOVED: Declaration(
+        sentence="{actor} took the role {role} from {username}",
+        required=("username", "staff_id", "role"),
+    ),
+    Tag.STAFF_RESET: Declaration(
+        sentence="{actor} reset the sign-in of {username}: the password no longer works",
+        required=("username", "staff_id", "sessions"),
+        tone="warn",
+    ),
+    Tag.STAFF_SESSIONS_ENDED: Declaration(
+        sentence="{actor} ended sessions of {username}: {sessions}",
+        required=("username", "staff_id", "sessions"),
+    ),
+    Tag.STAFF_LINK_MADE: Declaration(
+        sentence="{actor} made a one-time link for {username}[, valid until {until}]",
+        required=("username", "staff_id", "link", "purpose", "until", "by_email"),
+    ),
+    Tag.STAFF_LINK_USED: Declaration(
+        sentence="{actor} set a password with a one-time link",
+        required=("username", "staff_id", "link", "purpose"),
+    ),
+    Tag.STAFF_LINK_WITHDRAWN: Declaration(
+        sentence="{actor} withdrew the one-time link of {username}",
+        required=("username", "staff_id", "link"),
+    ),
+    Tag.STAFF_RIGHTS_REQUESTED: Declaration(
+        sentence="{actor} requests for {username}: {act}[ {role}][, to {email}][: “{comment}”]",
+        required=("username", "staff_id", "rights_request", "act", "role", "email", "comment", "until"),
+    ),
+    Tag.STAFF_RIGHTS_CONFIRMED: Declaration(
+        sentence="{actor} confirmed for {username}: {act}[ {role}][, as {requester} requested]",
+        required=("username", "staff_id", "rights_request", "act", "role", "requester"),
+        tone="ok",
+    ),
+    Tag.STAFF_RIGHTS_DECLINED: Declaration(
+        sentence="{actor} declined for {username}: {act}[ {role}][, which {requester} requested]",
+        required=("username", "staff_id", "rights_request", "act", "role", "requester"),
+        tone="warn",
+    ),
+    Tag.STAFF_RIGHTS_WITHDRAWN: Declaration(
+        sentence="The request of {requester} for {username} ended: {act}[ {role}][: {why}]",
+        required=("username", "staff_id", "rights_request", "act", "role", "requester", "why"),
+    ),
+    Tag.STAFF_WORK_HANDED_OVER: Declaration(
+        sentence="{actor} handed over what {username} had open[ to {to}]: {handed_over}",
+        required=("username", "staff_id", "handed_over"),
+        optional=("to",),
+    ),
+    Tag.COMMAND_RUN: Declaration(
+        sentence="{actor} started the command {command} on the server[ ({options})]",
+        required=("command", "options"),
+    ),
+}
