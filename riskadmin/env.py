@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -23,12 +23,14 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from riskadmin.secrecy import Secret, SecretUrl
 from riskadmin.tradovate.addresses import checked_base_url
 from riskadmin.tradovate.errors import WrongEnvironment
 from riskadmin.tradovate.vocabulary import Environment
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 ENVIRONMENTS: Final = {"TRADOVATE_DEMO_URL": Environment.DEMO, "TRADOVATE_LIVE_URL": Environment.LIVE}
+OTHER_ROLES: Final = ("DATABASE_OWNER_URL", "DATABASE_AUDITOR_URL", "DATABASE_ADMIN_URL")
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKLY: Final = re.compile(
     r"(?P<first>[a-z]{3})(\s*-\s*(?P<last>[a-z]{3}))?\s+(?P<begins>\d\d:\d\d)"
@@ -143,8 +145,22 @@ def _ticket_link(text: str) -> str:
     return text
 
 
-def _database(url: str) -> dict[str, Any]:
-    """Return Django's database settings for a PostgreSQL address."""
+def _from_file(text: str, info: ValidationInfo) -> str:
+    """Return the content of the file that the variable's `…_FILE` names, or the text where there is none."""
+    path = os.environ.get(f"{info.field_name}_FILE")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() if path else text
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"can't be read from the file that {info.field_name}_FILE names: {type(error).__name__}") from error
+
+
+def _password_beside(info: ValidationInfo) -> Secret:
+    """Return the password that goes with an address and is set apart from it, such as DATABASE_PASSWORD for DATABASE_URL."""
+    return Secret(info.data.get(str(info.field_name).replace("_URL", "_PASSWORD"), ""))
+
+
+def _database(url: str, info: ValidationInfo) -> dict[str, Any]:
+    """Return Django's database settings for a PostgreSQL address, and the password that is set apart from it."""
     try:
         found = conninfo_to_dict(url) if url.startswith(("postgresql://", "postgres://")) else {}
     except psycopg.Error:  # it quotes the address, which may hold a password
@@ -153,15 +169,30 @@ def _database(url: str) -> dict[str, Any]:
         raise ValueError("must be a postgresql:// address, such as postgresql://user@host/name")
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     known = {name: found.pop(parameter, "") for name, parameter in names.items()}
+    known["PASSWORD"] = _password_beside(info) or Secret(known["PASSWORD"])
+    if "sslpassword" in found:
+        found["sslpassword"] = Secret(found["sslpassword"])
     return {"ENGINE": "django.db.backends.postgresql", **known, "OPTIONS": found}
 
 
-def _redis_url(url: str) -> str:
+def _other_database(url: str, info: ValidationInfo) -> dict[str, Any] | None:
+    return _database(url, info) if url else None
+
+
+def _redis_url(url: str, info: ValidationInfo) -> SecretUrl:
+    """Return a Redis address with the password that is set apart from it."""
+    password = _password_beside(info)
     try:
+        if password:
+            parts = urlsplit(url)
+            user, host = (parts.username or "").replace("@", "%40"), parts.netloc.rpartition("@")[2]
+            # Put together by hand: urlunsplit takes away the slashes of an address without a host.
+            query = f"?{parts.query}" if parts.query else ""
+            url = f"{parts.scheme}://{user}:{quote(password, safe='')}@{host}{parts.path}{query}"
         redis.Redis.from_url(url).close()  # does not connect yet
-    except ValueError as error:
-        raise ValueError("must be a redis://, rediss:// or unix:// address") from error
-    return url
+    except ValueError:  # it may quote the address
+        raise ValueError("must be a redis://, rediss:// or unix:// address") from None
+    return SecretUrl(url)
 
 
 def _origin(url: str) -> str:
@@ -180,6 +211,12 @@ def _sender(text: str) -> str:
     return text
 
 
+FROM_FILE: Final = BeforeValidator(_from_file)
+"""Marks a secret: a file can hold it, which NAME_FILE names."""
+
+SecretText = Annotated[str, AfterValidator(Secret), FROM_FILE]
+Database = Annotated[dict[str, Any], BeforeValidator(_database), FROM_FILE]
+OtherDatabase = Annotated[dict[str, Any] | None, BeforeValidator(_other_database), FROM_FILE]
 Names = Annotated[list[str], BeforeValidator(_names)]
 Networks = Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(_names)]
 CapName = Annotated[str, Field(pattern=r"^max(_pct_of_size)?$")]
@@ -187,12 +224,11 @@ Cap = Annotated[dict[CapName, Annotated[Decimal, Field(strict=True, gt=0)]], Fie
 
 
 class Variables(BaseSettings):
-    """A field for each variable. Lists are separated by commas; the file of a `…_FILE` takes precedence over the variable."""
+    """A field for each variable. Lists are separated by commas. What is secret can be in a file instead (FROM_FILE)."""
 
-    model_config = SettingsConfigDict(case_sensitive=True, enable_decoding=False, frozen=True)
+    model_config = SettingsConfigDict(case_sensitive=True, enable_decoding=False, frozen=True, hide_input_in_errors=True)
 
-    SECRET_KEY_FILE: str = ""
-    SECRET_KEY: str = Field(default="", min_length=32)
+    SECRET_KEY: SecretText = Field(default="", min_length=32)
     ALLOWED_HOSTS: Names = Field(default="127.0.0.1,localhost", validate_default=True)
     CSRF_TRUSTED_ORIGINS: Names = Field(default="", validate_default=True)
     HTTPS: bool = False
@@ -202,24 +238,28 @@ class Variables(BaseSettings):
     RECENT_PROOF_MINUTES: int = Field(default=10, ge=1, le=60)
     DEBUG: bool = False
 
-    DATABASE_URL: Annotated[dict[str, Any], BeforeValidator(_database)] = Field(
-        default="postgresql://postgres@127.0.0.1/riskadmin", validate_default=True
-    )
+    DATABASE_PASSWORD: SecretText = ""
+    DATABASE_URL: Database = Field(default="postgresql://riskadmin_app@127.0.0.1/riskadmin", validate_default=True)
+    DATABASE_OWNER_PASSWORD: SecretText = ""
+    DATABASE_OWNER_URL: OtherDatabase = Field(default="", validate_default=True)
+    DATABASE_AUDITOR_PASSWORD: SecretText = ""
+    DATABASE_AUDITOR_URL: OtherDatabase = Field(default="", validate_default=True)
+    DATABASE_ADMIN_PASSWORD: SecretText = ""
+    DATABASE_ADMIN_URL: OtherDatabase = Field(default="", validate_default=True)
     DATABASE_POOL_SIZE: int = Field(default=16, ge=2, le=200)
-    REDIS_URL: Annotated[str, AfterValidator(_redis_url)] = "redis://127.0.0.1:6379/0"
-    CELERY_BROKER_URL: str = ""
+    REDIS_PASSWORD: SecretText = ""
+    REDIS_URL: Annotated[str, AfterValidator(_redis_url), FROM_FILE] = "redis://127.0.0.1:6379/0"
+    CELERY_BROKER_URL: Annotated[str, AfterValidator(SecretUrl), FROM_FILE] = ""
 
     TRADOVATE_EXTRA_HOSTS: Names = Field(default="", validate_default=True)
     TRADOVATE_DEMO_URL: str = ""
     TRADOVATE_LIVE_URL: str = ""
     TRADOVATE_USERNAME: str = ""
-    TRADOVATE_PASSWORD_FILE: str = ""
-    TRADOVATE_PASSWORD: str = ""
+    TRADOVATE_PASSWORD: SecretText = ""
     TRADOVATE_APP_ID: str = "riskadmin"
     TRADOVATE_APP_VERSION: str = "1.0"
     TRADOVATE_CID: str = ""
-    TRADOVATE_SEC_FILE: str = ""
-    TRADOVATE_SEC: str = ""
+    TRADOVATE_SEC: SecretText = ""
     TRADOVATE_DEVICE_ID: str = ""
     BUDGET_CALLS_PER_HOUR: int = Field(default=5000, ge=1, le=1_000_000)
     BUDGET_SAFETY_MARGIN: int = Field(default=25, ge=0)
@@ -253,15 +293,13 @@ class Variables(BaseSettings):
     EMAIL_HOST: str = ""
     EMAIL_PORT: int = Field(default=587, ge=1, le=65_535)
     EMAIL_USER: str = ""
-    EMAIL_PASSWORD_FILE: str = ""
-    EMAIL_PASSWORD: str = ""
+    EMAIL_PASSWORD: SecretText = ""
     EMAIL_SECURITY: Literal["starttls", "tls", "none"] = "starttls"
     EMAIL_FROM: Annotated[str, AfterValidator(_sender)] = "riskadmin@localhost"
     EMAIL_FOLDER: str = ""
     WEBHOOK_PRIVATE_ADDRESSES: bool = False
 
-    METRICS_TOKEN_FILE: str = ""
-    METRICS_TOKEN: str = Field(default="", pattern="^(.{32,})?$")
+    METRICS_TOKEN: SecretText = Field(default="", pattern="^(.{32,})?$")
     METRICS_ADDRESSES: Networks = Field(default="", validate_default=True)
 
     RATE_LIMITS: bool = True
@@ -274,15 +312,6 @@ class Variables(BaseSettings):
     RISKADMIN_DEMO: bool = False
     DEMO_PASSWORD: str = "demo"  # noqa: S105  (known to all, on purpose)
     ENV_FILE: str = ""
-
-    @field_validator("SECRET_KEY", "TRADOVATE_PASSWORD", "TRADOVATE_SEC", "EMAIL_PASSWORD", "METRICS_TOKEN", mode="before")
-    @classmethod
-    def _from_file(cls, text: str, info: ValidationInfo) -> str:
-        path = info.data.get(f"{info.field_name}_FILE")
-        try:
-            return Path(path).read_text(encoding="utf-8").strip() if path else text
-        except (OSError, ValueError) as error:
-            raise ValueError(f"can't be read from the file that {info.field_name}_FILE names: {error}") from error
 
     @field_validator(*ENVIRONMENTS)
     @classmethod
@@ -327,11 +356,29 @@ class Variables(BaseSettings):
         return margin
 
     @model_validator(mode="after")
+    def _roles_differ(self) -> Self:
+        """Refuse one role for two tasks, and addresses of different databases."""
+        tasks = {"DATABASE_URL": self.DATABASE_URL, **{name: getattr(self, name) for name in OTHER_ROLES}}
+        given = {name: address for name, address in tasks.items() if address}
+        if len(given) == 1:
+            return self
+        users = [address["USER"] for address in given.values()]
+        if "" in users or len(set(users)) < len(users):
+            raise ValueError(f"{', '.join(given)} must each name a user, and not the same one")
+        if len({address["NAME"] for name, address in given.items() if name != "DATABASE_ADMIN_URL"}) > 1:
+            raise ValueError(f"{', '.join(given)} must lead to the same database")
+        return self
+
+    @model_validator(mode="after")
     def _has_sign_in(self) -> Self:
         missing = [name for name in ("TRADOVATE_USERNAME", "TRADOVATE_PASSWORD") if not getattr(self, name)]
         if missing and (self.TRADOVATE_DEMO_URL or self.TRADOVATE_LIVE_URL):
             raise ValueError(f"{' and '.join(missing)} must be set: a Tradovate address is, and riskadmin has to sign in there")
         return self
+
+
+SECRETS: Final = tuple(name for name, field in Variables.model_fields.items() if FROM_FILE in field.metadata)
+"""The variables that a file can hold."""
 
 
 def read() -> Variables:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
+import psycopg
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -17,10 +18,12 @@ from django.views.decorators.http import require_safe
 from accounts.execution.heartbeat import lanes_at_work
 from accounts.gateway.connection import connected_environments
 from accounts.models import SyncRun
+from riskadmin.database.start import excess_of_application
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.access import public
 
 _all_migrated = Event()
+_role_is_right = Event()
 
 READ_LATELY_RUNS = 4
 """How many full reads of the mirror may fail or be late before Tradovate counts as unreachable."""
@@ -64,6 +67,7 @@ def checks() -> list[Check]:
         return [database, _guarded("redis", _redis)]
     return [
         database,
+        _guarded("database-role", _database_role),
         _guarded("migrations", _migrations),
         _guarded("redis", _redis),
         *(_guarded(f"worker-{lane.value}", partial(_worker, lane)) for lane in Lane),
@@ -75,7 +79,7 @@ def _guarded(name: str, find: Callable[[], tuple[bool, str]]) -> Check:
     """Run one check. A part that can't be reached is a finding, not a failure of the page."""
     try:
         ok, detail = find()
-    except (DatabaseError, redis.RedisError, OSError) as error:
+    except (DatabaseError, psycopg.Error, redis.RedisError, OSError) as error:
         ok, detail = False, type(error).__name__
     return Check(name=name, ok=ok, detail=detail)
 
@@ -84,6 +88,15 @@ def _database() -> tuple[bool, str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return True, "answers"
+
+
+def _database_role() -> tuple[bool, str]:
+    """Ask what the application's role may do: a process may have started while PostgreSQL did not answer. Asked until well."""
+    if not _role_is_right.is_set():
+        if excess_of_application() and not (settings.DEBUG or settings.DEMO):
+            return False, "may do too much: see `manage.py check --deploy`"
+        _role_is_right.set()
+    return True, "may do what it should"
 
 
 def _migrations() -> tuple[bool, str]:

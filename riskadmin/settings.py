@@ -6,6 +6,7 @@ from csp.constants import NONE, SELF
 
 from riskadmin.env import read
 from riskadmin.logs.config import logging_config
+from riskadmin.secrecy import SecretUrl
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = read()
@@ -65,6 +66,7 @@ INSTALLED_APPS = [
     "csp",
     "ninja",
     "django_htmx",
+    "riskadmin.database",
     "riskadmin.web",
     "riskadmin.audit",
     "riskadmin.staff.sign_in",
@@ -177,12 +179,17 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 # A pool, so that a worker's threads can return their connection while they wait for Tradovate.
 POOL = {"min_size": 1, "max_size": env.DATABASE_POOL_SIZE, "timeout": 10}
 DATABASES = {"default": {**env.DATABASE_URL, "OPTIONS": {**env.DATABASE_URL["OPTIONS"], "pool": POOL}}}
+# Only the commands that need these get them: `migrate` the owner, `create_database_roles` all three.
+APPLICATION_ROLE = env.DATABASE_URL["USER"]
+DATABASE_OWNER = env.DATABASE_OWNER_URL
+DATABASE_AUDITOR = env.DATABASE_AUDITOR_URL
+DATABASE_ADMIN = env.DATABASE_ADMIN_URL
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.REDIS_URL
 
 # --- Celery: messages carry ids only, PostgreSQL is the queue of record ------------------------------------------------
 # Celery writes the address of a Redis socket, and the database there, differently from redis-py.
-BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+BROKER_URL = SecretUrl(REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1))
 CELERY_BROKER_URL = env.CELERY_BROKER_URL or BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 # Acknowledged when begun: a lane's task runs for as long as the lane has work, which may be hours, and a message that is not

@@ -21,7 +21,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests import kept_tables
 from tests.browsing import launch, watched_page
-from tests.servers import PUBLISHING, SERVERS_KEY, Servers, with_redis_number, worker_index
+from tests.servers import PUBLISHING, SERVERS_KEY, Servers, own_database, sign_in_as_superuser, with_redis_number, worker_index
 from tests.stack import LiveStack
 
 # How long an example takes, or is made, rests on what else the machine does.
@@ -100,19 +100,22 @@ def servers(pytestconfig: pytest.Config) -> Servers:
 
 
 @pytest.fixture(scope="session")
-def django_db_keepdb(servers: Servers) -> bool:
-    """Leave the test database to the end of our own server, which outlives no run.
+def django_db_keepdb() -> bool:
+    """Let Django use the database that is there (`django_db_modify_db_settings`), and leave it there in the end.
 
     Dropping it fails now and then, when the connection pool's threads are just opening a spare connection.
     """
-    return servers.postgres is not None
+    return True
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None, servers: Servers) -> None:
-    """Let pytest-django find the test database there already, if the migrations ran once for all workers."""
-    if servers.migrated:
-        servers.new_database(str(django_settings.DATABASES["default"]["TEST"]["NAME"]))
+    """Let Django find its test database: the owner's, and migrated already if the migrations ran once for all workers.
+
+    Tests sign in to it as a superuser, to prepare rows that the application couldn't write.
+    """
+    servers.new_database(own_database())
+    sign_in_as_superuser(servers.database_url)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,19 +19,22 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from riskadmin.database.roles import create
 from riskadmin.local.places import PROJECT, Places, prepare
-from riskadmin.local.postgres import FORGETFUL, PostgresServer
+from riskadmin.local.postgres import APPLICATION, AUDITOR, FORGETFUL, OWNER, PostgresServer
 from riskadmin.local.valkey import ValkeyServer
 
 NOWHERE = "nowhere://a-test-published-a-task-without-the-fixture-real_broker"
 """No such transport: publishing raises instead of leaving a message that no one handles."""
 
+
+DATABASE = "riskadmin"
 
 PUBLISHING = "CELERY_BROKER_WRITE_URL"
 """Celery itself prefers this variable to its settings."""
@@ -49,7 +52,7 @@ NICE = 5
 
 @dataclass
 class Servers:
-    """This process's addresses, and the servers themselves where we started them."""
+    """This process's addresses, and the servers themselves where we started them. `database_url` is a superuser's."""
 
     places: Places
     database_url: str = ""
@@ -84,7 +87,7 @@ def start(options: Mapping[str, str] = FORGETFUL) -> Servers:
             servers.postgres = PostgresServer(servers.places, options=options)
             servers.migrated = take_migrated_data(servers.postgres)
             servers.postgres.start()
-            servers.database_url = servers.postgres.url("riskadmin")
+            servers.database_url = servers.postgres.url(DATABASE)
         redis_url = os.environ.get("TEST_REDIS_URL", "")
         if not redis_url:
             servers.valkey = ValkeyServer(servers.places, durable=False)
@@ -131,6 +134,12 @@ def take_migrated_data(postgres: PostgresServer) -> bool:
     return True
 
 
+def own_database() -> str:
+    """The name that Django gives to the database of the tests of this process."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return f"test_{DATABASE}_{worker}" if worker else f"test_{DATABASE}"
+
+
 def worker_index() -> int:
     """0 for xdist's `gw0` and without xdist, 1 for `gw1`, and so on."""
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -150,12 +159,17 @@ def bare_environment() -> dict[str, str]:
 
 
 def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
-    """The settings of every process under test: nothing of the caller's, Tradovate at a port where no one listens."""
+    """The settings of every process under test: nothing of the caller's, Tradovate at a port where no one listens.
+
+    `database_url` is a superuser's; the processes get those of the three roles.
+    """
     return {
         **bare_environment(),
         "SECRET_KEY": "only-for-tests-" + "x" * 40,
         "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": with_role(database_url, APPLICATION),
+        "DATABASE_OWNER_URL": with_role(database_url, OWNER),
+        "DATABASE_AUDITOR_URL": with_role(database_url, AUDITOR),
         "REDIS_URL": redis_url,
         "TRADOVATE_DEMO_URL": "http://127.0.0.1:1/v1",
         "TRADOVATE_LIVE_URL": "http://127.0.0.1:1/v1",
@@ -207,12 +221,30 @@ def with_database(url: str, name: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
 
 
+def with_role(url: str, role: str) -> str:
+    """Return a PostgreSQL address with another role, and the password that it has in tests."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{role}:password-of-{role}@{host}{parts.path}?{parts.query}"
+
+
 def new_database(url: str, *, template: str = "") -> None:
-    """Recreate the database of an address, empty or as a copy of another one of its server."""
+    """Recreate the database of a superuser's address with its three roles, empty or as a copy of another one of its server."""
     name = sql.Identifier(urlsplit(url).path.lstrip("/"))
     with psycopg.connect(with_database(url, "postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(template or "template1")))
+    owner, application, auditor = (with_role(url, role) for role in (OWNER, APPLICATION, AUDITOR))
+    create(url, owner=owner, application=application, auditor=auditor, alone="TEST_DATABASE_URL" not in os.environ)
+
+
+def sign_in_as_superuser(url: str) -> None:
+    """Let Django's connections of this process be those of a superuser's address: tests prepare and look at anything."""
+    from django.db import connections
+
+    parts = urlsplit(url)
+    for settings in (connections.settings["default"], connections["default"].settings_dict):
+        settings.update(USER=unquote(parts.username or ""), PASSWORD=unquote(parts.password or ""))
 
 
 def with_redis_number(url: str, number: int) -> str:

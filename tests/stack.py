@@ -46,7 +46,7 @@ class LiveStack:
     """What runs, where it is, and the ways to hurt it."""
 
     def __init__(self, places: Places, *, database_url: str, redis_url: str) -> None:
-        """Start the simulator, nothing else yet; the database must be empty."""
+        """Start the simulator, nothing else yet; the database must be empty, and its address a superuser's."""
         (port,) = free_ports(1)
         self.base_url = f"http://{LOOPBACK}:{port}"
         self.database_url = database_url
@@ -72,9 +72,8 @@ class LiveStack:
 
     def prepare(self) -> None:
         """Make tables, people and static files, fill the mirror, start everything; return when /readyz says so."""
-        self.manage(
-            ["migrate", "--no-input"], ["create_demo_people", *BY], ["sync_mirror", *BY], ["collectstatic", "--no-input"]
-        )
+        made = (["migrate", "--no-input"], ["create_demo_people", *BY], ["sync_mirror", *BY], ["collectstatic", "--no-input"])
+        run(self._stack.commands("manage", *made, as_owner=True))
         self.restore()
 
     def manage(self, *commands: Sequence[str]) -> None:

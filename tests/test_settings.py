@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from riskadmin.env import Variables
+from riskadmin.env import SECRETS, Variables
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETTINGS = PROJECT / "riskadmin" / "settings.py"
@@ -33,7 +33,7 @@ def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
 
 def variables_read() -> set[str]:
     """The variables that the settings read."""
-    return set(Variables.model_fields)
+    return set(Variables.model_fields) | {f"{name}_FILE" for name in SECRETS}
 
 
 def variables_in_example() -> set[str]:
@@ -61,6 +61,7 @@ def test_the_example_file_shows_the_defaults() -> None:
     reported = example()
     for name, field in Variables.model_fields.items():
         assert reported[name] == (str(field.default).lower() if isinstance(field.default, bool) else str(field.default)), name
+    assert {reported[f"{name}_FILE"] for name in SECRETS} == {""}
     assert {name: reported[name] for name in OF_THE_DEMO} == OF_THE_DEMO
 
 

@@ -10,11 +10,17 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.approvals.states import Direction, Hours, PolicyState, RequestState, Verdict
+from riskadmin.database.privileges import append_only, kept
 from riskadmin.web.formats import counted
 
 ROLE_MAX: Final = 32
 
+REVIEW: Final = ("reviewed_by_id", "reviewed_by_name", "reviewed_at", "review_comment")
+MOVING: Final = ("state", "decided_at", "digest", "version", "incident", "review_due_at", *REVIEW)
+"""The columns of a request that change after it was made, each only as `approvals_guard_request` allows."""
 
+
+@kept(changing=("state", "in_force_at", "ended_at"))
 class PolicyVersion(models.Model):
     """A version of the policy. Its rules are frozen with it; it holds once a second person has approved it."""
 
@@ -44,6 +50,7 @@ class PolicyVersion(models.Model):
         return f"Policy version {self.number}"
 
 
+@append_only()
 class PolicyRule(models.Model):
     """A rule of a version: what it matches, and what that needs. Of the rules that match, the strictest applies.
 
@@ -98,6 +105,7 @@ class PolicyRule(models.Model):
         return [words for holds, words in conditions if holds]
 
 
+@kept(changing=MOVING)
 class ApprovalRequest(models.Model):
     """Something that a person asked for, and the approvals that policy wants for it.
 
@@ -170,6 +178,7 @@ class ApprovalRequest(models.Model):
         return f"Approval request {self.pk} about a {self.subject}"
 
 
+@append_only()
 class Approval(models.Model):
     """One person's verdict, bound to the digest and version of what they were shown. Never changed, never removed."""
 
@@ -197,6 +206,7 @@ class Approval(models.Model):
         return f"{self.staff_name}: {self.verdict} request {self.request_id}"
 
 
+@append_only()
 class Comment(models.Model):
     """What someone wrote about a request, and whom they mentioned. Never changed, never removed."""
 

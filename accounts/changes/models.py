@@ -23,6 +23,7 @@ from accounts.changes.states import (
     decided_as,
 )
 from accounts.models import Account, EnvironmentChoice
+from riskadmin.database.privileges import kept
 from riskadmin.tradovate.vocabulary import Lane, ReasonCode
 
 
@@ -33,6 +34,7 @@ class LaneChoice(models.TextChoices):
     BULK = Lane.BULK.value, "Bulk"
 
 
+@kept()
 class Change(models.Model):
     """A change that a person requested: one kind, one environment, its parameters, its reason, and its items.
 
@@ -139,6 +141,7 @@ class Change(models.Model):
         return decided_as(waits=self.waits)
 
 
+@kept()
 class Item(models.Model):
     """One target of a change: its state (`before`), the intended state (`after`), and its outcome."""
 

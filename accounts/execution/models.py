@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from accounts.changes.models import Item, LaneChoice
 from accounts.models import EnvironmentChoice
+from riskadmin.database.privileges import append_only, kept
 from riskadmin.web.looks import Look
 
 
@@ -36,6 +37,13 @@ CALL_LOOK: Final[dict[CallState, Look]] = {
 }
 
 
+COMPLETED: Final = (
+    *("state", "ended_at", "endpoint", "method", "path", "request_text", "status", "response_text", "elapsed_ms", "note"),
+)
+"""The columns that are written when a call ends, once (`execution_call_completed_once`)."""
+
+
+@kept(changing=COMPLETED)
 class Call(models.Model):
     """One HTTP request to Tradovate, carrying one or more items, and its response. Holds no secret."""
 
@@ -68,6 +76,7 @@ class Call(models.Model):
         return f"Call {self.pk}: {self.endpoint or self.purpose}"
 
 
+@append_only()
 class CallItem(models.Model):
     """Which items a call carried."""
 

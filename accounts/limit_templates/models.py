@@ -14,8 +14,10 @@ from accounts.approvals.models import ApprovalRequest
 from accounts.limit_templates.fields import parameters_of
 from accounts.limit_templates.states import VersionState
 from accounts.models import Account, AutoLiqLimits, EnvironmentChoice, LimitLevel, RiskCategory
+from riskadmin.database.privileges import kept
 
 
+@kept()
 class LimitTemplate(models.Model):
     """A named set of limits of one level; what it sets is in its versions. Name and level never change."""
 
@@ -36,6 +38,7 @@ class LimitTemplate(models.Model):
         return self.name
 
 
+@kept(changing=("state", "in_force_at", "ended_at"))
 class TemplateVersion(models.Model):
     """What a template sets, or is proposed to set. Everything that an approval covers is written once, with its digest."""
 

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from riskadmin.database.privileges import hidden_from_auditor
 from riskadmin.tradovate.vocabulary import Environment
 
 ENVIRONMENTS = [(each.value, each.value.title()) for each in Environment]
@@ -40,6 +41,7 @@ class IdProof(models.Model):
         return f"{self.environment} {self.entity}: {'the account id' if self.matches else 'ids of their own'}"
 
 
+@hidden_from_auditor("ciphertext")
 class ApiToken(models.Model):
     """The one access token per environment that all processes share, encrypted, and the lease of the process that renews it."""
 
@@ -70,6 +72,7 @@ class ApiSession(models.Model):
         return f"{self.environment} session of {self.begun_at:%Y-%m-%d %H:%M:%S}"
 
 
+@hidden_from_auditor("sealed")
 class ApiCredentials(models.Model):
     """What we log in with in an environment, encrypted. Where there is none, the settings say it."""
 

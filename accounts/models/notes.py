@@ -4,7 +4,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from riskadmin.database.privileges import append_only
 
+
+@append_only()
 class AccountNote(models.Model):
     """A staff member's note about an account. Kept here, never sent to Tradovate, and never edited."""
 

@@ -5,10 +5,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, Upper
 
+from riskadmin.database.privileges import append_only
+
 # Newest first: the order of every list of events. Events of one statement share their time, so the id decides.
 NEWEST_FIRST = (F("occurred_at").desc(), F("id").desc())
 
 
+@append_only(stamped=("id", "occurred_at"))
 class Event(models.Model):
     """Something that happened: who did it, why, before, after, and the call that proves it.
 

@@ -25,7 +25,7 @@ from dotenv import load_dotenv
 
 from riskadmin.local.claim import claim
 from riskadmin.local.places import PROJECT, Places, prepare
-from riskadmin.local.postgres import PostgresServer
+from riskadmin.local.postgres import APPLICATION, AUDITOR, OWNER, PostgresServer
 from riskadmin.local.program import CannotStart, Program
 from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports, listening
 from riskadmin.local.supervisor import Stopped, Supervisor
@@ -81,7 +81,9 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
     postgres = None if env.get("DATABASE_URL") else PostgresServer(places)
     if postgres:
         servers.append(postgres.process.program)
-        env["DATABASE_URL"] = postgres.url(DATABASE)
+        env["DATABASE_URL"] = postgres.url(DATABASE, APPLICATION)
+        env["DATABASE_OWNER_URL"] = postgres.url(DATABASE, OWNER)
+        env["DATABASE_AUDITOR_URL"] = postgres.url(DATABASE, AUDITOR)
     if not env.get("REDIS_URL"):
         valkey = ValkeyServer(places)
         servers.append(valkey.process.program)
@@ -98,7 +100,7 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
         if postgres:
             postgres.create_database(DATABASE)
     with progress("tables, demo people, first look at Tradovate"):
-        steps = [stack.commands("set-up", *set_up)]
+        steps = [stack.commands("set-up", *set_up, as_owner=True)]
         static = StaticFiles(places)
         if not static.collected:
             steps.append(stack.commands("static", ["collectstatic", "--no-input"]))

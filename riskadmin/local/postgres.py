@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
+from riskadmin.database.roles import create
 from riskadmin.local.places import Places, can_reach
 from riskadmin.local.program import CannotStart, Process, Program, SystemAccount, command_line
 
@@ -25,6 +25,11 @@ DEBIAN = Path("/usr/lib/postgresql")
 
 PORT = "5432"
 """Only part of the socket's name. It is always given, so that a person's PGPORT has no effect."""
+
+SUPERUSER = "postgres"
+OWNER = "riskadmin_owner"
+APPLICATION = "riskadmin_app"
+AUDITOR = "riskadmin_auditor"
 
 OLDEST_MAJOR = 14
 """The versions that Django 5.2 supports."""
@@ -51,7 +56,7 @@ HOW_TO_GET_POSTGRES = """No PostgreSQL to start. Any of these helps:
 
 
 class PostgresServer:
-    """A private server with one superuser `postgres`, reachable by anyone who may enter its socket directory."""
+    """A private server, reachable by anyone who may enter its socket directory, as its superuser `postgres` or another role."""
 
     def __init__(self, places: Places, *, options: Mapping[str, str] = DURABLE) -> None:
         """Find the binaries. Raises CannotStart when there are none."""
@@ -78,9 +83,9 @@ class PostgresServer:
             )
         )
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, role: str = SUPERUSER) -> str:
         """The address in the form of DATABASE_URL."""
-        return f"postgresql://postgres@/{database}?host={self.sockets}&port={PORT}"
+        return f"postgresql://{role}@/{database}?host={self.sockets}&port={PORT}"
 
     def start(self) -> None:
         """Return when it answers. The first start creates the data. Raises CannotStart."""
@@ -92,10 +97,9 @@ class PostgresServer:
         self.process.stop()
 
     def create_database(self, name: str) -> None:
-        """Create an empty database unless it exists."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        """Create an empty database unless it exists, and the three roles; what is in it becomes the owner's."""
+        owner, application, auditor = (self.url(name, role) for role in (OWNER, APPLICATION, AUDITOR))
+        create(self.url(name), owner=owner, application=application, auditor=auditor, alone=True)
 
     def _prepare(self) -> None:
         _give_directory(self.sockets, self.places.account)

@@ -22,6 +22,14 @@ PORTS: Final = (20_000, 32_000)
 # Threads of Celery: one runs the lane, the others handle beat's messages. CALLS_AT_ONCE sets how many calls are in flight.
 THREADS: Mapping[str, int] = {"urgent": 4, "bulk": 4}
 
+OF_OTHER_ROLES: Final = tuple(
+    f"DATABASE_{role}_{what}{file}"
+    for role in ("OWNER", "AUDITOR", "ADMIN")
+    for what in ("URL", "PASSWORD")
+    for file in ("", "_FILE")
+)
+"""Addresses of the database that only some commands need."""
+
 # The user and the application that the simulator accepts (docs/simulator.md).
 SIMULATED_SIGN_IN: Mapping[str, str] = {
     "TRADOVATE_USERNAME": "api-admin",
@@ -53,7 +61,7 @@ class SimulatorPorts:
 
 @dataclass(frozen=True)
 class Stack:
-    """The product's processes, each with the same environment."""
+    """The product's processes, each with the same environment, except that few know the database's other roles."""
 
     places: Places
     env: Mapping[str, str]
@@ -87,14 +95,17 @@ class Stack:
         schedule = self.places.run / "beat-schedule"
         return self._program("beat", _script("celery"), "-A", "riskadmin", "beat", "-s", str(schedule), "--loglevel", "INFO")
 
-    def commands(self, name: str, *commands: Sequence[str]) -> Program:
-        """Some `manage.py` commands, one after the other. The process ends when they are done."""
-        return self._program(name, sys.executable, "-m", "riskadmin.local.commands", json.dumps(commands))
+    def commands(self, name: str, *commands: Sequence[str], as_owner: bool = False) -> Program:
+        """Some `manage.py` commands, one after the other. The process ends when they are done. `migrate` needs `as_owner`."""
+        argv = (sys.executable, "-m", "riskadmin.local.commands", json.dumps(commands))
+        return self._program(name, *argv, as_owner=as_owner)
 
-    def _program(self, name: str, *argv: str, listens_on: Iterable[int] = ()) -> Program:
+    def _program(self, name: str, *argv: str, listens_on: Iterable[int] = (), as_owner: bool = False) -> Program:
         ports = tuple(listens_on)
         # Django's checks ran with `migrate`. In each Celery process they would cost another second.
         env = {**self.env, "CELERY_SKIP_CHECKS": "true"}
+        if not as_owner:
+            env |= dict.fromkeys(OF_OTHER_ROLES, "")  # empty, so that a settings file does not give them either
         return Program(
             name=name,
             argv=argv,

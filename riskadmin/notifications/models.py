@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from riskadmin.database.privileges import hidden_from_auditor
 from riskadmin.notifications.topics import Channel, topic_label
 from riskadmin.web.looks import Look
 
@@ -20,6 +21,7 @@ class Shape(models.TextChoices):
     TEAMS = "teams", "Microsoft Teams"
 
 
+@hidden_from_auditor("sealed_url", "sealed_secret")
 class Webhook(models.Model):
     """An address that messages are posted to. Address and secret are stored encrypted, and erased when it is removed."""
 

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 
 from riskadmin.audit.origin import Who
+from riskadmin.database.privileges import hidden_from_auditor, kept
 from riskadmin.staff.roles import Role, capabilities_of
 
 USERNAME_MAX = 64
@@ -40,6 +41,8 @@ class StaffManager(BaseUserManager["Staff"]):
         return self.get(username=plain_username(username or ""))
 
 
+@kept()
+@hidden_from_auditor("password")
 class Staff(AbstractBaseUser):
     """A person who signs in to riskadmin. Their permissions come from their groups alone (`staff/roles.py`).
 

@@ -43,7 +43,10 @@ def main() -> int:
         report = Report()
         if set(parts) - {"year"}:
             accounts = short_answers.ACCOUNTS[scale] if ALONE in parts else SIZES[scale]
-            with tempfile.TemporaryDirectory() as directory, Firm(Path(directory), accounts=accounts) as firm:
+            with (
+                tempfile.TemporaryDirectory() as directory,
+                Firm(Path(directory), accounts=accounts, superuser_url=own.database_url) as firm,
+            ):
                 if "changes" in parts:
                     changes.measure(firm, report)
                 if "execution" in parts:

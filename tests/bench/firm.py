@@ -16,6 +16,7 @@ from accounts.sync.actions import sync
 from riskadmin.staff.models import Staff
 from riskadmin.staff.roles import Role
 from riskadmin.tradovate.vocabulary import Environment
+from tests import servers
 from tests.simulator.driver import ADMIN, CID, PASSWORD, SEC, Simulator
 from tests.staff.people import make_person
 
@@ -26,14 +27,17 @@ class Firm:
     support: Staff
     supervisor: Staff
 
-    def __init__(self, directory: Path, *, accounts: int) -> None:
+    def __init__(self, directory: Path, *, accounts: int, superuser_url: str) -> None:
+        self._superuser_url = superuser_url
         self.simulator = Simulator(directory, accounts=accounts, traders=max(accounts * 2 // 5, 1))
         self.size = accounts
 
     def __enter__(self) -> Self:
         """Make the database, start the simulator and read all of it."""
         setup_test_environment()
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        servers.new_database(servers.with_database(self._superuser_url, servers.own_database()))
+        servers.sign_in_as_superuser(self._superuser_url)
+        connection.creation.create_test_db(verbosity=0, keepdb=True, serialize=False)
         self.simulator.start()
         settings.TRADOVATE_URLS = {"demo": self.simulator.demo_url, "live": self.simulator.live_url}
         settings.TRADOVATE_USERNAME, settings.TRADOVATE_PASSWORD = ADMIN, PASSWORD

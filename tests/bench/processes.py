@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
@@ -28,7 +27,7 @@ class Workers:
 
     def __init__(self, directory: Path, firm: Firm, env: Mapping[str, str]) -> None:
         """Prepare them; `env` holds settings that differ from the defaults."""
-        database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+        database = servers.with_database(os.environ["DATABASE_URL"], connection.settings_dict["NAME"])
         self._stack = Stack(
             Places(run=directory, state=directory, sockets=directory, account=None),
             {

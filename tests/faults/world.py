@@ -130,6 +130,7 @@ class World:
         self._forget_run(env)
         self.admin(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         self.admin(f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}")
+        self.postgres.create_database(DATABASE)  # which of the roles may connect is not copied
         # The mirror is as good as just read: the simulator stands as it did then.
         tables = self.rows("SELECT table_name FROM information_schema.columns WHERE column_name = 'fresh_at'")
         for (table,) in tables:

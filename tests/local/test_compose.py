@@ -11,6 +11,7 @@ from celery.bin.celery import celery
 from django.core.management import get_commands
 from django.utils.module_loading import import_string
 from gunicorn.config import Config
+from pytest_django import Settings
 
 from riskadmin.celery import app
 from riskadmin.local.places import PROJECT
@@ -26,7 +27,7 @@ OF_POSTGRES_IMAGE = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
 
 def test_the_services_are_the_whole_product() -> None:
     assert set(SERVICES) == {
-        *("postgres", "redis", "migrate", "web", "worker-urgent", "worker-bulk", "beat"),
+        *("postgres", "redis", "roles", "migrate", "web", "worker-urgent", "worker-bulk", "beat"),
         "simulator",
     }
     assert [name for name, service in SERVICES.items() if service.get("profiles")] == ["simulator"]
@@ -57,7 +58,8 @@ def test_workers_run_as_many_threads_as_those_of_the_demo() -> None:
     assert {_after(service["command"], "-Q"): int(_after(service["command"], "-c")) for service in WORKERS.values()} == THREADS
 
 
-def test_gunicorn_understands_its_options_and_finds_the_application() -> None:
+def test_gunicorn_understands_its_options_and_finds_the_application(settings: Settings) -> None:
+    settings.DEMO = True  # tests sign in to PostgreSQL as a superuser, which a demo only warns of
     program, *arguments = SERVICES["web"]["command"]
     assert program == "gunicorn"
     options = Config().parser().parse_args(arguments)
@@ -67,10 +69,24 @@ def test_gunicorn_understands_its_options_and_finds_the_application() -> None:
 
 def test_the_database_is_migrated_before_anything_that_needs_it() -> None:
     assert SERVICES["migrate"]["command"][:3] == ["python", "manage.py", "migrate"]
-    assert "migrate" in get_commands()
-    assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert SERVICES["roles"]["command"][:3] == ["python", "manage.py", "create_database_roles"]
+    assert {"migrate", "create_database_roles"} <= set(get_commands())
+    assert SERVICES["roles"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert SERVICES["migrate"]["depends_on"] == {"roles": {"condition": "service_completed_successfully"}}
     for name in ("web", "worker-urgent", "worker-bulk", "beat"):
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_only_the_commands_that_need_them_know_the_databases_other_roles() -> None:
+    others = {"DATABASE_OWNER_URL", "DATABASE_OWNER_PASSWORD", "DATABASE_AUDITOR_URL", "DATABASE_AUDITOR_PASSWORD"}
+    admins = {"DATABASE_ADMIN_URL", "DATABASE_ADMIN_PASSWORD"}
+    known = {name: {each for each, value in service["environment"].items() if value} for name, service in OURS.items()}
+    assert known.pop("roles") >= others | admins
+    assert known.pop("migrate") & (others | admins) == others
+    for name in known:
+        # Set to nothing, so that `.env` does not give them either.
+        empty = {each for each, value in OURS[name]["environment"].items() if value == ""}
+        assert empty >= others | admins | {"POSTGRES_PASSWORD"}, name
 
 
 def test_redis_forgets_nothing() -> None:
@@ -92,7 +108,7 @@ def test_the_simulator_finds_its_module_and_keeps_its_data() -> None:
 def test_the_simulator_alone_runs_from_an_image_of_its_own() -> None:
     images = {name: (service["image"], service["build"]) for name, service in OURS.items()}
     assert images.pop("simulator") == ("riskadmin-simulator", {"context": ".", "target": "simulator"})
-    assert set(images) == {"migrate", "web", "worker-urgent", "worker-bulk", "beat"}
+    assert set(images) == {"roles", "migrate", "web", "worker-urgent", "worker-bulk", "beat"}
     assert [each for each in images.values() if each != ("riskadmin", ".")] == []
 
 

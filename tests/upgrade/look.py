@@ -15,6 +15,8 @@ from typing import Any, Final
 import django
 import time_machine
 
+from riskadmin.local.postgres import SUPERUSER
+
 ROWS: Final = Path(__file__).parent / "rows_2026_11_29.tsv.gz"
 """For each row: its table, a tab, and its columns as JSON. There are pending, running and scheduled changes of each kind."""
 
@@ -194,18 +196,36 @@ def outcomes() -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Migrate to what was then the newest version, load its rows, migrate to the present one, and look."""
-    django.setup()
-    from django.core.management import call_command
+def sign_in_as(role: str) -> None:
+    """Let Django connect as another role from now on."""
+    from django.db import connection
 
-    for app, newest in THEN.items():
-        call_command("migrate", app, *([newest] if newest else []), verbosity=0)
-    load()
-    before = found(BEFORE)
-    call_command("migrate", verbosity=0)
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's
+    connection.settings_dict["USER"] = role
+
+
+def main() -> None:
+    """Migrate to what was then the newest version, load its rows, make the roles, migrate to the present version, and look.
+
+    From there on everything is done as the application's role.
+    """
+    django.setup()
     from django.conf import settings
+    from django.core.management import call_command
     from django.test import override_settings
+
+    application = dict(settings.DATABASES["default"])
+    with override_settings(DATABASE_OWNER=None):  # then, a superuser did everything
+        sign_in_as(SUPERUSER)
+        for app, newest in THEN.items():
+            call_command("migrate", app, *([newest] if newest else []), verbosity=0)
+        load()
+        before = found(BEFORE)
+    with override_settings(DATABASE_ADMIN={**application, "USER": SUPERUSER}):
+        sign_in_as(application["USER"])
+        call_command("create_database_roles", stdout=sys.stderr)
+    call_command("migrate", verbosity=0)
 
     plain_files = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     with time_machine.travel(WRITTEN_AT, tick=False), override_settings(STORAGES=settings.STORAGES | plain_files):

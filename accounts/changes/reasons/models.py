@@ -11,12 +11,14 @@ from django.template.defaultfilters import filesizeformat
 
 from accounts.changes.models import Change
 from accounts.changes.reasons.file_check import FILE_NAME_MAX
+from riskadmin.database.privileges import append_only, kept, never_changed
 from riskadmin.tradovate.vocabulary import REASON_TEXT_MAX, ReasonCode
 from riskadmin.web.tickets import TICKET_MAX
 
 NAME_MAX: Final = 80
 
 
+@kept()
 class FirmReason(models.Model):
     """A reason of the firm's own for one kind of change. It is retired, never deleted: changes refer to it."""
 
@@ -39,6 +41,7 @@ class FirmReason(models.Model):
         return self.name
 
 
+@append_only()
 class Background(models.Model):
     """What a change's request says besides reason code and text; without any of it, a change has no such row.
 
@@ -74,6 +77,7 @@ class StoredFile(models.Model):
         return f"{self.name}, {filesizeformat(self.size)}"
 
 
+@never_changed()
 class Upload(StoredFile):
     """A file that a person has uploaded for a request that is not submitted yet; deleted after two days.
 
@@ -85,6 +89,7 @@ class Upload(StoredFile):
     created_at = models.DateTimeField(db_default=Now())
 
 
+@append_only()
 class Attachment(StoredFile):
     """A file that was given with a request, such as what the trader wrote."""
 

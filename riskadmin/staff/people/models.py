@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from riskadmin.database.privileges import hidden_from_auditor, kept
 from riskadmin.staff.roles import Role
 from riskadmin.web.looks import Look
 
@@ -40,6 +41,7 @@ RIGHTS_LOOK: Final[dict[RightsState, Look]] = {
 }
 
 
+@kept()
 class RightsRequest(models.Model):
     """What an administrator wants to be done for a person, until another administrator has confirmed or declined it."""
 
@@ -108,6 +110,7 @@ class Purpose(models.TextChoices):
     RESET = "reset", "Reset"
 
 
+@hidden_from_auditor("code_digest")
 class SignInLink(models.Model):
     """A one-time link with which a person sets a password. Only a digest of its code is stored.
 

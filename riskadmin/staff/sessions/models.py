@@ -10,9 +10,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from riskadmin.database.privileges import hidden_from_auditor
 from riskadmin.staff.sessions.keys import AGENT_MAX
 
 
+@hidden_from_auditor("session_key", "session_data")
 class StaffSession(AbstractBaseSession):
     """One session. `expire_date` is its absolute end; it ends earlier once `used_at` is too long ago.
 

@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from riskadmin.database.privileges import hidden_from_auditor
+
 
 class Scope(models.TextChoices):
     """What a token is for. None lets a program approve anything; `scopes` says what each allows."""
@@ -15,6 +17,7 @@ class Scope(models.TextChoices):
     REQUEST = "request", "Read, and request changes"
 
 
+@hidden_from_auditor("digest")
 class AccessToken(models.Model):
     """A token. The token itself is shown once; only its SHA-256 is kept, which is enough for 256 random bits."""
 
