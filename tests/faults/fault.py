@@ -43,6 +43,7 @@ class Fault:
     env: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     decided_after_s: float = 0.0  # so long the change that it meets waits for its decision
+    stops_calls: bool = False  # Tradovate takes no calls for an hour
 
 
 @dataclass(frozen=True)

@@ -273,9 +273,8 @@ def _with_jump(fault: Fault, name: str) -> Fault:
         return True
 
     last_s = max(step.after_s for step in fault.steps)
-    return Fault(
-        name, f"{fault.words}; then an hour passes", (*fault.steps, Step(last_s + 1.0, hour_passes)), lies_in_wait=True
-    )
+    steps = (*fault.steps, Step(last_s + 1.0, hour_passes))
+    return Fault(name, f"{fault.words}; then an hour passes", steps, lies_in_wait=True, stops_calls=True)
 
 
 def _done(_: object) -> None:

@@ -61,6 +61,14 @@ OPEN: Final = """
                 AND state NOT IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled')))
 """
 
+STOPPED: Final = """
+    SELECT NOT EXISTS (SELECT FROM execution_call WHERE state = 'open')
+       AND EXISTS (SELECT FROM changes_item item JOIN changes_change change ON change.id = item.change_id
+                   WHERE item.state NOT IN ('applied', 'unchanged', 'rejected', 'skipped', 'cancelled')
+                     AND (greatest(item.not_before, change.held_until) > now() + %s * interval '1 second'
+                          OR EXISTS (SELECT FROM accounts_apihalt WHERE until > now() + %s * interval '1 second')))
+"""
+
 FULL: Final = """
     CREATE FUNCTION faults_no_space() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -272,6 +280,11 @@ class World:
         """Whether nothing is open any more but what waits for a person. Raises psycopg.Error while PostgreSQL is away."""
         ((open_rows,),) = self.rows(OPEN)
         return not open_rows
+
+    def is_stopped(self, for_s: float) -> bool:
+        """Whether something open waits for a stop that lasts longer than so many seconds, and no answer is still to be written down."""
+        ((stopped,),) = self.rows(STOPPED, for_s, for_s)
+        return bool(stopped)
 
     def stop_postgres(self, number: signal.Signals) -> None:
         """End it: SIGINT rolls everything back in order, SIGQUIT is a crash."""
