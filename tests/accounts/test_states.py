@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -21,7 +21,6 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 class StatusInPythonAndSql(TestCase):
     """On PostgreSQL, since the condition's joins and NULLs are what could differ."""
 
-    @settings(max_examples=100)
     @given(
         closed=st.booleans(),
         archived=st.booleans(),

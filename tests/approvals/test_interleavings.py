@@ -14,7 +14,7 @@ from tests.approvals.machine import Firm, Interleavings, make_firm
 
 pytestmark = pytest.mark.django_db
 
-RUNS = int(os.environ.get("INTERLEAVINGS", "30"))
+RUNS = int(os.environ.get("INTERLEAVINGS", "20"))
 LOT = 200
 """So many runs are taken back together: rows that were taken back make PostgreSQL slower."""
 

@@ -27,7 +27,7 @@ values = st.recursive(
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(detail=st.dictionaries(anything, values, max_size=4), text=anything)
 @example(detail={"a\x00": "\ud800", "list": [math.nan, -math.inf]}, text="\x00")
 def test_every_event_is_written(detail: dict[str, object], text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -76,7 +76,6 @@ def matches(rule: RuleDraft, facts: dict[str, Any]) -> bool:
 class TestOfManyRules(TestCase):
     """Rules are written into a version that holds already: what is asked here is only which of them applies."""
 
-    @settings(max_examples=60)
     @given(rules=st.lists(RULES, max_size=6), facts=FACTS)
     def test_no_matching_rule_asks_for_more_than_what_is_needed(self, rules: list[RuleDraft], facts: dict[str, Any]) -> None:
         with connection.cursor() as cursor:

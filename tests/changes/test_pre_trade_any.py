@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
@@ -61,7 +61,6 @@ NUMBERS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("name", ["position_limit", "risk_parameter"])
-@settings(max_examples=200)
 @given(limits=POSITION_LIMITS, parameters=RISK_PARAMETERS, asked=st.data())
 def test_any_mirror_and_parameters_give_a_plan_or_a_reason(
     name: str, limits: list[Any], parameters: list[Any], asked: st.DataObject

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
@@ -39,7 +39,6 @@ def bodies(kind_name: str, planned: Planned, target_id: int, reason: str) -> lis
 
 
 @pytest.mark.parametrize("kind_name", ["lock", "liquidate_only", "unlock", "liquidate"])
-@settings(max_examples=100)
 @given(account=statuses(), target_id=IDS, reason=REASONS, contested=st.booleans())
 def test_admin_actions(kind_name: str, account: Account, target_id: int, reason: str, *, contested: bool) -> None:
     outcome = KINDS[kind_name].plan(account, parameters={}, contested=contested)
@@ -53,7 +52,6 @@ def test_admin_actions(kind_name: str, account: Account, target_id: int, reason:
     ]
 
 
-@settings(max_examples=100)
 @given(target_id=IDS, reason=REASONS, permissions=st.lists(st.integers(1, 5), max_size=4))
 def test_a_lockout(target_id: int, reason: str, permissions: list[int]) -> None:
     trader = Trader(pk=1, environment="demo", tradovate_id=target_id, name="Kim")
@@ -64,7 +62,6 @@ def test_a_lockout(target_id: int, reason: str, permissions: list[int]) -> None:
     assert bodies("user_lockout", outcome, target_id, reason) == [body]
 
 
-@settings(max_examples=50)
 @given(account=statuses(), target_id=IDS, reason=REASONS)
 def test_a_reset(account: Account, target_id: int, reason: str) -> None:
     outcome = KINDS["reset_auto_liq_status"].plan(account, parameters={}, contested=False)
@@ -72,7 +69,6 @@ def test_a_reset(account: Account, target_id: int, reason: str) -> None:
     assert bodies("reset_auto_liq_status", outcome, target_id, reason) == [{"accountId": target_id}]
 
 
-@settings(max_examples=50)
 @given(ids=st.lists(IDS, min_size=1, max_size=50, unique=True), category=IDS, was=st.none() | IDS)
 def test_a_category_for_all_of_a_call(ids: list[int], category: int, was: int | None) -> None:
     kind = KINDS["risk_category"]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
@@ -49,7 +49,6 @@ def rows(form: type[StoredForm]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=30)
 @given(data=st.data())
 def test_what_is_stored_is_read_and_written_as_it_is(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]

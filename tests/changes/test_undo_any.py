@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from accounts.changes.kinds import KINDS
@@ -233,7 +233,6 @@ PRE_TRADE: dict[str, tuple[World, st.SearchStrategy[dict[str, Any]], str, dict[s
 
 @pytest.mark.parametrize("kind_name", list(PRE_TRADE))
 @pytest.mark.parametrize("action", ["create", "update", "delete"])
-@settings(max_examples=60)
 @given(data=st.data())
 def test_a_record(kind_name: str, action: str, data: st.DataObject) -> None:
     world, values, key, owner = PRE_TRADE[kind_name]

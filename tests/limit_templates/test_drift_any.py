@@ -21,6 +21,7 @@ from accounts.models.auto_liq_fields import AutoLiqField, ValueType
 from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from tests.changes.world import make_account
+from tests.examples import EXAMPLES_OF_MANY_QUERIES
 from tests.limit_templates.templates import assign_category, assign_size, differing, put_in_force, read_limits
 
 LIMITS = KINDS["auto_liq_limits"]
@@ -62,7 +63,9 @@ def forget() -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=EXAMPLES_OF_MANY_QUERIES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data(), level=st.sampled_from(list(LimitLevel)))
 def test_drift_is_what_was_altered_since_the_template_was_applied(
     support: Staff, supervisor: Staff, data: st.DataObject, level: LimitLevel

@@ -16,6 +16,7 @@ from riskadmin.tradovate.budget_state import Lowered
 from riskadmin.tradovate.endpoints import ACCESS_TOKEN_REQUEST, ACCOUNTS, RENEW_ACCESS_TOKEN
 from riskadmin.tradovate.errors import NotHandled, NotHandledReason
 from riskadmin.tradovate.vocabulary import Lane
+from tests.examples import EXAMPLES_OF_MANY_QUERIES
 from tests.tradovate.stores import database_away
 from tests.tradovate.test_budget import START, Clock, budget, clock, fill, ledger, make_budget, refused
 
@@ -83,7 +84,9 @@ def test_nothing_leaves_before_a_stop_ends(budget: Budget, clock: Clock) -> None
     assert foreseen(budget, 41, Lane.BULK) == 3 * WINDOW_S
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=EXAMPLES_OF_MANY_QUERIES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     before=st.lists(st.tuples(st.sampled_from(Lane), st.integers(0, 200)), max_size=70),
     calls=st.integers(1, 130),

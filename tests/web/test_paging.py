@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -34,7 +34,6 @@ def _walk(order: tuple[str, ...], size: int) -> list[Page[Session]]:
 
 
 class WalkTest(TestCase):
-    @settings(max_examples=40)
     @given(
         moments=st.lists(st.integers(0, 5), max_size=30),
         size=st.integers(1, 8),
