@@ -38,8 +38,12 @@ addEventListener("online", () => {
   pollNow();
 });
 document.addEventListener("announce", (event) => say(event.detail.message));
-// A refusal that leaves the form as it is: too large, or too often.
+// A refusal that leaves the form as it is: too large, too often, or no answer (session.js).
 document.addEventListener("problem", (event) => notify(event.detail.message));
+document.addEventListener("session:back", () => {
+  clearNotice();
+  pollNow();
+});
 
 // --- Requests: a sign that something runs, and what to think when it fails ----------------------------------------------
 
@@ -74,21 +78,13 @@ document.addEventListener("htmx:afterRequest", (event) => {
 document.addEventListener("htmx:responseError", ({ detail }) => {
   const { status } = detail.xhr;
   const id = detail.xhr.getResponseHeader("X-Request-ID");
-  if (status === 401) askFor(detail);
-  else if (detail.xhr.getResponseHeader("HX-Reswap") === "none") return; // the answer says it itself, as a "problem"
+  if (status === 401) return; // session.js asks for what it needs
+  if (detail.xhr.getResponseHeader("HX-Reswap") === "none") return; // the answer says it itself, as a "problem"
   else if (status === 404) notify("What this part of the page shows is no longer there. Reload the page.");
   else if (isPoll(detail)) notify(`The server can't update this page now (error ${status}). Trying again.`);
   else if (!isAsked(detail)) notify(`A part of this page can't be shown (error ${status}, request ${id}). Reload the page.`);
   else notify(`The server failed (error ${status}, request ${id}). Look whether it was done before you try again.`);
 });
-
-// The session has ended, or what was asked for wants a recent proof. A poll never leaves the page.
-function askFor(detail) {
-  const { signIn, prove } = document.body.dataset;
-  const address = detail.xhr.getResponseHeader("X-Session") === "prove" ? prove : signIn;
-  if (isAsked(detail)) location.assign(`${address}?next=${encodeURIComponent(location.pathname + location.search)}`);
-  else notify("You are signed out. Reload the page to sign in.");
-}
 
 for (const failure of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, ({ detail }) => {
@@ -141,6 +137,11 @@ function settlePoll(element, detail) {
   clearTimeout(poll.timer);
   if (!element.isConnected || detail.xhr.status === 286) {
     polls.delete(element);
+    return;
+  }
+  if (detail.xhr.status === 401) {
+    poll.isDue = true; // it stops until somebody is signed in again
+    element.toggleAttribute("data-stale", true);
     return;
   }
   poll.failures = detail.successful ? 0 : poll.failures + 1;
