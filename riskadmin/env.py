@@ -31,6 +31,8 @@ from riskadmin.tradovate.vocabulary import Environment
 PROJECT: Final = Path(__file__).resolve().parent.parent
 ENVIRONMENTS: Final = {"TRADOVATE_DEMO_URL": Environment.DEMO, "TRADOVATE_LIVE_URL": Environment.LIVE}
 OTHER_ROLES: Final = ("DATABASE_OWNER_URL", "DATABASE_AUDITOR_URL", "DATABASE_ADMIN_URL")
+ROLES: Final = frozenset({"support", "supervisor", "compliance", "administrator"})
+ISSUER_MAX: Final = 200
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKLY: Final = re.compile(
     r"(?P<first>[a-z]{3})(\s*-\s*(?P<last>[a-z]{3}))?\s+(?P<begins>\d\d:\d\d)"
@@ -203,6 +205,26 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _issuer(url: str) -> str:
+    """Return the address of an identity provider as its tokens name it: https, or http on this machine."""
+    parts = urlsplit(url)
+    if url and (not parts.hostname or parts.query or len(url) > ISSUER_MAX):
+        raise ValueError("must be the issuer's address, such as https://login.example.com/realms/firm")
+    if url and parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1"}):
+        raise ValueError("must be an https address")
+    return url
+
+
+def _roles(text: str) -> object:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise ValueError('must be JSON such as {"risk-supervisors": "supervisor"}') from error
+    if not isinstance(found, dict) or not set(found.values()) <= ROLES:
+        raise ValueError(f"must give each group one of the roles {', '.join(sorted(ROLES))}")
+    return found
+
+
 def _sender(text: str) -> str:
     name, address = parseaddr(text)
     local, _, host = address.rpartition("@")
@@ -236,6 +258,17 @@ class Variables(BaseSettings):
     SESSION_HOURS: int = Field(default=12, ge=1, le=24)
     SESSION_IDLE_MINUTES: int = Field(default=30, ge=5, le=720)
     RECENT_PROOF_MINUTES: int = Field(default=10, ge=1, le=60)
+    SECOND_FACTOR_REQUIRED: Literal["", "everyone", "acting", "off"] = ""
+    SSO_ISSUER: Annotated[str, AfterValidator(_issuer)] = ""
+    SSO_NAME: str = Field(default="single sign-on", min_length=1, max_length=40)
+    SSO_CLIENT_ID: str = ""
+    SSO_CLIENT_SECRET: SecretText = ""
+    SSO_SCOPES: Names = Field(default="openid,profile,email", validate_default=True)
+    SSO_LINK_BY: Literal["email", "username", "none"] = "email"
+    SSO_CREATES_PEOPLE: bool = False
+    SSO_GROUPS_CLAIM: str = "groups"
+    SSO_ROLES: Annotated[dict[str, str], BeforeValidator(_roles)] = Field(default="", validate_default=True)
+    SSO_SECOND_FACTOR: Names = Field(default="", validate_default=True)
     DEBUG: bool = False
 
     DATABASE_PASSWORD: SecretText = ""
@@ -367,6 +400,12 @@ class Variables(BaseSettings):
             raise ValueError(f"{', '.join(given)} must each name a user, and not the same one")
         if len({address["NAME"] for name, address in given.items() if name != "DATABASE_ADMIN_URL"}) > 1:
             raise ValueError(f"{', '.join(given)} must lead to the same database")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_the_provider(self) -> Self:
+        if self.SSO_ISSUER and not self.SSO_CLIENT_ID:
+            raise ValueError("SSO_CLIENT_ID must be set: SSO_ISSUER is")
         return self
 
     @model_validator(mode="after")

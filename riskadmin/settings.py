@@ -105,6 +105,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "riskadmin.staff.sessions.middleware.SessionsMiddleware",
     # In this order: who may not is turned away first, then what another site sent; both before any of the form is read.
+    "riskadmin.staff.sign_in.requirement.SecondFactorMiddleware",
     "riskadmin.web.access.AccessMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "riskadmin.web.rate_limits.RateLimitMiddleware",
@@ -170,6 +171,40 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = False  # they count by address alone, and in a cache; the throttle does neither
 ACCOUNT_LOGIN_TIMEOUT = 600  # how long the second step of a sign-in may take, in seconds
+MFA_ADAPTER = "riskadmin.staff.sign_in.adapter.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # the device checks the person, so a passkey is two factors in one
+MFA_TOTP_ISSUER = "riskadmin"
+MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
+MFA_RATE_LIMITS = False  # as above
+# Who has to have a second factor: everyone, or everyone who may do more than look. The demo begins without.
+SECOND_FACTOR_REQUIRED = env.SECOND_FACTOR_REQUIRED or ("off" if DEMO else "everyone")
+# Single sign-on. Off while SSO_ISSUER is empty.
+SSO_ISSUER = env.SSO_ISSUER
+SSO_NAME = env.SSO_NAME
+SSO_LINK_BY = env.SSO_LINK_BY
+SSO_CREATES_PEOPLE = env.SSO_CREATES_PEOPLE
+SSO_GROUPS_CLAIM = env.SSO_GROUPS_CLAIM
+SSO_ROLES = env.SSO_ROLES
+SSO_SECOND_FACTOR = env.SSO_SECOND_FACTOR
+SOCIALACCOUNT_ADAPTER = "riskadmin.staff.sign_in.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                # The issuer is a part of who somebody is: another one may use the same subjects for others.
+                "provider_id": env.SSO_ISSUER,
+                "name": env.SSO_NAME,
+                "client_id": env.SSO_CLIENT_ID,
+                "secret": env.SSO_CLIENT_SECRET,
+                "settings": {"server_url": env.SSO_ISSUER.rstrip("/"), "scope": env.SSO_SCOPES},
+            }
+        ],
+    }
+}
 # A browser on which somebody has signed in; the prefix makes browsers refuse it over plain HTTP or from another host.
 DEVICE_COOKIE_NAME = "__Host-device" if HTTPS else "device"
 # No cache: nothing that decides who may do what rests on a process's memory, nor on Redis.

@@ -19,6 +19,7 @@ urlpatterns = [
     path("api/v1/", API_URLS),
     path("sessions/", include("riskadmin.staff.sessions.urls")),
     path("people/", include("riskadmin.staff.people.urls")),
+    path("", include("riskadmin.staff.sign_in.urls")),
     path("duty/", include("riskadmin.staff.duty.urls")),
     path("accounts/", include("accounts.pages.urls")),
     path("budget/", include("accounts.gateway.usage.urls")),

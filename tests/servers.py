@@ -166,6 +166,7 @@ def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
     return {
         **bare_environment(),
         "SECRET_KEY": "only-for-tests-" + "x" * 40,
+        "SECOND_FACTOR_REQUIRED": "off",  # tests of second factors switch it on
         "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
         "DATABASE_URL": with_role(database_url, APPLICATION),
         "DATABASE_OWNER_URL": with_role(database_url, OWNER),

@@ -16,8 +16,43 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         required=("username",),
     ),
     Tag.STAFF_SIGN_IN_REFUSED: Declaration(
-        sentence="A sign-in was refused for {attempted}[; further attempts are refused until {locked_until}]",
-        optional=("username", "staff_id", "active", "locked_until"),
+        sentence="A sign-in was refused for {attempted}[ ({step})][; further attempts are refused until {locked_until}]",
+        optional=("username", "staff_id", "active", "step", "why", "locked_until"),
+        tone="warn",
+    ),
+    Tag.STAFF_FACTOR_ADDED: Declaration(
+        sentence="{actor} added a second factor: {factor}",
+        required=("username", "staff_id", "factor"),
+    ),
+    Tag.STAFF_FACTOR_RENAMED: Declaration(
+        sentence="{actor} renamed {factor}",
+        required=("username", "staff_id", "factor"),
+    ),
+    Tag.STAFF_FACTOR_REMOVED: Declaration(
+        sentence="{actor} removed a second factor: {factor}",
+        required=("username", "staff_id", "factor"),
+        tone="warn",
+    ),
+    Tag.STAFF_RECOVERY_CODES_MADE: Declaration(
+        sentence="{actor} made new recovery codes",
+        required=("username", "staff_id", "factor"),
+    ),
+    Tag.STAFF_SSO_LINKED: Declaration(
+        sentence="{username} was linked to their identity at the identity provider",
+        required=("username", "staff_id"),
+    ),
+    Tag.STAFF_ROLES_FROM_SSO: Declaration(
+        sentence="Single sign-on set the roles of {username}",
+        required=("username", "staff_id"),
+    ),
+    Tag.STAFF_EMERGENCY_GIVEN: Declaration(
+        sentence="{operator} made an emergency code for {username} in place of {stead}",
+        required=("username", "staff_id", "operator", "stead"),
+        tone="warn",
+    ),
+    Tag.STAFF_EMERGENCY_USED: Declaration(
+        sentence="{username} used an emergency code in place of {stead}, which {operator} had made",
+        required=("username", "staff_id", "operator", "stead"),
         tone="warn",
     ),
     Tag.STAFF_THROTTLE_LIFTED: Declaration(

@@ -8,8 +8,10 @@ class NotificationsConfig(AppConfig):
     label = "notifications"
 
     def ready(self) -> None:
-        """Have messages follow the events about people."""
+        """Have messages follow the events about people, and about how they sign in."""
         # Models can't be imported before.
         from riskadmin.notifications.people import register_notices  # noqa: PLC0415
+        from riskadmin.notifications.security_notices import listen_to_sign_in  # noqa: PLC0415
 
         register_notices()
+        listen_to_sign_in()

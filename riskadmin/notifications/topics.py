@@ -28,6 +28,8 @@ class Topic(models.TextChoices):
     CHANGE_STEP = "change_step", "Every step of a change"
     RIGHTS_REQUESTED = "rights_requested", "Rights requested"
     SIGN_IN_LINK = "sign_in_link", "One-time link"
+    SIGN_IN_CHANGED = "sign_in_changed", "Password or second factors changed"
+    EMERGENCY_ACCESS = "emergency_access", "Emergency code made"
     WEBHOOK_TEST = "webhook_test", "Test of a webhook"
 
 
@@ -63,6 +65,14 @@ TOPICS: Final[dict[Topic, TopicSpec]] = {
         is_urgent=True,
     ),
     Topic.REVIEW_DUE: TopicSpec(sentence="The review of a change that ran without approval is overdue."),
+    Topic.SIGN_IN_CHANGED: TopicSpec(
+        sentence="Your password, your second factors or recovery codes were changed.",
+        is_urgent=True,
+    ),
+    Topic.EMERGENCY_ACCESS: TopicSpec(
+        sentence="Somebody with a shell on the server made an emergency code for a person.",
+        is_urgent=True,
+    ),
     Topic.BREAK_GLASS: TopicSpec(
         sentence="Somebody ran a change alone because of an incident.",
         is_urgent=True,

@@ -135,9 +135,16 @@ def mark_of(view: Callable[..., object]) -> Mark | None:
 
 
 def may(request: HttpRequest, capability: str) -> bool:
-    """Whether the person who sent the request is signed in and has the capability."""
+    """Whether the person who sent the request is signed in and has the capability. In a restricted request no one has any."""
     user = request.user
+    if getattr(request, "is_restricted", False):
+        return False
     return isinstance(user, Person) and user.is_authenticated and user.may(capability)
+
+
+def restrict(request: HttpRequest) -> None:
+    """Take all capabilities from a request: its person is signed in, but still has to prove something else."""
+    request.is_restricted = True  # type: ignore[attr-defined]  # a request takes attributes
 
 
 def demand(request: HttpRequest, capability: str) -> None:

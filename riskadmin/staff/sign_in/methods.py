@@ -14,6 +14,7 @@ WORDS: Final = {
     "recovery_codes": "recovery code",
     "socialaccount": "single sign-on",
     "emergency": "emergency code",
+    "emergency_sign_in": "emergency code for single sign-on",
 }
 """Each method in words, by its name, or by its type if it is a second factor."""
 

@@ -1,7 +1,9 @@
-"""Attempts to sign in, which the throttle counts."""
+"""Attempts to sign in, which the throttle counts, and emergency codes."""
 
 from django.db import models
 from django.db.models.functions import Now
+
+from riskadmin.staff.models import Staff
 
 
 class Attempt(models.Model):
@@ -39,3 +41,24 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempted_at:%Y-%m-%d %H:%M:%S} {self.outcome}"
+
+
+class EmergencyCode(models.Model):
+    """A code that an operator gave out. Only a keyed digest of it is stored. The trail has it all, too."""
+
+    class Stead(models.TextChoices):
+        """What it stands in for."""
+
+        SECOND_FACTOR = "second_factor", "the second factor"
+        SIGN_IN = "sign_in", "single sign-on"
+
+    person = models.ForeignKey(Staff, on_delete=models.CASCADE, related_name="+")
+    stead = models.CharField(max_length=16, choices=Stead)
+    digest = models.CharField(max_length=64, unique=True)
+    operator = models.CharField(max_length=150)
+    reason = models.TextField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"for person {self.person_id} until {self.expires_at:%Y-%m-%d %H:%M}"

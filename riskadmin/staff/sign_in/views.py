@@ -1,29 +1,42 @@
 """Signing in and out."""
 
+import logging
+from http import HTTPStatus
 from typing import Final
 
-from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.internal.flows.login import perform_login, perform_password_login
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import Login
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from requests import RequestException
 
 from riskadmin.staff.models import Staff
-from riskadmin.staff.sign_in import actions
-from riskadmin.staff.sign_in.forms import SignInForm
+from riskadmin.staff.sign_in import actions, passkeys, sso_protocol
+from riskadmin.staff.sign_in.forms import CodeForm, EmergencyForm, PasskeyForm, SignInForm
+from riskadmin.staff.sign_in.stages import SecondFactorStage, pending
 from riskadmin.web.access import public
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import UNPROCESSABLE
+
+logger = logging.getLogger(__name__)
 
 # One text for every cause: it reveals neither whether the username exists nor whether attempts are refused.
 FAILURE: Final = (
     "Username and password don't match, or there were too many attempts. "
     "Check both; after ten failed attempts, nothing is accepted for 15 minutes."
 )
+WRONG_CODE: Final = (
+    "This code is wrong, has been used already, or there were too many attempts. "
+    "Wait for the next code of your app; after ten failed attempts, nothing is accepted for 15 minutes."
+)
+NO_PROVIDER: Final = "The identity provider doesn't answer. Sign in with your password, or try again in a minute."
+WRONG_EMERGENCY_CODE: Final = "Username and code don't match, the code was used or is too old, or there were too many attempts."
+WRONG_PASSKEY: Final = "This passkey didn't sign you in. Try again, or sign in with your password."
 
 
 @public
@@ -34,16 +47,99 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         if request.user.is_authenticated:
             return redirect(request, own_page(request.GET.get("next", "")))
-        form = SignInForm(initial={"next": request.GET.get("next", "")})
-        return render(request, "staff/sign_in.html", {"form": form})
+        return _sign_in_page(request, SignInForm(initial={"next": request.GET.get("next", "")}))
     form = SignInForm(request.POST)
     if form.is_valid():
         entered = form.cleaned_data
         person = actions.check_password(request, username=entered["username"], password=entered["password"])
         if person:
-            return _go_on(request, person, to=own_page(entered["next"]))
+            login = Login(user=person, redirect_url=own_page(entered["next"]))
+            return perform_password_login(request, {"username": person.username}, login)
         form.add_error(None, FAILURE)
-    return render(request, "staff/sign_in.html", {"form": form}, status=UNPROCESSABLE)
+    return _sign_in_page(request, form, status=UNPROCESSABLE)
+
+
+@public
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """The step after the password, for people who have a second factor."""
+    stage = pending(request)
+    if stage is None:
+        return redirect(request, settings.LOGIN_URL)
+    if request.method != "POST":
+        return _second_factor_page(request, stage, CodeForm())
+    form = CodeForm(request.POST)
+    person = stage.login.user
+    if form.is_valid() and isinstance(person, Staff):
+        if actions.check_code(request, person=person, typed=form.cleaned_data["code"]):
+            answer: HttpResponse = stage.exit()  # type: ignore[no-untyped-call]  # allauth's
+            return answer
+        form.add_error("code", WRONG_CODE)
+    return _second_factor_page(request, stage, form, status=UNPROCESSABLE)
+
+
+@public
+@require_POST
+def passkey_options(_request: HttpRequest) -> HttpResponse:
+    """What the browser is asked for a passkey with, as JSON."""
+    return JsonResponse(passkeys.options_for_sign_in())
+
+
+@public
+@require_POST
+def passkey(request: HttpRequest) -> HttpResponse:
+    """Sign in with a passkey alone: at the sign-in page, or as the second step."""
+    form = PasskeyForm(request.POST)
+    to = own_page(request.POST.get("next", ""))
+    if form.is_valid():
+        person = actions.check_passkey(request, credential=form.cleaned_data["credential"])
+        if person:
+            answer: HttpResponse = perform_login(request, Login(user=person, redirect_url=to))
+            return answer
+    again = SignInForm(initial={"next": to})
+    return _sign_in_page(request, again, status=UNPROCESSABLE, problem=WRONG_PASSKEY)
+
+
+@public
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "HEAD", "POST"])
+def emergency(request: HttpRequest) -> HttpResponse:
+    """Sign in with a code of an operator while the identity provider is down."""
+    if request.method != "POST":
+        return render(request, "staff/sign_in/emergency.html", {"form": EmergencyForm()})
+    form = EmergencyForm(request.POST)
+    if form.is_valid():
+        entered = form.cleaned_data
+        person = actions.check_emergency_code(request, username=entered["username"], typed=entered["code"])
+        if person:
+            answer: HttpResponse = perform_login(request, Login(user=person, redirect_url=own_page("")))
+            return answer
+        form.add_error(None, WRONG_EMERGENCY_CODE)
+    return render(request, "staff/sign_in/emergency.html", {"form": form}, status=UNPROCESSABLE)
+
+
+@public
+@require_safe
+def sso(request: HttpRequest) -> HttpResponse:
+    """Send somebody to the identity provider. `again` makes it ask who they are even if it knows."""
+    _need_sso()
+    to = own_page(request.GET.get("next", ""))
+    if not request.user.is_authenticated:
+        clear_login(request)
+    try:
+        return sso_protocol.start(request, to=to, again="again" in request.GET)
+    except RequestException:
+        logger.warning("The identity provider does not answer", exc_info=True)
+        form = SignInForm(initial={"next": to})
+        return _sign_in_page(request, form, status=HTTPStatus.SERVICE_UNAVAILABLE, problem=NO_PROVIDER)
+
+
+@public
+@require_safe
+def sso_callback(request: HttpRequest) -> HttpResponse:
+    """Where the identity provider sends people back to."""
+    _need_sso()
+    return sso_protocol.finish(request)
 
 
 @public
@@ -55,19 +151,31 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect(request, settings.LOGIN_URL)
 
 
-def _go_on(request: HttpRequest, person: Staff, *, to: str) -> HttpResponse:
-    """Ask for what else has to be proven after the password, or begin the session and go to `to`."""
-    attempt_id = request.session.get(actions.ATTEMPT)
-    if isinstance(request.user, Staff):
-        actions.sign_out(request, actor=request.user)  # no one is left signed in while somebody else proves who they are
-    clear_login(request)
-    request.session[actions.ATTEMPT] = attempt_id
-    return perform_password_login(request, {"username": person.username}, Login(user=person, redirect_url=to))
-
-
 def own_page(address: str) -> str:
     """Return the address if it is a path on this site, else the home page's."""
     # A host is not allowed even when it is ours: `next` is never built with one.
     if address.startswith("/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None):
         return address
     return resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def _need_sso() -> None:
+    if not settings.SSO_ISSUER:
+        raise Http404
+
+
+def _sign_in_page(request: HttpRequest, form: SignInForm, *, status: int = 200, problem: str = "") -> HttpResponse:
+    context = {
+        "form": form,
+        "next": form["next"].value() or "",
+        "problem": problem,
+        "sso_name": settings.SSO_ISSUER and settings.SSO_NAME,
+    }
+    return render(request, "staff/sign_in.html", context, status=status)
+
+
+def _second_factor_page(request: HttpRequest, stage: SecondFactorStage, form: CodeForm, *, status: int = 200) -> HttpResponse:
+    person = stage.login.user
+    has_passkey = isinstance(person, Staff) and passkeys.passkeys_of(person).exists()
+    context = {"form": form, "next": stage.login.redirect_url, "person": person, "has_passkey": has_passkey}
+    return render(request, "staff/sign_in/second_factor.html", context, status=status)
