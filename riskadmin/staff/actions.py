@@ -45,12 +45,15 @@ def create_person(
 
 
 @sensitive_variables("password")
-def set_password(actor: Who, *, origin: Origin, person: Staff, password: str) -> None:
-    """Set a person's password, which ends their sessions, and write the event. The caller has checked the password."""
+def set_password(actor: Who, *, origin: Origin, person: Staff, password: str, keep: str | None = None) -> None:
+    """Set a person's password and write the event. The caller has checked the password.
+
+    It ends the person's sessions, all but the one with the key `keep`.
+    """
     with transaction.atomic():
         person.set_password(password)
         person.save(update_fields=["password"])
-        end_sessions(actor, origin=origin, person=person)
+        end_sessions(actor, origin=origin, person=person, keep=keep)
         entry = AuditEntry(
             tag=Tag.STAFF_PASSWORD_SET,
             actor=actor,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from riskadmin.audit.actions import AuditEntry, record
-from riskadmin.audit.origin import SYSTEM, Origin
+from riskadmin.audit.origin import SYSTEM, Origin, Who
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.models import Staff
 from riskadmin.staff.sign_in.models import EmergencyCode
@@ -23,7 +23,7 @@ GROUP: Final = 5
 Stead = EmergencyCode.Stead
 
 
-def give(*, person: Staff, stead: EmergencyCode.Stead, operator: str, reason: str, origin: Origin) -> str:
+def give(operator: Who, *, origin: Origin, person: Staff, stead: EmergencyCode.Stead, reason: str) -> str:
     """Make a code that works once within VALID_FOR, write the event with the operator's name, and return the code."""
     plain = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     with transaction.atomic():
@@ -31,16 +31,16 @@ def give(*, person: Staff, stead: EmergencyCode.Stead, operator: str, reason: st
             person=person,
             stead=stead,
             digest=_digest(plain),
-            operator=operator,
+            operator=operator.name,
             reason=reason,
             expires_at=timezone.now() + VALID_FOR,
         )
         entry = AuditEntry(
             tag=Tag.STAFF_EMERGENCY_GIVEN,
-            actor=SYSTEM,
+            actor=operator,
             origin=origin,
             reason_text=reason,
-            detail={**_who(person), "operator": operator, "stead": stead.label},
+            detail={**_who(person), "operator": operator.name, "stead": stead.label},
         )
         record(entry)
     return "-".join(plain[start : start + GROUP] for start in range(0, LENGTH, GROUP))

@@ -24,8 +24,10 @@ class LastFactor(Exception):
 @sensitive_variables("password")
 def change_password(request: HttpRequest, *, actor: Staff, password: str) -> None:
     """Set one's own password. Ends one's other sessions, not this one. The caller has checked both passwords."""
-    set_password(actor, origin=origin_of(request), person=actor, password=password)
-    update_session_auth_hash(request, actor)
+    with transaction.atomic():
+        this = request.session.session_key
+        set_password(actor.who(), origin=origin_of(request), person=actor, password=password, keep=this)
+        update_session_auth_hash(request, actor)  # the session goes on, under a new key
 
 
 @sensitive_variables("secret", "typed")

@@ -99,7 +99,7 @@ def test_the_trail_names_the_operator_and_all_administrators_are_informed(person
     messages = Message.objects.filter(channel=Channel.PAGE)
     assert {message.person.username for message in messages if message.person} == {"administrator", "supervisor"}
     with pytest.raises(CommandError):
-        call_command("emergency_access", "supervisor", "--operator", " ", "--reason", "x")
+        call_command("emergency_access", "supervisor", "--operator", "Olga", "--reason", " ")
 
 
 def test_people_are_informed_when_their_factors_change(person: Staff, client: Client) -> None:

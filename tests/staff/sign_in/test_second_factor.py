@@ -10,7 +10,7 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from riskadmin.audit.models import Event
-from riskadmin.audit.origin import Origin
+from riskadmin.audit.origin import SYSTEM, Origin
 from riskadmin.audit.tags import Tag
 from riskadmin.staff.actions import set_password
 from riskadmin.staff.models import Staff
@@ -110,7 +110,7 @@ def test_guessing_codes_is_throttled_and_right_passwords_in_between_do_not_help(
 
 def test_a_new_password_or_switching_off_ends_a_sign_in_that_waits(client: Client, person: Staff) -> None:
     password(client)
-    set_password(None, origin=Origin(job="tests"), person=person, password="another long one")
+    set_password(SYSTEM, origin=Origin(job="tests"), person=person, password="another long one")
     assert client.post(STEP, {"code": code()})["Location"] == SIGN_IN
 
     password(client, typed="another long one")

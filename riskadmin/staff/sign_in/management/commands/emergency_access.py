@@ -3,16 +3,16 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.urls import reverse
 
-from riskadmin.audit.origin import Origin
+from riskadmin.audit.commands import OperatorCommand
 from riskadmin.staff.models import Staff, plain_username
 from riskadmin.staff.sign_in import emergency
 from riskadmin.staff.sign_in.emergency import Stead
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """`manage.py emergency_access USERNAME --operator NAME --reason TEXT`."""
 
     help = "Print a code that works once within 15 minutes. It is in the trail, and all administrators are informed."
@@ -20,7 +20,6 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take whom it is for, who gives it, why, and what it stands in for."""
         parser.add_argument("username")
-        parser.add_argument("--operator", required=True, help="your own name, for the trail")
         parser.add_argument("--reason", required=True, help="why, and how the person was identified")
         parser.add_argument(
             "--instead-of-sign-in",
@@ -33,12 +32,11 @@ class Command(BaseCommand):
         person = Staff.objects.filter(username=plain_username(options["username"]), is_active=True).first()
         if person is None:
             raise CommandError("There is no person with this username who is switched on.")
-        operator, reason = options["operator"].strip(), options["reason"].strip()
-        if not operator or not reason:
-            raise CommandError("Say who you are and why: both are in the trail.")
+        reason = options["reason"].strip()
+        if not reason:
+            raise CommandError("Say why: it is in the trail.")
         stead = Stead.SIGN_IN if options["instead_of_sign_in"] else Stead.SECOND_FACTOR
-        origin = Origin(job="emergency_access")
-        code = emergency.give(person=person, stead=stead, operator=operator, reason=reason, origin=origin)
+        code = emergency.give(self.operator, origin=self.origin, person=person, stead=stead, reason=reason)
         page = settings.PUBLIC_URL + reverse("sign_in:emergency" if stead == Stead.SIGN_IN else "staff:sign_in")
         where = f"at {page}" if stead == Stead.SIGN_IN else f"at {page}, after the password"
         self.stdout.write(f"{code}\n{person.username} types it {where}. It works once, within 15 minutes.")
