@@ -8,7 +8,7 @@ LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi demo demo-reset test test-on-dates interleavings examples faults bench lint format screenshots lock sessions clean environment
+.PHONY: help openapi demo demo-reset backup restore-drill test test-on-dates interleavings examples faults bench lint format screenshots lock sessions clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ demo: environment ## run everything here, on PORT (default 8000), until Ctrl-C
 
 demo-reset: ## forget the demo's data
 	@exec $(PYTHON) -m riskadmin.local.reset
+
+backup: environment ## back the demo's data up into .run/backups, with a manifest
+	@$(VENV)/python -m riskadmin.local.on_demo backup --operator "$${OPERATOR:-$$(id -un)}" $(ARGS)
+
+restore-drill: environment ## restore the newest backup into a second PostgreSQL, verify it, delete the copy; ARGS=<backup>
+	@$(VENV)/python -m riskadmin.local.restore_drill $(ARGS)
 
 test: environment ## run every test, those in a browser too; ARGS="-k lock" narrows
 	@$(VENV)/python -m riskadmin.local.chromium

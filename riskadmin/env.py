@@ -332,6 +332,12 @@ class Variables(BaseSettings):
     EMAIL_FOLDER: str = ""
     WEBHOOK_PRIVATE_ADDRESSES: bool = False
 
+    BACKUP_FOLDER: str = ""
+    BACKUP_KEEP_DAYS: int = Field(default=14, ge=1, le=3650)
+    KEEP_MESSAGES_DAYS: int = Field(default=90, ge=1, le=3650)
+    KEEP_SYNC_RUNS_DAYS: int = Field(default=90, ge=1, le=3650)
+    KEEP_CAUGHT_MAIL_DAYS: int = Field(default=30, ge=1, le=3650)
+
     METRICS_TOKEN: SecretText = Field(default="", pattern="^(.{32,})?$")
     METRICS_ADDRESSES: Networks = Field(default="", validate_default=True)
 

@@ -304,8 +304,7 @@ CELERY_BEAT_SCHEDULE = {
         ("tell-expiring", "changes.remind_expiring", [], 60, "bulk"),
         ("tell-overdue-reviews", "changes.remind_reviews", [], 60, "bulk"),
         ("deliver-messages", "notifications.deliver", [], 5, "bulk"),
-        ("forget-target-lists", "changes.forget_target_lists", [], 86_400, "bulk"),
-        ("forget-uploads", "reasons.forget_uploads", [], 86_400, "bulk"),
+        ("clean-up", "operations.clean_up", [], 86_400, "bulk"),
         ("sync", "accounts.sync", [], SYNC_SECONDS, "bulk"),
     )
 }
@@ -324,6 +323,14 @@ EMAIL_USE_SSL = env.EMAIL_SECURITY == "tls"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.EMAIL_FROM
 WEBHOOK_PRIVATE_ADDRESSES = env.WEBHOOK_PRIVATE_ADDRESSES
+
+# --- Backups and retention ----------------------------------------------------------------------------------------------
+BACKUP_FOLDER = env.BACKUP_FOLDER or str(BASE_DIR / ".run" / "backups")
+BACKUP_KEEP_DAYS = env.BACKUP_KEEP_DAYS
+BACKUP_DATABASE = env.DATABASE_OWNER_URL or env.DATABASE_URL  # as the role that may read, and restore, everything
+KEEP_MESSAGES_DAYS = env.KEEP_MESSAGES_DAYS
+KEEP_SYNC_RUNS_DAYS = env.KEEP_SYNC_RUNS_DAYS
+KEEP_CAUGHT_MAIL_DAYS = env.KEEP_CAUGHT_MAIL_DAYS
 
 # --- Metrics ----------------------------------------------------------------------------------------------------------
 # Without either, /metrics is closed.

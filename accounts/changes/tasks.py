@@ -5,7 +5,6 @@ from celery import shared_task
 from accounts.approvals.actions import expire_overdue
 from accounts.changes.notices import remind_expiring, remind_reviews
 from accounts.changes.scheduling.start import start_due
-from accounts.changes.targeting.targets import forget_target_lists
 from riskadmin.audit.origin import Origin
 
 
@@ -31,9 +30,3 @@ def remind_reviews_task() -> None:
 def start_task() -> None:
     """Begin scheduled changes whose time has come."""
     start_due(origin=Origin(job="schedule"))
-
-
-@shared_task(name="changes.forget_target_lists")
-def forget_target_lists_task() -> None:
-    """Delete lists of targets that no change was made from."""
-    forget_target_lists()

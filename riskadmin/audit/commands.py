@@ -39,19 +39,24 @@ class OperatorCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Write who started the command, then run it. Raises CommandError without a name; nothing is done then."""
-        name = " ".join(str(options["operator"]).split())
-        if is_empty(name):
-            raise CommandError("Say who runs this: --operator NAME. It is written to the audit trail.")
-        if len(name) > OPERATOR_MAX:
-            raise CommandError(f"The name after --operator has more than {OPERATOR_MAX} characters.")
+        self.operator = operator_called(str(options["operator"]))
         command = type(self).__module__.rpartition(".")[2]
-        self.operator = Who(id=None, name=name, role=f"command line as {_os_user()}")
         self.origin = Origin(job=command)
         given = {key: _plain(value) for key, value in options.items() if key not in _OF_DJANGO and value not in (None, "", [])}
         detail = {"command": command, "options": {key: value for key, value in given.items() if value is not False}}
         with transaction.atomic():
             record(AuditEntry(tag=Tag.COMMAND_RUN, actor=self.operator, origin=self.origin, detail=detail))
         return super().execute(*args, **options)
+
+
+def operator_called(given: str) -> Who:
+    """Return how events name the person who runs a command, by the name that they gave. Raises CommandError without one."""
+    name = " ".join(given.split())
+    if is_empty(name):
+        raise CommandError("Say who runs this: --operator NAME. It is written to the audit trail.")
+    if len(name) > OPERATOR_MAX:
+        raise CommandError(f"The name after --operator has more than {OPERATOR_MAX} characters.")
+    return Who(id=None, name=name, role=f"command line as {_os_user()}")
 
 
 def _os_user() -> str:

@@ -380,6 +380,15 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("environment",),
         tone="warn",
     ),
+    Tag.BACKUP_TAKEN: Declaration(
+        sentence="{actor} took the backup {backup}",
+        required=("backup", "size", "sha256", "taken_at", "deleted_backups"),
+    ),
+    Tag.BACKUP_RESTORED: Declaration(
+        sentence="{actor} restored the backup {backup}: what happened after {taken_at} is not in this trail",
+        required=("backup", "sha256", "taken_at"),
+        tone="warn",
+    ),
     Tag.API_HALTED: Declaration(
         sentence="Calls to Tradovate are stopped[ for {endpoint}][ until {until}][: {text}]",
         required=("endpoint", "text", "until"),

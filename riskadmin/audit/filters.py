@@ -36,6 +36,7 @@ SUBJECT_WORDS: Final[dict[str, str]] = {
     "command": "Commands on the server",
     "notification": "Notifications",
     "api": "Connection to Tradovate",
+    "operations": "Backups",
 }
 SYSTEM: Final = "system"
 BIGGEST_ID: Final = INTEGER_MAX

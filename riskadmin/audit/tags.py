@@ -140,5 +140,8 @@ class Tag(models.TextChoices):
     CONNECTION_TESTED = "api:connection:tested", "Connection tested"
     CREDENTIALS_TRIED = "api:credentials:tried", "New credentials tried"
     CREDENTIALS_STORED = "api:credentials:stored", "New credentials stored"
+    BACKUP_TAKEN = "operations:backup:taken", "Backup taken"
+    BACKUP_RESTORED = "operations:backup:restored", "Backup restored"
+
     API_HALTED = "api:budget:halted", "Calls to Tradovate stopped"
     API_LIMIT_LOWERED = "api:budget:lowered", "Hourly limit of calls lowered"

@@ -16,8 +16,7 @@ from accounts.changes.kinds.spec import Unit
 from accounts.changes.models import TargetList
 from accounts.changes.targeting import targets
 from accounts.changes.targeting.source import Fault
-from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, TargetSelection
-from accounts.changes.tasks import forget_target_lists_task
+from accounts.changes.targeting.targets import TARGETS_MAX, BadTargets, TargetSelection, forget_target_lists
 from accounts.models import RiskCategory, Source
 from accounts.pages.filters import AccountFilters
 from riskadmin.staff.models import Staff
@@ -329,7 +328,7 @@ class TestOwnLists:
         old, young = (targets.keep(support, targets.of_text(Environment.DEMO, Unit.ACCOUNT, "1")) for _ in range(2))
         TargetList.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=2, minutes=1))
         TargetList.objects.filter(pk=young.pk).update(created_at=timezone.now() - timedelta(days=2) + timedelta(minutes=1))
-        forget_target_lists_task()
+        forget_target_lists()
         assert list(TargetList.objects.all()) == [young]
 
 

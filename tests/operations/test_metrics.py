@@ -32,6 +32,7 @@ from riskadmin.notifications.models import Message
 from riskadmin.operations.metrics import state
 from riskadmin.operations.metrics.catalogue import BY_NAME, COUNTED_HERE, READ_AT_SCRAPE
 from riskadmin.staff.roles import Role
+from tests.audit.events import sample as sample_of
 from tests.changes.world import ask, make_account, make_accounts
 from tests.rewriting import unguarded
 from tests.staff.people import make_person
@@ -290,6 +291,8 @@ class TestDocuments:
         beat(lane="bulk", worker="bulk@here")
         at = timezone.now()
         Call.objects.create(purpose=Purpose.WRITE, environment="demo", lane="bulk", worker="w", state="open", started_at=at)
+        detail = {**sample_of(Tag.BACKUP_TAKEN), "taken_at": at}
+        record(AuditEntry(tag=Tag.BACKUP_TAKEN, actor=SYSTEM, origin=Origin(), detail=detail))
         found = {labels[0] for labels in scrape(client)}
         assert {metric.name for metric in READ_AT_SCRAPE} <= found
 

@@ -6,6 +6,7 @@ A part that can't be read is left out, and `part_up` says so: a false zero would
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -197,6 +198,13 @@ def _unwritten() -> Iterator[Sample]:
     yield "trail_write_failures_total", unwritten(), {}
 
 
+def _backup() -> Iterator[Sample]:
+    taken = Event.objects.filter(tag=Tag.BACKUP_TAKEN).order_by("-occurred_at", "-id").first()
+    if taken:
+        taken_at = datetime.fromisoformat(taken.detail["taken_at"])
+        yield "backup_age_seconds", max(0.0, (timezone.now() - taken_at).total_seconds()), {}
+
+
 def _clock() -> Iterator[Sample]:
     before = time.time()
     (there,) = _row("SELECT extract(epoch FROM clock_timestamp())")
@@ -214,6 +222,7 @@ OF_POSTGRESQL: Final[Mapping[str, Callable[[], Iterator[Sample]]]] = {
     "approvals": _approvals,
     "sign_ins": _sign_ins,
     "trail": _trail,
+    "backup": _backup,
     "clock": _clock,
 }
 

@@ -1,0 +1,1 @@
+"""Backups of PostgreSQL, each with a manifest that a restored copy is compared with. Redis needs none: it keeps nothing."""
