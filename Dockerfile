@@ -1,6 +1,6 @@
 # Two images; docker-compose.yml says what runs from each. First the simulator, alone and with packages of its own.
 
-FROM python:3.11-slim AS simulator
+FROM python:3.11.14-slim-bookworm AS simulator
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 COPY requirements-simulator.lock .
@@ -14,18 +14,18 @@ CMD ["python", "-m", "riskadmin.simulator", "--data", "/data"]
 
 # The product, without its tests, local servers and simulator. The last image is the one that a build without a target makes.
 
-FROM python:3.11-slim AS build
+FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
-RUN python -m venv /venv
+RUN python -m venv --without-pip /venv
 COPY requirements.lock .
-RUN /venv/bin/pip install --require-hashes -r requirements.lock
+RUN pip --python /venv/bin/python install --require-hashes -r requirements.lock
 COPY . .
 # The key is needed to read the settings and signs nothing.
 RUN rm -r riskadmin/simulator requirements-simulator.lock \
     && SECRET_KEY=only-for-collecting-static-files-at-build-time STATIC_ROOT=/static /venv/bin/python manage.py collectstatic --no-input
 
-FROM python:3.11-slim
+FROM python:3.11.14-slim-bookworm
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 STATIC_ROOT=/static
 RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin riskadmin
 COPY --from=build /venv /venv
@@ -34,4 +34,4 @@ COPY --from=build /app /app
 WORKDIR /app
 USER riskadmin
 EXPOSE 8000
-CMD ["gunicorn", "riskadmin.wsgi:application", "--bind", ":8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8"]
+CMD ["gunicorn"]

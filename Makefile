@@ -8,7 +8,7 @@ LOCK := .venv/tools/bin/uv pip compile --python-version 3.11 --universal --gener
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi demo demo-reset backup restore-drill test test-on-dates interleavings examples faults bench lint format screenshots lock sessions clean environment
+.PHONY: help openapi demo demo-reset backup restore-drill test test-on-dates interleavings examples faults bench lint format screenshots lock sessions clean environment sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ lock: environment ## resolve the dependencies of pyproject.toml again
 
 sessions: environment ## make the table of trading sessions again from the library of exchange calendars
 	@$(VENV)/python -m riskadmin.local.sessions
+
+sbom: environment ## write what the image adds, as CycloneDX, to .run/riskadmin.cdx.json
+	@mkdir -p .run && $(VENV)/python -m riskadmin.local.bill_of_materials > .run/riskadmin.cdx.json
 
 clean: demo-reset ## forget the environment and every cache too
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

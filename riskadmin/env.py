@@ -253,7 +253,8 @@ class Variables(BaseSettings):
     SECRET_KEY: SecretText = Field(default="", min_length=32)
     ALLOWED_HOSTS: Names = Field(default="127.0.0.1,localhost", validate_default=True)
     CSRF_TRUSTED_ORIGINS: Names = Field(default="", validate_default=True)
-    HTTPS: bool = False
+    HTTPS: bool = True
+    HSTS_PRELOAD: bool = False
     TRUSTED_PROXIES: Networks = Field(default="", validate_default=True)
     SESSION_HOURS: int = Field(default=12, ge=1, le=24)
     SESSION_IDLE_MINUTES: int = Field(default=30, ge=5, le=720)

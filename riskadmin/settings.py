@@ -16,12 +16,17 @@ DEBUG = env.DEBUG
 SECRET_KEY = env.SECRET_KEY
 ALLOWED_HOSTS = env.ALLOWED_HOSTS
 CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
-HTTPS = env.HTTPS  # behind TLS: cookies are then sent over TLS only
+# Behind TLS: cookies are then sent over TLS only. Assumed unless said otherwise, but for the demo and for debugging.
+HTTPS = env.HTTPS and ("HTTPS" in env.model_fields_set or not (env.DEBUG or env.RISKADMIN_DEMO))
 TRUSTED_PROXIES = env.TRUSTED_PROXIES  # the proxies whose X-Forwarded-* headers are trusted
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # probes and Prometheus don't use TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS and TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS and env.HSTS_PRELOAD
+# W021 asks for HSTS_PRELOAD. It puts a whole domain on browsers' lists, for months, which its owner has to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_ENGINE = "riskadmin.staff.sessions.store"

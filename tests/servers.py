@@ -179,6 +179,7 @@ def environment(*, database_url: str, redis_url: str) -> dict[str, str]:
         "TRADOVATE_CID": "1",
         "TRADOVATE_SEC": "simulated",
         "TRADOVATE_DEVICE_ID": "riskadmin-tests",
+        "HTTPS": "false",
         "RATE_LIMITS": "false",  # a test is quicker than a person
     }
 

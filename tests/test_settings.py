@@ -76,7 +76,7 @@ def test_each_line_of_the_example_is_explained() -> None:
 
 def test_the_least_there_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(monkeypatch)
-    assert (settings["DEBUG"], settings["HTTPS"], settings["DEMO"]) == (False, False, False)
+    assert (settings["DEBUG"], settings["HTTPS"], settings["DEMO"]) == (False, True, False)
     assert settings["ALLOWED_HOSTS"] == ["127.0.0.1", "localhost"]
     assert settings["TRADOVATE_URLS"] == {"demo": "", "live": ""}
     assert settings["SESSION_COOKIE_AGE"] == 12 * 3600

@@ -77,7 +77,7 @@ class Stack:
     def web(self, port: int) -> Program:
         """Gunicorn on loopback; ready when it accepts connections."""
         argv = [
-            *("--config", "python:riskadmin.web.server", "--bind", f"{LOOPBACK}:{port}", "--workers", "1", "--threads", "16"),
+            *("--bind", f"{LOOPBACK}:{port}", "--workers", "1", "--threads", "16"),
         ]
         return self._program("web", _script("gunicorn"), *argv, listens_on=(port,))
 

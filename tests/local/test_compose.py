@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import re
+import runpy
+import subprocess
+import sys
+from base64 import b64encode
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from celery.beat import ScheduleEntry
 from celery.bin.celery import celery
+from celery.schedules import schedule
+from celery.signals import task_postrun
 from django.core.management import get_commands
+from django.urls import reverse
 from django.utils.module_loading import import_string
 from gunicorn.config import Config
 from pytest_django import Settings
 
-from riskadmin.celery import app
+from riskadmin import liveness
+from riskadmin.celery import app, begin
+from riskadmin.env import ATTACHMENTS_MAX_MB
+from riskadmin.liveness import CHECKS
 from riskadmin.local.places import PROJECT
 from riskadmin.local.stack import THREADS
+from riskadmin.web.body_limits import FORM_MAX
 from tests.servers import setting_names
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service.get("image") in {"riskadmin", "riskadmin-simulator"}}
 WORKERS = {name: service for name, service in OURS.items() if "worker" in service["command"]}
-OF_POSTGRES_IMAGE = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
+OF_OTHER_IMAGES = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "SITE", "TLS"}
+RUN_ONCE = {"roles", "migrate"}
+GUNICORN = runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
+CADDYFILE = (PROJECT / "deploy" / "Caddyfile").read_text()
 
 
 def test_the_services_are_the_whole_product() -> None:
     assert set(SERVICES) == {
         *("postgres", "redis", "roles", "migrate", "web", "worker-urgent", "worker-bulk", "beat"),
-        "simulator",
+        *("proxy", "simulator"),
     }
-    assert [name for name, service in SERVICES.items() if service.get("profiles")] == ["simulator"]
+    optional = {name: service["profiles"] for name, service in SERVICES.items() if service.get("profiles")}
+    assert optional == {"proxy": ["proxy"], "simulator": ["simulator"]}
 
 
 def test_every_queue_has_exactly_one_worker() -> None:
@@ -60,11 +79,16 @@ def test_workers_run_as_many_threads_as_those_of_the_demo() -> None:
 
 def test_gunicorn_understands_its_options_and_finds_the_application(settings: Settings) -> None:
     settings.DEMO = True  # tests sign in to PostgreSQL as a superuser, which a demo only warns of
-    program, *arguments = SERVICES["web"]["command"]
-    assert program == "gunicorn"
-    options = Config().parser().parse_args(arguments)
-    assert (options.worker_class, options.threads) == ("gthread", 8)
-    assert callable(import_string(options.args[0].replace(":", ".")))
+    assert SERVICES["web"]["command"] == ["gunicorn"], "all of it stands in gunicorn.conf.py"
+    config = Config()
+    for name in config.settings.keys() & GUNICORN.keys():
+        config.set(name, GUNICORN[name])  # refuses what it does not understand
+    assert (config.worker_class_str, config.threads, config.bind) == ("gthread", 8, [":8000"])
+    assert callable(import_string(config.wsgi_app.replace(":", ".")))
+
+
+def test_the_web_ends_its_requests_within_the_time_it_gets_to_stop() -> None:
+    assert GUNICORN["graceful_timeout"] < int(SERVICES["web"]["stop_grace_period"].removesuffix("s"))
 
 
 def test_the_database_is_migrated_before_anything_that_needs_it() -> None:
@@ -116,12 +140,140 @@ def test_every_setting_named_is_a_setting() -> None:
     text = (PROJECT / "docker-compose.yml").read_text()
     substituted = set(re.findall(r"\$\{([A-Z_]+)", text))
     given = {name for service in OURS.values() for name in service["environment"]}
-    assert (substituted | given) - OF_POSTGRES_IMAGE <= setting_names()
+    assert (substituted | given) - OF_OTHER_IMAGES <= setting_names()
 
 
 def test_only_loopback_is_published() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:${PORT:-8000}:8000"]
+    assert published == ["127.0.0.1:${PORT:-8000}:8000", "80:80", "443:443"]
+    assert SERVICES["proxy"]["ports"] == ["80:80", "443:443"], "the rest is for this machine alone"
+
+
+def test_every_service_is_limited() -> None:
+    for name, service in SERVICES.items():
+        limits = {"mem_limit", "cpus", "pids_limit", "read_only", "cap_drop", "security_opt", "logging"}
+        assert limits - service.keys() == set(), name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert all("size=" in each for each in service.get("tmpfs", [])), name
+
+
+def test_every_service_that_goes_on_has_a_health_check() -> None:
+    checked = {name for name, service in SERVICES.items() if service.get("healthcheck")}
+    assert checked == set(SERVICES) - RUN_ONCE
+    ours = {name: service["healthcheck"]["test"] for name, service in OURS.items() if name not in {*RUN_ONCE, "simulator"}}
+    for name, test in ours.items():
+        assert test[:4] == ["CMD", "python", "-m", "riskadmin.liveness"], name
+        assert test[4] == name.partition("-")[0] in CHECKS, name
+
+
+def test_nothing_secret_has_a_default() -> None:
+    text = (PROJECT / "docker-compose.yml").read_text()
+    required = set(re.findall(r"\$\{([A-Z_]+):\?", text))
+    named = set(re.findall(r"\$\{([A-Z_]+)", text))
+    assert {name for name in named if "PASSWORD" in name or "KEY" in name} <= required
+    assert not re.findall(r"\$\{[A-Z_]*(?:PASSWORD|KEY|SECRET)[A-Z_]*:-", text)
+
+
+def test_images_are_pinned_by_version() -> None:
+    others = {service["image"] for service in SERVICES.values()} - {"riskadmin", "riskadmin-simulator"}
+    bases = set(re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.MULTILINE))
+    assert all(re.search(r":\d+\.\d+(\.\d+)?(-|$)", image) for image in others | bases), others | bases
+    assert len(bases) == 1
+
+
+def test_postgresql_and_redis_are_reached_from_inside_alone() -> None:
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    for name in ("postgres", "redis", "simulator"):
+        assert SERVICES[name]["networks"] == ["inside"]
+    assert "inside" not in SERVICES["proxy"]["networks"]
+
+
+def test_the_network_of_the_proxy_is_the_one_that_is_trusted() -> None:
+    (subnet,) = (each["subnet"] for each in COMPOSE["networks"]["front"]["ipam"]["config"])
+    assert SERVICES["beat"]["environment"]["TRUSTED_PROXIES"] == f"${{TRUSTED_PROXIES:-{subnet}}}"
+    assert [name for name, service in SERVICES.items() if "front" in service["networks"]] == ["web", "proxy"]
+
+
+def test_the_documented_settings_start_and_pass_the_checks_of_a_deployment(tmp_path: Path) -> None:
+    """Those that docs/running.md says are the least."""
+    text = (PROJECT / "docs" / "running.md").read_text()
+    block = re.search(r"Put at least this into `.env`:\n\n((?:    .*\n)+)", text)
+    assert block
+    documented = dict(line.strip().split("=", 1) for line in block[1].splitlines())
+    assert {"SECRET_KEY", "ALLOWED_HOSTS", "TRUSTED_PROXIES"} <= documented.keys() <= setting_names() | OF_OTHER_IMAGES
+    values = {name: value for name, value in documented.items() if "<" not in value and "..." not in value}
+    secret = {"SECRET_KEY": b64encode(bytes(range(48))).decode(), "TRADOVATE_USERNAME": "x", "TRADOVATE_PASSWORD": "x"}
+    env = {**os.environ, "ENV_FILE": os.devnull, "HTTPS": "true", "STATIC_ROOT": str(tmp_path), **values, **secret}
+    check = [sys.executable, "manage.py", "check", "--deploy", "--tag", "security", "--fail-level", "WARNING"]
+    done = subprocess.run(check, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert documented["PUBLIC_URL"] == documented["CSRF_TRUSTED_ORIGINS"] == f"https://{documented['SITE']}"
+    assert documented["ALLOWED_HOSTS"] == documented["SITE"]
+
+
+class TestProxy:
+    """deploy/Caddyfile, as far as it can be read without Caddy."""
+
+    def test_it_goes_to_web(self) -> None:
+        (port,) = re.findall(r"UPSTREAM:web:(\d+)", CADDYFILE)
+        assert [f":{port}"] == [GUNICORN["bind"]]
+
+    def test_it_takes_the_largest_request_that_a_page_takes(self, settings: Settings) -> None:
+        (megabytes,) = re.findall(r"max_size (\d+)MB", CADDYFILE)
+        largest = ATTACHMENTS_MAX_MB * 1024 * 1024 + FORM_MAX
+        assert largest <= int(megabytes) * 1_000_000 <= settings.FILE_UPLOAD_MAX_MEMORY_SIZE
+
+    def test_what_is_for_the_inside_is_not_shown_outside(self) -> None:
+        assert re.search(r"@inside path /metrics /metrics/\* /readyz\n\s*respond @inside 404", CADDYFILE)
+        assert reverse("readyz") == "/readyz"
+
+
+class TestLiveness:
+    """The health checks of our own containers."""
+
+    def test_a_task_that_ended_counts_and_is_forgotten_after_a_minute(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mark = tmp_path / "mark"
+        monkeypatch.setattr(liveness, "_MARK", mark)
+        assert not liveness.is_at_work()
+        task_postrun.send(sender=None)
+        assert liveness.is_at_work()
+        long_ago = mark.stat().st_mtime - liveness.AT_WORK_WITHIN_S - 1
+        os.utime(mark, (long_ago, long_ago))
+        assert not liveness.is_at_work()
+
+    def test_beat_and_each_lane_have_something_to_do_often_enough(self) -> None:
+        for lane in ("urgent", "bulk"):
+            every = [each["schedule"] for each in app.conf.beat_schedule.values() if each["options"]["queue"] == lane]
+            assert min(every) * 4 <= liveness.AT_WORK_WITHIN_S
+
+    def test_web_is_asked_under_its_public_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[Any] = []
+
+        def refuse(request: Any, **_: Any) -> None:
+            asked.append(request)
+            raise OSError("no one listens")
+
+        monkeypatch.setattr("urllib.request.urlopen", refuse)
+        for hosts, name in {
+            "risk.example.com,x": "risk.example.com",
+            ".example.com": "example.com",
+            "*": "127.0.0.1",
+            "": "127.0.0.1",
+        }.items():
+            monkeypatch.setenv("ALLOWED_HOSTS", hosts)
+            assert not liveness.web_answers()
+            assert asked[-1].get_header("Host") == name
+
+
+def test_beat_reads_the_mirror_at_once() -> None:
+    entry = ScheduleEntry(name="sync", schedule=schedule(180.0), app=app)
+    assert not entry.is_due()[0]
+    begin(sender=SimpleNamespace(scheduler=SimpleNamespace(schedule={"sync": entry})))
+    assert entry.is_due()[0]
 
 
 STAGES = dict(
@@ -131,7 +283,7 @@ STAGES = dict(
 
 def test_the_images_are_made_from_hashes_and_run_as_an_unprivileged_user() -> None:
     assert list(STAGES) == ["simulator", "build", ""], "the last one is made where no target is named"
-    assert "pip install --require-hashes -r requirements.lock" in STAGES["build"]
+    assert "python install --require-hashes -r requirements.lock" in STAGES["build"]
     assert "pip install --require-hashes -r requirements-simulator.lock" in STAGES["simulator"]
     for stage in ("simulator", ""):
         assert re.findall(r"^USER (\w+)$", STAGES[stage], flags=re.MULTILINE) == ["riskadmin"]
