@@ -18,8 +18,8 @@ from tests.staff.people import make_person
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-READING: frozenset[str] = frozenset()
-"""Commands of ours that write nothing."""
+WITHOUT_TRAIL = frozenset({"create_database_roles", "grant_database_privileges", "migrate", "restore"})
+"""Commands of those who run the database: there may be no trail yet. `restore` names the operator itself, once it has one."""
 
 
 def ours() -> dict[str, str]:
@@ -36,7 +36,7 @@ def test_each_of_ours_is_found() -> None:
     assert set(ours()) == files
 
 
-@pytest.mark.parametrize("name", sorted(set(ours()) - READING))
+@pytest.mark.parametrize("name", sorted(set(ours()) - WITHOUT_TRAIL))
 def test_it_asks_for_the_operator(name: str) -> None:
     assert isinstance(load_command_class(ours()[name], name), OperatorCommand)
 

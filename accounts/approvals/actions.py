@@ -18,16 +18,22 @@ from accounts.approvals.subjects import DecisionRefused, NotAllowed, Step, Subje
 from accounts.models.guards import broken_rule
 from accounts.models.moving import move_row
 from riskadmin.audit.actions import record
-from riskadmin.audit.origin import SYSTEM, Origin
+from riskadmin.audit.origin import SYSTEM, Origin, Who
 from riskadmin.staff.models import Staff
 from riskadmin.web.visible import is_empty
 
 REVIEW_WITHIN: Final = timedelta(hours=24)
 """When what somebody did alone, because of an incident, has to be reviewed."""
 
+EARLIER_REQUESTERS: Final = "earlier_requesters"
+"""The fact that names who asked for earlier versions, before they were handed over. They don't decide about it either."""
+
 NOT_BY_ROLE, NOT_IN_TIME = "approval_by_role", "approval_in_time"
 NOT_ALONE: Final = ("request_may_act_alone", "approval_request_one_incident")
 """PostgreSQL's names for what it may find between our checks and its own (`sql/`, and the constraints of the models)."""
+
+APPROVER_LEFT: Final = "request_approved_by_who_may"
+"""PostgreSQL's name for an approval that would count although its maker may no longer decide."""
 
 SAY_WHY: Final = {
     Verdict.REJECT: "Say why it is rejected: the person who asked for it reads that.",
@@ -85,6 +91,8 @@ def refusal(request: ApprovalRequest, person: Staff, digest: str) -> DecisionRef
         return DecisionRefused(f"You may not decide about {subject.many}.")
     if request.requested_by_id == person.pk:
         return DecisionRefused(f"You asked for this {subject.one}, so somebody else has to decide.")
+    if person.pk in request.facts.get(EARLIER_REQUESTERS, ()):
+        return DecisionRefused(f"You asked for an earlier version of this {subject.one}, so somebody else has to decide.")
     if request.state != RequestState.WAITING:
         return DecisionRefused(_no_longer_waiting(request))
     if is_past(request):
@@ -201,7 +209,11 @@ def decide(
     except DecisionRefused as error:  # what was excluded meanwhile is undone with the transaction
         refused = error
     except IntegrityError as error:
-        said = {NOT_BY_ROLE: f"You may no longer decide about {subject.many}.", NOT_IN_TIME: _expired(subject)}
+        said = {
+            NOT_BY_ROLE: f"You may no longer decide about {subject.many}.",
+            NOT_IN_TIME: _expired(subject),
+            APPROVER_LEFT: f"Somebody who approved this {subject.one} may no longer do so. Reload it and approve it again.",
+        }
         if broken_rule(error) not in said:
             raise
         refused = DecisionRefused(said[broken_rule(error)])
@@ -348,6 +360,46 @@ def put_new_content(request: ApprovalRequest, digest: str) -> None:
 def end_with(request: ApprovalRequest, state: RequestState) -> None:
     """End a locked request whose subject ends for another reason, such as the end of a lock that is not made."""
     move_row(request, REQUEST_TRANSITIONS, state, decided_at=timezone.now())
+
+
+def end_for_leaver(*, actor: Who, origin: Origin, request_id: int, to: Staff | None) -> bool:
+    """End what somebody asked for who was switched off since; return whether it still waited. `to` may ask for it again."""
+    with transaction.atomic():
+        case = _locked(request_id, origin)
+        if case.request.state != RequestState.WAITING or case.request.requested_by.is_active:
+            return False
+        case.request.handed_to = to
+        case.request.save(update_fields=["handed_to"])
+        move_row(case.request, REQUEST_TRANSITIONS, RequestState.WITHDRAWN, decided_at=timezone.now())
+        case.subject.ended(case.thing, RequestState.WITHDRAWN, actor=actor, origin=origin)
+        record(case.subject.event(Step.WITHDRAWN, case.thing, actor=actor, origin=origin, detail={}, refusal=None))
+    return True
+
+
+def let_approvals_lapse(*, actor: Who, origin: Origin, request_id: int) -> bool:
+    """Have a waiting request approved again if somebody whose approval counts may no longer decide; return whether it was."""
+    with transaction.atomic():
+        case = _locked(request_id, origin)
+        request = case.request
+        if request.state != RequestState.WAITING or all(still_counts(each, request) for each in counting(request)):
+            return False
+        names = sorted({each.staff_name for each in counting(request) if not still_counts(each, request)})
+        put_new_content(request, request.digest)
+        detail = {"why": f"{' and '.join(names)} may no longer decide"}
+        record(case.subject.event(Step.LAPSED, case.thing, actor=actor, origin=origin, detail=detail, refusal=None))
+    return True
+
+
+def counting(request: ApprovalRequest) -> QuerySet[Approval]:
+    """Return the approvals of a request's present content, with their makers as they are now."""
+    found = request.approvals.filter(verdict=Verdict.APPROVE, digest=request.digest, version=request.version)
+    return found.select_related("staff").order_by("pk")
+
+
+def still_counts(approval: Approval, request: ApprovalRequest) -> bool:
+    """Whether the maker of an approval may still decide, in the role of its stage. PostgreSQL asks the same (`sql/`)."""
+    role = request.stages[approval.stage - 1]["role"]
+    return approval.staff.may(subject_of(request).capability) and (not role or role in approval.staff.role_names)
 
 
 def _again(actor: Staff) -> Staff:

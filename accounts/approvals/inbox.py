@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.approvals.actions import is_past, refusal, stage_of
@@ -69,7 +69,8 @@ class Listed:
     @property
     def is_returned(self) -> bool:
         """Whether it came back to its requester, who has not asked for it again."""
-        return self.state in _RETURNED and bool(self.line.edit_url)
+        came_back = self.state in _RETURNED or self.request.handed_to_id is not None
+        return came_back and bool(self.line.edit_url)
 
     @property
     def last_verdict(self) -> Approval | None:
@@ -152,9 +153,10 @@ def decided(viewer: Staff) -> QuerySet[ApprovalRequest]:
 
 
 def returned(viewer: Staff) -> list[Listed]:
-    """Return a person's own requests that came back and that they have not asked for again, newest first."""
+    """Return what came back to a person, or was handed over to them, and was not asked for again; newest first."""
     since = timezone.now() - RETURNED_FOR
-    found = ApprovalRequest.objects.filter(requested_by=viewer, state__in=_RETURNED, decided_at__gt=since)
+    own = Q(requested_by=viewer, handed_to=None, state__in=_RETURNED) | Q(handed_to=viewer)
+    found = ApprovalRequest.objects.filter(own, decided_at__gt=since)
     return [row for row in listed(found.order_by("-decided_at"), viewer) if row.is_returned]
 
 

@@ -11,12 +11,13 @@ from django.db.models.functions import Now
 
 from accounts.approvals.states import Direction, Hours, PolicyState, RequestState, Verdict
 from riskadmin.database.privileges import append_only, kept
+from riskadmin.staff.models import Staff
 from riskadmin.web.formats import counted
 
 ROLE_MAX: Final = 32
 
 REVIEW: Final = ("reviewed_by_id", "reviewed_by_name", "reviewed_at", "review_comment")
-MOVING: Final = ("state", "decided_at", "digest", "version", "incident", "review_due_at", *REVIEW)
+MOVING: Final = ("handed_to_id", "state", "decided_at", "digest", "version", "incident", "review_due_at", *REVIEW)
 """The columns of a request that change after it was made, each only as `approvals_guard_request` allows."""
 
 
@@ -139,6 +140,11 @@ class ApprovalRequest(models.Model):
     # Break-glass: the number of the incident because of which its requester, a supervisor, acted alone.
     incident = models.CharField(max_length=64, blank=True, db_default="")
 
+    # Who may ask for it again, after its requester was switched off while it waited.
+    handed_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+
     state = models.CharField(max_length=16, choices=RequestState)
     decided_at = models.DateTimeField(null=True)
 
@@ -176,6 +182,10 @@ class ApprovalRequest(models.Model):
 
     def __str__(self) -> str:
         return f"Approval request {self.pk} about a {self.subject}"
+
+    def may_be_asked_again_by(self, person: Staff) -> bool:
+        """Whether this person may ask for it again, once it ended: who asked, or who took it over from them."""
+        return bool((self.handed_to_id or self.requested_by_id) == person.pk)
 
 
 @append_only()

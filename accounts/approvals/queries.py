@@ -25,6 +25,7 @@ def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
     return (
         waiting.filter(in_time)
         .exclude(requested_by=person)
+        .filter(Q(facts__earlier_requesters__isnull=True) | ~Q(facts__earlier_requesters__contains=[person.pk]))
         .exclude(pk__in=decided.values("request"))
         .alias(asked_role=role)
         .filter(asked_role__in=["", *person.role_names])

@@ -38,6 +38,7 @@ class Step(StrEnum):
     COMMENTED = "commented"
     REVIEWED = "reviewed"
     ACTED_ALONE = "acted_alone"
+    LAPSED = "lapsed"
 
 
 @dataclass(frozen=True, kw_only=True)

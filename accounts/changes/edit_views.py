@@ -31,7 +31,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """What was asked for, to be edited: its targets here, then its parameters, reason and time in the form for a request."""
     change = requestable_change(request, pk)
     kind = for_stored(change)
-    if change.requested_by_id != person(request).pk or not isinstance(kind, Kind) or not may_be_edited(change):
+    if not change.approval.may_be_asked_again_by(person(request)) or not isinstance(kind, Kind) or not may_be_edited(change):
         return conflict(
             request,
             meaning=f"Change {pk} can't be edited by you now: only its requester can, once it came back, and once.",

@@ -134,7 +134,7 @@ def _detail_page(
         "may_decide": may_decide,
         "may_withdraw": is_pending and change.requested_by_id == viewer.pk,
         "may_act_alone": is_pending and change.requested_by_id == viewer.pk and viewer.may("changes:decide"),
-        "may_edit": may_be_edited(change) and change.requested_by_id == viewer.pk,
+        "may_edit": may_be_edited(change) and change.approval.may_be_asked_again_by(viewer),
         "decides": may(request, "changes:decide"),
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),

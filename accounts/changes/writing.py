@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from accounts.approvals.actions import new_request
+from accounts.approvals.actions import EARLIER_REQUESTERS, new_request
 from accounts.changes.approval import CHANGES
 from accounts.changes.audit_events import target_event
 from accounts.changes.content import digest_of_change, digest_of_item
@@ -83,9 +83,24 @@ def compose(
     )
     background.attach(change, reason.given)
     change.approval = new_request(
-        CHANGES, actor=actor, need=need, facts=facts.to_json(), digest="", at=at, valid_from=timing.runs_at
+        CHANGES,
+        actor=actor,
+        need=need,
+        facts={**facts.to_json(), **_earlier_requesters(actor, link)},
+        digest="",
+        at=at,
+        valid_from=timing.runs_at,
     )
     return change
+
+
+def _earlier_requesters(actor: Staff, link: Link | None) -> dict[str, list[int]]:
+    """Return the fact that names who asked for earlier versions of a new version, other than who asks for this one."""
+    if link is None or link.relation != Relation.EDITS:
+        return {}
+    earlier = Change.objects.select_related("approval").get(pk=link.change_id)
+    asked = {earlier.requested_by_id, *earlier.approval.facts.get(EARLIER_REQUESTERS, ())} - {actor.pk}
+    return {EARLIER_REQUESTERS: sorted(asked)} if asked else {}
 
 
 def write(

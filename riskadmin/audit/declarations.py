@@ -130,6 +130,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("incident", "comment", "kind"),
         tone="warn",
     ),
+    Tag.CHANGE_APPROVALS_LAPSED: Declaration(
+        sentence="The approvals of {change} no longer count: {why}",
+        required=("why",),
+        tone="warn",
+    ),
     Tag.CHANGE_DECISION_REFUSED: Declaration(
         sentence="{actor} tried to {verdict} {change}, and that was refused[: {why}]",
         required=("verdict", "digest", "why", "moved"),
@@ -240,6 +245,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         required=("template", "number", "incident", "comment"),
         tone="warn",
     ),
+    Tag.TEMPLATE_APPROVALS_LAPSED: Declaration(
+        sentence="The approvals of " + _TEMPLATE + " no longer count: {why}",
+        required=("template", "number", "why"),
+        tone="warn",
+    ),
     Tag.TEMPLATE_DECISION_REFUSED: Declaration(
         sentence="{actor} tried to {verdict} " + _TEMPLATE + ", and that was refused[: {why}]",
         required=("template", "number", "verdict", "digest", "why"),
@@ -282,6 +292,11 @@ DECLARATIONS: Final[dict[Tag, Declaration]] = {
         sentence="{actor} asked for edits of version {number} of the policy[: “{comment}”]",
         required=("number", "digest", "comment"),
         state="verdict:request_edits",
+    ),
+    Tag.POLICY_APPROVALS_LAPSED: Declaration(
+        sentence="The approvals of version {number} of the policy no longer count: {why}",
+        required=("number", "why"),
+        tone="warn",
     ),
     Tag.POLICY_DECISION_REFUSED: Declaration(
         sentence="{actor} tried to {verdict} version {number} of the policy, and that was refused[: {why}]",

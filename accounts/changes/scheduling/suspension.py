@@ -9,9 +9,7 @@ from typing import Final
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.approvals.models import Approval, ApprovalRequest
-from accounts.approvals.states import Verdict
-from accounts.changes.approval import CHANGES
+from accounts.approvals.actions import counting, still_counts
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.models import Change
@@ -37,17 +35,11 @@ def unattended(change: Change, kind: StoredKind) -> str:
     request = change.approval
     if request.incident:
         return ""  # its requester acted alone
-    given = request.approvals.filter(verdict=Verdict.APPROVE, digest=request.digest, version=request.version)
-    approvals = given.select_related("staff").order_by("pk")
-    gone = [each.staff_name for each in approvals if not _still_approves(each, request)]
+    approvals = counting(request)
+    gone = [each.staff_name for each in approvals if not still_counts(each, request)]
     if len(approvals) - len(gone) < request.needed:
         return MAY_NO_LONGER_APPROVE.format(names=" and ".join(gone))
     return ""
-
-
-def _still_approves(approval: Approval, request: ApprovalRequest) -> bool:
-    role = request.stages[approval.stage - 1]["role"]
-    return approval.staff.may(CHANGES.capability) and (not role or role in approval.staff.role_names)
 
 
 def suspend(change: Change, why: str, *, origin: Origin) -> None:

@@ -42,6 +42,7 @@ RIGHTS_LOOK: Final[dict[RightsState, Look]] = {
 
 
 @kept()
+@kept()
 class RightsRequest(models.Model):
     """What an administrator wants to be done for a person, until another administrator has confirmed or declined it."""
 
@@ -111,6 +112,8 @@ class Purpose(models.TextChoices):
 
 
 @hidden_from_auditor("code_digest")
+@hidden_from_auditor("code_digest")
+@kept()
 class SignInLink(models.Model):
     """A one-time link with which a person sets a password. Only a digest of its code is stored.
 

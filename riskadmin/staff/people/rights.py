@@ -184,9 +184,7 @@ def others_who_may_confirm(request: RightsRequest) -> list[Staff]:
 def add_role(person: Staff, role: Role, *, actor: Who, origin: Origin) -> None:
     """Give a locked person a role, and write the event. Needs an open transaction that has its turn."""
     _record_role(Tag.STAFF_ROLE_ADDED, person, role, actor=actor, origin=origin)
-    # Roles are code. A group that was deleted is created again here.
-    group, _ = Group.objects.get_or_create(name=role.value)
-    person.groups.add(group)
+    person.groups.add(Group.objects.get(name=role.value))
 
 
 def take_role(person: Staff, role: Role, *, actor: Who, origin: Origin) -> None:
