@@ -259,6 +259,8 @@ class Variables(BaseSettings):
     SESSION_HOURS: int = Field(default=12, ge=1, le=24)
     SESSION_IDLE_MINUTES: int = Field(default=30, ge=5, le=720)
     RECENT_PROOF_MINUTES: int = Field(default=10, ge=1, le=60)
+    PASSWORD_FORBIDDEN_WORDS: Names = Field(default="", validate_default=True)
+    PASSWORD_BREACH_FILE: str = ""
     SECOND_FACTOR_REQUIRED: Literal["", "everyone", "acting", "off"] = ""
     SSO_ISSUER: Annotated[str, AfterValidator(_issuer)] = ""
     SSO_NAME: str = Field(default="single sign-on", min_length=1, max_length=40)

@@ -164,10 +164,14 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+PASSWORD_FORBIDDEN_WORDS = ["riskadmin", "tradovate", "ninjatrader", *env.PASSWORD_FORBIDDEN_WORDS]
+PASSWORD_BREACH_FILE = env.PASSWORD_BREACH_FILE
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "riskadmin.staff.sign_in.password_rules.OwnWordsValidator"},
+    {"NAME": "riskadmin.staff.sign_in.password_rules.BreachedPasswordValidator"},
 ]
 
 # --- Sign-in: allauth's flows, with this project's own pages, events and throttle (riskadmin/staff/sign_in) -----------
