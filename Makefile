@@ -65,8 +65,9 @@ screenshots: environment ## make the README's pictures from the demo that runs
 
 lock: environment ## resolve the dependencies of pyproject.toml again
 	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --extra telemetry -o requirements-telemetry.lock
 	$(LOCK) --group simulator -o requirements-simulator.lock
-	$(LOCK) pyproject.toml --group simulator --group embedded --group dev -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra telemetry --group simulator --group embedded --group dev -o requirements-dev.lock
 	$(LOCK) --group installer -o requirements-uv.lock
 
 sessions: environment ## make the table of trading sessions again from the library of exchange calendars

@@ -335,6 +335,10 @@ class Variables(BaseSettings):
     EMAIL_FOLDER: str = ""
     WEBHOOK_PRIVATE_ADDRESSES: bool = False
 
+    SENTRY_DSN: SecretText = Field(default="", pattern="^(https?://.+@.+/.+)?$")
+    SENTRY_ENVIRONMENT: str = ""
+    OTEL_EXPORTER_OTLP_ENDPOINT: str = Field(default="", pattern="^(https?://.+)?$")
+
     BACKUP_FOLDER: str = ""
     BACKUP_KEEP_DAYS: int = Field(default=14, ge=1, le=3650)
     KEEP_MESSAGES_DAYS: int = Field(default=90, ge=1, le=3650)

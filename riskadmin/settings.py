@@ -333,6 +333,16 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.EMAIL_FROM
 WEBHOOK_PRIVATE_ADDRESSES = env.WEBHOOK_PRIVATE_ADDRESSES
 
+# --- Telemetry: nothing is sent anywhere unless set -----------------------------------------------------------------------
+SENTRY_DSN = env.SENTRY_DSN
+SENTRY_ENVIRONMENT = env.SENTRY_ENVIRONMENT
+OTEL_EXPORTER_OTLP_ENDPOINT = env.OTEL_EXPORTER_OTLP_ENDPOINT
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("riskadmin.web.request_id.RequestIdMiddleware") + 1,
+        "riskadmin.operations.telemetry.tracing.TracingMiddleware",
+    )
+
 # --- Backups and retention ----------------------------------------------------------------------------------------------
 BACKUP_FOLDER = env.BACKUP_FOLDER or str(BASE_DIR / ".run" / "backups")
 BACKUP_KEEP_DAYS = env.BACKUP_KEEP_DAYS

@@ -122,6 +122,8 @@ BAD = [
     ("DATABASE_POOL_SIZE", "1"),
     ("BUDGET_SAFETY_MARGIN", "5000"),
     ("BUDGET_URGENT_SHARE_PCT", "91"),
+    *(("SENTRY_DSN", value) for value in ("sentry", "https://sentry.example/1")),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "otel.example:4318"),
     ("METRICS_TOKEN", "x" * 31),
     ("METRICS_TOKEN_FILE", "/nowhere/at/all"),
     *(("METRICS_ADDRESSES", value) for value in ("prometheus", "10.0.0.0/99")),

@@ -28,13 +28,17 @@ def log_fields(**fields: Field) -> Iterator[None]:
         _current.reset(token)
 
 
+def fields_now() -> dict[str, str | int]:
+    """Return the fields of this thread, with their values."""
+    found = {name: field() if callable(field) else field for name, field in _current.get().items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 class ContextFilter(logging.Filter):
     """Puts the fields onto each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record through."""
-        for name, field in _current.get().items():
-            value = field() if callable(field) else field
-            if value is not None:
-                setattr(record, name, value)
+        for name, value in fields_now().items():
+            setattr(record, name, value)
         return True

@@ -10,10 +10,12 @@ from riskadmin.local.places import PROJECT
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 GROUPS: dict[str, list[str]] = PYPROJECT["dependency-groups"]
 PRODUCT: list[str] = PYPROJECT["project"]["dependencies"]
+TELEMETRY: list[str] = PYPROJECT["project"]["optional-dependencies"]["telemetry"]
 LOCKS = {
     "requirements.lock": PRODUCT,
+    "requirements-telemetry.lock": [*PRODUCT, *TELEMETRY],
     "requirements-simulator.lock": GROUPS["simulator"],
-    "requirements-dev.lock": [*PRODUCT, *GROUPS["simulator"], *GROUPS["embedded"], *GROUPS["dev"]],
+    "requirements-dev.lock": [*PRODUCT, *TELEMETRY, *GROUPS["simulator"], *GROUPS["embedded"], *GROUPS["dev"]],
     "requirements-uv.lock": GROUPS["installer"],
 }
 
@@ -26,7 +28,7 @@ def name_of(requirement: str) -> str:
 
 def test_each_direct_dependency_has_its_reason() -> None:
     reasons = re.findall(r"^\| ([\w.-]+) \| \S", (PROJECT / "docs" / "dependencies.md").read_text(), flags=re.MULTILINE)
-    direct = [*PRODUCT, *(requirement for group in GROUPS.values() for requirement in group)]
+    direct = [*PRODUCT, *TELEMETRY, *(requirement for group in GROUPS.values() for requirement in group)]
     assert sorted(set(reasons) - {"package"}) == sorted(name_of(requirement) for requirement in direct)
 
 
@@ -41,7 +43,8 @@ def test_a_lock_holds_every_direct_dependency(lock: str) -> None:
 
 def test_production_holds_nothing_of_the_simulator_or_of_development() -> None:
     of_groups = {name_of(requirement) for group in GROUPS.values() for requirement in group} | {"pandas", "numpy"}
-    assert locked("requirements.lock") & of_groups == set()
+    assert locked("requirements.lock") & (of_groups | {name_of(requirement) for requirement in TELEMETRY}) == set()
+    assert locked("requirements-telemetry.lock") & of_groups == set()
     assert locked("requirements-simulator.lock") & {name_of(requirement) for requirement in PRODUCT} == set()
 
 

@@ -195,7 +195,8 @@ class TestState:
 
     def test_a_trail_that_may_not_be_written_is_reported(self, client: Client) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("CREATE ROLE without_the_trail; SET LOCAL ROLE without_the_trail")
+            cursor.execute("CREATE ROLE without_the_trail; GRANT USAGE ON SCHEMA public TO without_the_trail")
+            cursor.execute("SET LOCAL ROLE without_the_trail")
             assert dict(pair(state._trail())) == {"trail_writable": 0}
             cursor.execute("RESET ROLE")
         assert scrape(client)["trail_writable",] == 1
