@@ -36,7 +36,7 @@ def sign_in_over_the_page(page: Page) -> None:
     dialog = page.locator("#session-dialog")
     expect(dialog).to_be_visible()
     dialog.get_by_label("Username").fill("support")
-    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     dialog.get_by_role("button", name="Sign in").click()
     expect(dialog).to_be_hidden()
 
@@ -129,10 +129,10 @@ def test_an_approval_with_an_old_proof_asks_and_is_then_sent(
     expect(dialog.get_by_role("heading", name="Confirm it's you")).to_be_visible()
     check_page(page)
     assert live_stack.rows("SELECT state FROM changes_change WHERE id = %s", change) == [("pending",)]
-    dialog.get_by_label("Password").fill("wrong")
+    dialog.get_by_label("Password", exact=True).fill("wrong")
     dialog.get_by_role("button", name="Confirm").click()
     expect(dialog).to_contain_text("That is not your password")
-    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     dialog.get_by_role("button", name="Confirm").click()
 
     expect(page.get_by_role("main")).to_contain_text("You approved")
