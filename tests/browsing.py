@@ -74,7 +74,7 @@ def sign_in(page: Page, base_url: str, username: str, password: str = PASSWORD) 
     page.goto(f"{base_url}/sign-in/")
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Home")
 
 

@@ -37,7 +37,7 @@ def sign_in_over_the_page(page: Page) -> None:
     expect(dialog).to_be_visible()
     dialog.get_by_label("Username").fill("support")
     dialog.get_by_label("Password", exact=True).fill(PASSWORD)
-    dialog.get_by_role("button", name="Sign in").click()
+    dialog.get_by_role("button", name="Sign in", exact=True).click()
     expect(dialog).to_be_hidden()
 
 

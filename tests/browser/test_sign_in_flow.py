@@ -76,10 +76,10 @@ def test_a_person_sets_up_an_authenticator_app_and_signs_in_with_it(
     heading(page, "Second factor")
     check_page(page)
     page.get_by_label("Code").fill("000000")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_text("This code is wrong")).to_be_visible()
     page.get_by_label("Code").fill(code(period + 1, secret))
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     heading(page, "Home")
     assert proven_by() == ["password", "password, authenticator app"]
 
