@@ -18,6 +18,8 @@ from riskadmin.staff.sessions import actions
 from riskadmin.staff.sessions.forms import ProofForm
 from riskadmin.staff.sessions.proof import proved_at
 from riskadmin.staff.sessions.queries import sessions_of
+from riskadmin.staff.sign_in.passkeys import passkeys_of
+from riskadmin.staff.sign_in.requirement import open_unproven
 from riskadmin.staff.sign_in.views import own_page
 from riskadmin.web.access import PROVE, SIGN_IN, has_recent_proof, mark_of, public, signed_in, signed_in_recently
 from riskadmin.web.htmx import redirect
@@ -55,6 +57,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
     return redirect(request, "sessions:list")
 
 
+@open_unproven
 @signed_in
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,7 +74,15 @@ def prove(request: HttpRequest) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, form: ProofForm, *, status: int = 200) -> HttpResponse:
-    context = {"form": form, "minutes": settings.RECENT_PROOF_MINUTES}
+    who = person(request)
+    context = {
+        "form": form,
+        "minutes": settings.RECENT_PROOF_MINUTES,
+        "next": form["next"].value() or "",
+        "has_password": who.has_usable_password(),
+        "has_passkey": passkeys_of(who).exists(),
+        "sso_name": settings.SSO_NAME if settings.SSO_ISSUER else "",
+    }
     return render(request, "sessions/prove.html", context, status=status)
 
 

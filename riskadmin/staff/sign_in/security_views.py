@@ -17,7 +17,7 @@ from riskadmin.staff.sign_in import actions, factor_actions, passkeys, recovery_
 from riskadmin.staff.sign_in.factor_actions import LastFactor
 from riskadmin.staff.sign_in.forms import CodeForm, NewPasskeyForm, PasskeyNameForm, PasswordForm
 from riskadmin.staff.sign_in.requirement import is_required_of, open_unproven
-from riskadmin.web.access import signed_in
+from riskadmin.web.access import signed_in, signed_in_recently
 from riskadmin.web.htmx import redirect
 from riskadmin.web.statuses import UNPROCESSABLE
 
@@ -53,7 +53,7 @@ def password(request: HttpRequest) -> HttpResponse:
 
 
 @open_unproven
-@signed_in
+@signed_in_recently
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "HEAD", "POST"])
 def app(request: HttpRequest) -> HttpResponse:
@@ -77,7 +77,7 @@ def app(request: HttpRequest) -> HttpResponse:
     return render(request, "staff/sign_in/app.html", context, status=UNPROCESSABLE if form.is_bound else 200)
 
 
-@signed_in
+@signed_in_recently
 @require_POST
 def remove_app(request: HttpRequest) -> HttpResponse:
     """Remove one's authenticator app."""
@@ -93,7 +93,7 @@ def new_passkey_options(request: HttpRequest) -> HttpResponse:
 
 
 @open_unproven
-@signed_in
+@signed_in_recently
 @require_POST
 def add_passkey(request: HttpRequest) -> HttpResponse:
     """Add a passkey that the browser has made."""
@@ -110,7 +110,7 @@ def add_passkey(request: HttpRequest) -> HttpResponse:
     return _page(request, passkey_form=form, status=UNPROCESSABLE)
 
 
-@signed_in
+@signed_in_recently
 @require_POST
 def rename_passkey(request: HttpRequest, pk: int) -> HttpResponse:
     """Give one of one's own passkeys another name."""
@@ -123,14 +123,14 @@ def rename_passkey(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(request, PAGE)
 
 
-@signed_in
+@signed_in_recently
 @require_POST
 def remove_passkey(request: HttpRequest, pk: int) -> HttpResponse:
     """Remove one of one's own passkeys."""
     return _remove(request, get_object_or_404(passkeys.passkeys_of(_person(request)), pk=pk))
 
 
-@signed_in
+@signed_in_recently
 @require_POST
 def new_recovery_codes(request: HttpRequest) -> HttpResponse:
     """Replace one's recovery codes, and show the new ones once."""
