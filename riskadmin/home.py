@@ -13,6 +13,7 @@ from accounts.approvals.inbox import listed
 from accounts.approvals.lists import WAITING
 from accounts.approvals.queries import to_review, waiting_for
 from accounts.changes import queries
+from accounts.changes.access import visible_changes
 from accounts.changes.lists import CHANGES
 from accounts.changes.models import Change
 from accounts.changes.scheduling.hours import HoursUnknown, hours
@@ -52,11 +53,13 @@ def home(request: HttpRequest) -> HttpResponse:
         "returned": WAITING.panel(inbox.returned(viewer), caption="What came back to you"),
         "asked": queries.waiting_for_others(viewer).count(),
         "suspended": suspended_for(viewer)[:RECENT],
-        "unknown": queries.unknown_items()[:RECENT],
-        "unknown_count": queries.unknown_items().count(),
-        "recent": CHANGES.panel(queries.listed(Change.objects.order_by("-pk")[:RECENT]), caption="Latest changes"),
+        "unknown": queries.unknown_items(viewer)[:RECENT],
+        "unknown_count": queries.unknown_items(viewer).count(),
+        "recent": CHANGES.panel(
+            queries.listed(visible_changes(Change.objects.order_by("-pk"), viewer)[:RECENT]), caption="Latest changes"
+        ),
         "decides": viewer.may("changes:decide"),
-        "outside": outside_since_yesterday() if viewer.may("accounts:view") else None,
+        "outside": outside_since_yesterday(viewer) if viewer.may("accounts:view") else None,
     }
     return render(request, "home/home.html", context)
 

@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("riskadmin.staff.sign_in.urls")),
     path("duty/", include("riskadmin.staff.duty.urls")),
     path("accounts/", include("accounts.pages.urls")),
+    path("access/", include("accounts.access.urls")),
     path("budget/", include("accounts.gateway.usage.urls")),
     path("connections/", include("accounts.gateway.connections.urls")),
     path("approvals/", include("accounts.approvals.urls")),

@@ -82,6 +82,19 @@ def _supervisor(world: World) -> tuple[int]:
     return (world.people[Role.SUPERVISOR.value].pk,)
 
 
+def _administrator(world: World) -> tuple[int]:
+    return (world.people[Role.ADMINISTRATOR.value].pk,)
+
+
+def _limited_to(environment: str) -> dict[str, str]:
+    return {"scope": "limited", "environments": environment, "comment": "Works on it"}
+
+
+def _marks(world: World) -> dict[str, Any]:
+    where = {"environment": "demo", "unit": "account", "name": "109"}
+    return {"person": _supervisor(world)[0], "relation": "own", "comment": "Declared", **where}
+
+
 def _deputy(world: World) -> tuple[int]:
     return (world.people["deputy"].pk,)
 
@@ -270,6 +283,20 @@ TABLE = (
         (302, 403, 403, 403, 404),
         lambda _: (4711,),
         lambda _: {"halting": "yes"},
+        asks_proof=True,
+    ),
+    Row("GET", "access:limits", (302, 403, 403, 403, 200), _supervisor),
+    Row("POST", "access:limits", (302, 403, 403, 403, 303), _supervisor, lambda _: _limited_to("demo"), asks_proof=True),
+    # No one changes their own access.
+    Row("POST", "access:limits", (302, 403, 403, 403, 409), _administrator, lambda _: _limited_to("demo"), asks_proof=True),
+    Row("GET", "access:related", (302, 403, 200, 200, 200)),
+    Row("POST", "access:mark", (302, 403, 403, 403, 303), sent=_marks, asks_proof=True),
+    Row(
+        "POST",
+        "access:end_mark",
+        (302, 403, 403, 403, 303),
+        lambda world: (world.mark.pk,),
+        lambda _: {"comment": "Sold"},
         asks_proof=True,
     ),
     Row("GET", "changes:list", EVERYBODY_SIGNED_IN),

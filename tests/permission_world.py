@@ -5,6 +5,8 @@ from datetime import time, timedelta
 
 from django.utils import timezone
 
+from accounts.access.actions import mark
+from accounts.access.models import RelatedAccount, Relation
 from accounts.approvals.models import PolicyVersion
 from accounts.approvals.policy_versions import propose
 from accounts.changes.models import Change, Item
@@ -13,7 +15,7 @@ from accounts.changes.reasons.models import Attachment
 from accounts.changes.states import ChangeState, ItemState
 from accounts.execution.models import Call, CallItem, CallState, Purpose
 from accounts.limit_templates.models import Assignment, TemplateVersion
-from accounts.models import RiskStatus
+from accounts.models import Account, RiskStatus
 from riskadmin.audit.models import Event
 from riskadmin.audit.origin import Origin
 from riskadmin.notifications.actions import add_webhook
@@ -59,6 +61,7 @@ class World:
     assignment: Assignment
     webhook: Webhook
     policy: PolicyVersion
+    mark: RelatedAccount
     token: AccessToken
     rights: RightsRequest
     own_rights: RightsRequest
@@ -108,6 +111,14 @@ def make_world() -> World:
         topics=[Topic.APPROVAL_NEEDED],
     )
     version, assignment = templated(support, people[Role.SUPERVISOR.value])
+    marked = mark(
+        actor=people[Role.ADMINISTRATOR.value],
+        origin=Origin(job="tests"),
+        person=people["deputy"],
+        target=Account.objects.get(tradovate_id=109),
+        relation=Relation.RELATIVE,
+        comment="Declared",
+    )
     token, _ = make_token(
         actor=people["deputy"], origin=Origin(job="tests"), name="report", scope=Scope.READ, lasts=timedelta(days=1)
     )
@@ -131,6 +142,7 @@ def make_world() -> World:
         version=version,
         assignment=assignment,
         webhook=webhook,
+        mark=marked,
         policy=propose(actor=proposer, origin=Origin(job="tests"), rules=[], note=""),
         rights=_asks_compliance(proposer, support),
         own_rights=_asks_compliance(people[Role.ADMINISTRATOR.value], people["deputy"]),

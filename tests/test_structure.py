@@ -225,6 +225,7 @@ def test_a_room_reaches_no_model_of_a_higher_one() -> None:
         "people": 3,
         "notifications": 4,
         "accounts": 5,
+        "access": 5,
         "approvals": 6,
         "changes": 7,
         "reasons": 7,

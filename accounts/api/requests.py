@@ -41,7 +41,7 @@ class Refused(Exception):
 def preview(bearer: Bearer, wanted: Wanted) -> Preview:
     """Return what a change would do now, after reading outdated rows again. Raises Refused."""
     kind, parameters = _kind(bearer, wanted), _parameters(wanted)
-    planned = _fresh_plan(kind, wanted, parameters)
+    planned = _fresh_plan(bearer, kind, wanted, parameters)
     seen = overview(planned)
     needs, approvals = "no one: nothing would be sent", 0
     if planned.sent:
@@ -60,7 +60,7 @@ def request_change(bearer: Bearer, origin: Origin, requested: Requested) -> Chan
     """Request a change in the name of the token's person, and return it; the same key returns the first one. Raises Refused."""
     kind, parameters = _kind(bearer, requested), _parameters(requested)
     said = _reason(kind, requested)
-    planned = _plan(kind, requested, parameters)
+    planned = _plan(bearer, kind, requested, parameters)
     _refuse_if_unattended(bearer, planned)
     try:
         return actions.submit(
@@ -114,19 +114,20 @@ def _parameters(wanted: Wanted) -> State:
     return kind.parameters(form.cleaned_data)
 
 
-def _plan(kind: Kind, wanted: Wanted, parameters: State) -> Plan:
-    return plan(kind, environment=wanted.environment, target_ids=wanted.targets, parameters=parameters)
+def _plan(bearer: Bearer, kind: Kind, wanted: Wanted, parameters: State) -> Plan:
+    where, who = wanted.environment, bearer.person
+    return plan(kind, environment=where, target_ids=wanted.targets, parameters=parameters, requester=who)
 
 
-def _fresh_plan(kind: Kind, wanted: Wanted, parameters: State) -> Plan:
+def _fresh_plan(bearer: Bearer, kind: Kind, wanted: Wanted, parameters: State) -> Plan:
     """Return the plan after reading outdated state that it depends on again, as the request page does."""
-    planned = _plan(kind, wanted, parameters)
+    planned = _plan(bearer, kind, wanted, parameters)
     if not planned.kind.rests_on_before:
         return planned
     old = stale(planned.kind, {row.target_id: row.subject for row in planned.rows if row.subject}, good_since())
     if not old or read_again(planned.kind, planned.environment, old, lane=planned.lane):
         return planned
-    return _plan(kind, wanted, parameters)
+    return _plan(bearer, kind, wanted, parameters)
 
 
 def _reason(kind: Kind, requested: Requested) -> AskForm:

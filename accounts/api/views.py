@@ -7,6 +7,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Query, Status
 
+from accounts.access.queries import visible_accounts
 from accounts.api.auth import Needs, bearer_of
 from accounts.api.requests import Refused, preview, request_change
 from accounts.api.schemas import (
@@ -27,6 +28,7 @@ from accounts.api.schemas import (
     Wanted,
 )
 from accounts.changes import queries
+from accounts.changes.access import visible_changes
 from accounts.changes.models import Change
 from accounts.changes.states import ChangeState
 from accounts.execution.heartbeat import lanes_at_work
@@ -56,7 +58,7 @@ class NotFound(Exception):
 
 
 @api.get("/status", response={200: SystemStatus, ERRORS: Refusal}, auth=Needs("accounts:view"))
-def status(request: HttpRequest) -> SystemStatus:  # noqa: ARG001  (an operation's signature)
+def status(request: HttpRequest) -> SystemStatus:
     """Whether the lanes have workers, when each environment was last read, and how many outcomes are unknown."""
     last = {
         environment.value: SyncRun.objects.filter(environment=environment.value, ended_at__isnull=False, failure="")
@@ -65,12 +67,14 @@ def status(request: HttpRequest) -> SystemStatus:  # noqa: ARG001  (an operation
         .first()
         for environment in Environment
     }
-    return SystemStatus(lanes=lanes_at_work(), last_read=last, unknown_outcomes=queries.unknown_items().count())
+    return SystemStatus(
+        lanes=lanes_at_work(), last_read=last, unknown_outcomes=queries.unknown_items(bearer_of(request).person).count()
+    )
 
 
 @api.get("/accounts", response={200: AccountPage, ERRORS: Refusal}, auth=Needs("accounts:view"))
 def accounts(
-    request: HttpRequest,  # noqa: ARG001  (an operation's signature)
+    request: HttpRequest,
     search: str = Query(  # type: ignore[type-arg]
         "", max_length=64, description="a part of the name, Tradovate's id, the trader or the trader's e-mail"
     ),
@@ -79,7 +83,7 @@ def accounts(
     cursor: str = "",
 ) -> AccountPage:
     """Find accounts, by name."""
-    found = with_what_lists_show(Account.objects.all())
+    found = with_what_lists_show(visible_accounts(Account.objects.all(), bearer_of(request).person))
     if search:
         condition, _ = search_q(search)
         found = found.filter(condition)
@@ -94,15 +98,16 @@ def accounts(
 
 
 @api.get("/accounts/{environment}/{account_id}", response={200: AccountDetail, ERRORS: Refusal}, auth=Needs("accounts:view"))
-def account(request: HttpRequest, environment: Environment, account_id: TradovateId) -> AccountDetail:  # noqa: ARG001
+def account(request: HttpRequest, environment: Environment, account_id: TradovateId) -> AccountDetail:
     """Read an account, and why it can or can't trade."""
-    found = account_detail(environment, account_id)
+    viewer = bearer_of(request).person
+    found = account_detail(environment, account_id, viewer)
     if found is None:
         raise NotFound
     limits = {each.level: each for each in found.limits.all()}
     said = explain(found, limits.get(LimitLevel.FIRM.value))
     row = AccountRow.of(found, open_positions=len(found.positions.all()))
-    open_changes = queries.open_items_of(environment, account_id).values_list("change_id", flat=True)
+    open_changes = queries.open_items_of(environment, account_id, viewer).values_list("change_id", flat=True)
     return AccountDetail(
         **row.dict(),
         explanation=list(said.what),
@@ -113,26 +118,23 @@ def account(request: HttpRequest, environment: Environment, account_id: Tradovat
 
 
 @api.get("/changes", response={200: ChangePage, ERRORS: Refusal}, auth=Needs("changes:view"))
-def changes(request: HttpRequest, state: ChangeState | None = None, cursor: str = "") -> ChangePage:  # noqa: ARG001
+def changes(request: HttpRequest, state: ChangeState | None = None, cursor: str = "") -> ChangePage:
     """List changes, newest first."""
-    found = Change.objects.filter(state=state) if state else Change.objects.all()
+    found = visible_changes(Change.objects.filter(state=state) if state else Change.objects.all(), bearer_of(request).person)
     page = keyset(found, ("-id",), cursor, size=SIZE)
     return ChangePage(changes=[ChangeRow.of(each) for each in page.rows], next_cursor=page.next_cursor)
 
 
 @api.get("/changes/{change_id}", response={200: ChangeDetail, ERRORS: Refusal}, auth=Needs("changes:view"))
-def change(request: HttpRequest, change_id: Number) -> ChangeDetail:  # noqa: ARG001  (an operation's signature)
+def change(request: HttpRequest, change_id: Number) -> ChangeDetail:
     """Read a change and its progress."""
-    return _detail(change_id)
+    return _detail(_change(request, change_id).pk)
 
 
 @api.get("/changes/{change_id}/items", response={200: ItemPage, ERRORS: Refusal}, auth=Needs("changes:view"))
-def items(request: HttpRequest, change_id: Number, cursor: str = "") -> ItemPage:  # noqa: ARG001
+def items(request: HttpRequest, change_id: Number, cursor: str = "") -> ItemPage:
     """List the items of a change, each with its outcome."""
-    found = Change.objects.filter(pk=change_id).first()
-    if found is None:
-        raise NotFound
-    page = keyset(queries.items_of(found), ("position", "id"), cursor, size=SIZE)
+    page = keyset(queries.items_of(_change(request, change_id)), ("position", "id"), cursor, size=SIZE)
     return ItemPage(items=[Position.of(each) for each in page.rows], next_cursor=page.next_cursor)
 
 
@@ -167,11 +169,16 @@ def bad_request(request: HttpRequest, error: BadRequest) -> HttpResponse:
     return api.create_response(request, {"detail": str(error), "fields": {}}, status=HTTPStatus.BAD_REQUEST)
 
 
+def _change(request: HttpRequest, change_id: int) -> Change:
+    """Return a change that the token's person may see."""
+    found = visible_changes(Change.objects.filter(pk=change_id), bearer_of(request).person).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
 def _detail(change_id: int) -> ChangeDetail:
-    try:
-        found = queries.progress(change_id)
-    except Change.DoesNotExist as error:
-        raise NotFound from error
+    found = queries.progress(change_id)
     by_state = {state.value: count for state, count in found.counts.items()}
     approval = found.approval
     return ChangeDetail.with_progress(found.change, by_state=by_state, approvals=approval.given, needed=approval.needed)

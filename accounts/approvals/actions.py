@@ -84,8 +84,16 @@ def new_request(
     )
 
 
-def refusal(request: ApprovalRequest, person: Staff, digest: str) -> DecisionRefused | None:
-    """Return why somebody may not decide about a request, shown with this digest. PostgreSQL enforces the same (`sql/`)."""
+Barred = Mapping[tuple[int, int], str]
+"""Who may not act on which request, whatever their role, by request and person, with the reason (`Subject.barred`)."""
+
+
+def refusal(request: ApprovalRequest, person: Staff, digest: str, *, barred: Barred | None = None) -> DecisionRefused | None:
+    """Return why somebody may not decide about a request, shown with this digest.
+
+    PostgreSQL enforces the same (`sql/`), except for what is about accounts outside their access, or of their own: `barred` is
+    what is known of that, if many are asked for.
+    """
     subject = subject_of(request)
     if not person.may(subject.capability):
         return DecisionRefused(f"You may not decide about {subject.many}.")
@@ -102,6 +110,9 @@ def refusal(request: ApprovalRequest, person: Staff, digest: str) -> DecisionRef
         return DecisionRefused(f"Policy asks for a decision by somebody whose role is {role}.")
     if any(each.staff_id == person.pk and each.version == request.version for each in request.approvals.all()):
         return DecisionRefused(f"You have decided about this {subject.one} already.")
+    why = (subject.barred([request], person) if barred is None else barred).get((request.pk, person.pk))
+    if why:
+        return DecisionRefused(why)
     if digest != request.digest:
         return DecisionRefused(f"This is not the {subject.one} you were shown. Review it again.")
     return None
@@ -259,6 +270,7 @@ def withdraw(*, actor: Staff, origin: Origin, request_id: int) -> ApprovalReques
         case = _locked(request_id, origin)
         if case.request.requested_by_id != actor.pk:
             raise NotAllowed(f"Only the person who asked for a {case.subject.one} can withdraw it.")
+        _refuse_barred(case, actor)
         if case.request.state != RequestState.WAITING:
             raise NotAllowed(_no_longer_waiting(case.request))
         case.end(RequestState.WITHDRAWN, actor)
@@ -308,6 +320,7 @@ def review(*, actor: Staff, origin: Origin, request_id: int, comment: str) -> Ap
             raise NotAllowed(f"You may not decide about {case.subject.many}, so you can't review them either.")
         if request.requested_by_id == person.pk:
             raise NotAllowed(f"You asked for this {one}, so somebody else has to review it.")
+        _refuse_barred(case, person)
         if request.review_due_at is None or request.state != RequestState.APPROVED:
             raise NotAllowed(f"This {one} needs no review.")
         if request.reviewed_at:
@@ -336,6 +349,7 @@ def act_alone(*, actor: Staff, origin: Origin, request_id: int, incident: str, c
             request, one = case.request, case.subject.one
             if request.requested_by_id != actor.pk or not _again(actor).may(case.subject.capability):
                 raise NotAllowed(f"Only the person who asked for a {one}, and who may decide, can run it alone.")
+            _refuse_barred(case, actor)
             if request.state != RequestState.WAITING:
                 raise NotAllowed(_no_longer_waiting(request))
             refused = DecisionRefused(_expired(case.subject)) if is_past(request) else case.not_approvable(prepared, None)
@@ -405,6 +419,13 @@ def still_counts(approval: Approval, request: ApprovalRequest) -> bool:
 def _again(actor: Staff) -> Staff:
     """Return a person as they are now: they may have lost a role, or their account, while their request was under way."""
     return Staff.objects.prefetch_related("groups").get(pk=actor.pk)
+
+
+def _refuse_barred(case: _Case, actor: Staff) -> None:
+    """Raise NotAllowed if somebody may not act on a request, whatever their role."""
+    why = case.subject.barred([case.request], _again(actor)).get((case.request.pk, actor.pk))
+    if why:
+        raise NotAllowed(why)
 
 
 def _refused_since(subject: Subject, before: Staff, now: Staff) -> DecisionRefused | None:

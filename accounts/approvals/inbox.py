@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts.approvals.actions import is_past, refusal, stage_of
+from accounts.approvals.actions import Barred, is_past, refusal, stage_of
 from accounts.approvals.models import Approval, ApprovalRequest
-from accounts.approvals.queries import ApprovalProgress, approval_progress, to_review, waiting_for
+from accounts.approvals.queries import ApprovalProgress, approval_progress, to_review, visible_requests, waiting_for
 from accounts.approvals.states import RequestState
 from accounts.approvals.subjects import Line, all_subjects, subject_of
 from riskadmin.staff.duty.queries import on_duty_among
@@ -87,11 +87,13 @@ def listed(requests: Iterable[ApprovalRequest], viewer: Staff, *, with_approvers
     """Return requests as rows, in order. The number of queries does not grow with that of the requests."""
     found = list(requests.prefetch_related("approvals") if isinstance(requests, QuerySet) else requests)
     lines: dict[int, Line] = {}
+    barred: dict[tuple[int, int], str] = {}
     for _, same in groupby(sorted(found, key=lambda each: each.subject), key=lambda each: each.subject):
         group = list(same)
         lines |= subject_of(group[0]).lines(group)
+        barred |= subject_of(group[0]).barred(group, None if with_approvers else viewer)
     active = _those_on_duty_first(people().filter(is_active=True)) if with_approvers else []
-    return [_row(request, lines[request.pk], viewer, active) for request in found if request.pk in lines]
+    return [_row(request, lines[request.pk], viewer, active, barred) for request in found if request.pk in lines]
 
 
 def _those_on_duty_first(active: Iterable[Staff]) -> list[tuple[Staff, str]]:
@@ -102,8 +104,8 @@ def _those_on_duty_first(active: Iterable[Staff]) -> list[tuple[Staff, str]]:
     return sorted(named, key=lambda each: each[0].pk not in on)
 
 
-def _row(request: ApprovalRequest, line: Line, viewer: Staff, active: Sequence[tuple[Staff, str]]) -> Listed:
-    refused = refusal(request, viewer, request.digest) if request.state == RequestState.WAITING else None
+def _row(request: ApprovalRequest, line: Line, viewer: Staff, active: Sequence[tuple[Staff, str]], barred: Barred) -> Listed:
+    refused = refusal(request, viewer, request.digest, barred=barred) if request.state == RequestState.WAITING else None
     verdicts = sorted(request.approvals.all(), key=lambda each: each.pk)
     can_decide = request.state == RequestState.WAITING and refused is None
     return Listed(
@@ -113,7 +115,7 @@ def _row(request: ApprovalRequest, line: Line, viewer: Staff, active: Sequence[t
         verdicts=verdicts,
         why=_why(request) if can_decide else refused.message if refused else "",
         can_decide=can_decide,
-        approvers=[name for each, name in active if refusal(request, each, request.digest) is None],
+        approvers=[name for each, name in active if refusal(request, each, request.digest, barred=barred) is None],
     )
 
 
@@ -133,23 +135,23 @@ def waiting(viewer: Staff, *, everything: bool) -> QuerySet[ApprovalRequest]:
     """Return what waits for this person, or everything that waits and that they may see; least time left first."""
     if not everything:
         return waiting_for(viewer)
-    visible = [name for name, subject in all_subjects().items() if viewer.may(subject.view_capability)]
-    found = ApprovalRequest.objects.filter(state=RequestState.WAITING, subject__in=visible)
+    seen = [name for name, subject in all_subjects().items() if viewer.may(subject.view_capability)]
+    found = visible_requests(ApprovalRequest.objects.filter(state=RequestState.WAITING, subject__in=seen), viewer)
     return found.order_by(F("expires_at").asc(nulls_last=True), "pk")
 
 
 def own(viewer: Staff) -> QuerySet[ApprovalRequest]:
     """Return a person's own requests that wait, or came back or were decided lately; what waits first."""
-    mine = ApprovalRequest.objects.filter(requested_by=viewer, needed__gt=0)
+    mine = visible_requests(ApprovalRequest.objects.filter(requested_by=viewer, needed__gt=0), viewer)
     lately = mine.filter(decided_at__gt=timezone.now() - LATELY) | mine.filter(state=RequestState.WAITING)
     return lately.order_by(F("decided_at").desc(nulls_first=True), F("expires_at").asc(nulls_last=True), "pk")
 
 
 def decided(viewer: Staff) -> QuerySet[ApprovalRequest]:
     """Return what was decided lately, newest first; what needed no approval is left out, unless it was an incident."""
-    visible = [name for name, subject in all_subjects().items() if viewer.may(subject.view_capability)]
-    found = ApprovalRequest.objects.filter(subject__in=visible, needed__gt=0, decided_at__gt=timezone.now() - LATELY)
-    return found.order_by("-decided_at", "-pk")
+    seen = [name for name, subject in all_subjects().items() if viewer.may(subject.view_capability)]
+    found = ApprovalRequest.objects.filter(subject__in=seen, needed__gt=0, decided_at__gt=timezone.now() - LATELY)
+    return visible_requests(found, viewer).order_by("-decided_at", "-pk")
 
 
 def returned(viewer: Staff) -> list[Listed]:
@@ -157,7 +159,7 @@ def returned(viewer: Staff) -> list[Listed]:
     since = timezone.now() - RETURNED_FOR
     own = Q(requested_by=viewer, handed_to=None, state__in=_RETURNED) | Q(handed_to=viewer)
     found = ApprovalRequest.objects.filter(own, decided_at__gt=since)
-    return [row for row in listed(found.order_by("-decided_at"), viewer) if row.is_returned]
+    return [row for row in listed(visible_requests(found, viewer).order_by("-decided_at"), viewer) if row.is_returned]
 
 
 def count_for(viewer: Staff) -> int:

@@ -17,7 +17,7 @@ from accounts.approvals.forms import TogetherForm
 from accounts.approvals.inbox import Listed, fits_together, listed
 from accounts.approvals.lists import DECIDED, TO_REVIEW, WAITING
 from accounts.approvals.models import ApprovalRequest
-from accounts.approvals.queries import to_review, waiting_for
+from accounts.approvals.queries import to_review, visible_requests, waiting_for
 from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, subject_of
 from accounts.approvals.views import DECIDES, SEES
@@ -187,7 +187,7 @@ def together(request: HttpRequest) -> HttpResponse:
     form = TogetherForm(request.POST)
     if not form.is_valid():
         return _inbox(request, form)
-    asked = ApprovalRequest.objects.in_bulk([pk for pk, _ in form.chosen])
+    asked = visible_requests(ApprovalRequest.objects.all(), person(request)).in_bulk([pk for pk, _ in form.chosen])
     for each in asked.values():
         demand(request, subject_of(each).capability)
     if any(pk not in asked or not fits_together(asked[pk]) for pk, _ in form.chosen):

@@ -137,7 +137,7 @@ def _version_page(
             "in_force": in_force,
             "changes": list(policy_words.changes(before, rules)),
             "warnings": warnings(rules, before),
-            **_trial_context(on_the_past(rules, before), request.GET),
+            **_trial_context(on_the_past(rules, before), request.GET, person(request)),
             "form": form or VerdictForm(initial={"digest": shown.digest}),
             "may_decide": why_not is None,
             "why_not": why_not.message if why_not else "",
@@ -146,17 +146,21 @@ def _version_page(
     return render(request, "approvals/policy_version.html", context, status=status)
 
 
-def _trial_context(trial: Trial, address: Mapping[str, str]) -> dict[str, Any]:
+def _trial_context(trial: Trial, address: Mapping[str, str], viewer: Staff) -> dict[str, Any]:
     """Return what a trial's list shows: the requests that the address asks for, a page at a time."""
     asked = address.get("differs", "")
     differs = asked if asked in trial.counts else ""
     page = Paginator(trial.of(differs), SHOWN).get_page(address.get("page"))
-    requests, lines = queries.requests_with_lines([each.request_id for each in page.object_list])
+    requests, lines = queries.requests_with_lines([each.request_id for each in page.object_list], viewer)
     return {
         "trial": trial,
         "differs": differs,
         "page": page,
-        "rows": [(each, requests[each.request_id], lines.get(each.request_id)) for each in page.object_list],
+        "rows": [
+            (each, requests[each.request_id], lines.get(each.request_id))
+            for each in page.object_list
+            if each.request_id in requests  # the others are counted only: they are outside the viewer's access
+        ],
     }
 
 
@@ -219,7 +223,7 @@ def _tried(
         "changes": list(policy_words.changes(before, rules)),
         "warnings": warnings(rules, before),
         "notice": notice,
-        **_trial_context(try_on_the_past(drafts, compared_with=in_force), {}),
+        **_trial_context(try_on_the_past(drafts, compared_with=in_force), {}, person(request)),
     }
     return _edit_page(request, _formset(drafts), form or fresh, context, status=status)
 

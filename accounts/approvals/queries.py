@@ -15,6 +15,24 @@ from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import people
 
 
+def visible_requests(requests: QuerySet[ApprovalRequest], person: Staff) -> QuerySet[ApprovalRequest]:
+    """Return those of some requests that are about what a person has access to."""
+    for name, subject in all_subjects().items():
+        limit = subject.visible(person)
+        if limit is not None:
+            requests = requests.filter(~Q(subject=name) | limit)
+    return requests
+
+
+def _without_conflicts(requests: QuerySet[ApprovalRequest], person: Staff) -> QuerySet[ApprovalRequest]:
+    """Return those of some requests that a person has access to, and that are about nothing of their own."""
+    for name, subject in all_subjects().items():
+        theirs = subject.conflicting(person)
+        if theirs is not None:
+            requests = requests.exclude(Q(subject=name) & theirs)
+    return visible_requests(requests, person)
+
+
 def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
     """Return the requests that this person could decide about now, least time left first: their inbox."""
     theirs = [name for name, subject in all_subjects().items() if person.may(subject.capability)]
@@ -23,7 +41,7 @@ def waiting_for(person: Staff) -> QuerySet[ApprovalRequest]:
     in_time = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
     decided = Approval.objects.filter(staff=person, request__state=RequestState.WAITING, version=F("request__version"))
     return (
-        waiting.filter(in_time)
+        _without_conflicts(waiting.filter(in_time), person)
         .exclude(requested_by=person)
         .filter(Q(facts__earlier_requesters__isnull=True) | ~Q(facts__earlier_requesters__contains=[person.pk]))
         .exclude(pk__in=decided.values("request"))
@@ -39,7 +57,7 @@ def to_review(person: Staff) -> QuerySet[ApprovalRequest]:
     ran_first = ApprovalRequest.objects.filter(
         review_due_at__isnull=False, reviewed_at__isnull=True, state=RequestState.APPROVED, subject__in=theirs
     )
-    return ran_first.exclude(requested_by=person).order_by("review_due_at", "pk")
+    return _without_conflicts(ran_first.exclude(requested_by=person), person).order_by("review_due_at", "pk")
 
 
 def escalated_to(request: ApprovalRequest) -> list[Staff]:
@@ -121,9 +139,9 @@ def policy_versions() -> QuerySet[PolicyVersion]:
     return PolicyVersion.objects.select_related("approval").prefetch_related("approval__approvals").order_by("-number")
 
 
-def requests_with_lines(keys: Sequence[int]) -> tuple[dict[int, ApprovalRequest], dict[int, Line]]:
-    """Return requests, and the line of each, by their keys; a fixed number of queries for each type of subject."""
-    requests = ApprovalRequest.objects.in_bulk(keys)
+def requests_with_lines(keys: Sequence[int], viewer: Staff) -> tuple[dict[int, ApprovalRequest], dict[int, Line]]:
+    """Return requests, and the line of each that a person may see, by their keys; a fixed number of queries for each type."""
+    requests = visible_requests(ApprovalRequest.objects.all(), viewer).in_bulk(keys)
     lines: dict[int, Line] = {}
     for name, subject in all_subjects().items():
         of_subject = [request for request in requests.values() if request.subject == name]

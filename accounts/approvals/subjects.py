@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from django.db.models import Q
+
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.states import RequestState
 from riskadmin.audit.actions import AuditEntry
@@ -160,6 +162,24 @@ class Subject(ABC):
     @abstractmethod
     def ended(self, thing: Any, state: RequestState, *, actor: Who, origin: Origin) -> None:
         """End it without having happened: rejected, sent back to be edited, withdrawn or expired."""
+
+    def visible(self, person: Staff) -> Q | None:
+        """Return the condition on the requests of this type that a person may see; None for all."""
+        del person
+        return None
+
+    def conflicting(self, person: Staff) -> Q | None:
+        """Return the condition on the requests that a person may see, but not decide, since they are about what is theirs."""
+        del person
+        return None
+
+    def barred(self, requests: Sequence[ApprovalRequest], person: Staff | None = None) -> Mapping[tuple[int, int], str]:
+        """Return who may not act on which of some requests, whatever their role, by request and person, with the reason.
+
+        Of one person, or of everybody.
+        """
+        del requests, person
+        return {}
 
     def kinds(self) -> Mapping[str, str]:
         """Return the kinds of this type that rules of the policy may name, each in words."""

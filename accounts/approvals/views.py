@@ -12,7 +12,7 @@ from accounts.approvals import actions
 from accounts.approvals.forms import AloneForm, CommentForm, DecideForm, ReviewForm
 from accounts.approvals.mentions import UnknownMention
 from accounts.approvals.models import ApprovalRequest
-from accounts.approvals.queries import approval_progress, conversation_of, line_of
+from accounts.approvals.queries import approval_progress, conversation_of, line_of, visible_requests
 from accounts.approvals.states import Verdict
 from accounts.approvals.subjects import DecisionRefused, NotAllowed, subject_of
 from riskadmin.audit.origin import origin_of
@@ -198,13 +198,13 @@ def _review_page(
 
 def _decidable(request: HttpRequest, pk: int) -> ApprovalRequest:
     """Return a request of a type that this person may decide about; raises Http404 and CapabilityMissing."""
-    asked = get_object_or_404(ApprovalRequest, pk=pk)
+    asked = get_object_or_404(visible_requests(ApprovalRequest.objects.all(), person(request)), pk=pk)
     demand(request, subject_of(asked).capability)
     return asked
 
 
 def _visible(request: HttpRequest, pk: int) -> ApprovalRequest:
     """Return a request whose subject this person may see; raises Http404 and CapabilityMissing."""
-    asked = get_object_or_404(ApprovalRequest, pk=pk)
+    asked = get_object_or_404(visible_requests(ApprovalRequest.objects.all(), person(request)), pk=pk)
     demand(request, subject_of(asked).view_capability)
     return asked

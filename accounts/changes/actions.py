@@ -5,11 +5,15 @@ Approving, rejecting and withdrawing are what is done to any request (`accounts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
+from accounts.access.queries import conflicts, unimpeded
 from accounts.approvals.subjects import NotAllowed
+from accounts.changes.access import refuses
 from accounts.changes.approval import end_change
 from accounts.changes.guards import AS_COUNTED, STILL_OFFERED
 from accounts.changes.kinds.kind import Kind
@@ -27,8 +31,13 @@ from accounts.models.guards import broken_rule, reason
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin
 from riskadmin.audit.tags import Tag
+from riskadmin.staff.duty.queries import approvers
 from riskadmin.staff.models import Staff
+from riskadmin.staff.queries import people
 from riskadmin.tradovate.vocabulary import Environment, ReasonCode
+
+NAMED_MAX: Final = 5
+"""People whom a page names."""
 
 
 class PlanMoved(Exception):
@@ -102,6 +111,7 @@ def submit(  # the parts of a form, each by name
         parameters=parameters,
         per_target=per_target,
         skip_reasons=left_alone(link, target_ids),
+        requester=actor,
     )
     if now.digest != shown_digest:
         # The double click itself may have changed the plan: written after we looked for it, before we planned.
@@ -110,7 +120,7 @@ def submit(  # the parts of a form, each by name
             return earlier
         raise PlanMoved(now)
     if not now.sent:
-        raise NothingToDo(f"Nothing would happen to any of these {kind.unit.value}s.")
+        raise NothingToDo(f"Nothing would happen to any of these {kind.unit.value}s. {who_else(actor, now)}".strip())
     if now.asks_for_count and confirmed_count != len(now.sent):
         raise CountNotConfirmed(now)
     reason = Reason(code=reason_code.value, text=reason_text, given=given)
@@ -124,9 +134,41 @@ def submit(  # the parts of a form, each by name
             write(change, now, who=actor.who(), origin=origin, source=source or NOWHERE, per_target=per_target)
             if end:
                 write_end(change, *end, who=actor.who(), origin=origin)
+            _refuse_what_changed(actor, change, now, per_target)
     except IntegrityError as error:
         return _written_meanwhile(error, actor, form_key)
     return change
+
+
+def who_else(person: Staff, planned: Plan) -> str:
+    """Return who can request what somebody can't, since it belongs to them or a relative, in a sentence; "" if nothing does.
+
+    Those on duty come first.
+    """
+    theirs = conflicts(person, {row.target_id: row.subject for row in planned.rows if row.subject})
+    if not theirs:
+        return ""
+    subjects = [row.subject for row in planned.rows if row.subject and row.target_id in theirs]
+    free = {each.pk for each in unimpeded(people().filter(is_active=True), subjects)}
+    found = approvers(timezone.now(), capability=planned.kind.capability, may_act=lambda each: each.pk in free)
+    names = [f"{each.person.display_name}{' (on duty)' if each.is_on_duty else ''}" for each in found[:NAMED_MAX]]
+    others = f" and {len(found) - NAMED_MAX:,} more" if len(found) > NAMED_MAX else ""
+    return f"It can be requested by {', '.join(names)}{others}." if names else "No one else can request it now."
+
+
+def _refuse_what_changed(actor: Staff, change: Change, shown: Plan, per_target: Mapping[int, State] | None) -> None:
+    """Raise PlanMoved if a target was marked, has moved or is out of the requester's access since it was planned."""
+    if not refuses(actor, change):
+        return
+    now = plan(
+        shown.kind,
+        environment=shown.environment,
+        target_ids=[row.target_id for row in shown.rows],
+        parameters=shown.parameters,
+        per_target=per_target,
+        requester=Staff.objects.get(pk=actor.pk),
+    )
+    raise PlanMoved(now)
 
 
 def _written_meanwhile(error: IntegrityError, actor: Staff, form_key: UUID) -> Change:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from accounts.approvals.models import Approval, ApprovalRequest
 from accounts.approvals.states import RequestState
 from accounts.approvals.subjects import Confirmation, DecisionRefused, Line, NewContent, Step, Subject
 from accounts.changes import shown as shown_effects
+from accounts.changes.access import NO_ACCESS, barred, conflicting_requests, visible_requests
 from accounts.changes.confirmation import confirmation_of
 from accounts.changes.content import ContentAltered, check_all
 from accounts.changes.dispatch import dispatch_on_commit
@@ -59,6 +60,7 @@ _ENDS: Final[Mapping[RequestState, tuple[ChangeState, str]]] = {
 """The state of a change, and the note of its items, by how its request ended."""
 
 ALTERED: Final = "The ticket, the firm's reason or the files are not those of the request. Reject this change."
+EXCLUDE_OR_REJECT: Final = "Exclude what it is about, or reject this change."
 PARAMETERS_IN_LINE: Final = 3
 """How many parameters of a change its line in the inbox names; its page shows them all."""
 
@@ -108,8 +110,26 @@ class ChangeSubject(Subject):
         return exclude(thing, new, actor=actor, origin=origin)
 
     def obstacle(self, thing: Change) -> str:
-        """Refuse what would never be sent."""
-        return "" if isinstance(for_stored(thing), Kind) else f"{NOT_SUPPORTED} It can be rejected or withdrawn."
+        """Refuse what would never be sent, and what its requester may no longer act on: marks and categories change."""
+        if not isinstance(for_stored(thing), Kind):
+            return f"{NOT_SUPPORTED} It can be rejected or withdrawn."
+        why = barred([thing.pk], thing.requested_by).get((thing.pk, thing.requested_by_id))
+        why = f"It has accounts outside the access of {thing.requested_by_name}." if why == NO_ACCESS else why
+        return f"{thing.requested_by_name} may not ask for this any more. {why} {EXCLUDE_OR_REJECT}" if why else ""
+
+    def visible(self, person: Staff) -> Q | None:
+        """Leave out changes with an item outside a person's access."""
+        return visible_requests(person)
+
+    def conflicting(self, person: Staff) -> Q | None:
+        """Return those with an item that belongs to a person or to a relative."""
+        return conflicting_requests(person)
+
+    def barred(self, requests: Sequence[ApprovalRequest], person: Staff | None = None) -> Mapping[tuple[int, int], str]:
+        """Return both, by request."""
+        by_change = dict(Change.objects.filter(approval__in=requests).values_list("pk", "approval"))
+        found = barred(by_change, person) if by_change else {}
+        return {(by_change[change], person_id): why for (change, person_id), why in found.items()}
 
     def no_longer_as_shown(
         self, thing: Change, prepared: Prepared | None, shown: Mapping[str, Any] | None

@@ -12,11 +12,13 @@ class ChangesConfig(AppConfig):
         """Refuse to start with caps that have no effect; tell the packages below about kinds, states and approvals."""
         # Models can't be imported before.
         from accounts.approvals.subjects import register  # noqa: PLC0415
+        from accounts.changes.access import visible_events  # noqa: PLC0415
         from accounts.changes.approval import CHANGES  # noqa: PLC0415
         from accounts.changes.kinds.caps import check_caps  # noqa: PLC0415
         from accounts.changes.kinds.registration import name_fields_of_tables, register_kinds  # noqa: PLC0415
         from accounts.changes.notices import register_notices  # noqa: PLC0415
         from accounts.changes.states import CHANGE_LOOK, ITEM_LOOK  # noqa: PLC0415
+        from riskadmin.audit.access import register as register_condition  # noqa: PLC0415
         from riskadmin.audit.wording import name_states  # noqa: PLC0415
 
         check_caps(settings.LIMIT_CAPS)
@@ -26,3 +28,4 @@ class ChangesConfig(AppConfig):
         name_states("change", CHANGE_LOOK)
         name_states("item", ITEM_LOOK)
         register(CHANGES)
+        register_condition(visible_events)

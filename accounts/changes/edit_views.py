@@ -45,7 +45,9 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = NamesForm(request.POST, kind=kind)
     if form.is_valid():
         try:
-            chosen = targets.of_text(Environment(change.environment), kind.unit, form.cleaned_data["text"])
+            chosen = targets.of_text(
+                Environment(change.environment), kind.unit, form.cleaned_data["text"], viewer=person(request)
+            )
         except BadTargets as error:
             form.add_error("text", str(error))
         else:

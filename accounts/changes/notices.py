@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.approvals.actions import given
 from accounts.approvals.queries import escalated_to
 from accounts.approvals.states import RequestState
+from accounts.changes.access import barred, hidden_from
 from accounts.changes.approval import exclusions
 from accounts.changes.kinds import for_stored
 from accounts.changes.models import Change
@@ -221,7 +222,8 @@ def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: 
     excluded = exclusions([change.approval]).get(change.approval_id)
     left = change.item_count - (excluded.count if excluded else 0)
     what = f"{for_stored(change).words(left)} ({change.environment})"
-    to = {person.pk: person for person in recipients}
+    hidden = hidden_from(change)
+    to = {person.pk: person for person in recipients if person.pk not in hidden}
     notify(
         topic,
         to.values(),
@@ -229,7 +231,7 @@ def _notify(topic: Topic, recipients: Iterable[Staff], change: Change, subject: 
         text=text,
         link=reverse("changes:detail", args=[change.pk]),
         key=f"{_key(change)}:{change.digest[:16]}:{key}",  # another content is told of again
-        never_to={change.requested_by_id, *_deciders_so_far(change)} - set(to),
+        never_to=({change.requested_by_id, *_deciders_so_far(change)} - set(to)) | hidden,
     )
 
 
@@ -268,7 +270,8 @@ def _deciders() -> list[Staff]:
 
 def _reviewers(change: Change) -> list[Staff]:
     """Return who may review it."""
-    return [person for person in _deciders() if person.pk != change.requested_by_id]
+    cannot = {person_id for _, person_id in barred([change.pk])}
+    return [person for person in _deciders() if person.pk != change.requested_by_id and person.pk not in cannot]
 
 
 def _follows_another(change: Change) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Q, TextField
 
+from accounts.access.queries import access_of, conflicts, within
 from accounts.changes.kinds.effects import TargetEffects
 from accounts.changes.kinds.kind import Kind, Planned, Skip
 from accounts.changes.kinds.spec import Unit
@@ -21,12 +22,19 @@ from accounts.models.digests import digest_of
 from accounts.models.ids import AnyOf
 from accounts.sync import not_reported
 from accounts.sync.unreadable import attach
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 from riskadmin.web.formats import listed, moment
 
 UNCOUNTED_MAX: Final = 100
 """A change with more targets is submitted only with their number typed."""
+
+
+UNKNOWN: Final = "Unknown: no such {unit} was read from Tradovate"
+UNKNOWN_TO: Final = "Unknown: no such {unit} is within the requester's access"
+CONFLICT: Final = "{words}: somebody else has to request this"
+"""Why a target is skipped because of who asks. Those who see it are the requester and the approvers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,18 +133,22 @@ def plan(
     per_target: Mapping[int, State] | None = None,
     skip_reasons: Mapping[int, str] | None = None,
     requested_as: int | None = None,
+    requester: Staff | None = None,
 ) -> Plan:
     """Return the plan for targets by Tradovate's ids, in the order given, each once.
 
     `per_target` holds parameters of single targets, which override those of all; `skip_reasons` says why some are skipped.
     `requested_as` is the change that has requested this already: other changes of its targets then add a warning, and no target
-    is skipped because of them, since approving it would send it all the same. Costs a fixed number of queries, whatever the
-    number of targets.
+    is skipped because of them, since approving it would send it all the same. Of `requester`, targets that belong to them or to
+    a relative are skipped, and those outside their access are unknown. Costs a fixed number of queries, whatever the number of
+    targets.
     """
     common, own, left_alone = parameters or {}, per_target or {}, skip_reasons or {}
     kind = kind.of(common)
     wanted = list(dict.fromkeys(target_ids))
-    found = kind.subjects(environment, wanted)
+    found = within(kind.subjects(environment, wanted), requester)
+    theirs = conflicts(requester, found)
+    left_alone = {**left_alone, **{target: CONFLICT.format(words=words) for target, words in theirs.items()}}
     accounts = [subject for subject in found.values() if isinstance(subject, Account)]
     attach(accounts)
     not_reported.attach(accounts)
@@ -156,6 +168,7 @@ def plan(
             requested_as=requested_as,
             replaces=ends.get(target_of(environment, target_id, kind.unit), ""),
             locked=locked,
+            unknown=UNKNOWN_TO if requester and access_of(requester) else UNKNOWN,
         )
         for target_id in wanted
     )
@@ -250,6 +263,7 @@ def _row(
     requested_as: int | None,
     replaces: str,
     locked: Mapping[int, str],
+    unknown: str,
 ) -> Row:
     others = [item for item in pending if item.change_id != requested_as]
     blocks = _blocking(kind, others, parameters)
@@ -258,7 +272,14 @@ def _row(
     else:
         skipped_for = blocks if requested_as is None else ""
         outcome = _outcome(
-            kind, environment, subject, others, parameters=parameters, blocks=skipped_for, is_replaced=bool(replaces)
+            kind,
+            environment,
+            subject,
+            others,
+            parameters=parameters,
+            blocks=skipped_for,
+            is_replaced=bool(replaces),
+            unknown=unknown.format(unit=kind.unit.value),
         )
     planned = outcome if isinstance(outcome, Planned) else None
     warnings = planned.warnings if planned else ()
@@ -301,12 +322,13 @@ def _outcome(
     parameters: State,
     blocks: str,
     is_replaced: bool,
+    unknown: str,
 ) -> Planned | Skip:
     if environment not in kind.environments:
         where = listed(sorted(each.value for each in kind.environments))
         return Skip(reason=f"Tradovate takes this on {where} only; the {kind.unit.value} is on {environment.value}")
     if subject is None:
-        return Skip(reason=f"Unknown: no such {kind.unit.value} was read from Tradovate")
+        return Skip(reason=unknown)
     obstacle = kind.obstacle(subject)
     if obstacle:
         return Skip(reason=obstacle)

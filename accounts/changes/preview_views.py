@@ -116,6 +116,7 @@ class Asked:
             parameters=parameters,
             per_target=self.chosen.per_target,
             skip_reasons=left_alone(self.chosen.link, self.chosen.ids),
+            requester=person(self.request),
         )
 
     def ask_form(self, digest: str) -> AskForm:
@@ -192,7 +193,7 @@ def _asked(request: HttpRequest, kind: Kind) -> Asked:
     chosen = named_targets(request, typed, kind)
     remark = ""
     if kind.unit == Unit.TRADER and chosen.unit == Unit.ACCOUNT:
-        found, without = targets.traders_of(chosen.environment, chosen.ids)
+        found, without = targets.traders_of(chosen.environment, chosen.ids, viewer=person(request))
         chosen = replace(chosen, unit=Unit.TRADER, ids=tuple(found))
         remark = f"{without:,} of the accounts ha{'s' if without == 1 else 've'} no trader that we know." if without else ""
     if chosen.unit != kind.unit:
@@ -341,6 +342,7 @@ def _plan_context(asked: Asked, planned: Plan) -> dict[str, Any]:
         "needed": needed,
         "asks_proof": may_liquidate(kind.direction, seen.effects),
         "problem": problem,
+        "who_else": actions.who_else(person(asked.request), planned),
         "button": kind.words(len(planned.sent)) if needed and not needed.approvals else "Ask for approval",
     }
 

@@ -15,6 +15,7 @@ from accounts.approvals import queries as approvals
 from accounts.approvals.actions import refusal
 from accounts.approvals.models import Approval
 from accounts.approvals.queries import ApprovalProgress, approval_progress
+from accounts.changes.access import of_visible_changes, visible_changes
 from accounts.changes.approval import CHANGES
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.admin_action import AdminActionKind, RiskState, risk_state
@@ -202,16 +203,17 @@ def approvers_of(change: Change) -> list[Approver]:
     """Return who could approve a pending change now: those to whom nothing of it would be refused; those on duty first."""
     request = change.approval
     prefetch_related_objects([request], "approvals")
+    barred = CHANGES.barred([request])
     return approvers(
         timezone.now(),
         capability=CHANGES.capability,
-        may_act=lambda person: refusal(request, person, request.digest) is None,
+        may_act=lambda person: refusal(request, person, request.digest, barred=barred) is None,
     )
 
 
 def waiting_for_others(person: Staff) -> QuerySet[Change]:
     """Return the pending changes that this person requested, oldest first."""
-    return Change.objects.filter(state=ChangeState.PENDING, requested_by=person).order_by("pk")
+    return visible_changes(Change.objects.filter(state=ChangeState.PENDING, requested_by=person), person).order_by("pk")
 
 
 def trader_of(environment: str, account_id: int) -> int | None:
@@ -220,13 +222,14 @@ def trader_of(environment: str, account_id: int) -> int | None:
     return accounts.values_list("trader__tradovate_id", flat=True).first()
 
 
-def open_items_of(environment: str, account_id: int) -> QuerySet[Item]:
-    """Return the items under way or waiting for one account or for its trader, oldest first."""
+def open_items_of(environment: str, account_id: int, viewer: Staff | None = None) -> QuerySet[Item]:
+    """Return the items under way or waiting for one account or for its trader, as far as somebody sees them, oldest first."""
     targets = [target_of(environment, account_id)]
     trader_id = trader_of(environment, account_id)
     if trader_id is not None:
         targets.append(target_of(environment, trader_id, Unit.TRADER))
-    return Item.objects.select_related("change").filter(target__in=targets, state__in=ITEM_OPEN).order_by("pk")
+    found = Item.objects.select_related("change").filter(target__in=targets, state__in=ITEM_OPEN)
+    return of_visible_changes(found, viewer).order_by("pk")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,9 +276,9 @@ def earlier_items(link: Link | None, targets: Sequence[str]) -> dict[str, Item]:
     return {item.target: item for item in Item.objects.filter(change_id=link.change_id, target__in=targets)}
 
 
-def followers(change: Change) -> QuerySet[Change]:
-    """Return the changes that came from an earlier one, oldest first."""
-    return change.followers.order_by("pk")
+def followers(change: Change, viewer: Staff | None = None) -> QuerySet[Change]:
+    """Return the changes that came from an earlier one, as far as somebody sees them, oldest first."""
+    return visible_changes(change.followers.all(), viewer).order_by("pk")
 
 
 def why_not_carried_on(change: Change) -> str:
@@ -284,9 +287,10 @@ def why_not_carried_on(change: Change) -> str:
     return str(event.detail.get("text", "")) if event else ""
 
 
-def unknown_items() -> QuerySet[Item]:
-    """Return the items whose outcome is unknown, whether they are read again automatically or not, oldest first."""
-    return Item.objects.select_related("change").filter(state=ItemState.UNKNOWN).order_by("pk")
+def unknown_items(viewer: Staff | None = None) -> QuerySet[Item]:
+    """Return the items whose outcome is unknown, as far as somebody sees them, read again or not, oldest first."""
+    unknown = Item.objects.select_related("change").filter(state=ItemState.UNKNOWN)
+    return of_visible_changes(unknown, viewer).order_by("pk")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
+from accounts.access.queries import access_of, visible_accounts
 from accounts.approvals.actions import withdraw as withdraw_request
 from accounts.approvals.forms import DecideForm
 from accounts.approvals.models import ApprovalRequest
 from accounts.approvals.subjects import DecisionRefused, NotAllowed
 from accounts.changes import queries
-from accounts.changes.access import change_or_404, requestable_change
+from accounts.changes.access import change_or_404, requestable_change, visible_changes
 from accounts.changes.decision_page import ITEMS_TO_DECIDE, bar_context, left_out, review_context, way_on, why_over
 from accounts.changes.editing import may_be_edited
 from accounts.changes.effects import ChangeEffects
@@ -34,6 +35,8 @@ from accounts.changes.scheduling.suspension import may_settle
 from accounts.changes.states import ChangeState, ItemState, Relation
 from accounts.changes.tracking import control, results
 from accounts.changes.tracking.pace import pace
+from accounts.models import Account
+from accounts.models.ids import BIGGEST_ID
 from riskadmin.audit.origin import origin_of
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
@@ -97,7 +100,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def results_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The outcome of every item that the URL filters for, as a CSV file, streamed as it is read."""
-    change = change_or_404(pk)
+    change = change_or_404(request, pk)
     items: QuerySet[Item] = queries.items_of(change, **ItemsForm(request.GET).narrowed).select_related(None)
     return csv_file.response(f"change-{pk}", results.lines(change, items.order_by("position").iterator(chunk_size=2000)))
 
@@ -138,7 +141,7 @@ def _detail_page(
         "decides": may(request, "changes:decide"),
         "priority_form": PriorityForm(initial={"priority": change.priority}),
         "may_prioritise": following.is_open and may(request, "changes:decide"),
-        "followers": queries.followers(change),
+        "followers": queries.followers(change, viewer),
         "not_carried_on": queries.why_not_carried_on(change) if following.counts.get(ItemState.SKIPPED) else "",
     }
     return render(request, "changes/detail.html", context, status=status)
@@ -153,6 +156,8 @@ def _progress_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         following = queries.progress(pk)
     except Change.DoesNotExist as error:
         raise Http404(f"There is no change {pk}.") from error
+    if access_of(person(request)):
+        change_or_404(request, pk)
     form = ItemsForm(request.GET)
     change, viewer = following.change, person(request)
     is_pending = change.state == ChangeState.PENDING
@@ -205,7 +210,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
     filters, shown = _list(request)
     context: dict[str, Any] = {"may_ask": any(may(request, kind.capability) for kind in KINDS.values())}
     if shown.is_valid:
-        page = keyset(filters.qs, shown.order, request.GET.get("cursor"))
+        page = keyset(visible_changes(filters.qs, person(request)), shown.order, request.GET.get("cursor"))
         context |= {
             "page": page,
             "table": shown.table(page.rows, caption=f"Changes, {shown.age_order} first"),
@@ -220,7 +225,7 @@ def change_list(request: HttpRequest) -> HttpResponse:
 def change_list_csv(request: HttpRequest) -> HttpResponseBase:
     """The changes that the URL filters for, as a CSV file."""
     filters, shown = _list(request)
-    return shown.csv_answer(filters.qs.select_related("approval"))
+    return shown.csv_answer(visible_changes(filters.qs, person(request)).select_related("approval"))
 
 
 def _list(request: HttpRequest) -> tuple[ChangeFilters, ListPage[queries.Listed]]:
@@ -232,7 +237,7 @@ def _list(request: HttpRequest) -> tuple[ChangeFilters, ListPage[queries.Listed]
 @require_GET
 def calendar(request: HttpRequest) -> HttpResponse:
     """What will run, and when; who requested it, who approved it, and what it takes of the budget."""
-    return render(request, "changes/calendar.html", {"ahead": ahead()})
+    return render(request, "changes/calendar.html", {"ahead": ahead(person(request))})
 
 
 # --- Panels of the account's page ---------------------------------------------------------------------------------------
@@ -242,7 +247,8 @@ def calendar(request: HttpRequest) -> HttpResponse:
 @require_GET
 def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """What is in progress or waiting for one account."""
-    items = queries.open_items_of(_environment_or_404(environment), tradovate_id)
+    _account_or_404(request, environment, tradovate_id)
+    items = queries.open_items_of(environment, tradovate_id, person(request))
     rows = [(item, for_stored(item.change)) for item in items]
     context = {
         "rows": rows,
@@ -257,7 +263,7 @@ def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> 
 @require_GET
 def account_actions(request: HttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """What this person may request for one account."""
-    where = _environment_or_404(environment)
+    where = Environment(_account_or_404(request, environment, tradovate_id).environment)
     kinds = [kind for kind in KINDS.values() if may(request, kind.capability) and where in kind.environments]
     trader_id = queries.trader_of(where, tradovate_id)
     context = {
@@ -271,7 +277,13 @@ def account_actions(request: HttpRequest, environment: str, tradovate_id: int) -
     return render_page_or_fragment(request, "changes/account_actions.html", "changes/_account_actions.html", context)
 
 
-def _environment_or_404(name: str) -> Environment:
-    if name not in set(Environment):
-        raise Http404("There is no such environment.")
-    return Environment(name)
+def _account_or_404(request: HttpRequest, environment: str, tradovate_id: int) -> Account:
+    """Return an account that the person who sent the request has access to, or raise Http404."""
+    if environment not in set(Environment) or tradovate_id > BIGGEST_ID:
+        raise Http404("There is no such account.")
+    found = visible_accounts(
+        Account.objects.filter(environment=environment, tradovate_id=tradovate_id), person(request)
+    ).first()
+    if found is None:
+        raise Http404("There is no such account.")
+    return found

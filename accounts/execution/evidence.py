@@ -2,13 +2,16 @@
 
 from typing import Final
 
-from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models import Exists, F, Func, OuterRef, QuerySet, TextField, Value
 from django.db.models.functions import Greatest, Left, Length, StrIndex, Substr
 
+from accounts.access.queries import access_of
+from accounts.changes.access import of_visible_changes
 from accounts.changes.models import Item
-from accounts.execution.models import Call
+from accounts.execution.models import Call, CallItem, Purpose
 from riskadmin.audit.models import NEWEST_FIRST, Event
 from riskadmin.audit.rendering import EventLine
+from riskadmin.staff.models import Staff
 
 EXCERPT: Final = 2000
 """Characters of a text that a page shows; a call that reads all accounts has megabytes, and a file of its own."""
@@ -28,12 +31,29 @@ def in_short(calls: QuerySet[Call]) -> QuerySet[Call]:
     )
 
 
-def calls_of(item: Item) -> list[Call]:
-    """Return the calls that carried an item, newest first, each with the part of its response that names the target."""
+def visible_calls(calls: QuerySet[Call], viewer: Staff) -> QuerySet[Call]:
+    """Return those of some calls that a person may see.
+
+    What Tradovate answers to a reading may name any account. With limited access, only calls that wrote something are seen, and
+    only if every item that they carried is of a change that the person may see.
+    """
+    if access_of(viewer) is None:
+        return calls
+    carried = CallItem.objects.filter(call=OuterRef("pk"))
+    seen = of_visible_changes(carried, viewer, change="item__change_id")
+    hidden = carried.exclude(pk__in=seen.values("pk"))
+    return calls.filter(Exists(carried), ~Exists(hidden), purpose=Purpose.WRITE)
+
+
+def calls_of(item: Item, viewer: Staff) -> list[Call]:
+    """Return the calls that carried an item, as far as somebody sees them, newest first.
+
+    Each has the part of its response that names the target.
+    """
     text = str(item.target_id)
     found = StrIndex("response_text", Value(text))
     begins = Greatest(found - _BEFORE_IT, Value(1))
-    calls = Call.objects.filter(items=item).order_by("-pk")
+    calls = visible_calls(Call.objects.filter(items=item), viewer).order_by("-pk")
     return list(
         in_short(calls)
         .annotate(answer_from=begins, answer=Substr("response_text", begins, EXCERPT), sent=_around("request_text", text))

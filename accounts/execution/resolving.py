@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db import models, transaction
 from django.utils import timezone
 
+from accounts.changes.access import of_visible_changes, refuses
 from accounts.changes.audit_events import item_event
 from accounts.changes.dispatch import dispatch_on_commit
 from accounts.changes.ending import finish_change, half_done
@@ -91,7 +92,7 @@ def resolve(
     """
     with transaction.atomic():
         asked = _locked(item_id)
-        refusal = _refusal(asked, actor) if asked.is_open else ""
+        refusal = _refusal(asked, actor, refuses(actor, asked.item.change)) if asked.is_open else ""
         if refusal:
             _record_refused(asked, refusal, actor=actor, origin=origin, resolution=resolution)
         else:
@@ -120,10 +121,11 @@ def resolve_many(
     """Settle unknown items with the same evidence, or have them sent again, as a person decided; return the results.
 
     One transaction per change, so that each is finished with its last item. An item that is no longer as it was shown (settled,
-    called again, with other evidence) is left out; so is one of a change that the person requested. Raises WrongCount if the
-    number of items has to be typed; then nothing is written.
+    called again, with other evidence) is left out; so is one of a change that the person requested, or may not act on. Raises
+    WrongCount if the number of items has to be typed; then nothing is written.
     """
-    found = questions_of(seen.calls)
+    there = of_visible_changes(Item.objects.filter(pk__in=list(seen.calls)), actor)
+    found = questions_of(list(there.values_list("pk", flat=True)))
     if any(asked.is_typed for asked in found) and typed_count != len(found):
         raise WrongCount(f"Type {len(found):,}, the number of items, to continue.")
     by_change: dict[int, list[int]] = defaultdict(list)
@@ -133,9 +135,11 @@ def resolve_many(
     for item_ids in by_change.values():
         with transaction.atomic():
             right = []
-            for asked in questions_of(item_ids, locked=True):
+            locked = questions_of(item_ids, locked=True)
+            barred = refuses(actor, locked[0].item.change) if locked else ""
+            for asked in locked:
                 obstacle = _obstacle(asked, resolution, seen.calls[asked.item.pk])
-                refusal = "" if obstacle else _refusal(asked, actor)
+                refusal = "" if obstacle else _refusal(asked, actor, barred)
                 if refusal:
                     _record_refused(asked, refusal, actor=actor, origin=origin, resolution=resolution)
                 obstacle = obstacle or refusal
@@ -158,6 +162,8 @@ def read_again(*, actor: Staff, origin: Origin, item_id: int) -> Item:
         asked = _locked(item_id)
         if not asked.is_open:
             raise NotResolved(_settled(asked))
+        if why := refuses(actor, asked.item.change):
+            raise NotResolved(why)
         if not asked.is_readable:
             raise NotResolved("Tradovate offers no way to read this back.")
         if asked.is_due:
@@ -179,7 +185,7 @@ def read_again_many(*, actor: Staff, origin: Origin, item_ids: Collection[int]) 
     for ids in by_change.values():
         with transaction.atomic():
             asked = [each for each in questions_of(ids, locked=True) if each.is_open and each.is_readable and not each.is_due]
-            if asked:
+            if asked and not refuses(actor, asked[0].item.change):
                 _make_due(asked, actor=actor, origin=origin)
                 count += len(asked)
     return count
@@ -260,10 +266,11 @@ def _write(
     finish_change(change, origin=origin)
 
 
-def _refusal(asked: Question, actor: Staff) -> str:
+def _refusal(asked: Question, actor: Staff, barred: str) -> str:
+    """Return why somebody may not resolve an item; `barred` is why they may not act on its change, whatever their role."""
     if not actor.may("changes:resolve"):
         return "You may not decide about unknown outcomes."
-    return asked.refuses(actor)
+    return asked.refuses(actor) or barred
 
 
 def _record_refused(asked: Question, why: str, *, actor: Staff, origin: Origin, resolution: Resolution) -> None:

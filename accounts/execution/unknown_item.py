@@ -13,6 +13,7 @@ from django.db.models import Max, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts.changes.access import conflict_with
 from accounts.changes.kinds import for_stored, named
 from accounts.changes.kinds.kind import Finding, Kind
 from accounts.changes.kinds.stored import Difference, State, StoredKind
@@ -290,7 +291,7 @@ class Question:
         """Return why this person can't resolve it, or "". PostgreSQL enforces the same (`accounts/changes/sql/`)."""
         if self.item.change.requested_by_id == person.pk:
             return "You requested this change, so somebody else has to decide."
-        return ""
+        return conflict_with(self.item, person)
 
 
 def question(item: Item) -> Question:

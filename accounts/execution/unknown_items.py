@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 
+from accounts.changes.access import of_visible_changes
 from accounts.changes.models import Item
 from accounts.changes.queries import unknown_items
 from accounts.execution.resolving import RESOLVED_TOGETHER
@@ -45,9 +46,9 @@ class Filters:
         return urlencode({name: value for name, value in named.items() if value})
 
 
-def matching(filters: Filters) -> QuerySet[Item]:
-    """Return the unknown items that match, oldest first, whatever their evidence."""
-    found = unknown_items()
+def matching(filters: Filters, viewer: Staff | None = None) -> QuerySet[Item]:
+    """Return the unknown items that match and that somebody sees, oldest first, whatever their evidence."""
+    found = unknown_items(viewer)
     if filters.change_id:
         found = found.filter(change_id=filters.change_id)
     if filters.kind_name:
@@ -97,19 +98,19 @@ class Examined:
         return page, rows_of([by_id[item.pk] for item in page.rows], viewer)
 
 
-def examine(filters: Filters) -> Examined:
-    """Return the unknown items that match, with their evidence."""
-    found = matching(filters)
+def examine(filters: Filters, viewer: Staff | None = None) -> Examined:
+    """Return the unknown items that match and that somebody sees, with their evidence."""
+    found = matching(filters, viewer)
     items = list(found[: EXAMINED_MAX + 1])
     total = len(items) if len(items) <= EXAMINED_MAX else found.count()
     return Examined(filters=filters, examined=questions(items[:EXAMINED_MAX]), total=total)
 
 
-def ids_to_read(filters: Filters) -> list[int]:
+def ids_to_read(filters: Filters, viewer: Staff) -> list[int]:
     """Return the items that match, to be read again; if evidence is named, those examined that have it."""
     if filters.evidence:
-        return [asked.item.pk for asked in examine(filters).found]
-    return list(matching(filters).values_list("pk", flat=True)[:READ_AT_ONCE])
+        return [asked.item.pk for asked in examine(filters, viewer).found]
+    return list(matching(filters, viewer).values_list("pk", flat=True)[:READ_AT_ONCE])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,14 +121,15 @@ class TargetSelection:
     is_cut: bool = False
 
 
-def chosen(item_ids: Collection[int]) -> TargetSelection:
-    """Return the items with these numbers, oldest first; they may be settled already."""
-    return TargetSelection(asked=questions_of(item_ids))
+def chosen(item_ids: Collection[int], viewer: Staff) -> TargetSelection:
+    """Return the items with these numbers that somebody sees, oldest first; they may be settled already."""
+    seen = of_visible_changes(Item.objects.filter(pk__in=list(item_ids)), viewer)
+    return TargetSelection(asked=questions_of(list(seen.values_list("pk", flat=True))))
 
 
-def chosen_by(filters: Filters) -> TargetSelection:
+def chosen_by(filters: Filters, viewer: Staff) -> TargetSelection:
     """Return the unknown items that match, the oldest if one resolution can't take all of them."""
-    found = examine(filters).found
+    found = examine(filters, viewer).found
     return TargetSelection(asked=found[:RESOLVED_TOGETHER], is_cut=len(found) > RESOLVED_TOGETHER)
 
 

@@ -63,7 +63,7 @@ def unresolved(request: HttpRequest) -> HttpResponse:
     status = 200
     if form.is_valid():
         filters = form.filters()
-        examined = examine(filters)
+        examined = examine(filters, person(request))
         form.offer(examined.groups)
         page, rows = examined.page(person(request), request.GET.get("cursor"))
         context |= {"examined": examined, "page": page, "rows": rows, "is_filtered": filters != Filters()}
@@ -77,7 +77,7 @@ def unresolved(request: HttpRequest) -> HttpResponse:
 @require_GET
 def unresolved_count(request: HttpRequest) -> HttpResponse:
     """The number next to Unknown outcomes in the navigation."""
-    return render(request, "execution/_unresolved_count.html", {"count": queries.unknown_items().count()})
+    return render(request, "execution/_unresolved_count.html", {"count": queries.unknown_items(person(request)).count()})
 
 
 @requires("changes:resolve")
@@ -91,7 +91,7 @@ def selection(request: HttpRequest) -> HttpResponse:
     filters = form.filters()
     item_ids = None if request.POST.get("all") else named_items(request.POST.getlist("item"))
     if wanted == READ_AGAIN:
-        ids = ids_to_read(filters) if item_ids is None else item_ids
+        ids = ids_to_read(filters, person(request)) if item_ids is None else item_ids
         count = resolving.read_again_many(actor=person(request), origin=origin_of(request), item_ids=ids)
         words = "1 item is" if count == 1 else f"{count:,} items are"
         if count:
@@ -122,7 +122,7 @@ def resolve_many(request: HttpRequest) -> HttpResponse:
     selection = _Selection(
         viewer=person(request),
         resolution=Resolution(request.GET["resolution"]),
-        chosen=chosen_by(filters) if item_ids is None else chosen(item_ids),
+        chosen=chosen_by(filters, person(request)) if item_ids is None else chosen(item_ids, person(request)),
     )
     if len(selection.groups) > 1:
         return _one_group_at_a_time(request, selection, filters if item_ids is None else None)
@@ -258,7 +258,7 @@ def _decide(request: HttpRequest) -> HttpResponse:
             form.add_error("count", str(error))
         else:
             return _report(request, resolved, resolution)
-    selection = _Selection(viewer=actor, resolution=resolution, chosen=chosen(seen.calls))
+    selection = _Selection(viewer=actor, resolution=resolution, chosen=chosen(seen.calls, actor))
     if not selection.right:
         return _nothing_left(request, selection.left_out)
     return _page(request, selection, form, status=UNPROCESSABLE)

@@ -12,11 +12,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.changes import queries
+from accounts.changes.access import change_or_404, of_visible_changes
 from accounts.changes.kinds import for_stored
-from accounts.changes.models import Change, Item
+from accounts.changes.models import Item
 from accounts.changes.states import ChangeState
 from accounts.execution import resolving
-from accounts.execution.evidence import calls_of, events_of, in_short
+from accounts.execution.evidence import calls_of, events_of, in_short, visible_calls
 from accounts.execution.forms import ResolveForm
 from accounts.execution.models import Call
 from accounts.execution.resolving import Resolution
@@ -40,8 +41,9 @@ IN_PANEL, ON_PAGE = 10, 50
 @require_GET
 def calls(request: HttpRequest, change_id: int) -> HttpResponse:
     """The calls made for a change, newest first: what was sent, what was received, and when."""
-    change = get_object_or_404(Change, pk=change_id)
-    made = in_short(Call.objects.filter(pk__in=Call.objects.filter(items__change=change).values("pk")))
+    change = change_or_404(request, change_id)
+    made = Call.objects.filter(pk__in=Call.objects.filter(items__change=change).values("pk"))
+    made = in_short(visible_calls(made, person(request)))
     page = keyset(made, ("-id",), request.GET.get("cursor"), size=IN_PANEL if is_fragment(request) else ON_PAGE)
     context = {"change": change, "page": page, "calls": page.rows, "environment": change.environment}
     return render_page_or_fragment(request, "execution/calls.html", "execution/_calls.html", context)
@@ -50,9 +52,9 @@ def calls(request: HttpRequest, change_id: int) -> HttpResponse:
 @requires("changes:view")
 @rate_limited(EXPORTS)
 @require_GET
-def call_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:  # noqa: ARG001  (Django passes it)
+def call_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """One call as a text file: everything that was sent and everything that was received."""
-    call = get_object_or_404(Call, pk=pk)
+    call = get_object_or_404(visible_calls(Call.objects.all(), person(request)), pk=pk)
     return StreamingHttpResponse(
         _call_text(call),
         content_type="text/plain; charset=utf-8",
@@ -84,7 +86,7 @@ def item(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def resolve(request: HttpRequest, pk: int) -> HttpResponse:
     """Settle an unknown item, or send it again; refused with 409 if it has changed since it was shown."""
-    asked = question(_item_or_404(pk))
+    asked = question(_item_or_404(request, pk))
     form = _form(asked, request.POST)
     if not form.is_valid():
         return _item_page(request, pk, form=form, status=UNPROCESSABLE)
@@ -116,7 +118,7 @@ def resolve(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def read_again(request: HttpRequest, pk: int) -> HttpResponse:
     """Have Tradovate asked again for the state of an item."""
-    _item_or_404(pk)
+    _item_or_404(request, pk)
     try:
         resolving.read_again(actor=person(request), origin=origin_of(request), item_id=pk)
     except resolving.NotResolved as error:
@@ -126,8 +128,8 @@ def read_again(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _item_page(request: HttpRequest, pk: int, *, form: ResolveForm | None = None, status: int = 200) -> HttpResponse:
-    found = _item_or_404(pk)
-    asked, made = question(found), calls_of(found)
+    found = _item_or_404(request, pk)
+    asked, made = question(found), calls_of(found, person(request))
     context: dict[str, Any] = {
         "item": found,
         "change": found.change,
@@ -155,8 +157,9 @@ def _form(asked: Question, *data: Any) -> ResolveForm:
     return ResolveForm(*data, initial=initial, name=asked.item.target_name, name_asked=asked.is_typed)
 
 
-def _item_or_404(pk: int) -> Item:
-    found = Item.objects.select_related("change", "account").filter(pk=pk).first()
+def _item_or_404(request: HttpRequest, pk: int) -> Item:
+    items = Item.objects.select_related("change", "account").filter(pk=pk)
+    found = of_visible_changes(items, person(request)).first()
     if found is None:
         raise Http404(f"There is no item {pk}.")
     return found

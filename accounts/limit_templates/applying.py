@@ -34,16 +34,16 @@ def apply_to(*, actor: Staff, template_id: int, chosen: TargetSelection) -> Targ
     return targets.keep(actor, replace(chosen, parameters=version.parameters, source=words, link=None), kind=KIND)
 
 
-def assigned_to(template: LimitTemplate, environment: Environment) -> TargetSelection:
-    """Return every account of one environment that a template is for. Raises BadTargets."""
-    rows = queries.assigned_accounts(template).filter(environment=environment.value).order_by("name", "pk")
+def assigned_to(template: LimitTemplate, environment: Environment, viewer: Staff) -> TargetSelection:
+    """Return every account of one environment that a template is for and `viewer` has access to. Raises BadTargets."""
+    rows = queries.assigned_accounts(template, viewer).filter(environment=environment.value).order_by("name", "pk")
     ids = list(rows.values_list("tradovate_id", flat=True)[: TARGETS_MAX + 1])
     return _chosen(environment, ids, "all accounts that it is for")
 
 
-def drifting_from(wanted: Wanted, environment: Environment) -> TargetSelection:
-    """Return every account of one environment that differs from its template. Raises BadTargets."""
-    ids = drift.drifting_ids(wanted, environment, at_most=TARGETS_MAX)
+def drifting_from(wanted: Wanted, environment: Environment, viewer: Staff) -> TargetSelection:
+    """Return every account of one environment that differs from its template and `viewer` has access to. Raises BadTargets."""
+    ids = drift.drifting_ids(wanted, environment, at_most=TARGETS_MAX, viewer=viewer)
     return _chosen(environment, ids, "accounts that differ from it")
 
 

@@ -12,12 +12,14 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Count, F, Func, Q, QuerySet
 
+from accounts.access.queries import access_of
 from accounts.changes.kinds.limit_fields import direction, in_json, in_words
 from accounts.limit_templates.attribution import SetBy, field_setters
 from accounts.limit_templates.fields import TEMPLATE_FIELDS
 from accounts.limit_templates.models import Governed, LimitTemplate
 from accounts.models import Account
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS, AutoLiqField
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.paging import Page, keyset
 
@@ -84,15 +86,18 @@ class Found:
         return sum(each.drifting for each in self.sums)
 
 
-def drift(wanted: Wanted, cursor: str | None, *, size: int = ROWS_A_PAGE) -> Found:
-    """Return a page of what differs from its template, in a fixed number of queries. Raises `BadCursor`."""
-    page = keyset(_with_all(differing(wanted)), IN_ORDER, cursor, size=size)
-    return Found(page=page, rows=explained(page.rows), sums=sums(wanted), fields=_fields(wanted))
+def drift(wanted: Wanted, cursor: str | None, *, viewer: Staff | None = None, size: int = ROWS_A_PAGE) -> Found:
+    """Return a page of what differs from its template, in a fixed number of queries. Raises `BadCursor`.
+
+    Here and below, of accounts that `viewer` has access to.
+    """
+    page = keyset(_with_all(differing(wanted, viewer)), IN_ORDER, cursor, size=size)
+    return Found(page=page, rows=explained(page.rows), sums=sums(wanted, viewer), fields=_fields(wanted, viewer))
 
 
-def differing(wanted: Wanted) -> QuerySet[Governed]:
+def differing(wanted: Wanted, viewer: Staff | None = None) -> QuerySet[Governed]:
     """Return the limits that differ from their template's version in force."""
-    rows = _governed(wanted).exclude(differing=_NOWHERE)
+    rows = _governed(wanted, viewer).exclude(differing=_NOWHERE)
     return rows.filter(differing__contains=[wanted.field_name]) if wanted.field_name else rows
 
 
@@ -102,9 +107,9 @@ def of_account(account: Account) -> dict[str, Drifting]:
     return {each.governed.limits.level: each for each in explained(list(rows))}
 
 
-def drifting_ids(wanted: Wanted, environment: Environment, *, at_most: int) -> list[int]:
+def drifting_ids(wanted: Wanted, environment: Environment, *, at_most: int, viewer: Staff | None = None) -> list[int]:
     """Return Tradovate's ids of the differing accounts, in list order; one more than `at_most` means that there are more."""
-    rows = differing(wanted).filter(account__environment=environment.value).order_by("account__name", "pk")
+    rows = differing(wanted, viewer).filter(account__environment=environment.value).order_by("account__name", "pk")
     return list(rows.values_list("account__tradovate_id", flat=True)[: at_most + 1])
 
 
@@ -142,8 +147,9 @@ def _record(row: Governed) -> dict[str, Any]:
     return {name: in_json(value) for name, value in values.items() if value is not None and value != ""}
 
 
-def _governed(wanted: Wanted) -> QuerySet[Governed]:
-    rows = Governed.objects.all()
+def _governed(wanted: Wanted, viewer: Staff | None) -> QuerySet[Governed]:
+    access = access_of(viewer) if viewer else None
+    rows = Governed.objects.filter(access.accounts("account__")) if access else Governed.objects.all()
     if wanted.template_id is not None:
         rows = rows.filter(template=wanted.template_id)
     return rows.filter(account__environment=wanted.environment) if wanted.environment else rows
@@ -153,13 +159,13 @@ def _with_all(rows: QuerySet[Governed]) -> QuerySet[Governed]:
     return rows.select_related("account", "limits", "version__template", "assignment__risk_category")
 
 
-def sums(wanted: Wanted) -> list[Sum]:
+def sums(wanted: Wanted, viewer: Staff | None = None) -> list[Sum]:
     """Return how many accounts each template governs, and how many of them differ; one query."""
     differs = ~Q(differing=_NOWHERE)
     if wanted.field_name:
         differs &= Q(differing__contains=[wanted.field_name])
     rows = (
-        _governed(wanted)
+        _governed(wanted, viewer)
         .order_by("template__name", "template", "account__environment")
         .values_list("template", "template__name", "template__level", "account__environment")
         .annotate(governed=Count("pk"), drifting=Count("pk", filter=differs))
@@ -172,11 +178,11 @@ def sums(wanted: Wanted) -> list[Sum]:
     ]
 
 
-def _fields(wanted: Wanted) -> list[tuple[AutoLiqField, int]]:
+def _fields(wanted: Wanted, viewer: Staff | None) -> list[tuple[AutoLiqField, int]]:
     each = Func(F("differing"), function="unnest", output_field=models.TextField())
     each.set_returning = True
     rows = (
-        differing(wanted)
+        differing(wanted, viewer)
         .order_by()
         .annotate(name=each)
         .values_list("name")

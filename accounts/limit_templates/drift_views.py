@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.access.queries import visible_accounts
 from accounts.changes.forms import FileForm, NamesForm
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.preview_views import NAMING, named_targets
@@ -25,6 +26,7 @@ from accounts.limit_templates.forms import CorrectForm, DriftForm
 from accounts.limit_templates.models import LimitTemplate
 from accounts.models import Account, EnvironmentChoice
 from accounts.models.ids import BIGGEST_ID
+from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import may, requires
@@ -64,13 +66,15 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
     match request.POST.get("how"):
         case "csv":
             file_form = FileForm(request.POST, request.FILES, kind=KIND, auto_id="file_%s")
-            done = _frozen(request, pk, file_form, "file", lambda: _of_file(file_form))
+            done = _frozen(request, pk, file_form, "file", lambda: _of_file(file_form, person(request)))
         case "names":
             names_form = NamesForm(request.POST, kind=KIND, auto_id="names_%s")
-            done = _frozen(request, pk, names_form, "text", lambda: _of_names(names_form))
+            done = _frozen(request, pk, names_form, "text", lambda: _of_names(names_form, person(request)))
         case "assigned":
             where = CorrectForm(request.POST)
-            done = _frozen(request, pk, where, None, lambda: applying.assigned_to(template, _environment(where)))
+            done = _frozen(
+                request, pk, where, None, lambda: applying.assigned_to(template, _environment(where), person(request))
+            )
         case _:
             return _go_on(request, pk, named_targets(request, request.POST, None))
     return done or _apply_page(request, template, names_form, file_form, status=UNPROCESSABLE)
@@ -94,13 +98,14 @@ def _frozen(
     return None
 
 
-def _of_names(form: forms.Form) -> TargetSelection:
-    return targets.of_text(Environment(form.cleaned_data["environment"]), Unit.ACCOUNT, form.cleaned_data["text"])
+def _of_names(form: forms.Form, viewer: Staff) -> TargetSelection:
+    return targets.of_text(_environment(form), Unit.ACCOUNT, form.cleaned_data["text"], viewer=viewer)
 
 
-def _of_file(form: forms.Form) -> TargetSelection:
+def _of_file(form: forms.Form, viewer: Staff) -> TargetSelection:
     file, ignore_unknown = form.cleaned_data["file"], form.cleaned_data["ignore_unknown"]
-    return read_csv(KIND, _environment(form), file.read(), filename=file.name, ignore_unknown=ignore_unknown)
+    content = file.read()
+    return read_csv(KIND, _environment(form), content, filename=file.name, ignore_unknown=ignore_unknown, viewer=viewer)
 
 
 def _environment(form: forms.Form) -> Environment:
@@ -129,7 +134,7 @@ def _apply_page(
         "template": template,
         "now": now,
         "settings": queries.settings_of(template.level, now.limits) if now else [],
-        "assigned": queries.assigned_counts(template),
+        "assigned": queries.assigned_counts(template, person(request)),
         "names_form": names_form,
         "file_form": file_form,
     }
@@ -153,7 +158,7 @@ def drift_list(request: HttpRequest) -> HttpResponse:
     said = form.cleaned_data
     wanted = Wanted(template_id=said["template"], environment=said["environment"], field_name=said["field"])
     context |= {
-        "found": drift.drift(wanted, request.GET.get("cursor")),
+        "found": drift.drift(wanted, request.GET.get("cursor"), viewer=person(request)),
         "wanted": wanted,
         "is_filtered": wanted != Wanted(),
         "environment": said["environment"],
@@ -170,7 +175,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         raise BadRequest("The form names no environment, or a field that no template has.")
     wanted = Wanted(template_id=pk, field_name=form.cleaned_data["field"])
-    return _go_on(request, pk, applying.drifting_from(wanted, _environment(form)))
+    return _go_on(request, pk, applying.drifting_from(wanted, _environment(form), person(request)))
 
 
 @requires("changes:view")
@@ -179,7 +184,8 @@ def account_panel(request: HttpRequest, environment: str, tradovate_id: int) -> 
     """The templates that govern an account, and where it differs from them."""
     if environment not in EnvironmentChoice.values or tradovate_id > BIGGEST_ID:
         raise Http404
-    account = get_object_or_404(Account, environment=environment, tradovate_id=tradovate_id)
+    accounts = visible_accounts(Account.objects.all(), person(request))
+    account = get_object_or_404(accounts, environment=environment, tradovate_id=tradovate_id)
     governed = drift.of_account(account)
     versions = queries.governing_versions(account)
     context = {

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from django import forms
 
+from accounts.access.queries import access_of
 from accounts.changes.kinds.limit_fields import Record, in_json
 from accounts.changes.kinds.limit_form import LEVEL_CHOICES, LimitsForm
 from accounts.limit_templates.fields import TEMPLATE_FIELDS, fields_of
@@ -13,6 +14,7 @@ from accounts.limit_templates.models import LimitTemplate
 from accounts.models import Account, EnvironmentChoice, LimitLevel, RiskCategory
 from accounts.models.auto_liq_fields import AUTO_LIQ_FIELDS
 from accounts.pages.queries import categories
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.fields import LinesField, VisibleTextField
 from riskadmin.web.formats import money
@@ -107,17 +109,18 @@ class AssignForm(forms.Form):
 
     to = forms.ChoiceField(label="Accounts of")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the existing categories and sizes; two queries."""
+    def __init__(self, *args: Any, viewer: Staff, **kwargs: Any) -> None:
+        """Offer the categories and sizes of which `viewer` has access to every account; two queries."""
         super().__init__(*args, **kwargs)
-        self.categories = {f"category {each.pk}": each for each in categories()}
+        self.categories = {f"category {each.pk}": each for each in categories(viewer)}
+        access = access_of(viewer)
         sizes = Account.objects.filter(archived=False, evaluation_size_usd__isnull=False).order_by(
             "environment", "evaluation_size_usd"
         )
         self.sizes = {
             f"size {environment} {size}": (Environment(environment), size)
             for environment, size in sizes.values_list("environment", "evaluation_size_usd").distinct()
-            if size is not None
+            if size is not None and (access is None or environment in access.environments)
         }
         field = self.fields["to"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101  (declared above; for mypy)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
 
+from accounts.access.queries import visible_accounts
 from accounts.approvals import queries as approvals
 from accounts.approvals.models import Approval
 from accounts.changes.kinds.limit_fields import direction, in_words
@@ -97,16 +98,18 @@ def governing(level: str) -> Coalesce:
     return Coalesce(Subquery(by_category.values("template")[:1]), Subquery(by_size.values("template")[:1]))
 
 
-def assigned_accounts(template: LimitTemplate) -> QuerySet[Account]:
-    """Return the open accounts that a template is for, whether or not it has a version in force."""
+def assigned_accounts(template: LimitTemplate, viewer: Staff | None = None) -> QuerySet[Account]:
+    """Return the open accounts that a template is for and `viewer` has access to, whether or not a version is in force."""
     return (
-        Account.objects.filter(archived=False).annotate(governed_by=governing(template.level)).filter(governed_by=template.pk)
+        visible_accounts(Account.objects.filter(archived=False), viewer)
+        .annotate(governed_by=governing(template.level))
+        .filter(governed_by=template.pk)
     )
 
 
-def assigned_counts(template: LimitTemplate) -> Mapping[Environment, int]:
-    """Return how many open accounts a template is for, by environment; one query."""
-    rows = assigned_accounts(template).order_by().values_list("environment").annotate(Count("pk"))
+def assigned_counts(template: LimitTemplate, viewer: Staff | None = None) -> Mapping[Environment, int]:
+    """Return how many open accounts a template is for and `viewer` has access to, by environment; one query."""
+    rows = assigned_accounts(template, viewer).order_by().values_list("environment").annotate(Count("pk"))
     return {Environment(environment): count for environment, count in rows}
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.access.queries import access_of, within
 from accounts.approvals.actions import withdraw as withdraw_request
 from accounts.approvals.forms import DecideForm
 from accounts.approvals.models import ApprovalRequest
@@ -117,7 +118,7 @@ def _of_account(request: HttpRequest) -> tuple[Account | None, dict[str, Any]]:
     environment, ids = read_targets(request.GET.getlist("account"))
     asked = LevelForm(request.GET)
     level = LimitLevel(asked.cleaned_data["level"]) if asked.is_valid() else LimitLevel.FIRM
-    account = accounts_with_limits(environment, ids[:1], level).get(ids[0])
+    account = within(accounts_with_limits(environment, ids[:1], level), person(request)).get(ids[0])
     limits = level_limits(account) if account else None
     if account is None or limits is None:
         raise BadRequest("The limits of this account were never read, so no template can be made of them.")
@@ -161,7 +162,7 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 def assign(request: HttpRequest, pk: int) -> HttpResponse:
     """Assign a template to the accounts of a category or size."""
     template = get_object_or_404(LimitTemplate, pk=pk)
-    form = AssignForm(request.POST)
+    form = AssignForm(request.POST, viewer=person(request))
     if form.is_valid():
         environment, category, size = form.chosen
         try:
@@ -185,7 +186,9 @@ def assign(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def unassign(request: HttpRequest, pk: int) -> HttpResponse:
     """Remove an assignment."""
-    assignment = get_object_or_404(Assignment, pk=pk)
+    access = access_of(person(request))
+    assignments = Assignment.objects.filter(access.accounts()) if access else Assignment.objects.all()
+    assignment = get_object_or_404(assignments, pk=pk)
     actions.unassign(actor=person(request), origin=origin_of(request), assignment_id=pk)
     messages.success(request, "No longer assigned. The accounts keep their limits.")
     return redirect(request, "limit_templates:detail", assignment.template_id)
@@ -203,8 +206,8 @@ def _detail_page(
     versions = queries.versions_of(template)
     now = next((version for version in versions if version.state == VersionState.IN_FORCE), None)
     proposed = next((version for version in versions if version.state == VersionState.PROPOSED), None)
-    found = drift.sums(drift.Wanted(template_id=template.pk))
-    counts = queries.assigned_counts(template)
+    found = drift.sums(drift.Wanted(template_id=template.pk), person(request))
+    counts = queries.assigned_counts(template, person(request))
     context = {
         "template": template,
         "now": now,
@@ -222,6 +225,6 @@ def _detail_page(
         "may_decide": proposed is not None and queries.waiting_for(person(request)).filter(pk=proposed.pk).exists(),
         "may_withdraw": proposed is not None and proposed.proposed_by_id == person(request).pk,
         "may_propose": may(request, "changes:request:auto_liq_limits"),
-        "assign_form": (assign_form or AssignForm()) if may(request, "changes:decide") else None,
+        "assign_form": (assign_form or AssignForm(viewer=person(request))) if may(request, "changes:decide") else None,
     }
     return render(request, "limit_templates/detail.html", context, status=status)

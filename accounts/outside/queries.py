@@ -8,11 +8,13 @@ from typing import Any, Final
 from django.db.models import Count, Func, JSONField, Min, QuerySet
 from django.utils import timezone
 
+from accounts.access.queries import access_of
 from accounts.models import Account, MirrorMove
 from accounts.outside.attribute import NOT_SHOWN
 from riskadmin.audit.outside import OutsideKind
 from riskadmin.audit.rendering import FieldChange
 from riskadmin.audit.wording import field_words, value_words
+from riskadmin.staff.models import Staff
 from riskadmin.web.clock import display_zone
 
 FOLDS_AT_MOST: Final = 100
@@ -56,9 +58,9 @@ def yesterday() -> datetime:
     return today - timedelta(days=1)
 
 
-def outside_since_yesterday() -> Counted:
-    """Count the changes found since yesterday; one query."""
-    kinds = _outside(yesterday()).order_by().values_list("outside_kind").annotate(count=Count("pk"))
+def outside_since_yesterday(viewer: Staff) -> Counted:
+    """Count the changes found since yesterday of accounts within the viewer's access; one query."""
+    kinds = _outside(yesterday(), viewer).order_by().values_list("outside_kind").annotate(count=Count("pk"))
     found = sorted(kinds, key=lambda pair: (-pair[1], pair[0]))
     return Counted(
         count=sum(count for _, count in found),
@@ -66,13 +68,13 @@ def outside_since_yesterday() -> Counted:
     )
 
 
-def folds(since: datetime) -> list[Fold]:
-    """Return the changes found, newest first, each change once for all accounts of one reading.
+def folds(since: datetime, viewer: Staff) -> list[Fold]:
+    """Return the changes found, newest first, each change once for all accounts of one reading within the viewer's access.
 
     Two queries; one more than `FOLDS_AT_MOST` means that there are more.
     """
     rows = list(
-        _outside(since)
+        _outside(since, viewer)
         .values("account__environment", "read_at", "outside_kind", part=_WithoutTimes("outside"))
         .annotate(count=Count("pk"), earliest=Min("known_at"), first=Min("account"))
         .order_by("-read_at", "first")[: FOLDS_AT_MOST + 1]
@@ -91,8 +93,10 @@ def folds(since: datetime) -> list[Fold]:
     ]
 
 
-def _outside(since: datetime) -> QuerySet[MirrorMove]:
-    return MirrorMove.objects.exclude(outside_kind="").filter(read_at__gte=since)
+def _outside(since: datetime, viewer: Staff) -> QuerySet[MirrorMove]:
+    found = MirrorMove.objects.exclude(outside_kind="").filter(read_at__gte=since)
+    access = access_of(viewer)
+    return found.filter(access.accounts("account__")) if access else found
 
 
 def _changes(part: Mapping[str, Sequence[Any]]) -> list[FieldChange]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.outside.queries import FOLDS_AT_MOST, folds, yesterday
+from riskadmin.staff.queries import person
 from riskadmin.web.access import may, requires
 
 MONTH: Final = timedelta(days=30)
@@ -19,7 +20,7 @@ MONTH: Final = timedelta(days=30)
 def outside_list(request: HttpRequest) -> HttpResponse:
     """The changes found in the last 30 days, or since yesterday (`?since=yesterday`), newest first."""
     is_recent = request.GET.get("since") == "yesterday"
-    found = folds(yesterday() if is_recent else timezone.now() - MONTH)
+    found = folds(yesterday() if is_recent else timezone.now() - MONTH, person(request))
     context = {
         "is_recent": is_recent,
         "folds": found[:FOLDS_AT_MOST],

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from accounts.access.queries import visible_accounts, visible_categories
 from accounts.models import Account, AccountNote, RiskCategory
 from riskadmin.audit.actions import AuditEntry, record
 from riskadmin.audit.origin import Origin, Subject
@@ -26,7 +27,8 @@ def mark_category(*, actor: Staff, origin: Origin, category_id: int, is_halting:
     if not actor.may("categories:mark"):
         raise NotAllowed("Only administrators mark risk categories as halting.")
     with transaction.atomic():
-        category = RiskCategory.objects.select_for_update(of=("self",)).get(pk=category_id)
+        categories = visible_categories(RiskCategory.objects.all(), actor)
+        category = categories.select_for_update(of=("self",)).get(pk=category_id)
         if category.is_halting == is_halting:
             return category
         category.is_halting = is_halting
@@ -54,6 +56,8 @@ def add_note(*, actor: Staff, origin: Origin, account: Account, text: str, form_
     """
     if not actor.may("accounts:note"):
         raise NotAllowed("You may not write notes about accounts.")
+    if not visible_accounts(Account.objects.filter(pk=account.pk), actor).exists():
+        raise NotAllowed("You have no access to this account.")
     who = actor.who()
     try:
         with transaction.atomic():

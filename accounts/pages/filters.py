@@ -1,22 +1,26 @@
 """The filters of the accounts page. A change's targets may be chosen by them, too."""
 
+from functools import cache, partial
 from typing import Any
 
 import django_filters
 from django import forms
 from django.db.models import QuerySet
 
+from accounts.access.queries import visible_accounts
 from accounts.models import Account, EnvironmentChoice
 from accounts.models.status import AccountStatus, account_status_q
 from accounts.pages import queries
 from accounts.pages.queries import Attention
+from riskadmin.staff.models import Staff
 from riskadmin.web.lists.filters import Choices, ListFilters, SelectFilter
 
 Accounts = QuerySet[Account]
 
 
-def _categories() -> Choices:
-    named = ((each.pk, f"{each.label} ({EnvironmentChoice(each.environment).label})") for each in queries.categories())
+def _categories(viewer: Staff | None) -> Choices:
+    categories = queries.categories(viewer)
+    named = ((each.pk, f"{each.label} ({EnvironmentChoice(each.environment).label})") for each in categories)
     return [("", "Any"), *named]
 
 
@@ -40,11 +44,15 @@ class AccountFilters(ListFilters):
     category = CategoryFilter(label="Risk category", field_name="risk_category", coerce=int, empty_value=None)
     attention = SelectFilter(label="Needs attention", method="of_attention", choices=[("", "All accounts"), *Attention.choices])
 
-    choices_read = {"category": _categories}
-
     class Meta:
         model = Account
         fields: list[str] = []
+
+    def __init__(self, data: Any, *, viewer: Staff | None = None) -> None:
+        """Take the parameters of an address. Accounts are those that `viewer` has access to."""
+        super().__init__(data, visible_accounts(Account.objects.all(), viewer))
+        # Choices are read once, so they are made for each viewer.
+        self.filters["category"].extra["choices"] = cache(partial(_categories, viewer))
 
     _leaves_out_traders = False
 

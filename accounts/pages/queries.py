@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from accounts.access.queries import visible_accounts, visible_categories
 from accounts.gateway.connection import connected_environments
 from accounts.models import (
     Account,
@@ -26,6 +27,7 @@ from accounts.models import (
 )
 from accounts.models.ids import BIGGEST_ID
 from accounts.models.status import AccountStatus, account_status_q
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import AdminAction, Environment
 from riskadmin.web.paging import Page, keyset
 
@@ -109,10 +111,13 @@ def names_of(accounts: QuerySet[Account], *, at_most: int) -> Names:
     return Names(accounts=found[:at_most], is_more=len(found) > at_most)
 
 
-def account_detail(environment: Environment, tradovate_id: int) -> Account | None:
-    """Return an account with everything that its page shows, in six queries; None if the mirror doesn't know it."""
+def account_detail(environment: Environment, tradovate_id: int, viewer: Staff) -> Account | None:
+    """Return an account with everything that its page shows, in six queries.
+
+    None if the mirror doesn't know it, or if it is outside the viewer's access.
+    """
     return (
-        Account.objects.filter(environment=environment, tradovate_id=tradovate_id)
+        visible_accounts(Account.objects.filter(environment=environment, tradovate_id=tradovate_id), viewer)
         .select_related("risk_status", "risk_category", "trader", "cash")
         .prefetch_related(
             "limits",
@@ -124,11 +129,14 @@ def account_detail(environment: Environment, tradovate_id: int) -> Account | Non
     )
 
 
-def other_accounts(account: Account) -> list[Account]:
-    """Return the trader's other accounts, open ones first; one more than `OTHERS_AT_MOST` means that there are more."""
+def other_accounts(account: Account, viewer: Staff) -> list[Account]:
+    """Return the trader's other accounts that a person has access to, open ones first.
+
+    One more than `OTHERS_AT_MOST` means that there are more.
+    """
     if account.trader_id is None:
         return []
-    rows = Account.objects.filter(trader=account.trader_id).exclude(pk=account.pk)
+    rows = visible_accounts(Account.objects.filter(trader=account.trader_id), viewer).exclude(pk=account.pk)
     return list(rows.select_related("risk_status", "cash").order_by("archived", "name", "pk")[: OTHERS_AT_MOST + 1])
 
 
@@ -137,9 +145,9 @@ def notes_of(account: Account) -> list[AccountNote]:
     return list(AccountNote.objects.filter(account=account).order_by("-pk")[: NOTES_AT_MOST + 1])
 
 
-def categories() -> list[RiskCategory]:
-    """Return every risk category, for the filter."""
-    return list(RiskCategory.objects.order_by("environment", "name", "pk"))
+def categories(viewer: Staff | None = None) -> list[RiskCategory]:
+    """Return every risk category that a person has access to, for the filter."""
+    return list(visible_categories(RiskCategory.objects.all(), viewer).order_by("environment", "name", "pk"))
 
 
 def category_label(category_id: int) -> str:
@@ -147,10 +155,10 @@ def category_label(category_id: int) -> str:
     return RiskCategory.objects.get(pk=category_id).label
 
 
-def counted_categories() -> QuerySet[RiskCategory]:
-    """Return every risk category with how many open accounts are in it (`open_accounts`), in order."""
+def counted_categories(viewer: Staff) -> QuerySet[RiskCategory]:
+    """Return the risk categories that a person has access to, with how many open accounts each has (`open_accounts`)."""
     is_open = Q(accounts__archived=False, accounts__closed=False)
-    counted = RiskCategory.objects.annotate(open_accounts=Count("accounts", filter=is_open))
+    counted = visible_categories(RiskCategory.objects.all(), viewer).annotate(open_accounts=Count("accounts", filter=is_open))
     return counted.order_by("environment", "name", "pk")
 
 

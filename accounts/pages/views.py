@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.access.queries import marks_of
 from accounts.gateway.connection import NotConnected
 from accounts.models import Account, EnvironmentChoice, LimitLevel, RiskCategory, pre_trade
 from accounts.models.ids import BIGGEST_ID
@@ -65,7 +66,7 @@ def account_list_csv(request: HtmxHttpRequest) -> HttpResponseBase:
 
 
 def _list(request: HtmxHttpRequest) -> tuple[AccountFilters, ListPage[Account]]:
-    filters = AccountFilters(request.GET)
+    filters = AccountFilters(request.GET, viewer=person(request))
     return filters, ListPage(ACCOUNTS, request, filters, csv_url=reverse("accounts:csv"))
 
 
@@ -73,7 +74,7 @@ def _list(request: HtmxHttpRequest) -> tuple[AccountFilters, ListPage[Account]]:
 @require_safe
 def account_detail(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """One account: its status and why, its limits, its money and positions, its trader; always a whole page."""
-    return _detail_page(request, _account_or_404(environment, tradovate_id))
+    return _detail_page(request, _account_or_404(request, environment, tradovate_id))
 
 
 def _detail_page(
@@ -84,7 +85,7 @@ def _detail_page(
     firm, trader = limits.get(LimitLevel.FIRM.value), limits.get(LimitLevel.TRADER.value)
     figures = figures_of(account)
     outside_status = queries.outside_status(account)
-    others = queries.other_accounts(account)
+    others = queries.other_accounts(account, person(request))
     notes = queries.notes_of(account)
     context = {
         "account": account,
@@ -108,6 +109,7 @@ def _detail_page(
         "others": others[: queries.OTHERS_AT_MOST],
         "are_more_others": len(others) > queries.OTHERS_AT_MOST,
         "may_ask": any(may(request, button.capability) for button in offered()),
+        "marks": marks_of(account) if may(request, "related:view") else [],
         "notes": notes[: queries.NOTES_AT_MOST],
         "are_more_notes": len(notes) > queries.NOTES_AT_MOST,
         "note_form": (form or NoteForm.fresh()) if may(request, "accounts:note") else None,
@@ -119,7 +121,7 @@ def _detail_page(
 @require_POST
 def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """Write a note about one account, then show its page; with 422 and the typed text if it is not valid."""
-    account = _account_or_404(environment, tradovate_id)
+    account = _account_or_404(request, environment, tradovate_id)
     form = NoteForm(request.POST)
     if not form.is_valid():
         return _detail_page(request, account, form=form, status=UNPROCESSABLE)
@@ -138,7 +140,7 @@ def account_note(request: HtmxHttpRequest, environment: str, tradovate_id: int) 
 @require_POST
 def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> HttpResponse:
     """Read everything an account's page shows from Tradovate now, then show the page, and what of it could not be read."""
-    account = _account_or_404(environment, tradovate_id)
+    account = _account_or_404(request, environment, tradovate_id)
     try:
         outcome = read_now(account)
     except NotConnected as error:
@@ -154,7 +156,7 @@ def account_refresh(request: HtmxHttpRequest, environment: str, tradovate_id: in
 @require_safe
 def categories(request: HtmxHttpRequest) -> HttpResponse:
     """The risk categories, which of them are halting, and for administrators the button that marks one."""
-    context = {"categories": queries.counted_categories(), "may_mark": may(request, "categories:mark")}
+    context = {"categories": queries.counted_categories(person(request)), "may_mark": may(request, "categories:mark")}
     return render(request, "accounts/categories.html", context)
 
 
@@ -173,10 +175,10 @@ def mark_category(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     return HttpResponseSeeOther(reverse("accounts:categories"))
 
 
-def _account_or_404(environment: str, tradovate_id: int) -> Account:
+def _account_or_404(request: HtmxHttpRequest, environment: str, tradovate_id: int) -> Account:
     if environment not in EnvironmentChoice.values or tradovate_id > BIGGEST_ID:
         raise Http404
-    account = queries.account_detail(Environment(environment), tradovate_id)
+    account = queries.account_detail(Environment(environment), tradovate_id, person(request))
     if account is None:
         raise Http404
     return account

@@ -4,6 +4,8 @@ from typing import Final
 
 FIELD_LABELS: Final[dict[str, str]] = {
     "act": "What",
+    "access": "Access",
+    "access_before": "Access before",
     "active": "May sign in",
     "attempt": "Attempt",
     "by_email": "Sent by e-mail",
@@ -32,6 +34,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "hours": "Hours",
     "host": "Host",
     "incident": "Incident",
+    "is_wider": "More access than before",
     "items": "Items",
     "kind": "Kind",
     "known_at": "Last read before",
@@ -96,6 +99,8 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "verdict": "Decision",
     "wait_s": "Wait in seconds",
     "webhook": "Webhook",
+    "whom": "Whose access",
+    "whose": "Belongs to",
     "why": "Refused because",
     "window": "Window",
 }

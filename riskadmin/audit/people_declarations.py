@@ -166,4 +166,19 @@ PEOPLE: Final[dict[Tag, Declaration]] = {
         sentence="{actor} started the command {command} on the server[ ({options})]",
         required=("command", "options"),
     ),
+    Tag.STAFF_ACCESS_SET: Declaration(
+        sentence="{actor} changed what {whom} has access to, from {access_before} to {access}[: “{comment}”]",
+        required=("staff_id", "whom", "access_before", "access", "is_wider", "comment"),
+        tone="warn",
+    ),
+    Tag.RELATED_MARKED: Declaration(
+        sentence="{actor} marked {account} as belonging to {whose}[: “{comment}”]",
+        required=("staff_id", "whose", "comment"),
+        tone="warn",
+    ),
+    Tag.RELATED_ENDED: Declaration(
+        sentence="{actor} ended the mark that {account} belongs to {whose}[: “{comment}”]",
+        required=("staff_id", "whose", "comment"),
+        tone="warn",
+    ),
 }

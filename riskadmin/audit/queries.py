@@ -40,17 +40,20 @@ def events_page(events: QuerySet[Event], cursor: str | None, *, order: Sequence[
         return keyset(events, order, cursor)
 
 
-def account_history(*, environment: str, account_id: int, cursor: str | None) -> Page[Event]:
-    """Return one page of an account's history, for a panel. Raises TooBroad, and `paging.BadCursor`."""
+def account_history(*, environment: str, account_id: int) -> QuerySet[Event]:
+    """Return the events of an account."""
+    return Event.objects.filter(account_id=account_id, environment=environment)
+
+
+def change_history(*, change_id: int) -> QuerySet[Event]:
+    """Return the events of a change and its items."""
+    return Event.objects.filter(change_id=change_id)
+
+
+def panel(events: QuerySet[Event], cursor: str | None) -> Page[Event]:
+    """Return one page of events, newest first, for a panel. Raises TooBroad, and `paging.BadCursor`."""
     with _bounded():
-        events = Event.objects.filter(account_id=account_id, environment=environment)
         return keyset(events, ORDER, cursor, size=PANEL_SIZE)
-
-
-def change_history(*, change_id: int, cursor: str | None) -> Page[Event]:
-    """Return one page of the history of a change and its items, for a panel. Raises TooBroad, and `paging.BadCursor`."""
-    with _bounded():
-        return keyset(Event.objects.filter(change_id=change_id), ORDER, cursor, size=PANEL_SIZE)
 
 
 def people() -> list[tuple[int, str]]:

@@ -44,6 +44,9 @@ class Tag(models.TextChoices):
     STAFF_WORK_HANDED_OVER = "staff:work:handed_over", "Work handed over"
 
     COMMAND_RUN = "command:run:started", "Command started on the server"
+    STAFF_ACCESS_SET = "staff:access:set", "Access of a person changed"
+    RELATED_MARKED = "staff:related:marked", "Account marked as belonging to staff or a relative"
+    RELATED_ENDED = "staff:related:ended", "Mark of an account of staff or a relative ended"
 
     TOKEN_MADE = "staff:token:made", "Access token made"
     TOKEN_REVOKED = "staff:token:revoked", "Access token revoked"

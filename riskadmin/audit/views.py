@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from riskadmin.audit import queries
+from riskadmin.audit.access import seen_by
 from riskadmin.audit.filters import BIGGEST_ID, EventFilters
 from riskadmin.audit.lists import EVENTS
 from riskadmin.audit.models import Event
@@ -31,7 +32,9 @@ def event_list(request: HtmxHttpRequest) -> HttpResponse:
     shown = ListPage(EVENTS, request, filters)
     context: dict[str, Any] = {}
     if shown.is_valid:
-        page = _page(lambda: queries.events_page(filters.qs, request.GET.get("cursor"), order=shown.order))
+        page = _page(
+            lambda: queries.events_page(seen_by(request.user, filters.qs), request.GET.get("cursor"), order=shown.order)
+        )
         context = {
             "page": page,
             "table": shown.table(page.rows if page else [], caption=f"Events, {shown.age_order} first"),
@@ -45,7 +48,7 @@ def event_list(request: HtmxHttpRequest) -> HttpResponse:
 @require_safe
 def event_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Everything recorded about one event: a page, and for htmx the fragment that opens below its row."""
-    event = get_object_or_404(Event, pk=_in_range(pk))
+    event = get_object_or_404(seen_by(request.user, Event.objects.all()), pk=_in_range(pk))
     context = {
         "line": EventLine(event),
         "evidence": [
@@ -65,7 +68,8 @@ def account_history(request: HtmxHttpRequest, environment: str, tradovate_id: in
         raise Http404
     account_id = _in_range(tradovate_id)
     heading = f"History of account {tradovate_id} ({ENVIRONMENT_WORDS[environment]})"
-    read = partial(queries.account_history, environment=environment, account_id=account_id, cursor=request.GET.get("cursor"))
+    events = seen_by(request.user, queries.account_history(environment=environment, account_id=account_id))
+    read = partial(queries.panel, events, request.GET.get("cursor"))
     return _history(request, heading, read, hidden_column="account")
 
 
@@ -74,7 +78,8 @@ def account_history(request: HtmxHttpRequest, environment: str, tradovate_id: in
 def change_history(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """The history of one change and its items: a panel of the change's page, and a page of its own."""
     change_id = _in_range(pk)
-    read = partial(queries.change_history, change_id=change_id, cursor=request.GET.get("cursor"))
+    events = seen_by(request.user, queries.change_history(change_id=change_id))
+    read = partial(queries.panel, events, request.GET.get("cursor"))
     return _history(request, f"History of change {pk}", read, hidden_column="change")
 
 

@@ -41,6 +41,11 @@ _GRANTED: Final[dict[str, tuple[str, frozenset[Role]]]] = {
     "staff:view": ("see people and what they may do", frozenset({Role.COMPLIANCE, Role.ADMINISTRATOR})),
     "staff:manage": ("manage people and their roles", frozenset({Role.ADMINISTRATOR})),
     "connections:manage": ("manage the connections to Tradovate", frozenset({Role.ADMINISTRATOR})),
+    "access:manage": ("limit people's access and mark accounts of staff", frozenset({Role.ADMINISTRATOR})),
+    "related:view": (
+        "see which accounts belong to staff or their relatives",
+        frozenset({Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMINISTRATOR}),
+    ),
     "system:view": ("see how the system is", frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})),
 }
 """Each capability, what it allows in words ("It needs the permission to …"), and the roles that have it."""

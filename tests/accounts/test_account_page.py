@@ -177,7 +177,7 @@ def test_one_and_thirty_other_accounts_take_the_same_queries(support: Client) ->
         make_cash(make_active(trader=trader))
         make_position(account)
 
-    assert queries() == few <= 14
+    assert queries() == few <= 15
 
 
 @pytest.fixture

@@ -150,5 +150,5 @@ def test_a_history_costs_the_same_for_any_number(
 ) -> None:
     write_old(count, at=AT, environment="demo", account_id=101, change_id=5)
     # Session, person, their roles; the time limit and the page between savepoint and release.
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert len(compliance.get(address).context["table"].rows) == min(count, PANEL_SIZE)

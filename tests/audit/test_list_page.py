@@ -209,7 +209,7 @@ def test_it_costs_the_same_for_any_number(
     write_old(count, at=AT, staff_id=3, staff_name="Sam", environment="demo", account_id=1, account_name="A", change_id=4)
 
     # Session, person, their roles; who is in the trail; the time limit and the page between savepoint and release.
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         response = compliance.get(AUDIT, {"what": "item"})
     assert len(response.context["table"].rows) == min(count, DEFAULT_SIZE)
 

@@ -134,6 +134,6 @@ class TestPromises:
         change = ask(support, "lock", 1, timing=Timing(runs_at=NOW + runs_at))
         stop(having.endpoint(LOCK))
         holds = [(hold.words, hold.until) for hold in pace(progress(change.pk)).holds]
-        (entry,) = ahead().days[0].entries
+        (entry,) = ahead(support).days[0].entries
         assert entry.begins_at == max(IN_AN_HOUR, NOW + runs_at)
         assert holds == ([(f"It can't begin: Tradovate demands a captcha for {LOCK}", IN_AN_HOUR)] if is_shown else [])

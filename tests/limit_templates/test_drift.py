@@ -245,7 +245,7 @@ class TestTheList:
         for kept in (60, 1):
             MirrorMove.objects.all().delete()
             Account.objects.filter(tradovate_id__gt=kept).delete()
-            with django_assert_num_queries(9):
+            with django_assert_num_queries(10):
                 counts.append(client.get(address).content.count(b"row-link"))
         assert counts == ([40, 1] if not query else [20, 1])
 

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.changes.access import of_visible_changes
 from accounts.changes.kinds import KINDS, named
 from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.reasons import actions, queries
@@ -117,7 +118,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def download(request: HttpRequest, pk: int) -> HttpResponse:
     """An attached file, never to be shown by the browser. By POST, because each download is recorded."""
-    attachment = get_object_or_404(Attachment, pk=pk)
+    attachment = get_object_or_404(of_visible_changes(Attachment.objects.all(), person(request)), pk=pk)
     content = actions.download(actor=person(request), origin=origin_of(request), attachment=attachment)
     response = HttpResponse(content, content_type="application/octet-stream")
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=attachment.name)

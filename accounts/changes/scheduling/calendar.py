@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.approvals.models import Approval
 from accounts.approvals.states import Verdict
+from accounts.changes.access import visible_changes
 from accounts.changes.kinds import for_stored
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.stored import StoredKind
@@ -21,6 +22,7 @@ from accounts.changes.scheduling.hours import HoursUnknown, Span, hours
 from accounts.changes.states import CHANGE_OPEN, ChangeState, ItemState, Window
 from accounts.changes.stops import Ahead as Needs
 from accounts.changes.stops import Stops, last_end, stops_now
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment, Lane
 from riskadmin.web.clock import display_zone
 
@@ -74,8 +76,8 @@ class Ahead:
     unknown: str
 
 
-def ahead() -> Ahead:
-    """Return what will run. Three queries, however many changes there are, and one for the stops."""
+def ahead(viewer: Staff) -> Ahead:
+    """Return what will run and somebody sees. Three queries, however many changes there are, and one for the stops."""
     now = timezone.now()
     try:
         known = hours()
@@ -83,6 +85,7 @@ def ahead() -> Ahead:
     except HoursUnknown as error:
         windows, known_until, unknown = [], None, str(error)
     timed = Change.objects.filter(Q(runs_at__isnull=False) | ~Q(window=Window.ANY), state__in=CHANGE_OPEN)
+    timed = visible_changes(timed, viewer)
     begun = Q(state=ChangeState.RUNNING, window=Window.ANY)  # those run like any other
     counted = timed.exclude(begun).annotate(ahead=Count("items", filter=Q(items__state__in=_AHEAD)))
     changes = list(counted.order_by("runs_at", "pk")[: ENTRIES_MAX + 1])

@@ -199,6 +199,7 @@ def _not_requested_again(change: Change, items: Sequence[Item], origin: Origin) 
         parameters=change.parameters,
         per_target=own,
         skip_reasons=left_alone(link, ids),
+        requester=requester,
     )
     if not planned.sent:
         reasons = "; ".join(topic.words for topic in topics(row.skip_reason for row in planned.skipped))

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.approvals.actions import counting, still_counts
+from accounts.changes.access import visible_changes
 from accounts.changes.kinds import KINDS, for_stored
 from accounts.changes.kinds.stored import StoredKind
 from accounts.changes.models import Change
@@ -58,8 +59,10 @@ def suspended() -> QuerySet[Change]:
 def suspended_for(person: Staff) -> QuerySet[Change]:
     """Return the suspended changes that this person may take over or cancel."""
     if person.may("changes:decide"):
-        return suspended()
-    return suspended().filter(kind__in=[kind.name for kind in KINDS.values() if person.may(kind.capability)])
+        return visible_changes(suspended(), person)
+    return visible_changes(suspended(), person).filter(
+        kind__in=[kind.name for kind in KINDS.values() if person.may(kind.capability)]
+    )
 
 
 def may_settle(person: Staff, change: Change) -> bool:

@@ -15,17 +15,24 @@ from accounts.changes.targeting.csv_values import RowCheck
 from accounts.changes.targeting.name_lookup import quoted
 from accounts.changes.targeting.source import Fault, Note, Problem, RefusedRows
 from accounts.changes.targeting.targets import NamedTarget, TargetSelection, of_names
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web import csv_file
 from riskadmin.web.pasted_text import plain, visible
 
 
 def read_csv(
-    kind: Kind, environment: Environment, content: bytes, *, filename: str, ignore_unknown: bool = False
+    kind: Kind,
+    environment: Environment,
+    content: bytes,
+    *,
+    filename: str,
+    ignore_unknown: bool = False,
+    viewer: Staff | None = None,
 ) -> TargetSelection:
     """Return what a file selects. Raises Unreadable; costs a fixed number of queries, whatever its length.
 
-    Unknown columns are skipped only if `ignore_unknown` says so.
+    Unknown columns are skipped only if `ignore_unknown` says so. What `viewer` has no access to is not found.
     """
     table = read_table(content)
     layout = layout_of(kind, table, ignore_unknown=ignore_unknown)
@@ -38,7 +45,7 @@ def read_csv(
             named.append(read)
         else:
             problems.extend(read)
-    found = of_names(environment, kind.unit, named, source=f"CSV {quoted(filename)}")
+    found = of_names(environment, kind.unit, named, source=f"CSV {quoted(filename)}", viewer=viewer)
     every = tuple(sorted([*problems, *found.problems], key=lambda problem: problem.line))
     words = tuple(Note(line=table.heading_line, words=each) for each in layout.words)
     return replace(found, problems=every, notes=(*words, *found.notes), refused_rows=_refused(table, every))

@@ -4,14 +4,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Q, TextField
 
+from accounts.access.queries import visible_accounts, visible_traders
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.targeting.source import Fault
 from accounts.models import Account, Trader
 from accounts.models.ids import BIGGEST_ID, AnyOf, with_ids
+from riskadmin.staff.models import Staff
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.pasted_text import bare_names, in_plain_digits, other_digits, visible
 
@@ -54,12 +56,13 @@ class Directory:
     If a text as written matches nothing, it is tried without the marks around it. Two queries, whatever the number of texts.
     """
 
-    def __init__(self, environment: Environment, unit: Unit, texts: Iterable[str]) -> None:
+    def __init__(self, environment: Environment, unit: Unit, texts: Iterable[str], viewer: Staff | None = None) -> None:
+        """Look texts up among what a person has access to."""
         self._unit = unit
         every = set(texts)
         self._bare = {text: bare for text in every if (bare := bare_names(text))}
         every.update(*self._bare.values())
-        self._by_id, self._by_name = _read(environment, unit, every)
+        self._by_id, self._by_name = _read(environment, unit, every, viewer)
 
     def has(self, text: str) -> bool:
         """Say whether a text matches anything."""
@@ -127,12 +130,13 @@ class Directory:
 
 
 def _read(
-    environment: Environment, unit: Unit, texts: set[str]
+    environment: Environment, unit: Unit, texts: set[str], viewer: Staff | None
 ) -> tuple[dict[int, KnownTarget], dict[str, dict[int, KnownTarget]]]:
     ids = {int(text) for text in texts if is_id(text)}
     names = {text for text in texts if text and len(text) <= _NAME_MAX and "\0" not in text and not _has_surrogates(text)}
     columns = ["tradovate_id", "name", *(("archived",) if unit == Unit.ACCOUNT else ("missing_since",))]
-    everything = (Account if unit == Unit.ACCOUNT else Trader).objects.all()
+    accounts, traders = Account.objects.all(), Trader.objects.all()
+    everything: Any = visible_accounts(accounts, viewer) if unit == Unit.ACCOUNT else visible_traders(traders, viewer)
     by_id: dict[int, KnownTarget] = {}
     by_name: dict[str, dict[int, KnownTarget]] = defaultdict(dict)
     # Two queries: with OR, PostgreSQL would use neither index.

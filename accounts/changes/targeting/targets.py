@@ -15,6 +15,7 @@ from uuid import UUID
 from django.core.exceptions import BadRequest
 from django.utils import timezone
 
+from accounts.access.queries import visible_accounts
 from accounts.changes.kinds.kind import Kind
 from accounts.changes.kinds.spec import Unit
 from accounts.changes.kinds.stored import State
@@ -152,10 +153,10 @@ def of_filters(filters: AccountFilters) -> TargetSelection:
     )
 
 
-def of_trader(environment: Environment, trader_id: int) -> TargetSelection:
-    """Return every account of a trader, by Tradovate's id. Raises BadTargets."""
+def of_trader(environment: Environment, trader_id: int, *, viewer: Staff | None = None) -> TargetSelection:
+    """Return every account of a trader that somebody has access to, by Tradovate's id. Raises BadTargets."""
     trader = Trader.objects.filter(environment=environment.value, tradovate_id=trader_id).first()
-    accounts = trader.accounts.order_by("name", "pk") if trader else Account.objects.none()
+    accounts = visible_accounts(trader.accounts.order_by("name", "pk"), viewer) if trader else Account.objects.none()
     ids = tuple(accounts.values_list("tradovate_id", flat=True)[: TARGETS_MAX + 1])
     if trader is None or not ids:
         raise BadTargets("This trader has no account.")
@@ -166,9 +167,9 @@ def of_trader(environment: Environment, trader_id: int) -> TargetSelection:
     )
 
 
-def traders_of(environment: Environment, account_ids: Sequence[int]) -> tuple[list[int], int]:
+def traders_of(environment: Environment, account_ids: Sequence[int], *, viewer: Staff | None = None) -> tuple[list[int], int]:
     """Return the traders of accounts, each once and in order, and how many accounts have none; one query."""
-    rows = Account.objects.filter(with_ids(environment, account_ids), trader__isnull=False)
+    rows = visible_accounts(Account.objects.filter(with_ids(environment, account_ids), trader__isnull=False), viewer)
     trader_of = dict(rows.values_list("tradovate_id", "trader__tradovate_id"))
     found = [trader_of[account_id] for account_id in account_ids if account_id in trader_of]
     return list(dict.fromkeys(found)), len(account_ids) - len(found)
@@ -193,13 +194,15 @@ def had_own_parameters(change: Change) -> bool:
 # --- Named individually -------------------------------------------------------------------------------------------------
 
 
-def of_names(environment: Environment, unit: Unit, named: Sequence[NamedTarget], *, source: str) -> TargetSelection:
+def of_names(
+    environment: Environment, unit: Unit, named: Sequence[NamedTarget], *, source: str, viewer: Staff | None = None
+) -> TargetSelection:
     """Look up targets named by id or name, in order, with a problem for each that is no target.
 
     A target that occurs twice with the same parameters counts once, and a note says so; if its rows contradict each other, none
-    of them counts. A fixed number of queries, whatever the number of names.
+    of them counts. What `viewer` has no access to is not found. A fixed number of queries, whatever the number of names.
     """
-    directory = Directory(environment, unit, {text for each in named for _, text in each.cells})
+    directory = Directory(environment, unit, {text for each in named for _, text in each.cells}, viewer)
     return _of_directory(directory, environment, unit, named, source=source)
 
 
@@ -242,10 +245,10 @@ def _of_directory(
     )
 
 
-def of_text(environment: Environment, unit: Unit, text: str) -> TargetSelection:
+def of_text(environment: Environment, unit: Unit, text: str, *, viewer: Staff | None = None) -> TargetSelection:
     """Return the targets that a pasted text names, in any layout. What is left over is a problem. Raises BadTargets.
 
-    Accounts may also be separated by spaces, unless one has a name with spaces.
+    Accounts may also be separated by spaces, unless one has a name with spaces. What `viewer` has no access to is not found.
     """
     parts, is_counted = pasted(text, unit)
     count = sum(is_word(word) for part in parts for word in part.words)
@@ -253,7 +256,8 @@ def of_text(environment: Environment, unit: Unit, text: str) -> TargetSelection:
         raise BadTargets(f"Write at least one {unit.value}'s id or name.")
     if count > TARGETS_MAX:
         raise BadTargets(f"{count:,} {unit.value}s are named; one change takes at most {TARGETS_MAX:,}.")
-    directory = Directory(environment, unit, {each for part in parts for each in (part.as_written, part.text, *part.words)})
+    texts = {each for part in parts for each in (part.as_written, part.text, *part.words)}
+    directory = Directory(environment, unit, texts, viewer)
     named: list[NamedTarget] = []
     problems: list[Problem] = []
     for part in parts:

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.changes.access import visible_changes
 from accounts.changes.forms import FileForm, NamesForm, read_targets
 from accounts.changes.kinds import KINDS
 from accounts.changes.kinds.kind import Kind
@@ -27,6 +28,7 @@ from accounts.changes.targeting.csv_table import BYTES_MAX, Unreadable
 from accounts.changes.targeting.csv_upload import read_csv, refused_as_csv
 from accounts.changes.targeting.targets import BadTargets, TargetSelection, copy_of
 from accounts.pages.filters import AccountFilters
+from riskadmin.staff.models import Staff
 from riskadmin.staff.queries import person
 from riskadmin.tradovate.vocabulary import Environment
 from riskadmin.web.access import CapabilityMissing, demand, may, requires
@@ -101,16 +103,16 @@ def freeze(request: HttpRequest) -> HttpResponse:
     if kind:
         demand(request, kind.capability)
     _offered(request)
-    return _go_on(targets.keep(person(request), _everything_of(request.POST), kind=kind), kind)
+    return _go_on(targets.keep(person(request), _everything_of(request.POST, person(request)), kind=kind), kind)
 
 
-def _everything_of(posted: QueryDict) -> TargetSelection:
+def _everything_of(posted: QueryDict, viewer: Staff) -> TargetSelection:
     if "trader" in posted:
         environment, ids = read_targets(posted.getlist("trader"), Unit.TRADER)
         if len(ids) > 1:
             raise BadTargets("One trader's accounts can be chosen at a time.")
-        return targets.of_trader(environment, ids[0])
-    filters = AccountFilters(posted)
+        return targets.of_trader(environment, ids[0], viewer=viewer)
+    filters = AccountFilters(posted, viewer=viewer)
     if not filters.is_valid():
         raise BadTargets("The filter isn't one that the list of accounts knows.")
     return targets.of_filters(filters)
@@ -153,7 +155,8 @@ def _copied(request: HttpRequest, kind: Kind) -> Change | None:
     number = typed.get("copy_of", "")
     if not number:
         return None
-    change = Change.objects.filter(pk=int(number), kind=kind.name).first() if CHANGE_NUMBER.fullmatch(number) else None
+    changes = visible_changes(Change.objects.filter(kind=kind.name), person(request))
+    change = changes.filter(pk=int(number)).first() if CHANGE_NUMBER.fullmatch(number) else None
     if change is None:
         raise Http404("There is no such change to copy.")
     return change
@@ -170,13 +173,14 @@ class _Naming:
         files = (request.POST, request.FILES) if self.how == "csv" else ()
         self.names_form = NamesForm(*names, kind=kind, auto_id="names_%s", initial=where)
         self.file_form = FileForm(*files, kind=kind, auto_id="file_%s", initial=where)
-        self.filters = AccountFilters(request.POST if self.how == "filter" else QueryDict(urlencode(where)))
+        self.viewer = person(request)
+        self.filters = AccountFilters(request.POST if self.how == "filter" else QueryDict(urlencode(where)), viewer=self.viewer)
 
     def chosen(self) -> TargetSelection | None:
         """Return what the submitted form selects; None, with the reasons as its errors, if that is not possible."""
         match self.how:
             case "csv":
-                return _read(self.file_form, self.kind) if self.file_form.is_valid() else None
+                return _read(self.file_form, self.kind, self.viewer) if self.file_form.is_valid() else None
             case "filter":
                 return self._filtered() if self.filters.is_valid() else None
             case _:
@@ -185,7 +189,7 @@ class _Naming:
     def _named(self) -> TargetSelection | None:
         said = self.names_form.cleaned_data
         try:
-            return targets.of_text(Environment(said["environment"]), self.kind.unit, said["text"])
+            return targets.of_text(Environment(said["environment"]), self.kind.unit, said["text"], viewer=self.viewer)
         except BadTargets as error:
             self.names_form.add_error("text", str(error))
             return None
@@ -216,12 +220,14 @@ class _Naming:
         return render(self.request, "changes/name_targets.html", context, status=status)
 
 
-def _read(form: forms.Form, kind: Kind) -> TargetSelection | None:
+def _read(form: forms.Form, kind: Kind, viewer: Staff) -> TargetSelection | None:
     """Return what the file selects; None, with an error for each reason, if it can't be read."""
     said = form.cleaned_data
     file, environment = said["file"], Environment(said["environment"])
     try:
-        return read_csv(kind, environment, file.read(), filename=file.name, ignore_unknown=said["ignore_unknown"])
+        return read_csv(
+            kind, environment, file.read(), filename=file.name, ignore_unknown=said["ignore_unknown"], viewer=viewer
+        )
     except Unreadable as error:
         for reason in error.reasons:
             form.add_error("file", reason)

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.approvals.subjects import NotAllowed
+from accounts.changes.access import refuses
 from accounts.changes.actions import call_off
 from accounts.changes.audit_events import item_event
 from accounts.changes.dispatch import dispatch_on_commit
@@ -199,6 +200,7 @@ def prioritise(*, actor: Staff, origin: Origin, change_id: int, priority: Priori
         raise NotAllowed("Only people who may approve changes can set priorities.")
     with transaction.atomic():
         change = _there(change_id, set(CHANGE_OPEN) - {ChangeState.STOPPING}, "be moved in the queue")
+        _refuse(actor, change)
         before, change.priority = change.priority, priority
         if before == priority:
             return change
@@ -239,6 +241,7 @@ def _asked_again(actor: Staff, change: Change, items: Sequence[Item], *, source:
         raise InvalidTransition(NOT_SUPPORTED)
     if not actor.may(kind.capability):
         raise NotAllowed(f"You may not ask to {kind.verb.lower()} {kind.unit.value}s.")
+    _refuse(actor, change)
     chosen = TargetSelection(
         environment=Environment(change.environment),
         unit=Unit(kind.unit),
@@ -255,7 +258,15 @@ def _steered(actor: Staff, change_id: int, states: set[ChangeState], what: str) 
     change = _there(change_id, states, what)
     if not may_steer(actor, change):
         raise NotAllowed("Only the person who requested a change, or an approver, can control it.")
+    _refuse(actor, change)
     return change
+
+
+def _refuse(actor: Staff, change: Change) -> None:
+    """Raise NotAllowed for a change with accounts outside a person's access, or of their own or a relative's."""
+    why = refuses(actor, change)
+    if why:
+        raise NotAllowed(why)
 
 
 def _there(change_id: int, states: set[ChangeState], what: str) -> Change:

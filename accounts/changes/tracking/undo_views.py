@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.changes import queries
+from accounts.changes.access import change_or_404, refuses
 from accounts.changes.kinds import KINDS
-from accounts.changes.models import Change
 from accounts.changes.plan_summary import sheet
 from accounts.changes.states import ChangeState, Relation
 from accounts.changes.targeting import targets
@@ -34,7 +34,7 @@ class ActionOption:
 @require_http_methods(["GET", "POST"])
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """What would undo a finished change, part by part; with POST one `part` is frozen, and its plan is shown next."""
-    change = get_object_or_404(Change, pk=pk)
+    change = change_or_404(request, pk)
     if request.method == "POST" and not any(may(request, kind.capability) for kind in KINDS.values()):
         raise CapabilityMissing(*(kind.capability for kind in KINDS.values()))
     if change.state != ChangeState.FINISHED:
@@ -42,6 +42,15 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
             request,
             meaning=f"Change {pk} is not finished, so nothing of it can be undone. Nothing was done.",
             next_step="Wait until it is through, or cancel what it has not sent yet.",
+            link_label=f"Change {pk}",
+            link_url=reverse("changes:detail", args=[pk]),
+        )
+    why = refuses(person(request), change) if request.method == "POST" else ""
+    if why:
+        return conflict(
+            request,
+            meaning=f"{why} Nothing was done.",
+            next_step="Ask a colleague to undo it.",
             link_label=f"Change {pk}",
             link_url=reverse("changes:detail", args=[pk]),
         )
@@ -62,7 +71,7 @@ def _page(request: HttpRequest, found: Undo) -> HttpResponse:
         "undo": found,
         "offers": offers,
         "untouched": change.item_count - len(found.left) - sum(part.undoable for part in found.parts),
-        "undone_by": queries.followers(change).filter(relation=Relation.UNDOES),
+        "undone_by": queries.followers(change, person(request)).filter(relation=Relation.UNDOES),
         "sheet": sheet(found.left, request.GET.get("page", "1")),
         "tab_url": "?",
     }

@@ -41,7 +41,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Have a paused change continue."""
-    if control.resuming_may_liquidate(change_or_404(pk)):
+    if control.resuming_may_liquidate(change_or_404(request, pk)):
         demand_recent_proof(request)
     return _steer(request, pk, control.resume, "Change {pk} goes on.")
 
@@ -54,7 +54,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _steer(request: HttpRequest, pk: int, steers: Steers, said: str) -> HttpResponse:
-    change = change_or_404(pk)
+    change = change_or_404(request, pk)
     if not control.may_steer(person(request), change):
         raise CapabilityMissing("changes:decide")
     return _done(request, pk, lambda: steers(actor=person(request), origin=origin_of(request), change_id=pk), said)
@@ -64,7 +64,7 @@ def _steer(request: HttpRequest, pk: int, steers: Steers, said: str) -> HttpResp
 @require_POST
 def prioritise(request: HttpRequest, pk: int) -> HttpResponse:
     """Set the priority of a change."""
-    change_or_404(pk)
+    change_or_404(request, pk)
     form = PriorityForm(request.POST)
     if not form.is_valid():
         return _refused(request, pk, "That is no priority.")
@@ -96,7 +96,7 @@ def _requested_again(request: HttpRequest, pk: int, chosen: Callable[..., Target
     change = requestable_change(request, pk)
     try:
         listed = chosen(actor=person(request), change_id=pk)
-    except control.InvalidTransition as error:
+    except (NotAllowed, control.InvalidTransition) as error:
         return _refused(request, pk, str(error))
     return redirect(request, f"{reverse('changes:new', args=[change.kind])}?targets={listed.pk}")
 

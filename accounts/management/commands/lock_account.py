@@ -43,22 +43,23 @@ class Command(OperatorCommand):
         operator = Staff.objects.filter(username=plain_username(options["operator"]), is_active=True).first()
         if operator is None:
             raise CommandError(f"There is no active person {options['operator']}. Nothing was requested.")
-        planned = _planned(options["account"])
+        planned = _planned(options["account"], operator)
         row = planned.rows[0]
         if row.skip_reason:
-            raise CommandError(f"{row.name} would not be locked: {row.skip_reason} Nothing was requested.")
+            who_else = actions.who_else(operator, planned)
+            raise CommandError(f"{row.name} would not be locked: {row.skip_reason}. {who_else} Nothing was requested.")
         change = _request(operator, planned, options)
         needed = change.approval.needed
         waits = f"It waits for {needed} approvals." if needed else "Workers send it as soon as they run."
         self.stdout.write(f"Change {change.pk} to lock {row.name} is requested by {operator.display_name}. {waits}")
 
 
-def _planned(account: str) -> Plan:
+def _planned(account: str, operator: Staff) -> Plan:
     try:
         environment, target_ids = read_targets([account])
     except BadTargets as error:
         raise CommandError(str(error)) from error
-    return plan(KINDS["lock"], environment=environment, target_ids=target_ids)
+    return plan(KINDS["lock"], environment=environment, target_ids=target_ids, requester=operator)
 
 
 def _request(operator: Staff, planned: Plan, options: dict[str, Any]) -> Change:
