@@ -31,6 +31,8 @@ from riskadmin.local.stack import LOOPBACK, SimulatorPorts, Stack, free_ports, l
 from riskadmin.local.supervisor import Stopped, Supervisor
 from riskadmin.local.valkey import ValkeyServer
 
+HOST = "localhost"
+"""How people reach the demo: browsers offer passkeys at this name, and not at 127.0.0.1."""
 DATABASE = "riskadmin"
 OPERATOR = ("--operator", "make demo")
 READY_WITHIN_S = 90.0
@@ -50,7 +52,7 @@ def main(arguments: list[str]) -> int:
     load_dotenv(os.environ.get("ENV_FILE") or PROJECT / ".env", interpolate=False)
     try:
         port = web_port(os.environ.get("PORT", "8000"))
-        address = f"http://{LOOPBACK}:{port}"
+        address = f"http://{HOST}:{port}"
         with claim(run, address), Supervisor(say) as supervisor:
             refuse_taken(port)
             bring_up(supervisor, run, port)
@@ -72,7 +74,7 @@ def bring_up(supervisor: Supervisor, run: Path, port: int) -> None:
     env.setdefault("DEMO_PASSWORD", "demo")
     env["RISKADMIN_DEMO"] = "true"
     env["STATIC_ROOT"] = str(places.run / "static")
-    env.setdefault("PUBLIC_URL", f"http://{LOOPBACK}:{port}")
+    env.setdefault("PUBLIC_URL", f"http://{HOST}:{port}")
     env.setdefault("METRICS_ADDRESSES", LOOPBACK)
     env.setdefault("LOG_FORMAT", "line")
     if not env.get("EMAIL_HOST"):

@@ -117,7 +117,7 @@ def test_from_nothing_to_ready_and_back(run: Path) -> None:
             printed.append(line.split())
             if line.startswith("ready"):
                 break
-        assert printed[-1] == ["ready", f"http://127.0.0.1:{port}"]
+        assert printed[-1] == ["ready", f"http://localhost:{port}"]
         for name in ("support", "supervisor", "supervisor2", "compliance", "administrator"):
             assert [name, "a", "demo", "password"] in [words[:4] for words in printed]
         health = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10)
